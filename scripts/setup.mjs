@@ -1,0 +1,52 @@
+// Brings a fresh clone to where the commands run: node_modules as the lock file says, dist/ newer than src/, and
+// node_modules/.bin/xennuma so that `npx xennuma` finds this checkout. Does nothing when all is up to date.
+//   node scripts/setup.mjs [--build] [--quiet]
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const wantsBuild = process.argv.includes('--build');
+const say = (text) => process.stderr.write(`${text}\n`);
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  say(`xennuma needs Node 20.19 or newer; this is ${process.version}. Install a newer Node and try again.`);
+  process.exit(1);
+}
+
+const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
+const stamp = join(root, 'node_modules', '.xennuma-lock');
+if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
+  say('xennuma: installing the packages of package-lock.json (once) ...');
+  const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (npm.status !== 0) {
+    say('xennuma: npm ci failed; see above. It needs to reach the npm registry once.');
+    process.exit(1);
+  }
+  writeFileSync(stamp, lock);
+}
+
+const bin = join(root, 'node_modules', '.bin', 'xennuma');
+if (!existsSync(bin)) {
+  mkdirSync(join(root, 'node_modules', '.bin'), { recursive: true });
+  rmSync(bin, { force: true });
+  symlinkSync('../../dist/xennuma.js', bin);
+}
+
+/** Latest modification time below a folder, in milliseconds. */
+function newest(path) {
+  const info = statSync(path);
+  if (!info.isDirectory()) return info.mtimeMs;
+  return Math.max(info.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+if (wantsBuild) {
+  const built = join(root, 'dist', '.built');
+  const sources = ['src', 'scripts/build.mjs', 'package.json'].map((name) => newest(join(root, name)));
+  if (!existsSync(built) || statSync(built).mtimeMs < Math.max(...sources)) {
+    const { build } = await import('./build.mjs');
+    await build();
+  }
+}

@@ -1,0 +1,81 @@
+// Errors of the whole project: what a user did wrong (InputError) and what Xen or XenStore answers (XenError).
+
+/** errno names as Xen gives them, with their Linux numbers (xen/include/public/errno.h). */
+export const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EIO: 5,
+  E2BIG: 7,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  EXDEV: 18,
+  ENODEV: 19,
+  ENOTDIR: 20,
+  EISDIR: 21,
+  EINVAL: 22,
+  ENOSPC: 28,
+  EROFS: 30,
+  EDOM: 33,
+  ENOSYS: 38,
+  ENOTEMPTY: 39,
+  EOVERFLOW: 75,
+  ERESTART: 85,
+  EOPNOTSUPP: 95,
+  EADDRINUSE: 98,
+  EADDRNOTAVAIL: 99,
+  EISCONN: 106,
+} as const;
+
+export type Errno = keyof typeof ERRNO;
+
+const NAME_OF = new Map<number, Errno>(Object.entries(ERRNO).map(([name, code]) => [code, name as Errno]));
+
+/** Name of an errno number; undefined when Xen has no such number. */
+export function errnoName(code: number): Errno | undefined {
+  return NAME_OF.get(Math.abs(code));
+}
+
+/** A failed call to Xen or XenStore: `xc_vcpu_setaffinity(domid 3): [22] Invalid argument`. */
+export class XenError extends Error {
+  readonly errno: Errno;
+  readonly call: string;
+  constructor(errno: Errno, call: string, detail?: string) {
+    super(`${call}: [${ERRNO[errno]}] ${errno}${detail === undefined ? '' : `: ${detail}`}`);
+    this.name = 'XenError';
+    this.errno = errno;
+    this.call = call;
+  }
+}
+
+/** Where in the user's input something is wrong. */
+export interface InputPlace {
+  readonly file?: string;
+  /** 1-based. */
+  readonly line?: number;
+  /** Path inside a structured file: `vms[3].memory`. */
+  readonly path?: string;
+}
+
+/** Bad input: says where, what was expected and how to mend it. The CLI prints it without a stack and exits with 2. */
+export class InputError extends Error {
+  readonly place: InputPlace;
+  /** How to mend it, one sentence; may be empty when `message` says it all. */
+  readonly mend: string;
+  constructor(message: string, place: InputPlace = {}, mend = '') {
+    super(message);
+    this.name = 'InputError';
+    this.place = place;
+    this.mend = mend;
+  }
+  /** One line: `hosts/a.yaml:12: vms[3].memory: expected ..., got ...; mend`. */
+  override toString(): string {
+    const { file, line, path } = this.place;
+    const where = [file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}`, path ?? ''].filter((part) => part !== '');
+    return `${where.map((part) => `${part}: `).join('')}${this.message}${this.mend === '' ? '' : `; ${this.mend}`}`;
+  }
+}

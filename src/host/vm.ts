@@ -1,0 +1,23 @@
+// A VM as its owner describes it, before anything decided where it goes.
+
+/** Container types of xenopsd: HVM, PVinPVH (pv-in-pvh), PV. */
+export type VmKind = 'hvm' | 'pvh' | 'pv';
+
+export interface VmSpec {
+  readonly name: string;
+  readonly kind: VmKind;
+  /** VCPUs_max; 1 .. 8192. */
+  readonly vcpusMax: number;
+  /** VCPUs_at_startup; 1 .. vcpusMax. */
+  readonly vcpusAtStartup: number;
+  /** memory_static_max in bytes. */
+  readonly memoryStaticMaxBytes: number;
+  /** Target at start in bytes; <= static max. */
+  readonly memoryTargetBytes: number;
+  /** VCPUs_params as `xe` holds them: mask, weight, cap, unparsed. */
+  readonly vcpusParams: Readonly<Record<string, string>>;
+  /** `cpus_soft=` of an xl guest config: one list of CPUs a vCPU (the last for the rest). Honoured by policy `xl` only. */
+  readonly xlSoftCpus?: readonly (readonly number[])[];
+  /** `cpus=` of an xl guest config: one list of CPUs a vCPU. */
+  readonly xlHardCpus?: readonly (readonly number[])[];
+}
