@@ -63,7 +63,11 @@ export function assembleHost(draft: HostDraft): Host {
   const cpus: HostCpu[] = draft.cpus.map(({ id, nodeId, core, socket }) => {
     const node = position.get(nodeId);
     if (node === undefined) {
-      throw new InputError(`CPU ${id} is on node ${nodeId}, which is not described`, place, 'add the node, or correct the number of the node');
+      throw new InputError(
+        `CPU ${id} is on node ${nodeId}, which is not described`,
+        place,
+        'add the node, or correct the number of the node',
+      );
     }
     return { id, node, core, socket };
   });
@@ -91,7 +95,11 @@ function completeDistances(draft: HostDraft, nodes: readonly DraftNode[], notes:
   const rowOf = new Map(given.ids.map((id, index) => [id, index]));
   const missing = nodes.filter((node) => !rowOf.has(node.id)).map((node) => node.id);
   if (missing.length > 0 && draft.oddDistances === 'refuse') {
-    throw new InputError(`the distances leave out node ${missing.join(', ')}`, { file: draft.file }, 'give a row and a column for each node');
+    throw new InputError(
+      `the distances leave out node ${missing.join(', ')}`,
+      { file: draft.file },
+      'give a row and a column for each node',
+    );
   }
   if (missing.length > 0) notes.push(`The source has no distances for node ${missing.join(', ')}; ${REMOTE} is taken.`);
   const rows = nodes.map((from, i) =>
@@ -103,7 +111,9 @@ function completeDistances(draft: HostDraft, nodes: readonly DraftNode[], notes:
   );
   const odd = rows.some((row, i) => row.some((value, j) => (i === j ? value !== LOCAL : value !== UNREACHABLE && !(value > LOCAL))));
   if (odd && draft.oddDistances === 'drop') {
-    notes.push(`The distances are not a valid SLIT (10 to itself, more to others); Xen drops such a table, so ${LOCAL} and ${REMOTE} are taken.`);
+    notes.push(
+      `The distances are not a valid SLIT (10 to itself, more to others); Xen drops such a table, so ${LOCAL} and ${REMOTE} are taken.`,
+    );
     return standard;
   }
   return rows;

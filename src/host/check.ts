@@ -23,7 +23,8 @@ export function checkHost(host: Host, place: { readonly file?: string; readonly 
   if (count === 0) refuse('expected at least one NUMA node, got none', 'describe the nodes; a machine without NUMA has one');
   if (count > LIMITS.nodes) refuse(`expected at most ${LIMITS.nodes} NUMA nodes, got ${count}`, 'Xen itself knows no more');
   if (host.cpus.length === 0) refuse('expected at least one CPU, got none', 'give a source that lists the CPUs of each node');
-  if (host.cpus.length > LIMITS.pcpus) refuse(`expected at most ${LIMITS.pcpus} CPUs, got ${host.cpus.length}`, 'describe a smaller machine');
+  if (host.cpus.length > LIMITS.pcpus)
+    refuse(`expected at most ${LIMITS.pcpus} CPUs, got ${host.cpus.length}`, 'describe a smaller machine');
   checkNodes(host, refuse);
   checkCpus(host, refuse);
   checkDistances(host, refuse);
@@ -80,9 +81,13 @@ function checkDistances(host: Host, refuse: Refuse): void {
       refuse(`expected ${count} distances from node ${name}, got ${row.length}`, 'the matrix must be square');
     }
     row.forEach((distance, to) => {
-      if (from === to ? distance === 10 : distance === UNREACHABLE || (Number.isInteger(distance) && distance > 10 && distance < 255)) return;
+      if (from === to ? distance === 10 : distance === UNREACHABLE || (Number.isInteger(distance) && distance > 10 && distance < 255))
+        return;
       const wanted = from === to ? '10' : 'a number from 11 to 254, or unreachable';
-      refuse(`expected the distance from node ${name} to node ${host.nodes[to]!.id} to be ${wanted}, got ${distance}`, 'see the SLIT of the machine');
+      refuse(
+        `expected the distance from node ${name} to node ${host.nodes[to]!.id} to be ${wanted}, got ${distance}`,
+        'see the SLIT of the machine',
+      );
     });
   });
 }

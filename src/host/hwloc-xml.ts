@@ -135,14 +135,17 @@ class Builder {
     const entry = this.stack.pop();
     if (entry === undefined) return;
     if (entry.text !== undefined) {
-      const words = entry.text.join('').split(/\s+/).filter((word) => word !== '');
+      const words = entry.text
+        .join('')
+        .split(/\s+/)
+        .filter((word) => word !== '');
       for (const word of words) entry.name === 'indexes' ? this.matrix?.indexes.push(word) : this.matrix?.values.push(Number(word));
     } else if (entry.name === 'distances') this.old = undefined;
     else if (entry.name === 'distances2') this.matrix = undefined;
   }
 
   finish(): HwlocTopology {
-    if (this.root === undefined) throw this.fault("expected an <object type=\"Machine\"> in <topology>, got none", 1);
+    if (this.root === undefined) throw this.fault('expected an <object type="Machine"> in <topology>, got none', 1);
     return { root: this.root, distances: this.matrices, version: this.version ?? '1' };
   }
 }

@@ -47,7 +47,11 @@ export function readHwloc(input: InputText): Host {
   const draftNodes = nodes.length === 0 ? [wholeMachine(topology.root)] : nodes.map((node) => draftNode(node, notes));
   if (draftNodes.every((node) => node.memoryBytes === 0)) notes.push('The file does not say how much memory there is; it counts as 0.');
   const cpus = placeCpus(pus, nodes, notes);
-  noteForbidden(topology.root, pus.map((pu) => pu.id), notes);
+  noteForbidden(
+    topology.root,
+    pus.map((pu) => pu.id),
+    notes,
+  );
   return assembleHost({
     name: machineName(topology.root) ?? input.file,
     source: `${input.file} (lstopo XML)`,
@@ -99,7 +103,11 @@ export function readCpuset(text: string, file: string, line: number): Set<number
   const members = new Set<number>();
   words.reverse().forEach((word, index) => {
     if (!/^(0x[0-9a-fA-F]{1,8})?$/.test(word)) {
-      throw new InputError(`expected a cpuset such as 0x000000ff,0xffffffff, got '${text.slice(0, 60)}'`, { file, line }, 'write the file again');
+      throw new InputError(
+        `expected a cpuset such as 0x000000ff,0xffffffff, got '${text.slice(0, 60)}'`,
+        { file, line },
+        'write the file again',
+      );
     }
     const bits = Number(word === '' ? 0 : word);
     for (let bit = 0; bit < 32 && bits !== 0; bit++) if ((bits >>> bit) & 1) members.add(index * 32 + bit);
@@ -113,7 +121,8 @@ function bytesOf(object: HwlocObject): number {
 }
 
 function draftNode(node: XmlNode, notes: string[]): DraftNode {
-  if (node.special) notes.push(`Node ${node.id} is ${node.object.attributes.subtype ?? 'special'} memory; it counts as a node without CPUs of its own.`);
+  if (node.special)
+    notes.push(`Node ${node.id} is ${node.object.attributes.subtype ?? 'special'} memory; it counts as a node without CPUs of its own.`);
   return { id: node.id, memoryBytes: bytesOf(node.object), freeBytes: undefined };
 }
 
@@ -150,7 +159,8 @@ function noteForbidden(root: HwlocObject, ids: readonly number[], notes: string[
   if (root.attributes.allowed_cpuset === undefined) return;
   const allowed = readCpuset(root.attributes.allowed_cpuset, '', root.line);
   const forbidden = ids.filter((id) => !allowed.has(id) && !root.attributes.allowed_cpuset!.startsWith('0xf...f')).sort((a, b) => a - b);
-  if (forbidden.length > 0) notes.push(`A cgroup forbade CPU ${formatList(forbidden)} to the process that wrote the file; Xen is not bound by it.`);
+  if (forbidden.length > 0)
+    notes.push(`A cgroup forbade CPU ${formatList(forbidden)} to the process that wrote the file; Xen is not bound by it.`);
 }
 
 function machineName(root: HwlocObject): string | undefined {
@@ -172,7 +182,9 @@ function readDistances(topology: HwlocTopology, nodes: readonly XmlNode[], file:
         'write the file again with `lstopo --of xml`',
       );
     }
-    const ids = indexes.map((index) => (best.indexing === 'gp' ? nodes.find((node) => node.object.attributes.gp_index === index)?.id : Number(index)) ?? -1);
+    const ids = indexes.map(
+      (index) => (best.indexing === 'gp' ? nodes.find((node) => node.object.attributes.gp_index === index)?.id : Number(index)) ?? -1,
+    );
     return scaled(ids, values, notes);
   }
   const old = oldDistances(topology.root, nodes.length);
@@ -184,7 +196,11 @@ function readDistances(topology: HwlocTopology, nodes: readonly XmlNode[], file:
       'write the file again with `lstopo --of xml`',
     );
   }
-  return scaled(nodes.map((node) => node.id), old.values.map((value) => Math.round(value * old.base)), notes);
+  return scaled(
+    nodes.map((node) => node.id),
+    old.values.map((value) => Math.round(value * old.base)),
+    notes,
+  );
 }
 
 /** Format 1 names no type: a matrix of as many objects as there are nodes, over the whole machine, is that of the nodes. */

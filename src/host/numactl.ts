@@ -9,7 +9,9 @@ import { guardSize, type InputText, type Line, linesOf, parseCount, parseRanges 
 const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 };
 
 export function looksLikeNumactl(text: string): boolean {
-  return /^[ \t]*available: \d+ nodes?\b/m.test(text) || /^[ \t]*node \d+ (size|cpus):/m.test(text) || /No NUMA (support )?available/i.test(text);
+  return (
+    /^[ \t]*available: \d+ nodes?\b/m.test(text) || /^[ \t]*node \d+ (size|cpus):/m.test(text) || /No NUMA (support )?available/i.test(text)
+  );
 }
 
 /** "CPU(s):" of lscpu, the comment header of lscpu -p, the table of lscpu -e. */
@@ -59,7 +61,8 @@ export function readNumactl(listing: InputText, second?: InputText): Host {
   }
   return assembleHost({
     name: listing.file,
-    source: second === undefined ? `${listing.file} (numactl --hardware)` : `${listing.file} (numactl --hardware) with ${second.file} (lscpu)`,
+    source:
+      second === undefined ? `${listing.file} (numactl --hardware)` : `${listing.file} (numactl --hardware) with ${second.file} (lscpu)`,
     file: listing.file,
     nodes,
     cpus,
@@ -72,7 +75,11 @@ export function readNumactl(listing: InputText, second?: InputText): Host {
 function scanNumactl(input: InputText): NumactlTables {
   guardSize(input);
   if (/No NUMA (support )?available/i.test(input.text)) {
-    throw new InputError('numactl says that there is no NUMA on this system', { file: input.file }, 'describe a machine of one node in YAML');
+    throw new InputError(
+      'numactl says that there is no NUMA on this system',
+      { file: input.file },
+      'describe a machine of one node in YAML',
+    );
   }
   const tables: NumactlTables = { nodes: new Map(), distances: undefined, announced: undefined };
   const rows: { ids: number[] | undefined; given: { id: number; values: number[]; line: number }[] } = { ids: undefined, given: [] };
@@ -111,13 +118,21 @@ function readDistanceLine(
   rows: { ids: number[] | undefined; given: { id: number; values: number[]; line: number }[] },
   file: string,
 ): void {
-  const numbers = (text: string) => text.split(' ').filter((word) => word !== '').map(Number);
+  const numbers = (text: string) =>
+    text
+      .split(' ')
+      .filter((word) => word !== '')
+      .map(Number);
   const header = /^node((?: \d{1,9})+)$/.exec(line.text);
   if (header !== null && rows.ids === undefined) rows.ids = numbers(header[1]!);
   const row = /^(\d{1,9}):((?: \d{1,9})*)$/.exec(line.text);
   if (row !== null) rows.given.push({ id: Number(row[1]), values: numbers(row[2]!), line: line.number });
   else if (/^\d{1,9}:/.test(line.text)) {
-    throw new InputError(`expected numbers in a row of distances, got '${line.text.slice(0, 60)}'`, { file, line: line.number }, 'take the listing again');
+    throw new InputError(
+      `expected numbers in a row of distances, got '${line.text.slice(0, 60)}'`,
+      { file, line: line.number },
+      'take the listing again',
+    );
   }
 }
 
@@ -125,14 +140,19 @@ function readNodeLine(line: Line, tables: NumactlTables, file: string): void {
   const match = /^node (\d{1,9}) (cpus|size|free): ?(.*)$/.exec(line.text);
   if (match === null) return;
   const id = Number(match[1]);
-  if (id > MAX_NODE_ID) throw new InputError(`expected a node number up to ${MAX_NODE_ID}, got ${id}`, { file, line: line.number }, 'take the listing again');
+  if (id > MAX_NODE_ID)
+    throw new InputError(`expected a node number up to ${MAX_NODE_ID}, got ${id}`, { file, line: line.number }, 'take the listing again');
   const node = tables.nodes.get(id) ?? { memoryBytes: undefined, freeBytes: undefined, cpus: undefined };
   tables.nodes.set(id, node);
   const value = match[3]!;
   if (match[2] === 'cpus') {
     const cpus = parseRanges(value, MAX_CPU_ID + 1);
     if (cpus === undefined) {
-      throw new InputError(`expected CPU numbers from 0 to ${MAX_CPU_ID}, got '${value.slice(0, 60)}'`, { file, line: line.number }, 'take the listing again');
+      throw new InputError(
+        `expected CPU numbers from 0 to ${MAX_CPU_ID}, got '${value.slice(0, 60)}'`,
+        { file, line: line.number },
+        'take the listing again',
+      );
     }
     if (node.cpus !== undefined) throw twice(file, line, `node ${id} lists its CPUs twice`, 'give one machine a file');
     node.cpus = cpus;
@@ -141,7 +161,11 @@ function readNodeLine(line: Line, tables: NumactlTables, file: string): void {
   const size = /^(\d{1,12}) ?(B|KB|MB|GB)$/.exec(value);
   const bytes = value === '<not available>' ? 0 : size === null ? undefined : Number(size[1]) * SIZE_UNITS[size[2]!]!;
   if (bytes === undefined) {
-    throw new InputError(`expected a size such as '64508 MB', got '${value.slice(0, 60)}'`, { file, line: line.number }, 'take the listing again');
+    throw new InputError(
+      `expected a size such as '64508 MB', got '${value.slice(0, 60)}'`,
+      { file, line: line.number },
+      'take the listing again',
+    );
   }
   if (match[2] === 'size') node.memoryBytes = bytes;
   else node.freeBytes = bytes;
@@ -172,7 +196,11 @@ function scanLscpu(input: InputText): LscpuRow[] {
     if (summary !== null) {
       const cpus = parseRanges(summary[2]!, MAX_CPU_ID + 1);
       if (cpus === undefined) {
-        throw new InputError(`expected CPUs such as 0-15,32-47, got '${summary[2]!.slice(0, 60)}'`, { file: input.file, line: line.number }, 'take the listing again');
+        throw new InputError(
+          `expected CPUs such as 0-15,32-47, got '${summary[2]!.slice(0, 60)}'`,
+          { file: input.file, line: line.number },
+          'take the listing again',
+        );
       }
       for (const id of cpus) rows.push({ id, nodeId: Number(summary[1]), core: null, socket: null });
     } else if (columns !== undefined && /^\d/.test(line.text)) rows.push(readLscpuRow(line, columns, separator, input.file));
@@ -188,7 +216,11 @@ function readLscpuRow(line: Line, columns: readonly string[], separator: RegExp,
     if (word === '' || word === '-') return null;
     const value = parseCount(word, MAX_CPU_ID);
     if (value === undefined) {
-      throw new InputError(`expected a number for ${name}, got '${word.slice(0, 40)}'`, { file, line: line.number }, 'take the listing again');
+      throw new InputError(
+        `expected a number for ${name}, got '${word.slice(0, 40)}'`,
+        { file, line: line.number },
+        'take the listing again',
+      );
     }
     return value;
   };
@@ -208,7 +240,11 @@ function joinCpus(tables: NumactlTables, lscpu: readonly LscpuRow[], file: strin
     const other = known.get(id);
     if (known.size > 0 && (other === undefined || (other.nodeId !== undefined && other.nodeId !== nodeId))) {
       const there = other === undefined ? 'is missing' : `is on node ${other.nodeId}`;
-      throw new InputError(`CPU ${id} is on node ${nodeId} here, but ${there} in ${lscpuFile}`, { file }, 'give two listings of one machine');
+      throw new InputError(
+        `CPU ${id} is on node ${nodeId} here, but ${there} in ${lscpuFile}`,
+        { file },
+        'give two listings of one machine',
+      );
     }
   }
   return own.map(({ id, nodeId }) => ({ id, nodeId, core: known.get(id)?.core ?? null, socket: known.get(id)?.socket ?? null }));

@@ -18,6 +18,11 @@ export function looksLikeXenpm(text: string): boolean {
   return /^[ \t]*CPU[ \t]+core[ \t]+socket[ \t]+node[ \t]*\r?$/m.test(text);
 }
 
+/** The NUMA dump of debug key 'u'. */
+export function looksLikeXenDump(text: string): boolean {
+  return /^(?:\(XEN\)[^\n]{0,80}?)?CPU\d+(?:\.\.\.\d+)? -> NODE\d+/m.test(text);
+}
+
 interface Tables {
   readonly file: string;
   readonly fields: Map<string, string>;
@@ -50,7 +55,9 @@ export function readXlInfo(info: InputText, second?: InputText): Host {
   const wanted = parseCount(tables.fields.get('nr_cpus') ?? '');
   if (cpus.length === 0) throw emptyTable(info.file, second?.file);
   if (tables.cpus.length === 0) {
-    notes.push(`The CPU table of xl info is empty; the CPUs come from ${second === undefined ? 'another section of the file' : second.file}.`);
+    notes.push(
+      `The CPU table of xl info is empty; the CPUs come from ${second === undefined ? 'another section of the file' : second.file}.`,
+    );
   } else if (second !== undefined) compareCpus(tables.cpus, more, info.file, second.file);
   if (wanted !== undefined && wanted !== cpus.length) {
     throw new InputError(
@@ -96,7 +103,11 @@ function compareCpus(a: readonly DraftCpu[], b: readonly DraftCpu[], fileA: stri
   const differs = a.find((cpu) => b.length > 0 && nodeOf.get(cpu.id) !== cpu.nodeId);
   if (differs !== undefined || (b.length > 0 && b.length !== a.length)) {
     const cpu = differs === undefined ? '' : `CPU ${differs.id} is on node ${differs.nodeId} here, but not there; `;
-    throw new InputError(`${cpu}this file has ${a.length} CPUs, ${fileB} has ${b.length}`, { file: fileA }, 'give two listings of one machine');
+    throw new InputError(
+      `${cpu}this file has ${a.length} CPUs, ${fileB} has ${b.length}`,
+      { file: fileA },
+      'give two listings of one machine',
+    );
   }
 }
 
@@ -130,11 +141,21 @@ function readCpuLine(line: Line, file: string): DraftCpu[] {
   const match = /^(?:CPU)?(\d+):? (\S+) (\S+) (\S+)$/.exec(line.text);
   const id = parseCount(match?.[1] ?? '', MAX_CPU_ID);
   if (match === null || id === undefined) {
-    throw new InputError(`expected 'cpu: core socket node', got '${clip(line.text)}'`, { file, line: line.number }, 'take the listing again');
+    throw new InputError(
+      `expected 'cpu: core socket node', got '${clip(line.text)}'`,
+      { file, line: line.number },
+      'take the listing again',
+    );
   }
-  const [core, socket, nodeId] = [match[2]!, match[3]!, match[4]!].map((word) => (word === '-' ? INVALID_ID : parseCount(word, INVALID_ID)));
+  const [core, socket, nodeId] = [match[2]!, match[3]!, match[4]!].map((word) =>
+    word === '-' ? INVALID_ID : parseCount(word, INVALID_ID),
+  );
   if (core === undefined || socket === undefined || nodeId === undefined) {
-    throw new InputError(`expected three numbers for CPU ${id}, got '${clip(line.text)}'`, { file, line: line.number }, 'take the listing again');
+    throw new InputError(
+      `expected three numbers for CPU ${id}, got '${clip(line.text)}'`,
+      { file, line: line.number },
+      'take the listing again',
+    );
   }
   if (nodeId === INVALID_ID) return [];
   return [{ id, nodeId, core: core === INVALID_ID ? null : core, socket: socket === INVALID_ID ? null : socket }];
@@ -174,7 +195,11 @@ function readDumpLine(line: Line, dump: CpuRange[], file: string): boolean {
   const from = Number(match[1]);
   const to = Number(match[2] ?? match[1]);
   if (from > to || to > MAX_CPU_ID) {
-    throw new InputError(`expected CPUs from 0 to ${MAX_CPU_ID}, the smaller first, got '${clip(line.text)}'`, { file, line: line.number }, 'take the dump again');
+    throw new InputError(
+      `expected CPUs from 0 to ${MAX_CPU_ID}, the smaller first, got '${clip(line.text)}'`,
+      { file, line: line.number },
+      'take the dump again',
+    );
   }
   // The dump ascends, and the console keeps older dumps: the last one counts.
   if ((dump.at(-1)?.to ?? -1) >= from) dump.length = 0;
