@@ -14,6 +14,8 @@ export const INPUT_LIMITS = {
   textChars: 64 * 1024 * 1024,
   /** YAML, JSON and xl configs are kept whole as a tree, so they are bounded lower. */
   structuredChars: 8 * 1024 * 1024,
+  /** One guest config of xl. */
+  xlConfigChars: 1024 * 1024,
   /** Nesting of YAML, JSON and XML. */
   depth: 256,
   /** Aliases of YAML that may be resolved; more is an alias bomb. */
