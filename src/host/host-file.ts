@@ -8,7 +8,7 @@ import { readStructured, type Structured } from './structured.js';
 import { type InputText, parseRanges, parseSizeBytes, SIZE_FORM } from './text.js';
 
 export const sizeSchema = z
-  .union([z.string(), z.int().nonnegative()])
+  .union([z.string(), z.int().nonnegative()], { error: `expected ${SIZE_FORM}` })
   .refine((value) => parseSizeBytes(value) !== undefined, { message: `expected ${SIZE_FORM}` })
   .describe('A size: "64GiB", "512MiB", or a number of bytes');
 
@@ -19,7 +19,9 @@ const nodeSchema = z.strictObject({
   free: sizeSchema.optional().describe('Memory free for guests; all of it when neither free nor used is given'),
   used: sizeSchema.optional().describe('Memory in use; instead of free'),
   cpus: z
-    .union([z.string(), z.int().min(0).max(MAX_CPU_ID), z.array(cpuId).max(LIMITS.pcpus)])
+    .union([z.string(), z.int().min(0).max(MAX_CPU_ID), z.array(cpuId).max(LIMITS.pcpus)], {
+      error: 'expected CPUs such as "0-15,128-143" or a list of numbers',
+    })
     .optional()
     .describe('CPUs of the node: "0-15,128-143", or a list; none for memory only'),
   socket: z.int().min(0).max(MAX_CPU_ID).optional().describe('Socket that the CPUs of this node are in'),
@@ -35,7 +37,11 @@ export const hostFileSchema = z.strictObject({
     .describe('Version of Xen, in quotes'),
   nodes: z.array(nodeSchema).min(1).max(LIMITS.nodes),
   distances: z
-    .array(z.array(z.union([z.int().min(0).max(UNREACHABLE), z.literal('unreachable')])).max(LIMITS.nodes))
+    .array(
+      z
+        .array(z.union([z.int().min(0).max(UNREACHABLE), z.literal('unreachable')], { error: 'expected a whole number or unreachable' }))
+        .max(LIMITS.nodes),
+    )
     .max(LIMITS.nodes)
     .optional()
     .describe('Row by row as in the SLIT: 10 on the diagonal; 10 and 20 when left out'),

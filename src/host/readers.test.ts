@@ -169,6 +169,8 @@ describe('impossible machines', () => {
     ['nodes:\n  - {id: 1, memory: 1GiB, cpus: 0}\n  - {id: 1, memory: 1GiB, cpus: 1}', 'node 1 is there twice', 3],
     ['nodes:\n  - memory: 1GiB\n    used: 2GiB\n    cpus: 0', 'more memory is used', 3],
     ['nodes:\n  - memory: lots\n    cpus: 0', 'expected a size', 2],
+    ['nodes:\n  - memory: [1]\n    cpus: 0', 'expected a size', 2],
+    ['nodes:\n  - memory: 1GiB\n    cpus: {a: 0}', 'expected CPUs such as', 3],
     ['nodes:\n  - {memory: 1GiB, cpus: 0}\ndistances:\n  - [10, 20]', 'expected 1 distances, got 2', 4],
     ['nodes:\n  - {memory: 1GiB, cpus: 0}\ndistances:\n  - [11]', 'expected 10', 4],
     ['nodes:\n  - {memory: 1GiB, cpus: 0}\ncpus:\n  - {id: 9, core: 0, socket: 0}', 'CPU 9 is on no node', 4],
@@ -280,6 +282,8 @@ describe('damaged and hostile input', () => {
     ['overlapping ranges', `nodes: [{memory: 1GiB, cpus: "${'0-65535,'.repeat(100_000)}0"}]`],
     ['many keys', `nodes:\n${Array.from({ length: 200_000 }, (_, i) => `  k${i}: 1`).join('\n')}`],
     ['blank lines', `${'\n'.repeat(1_000_000)}x`],
+    ['many lines', '\n'.repeat(INPUT_LIMITS.lines + 1)],
+    ['many items', `nodes: [${'1,'.repeat(INPUT_LIMITS.marks)}1]`],
     ['numactl without NUMA', 'No NUMA available on this system'],
   ])('refuses %s with one clear error', (_, text) => {
     const error = errorOf(() => detectAndRead([{ file: 'bad', text }]));

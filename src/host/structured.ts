@@ -66,18 +66,22 @@ function parse(input: InputText, counter: LineCounter): { contents: Node; plain:
   }
 }
 
-/** Brackets that stay open beyond the limit, or a line of "- - -", would exhaust the parser's stack: refused before it runs. */
+/** Too many items would take minutes; brackets that stay open beyond the limit, or a line of "- - -", would exhaust the parser's stack: refused before it runs. */
 function guardNesting(input: InputText, broken: (message: string, line: number, mend: string) => InputError): void {
   let depth = 0;
   let dashes = 0;
+  let marks = 0;
   let line = 1;
   for (let i = 0; i < input.text.length; i++) {
     const code = input.text.charCodeAt(i);
     if (code === 0x0a) line++;
+    if (code === 0x0a || code === 0x2c || code === 0x3a) marks++;
     if (code === 0x5b || code === 0x7b) depth++;
     else if ((code === 0x5d || code === 0x7d) && depth > 0) depth--;
     if (code === 0x2d || code === 0x3f || code === 0x3a) dashes++;
     else if (code !== 0x20) dashes = 0;
+    if (marks > INPUT_LIMITS.marks)
+      throw broken(`more than ${INPUT_LIMITS.marks} items`, line, 'use count for VMs that are alike, and ranges for CPUs');
     if (depth > INPUT_LIMITS.depth || dashes > 4 * INPUT_LIMITS.depth) {
       throw broken(`nested more than ${INPUT_LIMITS.depth} deep`, line, 'a description needs no more than a few levels');
     }

@@ -12,6 +12,10 @@ export interface InputText {
 export const INPUT_LIMITS = {
   /** Listings and lstopo XML. */
   textChars: 64 * 1024 * 1024,
+  /** Lines of any input. */
+  lines: 1_000_000,
+  /** Commas, colons and line ends of YAML and JSON: about 12 for each of the most VMs allowed. */
+  marks: 400_000,
   /** YAML, JSON and xl configs are kept whole as a tree, so they are bounded lower. */
   structuredChars: 8 * 1024 * 1024,
   /** One guest config of xl. */
@@ -30,6 +34,15 @@ export function guardSize(input: InputText, limit: number = INPUT_LIMITS.textCha
       `expected at most ${mib(limit)} of text, got ${mib(input.text.length)}`,
       { file: input.file },
       'check that this is the right file, or cut it to the part that describes the machine',
+    );
+  }
+  let lines = 1;
+  for (let at = input.text.indexOf('\n'); at >= 0; at = input.text.indexOf('\n', at + 1)) lines++;
+  if (lines > INPUT_LIMITS.lines) {
+    throw new InputError(
+      `expected at most ${INPUT_LIMITS.lines} lines, got ${lines}`,
+      { file: input.file },
+      'check that this is the right file',
     );
   }
   if (input.text.trim() === '') {

@@ -8,13 +8,15 @@ import { type InputText, parseSizeBytes } from './text.js';
 import type { VmSpec } from './vm.js';
 
 const vcpuCount = z.int().min(1).max(LIMITS.vcpusPerVm);
-const param = z.union([z.string().max(65_536), z.int()]);
+const param = z.union([z.string().max(65_536), z.int()], { error: 'expected a string or a whole number' });
 
 const vmSchema = z.strictObject({
   name: z.string().min(1).max(200).describe('Unique; with count: the part before -1, -2, ...'),
   kind: z.enum(['hvm', 'pvh', 'pv']).default('hvm').describe("pvh is XenServer's PV-in-PVH"),
   vcpus: z
-    .union([vcpuCount, z.strictObject({ max: vcpuCount, atStartup: vcpuCount })])
+    .union([vcpuCount, z.strictObject({ max: vcpuCount, atStartup: vcpuCount })], {
+      error: `expected a number of vCPUs from 1 to ${LIMITS.vcpusPerVm}, or max and atStartup`,
+    })
     .describe('VCPUs_max and VCPUs_at_startup, or one number for both'),
   memory: sizeSchema.describe('memory_static_max'),
   target: sizeSchema.optional().describe('Memory at start; all of memory when left out'),

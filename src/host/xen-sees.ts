@@ -5,7 +5,7 @@ import { formatBytes } from './text.js';
 
 /**
  * The same machine with Xen's node numbers: dense from 0, nodes with CPUs first, then those of memory only. Xen numbers nodes as it
- * meets them in the SRAT, whose CPU entries it reads before the memory entries (measured on 4.17.7, facts/xen.md); without the SRAT,
+ * meets them in the SRAT, whose CPU entries it reads before the memory entries (measured on 4.17.7); without the SRAT,
  * the source's ascending order stands for its order. CPU numbers stay: Xen and Linux both take them from the MADT.
  */
 export function asXenSees(host: Host): Host {
