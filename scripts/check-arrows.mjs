@@ -26,7 +26,10 @@ const MAY_IMPORT = {
 const files = readdirSync(src, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts'))
   .map((entry) => join(entry.parentPath, entry.name));
-const room = (file) => relative(src, file).split(sep)[0].replace(/\.ts$/, '');
+const room = (file) =>
+  relative(src, file)
+    .split(sep)[0]
+    .replace(/\.(ts|js)$/, '');
 let faults = 0;
 for (const file of files) {
   const allowed = MAY_IMPORT[room(file)];

@@ -20,7 +20,13 @@ const XENGUEST = 'https://github.com/xenserver/xen.pg/blob/65c0438b/patches/xeng
 export const NODES = [
   node('is_xe_vCPUparams_mask_set?', 'VM.create', true, 'Is VCPUs-params:mask set for the VM?', `${XAPI}/xapi/xapi_xenops.ml#L1115-L1185`),
   node('set_hard_affinity', 'VM.create', false, 'Write the hard affinity of each vCPU to XenStore', `${XAPI}/xenopsd/xc/domain.ml#L502`),
-  node('is_Host.numa_affinity_policy_set?', 'VM.build', true, "What is the host's NUMA affinity policy?", `${XAPI}/xenopsd/xc/domain.ml#L951-L962`),
+  node(
+    'is_Host.numa_affinity_policy_set?',
+    'VM.build',
+    true,
+    "What is the host's NUMA affinity policy?",
+    `${XAPI}/xenopsd/xc/domain.ml#L951-L962`,
+  ),
   node('has_hard_affinity?', 'VM.build', true, 'Does the VM have a hard affinity already?', `${XAPI}/xenopsd/xc/domain.ml#L951-L962`),
   node('numa_placement', 'VM.build', false, 'NUMA placement: choose nodes for the VM', `${XAPI}/xenopsd/xc/domain.ml#L862-L897`),
   node('exec_xenguest', 'xenguest', false, 'Start xenguest', null),
@@ -32,10 +38,34 @@ export const NODES = [
   node('xc_domain_node_setaffinity', null, false, 'xc_domain_node_setaffinity() and _getaffinity()', null),
   node('do_domctl', 'xen', true, 'do_domctl(): which command?', `${XEN}/xen/common/domctl.c#L282-L894`),
   node('vcpu_set_affinity', 'xen', false, "vcpu_set_affinity(): store the vCPU's mask", `${XEN}/xen/common/sched/core.c#L1353-L1393`),
-  node('domain_update_node_aff', 'domain_update_node_affinity', false, 'domain_update_node_aff(): look at the nodes again', `${XEN}/xen/common/sched/core.c#L1809-L1876`),
-  node('check_auto_node', 'domain_update_node_affinity', true, 'Is auto_node_affinity on for the domain?', `${XEN}/xen/common/sched/core.c#L1840-L1870`),
-  node('set_node_affinity_from_vcpu_affinities', 'domain_update_node_affinity', false, 'Node affinity = nodes of the union of the vCPU masks', `${XEN}/xen/common/sched/core.c#L1867-L1869`),
-  node('is_new_affinity_all_nodes?', 'domain_set_node_affinity', true, 'Does the new node affinity name every node?', `${XEN}/xen/common/domain.c#L943-L970`),
+  node(
+    'domain_update_node_aff',
+    'domain_update_node_affinity',
+    false,
+    'domain_update_node_aff(): look at the nodes again',
+    `${XEN}/xen/common/sched/core.c#L1809-L1876`,
+  ),
+  node(
+    'check_auto_node',
+    'domain_update_node_affinity',
+    true,
+    'Is auto_node_affinity on for the domain?',
+    `${XEN}/xen/common/sched/core.c#L1840-L1870`,
+  ),
+  node(
+    'set_node_affinity_from_vcpu_affinities',
+    'domain_update_node_affinity',
+    false,
+    'Node affinity = nodes of the union of the vCPU masks',
+    `${XEN}/xen/common/sched/core.c#L1867-L1869`,
+  ),
+  node(
+    'is_new_affinity_all_nodes?',
+    'domain_set_node_affinity',
+    true,
+    'Does the new node affinity name every node?',
+    `${XEN}/xen/common/domain.c#L943-L970`,
+  ),
   node('enable_auto_node_affinity', 'domain_set_node_affinity', false, 'auto_node_affinity = 1', `${XEN}/xen/common/domain.c#L943-L970`),
   node('disable_auto_node_affinity', 'domain_set_node_affinity', false, 'auto_node_affinity = 0', `${XEN}/xen/common/domain.c#L943-L970`),
   node('domain_node_affinity', 'xen', false, "The domain's node affinity: its memory comes from these nodes", null),
@@ -79,7 +109,12 @@ export const EDGES = [
   edge('domain_node_affinity', 'do_domctl', 'XEN_DOMCTL_getnodeaffinity'),
 ] as const;
 
-function edge<const From extends NodeId, const To extends NodeId>(from: From, to: To, label: string, style: { thick?: true; both?: true } = {}) {
+function edge<const From extends NodeId, const To extends NodeId>(
+  from: From,
+  to: To,
+  label: string,
+  style: { thick?: true; both?: true } = {},
+) {
   return { id: `${from} -> ${to}` as const, from, to, label, thick: style.thick === true, both: style.both === true } as const;
 }
 
