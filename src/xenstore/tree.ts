@@ -65,11 +65,11 @@ export class Tree implements StoreView {
     this.counts = new Map();
   }
 
-  /** A tree of one node, the root, which everyone may read. */
+  /** A tree of one node, the root, which only domain 0 may read (n0, as both daemons answer). */
   static empty(): Tree {
     const root: TreeNode = {
       value: new Uint8Array(),
-      permissions: [{ domid: 0, access: 'r' }],
+      permissions: [{ domid: 0, access: 'n' }],
       children: new Map(),
       generation: nextGeneration(),
       epoch: FROZEN,
