@@ -1,7 +1,7 @@
 // The machine under the embedded hypervisor, as plain data: what Xen finds at boot. Box of the chart: the host on which every box runs.
 import { InputError } from '../errors.js';
 import { type Host, LIMITS, UNREACHABLE } from '../host/model.js';
-import { ZONE_MAX } from './free-heap.js';
+import { ZONE_MAX, zoneOf } from './free-heap.js';
 
 export const PAGE_BYTES = 4096;
 const PAGE_SHIFT = 12;
@@ -52,15 +52,15 @@ export interface MachineOptions {
 }
 
 /**
- * Xen's choice on a NUMA machine: a quarter of the first node's pages, at most 32 bits (page_alloc.c, end_boot_allocator);
- * a machine with one node has no such zone.
+ * Xen's choice on a NUMA machine: a quarter of the first node below 4 GiB, at most 32 bits (xen/arch/x86/numa.c, arch_get_dma_bitsize);
+ * a machine with one node keeps nothing back.
  */
 export function dmaBitsOf(machine: XenMachine): number {
   if (machine.dmaBits !== undefined) return machine.dmaBits;
-  const first = machine.nodes[0];
-  if (machine.nodes.length < 2 || first === undefined || first.endMfn === first.startMfn) return 0;
-  const quarter = Math.floor((first.endMfn - first.startMfn) / 4);
-  return quarter < 2 ? 0 : Math.min(Math.floor(Math.log2(quarter)) + PAGE_SHIFT, 32);
+  const first = machine.nodes.find((node) => node.endMfn > node.startMfn && node.startMfn < 2 ** (32 - PAGE_SHIFT));
+  if (machine.nodes.length < 2 || first === undefined) return 0;
+  const quarterEnd = first.startMfn + Math.floor((first.endMfn - first.startMfn) / 4);
+  return quarterEnd < 2 ? 0 : Math.min(zoneOf(quarterEnd - 1) + PAGE_SHIFT, 32);
 }
 
 /** Highest zone below 2^bits bytes (page_alloc.c, bits_to_zone). */
