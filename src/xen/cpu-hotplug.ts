@@ -1,0 +1,31 @@
+// Taking CPUs offline and back (xen/common/cpu.c, xen/common/sched/cpupool.c). Box of the chart: Xen hypervisor.
+import { ERRNO } from '../errors.js';
+import { assignCpu, takeCpuAway } from './cpupool.js';
+import type { Hypervisor } from './hypervisor.js';
+
+/** A CPU of another pool cannot go offline, and the attempt locks it until the next boot. */
+export function cpuOffline(xen: Hypervisor, cpu: number): number {
+  const { cpu: state } = xen;
+  if (cpu === 0 || cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
+  if (!state.online.has(cpu)) return -ERRNO.EEXIST;
+  if (state.locked.has(cpu)) return -ERRNO.EBUSY;
+  const pool = xen.pools[0]!;
+  if (!pool.cpus.has(cpu)) {
+    state.locked.add(cpu);
+    return -ERRNO.ENODEV;
+  }
+  const result = takeCpuAway(xen, pool, cpu);
+  if (result !== 0) return result;
+  state.online.delete(cpu);
+  return 0;
+}
+
+/** The CPU comes back into Pool-0, whichever pool it was in. */
+export function cpuOnline(xen: Hypervisor, cpu: number): number {
+  const { cpu: state } = xen;
+  if (cpu >= xen.nrCpuIds || !state.present.has(cpu)) return -ERRNO.EINVAL;
+  if (state.online.has(cpu)) return -ERRNO.EEXIST;
+  state.online.add(cpu);
+  assignCpu(xen, xen.pools[0]!, cpu);
+  return 0;
+}
