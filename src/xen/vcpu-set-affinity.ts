@@ -37,15 +37,7 @@ export function vcpuAffinityDomctl(xen: Hypervisor, domain: Domain, memory: Gues
  * Stores the full requested masks, and writes back what they come to: online & hard, and requested & online & hard for soft. A failing
  * soft half rolls the hard one back, but the caller's hard buffer already holds the effective mask.
  */
-function setAffinity(
-  xen: Hypervisor,
-  domain: Domain,
-  vcpu: Vcpu,
-  memory: GuestMemory,
-  view: DataView,
-  at: number,
-  flags: number,
-): number {
+function setAffinity(xen: Hypervisor, domain: Domain, vcpu: Vcpu, memory: GuestMemory, view: DataView, at: number, flags: number): number {
   const { requested, effective, oldHard } = xen.scratch;
   if ((flags & FORCE) !== 0) unpin(xen, domain, vcpu);
   let result = 0;

@@ -1,0 +1,102 @@
+// Creating and destroying domains (xen/common/domctl.c and domain.c). Box of the chart: `do_domctl`.
+import { ERRNO } from '../errors.js';
+import { type Cpupool, poolById } from './cpupool.js';
+import { DOMID_FIRST_RESERVED, Domain, MAX_VCPUS, NUMA_NO_NODE } from './domain.js';
+import { ZONE_MAX } from './free-heap.js';
+import { ExtentAllocator } from './get-free-buddy.js';
+import type { Hypervisor } from './hypervisor.js';
+
+const HVM = 1;
+const HAP = 2;
+const XS_DOMAIN = 16;
+const IOMMU = 32;
+/** Emulated devices that Xen knows. */
+const EMULATION_FLAGS = 0x7ff;
+/** Pages of Xen's own that a new domain takes in its name: they set where its first extent goes. */
+const OWN_PAGES = 3;
+/** Offsets of xen_domctl_createdomain. */
+const AT = { ssidref: 0, handle: 4, flags: 20, iommuOpts: 24, maxVcpus: 28 } as const;
+
+/** XEN_DOMCTL_createdomain. @returns the new domain's id, or a negative errno */
+export function createDomain(xen: Hypervisor, requestedId: number, view: DataView, at: number): number {
+  const id = domidFor(xen, requestedId);
+  if (id < 0) return id;
+  const { version } = xen;
+  const flags = view.getUint32(at + AT.flags, true);
+  const maxVcpus = view.getUint32(at + AT.maxVcpus, true);
+  const hvm = (flags & HVM) !== 0;
+  const hap = (flags & HAP) !== 0;
+  if ((flags & ~version.createFlags) !== 0 || maxVcpus < 1 || maxVcpus > MAX_VCPUS || (hap && !hvm)) return -ERRNO.EINVAL;
+  if ((flags & IOMMU) === 0 && view.getUint32(at + AT.iommuOpts, true) !== 0) return -ERRNO.EINVAL;
+  if ((view.getUint32(at + version.emulationFlagsAt, true) & ~EMULATION_FLAGS) !== 0) return -ERRNO.EINVAL;
+  const pool = poolFor(xen, version.cpupoolAt < 0 ? 0 : view.getUint32(at + version.cpupoolAt, true));
+  if (typeof pool === 'number') return pool;
+  const handle = new Uint8Array(view.buffer, view.byteOffset + at + AT.handle, 16).slice();
+  const xenstoreDomain = (flags & XS_DOMAIN) !== 0;
+  const config = { id, hvm, hap, xenstoreDomain, maxVcpus, handle, ssidref: view.getUint32(at + AT.ssidref, true) };
+  const domain = new Domain(config, pool, xen.machine.nodes.length);
+  if (takeXenPages(xen, domain, OWN_PAGES) < OWN_PAGES) {
+    xen.heap.releaseAll(domain);
+    return -ERRNO.ENOMEM;
+  }
+  xen.domains.set(id, domain);
+  return id;
+}
+
+/** An id outside 1 .. 0x7fef means the next free one after the last that Xen gave out. */
+function domidFor(xen: Hypervisor, requested: number): number {
+  if (requested > 0 && requested < DOMID_FIRST_RESERVED) return xen.domains.has(requested) ? -ERRNO.EEXIST : requested;
+  for (let id = xen.domidRover + 1; id !== xen.domidRover; id++) {
+    if (id === DOMID_FIRST_RESERVED) id = 1;
+    if (xen.domains.has(id)) continue;
+    xen.domidRover = id;
+    return id;
+  }
+  return -ERRNO.ENOMEM;
+}
+
+function poolFor(xen: Hypervisor, id: number): Cpupool | number {
+  const pool = poolById(xen, id);
+  if (pool === undefined) return -ERRNO.ESRCH;
+  return pool.cpus.isEmpty ? -ERRNO.ENODEV : pool;
+}
+
+/** Single pages for Xen itself in the domain's name. @returns how many there were */
+export function takeXenPages(xen: Hypervisor, domain: Domain, pages: number): number {
+  const request = { order: 0, node: NUMA_NO_NODE, exact: false, zoneHigh: ZONE_MAX };
+  const allocator = new ExtentAllocator(xen.heap, xen.onlineNodes, domain, request, pages, domain.xenPages);
+  let taken = 0;
+  while (taken < pages && allocator.next() >= 0) taken++;
+  allocator.close();
+  return taken;
+}
+
+/** XEN_DOMCTL_destroydomain: all memory comes back at once. */
+export function destroyDomain(xen: Hypervisor, domain: Domain): number {
+  if (domain.id === 0) return -ERRNO.EINVAL;
+  xen.heap.releaseAll(domain);
+  xen.domains.delete(domain.id);
+  return 0;
+}
+
+/** XEN_DOMCTL_set_paging_mempool_size: the pool grows or shrinks to whole pages; PV domains have none. */
+export function setPagingMempoolSize(xen: Hypervisor, domain: Domain, sizeBytes: number): number {
+  if (!domain.config.hvm) return -ERRNO.EOPNOTSUPP;
+  const pages = sizeBytes / 4096;
+  if (!Number.isInteger(pages)) return -ERRNO.EINVAL;
+  const more = pages - domain.pagingPoolPages;
+  if (more > 0) {
+    const taken = takeXenPages(xen, domain, more);
+    domain.pagingPoolPages += taken;
+    return taken === more ? 0 : -ERRNO.ENOMEM;
+  }
+  let fewer = -more;
+  for (let node = domain.xenPages.length - 1; node >= 0 && fewer > 0; node--) {
+    const runs = domain.xenPages[node]!;
+    const given = Math.min(fewer, runs.pages);
+    runs.drop(given, (start, count) => xen.heap.nodes[node]!.free(start, count));
+    fewer -= given;
+  }
+  domain.pagingPoolPages = pages;
+  return 0;
+}

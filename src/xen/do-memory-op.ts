@@ -1,0 +1,44 @@
+// Memory for domains: populate_physmap and claims (xen/common/memory.c). Box of the chart: what `domain_node_affinity` is for.
+import { ERRNO } from '../errors.js';
+import { claimPages } from './claim-pages.js';
+import { buffer, type GuestMemory, readWord } from './guest-memory.js';
+import type { Hypervisor } from './hypervisor.js';
+import { populatePhysmap } from './populate-physmap.js';
+
+/** XENMEM_* (xen/include/public/memory.h). */
+export const XENMEM = { populate_physmap: 6, claim_pages: 24 } as const;
+
+/** xen_memory_reservation. */
+export interface Reservation {
+  readonly extentStart: number;
+  readonly nrExtents: number;
+  readonly order: number;
+  readonly memFlags: number;
+  readonly domid: number;
+}
+
+const RESERVATION_BYTES = 32;
+
+export function doMemoryOp(xen: Hypervisor, memory: GuestMemory, cmd: number, address: number): number {
+  if (cmd !== XENMEM.populate_physmap && cmd !== XENMEM.claim_pages) return -ERRNO.ENOSYS;
+  const found = buffer(memory, address, RESERVATION_BYTES);
+  // populate_physmap never gives an errno: it tells how many extents were done.
+  if (found === undefined) return cmd === XENMEM.populate_physmap ? 0 : -ERRNO.EFAULT;
+  const { view } = found;
+  const base = address - found.address;
+  const reservation = {
+    extentStart: readWord(view, base),
+    nrExtents: readWord(view, base + 8),
+    order: view.getUint32(base + 16, true),
+    memFlags: view.getUint32(base + 20, true),
+    domid: view.getUint16(base + 24, true),
+  };
+  return cmd === XENMEM.claim_pages ? claimPages(xen, reservation) : populatePhysmap(xen, memory, reservation);
+}
+
+/** Node of mem_flags' bits 8-15; 0xff = none. */
+export function nodeOfFlags(memFlags: number): number {
+  return (((memFlags >>> 8) & 0xff) - 1) & 0xff;
+}
+
+export const EXACT_NODE = 1 << 17;

@@ -1,0 +1,51 @@
+// What of the hypercall structures depends on Xen's version: interface versions and the few offsets that moved
+// (xen/include/public/domctl.h and sysctl.h of each release). Box of the chart: `do_domctl`.
+import { InputError } from '../errors.js';
+
+export interface InterfaceVersion {
+  readonly major: number;
+  readonly minor: number;
+  readonly domctl: number;
+  readonly sysctl: number;
+  /** Offsets in xen_domctl_createdomain; -1 = the version has no such field. */
+  readonly cpupoolAt: number;
+  readonly emulationFlagsAt: number;
+  /** Flags of createdomain that the version knows. */
+  readonly createFlags: number;
+  /** getdomaininfo has gpaddr_bits (from 4.16). */
+  readonly gpaddrBits: boolean;
+  /** getdomaininfo of an absent domain answers for the next one (up to 4.17). */
+  readonly nextDomain: boolean;
+  /** Offset of total_pages in xen_sysctl_physinfo. */
+  readonly physinfoPagesAt: number;
+  /** Key 'u' prints "d1" rather than "Domain 1" (from 4.18). */
+  readonly shortDomainNames: boolean;
+}
+
+const DOMCTL = [0x12, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x17, 0x17, 0x18];
+const SYSCTL = [0x12, 0x13, 0x13, 0x13, 0x15, 0x15, 0x15, 0x15, 0x16, 0x16];
+const FIRST_MINOR = 13;
+
+/** @throws InputError when the version is not 4.13 to 4.22 */
+export function interfaceVersion(version: string): InterfaceVersion {
+  const match = /^4\.(\d+)(?:\.\d+)?(?:[-.].*)?$/.exec(version);
+  const minor = match === null ? Number.NaN : Number(match[1]);
+  const domctl = DOMCTL[minor - FIRST_MINOR];
+  const sysctl = SYSCTL[minor - FIRST_MINOR];
+  if (domctl === undefined || sysctl === undefined) {
+    throw new InputError(`Xen version '${version}' is not known here`, { path: 'version' }, 'give 4.13 to 4.22');
+  }
+  return {
+    major: 4,
+    minor,
+    domctl,
+    sysctl,
+    cpupoolAt: minor >= 19 ? 56 : minor >= 17 ? 52 : -1,
+    emulationFlagsAt: minor >= 19 ? 60 : minor >= 17 ? 56 : minor >= 16 ? 52 : minor >= 15 ? 48 : 44,
+    createFlags: 63 | (minor >= 15 ? 64 : 0) | (minor >= 16 ? 128 : 0) | (minor >= 21 ? 256 : 0),
+    gpaddrBits: minor >= 16,
+    nextDomain: minor <= 17,
+    physinfoPagesAt: minor >= 17 ? 40 : 32,
+    shortDomainNames: minor >= 18,
+  };
+}

@@ -1,0 +1,39 @@
+// XEN_SYSCTL_cpupool_op (xen/common/sched/cpupool.c, cpupool_do_sysctl()). Box of the chart: Xen hypervisor.
+import { ERRNO } from '../errors.js';
+import { cpupoolAddCpu, cpupoolCreate, cpupoolDestroy, cpupoolMoveDomain, cpupoolRemoveCpu, domainsIn } from './cpupool.js';
+import { type GuestMemory, writeBitmap } from './guest-memory.js';
+import type { Hypervisor } from './hypervisor.js';
+
+export const CPUPOOL_OP = { create: 1, destroy: 2, info: 3, addcpu: 4, rmcpu: 5, movedomain: 6, freeinfo: 7 } as const;
+const AT = { op: 0, pool: 4, scheduler: 8, domid: 12, cpu: 16, domains: 20, cpumap: 24 } as const;
+
+export function cpupoolOp(xen: Hypervisor, memory: GuestMemory, view: DataView, at: number): number {
+  const id = view.getUint32(at + AT.pool, true);
+  switch (view.getUint32(at + AT.op, true)) {
+    case CPUPOOL_OP.create: {
+      const { result, pool } = cpupoolCreate(xen, id, view.getUint32(at + AT.scheduler, true));
+      if (pool !== undefined) view.setUint32(at + AT.pool, pool.id, true);
+      return result;
+    }
+    case CPUPOOL_OP.destroy:
+      return cpupoolDestroy(xen, id);
+    case CPUPOOL_OP.info: {
+      const pool = xen.pools.find((one) => one.id >= id);
+      if (pool === undefined) return -ERRNO.ENOENT;
+      view.setUint32(at + AT.pool, pool.id, true);
+      view.setUint32(at + AT.scheduler, pool.schedulerId, true);
+      view.setUint32(at + AT.domains, domainsIn(xen, pool).length, true);
+      return writeBitmap(memory, view, at + AT.cpumap, pool.cpus) ? 0 : -ERRNO.EFAULT;
+    }
+    case CPUPOOL_OP.addcpu:
+      return cpupoolAddCpu(xen, id, view.getUint32(at + AT.cpu, true));
+    case CPUPOOL_OP.rmcpu:
+      return cpupoolRemoveCpu(xen, id, view.getUint32(at + AT.cpu, true));
+    case CPUPOOL_OP.movedomain:
+      return cpupoolMoveDomain(xen, id, view.getUint32(at + AT.domid, true));
+    case CPUPOOL_OP.freeinfo:
+      return writeBitmap(memory, view, at + AT.cpumap, xen.cpu.free) ? 0 : -ERRNO.EFAULT;
+    default:
+      return -ERRNO.ENOSYS;
+  }
+}
