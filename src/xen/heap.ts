@@ -66,7 +66,9 @@ export class Heap {
   releaseAll(domain: Domain): void {
     this.cancelClaim(domain);
     for (const owned of [domain.pages, domain.xenPages]) {
-      owned.forEach((runs, node) => runs.drop(runs.pages, (start, pages) => this.nodes[node]!.free(start, pages)));
+      owned.forEach((runs, node) => {
+        runs.drop(runs.pages, (start, pages) => this.nodes[node]!.free(start, pages));
+      });
     }
     domain.totPages = 0;
     domain.pagingPoolPages = 0;
