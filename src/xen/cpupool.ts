@@ -16,6 +16,9 @@ export interface Cpupool {
 /** Pool id or CPU number "any" (XEN_SYSCTL_CPUPOOL_PAR_ANY). */
 export const POOL_ANY = 0xffffffff;
 
+/** Schedulers of a release build; null and arinc653 are for experts' builds, where they are chosen at boot. */
+const BUILT_IN: readonly number[] = [SCHEDULERS.credit, SCHEDULERS.credit2, SCHEDULERS.rtds];
+
 export interface CpuState {
   readonly online: Bitset;
   /** Present, whether online or not. */
@@ -42,7 +45,7 @@ export function cpupoolCreate(xen: Hypervisor, id: number, schedulerId: number):
   const last = xen.pools[xen.pools.length - 1]!;
   const newId = id === POOL_ANY ? last.id + 1 : id;
   if (poolById(xen, newId) !== undefined) return { result: -ERRNO.EEXIST };
-  if (!Object.values<number>(SCHEDULERS).includes(schedulerId)) return { result: -ERRNO.ENOENT };
+  if (!BUILT_IN.includes(schedulerId) && schedulerId !== SCHEDULERS[xen.machine.scheduler]) return { result: -ERRNO.ENOENT };
   const pool: Cpupool = { id: newId, schedulerId, cpus: new Bitset(xen.nrCpuIds) };
   xen.pools.push(pool);
   xen.pools.sort((a, b) => a.id - b.id);
@@ -59,6 +62,8 @@ export function cpupoolDestroy(xen: Hypervisor, id: number): number {
 
 export function cpupoolAddCpu(xen: Hypervisor, id: number, asked: number): number {
   const { cpu: state } = xen;
+  const pool = poolById(xen, id);
+  if (pool === undefined) return -ERRNO.ENOENT;
   let cpu = asked;
   if (asked === POOL_ANY) {
     cpu = [...state.free].find((one) => state.online.has(one) && !state.locked.has(one)) ?? -1;
@@ -67,8 +72,6 @@ export function cpupoolAddCpu(xen: Hypervisor, id: number, asked: number): numbe
     if (asked >= xen.nrCpuIds) return -ERRNO.EINVAL;
     if (!state.free.has(asked) || !state.online.has(asked) || state.locked.has(asked)) return -ERRNO.ENODEV;
   }
-  const pool = poolById(xen, id);
-  if (pool === undefined) return -ERRNO.ENOENT;
   if (state.movingCpu === cpu && state.movingPool !== pool) return -ERRNO.EADDRNOTAVAIL;
   assignCpu(xen, pool, cpu);
   return 0;

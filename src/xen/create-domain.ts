@@ -1,7 +1,7 @@
 // Creating and destroying domains (xen/common/domctl.c and domain.c). Box of the chart: `do_domctl`.
 import { ERRNO } from '../errors.js';
 import { type Cpupool, poolById } from './cpupool.js';
-import { DOMID_FIRST_RESERVED, Domain, MAX_VCPUS, NUMA_NO_NODE } from './domain.js';
+import { DOMID_FIRST_RESERVED, Domain, HVM_MAX_VCPUS, MAX_VCPUS, NUMA_NO_NODE } from './domain.js';
 import { ZONE_MAX } from './free-heap.js';
 import { ExtentAllocator } from './get-free-buddy.js';
 import type { Hypervisor } from './hypervisor.js';
@@ -26,7 +26,8 @@ export function createDomain(xen: Hypervisor, requestedId: number, view: DataVie
   const maxVcpus = view.getUint32(at + AT.maxVcpus, true);
   const hvm = (flags & HVM) !== 0;
   const hap = (flags & HAP) !== 0;
-  if ((flags & ~version.createFlags) !== 0 || maxVcpus < 1 || maxVcpus > MAX_VCPUS || (hap && !hvm)) return -ERRNO.EINVAL;
+  if ((flags & ~version.createFlags) !== 0 || maxVcpus < 1 || (hap && !hvm)) return -ERRNO.EINVAL;
+  if (maxVcpus > (hvm ? HVM_MAX_VCPUS : MAX_VCPUS)) return -ERRNO.EINVAL;
   if ((flags & IOMMU) === 0 && view.getUint32(at + AT.iommuOpts, true) !== 0) return -ERRNO.EINVAL;
   if ((view.getUint32(at + version.emulationFlagsAt, true) & ~EMULATION_FLAGS) !== 0) return -ERRNO.EINVAL;
   const pool = poolFor(xen, version.cpupoolAt < 0 ? 0 : view.getUint32(at + version.cpupoolAt, true));
@@ -63,7 +64,7 @@ function poolFor(xen: Hypervisor, id: number): Cpupool | number {
 
 /** Single pages for Xen itself in the domain's name. @returns how many there were */
 export function takeXenPages(xen: Hypervisor, domain: Domain, pages: number): number {
-  const request = { order: 0, node: NUMA_NO_NODE, exact: false, zoneHigh: ZONE_MAX };
+  const request = { order: 0, node: NUMA_NO_NODE, exact: false, zoneHigh: ZONE_MAX, coveredByClaim: false };
   const allocator = new ExtentAllocator(xen.heap, xen.onlineNodes, domain, request, pages, domain.xenPages);
   let taken = 0;
   while (taken < pages && allocator.next() >= 0) taken++;

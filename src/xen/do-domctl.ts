@@ -40,6 +40,7 @@ const VERSION = 4;
 const DOMAIN = 8;
 const UNION = 16;
 const KIB_A_PAGE = 4;
+const UINT_MAX = 0xffffffff;
 
 /** Order of checks: EFAULT, EACCES for the version, ESRCH, then the command. */
 export function doDomctl(xen: Hypervisor, memory: GuestMemory, address: number): number {
@@ -110,7 +111,7 @@ function domctlOfDomain(xen: Hypervisor, memory: GuestMemory, domain: Domain, cm
     case DOMCTL.soft_reset:
       return softReset(domain);
     case DOMCTL.max_mem:
-      domain.maxPages = Math.floor(readWord(view, at) / KIB_A_PAGE);
+      domain.maxPages = Math.min(Math.floor(readWord(view, at) / KIB_A_PAGE), UINT_MAX);
       return 0;
     case DOMCTL.max_vcpus:
       if (domain.id === 0 || view.getUint32(at, true) !== domain.config.maxVcpus) return -ERRNO.EINVAL;

@@ -3,6 +3,7 @@ import { ERRNO } from '../errors.js';
 import { type Domain, NO_SHUTDOWN_CODE } from './domain.js';
 
 const MAX_PAUSE_COUNT = 255;
+const SHUTDOWN_CRASH = 3;
 
 export function pauseDomain(domain: Domain): number {
   if (domain.id === 0) return -ERRNO.EINVAL;
@@ -30,8 +31,13 @@ export function resumeDomain(domain: Domain): number {
   return 0;
 }
 
-/** Only a domain with hardware virtualisation that was shut down; its masks and its node affinity stay. */
+/**
+ * Only for a domain with hardware virtualisation, all of whose vCPUs were shut down (none counts as all); its masks and its node affinity
+ * stay. Any other that gets past the check of the vCPUs is crashed (domain_soft_reset).
+ */
 export function softReset(domain: Domain): number {
-  if (domain.id === 0 || !domain.isShutDown || !domain.config.hvm) return -ERRNO.EINVAL;
-  return resumeDomain(domain);
+  if (domain.id === 0 || (domain.vcpus.length > 0 && !domain.isShutDown)) return -ERRNO.EINVAL;
+  if (domain.config.hvm) return resumeDomain(domain);
+  shutdownDomain(domain, SHUTDOWN_CRASH);
+  return -ERRNO.EINVAL;
 }

@@ -7,7 +7,9 @@ export const MAX_NUMNODES = 64;
 export const NUMA_NO_NODE = 0xff;
 /** Domain ids from here on are Xen's own (DOMID_FIRST_RESERVED); the first is DOMID_SELF. */
 export const DOMID_FIRST_RESERVED = 0x7ff0;
+/** Most vCPUs of a PV domain, and of one with hardware virtualisation (HVM and PVH). */
 export const MAX_VCPUS = 8192;
+export const HVM_MAX_VCPUS = 128;
 /** Shutdown code while none is set. */
 export const NO_SHUTDOWN_CODE = 0xffff;
 

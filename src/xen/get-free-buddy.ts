@@ -13,6 +13,8 @@ export interface ExtentRequest {
   readonly exact: boolean;
   /** Highest zone that the caller's address width allows. */
   readonly zoneHigh: number;
+  /** The domain's own claim covers it. Pages of Xen's own in the domain's name are never covered (MEMF_no_refcount). */
+  readonly coveredByClaim: boolean;
 }
 
 interface OpenChunk extends Chunk {
@@ -41,6 +43,8 @@ export class ExtentAllocator {
   #firstPass: boolean;
   #remaining: number;
   #totalFree: number;
+  /** All free memory is claimed: only the domain's own claim lets it have the extent. */
+  #needsClaim = false;
 
   /** `owned`: where the pages are noted, by node; at most `extents` are handed out. */
   constructor(heap: Heap, online: Bitset, domain: Domain, request: ExtentRequest, extents: number, owned: readonly PageRuns[]) {
@@ -62,7 +66,8 @@ export class ExtentAllocator {
   next(): number {
     const domain = this.#domain;
     // Claimed memory is not there for those who did not claim it (alloc_heap_pages).
-    if (this.#heap.outstandingPages + this.#sizePages > this.#totalFree && domain.outstandingPages < this.#sizePages) return -1;
+    this.#needsClaim = this.#heap.outstandingPages + this.#sizePages > this.#totalFree;
+    if (this.#needsClaim && !(this.#request.coveredByClaim && domain.outstandingPages >= this.#sizePages)) return -1;
     let node = this.#search();
     if (node < 0 && this.#firstPass) {
       this.#firstPass = false;
@@ -154,8 +159,11 @@ export class ExtentAllocator {
 
   /** What others claimed of this node is not there for this domain (XenServer's patch). */
   #allowedByNodeClaims(node: number, heapFree: number, chunk: OpenChunk | undefined): boolean {
+    const domain = this.#domain;
+    const own = this.#request.coveredByClaim && domain.claimNode === node && domain.outstandingPages >= this.#sizePages;
+    if (own) return true;
+    if (this.#needsClaim && domain.claimNode !== NUMA_NO_NODE) return false;
     const free = heapFree + (chunk === undefined ? 0 : chunk.left * this.#sizePages);
-    if (this.#heap.outstandingOnNode[node]! + this.#sizePages <= free) return true;
-    return this.#domain.claimNode === node && this.#domain.outstandingPages >= this.#sizePages;
+    return this.#heap.outstandingOnNode[node]! + this.#sizePages <= free;
   }
 }

@@ -120,6 +120,10 @@ export class Hypervisor {
     if (dom0.hardAffinity !== undefined) {
       for (const vcpu of domain.vcpus) vcpu.hard.copyFrom(Bitset.of(this.nrCpuIds, dom0.hardAffinity));
     }
+    if (dom0.nodes !== undefined) {
+      domain.autoNodeAffinity = false;
+      domain.nodeAffinity.copyFrom(Bitset.of(MAX_NUMNODES, dom0.nodes));
+    }
     this.domains.set(0, domain);
     domainUpdateNodeAffinity(this, domain);
     let left = dom0.pages;

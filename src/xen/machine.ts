@@ -37,8 +37,16 @@ export interface XenMachine {
   readonly distances: readonly (readonly number[])[];
   /** Memory below 2^dmaBits is kept back for the second pass; 0 = none is. Default: as Xen computes it from the first node. */
   readonly dmaBits?: number;
-  /** `hardAffinity`: CPUs of its vCPUs; absent = all. `pages` are its memory, part of what is not free. */
-  readonly dom0: { readonly vcpus: number; readonly pages: number; readonly hardAffinity?: readonly number[] };
+  /**
+   * `pages` are its memory, part of what is not free. `hardAffinity`: CPUs of its vCPUs; absent = all. `nodes`: Xen's option dom0_nodes=,
+   * a node affinity set by hand; absent = automatic.
+   */
+  readonly dom0: {
+    readonly vcpus: number;
+    readonly pages: number;
+    readonly hardAffinity?: readonly number[];
+    readonly nodes?: readonly number[];
+  };
   /** XenServer's patch: claims on one node. Upstream has none. */
   readonly perNodeClaims: boolean;
 }

@@ -45,13 +45,13 @@ function requestOf(xen: Hypervisor, domain: Domain, order: number, memFlags: num
   const asked = nodeOfFlags(memFlags);
   const exact = (memFlags & EXACT_NODE) !== 0;
   if ((memFlags & VNODE) !== 0) {
-    if (domain.vnodeToPnode === null) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh };
+    if (domain.vnodeToPnode === null) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh, coveredByClaim: true };
     const node = domain.vnodeToPnode[asked];
     if (node === undefined) return undefined;
-    return { order, node, exact: exact && node !== NUMA_NO_NODE, zoneHigh };
+    return { order, node, exact: exact && node !== NUMA_NO_NODE, zoneHigh, coveredByClaim: true };
   }
-  if (asked === NUMA_NO_NODE) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh };
-  return asked >= MAX_NUMNODES ? undefined : { order, node: asked, exact, zoneHigh };
+  if (asked === NUMA_NO_NODE) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh, coveredByClaim: true };
+  return asked >= MAX_NUMNODES ? undefined : { order, node: asked, exact, zoneHigh, coveredByClaim: true };
 }
 
 /** PV domains get the frame of each extent in `list`. An extent that max_pages forbids has moved the cursor all the same. */
