@@ -2,6 +2,7 @@
 import { ERRNO } from '../errors.js';
 import { type Cpupool, poolById } from './cpupool.js';
 import { DOMID_FIRST_RESERVED, Domain, HVM_MAX_VCPUS, MAX_VCPUS, NUMA_NO_NODE } from './domain.js';
+import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
 import { ZONE_MAX } from './free-heap.js';
 import { ExtentAllocator } from './get-free-buddy.js';
 import type { Hypervisor } from './hypervisor.js';
@@ -12,8 +13,14 @@ const XS_DOMAIN = 16;
 const IOMMU = 32;
 /** Emulated devices that Xen knows. */
 const EMULATION_FLAGS = 0x7ff;
-/** Pages of Xen's own that a new domain takes in its name: they set where its first extent goes. */
+/**
+ * Pages of Xen's own that a new domain takes in its name: they set where its first extent goes. By where recorded extents went: 3 for
+ * PV; 6 with hardware virtualisation, of which 2 count in the paging pool, and 3 more for each vCPU.
+ */
 const OWN_PAGES = 3;
+const HVM_OWN_PAGES = 6;
+const HVM_FIRST_POOL_PAGES = 2;
+const HVM_VCPU_PAGES = 3;
 /** Offsets of xen_domctl_createdomain. */
 const AT = { ssidref: 0, handle: 4, flags: 20, iommuOpts: 24, maxVcpus: 28 } as const;
 
@@ -36,7 +43,9 @@ export function createDomain(xen: Hypervisor, requestedId: number, view: DataVie
   const xenstoreDomain = (flags & XS_DOMAIN) !== 0;
   const config = { id, hvm, hap, xenstoreDomain, maxVcpus, handle, ssidref: view.getUint32(at + AT.ssidref, true) };
   const domain = new Domain(config, pool, xen.machine.nodes.length);
-  if (takeXenPages(xen, domain, OWN_PAGES) < OWN_PAGES) {
+  const ownPages = hvm ? HVM_OWN_PAGES : OWN_PAGES;
+  domain.pagingPoolPages = hvm ? HVM_FIRST_POOL_PAGES : 0;
+  if (takeXenPages(xen, domain, ownPages) < ownPages) {
     xen.heap.releaseAll(domain);
     return -ERRNO.ENOMEM;
   }
@@ -70,6 +79,16 @@ export function takeXenPages(xen: Hypervisor, domain: Domain, pages: number): nu
   while (taken < pages && allocator.next() >= 0) taken++;
   allocator.close();
   return taken;
+}
+
+/** XEN_DOMCTL_max_vcpus: must be what createdomain said; again is no error. */
+export function createVcpus(xen: Hypervisor, domain: Domain, maxVcpus: number): number {
+  if (domain.id === 0 || maxVcpus !== domain.config.maxVcpus) return -ERRNO.EINVAL;
+  const pages = domain.config.hvm && domain.vcpus.length === 0 ? HVM_VCPU_PAGES * maxVcpus : 0;
+  if (takeXenPages(xen, domain, pages) < pages) return -ERRNO.ENOMEM;
+  domain.createVcpus(xen.nrCpuIds);
+  domainUpdateNodeAffinity(xen, domain);
+  return 0;
 }
 
 /** XEN_DOMCTL_destroydomain: all memory comes back at once. */

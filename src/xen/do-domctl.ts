@@ -1,12 +1,11 @@
 // do_domctl(): checks and dispatch (xen/common/domctl.c:282-338). Box of the chart: `do_domctl`.
 import { ERRNO } from '../errors.js';
 import { NO_FLOW } from '../flow/record.js';
-import { createDomain, destroyDomain, setPagingMempoolSize } from './create-domain.js';
+import { createDomain, createVcpus, destroyDomain, setPagingMempoolSize } from './create-domain.js';
 import { DOMID_FIRST_RESERVED, type Domain } from './domain.js';
 import { writeDomainInfo, writeVcpuInfo } from './domain-info.js';
 import { pauseDomain, resumeDomain, softReset, unpauseDomain } from './domain-run.js';
 import { domainSetNodeAffinity } from './domain-set-node-affinity.js';
-import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
 import { buffer, type GuestMemory, readBitmap, readWord, writeBitmap } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
 import { schedAdjust } from './sched-adjust.js';
@@ -114,10 +113,7 @@ function domctlOfDomain(xen: Hypervisor, memory: GuestMemory, domain: Domain, cm
       domain.maxPages = Math.min(Math.floor(readWord(view, at) / KIB_A_PAGE), UINT_MAX);
       return 0;
     case DOMCTL.max_vcpus:
-      if (domain.id === 0 || view.getUint32(at, true) !== domain.config.maxVcpus) return -ERRNO.EINVAL;
-      domain.createVcpus(xen.nrCpuIds);
-      domainUpdateNodeAffinity(xen, domain);
-      return 0;
+      return createVcpus(xen, domain, view.getUint32(at, true));
     case DOMCTL.getvcpuinfo:
       return writeVcpuInfo(xen, domain, view, at);
     case DOMCTL.scheduler_op:
