@@ -9,7 +9,7 @@ import { DOMCTL } from './do-domctl.js';
 import { SCHEDOP } from './do-sched-op.js';
 import { SYSCTL } from './do-sysctl.js';
 import { HYPERCALL } from './hypervisor.js';
-import type { XenMachine } from './machine.js';
+import { recordedMachine } from './recorded-machine.js';
 import { CPUPOOL_OP } from './sysctl-cpupool.js';
 
 type Json = Record<string, unknown>;
@@ -39,64 +39,6 @@ interface Bitmap {
 }
 
 const LOOSE_PAGES = 1000;
-const BLOCK = 512;
-/** 32 MiB: nothing below is free on the recorded machines. */
-const NODE_0_START = 8192;
-/** The gap of node 0 below 4 GiB. */
-const HOLE: readonly [number, number] = [524288, 1048576];
-const RUN_MOST = 131072;
-
-/**
- * Free frames as the recorder's ballast leaves them: 2 MiB blocks, and on the first and the last node more small pieces than elsewhere
- * (measured by the `fill` scenarios); on node 0 nothing as large as 1 GiB.
- */
-function freeRanges(startMfn: number, freePages: number, isFirst: boolean, isLast: boolean): (readonly [number, number])[] {
-  const ranges: (readonly [number, number])[] = [];
-  const inPieces = isFirst ? (isLast ? 4 : 3) : isLast ? 2 : 0;
-  let blocks = Math.max(0, Math.floor(freePages / BLOCK) - inPieces);
-  let pieces = freePages - blocks * BLOCK;
-  let mfn = isFirst ? NODE_0_START : startMfn;
-  while (blocks > 0) {
-    const room = isFirst && mfn < HOLE[0] ? HOLE[0] - mfn : Number.MAX_SAFE_INTEGER;
-    const pages = Math.min(blocks * BLOCK, isFirst ? RUN_MOST : Number.MAX_SAFE_INTEGER, room);
-    ranges.push([mfn, mfn + pages]);
-    blocks -= pages / BLOCK;
-    mfn += pages + BLOCK;
-    if (isFirst && mfn >= HOLE[0] && mfn < HOLE[1]) mfn = HOLE[1];
-  }
-  for (; pieces > 0; mfn += BLOCK) {
-    const pages = Math.min(pieces, BLOCK / 2);
-    ranges.push([mfn, mfn + pages]);
-    pieces -= pages;
-  }
-  return ranges;
-}
-
-/** The machine of a line as it was at the line's start. */
-function machineOf(line: Line, dom0Automatic: boolean): XenMachine {
-  const { machine, initial } = line;
-  const last = Math.max(...machine.nodes.map((node) => node.pages?.[1] ?? 0));
-  return {
-    version: '4.17',
-    scheduler: machine.sched === 5 ? 'credit' : 'credit2',
-    nodes: machine.nodes.map((node, index) => {
-      const [startMfn, endMfn] = node.pages ?? [0, 0];
-      const freePages = initial.free_pages[index]!;
-      return { startMfn, endMfn, freePages, freeRanges: freeRanges(startMfn, freePages, index === 0, endMfn === last) };
-    }),
-    cpus: machine.cpu_to_node.map((node, cpu) => ({ node, core: cpu, socket: node })),
-    distances: machine.distances,
-    dmaBits: 24,
-    dom0: {
-      vcpus: Math.min(2, machine.cpu_to_node.filter((node) => node === 0).length),
-      pages: 262144,
-      hardAffinity: [...machine.cpu_to_node.keys()].filter((cpu) => machine.cpu_to_node[cpu] === 0),
-      ...(dom0Automatic ? {} : { nodes: [0] }),
-    },
-    perNodeClaims: false,
-  };
-}
-
 class Player {
   readonly door: EmbeddedDoor;
   readonly line: Line;
@@ -106,7 +48,7 @@ class Player {
 
   constructor(line: Line, dom0Automatic: boolean) {
     this.line = line;
-    this.door = new EmbeddedDoor(machineOf(line, dom0Automatic));
+    this.door = new EmbeddedDoor(recordedMachine(line.machine, line.initial.free_pages, dom0Automatic));
     this.op = this.door.allocBuffer(144);
     this.nodeRanges = line.machine.nodes.map((node) => node.pages ?? [0, 0]);
     this.#domctl({}, DOMCTL.createdomain, 0, (view) => view.setUint32(16 + 28, 1, true));
