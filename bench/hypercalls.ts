@@ -1,5 +1,6 @@
 // Hypercalls a second on the embedded door: affinity, and memory of small and large extents.
-import { machineFromHost, PAGE_BYTES, type XenMachine } from '../src/xen/machine.js';
+import { PAGE_BYTES } from '../src/abi/commands.js';
+import { machineFromHost, type XenMachine } from '../src/xen/machine.js';
 import { EmbeddedDoor } from '../src/xenctrl/embedded-door.js';
 
 const GIB = 2 ** 30;

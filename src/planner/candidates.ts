@@ -85,7 +85,10 @@ function sortedSubsets(validNodes: readonly number[], distances: readonly (reado
     const max = largest[mask]!;
     const average = sum[mask]! / (size[mask]! * size[mask]!);
     let byAverage = keyOf.get(max);
-    if (byAverage === undefined) keyOf.set(max, (byAverage = new Map()));
+    if (byAverage === undefined) {
+      byAverage = new Map();
+      keyOf.set(max, byAverage);
+    }
     let number = byAverage.get(average);
     if (number === undefined) {
       number = keys.length;

@@ -1,10 +1,10 @@
 // CPU pools (xen/common/sched/cpupool.c), and what their changes do to hard affinity. Box of the chart: Xen hypervisor.
+import { SCHEDULERS } from '../abi/commands.js';
 import { Bitset } from '../cpuset/bitset.js';
 import { ERRNO } from '../errors.js';
 import type { Domain } from './domain.js';
 import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
 import type { Hypervisor } from './hypervisor.js';
-import { SCHEDULERS } from './machine.js';
 
 export interface Cpupool {
   readonly id: number;

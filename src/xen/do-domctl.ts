@@ -1,4 +1,5 @@
 // do_domctl(): checks and dispatch (xen/common/domctl.c:282-338). Box of the chart: `do_domctl`.
+import { DOMCTL } from '../abi/commands.js';
 import { ERRNO } from '../errors.js';
 import { NO_FLOW } from '../flow/record.js';
 import { createDomain, createVcpus, destroyDomain, setPagingMempoolSize } from './create-domain.js';
@@ -11,27 +12,6 @@ import type { Hypervisor } from './hypervisor.js';
 import { schedAdjust } from './sched-adjust.js';
 import { vcpuAffinityDomctl } from './vcpu-set-affinity.js';
 import { setVnumaInfo } from './vnuma.js';
-
-/** XEN_DOMCTL_* command numbers (xen/include/public/domctl.h). */
-export const DOMCTL = {
-  createdomain: 1,
-  destroydomain: 2,
-  pausedomain: 3,
-  unpausedomain: 4,
-  getdomaininfo: 5,
-  setvcpuaffinity: 9,
-  max_mem: 11,
-  getvcpuinfo: 14,
-  max_vcpus: 15,
-  scheduler_op: 16,
-  getvcpuaffinity: 25,
-  resumedomain: 27,
-  setnodeaffinity: 68,
-  getnodeaffinity: 69,
-  setvnumainfo: 74,
-  soft_reset: 79,
-  set_paging_mempool_size: 86,
-} as const;
 
 const SIZE_BYTES = 144;
 const CMD = 0;

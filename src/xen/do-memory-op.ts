@@ -1,12 +1,10 @@
 // Memory for domains: populate_physmap and claims (xen/common/memory.c). Box of the chart: what `domain_node_affinity` is for.
+import { XENMEM } from '../abi/commands.js';
 import { ERRNO } from '../errors.js';
 import { claimPages } from './claim-pages.js';
 import { buffer, type GuestMemory, readWord } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
 import { populatePhysmap } from './populate-physmap.js';
-
-/** XENMEM_* (xen/include/public/memory.h). */
-export const XENMEM = { populate_physmap: 6, claim_pages: 24 } as const;
 
 /** xen_memory_reservation. */
 export interface Reservation {

@@ -1,12 +1,10 @@
 // The scheduler operations that Domain-0's tools use (xen/common/sched/core.c, do_sched_op()). Box of the chart: Xen hypervisor.
+import { SCHEDOP } from '../abi/commands.js';
 import { ERRNO } from '../errors.js';
 import { shutdownDomain } from './domain-run.js';
 import { buffer, type GuestMemory } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
 import { pinOverride } from './vcpu-set-affinity.js';
-
-/** SCHEDOP_* (xen/include/public/sched.h). */
-export const SCHEDOP = { remote_shutdown: 4, pin_override: 7 } as const;
 
 export function doSchedOp(xen: Hypervisor, memory: GuestMemory, cmd: number, address: number): number {
   if (cmd === SCHEDOP.pin_override) {

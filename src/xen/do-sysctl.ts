@@ -1,4 +1,5 @@
 // do_sysctl(): checks and dispatch (xen/common/sysctl.c). Box of the chart: Xen hypervisor.
+import { SYSCTL } from '../abi/commands.js';
 import { ERRNO } from '../errors.js';
 import { cpuOffline, cpuOnline } from './cpu-hotplug.js';
 import { dumpNuma } from './dump-numa.js';
@@ -6,18 +7,6 @@ import { buffer, type GuestMemory, readWord } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
 import { cpupoolOp } from './sysctl-cpupool.js';
 import { availHeap, cpuTopoInfo, numaInfo, physInfo } from './sysctl-info.js';
-
-/** XEN_SYSCTL_* command numbers (xen/include/public/sysctl.h). */
-export const SYSCTL = {
-  readconsole: 1,
-  physinfo: 3,
-  debug_keys: 7,
-  availheap: 9,
-  cpu_hotplug: 12,
-  cputopoinfo: 16,
-  numainfo: 17,
-  cpupool_op: 18,
-} as const;
 
 const SIZE_BYTES = 136;
 const UNION = 8;

@@ -1,4 +1,6 @@
 // The embedded hypervisor: the state of one machine, and the way in, a hypercall in bytes. Box of the chart: Xen hypervisor.
+import { HYPERCALL, SCHEDULERS } from '../abi/commands.js';
+import { type InterfaceVersion, interfaceVersion } from '../abi/interface-version.js';
 import { Bitset } from '../cpuset/bitset.js';
 import { ERRNO } from '../errors.js';
 import { type FlowSink, NO_FLOW } from '../flow/record.js';
@@ -12,11 +14,8 @@ import { Domain, MAX_NUMNODES, NUMA_NO_NODE } from './domain.js';
 import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
 import type { GuestMemory } from './guest-memory.js';
 import { Heap } from './heap.js';
-import { type InterfaceVersion, interfaceVersion } from './interface-version.js';
-import { SCHEDULERS, type XenMachine } from './machine.js';
+import type { XenMachine } from './machine.js';
 
-/** Hypercall numbers (xen/include/public/xen.h). */
-export const HYPERCALL = { memoryOp: 12, xenVersion: 17, schedOp: 29, sysctl: 35, domctl: 36 } as const;
 const XENVER_VERSION = 0;
 
 /** Masks that the handlers compute in, so that a call allocates nothing. */

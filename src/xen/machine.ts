@@ -1,13 +1,10 @@
 // The machine under the embedded hypervisor, as plain data: what Xen finds at boot. Box of the chart: the host on which every box runs.
+import { PAGE_BYTES, type SchedulerName } from '../abi/commands.js';
 import { InputError } from '../errors.js';
 import { type Host, LIMITS, UNREACHABLE } from '../host/model.js';
 import { ZONE_MAX, zoneOf } from './free-heap.js';
 
-export const PAGE_BYTES = 4096;
 const PAGE_SHIFT = 12;
-/** Scheduler ids of the ABI (xen/include/public/domctl.h). */
-export const SCHEDULERS = { credit: 5, credit2: 6, arinc653: 7, rtds: 8, null: 9 } as const;
-export type SchedulerName = keyof typeof SCHEDULERS;
 
 export interface XenNode {
   /** First frame and one past the last frame of the node's span; equal for a node with CPUs only. */

@@ -1,11 +1,11 @@
 // Any sequence of hypercalls keeps what must hold, and the same sequence gives the same bytes.
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { CPUPOOL_OP, DOMCTL } from '../abi/commands.js';
 import { EmbeddedDoor } from '../xenctrl/embedded-door.js';
-import { DOMCTL } from './do-domctl.js';
 import { machineFromHost, type XenMachine } from './machine.js';
 import { RawCaller } from './raw-caller.js';
-import { CPUPOOL_OP } from './sysctl-cpupool.js';
 
 const CPUS = 12;
 const MIB = 2 ** 20;

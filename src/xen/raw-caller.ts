@@ -1,11 +1,8 @@
 // Hypercalls written out as bytes, for the tests of this room: what a program that knows only the ABI does. Box of the chart: none.
+import { CPUPOOL_OP, DOMCTL, HYPERCALL, SYSCTL } from '../abi/commands.js';
+import { type InterfaceVersion, interfaceVersion } from '../abi/interface-version.js';
 import { Bitset } from '../cpuset/bitset.js';
-import { DOMCTL } from './do-domctl.js';
-import { SYSCTL } from './do-sysctl.js';
 import type { GuestBuffer } from './guest-memory.js';
-import { HYPERCALL } from './hypervisor.js';
-import { type InterfaceVersion, interfaceVersion } from './interface-version.js';
-import { CPUPOOL_OP } from './sysctl-cpupool.js';
 
 /** The part of a hypercall door that is used here. */
 interface Door {

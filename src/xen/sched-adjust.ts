@@ -1,7 +1,7 @@
 // Weight and cap of a domain (xen/common/sched/core.c, sched_adjust()). Box of the chart: Xen hypervisor.
+import { SCHEDULERS } from '../abi/commands.js';
 import { ERRNO } from '../errors.js';
 import type { Domain } from './domain.js';
-import { SCHEDULERS } from './machine.js';
 
 const PUT = 0;
 const GET = 1;

@@ -1,10 +1,11 @@
 // What Xen tells of the machine: physinfo, numainfo, cputopoinfo, availheap (xen/common/sysctl.c). Box of the chart: Xen hypervisor.
+import { PAGE_BYTES } from '../abi/commands.js';
 import { ERRNO } from '../errors.js';
 import { MAX_NUMNODES } from './domain.js';
 import { ZONE_MAX, ZONE_MIN } from './free-heap.js';
 import { buffer, type GuestMemory, readWord, writeWord } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
-import { bitsToZone, PAGE_BYTES } from './machine.js';
+import { bitsToZone } from './machine.js';
 
 const NONE = 0xffffffff;
 const CAPABILITIES = 1 | 2 | 4 | 8 | 16;

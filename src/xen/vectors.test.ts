@@ -1,16 +1,13 @@
 // Plays the recorded scenarios of a real Xen 4.17.7 through the door, in bytes, and compares every answer as its `check` says.
+
 import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { CPUPOOL_OP, DOMCTL, HYPERCALL, SCHEDOP, SYSCTL } from '../abi/commands.js';
 import { errnoName } from '../errors.js';
 import type { HypercallBuffer } from '../xenctrl/door.js';
 import { EmbeddedDoor } from '../xenctrl/embedded-door.js';
-import { DOMCTL } from './do-domctl.js';
-import { SCHEDOP } from './do-sched-op.js';
-import { SYSCTL } from './do-sysctl.js';
-import { HYPERCALL } from './hypervisor.js';
 import { recordedMachine } from './recorded-machine.js';
-import { CPUPOOL_OP } from './sysctl-cpupool.js';
 
 type Json = Record<string, unknown>;
 interface Step extends Json {

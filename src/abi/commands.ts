@@ -1,0 +1,52 @@
+// Numbers of the ABI: hypercalls, their commands, schedulers (xen/include/public/). Pure data. Boxes of the chart: libxenctrl and Xen.
+
+/** Hypercall numbers (xen/include/public/xen.h). */
+export const HYPERCALL = { memoryOp: 12, xenVersion: 17, schedOp: 29, sysctl: 35, domctl: 36 } as const;
+
+/** XEN_DOMCTL_* command numbers (xen/include/public/domctl.h). */
+export const DOMCTL = {
+  createdomain: 1,
+  destroydomain: 2,
+  pausedomain: 3,
+  unpausedomain: 4,
+  getdomaininfo: 5,
+  setvcpuaffinity: 9,
+  max_mem: 11,
+  getvcpuinfo: 14,
+  max_vcpus: 15,
+  scheduler_op: 16,
+  getvcpuaffinity: 25,
+  resumedomain: 27,
+  setnodeaffinity: 68,
+  getnodeaffinity: 69,
+  setvnumainfo: 74,
+  soft_reset: 79,
+  set_paging_mempool_size: 86,
+} as const;
+
+/** XEN_SYSCTL_* command numbers (xen/include/public/sysctl.h). */
+export const SYSCTL = {
+  readconsole: 1,
+  physinfo: 3,
+  debug_keys: 7,
+  availheap: 9,
+  cpu_hotplug: 12,
+  cputopoinfo: 16,
+  numainfo: 17,
+  cpupool_op: 18,
+} as const;
+
+/** XEN_SYSCTL_CPUPOOL_OP_* (xen/include/public/sysctl.h). */
+export const CPUPOOL_OP = { create: 1, destroy: 2, info: 3, addcpu: 4, rmcpu: 5, movedomain: 6, freeinfo: 7 } as const;
+
+/** SCHEDOP_* (xen/include/public/sched.h). */
+export const SCHEDOP = { remote_shutdown: 4, pin_override: 7 } as const;
+
+/** XENMEM_* (xen/include/public/memory.h). */
+export const XENMEM = { populate_physmap: 6, claim_pages: 24 } as const;
+
+export const PAGE_BYTES = 4096;
+
+/** Scheduler ids of the ABI (xen/include/public/domctl.h). */
+export const SCHEDULERS = { credit: 5, credit2: 6, arinc653: 7, rtds: 8, null: 9 } as const;
+export type SchedulerName = keyof typeof SCHEDULERS;
