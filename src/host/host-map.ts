@@ -1,0 +1,56 @@
+// A host at one moment: its nodes and CPUs, and each domain's vCPUs and memory. Plain data that show, compare, explain and the API
+// read, from the embedded host and from a real one alike. Box of the chart: what domain_node_affinity led to.
+
+export interface HostMap {
+  readonly name: string;
+  /** "embedded Xen 4.17", "Xen 4.17 (libxencall)". */
+  readonly hypervisor: string;
+  readonly nodes: readonly MapNode[];
+  /** Index = CPU; null = absent. */
+  readonly cpus: readonly (MapCpu | null)[];
+  /** UNREACHABLE allowed. */
+  readonly distances: readonly (readonly number[])[];
+  /** Ascending by domid; Domain-0 included. */
+  readonly domains: readonly MapDomain[];
+}
+
+export interface MapNode {
+  /** Xen's number; its position in `nodes`. */
+  readonly id: number;
+  readonly memoryBytes: number;
+  readonly freePages: number;
+  readonly claimedPages: number;
+}
+
+export interface MapCpu {
+  readonly id: number;
+  readonly node: number;
+  readonly core: number;
+  readonly socket: number;
+  readonly online: boolean;
+  /** null = in no pool. */
+  readonly pool: number | null;
+}
+
+export interface MapDomain {
+  readonly domid: number;
+  readonly name: string;
+  readonly kind: 'hvm' | 'pvh' | 'pv';
+  readonly state: 'running' | 'blocked' | 'paused' | 'shutdown' | 'dying';
+  readonly pool: number;
+  readonly vcpus: readonly MapVcpu[];
+  /** The raw mask; may name nodes that do not exist. */
+  readonly nodeAffinity: readonly number[];
+  /** null = the host does not tell (a real Xen has no call for it). */
+  readonly autoNodeAffinity: boolean | null;
+  /** Index = node. */
+  readonly pages: readonly number[];
+}
+
+export interface MapVcpu {
+  readonly id: number;
+  readonly online: boolean;
+  /** As stored: may name CPUs that are offline or in another pool. */
+  readonly hard: readonly number[];
+  readonly soft: readonly number[];
+}

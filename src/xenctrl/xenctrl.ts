@@ -1,0 +1,186 @@
+// libxenctrl's calls, typed, over a hypercall door: the same interface on the embedded Xen and on a real one. Synchronous, as
+// hypercalls are. Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD, xc_domain_node_setaffinity.
+import type { SchedulerName } from '../abi/commands.js';
+import type { FlowSink } from '../flow/record.js';
+import type { HypercallDoor } from './door.js';
+
+export interface XenVersion {
+  /** "4.17" */
+  readonly xen: string;
+  /** Interface versions, each probed on its own. */
+  readonly domctl: number;
+  readonly sysctl: number;
+}
+
+export interface PhysInfo {
+  readonly onlineCpus: number;
+  readonly maxCpuId: number;
+  readonly nodes: number;
+  readonly threadsPerCore: number;
+  readonly coresPerSocket: number;
+  readonly totalPages: number;
+  readonly freePages: number;
+  readonly scrubPages: number;
+  readonly outstandingPages: number;
+}
+
+export interface NumaNodeInfo {
+  /** The node's whole span, holes included. null = the node is offline. */
+  readonly sizeBytes: number | null;
+  readonly freeBytes: number | null;
+  /** Claimed on this node by domains not built yet; 0 where Xen has no claims per node. */
+  readonly claimedBytes: number;
+}
+
+export interface NumaInfo {
+  /** Index = node. */
+  readonly nodes: readonly NumaNodeInfo[];
+  /** UNREACHABLE where Xen says so. */
+  readonly distances: readonly (readonly number[])[];
+}
+
+export interface CpuTopology {
+  readonly core: number;
+  readonly socket: number;
+  readonly node: number;
+}
+
+export interface DomainConfig {
+  /** 0 = Xen picks. */
+  readonly domid: number;
+  /** pv: flags 0. pvh: hvm, hap, oos_off with a local APIC (what HVM is to the embedded host as well). */
+  readonly kind: 'pv' | 'pvh';
+  readonly maxVcpus: number;
+  /** 16 bytes. */
+  readonly uuid: Uint8Array;
+  readonly cpupool?: number;
+}
+
+export interface DomainInfo {
+  readonly domid: number;
+  readonly dying: boolean;
+  readonly hvm: boolean;
+  readonly paused: boolean;
+  readonly blocked: boolean;
+  readonly running: boolean;
+  /** Shutdown reason; null while it is not shut down. */
+  readonly shutdown: number | null;
+  readonly totPages: number;
+  readonly maxPages: number;
+  readonly outstandingPages: number;
+  readonly onlineVcpus: number;
+  /** -1 with no vCPUs. */
+  readonly maxVcpuId: number;
+  readonly cpuTimeNs: number;
+  readonly uuid: Uint8Array;
+  readonly cpupool: number;
+}
+
+export interface VcpuInfo {
+  readonly online: boolean;
+  readonly blocked: boolean;
+  readonly running: boolean;
+  readonly cpuTimeNs: number;
+  /** pCPU it runs on, or last ran on. */
+  readonly cpu: number;
+}
+
+export interface CpupoolInfo {
+  readonly id: number;
+  readonly scheduler: number;
+  readonly domains: number;
+  readonly cpus: readonly number[];
+}
+
+export interface PopulateRequest {
+  readonly extents: number;
+  readonly order: number;
+  /** Preferred node; with `exactNode` no other will do. */
+  readonly node?: number;
+  readonly exactNode?: boolean;
+  /** Virtual node (XENMEMF_vnode). */
+  readonly vnode?: number;
+  /** Pseudo-physical frame of the first extent (0 by default); extents follow one another. */
+  readonly firstPfn?: number;
+}
+
+export interface PopulateResult {
+  /** Extents done, from the first. */
+  readonly done: number;
+  /** PV: machine frame of each extent done; null for PVH. */
+  readonly mfns: readonly number[] | null;
+}
+
+/** Pages of one domain by node, as debug key 'u' prints them. */
+export interface DomainMemory {
+  readonly domid: number;
+  readonly totalPages: number;
+  readonly pagesByNode: readonly number[];
+}
+
+/** All calls throw XenError with the errno Xen gave. CPU and node lists are ascending numbers. */
+export interface Xenctrl {
+  readonly door: HypercallDoor;
+  readonly version: XenVersion;
+  /** The same calls, noting themselves and (as far as the door can tell) Xen's inside in `sink`. */
+  withFlow(sink: FlowSink): Xenctrl;
+
+  physInfo(): PhysInfo;
+  numaInfo(): NumaInfo;
+  /** Index = CPU; null = absent. */
+  cpuTopology(): (CpuTopology | null)[];
+  cpuOnline(cpu: number): void;
+  cpuOffline(cpu: number): void;
+
+  domainCreate(config: DomainConfig): number;
+  domainMaxVcpus(domid: number, vcpus: number): void;
+  domainSetMaxmem(domid: number, kib: number): void;
+  domainPause(domid: number): void;
+  domainUnpause(domid: number): void;
+  /** SCHEDOP_remote_shutdown. */
+  domainShutdown(domid: number, reason: number): void;
+  /** Again on EAGAIN and ERESTART, until it is done. */
+  domainDestroy(domid: number): void;
+  /** null = no such domain. */
+  domainInfo(domid: number): DomainInfo | null;
+  /** All domains, ascending by id. */
+  domainList(): DomainInfo[];
+  setPagingMempoolSize(domid: number, bytes: number): void;
+
+  vcpuInfo(domid: number, vcpu: number): VcpuInfo;
+  /**
+   * xc_vcpu_setaffinity: `hard` and `soft`, or one of them. A mask is CPUs in it; `bits` = its width in the call (all CPUs by default).
+   * @returns the effective masks, as Xen writes them back
+   */
+  vcpuSetAffinity(
+    domid: number,
+    vcpu: number,
+    masks: { hard?: Iterable<number>; soft?: Iterable<number>; force?: boolean },
+  ): { hard: number[] | null; soft: number[] | null };
+  /** The raw masks as stored. */
+  vcpuGetAffinity(domid: number, vcpu: number): { hard: number[]; soft: number[] };
+  /** 'all' = every one of Xen's node bits: back to automatic. */
+  domainNodeSetAffinity(domid: number, nodes: readonly number[] | 'all'): void;
+  /** The raw mask as stored; nodes that do not exist included. */
+  domainNodeGetAffinity(domid: number): number[];
+
+  schedCreditGet(domid: number, scheduler: SchedulerName): { weight: number; cap: number };
+  schedCreditSet(domid: number, scheduler: SchedulerName, params: { weight: number; cap: number }): void;
+
+  /** 0 cancels. `node`: a claim on one node (XenServer's patch; EINVAL upstream). */
+  domainClaimPages(domid: number, pages: number, node?: number): void;
+  /** Never throws for lack of memory: says how far it came. */
+  domainPopulatePhysmap(domid: number, request: PopulateRequest): PopulateResult;
+
+  cpupoolCreate(scheduler: SchedulerName, id?: number): number;
+  cpupoolDestroy(pool: number): void;
+  cpupoolAddCpu(pool: number, cpu: number): void;
+  cpupoolRemoveCpu(pool: number, cpu: number): void;
+  cpupoolMoveDomain(pool: number, domid: number): void;
+  /** Ascending by id. */
+  cpupoolList(): CpupoolInfo[];
+  cpupoolFreeCpus(): number[];
+
+  /** Debug key 'u' and the console ring behind it: where each domain's memory lies. */
+  domainMemory(): DomainMemory[];
+}

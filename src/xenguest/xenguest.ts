@@ -1,0 +1,42 @@
+// What xenopsd knows of the domain builder: a command line, and lines that come back on a control fd. Implementations: embedded.ts
+// in this process, and a process of its own over libxenguest. Box of the chart: exec_xenguest.
+import type { FlowSink } from '../flow/record.js';
+
+/** xenguest's command line (xenopsd, ocaml/xenopsd/xc/domain.ml, build_linux/hvm_build_params). */
+export interface XenguestArguments {
+  readonly mode: 'hvm_build' | 'pvh_build' | 'linux_build';
+  readonly domid: number;
+  readonly image: string;
+  readonly ramdisk?: string;
+  readonly cmdline?: string;
+  readonly storePort: number;
+  readonly storeDomid: number;
+  readonly consolePort: number;
+  readonly consoleDomid: number;
+  readonly memMaxMib: number;
+  readonly memStartMib: number;
+  /** -mem_pnode: the one node that the memory was claimed on (xapi 26.3). */
+  readonly memPnode?: number;
+}
+
+/** "result:<store_pfn> <console_pfn>" */
+export interface XenguestResult {
+  readonly storePfn: number;
+  readonly consolePfn: number;
+}
+
+/** "error:<text>": the build failed; `message` is the text, such as "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". */
+export class XenguestError extends Error {
+  override readonly name = 'XenguestError';
+}
+
+export interface XenguestRun {
+  readonly flow: FlowSink;
+  /** Awaited between steps, so that builds side by side take turns. */
+  readonly turn: () => Promise<void>;
+}
+
+export interface Xenguest {
+  /** @throws XenguestError when the builder says so or dies */
+  run(args: XenguestArguments, run: XenguestRun): Promise<XenguestResult>;
+}

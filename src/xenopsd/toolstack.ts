@@ -1,0 +1,98 @@
+// A toolstack on one host: VMs known by name, started, stopped and changed as xenopsd (or, in profile `xl`, libxl) does it, each run
+// recorded. Boxes of the chart: VM.create and VM.build.
+import type { Errno } from '../errors.js';
+import type { FlowRecord } from '../flow/record.js';
+import type { HostMap } from '../host/host-map.js';
+import type { VmSpec } from '../host/vm.js';
+import type { Xenctrl } from '../xenctrl/xenctrl.js';
+import type { Xenguest } from '../xenguest/xenguest.js';
+import type { XenstoreConnection } from '../xenstore/connection.js';
+
+/** A behaviour that is deployed in the field; `xl` is plain Xen's own toolstack. */
+export const PROFILES = ['xapi-25.6', 'xapi-25.21', 'xapi-25.39', 'xapi-26.3', 'xl'] as const;
+export type ProfileName = (typeof PROFILES)[number];
+
+/** Host.numa_affinity_policy of the API, and the two that xenopsd derives from its configuration. */
+export const POLICIES = ['default_policy', 'any', 'best_effort', 'best_effort_hard', 'prio_mem_only'] as const;
+export type PolicyName = (typeof POLICIES)[number];
+
+/** The two doors and the builder behind which the host stands. */
+export interface HostDoors {
+  readonly kind: 'embedded' | 'xen';
+  readonly name: string;
+  readonly xc: Xenctrl;
+  readonly xs: XenstoreConnection;
+  readonly xenguest: Xenguest;
+}
+
+export interface ToolstackOptions {
+  readonly profile: ProfileName;
+  readonly policy: PolicyName;
+  /** Host.guest_VCPUs_params["mask"]. */
+  readonly hostMask?: string;
+  /** Whose turn it is when VMs start side by side. */
+  readonly seed: number;
+}
+
+/** How one operation on one VM ended. */
+export interface Outcome {
+  readonly vm: string;
+  readonly operation: 'start' | 'stop' | 'reboot' | 'migrate' | 'change';
+  /** null when the domain never came to be, or is gone. */
+  readonly domid: number | null;
+  readonly failure: OutcomeFailure | null;
+  readonly record: FlowRecord;
+}
+
+export interface OutcomeFailure {
+  /** "VM.create", "VM.build", "xenguest". */
+  readonly step: string;
+  /** As the real system words it: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". */
+  readonly message: string;
+  readonly errno: Errno | null;
+}
+
+/**
+ * Operations on a VM never throw for what the host answers: that is an Outcome with a failure, and nothing is left behind. They throw
+ * InputError for what the caller got wrong (no such VM, already running).
+ */
+export interface Toolstack {
+  readonly doors: HostDoors;
+  readonly profile: ProfileName;
+  readonly policy: PolicyName;
+
+  /** Makes VMs known, halted. */
+  add(vm: VmSpec): void;
+  remove(name: string): void;
+  vms(): readonly VmState[];
+
+  start(name: string): Promise<Outcome>;
+  /** Side by side, as xenopsd's workers do it: steps interleave as the seed says. */
+  startTogether(names: readonly string[]): Promise<Outcome[]>;
+  stop(name: string): Promise<Outcome>;
+  reboot(name: string): Promise<Outcome>;
+  /** To the same host: a new domain is built beside the old one, which then goes. */
+  migrateLocal(name: string): Promise<Outcome>;
+  pause(name: string): Promise<Outcome>;
+  unpause(name: string): Promise<Outcome>;
+
+  setMask(name: string, mask: string | null): void;
+  setHostMask(mask: string | null): void;
+  setPolicy(policy: PolicyName): void;
+  setProfile(profile: ProfileName): void;
+  /** xc_domain_node_setaffinity by hand. */
+  setNodeAffinity(name: string, nodes: readonly number[] | 'all'): Promise<Outcome>;
+  /** `xl vcpu-pin`: all vCPUs, or one. */
+  pin(name: string, vcpu: number | 'all', masks: { hard?: readonly number[]; soft?: readonly number[] }): Promise<Outcome>;
+  moveToPool(name: string, pool: number): Promise<Outcome>;
+
+  snapshot(): HostMap;
+}
+
+export interface VmState {
+  readonly spec: VmSpec;
+  readonly power: 'halted' | 'running' | 'paused';
+  readonly domid: number | null;
+  /** Of every operation on the VM, oldest first. */
+  readonly outcomes: readonly Outcome[];
+}
