@@ -1,9 +1,10 @@
-// Conformance kind `planner`: xenopsd's planner at both commits (format: docs/conformance.md). Box of the chart: numa_placement.
+// Conformance kind `planner`: xenopsd's planner at both commits (format: conformance/README.md). Box of the chart: numa_placement.
 import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { BestEffortState } from '../planner/best-effort.js';
 import { type Candidates, makeCandidates, PlannerException, type Reading } from '../planner/candidates.js';
 import type { PlannerHost } from '../planner/policy.js';
+import { differences } from './differences.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';
 
 const numbers = z.array(z.number());
@@ -64,13 +65,13 @@ function answer(input: Input, reading: Reading): JsonObject {
     const request = { vcpus: vm.vcpus, cores: vm.cores, memoryBytes: vm.memory, freeBytes, claimedBytes: vm.claimed ?? [] };
     try {
       const plan = state.plan(request);
-      const local = reading === 'new' && plan?.nodes.length === 1 ? { node: plan.nodes[0]!, pages: Math.ceil(vm.memory / 4096) } : null;
+      const local = plan?.nodes.length === 1 ? { node: plan.nodes[0]!, pages: Math.ceil(vm.memory / 4096) } : null;
       return {
         cpus: plan?.cpus ?? null,
         nodes: plan?.nodes ?? null,
+        ...(reading === 'new' && plan !== null ? { local_claim: local } : {}),
         avail: state.availableBytes,
         usage: [...state.nodeUsage],
-        ...(reading === 'new' ? { local_claim: local } : {}),
       };
     } catch (error) {
       if (error instanceof PlannerException) return { error: error.message, usage: [...state.nodeUsage] };
@@ -89,22 +90,4 @@ function firstCandidates(candidates: Candidates, count: number): JsonValue[] {
       : candidates.validNodes.filter((_, position) => ((set >>> position) & 1) === 1);
     return [candidates.averages[at]!, nodes];
   });
-}
-
-/** Where two JSON values differ; a key whose value is null on one side may be absent on the other. */
-export function differences(recorded: JsonValue | undefined, ours: JsonValue | undefined, path: string): string[] {
-  if (Array.isArray(recorded) && Array.isArray(ours) && recorded.length === ours.length) {
-    return recorded.flatMap((value, index) => differences(value as JsonValue, ours[index] as JsonValue, `${path}[${index}]`));
-  }
-  if (isObject(recorded) && isObject(ours)) {
-    return [...new Set([...Object.keys(recorded), ...Object.keys(ours)])].flatMap((key) =>
-      differences(recorded[key], ours[key], `${path}.${key}`),
-    );
-  }
-  if ((recorded ?? null) === (ours ?? null)) return [];
-  return [`${path}: recorded ${JSON.stringify(recorded ?? null)}, here ${JSON.stringify(ours ?? null)}`];
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,0 +1,31 @@
+// The kinds of cases that can be played, by name; a new kind is one entry here. Box of the chart: none; conformance.
+import type { ConformancePlayer } from './player.js';
+
+export interface KindOptions {
+  /** Which of the two real XenStore daemons; given exactly when the kind lists personalities. */
+  readonly personality: string | undefined;
+  /** What the cases are played on. */
+  readonly on: string;
+}
+
+export interface Kind {
+  readonly summary: string;
+  /** Values of --personality, which must be given; absent: the kind has none. */
+  readonly personalities?: readonly string[];
+  /** Values of --on; the first is meant when it is not given. */
+  readonly on: readonly [string, ...string[]];
+  readonly create: (options: KindOptions) => Promise<ConformancePlayer>;
+}
+
+export const KINDS: Readonly<Record<string, Kind>> = {
+  planner: {
+    summary: "xenopsd's NUMA planner, as of 90ef043c and of e2ee48d6",
+    on: ['embedded'],
+    create: async () => (await import('./planner.js')).createPlannerPlayer(),
+  },
+  hypercalls: {
+    summary: 'scenarios of hypercalls: affinity, pools, hotplug, claims, memory',
+    on: ['embedded'],
+    create: async () => (await import('./hypercalls.js')).createHypercallsPlayer(),
+  },
+};

@@ -1,0 +1,64 @@
+// All recorded cases of the real systems, played here; and played with the recorded answers taken out.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { KINDS } from './kinds.js';
+import type { ConformancePlayer, JsonObject } from './player.js';
+
+const folder = new URL('../../fixtures/vectors/', import.meta.url);
+const fileNames = existsSync(folder) ? readdirSync(folder).sort() : [];
+const RECORDS = [
+  { kind: 'planner', files: /^planner\.jsonl\.gz$/, answers: ['seed', 'new'] },
+  { kind: 'hypercalls', files: /^hypercalls-.*\.jsonl\.gz$/, answers: ['result'] },
+];
+
+function casesOf(file: string): JsonObject[] {
+  const text = gunzipSync(readFileSync(new URL(file, folder))).toString('utf8');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as JsonObject);
+}
+
+function playerOf(kind: string): Promise<ConformancePlayer> {
+  return KINDS[kind]!.create({ on: 'embedded', personality: undefined });
+}
+
+function withoutAnswers(line: JsonObject, answers: readonly string[]): JsonObject {
+  return JSON.parse(JSON.stringify(line, (key, value) => (answers.includes(key) ? undefined : value))) as JsonObject;
+}
+
+for (const { kind, files, answers } of RECORDS) {
+  describe(kind, () => {
+    const found = fileNames.filter((name) => files.test(name));
+    test('has records', () => expect(found.length).toBeGreaterThan(0));
+    test.each(found)('%s: every case as recorded', { timeout: 120_000 }, async (file) => {
+      const player = await playerOf(kind);
+      const lines = casesOf(file);
+      for (const line of lines) player.survey?.(line);
+      const faults: string[] = [];
+      for (const line of lines) faults.push(...(await player.check(line)).map((fault) => `id ${line.id}: ${fault}`));
+      expect(faults).toEqual([]);
+    });
+    test.each(found)('%s: the recorded answers are not looked at', { timeout: 120_000 }, async (file) => {
+      const [given, stripped] = await Promise.all([playerOf(kind), playerOf(kind)]);
+      const lines = casesOf(file);
+      for (const line of lines) {
+        given.survey?.(line);
+        stripped.survey?.(withoutAnswers(line, answers));
+      }
+      for (const line of lines.slice(0, 100)) {
+        const played = (await stripped.play(withoutAnswers(line, answers))) as Record<string, unknown>;
+        expect(played).toEqual(await given.play(line));
+      }
+    });
+  });
+}
+
+test('scenarios check right in any order', async () => {
+  const player = await playerOf('hypercalls');
+  const lines = casesOf('hypercalls-x.jsonl.gz').reverse();
+  for (const line of lines) player.survey?.(line);
+  const faults = await Promise.all(lines.map((line) => player.check(line)));
+  expect(faults.flat()).toEqual([]);
+});
