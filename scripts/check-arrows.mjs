@@ -18,6 +18,7 @@ const MAY_IMPORT = {
   xenstore: [...base, 'flow'],
   xenguest: [...base, 'xenstore', 'xenctrl', 'host', 'flow'],
   xenopsd: [...base, 'planner', 'xenstore', 'xenctrl', 'xenguest', 'host', 'flow'],
+  scenario: [...base, 'host', 'flow', 'xenopsd'],
   conformance: '*',
   cli: '*',
   index: '*',

@@ -1,12 +1,16 @@
-// Writes schemas/host.schema.json and schemas/vms.schema.json from the validators: node scripts/make-schemas.mjs
+// Writes schemas/*.schema.json from the validators: node scripts/make-schemas.mjs [DIRECTORY]
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const directory = process.argv[2] ?? `${root}/schemas`;
 const { outputFiles } = await build({
   stdin: {
-    contents: "export { hostJsonSchema } from './src/host/host-file.ts'; export { vmsJsonSchema } from './src/host/vm-file.ts';",
+    contents: `export { hostJsonSchema } from './src/host/host-file.ts';
+      export { vmsJsonSchema } from './src/host/vm-file.ts';
+      export { scenarioJsonSchema } from './src/scenario/schema.ts';
+      export { answerJsonSchemas } from './src/cli/answers.ts';`,
     resolveDir: root,
   },
   bundle: true,
@@ -17,10 +21,12 @@ const { outputFiles } = await build({
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire('file:///');" },
 });
 const source = Buffer.from(outputFiles[0].contents).toString('base64');
-const { hostJsonSchema, vmsJsonSchema } = await import(`data:text/javascript;base64,${source}`);
+const { hostJsonSchema, vmsJsonSchema, scenarioJsonSchema, answerJsonSchemas } = await import(`data:text/javascript;base64,${source}`);
 for (const [name, schema] of [
   ['host', hostJsonSchema()],
   ['vms', vmsJsonSchema()],
+  ['scenario', scenarioJsonSchema()],
+  ...Object.entries(answerJsonSchemas()),
 ]) {
-  writeFileSync(`${root}/schemas/${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`);
+  writeFileSync(`${directory}/${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`);
 }

@@ -10,7 +10,8 @@ import type { VmSpec } from './vm.js';
 const vcpuCount = z.int().min(1).max(LIMITS.vcpusPerVm);
 const param = z.union([z.string().max(65_536), z.int()], { error: 'expected a string or a whole number' });
 
-const vmSchema = z.strictObject({
+/** One VM of our own form; a scenario describes its VMs in the same way. */
+export const vmEntrySchema = z.strictObject({
   name: z.string().min(1).max(200).describe('Unique; with count: the part before -1, -2, ...'),
   kind: z.enum(['hvm', 'pvh', 'pv']).default('hvm').describe("pvh is XenServer's PV-in-PVH"),
   vcpus: z
@@ -27,9 +28,10 @@ const vmSchema = z.strictObject({
   count: z.int().min(1).max(LIMITS.domains).optional().describe('That many VMs: name-1 ... name-N'),
 });
 
-export const vmFileSchema = z.strictObject({ vms: z.array(vmSchema).min(1).max(LIMITS.domains) });
+export const vmFileSchema = z.strictObject({ vms: z.array(vmEntrySchema).min(1).max(LIMITS.domains) });
 
-type VmEntry = z.output<typeof vmSchema>;
+type VmEntry = z.output<typeof vmEntrySchema>;
+type EntryFault = (index: number, field: string, message: string, mend: string) => InputError;
 
 /** JSON Schema (2020-12) of a file of VMs, as shipped in schemas/vms.schema.json. */
 export function vmsJsonSchema(): Record<string, unknown> {
@@ -47,10 +49,18 @@ export function looksLikeVmFile(text: string): boolean {
  */
 export function readVmFile(input: InputText): VmSpec[] {
   const file = readStructured(input, vmFileSchema, 'see schemas/vms.schema.json and examples/vms/');
+  return expandVms(file.value.vms, (index, field, message, mend) => file.fault(['vms', index, field], message, mend));
+}
+
+/**
+ * VMs of checked entries, in their order, counts expanded.
+ * @throws InputError made by `fault` for what the schema cannot see: a name that is there twice, a target above the memory
+ */
+export function expandVms(entries: readonly VmEntry[], faultAt: EntryFault): VmSpec[] {
   const vms: VmSpec[] = [];
   const names = new Set<string>();
-  file.value.vms.forEach((entry, index) => {
-    const fault = (field: string, message: string, mend: string) => file.fault(['vms', index, field], message, mend);
+  entries.forEach((entry, index) => {
+    const fault = (field: string, message: string, mend: string) => faultAt(index, field, message, mend);
     const spec = toSpec(entry, fault);
     const copies = entry.count ?? 1;
     if (vms.length + copies > LIMITS.domains) throw fault('count', `expected at most ${LIMITS.domains} VMs in all`, 'lower the counts');

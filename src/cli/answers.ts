@@ -1,0 +1,162 @@
+// What --json prints, as schemas: schemas/*.schema.json are made from these, and a test holds real output against them. At run time
+// only the types are used. Box of the chart: none.
+import { z } from 'zod';
+import { POLICIES, PROFILES } from '../xenopsd/toolstack.js';
+
+const count = z.int().nonnegative();
+const distance = z
+  .union([z.number(), z.literal('unreachable'), z.null()])
+  .describe('As in the SLIT: 10 is local; null where there is nothing to measure');
+const masks = z.array(z.string()).describe('CPUs as "0-3,8": one entry for all vCPUs, or one for each');
+
+export const failureSchema = z.strictObject({
+  step: z.string().describe('Where it failed: VM.create, VM.build, xenguest ...'),
+  message: z.string().describe('As the real system words it'),
+  errno: z.string().nullable(),
+});
+
+export const surpriseSchema = z.strictObject({ code: z.string(), text: z.string() });
+
+export const vmSchema = z.strictObject({
+  name: z.string(),
+  state: z.enum(['running', 'paused', 'halted']),
+  domid: count.nullable().describe('null = no domain'),
+  vcpus: count,
+  memoryBytes: count.describe('What it holds; what it asks for while it is halted'),
+  hard: masks.describe('Hard affinity as stored'),
+  soft: masks.describe('Soft affinity as stored'),
+  nodeAffinity: z.array(count).describe('Node affinity as stored; may name nodes that do not exist'),
+  autoNodeAffinity: z.boolean().nullable(),
+  pagesByNode: z.array(count).describe('4 KiB pages, index = node'),
+  remotePages: count.describe('Pages on nodes where no vCPU prefers to run'),
+  meanDistance: distance.describe('Mean distance from its vCPUs to its memory'),
+  worstDistance: distance,
+  numa_nodes: count.describe("XenServer's VM_metrics.numa_nodes"),
+  numa_optimised: z.boolean().describe("XenServer's VM_metrics.numa_optimised"),
+  failure: failureSchema.nullable().describe('Of its last operation'),
+  surprises: z.array(surpriseSchema).describe('Of its last operation: where the real system does what people do not expect'),
+  path: z.array(z.string()).describe('Edges of the flowchart that its last operation took, in order'),
+});
+
+export const hostSchema = z.strictObject({
+  name: z.string(),
+  hypervisor: z.string(),
+  nodes: z.array(z.strictObject({ id: count, memoryBytes: count, freeBytes: count, claimedBytes: count, cpus: z.string() })),
+  distances: z.array(z.array(z.union([z.number(), z.literal('unreachable')]))),
+});
+
+export const totalsSchema = z.strictObject({
+  running: count,
+  failed: count,
+  onOneNode: count.describe('VMs whose vCPUs and memory are all on one and the same node'),
+  remotePages: count,
+  meanDistance: distance,
+  worstDistance: distance,
+});
+
+const settings = {
+  profile: z.enum(PROFILES),
+  policy: z.enum(POLICIES),
+  seed: count,
+};
+
+export const planSchema = z.strictObject({
+  command: z.literal('plan'),
+  version: z.string(),
+  ...settings,
+  host: hostSchema,
+  vms: z.array(vmSchema).describe('In the order of their start'),
+  totals: totalsSchema,
+  warnings: z.array(z.string()),
+});
+
+export const showSchema = z.strictObject({
+  command: z.literal('show'),
+  version: z.string(),
+  host: hostSchema,
+  vms: z.array(vmSchema),
+  totals: totalsSchema,
+  notes: z.array(z.string()).describe('What the reader of the host could not know'),
+});
+
+export const runSchema = z.strictObject({
+  command: z.literal('run'),
+  version: z.string(),
+  title: z.string(),
+  events: z.array(
+    z.strictObject({
+      index: count,
+      title: z.string(),
+      note: z.string().nullable(),
+      outcomes: z.array(
+        z.strictObject({
+          vm: z.string(),
+          operation: z.string(),
+          domid: count.nullable(),
+          failure: failureSchema.nullable(),
+          surprises: z.array(surpriseSchema),
+          path: z.array(z.string()),
+        }),
+      ),
+      refusal: z.string().nullable(),
+      checks: z.array(z.strictObject({ text: z.string(), held: z.boolean(), found: z.string() })),
+      asExpected: z.boolean(),
+    }),
+  ),
+  host: hostSchema.describe('As it is after the last event'),
+  vms: z.array(vmSchema).describe('As they are after the last event'),
+  totals: totalsSchema,
+  asExpected: z.boolean(),
+  warnings: z.array(z.string()),
+});
+
+export const compareSchema = z.strictObject({
+  command: z.literal('compare'),
+  version: z.string(),
+  host: z.string(),
+  vms: count,
+  rows: z.array(
+    z.strictObject({
+      ...settings,
+      means: z.string().nullable().describe('What the policy comes to in the profile; null when that version has no such policy'),
+      totals: totalsSchema.nullable(),
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+
+export const explainSchema = z.strictObject({
+  command: z.literal('explain'),
+  version: z.string(),
+  vm: z.string(),
+  runs: z.array(
+    z.strictObject({
+      title: z.string(),
+      sentences: z.array(z.string()),
+      nodes: z.array(z.string()).describe('Boxes of the flowchart visited'),
+      path: z.array(z.string()).describe('Edges taken'),
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+
+export type VmAnswer = z.output<typeof vmSchema>;
+export type HostAnswer = z.output<typeof hostSchema>;
+export type TotalsAnswer = z.output<typeof totalsSchema>;
+export type PlanAnswer = z.output<typeof planSchema>;
+export type ShowAnswer = z.output<typeof showSchema>;
+export type RunAnswer = z.output<typeof runSchema>;
+export type CompareAnswer = z.output<typeof compareSchema>;
+export type ExplainAnswer = z.output<typeof explainSchema>;
+
+const ANSWERS = { plan: planSchema, run: runSchema, show: showSchema, compare: compareSchema, explain: explainSchema };
+
+/** JSON Schemas (2020-12) of what --json prints, by command. */
+export function answerJsonSchemas(): Record<string, Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(ANSWERS).map(([name, schema]) => [
+      name,
+      { title: `xennuma ${name} --json`, ...z.toJSONSchema(schema, { io: 'output' }) },
+    ]),
+  );
+}

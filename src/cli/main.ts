@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+// The command `xennuma`: finds the command asked for, loads only that one, and turns every error into one line and an exit code.
+// Box of the chart: none; people come in here.
+import { reportFailure } from './failure.js';
+import { guardPipes } from './terminal.js';
+import { VERSION } from './version.js';
+
+async function main(words: readonly string[]): Promise<number> {
+  guardPipes();
+  try {
+    if (words.length === 1 && (words[0] === '--version' || words[0] === '-V')) {
+      process.stdout.write(`${VERSION}\n`);
+      return 0;
+    }
+    const { runProgram } = await import('./program.js');
+    return await runProgram(words);
+  } catch (error) {
+    return reportFailure(error);
+  }
+}
+
+// Set rather than exit: what is still in the pipe must get out.
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,78 @@
+// What a scenario expects of a VM, compared with the host as it is. Box of the chart: none; it checks what the boxes led to.
+import { formatList, parseList } from '../cpuset/bitset.js';
+import type { FlowEntry } from '../flow/record.js';
+import type { HostMap, MapDomain } from '../host/host-map.js';
+import type { Outcome } from '../xenopsd/toolstack.js';
+import type { Expectation } from './schema.js';
+
+export interface Check {
+  /** "db: memory on nodes 0-1" */
+  readonly text: string;
+  readonly held: boolean;
+  /** What was found instead; empty when it held. */
+  readonly found: string;
+}
+
+/** xapi's numa_nodes does not count a node that holds this many pages or fewer (ocaml/xapi/xapi_vm.ml of 26.x, 16 MiB). */
+export const FEW_PAGES = 4096;
+
+/** Nodes that hold a domain's memory, ascending: as xapi counts them, or all of them for a domain that has no more anywhere. */
+export function memoryNodes(pages: readonly number[]): number[] {
+  const many = pages.flatMap((count, node) => (count > FEW_PAGES ? [node] : []));
+  return many.length > 0 ? many : pages.flatMap((count, node) => (count > 0 ? [node] : []));
+}
+
+/**
+ * @param outcome of the event that `expected` belongs to; undefined for a check at any time
+ * @throws InputError for a list that is none
+ */
+export function compare(
+  vm: string,
+  expected: Expectation,
+  map: HostMap,
+  domain: MapDomain | undefined,
+  outcome: Outcome | undefined,
+): Check[] {
+  const checks: Check[] = [];
+  const add = (what: string, held: boolean, found: string) => checks.push({ text: `${vm}: ${what}`, held, found: held ? '' : found });
+  if (expected.fails !== undefined) {
+    const failure = outcome?.failure ?? null;
+    const wanted = expected.fails;
+    const held = typeof wanted === 'string' ? (failure?.message.includes(wanted) ?? false) : wanted === (failure !== null);
+    add(
+      wanted === false ? 'succeeds' : wanted === true ? 'fails' : `fails with "${wanted}"`,
+      held,
+      failure === null ? 'it succeeded' : `it failed: ${failure.message}`,
+    );
+  }
+  if (expected.surprise !== undefined) {
+    const met = (outcome?.record.entries ?? []).filter((entry): entry is FlowEntry & { kind: 'surprise' } => entry.kind === 'surprise');
+    const codes = [...new Set(met.map((entry) => entry.code))];
+    add(`meets ${expected.surprise}`, codes.includes(expected.surprise), codes.length === 0 ? 'no surprise' : codes.join(', '));
+  }
+  const width = map.nodes.length;
+  if (expected.nodes !== undefined) compareNodes('memory on nodes', expected.nodes, memoryNodes(domain?.pages ?? []));
+  if (expected.nodeAffinity !== undefined) compareNodes('node affinity', expected.nodeAffinity, domain?.nodeAffinity ?? []);
+  for (const kind of ['hard', 'soft'] as const) {
+    const wanted = expected[kind];
+    if (wanted === undefined) continue;
+    const parts = String(wanted).split('|');
+    const want = parts.map((part) => formatList(members(part, map.cpus.length, 'CPU')));
+    const have = (domain?.vcpus ?? []).map((vcpu) => formatList(vcpu[kind]));
+    const held =
+      have.length > 0 && (want.length === 1 || want.length === have.length) && have.every((list, i) => list === want[i % want.length]);
+    add(`${kind} affinity ${want.join(' | ')}`, held, have.length === 0 ? 'no domain' : [...new Set(have)].join(' | '));
+  }
+  return checks;
+
+  function compareNodes(what: string, wanted: string | number, found: readonly number[]): void {
+    const want = formatList(members(String(wanted), width, 'node'));
+    const have = formatList(found.filter((node) => node < width));
+    add(`${what} ${want === '' ? 'none' : want}`, want === have, domain === undefined ? 'no domain' : have === '' ? 'none' : have);
+  }
+}
+
+/** @throws InputError for a list that is none */
+export function members(text: string | number, width: number, what: string): number[] {
+  return String(text).trim() === '' ? [] : [...parseList(String(text), width, what)];
+}

@@ -1,0 +1,54 @@
+// Reader of a scenario file. Box of the chart: none.
+import type { InputError } from '../errors.js';
+import { readStructured } from '../host/structured.js';
+import type { InputText } from '../host/text.js';
+import type { VmSpec } from '../host/vm.js';
+import { expandVms } from '../host/vm-file.js';
+import { type ScenarioEvent, type ScenarioFile, scenarioSchema } from './schema.js';
+
+export interface Scenario {
+  readonly file: string;
+  readonly title: string;
+  readonly settings: Pick<ScenarioFile, 'profile' | 'policy' | 'hostMask' | 'xen' | 'scheduler' | 'seed'>;
+  /** As written: relative to the scenario's own file. */
+  readonly hostPaths: readonly string[];
+  readonly vmPaths: readonly string[];
+  /** VMs described in the scenario itself. */
+  readonly vms: readonly VmSpec[];
+  readonly events: readonly ScenarioEvent[];
+  /** An error at event `index`, with its line. */
+  fault(index: number, field: readonly PropertyKey[], message: string, mend: string): InputError;
+}
+
+/** `events:` at the start of a line, or a JSON object with "events". */
+export function looksLikeScenario(text: string): boolean {
+  return /^['"]?events['"]?[ \t]*:/m.test(text) || (/^\uFEFF?\s*\{/.test(text.slice(0, 4096)) && /"events"\s?:/.test(text));
+}
+
+/**
+ * Reads a scenario (schemas/scenario.schema.json).
+ * @throws InputError with file, line and path
+ */
+export function readScenario(input: InputText): Scenario {
+  const file = readStructured(input, scenarioSchema, 'see docs/scenario-format.md and examples/scenarios/');
+  const { host, vms, events, title, profile, policy, hostMask, xen, scheduler, seed } = file.value;
+  const list = typeof vms === 'string' ? [vms] : (vms ?? []);
+  const inline = list.filter((item) => typeof item !== 'string');
+  return {
+    file: input.file,
+    title: title ?? input.file,
+    settings: {
+      profile,
+      policy,
+      seed,
+      ...(hostMask === undefined ? {} : { hostMask }),
+      ...(xen === undefined ? {} : { xen }),
+      ...(scheduler === undefined ? {} : { scheduler }),
+    },
+    hostPaths: typeof host === 'string' ? [host] : host,
+    vmPaths: list.filter((item) => typeof item === 'string'),
+    vms: expandVms(inline, (index, field, message, mend) => file.fault(['vms', index, field], message, mend)),
+    events,
+    fault: (index, field, message, mend) => file.fault(['events', index, ...field], message, mend),
+  };
+}
