@@ -28,9 +28,10 @@ export const DOMCTL = {
 export const SYSCTL = {
   readconsole: 1,
   physinfo: 3,
+  getdomaininfolist: 6,
   debug_keys: 7,
   availheap: 9,
-  cpu_hotplug: 12,
+  cpu_hotplug: 11,
   cputopoinfo: 16,
   numainfo: 17,
   cpupool_op: 18,
@@ -44,6 +45,15 @@ export const SCHEDOP = { remote_shutdown: 4, pin_override: 7 } as const;
 
 /** XENMEM_* (xen/include/public/memory.h). */
 export const XENMEM = { populate_physmap: 6, claim_pages: 24 } as const;
+
+/** XENVER_* (xen/include/public/version.h). */
+export const XENVER = { version: 0 } as const;
+
+/** Pool or CPU "any" (XEN_SYSCTL_CPUPOOL_PAR_ANY). */
+export const CPUPOOL_ANY = 0xffffffff;
+
+/** Ids from here on are Xen's own (DOMID_FIRST_RESERVED). */
+export const DOMID_FIRST_RESERVED = 0x7ff0;
 
 export const PAGE_BYTES = 4096;
 

@@ -14,6 +14,10 @@ export interface InterfaceVersion {
   readonly createFlags: number;
   /** getdomaininfo has gpaddr_bits (from 4.16). */
   readonly gpaddrBits: boolean;
+  /** Size of xen_domctl_getdomaininfo. */
+  readonly domainInfoBytes: number;
+  /** Offset of grant_opts in xen_domctl_createdomain; -1 = the version has no such field. */
+  readonly grantOptsAt: number;
   /** getdomaininfo of an absent domain answers for the next one (up to 4.17). */
   readonly nextDomain: boolean;
   /** Offset of total_pages in xen_sysctl_physinfo. */
@@ -44,8 +48,26 @@ export function interfaceVersion(version: string): InterfaceVersion {
     emulationFlagsAt: minor >= 19 ? 60 : minor >= 17 ? 56 : minor >= 16 ? 52 : minor >= 15 ? 48 : 44,
     createFlags: 63 | (minor >= 15 ? 64 : 0) | (minor >= 16 ? 128 : 0) | (minor >= 21 ? 256 : 0),
     gpaddrBits: minor >= 16,
+    domainInfoBytes: minor >= 16 ? 112 : 104,
+    grantOptsAt: minor >= 16 ? 44 : -1,
     nextDomain: minor <= 17,
     physinfoPagesAt: minor >= 17 ? 40 : 32,
     shortDomainNames: minor >= 18,
   };
+}
+
+/** Every domctl version, and every sysctl version, of the releases that are known here; newest first. */
+export const DOMCTL_VERSIONS: readonly number[] = [...new Set(DOMCTL)].reverse();
+export const SYSCTL_VERSIONS: readonly number[] = [...new Set(SYSCTL)].reverse();
+
+/**
+ * The structures of a Xen that answers to these interface numbers: of its own release when they are that release's, else of the newest
+ * release with the number (a patched Xen, or a release newer than those known here that kept its numbers).
+ */
+export function interfaceOf(minor: number, domctl: number, sysctl: number): InterfaceVersion {
+  const release = (numbers: readonly number[], number: number) => {
+    const index = numbers[minor - FIRST_MINOR] === number ? minor - FIRST_MINOR : numbers.lastIndexOf(number);
+    return interfaceVersion(`4.${index + FIRST_MINOR}`);
+  };
+  return { ...release(DOMCTL, domctl), minor, sysctl, physinfoPagesAt: release(SYSCTL, sysctl).physinfoPagesAt };
 }

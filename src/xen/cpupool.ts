@@ -1,5 +1,5 @@
 // CPU pools (xen/common/sched/cpupool.c), and what their changes do to hard affinity. Box of the chart: Xen hypervisor.
-import { SCHEDULERS } from '../abi/commands.js';
+import { CPUPOOL_ANY as POOL_ANY, SCHEDULERS } from '../abi/commands.js';
 import { Bitset } from '../cpuset/bitset.js';
 import { ERRNO } from '../errors.js';
 import type { Domain } from './domain.js';
@@ -12,9 +12,6 @@ export interface Cpupool {
   /** Its CPUs, all of them online (cpu_valid). */
   readonly cpus: Bitset;
 }
-
-/** Pool id or CPU number "any" (XEN_SYSCTL_CPUPOOL_PAR_ANY). */
-export const POOL_ANY = 0xffffffff;
 
 /** Schedulers of a release build; null and arinc653 are for experts' builds, where they are chosen at boot. */
 const BUILT_IN: readonly number[] = [SCHEDULERS.credit, SCHEDULERS.credit2, SCHEDULERS.rtds];

@@ -1,4 +1,5 @@
 // Creating and destroying domains (xen/common/domctl.c and domain.c). Box of the chart: `do_domctl`.
+import { CREATE_AT as AT, CREATE_FLAG } from '../abi/layout.js';
 import { ERRNO } from '../errors.js';
 import { type Cpupool, poolById } from './cpupool.js';
 import { DOMID_FIRST_RESERVED, Domain, HVM_MAX_VCPUS, MAX_VCPUS, NUMA_NO_NODE } from './domain.js';
@@ -7,10 +8,7 @@ import { ZONE_MAX } from './free-heap.js';
 import { ExtentAllocator } from './get-free-buddy.js';
 import type { Hypervisor } from './hypervisor.js';
 
-const HVM = 1;
-const HAP = 2;
-const XS_DOMAIN = 16;
-const IOMMU = 32;
+const { hvm: HVM, hap: HAP, xenstoreDomain: XS_DOMAIN, iommu: IOMMU } = CREATE_FLAG;
 /** Emulated devices that Xen knows. */
 const EMULATION_FLAGS = 0x7ff;
 /**
@@ -22,8 +20,6 @@ const HVM_OWN_PAGES = 18;
 const HVM_VCPU_PAGES = 1;
 const POOL_OWN_PAGES = 10;
 const POOL_VCPU_PAGES = 2;
-/** Offsets of xen_domctl_createdomain. */
-const AT = { ssidref: 0, handle: 4, flags: 20, iommuOpts: 24, maxVcpus: 28 } as const;
 
 /** XEN_DOMCTL_createdomain. @returns the new domain's id, or a negative errno */
 export function createDomain(xen: Hypervisor, requestedId: number, view: DataView, at: number): number {

@@ -1,5 +1,6 @@
 // do_domctl(): checks and dispatch (xen/common/domctl.c:282-338). Box of the chart: `do_domctl`.
 import { DOMCTL } from '../abi/commands.js';
+import { DOMCTL_AT } from '../abi/layout.js';
 import { ERRNO } from '../errors.js';
 import { NO_FLOW } from '../flow/record.js';
 import { createDomain, createVcpus, destroyDomain, setPagingMempoolSize } from './create-domain.js';
@@ -13,11 +14,7 @@ import { schedAdjust } from './sched-adjust.js';
 import { vcpuAffinityDomctl } from './vcpu-set-affinity.js';
 import { setVnumaInfo } from './vnuma.js';
 
-const SIZE_BYTES = 144;
-const CMD = 0;
-const VERSION = 4;
-const DOMAIN = 8;
-const UNION = 16;
+const { sizeBytes: SIZE_BYTES, cmd: CMD, version: VERSION, domain: DOMAIN, union: UNION } = DOMCTL_AT;
 const KIB_A_PAGE = 4;
 const UINT_MAX = 0xffffffff;
 

@@ -1,31 +1,12 @@
 // What Xen tells of a domain and of a vCPU (xen/common/domctl.c, getdomaininfo()). Box of the chart: `do_domctl`.
+import { DOMAIN_INFO_AT as AT, DOMAIN_LIST_AT, DOMAIN_FLAG as FLAG, SHUTDOWN_SHIFT, VCPU_INFO_AT } from '../abi/layout.js';
 import { ERRNO } from '../errors.js';
 import type { Domain, Vcpu } from './domain.js';
-import { writeWord } from './guest-memory.js';
+import { buffer, type GuestMemory, readWord, writeWord } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
 
-const FLAG = { hvm: 2, shutdown: 4, paused: 8, running: 32, xenstore: 128, hap: 256 } as const;
-const SHUTDOWN_SHIFT = 16;
 const ALL_ONES = 0xffffffff;
 const GPADDR_BITS = 48;
-/** Offsets of xen_domctl_getdomaininfo. */
-const AT = {
-  domain: 0,
-  flags: 4,
-  totPages: 8,
-  maxPages: 16,
-  outstanding: 24,
-  shared: 32,
-  paged: 40,
-  sharedInfoFrame: 48,
-  cpuTime: 56,
-  onlineVcpus: 64,
-  maxVcpuId: 68,
-  ssidref: 72,
-  handle: 76,
-  cpupool: 92,
-  gpaddrBits: 96,
-} as const;
 
 /** vCPUs of a guest are offline until the guest's own start brings them up, which nobody does here; Domain-0's run. */
 export function writeDomainInfo(xen: Hypervisor, domain: Domain, view: DataView, at: number): void {
@@ -34,7 +15,7 @@ export function writeDomainInfo(xen: Hypervisor, domain: Domain, view: DataView,
   const flags =
     (config.hvm ? FLAG.hvm : 0) |
     (config.hap ? FLAG.hap : 0) |
-    (config.xenstoreDomain ? FLAG.xenstore : 0) |
+    (config.xenstoreDomain ? FLAG.xenstoreDomain : 0) |
     (domain.isShutDown ? FLAG.shutdown : 0) |
     (domain.pauseCount > 0 ? FLAG.paused : 0) |
     (runs ? FLAG.running : 0) |
@@ -57,18 +38,33 @@ export function writeDomainInfo(xen: Hypervisor, domain: Domain, view: DataView,
   if (xen.version.gpaddrBits) view.setUint8(at + AT.gpaddrBits, config.hap ? GPADDR_BITS : 0);
 }
 
+/** XEN_SYSCTL_getdomaininfolist: the domains from an id on, ascending, as many as there is room for (xen/common/sysctl.c). */
+export function domainInfoList(xen: Hypervisor, memory: GuestMemory, view: DataView, at: number): number {
+  const first = view.getUint16(at + DOMAIN_LIST_AT.first, true);
+  const most = view.getUint32(at + DOMAIN_LIST_AT.most, true);
+  const address = readWord(view, at + DOMAIN_LIST_AT.entries);
+  const domains = [...xen.domains.values()].filter((domain) => domain.id >= first).sort((a, b) => a.id - b.id);
+  const count = Math.min(most, domains.length);
+  const size = xen.version.domainInfoBytes;
+  const found = buffer(memory, address, count * size);
+  if (count > 0 && found === undefined) return -ERRNO.EFAULT;
+  for (let i = 0; i < count; i++) writeDomainInfo(xen, domains[i]!, found!.view, address - found!.address + i * size);
+  view.setUint32(at + DOMAIN_LIST_AT.count, count, true);
+  return 0;
+}
+
 /** XEN_DOMCTL_getvcpuinfo. */
 export function writeVcpuInfo(xen: Hypervisor, domain: Domain, view: DataView, at: number): number {
-  const index = view.getUint32(at, true);
+  const index = view.getUint32(at + VCPU_INFO_AT.vcpu, true);
   if (index >= domain.config.maxVcpus) return -ERRNO.EINVAL;
   const vcpu = domain.vcpus[index];
   if (vcpu === undefined) return -ERRNO.ESRCH;
   const runs = domain.id === 0 ? 1 : 0;
-  view.setUint8(at + 4, runs);
-  view.setUint8(at + 5, 0);
-  view.setUint8(at + 6, runs);
-  writeWord(view, at + 8, 0);
-  view.setUint32(at + 16, processorOf(xen, domain, vcpu), true);
+  view.setUint8(at + VCPU_INFO_AT.online, runs);
+  view.setUint8(at + VCPU_INFO_AT.blocked, 0);
+  view.setUint8(at + VCPU_INFO_AT.running, runs);
+  writeWord(view, at + VCPU_INFO_AT.cpuTime, 0);
+  view.setUint32(at + VCPU_INFO_AT.cpu, processorOf(xen, domain, vcpu), true);
   return 0;
 }
 

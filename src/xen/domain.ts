@@ -1,12 +1,12 @@
 // A domain and its vCPUs as the hypervisor keeps them. Box of the chart: Xen hypervisor.
+import { NODE_BITS } from '../abi/layout.js';
 import { Bitset } from '../cpuset/bitset.js';
 import type { Cpupool } from './cpupool.js';
 
-/** Bits of a node mask (MAX_NUMNODES). */
-export const MAX_NUMNODES = 64;
+export { NODE_BITS as MAX_NUMNODES } from '../abi/layout.js';
 export const NUMA_NO_NODE = 0xff;
-/** Domain ids from here on are Xen's own (DOMID_FIRST_RESERVED); the first is DOMID_SELF. */
-export const DOMID_FIRST_RESERVED = 0x7ff0;
+/** The first of Xen's own is DOMID_SELF. */
+export { DOMID_FIRST_RESERVED } from '../abi/commands.js';
 /** Most vCPUs of a PV domain, and of one with hardware virtualisation (HVM and PVH). */
 export const MAX_VCPUS = 8192;
 export const HVM_MAX_VCPUS = 128;
@@ -37,7 +37,7 @@ export class Domain {
   /** All of its vCPUs, or none. */
   readonly vcpus: Vcpu[] = [];
   pool: Cpupool;
-  readonly nodeAffinity: Bitset = Bitset.all(MAX_NUMNODES);
+  readonly nodeAffinity: Bitset = Bitset.all(NODE_BITS);
   autoNodeAffinity = true;
   lastAllocNode: number = NUMA_NO_NODE;
   totPages = 0;

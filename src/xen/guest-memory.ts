@@ -1,5 +1,9 @@
 // The caller's memory as the hypervisor reads and writes it: handles, words and bitmaps in live buffers; anything else faults.
+import { BITMAP_AT } from '../abi/layout.js';
+import { readWord } from '../abi/words.js';
 import type { Bitset } from '../cpuset/bitset.js';
+
+export { readWord, writeWord } from '../abi/words.js';
 
 export interface GuestBuffer {
   readonly address: number;
@@ -18,25 +22,13 @@ export function buffer(memory: GuestMemory, address: number, size: number): Gues
   return found !== undefined && address + size <= found.address + found.bytes.length ? found : undefined;
 }
 
-const TWO_32 = 2 ** 32;
-
-/** A handle or any other 64-bit word; above 2^53 it is rounded, which no valid handle or count is. */
-export function readWord(view: DataView, offset: number): number {
-  return view.getUint32(offset, true) + view.getUint32(offset + 4, true) * TWO_32;
-}
-
-export function writeWord(view: DataView, offset: number, value: number): void {
-  view.setUint32(offset, value, true);
-  view.setUint32(offset + 4, value / TWO_32, true);
-}
-
 /**
  * A xenctl_bitmap at `offset` into `into`: missing bytes are 0, excess is dropped, and bits past nr_bits are masked only when the
  * caller's map is not longer than Xen's (xen/common/bitmap.c:380-465).
  * @returns false when the caller's memory faults; `into` is then unchanged
  */
 export function readBitmap(memory: GuestMemory, view: DataView, offset: number, into: Bitset): boolean {
-  const bits = view.getUint32(offset + 8, true);
+  const bits = view.getUint32(offset + BITMAP_AT.bits, true);
   const guestBytes = Math.ceil(bits / 8);
   const copied = Math.min(guestBytes, (into.width + 7) >>> 3);
   if (copied === 0) {
@@ -61,7 +53,7 @@ export function readBitmap(memory: GuestMemory, view: DataView, offset: number, 
  * @returns false when the caller's memory faults
  */
 export function writeBitmap(memory: GuestMemory, view: DataView, offset: number, set: Bitset): boolean {
-  const guestBytes = Math.ceil(view.getUint32(offset + 8, true) / 8);
+  const guestBytes = Math.ceil(view.getUint32(offset + BITMAP_AT.bits, true) / 8);
   if (guestBytes === 0) return true;
   const address = readWord(view, offset);
   const found = buffer(memory, address, guestBytes);

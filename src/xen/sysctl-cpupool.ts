@@ -1,11 +1,10 @@
 // XEN_SYSCTL_cpupool_op (xen/common/sched/cpupool.c, cpupool_do_sysctl()). Box of the chart: Xen hypervisor.
 import { CPUPOOL_OP } from '../abi/commands.js';
+import { CPUPOOL_AT as AT } from '../abi/layout.js';
 import { ERRNO } from '../errors.js';
 import { cpupoolAddCpu, cpupoolCreate, cpupoolDestroy, cpupoolMoveDomain, cpupoolRemoveCpu, domainsIn } from './cpupool.js';
 import { type GuestMemory, writeBitmap } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
-
-const AT = { op: 0, pool: 4, scheduler: 8, domid: 12, cpu: 16, domains: 20, cpumap: 24 } as const;
 
 export function cpupoolOp(xen: Hypervisor, memory: GuestMemory, view: DataView, at: number): number {
   const id = view.getUint32(at + AT.pool, true);

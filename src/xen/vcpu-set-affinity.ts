@@ -1,4 +1,5 @@
 // Hard and soft affinity of a vCPU, set and read (xen/common/sched/core.c:1353-1393 and 1670-1788). Box of the chart: `vcpu_set_affinity`.
+import { AFFINITY_AT, AFFINITY_FLAG } from '../abi/layout.js';
 import type { Bitset } from '../cpuset/bitset.js';
 import { ERRNO } from '../errors.js';
 import { NO_FLOW } from '../flow/record.js';
@@ -7,14 +8,8 @@ import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
 import { type GuestMemory, readBitmap, readWord, writeBitmap } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
 
-const HARD = 1;
-const SOFT = 2;
-const FORCE = 4;
-/** Offsets of xen_domctl_vcpuaffinity. */
-const VCPU = 0;
-const FLAGS = 4;
-const HARD_MAP = 8;
-const SOFT_MAP = 24;
+const { hard: HARD, soft: SOFT, force: FORCE } = AFFINITY_FLAG;
+const { vcpu: VCPU, flags: FLAGS, hard: HARD_MAP, soft: SOFT_MAP } = AFFINITY_AT;
 
 /** XEN_DOMCTL_setvcpuaffinity and getvcpuaffinity; `at` is the offset of the union. */
 export function vcpuAffinityDomctl(xen: Hypervisor, domain: Domain, memory: GuestMemory, view: DataView, at: number, set: boolean): number {

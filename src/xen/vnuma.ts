@@ -1,10 +1,8 @@
 // Virtual NUMA of a domain (xen/common/domctl.c, vnuma_init()): only where its virtual nodes are is kept. Box of the chart: Xen hypervisor.
+import { VNUMA_AT as AT } from '../abi/layout.js';
 import { ERRNO } from '../errors.js';
 import { type Domain, MAX_NUMNODES, NUMA_NO_NODE } from './domain.js';
 import { buffer, type GuestMemory, readWord } from './guest-memory.js';
-
-const AT = { vnodes: 0, ranges: 4, vcpus: 8, pad: 12, distances: 16, vcpuToVnode: 24, vnodeToPnode: 32, memory: 40 } as const;
-const RANGE_BYTES = 24;
 
 export function setVnumaInfo(domain: Domain, memory: GuestMemory, view: DataView, at: number): number {
   const vnodes = view.getUint32(at + AT.vnodes, true);
@@ -15,7 +13,7 @@ export function setVnumaInfo(domain: Domain, memory: GuestMemory, view: DataView
     { at: AT.distances, bytes: vnodes * vnodes * 4 },
     { at: AT.vcpuToVnode, bytes: vcpus * 4 },
     { at: AT.vnodeToPnode, bytes: vnodes * 4 },
-    { at: AT.memory, bytes: ranges * RANGE_BYTES },
+    { at: AT.memory, bytes: ranges * AT.rangeBytes },
   ];
   if (arrays.some((array) => readWord(view, at + array.at) === 0)) return -ERRNO.EINVAL;
   for (const array of arrays) {

@@ -1,0 +1,131 @@
+// Where the fields of the hypercall structures lie, in bytes: what is the same in every version from 4.13 on (xen/include/public/
+// domctl.h, sysctl.h, memory.h, sched.h). The few that moved are in interface-version.ts. Boxes of the chart: libxenctrl and Xen.
+
+/** xen_domctl; payloads below are offsets within its union. */
+export const DOMCTL_AT = { cmd: 0, version: 4, domain: 8, union: 16, sizeBytes: 144 } as const;
+
+/** xen_sysctl; payloads below are offsets within its union. */
+export const SYSCTL_AT = { cmd: 0, version: 4, union: 8, sizeBytes: 136 } as const;
+
+/** xenctl_bitmap: a handle and a number of bits. */
+export const BITMAP_AT = { handle: 0, bits: 8, sizeBytes: 16 } as const;
+
+/** xen_domctl_createdomain, as far as it never moved. */
+export const CREATE_AT = {
+  ssidref: 0,
+  handle: 4,
+  flags: 20,
+  iommuOpts: 24,
+  maxVcpus: 28,
+  maxEventChannelPort: 32,
+  maxGrantFrames: 36,
+  maxMaptrackFrames: 40,
+} as const;
+
+/** XEN_DOMCTL_CDF_* flags of createdomain. */
+export const CREATE_FLAG = { hvm: 1, hap: 2, s3Integrity: 4, oosOff: 8, xenstoreDomain: 16, iommu: 32 } as const;
+
+/** xen_arch_domainconfig.emulation_flags: a local APIC. */
+export const EMULATE_LAPIC = 1;
+
+/** xen_domctl_getdomaininfo. */
+export const DOMAIN_INFO_AT = {
+  domain: 0,
+  flags: 4,
+  totPages: 8,
+  maxPages: 16,
+  outstanding: 24,
+  shared: 32,
+  paged: 40,
+  sharedInfoFrame: 48,
+  cpuTime: 56,
+  onlineVcpus: 64,
+  maxVcpuId: 68,
+  ssidref: 72,
+  handle: 76,
+  cpupool: 92,
+  gpaddrBits: 96,
+} as const;
+
+/** XEN_DOMINF_* flags of getdomaininfo; the shutdown code lies above them. */
+export const DOMAIN_FLAG = {
+  dying: 1,
+  hvm: 2,
+  shutdown: 4,
+  paused: 8,
+  blocked: 16,
+  running: 32,
+  debugged: 64,
+  xenstoreDomain: 128,
+  hap: 256,
+} as const;
+export const SHUTDOWN_SHIFT = 16;
+
+/** xen_domctl_vcpuaffinity. */
+export const AFFINITY_AT = { vcpu: 0, flags: 4, hard: 8, soft: 24 } as const;
+/** XEN_VCPUAFFINITY_*. */
+export const AFFINITY_FLAG = { hard: 1, soft: 2, force: 4 } as const;
+/** Bits of a node mask (MAX_NUMNODES). */
+export const NODE_BITS = 64;
+
+/** xen_domctl_getvcpuinfo. */
+export const VCPU_INFO_AT = { vcpu: 0, online: 4, blocked: 5, running: 6, cpuTime: 8, cpu: 16 } as const;
+
+/** xen_domctl_scheduler_op with the parameters of credit or credit2. */
+export const SCHEDULER_OP_AT = { scheduler: 0, cmd: 4, weight: 8, cap: 10 } as const;
+export const SCHEDULER_OP = { put: 0, get: 1 } as const;
+
+/** xen_domctl_vnuma, and an entry of its memory ranges. */
+export const VNUMA_AT = {
+  vnodes: 0,
+  ranges: 4,
+  vcpus: 8,
+  pad: 12,
+  distances: 16,
+  vcpuToVnode: 24,
+  vnodeToPnode: 32,
+  memory: 40,
+  rangeBytes: 24,
+} as const;
+
+/** xen_sysctl_physinfo up to where it moved; the rest is relative to InterfaceVersion.physinfoPagesAt. */
+export const PHYSINFO_AT = {
+  threadsPerCore: 0,
+  coresPerSocket: 4,
+  cpus: 8,
+  maxCpuId: 12,
+  nodes: 16,
+  maxNodeId: 20,
+  khz: 24,
+  capabilities: 28,
+} as const;
+export const PHYSINFO_PAGES_AT = { total: 0, free: 8, scrub: 16, outstanding: 24, maxMfn: 32, hwCap: 40 } as const;
+
+/** xen_sysctl_numainfo, and an entry of its memory array. */
+export const NUMAINFO_AT = { nodes: 0, memory: 8, distances: 16, memoryBytes: 16 } as const;
+/** xen_sysctl_cputopoinfo, and an entry of its array. */
+export const CPUTOPO_AT = { cpus: 0, entries: 8, entryBytes: 12 } as const;
+/** xen_sysctl_availheap. */
+export const AVAILHEAP_AT = { minBits: 0, maxBits: 4, node: 8, bytes: 16 } as const;
+/** xen_sysctl_cpupool_op. */
+export const CPUPOOL_AT = { op: 0, pool: 4, scheduler: 8, domid: 12, cpu: 16, domains: 20, cpumap: 24 } as const;
+/** xen_sysctl_getdomaininfolist. */
+export const DOMAIN_LIST_AT = { first: 0, most: 4, entries: 8, count: 16 } as const;
+/** xen_sysctl_debug_keys. */
+export const DEBUG_KEYS_AT = { keys: 0, count: 8 } as const;
+/** xen_sysctl_readconsole. */
+export const READCONSOLE_AT = { clear: 0, incremental: 1, index: 4, buffer: 8, count: 16 } as const;
+/** xen_sysctl_cpu_hotplug. */
+export const CPU_HOTPLUG_AT = { cpu: 0, op: 4 } as const;
+export const CPU_HOTPLUG_OP = { online: 0, offline: 1 } as const;
+
+/** xen_memory_reservation. */
+export const RESERVATION_AT = { extentStart: 0, extents: 8, order: 16, memFlags: 20, domid: 24, sizeBytes: 32 } as const;
+/** XENMEMF_*: a node is in bits 8-15, plus one. */
+export const MEMF = { nodeShift: 8, populateOnDemand: 1 << 16, exactNode: 1 << 17, vnode: 1 << 18 } as const;
+
+/** sched_remote_shutdown. */
+export const REMOTE_SHUTDOWN_AT = { domid: 0, reason: 4, sizeBytes: 8 } as const;
+
+/** XEN_INVALID_*: an absent CPU, an offline node's sizes, an unknown distance. */
+export const NONE_U32 = 0xffffffff;
