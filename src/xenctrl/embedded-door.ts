@@ -50,6 +50,16 @@ export class EmbeddedDoor implements HypercallDoor {
     this.#memory.free(buffer);
   }
 
+  claimedPages(): number[] {
+    return this.#xen.heap.nodes.map((_, node) => this.#xen.heap.outstandingOnNode[node]!);
+  }
+
+  memoryByNode(): { readonly domid: number; readonly totalPages: number; readonly pagesByNode: readonly number[] }[] {
+    return [...this.#xen.domains.values()]
+      .sort((a, b) => a.id - b.id)
+      .map((domain) => ({ domid: domain.id, totalPages: domain.totPages, pagesByNode: domain.pages.map((runs) => runs.pages) }));
+  }
+
   hypercall(op: number, a1: number, a2 = 0, a3 = 0): number {
     return this.#xen.hypercall(this.#memory, op, a1, a2, a3);
   }

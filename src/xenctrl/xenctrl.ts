@@ -28,7 +28,7 @@ export interface NumaNodeInfo {
   /** The node's whole span, holes included. null = the node is offline. */
   readonly sizeBytes: number | null;
   readonly freeBytes: number | null;
-  /** Claimed on this node by domains not built yet; 0 where Xen has no claims per node. */
+  /** Claimed on this node by domains not built yet, where the door can tell (XenServer's Xen); 0 where Xen has no claims per node. */
   readonly claimedBytes: number;
 }
 
@@ -39,6 +39,7 @@ export interface NumaInfo {
   readonly distances: readonly (readonly number[])[];
 }
 
+/** NONE_U32 where Xen knows no number: with one core a socket it tells no cores. */
 export interface CpuTopology {
   readonly core: number;
   readonly socket: number;
@@ -102,12 +103,14 @@ export interface PopulateRequest {
   readonly vnode?: number;
   /** Pseudo-physical frame of the first extent (0 by default); extents follow one another. */
   readonly firstPfn?: number;
+  /** A PV domain's machine frames are wanted (a PVH domain has its own numbering, so there are none to tell). */
+  readonly wantMfns?: boolean;
 }
 
 export interface PopulateResult {
   /** Extents done, from the first. */
   readonly done: number;
-  /** PV: machine frame of each extent done; null for PVH. */
+  /** Machine frame of each extent done; null unless `wantMfns`. */
   readonly mfns: readonly number[] | null;
 }
 
@@ -117,6 +120,9 @@ export interface DomainMemory {
   readonly totalPages: number;
   readonly pagesByNode: readonly number[];
 }
+
+/** Schedulers with a weight and a cap. */
+export type WeighingScheduler = Extract<SchedulerName, 'credit' | 'credit2'>;
 
 /** All calls throw XenError with the errno Xen gave. CPU and node lists are ascending numbers. */
 export interface Xenctrl {
@@ -149,8 +155,9 @@ export interface Xenctrl {
 
   vcpuInfo(domid: number, vcpu: number): VcpuInfo;
   /**
-   * xc_vcpu_setaffinity: `hard` and `soft`, or one of them. A mask is CPUs in it; `bits` = its width in the call (all CPUs by default).
+   * xc_vcpu_setaffinity: `hard` and `soft`, or one of them. The maps are as wide as the machine has CPU numbers.
    * @returns the effective masks, as Xen writes them back
+   * @throws InputError for a CPU that the machine has no number for
    */
   vcpuSetAffinity(
     domid: number,
@@ -164,8 +171,9 @@ export interface Xenctrl {
   /** The raw mask as stored; nodes that do not exist included. */
   domainNodeGetAffinity(domid: number): number[];
 
-  schedCreditGet(domid: number, scheduler: SchedulerName): { weight: number; cap: number };
-  schedCreditSet(domid: number, scheduler: SchedulerName, params: { weight: number; cap: number }): void;
+  /** `scheduler` is credit or credit2; EINVAL when the domain's pool runs another. */
+  schedCreditGet(domid: number, scheduler: WeighingScheduler): { weight: number; cap: number };
+  schedCreditSet(domid: number, scheduler: WeighingScheduler, params: { weight: number; cap: number }): void;
 
   /** 0 cancels. `node`: a claim on one node (XenServer's patch; EINVAL upstream). */
   domainClaimPages(domid: number, pages: number, node?: number): void;
@@ -181,6 +189,12 @@ export interface Xenctrl {
   cpupoolList(): CpupoolInfo[];
   cpupoolFreeCpus(): number[];
 
-  /** Debug key 'u' and the console ring behind it: where each domain's memory lies. */
+  /**
+   * Debug key 'u' and the console ring behind it: where each domain's memory lies. Ascending by id.
+   * @throws InputError when the dump is longer than the ring and the door has no other way to tell
+   */
   domainMemory(): DomainMemory[];
+
+  /** Gives the kept buffers back; the door stays open. No call may follow. Closes what `withFlow` returned as well. */
+  close(): void;
 }

@@ -1,0 +1,67 @@
+// Opens libxenctrl's calls over any hypercall door: finds out which Xen is there, and puts the calls of each concern together. Box of the
+// chart: libxenctrl.
+import { type FlowSink, NO_FLOW } from '../flow/record.js';
+import { affinityCalls, namesEveryNode } from './affinity-calls.js';
+import { CallBuffers } from './call-buffers.js';
+import { cpupoolCalls } from './cpupool-calls.js';
+import { domainCalls } from './domain-calls.js';
+import { domainMemoryCalls } from './domain-memory.js';
+import type { HypercallDoor } from './door.js';
+import { flowCalls, seenInside } from './flow-calls.js';
+import { hostCalls, physInfo } from './host-calls.js';
+import { InferredInside } from './infer-inside.js';
+import { memoryCalls } from './memory-calls.js';
+import { probeVersions } from './probe-versions.js';
+import type { Xenctrl } from './xenctrl.js';
+
+/**
+ * The door stays the caller's: `close` of what is returned gives back the buffers kept for its calls, not the door.
+ * @throws InputError when Xen's interface versions are not known here
+ * @throws XenError when Xen does not answer this caller (EPERM)
+ */
+export function openXenctrl(door: HypercallDoor): Xenctrl {
+  const abi = probeVersions(door);
+  const calls = new CallBuffers(door, abi);
+  try {
+    return assemble(calls);
+  } catch (error) {
+    calls.close();
+    throw error;
+  }
+}
+
+function assemble(calls: CallBuffers): Xenctrl {
+  const { door, abi } = calls;
+  const cpuBits = physInfo(calls).maxCpuId + 1;
+  const host = hostCalls(calls);
+  const domains = domainCalls(calls);
+  const affinity = affinityCalls(calls, cpuBits);
+  /** Domains whose node affinity was set here, and whether that made it automatic: for concluding what cannot be read. */
+  const ownSettings = new Map<number, boolean>();
+  const base: Xenctrl = {
+    door,
+    version: { xen: `${abi.major}.${abi.minor}`, domctl: abi.domctl, sysctl: abi.sysctl },
+    ...host,
+    ...domains,
+    ...affinity,
+    ...memoryCalls(calls),
+    ...cpupoolCalls(calls, cpuBits),
+    ...domainMemoryCalls(calls, () => host.physInfo().nodes),
+    domainCreate(config) {
+      const domid = domains.domainCreate(config);
+      ownSettings.delete(domid);
+      return domid;
+    },
+    domainNodeSetAffinity(domid, nodes) {
+      affinity.domainNodeSetAffinity(domid, nodes);
+      ownSettings.set(domid, namesEveryNode(nodes));
+    },
+    withFlow(sink: FlowSink): Xenctrl {
+      if (sink === NO_FLOW) return base;
+      const inside = door.setFlow === undefined ? new InferredInside(base, ownSettings) : seenInside((to) => door.setFlow?.(to));
+      return { ...base, ...flowCalls(base, sink, inside) };
+    },
+    close: () => calls.close(),
+  };
+  return base;
+}
