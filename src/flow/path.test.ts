@@ -1,0 +1,85 @@
+// Folding what N vCPUs repeat, merging their values, counting edges.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { EDGES, NODES } from './chart.js';
+import { edgeText, foldRepeats, formatValue, mergeValues, tally } from './path.js';
+import { type FlowEntry, FlowRecord } from './record.js';
+import { maskedRun, placedRun } from './testing.js';
+
+describe('folding', () => {
+  it('tells a step of each vCPU once, with its times and its values together', () => {
+    const items = foldRepeats(placedRun(4).entries);
+    const groups = items.flatMap((item) => ('entry' in item ? [] : [item]));
+    expect(groups.map(({ times }) => times)).toEqual([4, 4]);
+    expect(groups[0]!.entries.find((entry) => entry.kind === 'node' && entry.node === 'vcpu_set_affinity')).toMatchObject({
+      values: { vcpu: '0-3', soft: [16, 17, 18, 19] },
+    });
+    expect(groups[1]!.entries[0]).toMatchObject({ values: { path: '/local/domain/7/platform/vcpu/{0-3}/affinity' } });
+  });
+  it('leaves what does not repeat as it is', () => {
+    const { entries } = placedRun(1);
+    expect(foldRepeats(entries)).toEqual(entries.map((entry) => ({ entry })));
+  });
+  it('takes 8192 vCPUs', () => {
+    const groups = foldRepeats(maskedRun().entries.concat(placedRun(8192).entries)).flatMap((item) =>
+      'entry' in item ? [] : [item.times],
+    );
+    expect(groups).toEqual([2, 8192, 8192]);
+  });
+  it('never loses, adds or reorders a step (any record)', () => {
+    const step: fc.Arbitrary<FlowEntry> = fc.oneof(
+      fc.constantFrom(...NODES.slice(0, 3)).map(({ id }): FlowEntry => ({ kind: 'node', node: id, values: {} })),
+      fc.constantFrom(...EDGES.slice(0, 3)).map(({ id }): FlowEntry => ({ kind: 'edge', edge: id, inferred: false })),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (entries) => {
+        const unfolded = foldRepeats(entries).flatMap((item) =>
+          'entry' in item ? [item.entry] : Array.from({ length: item.times }, () => item.entries).flat(),
+        );
+        expect(unfolded).toEqual(entries);
+      }),
+      { seed: 11, numRuns: 500 },
+    );
+  });
+});
+
+describe('values', () => {
+  it('of many visits: equal ones stay, whole numbers are a list, texts that differ in a number share it, others are named', () => {
+    const visits = [
+      { same: 'a', vcpu: 2, key: 'vcpu/2/affinity', free: '1 GiB' },
+      { same: 'a', vcpu: 0, key: 'vcpu/0/affinity', free: 'none' },
+      { same: 'a', vcpu: 1, key: 'vcpu/1/affinity', free: 'all' },
+      { same: 'a', vcpu: 9, key: 'vcpu/9/affinity', free: 'half' },
+    ];
+    expect(mergeValues(visits)).toEqual({
+      same: 'a',
+      vcpu: '0-2,9',
+      key: 'vcpu/{0-2,9}/affinity',
+      free: '1 GiB | none | all | ... (4 different)',
+    });
+  });
+  it('in words', () => {
+    expect([[1, 2, 3], [3, 1], [], true, null, '', [[1, 2], [5]], { a: 1, b: [0, 1] }].map(formatValue)).toEqual([
+      '1-3',
+      '3, 1',
+      'none',
+      'yes',
+      'none',
+      '(empty)',
+      '[1-2], [5]',
+      'a=1 b=0-1',
+    ]);
+  });
+});
+
+describe('counting', () => {
+  it('counts each edge, and calls it inferred only when it was never seen', () => {
+    const record = new FlowRecord('r');
+    record.edge('check_auto_node -> set_node_affinity_from_vcpu_affinities', true);
+    expect(tally(record).edges.get('check_auto_node -> set_node_affinity_from_vcpu_affinities')).toEqual({ times: 1, inferred: true });
+    record.edge('check_auto_node -> set_node_affinity_from_vcpu_affinities');
+    const taken = tally(record);
+    expect(taken.edges.get('check_auto_node -> set_node_affinity_from_vcpu_affinities')).toEqual({ times: 2, inferred: false });
+    expect(EDGES.map((edge) => edgeText(edge, taken)).filter((text) => text.includes('\u00d7'))).toEqual(['yes, the default \u00d72']);
+  });
+});
