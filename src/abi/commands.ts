@@ -1,7 +1,7 @@
 // Numbers of the ABI: hypercalls, their commands, schedulers (xen/include/public/). Pure data. Boxes of the chart: libxenctrl and Xen.
 
 /** Hypercall numbers (xen/include/public/xen.h). */
-export const HYPERCALL = { memoryOp: 12, xenVersion: 17, schedOp: 29, sysctl: 35, domctl: 36 } as const;
+export const HYPERCALL = { memoryOp: 12, xenVersion: 17, schedOp: 29, eventChannelOp: 32, hvmOp: 34, sysctl: 35, domctl: 36 } as const;
 
 /** XEN_DOMCTL_* command numbers (xen/include/public/domctl.h). */
 export const DOMCTL = {
@@ -45,6 +45,12 @@ export const SCHEDOP = { remote_shutdown: 4, pin_override: 7 } as const;
 
 /** XENMEM_* (xen/include/public/memory.h). */
 export const XENMEM = { populate_physmap: 6, claim_pages: 24 } as const;
+
+/** EVTCHNOP_* (xen/include/public/event_channel.h). */
+export const EVTCHNOP = { alloc_unbound: 6 } as const;
+
+/** HVMOP_* (xen/include/public/hvm/hvm_op.h). */
+export const HVMOP = { set_param: 0 } as const;
 
 /** XENVER_* (xen/include/public/version.h). */
 export const XENVER = { version: 0 } as const;

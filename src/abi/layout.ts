@@ -129,3 +129,8 @@ export const REMOTE_SHUTDOWN_AT = { domid: 0, reason: 4, sizeBytes: 8 } as const
 
 /** XEN_INVALID_*: an absent CPU, an offline node's sizes, an unknown distance. */
 export const NONE_U32 = 0xffffffff;
+
+/** struct evtchn_alloc_unbound. */
+export const ALLOC_UNBOUND_AT = { domid: 0, remoteDomid: 2, port: 4, sizeBytes: 8 } as const;
+/** struct xen_hvm_param. */
+export const HVM_PARAM_AT = { domid: 0, index: 4, value: 8, sizeBytes: 16 } as const;

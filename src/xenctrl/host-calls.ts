@@ -1,6 +1,7 @@
 // Calls about the machine: physinfo, numainfo, cputopoinfo, CPU hotplug. Box of the chart: libxenctrl.
 import { PAGE_BYTES, SYSCTL } from '../abi/commands.js';
 import {
+  AVAILHEAP_AT,
   CPU_HOTPLUG_AT,
   CPU_HOTPLUG_OP,
   CPUTOPO_AT,
@@ -16,13 +17,14 @@ import type { CpuTopology, NumaInfo, NumaNodeInfo, PhysInfo, Xenctrl } from './x
 
 const AT = SYSCTL_AT.union;
 
-export type HostCalls = Pick<Xenctrl, 'physInfo' | 'numaInfo' | 'cpuTopology' | 'cpuOnline' | 'cpuOffline'>;
+export type HostCalls = Pick<Xenctrl, 'physInfo' | 'numaInfo' | 'cpuTopology' | 'availHeap' | 'cpuOnline' | 'cpuOffline'>;
 
 export function hostCalls(calls: CallBuffers): HostCalls {
   return {
     physInfo: () => physInfo(calls),
     numaInfo: () => numaInfo(calls),
     cpuTopology: () => cpuTopology(calls),
+    availHeap: (node, maxBits = 0) => availHeap(calls, node, maxBits),
     cpuOnline: (cpu) => hotplug(calls, cpu, CPU_HOTPLUG_OP.online, 'xc_cpu_online'),
     cpuOffline: (cpu) => hotplug(calls, cpu, CPU_HOTPLUG_OP.offline, 'xc_cpu_offline'),
   };
@@ -96,6 +98,16 @@ function cpuTopology(calls: CallBuffers): (CpuTopology | null)[] {
     cpus.push(node === NONE_U32 ? null : { core, socket, node });
   }
   return cpus;
+}
+
+/** maxBits 0 = no bound. */
+function availHeap(calls: CallBuffers, node: number, maxBits: number): number {
+  const view = calls.startSysctl(SYSCTL.availheap);
+  view.setUint32(AT + AVAILHEAP_AT.maxBits, maxBits, true);
+  view.setInt32(AT + AVAILHEAP_AT.node, node, true);
+  const result = calls.sysctl();
+  if (result < 0) throw callError(result, `xc_availheap(node ${node}, ${maxBits} bits)`);
+  return readWord(view, AT + AVAILHEAP_AT.bytes);
 }
 
 /** Null handles ask for the count. */

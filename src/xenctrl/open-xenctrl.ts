@@ -8,6 +8,7 @@ import { domainCalls } from './domain-calls.js';
 import { domainMemoryCalls } from './domain-memory.js';
 import type { HypercallDoor } from './door.js';
 import { flowCalls, seenInside } from './flow-calls.js';
+import { guestCalls } from './guest-calls.js';
 import { hostCalls, physInfo } from './host-calls.js';
 import { InferredInside } from './infer-inside.js';
 import { memoryCalls } from './memory-calls.js';
@@ -45,6 +46,7 @@ function assemble(calls: CallBuffers): Xenctrl {
     ...domains,
     ...affinity,
     ...memoryCalls(calls),
+    ...guestCalls(calls),
     ...cpupoolCalls(calls, cpuBits),
     ...domainMemoryCalls(calls, () => host.physInfo().nodes),
     domainCreate(config) {

@@ -53,6 +53,12 @@ export function xenctrlContract(name: string, each: (body: (xc: Xenctrl) => void
     const free = numa.nodes.reduce((sum, node) => sum + (node.freeBytes ?? 0), 0);
     expect(free / 4096).toBe(info.freePages);
     expect(numa.nodes.every((node) => node.claimedBytes === 0)).toBe(true);
+    numa.nodes.forEach((node, id) => {
+      expect(xc.availHeap(id)).toBe(node.freeBytes);
+      const upTo = Array.from({ length: 54 }, (_, bits) => xc.availHeap(id, bits + 1));
+      expect(upTo.at(-1)).toBe(node.freeBytes);
+      expect([...upTo].sort((a, b) => a - b)).toEqual(upTo);
+    });
     const topology = xc.cpuTopology();
     expect(topology.length).toBeLessThanOrEqual(info.maxCpuId + 1);
     expect(topology.filter((cpu) => cpu !== null).length).toBeGreaterThanOrEqual(info.onlineCpus);

@@ -135,6 +135,8 @@ export interface Xenctrl {
   numaInfo(): NumaInfo;
   /** Index = CPU; null = absent. */
   cpuTopology(): (CpuTopology | null)[];
+  /** Free memory of a node at addresses of at most `maxBits` bits (all by default). */
+  availHeap(node: number, maxBits?: number): number;
   cpuOnline(cpu: number): void;
   cpuOffline(cpu: number): void;
 
@@ -152,6 +154,10 @@ export interface Xenctrl {
   /** All domains, ascending by id. */
   domainList(): DomainInfo[];
   setPagingMempoolSize(domid: number, bytes: number): void;
+  /** A port in the domain for `remoteDomid` to bind to. ENOSYS on the embedded host, where no guest runs. */
+  eventChannelAllocUnbound(domid: number, remoteDomid: number): number;
+  /** HVMOP_set_param, of an HVM container. ENOSYS on the embedded host, where no guest runs. */
+  hvmParamSet(domid: number, param: number, value: number): void;
 
   vcpuInfo(domid: number, vcpu: number): VcpuInfo;
   /**
