@@ -7,13 +7,12 @@ import { failwithOssXc } from './failwith.js';
 import type { PlatformFlags } from './platform.js';
 
 /**
- * Character j of an affinity string is pCPU j; only '1' sets it; characters past the host's CPU map (whole bytes) are not looked at.
+ * Character j of an affinity string is pCPU j; only '1' sets it; characters past the host's CPU map are not looked at.
  * @param maxCpuId physinfo's max_cpu_id
  */
 export function affinityCpus(affinity: string, maxCpuId: number): number[] {
-  const width = Math.ceil((maxCpuId + 1) / 8) * 8;
   const cpus: number[] = [];
-  for (let cpu = 0; cpu < Math.min(affinity.length, width); cpu++) if (affinity[cpu] === '1') cpus.push(cpu);
+  for (let cpu = 0; cpu < Math.min(affinity.length, maxCpuId + 1); cpu++) if (affinity[cpu] === '1') cpus.push(cpu);
   return cpus;
 }
 

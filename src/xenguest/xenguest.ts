@@ -17,6 +17,11 @@ export interface XenguestArguments {
   readonly memStartMib: number;
   /** -mem_pnode: the one node that the memory was claimed on (xapi 26.3). */
   readonly memPnode?: number;
+  /**
+   * Not of the real xenguest: when the domain's node affinity is one node that has the memory free, take all of it there (XENMEMF_exact_node),
+   * where the extents of 1 GiB that libxenguest asks for first would go elsewhere.
+   */
+  readonly keepOnNode?: boolean;
 }
 
 /** "result:<store_pfn> <console_pfn>" */

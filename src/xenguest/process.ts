@@ -1,0 +1,150 @@
+// The builder as a process of its own: a crash of it (an abort in the C library, a kill -9) is an error of one VM and of nothing else. Box of
+// the chart: exec_xenguest.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { commandLine } from './command-line.js';
+import { type ControlLine, MAX_LINE_BYTES, parseControlLine, replay } from './control-protocol.js';
+import { type Xenguest, type XenguestArguments, XenguestError, type XenguestResult, type XenguestRun } from './xenguest.js';
+
+export interface ProcessXenguestOptions {
+  /** Program and first arguments; by default this Node and dist/xenguest.js. */
+  readonly command?: readonly string[];
+  /** The builder is killed when it has written no line for this long. */
+  readonly silenceMs?: number;
+  /** Lines that the builder logs. */
+  readonly log?: (line: string) => void;
+}
+
+/** A guest of a terabyte is populated in one call of several minutes, without a line in between. */
+export const SILENCE_MS = 30 * 60_000;
+const CONTROL_OUT_FD = 3;
+const CONTROL_IN_FD = 4;
+/** What is kept of stderr to tell why a builder died. */
+const STDERR_TAIL_BYTES = 4096;
+
+export class ProcessXenguest implements Xenguest {
+  private readonly command: readonly string[];
+  private readonly silenceMs: number;
+  private readonly log: (line: string) => void;
+
+  constructor(options: ProcessXenguestOptions = {}) {
+    this.command = options.command ?? [process.execPath, builderScript()];
+    this.silenceMs = options.silenceMs ?? SILENCE_MS;
+    this.log = options.log ?? (() => {});
+  }
+
+  async run(args: XenguestArguments, { flow }: XenguestRun): Promise<XenguestResult> {
+    const [program, ...first] = this.command;
+    const line = commandLine({ controlOutFd: CONTROL_OUT_FD, controlInFd: CONTROL_IN_FD, args });
+    flow.node('exec_xenguest', { mode: args.mode, domid: args.domid, command: line.join(' ') });
+    const child = spawn(program!, [...first, ...line], { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] });
+    const answer = new Answer((control) => {
+      if (control.kind === 'flow') replay(control.entry, flow);
+      else if (control.kind === 'log') this.log(`${control.stream}: ${control.text}`);
+    });
+    return answer.outcome(await this.follow(child, answer));
+  }
+
+  /** Reads until the process is gone and its control fd is closed. */
+  private follow(child: ChildProcess, answer: Answer): Promise<End> {
+    return new Promise((resolve) => {
+      let stderr = '';
+      let silent = false;
+      let spawnError: string | null = null;
+      const kill = () => {
+        silent = true;
+        child.kill('SIGKILL');
+      };
+      let alarm = setTimeout(kill, this.silenceMs);
+      const control = child.stdio[CONTROL_OUT_FD] as Readable | null;
+      control?.on('data', (chunk: Buffer) => {
+        clearTimeout(alarm);
+        alarm = setTimeout(kill, this.silenceMs);
+        if (!answer.take(chunk)) child.kill('SIGKILL');
+      });
+      child.stdout?.on('data', (chunk: Buffer) => this.log(`stdout: ${chunk.toString().trimEnd()}`));
+      child.stderr?.on('data', (chunk: Buffer) => {
+        stderr = (stderr + chunk.toString()).slice(-STDERR_TAIL_BYTES);
+      });
+      // The builder reads nothing on this fd; a builder that has died must not fail us for it.
+      child.stdio[CONTROL_IN_FD]?.on('error', () => {});
+      child.on('error', (error) => {
+        spawnError = error.message;
+        // Without a process there is no 'close'.
+        if (child.pid === undefined) finish(null, null);
+      });
+      child.on('close', (exit, signal) => finish(exit, signal));
+      const finish = (exit: number | null, signal: NodeJS.Signals | null) => {
+        clearTimeout(alarm);
+        resolve({ exit, signal, stderr: stderr.trim(), silentMs: silent ? this.silenceMs : null, spawnError });
+      };
+    });
+  }
+}
+
+interface End {
+  readonly exit: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stderr: string;
+  /** How long it said nothing, when it was killed for that. */
+  readonly silentMs: number | null;
+  readonly spawnError: string | null;
+}
+
+/** What the builder said so far. */
+class Answer {
+  private readonly onLine: (line: ControlLine) => void;
+  private rest = Buffer.alloc(0);
+  private readonly errors: string[] = [];
+  private result: XenguestResult | null = null;
+  /** What broke the protocol; no line after it is looked at. */
+  private violation: string | null = null;
+
+  constructor(onLine: (line: ControlLine) => void) {
+    this.onLine = onLine;
+  }
+
+  /** @returns false when the protocol is broken and the builder is to be stopped */
+  take(chunk: Buffer): boolean {
+    if (this.violation !== null) return false;
+    this.rest = Buffer.concat([this.rest, chunk]);
+    for (let end = this.rest.indexOf(10); end !== -1 && this.violation === null; end = this.rest.indexOf(10)) {
+      const line = this.rest.toString('utf8', 0, end);
+      this.rest = this.rest.subarray(end + 1);
+      this.takeLine(line);
+    }
+    if (this.rest.length > MAX_LINE_BYTES) this.violation = `a line of more than ${MAX_LINE_BYTES} bytes`;
+    return this.violation === null;
+  }
+
+  private takeLine(line: string): void {
+    const control = parseControlLine(line);
+    if (control === null) this.violation = `the line ${JSON.stringify(line.slice(0, 200))}`;
+    else if (control.kind === 'error') this.errors.push(control.text);
+    else if (control.kind === 'result' && this.result !== null) this.violation = 'a second result';
+    else if (control.kind === 'result') this.result = control.result;
+    else this.onLine(control);
+  }
+
+  /** @throws XenguestError with what the builder said, or how it died */
+  outcome(end: End): XenguestResult {
+    if (end.spawnError !== null) throw new XenguestError(`xenguest: cannot be started: ${end.spawnError}`);
+    if (this.violation !== null) throw new XenguestError(`xenguest: broke its protocol with ${this.violation}`);
+    if (this.rest.length > 0) this.errors.push(`xenguest: its last line is cut off: ${JSON.stringify(this.rest.toString('utf8', 0, 200))}`);
+    if (this.errors.length > 0) throw new XenguestError(this.errors.join('; '));
+    const lastWords = end.stderr === '' ? '' : `: ${end.stderr.split('\n').slice(-3).join(' ').trim()}`;
+    if (end.silentMs !== null) throw new XenguestError(`xenguest: killed, as it said nothing for ${end.silentMs} ms${lastWords}`);
+    if (end.signal !== null) throw new XenguestError(`xenguest: killed by signal ${end.signal}${lastWords}`);
+    if (end.exit !== 0) throw new XenguestError(`xenguest: ended with exit status ${end.exit}${lastWords}`);
+    if (this.result === null) throw new XenguestError(`xenguest: ended without a result${lastWords}`);
+    return this.result;
+  }
+}
+
+/** dist/xenguest.js: beside this module when it is bundled, in the checkout otherwise. */
+function builderScript(): string {
+  const candidates = ['./xenguest.js', '../../dist/xenguest.js'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  return candidates.find((path) => existsSync(path)) ?? candidates[0]!;
+}
