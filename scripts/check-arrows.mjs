@@ -17,7 +17,7 @@ const MAY_IMPORT = {
   xenctrl: [...base, 'abi', 'host', 'flow', 'xen'],
   xenstore: [...base, 'flow'],
   xenguest: [...base, 'xenstore', 'xenctrl', 'host', 'flow'],
-  xenopsd: [...base, 'planner', 'xenstore', 'xenctrl', 'xenguest', 'host', 'flow'],
+  xenopsd: [...base, 'abi', 'planner', 'xenstore', 'xenctrl', 'xenguest', 'host', 'flow'],
   scenario: [...base, 'host', 'flow', 'xenopsd'],
   conformance: '*',
   cli: '*',

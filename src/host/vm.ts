@@ -20,4 +20,6 @@ export interface VmSpec {
   readonly xlSoftCpus?: readonly (readonly number[])[];
   /** `cpus=` of an xl guest config: one list of CPUs a vCPU. */
   readonly xlHardCpus?: readonly (readonly number[])[];
+  /** Whether `cpus=` was one string for all vCPUs or a list: xl's automatic placement stops for the list only. */
+  readonly xlHardCpusForm?: 'string' | 'list';
 }

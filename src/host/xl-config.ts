@@ -54,7 +54,7 @@ export function readXlConfig(input: InputText, host: Host): VmSpec {
     memoryTargetBytes: target * MIB,
     vcpusParams: Object.fromEntries(params.map(([key, value]) => [key, String(value)])),
     ...(soft === undefined ? {} : { xlSoftCpus: soft }),
-    ...(hard === undefined ? {} : { xlHardCpus: hard }),
+    ...(hard === undefined ? {} : { xlHardCpus: hard, xlHardCpusForm: config.isList('cpus') ? 'list' : 'string' }),
   };
 }
 
@@ -84,6 +84,10 @@ class Config {
     const value = /^0x[0-9a-fA-F]{1,8}$/.test(text) ? Number(text) : parseCount(text, max);
     if (value !== undefined && value >= min && value <= max) return value;
     throw this.fault(name, `expected a whole number from ${min} to ${max}, got '${text.slice(0, 40)}'`, 'write the number without a unit');
+  }
+
+  isList(name: string): boolean {
+    return Array.isArray(this.settings.get(name)?.value);
   }
 
   kind(): VmKind {

@@ -1,12 +1,14 @@
 // A toolstack on one host: VMs known by name, started, stopped and changed as xenopsd (or, in profile `xl`, libxl) does it, each run
 // recorded. Boxes of the chart: VM.create and VM.build.
 import type { Errno } from '../errors.js';
-import type { FlowRecord } from '../flow/record.js';
+import type { FlowRecord, FlowValue } from '../flow/record.js';
+import type { SurpriseCode } from '../flow/surprises.js';
 import type { HostMap } from '../host/host-map.js';
 import type { VmSpec } from '../host/vm.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import type { Xenguest } from '../xenguest/xenguest.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
+import type { MetadataStore } from './metadata.js';
 
 /** A behaviour that is deployed in the field; `xl` is plain Xen's own toolstack. */
 export const PROFILES = ['xapi-25.6', 'xapi-25.21', 'xapi-25.39', 'xapi-26.3', 'xl'] as const;
@@ -23,6 +25,10 @@ export interface HostDoors {
   readonly xc: Xenctrl;
   readonly xs: XenstoreConnection;
   readonly xenguest: Xenguest;
+  /** Event channels of a new domain, for the XenStore and the console ring. */
+  readonly channels: (domid: number) => { readonly storePort: number; readonly consolePort: number };
+  /** Pages of one domain by node, where there is a shorter way than debug key 'u'; null = no such domain. */
+  readonly pagesByNode?: (domid: number) => readonly number[] | null;
 }
 
 export interface ToolstackOptions {
@@ -32,6 +38,10 @@ export interface ToolstackOptions {
   readonly hostMask?: string;
   /** Whose turn it is when VMs start side by side. */
   readonly seed: number;
+  /** What is kept of VMs; in memory by default. */
+  readonly metadata?: MetadataStore;
+  /** Waits for Xen's scrubber; real time by default. */
+  readonly sleep?: (ms: number) => Promise<void>;
 }
 
 /** How one operation on one VM ended. */
@@ -86,7 +96,28 @@ export interface Toolstack {
   pin(name: string, vcpu: number | 'all', masks: { hard?: readonly number[]; soft?: readonly number[] }): Promise<Outcome>;
   moveToPool(name: string, pool: number): Promise<Outcome>;
 
+  /**
+   * What the host will make of a VM's settings that its owner may not expect, before any start: entries of flow/surprises.ts (a mask that
+   * xapi ignores, CPUs past the host, a host mask that stops placement).
+   */
+  warnings(name: string): readonly Warning[];
+  /** What the running xenopsd believes of the nodes; null before the first placement and where there is none. */
+  placement(): PlacementBelief | null;
+
   snapshot(): HostMap;
+}
+
+/** An entry of flow/surprises.ts with the numbers that it is about. */
+export interface Warning {
+  readonly code: SurpriseCode;
+  readonly values: Readonly<Record<string, FlowValue>>;
+}
+
+export interface PlacementBelief {
+  /** VMs by node as xenopsd counts them: never fewer. */
+  readonly nodeUsage: readonly number[];
+  /** Free memory by node as the last plan saw it. */
+  readonly availableBytes: readonly number[];
 }
 
 export interface VmState {

@@ -1,0 +1,62 @@
+// Expected values were worked out by hand from memory.ml's formulas.
+import { describe, expect, it } from 'vitest';
+import type { VmKind } from '../host/vm.js';
+import { memoryConfig } from './memory-model.js';
+
+const MIB = 2 ** 20;
+
+function config(kind: VmKind, maxMib: number, targetMib: number, vcpus: number) {
+  return memoryConfig({
+    name: 'a',
+    kind,
+    vcpusMax: vcpus,
+    vcpusAtStartup: vcpus,
+    memoryStaticMaxBytes: maxMib * MIB,
+    memoryTargetBytes: targetMib * MIB,
+    vcpusParams: {},
+  });
+}
+
+describe('memory of a domain', () => {
+  it('HVM: 1 MiB inside and 1 MiB outside its own, and the shadow', () => {
+    // (256 * 4 + 2 * 1024) pages = 12 MiB
+    expect(config('hvm', 1024, 512, 4)).toEqual({
+      buildMaxMib: 1024,
+      buildStartMib: 512,
+      xenMaxMib: 1025,
+      shadowMib: 12,
+      requiredHostFreeMib: 526,
+      buildClaimPages: 131072,
+      staticMaxMib: 1024,
+      targetMib: 512,
+    });
+  });
+  it('PV: nothing inside', () => {
+    const { xenMaxMib, requiredHostFreeMib, buildMaxMib } = config('pv', 1024, 1024, 1);
+    expect({ xenMaxMib, requiredHostFreeMib, buildMaxMib }).toEqual({ xenMaxMib: 1024, requiredHostFreeMib: 1034, buildMaxMib: 1024 });
+  });
+  it('PV in PVH: the shim takes 23 MiB and a ninetieth, rounded down', () => {
+    const { xenMaxMib, buildMaxMib, buildStartMib } = config('pvh', 1024, 512, 1);
+    expect({ xenMaxMib, buildMaxMib, buildStartMib }).toEqual({
+      xenMaxMib: 1024 + 1 + 34,
+      buildMaxMib: 1024 + 34,
+      buildStartMib: 512 + 28,
+    });
+  });
+  it('rounds up to MiB', () => {
+    expect(
+      memoryConfig({
+        name: 'a',
+        kind: 'hvm',
+        vcpusMax: 1,
+        vcpusAtStartup: 1,
+        memoryStaticMaxBytes: MIB + 1,
+        memoryTargetBytes: MIB - 1,
+        vcpusParams: {},
+      }),
+    ).toMatchObject({
+      staticMaxMib: 2,
+      targetMib: 1,
+    });
+  });
+});

@@ -1,0 +1,73 @@
+// Turns of work that runs side by side: one task at a time goes on, and a seed decides which is next. The same seed gives the same
+// interleaving, so that a race can be shown and shown again. Stands for xenopsd's worker threads.
+
+/** Awaited between two steps. */
+export type Turn = () => Promise<void>;
+
+/** Serial work: always one's own turn. */
+export const OWN_TURN: Turn = async () => {};
+
+/** Numbers in 0 .. 2^32-1 from a seed (splitmix32, Steele, Lea and Flood 2014, in its 32-bit form). */
+export function seededNumbers(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let mixed = state;
+    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    return (mixed ^ (mixed >>> 15)) >>> 0;
+  };
+}
+
+/**
+ * Runs the tasks side by side; a task holds the turn from one `turn()` to the next, whatever it awaits meanwhile.
+ * @returns their results in the order of the tasks; rejects with the first error once all have ended
+ */
+export async function takeTurns<T>(seed: number, tasks: readonly ((turn: Turn) => Promise<T>)[]): Promise<T[]> {
+  const next = seededNumbers(seed);
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  const pass = (): void => {
+    running--;
+    if (running > 0 || waiting.length === 0) return;
+    running = 1;
+    const [chosen] = waiting.splice(next() % waiting.length, 1);
+    chosen!();
+  };
+  const turn: Turn = () =>
+    new Promise((resolve) => {
+      waiting.push(resolve);
+      pass();
+    });
+  running = tasks.length;
+  const settled = await Promise.allSettled(
+    tasks.map(async (task) => {
+      await turn();
+      try {
+        return await task(turn);
+      } finally {
+        pass();
+      }
+    }),
+  );
+  return settled.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+/** A lock whose owner may wait for its turn while it holds it. */
+export class TurnMutex {
+  #held = false;
+
+  /** Runs `body` once nobody else is in here. */
+  async with<T>(turn: Turn, body: () => Promise<T>): Promise<T> {
+    while (this.#held) await turn();
+    this.#held = true;
+    try {
+      return await body();
+    } finally {
+      this.#held = false;
+    }
+  }
+}
