@@ -79,6 +79,7 @@ describe('xl guest configs', () => {
         memoryTargetBytes: GIB,
         vcpusParams: { weight: '512' },
         xlHardCpus: [[0, 2, 3], range(8, 15), range(0, 15)],
+        xlHardCpusForm: 'list',
       },
     ]);
   });
