@@ -28,4 +28,9 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     on: ['embedded'],
     create: async () => (await import('./hypercalls.js')).createHypercallsPlayer(),
   },
+  libxl: {
+    summary: "xl's automatic placement of PV guests",
+    on: ['embedded'],
+    create: async () => (await import('./libxl.js')).createLibxlPlayer(),
+  },
 };

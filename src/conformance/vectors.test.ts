@@ -9,6 +9,24 @@ const folder = new URL('../../fixtures/vectors/', import.meta.url);
 const fileNames = existsSync(folder) ? readdirSync(folder).sort() : [];
 const RECORDS = [
   { kind: 'planner', files: /^planner\.jsonl\.gz$/, answers: ['seed', 'new'] },
+  {
+    kind: 'libxl',
+    files: /^libxl-placement\.jsonl\.gz$/,
+    answers: [
+      'rc',
+      'candidates',
+      'log',
+      'selected',
+      'after',
+      'error',
+      'nodeAffinity',
+      'hardSoft',
+      'pagesPerNode',
+      'pages',
+      'freeDelta',
+      'output',
+    ],
+  },
   { kind: 'hypercalls', files: /^hypercalls-.*\.jsonl\.gz$/, answers: ['result'] },
 ];
 

@@ -12,8 +12,6 @@ export interface BestEffortOptions {
   readonly deductClaims: boolean;
   /** Physical cores must fit as well as vCPUs. */
   readonly wantCores: boolean;
-  /** Ask for memory alone: no vCPUs and no cores (Prio_mem_only). */
-  readonly memoryOnly?: boolean;
 }
 
 export function bestEffort(name: string, options: BestEffortOptions): PlacementPolicy {
@@ -24,6 +22,12 @@ export function bestEffort(name: string, options: BestEffortOptions): PlacementP
       return candidates === null ? null : new BestEffortState(host, candidates, options);
     },
   };
+}
+
+interface Wanted {
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+  readonly cores: number;
 }
 
 /** Two averages this close are the same to the planner. */
@@ -65,9 +69,9 @@ export class BestEffortState implements PlacementState {
   }
 
   plan(request: PlacementRequest): Plan | null {
-    const wanted = this.#wanted(request);
-    this.#look(request);
-    const at = this.candidates.single ? this.#bestSingle(wanted) : this.#bestSubset(wanted);
+    const { wanted, available } = this.#read(request);
+    this.availableBytes = available;
+    const at = this.#best(wanted, available);
     if (at === -1) return null;
     const plan = this.#planOf(at);
     for (const node of plan.nodes) this.nodeUsage[node]!++;
@@ -75,10 +79,9 @@ export class BestEffortState implements PlacementState {
   }
 
   weigh(request: PlacementRequest, most: number): Weighed[] {
-    const wanted = this.#wanted(request);
-    const available = this.#available(request);
+    const { wanted, available } = this.#read(request);
     const sum = (values: readonly number[], nodes: readonly number[]) => nodes.reduce((all, node) => all + values[node]!, 0);
-    const chosen = this.#peek(request);
+    const chosen = this.#best(wanted, available);
     const weighed: Weighed[] = [];
     let first: number | null = null;
     for (let at = 0; at < this.candidates.sets.length && weighed.length < most; at++) {
@@ -101,53 +104,55 @@ export class BestEffortState implements PlacementState {
     return weighed;
   }
 
-  #wanted(request: PlacementRequest) {
-    const memoryOnly = this.#options.memoryOnly === true;
-    return {
-      memoryBytes: request.memoryBytes,
-      vcpus: memoryOnly ? 0 : request.vcpus,
-      cores: this.#options.wantCores && !memoryOnly ? request.cores : 0,
-    };
-  }
-
-  #available(request: PlacementRequest): number[] {
-    const { ratchet, deductClaims } = this.#options;
-    return request.freeBytes.map((free, node) => {
-      if (deductClaims) return free - (request.claimedBytes[node] ?? 0);
-      return ratchet ? Math.min(free, this.availableBytes[node] ?? free) : free;
-    });
+  /** @throws PlannerException for what no VM can ask (NUMARequest.make) */
+  #wanted({ memoryBytes, vcpus, cores }: PlacementRequest): Wanted {
+    if (memoryBytes < 0) throw new PlannerException(`Invalid_argument("NUMARequest: memory must be > 0: ${memoryBytes}")`);
+    if (vcpus < 0) throw new PlannerException(`Invalid_argument("vcpus cannot be negative: ${vcpus}")`);
+    if (!this.#options.wantCores) return { memoryBytes, vcpus, cores: 0 };
+    if (cores < 0) throw new PlannerException(`Invalid_argument("cores cannot be negative: ${cores}")`);
+    return { memoryBytes, vcpus, cores };
   }
 
   /** @throws PlannerException when claims exceed the free memory of a node */
-  #look(request: PlacementRequest): void {
-    const available = this.#available(request);
-    for (const bytes of available) {
-      if (bytes < 0) throw new PlannerException(`Invalid_argument("NUMAResource: memory cannot be negative: ${bytes}")`);
+  #available(request: PlacementRequest): number[] {
+    const { ratchet, deductClaims } = this.#options;
+    return request.freeBytes.map((free, node) => {
+      const now = deductClaims ? free - (request.claimedBytes[node] ?? 0) : free;
+      if (now < 0) throw new PlannerException(`Invalid_argument("NUMAResource: memory cannot be negative: ${now}")`);
+      return ratchet ? Math.min(now, this.availableBytes[node] ?? now) : now;
+    });
+  }
+
+  /**
+   * What the VM asks for, and what there is, checked in the order of the real planner's reading: its text tells which fails first.
+   * @throws PlannerException as #wanted and #available
+   */
+  #read(request: PlacementRequest): { readonly wanted: Wanted; readonly available: number[] } {
+    if (this.#options.reading === 'new') {
+      const wanted = this.#wanted(request);
+      return { wanted, available: this.#available(request) };
     }
-    this.availableBytes = available;
+    const available = this.#available(request);
+    return { wanted: this.#wanted(request), available };
   }
 
-  #peek(request: PlacementRequest): number {
-    const before = this.availableBytes;
-    this.#look(request);
-    const at = this.candidates.single ? this.#bestSingle(this.#wanted(request)) : this.#bestSubset(this.#wanted(request));
-    this.availableBytes = before;
-    return at;
+  #best(wanted: Wanted, available: readonly number[]): number {
+    return this.candidates.single ? this.#bestSingle(wanted, available) : this.#bestSubset(wanted, available);
   }
 
-  #bestSingle({ memoryBytes, vcpus, cores }: { memoryBytes: number; vcpus: number; cores: number }): number {
+  #bestSingle({ memoryBytes, vcpus, cores }: Wanted, available: readonly number[]): number {
     let best = -1;
     for (let at = 0; at < this.#nodes.length; at++) {
       const node = this.#nodes[at]!;
-      if (this.availableBytes[node]! < memoryBytes || this.#cpuCounts[at]! < vcpus || this.#coreCounts[at]! < cores) continue;
+      if (available[node]! < memoryBytes || this.#cpuCounts[at]! < vcpus || this.#coreCounts[at]! < cores) continue;
       if (best === -1 || this.nodeUsage[node]! < this.nodeUsage[this.#nodes[best]!]!) best = at;
     }
     return best;
   }
 
-  #bestSubset({ memoryBytes, vcpus, cores }: { memoryBytes: number; vcpus: number; cores: number }): number {
+  #bestSubset({ memoryBytes, vcpus, cores }: Wanted, available: readonly number[]): number {
     const nodes = this.#nodes;
-    const free = nodes.map((node) => this.availableBytes[node]!);
+    const free = nodes.map((node) => available[node]!);
     const least = Math.max(fewest(free, memoryBytes), fewest(this.#cpuCounts, vcpus), fewest(this.#coreCounts, cores));
     if (least > nodes.length) return -1;
     this.#memory.update(free);

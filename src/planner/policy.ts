@@ -22,6 +22,8 @@ export interface PlacementRequest {
   readonly claimedBytes: readonly number[];
   /** Existing vCPUs of each node (xl's order); absent for the others. */
   readonly vcpusOnNode?: readonly number[];
+  /** CPUs of the domain's pool, the only ones that xl looks at; absent = all. The others do not know pools. */
+  readonly suitableCpus?: readonly number[];
 }
 
 export interface Plan {

@@ -1,0 +1,198 @@
+// xl's automatic placement on plain Xen: tools/libs/light/libxl_numa.c (libxl__get_numa_candidate) and libxl_dom.c (numa_cmpf,
+// numa_place_domain), unchanged from 4.13 to 4.22. Box of the chart: numa_placement, in the place of xenopsd's.
+import type { PlacementPolicy, PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from './policy.js';
+
+/** libxl gives up on machines with more nodes. */
+const MOST_NODES = 16;
+const KIB = 1024;
+const TWO_32 = 2 ** 32;
+
+/** A set of nodes that fits, as libxl compares it. */
+export interface XlCandidate {
+  /** Ascending. */
+  readonly nodes: readonly number[];
+  readonly cpus: number;
+  /** vCPUs that may run on the nodes: one that may run on several counts for each. */
+  readonly vcpus: number;
+  /** Summed in 32 bits: at 4 TiB it begins again at 0. */
+  readonly freeKib: number;
+}
+
+export function xlPlacement(): PlacementPolicy {
+  return {
+    name: 'automatic placement (xl)',
+    prepare: (host) => (host.distances.length <= 1 || host.distances.length > MOST_NODES ? null : new XlPlacementState(host)),
+  };
+}
+
+export class XlPlacementState implements PlacementState {
+  /** xl counts the vCPUs that Xen has; it remembers nothing of its own. */
+  readonly nodeUsage: readonly number[] = [];
+  availableBytes: readonly number[] = [];
+  readonly #host: PlannerHost;
+
+  constructor(host: PlannerHost) {
+    this.#host = host;
+  }
+
+  plan(request: PlacementRequest): Plan | null {
+    this.availableBytes = [...request.freeBytes];
+    const best = this.improvements(request).at(-1);
+    if (best === undefined) return null;
+    return { nodes: best.nodes, cpus: this.#cpusOf(best.nodes) };
+  }
+
+  /** The candidates as `xl -vvv` prints them: each is better than all before it, the last is the placement; [] when nothing fits. */
+  improvements(request: PlacementRequest): XlCandidate[] {
+    const found: XlCandidate[] = [];
+    const { suitable, fewest } = this.#bounds(request);
+    for (let size = fewest; size <= suitable.length && found.length === 0; size++) {
+      for (const nodes of combinations(suitable, size)) {
+        const candidate = this.#candidate(nodes, request);
+        const best = found.at(-1);
+        if (verdictOn(candidate, request) === 'fits' && (best === undefined || isBetter(candidate, best))) found.push(candidate);
+      }
+    }
+    return found;
+  }
+
+  weigh(request: PlacementRequest, most: number): Weighed[] {
+    const chosen = this.improvements(request).at(-1);
+    const { suitable, fewest } = this.#bounds(request);
+    const weighed: Weighed[] = [];
+    for (let size = fewest; size <= suitable.length; size++) {
+      for (const nodes of combinations(suitable, size)) {
+        if (weighed.length >= most) return weighed;
+        const candidate = this.#candidate(nodes, request);
+        const fit = verdictOn(candidate, request);
+        const isChosen = chosen !== undefined && nodes.every((node, at) => node === chosen.nodes[at]);
+        const verdict = fit === 'fits' ? (isChosen ? 'chosen' : 'used more') : fit;
+        const freeBytes = candidate.freeKib * KIB;
+        weighed.push({ nodes, averageDistance: this.#averageDistance(nodes), freeBytes, cpus: candidate.cpus, verdict });
+      }
+      if (chosen?.nodes.length === size) break;
+    }
+    return weighed;
+  }
+
+  /** Nodes of the pool's CPUs, and the size of the smallest sets that are looked at. */
+  #bounds(request: PlacementRequest): { suitable: number[]; fewest: number } {
+    const { distances, cpuToNode } = this.#host;
+    const cpus = request.suitableCpus ?? [...cpuToNode.keys()];
+    const nodesWithCpus = new Set(cpus.map((cpu) => cpuToNode[cpu]));
+    const suitable = [...distances.keys()].filter((node) => nodesWithCpus.has(node));
+    const perNode = this.#cpusPerNode();
+    const fewest = perNode === 0 ? 1 : Math.ceil(request.vcpus / perNode);
+    return { suitable, fewest: Math.max(1, Math.min(fewest, suitable.length)) };
+  }
+
+  /** 0 when nodes differ. Nodes without CPUs before the first that has some do not count (count_cpus_per_node). */
+  #cpusPerNode(): number {
+    const { distances, cpuToNode } = this.#host;
+    let perNode = 0;
+    for (const node of distances.keys()) {
+      const cpus = cpuToNode.filter((one) => one === node).length;
+      if (perNode === 0) perNode = cpus;
+      if (perNode !== cpus) return 0;
+    }
+    return perNode;
+  }
+
+  #candidate(nodes: readonly number[], request: PlacementRequest): XlCandidate {
+    const { vcpusOnNode, freeBytes } = request;
+    if (vcpusOnNode === undefined) throw new RangeError('xl compares the vCPUs on each node: the request must have vcpusOnNode');
+    const suitable = request.suitableCpus === undefined ? null : new Set(request.suitableCpus);
+    return {
+      nodes,
+      cpus: this.#cpusOf(nodes).filter((cpu) => suitable === null || suitable.has(cpu)).length,
+      vcpus: nodes.reduce((sum, node) => sum + vcpusOnNode[node]!, 0),
+      freeKib: nodes.reduce((sum, node) => (sum + Math.floor(freeBytes[node]! / KIB)) % TWO_32, 0),
+    };
+  }
+
+  #cpusOf(nodes: readonly number[]): number[] {
+    const { cpuToNode } = this.#host;
+    return [...cpuToNode.keys()].filter((cpu) => nodes.includes(cpuToNode[cpu]!));
+  }
+
+  #averageDistance(nodes: readonly number[]): number {
+    const pairs = nodes.flatMap((a) => nodes.map((b) => this.#host.distances[a]![b]!));
+    return pairs.reduce((sum, distance) => sum + distance, 0) / pairs.length;
+  }
+}
+
+function verdictOn(candidate: XlCandidate, request: PlacementRequest): 'fits' | 'too little memory' | 'too few CPUs' {
+  if (candidate.freeKib < Math.floor(request.memoryBytes / KIB)) return 'too little memory';
+  return candidate.cpus < request.vcpus ? 'too few CPUs' : 'fits';
+}
+
+/**
+ * Fewer vCPUs, then more free memory; a tie keeps the earlier. The difference in memory is looked at as a signed number of 32 bits, so a
+ * lead of more than 2 TiB is taken for less memory.
+ */
+function isBetter(candidate: XlCandidate, best: XlCandidate): boolean {
+  if (candidate.vcpus !== best.vcpus) return candidate.vcpus < best.vcpus;
+  return ((best.freeKib - candidate.freeKib) | 0) < 0;
+}
+
+/** The sets of `size` of the items, in lexicographic order of their positions. */
+function* combinations(items: readonly number[], size: number): Generator<number[]> {
+  const at = Array.from({ length: size }, (_, index) => index);
+  if (size > items.length) return;
+  for (;;) {
+    yield at.map((index) => items[index]!);
+    let last = size - 1;
+    while (last >= 0 && at[last] === items.length - size + last) last--;
+    if (last < 0) return;
+    at[last]!++;
+    for (let index = last + 1; index < size; index++) at[index] = at[index - 1]! + 1;
+  }
+}
+
+/** A domain as libxl counts its vCPUs. All lists are numbers of CPUs or nodes. */
+export interface XlCountedDomain {
+  /** Hard mask of each vCPU. */
+  readonly hard: readonly (readonly number[])[];
+  readonly nodeAffinity: readonly number[];
+  /** CPUs of its pool. */
+  readonly poolCpus: readonly number[];
+}
+
+/**
+ * vCPUs on each node as libxl counts them before it places: each vCPU once for every node where its hard mask, its domain's pool and
+ * node affinity, and `suitableCpus` (the new domain's pool) meet. The new domain is among the domains: its vCPUs are there by then.
+ */
+export function vcpusOnNodes(host: PlannerHost, domains: readonly XlCountedDomain[], suitableCpus?: readonly number[]): number[] {
+  const counts = host.distances.map(() => 0);
+  const suitable = suitableCpus === undefined ? null : new Set(suitableCpus);
+  for (const domain of domains) {
+    const pool = new Set(domain.poolCpus);
+    const affinity = new Set(domain.nodeAffinity);
+    for (const hard of domain.hard) {
+      const cpus = hard.filter((cpu) => pool.has(cpu) && (suitable === null || suitable.has(cpu)));
+      const nodes = new Set(cpus.map((cpu) => host.cpuToNode[cpu]!));
+      for (const node of nodes) if (affinity.has(node) && node < counts.length) counts[node]!++;
+    }
+  }
+  return counts;
+}
+
+/** PV guests have 1 MiB more than their memory looked for, others 2 MiB (libxl_internal.h, LIBXL_*_EXTRA_MEMORY). */
+const EXTRA_KIB = { pv: 1024, pvh: 2048, hvm: 2048 } as const;
+const ROUNDED_KIB = 2048;
+const MIB = 2 ** 20;
+
+/**
+ * Bytes that libxl looks for: the guest's memory; 1 MiB a vCPU and a page a MiB for paging, PV guests (which could be migrated with a
+ * shadow) and those with HAP alike; and the extra; rounded up to 2 MiB (libxl__domain_need_memory_calculate, from 4.14 also
+ * libxl__get_required_paging_memory).
+ */
+export function xlNeededBytes(guest: {
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+  readonly kind: 'pv' | 'pvh' | 'hvm';
+}): number {
+  const pagingKib = 4 * (256 * guest.vcpus + Math.floor(guest.memoryBytes / MIB));
+  const kib = Math.floor(guest.memoryBytes / KIB) + pagingKib + EXTRA_KIB[guest.kind];
+  return Math.ceil(kib / ROUNDED_KIB) * ROUNDED_KIB * KIB;
+}
