@@ -124,6 +124,9 @@ export const RESERVATION_AT = { extentStart: 0, extents: 8, order: 16, memFlags:
 /** XENMEMF_*: a node is in bits 8-15, plus one. */
 export const MEMF = { nodeShift: 8, populateOnDemand: 1 << 16, exactNode: 1 << 17, vnode: 1 << 18 } as const;
 
+/** xen_pod_target. */
+export const POD_TARGET_AT = { target: 0, totPages: 8, cachePages: 16, entries: 24, domid: 32, sizeBytes: 40 } as const;
+
 /** sched_remote_shutdown. */
 export const REMOTE_SHUTDOWN_AT = { domid: 0, reason: 4, sizeBytes: 8 } as const;
 

@@ -1,9 +1,11 @@
 // Memory for domains: populate_physmap and claims (xen/common/memory.c). Box of the chart: what `domain_node_affinity` is for.
 import { XENMEM } from '../abi/commands.js';
+import { POD_TARGET_AT } from '../abi/layout.js';
 import { ERRNO } from '../errors.js';
 import { claimPages } from './claim-pages.js';
 import { buffer, type GuestMemory, readWord } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
+import { setPodTarget } from './pod-target.js';
 import { populatePhysmap } from './populate-physmap.js';
 
 /** xen_memory_reservation. */
@@ -18,6 +20,10 @@ export interface Reservation {
 const RESERVATION_BYTES = 32;
 
 export function doMemoryOp(xen: Hypervisor, memory: GuestMemory, cmd: number, address: number): number {
+  if (cmd === XENMEM.set_pod_target) {
+    const target = buffer(memory, address, POD_TARGET_AT.sizeBytes);
+    return target === undefined ? -ERRNO.EFAULT : setPodTarget(xen, target.view, address - target.address);
+  }
   if (cmd !== XENMEM.populate_physmap && cmd !== XENMEM.claim_pages) return -ERRNO.ENOSYS;
   const found = buffer(memory, address, RESERVATION_BYTES);
   // populate_physmap never gives an errno: it tells how many extents were done.

@@ -51,6 +51,9 @@ export class Domain {
   /** What Xen took in its name: its own structures and the paging pool. Not in totPages. */
   readonly xenPages: readonly PageRuns[];
   pagingPoolPages = 0;
+  /** Populate on demand: pages held for it (part of totPages), and pages of the guest that are promised. */
+  podCachePages = 0;
+  podEntryPages = 0;
   pauseCount = 1;
   isShutDown = false;
   shutdownCode: number = NO_SHUTDOWN_CODE;

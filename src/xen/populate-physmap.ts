@@ -30,7 +30,11 @@ export function populatePhysmap(xen: Hypervisor, memory: GuestMemory, reservatio
   if (found === undefined) return 0;
   // Extents behind the end of the caller's list fault when they are reached.
   const extents = Math.min(nrExtents, Math.floor((found.address + found.bytes.length - extentStart) / 8));
-  if (onDemand) return domain.id === 0 ? 0 : extents;
+  if (onDemand) {
+    if (domain.id === 0) return 0;
+    if (domain.config.hvm) domain.podEntryPages += extents * 2 ** order;
+    return extents;
+  }
   const list = domain.config.hvm ? null : found.view;
   return allocate(xen, domain, request, extents, list, extentStart - found.address);
 }

@@ -25,6 +25,9 @@ export interface HypercallDoor {
   setFlow?(sink: FlowSink): void;
   /** Pages claimed on each node by domains not built yet, as XenServer's numainfo tells; absent where nothing tells. */
   claimedPages?(): number[];
-  /** Pages of each domain on each node, for when the dump of debug key 'u' is longer than the console ring; absent on a real Xen. */
-  memoryByNode?(): { readonly domid: number; readonly totalPages: number; readonly pagesByNode: readonly number[] }[];
+  /**
+   * Pages of each domain (or of the one given) on each node, ascending by id, for when the dump of debug key 'u' is longer than the
+   * console ring; absent on a real Xen.
+   */
+  memoryByNode?(domid?: number): { readonly domid: number; readonly totalPages: number; readonly pagesByNode: readonly number[] }[];
 }

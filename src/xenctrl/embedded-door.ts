@@ -54,8 +54,10 @@ export class EmbeddedDoor implements HypercallDoor {
     return this.#xen.heap.nodes.map((_, node) => this.#xen.heap.outstandingOnNode[node]!);
   }
 
-  memoryByNode(): { readonly domid: number; readonly totalPages: number; readonly pagesByNode: readonly number[] }[] {
-    return [...this.#xen.domains.values()]
+  memoryByNode(domid?: number): { readonly domid: number; readonly totalPages: number; readonly pagesByNode: readonly number[] }[] {
+    const { domains } = this.#xen;
+    const wanted = domid === undefined ? domains.values() : [domains.get(domid)].filter((domain) => domain !== undefined);
+    return [...wanted]
       .sort((a, b) => a.id - b.id)
       .map((domain) => ({ domid: domain.id, totalPages: domain.totPages, pagesByNode: domain.pages.map((runs) => runs.pages) }));
   }

@@ -1,6 +1,6 @@
 // Calls about memory: claims, and memory for a domain. Box of the chart: libxenctrl, at what `domain_node_affinity` is for.
 import { XENMEM } from '../abi/commands.js';
-import { MEMF, NODE_BITS, RESERVATION_AT } from '../abi/layout.js';
+import { MEMF, NODE_BITS, POD_TARGET_AT, RESERVATION_AT } from '../abi/layout.js';
 import { readWord, writeWord } from '../abi/words.js';
 import { InputError } from '../errors.js';
 import { type CallBuffers, callError } from './call-buffers.js';
@@ -9,7 +9,7 @@ import type { PopulateRequest, PopulateResult, Xenctrl } from './xenctrl.js';
 /** More in one call Xen refuses as a whole: a continuation could not count them (xen/common/memory.c). */
 const MAX_EXTENTS = 2 ** 26 - 1;
 
-export type MemoryCalls = Pick<Xenctrl, 'domainClaimPages' | 'domainPopulatePhysmap'>;
+export type MemoryCalls = Pick<Xenctrl, 'domainClaimPages' | 'domainSetPodTarget' | 'domainPopulatePhysmap'>;
 
 export function memoryCalls(calls: CallBuffers): MemoryCalls {
   return {
@@ -18,6 +18,14 @@ export function memoryCalls(calls: CallBuffers): MemoryCalls {
       const result = calls.memoryOp(XENMEM.claim_pages);
       const where = node === undefined ? '' : `, node ${node}`;
       if (result < 0) throw callError(result, `xc_domain_claim_pages(domid ${domid}, ${pages} pages${where})`);
+    },
+    domainSetPodTarget(domid, pages) {
+      const { bytes, view } = calls.op;
+      bytes.fill(0, 0, POD_TARGET_AT.sizeBytes);
+      writeWord(view, POD_TARGET_AT.target, pages);
+      view.setUint16(POD_TARGET_AT.domid, domid, true);
+      const result = calls.memoryOp(XENMEM.set_pod_target);
+      if (result < 0) throw callError(result, `xc_domain_set_pod_target(domid ${domid}, ${pages} pages)`);
     },
     domainPopulatePhysmap: (domid, request) => populate(calls, domid, request),
   };
@@ -34,12 +42,10 @@ function populate(calls: CallBuffers, domid: number, request: PopulateRequest): 
   const first = request.firstPfn ?? 0;
   const extentPages = 2 ** order;
   for (let i = 0; i < extents; i++) writeWord(list.view, i * 8, first + i * extentPages);
-  const memFlags =
-    node !== undefined
-      ? onNode(node, request.exactNode === true)
-      : vnode !== undefined
-        ? onNode(vnode, request.exactNode === true) | MEMF.vnode
-        : 0;
+  const onDemand = request.onDemand === true ? MEMF.populateOnDemand : 0;
+  const exact = request.exactNode === true;
+  const where = node !== undefined ? onNode(node, exact) : vnode !== undefined ? onNode(vnode, exact) | MEMF.vnode : 0;
+  const memFlags = where | onDemand;
   startReservation(calls, { domid, start: list.address, extents, order, memFlags });
   const done = calls.memoryOp(XENMEM.populate_physmap);
   if (done < 0) throw callError(done, `xc_domain_populate_physmap(domid ${domid}, ${extents} extents of order ${order})`);

@@ -103,6 +103,8 @@ export interface PopulateRequest {
   readonly vnode?: number;
   /** Pseudo-physical frame of the first extent (0 by default); extents follow one another. */
   readonly firstPfn?: number;
+  /** Populate on demand (XENMEMF_populate_on_demand): nothing is allocated, the guest's pages come from its target. */
+  readonly onDemand?: boolean;
   /** A PV domain's machine frames are wanted (a PVH domain has its own numbering, so there are none to tell). */
   readonly wantMfns?: boolean;
 }
@@ -183,6 +185,10 @@ export interface Xenctrl {
 
   /** 0 cancels. `node`: a claim on one node (XenServer's patch; EINVAL upstream). */
   domainClaimPages(domid: number, pages: number, node?: number): void;
+  /**
+   * XENMEM_set_pod_target: pages that a domain populated on demand is to have; what is missing is allocated now, by its node affinity.
+   */
+  domainSetPodTarget(domid: number, pages: number): void;
   /** Never throws for lack of memory: says how far it came. */
   domainPopulatePhysmap(domid: number, request: PopulateRequest): PopulateResult;
 

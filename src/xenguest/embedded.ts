@@ -1,0 +1,98 @@
+// The domain builder in this process, for the embedded host: reads XenStore, configures the vCPUs, populates the memory, as XenServer's
+// xenguest does, loading no image. Boxes of the chart: exec_xenguest, stub_xc_hvm_build, configure_vcpus, set_hard_affinity?.
+import { formatList } from '../cpuset/bitset.js';
+import { XenError } from '../errors.js';
+import { type FlowSink, NO_FLOW } from '../flow/record.js';
+import type { Xenctrl } from '../xenctrl/xenctrl.js';
+import type { XenstoreConnection } from '../xenstore/connection.js';
+import { configureVcpus } from './configure-vcpus.js';
+import { failwithOssXc } from './failwith.js';
+import { type ContainerKind, mmioHoleBytes } from './guest-pages.js';
+import { getFlags, type PlatformFlags } from './platform.js';
+import { type PopulatedGuest, populateGuest } from './populate-guest.js';
+import { type Xenguest, type XenguestArguments, XenguestError, type XenguestResult, type XenguestRun } from './xenguest.js';
+
+export interface EmbeddedXenguestDoors {
+  readonly xc: Xenctrl;
+  readonly xs: XenstoreConnection;
+}
+
+const KINDS: Readonly<Record<XenguestArguments['mode'], ContainerKind>> = { hvm_build: 'hvm', pvh_build: 'pvh', linux_build: 'pv' };
+const MIB = 2 ** 20;
+
+export function embeddedXenguest(doors: EmbeddedXenguestDoors): Xenguest {
+  return { run: (args, run) => build(doors, args, run) };
+}
+
+async function build({ xc, xs }: EmbeddedXenguestDoors, args: XenguestArguments, { flow, turn }: XenguestRun): Promise<XenguestResult> {
+  const { domid, mode, memMaxMib, memStartMib } = args;
+  const kind = KINDS[mode];
+  flow.node('exec_xenguest', { mode, domid, image: args.image, memMaxMib, memStartMib, memPnode: args.memPnode ?? null });
+  flow.edge('exec_xenguest -> stub_xc_hvm_build');
+  flow.node('stub_xc_hvm_build', { domid, kind, memMaxMib, memStartMib });
+  const flags = await getFlags(xs, domid, kind !== 'pv');
+  safetyChecks(args, flags);
+  flow.edge('stub_xc_hvm_build -> configure_vcpus');
+  await configureVcpus(xc.withFlow(flow), domid, flags, flow, turn);
+  await turn();
+  const exactNode = chooseExactNode(xc, args, flow);
+  let populated: PopulatedGuest;
+  try {
+    populated = await populateGuest(xc, { domid, kind, memMaxMib, memStartMib, exactNode, claim: false }, turn);
+  } catch (error) {
+    notePopulated(xc, domid, flow, { failed: error instanceof Error ? error.message : String(error) });
+    throw failwithOssXc(error instanceof XenError ? error.call : '', error);
+  }
+  if (kind !== 'pv') await xs.write(`/local/domain/${domid}/vm-data/mmio-hole-size`, String(mmioHoleBytes(kind)));
+  const { storePfn, consolePfn, ...what } = populated;
+  notePopulated(xc, domid, flow, what);
+  return { storePfn, consolePfn };
+}
+
+/** xenguest.patch, hvm_safety_check: what cannot go together with populate on demand. */
+function safetyChecks({ mode, memStartMib, memMaxMib }: XenguestArguments, flags: PlatformFlags): void {
+  if (memStartMib > memMaxMib) {
+    throw new XenguestError(`xenguest: -mem_start_mib ${memStartMib} is more than -mem_max_mib ${memMaxMib}`);
+  }
+  if (mode !== 'linux_build' && memStartMib < memMaxMib && flags.nestedVirt) {
+    throw new XenguestError('Populate on Demand and Nested Virtualisation are mutually exclusive');
+  }
+}
+
+/**
+ * -mem_pnode means that node and no other, the one way that libxenguest has to name a node; keepOnNode the one of the node affinity, if it
+ * has the memory.
+ */
+function chooseExactNode(xc: Xenctrl, args: XenguestArguments, flow: FlowSink): number | null {
+  if (args.memPnode !== undefined) {
+    flow.note('memory on one node only', { node: args.memPnode, because: '-mem_pnode' });
+    return args.memPnode;
+  }
+  if (args.keepOnNode !== true) return null;
+  const affinity = xc.domainNodeGetAffinity(args.domid);
+  const [node] = affinity;
+  if (affinity.length !== 1 || node === undefined) {
+    flow.note('memory not kept on one node', { nodes: formatList(affinity) });
+    return null;
+  }
+  const freeBytes = xc.numaInfo().nodes[node]?.freeBytes ?? 0;
+  if (freeBytes < args.memStartMib * MIB) {
+    flow.note('memory not kept on one node', { node, freeMib: Math.floor(freeBytes / MIB), wantedMib: args.memStartMib });
+    return null;
+  }
+  flow.note('memory on one node only', { node, because: '-keep_on_node' });
+  return node;
+}
+
+/** Where the memory came from, as far as the host tells it for one domain. */
+function notePopulated(xc: Xenctrl, domid: number, flow: FlowSink, what: Parameters<FlowSink['note']>[1]): void {
+  if (flow === NO_FLOW) return;
+  const memory = xc.door.memoryByNode?.(domid)[0] ?? xc.domainMemory().find((one) => one.domid === domid);
+  flow.note('populated', {
+    domid,
+    pages: memory?.totalPages ?? null,
+    pagesByNode: memory?.pagesByNode ?? null,
+    nodeAffinity: formatList(xc.domainNodeGetAffinity(domid)),
+    ...what,
+  });
+}

@@ -1,0 +1,70 @@
+// In which extents a guest's memory is asked for (libxenguest's xg_dom_x86.c: 1348-1648 for HVM containers, meminit_pv for PV). Which node
+// each comes from is Xen's decision. Box of the chart: what domain_node_affinity is for.
+import type { Extents } from './extents.js';
+import { type PfnRange, SUPERPAGE_1G_ORDER, SUPERPAGE_2M_ORDER, VGA_HOLE } from './guest-pages.js';
+
+const GIB_PAGES = 2 ** SUPERPAGE_1G_ORDER;
+const MIB2_PAGES = 2 ** SUPERPAGE_2M_ORDER;
+/** libxenguest asks for so many 2 MiB extents a call, and fills up a call that failed with single pages. */
+const HVM_BATCH_EXTENTS = 4;
+const PV_BATCH_EXTENTS = 512;
+const PV_BATCH_PAGES = 2 ** 20;
+
+/** Awaited after each GiB at most, so that builds side by side take turns. */
+export type Turn = () => Promise<void>;
+
+/** One range of an HVM container: each aligned GiB as one extent if Xen has one, else 2 MiB extents, else pages. */
+export async function populateHvmRange(extents: Extents, range: PfnRange, hasVga: boolean, turn: Turn): Promise<void> {
+  let pfn = range.start;
+  if (hasVga && pfn === 0) {
+    extents.allPages(0, VGA_HOLE.start);
+    pfn = VGA_HOLE.end;
+  }
+  while (pfn < range.end) {
+    const end = Math.min(range.end, nextBoundary(pfn, GIB_PAGES));
+    if (end - pfn < GIB_PAGES || extents.some(pfn, 1, SUPERPAGE_1G_ORDER) === 0) populateBelowGib(extents, pfn, end);
+    pfn = end;
+    await turn();
+  }
+}
+
+/**
+ * Nothing is freed between the calls of one build's GiB, so all its 2 MiB extents are asked for at once and come out as in calls of four:
+ * where one fails, the rest of its four are single pages, and the next four are tried again.
+ */
+function populateBelowGib(extents: Extents, start: number, end: number): void {
+  let pfn = start;
+  const aligned = Math.min(end, Math.ceil(pfn / MIB2_PAGES) * MIB2_PAGES);
+  if (aligned > pfn) extents.allPages(pfn, aligned - pfn);
+  pfn = aligned;
+  while (end - pfn >= MIB2_PAGES) {
+    const asked = Math.floor((end - pfn) / MIB2_PAGES);
+    const done = extents.some(pfn, asked, SUPERPAGE_2M_ORDER);
+    const batchEnd = Math.min(asked, (Math.floor(done / HVM_BATCH_EXTENTS) + 1) * HVM_BATCH_EXTENTS);
+    const filled = done === asked ? asked : batchEnd;
+    if (filled > done) extents.allPages(pfn + done * MIB2_PAGES, (filled - done) * MIB2_PAGES);
+    pfn += filled * MIB2_PAGES;
+  }
+  if (end > pfn) extents.allPages(pfn, end - pfn);
+}
+
+/** A PV guest's memory: 2 MiB extents as long as there are some, then pages. */
+export async function populatePvRange(extents: Extents, range: PfnRange, turn: Turn): Promise<void> {
+  let pfn = range.start;
+  for (let left = Math.floor((range.end - range.start) / MIB2_PAGES); left > 0; ) {
+    const asked = Math.min(left, PV_BATCH_EXTENTS);
+    pfn += extents.some(pfn, asked, SUPERPAGE_2M_ORDER, pfn === range.start) * MIB2_PAGES;
+    left -= asked;
+    await turn();
+  }
+  while (pfn < range.end) {
+    const pages = Math.min(range.end - pfn, PV_BATCH_PAGES);
+    extents.allPages(pfn, pages, pfn === range.start);
+    pfn += pages;
+    await turn();
+  }
+}
+
+function nextBoundary(pfn: number, pages: number): number {
+  return (Math.floor(pfn / pages) + 1) * pages;
+}
