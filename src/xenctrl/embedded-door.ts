@@ -1,9 +1,11 @@
 // The hypercall door to the embedded hypervisor: the one place that reaches into xen/. Box of the chart: between libxenctrl and Xen.
 import type { FlowSink } from '../flow/record.js';
+import type { Host } from '../host/model.js';
+import { asXenSees } from '../host/xen-sees.js';
 import type { GuestBuffer, GuestMemory } from '../xen/guest-memory.js';
 import { Hypervisor } from '../xen/hypervisor.js';
 import { invariants } from '../xen/invariants.js';
-import type { XenMachine } from '../xen/machine.js';
+import { type MachineOptions, machineFromHost, type XenMachine } from '../xen/machine.js';
 import type { HypercallBuffer, HypercallDoor } from './door.js';
 
 const PAGE = 4096;
@@ -35,6 +37,14 @@ export class EmbeddedDoor implements HypercallDoor {
       pagesByNode: (domid) => xen.domains.get(domid)?.pages.map((runs) => runs.pages) ?? null,
       freePages: () => xen.heap.nodes.map((node) => node.freePages),
     };
+  }
+
+  /**
+   * The embedded Xen booted on a described machine, its nodes numbered as Xen does.
+   * @throws InputError past the limits of the project, or for a version that is not known
+   */
+  static forHost(host: Host, options: MachineOptions = {}): EmbeddedDoor {
+    return new EmbeddedDoor(machineFromHost(asXenSees(host), options));
   }
 
   /** Where the inside of Xen is recorded from the next hypercall on; NO_FLOW = nowhere. */

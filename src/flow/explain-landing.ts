@@ -1,0 +1,33 @@
+// Where vCPUs and memory came to lie, in sentences. Part of explain.
+import { nodeList, number, numbers, pagesText, records, text, vcpuList } from './explain-words.js';
+import type { FlowValues } from './path.js';
+
+export function explainLanding(values: FlowValues): string[] {
+  const pages = numbers(values, 'pages');
+  const total = pages.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return [];
+  const held = pages.flatMap((count, node) => (count > 0 ? [{ node, count }] : []));
+  const where = held.map(({ node, count }) => `node ${node}: ${pagesText(count)} (${share(count, total)})`);
+  const groups = new Map<string, number[]>();
+  for (const vcpu of records(values, 'vcpus')) {
+    const key = `CPUs ${text(vcpu, 'hard')} allowed, ${text(vcpu, 'soft')} preferred: ${nodeList(numbers(vcpu, 'nodes'))}`;
+    groups.set(key, [...(groups.get(key) ?? []), number(vcpu, 'vcpu') ?? 0]);
+  }
+  const sentences = [`Memory came to lie on ${where.join(', ')}.`];
+  const vcpuNodes = new Set(records(values, 'vcpus').flatMap((vcpu) => numbers(vcpu, 'nodes')));
+  for (const [what, vcpus] of groups) sentences.push(`${vcpuList(vcpus)} run there: ${what}.`.replace(' run there:', ':'));
+  const local = held.filter(({ node }) => vcpuNodes.has(node)).reduce((sum, { count }) => sum + count, 0);
+  const verdict =
+    local === total
+      ? 'All of its memory is on the nodes of its vCPUs'
+      : `${share(local, total)} of its memory is on the nodes of its vCPUs`;
+  sentences.push(`${verdict} (${nodeList([...vcpuNodes])}).`);
+  return sentences;
+}
+
+function share(part: number, total: number): string {
+  const percent = (100 * part) / total;
+  if (percent > 0 && percent < 0.1) return 'under 0.1 %';
+  if (percent < 100 && percent > 99.9) return 'over 99.9 %';
+  return `${Number(percent.toFixed(1))} %`;
+}
