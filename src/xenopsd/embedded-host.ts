@@ -1,0 +1,62 @@
+// The embedded host: a described machine, the hypervisor and the XenStore of this process, behind the doors that a real host has.
+// Box of the chart: all that stands under xenopsd.
+import type { SchedulerName } from '../abi/commands.js';
+import type { Host } from '../host/model.js';
+import { EmbeddedDoor, type Inspect } from '../xenctrl/embedded-door.js';
+import { openXenctrl } from '../xenctrl/open-xenctrl.js';
+import { embeddedXenguest } from '../xenguest/embedded.js';
+import type { XenstoreConnection } from '../xenstore/connection.js';
+import { createXenstore, type XenstoreDaemon } from '../xenstore/daemon.js';
+import type { Personality } from '../xenstore/limits.js';
+import { profileOf } from './profiles.js';
+import type { HostDoors, ProfileName } from './toolstack.js';
+
+export interface EmbeddedHostOptions {
+  /** The toolstack that the host is made for: which XenStore daemon it runs, and whether its Xen has claims on a node. xapi-25.6 by default. */
+  readonly profile?: ProfileName;
+  /** "4.13" to "4.22"; what the description says by default, else 4.17. */
+  readonly xenVersion?: string;
+  readonly scheduler?: SchedulerName;
+  readonly personality?: Personality;
+}
+
+export interface EmbeddedHost extends HostDoors {
+  /** Looks past the doors, for tests. */
+  readonly inspect: Inspect;
+  readonly store: XenstoreDaemon;
+}
+
+/**
+ * @throws InputError past the limits of the project, or for a version of Xen that is not known
+ */
+export async function embeddedHost(host: Host, options: EmbeddedHostOptions = {}): Promise<EmbeddedHost> {
+  const profile = profileOf(options.profile ?? 'xapi-25.6');
+  const door = EmbeddedDoor.forHost(host, {
+    ...(options.xenVersion === undefined ? {} : { version: options.xenVersion }),
+    ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),
+    perNodeClaims: profile.nodeClaim,
+  });
+  const store = createXenstore({ personality: options.personality ?? profile.xenstore });
+  const xs = store.connect(0);
+  await writeBootKeys(xs);
+  const xc = openXenctrl(door);
+  return {
+    kind: 'embedded',
+    name: host.name,
+    xc,
+    xs,
+    xenguest: embeddedXenguest({ xc, xs }),
+    // The first ports of a new domain: nobody else allocates here.
+    channels: () => ({ storePort: 1, consolePort: 2 }),
+    pagesByNode: door.inspect.pagesByNode,
+    inspect: door.inspect,
+    store,
+  };
+}
+
+/** What a booted host has in XenStore before its first guest (tools/xenstore/init-xenstore-domain.c, xen-init-dom0). */
+async function writeBootKeys(xs: XenstoreConnection): Promise<void> {
+  await xs.write('/local/domain/0/domid', '0');
+  await xs.write('/local/domain/0/name', 'Domain-0');
+  for (const path of ['/vm', '/libxl', '/xenops/domain', '/tool/xenstored']) await xs.mkdir(path);
+}
