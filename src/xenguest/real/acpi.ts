@@ -1,0 +1,115 @@
+// The ACPI tables of a PVH guest, written by ourselves: RSDP, XSDT, MADT, FADT and an empty DSDT in one page. Without them a PVH Linux
+// seems to boot and has no timer and no second CPU. Box of the chart: stub_xc_hvm_build.
+
+/** Where the page lies in the guest (ACPI_INFO_PHYSICAL_ADDRESS of Xen's own tools): in the MMIO hole, above all low memory. */
+export const ACPI_ADDRESS = 0xfc00_0000;
+export const ACPI_PAGE_BYTES = 4096;
+/** HVM_MAX_VCPUS (xen/include/public/hvm/hvm_info_table.h); APIC ids of more would not fit a MADT's local APIC entry. */
+export const PVH_MAX_VCPUS = 128;
+
+const LAPIC_ADDRESS = 0xfee0_0000;
+const HEADER_BYTES = 36;
+const RSDP_BYTES = 36;
+const FADT_BYTES = 268;
+
+/** Xen gives vCPU i the APIC id 2i (xen/arch/x86/hvm/vlapic.c); a MADT that says otherwise never starts the second CPU. */
+export const apicId = (vcpu: number): number => vcpu * 2;
+
+/**
+ * The page as it goes to the guest at ACPI_ADDRESS, the RSDP at its start.
+ * @param vcpus 1 to PVH_MAX_VCPUS
+ */
+export function acpiPage(vcpus: number): Uint8Array {
+  if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > PVH_MAX_VCPUS)
+    throw new RangeError(`a PVH guest has 1 to ${PVH_MAX_VCPUS} vCPUs, not ${vcpus}`);
+  const page = new Uint8Array(ACPI_PAGE_BYTES);
+  let end = align(RSDP_BYTES);
+  const place = (table: Uint8Array): number => {
+    page.set(table, end);
+    const address = ACPI_ADDRESS + end;
+    end = align(end + table.length);
+    return address;
+  };
+  const dsdt = place(table('DSDT', 2, HEADER_BYTES, () => {}));
+  const fadt = place(fixedDescription(dsdt));
+  const madt = place(interruptControllers(vcpus));
+  const xsdt = place(
+    table('XSDT', 1, HEADER_BYTES + 16, (view) => {
+      view.setBigUint64(HEADER_BYTES, BigInt(fadt), true);
+      view.setBigUint64(HEADER_BYTES + 8, BigInt(madt), true);
+    }),
+  );
+  page.set(rootPointer(xsdt), 0);
+  return page;
+}
+
+const align = (offset: number): number => (offset + 15) & ~15;
+
+function text(bytes: Uint8Array, offset: number, value: string): void {
+  for (let i = 0; i < value.length; i++) bytes[offset + i] = value.charCodeAt(i);
+}
+
+/** The byte that makes all of them add up to 0. */
+function checksum(bytes: Uint8Array): number {
+  return -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
+}
+
+/** A table with its header (ACPI 6, 5.2.6): signature, length, revision, checksum, OEM and creator. */
+function table(signature: string, revision: number, lengthBytes: number, fill: (view: DataView, bytes: Uint8Array) => void): Uint8Array {
+  const bytes = new Uint8Array(lengthBytes);
+  const view = new DataView(bytes.buffer);
+  text(bytes, 0, signature);
+  view.setUint32(4, lengthBytes, true);
+  bytes[8] = revision;
+  text(bytes, 10, 'Xen\0\0\0');
+  text(bytes, 16, 'XENNUMA\0');
+  text(bytes, 28, 'XNUM');
+  fill(view, bytes);
+  bytes[9] = checksum(bytes);
+  return bytes;
+}
+
+/** FADT revision 5: reduced hardware, as a machine without chipset, PIC, CMOS clock and VGA is described. */
+function fixedDescription(dsdt: number): Uint8Array {
+  const WBINVD = 1;
+  const PWR_BUTTON_NOT_FIXED = 1 << 4;
+  const SLP_BUTTON_NOT_FIXED = 1 << 5;
+  const HW_REDUCED_ACPI = 1 << 20;
+  const VGA_NOT_PRESENT = 1 << 2;
+  const CMOS_RTC_NOT_PRESENT = 1 << 5;
+  return table('FACP', 5, FADT_BYTES, (view) => {
+    view.setUint32(40, dsdt, true);
+    view.setUint16(109, VGA_NOT_PRESENT | CMOS_RTC_NOT_PRESENT, true);
+    view.setUint32(112, WBINVD | PWR_BUTTON_NOT_FIXED | SLP_BUTTON_NOT_FIXED | HW_REDUCED_ACPI, true);
+    view.setBigUint64(140, BigInt(dsdt), true);
+  });
+}
+
+/** MADT: one enabled local APIC a vCPU. */
+function interruptControllers(vcpus: number): Uint8Array {
+  const ENTRY_BYTES = 8;
+  return table('APIC', 4, HEADER_BYTES + 8 + vcpus * ENTRY_BYTES, (view, bytes) => {
+    view.setUint32(HEADER_BYTES, LAPIC_ADDRESS, true);
+    for (let vcpu = 0; vcpu < vcpus; vcpu++) {
+      const entry = HEADER_BYTES + 8 + vcpu * ENTRY_BYTES;
+      bytes[entry + 1] = ENTRY_BYTES;
+      bytes[entry + 2] = vcpu;
+      bytes[entry + 3] = apicId(vcpu);
+      view.setUint32(entry + 4, 1, true);
+    }
+  });
+}
+
+/** RSDP revision 2: a checksum of its first 20 bytes (the part that ACPI 1 knows), and one of all. */
+function rootPointer(xsdt: number): Uint8Array {
+  const bytes = new Uint8Array(RSDP_BYTES);
+  const view = new DataView(bytes.buffer);
+  text(bytes, 0, 'RSD PTR ');
+  text(bytes, 9, 'Xen\0\0\0');
+  bytes[15] = 2;
+  view.setUint32(20, RSDP_BYTES, true);
+  view.setBigUint64(24, BigInt(xsdt), true);
+  bytes[8] = checksum(bytes.subarray(0, 20));
+  bytes[32] = checksum(bytes);
+  return bytes;
+}

@@ -1,0 +1,191 @@
+// stub_xc_hvm_build and stub_xc_pv_build over libxenguest: flags, checks, vCPUs BEFORE any memory, then the image, its memory and its special
+// pages, in the order of XenServer's xenguest.patch. Box of the chart: stub_xc_hvm_build.
+import type { FlowSink } from '../../flow/record.js';
+import type { Xenctrl } from '../../xenctrl/xenctrl.js';
+import type { XenstoreConnection } from '../../xenstore/connection.js';
+import { configureVcpus } from '../configure-vcpus.js';
+import { sayGibExtents } from '../gib-extents.js';
+import { getFlags, type PlatformFlags, xenstoreNumber } from '../platform.js';
+import { type XenguestArguments, XenguestError, type XenguestResult } from '../xenguest.js';
+import { ACPI_ADDRESS, acpiPage, PVH_MAX_VCPUS } from './acpi.js';
+import { DomImage, type XcInterface } from './dom-image.js';
+import { chooseExactNode, setExactNode } from './exact-node.js';
+import { e820Bytes, gibExtents, MMIO_SIZE_BYTES, MMIO_START, pvhE820, pvhMemory } from './memory-layout.js';
+
+export interface BuildDoors {
+  readonly xch: XcInterface;
+  readonly xc: Xenctrl;
+  readonly xs: XenstoreConnection;
+  readonly flow: FlowSink;
+  /** Told before each step. */
+  readonly step: (name: BuildStep) => void;
+}
+
+export interface BuiltGuest extends XenguestResult {
+  /** The ABI of a PV guest ("x86_64-abi"); null for PVH. */
+  readonly protocol: string | null;
+}
+
+/** The steps of a build, in their order; PV has no memory map and no HVM parameters. */
+export const BUILD_STEPS = [
+  'get_flags',
+  'configure_vcpus',
+  'xc_dom_allocate',
+  'xc_dom_kernel_file',
+  'xc_dom_module_file',
+  'xc_dom_boot_xen_init',
+  'xc_dom_parse_image',
+  'xc_dom_mem_init',
+  'xc_dom_boot_mem_init',
+  'xc_domain_set_memory_map',
+  'xc_dom_build_image',
+  'xc_dom_boot_image',
+  'xc_dom_gnttab_init',
+  'hvm_build_set_params',
+  'xc_cpuid_apply_policy',
+] as const;
+export type BuildStep = (typeof BUILD_STEPS)[number];
+
+const HVM_CONTAINER = 1;
+const PV_CONTAINER = 0;
+/** Parameters of an HVM container (xen/include/public/hvm/params.h). */
+const HVM_PARAM_HPET_ENABLED = 11;
+const HVM_PARAM_TRIPLE_FAULT_REASON = 31;
+const SHUTDOWN_CRASH = 3n;
+
+/** @throws XenguestError in xenguest's words; the domain is then left as far as it was built, for its toolstack to destroy */
+export async function buildGuest(args: XenguestArguments, doors: BuildDoors): Promise<BuiltGuest> {
+  if (args.mode === 'hvm_build') {
+    throw new XenguestError('xenguest: mode hvm_build needs hvmloader and a device model, which this builder has not; use pvh_build');
+  }
+  const kind = args.mode === 'pvh_build' ? 'pvh' : 'pv';
+  const { flow, step, xc, xs, xch } = doors;
+  flow.edge('exec_xenguest -> stub_xc_hvm_build');
+  flow.node('stub_xc_hvm_build', { domid: args.domid, kind, memMaxMib: args.memMaxMib, memStartMib: args.memStartMib });
+  step('get_flags');
+  const flags = await getFlags(xs, args.domid, kind === 'pvh');
+  if (kind === 'pvh') safetyCheck(args, flags);
+  step('configure_vcpus');
+  flow.edge('stub_xc_hvm_build -> configure_vcpus');
+  await configureVcpus(xc.withFlow(flow), args.domid, flags, flow, async () => {});
+  xch.check('xc_domain_set_tsc_info', xch.lib.xc_domain_set_tsc_info(xch.handle, args.domid, flags.tscMode, 0n, 0, 0));
+  step('xc_dom_allocate');
+  const image = new DomImage(xch, args.cmdline ?? '', kind === 'pv' ? '' : null);
+  try {
+    await loadImage(args, kind, flags, image, doors);
+    allocateMemory(args, kind, flags, image, doors);
+    return finish(args, kind, flags, image, doors);
+  } finally {
+    image.release();
+  }
+}
+
+/** XenServer's xenguest.patch, hvm_safety_check, and the limits of what a PVH guest is here. */
+function safetyCheck(args: XenguestArguments, flags: PlatformFlags): void {
+  if (args.memStartMib < args.memMaxMib && flags.nestedVirt) {
+    throw new XenguestError('Populate on Demand and Nested Virtualisation are mutually exclusive');
+  }
+  if (flags.vcpus < 1 || flags.vcpus > PVH_MAX_VCPUS) {
+    throw new XenguestError(`xenguest: platform/vcpu/number is ${flags.vcpus}: a PVH guest has 1 to ${PVH_MAX_VCPUS} vCPUs`);
+  }
+}
+
+async function loadImage(
+  args: XenguestArguments,
+  kind: 'pv' | 'pvh',
+  flags: PlatformFlags,
+  image: DomImage,
+  { xch, xs, step }: BuildDoors,
+): Promise<void> {
+  image.setU32('containerType', kind === 'pvh' ? HVM_CONTAINER : PV_CONTAINER);
+  image.setU8('deviceModel', 0);
+  // The library asserts that it is not 0, which aborts the process.
+  image.setU32('maxVcpus', Math.max(1, flags.vcpus));
+  image.setU64('flags', 0);
+  image.setU32('consoleEvtchn', args.consolePort);
+  image.setU32('consoleDomid', args.consoleDomid);
+  image.setU32('xenstoreEvtchn', args.storePort);
+  image.setU32('xenstoreDomid', args.storeDomid);
+  const { lib } = xch;
+  const kernelLimit = await sizeLimit(xs, 'kernel');
+  if (kernelLimit !== 0n) xch.check('xc_dom_kernel_max_size', lib.xc_dom_kernel_max_size(image.dom, kernelLimit));
+  const ramdiskLimit = await sizeLimit(xs, 'ramdisk');
+  if (ramdiskLimit !== 0n) xch.check('xc_dom_module_max_size', lib.xc_dom_module_max_size(image.dom, ramdiskLimit));
+  step('xc_dom_kernel_file');
+  xch.check('xc_dom_kernel_file', lib.xc_dom_kernel_file(image.dom, args.image));
+  step('xc_dom_module_file');
+  if (args.ramdisk !== undefined) xch.check('xc_dom_module_file', lib.xc_dom_module_file(image.dom, args.ramdisk, null));
+  step('xc_dom_boot_xen_init');
+  xch.check('xc_dom_boot_xen_init', lib.xc_dom_boot_xen_init(image.dom, xch.handle, args.domid));
+  step('xc_dom_parse_image');
+  xch.check('xc_dom_parse_image', lib.xc_dom_parse_image(image.dom));
+}
+
+/** The administrator's limit on the size of a decompressed image, in bytes; 0 = the library's own (1 GiB). */
+async function sizeLimit(xs: XenstoreConnection, what: 'kernel' | 'ramdisk'): Promise<bigint> {
+  try {
+    return xenstoreNumber(await xs.read(`/mh/limits/pv-${what}-max_size`));
+  } catch {
+    return 0n;
+  }
+}
+
+/** Here the pages come to be, where the affinity that was set before says. */
+function allocateMemory(args: XenguestArguments, kind: 'pv' | 'pvh', flags: PlatformFlags, image: DomImage, doors: BuildDoors): void {
+  const { xch, step } = doors;
+  const { lib } = xch;
+  const mib = kind === 'pvh' ? args.memMaxMib : args.memStartMib;
+  const exactNode = chooseExactNode(args, mib, doors.xc, doors.flow);
+  if (exactNode !== null) setExactNode(image, kind, mib, exactNode);
+  else sayGibExtents(args.domid, gibExtents(kind, mib), doors.xc, doors.flow);
+  const memory = pvhMemory(args.memMaxMib);
+  if (kind === 'pvh') {
+    image.setU64('targetPages', args.memStartMib * 256);
+    image.setU64('mmioStart', MMIO_START);
+    image.setU64('mmioSize', MMIO_SIZE_BYTES);
+    image.setU64('lowmemEnd', memory.lowmemEnd);
+    image.setU64('highmemEnd', memory.highmemEnd);
+    image.setU64('vgaHoleSize', 0);
+  }
+  step('xc_dom_mem_init');
+  xch.check('xc_dom_mem_init', lib.xc_dom_mem_init(image.dom, mib));
+  step('xc_dom_boot_mem_init');
+  xch.check('xc_dom_boot_mem_init', lib.xc_dom_boot_mem_init(image.dom));
+  if (kind === 'pv') return;
+  step('xc_domain_set_memory_map');
+  image.setAcpiModule(acpiPage(flags.vcpus), ACPI_ADDRESS);
+  const e820 = pvhE820(memory);
+  const entries = image.allocate(e820Bytes(e820));
+  image.setU64('e820', entries);
+  image.setU32('e820Entries', e820.length);
+  xch.check('xc_domain_set_memory_map', lib.xc_domain_set_memory_map(xch.handle, args.domid, entries, e820.length));
+}
+
+function finish(args: XenguestArguments, kind: 'pv' | 'pvh', flags: PlatformFlags, image: DomImage, { xch, step }: BuildDoors): BuiltGuest {
+  const { lib, handle } = xch;
+  step('xc_dom_build_image');
+  xch.check('xc_dom_build_image', lib.xc_dom_build_image(image.dom));
+  step('xc_dom_boot_image');
+  xch.check('xc_dom_boot_image', lib.xc_dom_boot_image(image.dom));
+  step('xc_dom_gnttab_init');
+  xch.check('xc_dom_gnttab_init', lib.xc_dom_gnttab_init(image.dom));
+  const storeFrame = image.getU64('xenstorePfn');
+  const consoleFrame = image.getU64('consolePfn');
+  if (kind === 'pvh') {
+    step('hvm_build_set_params');
+    // xenguest looks at the status of neither.
+    lib.xc_hvm_param_set(handle, args.domid, HVM_PARAM_HPET_ENABLED, flags.hpet ? 1n : 0n);
+    lib.xc_hvm_param_set(handle, args.domid, HVM_PARAM_TRIPLE_FAULT_REASON, SHUTDOWN_CRASH);
+    xch.check('xc_domain_set_time_offset', lib.xc_domain_set_time_offset(handle, args.domid, flags.timeoffsetS));
+  }
+  step('xc_cpuid_apply_policy');
+  // A PVH kernel runs in long mode, which has no use for a CPU without PAE: platform/pae is for HVM guests.
+  xch.check(
+    'xc_cpuid_apply_policy',
+    lib.xc_cpuid_apply_policy(handle, args.domid, false, null, 0, kind === 'pvh', flags.nomigrate, flags.nestedVirt, null, null),
+  );
+  const store = kind === 'pv' ? image.pvMachineFrame(storeFrame) : storeFrame;
+  const console = kind === 'pv' ? image.pvMachineFrame(consoleFrame) : consoleFrame;
+  const protocol = kind === 'pv' ? lib.xc_domain_get_native_protocol(handle, args.domid) : null;
+  return { storePfn: Number(store), consolePfn: Number(console), protocol };
+}

@@ -1,0 +1,48 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { E820_ACPI, E820_RAM, e820Bytes, gibExtents, MMIO_START, memoryRanges, pvhE820, pvhMemory } from './memory-layout.js';
+
+const GIB = 2 ** 30;
+const MIB = 2 ** 20;
+
+describe('the memory of a PVH guest', () => {
+  it('ends below the hole up to 4032 MiB, and goes on above 4 GiB past that', () => {
+    expect(pvhMemory(4032)).toEqual({ lowmemEnd: MMIO_START, highmemEnd: 4 * GIB });
+    expect(pvhMemory(4033)).toEqual({ lowmemEnd: MMIO_START, highmemEnd: 4 * GIB + MIB });
+  });
+
+  it('is all in the map, in order, and overlaps nothing', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 16 * 1024 * 1024 }), (mib) => {
+        const map = pvhE820(pvhMemory(mib));
+        const ram = map.filter((entry) => entry.type === E820_RAM).reduce((sum, entry) => sum + entry.sizeBytes, 0);
+        expect(ram).toBe(mib * MIB);
+        for (let i = 1; i < map.length; i++) expect(map[i]!.address).toBeGreaterThanOrEqual(map[i - 1]!.address + map[i - 1]!.sizeBytes);
+        expect(memoryRanges('pvh', mib).reduce((sum, range) => sum + range.end - range.start, 0)).toBe(mib * MIB);
+      }),
+      { seed: 417, numRuns: 300 },
+    );
+  });
+
+  it('has the ACPI page and is written as Xen reads it', () => {
+    const map = pvhE820(pvhMemory(256));
+    expect(map.some((entry) => entry.type === E820_ACPI && entry.address === 0xfc00_0000)).toBe(true);
+    const bytes = e820Bytes(map);
+    expect(bytes).toHaveLength(60);
+    expect([...bytes.subarray(0, 20)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 1, 0, 0, 0]);
+  });
+});
+
+describe('extents of 1 GiB', () => {
+  it.each<['pv' | 'pvh', number, number]>([
+    ['pvh', 1023, 0],
+    ['pvh', 1024, 1],
+    // Measured: 1200 MiB asked 1 GiB of another node and 176 MiB of its own.
+    ['pvh', 1200, 1],
+    // The GiB from 3 to 4 has the hole in it.
+    ['pvh', 4032, 3],
+    ['pvh', 4032 + 1023, 3],
+    ['pvh', 4032 + 1024, 4],
+    ['pv', 8192, 0],
+  ])('%s with %d MiB asks for %d', (kind, mib, extents) => expect(gibExtents(kind, mib)).toBe(extents));
+});

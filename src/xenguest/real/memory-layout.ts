@@ -1,0 +1,81 @@
+// Where the memory of a PVH guest lies, before any of it is allocated: low memory, the MMIO hole, high memory, the e820 map that the guest
+// is told, and the 1 GiB extents that libxenguest will ask for. Box of the chart: stub_xc_hvm_build.
+import { ACPI_ADDRESS, ACPI_PAGE_BYTES } from './acpi.js';
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const FOUR_GIB = 4 * GIB;
+/** HVM_BELOW_4G_MMIO_LENGTH of Xen's tools (PVH has no use for a bigger hole). */
+export const MMIO_SIZE_BYTES = 0x400_0000;
+export const MMIO_START = FOUR_GIB - MMIO_SIZE_BYTES;
+/** libxenguest puts the special pages (XenStore, console, ...) below 0xff000000 (X86_HVM_END_SPECIAL_REGION, 8 pages). */
+const SPECIAL_ADDRESS = 0xfeff_8000;
+const SPECIAL_BYTES = 0x8000;
+
+export const E820_RAM = 1;
+export const E820_RESERVED = 2;
+export const E820_ACPI = 3;
+
+export interface E820Entry {
+  readonly address: number;
+  readonly sizeBytes: number;
+  readonly type: number;
+}
+
+export interface PvhMemory {
+  /** End of the memory below 4 GiB. */
+  readonly lowmemEnd: number;
+  /** End of the memory above 4 GiB; exactly 4 GiB when there is none. */
+  readonly highmemEnd: number;
+}
+
+/** XenServer's xenguest.patch, pvh_setup_mem: what does not fit below the hole goes above 4 GiB. */
+export function pvhMemory(memMaxMib: number): PvhMemory {
+  const bytes = memMaxMib * MIB;
+  return bytes > MMIO_START
+    ? { lowmemEnd: MMIO_START, highmemEnd: FOUR_GIB + bytes - MMIO_START }
+    : { lowmemEnd: bytes, highmemEnd: FOUR_GIB };
+}
+
+/** The map that the guest reads: RAM, the ACPI page, the special pages, RAM above 4 GiB; ascending. */
+export function pvhE820({ lowmemEnd, highmemEnd }: PvhMemory): E820Entry[] {
+  const entries: E820Entry[] = [
+    { address: 0, sizeBytes: lowmemEnd, type: E820_RAM },
+    { address: ACPI_ADDRESS, sizeBytes: ACPI_PAGE_BYTES, type: E820_ACPI },
+    { address: SPECIAL_ADDRESS, sizeBytes: SPECIAL_BYTES, type: E820_RESERVED },
+  ];
+  if (highmemEnd > FOUR_GIB) entries.push({ address: FOUR_GIB, sizeBytes: highmemEnd - FOUR_GIB, type: E820_RAM });
+  return entries;
+}
+
+export const E820_ENTRY_BYTES = 20;
+
+/** struct e820entry: address and size as u64, type as u32, packed. */
+export function e820Bytes(entries: readonly E820Entry[]): Uint8Array {
+  const bytes = new Uint8Array(entries.length * E820_ENTRY_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (const [index, { address, sizeBytes, type }] of entries.entries()) {
+    view.setBigUint64(index * E820_ENTRY_BYTES, BigInt(address), true);
+    view.setBigUint64(index * E820_ENTRY_BYTES + 8, BigInt(sizeBytes), true);
+    view.setUint32(index * E820_ENTRY_BYTES + 16, type, true);
+  }
+  return bytes;
+}
+
+/** Ranges of guest memory, as vmemranges name them: [start, end). */
+export function memoryRanges(kind: 'pv' | 'pvh', mib: number): { readonly start: number; readonly end: number }[] {
+  if (kind === 'pv') return [{ start: 0, end: mib * MIB }];
+  const { lowmemEnd, highmemEnd } = pvhMemory(mib);
+  return [{ start: 0, end: lowmemEnd }, ...(highmemEnd > FOUR_GIB ? [{ start: FOUR_GIB, end: highmemEnd }] : [])];
+}
+
+/**
+ * How many extents of 1 GiB libxenguest asks Xen for: every aligned whole GiB of a PVH guest's memory that the MMIO hole does not touch, before it tries 2 MiB ones
+ * (tools/libs/guest/xg_dom_x86.c:1348-1648). A PV guest gets 2 MiB extents at most.
+ */
+export function gibExtents(kind: 'pv' | 'pvh', mib: number): number {
+  if (kind === 'pv') return 0;
+  let extents = 0;
+  for (const { start, end } of memoryRanges(kind, mib)) extents += Math.max(0, Math.floor(end / GIB) - Math.ceil(start / GIB));
+  return extents;
+}
