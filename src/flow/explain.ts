@@ -156,6 +156,11 @@ const NOTE_SENTENCES: Readonly<Record<string, (values: FlowValues) => string[]>>
   'soft affinity failed': (values) => [
     `Setting the soft affinity of vCPU ${number(values, 'vcpu')} failed with ${text(values, 'errno')}; the build went on.`,
   ],
+  populated: (values) => [populatedSentence(values)].filter((sentence) => sentence !== ''),
+  'memory on one node only': (values) => [
+    `The builder was told to take the memory on node ${number(values, 'node')} and no other (${text(values, 'because')}).`,
+  ],
+  'no credit scheduler': () => ["Weight and cap were left alone: the pool's scheduler is not credit."],
   landed: explainLanding,
   migrate: (values) => [
     `The VM ran as domain ${number(values, 'from')}; a new domain is built beside it, and both hold memory until the old one goes.`,
@@ -179,6 +184,18 @@ function maskSentence(values: FlowValues): string {
   return bool(values, 'set') === true
     ? `A hard affinity is given${given}.`
     : `No hard affinity is given${given === '' ? '' : ` that counts${given}`}.`;
+}
+
+function populatedSentence(values: FlowValues): string {
+  const { counts } = values;
+  if (typeof counts !== 'object' || counts === null || Array.isArray(counts)) return '';
+  const of = (key: string, size: string) => {
+    const count = number(counts as FlowValues, key) ?? 0;
+    return count === 0 ? [] : [`${count} of ${size}`];
+  };
+  const extents = [...of('gib', '1 GiB'), ...of('mib2', '2 MiB'), ...of('kib4', '4 KiB')];
+  const later = bool(values, 'onDemand') === true ? '; the rest of its maximum comes on demand' : '';
+  return extents.length === 0 ? '' : `The builder took the memory in pieces: ${extents.join(', ')}${later}.`;
 }
 
 function claimSentence(values: FlowValues): string {

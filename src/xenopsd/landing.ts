@@ -45,7 +45,7 @@ export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: F
   const roomLeft = nodeAffinity.filter((node) => freePages[node]! > BLOCK_PAGES);
   if (outside.length > 0) {
     if (vm.kind !== 'pv' && outsidePages >= GIB_PAGES && roomLeft.length > 0) {
-      sink.surprise('gigabyte-extents', { domid, nodes: outside, pages: outsidePages, affinity: nodeAffinity, roomLeft });
+      sink.surprise('gigabyte-extents', { domid, nodes: nodeAffinity, elsewhereGib: Math.floor(outsidePages / GIB_PAGES), roomLeft });
     } else if (roomLeft.includes(0)) {
       sink.surprise('dma-memory-last', { domid, nodes: outside, pages: outsidePages, freePages: freePages[0]! });
     }

@@ -152,7 +152,7 @@ describe('placement', () => {
   it('leaves the low memory of node 0 alone while other nodes have any', async () => {
     const toolstack = await toolstackOn(FOUR());
     toolstack.add(masked('a', 2, 3072, '0,1'));
-    toolstack.add(vm('b', 2, 1024, { kind: 'pv', vcpusParams: { mask: '0,1' } }));
+    toolstack.add(vm('b', 2, 2048, { kind: 'pv', vcpusParams: { mask: '0,1' } }));
     await toolstack.start('a');
     const outcome = await toolstack.start('b');
     expect(toolstack.doors.inspect.freePages()[0]).toBeGreaterThan(200_000);
