@@ -1,4 +1,5 @@
 // The kinds of cases that can be played, by name; a new kind is one entry here. Box of the chart: none; conformance.
+import type { Personality } from '../xenstore/limits.js';
 import type { ConformancePlayer } from './player.js';
 
 export interface KindOptions {
@@ -32,5 +33,11 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     summary: "xl's automatic placement of PV guests",
     on: ['embedded'],
     create: async () => (await import('./libxl.js')).createLibxlPlayer(),
+  },
+  xenstore: {
+    summary: 'raw conversations with the C xenstored or with oxenstored',
+    personalities: ['xenstored', 'oxenstored'],
+    on: ['embedded'],
+    create: async ({ personality }) => (await import('./xenstore.js')).createXenstorePlayer(personality as Personality),
   },
 };

@@ -1,10 +1,12 @@
 // The XenStore of this process as one would start a daemon: connections of any domain, and a listing for people and tests.
 // Box of the chart: XenStore.
+import { XenstoreClient } from './client/client.js';
+import { MemoryTransport } from './client/memory-transport.js';
 import type { XenstoreConnection, XenstorePermission } from './connection.js';
-import { LocalConnection } from './local-connection.js';
-import { parsePath, textOf } from './path.js';
-import { Store, type StoreOptions } from './store.js';
-import type { TreeNode } from './tree.js';
+import type { Engine, EngineOptions } from './engine.js';
+import type { Personality } from './limits.js';
+import { OxenstoredEngine } from './oxenstored/engine.js';
+import { XenstoredEngine } from './xenstored/engine.js';
 
 /** One line of a listing. */
 export interface ListedNode {
@@ -14,42 +16,41 @@ export interface ListedNode {
   readonly permissions: readonly XenstorePermission[];
 }
 
-export class XenstoreDaemon {
-  readonly store: Store;
+export interface XenstoreOptions extends EngineOptions {
+  readonly personality: Personality;
+}
 
-  constructor(options: StoreOptions) {
-    this.store = new Store(options);
+export function createEngine({ personality, ...options }: XenstoreOptions): Engine {
+  return personality === 'xenstored' ? new XenstoredEngine(options) : new OxenstoredEngine(options);
+}
+
+export class XenstoreDaemon {
+  readonly engine: Engine;
+
+  constructor(options: XenstoreOptions) {
+    this.engine = createEngine(options);
   }
 
   /** A connection as the domain has it; relative paths start at /local/domain/N. Domain 0 is privileged. */
   connect(domid: number): XenstoreConnection {
-    return new LocalConnection(this.store, domid);
+    return new XenstoreClient(new MemoryTransport(this.engine, domid));
   }
 
-  /**
-   * The node and all below it, parents before children, as `xenstore-ls -f` shows them; [] when it is absent.
-   * @throws StoreFailure EINVAL for an invalid path
-   */
+  /** The node and all below it, parents before children, as `xenstore-ls -f` shows them; [] when it is absent. */
   list(path = '/'): ListedNode[] {
-    const { parts } = parsePath(path, '/local/domain/0', this.store.personality);
-    const listed: ListedNode[] = [];
-    const sorted = this.store.personality === 'oxenstored';
-    const visit = (node: TreeNode, at: readonly string[]): void => {
-      listed.push({ path: textOf(at), value: Buffer.from(node.value).toString('utf8'), permissions: node.permissions });
-      const names = [...node.children.keys()];
-      for (const name of sorted ? names.sort() : names) visit(node.children.get(name)!, [...at, name]);
-    };
-    const top = this.store.live.find(parts);
-    if (top !== undefined) visit(top, parts);
-    return listed;
+    return [...this.engine.nodes(path)].map((node) => ({
+      path: node.path,
+      value: Buffer.from(node.value, 'latin1').toString('utf8'),
+      permissions: node.permissions,
+    }));
   }
 
   /** How many nodes each domain owns. */
   nodesByOwner(): Map<number, number> {
-    return this.store.live.owners();
+    return this.engine.nodesByOwner();
   }
 }
 
-export function createXenstore(options: StoreOptions): XenstoreDaemon {
+export function createXenstore(options: XenstoreOptions): XenstoreDaemon {
   return new XenstoreDaemon(options);
 }

@@ -1,4 +1,4 @@
-// How the store's core refuses a request: by errno. Made once per errno, because clients probe for absent nodes all the time and
+// How the store refuses a request: by errno. Made once per errno, because clients probe for absent nodes all the time and
 // capturing a stack for each would cost more than the request. Box of the chart: XenStore.
 import type { StoreErrno } from './limits.js';
 

@@ -5,17 +5,24 @@ import type { XenstorePermission } from './connection.js';
 export type Permissions = readonly XenstorePermission[];
 export type Access = 'read' | 'write';
 
-const GRANTS: Readonly<Record<XenstorePermission['access'], readonly Access[]>> = {
-  n: [],
-  r: ['read'],
-  w: ['write'],
-  b: ['read', 'write'],
-};
+/** A client as far as permissions go: its domain, and the one that it acts for (SET_TARGET). */
+export interface Identity {
+  readonly domid: number;
+  readonly target: number | undefined;
+}
 
-/** Domain 0 may do everything, an owner everything on its node, others as their own entry or else the first one says. */
-export function permits(permissions: Permissions, domid: number, access: Access): boolean {
-  const first = permissions[0]!;
-  if (domid === 0 || first.domid === domid) return true;
-  const own = permissions.find((entry, index) => index > 0 && entry.domid === domid) ?? first;
-  return GRANTS[own.access].includes(access);
+const READ = 1;
+const WRITE = 2;
+export const RIGHTS: Readonly<Record<XenstorePermission['access'], number>> = { n: 0, r: READ, w: WRITE, b: READ | WRITE };
+const WANTED: Readonly<Record<Access, number>> = { read: READ, write: WRITE };
+
+export function grants(entry: XenstorePermission, access: Access): boolean {
+  return (RIGHTS[entry.access] & WANTED[access]) !== 0;
+}
+
+/** "n0" and the like, each closed by NUL. */
+export function permissionsText(permissions: Permissions, domidText: (domid: number) => string): string {
+  let text = '';
+  for (const { access, domid } of permissions) text += `${access}${domidText(domid)}\0`;
+  return text;
 }

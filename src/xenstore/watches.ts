@@ -1,81 +1,113 @@
-// Watches by path: which of them does a change concern, and in which order do the daemons tell. Box of the chart: XenStore.
+// Watches by path: which of them does a change concern? Box of the chart: XenStore.
 // Sources: tools/xenstore/xenstored_watch.c fire_watches, tools/ocaml/xenstored/connections.ml fire_watches (Xen 4.17).
-import type { StoreConnection } from './store.js';
+import type { ClientState } from './client-state.js';
 
 export interface Watch {
-  readonly connection: StoreConnection;
+  readonly client: ClientState;
   readonly path: string;
-  readonly parts: readonly string[];
   readonly token: string;
-  /** Length of the prefix that the watcher did not write and does not want to see: the domain path and '/', or 0. */
+  /** Length of the prefix that the watcher did not write and does not want to see: its home and '/', or 0. */
   readonly hidden: number;
   /** Rises with each registration. */
   readonly order: number;
 }
 
-interface Branch {
-  readonly watches: Watch[];
-  readonly children: Map<string, Branch>;
-}
-
 export class WatchIndex {
-  private readonly root: Branch = { watches: [], children: new Map() };
+  private readonly byPath = new Map<string, Watch[]>();
+  /** How many watched paths there are of each length: only prefixes of such a length are looked up. */
+  private readonly lengths = new Map<number, number>();
+  private count = 0;
+
+  get size(): number {
+    return this.count;
+  }
 
   add(watch: Watch): void {
-    let branch = this.root;
-    for (const name of watch.parts) {
-      let child = branch.children.get(name);
-      if (child === undefined) {
-        child = { watches: [], children: new Map() };
-        branch.children.set(name, child);
-      }
-      branch = child;
+    const list = this.byPath.get(watch.path);
+    if (list === undefined) {
+      this.byPath.set(watch.path, [watch]);
+      this.lengths.set(watch.path.length, (this.lengths.get(watch.path.length) ?? 0) + 1);
+    } else {
+      list.push(watch);
     }
-    branch.watches.push(watch);
+    this.count++;
   }
 
   delete(watch: Watch): void {
-    this.prune(this.root, watch, 0);
-  }
-
-  /** The watches at a path and above it, from the root down. */
-  above(parts: readonly string[]): Watch[][] {
-    const found: Watch[][] = [];
-    let branch: Branch | undefined = this.root;
-    for (let level = 0; branch !== undefined; level++) {
-      if (branch.watches.length > 0) found.push(branch.watches);
-      if (level === parts.length) break;
-      branch = branch.children.get(parts[level]!);
-    }
-    return found;
-  }
-
-  /** The watches below a path, parents before children, names in order. */
-  below(parts: readonly string[]): Watch[][] {
-    let branch: Branch | undefined = this.root;
-    for (const name of parts) branch = branch?.children.get(name);
-    const found: Watch[][] = [];
-    const visit = (from: Branch): void => {
-      for (const name of [...from.children.keys()].sort()) {
-        const child = from.children.get(name)!;
-        if (child.watches.length > 0) found.push(child.watches);
-        visit(child);
-      }
-    };
-    if (branch !== undefined) visit(branch);
-    return found;
-  }
-
-  private prune(branch: Branch, watch: Watch, level: number): void {
-    if (level === watch.parts.length) {
-      const at = branch.watches.indexOf(watch);
-      if (at >= 0) branch.watches.splice(at, 1);
+    const list = this.byPath.get(watch.path);
+    const at = list?.indexOf(watch) ?? -1;
+    if (list === undefined || at < 0) return;
+    this.count--;
+    if (list.length > 1) {
+      list.splice(at, 1);
       return;
     }
-    const name = watch.parts[level]!;
-    const child = branch.children.get(name);
-    if (child === undefined) return;
-    this.prune(child, watch, level + 1);
-    if (child.watches.length === 0 && child.children.size === 0) branch.children.delete(name);
+    this.byPath.delete(watch.path);
+    const left = this.lengths.get(watch.path.length)! - 1;
+    if (left === 0) this.lengths.delete(watch.path.length);
+    else this.lengths.set(watch.path.length, left);
   }
+
+  /** The watches at exactly this path, oldest first. */
+  at(path: string): readonly Watch[] {
+    return this.byPath.get(path) ?? [];
+  }
+
+  /** The lists of watches at a path and above it, from the root down, each oldest first. */
+  above(path: string): readonly (readonly Watch[])[] {
+    const found: Watch[][] = [];
+    if (this.count === 0) return found;
+    const root = this.byPath.get('/');
+    if (root !== undefined) found.push(root);
+    if (this.lengths.size < 16) {
+      // Few lengths: look only at those, then put them in order.
+      for (const length of this.lengths.keys()) {
+        if (length < 2 || length > path.length) continue;
+        if (length < path.length && path.charCodeAt(length) !== SLASH) continue;
+        const list = this.byPath.get(length === path.length ? path : path.slice(0, length));
+        if (list !== undefined) found.push(list);
+      }
+      if (found.length > 1) found.sort((a, b) => a[0]!.path.length - b[0]!.path.length);
+      return found;
+    }
+    for (let at = path.indexOf('/', 1); ; at = path.indexOf('/', at + 1)) {
+      const length = at < 0 ? path.length : at;
+      if (length > 1 && this.lengths.has(length)) {
+        const list = this.byPath.get(at < 0 ? path : path.slice(0, at));
+        if (list !== undefined) found.push(list);
+      }
+      if (at < 0) return found;
+    }
+  }
+
+  /** The lists of watches below a path, parents before children, names in order. */
+  below(path: string): readonly (readonly Watch[])[] {
+    if (this.count === 0) return [];
+    const prefix = path === '/' ? '/' : `${path}/`;
+    const paths: string[][] = [];
+    for (const watched of this.byPath.keys()) {
+      if (watched.length > prefix.length && watched.startsWith(prefix)) paths.push(watched.split('/'));
+    }
+    return paths.sort(byNames).map((names) => this.byPath.get(names.join('/'))!);
+  }
+
+  /** All watched paths with their watches, for checks of the whole index. */
+  entries(): IterableIterator<[string, readonly Watch[]]> {
+    return this.byPath.entries();
+  }
+}
+
+const SLASH = 0x2f;
+
+/** Name by name, so that a parent and all below it come before its next sibling. */
+function byNames(a: readonly string[], b: readonly string[]): number {
+  for (let level = 0; level < a.length && level < b.length; level++) {
+    if (a[level]! < b[level]!) return -1;
+    if (a[level]! > b[level]!) return 1;
+  }
+  return a.length - b.length;
+}
+
+export function watchKey(path: string, token: string): string {
+  return `${path}\0${token}`;
 }

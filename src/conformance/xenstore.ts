@@ -1,0 +1,230 @@
+// Conformance kind `xenstore`: raw conversations with one of the two daemons (format: docs/conformance.md). Box of the chart: XenStore.
+import { z } from 'zod';
+import { InputError } from '../errors.js';
+import type { ClientState } from '../xenstore/client-state.js';
+import { createEngine } from '../xenstore/daemon.js';
+import type { Engine } from '../xenstore/engine.js';
+import type { Personality } from '../xenstore/limits.js';
+import { type Bytes, MESSAGE, PAYLOAD_MAX_BYTES } from '../xenstore/wire.js';
+import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';
+
+/** Sent for a transaction's symbol that no step has bound. */
+const UNBOUND_TX = 0xfffffff0;
+/** Domains 0 to this one exist for the hypervisor of the recorded daemons. */
+const HIGHEST_DOMAIN = 8;
+/** "/" and its NUL. */
+const ROOT = 'LwA=';
+
+const word = z.int().min(0).max(0xffffffff);
+const payload = z.base64();
+const stepSchema = z.looseObject({
+  conn: z.int().min(0).max(1023),
+  type: word,
+  tx: z.union([z.literal(0), z.string(), z.object({ raw: word })]),
+  payload_b64: payload,
+  newtx: z.string().optional(),
+  check: z.enum(['exact', 'set', 'error', 'skip']).default('exact'),
+});
+const lineSchema = z.looseObject({ conns: z.int().min(1).max(1024), steps: z.array(stepSchema) });
+type Step = z.output<typeof stepSchema>;
+
+/** Requests of domain 0 before a conversation begins: [type, payload]. */
+type Prelude = readonly (readonly [type: number, payload: string])[];
+
+const ORPHANED: Prelude = [
+  [MESSAGE.release, '0\0'],
+  [MESSAGE.mkdir, '/local/domain/0\0'],
+  [MESSAGE.mkdir, '/tool\0'],
+];
+const introduced = (gfn: number, domid = 42): Prelude => [[MESSAGE.introduce, `${domid}\0${gfn}\x001\0`]];
+
+/**
+ * The recorded daemons went on from one conversation to the next, and what an earlier one did to domain 0 and to domain 42 was not
+ * undone: its release leaves oxenstored's root without an owner. A record is met when it is met from one of these states.
+ */
+const FRAMES = [0, 1, 100];
+const LEFT_BEHIND: readonly Prelude[] = [[], ORPHANED, ...FRAMES.map((gfn) => [...ORPHANED, ...introduced(gfn, 0)])].flatMap((root) => [
+  root,
+  ...FRAMES.map((gfn) => [...root, ...introduced(gfn)]),
+  // Introduced before domain 0 went, which then refuses to hear of it.
+  ...FRAMES.map((gfn) => [...introduced(gfn), ...root]),
+]);
+
+interface Answer {
+  reply: { type: number; payload_b64: string; tx?: number; newtx?: string; rawtx?: number; gen?: string } | null;
+  events: { conn: number; payload_b64: string; pre?: true }[];
+  closed?: true;
+  reopened?: true;
+  txunbound?: true;
+}
+
+export function createXenstorePlayer(personality: Personality): ConformancePlayer {
+  const play = (line: JsonObject): JsonObject => {
+    const parsed = parse(line);
+    const answers = playSteps(personality, parsed.conns, parsed.steps);
+    const steps = parsed.steps.map(({ conn, type, tx, payload_b64, newtx, check }, at): JsonObject => {
+      const asked: JsonObject = { conn, type, tx, payload_b64, ...(newtx === undefined ? {} : { newtx }) };
+      return { ...asked, ...(answers[at] as unknown as JsonObject), check };
+    });
+    return { ...line, daemon: personality, steps };
+  };
+  return {
+    play,
+    check(line) {
+      const recorded = (line.steps ?? []) as readonly JsonObject[];
+      const parsed = parse(line);
+      let first: string[] | undefined;
+      for (const left of LEFT_BEHIND) {
+        const answers = playSteps(personality, parsed.conns, parsed.steps, left);
+        const differences = answers.flatMap((ours, at) => compareStep(parsed.steps[at]!, recorded[at]!, ours, at));
+        if (differences.length === 0) return [];
+        first ??= differences;
+      }
+      return first!;
+    },
+  };
+}
+
+function parse(line: JsonObject): z.output<typeof lineSchema> {
+  const parsed = lineSchema.safeParse(line);
+  if (parsed.success) {
+    const stranger = parsed.data.steps.findIndex(({ conn }) => conn >= parsed.data.conns);
+    if (stranger >= 0) throw new InputError('a connection that is not among conns', { path: `steps.${stranger}.conn` }, 'raise conns');
+    return parsed.data;
+  }
+  const issue = parsed.error.issues[0]!;
+  throw new InputError(issue.message, { path: issue.path.join('.') }, 'give a case as conformance/README.md describes');
+}
+
+class Player {
+  private readonly engine: Engine;
+  private readonly clients: ClientState[] = [];
+  private events: Answer['events'] = [];
+  private reply: Answer['reply'] = null;
+  private asking = -1;
+
+  constructor(engine: Engine, conns: number) {
+    this.engine = engine;
+    for (let conn = 0; conn < conns; conn++) this.open(conn);
+  }
+
+  ask(conn: number, type: number, txId: number, bytes: Buffer): Pick<Answer, 'reply' | 'events'> {
+    this.events = [];
+    this.reply = null;
+    this.asking = conn;
+    this.engine.process(this.clients[conn]!, { type, requestId: 1, txId, bytes: bytes as Bytes, start: 0, end: bytes.length });
+    return { reply: this.reply, events: this.events };
+  }
+
+  reopen(conn: number): void {
+    this.engine.disconnect(this.clients[conn]!);
+    this.open(conn);
+  }
+
+  close(): void {
+    for (const client of this.clients) this.engine.disconnect(client);
+  }
+
+  private open(conn: number): void {
+    this.clients[conn] = this.engine.connect(0, {
+      reply: (type, _requestId, txId, text) => {
+        this.reply = { type, payload_b64: base64(text), tx: txId };
+      },
+      event: (path, token) => {
+        // Where an event stands is told only against the reply on its own connection.
+        const pre = conn === this.asking && this.reply === null;
+        this.events.push({ conn, payload_b64: base64(`${path}\0${token}\0`), ...(pre ? { pre: true as const } : {}) });
+      },
+    });
+  }
+}
+
+function playSteps(personality: Personality, conns: number, steps: readonly Step[], left: Prelude = []): Answer[] {
+  const engine = createEngine({ personality, domainExists: (domid) => domid <= HIGHEST_DOMAIN });
+  // As every daemon of a host has it (xen-init-dom0); without it the first relative path of a conversation would make it.
+  engine.restore({ kind: 'set', path: '/local/domain/0', value: '', permissions: [{ domid: 0, access: 'n' }] });
+  const before = new Player(engine, 1);
+  for (const [type, payload] of left) before.ask(0, type, 0, Buffer.from(payload, 'latin1'));
+  before.close();
+  const player = new Player(engine, conns);
+  const bound = new Map<string, number>();
+  const answers = steps.map((step): Answer => {
+    const bytes = Buffer.from(step.payload_b64, 'base64');
+    const unbound = typeof step.tx === 'string' && !bound.has(step.tx);
+    const tx = typeof step.tx === 'string' ? (bound.get(step.tx) ?? UNBOUND_TX) : typeof step.tx === 'number' ? step.tx : step.tx.raw;
+    const extra = unbound ? { txunbound: true as const } : {};
+    if (bytes.length > PAYLOAD_MAX_BYTES) {
+      player.reopen(step.conn);
+      return { reply: null, events: [], closed: true, reopened: true, ...extra };
+    }
+    const { reply, events } = player.ask(step.conn, step.type, tx, bytes);
+    events.sort((a, b) => a.conn - b.conn);
+    if (reply === null) throw new Error('a request without a reply');
+    if (reply.tx === tx) delete reply.tx;
+    if (step.newtx !== undefined && reply.type === MESSAGE.transactionStart) {
+      const id = Number.parseInt(Buffer.from(reply.payload_b64, 'base64').toString('latin1'), 10);
+      bound.set(step.newtx, id);
+      Object.assign(reply, { payload_b64: base64(`${step.newtx}\0`), newtx: step.newtx, rawtx: id });
+    }
+    if (reply.type === MESSAGE.directoryPart) {
+      const text = Buffer.from(reply.payload_b64, 'base64').toString('latin1');
+      const nul = text.indexOf('\0');
+      Object.assign(reply, { payload_b64: base64(`GEN${text.slice(nul)}`), gen: text.slice(0, nul) });
+    }
+    return { reply, events, ...extra };
+  });
+  player.close();
+  return answers;
+}
+
+/** What differs between the record of a step and our answer, as its `check` says. */
+function compareStep(step: Step, recorded: JsonObject, ours: Answer, at: number): string[] {
+  if (step.check === 'skip') return [];
+  const differences: string[] = [];
+  const say = (what: string, theirs: unknown, mine: unknown): void => {
+    differences.push(`steps[${at}] (type ${step.type}) ${what}: recorded ${JSON.stringify(theirs)}, here ${JSON.stringify(mine)}`);
+  };
+  const reply = recorded.reply as JsonObject | null | undefined;
+  const closed = recorded.closed === true || recorded.synctimeout === true;
+  if (closed !== (ours.closed === true)) say('closed', closed, ours.closed === true);
+  if (!closed && reply !== null && reply !== undefined && ours.reply !== null) {
+    const theirText = text(reply.payload_b64);
+    const ourText = text(ours.reply.payload_b64);
+    if (reply.type !== ours.reply.type) say('reply', [reply.type, theirText], [ours.reply.type, ourText]);
+    else if (step.check === 'set' && reply.type !== MESSAGE.error) {
+      const own = step.payload_b64 === ROOT ? ownNames(ourText) : undefined;
+      if (sortedNames(theirText, own) !== sortedNames(ourText, own)) say('children', theirText, ourText);
+    } else if (step.check === 'exact' && theirText !== ourText) {
+      say('payload', theirText, ourText);
+    }
+    if ((reply.tx ?? null) !== (ours.reply.tx ?? null)) say('tx of the reply', reply.tx ?? null, ours.reply.tx ?? null);
+  }
+  const theirEvents = shownEvents((recorded.events ?? []) as unknown as Answer['events']);
+  const ourEvents = shownEvents(ours.events);
+  if (theirEvents !== ourEvents) say('events', theirEvents, ourEvents);
+  return differences;
+}
+
+/** By connection, in order within each. */
+function shownEvents(events: Answer['events']): string {
+  const byConn = events.map(({ conn, payload_b64, pre }) => [conn, text(payload_b64), pre === true] as const);
+  return JSON.stringify(byConn.sort((a, b) => a[0] - b[0]));
+}
+
+/** In the root only what this conversation can have made counts: earlier ones left names of theirs ("@s30"). */
+function ownNames(names: string): (name: string) => boolean {
+  const here = new Set(names.split('\0'));
+  return (name) => here.has(name) || !/^@|^s\d+$/.test(name);
+}
+
+function sortedNames(names: string, counts: (name: string) => boolean = () => true): string {
+  return names.split('\0').filter(counts).sort().join('\0');
+}
+
+function text(payload64: JsonValue | undefined): string {
+  return Buffer.from(String(payload64 ?? ''), 'base64').toString('latin1');
+}
+
+function base64(latin1: string): string {
+  return Buffer.from(latin1, 'latin1').toString('base64');
+}

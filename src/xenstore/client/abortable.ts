@@ -1,0 +1,77 @@
+// A connection whose calls end with a signal. What is under way at the daemon cannot be called off: it is undone when its reply
+// comes (a transaction is ended, a watch taken back). Box of the chart: XenStore.
+import type { TransactionId, XenstoreConnection, XenstoreWatch } from '../connection.js';
+
+/** The same connection, with calls that reject with the signal's reason once it is aborted. */
+export function withSignal(connection: XenstoreConnection, signal: AbortSignal): XenstoreConnection {
+  /** `late` undoes what an abandoned call has done after all. */
+  const race = <T>(run: () => Promise<T>, late?: (result: T) => Promise<unknown>): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      let abandoned = false;
+      const abort = (): void => {
+        abandoned = true;
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      run()
+        .then((result) => {
+          if (abandoned) late?.(result).catch(() => {});
+          else resolve(result);
+        }, reject)
+        .finally(() => signal.removeEventListener('abort', abort));
+    });
+  const start = (): Promise<TransactionId> =>
+    race(
+      () => connection.transactionStart(),
+      (tx) => connection.transactionEnd(tx, false),
+    );
+  return {
+    read: (path, tx) => race(() => connection.read(path, tx)),
+    readBytes: (path, tx) => race(() => connection.readBytes(path, tx)),
+    write: (path, value, tx) => race(() => connection.write(path, value, tx)),
+    mkdir: (path, tx) => race(() => connection.mkdir(path, tx)),
+    rm: (path, tx) => race(() => connection.rm(path, tx)),
+    directory: (path, tx) => race(() => connection.directory(path, tx)),
+    getPermissions: (path, tx) => race(() => connection.getPermissions(path, tx)),
+    setPermissions: (path, permissions, tx) => race(() => connection.setPermissions(path, permissions, tx)),
+    transactionStart: start,
+    transactionEnd: (tx, commit) => race(() => connection.transactionEnd(tx, commit)),
+    // The body is the caller's; between its calls the signal ends it, and then the transaction.
+    transaction: (body) =>
+      race(() =>
+        connection.transaction(async (tx) => {
+          const result = await body(tx);
+          signal.throwIfAborted();
+          return result;
+        }),
+      ),
+    watch: async (path, token) => {
+      const watch = await race(
+        () => connection.watch(path, token),
+        (late) => late.close(),
+      );
+      signal.addEventListener('abort', () => void watch.close().catch(() => {}), { once: true });
+      return endingWith(watch, signal);
+    },
+    introduce: (domid, gfn, port) => race(() => connection.introduce(domid, gfn, port)),
+    release: (domid) => race(() => connection.release(domid)),
+    isIntroduced: (domid) => race(() => connection.isIntroduced(domid)),
+    domainPath: (domid) => race(() => connection.domainPath(domid)),
+    close: () => connection.close(),
+  };
+}
+
+/** Iterating it throws the signal's reason once it is aborted. */
+function endingWith(watch: XenstoreWatch, signal: AbortSignal): XenstoreWatch {
+  return {
+    close: () => watch.close(),
+    async *[Symbol.asyncIterator]() {
+      yield* watch;
+      signal.throwIfAborted();
+    },
+  };
+}

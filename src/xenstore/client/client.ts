@@ -1,0 +1,289 @@
+// The client of a XenStore: promises over messages, many of them under way at once. Box of the chart: XenStore.
+// Sources: docs/misc/xenstore.txt; tools/libs/store/xs.c (Xen 4.17) for what callers expect.
+import { XenError } from '../../errors.js';
+import type { TransactionId, XenstoreConnection, XenstorePermission, XenstoreWatch } from '../connection.js';
+import { MESSAGE, PAYLOAD_MAX_BYTES } from '../wire.js';
+import { withSignal } from './abortable.js';
+import { Link } from './link.js';
+import type { Connect, Transport } from './transport.js';
+import { WatchQueue } from './watch-queue.js';
+
+/** Times that `transaction` tries before it gives up with EAGAIN. */
+const TRANSACTION_TRIES = 100;
+const FIRST_OWN_TRANSACTION = 2 ** 32;
+
+export interface ClientOptions {
+  /** Makes a new transport when the one in use ends. Without it a lost connection is the end of the client. */
+  readonly reconnect?: Connect;
+  /** Told when the connection is lost and when it is back; watches are registered again before that. */
+  readonly onConnection?: (up: boolean) => void;
+}
+
+interface OpenTransaction {
+  /** undefined: it went with a connection that was lost. */
+  wire: number | undefined;
+}
+
+export class XenstoreClient implements XenstoreConnection {
+  private readonly link: Link;
+  /** By the token that goes over the wire: ours, so that two callers may use one token on different paths. */
+  private readonly watches = new Map<string, WatchQueue>();
+  private readonly transactions = new Map<TransactionId, OpenTransaction>();
+  private nextWatch = 1;
+  private nextOwnTransaction = FIRST_OWN_TRANSACTION;
+
+  constructor(transport: Transport, options: ClientOptions = {}) {
+    this.link = new Link(transport, options.reconnect, {
+      event: (path, token) => this.watches.get(token)?.push(path),
+      lost: () => {
+        for (const transaction of this.transactions.values()) transaction.wire = undefined;
+        options.onConnection?.(false);
+      },
+      back: async (send) => {
+        // All at once: the daemon answers in order, and each answers with its first event.
+        await Promise.all(
+          [...this.watches].map(async ([token, queue]) => {
+            try {
+              await send(MESSAGE.watch, watchPayload(queue.path, token));
+            } catch (error) {
+              this.watches.delete(token);
+              queue.stop(error as Error);
+            }
+          }),
+        );
+        options.onConnection?.(true);
+      },
+      ended: (error) => {
+        for (const queue of this.watches.values()) queue.stop(error);
+        this.watches.clear();
+      },
+    });
+  }
+
+  async read(path: string, tx: TransactionId = 0): Promise<string> {
+    return (await this.readBuffer(path, tx)).toString('utf8');
+  }
+
+  async readBytes(path: string, tx: TransactionId = 0): Promise<Uint8Array> {
+    return new Uint8Array(await this.readBuffer(path, tx));
+  }
+
+  async write(path: string, value: string | Uint8Array, tx: TransactionId = 0): Promise<void> {
+    const call = `xs_write(${path})`;
+    const payload = Buffer.concat([stringBytes(path, call), typeof value === 'string' ? Buffer.from(value, 'utf8') : value]);
+    await this.call(call, MESSAGE.write, payload, tx);
+  }
+
+  async mkdir(path: string, tx: TransactionId = 0): Promise<void> {
+    await this.onPath('mkdir', MESSAGE.mkdir, path, tx);
+  }
+
+  async rm(path: string, tx: TransactionId = 0): Promise<void> {
+    await this.onPath('rm', MESSAGE.rm, path, tx);
+  }
+
+  async directory(path: string, tx: TransactionId = 0): Promise<string[]> {
+    try {
+      return stringsOf(await this.onPath('directory', MESSAGE.directory, path, tx));
+    } catch (error) {
+      if (!(error instanceof XenError && error.errno === 'E2BIG')) throw error;
+      return this.directoryInParts(path, tx);
+    }
+  }
+
+  async getPermissions(path: string, tx: TransactionId = 0): Promise<XenstorePermission[]> {
+    const strings = stringsOf(await this.onPath('get_permissions', MESSAGE.getPermissions, path, tx));
+    return strings.map((entry) => ({ access: entry[0] as XenstorePermission['access'], domid: Number(entry.slice(1)) }));
+  }
+
+  async setPermissions(path: string, permissions: readonly XenstorePermission[], tx: TransactionId = 0): Promise<void> {
+    const call = `xs_set_permissions(${path})`;
+    const entries = permissions.map(({ access, domid }) => stringBytes(`${access}${domid}`, call));
+    await this.call(call, MESSAGE.setPermissions, Buffer.concat([stringBytes(path, call), ...entries]), tx);
+  }
+
+  async transactionStart(): Promise<TransactionId> {
+    const wire = Number.parseInt((await this.call('xs_transaction_start()', MESSAGE.transactionStart, ZERO, 0)).toString('latin1'), 10);
+    // The daemon's own number, unless one that went with an earlier connection is still held under it.
+    const id = this.transactions.has(wire) ? this.nextOwnTransaction++ : wire;
+    this.transactions.set(id, { wire });
+    return id;
+  }
+
+  async transactionEnd(tx: TransactionId, commit: boolean): Promise<void> {
+    const call = `xs_transaction_end(${tx})`;
+    const known = this.transactions.get(tx);
+    const payload = Buffer.from(commit ? 'T\0' : 'F\0');
+    if (known === undefined) {
+      await this.call(call, MESSAGE.transactionEnd, payload, tx);
+      return;
+    }
+    this.transactions.delete(tx);
+    if (known.wire === undefined) {
+      // It is gone either way; only a commit can tell.
+      if (commit) throw new XenError('EAGAIN', call, 'the connection was lost during the transaction');
+      return;
+    }
+    await this.link.request(call, MESSAGE.transactionEnd, known.wire, payload);
+  }
+
+  async transaction<T>(body: (tx: TransactionId) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      const again = (error: unknown): boolean => error instanceof XenError && error.errno === 'EAGAIN' && tries < TRANSACTION_TRIES;
+      const tx = await this.transactionStart();
+      let result: T;
+      try {
+        result = await body(tx);
+      } catch (error) {
+        const lost = this.transactions.has(tx) && this.transactions.get(tx)!.wire === undefined;
+        // The body's own error is the one to report, whatever becomes of the abort.
+        if (this.transactions.has(tx)) await this.transactionEnd(tx, false).catch(() => {});
+        if (lost && again(error)) continue;
+        throw error;
+      }
+      try {
+        await this.transactionEnd(tx, true);
+        return result;
+      } catch (error) {
+        if (!again(error)) throw error;
+      }
+    }
+  }
+
+  async watch(path: string, token: string): Promise<XenstoreWatch> {
+    const call = `xs_watch(${path})`;
+    for (const queue of this.watches.values()) {
+      if (queue.path === path && queue.token === token) throw new XenError('EEXIST', call);
+    }
+    stringBytes(path, call);
+    stringBytes(token, call);
+    const wireToken = `${this.nextWatch++}:${token}`;
+    const queue = new WatchQueue(path, token, async () => {
+      if (!this.watches.delete(wireToken)) return;
+      try {
+        await this.link.request(`xs_unwatch(${path})`, MESSAGE.unwatch, 0, watchPayload(path, wireToken));
+      } catch (error) {
+        // With the connection, or by a reset, the watch went before.
+        if (!this.link.isClosed && !(error instanceof XenError && (error.errno === 'ENOENT' || error.errno === 'EIO'))) throw error;
+      }
+    });
+    // Before the request: its first event follows the reply at once.
+    this.watches.set(wireToken, queue);
+    try {
+      await this.link.request(call, MESSAGE.watch, 0, watchPayload(path, wireToken));
+    } catch (error) {
+      this.watches.delete(wireToken);
+      throw error;
+    }
+    return queue;
+  }
+
+  async introduce(domid: number, gfn: bigint, eventChannel: number): Promise<void> {
+    await this.call(`xs_introduce_domain(${domid})`, MESSAGE.introduce, Buffer.from(`${domid}\0${gfn}\0${eventChannel}\0`), 0);
+  }
+
+  async release(domid: number): Promise<void> {
+    await this.call(`xs_release_domain(${domid})`, MESSAGE.release, Buffer.from(`${domid}\0`), 0);
+  }
+
+  async isIntroduced(domid: number): Promise<boolean> {
+    const answer = await this.call(`xs_is_domain_introduced(${domid})`, MESSAGE.isDomainIntroduced, Buffer.from(`${domid}\0`), 0);
+    return answer.toString('latin1') === 'T\0';
+  }
+
+  async domainPath(domid: number): Promise<string> {
+    const answer = await this.call(`xs_get_domain_path(${domid})`, MESSAGE.getDomainPath, Buffer.from(`${domid}\0`), 0);
+    return stringsOf(answer)[0]!;
+  }
+
+  /** RESUME: the domain runs again after a suspend that it called off. */
+  async resume(domid: number): Promise<void> {
+    await this.call(`xs_resume_domain(${domid})`, MESSAGE.resume, Buffer.from(`${domid}\0`), 0);
+  }
+
+  /** SET_TARGET: `domid` may do what `target` may (a stub domain for its guest). */
+  async setTarget(domid: number, target: number): Promise<void> {
+    await this.call(`xs_set_target(${domid})`, MESSAGE.setTarget, Buffer.from(`${domid}\0${target}\0`), 0);
+  }
+
+  /** RESET_WATCHES: all watches and transactions of this connection are gone. */
+  async resetWatches(): Promise<void> {
+    await this.call('xs_reset_watches()', MESSAGE.resetWatches, ZERO, 0);
+    for (const queue of this.watches.values()) queue.stop();
+    this.watches.clear();
+    this.transactions.clear();
+  }
+
+  /** CONTROL: the daemon's own commands ("check", "quota", "help"); its answer as text. */
+  async control(command: string, ...args: readonly string[]): Promise<string> {
+    const call = `xs_control(${command})`;
+    const payload = Buffer.concat([command, ...args].map((word) => stringBytes(word, call)));
+    return (await this.call(call, MESSAGE.control, payload, 0)).toString('utf8').replace(/\0$/, '');
+  }
+
+  /** This connection, with calls that reject with the signal's reason once it is aborted. */
+  with(signal: AbortSignal): XenstoreConnection {
+    return withSignal(this, signal);
+  }
+
+  async close(): Promise<void> {
+    this.link.close();
+  }
+
+  private async readBuffer(path: string, tx: TransactionId): Promise<Buffer> {
+    return this.onPath('read', MESSAGE.read, path, tx);
+  }
+
+  private async onPath(name: string, type: number, path: string, tx: TransactionId): Promise<Buffer> {
+    const call = `xs_${name}(${path})`;
+    return this.call(call, type, stringBytes(path, call), tx);
+  }
+
+  private async call(call: string, type: number, payload: Uint8Array, tx: TransactionId): Promise<Buffer> {
+    const known = tx === 0 ? undefined : this.transactions.get(tx);
+    if (known !== undefined && known.wire === undefined) {
+      throw new XenError('EAGAIN', call, 'the connection was lost during the transaction');
+    }
+    if (payload.length > PAYLOAD_MAX_BYTES) {
+      throw new XenError('E2BIG', call, `${payload.length} bytes; a request holds ${PAYLOAD_MAX_BYTES}`);
+    }
+    return this.link.request(call, type, known?.wire ?? tx, payload);
+  }
+
+  /** The list from byte offset to byte offset, from the start again when it changes meanwhile. */
+  private async directoryInParts(path: string, tx: TransactionId): Promise<string[]> {
+    const call = `xs_directory(${path})`;
+    for (let tries = 1; tries <= TRANSACTION_TRIES; tries++) {
+      let names = '';
+      let generation: string | undefined;
+      for (;;) {
+        const payload = Buffer.concat([stringBytes(path, call), stringBytes(String(names.length), call)]);
+        const text = (await this.call(call, MESSAGE.directoryPart, payload, tx)).toString('latin1');
+        const nul = text.indexOf('\0');
+        generation ??= text.slice(0, nul);
+        if (generation !== text.slice(0, nul)) break;
+        const part = text.slice(nul + 1);
+        // An empty name closes the list.
+        if (part === '\0' || part.endsWith('\0\0')) return `${names}${part}`.split('\0').slice(0, -2);
+        names += part;
+      }
+    }
+    throw new XenError('EAGAIN', call, `the directory changed during each of ${TRANSACTION_TRIES} readings`);
+  }
+}
+
+const ZERO = Buffer.alloc(1);
+
+/** @throws XenError EINVAL for a NUL, which would end the string early */
+function stringBytes(text: string, call: string): Buffer {
+  if (text.includes('\0')) throw new XenError('EINVAL', call, 'a NUL in a string');
+  return Buffer.from(`${text}\0`, 'utf8');
+}
+
+function watchPayload(path: string, token: string): Buffer {
+  return Buffer.from(`${path}\0${token}\0`, 'utf8');
+}
+
+function stringsOf(payload: Buffer): string[] {
+  return payload.length === 0 ? [] : payload.toString('utf8').replace(/\0$/, '').split('\0');
+}

@@ -1,0 +1,162 @@
+// A store of oxenstored: a tree with the counts of its owners' nodes, and the rules of reading and changing it. The live store
+// is one, and each transaction has one of its own. Box of the chart: XenStore.
+// Source: tools/ocaml/xenstored/store.ml (Xen 4.17).
+import { fail } from '../failure.js';
+import type { StoreQuota } from '../limits.js';
+import type { Identity, Permissions } from '../permissions.js';
+import type { Parts } from './paths.js';
+import { isDom0, isOwner, permits } from './permits.js';
+import { find, type Node, namesOf, Tree } from './tree.js';
+
+/** Owner of a root whose owner was released. */
+const NOBODY = -1;
+
+export class Store {
+  readonly tree: Tree;
+  /** Nodes by owner: all of them in the live store, the change since the start in a transaction's. */
+  readonly counts: Map<number, number>;
+  private readonly base: Store | undefined;
+
+  constructor(base?: Store) {
+    this.base = base;
+    this.tree = base === undefined ? new Tree() : base.tree.version();
+    this.counts = new Map(base === undefined ? [[0, 1]] : []);
+  }
+
+  owned(domid: number): number {
+    return (this.counts.get(domid) ?? 0) + (this.base?.owned(domid) ?? 0);
+  }
+
+  count(domid: number, delta: number): void {
+    const next = (this.counts.get(domid) ?? 0) + delta;
+    if (next === 0) this.counts.delete(domid);
+    else this.counts.set(domid, next);
+  }
+
+  get root(): Node {
+    return this.tree.root;
+  }
+
+  /** @throws StoreFailure ENOENT, EACCES */
+  readable(client: Identity, parts: Parts): Node {
+    const node = find(this.root, parts) ?? fail('ENOENT');
+    if (!permits(client, node.permissions, 'read')) fail('EACCES');
+    return node;
+  }
+
+  names(client: Identity, parts: Parts): string[] {
+    return namesOf(this.readable(client, parts));
+  }
+
+  /** The parent exists, or this is the root. @throws StoreFailure E2BIG, EQUOTA, EACCES, ENOENT */
+  write(client: Identity, parts: Parts, value: string, quota: StoreQuota): void {
+    const { node, found } = this.deepest(parts);
+    if (value.length > quota.nodeSizeBytes) fail('E2BIG');
+    if (!found && !isDom0(client)) this.checkEntries(node.permissions[0]!.domid, quota);
+    if (!found && find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
+    if (!permits(client, node.permissions, 'write')) fail('EACCES');
+    if (!found) {
+      this.tree.create(parts, value, node.permissions);
+      this.count(node.permissions[0]!.domid, 1);
+    } else if (node.value === value) {
+      // The node itself stays the same object; what leads to it does not.
+      if (parts.length > 0) this.tree.change(parts, parts.length - 1);
+    } else {
+      this.tree.change(parts).value = value;
+    }
+  }
+
+  /** @returns false when the node is there already. @throws StoreFailure EQUOTA, EACCES */
+  mkdir(client: Identity, parts: Parts, quota: StoreQuota): boolean {
+    const { node, found } = this.deepest(parts);
+    if (!found && !isDom0(client)) this.checkEntries(node.permissions[0]!.domid, quota);
+    if (parts.length === 0) return true;
+    if (!found && find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
+    if (!permits(client, node.permissions, 'write')) fail('EACCES');
+    if (found) return false;
+    this.tree.create(parts, '', node.permissions);
+    this.count(node.permissions[0]!.domid, 1);
+    return true;
+  }
+
+  /** @returns false when there is no such node, but a parent of it. @throws StoreFailure ENOENT, EACCES */
+  rm(client: Identity, parts: Parts): boolean {
+    const node = find(this.root, parts);
+    if (node === undefined) {
+      if (find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
+      return false;
+    }
+    if (!permits(client, node.permissions, 'write')) fail('EACCES');
+    if (parts.length === 0) {
+      for (const child of node.children?.values() ?? []) this.uncount(child);
+      this.tree.change(parts).children = undefined;
+    } else {
+      this.uncount(node);
+      this.tree.remove(parts);
+    }
+    return true;
+  }
+
+  setPermissions(client: Identity, parts: Parts, permissions: Permissions): void {
+    const node = find(this.root, parts) ?? fail('ENOENT');
+    const owner = node.permissions[0]!.domid;
+    if (owner !== permissions[0]!.domid && !isDom0(client)) fail('EACCES');
+    if (parts.length > 0 && !isOwner(client, node.permissions)) fail('EACCES');
+    if (!permits(client, node.permissions, 'write')) fail('EACCES');
+    this.count(owner, -1);
+    this.count(permissions[0]!.domid, 1);
+    this.tree.change(parts).permissions = permissions;
+  }
+
+  /** Removes what a domain owned and its entries in permissions, as its release does; what nobody owns goes as well. */
+  forget(domid: number, removed: (path: Parts) => void, changed: (path: Parts, node: Node) => void): void {
+    const visit = (parts: Parts): void => {
+      const node = find(this.root, parts)!;
+      for (const name of namesOf(node)) {
+        const at = [...parts, name];
+        const child = node.children!.get(name)!;
+        const owner = child.permissions[0]!.domid;
+        if (owner === domid || owner === NOBODY) {
+          this.uncount(child);
+          this.tree.remove(at);
+          removed(at);
+        } else {
+          visit(at);
+        }
+      }
+      const now = find(this.root, parts)!;
+      const kept = now.permissions.filter((entry, at) => at === 0 || entry.domid !== domid);
+      if (kept.length !== now.permissions.length) {
+        this.tree.change(parts).permissions = kept;
+        changed(parts, find(this.root, parts)!);
+      }
+    };
+    visit([]);
+    const [first, ...others] = this.root.permissions;
+    if (first!.domid !== domid) return;
+    // The root cannot go: oxenstored leaves it to nobody.
+    this.count(domid, -1);
+    this.count(NOBODY, 1);
+    this.tree.change([]).permissions = [{ domid: NOBODY, access: first!.access }, ...others];
+    changed([], this.root);
+  }
+
+  uncount(node: Node): void {
+    this.count(node.permissions[0]!.domid, -1);
+    for (const child of node.children?.values() ?? []) this.uncount(child);
+  }
+
+  private deepest(parts: Parts): { node: Node; found: boolean } {
+    let node = this.root;
+    for (const name of parts) {
+      const child = node.children?.get(name);
+      if (child === undefined) return { node, found: false };
+      node = child;
+    }
+    return { node, found: true };
+  }
+
+  private checkEntries(owner: number, quota: StoreQuota): void {
+    if (owner > 0 && this.owned(owner) >= quota.nodes) fail('EQUOTA');
+  }
+}

@@ -1,0 +1,90 @@
+// A transaction of oxenstored: a store of its own, the requests that were made on it, and the three ways to commit it.
+// Box of the chart: XenStore. Source: tools/ocaml/xenstored/transaction.ml, process.ml transaction_replay (Xen 4.17).
+import type { Parts } from './paths.js';
+import { Store } from './store.js';
+import { find, type Node } from './tree.js';
+
+export type ChangeKind = 'write' | 'mkdir' | 'rm' | 'setPermissions';
+
+/** A change that watches hear of. */
+export interface Change {
+  readonly kind: ChangeKind;
+  readonly parts: Parts;
+}
+
+/** A request made in the transaction, with the payload that answered it or "E" and its errno. */
+export interface Operation {
+  readonly type: number;
+  readonly payload: string;
+  readonly answer: string;
+}
+
+export class Transaction {
+  readonly store: Store;
+  /** The live tree when it started. */
+  readonly oldRoot: Node;
+  readonly changes: Change[] = [];
+  readonly operations: Operation[] = [];
+  quotaReached = false;
+  private readLow: Parts | undefined;
+  private writeLow: Parts | undefined;
+
+  constructor(live: Store) {
+    this.store = new Store(live);
+    this.oldRoot = this.store.root;
+  }
+
+  noteRead(parts: Parts): void {
+    this.readLow = commonPrefix(parts, this.readLow);
+  }
+
+  noteWrite(parts: Parts): void {
+    this.writeLow = commonPrefix(parts, this.writeLow);
+  }
+
+  /** Takes effect on the live store when that is unchanged, or unchanged where this transaction read and wrote. */
+  commit(live: Store): boolean {
+    if (live.root === this.oldRoot) {
+      if (this.changes.length > 0) {
+        live.tree.replaceRoot(this.store.root);
+        this.mergeCounts(live);
+      }
+      return true;
+    }
+    if (!this.untouched(live.root, this.readLow) || !this.untouched(live.root, this.writeLow)) return false;
+    const node = this.writeLow === undefined ? undefined : find(this.store.root, this.writeLow);
+    if (this.writeLow !== undefined && node !== undefined) {
+      if (this.writeLow.length === 0) live.tree.replaceRoot(node);
+      else live.tree.put(this.writeLow, node);
+      this.mergeCounts(live);
+    }
+    return true;
+  }
+
+  private mergeCounts(live: Store): void {
+    for (const [domid, delta] of this.store.counts) live.count(domid, delta);
+  }
+
+  /** test_coalesce: the same node object in both trees under the same permissions, or in neither below a parent that is there. */
+  private untouched(current: Node, low: Parts | undefined): boolean {
+    if (low === undefined) return true;
+    const before = find(this.oldRoot, low);
+    const now = find(current, low);
+    if (before === undefined && now === undefined) {
+      return find(this.oldRoot, low, low.length - 1) !== undefined && find(current, low, low.length - 1) !== undefined;
+    }
+    if (before !== now) return false;
+    for (let depth = 0; depth <= low.length; depth++) {
+      const [a, b] = [find(this.oldRoot, low, depth)!.permissions, find(current, low, depth)!.permissions];
+      if (a !== b && JSON.stringify(a) !== JSON.stringify(b)) return false;
+    }
+    return true;
+  }
+}
+
+function commonPrefix(a: Parts, b: Parts | undefined): Parts {
+  if (b === undefined) return a;
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return a.slice(0, length);
+}

@@ -1,0 +1,81 @@
+// CONTROL of the C daemon, the commands that make sense here. Box of the chart: XenStore.
+// Source: tools/xenstore/xenstored_control.c (Xen 4.17).
+
+import type { ControlHooks } from '../engine.js';
+import { fail } from '../failure.js';
+import type { StoreQuota } from '../limits.js';
+import { intOf, unsignedOf } from './numbers.js';
+import type { Store } from './store.js';
+
+const HELP =
+  'check\t\nlog\ton|off\nlive-update\t[-c <cmdline>] [-F] [-t <timeout>] <file>\nprint\t<string>\n' +
+  'quota\t[set <name> <val>|<domid>]\nquota-soft\t[set <name> <val>]\nhelp\t\n\0';
+
+const QUOTA_NAMES: readonly [name: string, key: keyof StoreQuota, description: string][] = [
+  ['nodes', 'nodes', 'Nodes per domain'],
+  ['watches', 'watches', 'Watches per domain'],
+  ['transactions', 'transactions', 'Transactions per domain'],
+  ['transaction-nodes', 'transactionNodes', 'Max. number of accessed nodes per transaction'],
+  ['node-size', 'nodeSizeBytes', 'Max. size of a node'],
+  ['path-max', 'pathBytes', 'Max. length of a node path'],
+  ['permissions', 'permissions', 'Max. number of permissions per node'],
+];
+
+/**
+ * Answers `payload` of a CONTROL request.
+ * @throws StoreFailure EINVAL for an unknown command or wrong arguments, ENOENT for the quota of an unknown domain
+ */
+export function control(store: Store, payload: string, hooks: ControlHooks, describe: (domid: number) => string): string {
+  const words = payload.split('\0');
+  if (words.length < 2) fail('EINVAL');
+  const [command, ...args] = words.slice(0, -1);
+  switch (command) {
+    case 'check':
+      if (args.length > 0) fail('EINVAL');
+      return 'OK\0';
+    case 'log':
+      if (args.length !== 1 || (args[0] !== 'on' && args[0] !== 'off')) fail('EINVAL');
+      hooks.log?.(args[0] === 'on');
+      return 'OK\0';
+    case 'print':
+      if (args.length !== 1) fail('EINVAL');
+      hooks.print?.(args[0]!);
+      return 'OK\0';
+    case 'help':
+      if (args.length > 0) fail('EINVAL');
+      return HELP;
+    case 'quota':
+      return quota(store, args, describe);
+    case 'quota-soft':
+      return args.length === 0 ? 'Quota settings:\n\0' : fail('EINVAL');
+    case 'live-update':
+      return liveUpdate(args, hooks);
+    default:
+      return fail('EINVAL');
+  }
+}
+
+function quota(store: Store, args: readonly string[], describe: (domid: number) => string): string {
+  if (args.length === 0) {
+    const lines = QUOTA_NAMES.map(([name, key, text]) => `${name.padEnd(17)}: ${String(store.quota[key]).padStart(8)} ${text}\n`);
+    return `Quota settings:\n${lines.join('')}\0`;
+  }
+  if (args[0] === 'set') {
+    const value = intOf(args[2] ?? '');
+    const known = QUOTA_NAMES.find(([name]) => name === args[1]);
+    if (args.length !== 3 || value < 1 || known === undefined) fail('EINVAL');
+    store.quota = { ...store.quota, [known[1]]: value };
+    return 'OK\0';
+  }
+  if (args.length !== 1) fail('EINVAL');
+  return describe(unsignedOf(args[0]!));
+}
+
+/** `-s` starts it; the binary and its command line are not ours to take from a client. */
+function liveUpdate(args: readonly string[], hooks: ControlHooks): string {
+  if (args.length < 1) fail('EINVAL');
+  if (args[0] === '-a') return 'No live-update session active.\0';
+  if (args[0] !== '-s' || hooks.restart === undefined) fail('EINVAL');
+  hooks.restart();
+  return 'OK\0';
+}

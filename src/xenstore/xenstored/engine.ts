@@ -1,0 +1,378 @@
+// The C daemon's personality: each request as its wire_funcs answer it. Box of the chart: XenStore.
+// Sources: tools/xenstore/xenstored_{core,watch,transaction,domain}.c (Xen 4.17).
+import { type ClientState, createClientState } from '../client-state.js';
+import type { XenstorePermission } from '../connection.js';
+import type { ControlHooks, Engine, EngineOptions, JournalChange, StoredNode } from '../engine.js';
+import { fail, StoreFailure } from '../failure.js';
+import { QUOTA, type StoreQuota } from '../limits.js';
+import { type Permissions, permissionsText } from '../permissions.js';
+import { type Watch, watchKey } from '../watches.js';
+import { MESSAGE, type Outbox, PAYLOAD_MAX_BYTES, type Request } from '../wire.js';
+import { control } from './control.js';
+import { checkStore } from './invariants.js';
+import { childOf, isValidName } from './names.js';
+import { listingOf } from './nodes.js';
+import { domidOf, intOf, unsignedOf } from './numbers.js';
+import { placeNode } from './restore.js';
+import { type Client, Store } from './store.js';
+import { Transaction } from './transaction.js';
+
+const OK = 'OK\0';
+const DOMID_SELF = 0x7ff0;
+const RELATIVE_PATH_MAX = 2048;
+/** Only domain 0 may send these. */
+const PRIVILEGED: ReadonlySet<number> = new Set([
+  MESSAGE.control,
+  MESSAGE.introduce,
+  MESSAGE.release,
+  MESSAGE.isDomainIntroduced,
+  MESSAGE.resume,
+  MESSAGE.setTarget,
+]);
+const KNOWN: ReadonlySet<number> = new Set(Object.values(MESSAGE).filter((type) => type !== MESSAGE.watchEvent && type !== MESSAGE.error));
+
+export class XenstoredEngine implements Engine {
+  readonly personality = 'xenstored';
+  readonly store: Store;
+  onDomain: Engine['onDomain'];
+  private readonly clients = new Set<Client>();
+  private readonly hooks: ControlHooks;
+  private order = 0;
+
+  constructor(options: EngineOptions = {}) {
+    this.store = new Store({ ...QUOTA.xenstored, ...options.quota }, options.domainExists ?? (() => true), options.journal);
+    this.hooks = options.control ?? {};
+  }
+
+  get quota(): StoreQuota {
+    return this.store.quota;
+  }
+
+  connect(domid: number, out: Outbox): Client {
+    if (domid !== 0) this.store.domains.allocate(domid, this.store.generation);
+    const client = createClientState<Transaction>(domid, out);
+    this.clients.add(client);
+    return client;
+  }
+
+  disconnect(client: ClientState): void {
+    this.reset(client as Client);
+    this.clients.delete(client as Client);
+  }
+
+  process(state: ClientState, request: Request): void {
+    const client = state as Client;
+    const { type, requestId, txId } = request;
+    this.store.request++;
+    // A domain that was released may still have a connection of this process.
+    if (client.domid !== 0) this.store.domains.allocate(client.domid, this.store.generation);
+    try {
+      if (!KNOWN.has(type)) fail('ENOSYS');
+      if (client.domid !== 0 && PRIVILEGED.has(type)) fail('EACCES');
+      let tx: Transaction | undefined;
+      if (txId !== 0 && type !== MESSAGE.watch && type !== MESSAGE.unwatch) tx = client.transactions.get(txId) ?? fail('ENOENT');
+      if (type === MESSAGE.watch) {
+        const watch = this.watch(client, request);
+        client.out.reply(type, requestId, txId, OK);
+        this.store.tell(watch, watch.path);
+        return;
+      }
+      const payload = this.perform(client, tx, request);
+      if (payload.length > PAYLOAD_MAX_BYTES) fail('E2BIG');
+      client.out.reply(type, requestId, txId, payload);
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      client.out.reply(MESSAGE.error, requestId, txId, `${error.errno}\0`);
+    }
+  }
+
+  private perform(client: Client, tx: Transaction | undefined, request: Request): string {
+    const { store } = this;
+    switch (request.type) {
+      case MESSAGE.read:
+        return (store.find(client, tx, this.name(client, request), 'read') ?? fail('ENOENT')).value;
+      case MESSAGE.write: {
+        const { bytes, start, end } = request;
+        const nul = bytes.indexOf(0, start);
+        if (nul < 0 || nul >= end) fail('EINVAL');
+        store.write(client, tx, store.absolute(client, bytes.latin1Slice(start, nul)), bytes.latin1Slice(nul + 1, end));
+        return OK;
+      }
+      case MESSAGE.directory:
+        return listingOf(store.find(client, tx, this.name(client, request), 'read') ?? fail('ENOENT'));
+      case MESSAGE.getPermissions: {
+        const node = store.find(client, tx, this.name(client, request), 'read') ?? fail('ENOENT');
+        return permissionsText(node.permissions, (domid) => String(domid | 0));
+      }
+      case MESSAGE.mkdir:
+        store.mkdir(client, tx, this.name(client, request));
+        return OK;
+      case MESSAGE.rm:
+        store.rm(client, tx, this.name(client, request));
+        return OK;
+      case MESSAGE.setPermissions:
+        this.setPermissions(client, tx, request);
+        return OK;
+      case MESSAGE.transactionStart:
+        return `${this.start(client, tx)}\0`;
+      case MESSAGE.transactionEnd:
+        this.end(client, tx, request);
+        return OK;
+      case MESSAGE.unwatch:
+        this.unwatch(client, request);
+        return OK;
+      case MESSAGE.directoryPart:
+        return this.directoryPart(client, tx, request);
+      case MESSAGE.getDomainPath:
+        return `/local/domain/${unsignedOf(oneString(request))}\0`;
+      case MESSAGE.resetWatches:
+        this.reset(client);
+        return OK;
+      case MESSAGE.isDomainIntroduced: {
+        const domid = unsignedOf(oneString(request));
+        return domid === DOMID_SELF || store.domains.introduced(domid) !== undefined ? 'T\0' : 'F\0';
+      }
+      case MESSAGE.introduce:
+        this.introduce(request);
+        return OK;
+      case MESSAGE.release:
+        this.release(this.namedDomain(request));
+        return OK;
+      case MESSAGE.resume:
+        this.namedDomain(request);
+        return OK;
+      case MESSAGE.setTarget:
+        this.setTarget(request);
+        return OK;
+      case MESSAGE.control:
+        return control(store, text(request), this.hooks, (domid) => this.describe(domid));
+      default:
+        return fail('ENOSYS');
+    }
+  }
+
+  *nodes(from = '/'): Generator<StoredNode> {
+    const node = this.store.live.get(from);
+    if (node === undefined) return;
+    yield { path: from, value: node.value, permissions: node.permissions };
+    if (node.children !== undefined) for (const name of node.children) yield* this.nodes(childOf(from, name));
+  }
+
+  nodesByOwner(): Map<number, number> {
+    return new Map([...this.store.domains.all()].filter(({ nodes }) => nodes !== 0).map(({ domid, nodes }) => [domid, nodes]));
+  }
+
+  introducedDomains(): { domid: number; gfn: string; port: number }[] {
+    return [...this.store.domains.all()]
+      .filter(({ domid, introduced }) => introduced && domid !== 0)
+      .map(({ domid, gfn, port }) => ({ domid, gfn, port }));
+  }
+
+  specialPermissions(): ReadonlyMap<string, Permissions> {
+    return this.store.special;
+  }
+
+  restore(change: JournalChange): void {
+    const { store } = this;
+    switch (change.kind) {
+      case 'set':
+        store.domains.refer(change.permissions, 0);
+        if (store.special.has(change.path)) store.special.set(change.path, change.permissions);
+        else placeNode(store, change.path, change.value, change.permissions);
+        break;
+      case 'remove':
+        if (store.live.has(change.path) && change.path !== '/') store.remove(undefined, change.path);
+        break;
+      case 'introduce':
+        Object.assign(store.domains.allocate(change.domid, 0), { introduced: true, gfn: change.gfn, port: change.port });
+        break;
+      case 'release':
+        if (store.domains.introduced(change.domid) !== undefined) store.domains.forget(change.domid);
+        break;
+    }
+  }
+
+  checkInvariants(): void {
+    checkStore(this.store, this.clients);
+  }
+
+  /** The one path of a request, absolute. */
+  private name(client: Client, request: Request): string {
+    const name = oneString(request);
+    return name.charCodeAt(0) === 0x2f ? name : this.store.absolute(client, name);
+  }
+
+  private setPermissions(client: Client, tx: Transaction | undefined, request: Request): void {
+    const { store } = this;
+    const strings = text(request).split('\0');
+    // What follows the last NUL is no string; it is not looked at, but the permissions before it are read through their NULs.
+    strings.pop();
+    if (strings.length < 2) fail('EINVAL');
+    const [path, ...entries] = strings as [string, ...string[]];
+    if (client.domid !== 0 && entries.length > store.quota.permissions) fail('ENOSPC');
+    const permissions = entries.map((entry): XenstorePermission => {
+      const domid = domidOf(entry.slice(1));
+      const access = entry[0];
+      if (domid === undefined || (access !== 'n' && access !== 'r' && access !== 'w' && access !== 'b')) fail('EINVAL');
+      return { domid, access };
+    });
+    store.domains.refer(permissions, store.generation);
+    if (store.domains.find(permissions[0]!.domid) === undefined) fail('ENOENT');
+    if (path.startsWith('@')) {
+      const before = store.special.get(path) ?? fail('EINVAL');
+      const may = store.domains.isOwner(client, before);
+      if (!may) fail('EACCES');
+      store.special.set(path, permissions);
+      store.journal?.set(path, '', permissions);
+      return;
+    }
+    store.setPermissions(client, tx, store.absolute(client, path), permissions);
+  }
+
+  private start(client: Client, tx: Transaction | undefined): number {
+    if (tx !== undefined) fail('EBUSY');
+    if (client.domid !== 0 && client.transactions.size > this.quota.transactions) fail('ENOSPC');
+    this.store.generation++;
+    let id = client.nextTransaction;
+    while (id === 0 || client.transactions.has(id)) id = (id + 1) >>> 0;
+    client.nextTransaction = (id + 1) >>> 0;
+    client.transactions.set(
+      id,
+      new Transaction(this.store.live, client.domid === 0 ? Number.POSITIVE_INFINITY : this.quota.transactionNodes),
+    );
+    return id;
+  }
+
+  private end(client: Client, tx: Transaction | undefined, request: Request): void {
+    const how = oneString(request);
+    if (how !== 'T' && how !== 'F') fail('EINVAL');
+    if (tx === undefined) fail('ENOENT');
+    client.transactions.delete(request.txId);
+    if (how === 'T') this.store.commit(client, tx);
+  }
+
+  private watch(client: Client, request: Request): Watch {
+    const strings = text(request).split('\0');
+    if (strings.length !== 3) fail('EINVAL');
+    const [given, token] = strings as [string, string];
+    const path = this.store.absolute(client, given);
+    if (given.startsWith('@') ? given.length > RELATIVE_PATH_MAX : !isValidName(path, this.quota.pathBytes)) fail('EINVAL');
+    const key = watchKey(path, token);
+    if (client.watches.has(key)) fail('EEXIST');
+    if (client.domid !== 0 && client.watches.size > this.quota.watches) fail('E2BIG');
+    const relative = !given.startsWith('/') && !given.startsWith('@');
+    const watch: Watch = { client, path, token, hidden: relative ? client.home.length + 1 : 0, order: ++this.order };
+    client.watches.set(key, watch);
+    this.store.index.add(watch);
+    return watch;
+  }
+
+  private unwatch(client: Client, request: Request): void {
+    const strings = text(request).split('\0');
+    if (strings.length !== 3) fail('EINVAL');
+    const key = watchKey(this.store.absolute(client, strings[0]!), strings[1]!);
+    const watch = client.watches.get(key) ?? fail('ENOENT');
+    client.watches.delete(key);
+    this.store.index.delete(watch);
+  }
+
+  private reset(client: Client): void {
+    for (const watch of client.watches.values()) this.store.index.delete(watch);
+    client.watches.clear();
+    client.transactions.clear();
+  }
+
+  /** generation, then names from a byte offset as far as they fit, then an empty name when the last one is among them. */
+  private directoryPart(client: Client, tx: Transaction | undefined, request: Request): string {
+    const strings = text(request).split('\0');
+    if (strings.length !== 3) fail('EINVAL');
+    const node = this.store.find(client, tx, this.store.absolute(client, strings[0]!), 'read') ?? fail('ENOENT');
+    const generation = `${node.generation}\0`;
+    const names = listingOf(node);
+    const offset = intOf(strings[1]!) >>> 0;
+    if (offset >= names.length) return `${generation}\0`;
+    const room = PAYLOAD_MAX_BYTES - generation.length - 1;
+    let length = 0;
+    while (offset + length < names.length) {
+      const next = names.indexOf('\0', offset + length) + 1 - offset;
+      if (next > room) break;
+      length = next;
+    }
+    return `${generation}${names.slice(offset, offset + length)}${offset + length === names.length ? '\0' : ''}`;
+  }
+
+  private introduce(request: Request): void {
+    const strings = text(request).split('\0');
+    if (strings.length < 4) fail('EINVAL');
+    const domid = unsignedOf(strings[0]!);
+    const port = intOf(strings[2]!);
+    if (port === 0) fail('EINVAL');
+    const { store } = this;
+    const domain = store.domains.allocate(domid, store.generation);
+    const known = domain.introduced;
+    domain.introduced = true;
+    domain.gfn = strings[1]!;
+    domain.port = port;
+    store.journal?.introduce(domid, domain.gfn, port);
+    if (!known) store.fireSpecial('@introduceDomain');
+    for (const client of this.clients) if (client.domid === domid && domid !== 0) this.reset(client);
+    if (!known) this.onDomain?.(domid, true);
+  }
+
+  private namedDomain(request: Request): number {
+    const domid = unsignedOf(oneString(request));
+    if (domid === 0) fail('EINVAL');
+    if (this.store.domains.introduced(domid) === undefined) fail('ENOENT');
+    return domid;
+  }
+
+  private release(domid: number): void {
+    const { store } = this;
+    for (const client of this.clients) {
+      if (client.domid === domid) this.reset(client);
+      if (client.target === domid) client.target = undefined;
+    }
+    store.removeOwnedBy(domid);
+    store.domains.forget(domid);
+    store.journal?.release(domid);
+    store.fireSpecial('@releaseDomain');
+    this.onDomain?.(domid, false);
+  }
+
+  private setTarget(request: Request): void {
+    const strings = text(request).split('\0');
+    if (strings.length < 3) fail('EINVAL');
+    const [domid, target] = [unsignedOf(strings[0]!), unsignedOf(strings[1]!)];
+    for (const id of [domid, target]) if (this.store.domains.introduced(id) === undefined) fail('ENOENT');
+    for (const client of this.clients) if (client.domid === domid) client.target = target;
+  }
+
+  private describe(domid: number): string {
+    const domain = this.store.domains.find(domid) ?? fail('ENOENT');
+    const own = domid === 0 ? [] : [...this.clients].filter((client) => client.domid === domid);
+    const sum = (of: (client: Client) => number): number => own.reduce((total, client) => total + of(client), 0);
+    const line = (name: string, value: number): string => `${name.padEnd(16)}: ${String(value).padStart(8)}\n`;
+    return (
+      `Domain ${domid}:\n${line('nodes', domain.nodes)}${line(
+        'watches',
+        sum(({ watches }) => watches.size),
+      )}` +
+      `${line(
+        'transactions',
+        sum(({ transactions }) => transactions.size),
+      )}\0`
+    );
+  }
+}
+
+function text({ bytes, start, end }: Request): string {
+  return bytes.latin1Slice(start, end);
+}
+
+/** The payload is exactly one string with its NUL at the end; the daemon answers a stale errno otherwise, we EINVAL. */
+function oneString({ bytes, start, end }: Request): string {
+  if (end === start || bytes[end - 1] !== 0) fail('EINVAL');
+  const string = bytes.latin1Slice(start, end - 1);
+  if (string.includes('\0')) fail('EINVAL');
+  return string;
+}

@@ -1,0 +1,30 @@
+// What must hold of the C personality's store after every request. Box of the chart: XenStore.
+import { sameWatches } from '../watch-invariants.js';
+import { childOf, lastPart, parentOf } from './names.js';
+import type { Client, Store } from './store.js';
+
+/** @throws Error naming what does not hold */
+export function checkStore(store: Store, clients: ReadonlySet<Client>): void {
+  const owned = new Map<number, number>();
+  for (const [path, node] of store.live) {
+    const owner = node.permissions[0]!.domid;
+    owned.set(owner, (owned.get(owner) ?? 0) + 1);
+    if (path !== '/' && !store.live.get(parentOf(path))?.children?.has(lastPart(path)))
+      throw new Error(`${path} is not among its parent's children`);
+    let bytes = 0;
+    for (const name of node.children ?? []) {
+      bytes += name.length + 1;
+      if (!store.live.has(childOf(path, name))) throw new Error(`${path} names a child ${name} that is not there`);
+    }
+    if (bytes !== node.childBytes) throw new Error(`${path} counts ${node.childBytes} bytes of names, has ${bytes}`);
+    if (node.generation > store.generation) throw new Error(`${path} is newer than the store`);
+  }
+  for (const domain of store.domains.all()) {
+    if (domain.nodes !== (owned.get(domain.domid) ?? 0)) {
+      throw new Error(`domain ${domain.domid} is charged for ${domain.nodes} nodes, owns ${owned.get(domain.domid) ?? 0}`);
+    }
+    owned.delete(domain.domid);
+  }
+  if (owned.size > 0) throw new Error(`nodes of domains that are not known: ${[...owned.keys()].join(', ')}`);
+  sameWatches(store.index, clients);
+}

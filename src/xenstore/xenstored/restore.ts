@@ -1,0 +1,24 @@
+// Puts the nodes of a journal in place: in any order, without watches and without checks. Box of the chart: XenStore.
+import type { Permissions } from '../permissions.js';
+import { lastPart, parentOf } from './names.js';
+import { addChild, newNode } from './nodes.js';
+import type { Store } from './store.js';
+
+/** Makes or changes the node; parents that are missing yet are made like it, and get their own values later. */
+export function placeNode(store: Store, path: string, value: string, permissions: Permissions): void {
+  const node = store.live.get(path);
+  store.generation++;
+  if (node !== undefined) {
+    store.domains.count(node.permissions[0]!.domid, -1);
+    store.domains.count(permissions[0]!.domid, 1);
+    Object.assign(node, { value, permissions, since: store.generation, generation: store.generation });
+    return;
+  }
+  const parentName = parentOf(path);
+  if (!store.live.has(parentName)) placeNode(store, parentName, '', permissions);
+  const parent = store.live.get(parentName)!;
+  addChild(parent, lastPart(path));
+  parent.generation = store.generation;
+  store.live.set(path, newNode(value, permissions, store.generation, store.generation));
+  store.domains.count(permissions[0]!.domid, 1);
+}

@@ -1,0 +1,345 @@
+// The nodes of the C daemon with the rules of reading, creating, changing and removing them, in and out of transactions.
+// Box of the chart: XenStore. Source: tools/xenstore/xenstored_core.c (Xen 4.17), function by function.
+import type { ClientState } from '../client-state.js';
+import type { Journal } from '../engine.js';
+import { fail, StoreFailure } from '../failure.js';
+import type { StoreQuota } from '../limits.js';
+import type { Access, Permissions } from '../permissions.js';
+import { type Watch, WatchIndex } from '../watches.js';
+import { PAYLOAD_MAX_BYTES } from '../wire.js';
+import { Domains } from './domains.js';
+import { canonical, childOf, isValidName, lastPart, parentOf } from './names.js';
+import { addChild, copyOf, type Node, newNode, removeChild } from './nodes.js';
+import type { Transaction } from './transaction.js';
+
+/** Bytes of a node's record beside its value, names and permissions (struct xs_tdb_record_hdr). */
+const RECORD_BYTES = 24;
+const PERMISSION_BYTES = 8;
+const DOM0_ONLY: Permissions = [{ domid: 0, access: 'n' }];
+
+export type Client = ClientState<Transaction>;
+type Tx = Transaction | undefined;
+
+export class Store {
+  readonly live = new Map<string, Node>();
+  readonly index = new WatchIndex();
+  readonly domains: Domains;
+  /** Who hears of introductions and releases, by the event's name. */
+  readonly special = new Map<string, Permissions>([
+    ['@introduceDomain', DOM0_ONLY],
+    ['@releaseDomain', DOM0_ONLY],
+  ]);
+  /** Rises with each change of any node. */
+  generation = 0;
+  /** Number of the request that is being answered. */
+  request = 1;
+  quota: StoreQuota;
+  journal: Journal | undefined;
+
+  constructor(quota: StoreQuota, exists: (domid: number) => boolean, journal: Journal | undefined) {
+    this.quota = quota;
+    this.domains = new Domains(exists);
+    this.journal = journal;
+    this.live.set('/', newNode('', DOM0_ONLY, 0, this.generation));
+    this.live.set('/tool', newNode('', DOM0_ONLY, 0, this.generation));
+    this.live.set('/tool/xenstored', newNode('', DOM0_ONLY, 0, this.generation));
+    addChild(this.live.get('/')!, 'tool');
+    addChild(this.live.get('/tool')!, 'xenstored');
+    this.domains.count(0, 3);
+  }
+
+  /**
+   * The node that a request names, or undefined when there is none and the client may know that.
+   * @throws StoreFailure EINVAL, EACCES; ENOSPC past a transaction's limit
+   */
+  find(client: Client, tx: Tx, name: string, access: Access): Node | undefined {
+    if (tx === undefined && client.domid === 0) {
+      const node = this.live.get(name);
+      if (node !== undefined) return node;
+    }
+    const valid = isValidName(name, this.quota.pathBytes);
+    const node = valid ? this.read(tx, name) : undefined;
+    if (node !== undefined && this.permits(client, node, access)) return node;
+    // A client that may not even read the nearest parent learns nothing about the node.
+    if (!this.parentsPermit(client, tx, name, access)) fail('EACCES');
+    if (!valid) fail('EINVAL');
+    if (node !== undefined) fail('EACCES');
+    return undefined;
+  }
+
+  read(tx: Tx, name: string): Node | undefined {
+    return tx === undefined ? this.live.get(name) : tx.read(name);
+  }
+
+  permits(client: Client, node: Node, access: Access): boolean {
+    return client.domid === 0 || this.domains.permits(client, node.permissions, node.since, access);
+  }
+
+  write(client: Client, tx: Tx, name: string, value: string): void {
+    const existing = this.find(client, tx, name, 'write');
+    if (existing === undefined) {
+      this.create(client, tx, name, value);
+    } else {
+      this.checkSize(client, tx, existing.permissions.length, value.length, existing.childBytes);
+      this.change(tx, name).value = value;
+      if (tx === undefined) this.journal?.set(name, value, existing.permissions);
+    }
+    this.fire(tx, name, false);
+  }
+
+  mkdir(client: Client, tx: Tx, name: string): void {
+    if (this.find(client, tx, name, 'write') !== undefined) return;
+    this.create(client, tx, name, '');
+    this.fire(tx, name, false);
+  }
+
+  rm(client: Client, tx: Tx, name: string): void {
+    if (this.find(client, tx, name, 'write') === undefined) {
+      if (this.read(tx, parentOf(name)) === undefined) fail('ENOENT');
+      return;
+    }
+    if (name === '/') fail('EINVAL');
+    this.remove(tx, name);
+  }
+
+  setPermissions(client: Client, tx: Tx, name: string, permissions: Permissions): void {
+    const node = this.find(client, tx, name, 'write') ?? fail('ENOENT');
+    if (!this.domains.isOwner(client, node.permissions)) fail('EACCES');
+    if (client.domid !== 0 && permissions[0]!.domid !== node.permissions[0]!.domid) fail('EPERM');
+    this.checkSize(client, tx, permissions.length, node.value.length, node.childBytes);
+    const before = node.permissions;
+    const { since } = node;
+    this.count(tx, before[0]!.domid, -1);
+    this.count(tx, permissions[0]!.domid, 1);
+    const changed = this.change(tx, name);
+    changed.permissions = permissions;
+    changed.since = this.generation;
+    if (tx === undefined) this.journal?.set(name, changed.value, permissions);
+    this.fire(tx, name, false, { permissions: before, since });
+  }
+
+  /** Removes a node that exists, with all below it, children first. */
+  remove(tx: Tx, name: string): void {
+    const parentName = parentOf(name);
+    if (this.read(tx, parentName) === undefined) fail('EINVAL');
+    this.removeBelow(tx, name, name);
+    removeChild(this.change(tx, parentName), lastPart(name));
+  }
+
+  /** @throws StoreFailure EAGAIN, ENOMEM, ENOSPC; nothing is changed then */
+  commit(client: Client, tx: Transaction): void {
+    if (tx.failed) fail('ENOMEM');
+    for (const domid of tx.counts.keys()) {
+      // A domain released meanwhile may own nodes again only while the hypervisor knows it.
+      this.domains.refer([{ domid, access: 'n' }], this.generation);
+      if (this.domains.find(domid) === undefined) fail('ENOMEM');
+    }
+    if (client.domid !== 0 && tx.created) {
+      for (const [domid, delta] of tx.counts) {
+        if (domid !== 0 && (this.domains.find(domid)?.nodes ?? 0) + delta >= this.quota.nodes) fail('ENOSPC');
+      }
+    }
+    if (tx.conflicts()) fail('EAGAIN');
+    // Counts first: the invariants hold for whoever hears of the events.
+    for (const [domid, delta] of tx.counts) this.domains.count(domid, delta);
+    for (const [name, access] of tx.accessed) {
+      if (!access.modified) continue;
+      if (access.node !== undefined) {
+        access.node.generation = ++this.generation;
+        this.live.set(name, access.node);
+        this.journal?.set(name, access.node.value, access.node.permissions);
+      } else if (this.live.delete(name)) {
+        this.journal?.remove(name);
+      }
+      if (access.fire !== 'no') {
+        const before = access.permissions === undefined ? undefined : { permissions: access.permissions, since: this.generation };
+        this.fire(undefined, name, access.fire === 'exact', before);
+      }
+    }
+  }
+
+  /** Tells the watches of a change, or remembers to do so at the commit. */
+  fire(tx: Tx, name: string, exact: boolean, before?: Pick<Node, 'permissions' | 'since'>, removed?: Node): void {
+    if (tx !== undefined) {
+      tx.queue(name, exact);
+      return;
+    }
+    if (this.index.size === 0) return;
+    const lists = exact ? [this.index.at(name)] : this.index.above(name);
+    const watches = lists.length === 1 ? lists[0]! : lists.flat().sort((a, b) => a.order - b.order);
+    for (const watch of watches) {
+      if (watch.client.domid !== 0 && !this.mayHear(watch.client as Client, name, before, removed)) continue;
+      this.tell(watch, name);
+    }
+  }
+
+  /** Introductions and releases: for those whom the event's permissions let read. */
+  fireSpecial(name: '@introduceDomain' | '@releaseDomain'): void {
+    const permissions = this.special.get(name)!;
+    for (const watch of this.index.at(name)) {
+      if (this.domains.permits(watch.client, permissions, this.generation, 'read')) this.tell(watch, name);
+    }
+  }
+
+  /** One event; the same one twice in one request is sent once, as it would still wait in the daemon's queue. */
+  tell(watch: Watch, name: string): void {
+    const path = watch.hidden === 0 ? name : name.slice(watch.hidden);
+    if (path.length + watch.token.length + 2 > PAYLOAD_MAX_BYTES) return;
+    const { client } = watch;
+    if (client.toldBy !== this.request) {
+      client.toldBy = this.request;
+      client.told.clear();
+    }
+    if (!name.startsWith('@')) {
+      const key = `${path}\0${watch.token}`;
+      if (client.told.has(key)) return;
+      client.told.add(key);
+    }
+    client.out.event(path, watch.token);
+  }
+
+  /** Removes what a domain owned, as its release does. */
+  removeOwnedBy(domid: number): void {
+    const domain = this.domains.find(domid)!;
+    const visit = (name: string): void => {
+      if (domain.nodes <= 0) return;
+      const node = this.live.get(name);
+      if (node === undefined) return;
+      if (node.permissions[0]!.domid === domid && name !== '/') {
+        this.remove(undefined, name);
+        return;
+      }
+      if (node.children !== undefined) for (const child of [...node.children]) visit(childOf(name, child));
+    };
+    visit('/');
+    for (const [event, permissions] of this.special) {
+      const kept = permissions.filter((entry, at) => at === 0 || entry.domid !== domid);
+      if (kept[0]!.domid === domid) kept[0] = { domid: 0, access: kept[0]!.access };
+      if (kept.length !== permissions.length || kept[0] !== permissions[0]) {
+        this.special.set(event, kept);
+        this.journal?.set(event, '', kept);
+      }
+    }
+  }
+
+  absolute(client: Client, name: string): string {
+    return canonical(name, client.home);
+  }
+
+  /** The live node, made one that may be changed in place. */
+  private change(tx: Tx, name: string): Node {
+    const generation = ++this.generation;
+    if (tx !== undefined) return tx.change(name, generation);
+    let node = this.live.get(name)!;
+    if (node.held) {
+      node = copyOf(node);
+      this.live.set(name, node);
+    }
+    node.generation = generation;
+    return node;
+  }
+
+  /** Makes the node and its missing parents, as their parent's permissions say; who may write was checked. */
+  private create(client: Client, tx: Tx, name: string, value: string): void {
+    const missing = [name];
+    let parentName = parentOf(name);
+    let parent = this.read(tx, parentName);
+    while (parent === undefined) {
+      missing.push(parentName);
+      parentName = parentOf(parentName);
+      parent = this.read(tx, parentName);
+    }
+    if (tx !== undefined) tx.created = true;
+    const [first, ...others] = parent.permissions;
+    const own = client.domid !== 0 && first!.domid !== client.domid;
+    const permissions = own ? [{ domid: client.domid, access: first!.access }, ...others] : parent.permissions;
+    this.checkCreation(client, tx, missing, parent, permissions.length, value);
+    const { since } = parent;
+    for (let at = 0; at < missing.length; at++) {
+      const path = missing[at]!;
+      const node = newNode(at === 0 ? value : '', permissions, since, ++this.generation);
+      if (at > 0) addChild(node, lastPart(missing[at - 1]!));
+      if (tx === undefined) this.live.set(path, node);
+      else tx.create(path, node);
+      this.count(tx, permissions[0]!.domid, 1);
+    }
+    addChild(this.change(tx, parentName), lastPart(missing.at(-1)!));
+    if (tx === undefined && this.journal !== undefined) {
+      for (const path of missing.slice().reverse()) this.journal.set(path, this.live.get(path)!.value, permissions);
+    }
+  }
+
+  /** The daemon writes from the leaf up and undoes all when a step meets a quota; here it is known before the first step. */
+  private checkCreation(client: Client, tx: Tx, missing: readonly string[], parent: Node, entries: number, value: string): void {
+    if (client.domid === 0) return;
+    try {
+      const owned = this.domains.find(client.domid)?.nodes ?? 0;
+      // In a transaction the count of the live store decides here, and the commit counts again.
+      if (owned + (tx === undefined ? missing.length - 1 : 0) >= this.quota.nodes) fail('ENOSPC');
+      this.checkSize(client, undefined, entries, value.length, 0);
+      for (let at = 1; at < missing.length; at++) this.checkSize(client, undefined, entries, 0, lastPart(missing[at - 1]!).length + 1);
+      this.checkSize(
+        client,
+        undefined,
+        parent.permissions.length,
+        parent.value.length,
+        parent.childBytes + lastPart(missing.at(-1)!).length + 1,
+      );
+    } catch (error) {
+      if (tx !== undefined && error instanceof StoreFailure) tx.failed = true;
+      throw error;
+    }
+  }
+
+  private checkSize(client: Client, tx: Tx, entries: number, valueBytes: number, childBytes: number): void {
+    if (client.domid === 0) return;
+    if (RECORD_BYTES + entries * PERMISSION_BYTES + valueBytes + childBytes < this.quota.nodeSizeBytes) return;
+    if (tx !== undefined) tx.failed = true;
+    fail('ENOSPC');
+  }
+
+  private removeBelow(tx: Tx, name: string, top: string): void {
+    const node = this.read(tx, name)!;
+    if (node.children !== undefined) for (const child of [...node.children]) this.removeBelow(tx, childOf(name, child), top);
+    this.generation++;
+    if (tx === undefined) {
+      this.live.delete(name);
+      this.journal?.remove(name);
+    } else {
+      tx.remove(name);
+    }
+    this.fire(tx, name, name !== top, undefined, node);
+    this.count(tx, node.permissions[0]!.domid, -1);
+  }
+
+  private count(tx: Tx, domid: number, delta: number): void {
+    if (tx === undefined) this.domains.count(domid, delta);
+    else tx.count(domid, delta);
+  }
+
+  /** What the nearest parent that exists allows. */
+  private parentsPermit(client: Client, tx: Tx, name: string, access: Access): boolean {
+    let at = name;
+    do {
+      at = parentOf(at);
+      const node = this.read(tx, at);
+      if (node !== undefined) return this.permits(client, node, access);
+    } while (at !== '/');
+    return false;
+  }
+
+  /** The node or its parent must be readable, now or before the change. */
+  private mayHear(
+    client: Client,
+    name: string,
+    before: Pick<Node, 'permissions' | 'since'> | undefined,
+    removed: Node | undefined,
+  ): boolean {
+    if (before !== undefined && this.domains.permits(client, before.permissions, before.since, 'read')) return true;
+    const node = removed ?? this.live.get(name);
+    if (node === undefined) return false;
+    if (this.permits(client, node, 'read')) return true;
+    const parent = this.live.get(parentOf(name));
+    return parent !== undefined && this.permits(client, parent, 'read');
+  }
+}
