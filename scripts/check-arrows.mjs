@@ -19,6 +19,7 @@ const MAY_IMPORT = {
   xenguest: [...base, 'xenstore', 'xenctrl', 'host', 'flow'],
   xenopsd: [...base, 'abi', 'planner', 'xenstore', 'xenctrl', 'xenguest', 'host', 'flow'],
   scenario: [...base, 'host', 'flow', 'xenopsd'],
+  view: [...base, 'host', 'flow'],
   conformance: '*',
   cli: '*',
   index: '*',

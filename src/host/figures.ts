@@ -149,11 +149,7 @@ export function domainFigures(map: HostMap, domain: MapDomain, reachOf: ReachFin
     const reach = reachOf(vcpu.hard, vcpu.soft, domain.pool);
     let meanDistance = meanByReach.get(reach);
     if (meanDistance === undefined) {
-      meanDistance = meanOf(
-        reach.nodes.flatMap((from) =>
-          memoryNodes.map((to): [Distance, number] => [distance(map, from, to), reach.nodeShares[from]! * (pages[to] ?? 0)]),
-        ),
-      );
+      meanDistance = meanToMemory(map, reach, memoryNodes, pages);
       meanByReach.set(reach, meanDistance);
     }
     return { id: vcpu.id, ...reach, meanDistance };
@@ -175,7 +171,7 @@ export function domainFigures(map: HostMap, domain: MapDomain, reachOf: ReachFin
     remoteNode,
     onOneNode: memoryNodes.length === 1 && vcpuNodes.length === 1 && memoryNodes[0] === vcpuNodes[0],
     meanDistance: meanOf(vcpus.map((vcpu) => [vcpu.meanDistance, 1])),
-    worstDistance: worstOf(vcpuNodes.flatMap((from) => memoryNodes.map((to) => distance(map, from, to)))),
+    worstDistance: worstToMemory(map, vcpuNodes, memoryNodes),
     xenserver: {
       numa_optimised: counted.length === 1 || counted.length < map.nodes.length,
       numa_nodes: counted.length,
@@ -241,6 +237,34 @@ export function reachFinder(map: HostMap): ReachFinder {
 function distance(map: HostMap, from: number, to: number): Distance {
   const value = map.distances[from]?.[to] ?? UNREACHABLE;
   return value === UNREACHABLE ? 'unreachable' : value;
+}
+
+// Plain loops: a large host asks for millions of pairs of nodes.
+function meanToMemory(map: HostMap, reach: VcpuReach, memoryNodes: readonly number[], pages: readonly number[]): Distance {
+  let sum = 0;
+  let weight = 0;
+  for (const from of reach.nodes) {
+    for (const to of memoryNodes) {
+      const value = distance(map, from, to);
+      if (value === 'unreachable') return value;
+      const share = reach.nodeShares[from]! * pages[to]!;
+      sum += (value ?? 0) * share;
+      weight += share;
+    }
+  }
+  return weight === 0 ? null : sum / weight;
+}
+
+function worstToMemory(map: HostMap, vcpuNodes: readonly number[], memoryNodes: readonly number[]): Distance {
+  let worst: Distance = null;
+  for (const from of vcpuNodes) {
+    for (const to of memoryNodes) {
+      const value = distance(map, from, to);
+      if (value === 'unreachable') return value;
+      if (value !== null && value > (worst ?? -1)) worst = value;
+    }
+  }
+  return worst;
 }
 
 /** Weighted mean; one unreachable part of any weight makes the whole unreachable; null parts and parts without weight do not count. */

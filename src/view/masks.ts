@@ -1,0 +1,102 @@
+// Masks and CPUs in few words: lists over all vCPUs of a VM, a node's CPUs. Box of the chart: vcpu_set_affinity.
+import { formatList } from '../cpuset/bitset.js';
+import type { HostMap, MapCpu, MapDomain } from '../host/host-map.js';
+
+/** Groups of vCPUs with masks of their own that are still written out. */
+const SHOWN_GROUPS = 4;
+
+/** Words for the masks of a host's domains. What each mask says is worked out once. */
+export class MaskWords {
+  private readonly map: HostMap;
+  private readonly usable = new Map<number, number[]>();
+  private readonly texts = new Map<number, WeakMap<readonly number[], string>>();
+
+  constructor(map: HostMap) {
+    this.map = map;
+  }
+  hard(domain: MapDomain): string {
+    return collapse(domain.vcpus.map(({ hard }) => this.mask(hard, domain.pool)));
+  }
+  soft(domain: MapDomain): string {
+    return collapse(domain.vcpus.map(({ soft }) => this.mask(soft, domain.pool)));
+  }
+  /** "all", "none" or the list of nodes; "by hand" when Xen does not keep it up by itself. */
+  nodes({ nodeAffinity, autoNodeAffinity }: MapDomain): string {
+    const all = this.map.nodes.every((_, node) => nodeAffinity.includes(node));
+    const list = all ? 'all' : nodeAffinity.length === 0 ? 'none' : formatList(nodeAffinity);
+    return autoNodeAffinity === false ? `${list} by hand` : list;
+  }
+  /** "all" for a mask with every CPU that is online in the pool, else its list as stored. */
+  private mask(mask: readonly number[], pool: number): string {
+    let known = this.texts.get(pool);
+    if (known === undefined) {
+      known = new WeakMap();
+      this.texts.set(pool, known);
+      this.usable.set(
+        pool,
+        this.map.cpus.flatMap((cpu) => (cpu?.online && cpu.pool === pool ? [cpu.id] : [])),
+      );
+    }
+    let text = known.get(mask);
+    if (text === undefined) {
+      const members = new Set(mask);
+      const usable = this.usable.get(pool)!;
+      text = usable.length > 0 && usable.every((cpu) => members.has(cpu)) ? 'all' : mask.length === 0 ? 'none' : formatList(mask);
+      known.set(mask, text);
+    }
+    return text;
+  }
+}
+
+/** One text when all vCPUs have the same, else "v0-3=16-19 v4=24" for up to four groups. */
+function collapse(texts: readonly string[]): string {
+  const groups = new Map<string, number[]>();
+  texts.forEach((text, vcpu) => {
+    const group = groups.get(text);
+    if (group === undefined) groups.set(text, [vcpu]);
+    else group.push(vcpu);
+  });
+  if (groups.size === 0) return '-';
+  if (groups.size === 1) return texts[0]!;
+  const words = [...groups].slice(0, SHOWN_GROUPS).map(([text, vcpus]) => `v${formatList(vcpus)}=${text}`);
+  if (groups.size > SHOWN_GROUPS) words.push(`and ${groups.size - SHOWN_GROUPS} more`);
+  return words.join(' ');
+}
+
+/** CPUs of each node, ascending. */
+export function cpusOfNodes(map: HostMap): MapCpu[][] {
+  const found: MapCpu[][] = map.nodes.map(() => []);
+  for (const cpu of map.cpus) if (cpu !== null) found[cpu.node]?.push(cpu);
+  return found;
+}
+
+/** "CPUs 0-7, 4 cores, 2 threads each, socket 0, offline 5, pool 1: 6-7". */
+export function describeCpus(cpus: readonly MapCpu[]): string {
+  if (cpus.length === 0) return 'no CPUs';
+  const cores = new Set(cpus.map(({ socket, core }) => `${socket}/${core}`)).size;
+  const sockets = [...new Set(cpus.map(({ socket }) => socket))].sort((a, b) => a - b);
+  const parts = [
+    `${cpus.length === 1 ? 'CPU' : 'CPUs'} ${formatList(cpus.map(({ id }) => id))}`,
+    `${cores} ${cores === 1 ? 'core' : 'cores'}`,
+  ];
+  if (cpus.length === 2 * cores) parts.push('2 threads each');
+  else if (cpus.length !== cores) parts.push(`${cpus.length} threads`);
+  parts.push(`${sockets.length === 1 ? 'socket' : 'sockets'} ${formatList(sockets)}`);
+  const offline = cpus.filter(({ online }) => !online);
+  if (offline.length > 0) parts.push(`offline ${formatList(offline.map(({ id }) => id))}`);
+  const pools = new Set(cpus.map(({ pool }) => pool));
+  for (const pool of pools) {
+    if (pool === 0) continue;
+    const members = formatList(cpus.filter((cpu) => cpu.pool === pool && cpu.online).map(({ id }) => id));
+    if (members !== '') parts.push(`${pool === null ? 'no pool' : `pool ${pool}`}: ${members}`);
+  }
+  return parts.join(', ');
+}
+
+/** "93%"; "-" of nothing. */
+export function percent(part: number, whole: number): string {
+  if (whole === 0) return '-';
+  // Never "100%" while something is remote, never "0%" while something is local.
+  const share = Math.min(part < whole ? 99.9 : 100, Math.max(part > 0 ? 0.1 : 0, (part / whole) * 100));
+  return `${Number(share.toFixed(share > 0.95 && share < 99 ? 0 : 1))}%`;
+}

@@ -1,0 +1,68 @@
+// A node's memory cut into what holds it, for the bars of both pictures. Box of the chart: what domain_node_affinity led to.
+import type { HostFigures } from '../host/figures.js';
+import type { HostMap } from '../host/host-map.js';
+
+export interface Segment {
+  readonly kind: 'dom0' | 'vm' | 'others' | 'xen' | 'claimed' | 'free';
+  /** Position in the map's domains; -1 for what is no single domain's. */
+  readonly domain: number;
+  readonly pages: number;
+  /** Memory of VMs that prefer no CPU of this node. */
+  readonly remote: boolean;
+  /** How many VMs `others` stands for. */
+  readonly vms: number;
+}
+
+/**
+ * Domain-0, the VMs that prefer CPUs here by size, the remote ones by size, Xen, what is claimed, what is free; empty parts left out. The
+ * pages make the whole node, or all that is in it where a host counts more than the node has. VMs past the `top` largest are `others`.
+ */
+export function nodeSegments(map: HostMap, figures: HostFigures, node: number, top: number): Segment[] {
+  const held = map.domains.flatMap(({ domid, pages }, domain): Segment[] => {
+    const count = pages[node] ?? 0;
+    if (count === 0) return [];
+    if (domid === 0) return [{ kind: 'dom0', domain, pages: count, remote: false, vms: 1 }];
+    return [{ kind: 'vm', domain, pages: count, remote: figures.domains[domain]!.remoteNode[node]!, vms: 1 }];
+  });
+  const vms = held.filter(({ kind }) => kind === 'vm').sort((a, b) => b.pages - a.pages || a.domain - b.domain);
+  const shown = vms.slice(0, top);
+  const rest = (remote: boolean): Segment => {
+    const others = vms.slice(top).filter((segment) => segment.remote === remote);
+    return { kind: 'others', domain: -1, pages: others.reduce((sum, { pages }) => sum + pages, 0), remote, vms: others.length };
+  };
+  const { freePages, claimedPages } = map.nodes[node]!;
+  const claimed = Math.min(freePages, claimedPages);
+  const plain = (kind: Segment['kind'], pages: number): Segment => ({ kind, domain: -1, pages, remote: false, vms: 0 });
+  return [
+    ...held.filter(({ kind }) => kind === 'dom0'),
+    ...shown.filter(({ remote }) => !remote),
+    rest(false),
+    ...shown.filter(({ remote }) => remote),
+    rest(true),
+    plain('xen', figures.nodes[node]!.xenPages),
+    plain('claimed', claimed),
+    plain('free', freePages - claimed),
+  ].filter(({ pages }) => pages > 0);
+}
+
+/** Whole cells for parts of a whole: they sum to `cells`, and no part that is not 0 vanishes while there are cells enough. */
+export function shareCells(parts: readonly number[], cells: number): number[] {
+  const total = parts.reduce((sum, part) => sum + part, 0);
+  if (total === 0 || cells <= 0) return parts.map(() => 0);
+  const least = parts.filter((part) => part > 0).length <= cells ? 1 : 0;
+  const exact = parts.map((part) => (part / total) * cells);
+  const shares = exact.map((value, index) => (parts[index]! > 0 ? Math.max(least, Math.floor(value)) : 0));
+  let rest = cells - shares.reduce((sum, share) => sum + share, 0);
+  for (; rest > 0; rest--) shares[indexOfMost(shares, (share, index) => exact[index]! - share)]!++;
+  for (; rest < 0; rest++)
+    shares[indexOfMost(shares, (share, index) => (share > least ? share - exact[index]! : Number.NEGATIVE_INFINITY))]!--;
+  return shares;
+}
+
+function indexOfMost(values: readonly number[], score: (value: number, index: number) => number): number {
+  let best = 0;
+  values.forEach((value, index) => {
+    if (score(value, index) > score(values[best]!, best)) best = index;
+  });
+  return best;
+}

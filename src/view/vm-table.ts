@@ -1,0 +1,109 @@
+// The table of VMs: masks over all vCPUs, node affinity, memory by node, how much of it is local and how far it is. Cells wrap, so that
+// any width keeps all of the columns. Box of the chart: vcpu_set_affinity and domain_node_affinity.
+import { formatList } from '../cpuset/bitset.js';
+import { padColumns, textColumns, wrapColumns } from '../flow/text-tools.js';
+import { type DomainFigures, formatDistance, type HostFigures, PAGE_BYTES } from '../host/figures.js';
+import type { HostMap, MapDomain } from '../host/host-map.js';
+import { formatBytes } from '../host/text.js';
+import { MaskWords, percent } from './masks.js';
+import type { Palette } from './palette.js';
+
+const HEAD = ['VM', 'domid', 'vCPUs', 'hard', 'soft', 'nodes', 'memory', 'local', 'distance'];
+/** Columns that give way when the table is too wide; the least that each keeps. */
+const LEAST: Readonly<Record<number, number>> = { 0: 8, 3: 6, 4: 6, 5: 5, 6: 12 };
+/** Keeps "n0 16 GiB" together when its cell wraps. */
+const NO_BREAK = '\u00a0';
+/** Columns of numbers, aligned on the right. */
+const NUMBERS = new Set([1, 2, 7, 8]);
+/** Nodes of one VM that are named in its memory cell. */
+const SHOWN_NODES = 8;
+
+/** Lines of at most `width` columns: a heading, and a row a domain, of the first `limit`. */
+export function vmTable(map: HostMap, figures: HostFigures, palette: Palette, width: number, limit: number): string[] {
+  const masks = new MaskWords(map);
+  const chosen = choose(map, figures, limit);
+  const rows = chosen.map((at) => row(map, map.domains[at]!, figures.domains[at]!, masks, palette, at));
+  const widths = columnWidths([HEAD, ...rows], width);
+  const lines = [...tableRow(HEAD, widths).map((line) => palette.bold(line))];
+  rows.forEach((cells, index) => {
+    const remote = map.domains[chosen[index]!]!.domid !== 0 && figures.domains[chosen[index]!]!.remotePages > 0;
+    lines.push(...tableRow(cells, widths).map((line) => (remote ? palette.warn(line) : line)));
+  });
+  const left = map.domains.length - chosen.length;
+  if (left > 0)
+    lines.push(...wrapColumns(`and ${left} more domains; shown are those with the most remote memory, then the largest`, width));
+  return lines;
+}
+
+/** Positions of the domains to show: all in their order, or the most remote and largest when there are too many. */
+export function choose(map: HostMap, figures: HostFigures, limit: number): number[] {
+  const all = map.domains.map((_, index) => index);
+  if (all.length <= limit) return all;
+  const remote = (at: number) => (map.domains[at]!.domid === 0 ? 0 : figures.domains[at]!.remotePages);
+  return all
+    .sort((a, b) => remote(b) - remote(a) || figures.domains[b]!.totalPages - figures.domains[a]!.totalPages || a - b)
+    .slice(0, limit);
+}
+
+/** "n0 16 GiB, n1! 3 GiB", "4 GiB each on n0-7": '!' marks remote memory. */
+export function memoryWords(map: HostMap, domain: MapDomain, figures: DomainFigures): string {
+  const words = figures.memoryNodes.map((node) => {
+    const remote = domain.domid !== 0 && figures.remoteNode[node]!;
+    return `n${map.nodes[node]!.id}${remote ? '!' : ''} ${formatBytes(domain.pages[node]! * PAGE_BYTES)}`.replaceAll(' ', NO_BREAK);
+  });
+  if (words.length === 0) return 'none';
+  const equal = figures.memoryNodes.every((node) => domain.pages[node] === domain.pages[figures.memoryNodes[0]!]);
+  if (equal && words.length > 2 && (domain.domid === 0 || figures.remotePages === 0)) {
+    return `${formatBytes(domain.pages[figures.memoryNodes[0]!]! * PAGE_BYTES)} each on n${formatList(figures.memoryNodes.map((node) => map.nodes[node]!.id))}`;
+  }
+  return words.length <= SHOWN_NODES
+    ? words.join(', ')
+    : `${words.slice(0, SHOWN_NODES).join(', ')}, and ${words.length - SHOWN_NODES} nodes more`;
+}
+
+function row(map: HostMap, domain: MapDomain, figures: DomainFigures, masks: MaskWords, palette: Palette, at: number): string[] {
+  const letter = palette.letter(at);
+  return [
+    `${letter === '' ? '' : `${letter} `}${palette.name(domain.name)}`,
+    String(domain.domid),
+    String(domain.vcpus.length),
+    masks.hard(domain),
+    masks.soft(domain),
+    masks.nodes(domain),
+    memoryWords(map, domain, figures),
+    percent(figures.localPages, figures.totalPages),
+    formatDistance(figures.meanDistance),
+  ];
+}
+
+/** Widths that fit: each column as wide as its widest cell, the widest of those that give way cut first. */
+function columnWidths(rows: readonly (readonly string[])[], width: number): number[] {
+  const widths = HEAD.map((_, column) => Math.max(...rows.map((cells) => textColumns(cells[column]!))));
+  let over = widths.reduce((sum, one) => sum + one, 0) + HEAD.length - 1 - width;
+  for (; over > 0; over--) {
+    const giving = Object.keys(LEAST)
+      .map(Number)
+      .filter((column) => widths[column]! > LEAST[column]!);
+    if (giving.length === 0) break;
+    const widest = giving.reduce((best, column) => (widths[column]! > widths[best]! ? column : best));
+    widths[widest]!--;
+  }
+  return widths;
+}
+
+function tableRow(cells: readonly string[], widths: readonly number[]): string[] {
+  const wrapped = cells.map((cell, column) => wrapColumns(cell, widths[column]!));
+  const height = Math.max(...wrapped.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, at) =>
+    wrapped
+      .map((lines, column) => {
+        const text = lines[at] ?? '';
+        return NUMBERS.has(column)
+          ? ' '.repeat(Math.max(0, widths[column]! - textColumns(text))) + text
+          : padColumns(text, widths[column]!);
+      })
+      .join(' ')
+      .replaceAll(NO_BREAK, ' ')
+      .trimEnd(),
+  );
+}
