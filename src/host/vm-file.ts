@@ -5,7 +5,7 @@ import { sizeSchema } from './host-file.js';
 import { LIMITS } from './model.js';
 import { readStructured } from './structured.js';
 import { type InputText, parseSizeBytes } from './text.js';
-import type { VmSpec } from './vm.js';
+import type { VmBoot, VmSpec } from './vm.js';
 
 const vcpuCount = z.int().min(1).max(LIMITS.vcpusPerVm);
 const param = z.union([z.string().max(65_536), z.int()], { error: 'expected a string or a whole number' });
@@ -25,6 +25,14 @@ export const vmEntrySchema = z.strictObject({
     .strictObject({ mask: param.optional(), weight: param.optional(), cap: param.optional() })
     .optional()
     .describe('VCPUs_params as xe holds them; mask "1,2,3" or, a part a vCPU, "1,2;3,4"'),
+  boot: z
+    .strictObject({
+      kernel: z.string().min(1).max(4096).describe('File on the host'),
+      ramdisk: z.string().min(1).max(4096).optional().describe('File on the host'),
+      cmdline: z.string().max(2048).optional().describe("The kernel's command line"),
+    })
+    .optional()
+    .describe('What the guest boots on a real host (PVH and PV); the embedded host loads no image'),
   count: z.int().min(1).max(LIMITS.domains).optional().describe('That many VMs: name-1 ... name-N'),
 });
 
@@ -96,5 +104,10 @@ function toSpec(entry: VmEntry, fault: (field: string, message: string, mend: st
     memoryStaticMaxBytes,
     memoryTargetBytes,
     vcpusParams: Object.fromEntries(params.map(([key, value]) => [key, String(value)])),
+    ...(entry.boot === undefined ? {} : { boot: bootOf(entry.boot) }),
   };
+}
+
+function bootOf({ kernel, ramdisk, cmdline }: NonNullable<VmEntry['boot']>): VmBoot {
+  return { kernel, ...(ramdisk === undefined ? {} : { ramdisk }), ...(cmdline === undefined ? {} : { cmdline }) };
 }

@@ -3,6 +3,13 @@
 /** Container types of xenopsd: HVM, PVinPVH (pv-in-pvh), PV. */
 export type VmKind = 'hvm' | 'pvh' | 'pv';
 
+/** What a guest boots, as paths on its host. */
+export interface VmBoot {
+  readonly kernel: string;
+  readonly ramdisk?: string;
+  readonly cmdline?: string;
+}
+
 export interface VmSpec {
   readonly name: string;
   readonly kind: VmKind;
@@ -22,4 +29,6 @@ export interface VmSpec {
   readonly xlHardCpus?: readonly (readonly number[])[];
   /** Whether `cpus=` was one string for all vCPUs or a list: xl's automatic placement stops for the list only. */
   readonly xlHardCpusForm?: 'string' | 'list';
+  /** Needed on a real host, for PVH and PV; the embedded host loads no image. */
+  readonly boot?: VmBoot;
 }

@@ -43,6 +43,14 @@ describe('our own form', () => {
     expect([named('legacy').kind, named('appliance').kind]).toEqual(['pv', 'pvh']);
   });
 
+  it('takes what a guest boots', () => {
+    const text = 'vms:\n  - name: a\n    vcpus: 1\n    memory: 1GiB\n    boot: {kernel: /k, ramdisk: /r, cmdline: quiet}';
+    expect(detectAndReadVms([{ file: 'f', text }], host)[0]!.boot).toEqual({ kernel: '/k', ramdisk: '/r', cmdline: 'quiet' });
+    expect(errorOf(() => detectAndReadVms([{ file: 'f', text: text.replace('kernel: /k, ', '') }], host)).place.path).toBe(
+      'vms[0].boot.kernel',
+    );
+  });
+
   it.each([
     ['vms:\n  - {name: a, vcpus: 0, memory: 1GiB}', 2, 'vms[0].vcpus'],
     ['vms:\n  - {name: a, vcpus: 1, memory: 1GB}', 2, 'vms[0].memory'],
@@ -96,6 +104,17 @@ describe('xl guest configs', () => {
     ['vcpus = 2\ncpus = []', [range(0, 15)]],
   ])('reads %j', (lines, expected) => {
     expect(xl(lines).xlHardCpus).toEqual(expected);
+  });
+
+  it('takes what a guest boots, its command line made of root and extra unless it is given', () => {
+    expect(xl('kernel = "/k"').boot).toEqual({ kernel: '/k' });
+    expect(xl('kernel = "/k"\nramdisk = "/r"\nroot = "/dev/xvda ro"\nextra = "quiet"').boot).toEqual({
+      kernel: '/k',
+      ramdisk: '/r',
+      cmdline: 'root=/dev/xvda ro quiet',
+    });
+    expect(xl('kernel = "/k"\nextra = "quiet"\ncmdline = "single"').boot?.cmdline).toBe('single');
+    expect(xl('ramdisk = "/r"').boot).toBeUndefined();
   });
 
   it('takes the kind from type, builder or pvh; PV otherwise, as xl', () => {

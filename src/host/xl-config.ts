@@ -4,7 +4,7 @@ import { formatList } from '../cpuset/bitset.js';
 import { InputError } from '../errors.js';
 import { type Host, LIMITS } from './model.js';
 import { type InputText, parseCount } from './text.js';
-import type { VmKind, VmSpec } from './vm.js';
+import type { VmBoot, VmKind, VmSpec } from './vm.js';
 import { parseXlConfig, type XlSetting, type XlValue } from './xl-syntax.js';
 
 const MIB = 1024 * 1024;
@@ -45,6 +45,7 @@ export function readXlConfig(input: InputText, host: Host): VmSpec {
   ].filter(([, value]) => value !== undefined);
   const hard = config.affinity('cpus', host, vcpusMax);
   const soft = config.affinity('cpus_soft', host, vcpusMax);
+  const boot = config.boot();
   return {
     name,
     kind: config.kind(),
@@ -55,6 +56,7 @@ export function readXlConfig(input: InputText, host: Host): VmSpec {
     vcpusParams: Object.fromEntries(params.map(([key, value]) => [key, String(value)])),
     ...(soft === undefined ? {} : { xlSoftCpus: soft }),
     ...(hard === undefined ? {} : { xlHardCpus: hard, xlHardCpusForm: config.isList('cpus') ? 'list' : 'string' }),
+    ...(boot === undefined ? {} : { boot }),
   };
 }
 
@@ -88,6 +90,22 @@ class Config {
 
   isList(name: string): boolean {
     return Array.isArray(this.settings.get(name)?.value);
+  }
+
+  /** `cmdline`, or made of `root` and `extra` (tools/xl/xl_parse.c, parse_cmdline). */
+  boot(): VmBoot | undefined {
+    const kernel = this.text('kernel');
+    if (kernel === undefined || kernel === '') return undefined;
+    const ramdisk = this.text('ramdisk');
+    const root = this.text('root');
+    const extra = this.text('extra');
+    const made = [root === undefined ? undefined : `root=${root}`, extra].filter((part) => part !== undefined);
+    const cmdline = this.text('cmdline') ?? (made.length === 0 ? undefined : made.join(' '));
+    return {
+      kernel,
+      ...(ramdisk === undefined || ramdisk === '' ? {} : { ramdisk }),
+      ...(cmdline === undefined ? {} : { cmdline }),
+    };
   }
 
   kind(): VmKind {

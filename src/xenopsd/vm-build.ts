@@ -2,7 +2,8 @@
 // affinity, of e2ee48d6 (1162-1185); then the builder. Boxes: is_Host.numa_affinity_policy_set?, has_hard_affinity?, exec_xenguest.
 import { formatList } from '../cpuset/bitset.js';
 import { type Errno, errnoName } from '../errors.js';
-import { XenguestError, type XenguestResult } from '../xenguest/xenguest.js';
+import type { VmSpec } from '../host/vm.js';
+import { type XenguestArguments, XenguestError, type XenguestResult } from '../xenguest/xenguest.js';
 import { masksOfVcpus } from './mask.js';
 import { MIB_BYTES } from './memory-model.js';
 import type { NumaState } from './numa-placement.js';
@@ -109,7 +110,7 @@ export async function buildDomain(run: Run, domid: number, node: number | undefi
       {
         mode: vm.kind === 'hvm' ? 'hvm_build' : vm.kind === 'pvh' ? 'pvh_build' : 'linux_build',
         domid,
-        image: vm.kind === 'hvm' ? '/usr/libexec/xen/boot/hvmloader' : '/boot/vmlinuz',
+        ...image(vm),
         storePort,
         storeDomid: 0,
         consolePort,
@@ -135,6 +136,14 @@ export async function buildDomain(run: Run, domid: number, node: number | undefi
     consolePfn: result.consolePfn,
     domainType: vm.kind === 'pv' ? 'PV' : vm.kind === 'pvh' ? 'PVH' : 'HVM',
   });
+}
+
+/** What the builder loads. The embedded host loads nothing, so that a VM described for it need not say what it boots. */
+function image({ kind, boot }: VmSpec): Pick<XenguestArguments, 'image' | 'ramdisk' | 'cmdline'> {
+  if (kind === 'hvm') return { image: '/usr/libexec/xen/boot/hvmloader' };
+  if (boot === undefined) return { image: '/boot/vmlinuz' };
+  const { kernel, ramdisk, cmdline } = boot;
+  return { image: kernel, ...(ramdisk === undefined ? {} : { ramdisk }), ...(cmdline === undefined ? {} : { cmdline }) };
 }
 
 /** "xenguest: xc_vcpu_setaffinity: [22] Invalid argument" holds EINVAL. */
