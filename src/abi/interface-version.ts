@@ -18,6 +18,8 @@ export interface InterfaceVersion {
   readonly domainInfoBytes: number;
   /** Offset of grant_opts in xen_domctl_createdomain; -1 = the version has no such field. */
   readonly grantOptsAt: number;
+  /** There are at most as many CPU pools as twice the CPU numbers (from 4.17). */
+  readonly limitedPools: boolean;
   /** getdomaininfo of an absent domain answers for the next one (up to 4.17). */
   readonly nextDomain: boolean;
   /** Offset of total_pages in xen_sysctl_physinfo. */
@@ -50,6 +52,7 @@ export function interfaceVersion(version: string): InterfaceVersion {
     gpaddrBits: minor >= 16,
     domainInfoBytes: minor >= 16 ? 112 : 104,
     grantOptsAt: minor >= 16 ? 44 : -1,
+    limitedPools: minor >= 17,
     nextDomain: minor <= 17,
     physinfoPagesAt: minor >= 17 ? 40 : 32,
     shortDomainNames: minor >= 18,

@@ -3,19 +3,21 @@ import { ERRNO } from '../errors.js';
 import { assignCpu, takeCpuAway } from './cpupool.js';
 import type { Hypervisor } from './hypervisor.js';
 
-/** A CPU of another pool cannot go offline, and the attempt locks it until the next boot. */
+/** A CPU of Pool-0, or of no pool, goes offline. One of another pool cannot, and the attempt locks it until the next boot. */
 export function cpuOffline(xen: Hypervisor, cpu: number): number {
   const { cpu: state } = xen;
   if (cpu === 0 || cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
   if (!state.online.has(cpu)) return -ERRNO.EEXIST;
   if (state.locked.has(cpu)) return -ERRNO.EBUSY;
   const pool = xen.pools[0]!;
-  if (!pool.cpus.has(cpu)) {
+  if (pool.cpus.has(cpu)) {
+    const result = takeCpuAway(xen, pool, cpu);
+    if (result !== 0) return result;
+  } else if (!state.free.has(cpu)) {
     state.locked.add(cpu);
     return -ERRNO.ENODEV;
   }
-  const result = takeCpuAway(xen, pool, cpu);
-  if (result !== 0) return result;
+  state.free.delete(cpu);
   state.online.delete(cpu);
   return 0;
 }

@@ -16,6 +16,9 @@ export interface Cpupool {
 /** Schedulers of a release build; null and arinc653 are for experts' builds, where they are chosen at boot. */
 const BUILT_IN: readonly number[] = [SCHEDULERS.credit, SCHEDULERS.credit2, SCHEDULERS.rtds];
 
+/** Pools that Xen allows for each CPU number, Pool-0 included. */
+const POOLS_A_CPU = 2;
+
 export interface CpuState {
   readonly online: Bitset;
   /** Present, whether online or not. */
@@ -39,6 +42,7 @@ export function domainsIn(xen: Hypervisor, pool: Cpupool): Domain[] {
 
 /** @returns 0 and the new pool, or a negative errno. `id` POOL_ANY = one past the last pool's. */
 export function cpupoolCreate(xen: Hypervisor, id: number, schedulerId: number): { readonly result: number; readonly pool?: Cpupool } {
+  if (xen.version.limitedPools && xen.pools.length >= POOLS_A_CPU * xen.nrCpuIds) return { result: -ERRNO.ENOSPC };
   const last = xen.pools[xen.pools.length - 1]!;
   const newId = id === POOL_ANY ? last.id + 1 : id;
   if (poolById(xen, newId) !== undefined) return { result: -ERRNO.EEXIST };
@@ -61,14 +65,11 @@ export function cpupoolAddCpu(xen: Hypervisor, id: number, asked: number): numbe
   const { cpu: state } = xen;
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ENOENT;
-  let cpu = asked;
-  if (asked === POOL_ANY) {
-    cpu = [...state.free].find((one) => state.online.has(one) && !state.locked.has(one)) ?? -1;
-    if (cpu < 0) return -ERRNO.ENODEV;
-  } else {
-    if (asked >= xen.nrCpuIds) return -ERRNO.EINVAL;
-    if (!state.free.has(asked) || !state.online.has(asked) || state.locked.has(asked)) return -ERRNO.ENODEV;
-  }
+  // Any: the first free one, even when it is one that cannot be had.
+  const cpu = asked === POOL_ANY ? state.free.first : asked;
+  if (cpu < 0) return -ERRNO.ENODEV;
+  if (cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
+  if (!state.online.has(cpu) || !state.free.has(cpu) || state.locked.has(cpu)) return -ERRNO.ENODEV;
   if (state.movingCpu === cpu && state.movingPool !== pool) return -ERRNO.EADDRNOTAVAIL;
   assignCpu(xen, pool, cpu);
   return 0;
@@ -93,7 +94,7 @@ export function cpupoolRemoveCpu(xen: Hypervisor, id: number, asked: number): nu
   const cpu = asked === POOL_ANY ? lastOf(pool.cpus) : asked;
   if (cpu < 0 || cpu >= xen.nrCpuIds || !state.online.has(cpu)) return -ERRNO.EINVAL;
   if (pool.id === 0 && cpu === 0) return -ERRNO.EINVAL;
-  const resumed = state.movingCpu === cpu && state.movingPool === pool;
+  const resumed = state.movingCpu === cpu;
   if (state.movingCpu >= 0 && !resumed) return -ERRNO.EADDRNOTAVAIL;
   if (!pool.cpus.has(cpu) && !resumed) return -ERRNO.EADDRNOTAVAIL;
   if (pool.cpus.size === 1 && !resumed && domainsIn(xen, pool).length > 0) return -ERRNO.EBUSY;
@@ -111,21 +112,26 @@ function lastOf(set: Bitset): number {
 /**
  * The CPU leaves the pool. Only a vCPU whose hard mask has no other CPU of the pool gets all CPUs as its hard mask; the others keep the
  * dead CPU in theirs (sched/core.c, cpu_disable_scheduler). EADDRINUSE when a temporary pin holds a vCPU there; the removal then
- * stays half done until it is asked for again or the CPU is added again.
+ * stays half done until it is asked for again or the CPU is added again. Either way all domains of the pool look at their nodes again.
  */
 export function takeCpuAway(xen: Hypervisor, pool: Cpupool, cpu: number): number {
   const { cpu: state } = xen;
   pool.cpus.delete(cpu);
   state.movingCpu = cpu;
   state.movingPool = pool;
+  let result = 0;
   for (const domain of domainsIn(xen, pool)) {
     for (const vcpu of domain.vcpus) {
       if (!vcpu.hard.has(cpu) || vcpu.hard.intersects(pool.cpus)) continue;
-      if (vcpu.unpinned !== null) return -ERRNO.EADDRINUSE;
+      if (vcpu.unpinned !== null) {
+        result = -ERRNO.EADDRINUSE;
+        break;
+      }
       vcpu.hard.fill();
     }
     domainUpdateNodeAffinity(xen, domain);
   }
+  if (result !== 0) return result;
   state.movingCpu = -1;
   state.movingPool = null;
   return 0;

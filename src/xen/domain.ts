@@ -39,6 +39,8 @@ export class Domain {
   pool: Cpupool;
   readonly nodeAffinity: Bitset = Bitset.all(NODE_BITS);
   autoNodeAffinity = true;
+  /** A vCPU was pinned for a time: then neither its masks nor the node affinity need be what the rules make them (no update follows). */
+  wasPinned = false;
   lastAllocNode: number = NUMA_NO_NODE;
   totPages = 0;
   maxPages = 0;

@@ -67,6 +67,7 @@ function checkDomains(xen: Hypervisor): string[] {
     const faults: string[] = [];
     const pages = domain.pages.reduce((sum, runs) => sum + runs.pages, 0);
     if (pages !== domain.totPages) faults.push(`domain ${domain.id}: ${domain.totPages} pages, but ${pages} by node`);
+    if (domain.wasPinned) return faults;
     if (!domain.nodeAffinity.intersects(xen.onlineNodes))
       faults.push(`domain ${domain.id}: its node affinity names no node of the machine`);
     for (const vcpu of domain.vcpus) {

@@ -34,7 +34,7 @@ export function vcpuAffinityDomctl(xen: Hypervisor, domain: Domain, memory: Gues
  */
 function setAffinity(xen: Hypervisor, domain: Domain, vcpu: Vcpu, memory: GuestMemory, view: DataView, at: number, flags: number): number {
   const { requested, effective, oldHard } = xen.scratch;
-  if ((flags & FORCE) !== 0) unpin(xen, domain, vcpu);
+  if ((flags & FORCE) !== 0) unpin(vcpu);
   let result = 0;
   oldHard.words.set(vcpu.hard.words);
   if ((flags & HARD) !== 0) {
@@ -81,22 +81,24 @@ function storeMask(xen: Hypervisor, domain: Domain, vcpu: Vcpu, which: Bitset, m
 }
 
 /** Ends a temporary pin: the hard mask from before it comes back. @returns false when there was none */
-export function unpin(xen: Hypervisor, domain: Domain, vcpu: Vcpu): boolean {
+export function unpin(vcpu: Vcpu): boolean {
   if (vcpu.unpinned === null) return false;
   vcpu.hard.copyFrom(vcpu.unpinned);
   vcpu.unpinned = null;
-  domainUpdateNodeAffinity(xen, domain);
   return true;
 }
 
-/** SCHEDOP_pin_override of a vCPU of the caller: one CPU as its hard mask until it is undone; negative = undo. */
+/**
+ * SCHEDOP_pin_override of a vCPU of the caller: one CPU as its hard mask until it is undone; negative = undo. Neither looks at the
+ * domain's nodes (vcpu_temporary_affinity).
+ */
 export function pinOverride(xen: Hypervisor, domain: Domain, vcpu: Vcpu, cpu: number): number {
-  if (cpu < 0) return unpin(xen, domain, vcpu) ? 0 : -ERRNO.EINVAL;
+  if (cpu < 0) return unpin(vcpu) ? 0 : -ERRNO.EINVAL;
   if (cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
   if (vcpu.unpinned !== null) return -ERRNO.EBUSY;
   if (!domain.pool.cpus.has(cpu)) return -ERRNO.EINVAL;
   vcpu.unpinned = vcpu.hard.clone();
+  domain.wasPinned = true;
   vcpu.hard.clear().add(cpu);
-  domainUpdateNodeAffinity(xen, domain);
   return 0;
 }
