@@ -5,18 +5,34 @@ import { MAX_NUMNODES } from './domain.js';
 import { ZONE_MAX, ZONE_MIN } from './free-heap.js';
 import { buffer, type GuestMemory, readWord, writeWord } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
-import { bitsToZone } from './machine.js';
+import { bitsToZone, type XenMachine } from './machine.js';
 
 const NONE = 0xffffffff;
 const CAPABILITIES = 1 | 2 | 4 | 8 | 16;
 
+/** Of each machine, which never changes; physinfo is asked before every VM's start. */
+const SHAPES = new WeakMap<XenMachine, { readonly threadsPerCore: number; readonly coresPerSocket: number }>();
+
+function shapeOf(machine: XenMachine) {
+  let shape = SHAPES.get(machine);
+  if (shape === undefined) {
+    const present = machine.cpus.filter((cpu) => cpu !== null);
+    const cores = new Set(present.map((cpu) => `${cpu.socket}/${cpu.core}`)).size;
+    const sockets = Math.max(1, new Set(present.map((cpu) => cpu.socket)).size);
+    shape = {
+      threadsPerCore: Math.max(1, Math.round(present.length / Math.max(1, cores))),
+      coresPerSocket: Math.max(1, Math.round(cores / sockets)),
+    };
+    SHAPES.set(machine, shape);
+  }
+  return shape;
+}
+
 export function physInfo(xen: Hypervisor, view: DataView, at: number): number {
   const { machine, heap, version } = xen;
-  const present = machine.cpus.filter((cpu) => cpu !== null);
-  const cores = new Set(present.map((cpu) => `${cpu.socket}/${cpu.core}`)).size;
-  const sockets = Math.max(1, new Set(present.map((cpu) => cpu.socket)).size);
-  view.setUint32(at, Math.max(1, Math.round(present.length / Math.max(1, cores))), true);
-  view.setUint32(at + 4, Math.max(1, Math.round(cores / sockets)), true);
+  const { threadsPerCore, coresPerSocket } = shapeOf(machine);
+  view.setUint32(at, threadsPerCore, true);
+  view.setUint32(at + 4, coresPerSocket, true);
   view.setUint32(at + 8, xen.cpu.online.size, true);
   view.setUint32(at + 12, xen.nrCpuIds - 1, true);
   view.setUint32(at + 16, xen.onlineNodes.size, true);
