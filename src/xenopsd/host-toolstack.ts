@@ -315,7 +315,7 @@ class HostToolstack implements Toolstack {
       doors: this.doors,
       xc: this.doors.xc.withFlow(record),
       record,
-      memory: memoryConfig(spec),
+      memory: memoryConfig(spec, this.#profile.toolstack),
       step: turn,
       turn,
       scheduler: () => this.#poolScheduler(),

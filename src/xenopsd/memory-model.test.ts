@@ -5,16 +5,9 @@ import { memoryConfig } from './memory-model.js';
 
 const MIB = 2 ** 20;
 
-function config(kind: VmKind, maxMib: number, targetMib: number, vcpus: number) {
-  return memoryConfig({
-    name: 'a',
-    kind,
-    vcpusMax: vcpus,
-    vcpusAtStartup: vcpus,
-    memoryStaticMaxBytes: maxMib * MIB,
-    memoryTargetBytes: targetMib * MIB,
-    vcpusParams: {},
-  });
+function config(kind: VmKind, maxMib: number, targetMib: number, vcpus: number, toolstack: 'xenopsd' | 'libxl' = 'xenopsd') {
+  const memory = { memoryStaticMaxBytes: maxMib * MIB, memoryTargetBytes: targetMib * MIB };
+  return memoryConfig({ name: 'a', kind, vcpusMax: vcpus, vcpusAtStartup: vcpus, ...memory, vcpusParams: {} }, toolstack);
 }
 
 describe('memory of a domain', () => {
@@ -43,20 +36,11 @@ describe('memory of a domain', () => {
       buildStartMib: 512 + 28,
     });
   });
+  it("libxl's PVH has no shim", () => {
+    const { xenMaxMib, buildMaxMib } = config('pvh', 1024, 512, 1, 'libxl');
+    expect({ xenMaxMib, buildMaxMib }).toEqual({ xenMaxMib: 1025, buildMaxMib: 1024 });
+  });
   it('rounds up to MiB', () => {
-    expect(
-      memoryConfig({
-        name: 'a',
-        kind: 'hvm',
-        vcpusMax: 1,
-        vcpusAtStartup: 1,
-        memoryStaticMaxBytes: MIB + 1,
-        memoryTargetBytes: MIB - 1,
-        vcpusParams: {},
-      }),
-    ).toMatchObject({
-      staticMaxMib: 2,
-      targetMib: 1,
-    });
+    expect(config('hvm', 1.5, 0.5, 1)).toMatchObject({ staticMaxMib: 2, targetMib: 1 });
   });
 });

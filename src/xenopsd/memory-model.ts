@@ -36,8 +36,9 @@ export interface MemoryConfig {
   readonly targetMib: number;
 }
 
-export function memoryConfig(vm: VmSpec): MemoryConfig {
-  const { extraInternalMib, extraExternalMib, shimMib } = MODELS[vm.kind];
+/** `toolstack`: xenopsd's 'pvh' has the PV shim, libxl's has not. */
+export function memoryConfig(vm: VmSpec, toolstack: 'xenopsd' | 'libxl'): MemoryConfig {
+  const { extraInternalMib, extraExternalMib, shimMib } = MODELS[vm.kind === 'pvh' && toolstack === 'libxl' ? 'hvm' : vm.kind];
   const staticMaxMib = Math.ceil(vm.memoryStaticMaxBytes / MIB_BYTES);
   const targetMib = Math.ceil(vm.memoryTargetBytes / MIB_BYTES);
   const shadowMib = Math.max(1, Math.ceil((SHADOW_PAGES_A_VCPU * vm.vcpusMax + 2 * staticMaxMib) / PAGES_A_MIB));
