@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EDGES, NODES } from './chart.js';
-import { edgeText, foldRepeats, formatValue, mergeValues, tally } from './path.js';
+import { edgeText, foldRepeats, formatValue, formatValues, mergeValues, tally } from './path.js';
 import { type FlowEntry, FlowRecord } from './record.js';
 import { maskedRun, placedRun } from './testing.js';
 
@@ -59,7 +59,7 @@ describe('values', () => {
     });
   });
   it('in words', () => {
-    expect([[1, 2, 3], [3, 1], [], true, null, '', [[1, 2], [5]], { a: 1, b: [0, 1] }].map(formatValue)).toEqual([
+    expect([[1, 2, 3], [3, 1], [], true, null, '', [[1, 2], [5]], { a: 1, b: [0, 1] }].map((value) => formatValue(value))).toEqual([
       '1-3',
       '3, 1',
       'none',
@@ -69,6 +69,27 @@ describe('values', () => {
       '[1-2], [5]',
       'a=1 b=0-1',
     ]);
+  });
+});
+
+describe('values under their names', () => {
+  it('bytes are in units, amounts are no list of CPUs, objects in a list stand apart', () => {
+    const values = {
+      freeBytes: 2 ** 30,
+      availableBytes: [2 ** 30, 2 ** 31],
+      pages: [1, 2, 3],
+      cpus: [1, 2, 3],
+      tried: [
+        { nodes: [0, 1], ok: true },
+        { nodes: [2], ok: false },
+      ],
+    };
+    expect(formatValues(values, ['cpus'])).toBe(
+      'free: 1 GiB; available: 1 GiB, 2 GiB; pages: 1, 2, 3; tried: nodes=0-1 ok=yes | nodes=2 ok=no',
+    );
+  });
+  it('lists of CPUs that differ are named, never mixed', () => {
+    expect(mergeValues([{ cpus: '0-3' }, { cpus: '0-15' }])).toEqual({ cpus: '0-3 | 0-15' });
   });
 });
 

@@ -1,6 +1,7 @@
 // The record of a run, digested for the renderings: how often each node and edge was taken, and the path with the repetitions of N
 // vCPUs folded into one. Box of the chart: all of them.
 import { formatList } from '../cpuset/bitset.js';
+import { formatBytes } from '../host/text.js';
 import type { EdgeId, NodeId } from './chart.js';
 import type { FlowEntry, FlowRecord, FlowValue } from './record.js';
 
@@ -109,14 +110,15 @@ export function mergeValues(visits: readonly FlowValues[]): FlowValues {
     for (const values of visits) if (key in values) distinct.set(JSON.stringify(values[key]), values[key]!);
     const all = [...distinct.values()];
     if (all.length === 1) merged[key] = all[0]!;
-    else if (all.every((value) => Number.isInteger(value))) merged[key] = formatList((all as number[]).sort((a, b) => a - b));
+    else if (all.every((value) => Number.isInteger(value)) && !AMOUNTS.test(key))
+      merged[key] = formatList((all as number[]).sort((a, b) => a - b));
     else {
       const pattern = onePattern(all);
       if (pattern !== undefined) {
         merged[key] = pattern;
         continue;
       }
-      const shown = all.slice(0, LISTED_VALUES).map((value) => formatValue(value));
+      const shown = all.slice(0, LISTED_VALUES).map((value) => formatValue(value, key));
       merged[key] = `${shown.join(' | ')}${all.length > LISTED_VALUES ? ` | ... (${all.length} different)` : ''}`;
     }
   }
@@ -130,32 +132,52 @@ function onePattern(values: readonly FlowValue[]): string | undefined {
   const differing = first.flatMap((part, at) => (split.every((parts) => parts[at] === part) ? [] : [at]));
   const at = differing[0];
   if (first.length === 0 || at === undefined || differing.length > 1 || at % 2 === 0) return undefined;
+  // Without letters it may be a list of CPUs, where "0-{3,15}" would say something else.
+  if (!first.some((part) => /[a-z]/i.test(part))) return undefined;
   if (split.some((parts) => parts.length !== first.length || !/^(0|[1-9]\d*)$/.test(parts[at]!))) return undefined;
   const numbers = split.map((parts) => Number(parts[at])).sort((a, b) => a - b);
   return [...first.slice(0, at), `{${formatList(numbers)}}`, ...first.slice(at + 1)].join('');
 }
 
-/** A value in a few words: ranges for ascending whole numbers, key=value for objects. */
-export function formatValue(value: FlowValue): string {
+/**
+ * A value in a few words: ranges for ascending whole numbers, key=value for objects. `key` is the name that it goes under: what ends in
+ * Bytes is written in units, and amounts by node or by vCPU are never taken for a list of numbers.
+ */
+export function formatValue(value: FlowValue, key = ''): string {
   if (Array.isArray(value)) {
     const list = value as readonly FlowValue[];
+    if (list.length === 0) return 'none';
     const ascending = list.every(
       (item, index) => Number.isInteger(item) && (index === 0 || (item as number) > (list[index - 1] as number)),
     );
-    if (ascending) return list.length === 0 ? 'none' : formatList(list as readonly number[]);
-    return list.map((item) => (Array.isArray(item) ? `[${formatValue(item)}]` : formatValue(item))).join(', ');
+    if (ascending && !AMOUNTS.test(key)) return formatList(list as readonly number[]);
+    if (list.some((item) => item !== null && typeof item === 'object' && !Array.isArray(item)))
+      return list.map((item) => formatValue(item, key)).join(' | ');
+    return list.map((item) => (Array.isArray(item) ? `[${formatValue(item, key)}]` : formatValue(item, key))).join(', ');
   }
-  if (value !== null && typeof value === 'object')
+  if (value !== null && typeof value === 'object') {
     return Object.entries(value)
-      .map(([key, item]) => `${key}=${formatValue(item)}`)
+      .map(([name, item]) => `${shortKey(name)}=${formatValue(item, name)}`)
       .join(' ');
+  }
   if (value === null) return 'none';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (typeof value === 'number' && BYTES.test(key)) return formatBytes(value);
   return value === '' ? '(empty)' : String(value);
 }
 
-export function formatValues(values: FlowValues): string {
+const BYTES = /^bytes$|Bytes$/;
+const AMOUNTS = /bytes|pages|usage|count|distance/i;
+
+/** "freeBytes" whose value is written in units is "free". */
+function shortKey(key: string): string {
+  return key.replace(/(?<=.)Bytes$/, '');
+}
+
+/** "policy: best_effort; means: best_effort". `without` = keys left out. */
+export function formatValues(values: FlowValues, without: readonly string[] = []): string {
   return Object.entries(values)
-    .map(([key, value]) => `${key}: ${formatValue(value)}`)
+    .filter(([key]) => !without.includes(key))
+    .map(([key, value]) => `${shortKey(key)}: ${formatValue(value, key)}`)
     .join('; ');
 }

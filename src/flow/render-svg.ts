@@ -4,7 +4,8 @@ import { EDGES, NODES, type NodeId, SUBGRAPHS } from './chart.js';
 import { DECISION_SLANT, EDGE_ROUTES, edgeLabelSize, NODE_PLACES, PANEL, PICTURE, type Route, SUBGRAPH_BOXES } from './layout.js';
 import { edgeText, foldRepeats, formatValues, type Tally, tally } from './path.js';
 import type { FlowEntry, FlowRecord } from './record.js';
-import { escapeXml, fitColumns, wrapColumns } from './text-tools.js';
+import { surpriseOf } from './surprises.js';
+import { escapeXml, fitColumns, harmless, wrapColumns } from './text-tools.js';
 
 /** SVG of the chart; `record` null = the chart alone. */
 export function renderFlowSvg(record: FlowRecord | null): string {
@@ -95,11 +96,14 @@ function edgeLabel(edge: Edge, taken: Tally | null): string {
   return `<g class="label ${edgeState(edge, taken)}"><rect x="${round(x - width / 2)}" y="${y - height / 2}" width="${width}" height="${height}" rx="9"/><text x="${x}" y="${y + 4}" text-anchor="middle">${escapeXml(text)}</text></g>`;
 }
 
+/** One run is about one domain: its number in each box would only take room. */
+const SAME_EVERYWHERE = ['domid'];
+
 function nodeShape(node: Node, taken: Tally | null): string {
   const place = NODE_PLACES[node.id];
   const visit = taken?.nodes.get(node.id);
   const state = taken === null ? 'plain' : visit === undefined ? 'off' : 'taken';
-  const values = visit === undefined ? '' : formatValues(visit.values);
+  const values = visit === undefined ? '' : formatValues(visit.values, SAME_EVERYWHERE);
   const label = wrapColumns(node.label, node.decision ? 25 : 28);
   const lines = label.length + (values === '' ? 0 : 1);
   const top = place.y - ((lines - 1) * 15) / 2 + (node.id === 'domain_node_affinity' ? 9 : 4);
@@ -129,12 +133,19 @@ function outline(id: NodeId, decision: boolean): string {
   return `<rect class="shape" x="${l}" y="${t}" width="${width}" height="${height}" rx="10"/>`;
 }
 
+/** Lines that one note may take; all of it is in the text form. */
+const ITEM_LINES = 3;
+
 /** What the picture cannot draw: decisions in words, notes and surprises of the run; without a run, how to read the chart. */
 function panel(record: FlowRecord | null, taken: Tally | null): string[] {
   const box = PANEL;
   const told =
     record === null || taken === null ? ABOUT.map((text) => ({ text, kind: 'say' })) : [...surprisesFirst(record), ...decisions(taken)];
-  const rows = told.flatMap(({ text, kind }) => wrapColumns(text, 90).map((line) => ({ text: line, kind })));
+  const rows = told.flatMap(({ text, kind }) => {
+    const lines = wrapColumns(harmless(text), 90);
+    const kept = lines.length > ITEM_LINES ? [...lines.slice(0, ITEM_LINES - 1), `${lines[ITEM_LINES - 1]!} ...`] : lines;
+    return kept.map((line) => ({ text: line, kind }));
+  });
   const room = Math.floor((box.bottom - box.top - 50) / 17);
   const over = rows.length - room;
   const shown = over > 0 ? [...rows.slice(0, room - 1), { text: `and ${over + 1} lines more, in the text form`, kind: 'say' }] : rows;
@@ -161,8 +172,8 @@ const ABOUT = [
 function surprisesFirst(record: FlowRecord): { text: string; kind: string }[] {
   const tell = (entry: FlowEntry, times: number) => {
     if (entry.kind === 'node' || entry.kind === 'edge') return [];
-    const name = entry.kind === 'surprise' ? `! ${entry.code}` : `\u2022 ${entry.topic}`;
-    const values = formatValues(entry.values);
+    const name = entry.kind === 'surprise' ? `! ${surpriseOf(entry.code)?.title ?? entry.code}` : `\u2022 ${entry.topic}`;
+    const values = formatValues(entry.values, SAME_EVERYWHERE);
     const text = `${name}${times > 1 ? ` (\u00d7${times})` : ''}${values === '' ? '' : `: ${values}`}`;
     return [{ text, kind: entry.kind === 'surprise' ? 'warn' : 'say' }];
   };

@@ -1,8 +1,9 @@
 // The path of a run as indented text: the steps in order under the boxes that they stand in, each with its values and the answer it gave;
 // what N vCPUs repeat is told once. Without a record, the whole chart as text. Box of the chart: all of them.
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from './chart.js';
-import { foldRepeats, formatValues } from './path.js';
-import type { FlowEntry, FlowRecord } from './record.js';
+import { type FlowValues, foldRepeats, formatValues } from './path.js';
+import type { FlowEntry, FlowRecord, FlowValue } from './record.js';
+import { surpriseOf } from './surprises.js';
 import { harmless, wrapColumns } from './text-tools.js';
 
 export interface FlowTextOptions {
@@ -30,10 +31,17 @@ class Writer {
   private readonly width: number;
   private readonly color: boolean;
   box = '';
+  private domid: FlowValue = null;
 
   constructor({ color, width }: FlowTextOptions) {
     this.color = color;
     this.width = Math.max(40, width);
+  }
+  /** Values in words; the domid only where it is not the one that was told last. */
+  news(values: FlowValues): string {
+    const known = values.domid !== undefined && values.domid === this.domid;
+    this.domid = values.domid ?? this.domid;
+    return formatValues(values, known ? ['domid'] : []);
   }
   /** `hang` = further indent of the lines after the first. */
   put(indent: number, text: string, tone: Tone, hang = 2): void {
@@ -87,7 +95,7 @@ function writeEntry(out: Writer, entry: FlowEntry, indent: number, times: number
       if (box !== out.box) out.put(indent, box, 'box');
       out.box = box;
       out.put(indent + 2, `${node.label}${often}`, 'step');
-      const values = formatValues(entry.values);
+      const values = out.news(entry.values);
       if (values !== '') out.put(indent + 6, values, 'dim');
       return;
     }
@@ -98,13 +106,17 @@ function writeEntry(out: Writer, entry: FlowEntry, indent: number, times: number
       return;
     }
     case 'note': {
-      const values = formatValues(entry.values);
+      const values = out.news(entry.values);
       out.put(indent + 2, `* ${entry.topic}${often}${values === '' ? '' : `; ${values}`}`, 'step');
       return;
     }
     case 'surprise': {
-      const values = formatValues(entry.values);
-      out.put(indent + 2, `! surprise: ${entry.code}${often}${values === '' ? '' : `; ${values}`}`, 'warn');
+      const values = out.news(entry.values);
+      out.put(
+        indent + 2,
+        `! ${surpriseOf(entry.code)?.title ?? entry.code} (${entry.code})${often}${values === '' ? '' : `; ${values}`}`,
+        'warn',
+      );
     }
   }
 }

@@ -6,8 +6,9 @@ import { EDGES, NODES, SUBGRAPHS } from './chart.js';
 import { FlowRecord, type FlowValue } from './record.js';
 import { FLOW_FORMATS, renderFlow } from './render.js';
 import { renderFlowText } from './render-text.js';
+import { surpriseOf } from './surprises.js';
 import { maskedRun, placedRun } from './testing.js';
-import { textColumns } from './text-tools.js';
+import { escapeXml, textColumns } from './text-tools.js';
 
 interface Tag {
   readonly name: string;
@@ -51,7 +52,7 @@ describe('SVG', () => {
     ).toEqual([...run.edgesTaken()].sort());
     expect(classed(edges, 'inferred')).toHaveLength(0);
     expect(svg).toContain('XEN_DOMCTL_setvcpuaffinity \u00d78');
-    expect(svg).toContain('ratchet');
+    expect(svg).toContain(escapeXml(surpriseOf('ratchet')!.title));
     const inferred = tagsOf(renderFlow(placedRun(4, true), 'svg')).filter(({ attributes }) => attributes['data-edge'] !== undefined);
     expect(classed(inferred, 'inferred')).toHaveLength(5);
   });

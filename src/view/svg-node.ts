@@ -216,7 +216,7 @@ function drawCell(map: HostMap, paint: Paint, cpu: MapCpu, users: readonly numbe
   const shown = users.length > CELL_VMS + 1 ? users.slice(0, CELL_VMS) : users;
   const parts = shown.length + (shown.length < users.length ? 1 : 0);
   const tall = size / Math.max(1, parts);
-  const fills = [...shown.map((domain) => ` fill="${paint.fill(domain)}"`), ...(parts > shown.length ? [' class="other"'] : [])];
+  const fills = [...shown.map((domain) => ` fill="${paint.fill(domain)}"`), ...(parts > shown.length ? [' class="more"'] : [])];
   const colored = fills
     .map((fill, index) => `<rect${fill} x="${x}" y="${at(y + index * tall)}" width="${size}" height="${at(tall)}"/>`)
     .join('');

@@ -39,7 +39,7 @@ export const STYLE = `
 .xnh .frame{fill:none;stroke:#64748b}.xnh .claimed{fill:url(#xnh-claimed)}.xnh .dot{fill:#475569}
 .xnh .remote{fill:url(#xnh-remote);stroke:#b91c1c;stroke-width:2}.xnh .remote.thin{stroke-width:1}.xnh .plate-free{fill:#eef2f7}.xnh .hatch{fill:#b91c1c;fill-opacity:.55}
 .xnh .cpu{fill:#e2e8f0}.xnh .nopool{fill:none;stroke:#94a3b8}.xnh .offline{fill:url(#xnh-offline);stroke:#64748b;stroke-width:.8}.xnh .hatch-off{fill:#64748b}.xnh .core{fill:none;stroke:#94a3b8;stroke-width:.7}
-.xnh .line{stroke:#e2e8f0}.xnh .far-text{fill:#b91c1c;font-weight:700}
+.xnh .more{fill:#94a3b8}.xnh .line{stroke:#e2e8f0}.xnh .far-text{fill:#b91c1c;font-weight:700}
 @media(prefers-color-scheme:dark){
 .xnh .page{fill:#0b1120}.xnh text{fill:#e2e8f0}.xnh .sub{fill:#94a3b8}.xnh .small{fill:#cbd5e1}.xnh .faint{fill:#94a3b8}
 .xnh .on{fill:#0f172a}.xnh .plate-free{fill:#1e293b}.xnh .card{fill:#131c2f;stroke:#334155}.xnh .vm{stroke:#131c2f}.xnh .free{fill:#1e293b}.xnh .xen{fill:#64748b}.xnh .dom0{fill:#94a3b8;stroke:#131c2f}.xnh .other{fill:#a8a29e;stroke:#131c2f}

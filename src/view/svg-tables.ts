@@ -99,7 +99,7 @@ export function drawVms({ map, figures, paint, x, y }: TableDrawing): Drawn {
 export function drawDistances({ map, x, y, width }: TableDrawing): Drawn {
   const count = map.nodes.length;
   const numbered = count <= NUMBERED_NODES;
-  const wide = numbered ? 38 : Math.min(16, Math.floor((width - 60) / count));
+  const wide = numbered ? 38 : Math.min(11, Math.floor((width - 60) / count));
   const tall = numbered ? 22 : wide;
   const values = map.distances.flat().filter((value) => value !== UNREACHABLE);
   const [least, most] = [Math.min(10, ...values), Math.max(20, ...values)];
