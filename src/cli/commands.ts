@@ -18,5 +18,6 @@ export interface CommandEntry {
 const OTHER = 'Other:';
 
 export const COMMANDS: readonly CommandEntry[] = [
+  { name: 'xenstored', group: OTHER, summary: 'a XenStore server on a unix socket', load: () => import('./xenstored.js') },
   { name: 'completion', group: OTHER, summary: 'completion for bash, zsh or fish', load: () => import('./completion.js') },
 ];

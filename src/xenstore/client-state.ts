@@ -31,3 +31,18 @@ export function createClientState<Tx>(domid: number, out: Outbox): ClientState<T
     toldBy: 0,
   };
 }
+
+/** A client's watches and numbers, as a live restart carries them. */
+export interface DumpedClient {
+  readonly target: number | undefined;
+  readonly nextTransaction: number;
+  readonly watches: readonly Omit<Watch, 'client'>[];
+}
+
+export function dumpClientState(client: ClientState): DumpedClient {
+  return {
+    target: client.target,
+    nextTransaction: client.nextTransaction,
+    watches: [...client.watches.values()].map(({ path, token, hidden, order }) => ({ path, token, hidden, order })),
+  };
+}

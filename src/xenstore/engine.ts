@@ -57,6 +57,12 @@ export interface Engine {
   introducedDomains(): { readonly domid: number; readonly gfn: string; readonly port: number }[];
   /** Puts a node in place as a journal tells it, without watches and checks. */
   restore(change: JournalChange): void;
+  /** The store for a live restart, as structured data; `load` of a new engine takes it. */
+  dump(): unknown;
+  load(dumped: unknown): void;
+  /** Watches and transactions of a client, to be dumped together with the store. */
+  dumpClient(client: ClientState): unknown;
+  loadClient(client: ClientState, dumped: unknown): void;
   /** @throws Error naming what does not hold: tree, counts, watch index */
   checkInvariants(): void;
   /** Called after each introduction or release, for servers that open a door for each domain. */

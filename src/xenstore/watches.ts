@@ -33,6 +33,16 @@ export class WatchIndex {
     this.count++;
   }
 
+  /** Gives a client back the watches that it had, in the order of registration among all. */
+  restore(client: ClientState, watches: readonly Omit<Watch, 'client'>[]): void {
+    for (const dumped of watches) {
+      const watch: Watch = { ...dumped, client };
+      client.watches.set(watchKey(watch.path, watch.token), watch);
+      this.add(watch);
+      (this.byPath.get(watch.path) as Watch[]).sort((a, b) => a.order - b.order);
+    }
+  }
+
   delete(watch: Watch): void {
     const list = this.byPath.get(watch.path);
     const at = list?.indexOf(watch) ?? -1;

@@ -1,6 +1,6 @@
 // oxenstored's personality: each request as its process.ml answers it. Box of the chart: XenStore.
 // Sources: tools/ocaml/xenstored/{process,connection,connections,domains}.ml (Xen 4.17).
-import { type ClientState, createClientState } from '../client-state.js';
+import { type ClientState, createClientState, type DumpedClient, dumpClientState } from '../client-state.js';
 import type { ControlHooks, Engine, EngineOptions, Journal, JournalChange, StoredNode } from '../engine.js';
 import { fail, StoreFailure } from '../failure.js';
 import { QUOTA, type StoreQuota } from '../limits.js';
@@ -17,8 +17,8 @@ import { isDom0 } from './permits.js';
 import { placeNode } from './restore.js';
 import { type Recorder, SIMPLE, simple } from './simple.js';
 import { Store } from './store.js';
-import { type Operation, Transaction } from './transaction.js';
-import { find, type Node, namesOf } from './tree.js';
+import { type DumpedTransaction, type Operation, Transaction } from './transaction.js';
+import { epochsAfter, find, lastEpoch, type Node, namesOf } from './tree.js';
 
 export type Client = ClientState<Transaction>;
 
@@ -26,6 +26,14 @@ interface Domain {
   readonly domid: number;
   readonly mfn: string;
   port: number;
+}
+
+interface DumpedStore {
+  readonly root: Node;
+  readonly counts: ReadonlyMap<number, number>;
+  readonly domains: ReadonlyMap<number, Domain>;
+  readonly epoch: number;
+  readonly order: number;
 }
 
 const OK = 'OK\0';
@@ -205,6 +213,34 @@ export class OxenstoredEngine implements Engine {
         this.domains.delete(change.domid);
         break;
     }
+  }
+
+  dump(): unknown {
+    const { root } = this.store;
+    const dumped: DumpedStore = { root, counts: this.store.counts, domains: this.domains, epoch: lastEpoch(), order: this.order };
+    return dumped;
+  }
+
+  load(dumped: unknown): void {
+    const { root, counts, domains, epoch, order } = dumped as DumpedStore;
+    epochsAfter(epoch);
+    this.store.replace(root, counts);
+    this.domains.clear();
+    for (const [domid, domain] of domains) this.domains.set(domid, domain);
+    this.order = order;
+  }
+
+  dumpClient(state: ClientState): unknown {
+    return { ...dumpClientState(state), transactions: new Map([...(state as Client).transactions].map(([id, tx]) => [id, tx.dump()])) };
+  }
+
+  loadClient(state: ClientState, dumped: unknown): void {
+    const client = state as Client;
+    const { target, nextTransaction, watches, transactions } = dumped as DumpedClient & { transactions: Map<number, DumpedTransaction> };
+    client.target = target;
+    client.nextTransaction = nextTransaction;
+    this.index.restore(client, watches);
+    for (const [id, tx] of transactions) client.transactions.set(id, Transaction.load(this.store, tx));
   }
 
   checkInvariants(): void {

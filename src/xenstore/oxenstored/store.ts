@@ -33,6 +33,13 @@ export class Store {
     else this.counts.set(domid, next);
   }
 
+  /** Takes over another store's tree and counts. */
+  replace(root: Node, counts: ReadonlyMap<number, number>): void {
+    this.tree.replaceRoot(root);
+    this.counts.clear();
+    for (const [domid, count] of counts) this.counts.set(domid, count);
+  }
+
   get root(): Node {
     return this.tree.root;
   }

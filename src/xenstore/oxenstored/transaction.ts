@@ -19,10 +19,22 @@ export interface Operation {
   readonly answer: string;
 }
 
+/** As a live restart carries it. */
+export interface DumpedTransaction {
+  readonly root: Node;
+  readonly counts: ReadonlyMap<number, number>;
+  readonly oldRoot: Node;
+  readonly changes: readonly Change[];
+  readonly operations: readonly Operation[];
+  readonly quotaReached: boolean;
+  readonly readLow: Parts | undefined;
+  readonly writeLow: Parts | undefined;
+}
+
 export class Transaction {
   readonly store: Store;
   /** The live tree when it started. */
-  readonly oldRoot: Node;
+  oldRoot: Node;
   readonly changes: Change[] = [];
   readonly operations: Operation[] = [];
   quotaReached = false;
@@ -32,6 +44,26 @@ export class Transaction {
   constructor(live: Store) {
     this.store = new Store(live);
     this.oldRoot = this.store.root;
+  }
+
+  static load(
+    live: Store,
+    { root, counts, oldRoot, changes, operations, quotaReached, readLow, writeLow }: DumpedTransaction,
+  ): Transaction {
+    const tx = new Transaction(live);
+    tx.store.replace(root, counts);
+    tx.oldRoot = oldRoot;
+    tx.changes.push(...changes);
+    tx.operations.push(...operations);
+    tx.quotaReached = quotaReached;
+    tx.readLow = readLow;
+    tx.writeLow = writeLow;
+    return tx;
+  }
+
+  dump(): DumpedTransaction {
+    const { oldRoot, changes, operations, quotaReached, readLow, writeLow } = this;
+    return { root: this.store.root, counts: this.store.counts, oldRoot, changes, operations, quotaReached, readLow, writeLow };
   }
 
   noteRead(parts: Parts): void {

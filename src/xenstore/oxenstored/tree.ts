@@ -13,31 +13,40 @@ export interface Node {
   epoch: number;
 }
 
-let lastEpoch = 0;
+let newestEpoch = 0;
+
+export function lastEpoch(): number {
+  return newestEpoch;
+}
+
+/** Nodes of epochs up to this one came from another process: no tree of this one may take them for its own. */
+export function epochsAfter(epoch: number): void {
+  newestEpoch = Math.max(newestEpoch, epoch);
+}
 
 export class Tree {
   root: Node;
   private epoch: number;
 
   constructor(root?: Node) {
-    this.epoch = ++lastEpoch;
+    this.epoch = ++newestEpoch;
     this.root = root ?? { value: '', permissions: [{ domid: 0, access: 'n' }], children: undefined, epoch: this.epoch };
   }
 
   /** The tree as it is now: whoever changes either from now on copies first, so that unchanged nodes stay the same objects. */
   version(): Tree {
-    this.epoch = ++lastEpoch;
+    this.epoch = ++newestEpoch;
     return new Tree(this.root);
   }
 
   /** As `version`, of the root alone. */
   freeze(): Node {
-    this.epoch = ++lastEpoch;
+    this.epoch = ++newestEpoch;
     return this.root;
   }
 
   replaceRoot(root: Node): void {
-    this.epoch = ++lastEpoch;
+    this.epoch = ++newestEpoch;
     this.root = root;
   }
 

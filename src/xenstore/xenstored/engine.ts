@@ -1,6 +1,6 @@
 // The C daemon's personality: each request as its wire_funcs answer it. Box of the chart: XenStore.
 // Sources: tools/xenstore/xenstored_{core,watch,transaction,domain}.c (Xen 4.17).
-import { type ClientState, createClientState } from '../client-state.js';
+import { type ClientState, createClientState, type DumpedClient, dumpClientState } from '../client-state.js';
 import type { XenstorePermission } from '../connection.js';
 import type { ControlHooks, Engine, EngineOptions, JournalChange, StoredNode } from '../engine.js';
 import { fail, StoreFailure } from '../failure.js';
@@ -9,9 +9,10 @@ import { type Permissions, permissionsText } from '../permissions.js';
 import { type Watch, watchKey } from '../watches.js';
 import { MESSAGE, type Outbox, PAYLOAD_MAX_BYTES, type Request } from '../wire.js';
 import { control } from './control.js';
+import type { Domain } from './domains.js';
 import { checkStore } from './invariants.js';
 import { childOf, isValidName } from './names.js';
-import { listingOf } from './nodes.js';
+import { listingOf, type Node } from './nodes.js';
 import { domidOf, intOf, unsignedOf } from './numbers.js';
 import { placeNode } from './restore.js';
 import { type Client, Store } from './store.js';
@@ -30,6 +31,15 @@ const PRIVILEGED: ReadonlySet<number> = new Set([
   MESSAGE.setTarget,
 ]);
 const KNOWN: ReadonlySet<number> = new Set(Object.values(MESSAGE).filter((type) => type !== MESSAGE.watchEvent && type !== MESSAGE.error));
+
+interface DumpedStore {
+  readonly live: ReadonlyMap<string, Node>;
+  readonly domains: readonly Domain[];
+  readonly special: ReadonlyMap<string, Permissions>;
+  readonly generation: number;
+  readonly order: number;
+}
+type DumpedTransactions = ReadonlyMap<number, Pick<Transaction, 'accessed' | 'counts' | 'created' | 'failed'>>;
 
 export class XenstoredEngine implements Engine {
   readonly personality = 'xenstored';
@@ -192,6 +202,47 @@ export class XenstoredEngine implements Engine {
     }
   }
 
+  dump(): unknown {
+    const { live, domains, special, generation } = this.store;
+    const dumped: DumpedStore = { live, domains: [...domains.all()], special, generation, order: this.order };
+    return dumped;
+  }
+
+  load(dumped: unknown): void {
+    const { live, domains, special, generation, order } = dumped as DumpedStore;
+    const { store } = this;
+    store.live.clear();
+    for (const [path, node] of live) store.live.set(path, node);
+    for (const domain of domains) Object.assign(store.domains.allocate(domain.domid, domain.generation), domain);
+    for (const [event, permissions] of special) store.special.set(event, permissions);
+    store.generation = generation;
+    this.order = order;
+  }
+
+  dumpClient(state: ClientState): unknown {
+    const { transactions } = state as Client;
+    const dumped: DumpedTransactions = new Map(
+      [...transactions].map(([id, { accessed, counts, created, failed }]) => [id, { accessed, counts, created, failed }]),
+    );
+    return { ...dumpClientState(state), transactions: dumped };
+  }
+
+  loadClient(state: ClientState, dumped: unknown): void {
+    const client = state as Client;
+    const { target, nextTransaction, watches, transactions } = dumped as DumpedClient & { transactions: DumpedTransactions };
+    client.target = target;
+    client.nextTransaction = nextTransaction;
+    this.store.index.restore(client, watches);
+    for (const [id, { accessed, counts, created, failed }] of transactions) {
+      const tx = this.newTransaction(client);
+      for (const [path, access] of accessed) tx.accessed.set(path, access);
+      for (const [domid, delta] of counts) tx.counts.set(domid, delta);
+      tx.created = created;
+      tx.failed = failed;
+      client.transactions.set(id, tx);
+    }
+  }
+
   checkInvariants(): void {
     checkStore(this.store, this.clients);
   }
@@ -236,11 +287,12 @@ export class XenstoredEngine implements Engine {
     let id = client.nextTransaction;
     while (id === 0 || client.transactions.has(id)) id = (id + 1) >>> 0;
     client.nextTransaction = (id + 1) >>> 0;
-    client.transactions.set(
-      id,
-      new Transaction(this.store.live, client.domid === 0 ? Number.POSITIVE_INFINITY : this.quota.transactionNodes),
-    );
+    client.transactions.set(id, this.newTransaction(client));
     return id;
+  }
+
+  private newTransaction({ domid }: Client): Transaction {
+    return new Transaction(this.store.live, domid === 0 ? Number.POSITIVE_INFINITY : this.quota.transactionNodes);
   }
 
   private end(client: Client, tx: Transaction | undefined, request: Request): void {

@@ -1,0 +1,122 @@
+// The system calls of the server's own event loop. Node's sockets cost a single small request several times what its answer costs;
+// these calls do not (docs/xenstore.md has the figures). Box of the chart: XenStore.
+import { arch } from 'node:process';
+import koffi from 'koffi';
+
+export const EPOLLIN = 0x1;
+export const EPOLLOUT = 0x4;
+export const EPOLLERR = 0x8;
+export const EPOLLHUP = 0x10;
+export const EAGAIN = 11;
+export const EINTR = 4;
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL = { add: 1, delete: 2, modify: 3 } as const;
+const MSG_NOSIGNAL = 0x4000;
+const F_SETFD = 2;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const SUN_PATH_MAX_BYTES = 107;
+
+/** struct epoll_event is packed on x86-64 only (linux/eventpoll.h). */
+export const EVENT_BYTES = arch === 'x64' ? 12 : 16;
+const EVENT_DATA = arch === 'x64' ? 4 : 8;
+
+export interface Libc {
+  listen(path: string): number;
+  accept(fd: number): number;
+  receive(fd: number, buffer: Buffer, length: number): number;
+  send(fd: number, buffer: Buffer, length: number): number;
+  close(fd: number): void;
+  epoll(): number;
+  control(epoll: number, action: keyof typeof EPOLL_CTL, fd: number, events: number): void;
+  /** The number of events in `events`; of each, eventMask and eventFd tell. */
+  wait(epoll: number, events: Buffer, most: number, timeoutMs: number): number;
+  errno(): number;
+  /** false when another process has locked it. */
+  lock(fd: number): boolean;
+  /** Lets a file descriptor live on through exec. */
+  keepThroughExec(fd: number): void;
+  /** Does not return. @throws Error when the system refuses */
+  exec(file: string, args: readonly string[]): never;
+}
+
+export function eventMask(events: Buffer, at: number): number {
+  return events.readUInt32LE(at * EVENT_BYTES);
+}
+
+export function eventFd(events: Buffer, at: number): number {
+  return events.readInt32LE(at * EVENT_BYTES + EVENT_DATA);
+}
+
+let loaded: Libc | undefined;
+
+/** @throws Error when the C library cannot be reached from here */
+export function libc(): Libc {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Libc {
+  const library = koffi.load('libc.so.6');
+  const socket = library.func('int socket(int, int, int)');
+  const bind = library.func('int bind(int, void *, unsigned int)');
+  const listen = library.func('int listen(int, int)');
+  const accept4 = library.func('int accept4(int, void *, void *, int)');
+  const recv = library.func('long recv(int, void *, unsigned long, int)');
+  const send = library.func('long send(int, void *, unsigned long, int)');
+  const close = library.func('int close(int)');
+  const epollCreate = library.func('int epoll_create1(int)');
+  const epollCtl = library.func('int epoll_ctl(int, int, int, void *)');
+  const epollWait = library.func('int epoll_wait(int, void *, int, int)');
+  const fcntl = library.func('int fcntl(int, int, int)');
+  const execv = library.func('int execv(const char *, const char **)');
+  const flock = library.func('int flock(int, int)');
+  const event = Buffer.alloc(EVENT_BYTES);
+  const must = (result: number, call: string): number => {
+    if (result < 0) throw new Error(`${call}: errno ${koffi.errno()}`);
+    return result;
+  };
+  return {
+    listen(path) {
+      const name = Buffer.from(path);
+      if (name.length > SUN_PATH_MAX_BYTES) throw new Error(`a socket's path may have ${SUN_PATH_MAX_BYTES} bytes: ${path}`);
+      const address = Buffer.alloc(2 + name.length + 1);
+      address.writeUInt16LE(AF_UNIX, 0);
+      name.copy(address, 2);
+      const fd = must(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket');
+      if (bind(fd, address, address.length) < 0 || listen(fd, 1024) < 0) {
+        const errno = koffi.errno();
+        close(fd);
+        throw new Error(`cannot listen at ${path}: errno ${errno}`);
+      }
+      return fd;
+    },
+    accept: (fd) => accept4(fd, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC),
+    receive: (fd, buffer, length) => recv(fd, buffer, length, 0),
+    send: (fd, buffer, length) => send(fd, buffer, length, MSG_NOSIGNAL),
+    close: (fd) => {
+      close(fd);
+    },
+    epoll: () => must(epollCreate(EPOLL_CLOEXEC), 'epoll_create1'),
+    control(epoll, action, fd, events) {
+      event.writeUInt32LE(events, 0);
+      event.writeInt32LE(fd, EVENT_DATA);
+      must(epollCtl(epoll, EPOLL_CTL[action], fd, event), 'epoll_ctl');
+    },
+    wait: (epoll, events, most, timeoutMs) => epollWait(epoll, events, most, timeoutMs),
+    errno: () => koffi.errno(),
+    lock: (fd) => flock(fd, LOCK_EX | LOCK_NB) === 0,
+    keepThroughExec: (fd) => {
+      must(fcntl(fd, F_SETFD, 0), 'fcntl');
+    },
+    exec(file, args) {
+      execv(file, [file, ...args, null]);
+      throw new Error(`execv ${file}: errno ${koffi.errno()}`);
+    },
+  };
+}

@@ -1,0 +1,110 @@
+// One client of the server: cuts its bytes into requests, has them answered, and knows when it must wait. No sockets here.
+// Box of the chart: XenStore.
+import type { ClientState } from '../client-state.js';
+import type { Engine } from '../engine.js';
+import { type Bytes, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES, type Request } from '../wire.js';
+import type { ServerLimits } from './limits.js';
+import { OutBuffer } from './out-buffer.js';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class Session {
+  readonly out: OutBuffer;
+  readonly client: ClientState;
+  /** Its last words are on their way: close it when they are sent. */
+  ending = false;
+  private readonly engine: Engine;
+  private readonly limits: ServerLimits;
+  /** What came and is not answered yet: the beginning of a message, or whole ones while the client must read first. */
+  private rest: Buffer | undefined;
+  private readonly request: Writable<Request> = { type: 0, requestId: 0, txId: 0, bytes: NONE, start: 0, end: 0 };
+
+  constructor(engine: Engine, domid: number, limits: ServerLimits, dirty: (session: Session) => void) {
+    this.engine = engine;
+    this.limits = limits;
+    this.out = new OutBuffer(limits.waitingBytes, () => dirty(this));
+    this.client = engine.connect(domid, this.out);
+  }
+
+  /** Whether its bytes should be read now. */
+  get listens(): boolean {
+    return !this.ending && !this.mustRead();
+  }
+
+  /** Whole messages may wait that can be answered now. */
+  get canResume(): boolean {
+    return this.rest !== undefined && this.rest.length >= HEADER_BYTES && this.listens;
+  }
+
+  /** What it sent and is not answered yet. */
+  get unanswered(): Buffer {
+    return this.rest ?? NONE;
+  }
+
+  /** Bytes of the client; they may be overwritten afterwards. */
+  receive(bytes: Bytes, length: number): void {
+    if (this.ending) return;
+    if (this.rest === undefined) {
+      const used = this.answer(bytes, length);
+      if (used < length && !this.ending) this.rest = Buffer.from(bytes.subarray(used, length));
+      return;
+    }
+    this.rest = Buffer.concat([this.rest, bytes.subarray(0, length)]);
+    this.resume();
+  }
+
+  /** Answers what waits, as far as the client may go on. */
+  resume(): void {
+    const { rest } = this;
+    if (rest === undefined || this.ending) return;
+    const used = this.answer(rest as Bytes, rest.length);
+    this.rest = used === rest.length || this.ending ? undefined : used === 0 ? rest : Buffer.from(rest.subarray(used));
+  }
+
+  close(): void {
+    this.ending = true;
+    this.rest = undefined;
+    this.engine.disconnect(this.client);
+  }
+
+  /** How many bytes were used up. */
+  private answer(bytes: Bytes, length: number): number {
+    const { request, engine, client } = this;
+    let at = 0;
+    request.bytes = bytes;
+    while (length - at >= HEADER_BYTES && !this.mustRead()) {
+      const size = get32(bytes, at + 12);
+      if (size > PAYLOAD_MAX_BYTES) {
+        this.refuse(bytes, at);
+        return length;
+      }
+      const end = at + HEADER_BYTES + size;
+      if (end > length) break;
+      request.type = get32(bytes, at);
+      request.requestId = get32(bytes, at + 4);
+      request.txId = get32(bytes, at + 8);
+      request.start = at + HEADER_BYTES;
+      request.end = end;
+      engine.process(client, request);
+      at = end;
+    }
+    return at;
+  }
+
+  /** Nothing after a message that is too long can be understood: the C daemon closes at once, for oxenstored we answer first. */
+  private refuse(bytes: Buffer, at: number): void {
+    if (this.engine.personality === 'oxenstored') this.out.reply(MESSAGE.error, get32(bytes, at + 4), get32(bytes, at + 8), 'EINVAL\0');
+    this.ending = true;
+  }
+
+  private mustRead(): boolean {
+    const { out, limits } = this;
+    return out.length > limits.waitingReplyBytes || (out.behind && this.client.domid !== 0 && out.replies >= limits.guestWaitingReplies);
+  }
+}
+
+const NONE = Buffer.alloc(0) as Bytes;
+
+function get32(bytes: Buffer, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
