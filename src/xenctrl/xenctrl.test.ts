@@ -7,6 +7,7 @@ import { machineFromHost, type XenMachine } from '../xen/machine.js';
 import type { HypercallBuffer, HypercallDoor } from './door.js';
 import { EmbeddedDoor } from './embedded-door.js';
 import { openXenctrl } from './open-xenctrl.js';
+import type { Xenctrl } from './xenctrl.js';
 import { xenctrlContract } from './xenctrl-contract.js';
 
 const GIB = 2 ** 30;
@@ -149,4 +150,46 @@ test('a closed Xenctrl makes no calls', () => {
   expect(door.live).toBe(0);
   expect(() => xc.physInfo()).toThrowError('closed');
   expect(() => xc.domainPopulatePhysmap(0, { extents: 1, order: 0 })).toThrowError('closed');
+});
+
+test("claims on a node: XenServer's Xen tells what is claimed, upstream refuses them", () => {
+  const create = (xc: Xenctrl) => {
+    const domid = xc.domainCreate({ domid: 0, kind: 'pvh', maxVcpus: 1, uuid: UUID });
+    xc.domainMaxVcpus(domid, 1);
+    xc.domainSetMaxmem(domid, 2 ** 22);
+    return domid;
+  };
+  const upstream = openXenctrl(new EmbeddedDoor(machine()));
+  const refused = create(upstream);
+  expect(() => upstream.domainClaimPages(refused, 1000, 1)).toThrowError(
+    `xc_domain_claim_pages(domid ${refused}, 1000 pages, node 1): [22] EINVAL`,
+  );
+  const patched = openXenctrl(new EmbeddedDoor(machine({ perNodeClaims: true })));
+  const domid = create(patched);
+  const claimed = () => patched.numaInfo().nodes.map((node) => node.claimedBytes / 4096);
+  patched.domainClaimPages(domid, 1000, 1);
+  expect(claimed()).toEqual([0, 1000]);
+  expect(patched.domainPopulatePhysmap(domid, { extents: 300, order: 0, node: 1, exactNode: true }).done).toBe(300);
+  expect(claimed()).toEqual([0, 700]);
+  const second = create(patched);
+  const unclaimed = patched.numaInfo().nodes[1]!.freeBytes! / 4096 - 700;
+  expect(() => patched.domainClaimPages(second, unclaimed + 1, 1)).toThrowError(expect.objectContaining({ errno: 'ENOMEM' }));
+  patched.domainClaimPages(second, unclaimed, 1);
+  expect(claimed()).toEqual([0, 700 + unclaimed]);
+  patched.domainDestroy(second);
+  patched.domainDestroy(domid);
+  expect(claimed()).toEqual([0, 0]);
+});
+
+test('the largest machine: 64 nodes and 4096 CPUs, and the lists longer than one call', () => {
+  const xc = openXenctrl(new EmbeddedDoor(machine({}, 64, 64)));
+  expect(xc.numaInfo().nodes).toHaveLength(64);
+  expect(xc.cpuTopology()).toHaveLength(4096);
+  const domids = Array.from({ length: 600 }, () => xc.domainCreate({ domid: 0, kind: 'pv', maxVcpus: 1, uuid: UUID }));
+  expect(xc.domainList().map((one) => one.domid)).toEqual([0, ...domids]);
+  const last = domids.at(-1)!;
+  xc.domainMaxVcpus(last, 1);
+  expect(xc.vcpuSetAffinity(last, 0, { soft: [4095] })).toEqual({ hard: null, soft: [4095] });
+  expect(xc.domainNodeGetAffinity(last)).toEqual([63]);
+  expect(xc.domainMemory()).toHaveLength(601);
 });
