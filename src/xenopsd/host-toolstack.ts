@@ -333,7 +333,11 @@ class HostToolstack implements Toolstack {
       return created.domid;
     } catch (error) {
       noteFailure(record, error);
-      if (domid !== null) await this.#destroy(vm, domid, record);
+      if (domid !== null) {
+        // Known as pending first: its keys must be found again should we die once the domain is gone.
+        await this.#save(vm);
+        await this.#destroy(vm, domid, record);
+      }
       await this.#settle(vm, before === null ? 'halted' : 'running', before, []);
       throw error;
     }
