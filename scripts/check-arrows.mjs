@@ -25,6 +25,12 @@ const MAY_IMPORT = {
   index: '*',
 };
 
+// For the test that compares docs/architecture.md with this table.
+if (process.argv.includes('--json')) {
+  console.log(JSON.stringify(MAY_IMPORT));
+  process.exit(0);
+}
+
 const files = readdirSync(src, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts'))
   .map((entry) => join(entry.parentPath, entry.name));

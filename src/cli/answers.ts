@@ -1,6 +1,6 @@
 // What --json prints, as schemas: schemas/*.schema.json are made from these, and a test holds real output against them. At run time
 // only the types are used. Box of the chart: none.
-import { z } from 'zod';
+import * as z from 'zod';
 import { POLICIES, PROFILES } from '../xenopsd/toolstack.js';
 
 const count = z.int().nonnegative();
@@ -16,6 +16,11 @@ export const failureSchema = z.strictObject({
 });
 
 export const surpriseSchema = z.strictObject({ code: z.string(), text: z.string() });
+
+const warnings = z
+  .array(z.strictObject({ code: z.string(), text: z.string(), vms: z.array(z.string()).readonly() }))
+  .readonly()
+  .describe('Settings that will not be what their owners may expect');
 
 export const vmSchema = z.strictObject({
   name: z.string(),
@@ -67,7 +72,7 @@ export const planSchema = z.strictObject({
   host: hostSchema,
   vms: z.array(vmSchema).describe('In the order of their start'),
   totals: totalsSchema,
-  warnings: z.array(z.string()),
+  warnings,
 });
 
 export const showSchema = z.strictObject({
@@ -99,7 +104,7 @@ export const runSchema = z.strictObject({
         }),
       ),
       refusal: z.string().nullable(),
-      checks: z.array(z.strictObject({ text: z.string(), held: z.boolean(), found: z.string() })),
+      checks: z.array(z.strictObject({ vm: z.string().nullable(), text: z.string(), held: z.boolean(), found: z.string() })),
       asExpected: z.boolean(),
     }),
   ),
@@ -107,7 +112,7 @@ export const runSchema = z.strictObject({
   vms: z.array(vmSchema).describe('As they are after the last event'),
   totals: totalsSchema,
   asExpected: z.boolean(),
-  warnings: z.array(z.string()),
+  warnings,
 });
 
 export const compareSchema = z.strictObject({
@@ -122,7 +127,7 @@ export const compareSchema = z.strictObject({
       totals: totalsSchema.nullable(),
     }),
   ),
-  warnings: z.array(z.string()),
+  warnings,
 });
 
 export const explainSchema = z.strictObject({
@@ -137,7 +142,7 @@ export const explainSchema = z.strictObject({
       path: z.array(z.string()).describe('Edges taken'),
     }),
   ),
-  warnings: z.array(z.string()),
+  warnings,
 });
 
 export type VmAnswer = z.output<typeof vmSchema>;

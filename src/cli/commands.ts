@@ -15,9 +15,16 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandModule>;
 }
 
+const AHEAD = 'Look ahead, on an embedded Xen:';
 const OTHER = 'Other:';
 
 export const COMMANDS: readonly CommandEntry[] = [
+  { name: 'plan', group: AHEAD, summary: 'where these VMs would land if they started now', load: () => import('./plan.js') },
+  { name: 'run', group: AHEAD, summary: 'play a scenario: events over time', load: () => import('./run.js') },
+  { name: 'explain', group: AHEAD, summary: 'why a VM landed where it did, in sentences', load: () => import('./explain.js') },
+  { name: 'compare', group: AHEAD, summary: 'profiles and policies side by side on one workload', load: () => import('./compare.js') },
+  { name: 'show', group: AHEAD, summary: 'the map of a host, as text or SVG', load: () => import('./show.js') },
+  { name: 'demo', group: AHEAD, summary: 'a real 8-node machine with a dozen VMs', load: () => import('./demo.js') },
   { name: 'xenstored', group: OTHER, summary: 'a XenStore server on a unix socket', load: () => import('./xenstored.js') },
   { name: 'completion', group: OTHER, summary: 'completion for bash, zsh or fish', load: () => import('./completion.js') },
 ];

@@ -31,10 +31,11 @@ export function cut(text: string, most: number): string {
 
 /** Breaks a sentence at blanks so that no line is longer than `width`; lines after the first start with `indent`. */
 export function wrap(text: string, width: number, indent = ''): string[] {
+  const lead = /^ */.exec(text)![0];
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
-    const next = line === '' ? word : `${line} ${word}`;
+  for (const word of text.slice(lead.length).split(' ')) {
+    const next = line === '' ? `${lead}${word}` : `${line} ${word}`;
     if (line !== '' && next.length > width) {
       lines.push(line);
       line = indent + word;

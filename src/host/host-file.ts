@@ -1,6 +1,6 @@
 // Reader of our own description of a machine, in YAML or JSON, and the JSON Schema of it.
 // Box of the chart: none; the machine as its owner writes it down.
-import { z } from 'zod';
+import * as z from 'zod';
 import { assembleHost, type DraftCpu, type DraftNode, numberCores, type Thread } from './assemble.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { type Host, LIMITS, UNREACHABLE } from './model.js';

@@ -1,7 +1,7 @@
 // YAML and JSON of the user's, parsed within bounds and checked against a zod schema, with the line in every error.
 // Box of the chart: none; the input side of the host model. JSON is read as the YAML that it is.
 import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { InputError } from '../errors.js';
 import { guardSize, INPUT_LIMITS, type InputText } from './text.js';
 

@@ -1,5 +1,5 @@
 // Reader of our own list of VMs, in YAML or JSON, and the JSON Schema of it. Box of the chart: the input of VM.create.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { InputError } from '../errors.js';
 import { sizeSchema } from './host-file.js';
 import { LIMITS } from './model.js';

@@ -6,7 +6,9 @@ import type { Outcome } from '../xenopsd/toolstack.js';
 import type { Expectation } from './schema.js';
 
 export interface Check {
-  /** "db: memory on nodes 0-1" */
+  /** null = about no VM. */
+  readonly vm: string | null;
+  /** "memory on nodes 0-1" */
   readonly text: string;
   readonly held: boolean;
   /** What was found instead; empty when it held. */
@@ -23,6 +25,7 @@ export function memoryNodes(pages: readonly number[]): number[] {
 }
 
 /**
+ * @param cpus Xen's highest CPU number and one
  * @param outcome of the event that `expected` belongs to; undefined for a check at any time
  * @throws InputError for a list that is none
  */
@@ -30,11 +33,12 @@ export function compare(
   vm: string,
   expected: Expectation,
   map: HostMap,
+  cpus: number,
   domain: MapDomain | undefined,
   outcome: Outcome | undefined,
 ): Check[] {
   const checks: Check[] = [];
-  const add = (what: string, held: boolean, found: string) => checks.push({ text: `${vm}: ${what}`, held, found: held ? '' : found });
+  const add = (what: string, held: boolean, found: string) => checks.push({ vm, text: what, held, found: held ? '' : found });
   if (expected.fails !== undefined) {
     const failure = outcome?.failure ?? null;
     const wanted = expected.fails;
@@ -51,24 +55,25 @@ export function compare(
     add(`meets ${expected.surprise}`, codes.includes(expected.surprise), codes.length === 0 ? 'no surprise' : codes.join(', '));
   }
   const width = map.nodes.length;
-  if (expected.nodes !== undefined) compareNodes('memory on nodes', expected.nodes, memoryNodes(domain?.pages ?? []));
+  if (expected.nodes !== undefined) compareNodes('memory on', expected.nodes, memoryNodes(domain?.pages ?? []));
   if (expected.nodeAffinity !== undefined) compareNodes('node affinity', expected.nodeAffinity, domain?.nodeAffinity ?? []);
   for (const kind of ['hard', 'soft'] as const) {
     const wanted = expected[kind];
     if (wanted === undefined) continue;
     const parts = String(wanted).split('|');
-    const want = parts.map((part) => formatList(members(part, map.cpus.length, 'CPU')));
+    const want = parts.map((part) => formatList(members(part, cpus, 'CPU')));
     const have = (domain?.vcpus ?? []).map((vcpu) => formatList(vcpu[kind]));
     const held =
       have.length > 0 && (want.length === 1 || want.length === have.length) && have.every((list, i) => list === want[i % want.length]);
-    add(`${kind} affinity ${want.join(' | ')}`, held, have.length === 0 ? 'no domain' : [...new Set(have)].join(' | '));
+    add(`${kind} affinity ${parts.join(' | ')}`, held, have.length === 0 ? 'no domain' : [...new Set(have)].join(' | '));
   }
   return checks;
 
   function compareNodes(what: string, wanted: string | number, found: readonly number[]): void {
     const want = formatList(members(String(wanted), width, 'node'));
     const have = formatList(found.filter((node) => node < width));
-    add(`${what} ${want === '' ? 'none' : want}`, want === have, domain === undefined ? 'no domain' : have === '' ? 'none' : have);
+    const named = (list: string) => (list === '' ? 'no node' : `node${/[-,]/.test(list) ? 's' : ''} ${list}`);
+    add(`${what} ${named(want)}`, want === have, domain === undefined ? 'no domain' : named(have));
   }
 }
 

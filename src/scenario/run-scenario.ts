@@ -68,6 +68,11 @@ function namesIn(toolstack: Toolstack, names: string | readonly string[], power:
     .map((vm) => vm.spec.name);
 }
 
+/** CPU numbers that Xen knows, offline and absent ones included. */
+function cpuNumbers(toolstack: Toolstack): number {
+  return toolstack.doors.xc.physInfo().maxCpuId + 1;
+}
+
 async function oneByOne(names: readonly string[], operation: (name: string) => Promise<Outcome>): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const name of names) outcomes.push(await operation(name));
@@ -77,7 +82,7 @@ async function oneByOne(names: readonly string[], operation: (name: string) => P
 async function act(scenario: Scenario, toolstack: Toolstack, event: ScenarioEvent, index: number): Promise<Outcome[]> {
   const up = ['running', 'paused'];
   const { xc } = toolstack.doors;
-  const cpus = (list: string | number) => members(list, xc.cpuTopology().length, 'CPU');
+  const cpus = (list: string | number) => members(list, cpuNumbers(toolstack), 'CPU');
   if (event.start !== undefined) return oneByOne(namesIn(toolstack, event.start, ['halted']), (name) => toolstack.start(name));
   if (event.startTogether !== undefined) return toolstack.startTogether(namesIn(toolstack, event.startTogether, ['halted']));
   if (event.stop !== undefined) return oneByOne(namesIn(toolstack, event.stop, up), (name) => toolstack.stop(name));
@@ -117,6 +122,7 @@ function checkEvent(toolstack: Toolstack, event: ScenarioEvent, outcomes: readon
   const { expect, check } = event;
   if (expect === undefined && check === undefined) return [];
   const map: HostMap = toolstack.snapshot();
+  const cpus = cpuNumbers(toolstack);
   const domainOf = (vm: string) => {
     const known = toolstack.vms().find((state) => state.spec.name === vm);
     if (known === undefined) throw new InputError(`there is no VM '${vm}'`, { path: 'check' }, 'name a VM of the scenario');
@@ -124,15 +130,15 @@ function checkEvent(toolstack: Toolstack, event: ScenarioEvent, outcomes: readon
   };
   if (check !== undefined) {
     const { vm, ...state } = check;
-    return compare(vm, state, map, domainOf(vm), undefined);
+    return compare(vm, state, map, cpus, domainOf(vm), undefined);
   }
-  if (outcomes.length > 0) return outcomes.flatMap((outcome) => compare(outcome.vm, expect!, map, domainOf(outcome.vm), outcome));
+  if (outcomes.length > 0) return outcomes.flatMap((outcome) => compare(outcome.vm, expect!, map, cpus, domainOf(outcome.vm), outcome));
   const { fails, ...state } = expect!;
   if (fails === undefined || Object.keys(state).length > 0) {
     throw new InputError('expected only fails for an event that is not about a VM', { path: 'expect' }, 'use a check event for a VM');
   }
   const held = typeof fails === 'string' ? (refusal?.includes(fails) ?? false) : fails === (refusal !== null);
-  return [{ text: fails === false ? 'succeeds' : 'is refused', held, found: held ? '' : (refusal ?? 'it succeeded') }];
+  return [{ vm: null, text: fails === false ? 'it succeeds' : 'it is refused', held, found: held ? '' : (refusal ?? 'it succeeded') }];
 }
 
 /** "start web-1, web-2", "policy best_effort", "pin db vcpu all, hard 0-3" */
@@ -146,7 +152,7 @@ function titleOf(event: ScenarioEvent): string {
   if (kind === 'create') return `${words} ${event.create!.name}`;
   const { vm, ...rest } = value as Record<string, unknown>;
   const parts = Object.entries(rest).map(([key, item]) =>
-    key === 'set' ? (item === null ? 'none' : `"${item}"`) : `${key} ${String(item)}`,
+    key === 'set' ? (item === null ? 'none' : `"${item}"`) : `${key} ${item === '' ? 'none' : String(item)}`,
   );
   return [words, ...(vm === undefined ? [] : [String(vm)]), parts.join(', ')].join(' ').trim();
 }

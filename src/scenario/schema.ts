@@ -1,6 +1,6 @@
 // The form of a scenario file: a host, its VMs, and events over time. The JSON Schema of it is generated from here.
 // Box of the chart: none; each event is what an administrator does around the chart.
-import { z } from 'zod';
+import * as z from 'zod';
 import { LIMITS } from '../host/model.js';
 import { vmEntrySchema } from '../host/vm-file.js';
 import { POLICIES, PROFILES } from '../xenopsd/toolstack.js';
@@ -90,7 +90,7 @@ const eventSchema = z
     if (kinds.length === 1) return;
     context.issues.push({
       code: 'custom',
-      message: `expected one of ${EVENT_KINDS.join(', ')} in an event`,
+      message: 'expected exactly one event, such as start, stop or pin',
       input: kinds.length === 0 ? Object.keys(context.value) : kinds,
       path: [],
     });
@@ -129,7 +129,7 @@ export function scenarioJsonSchema(): Record<string, unknown> {
   const events = schema.properties?.events;
   // What the check says, in the words of JSON Schema.
   if (typeof events === 'object' && typeof events.items === 'object' && !Array.isArray(events.items)) {
-    events.items.oneOf = EVENT_KINDS.map((kind) => ({ required: [kind] }));
+    events.items.oneOf = EVENT_KINDS.map((kind) => ({ type: 'object', properties: { [kind]: {} }, required: [kind] }));
   }
   return { title: 'xennuma scenario', ...schema };
 }

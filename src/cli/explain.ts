@@ -1,0 +1,120 @@
+// `xennuma explain VM`: the path that a VM took through the flowchart, in sentences. Box of the chart: all.
+import type { Command } from 'commander';
+import { InputError } from '../errors.js';
+import { explain } from '../flow/explain.js';
+import { runScenario } from '../scenario/run-scenario.js';
+import type { Outcome } from '../xenopsd/toolstack.js';
+import type { ExplainAnswer } from './answers.js';
+import { EXIT } from './exit-codes.js';
+import { raise, readWorkload, settingsOf, type Workload } from './open-host.js';
+import { startAll } from './plan.js';
+import { openScenario } from './scenario-input.js';
+import { wrap } from './table.js';
+import { columns, out, palette } from './terminal.js';
+import { VERSION } from './version.js';
+import { listNames } from './warnings.js';
+import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from './workload-options.js';
+import { FLOW_FILES, formatOf, writeFlow } from './write-files.js';
+
+interface ExplainOptions extends WorkloadOptions {
+  readonly scenario?: string;
+  readonly all?: true;
+  readonly json?: true;
+  readonly flow?: string;
+}
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command
+    .description('Why a VM landed where it did: each decision, the numbers it was taken on, and what people do not expect.')
+    .argument('<vm>', 'name of the VM');
+  addToolstackOptions(addVmOptions(addHostOptions(command)))
+    .option('--scenario <file>', 'explain the VM at the end of a scenario, instead of --host and --vms')
+    .option('--all', 'every operation on the VM, not only the last')
+    .option('--json', 'print JSON (schemas/explain.schema.json)')
+    .option('--flow <file>', 'write the path through the flowchart: .txt, .mmd or .svg')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 the VM started, 1 it could not start, 2 bad input.
+
+  xennuma explain web-1 --host host.xml --vms vms.yaml --policy best_effort
+  xennuma explain db --scenario examples/scenarios/race.yaml --all`,
+    )
+    .action(async (vm: string, options: ExplainOptions) => answer(await explainVm(vm, options)));
+}
+
+async function explainVm(name: string, options: ExplainOptions): Promise<number> {
+  if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
+  const workload = options.scenario === undefined ? await fromFiles(name, options) : await fromScenario(options.scenario, options);
+  const known = workload.toolstack.vms();
+  const vm = known.find((one) => one.spec.name === name);
+  if (vm === undefined)
+    throw noSuchVm(
+      name,
+      known.map((one) => one.spec.name),
+    );
+  const last = vm.outcomes.at(-1);
+  if (last === undefined) throw new InputError(`nothing has happened to '${name}'`, {}, 'name a VM that the scenario starts');
+  const outcomes: readonly Outcome[] = options.all ? vm.outcomes : [last];
+  if (options.flow !== undefined)
+    await writeFlow(
+      options.flow,
+      outcomes.map((outcome) => outcome.record),
+    );
+  const result: ExplainAnswer = {
+    command: 'explain',
+    version: VERSION,
+    vm: name,
+    runs: outcomes.map(({ record }) => ({
+      title: record.title,
+      sentences: explain(record),
+      nodes: record.nodesVisited(),
+      path: record.edgesTaken(),
+    })),
+    // In the text the surprises of the run tell them.
+    warnings: workload.warnings.filter((warning) => warning.vms.includes(name)),
+  };
+  if (options.json) out(JSON.stringify(result, null, 2));
+  else out(explainText(result).join('\n'));
+  return last.failure === null ? EXIT.ok : EXIT.no;
+}
+
+async function fromFiles(name: string, options: ExplainOptions): Promise<Workload> {
+  const { host, vms } = readWorkload(options);
+  if (!vms.some((vm) => vm.name === name))
+    throw noSuchVm(
+      name,
+      vms.map((vm) => vm.name),
+    );
+  const workload = await raise(host, vms, settingsOf(options), options);
+  await startAll(workload, options.parallel === true);
+  return workload;
+}
+
+async function fromScenario(file: string, options: ExplainOptions): Promise<Workload> {
+  const { scenario, workload } = await openScenario(file, { ...(options.host === undefined ? {} : { host: options.host }) });
+  for await (const _ of runScenario(scenario, workload.toolstack)) {
+    // Its outcomes stay with the VMs.
+  }
+  return workload;
+}
+
+function noSuchVm(name: string, names: readonly string[]): InputError {
+  return new InputError(
+    `there is no VM '${name}'`,
+    {},
+    names.length === 0 ? 'describe it in --vms' : `the VMs are ${listNames(names, 12)}`,
+  );
+}
+
+function explainText(result: ExplainAnswer): string[] {
+  const colour = palette();
+  const width = columns();
+  return [
+    ...result.runs.flatMap((run, index) => [
+      ...(index === 0 ? [] : ['']),
+      colour.bold(run.title),
+      ...run.sentences.flatMap((sentence) => wrap(`- ${sentence}`, width, '  ')),
+    ]),
+  ];
+}

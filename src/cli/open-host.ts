@@ -1,0 +1,70 @@
+// From options to a toolstack on a host: reads the files, raises the embedded host, and makes the VMs known to it.
+// Box of the chart: none; everything behind it is the chart.
+import { InputError } from '../errors.js';
+import { detectAndRead } from '../host/detect.js';
+import { detectAndReadVms } from '../host/detect-vms.js';
+import type { Host } from '../host/model.js';
+import type { VmSpec } from '../host/vm.js';
+import { asXenSees } from '../host/xen-sees.js';
+import { embeddedHost } from '../xenopsd/embedded-host.js';
+import { createToolstack } from '../xenopsd/host-toolstack.js';
+import type { HostDoors, ProfileName, Toolstack, ToolstackOptions } from '../xenopsd/toolstack.js';
+import { readInput } from './read-input.js';
+import { type UserWarning, userWarnings } from './warnings.js';
+import type { HostOptions, WorkloadOptions } from './workload-options.js';
+
+export const HOST_MEND = 'give --host FILE: xl info -n, lstopo XML, numactl --hardware, or a host file (see docs/hosts-and-vms.md)';
+
+/**
+ * @param files paths, or - for stdin
+ * @throws InputError when none is given, or they describe no host
+ */
+export function readHost(files: readonly string[] | undefined): Host {
+  if (files === undefined || files.length === 0) throw new InputError('expected a host, got none', {}, HOST_MEND);
+  return asXenSees(detectAndRead(files.map(readInput)));
+}
+
+/** @throws InputError when the files describe no VMs, or two of one name */
+export function readVms(files: readonly string[], host: Host): VmSpec[] {
+  return detectAndReadVms(files.map(readInput), host);
+}
+
+/** The host behind the doors: an embedded Xen that starts as the description says, as the profile's hosts run it. */
+export function openDoors(host: Host, profile: ProfileName, options: Pick<HostOptions, 'xen' | 'scheduler'>): Promise<HostDoors> {
+  return embeddedHost(host, {
+    profile,
+    ...(options.xen === undefined ? {} : { xenVersion: options.xen }),
+    ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),
+  });
+}
+
+export interface Workload {
+  readonly host: Host;
+  readonly vms: readonly VmSpec[];
+  readonly toolstack: Toolstack;
+  /** What the user should know before reading the answer: masks that xapi drops without a word are planned so, and said here. */
+  readonly warnings: readonly UserWarning[];
+}
+
+/** Reads host and VMs once; `raise` gives a fresh host with those VMs each time. */
+export function readWorkload(options: WorkloadOptions): { host: Host; vms: readonly VmSpec[] } {
+  const host = readHost(options.host);
+  if (options.vms === undefined) throw new InputError('expected VMs, got none', {}, 'give --vms FILE (see docs/hosts-and-vms.md)');
+  return { host, vms: readVms(options.vms, host) };
+}
+
+export async function raise(
+  host: Host,
+  vms: readonly VmSpec[],
+  settings: ToolstackOptions,
+  options: Pick<HostOptions, 'xen' | 'scheduler'>,
+): Promise<Workload> {
+  const toolstack = await createToolstack(await openDoors(host, settings.profile, options), settings);
+  for (const vm of vms) toolstack.add(vm);
+  return { host, vms, toolstack, warnings: userWarnings(toolstack) };
+}
+
+export function settingsOf(options: WorkloadOptions): ToolstackOptions {
+  const { profile, policy, seed, hostMask } = options;
+  return { profile, policy, seed, ...(hostMask === undefined ? {} : { hostMask }) };
+}

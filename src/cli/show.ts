@@ -1,0 +1,77 @@
+// `xennuma show`: the map of a host, alone or with VMs on it, as text or as SVG. Box of the chart: where all of them led.
+import type { Command } from 'commander';
+import { hostSummary } from '../host/xen-sees.js';
+import { runScenario } from '../scenario/run-scenario.js';
+import { renderHostMapText } from '../view/host-map-text.js';
+import type { ShowAnswer } from './answers.js';
+import { EXIT } from './exit-codes.js';
+import { raise, readHost, readVms, settingsOf, type Workload } from './open-host.js';
+import { startAll } from './plan.js';
+import { openScenario } from './scenario-input.js';
+import { summarise } from './summary.js';
+import { columns, out, palette } from './terminal.js';
+import { VERSION } from './version.js';
+import { remarks } from './vm-table.js';
+import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from './workload-options.js';
+import { formatOf, writeMap } from './write-files.js';
+
+interface ShowOptions extends WorkloadOptions {
+  readonly scenario?: string;
+  readonly svg?: string;
+  readonly json?: true;
+}
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command.description('The map of a host: nodes, CPUs and memory to scale; with --vms or --scenario the VMs on it as well.');
+  addToolstackOptions(addVmOptions(addHostOptions(command)))
+    .option('--scenario <file>', 'show the host at the end of a scenario')
+    .option('--svg <file>', 'write the picture as SVG')
+    .option('--json', 'print JSON (schemas/show.schema.json)')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 shown, 1 a VM could not start, 2 bad input.
+
+  lstopo --of xml | xennuma show --host -
+  xennuma show --host host.xml --vms vms.yaml --svg host.svg`,
+    )
+    .action(async (options: ShowOptions) => answer(await show(options)));
+}
+
+async function show(options: ShowOptions): Promise<number> {
+  if (options.svg !== undefined) formatOf(options.svg, ['svg'], '--svg');
+  const workload = await occupy(options);
+  const summary = summarise(workload.toolstack);
+  if (options.svg !== undefined) await writeMap(options.svg, summary.map);
+  const result: ShowAnswer = {
+    command: 'show',
+    version: VERSION,
+    host: summary.host,
+    vms: [...summary.vms],
+    totals: summary.totals,
+    notes: [...workload.host.notes],
+  };
+  if (options.json) out(JSON.stringify(result, null, 2));
+  else {
+    const colour = palette();
+    const alone = workload.toolstack.vms().length === 0;
+    const notes = remarks(summary.vms, workload.warnings, colour);
+    const map = renderHostMapText(summary.map, { width: columns(), color: colour.on }).trimEnd();
+    out([...(alone ? [...hostSummary(workload.host), ''] : []), map, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n'));
+  }
+  return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
+}
+
+async function occupy(options: ShowOptions): Promise<Workload> {
+  if (options.scenario !== undefined) {
+    const { scenario, workload } = await openScenario(options.scenario, { ...(options.host === undefined ? {} : { host: options.host }) });
+    for await (const _ of runScenario(scenario, workload.toolstack)) {
+      // Only what stands at the end is shown.
+    }
+    return workload;
+  }
+  const host = readHost(options.host);
+  const workload = await raise(host, options.vms === undefined ? [] : readVms(options.vms, host), settingsOf(options), options);
+  await startAll(workload, options.parallel === true);
+  return workload;
+}

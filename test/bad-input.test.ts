@@ -1,0 +1,182 @@
+// Every kind of bad input, through the command: exit 2, one line that names the file and the line, no stack, nothing on stdout.
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { xennuma } from './xennuma.js';
+
+const dir = mkdtempSync(join(tmpdir(), 'xennuma-bad-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+const file = (name: string, content: string | Uint8Array) => {
+  const path = join(dir, name);
+  writeFileSync(path, content);
+  return path;
+};
+const HOST = 'examples/hosts/two-nodes.yaml';
+const VMS = 'examples/vms/dozen.yaml';
+
+function refused(words: readonly string[], input = ''): string {
+  const { code, out, err } = xennuma(words, { input });
+  expect({ code, out }).toEqual({ code: 2, out: '' });
+  expect(err).toMatch(/^xennuma: [^\n]+\n$/);
+  expect(err).not.toMatch(/\bat .*\.js:\d+|Error:|node:internal/);
+  return err;
+}
+
+const nodes = (count: number, of = (index: number) => `{ memory: 1GiB, cpus: "${index}" }`) =>
+  `nodes:\n${Array.from({ length: count }, (_, index) => `  - ${of(index)}`).join('\n')}\n`;
+
+describe('a host that cannot be read', () => {
+  it.each<[string, () => string, RegExp]>([
+    ['missing', () => join(dir, 'nowhere.yaml'), /nowhere\.yaml: there is no such file/],
+    ['a directory', () => dir, /xennuma-bad-\w+: expected a file, got a directory/],
+    ['below a file', () => join(file('plain', 'x'), 'below'), /no such file/],
+    ['binary', () => file('host.bin', Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 0, 1, 2)), /host\.bin: expected text, got binary data/],
+    ['not UTF-8', () => file('latin1', Uint8Array.of(0x6e, 0xe9, 0x0a)), /latin1: expected text in UTF-8/],
+    ['empty', () => file('empty.yaml', ''), /empty\.yaml: .*empty file/],
+    ['of no known format', () => file('poem.txt', 'roses are red\n'), /poem\.txt: the format is not known/],
+    ['truncated YAML', () => file('cut.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0-3"'), /cut\.yaml:\d: not YAML or JSON/],
+    ['truncated XML', () => file('cut.xml', '<?xml version="1.0"?>\n<topology version="2.0">\n<object type="Machine"'), /cut\.xml:\d/],
+    ['a huge number of CPUs', () => file('huge.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0-99999999999" }\n'), /huge\.yaml:2/],
+    [
+      'a huge size',
+      () => file('size.yaml', 'nodes:\n  - { memory: 99999999999999999TiB, cpus: "0" }\n'),
+      /size\.yaml:2: nodes\[0\]\.memory/,
+    ],
+    ['65 nodes', () => file('n65.yaml', nodes(65)), /n65\.yaml.*64/],
+    ['4097 CPUs', () => file('c4097.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0-4096" }\n'), /c4097\.yaml/],
+    ['no CPUs', () => file('nocpu.yaml', 'nodes:\n  - { memory: 8GiB }\n'), /nocpu\.yaml.*expected at least one CPU, got none/],
+    [
+      'more used than there is',
+      () => file('used.yaml', 'nodes:\n  - { memory: 8GiB, used: 9GiB, cpus: "0" }\n'),
+      /used\.yaml:2: nodes\[0\]\.used/,
+    ],
+    ['distances not square', () => file('square.yaml', `${nodes(2)}distances: [[10, 20], [20]]\n`), /square\.yaml:4: distances/],
+    ['an unknown field', () => file('field.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0", colour: red }\n'), /field\.yaml:2: .*'colour'/],
+    [
+      'an alias bomb',
+      () =>
+        file(
+          'bomb.yaml',
+          `a: &a [x]\n${'bcdefghij'.replace(/./g, (c, i) => `${c}: &${c} [*${'abcdefghi'[i]},*${'abcdefghi'[i]},*${'abcdefghi'[i]}]\n`)}nodes: *j\n`,
+        ),
+      /bomb\.yaml/,
+    ],
+    ['half of a pair', () => 'examples/hosts/xeon-2s.lscpu.txt', /numactl --hardware/],
+  ])('%s', (_, path, wanted) => {
+    expect(refused(['show', '--host', path()])).toMatch(wanted);
+  });
+
+  it('too big, without reading it', () => {
+    const path = file('sparse.yaml', '');
+    truncateSync(path, 2 ** 40);
+    expect(refused(['show', '--host', path])).toMatch(/sparse\.yaml: expected at most 64 MiB/);
+  });
+
+  it('from stdin', () => {
+    expect(refused(['show', '--host', '-'], 'nodes:\n  - { memory: -1, cpus: "0" }\n')).toMatch(/^xennuma: stdin:2: nodes\[0\]\.memory: /);
+  });
+
+  it('two files that are no pair', () => {
+    expect(refused(['show', '--host', HOST, 'examples/hosts/two-sockets.xml'])).toMatch(/do not belong together/);
+  });
+});
+
+describe('VMs that cannot be read', () => {
+  it.each<[string, string, RegExp]>([
+    ['8193 vCPUs', 'vms:\n  - { name: a, vcpus: 8193, memory: 1GiB }\n', /vms\.yaml:2: vms\[0\]\.vcpus: .*8192/],
+    ['no vCPUs', 'vms:\n  - { name: a, vcpus: 0, memory: 1GiB }\n', /vms\.yaml:2: vms\[0\]\.vcpus/],
+    ['32,753 VMs', 'vms:\n  - { name: a, vcpus: 1, memory: 1GiB, count: 32753 }\n', /vms\.yaml:2: vms\[0\]\.count: .*32752/],
+    [
+      'a name twice',
+      'vms:\n  - { name: a, vcpus: 1, memory: 1GiB }\n  - { name: a, vcpus: 1, memory: 1GiB }\n',
+      /vms\.yaml:3: .*'a' is there twice/,
+    ],
+    ['a target above the memory', 'vms:\n  - { name: a, vcpus: 1, memory: 1GiB, target: 2GiB }\n', /vms\.yaml:2: vms\[0\]\.target/],
+    ['a key twice', 'vms:\n  - name: a\n    name: b\n', /vms\.yaml:3: 'name' is there twice/],
+    ['nested too deep', `vms: ${'['.repeat(5000)}`, /vms\.yaml:1: nested more than/],
+  ])('%s', (_, text, wanted) => {
+    expect(refused(['plan', '--host', HOST, '--vms', file('vms.yaml', text)])).toMatch(wanted);
+  });
+
+  it('none given', () => {
+    expect(refused(['plan', '--host', HOST])).toMatch(/expected VMs, got none; give --vms FILE/);
+    expect(refused(['plan', '--vms', VMS])).toMatch(/expected a host, got none; give --host FILE/);
+  });
+
+  it('a VM that is not there', () => {
+    expect(refused(['explain', 'web', '--host', HOST, '--vms', VMS])).toMatch(/there is no VM 'web'; the VMs are web-1/);
+  });
+});
+
+describe('a scenario that cannot be played', () => {
+  const vms = 'vms:\n  - { name: a, vcpus: 1, memory: 512MiB }\n';
+  const host = file('host.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0-3" }\n  - { memory: 8GiB, cpus: "4-7" }\n');
+  it.each<[string, string, RegExp]>([
+    ['an unknown event', `${vms}events:\n  - explode: a\n`, /s\.yaml:5: events\[0\].*'explode'/],
+    ['two in one event', `${vms}events:\n  - { start: a, stop: a }\n`, /s\.yaml:5: events\[0\]: expected exactly one event/],
+    ['none in an event', `${vms}events:\n  - { note: hello }\n`, /s\.yaml:5: events\[0\]: expected exactly one event/],
+    ['no events', vms, /s\.yaml:\d: events/],
+    ['a VM that is not there', `${vms}events:\n  - start: b\n`, /s\.yaml:5: events\[0\]\.start: .*'b'/],
+    ['a VM that runs already', `${vms}events:\n  - start: a\n  - start: a\n`, /s\.yaml:6: events\[1\]\.start: /],
+    ['no list of CPUs', `${vms}events:\n  - start: a\n  - pin: { vm: a, hard: "one" }\n`, /s\.yaml:6: events\[1\]\.pin/],
+    ['a CPU that is not there', `${vms}events:\n  - cpuOffline: 99\n`, /s\.yaml:5: events\[0\]\.cpuOffline: /],
+    ['a policy that the profile does not have', `${vms}events:\n  - policy: best_effort_hard\n`, /s\.yaml:5: events\[0\]\.policy: /],
+    ['an expectation that is none', `${vms}events:\n  - cpuOffline: 3\n    expect: { nodes: 1 }\n`, /s\.yaml:6: events\[0\]\.expect: /],
+  ])('%s', (_, text, wanted) => {
+    // Events before the wrong one have been printed by then; the JSON form prints nothing.
+    expect(refused(['run', '--json', file('s.yaml', `host: ${host}\n${text}`)])).toMatch(wanted);
+  });
+
+  it('a host that is not there', () => {
+    expect(refused(['run', file('h.yaml', `host: gone.yaml\n${vms}events: [{ start: a }]\n`)])).toMatch(
+      /gone\.yaml: there is no such file/,
+    );
+  });
+});
+
+describe('bad usage', () => {
+  it.each<[string[], RegExp]>([
+    [['plam'], /unknown command 'plam'.*plan/i],
+    [['plan', '--hots', 'x'], /unknown option '--hots'.*--host/],
+    [['plan', '--host', HOST, '--vms', VMS, '--policy', 'best'], /--policy.*best_effort/],
+    [['plan', '--host', HOST, '--vms', VMS, '--policy', 'best_effort_hard'], /xapi-25\.6 has no policy 'best_effort_hard'/],
+    [['plan', '--host', HOST, '--vms', VMS, '--profile', 'xapi-1'], /--profile.*xapi-25\.6/],
+    [['plan', '--host', HOST, '--vms', VMS, '--xen', '3.4'], /--xen/],
+    [['plan', '--host', HOST, '--vms', VMS, '--xen', '4.99'], /4\.99.*4\.13/],
+    [['plan', '--host', HOST, '--vms', VMS, '--seed', '-1'], /--seed/],
+    [
+      ['plan', '--host', HOST, '--vms', VMS, '--flow', 'a.png'],
+      /a\.png: --flow cannot tell the format; end the name in \.txt, \.mmd, \.svg/,
+    ],
+    [['plan', '--host', HOST, '--vms', VMS, '--map', 'a.txt'], /a\.txt: --map cannot tell the format/],
+    [['plan', '--host', HOST, '--vms', VMS, '--map', '/nonexistent/a.svg'], /a\.svg: cannot be written/],
+    [['compare', '--host', HOST, '--vms', VMS, '--profiles', 'a,b'], /--profiles.*'a' is none of/],
+    [['run'], /missing required argument/],
+    [['run', 'a', 'b'], /too many arguments/],
+    [['completion', 'tcsh'], /bash, zsh, fish/],
+  ])('%j', (words, wanted) => {
+    expect(refused(words)).toMatch(wanted);
+  });
+});
+
+describe('limits hold at their edge', () => {
+  it('64 nodes', () => {
+    expect(xennuma(['show', '--host', file('n64.yaml', nodes(64))])).toMatchObject({ code: 0, err: '' });
+  });
+  it('4096 CPUs', () => {
+    expect(xennuma(['show', '--host', file('c4096.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0-4095" }\n')])).toMatchObject({
+      code: 0,
+      err: '',
+    });
+  });
+  it('8192 vCPUs', () => {
+    const vms = file('v8192.yaml', 'vms:\n  - { name: a, kind: pv, vcpus: 8192, memory: 2GiB }\n');
+    expect(xennuma(['plan', '--host', HOST, '--vms', vms])).toMatchObject({ code: 0, err: '' });
+  });
+  it('a file in a directory of its own that may not be read', () => {
+    if (process.getuid?.() === 0) return;
+    mkdirSync(join(dir, 'closed'), { mode: 0 });
+    expect(refused(['show', '--host', join(dir, 'closed', 'a.yaml')])).toMatch(/may not read it/);
+  });
+});

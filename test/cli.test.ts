@@ -1,0 +1,224 @@
+// The built command, as users and scripts see it: help, output, JSON by its schema, colours, pipes, files.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { COMMANDS } from '../src/cli/commands.js';
+import { root, xennuma } from './xennuma.js';
+
+const HOST = ['--host', 'examples/hosts/four-nodes.yaml'];
+const DOZEN = ['--host', 'examples/hosts/epyc-7763-nps4.yaml', '--vms', 'examples/vms/dozen.yaml'];
+const dir = mkdtempSync(join(tmpdir(), 'xennuma-cli-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+/** Output that fits a terminal of 80 columns, but for lines that hold one long word (a path, an address). */
+function expectToFit(text: string): void {
+  const wide = text.split('\n').filter(
+    (line) =>
+      line.length > 80 &&
+      !line
+        .trim()
+        .split(' ')
+        .some((word) => word.length > 40) &&
+      !line.includes('examples/'),
+  );
+  expect(wide).toEqual([]);
+}
+
+/** The shipped schema, as another program would use it. */
+function shipped(name: string): z.ZodType {
+  return z.fromJSONSchema(JSON.parse(readFileSync(join(root, 'schemas', `${name}.schema.json`), 'utf8')));
+}
+
+describe('help', () => {
+  it('lists every command', () => {
+    const { code, out, err } = xennuma(['--help']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    for (const { name, summary } of COMMANDS) {
+      expect(out).toContain(name);
+      expect(out).toContain(summary.slice(0, 30));
+    }
+    expectToFit(out);
+  });
+
+  it.each(COMMANDS.map((command) => command.name))('of %s', (name) => {
+    const help = xennuma(['help', name]);
+    expect(help).toMatchObject({ code: 0, err: '' });
+    expect(help.out).toMatch(new RegExp(`^Usage: xennuma ${name}`));
+    expect(xennuma([name, '--help']).out).toBe(help.out);
+    expectToFit(help.out);
+  });
+
+  it('without a command: help, and exit 2', () => {
+    const { code, out, err } = xennuma([]);
+    expect(code).toBe(2);
+    expect(`${out}${err}`).toContain('Usage: xennuma <command>');
+  });
+
+  it('prints the version of the package', () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    for (const words of [['--version'], ['-V']]) expect(xennuma(words)).toEqual({ code: 0, out: `${version}\n`, err: '' });
+  });
+});
+
+describe('completion', () => {
+  it('of bash is a script that completes commands, options and their values', () => {
+    const { out } = xennuma(['completion', 'bash']);
+    const complete = (words: string[]) => {
+      const script = `${out}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _xennuma; echo "\${COMPREPLY[*]}"`;
+      return spawnSync('bash', ['-c', script], { encoding: 'utf8', cwd: root }).stdout.trim().split(/\s+/);
+    };
+    expect(complete(['xennuma', 'pl'])).toEqual(['plan']);
+    expect(complete(['xennuma', 'plan', '--pro'])).toEqual(['--profile']);
+    expect(complete(['xennuma', 'plan', '--policy', 'best_effort'])).toEqual(['best_effort', 'best_effort_hard']);
+    expect(complete(['xennuma', 'plan', '--host', 'LICEN'])).toEqual(['LICENSE']);
+    expect(complete(['xennuma', 'help', 'sh'])).toEqual(['show']);
+  });
+
+  it.each(['zsh', 'fish'])('of %s names every command', (shell) => {
+    const { code, out } = xennuma(['completion', shell]);
+    expect(code).toBe(0);
+    for (const { name } of COMMANDS) expect(out).toContain(name);
+  });
+});
+
+describe('plan', () => {
+  it('tells where each VM lands', () => {
+    const { code, out, err } = xennuma(['plan', ...DOZEN, '--policy', 'best_effort']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    // Memory of two nodes for what one node does not hold; its own mask for the pinned one.
+    expect(out).toMatch(/^warehouse .*6:50% 7:50%.* ok$/m);
+    expect(out).toMatch(/^pinned .* 1-3 +all +node 0 .* ok$/m);
+    expectToFit(out);
+  });
+
+  it('exits with 1 when a VM cannot start, and says why', () => {
+    const { code, out } = xennuma(['plan', ...HOST, '--vms', '-'], { input: 'vms: [{ name: a, vcpus: 1, memory: 1TiB }]' });
+    expect(code).toBe(1);
+    expect(out).toMatch(/^a FAILED in VM\.build: Not_enough_memory/m);
+  });
+
+  it('warns of a mask that xapi ignores, and plans as xapi does', () => {
+    const input = 'vms: [{ name: a, vcpus: 1, memory: 1GiB, params: { mask: "1, 2" } }]';
+    const { code, out } = xennuma(['plan', ...HOST, '--vms', '-'], { input });
+    expect(code).toBe(0);
+    expect(out).toMatch(/^warning: mask '1, 2' of a is ignored by xapi: white space$/m);
+    expect(out).toMatch(/^a .* all +all +nodes 0-3/m);
+  });
+
+  it('writes the path through the chart and the map', () => {
+    for (const name of ['flow.txt', 'flow.mmd', 'flow.svg']) {
+      expect(xennuma(['plan', ...DOZEN, '--flow', join(dir, name), '--map', join(dir, 'map.svg')]).code).toBe(0);
+    }
+    expect(readFileSync(join(dir, 'flow.txt'), 'utf8').match(/^start /gm)).toHaveLength(12);
+    expect(readFileSync(join(dir, 'flow.mmd'), 'utf8')).toMatch(/^flowchart TD/m);
+    expect(readFileSync(join(dir, 'flow.svg'), 'utf8')).toMatch(/^<svg[\s\S]*<\/svg>\s*$/);
+    expect(readFileSync(join(dir, 'map.svg'), 'utf8')).toMatch(/^<svg[\s\S]*warehouse[\s\S]*<\/svg>\s*$/);
+  });
+
+  it('is the same for the same seed, side by side as well', () => {
+    const run = (seed: string) => xennuma(['plan', ...DOZEN, '--policy', 'best_effort', '--parallel', '--seed', seed]).out;
+    expect(run('7')).toBe(run('7'));
+  });
+});
+
+describe('--json', () => {
+  it.each<[string, string[]]>([
+    ['plan', ['plan', ...DOZEN, '--policy', 'best_effort']],
+    ['plan', ['plan', ...HOST, '--vms', 'docs/masks.yaml', '--profile', 'xl']],
+    ['run', ['run', 'examples/scenarios/chart.yaml']],
+    ['run', ['run', 'examples/scenarios/maintenance.yaml']],
+    ['run', ['run', 'docs/broken-scenario.yaml']],
+    ['compare', ['compare', ...DOZEN]],
+    ['show', ['show', ...HOST]],
+    ['show', ['show', ...DOZEN]],
+    ['explain', ['explain', 'pinned', ...DOZEN]],
+    ['explain', ['explain', 'db', '--scenario', 'examples/scenarios/maintenance.yaml', '--all']],
+  ])('of %s is as its schema says: %j', (name, words) => {
+    const { out, err } = xennuma([...words, '--json']);
+    expect(err).toBe('');
+    const answer: unknown = JSON.parse(out);
+    expect(shipped(name).safeParse(answer).error).toBeUndefined();
+    // The schema says something: an answer of another command is none of this one.
+    expect(shipped(name === 'plan' ? 'show' : 'plan').safeParse(answer).success).toBe(false);
+  });
+
+  it('of our own forms: examples are as their schemas say', async () => {
+    const { parse } = await import('yaml');
+    const examples: [string, string][] = [
+      ...readdirSync(join(root, 'examples/hosts')).flatMap((file): [string, string][] =>
+        file.endsWith('.yaml') ? [['host', `examples/hosts/${file}`]] : [],
+      ),
+      ...readdirSync(join(root, 'examples/vms')).flatMap((file): [string, string][] =>
+        file.endsWith('.yaml') ? [['vms', `examples/vms/${file}`]] : [],
+      ),
+      ...readdirSync(join(root, 'examples/scenarios')).map((file): [string, string] => ['scenario', `examples/scenarios/${file}`]),
+    ];
+    for (const [name, file] of examples) {
+      const result = shipped(name).safeParse(parse(readFileSync(join(root, file), 'utf8')));
+      expect(result.error, file).toBeUndefined();
+    }
+  });
+});
+
+describe('scenarios', () => {
+  it.each(readdirSync(join(root, 'examples/scenarios')))('%s goes as it says', (file) => {
+    const { code, out } = xennuma(['run', `examples/scenarios/${file}`]);
+    expect(out).not.toContain('NOT AS EXPECTED');
+    expect(code).toBe(0);
+    expectToFit(out);
+  });
+
+  it('an expectation that does not hold is exit 1', () => {
+    const { code, out } = xennuma(['run', 'docs/broken-scenario.yaml']);
+    expect(code).toBe(1);
+    expect(out).toMatch(/NOT AS EXPECTED: memory on node 2; found: nodes 0-1/);
+  });
+
+  it('a failure that nothing foresaw is exit 1', () => {
+    const input = `host: ${root}/examples/hosts/two-nodes.yaml\nvms: [{ name: a, vcpus: 1, memory: 1TiB }]\nevents: [{ start: a }]\n`;
+    expect(xennuma(['run', '-'], { input }).code).toBe(1);
+  });
+
+  it('takes another host', () => {
+    const { out } = xennuma(['run', 'docs/broken-scenario.yaml', '--host', 'examples/hosts/epyc-7763-nps4.yaml']);
+    expect(out).toMatch(/NOT AS EXPECTED: memory on node 2; found: node 0/);
+  });
+});
+
+describe('the terminal', () => {
+  it('has colours only where they are wanted', () => {
+    const words = ['plan', ...DOZEN];
+    const coloured = (env: Record<string, string>) => xennuma(words, { env }).out.includes('\u001b[');
+    expect(coloured({})).toBe(false);
+    expect(coloured({ FORCE_COLOR: '1' })).toBe(true);
+    expect(coloured({ FORCE_COLOR: '0' })).toBe(false);
+    expect(coloured({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false);
+  });
+
+  it('a reader that goes away ends it in silence', () => {
+    const { stdout, stderr } = spawnSync('bash', ['-c', `node dist/xennuma.js plan ${DOZEN.join(' ')} --json | head -n 1`], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: '{\n', stderr: '' });
+  });
+
+  it('an error shows its stack only when asked', () => {
+    const { err } = xennuma(['plan', '--host', 'nowhere'], { env: { XENNUMA_DEBUG: '1' } });
+    expect(err).toMatch(/^xennuma: nowhere: there is no such file; check the path\nInputError/);
+  });
+});
+
+it('demo draws the host with its VMs and says what to try next', () => {
+  const { code, out, err } = xennuma(['demo']);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  for (const word of ['warehouse', 'pinned', 'node 7', 'Try next', 'xennuma explain warehouse']) expect(out).toContain(word);
+  for (const [, words] of out.matchAll(/^ {2}npx xennuma (.*)$/gm)) {
+    if (!words!.includes('--svg')) expect(xennuma(words!.split(' ')).code, words).toBe(0);
+  }
+  // From elsewhere the commands name the files in full.
+  expect(xennuma(['demo'], { cwd: dir }).out).toContain(join(root, 'examples/hosts/epyc-7763-nps4.yaml'));
+});
