@@ -2,14 +2,9 @@
 import { PAGE_BYTES } from '../src/abi/commands.js';
 import { machineFromHost, type XenMachine } from '../src/xen/machine.js';
 import { EmbeddedDoor } from '../src/xenctrl/embedded-door.js';
+import { type BenchRow, cpuMs } from './measure.js';
 
 const GIB = 2 ** 30;
-
-export interface BenchRow {
-  readonly name: string;
-  readonly unit: string;
-  readonly perSecond: number;
-}
 
 function machine(nodes: number, cpusOfNode: number, nodeBytes: number): XenMachine {
   const indices = Array.from({ length: nodes }, (_, node) => node);
@@ -94,9 +89,9 @@ class Caller {
 
 function perSecond(count: number, run: () => void): number {
   run();
-  const start = performance.now();
+  const start = cpuMs();
   run();
-  return (count / (performance.now() - start)) * 1000;
+  return (count / (cpuMs() - start)) * 1000;
 }
 
 export function benchHypercalls(): BenchRow[] {

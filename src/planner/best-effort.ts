@@ -45,7 +45,12 @@ export class BestEffortState implements PlacementState {
   readonly #cores: HalfSums;
   readonly #coreCounts: readonly number[];
   readonly #cpuCounts: readonly number[];
-  readonly #plans = new Map<number, Plan>();
+  /** What the k best nodes have together, at k: of each kind. The one of memory is of the free memory that was looked at last. */
+  readonly #mostCpus: Float64Array;
+  readonly #mostCores: Float64Array;
+  #mostMemory: Float64Array;
+  readonly #lastFree: Float64Array;
+  readonly #plans = new Map<number, { readonly plan: Plan; readonly positions: readonly number[] }>();
   /** For each size k, the positions of the candidates with at least k nodes, in order; made when first needed. */
   readonly #atLeast: (Uint32Array | undefined)[] = [];
 
@@ -63,9 +68,14 @@ export class BestEffortState implements PlacementState {
     ];
     this.#cpuCounts = this.#nodes.map((node) => candidates.nodeCpus[node]!.length);
     this.#coreCounts = this.#nodes.map((node) => host.nodeCores[node] ?? 0);
-    if (candidates.single) return;
-    this.#cpus.update(this.#cpuCounts);
-    this.#cores.update(this.#coreCounts);
+    this.#cpuCounts.forEach((cpus, position) => {
+      this.#cpus.set(position, cpus);
+      this.#cores.set(position, this.#coreCounts[position]!);
+    });
+    this.#mostCpus = bestTogether(this.#cpuCounts);
+    this.#mostCores = bestTogether(this.#coreCounts);
+    this.#lastFree = new Float64Array(count);
+    this.#mostMemory = bestTogether(this.#lastFree);
   }
 
   plan(request: PlacementRequest): Plan | null {
@@ -73,8 +83,8 @@ export class BestEffortState implements PlacementState {
     this.availableBytes = available;
     const at = this.#best(wanted, available);
     if (at === -1) return null;
-    const plan = this.#planOf(at);
-    for (const node of plan.nodes) this.nodeUsage[node]!++;
+    const { plan, positions } = this.#planOf(at);
+    for (let i = 0; i < positions.length; i++) this.#usage.set(positions[i]!, ++this.nodeUsage[plan.nodes[i]!]!);
     return plan;
   }
 
@@ -116,11 +126,15 @@ export class BestEffortState implements PlacementState {
   /** @throws PlannerException when claims exceed the free memory of a node */
   #available(request: PlacementRequest): number[] {
     const { ratchet, deductClaims } = this.#options;
-    return request.freeBytes.map((free, node) => {
-      const now = deductClaims ? free - (request.claimedBytes[node] ?? 0) : free;
+    const { freeBytes, claimedBytes } = request;
+    const seen = this.availableBytes;
+    const available = new Array<number>(freeBytes.length);
+    for (let node = 0; node < freeBytes.length; node++) {
+      const now = deductClaims ? freeBytes[node]! - (claimedBytes[node] ?? 0) : freeBytes[node]!;
       if (now < 0) throw new PlannerException(`Invalid_argument("NUMAResource: memory cannot be negative: ${now}")`);
-      return ratchet ? Math.min(now, this.availableBytes[node] ?? now) : now;
-    });
+      available[node] = ratchet && node < seen.length ? Math.min(now, seen[node]!) : now;
+    }
+    return available;
   }
 
   /**
@@ -141,22 +155,28 @@ export class BestEffortState implements PlacementState {
   }
 
   #bestSingle({ memoryBytes, vcpus, cores }: Wanted, available: readonly number[]): number {
+    const [nodes, usage, cpus, coreCounts] = [this.#nodes, this.nodeUsage, this.#cpuCounts, this.#coreCounts];
     let best = -1;
-    for (let at = 0; at < this.#nodes.length; at++) {
-      const node = this.#nodes[at]!;
-      if (available[node]! < memoryBytes || this.#cpuCounts[at]! < vcpus || this.#coreCounts[at]! < cores) continue;
-      if (best === -1 || this.nodeUsage[node]! < this.nodeUsage[this.#nodes[best]!]!) best = at;
+    let bestUsage = 0;
+    for (let at = 0; at < nodes.length; at++) {
+      const node = nodes[at]!;
+      if (available[node]! < memoryBytes || cpus[at]! < vcpus || coreCounts[at]! < cores) continue;
+      const used = usage[node]!;
+      if (best !== -1 && used >= bestUsage) continue;
+      best = at;
+      bestUsage = used;
     }
     return best;
   }
 
   #bestSubset({ memoryBytes, vcpus, cores }: Wanted, available: readonly number[]): number {
-    const nodes = this.#nodes;
-    const free = nodes.map((node) => available[node]!);
-    const least = Math.max(fewest(free, memoryBytes), fewest(this.#cpuCounts, vcpus), fewest(this.#coreCounts, cores));
-    if (least > nodes.length) return -1;
-    this.#memory.update(free);
-    this.#usage.update(nodes.map((node) => this.nodeUsage[node]!));
+    this.#takeFree(available);
+    const least = Math.max(
+      fewest(this.#mostMemory, memoryBytes),
+      fewest(this.#mostCpus, vcpus),
+      cores === 0 ? 1 : fewest(this.#mostCores, cores),
+    );
+    if (least > this.#nodes.length) return -1;
     const { sets, averages } = this.candidates;
     const [memory, usage, cpu, core] = [this.#memory, this.#usage, this.#cpus, this.#cores];
     const order = this.#candidatesOf(least);
@@ -177,6 +197,18 @@ export class BestEffortState implements PlacementState {
       }
     }
     return best;
+  }
+
+  #takeFree(available: readonly number[]): void {
+    let changed = false;
+    for (let position = 0; position < this.#lastFree.length; position++) {
+      const free = available[this.#nodes[position]!]!;
+      if (free === this.#lastFree[position]) continue;
+      changed = true;
+      this.#lastFree[position] = free;
+      this.#memory.set(position, free);
+    }
+    if (changed) this.#mostMemory = bestTogether(this.#lastFree);
   }
 
   #candidatesOf(least: number): Uint32Array {
@@ -200,29 +232,31 @@ export class BestEffortState implements PlacementState {
     return this.#positionsOf(at).map((position) => this.#nodes[position]!);
   }
 
-  #planOf(at: number): Plan {
-    let plan = this.#plans.get(at);
-    if (plan === undefined) {
+  #planOf(at: number): { readonly plan: Plan; readonly positions: readonly number[] } {
+    let known = this.#plans.get(at);
+    if (known === undefined) {
       const nodes = this.#nodesOf(at);
-      plan = { nodes, cpus: nodes.flatMap((node) => this.candidates.nodeCpus[node]!).sort((a, b) => a - b) };
-      this.#plans.set(at, plan);
+      const cpus = nodes.flatMap((node) => this.candidates.nodeCpus[node]!).sort((a, b) => a - b);
+      known = { plan: { nodes, cpus }, positions: this.#positionsOf(at) };
+      this.#plans.set(at, known);
     }
-    return plan;
+    return known;
   }
 }
 
-/** How few of the values can sum to `wanted` at best: no smaller set is worth a look. More than all of them: none can. */
-function fewest(values: readonly number[], wanted: number): number {
-  let biggest = 0;
-  for (const value of values) biggest = Math.max(biggest, value);
-  if (biggest >= wanted) return 1;
-  const sorted = [...values].sort((a, b) => b - a);
-  let sum = 0;
-  for (let count = 0; count < sorted.length; count++) {
-    sum += sorted[count]!;
-    if (sum >= wanted) return count + 1;
-  }
-  return sorted.length + 1;
+/** At k, the sum of the k largest values. */
+function bestTogether(values: ArrayLike<number>): Float64Array {
+  const sums = new Float64Array(values.length + 1);
+  const sorted = Float64Array.from(values).sort();
+  for (let count = 1; count < sums.length; count++) sums[count] = sums[count - 1]! + sorted[sorted.length - count]!;
+  return sums;
+}
+
+/** How few nodes can have `wanted` together at best: no smaller set is worth a look. More than all of them: none can. */
+function fewest(most: Float64Array, wanted: number): number {
+  let count = 1;
+  while (count < most.length && most[count]! < wanted) count++;
+  return count;
 }
 
 function bitCount(mask: number): number {

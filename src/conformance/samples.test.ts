@@ -1,0 +1,68 @@
+// The sample cases of conformance/samples play as the rules say, and what is played checks as passed.
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { KINDS } from './kinds.js';
+import type { JsonObject } from './player.js';
+
+type Played = Readonly<Record<string, never>>;
+
+async function play(kind: string): Promise<Played[]> {
+  const text = readFileSync(new URL(`../../conformance/samples/${kind}.jsonl`, import.meta.url), 'utf8');
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as JsonObject);
+  const make = () => KINDS[kind]!.create({ on: 'embedded', personality: undefined });
+  const [player, checker] = [await make(), await make()];
+  for (const line of lines) player.survey?.(line);
+  const played: Played[] = [];
+  for (const line of lines) played.push((await player.play(line)) as unknown as Played);
+  for (const line of played) checker.survey?.(line);
+  for (const line of played) expect(await checker.check(line)).toEqual([]);
+  return played;
+}
+
+test('planner', async () => {
+  const [first, far, broken] = await play('planner');
+  const nodes = (answer: { plans: { nodes: number[] | null }[] }) => answer.plans.map((plan) => plan.nodes);
+  expect(nodes(first!.seed!)).toEqual([[0], [1], [0, 1], null]);
+  expect(nodes(first!.new!)).toEqual([[0], [1], [0, 1], null]);
+  expect(nodes(far!.seed!)).toEqual([[0, 1]]);
+  expect(broken).toMatchObject({ seed: { numa: false }, new: { numa: false } });
+});
+
+test('hypercalls', async () => {
+  const results = (await play('hypercalls')).map((line) => (line.steps as unknown as { result: JsonObject }[]).map((step) => step.result));
+  // Soft on node 1 alone: automatic node affinity {1}, all memory there; an empty hard mask is refused.
+  expect(results[0]!.slice(3)).toEqual([
+    { ok: true, soft: '0c' },
+    { ok: true, nodemap: '0200000000000000' },
+    { done: 4, per_node: [0, 2048], seq: '1x4' },
+    { errno: 'EINVAL' },
+    { ok: true },
+  ]);
+  // CPU 3 alone in pool 1: a domain there has node 1, and the pool cannot go.
+  expect(results[1]!.slice(5)).toEqual([
+    { ok: true, nodemap: '0200000000000000' },
+    { ok: true, id: 1, sched: 6, n_dom: 1, cpumap: '08' },
+    { errno: 'EBUSY' },
+  ]);
+});
+
+test('libxl', async () => {
+  const [, small, , wide] = await play('libxl');
+  // Node 0 has Domain-0's two vCPUs, node 1 none.
+  expect(small).toMatchObject({ rc: 0, nodeAffinity: '1', hardSoft: ['0-3 / 2-3'], pages: [0, 65536] });
+  expect(wide).toMatchObject({ rc: 0, candidates: [], nodeAffinity: '0-1', hardSoft: ['0-3 / 0-3'], pages: [65536, 65536] });
+});
+
+describe('conformance/README.md', () => {
+  const readme = readFileSync(new URL('../../conformance/README.md', import.meta.url), 'utf8');
+  test.each(Object.keys(KINDS))('describes %s', (kind) => expect(readme).toContain(`\n## ${kind}\n`));
+  test('its planner case plays', async () => {
+    const text = /^ {4}(\{"id": 1, "input"[\s\S]*?\n\n)/m.exec(readme)?.[1] ?? '';
+    const player = await KINDS.planner!.create({ on: 'embedded', personality: undefined });
+    expect(await player.play(JSON.parse(text) as JsonObject)).toMatchObject({ seed: { plans: [{ nodes: [0] }] } });
+  });
+  test('samples are where it says', () => expect(existsSync(new URL('../../conformance/samples/', import.meta.url))).toBe(true));
+});
