@@ -22,8 +22,8 @@ export async function build() {
     target: 'node20.19',
     minifySyntax: true,
     sourcemap: 'linked',
-    // Native code, loaded from node_modules when a real Xen is asked for.
-    external: ['koffi'],
+    // Native code, and what only the daemon needs: loaded from node_modules when asked for.
+    external: ['koffi', 'better-sqlite3', 'pino', 'prom-client'],
     logLevel: 'warning',
     // yaml is CommonJS inside; esbuild's shim for require needs this in an ES module.
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
