@@ -29,7 +29,9 @@ describe('explain', () => {
       r.node('domain_node_affinity', { domid: 1, before: '0-3', after: '0-3', auto: true });
       r.node('domain_node_affinity', { domid: 1, before: '0-3', after: '1', auto: true });
     });
-    expect(text).toBe("Xen worked out the domain's node affinity: node 1 (before: 0-3). Its memory comes from there.");
+    expect(text).toBe(
+      "Xen worked out the domain's node affinity: node 1 (before: 0-3). Its memory comes from there. It changed only with the last vCPU: Xen takes the union of all of them.",
+    );
   });
 
   it('tells the decision, what the planner saw, and each verdict', () => {

@@ -99,11 +99,12 @@ class MaskCalls {
     if (this.#after !== null) {
       const how = this.#auto ? 'Xen worked out' : 'Set by hand:';
       const stayed = this.#before === this.#after && this.#between.size === 1;
+      const last = this.#between.size > 1 ? ' It changed only with the last vCPU: Xen takes the union of all of them.' : '';
       const now = `node${/^\d+$/.test(this.#after) ? '' : 's'} ${this.#after}`;
       sentences.push(
         stayed
           ? `${how} the domain's node affinity: ${now}, as before.`
-          : `${how} the domain's node affinity: ${now}${this.#before === null ? '' : ` (before: ${this.#before})`}. Its memory comes from there.`,
+          : `${how} the domain's node affinity: ${now}${this.#before === null ? '' : ` (before: ${this.#before})`}. Its memory comes from there.${last}`,
       );
     }
     this.#calls.clear();
@@ -122,7 +123,8 @@ const NODE_SENTENCES = {
     const groups = new Map<string, number[]>();
     for (const [vcpu, mask] of masks.entries()) groups.set(mask, [...(groups.get(mask) ?? []), vcpu]);
     const each = [...groups].map(([mask, vcpus]) => `${vcpuList(vcpus)}: ${mask === '' ? 'no CPU' : `CPUs ${mask}`}`);
-    return [`The hard affinity of each vCPU was written to ${where} (${each.join('; ')}).`];
+    const at = where === 'XenStore' ? 'XenStore, platform/vcpu/<vCPU>/affinity of the domain' : where;
+    return [`The hard affinity of each vCPU was ${where === 'XenStore' ? 'written to' : 'kept in'} ${at} (${each.join('; ')}).`];
   },
   'is_Host.numa_affinity_policy_set?': (values: FlowValues) => {
     const [policy, means, profile] = [text(values, 'policy'), text(values, 'means'), text(values, 'profile')];

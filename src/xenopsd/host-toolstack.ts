@@ -42,6 +42,8 @@ interface Vm {
   domid: number | null;
   readonly pending: Set<number>;
   readonly outcomes: Outcome[];
+  /** The settings that its domain was built by; null = not known to this process. */
+  builtBy: string | null;
 }
 
 /**
@@ -93,7 +95,7 @@ class HostToolstack implements Toolstack {
   /** Takes up what an earlier process left: running VMs are known again, half-done ones are undone. */
   async recover(): Promise<void> {
     for (const { spec, uuid, phase, domid, pending } of await this.#metadata.load()) {
-      const vm: Vm = { spec, uuid, phase, domid, pending: new Set(pending), outcomes: [] };
+      const vm: Vm = { spec, uuid, phase, domid, pending: new Set(pending), outcomes: [], builtBy: null };
       this.#vms.set(spec.name, vm);
       if (phase === 'starting' || phase === 'stopping') await this.#undo(vm);
       else if (domid !== null && !this.#isOurs(vm, domid)) await this.#settle(vm, 'halted', null);
@@ -104,7 +106,15 @@ class HostToolstack implements Toolstack {
     if (this.#vms.has(spec.name))
       throw new InputError(`there is a VM '${spec.name}' already`, { path: spec.name }, 'give each VM its own name');
     if (this.#vms.size >= LIMITS.domains) throw new InputError(`no more than ${LIMITS.domains} VMs`, { path: spec.name });
-    const vm: Vm = { spec, uuid: uuidOf(this.#seed, spec.name), phase: 'halted', domid: null, pending: new Set(), outcomes: [] };
+    const vm: Vm = {
+      spec,
+      uuid: uuidOf(this.#seed, spec.name),
+      phase: 'halted',
+      domid: null,
+      pending: new Set(),
+      outcomes: [],
+      builtBy: null,
+    };
     this.#vms.set(spec.name, vm);
     void this.#exclusively(() => this.#save(vm));
   }
@@ -261,7 +271,12 @@ class HostToolstack implements Toolstack {
   }
 
   warnings(name: string): readonly Warning[] {
-    return warningsOf(this.#vm(name).spec, this.#profile, this.#policy, this.#hostMask, this.doors.xc);
+    const vm = this.#vm(name);
+    const warnings = warningsOf(vm.spec, this.#profile, this.#policy, this.#hostMask, this.doors.xc);
+    const now = this.#settings(vm);
+    const { builtBy } = vm;
+    if (vm.domid === null || builtBy === null || builtBy === now) return warnings;
+    return [...warnings, { code: 'policy-changes-later-builds', values: { builtBy, now } }];
   }
 
   placement(): PlacementBelief | null {
@@ -305,6 +320,7 @@ class HostToolstack implements Toolstack {
     const numa = this.#numa;
     const before = vm.domid;
     let domid: number | null = null;
+    const settings = this.#settings(vm);
     await this.#settle(vm, 'starting', before, []);
     const run: Run = {
       vm: spec,
@@ -330,6 +346,7 @@ class HostToolstack implements Toolstack {
       else await buildVm(run, created, numa);
       noteLanding(this.doors, spec, created.domid, record);
       vm.pending.delete(created.domid);
+      vm.builtBy = settings;
       return created.domid;
     } catch (error) {
       noteFailure(record, error);
@@ -372,6 +389,13 @@ class HostToolstack implements Toolstack {
     }
     for (const domid of vm.pending) await this.#destroy(vm, domid, record);
     await this.#settle(vm, 'halted', null, []);
+  }
+
+  /** What a build reads and a running domain does not follow. */
+  #settings({ spec }: Vm): string {
+    const mask = spec.vcpusParams.mask === undefined ? 'no mask' : `mask '${spec.vcpusParams.mask}'`;
+    const host = this.#hostMask === undefined ? '' : `, host mask '${this.#hostMask}'`;
+    return `${this.#profile.name}, ${this.#policy}, ${mask}${host}`;
   }
 
   /** Ids are used again: a domain is the VM's only if it carries the VM's uuid. */

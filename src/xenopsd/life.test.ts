@@ -54,7 +54,11 @@ describe('reboot and local migration', () => {
     const first = await toolstack.start('a');
     toolstack.setMask('a', '9');
     expect(toolstack.doors.xc.vcpuGetAffinity(first.domid!, 0).hard).toHaveLength(16);
+    expect(toolstack.warnings('a')).toEqual([
+      { code: 'policy-changes-later-builds', values: { builtBy: 'xapi-25.6, any, no mask', now: "xapi-25.6, any, mask '9'" } },
+    ]);
     const second = await toolstack.reboot('a');
+    expect(toolstack.warnings('a')).toEqual([]);
     expect(second.operation).toBe('reboot');
     expect(second.domid).not.toBe(first.domid);
     expect(toolstack.doors.xc.vcpuGetAffinity(second.domid!, 0).hard).toEqual([9]);

@@ -171,6 +171,7 @@ function placedBytes(run: Run): number {
 /** The same mask for every vCPU. */
 function setAffinity(run: Run, domid: number, plan: Plan, placement: Placement, profile: Profile): void {
   const { record, xc, vm } = run;
+  if (vm.kind !== 'pv') record.surprise('pool-before-placement', { domid, bytes: run.memory.shadowMib * MIB_BYTES });
   for (let vcpu = 0; vcpu < vm.vcpusMax; vcpu++) {
     if (placement.affinity === 'hard') {
       xc.vcpuSetAffinity(domid, vcpu, { hard: plan.cpus });

@@ -69,6 +69,7 @@ function noteMask(run: Run, affinity: AffinityList, byVm: boolean): void {
     masks: masks.map((cpus) => formatList(cpus)),
     source: byVm ? 'VM' : 'host',
   });
+  if (profile.writesAffinityKeys) record.surprise('chart-path', {});
   for (const { code, values } of listWarnings(affinity, vm.vcpusMax, pcpus)) record.surprise(code, values);
 }
 
@@ -111,6 +112,7 @@ function platformKeys(run: Run, domid: number, affinity: AffinityList): [string,
     }
     if (affinity.length === 0) record.surprise('all-ones-hard', { domid, vcpus: vm.vcpusMax });
   }
+  if (vm.vcpusParams.cap !== undefined && cap === 0) record.surprise('cap-zero-keeps', { domid });
   keys.push(['vcpu/weight', String(weight)], ['vcpu/cap', String(cap)]);
   return keys;
 }
