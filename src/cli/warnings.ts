@@ -48,6 +48,7 @@ function warningText({ code, values }: Warning, names: readonly string[]): strin
 /** What nearly every start meets: told by explain and --json, not beside every table. */
 const ORDINARY: readonly string[] = [
   'all-ones-hard',
+  'pool-before-placement',
   'soft-is-a-preference',
   'memory-alternates',
   'chart-path',
