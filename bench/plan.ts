@@ -5,7 +5,7 @@ import { startAll } from '../src/cli/plan.js';
 import { summarise } from '../src/cli/summary.js';
 import type { Host } from '../src/host/model.js';
 import type { VmSpec } from '../src/host/vm.js';
-import type { BenchRow } from './hypercalls.js';
+import type { BenchRow } from './measure.js';
 
 const GIB = 2 ** 30;
 const CPUS_OF_NODE = 16;

@@ -31,6 +31,7 @@ function print(benchmark, rows) {
   }
 }
 
+process.chdir(root);
 // Below the checkout, so that packages that are not bundled are found.
 const dir = mkdtempSync(join(root, 'node_modules', '.bench-'));
 try {
@@ -47,7 +48,9 @@ try {
     logLevel: 'warning',
   });
   const { BENCHMARKS } = await import(pathToFileURL(join(dir, 'all.js')).href);
-  const chosen = Object.entries(BENCHMARKS).filter(([name]) => filters.every((filter) => name.includes(filter)));
+  const chosen = Object.entries(BENCHMARKS).filter(([name]) =>
+    filters.every((filter) => name === filter || (!(filter in BENCHMARKS) && name.includes(filter))),
+  );
   if (chosen.length === 0) {
     console.error(`no benchmark has '${filters[0]}' in its name; there are ${Object.keys(BENCHMARKS).join(', ')}`);
     process.exitCode = 2;

@@ -2,7 +2,7 @@
 import { embeddedHost } from '../src/xenopsd/embedded-host.js';
 import { createToolstack } from '../src/xenopsd/host-toolstack.js';
 import type { ProfileName } from '../src/xenopsd/toolstack.js';
-import type { BenchRow } from './hypercalls.js';
+import type { BenchRow } from './measure.js';
 
 const GIB = 2 ** 30;
 

@@ -6,7 +6,7 @@ import { openXenctrl } from '../src/xenctrl/open-xenctrl.js';
 import type { Xenctrl } from '../src/xenctrl/xenctrl.js';
 import { embeddedXenguest } from '../src/xenguest/embedded.js';
 import { createXenstore } from '../src/xenstore/daemon.js';
-import type { BenchRow } from './hypercalls.js';
+import type { BenchRow } from './measure.js';
 
 const GIB = 2 ** 30;
 const GUEST_MIB = 4096;
