@@ -10,7 +10,12 @@ export async function build() {
   const { build: bundle } = await import('esbuild');
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   mkdirSync(join(root, 'dist'), { recursive: true });
-  const entries = { xennuma: 'src/cli/main.ts', conformance: 'src/conformance/main.ts', index: 'src/index.ts' };
+  const entries = {
+    xennuma: 'src/cli/main.ts',
+    conformance: 'src/conformance/main.ts',
+    index: 'src/index.ts',
+    xenguest: 'src/xenguest/real/xenguest-main.ts',
+  };
   await bundle({
     absWorkingDir: root,
     entryPoints: Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(join(root, path)))),

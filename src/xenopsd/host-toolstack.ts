@@ -1,6 +1,6 @@
 // The toolstack on one host, whatever stands behind its doors: VMs by name, and their life in the order that xenopsd (or libxl) gives
 // it. Boxes of the chart: VM.create and VM.build.
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SCHEDULERS, type SchedulerName } from '../abi/commands.js';
 import { formatList } from '../cpuset/bitset.js';
@@ -34,6 +34,10 @@ import { buildVm, errnoInText } from './vm-build.js';
 import { createVm } from './vm-create.js';
 import { warningsOf } from './warnings.js';
 import { buildVmWithXl } from './xl-build.js';
+
+/** How long a destroyed domain may stay before it is left to itself (xen-api, ocaml/xenopsd/xc/domain.ml, destroy: 30 s). */
+const DYING_WAIT_MS = 30_000;
+const DYING_POLL_MS = 100;
 
 interface Vm {
   spec: VmSpec;
@@ -108,7 +112,7 @@ class HostToolstack implements Toolstack {
     if (this.#vms.size >= LIMITS.domains) throw new InputError(`no more than ${LIMITS.domains} VMs`, { path: spec.name });
     const vm: Vm = {
       spec,
-      uuid: uuidOf(this.#seed, spec.name),
+      uuid: this.#newUuid(spec.name),
       phase: 'halted',
       domid: null,
       pending: new Set(),
@@ -117,6 +121,11 @@ class HostToolstack implements Toolstack {
     };
     this.#vms.set(spec.name, vm);
     void this.#exclusively(() => this.#save(vm));
+  }
+
+  /** On the embedded host the same for the same name and seed, so that runs can be compared; one of its own on a real one. */
+  #newUuid(name: string): string {
+    return this.doors.kind === 'xen' ? randomUUID() : uuidOf(this.#seed, name);
   }
 
   remove(name: string): void {
@@ -374,10 +383,19 @@ class HostToolstack implements Toolstack {
     // Releasing a claim first: a domain that Xen is still taking apart must not hold memory that it will never use.
     if (ours && xc.domainInfo(domid)!.outstandingPages > 0) xc.domainClaimPages(domid, 0);
     if (ours) xc.domainDestroy(domid);
-    await removeDomainKeys(xs, domid, vm.uuid);
+    // Ids are used again: the keys of a domain that came since are not the VM's.
+    if (ours || !this.#exists(domid)) {
+      await removeDomainKeys(xs, domid, vm.uuid);
+      await this.#gone(vm, domid);
+    }
     this.#numa.gone(domid);
     vm.pending.delete(domid);
     record.note('destroyed', { domid });
+  }
+
+  /** Xen keeps a destroyed domain while others hold pages of it: XenStore and console daemons let go when they notice (xenopsd waits too). */
+  async #gone(vm: Vm, domid: number): Promise<void> {
+    for (let waitedMs = 0; waitedMs < DYING_WAIT_MS && this.#isOurs(vm, domid); waitedMs += DYING_POLL_MS) await this.#sleep(DYING_POLL_MS);
   }
 
   /** What a died process left of a VM, or what a failed step did. */
@@ -401,7 +419,11 @@ class HostToolstack implements Toolstack {
   /** Ids are used again: a domain is the VM's only if it carries the VM's uuid. */
   #isOurs(vm: Vm, domid: number): boolean {
     const info = this.doors.xc.domainInfo(domid);
-    return info !== null && info.domid === domid && Buffer.compare(uuidBytes(vm.uuid), info.uuid) === 0;
+    return info !== null && Buffer.compare(uuidBytes(vm.uuid), info.uuid) === 0;
+  }
+
+  #exists(domid: number): boolean {
+    return this.doors.xc.domainInfo(domid) !== null;
   }
 
   async #outcome(vm: Vm, operation: Outcome['operation'], record: FlowRecord, work: () => Promise<number | null>): Promise<Outcome> {
@@ -509,7 +531,7 @@ function noteFailure(record: FlowRecord, error: unknown): void {
   if (failure !== undefined) record.note('failed', { ...failure });
 }
 
-/** The same for the same name and seed, so that runs can be compared. Version 8: made by our own rule. */
+/** Version 8: made by our own rule. */
 function uuidOf(seed: number, name: string): string {
   const bytes = createHash('sha256').update(`${seed}\0${name}`).digest().subarray(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;

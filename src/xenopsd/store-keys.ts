@@ -59,6 +59,9 @@ export interface BuiltKeys {
   readonly consolePort: number;
   readonly consolePfn: number;
   readonly domainType: 'PV' | 'HVM' | 'PVH';
+  readonly vcpusMax: number;
+  /** The first so many are online when the guest starts (its CPU hotplug driver reads cpu/N/availability). */
+  readonly vcpusAtStartup: number;
 }
 
 /** What the guest needs once its memory is there; then xenstored learns of the domain. */
@@ -76,6 +79,9 @@ export async function writeBuiltKeys(xs: XenstoreConnection, built: BuiltKeys): 
       ['console/ring-ref', built.consolePfn],
     ] as const) {
       await xs.write(`${path}/${key}`, String(value), tx);
+    }
+    for (let vcpu = 0; vcpu < built.vcpusMax; vcpu++) {
+      await xs.write(`${path}/cpu/${vcpu}/availability`, vcpu < built.vcpusAtStartup ? 'online' : 'offline', tx);
     }
     await xs.write(`${libxlPath(domid)}/type`, built.domainType, tx);
   });

@@ -135,6 +135,8 @@ export async function buildDomain(run: Run, domid: number, node: number | undefi
     consolePort,
     consolePfn: result.consolePfn,
     domainType: vm.kind === 'pv' ? 'PV' : vm.kind === 'pvh' ? 'PVH' : 'HVM',
+    vcpusMax: vm.vcpusMax,
+    vcpusAtStartup: vm.vcpusAtStartup,
   });
 }
 
