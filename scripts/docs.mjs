@@ -55,7 +55,7 @@ function withArrows(text) {
   if (at < 0) return text;
   const start = at + heading.length;
   const end = text.indexOf('\n\n', start);
-  const told = new Map([...text.slice(start, end).matchAll(/^\| `(\w+)` \| (.*?) \|/gm)].map(([, room, what]) => [room, what]));
+  const told = new Map([...text.slice(start, end).matchAll(/^\| `([\w-]+)` \| (.*?) \|/gm)].map(([, room, what]) => [room, what]));
   const { stdout } = spawnSync(process.execPath, [join(root, 'scripts/check-arrows.mjs'), '--json'], { encoding: 'utf8' });
   const rows = Object.entries(JSON.parse(stdout)).map(([room, rooms]) => {
     if (!told.has(room)) {

@@ -10,6 +10,7 @@ const { outputFiles } = await build({
     contents: `export { hostJsonSchema } from './src/host/host-file.ts';
       export { vmsJsonSchema } from './src/host/vm-file.ts';
       export { scenarioJsonSchema } from './src/scenario/schema.ts';
+      export { configJsonSchema } from './src/xapi/config.ts';
       export { answerJsonSchemas } from './src/cli/answers.ts';`,
     resolveDir: root,
   },
@@ -21,11 +22,14 @@ const { outputFiles } = await build({
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire('file:///');" },
 });
 const source = Buffer.from(outputFiles[0].contents).toString('base64');
-const { hostJsonSchema, vmsJsonSchema, scenarioJsonSchema, answerJsonSchemas } = await import(`data:text/javascript;base64,${source}`);
+const { hostJsonSchema, vmsJsonSchema, scenarioJsonSchema, configJsonSchema, answerJsonSchemas } = await import(
+  `data:text/javascript;base64,${source}`
+);
 for (const [name, schema] of [
   ['host', hostJsonSchema()],
   ['vms', vmsJsonSchema()],
   ['scenario', scenarioJsonSchema()],
+  ['config', configJsonSchema()],
   ...Object.entries(answerJsonSchemas()),
 ]) {
   writeFileSync(`${directory}/${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`);
