@@ -57,13 +57,11 @@ export class Store {
       const node = this.live.get(name);
       if (node !== undefined) return node;
     }
-    const valid = isValidName(name, this.quota.pathBytes);
-    const node = valid ? this.read(tx, name) : undefined;
+    if (!isValidName(name, this.quota.pathBytes)) fail('EINVAL');
+    const node = this.read(tx, name);
     if (node !== undefined && this.permits(client, node, access)) return node;
     // A client that may not even read the nearest parent learns nothing about the node.
-    if (!this.parentsPermit(client, tx, name, access)) fail('EACCES');
-    if (!valid) fail('EINVAL');
-    if (node !== undefined) fail('EACCES');
+    if (!this.parentsPermit(client, tx, name, access) || node !== undefined) fail('EACCES');
     return undefined;
   }
 
@@ -123,6 +121,8 @@ export class Store {
     const parentName = parentOf(name);
     if (this.read(tx, parentName) === undefined) fail('EINVAL');
     this.removeBelow(tx, name, name);
+    // A transaction may have made the parent itself, and see below it what others made meanwhile: it cannot be committed then.
+    if (!this.read(tx, parentName)!.children?.has(lastPart(name))) fail('EIO');
     removeChild(this.change(tx, parentName), lastPart(name));
   }
 
@@ -165,6 +165,8 @@ export class Store {
       return;
     }
     if (this.index.size === 0) return;
+    // Made and removed in one transaction: nobody may read what never was there.
+    if (before === undefined && removed === undefined && !this.live.has(name)) return;
     const lists = exact ? [this.index.at(name)] : this.index.above(name);
     const watches = lists.length === 1 ? lists[0]! : lists.flat().sort((a, b) => a.order - b.order);
     for (const watch of watches) {
@@ -299,7 +301,8 @@ export class Store {
   }
 
   private removeBelow(tx: Tx, name: string, top: string): void {
-    const node = this.read(tx, name)!;
+    // In a transaction a parent may have been seen before a child of it went: it cannot be committed then.
+    const node = this.read(tx, name) ?? fail('EIO');
     if (node.children !== undefined) for (const child of [...node.children]) this.removeBelow(tx, childOf(name, child), top);
     this.generation++;
     if (tx === undefined) {

@@ -1,0 +1,131 @@
+// Starts XenStore daemons for tests: ours, as a process of its own, and Debian's two real ones (rig/xenstored).
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { connectXenstore } from '../../src/xenstore/client/connect.js';
+import type { Personality } from '../../src/xenstore/limits.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const rig = join(root, 'rig/xenstored/run.sh');
+
+/** `npm run test:xenstore` sets it once the packages are there. */
+export const REAL = process.env.XENNUMA_XENSTORE_REAL === '1';
+export const WHY_NOT_REAL = "Debian's daemons: run by npm run test:xenstore, as root on Debian 12";
+
+export interface Daemon {
+  readonly socket: string;
+  readonly folder: string;
+  readonly process: ChildProcess;
+  readonly personality: Personality;
+  readonly ours: boolean;
+  /** Ends it as an administrator does, and waits. */
+  stop(): Promise<void>;
+  /** kill -9, and waits. */
+  kill(): Promise<void>;
+}
+
+export interface OurOptions {
+  readonly state?: boolean;
+  readonly domainSockets?: boolean;
+  /** A folder of an earlier daemon, to go on in. */
+  readonly folder?: string;
+}
+
+let bundle: Promise<string> | undefined;
+
+/** The command as one file, made from the sources once a test run. */
+async function command(): Promise<string> {
+  bundle ??= (async () => {
+    const folder = join(root, 'node_modules/.cache/xennuma-test');
+    mkdirSync(folder, { recursive: true });
+    const file = join(folder, `xennuma-${process.pid}.mjs`);
+    await build({
+      entryPoints: [join(root, 'src/cli/main.ts')],
+      outfile: file,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      external: ['koffi'],
+      logLevel: 'error',
+      banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+    });
+    process.once('exit', () => rmSync(file, { force: true }));
+    return file;
+  })();
+  return bundle;
+}
+
+export async function startOurs(personality: Personality, options: OurOptions = {}): Promise<Daemon> {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'xennuma-xs-'));
+  const args = ['xenstored', '--socket', join(folder, 'socket'), '--personality', personality];
+  if (options.state) args.push('--state', join(folder, 'state'));
+  if (options.domainSockets) args.push('--domain-sockets', join(folder, 'domains'));
+  const child = spawn(process.execPath, [await command(), ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return started(child, folder, personality, true);
+}
+
+export async function startReal(personality: Personality): Promise<Daemon> {
+  const folder = mkdtempSync(join(tmpdir(), 'xennuma-xr-'));
+  mkdirSync(join(folder, 'domains'));
+  for (let domid = 1; domid <= 8; domid++) writeFileSync(join(folder, 'domains', String(domid)), '');
+  const child = spawn(rig, [personality, folder], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return started(child, folder, personality, false);
+}
+
+async function started(child: ChildProcess, folder: string, personality: Personality, ours: boolean): Promise<Daemon> {
+  const socket = join(folder, 'socket');
+  let said = '';
+  child.stderr!.on('data', (chunk: Buffer) => {
+    said = `${said}${chunk.toString('utf8')}`.slice(-4000);
+  });
+  for (let tries = 0; ; tries++) {
+    if (child.exitCode !== null || tries > 600) throw new Error(`${personality} did not start: ${said}`);
+    if (existsSync(socket) && (await answers(socket))) break;
+    await delay(50);
+  }
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill(signal);
+      await once(child, 'exit');
+    }
+  };
+  return {
+    socket,
+    folder,
+    process: child,
+    personality,
+    ours,
+    stop: () => end(ours ? 'SIGTERM' : 'SIGKILL'),
+    kill: () => end('SIGKILL'),
+  };
+}
+
+async function answers(socket: string): Promise<boolean> {
+  try {
+    const client = await connectXenstore({ path: socket, reconnect: false });
+    await client.domainPath(0);
+    await client.close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs one of Debian's clients against a socket. */
+export async function client(socket: string, name: string, args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  const child = spawn(rig, ['client', name, ...args], { env: { ...process.env, XENSTORED_PATH: socket } });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString('latin1');
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString('latin1');
+  });
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, out, err };
+}
