@@ -1,51 +1,34 @@
-// Cold start of the installed command, beside `node -e 0` in the same run, as the ratio says more than the milliseconds.
+// Cold start of the installed command, beside `node -e 0` in the same run: the ratio says more than the milliseconds.
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import type { BenchRow } from './hypercalls.js';
 
-const root = fileURLToPath(new URL(import.meta.url.includes('/bench/') ? '..' : '.', import.meta.url));
-
-export interface ColdStartRow {
-  readonly name: string;
-  /** Median of the rounds. */
-  readonly medianMs: number;
-  /** To `node -e 0`. */
-  readonly ratio: number;
-}
-
-const COMMANDS = {
+const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'node -e 0': ['-e', '0'],
   'xennuma --version': ['dist/xennuma.js', '--version'],
-  'xennuma help': ['dist/xennuma.js', '--help'],
-  'xennuma plan (2 nodes, 1 VM)': [
-    'dist/xennuma.js',
-    'plan',
-    '--host',
-    'examples/hosts/two-nodes.yaml',
-    '--vms',
-    'examples/vms/router.cfg',
-  ],
-  'xennuma plan (8 nodes, 12 VMs)': [
-    'dist/xennuma.js',
-    'plan',
-    '--host',
-    'examples/hosts/epyc-7763-nps4.yaml',
-    '--vms',
-    'examples/vms/dozen.yaml',
-  ],
-} as const;
+  'xennuma --help': ['dist/xennuma.js', '--help'],
+  'xennuma plan, 2 nodes, 1 VM': 'dist/xennuma.js plan --host examples/hosts/two-nodes.yaml --vms examples/vms/router.cfg'.split(' '),
+  'xennuma plan, 8 nodes, 12 VMs': 'dist/xennuma.js plan --host examples/hosts/epyc-7763-nps4.yaml --vms examples/vms/dozen.yaml'.split(
+    ' ',
+  ),
+};
 
-/** All commands in turn, round by round, so that a busy moment falls on all of them. */
-export function coldStartRows(rounds = 15, cwd: string = root): ColdStartRow[] {
+/** Median of `rounds`; all commands in turn, so that a busy moment falls on all of them. Runs in the root of the checkout. */
+export function benchColdStart(rounds = 15): BenchRow[] {
   const times = new Map<string, number[]>(Object.keys(COMMANDS).map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const [name, words] of Object.entries(COMMANDS)) {
       const started = performance.now();
-      const { status, stderr } = spawnSync(process.execPath, [...words], { cwd, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+      const { status, stderr } = spawnSync(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
       times.get(name)!.push(performance.now() - started);
       if (status !== 0) throw new Error(`${name}: exit code ${status}: ${stderr}`);
     }
   }
-  const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1]!;
-  const base = median(times.get('node -e 0')!);
-  return [...times].map(([name, list]) => ({ name, medianMs: median(list), ratio: median(list) / base }));
+  const medianMs = (name: string) => [...times.get(name)!].sort((a, b) => a - b)[rounds >> 1]!;
+  const reference = { name: 'node -e 0', perSecond: 1000 / medianMs('node -e 0') };
+  return [...times.keys()].map((name) => ({
+    name: `${name} (${medianMs(name).toFixed(0)} ms)`,
+    unit: 'starts',
+    perSecond: 1000 / medianMs(name),
+    reference,
+  }));
 }

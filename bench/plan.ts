@@ -11,6 +11,12 @@ const GIB = 2 ** 30;
 const CPUS_OF_NODE = 16;
 const VMS = 1000;
 
+/** What else runs on the machine does not count. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** Nodes of `nodeBytes` and 16 CPUs, in sockets of four, far from other sockets. */
 function hostOf(nodes: number, nodeBytes: number): Host {
   const indices = Array.from({ length: nodes }, (_, node) => node);
@@ -46,14 +52,14 @@ function vmsOf(nodes: number, nodeBytes: number): VmSpec[] {
   });
 }
 
-/** VM starts a second, best of `rounds`. */
-export async function planRows(rounds = 2): Promise<BenchRow[]> {
+/** VM starts a second of processor time, best of `rounds`. */
+export async function benchPlan(rounds = 2): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const nodes of [2, 8, 16, 64]) {
     const nodeBytes = Math.max(64, 1024 / nodes) * GIB;
     let bestMs = Number.POSITIVE_INFINITY;
     for (let round = 0; round < rounds; round++) {
-      const started = performance.now();
+      const started = cpuMs();
       const workload = await raise(
         hostOf(nodes, nodeBytes),
         vmsOf(nodes, nodeBytes),
@@ -63,7 +69,7 @@ export async function planRows(rounds = 2): Promise<BenchRow[]> {
       await startAll(workload, false);
       const { totals } = summarise(workload.toolstack);
       if (totals.failed > 0) throw new Error(`${totals.failed} of ${VMS} VMs failed on ${nodes} nodes`);
-      bestMs = Math.min(bestMs, performance.now() - started);
+      bestMs = Math.min(bestMs, cpuMs() - started);
     }
     rows.push({
       name: `plan of ${VMS} VMs on ${nodes} nodes (${(bestMs / 1000).toFixed(2)} s)`,

@@ -119,8 +119,9 @@ function eventText(result: EventResult, summary: Summary, warnings: readonly Use
   }
   if (result.outcomes.length > shown.length) add(`... and ${result.outcomes.length - shown.length} more`);
   if (result.refusal !== null) add(`refused: ${result.refusal}`, colour.bad);
+  const alone = new Set(result.checks.map((check) => check.vm)).size === 1;
   for (const vm of new Set(result.checks.map((check) => check.vm))) {
-    const name = vm === null || shown.length === 1 ? '' : `${vm}: `;
+    const name = vm === null || alone ? '' : `${vm}: `;
     const checks = result.checks.filter((check) => check.vm === vm);
     const held = checks.filter((check) => check.held).map((check) => check.text);
     if (held.length > 0) add(`as expected: ${name}${held.join(', ')}`, colour.good);
