@@ -1,6 +1,6 @@
 // Bundles the command, the conformance runner and the library into dist/. Splitting keeps what a command does not need
 // out of its start: `xennuma --version` loads a few kilobytes.
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -8,8 +8,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 export async function build() {
   const { build: bundle } = await import('esbuild');
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  mkdirSync(join(root, 'dist'), { recursive: true });
+  // Built beside, then swapped in: a command that starts meanwhile finds the old one, and a build that fails leaves it there.
+  const fresh = `.dist-${process.pid}`;
   const entries = {
     xennuma: 'src/cli/main.ts',
     conformance: 'src/conformance/main.ts',
@@ -19,7 +19,7 @@ export async function build() {
   await bundle({
     absWorkingDir: root,
     entryPoints: Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(join(root, path)))),
-    outdir: 'dist',
+    outdir: fresh,
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -33,8 +33,10 @@ export async function build() {
     // yaml is CommonJS inside; esbuild's shim for require needs this in an ES module.
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   });
-  if (existsSync(join(root, 'dist/xennuma.js'))) chmodSync(join(root, 'dist/xennuma.js'), 0o755);
-  writeFileSync(join(root, 'dist', '.built'), '');
+  if (existsSync(join(root, fresh, 'xennuma.js'))) chmodSync(join(root, fresh, 'xennuma.js'), 0o755);
+  writeFileSync(join(root, fresh, '.built'), '');
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  renameSync(join(root, fresh), join(root, 'dist'));
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await build();
