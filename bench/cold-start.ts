@@ -1,6 +1,6 @@
 // Cold start of the installed command, beside `node -e 0` in the same run: the ratio says more than the milliseconds.
 import { spawnSync } from 'node:child_process';
-import type { BenchRow } from './hypercalls.js';
+import type { BenchRow } from './measure.js';
 
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'node -e 0': ['-e', '0'],

@@ -5,17 +5,11 @@ import { startAll } from '../src/cli/plan.js';
 import { summarise } from '../src/cli/summary.js';
 import type { Host } from '../src/host/model.js';
 import type { VmSpec } from '../src/host/vm.js';
-import type { BenchRow } from './measure.js';
+import { type BenchRow, cpuMs } from './measure.js';
 
 const GIB = 2 ** 30;
 const CPUS_OF_NODE = 16;
 const VMS = 1000;
-
-/** What else runs on the machine does not count. */
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
 
 /** Nodes of `nodeBytes` and 16 CPUs, in sockets of four, far from other sockets. */
 function hostOf(nodes: number, nodeBytes: number): Host {

@@ -1,5 +1,5 @@
 // Lines of recorded runs of `xl create`, checked before they are played (format: conformance/README.md). Box of the chart: none; conformance.
-import { z } from 'zod';
+import * as z from 'zod';
 import { InputError } from '../errors.js';
 import type { JsonObject } from './player.js';
 

@@ -1,5 +1,5 @@
 // Conformance kind `planner`: xenopsd's planner at both commits (format: conformance/README.md). Box of the chart: numa_placement.
-import { z } from 'zod';
+import * as z from 'zod';
 import { InputError } from '../errors.js';
 import { BestEffortState } from '../planner/best-effort.js';
 import { type Candidates, makeCandidates, PlannerException, type Reading } from '../planner/candidates.js';

@@ -1,6 +1,6 @@
 // A recorded scenario of hypercalls as a line of JSON, checked before it is played (format: conformance/README.md). Box of the chart:
 // none; conformance.
-import { z } from 'zod';
+import * as z from 'zod';
 import { InputError } from '../errors.js';
 import type { JsonObject, JsonValue } from './player.js';
 

@@ -1,5 +1,5 @@
 // Conformance kind `xenstore`: raw conversations with one of the two daemons (format: docs/conformance.md). Box of the chart: XenStore.
-import { z } from 'zod';
+import * as z from 'zod';
 import { InputError } from '../errors.js';
 import type { ClientState } from '../xenstore/client-state.js';
 import { createEngine } from '../xenstore/daemon.js';
