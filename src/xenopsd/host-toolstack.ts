@@ -1,20 +1,21 @@
 // The toolstack on one host, whatever stands behind its doors: VMs by name, and their life in the order that xenopsd (or libxl) gives
 // it. Boxes of the chart: VM.create and VM.build.
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SCHEDULERS, type SchedulerName } from '../abi/commands.js';
-import { formatList } from '../cpuset/bitset.js';
 import { InputError, XenError } from '../errors.js';
 import { FlowRecord } from '../flow/record.js';
 import type { HostMap } from '../host/host-map.js';
 import { LIMITS } from '../host/model.js';
 import type { VmSpec } from '../host/vm.js';
+import { moveToPoolByHand, pinByHand, setNodeAffinityByHand } from './by-hand.js';
+import { failureOf, noteFailure } from './failure.js';
 import { noteLanding, pagesByNode } from './landing.js';
 import { memoryConfig } from './memory-model.js';
 import { MemoryMetadata, type MetadataStore, type Phase } from './metadata.js';
 import { NumaState } from './numa-placement.js';
 import { effectivePolicy, type Profile, profileOf } from './profiles.js';
-import { errnoOf, type Run, StepError } from './run.js';
+import { type Run, StepError } from './run.js';
 import { snapshotOf } from './snapshot.js';
 import { removeDomainKeys } from './store-keys.js';
 import type {
@@ -30,7 +31,8 @@ import type {
   Warning,
 } from './toolstack.js';
 import { OWN_TURN, type Turn, takeTurns } from './turns.js';
-import { buildVm, errnoInText } from './vm-build.js';
+import { uuidBytes, uuidOf } from './uuid.js';
+import { buildVm } from './vm-build.js';
 import { createVm } from './vm-create.js';
 import { warningsOf } from './warnings.js';
 import { buildVmWithXl } from './xl-build.js';
@@ -238,44 +240,20 @@ class HostToolstack implements Toolstack {
   }
 
   setNodeAffinity(name: string, nodes: readonly number[] | 'all'): Promise<Outcome> {
-    return this.#change(name, 'node affinity', async (_vm, domid, record) => {
-      const xc = this.doors.xc.withFlow(record);
-      xc.domainNodeSetAffinity(domid, nodes);
-      const stored = xc.domainNodeGetAffinity(domid);
-      record.note('node affinity', { domid, asked: nodes === 'all' ? 'all' : [...nodes], stored });
-      if (nodes === 'all') return;
-      const all = this.doors.xc.numaInfo().nodes.every((_, node) => nodes.includes(node));
-      record.surprise(all ? 'all-nodes-is-not-all' : 'manual-node-affinity', { domid, nodes: [...nodes] });
+    return this.#change(name, 'node affinity', async (vm, domid, record) => {
+      setNodeAffinityByHand({ doors: this.doors, vm: vm.spec, domid, record }, nodes);
     });
   }
 
   pin(name: string, vcpu: number | 'all', masks: { hard?: readonly number[]; soft?: readonly number[] }): Promise<Outcome> {
     return this.#change(name, 'pin', async (vm, domid, record) => {
-      if (vcpu !== 'all' && !(Number.isInteger(vcpu) && vcpu >= 0 && vcpu < vm.spec.vcpusMax)) {
-        throw new InputError(`VM '${name}' has no vCPU ${vcpu}`, { path: name }, `choose 0 to ${vm.spec.vcpusMax - 1}, or all`);
-      }
-      const xc = this.doors.xc.withFlow(record);
-      const vcpus = vcpu === 'all' ? Array.from({ length: vm.spec.vcpusMax }, (_, id) => id) : [vcpu];
-      for (const id of vcpus) {
-        const effective = xc.vcpuSetAffinity(domid, id, masks);
-        record.note('pinned', { domid, vcpu: id, hard: listOf(effective.hard), soft: listOf(effective.soft) });
-      }
-      this.#notePinned(vm, domid, vcpus.length, record);
+      pinByHand({ doors: this.doors, vm: vm.spec, domid, record }, vcpu, masks);
     });
   }
 
   moveToPool(name: string, pool: number): Promise<Outcome> {
     return this.#change(name, 'move to pool', async (vm, domid, record) => {
-      const { xc } = this.doors;
-      const before = xc.domainNodeGetAffinity(domid);
-      xc.withFlow(record).cpupoolMoveDomain(pool, domid);
-      const after = xc.domainNodeGetAffinity(domid);
-      record.note('pool', { domid, pool, nodeAffinityBefore: before, nodeAffinity: after });
-      record.surprise('pool-move-resets-masks', { domid, pool });
-      const ofPool = new Set(xc.cpupoolList().find((one) => one.id === pool)?.cpus ?? []);
-      const nodes = new Set(xc.cpuTopology().flatMap((cpu, id) => (cpu !== null && ofPool.has(id) ? [cpu.node] : [])));
-      if (after.some((node) => !nodes.has(node))) record.surprise('manual-node-affinity', { domid, nodes: after });
-      noteLanding(this.doors, vm.spec, domid, record);
+      moveToPoolByHand({ doors: this.doors, vm: vm.spec, domid, record }, pool);
     });
   }
 
@@ -455,16 +433,6 @@ class HostToolstack implements Toolstack {
     });
   }
 
-  #notePinned(vm: Vm, domid: number, pinned: number, record: FlowRecord): void {
-    const { xc } = this.doors;
-    const pages = pagesByNode(this.doors, domid);
-    const nodeAffinity = xc.domainNodeGetAffinity(domid);
-    const elsewhere = pages.flatMap((count, node) => (count > 0 && !nodeAffinity.includes(node) ? [node] : []));
-    if (elsewhere.length > 0) record.surprise('pin-moves-no-memory', { domid, nodes: elsewhere, pages: [...pages], nodeAffinity });
-    else if (pinned < vm.spec.vcpusMax && nodeAffinity.length > 1) record.surprise('one-unrestricted-vcpu', { domid, nodeAffinity });
-    noteLanding(this.doors, vm.spec, domid, record);
-  }
-
   async #settle(vm: Vm, phase: Phase, domid: number | null, pending?: readonly number[]): Promise<void> {
     vm.phase = phase;
     vm.domid = domid;
@@ -517,33 +485,4 @@ class HostToolstack implements Toolstack {
 function stateOf(vm: Vm): VmState {
   const { spec, domid, phase, outcomes } = vm;
   return { spec, power: phase === 'paused' ? 'paused' : domid === null ? 'halted' : 'running', domid, outcomes };
-}
-
-/** undefined for what neither the host nor the toolstack's own steps say: a fault of the program. */
-function failureOf(error: unknown): OutcomeFailure | undefined {
-  if (error instanceof StepError) return { step: error.step, message: error.message, errno: errnoOf(error) ?? errnoInText(error.message) };
-  if (error instanceof XenError) return { step: error.call, message: error.message, errno: error.errno };
-  return undefined;
-}
-
-function noteFailure(record: FlowRecord, error: unknown): void {
-  const failure = failureOf(error);
-  if (failure !== undefined) record.note('failed', { ...failure });
-}
-
-/** Version 8: made by our own rule. */
-function uuidOf(seed: number, name: string): string {
-  const bytes = createHash('sha256').update(`${seed}\0${name}`).digest().subarray(0, 16);
-  bytes[6] = (bytes[6]! & 0x0f) | 0x80;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = bytes.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
-}
-
-function uuidBytes(uuid: string): Uint8Array {
-  return Buffer.from(uuid.replaceAll('-', ''), 'hex');
-}
-
-function listOf(cpus: readonly number[] | null): string | null {
-  return cpus === null ? null : formatList(cpus);
 }

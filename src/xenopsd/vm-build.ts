@@ -1,7 +1,6 @@
 // VM.build as xenopsd does it: build_pre in the order of xen-api 90ef043c (ocaml/xenopsd/xc/domain.ml 899-964) and, for the hard
 // affinity, of e2ee48d6 (1162-1185); then the builder. Boxes: is_Host.numa_affinity_policy_set?, has_hard_affinity?, exec_xenguest.
 import { formatList } from '../cpuset/bitset.js';
-import { type Errno, errnoName } from '../errors.js';
 import type { VmSpec } from '../host/vm.js';
 import { type XenguestArguments, XenguestError, type XenguestResult } from '../xenguest/xenguest.js';
 import { masksOfVcpus } from './mask.js';
@@ -146,10 +145,4 @@ function image({ kind, boot }: VmSpec): Pick<XenguestArguments, 'image' | 'ramdi
   if (boot === undefined) return { image: '/boot/vmlinuz' };
   const { kernel, ramdisk, cmdline } = boot;
   return { image: kernel, ...(ramdisk === undefined ? {} : { ramdisk }), ...(cmdline === undefined ? {} : { cmdline }) };
-}
-
-/** "xenguest: xc_vcpu_setaffinity: [22] Invalid argument" holds EINVAL. */
-export function errnoInText(text: string): Errno | null {
-  const number = /\[(\d+)\]/.exec(text)?.[1];
-  return number === undefined ? null : (errnoName(Number(number)) ?? null);
 }
