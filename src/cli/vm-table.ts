@@ -24,10 +24,10 @@ export function vmTable(host: HostAnswer, vms: readonly VmAnswer[], colour: Pale
       vm.domid === null ? '-' : memoryWords(vm.pagesByNode),
       remote ? colour.warn(localWords(vm)) : localWords(vm),
       distanceWords(vm.meanDistance),
-      vm.failure !== null ? colour.bad('FAILED') : vm.domid === null ? vm.state : colour.good(vm.state === 'running' ? 'ok' : vm.state),
+      vm.failure !== null ? colour.bad('FAILED') : vm.domid === null ? 'off' : colour.good(vm.state === 'running' ? 'ok' : vm.state),
     ];
   });
-  const heading = ['VM', 'ID', 'vCPUs', 'memory', 'hard', 'soft', 'memory on', 'local', 'dist', ''].map((title) => colour.bold(title));
+  const heading = ['VM', 'ID', 'vCPU', 'memory', 'hard', 'soft', 'memory on', 'local', 'dist', ''].map((title) => colour.bold(title));
   const lines = table([heading, ...rows], [1, 2, 3, 7, 8]);
   return vms.length > MOST_ROWS ? [...lines, `... and ${vms.length - MOST_ROWS} more; --json has all of them`] : lines;
 }
