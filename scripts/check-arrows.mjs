@@ -24,6 +24,7 @@ const MAY_IMPORT = {
   'xapi-client': [...base, 'host'],
   xe: [...base, 'xapi-client'],
   conformance: '*',
+  differential: '*',
   cli: '*',
   index: '*',
 };

@@ -65,25 +65,25 @@ export function createHypercallsPlayer(): ConformancePlayer {
 }
 
 /** One unnamed domain besides Domain-0, as on the recorded machines; what it holds is not free in the first place. */
-function createBallast({ calls }: ScenarioSteps): void {
+export function createBallast({ calls }: ScenarioSteps): void {
   calls.domctl(DOMCTL.createdomain, 0, (view, at) => view.setUint32(at + 28, 1, true));
   const domid = calls.op.view.getUint16(8, true);
   calls.domctl(DOMCTL.max_vcpus, domid, (view, at) => view.setUint32(at, 1, true));
 }
 
-function keyOf({ machine, xen }: Scenario): string {
+export function keyOf({ machine, xen }: Scenario): string {
   return JSON.stringify([xen, machine]);
 }
 
 /** The last thing that the scenario does to Domain-0's node affinity is to give it all nodes. */
-function isAutomaticAtEnd(line: JsonObject): boolean {
+export function isAutomaticAtEnd(line: JsonObject): boolean {
   const steps = Array.isArray(line.steps) ? line.steps : [];
   const last = steps.findLast((step) => isObject(step) && step.op === 'setnodeaffinity' && step.dom === 'dom0') as JsonObject | undefined;
   const nodemap = last?.nodemap;
   return isObject(nodemap) && typeof nodemap.bytes === 'string' && /^f{16}/.test(nodemap.bytes) && Number(nodemap.nr_bits) >= 64;
 }
 
-function at<T>(index: number, step: Step, run: () => T): T {
+export function at<T>(index: number, step: Step, run: () => T): T {
   try {
     return run();
   } catch (error) {
@@ -94,7 +94,7 @@ function at<T>(index: number, step: Step, run: () => T): T {
 }
 
 /** As the step's `check` says; absent, it is exact. */
-function stepDifferences(step: Step, ours: JsonObject): string[] {
+export function stepDifferences(step: Step, ours: JsonObject): string[] {
   const check = (step.check ?? 'exact') as Check;
   if (!CHECKS.includes(check)) throw new InputError(`expected ${CHECKS.join(', ')}, got ${JSON.stringify(check)}`, { path: 'check' });
   const recorded = step.result;

@@ -26,8 +26,11 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   },
   hypercalls: {
     summary: 'scenarios of hypercalls: affinity, pools, hotplug, claims, memory',
-    on: ['embedded'],
-    create: async () => (await import('./hypercalls.js')).createHypercallsPlayer(),
+    on: ['embedded', 'xen'],
+    create: async ({ on }) =>
+      on === 'xen'
+        ? (await import('./hypercalls-on-xen.js')).createLiveHypercallsPlayer()
+        : (await import('./hypercalls.js')).createHypercallsPlayer(),
   },
   libxl: {
     summary: "xl's automatic placement of PV guests",

@@ -69,6 +69,10 @@ export class ScenarioSteps {
       view.setUint32(at + 20, pv ? 0 : 3, true);
       view.setUint32(at + 28, integer(step, 'max_vcpus'), true);
       view.setUint32(at + 32, 1023, true);
+      // Xen's own defaults for grant and maptrack frames; grant table version 1.
+      view.setInt32(at + 36, -1, true);
+      view.setInt32(at + 40, -1, true);
+      if (this.#version.grantOptsAt >= 0) view.setUint32(at + this.#version.grantOptsAt, 1, true);
       if (this.#version.cpupoolAt !== NO_DOMCTL_POOL) view.setUint32(at + this.#version.cpupoolAt, pool, true);
       view.setUint32(at + this.#version.emulationFlagsAt, pv ? 0 : 1, true);
     });

@@ -14,7 +14,7 @@ import { Domain, MAX_NUMNODES, NUMA_NO_NODE } from './domain.js';
 import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
 import type { GuestMemory } from './guest-memory.js';
 import { Heap } from './heap.js';
-import type { XenMachine } from './machine.js';
+import type { XenMachine, XenNode } from './machine.js';
 
 const XENVER_VERSION = 0;
 
@@ -128,13 +128,27 @@ export class Hypervisor {
     let left = dom0.pages;
     const order = [...nodes.keys()].sort((a, b) => Number(domain.nodeAffinity.has(b)) - Number(domain.nodeAffinity.has(a)) || a - b);
     for (const node of order) {
-      const { startMfn, endMfn, freePages, freeRanges } = nodes[node]!;
-      const usedEnd = freeRanges?.[0]?.[0] ?? endMfn - freePages;
-      const pages = Math.min(left, usedEnd - startMfn);
-      if (pages > 0) domain.pages[node]!.add(usedEnd - pages, usedEnd);
-      left -= Math.max(0, pages);
+      for (const [start, end] of usedFrames(nodes[node]!)) {
+        const pages = Math.min(left, end - start);
+        if (pages > 0) domain.pages[node]!.add(end - pages, end);
+        left -= pages;
+      }
     }
     domain.totPages = domain.pages.reduce((sum, runs) => sum + runs.pages, 0);
     domain.maxPages = Number.MAX_SAFE_INTEGER;
   }
+}
+
+/** Frames of a node's span that are not free at the start, as [first, one past the last), the highest below the first free frame first. */
+function usedFrames({ startMfn, endMfn, freePages, freeRanges }: XenNode): [number, number][] {
+  const free = freeRanges ?? [[endMfn - freePages, endMfn] as const];
+  const used: [number, number][] = [];
+  let from = startMfn;
+  for (const [start, end] of free) {
+    if (end === start) continue;
+    if (start > from) used.push([from, start]);
+    from = end;
+  }
+  if (from < endMfn) used.push([from, endMfn]);
+  return used;
 }
