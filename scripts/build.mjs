@@ -15,6 +15,8 @@ export async function build() {
     conformance: 'src/conformance/main.ts',
     index: 'src/index.ts',
     xenguest: 'src/xenguest/real/xenguest-main.ts',
+    differential: 'src/differential/main.ts',
+    'differential-dom0': 'src/differential/dom0.ts',
   };
   await bundle({
     absWorkingDir: root,

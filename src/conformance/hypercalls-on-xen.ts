@@ -2,13 +2,14 @@
 // scenario did is undone after it. Box of the chart: none; it checks Xen's boxes.
 import { InputError } from '../errors.js';
 import { at, isAutomaticAtEnd, keyOf, stepDifferences } from './hypercalls.js';
-import { LiveXen } from './live-xen.js';
+import { LiveXen, sleep } from './live-xen.js';
 import type { ConformancePlayer, JsonObject } from './player.js';
 import { parseScenario, type Scenario, type Step } from './scenario.js';
 import { ScenarioSteps } from './scenario-steps.js';
 
 /** Free pages of a node may be off by this much before the ballast is made anew. */
 const NEAR_PAGES = 1024;
+const RETRY_MS = 2;
 
 /** @throws InputError when there is no Xen here */
 export async function createLiveHypercallsPlayer(): Promise<ConformancePlayer> {
@@ -22,7 +23,7 @@ export async function createLiveHypercallsPlayer(): Promise<ConformancePlayer> {
     const free = bringFreePages(xen, scenario.initial.free_pages);
     const dirty = Array.isArray(line.tags) && line.tags.includes('dirty');
     const machine = { ...scenario.machine, nodes: xen.machine.nodes.map(({ pages }) => ({ pages: pages === null ? null : [...pages] })) };
-    const performer = new ScenarioSteps(xen.door, xen.version, machine as Scenario['machine']);
+    const performer = new ScenarioSteps(xen.door, xen.version, machine as Scenario['machine'], () => sleep(RETRY_MS));
     try {
       const answers = steps.map((step, index) => at(index, step, () => performWaiting(xen, performer, step, dirty)));
       return { steps, answers, free };

@@ -120,6 +120,7 @@ export class LiveXen {
    */
   undo(): void {
     const { xc } = this;
+    this.#cancelMove();
     for (const { domid } of xc.domainList()) if (domid !== 0 && domid !== this.#ballast) xc.domainDestroy(domid);
     for (const pool of xc.cpupoolList()) {
       if (pool.id === 0) continue;
@@ -136,6 +137,24 @@ export class LiveXen {
     this.#restoreDom0();
     this.settle();
     this.#checkNothingLeft();
+  }
+
+  /** A CPU that Xen could not move out of its pool at once stays half moved, and no other can be: it goes back to that pool. */
+  #cancelMove(): void {
+    const { xc } = this;
+    const pools = xc.cpupoolList();
+    const known = new Set([...pools.flatMap((pool) => [...pool.cpus]), ...xc.cpupoolFreeCpus()]);
+    for (const cpu of this.machine.cpu_to_node.keys()) {
+      if (known.has(cpu)) continue;
+      for (const { id } of pools) {
+        try {
+          xc.cpupoolAddCpu(id, cpu);
+          break;
+        } catch (error) {
+          if (!(error instanceof XenError)) throw error;
+        }
+      }
+    }
   }
 
   /** Domain-0's node affinity: every node bit (automatic) or the mask it had at boot. */
@@ -210,6 +229,7 @@ export class LiveXen {
   }
 }
 
-function sleep(ms: number): void {
+/** Blocks this thread. */
+export function sleep(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

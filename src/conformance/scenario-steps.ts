@@ -21,11 +21,14 @@ type Answer = { [key: string]: JsonValue | undefined };
 /** Performs the steps of one scenario in order; keeps which domain each letter is. */
 export class ScenarioSteps {
   readonly calls: ScenarioCalls;
+  readonly #wait: () => void;
   readonly #version: InterfaceVersion;
   readonly #nodeRanges: readonly (readonly [number, number])[];
   readonly #domains = new Map<string, { readonly domid: number; readonly pv: boolean }>();
 
-  constructor(door: HypercallDoor, version: InterfaceVersion, machine: Scenario['machine']) {
+  /** `wait`: between two tries of a call that Xen was too busy for; a real Xen needs it. */
+  constructor(door: HypercallDoor, version: InterfaceVersion, machine: Scenario['machine'], wait: () => void = () => {}) {
+    this.#wait = wait;
     this.calls = new ScenarioCalls(door, version);
     this.#version = version;
     this.#nodeRanges = machine.nodes.map((node) => node.pages ?? [0, 0]);
@@ -81,7 +84,7 @@ export class ScenarioSteps {
   }
 
   destroyDomain(step: Step): JsonObject {
-    const result = retried([ERRNO.EAGAIN, ERRNO.ERESTART], Number.POSITIVE_INFINITY, () => this.domctl(step));
+    const result = retried([ERRNO.EAGAIN, ERRNO.ERESTART], Number.POSITIVE_INFINITY, () => this.domctl(step), this.#wait);
     if (result === 0) this.#domains.delete(String(step.dom));
     return answer(result);
   }
@@ -168,15 +171,19 @@ export class ScenarioSteps {
 
   hotplug(step: Step): JsonObject {
     return answer(
-      retried([ERRNO.EAGAIN, ERRNO.EBUSY], TRIES, () =>
-        this.calls.sysctl(
-          SYSCTL.cpu_hotplug,
-          (view, at) => {
-            view.setUint32(at, integer(step, 'cpu') >>> 0, true);
-            view.setUint32(at + 4, step.op === 'cpu_offline' ? 1 : 0, true);
-          },
-          versionOf(step),
-        ),
+      retried(
+        [ERRNO.EAGAIN, ERRNO.EBUSY],
+        TRIES,
+        () =>
+          this.calls.sysctl(
+            SYSCTL.cpu_hotplug,
+            (view, at) => {
+              view.setUint32(at, integer(step, 'cpu') >>> 0, true);
+              view.setUint32(at + 4, step.op === 'cpu_offline' ? 1 : 0, true);
+            },
+            versionOf(step),
+          ),
+        this.#wait,
       ),
     );
   }
@@ -199,7 +206,7 @@ export class ScenarioSteps {
         },
         versionOf(step),
       );
-    const result = name === 'rmcpu' ? retried([ERRNO.EAGAIN, ERRNO.EBUSY], TRIES, once) : once();
+    const result = name === 'rmcpu' ? retried([ERRNO.EAGAIN, ERRNO.EBUSY], TRIES, once, this.#wait) : once();
     const cpumap = read?.();
     const { view } = this.calls.op;
     if (name === 'create') return answer(result, { id: view.getUint32(12, true) });
@@ -274,9 +281,10 @@ function answer(result: number, extra: Answer = {}, buffers: Record<string, Afte
   return told;
 }
 
-function retried(errnos: readonly number[], tries: number, call: () => number): number {
+function retried(errnos: readonly number[], tries: number, call: () => number, wait: () => void): number {
   for (let tried = 1; ; tried++) {
     const result = call();
     if (tried >= tries || !errnos.includes(-result)) return result;
+    wait();
   }
 }

@@ -135,7 +135,7 @@ export class Hypervisor {
       }
     }
     domain.totPages = domain.pages.reduce((sum, runs) => sum + runs.pages, 0);
-    domain.maxPages = Number.MAX_SAFE_INTEGER;
+    domain.maxPages = dom0.maxPages ?? Number.MAX_SAFE_INTEGER;
   }
 }
 

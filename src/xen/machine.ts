@@ -41,6 +41,8 @@ export interface XenMachine {
   readonly dom0: {
     readonly vcpus: number;
     readonly pages: number;
+    /** Absent: unlimited. */
+    readonly maxPages?: number;
     readonly hardAffinity?: readonly number[];
     readonly nodes?: readonly number[];
   };

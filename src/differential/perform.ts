@@ -1,0 +1,54 @@
+// The two hosts' answers to a scenario: in dom0 on the real Xen, anywhere on the embedded one. Box of the chart: none; the differential test.
+import { interfaceVersion } from '../abi/interface-version.js';
+import { createBallast } from '../conformance/hypercalls.js';
+import { type LiveXen, sleep } from '../conformance/live-xen.js';
+import type { JsonObject } from '../conformance/player.js';
+import type { Step } from '../conformance/scenario.js';
+import { ScenarioSteps } from '../conformance/scenario-steps.js';
+import { EmbeddedDoor } from '../xenctrl/embedded-door.js';
+import { embeddedMachine, type Snapshot, scenarioMachine } from './snapshot.js';
+
+const RETRY_MS = 2;
+
+export interface Answers {
+  readonly freePages: readonly number[];
+  /** One a step. */
+  readonly results: readonly JsonObject[];
+}
+
+export function performOnXen(xen: LiveXen, machine: ReturnType<typeof scenarioMachine>, steps: readonly Step[]): Answers {
+  const freePages = xen.freePages();
+  const performer = new ScenarioSteps(xen.door, xen.version, machine, () => sleep(RETRY_MS));
+  try {
+    const results = steps.map((step) => {
+      const result = performer.perform(step);
+      if (step.op === 'destroydomain' && result.ok === true) xen.settle();
+      return result;
+    });
+    return { freePages, results };
+  } finally {
+    performer.close();
+    xen.undo();
+    xen.setDom0Automatic(false);
+  }
+}
+
+/** `freePages`: what the real machine began with. Also what is wrong by the embedded hypervisor's own rules. */
+export function performEmbedded(
+  snapshot: Snapshot,
+  freePages: readonly number[],
+  steps: readonly Step[],
+): Answers & { readonly free: readonly (readonly number[])[]; readonly faults: readonly string[] } {
+  const door = new EmbeddedDoor(embeddedMachine(snapshot, freePages));
+  const performer = new ScenarioSteps(door, interfaceVersion('4.17'), scenarioMachine(snapshot));
+  createBallast(performer);
+  const free: number[][] = [];
+  const results = steps.map((step) => {
+    const result = performer.perform(step);
+    free.push(door.inspect.freePages());
+    return result;
+  });
+  const faults = door.inspect.invariants();
+  door.close();
+  return { freePages, results, free, faults };
+}

@@ -1,0 +1,65 @@
+// One booted shape of the rig for the differential test: its snapshot, and scenarios performed on it in batches. Box of the chart: none; the
+// differential test.
+import type { GeneratedScenario } from './generate.js';
+import type { Answers } from './perform.js';
+import { CHECKOUT, Rig } from './rig.js';
+import type { Snapshot } from './snapshot.js';
+
+const SNAPSHOT_S = 240;
+/** Of a batch, at least, and for each scenario: emulated, and perhaps on a busy machine. */
+const BATCH_S = 120;
+const SCENARIO_S = 3;
+/** A batch goes on after the scenario on which the program in dom0 ended, this many times in a run. */
+const RESTARTS = 5;
+const PROGRAM = `${CHECKOUT}/dist/differential-dom0.js`;
+
+export interface Failure {
+  readonly failure: string;
+}
+
+export class RealHost {
+  readonly snapshot: Snapshot;
+  readonly #rig: Rig;
+
+  private constructor(rig: Rig, snapshot: Snapshot) {
+    this.#rig = rig;
+    this.snapshot = snapshot;
+  }
+
+  static async boot(shape: string): Promise<RealHost> {
+    const rig = await Rig.start(shape, `differential-${shape}-${process.pid}`);
+    try {
+      const { status, stdout, stderr } = await rig.exec(['node', PROGRAM, 'snapshot'], SNAPSHOT_S);
+      if (status !== 0) throw new Error(`no snapshot of shape ${shape} (exit ${status}):\n${stderr}`);
+      return new RealHost(rig, JSON.parse(stdout) as Snapshot);
+    } catch (error) {
+      await rig.stop();
+      throw error;
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.#rig.stop();
+  }
+
+  /** Answers by id; a scenario on which the program ended twice has a failure instead. `onAnswer`: for progress. */
+  async perform(scenarios: readonly GeneratedScenario[], onAnswer: () => void = () => {}): Promise<Map<number, Answers | Failure>> {
+    const answers = new Map<number, Answers | Failure>();
+    const suspects = new Set<number>();
+    for (let restarts = 0; ; restarts++) {
+      const left = scenarios.filter(({ id }) => !answers.has(id));
+      if (left.length === 0) return answers;
+      const input = left.map(({ id, steps }) => `${JSON.stringify({ id, steps })}\n`).join('');
+      const { status, stderr } = await this.#rig.exec(['node', PROGRAM, 'perform'], BATCH_S + SCENARIO_S * left.length, input, (line) => {
+        const { id, ...answer } = JSON.parse(line) as Answers & { id: number };
+        answers.set(id, answer);
+        onAnswer();
+      });
+      const next = left.find(({ id }) => !answers.has(id));
+      if (next === undefined) return answers;
+      if (restarts === RESTARTS) throw new Error(`the program in dom0 ended (exit ${status}) for the last time:\n${stderr}`);
+      if (suspects.has(next.id)) answers.set(next.id, { failure: `exit ${status}: ${stderr.trim()}` });
+      suspects.add(next.id);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+// A real machine as the embedded hypervisor is started from it: nodes, CPUs, Domain-0, and every free frame. Box of the chart: none; the
+// differential test.
+import { readHeapMap } from '../conformance/heap-map.js';
+import type { LiveMachine, LiveXen } from '../conformance/live-xen.js';
+import type { Scenario } from '../conformance/scenario.js';
+import type { XenMachine } from '../xen/machine.js';
+import type { MachineFacts } from './arguments.js';
+
+export interface Snapshot {
+  readonly machine: LiveMachine;
+  /** numainfo's, at the moment of the map. */
+  readonly freePages: readonly number[];
+  /** Free frames of each node, as runs. */
+  readonly heap: readonly (readonly (readonly [number, number])[])[];
+  readonly dom0: {
+    readonly vcpus: number;
+    readonly hard: readonly number[];
+    readonly nodes: readonly number[];
+    readonly pages: number;
+    readonly maxPages: number;
+  };
+}
+
+/** So little that nodes can be filled quickly, and another amount on each. */
+const LEFT_ON_FIRST_PAGES = 16_000;
+const LEFT_PAGES = 7_200;
+const LEFT_MORE_PAGES = 1_500;
+const DMA_BITS = 24;
+const BLOCK_PAGES = 512;
+
+/** Leaves the ballast domain behind, for the scenarios that follow. */
+export function takeSnapshot(xen: LiveXen): Snapshot {
+  xen.undo();
+  xen.fillUp(xen.machine.nodes.map((_, node) => (node === 0 ? LEFT_ON_FIRST_PAGES : LEFT_PAGES + node * LEFT_MORE_PAGES)));
+  xen.settle();
+  const heap = readHeapMap(xen);
+  return {
+    machine: xen.machine,
+    freePages: xen.freePages(),
+    heap,
+    dom0: {
+      vcpus: xen.dom0.vcpus.length,
+      hard: xen.dom0.vcpus[0]!.hard,
+      nodes: xen.dom0.nodes,
+      pages: xen.xc.domainInfo(0)!.totPages,
+      maxPages: xen.xc.domainInfo(0)!.maxPages,
+    },
+  };
+}
+
+export function factsOf({ machine }: Snapshot): MachineFacts {
+  return { sched: machine.sched, cpuToNode: machine.cpu_to_node, nodes: machine.nodes.length };
+}
+
+export function scenarioMachine({ machine }: Snapshot): Scenario['machine'] {
+  return { name: 'rig', ...machine } as unknown as Scenario['machine'];
+}
+
+/** The embedded machine with `freePages` free on each node: the map, and single pages more or fewer where Xen's own use of memory moved. */
+export function embeddedMachine({ machine, heap, dom0 }: Snapshot, freePages: readonly number[]): XenMachine {
+  return {
+    version: '4.17',
+    scheduler: machine.sched === 5 ? 'credit' : 'credit2',
+    nodes: machine.nodes.map((node, index) => {
+      const [startMfn, endMfn] = node.pages ?? [0, 0];
+      const freeRanges = adjusted(heap[index]!, freePages[index]!, startMfn, endMfn);
+      return { startMfn, endMfn, freePages: freePages[index]!, freeRanges };
+    }),
+    cpus: machine.cpu_to_node.map((node, cpu) => ({ node, core: cpu, socket: node })),
+    distances: machine.distances,
+    dmaBits: DMA_BITS,
+    dom0: { vcpus: dom0.vcpus, pages: dom0.pages, maxPages: dom0.maxPages, hardAffinity: dom0.hard, nodes: dom0.nodes },
+    perNodeClaims: false,
+  };
+}
+
+/** Pages come from and go to pieces smaller than 2 MiB blocks as long as there are some. */
+function adjusted(runs: readonly (readonly [number, number])[], wanted: number, startMfn: number, endMfn: number): [number, number][] {
+  const result = runs.map(([start, end]): [number, number] => [start, end]);
+  let more = wanted - result.reduce((sum, [start, end]) => sum + end - start, 0);
+  while (more < 0) {
+    const smallest = result.reduce((a, b) => (b[1] - b[0] < a[1] - a[0] ? b : a));
+    const taken = Math.min(-more, smallest[1] - smallest[0]);
+    smallest[1] -= taken;
+    more += taken;
+    if (smallest[0] === smallest[1]) result.splice(result.indexOf(smallest), 1);
+  }
+  for (let block = Math.floor(endMfn / BLOCK_PAGES) - 1; more > 0; block--) {
+    const start = block * BLOCK_PAGES;
+    if (start <= startMfn) throw new Error(`${more} free pages that have no place`);
+    if (result.some(([from, to]) => from < start + BLOCK_PAGES && to > start)) continue;
+    const pages = Math.min(more, BLOCK_PAGES / 2);
+    result.push([start + 1, start + 1 + pages]);
+    more -= pages;
+  }
+  return result.sort((a, b) => a[0] - b[0]);
+}
