@@ -16,6 +16,7 @@ export interface CommandEntry {
 }
 
 const AHEAD = 'Look ahead, on an embedded Xen:';
+const DAEMON = 'A daemon that holds a host:';
 const OTHER = 'Other:';
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -25,6 +26,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'compare', group: AHEAD, summary: 'profiles and policies side by side on one workload', load: () => import('./compare.js') },
   { name: 'show', group: AHEAD, summary: 'the map of a host, as text or SVG', load: () => import('./show.js') },
   { name: 'demo', group: AHEAD, summary: 'a real 8-node machine with a dozen VMs', load: () => import('./demo.js') },
+  { name: 'serve', group: DAEMON, summary: 'own a host and serve XAPI', load: () => import('./serve.js') },
   { name: 'xenstored', group: OTHER, summary: 'a XenStore server on a unix socket', load: () => import('./xenstored.js') },
   { name: 'completion', group: OTHER, summary: 'completion for bash, zsh or fish', load: () => import('./completion.js') },
 ];

@@ -1,0 +1,198 @@
+// The daemon's parts put together: state folder, database, toolstack, VMs of an earlier process, and the dispatcher. Everything but the
+// network. Box of the chart: xe's other end.
+
+import { createToolstack } from '../xenopsd/host-toolstack.js';
+import { effectivePolicy, profileOf } from '../xenopsd/profiles.js';
+import type { HostDoors, Outcome, ProfileName, Toolstack } from '../xenopsd/toolstack.js';
+import { Database } from './database.js';
+import { type CallEnd, Dispatcher } from './dispatch.js';
+import { xapiErrors } from './errors.js';
+import { EventSource } from './events.js';
+import { genericMethods } from './generic-methods.js';
+import { type HostObjects, hostMask, hostPolicy, makeHostObjects, updateMemory } from './host-objects.js';
+import { AuditLog } from './journal.js';
+import type { Method } from './method.js';
+import { otherMethods } from './other-methods.js';
+import { restoreVms } from './restore.js';
+import { CLASSES } from './schema.js';
+import { SESSION_LIMITS, type SessionLimits, Sessions } from './sessions.js';
+import { StateFolder } from './sqlite.js';
+import { Tasks } from './tasks.js';
+import type { User } from './users.js';
+import { VmLife } from './vm-life.js';
+import { vmMethods } from './vm-methods.js';
+import type { WireStruct } from './wire.js';
+
+export interface DaemonLog {
+  info(values: object, message: string): void;
+  warn(values: object, message: string): void;
+  error(values: object, message: string): void;
+}
+
+export interface DaemonOptions {
+  readonly doors: HostDoors;
+  readonly profile: ProfileName;
+  /** Whose turn it is when VMs start side by side. */
+  readonly seed: number;
+  /** null = state in memory. */
+  readonly state: string | null;
+  /** null = none kept. */
+  readonly users: () => ReadonlyMap<string, User> | null;
+  readonly sessions?: SessionLimits;
+  readonly version: string;
+  readonly address: string;
+  readonly log: DaemonLog;
+  readonly observe?: {
+    readonly call?: (end: CallEnd) => void;
+    readonly outcome?: (vm: WireStruct, outcome: Outcome, durationMs: number) => void;
+  };
+}
+
+export interface Daemon {
+  readonly database: Database;
+  readonly toolstack: Toolstack;
+  readonly dispatcher: Dispatcher;
+  readonly sessions: Sessions;
+  readonly events: EventSource;
+  readonly objects: HostObjects;
+  /** Waits for operations under way, then closes the state. */
+  close(): Promise<void>;
+}
+
+/** @throws InputError for a state folder that cannot be used */
+export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { doors, log } = options;
+  const folder = new StateFolder(options.state);
+  const audit = new AuditLog(options.state);
+  const database = new Database(folder, Date.now());
+  const toolstack = await createToolstack(doors, {
+    profile: options.profile,
+    policy: 'default_policy',
+    seed: options.seed,
+    ...(doors.kind === 'xen' ? { metadata: folder.domains() } : {}),
+  });
+  const objects = makeHostObjects(database, toolstack, options.version, options.address);
+  const life = new VmLife(database, toolstack, () => objects.host, {
+    outcome: (vm, outcome, startedMs) => {
+      const durationMs = performance.now() - startedMs;
+      logOutcome(log, vm, outcome, durationMs);
+      options.observe?.outcome?.(vm, outcome, durationMs);
+      memorySoon();
+    },
+  });
+  let pending = false;
+  // Hundreds of starts in one turn of the event loop change the host's free memory once.
+  const memorySoon = (): void => {
+    if (pending) return;
+    pending = true;
+    setImmediate(() => {
+      pending = false;
+      updateMemory(database, toolstack, objects);
+    });
+  };
+  const record = database.get('host', objects.host);
+  const restored = await restoreVms(database, toolstack, life, { policy: hostPolicy(record), hostMask: hostMask(record) });
+  for (const vm of restored.lost) log.error(vm, 'a VM that ran could not be brought back and is halted now');
+  if (restored.running > 0) log.info({ running: restored.running }, 'VMs that ran are running again');
+  const sessions = new Sessions(options.users, options.sessions ?? SESSION_LIMITS);
+  const events = new EventSource(database);
+  const tasks = new Tasks(database);
+  updateMemory(database, toolstack, objects);
+  database.flushNow();
+  const dispatcher = new Dispatcher({
+    database,
+    sessions,
+    tasks,
+    host: () => objects.host,
+    methods: allMethods({ database, toolstack, life, objects, sessions, events, tasks }),
+    ended: (end) => {
+      if (end.changes) audit.write(end);
+      options.observe?.call?.(end);
+    },
+  });
+  return {
+    database,
+    toolstack,
+    dispatcher,
+    sessions,
+    events,
+    objects,
+    close: async () => {
+      await dispatcher.idle();
+      await life.queues.idle();
+      database.flushNow();
+      audit.close();
+      folder.close();
+    },
+  };
+}
+
+interface Parts {
+  readonly database: Database;
+  readonly toolstack: Toolstack;
+  readonly life: VmLife;
+  readonly objects: HostObjects;
+  readonly sessions: Sessions;
+  readonly events: EventSource;
+  readonly tasks: Tasks;
+}
+
+function allMethods({ database, toolstack, life, objects, sessions, events, tasks }: Parts): Method[] {
+  const host = () => objects.host;
+  const hooks: Readonly<Record<string, Parameters<typeof genericMethods>[2]>> = {
+    host: {
+      check: (_ref, field, value) => {
+        if (field !== 'numa_affinity_policy') return;
+        try {
+          effectivePolicy(profileOf(toolstack.profile), value as Toolstack['policy']);
+        } catch (error) {
+          throw xapiErrors.valueNotSupported('numa_affinity_policy', String(value), error instanceof Error ? error.message : String(error));
+        }
+      },
+      changed: (ref, field) => {
+        const record = database.get('host', ref);
+        if (field === 'numa_affinity_policy') toolstack.setPolicy(hostPolicy(record));
+        if (field === 'guest_VCPUs_params') toolstack.setHostMask(hostMask(record));
+      },
+    },
+    VM: {
+      changed: (ref, field) => {
+        if (field !== 'is_a_template' && field !== 'blocked_operations') return;
+        if (Object.keys(database.get('VM', ref).current_operations as WireStruct).length > 0) return;
+        database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
+      },
+    },
+  };
+  return [
+    ...[...CLASSES.values()].filter(({ listed }) => listed).flatMap((type) => genericMethods(database, type, hooks[type.name])),
+    ...vmMethods({ database, life, host, canSuspend: toolstack.doors.kind === 'embedded' }),
+    ...otherMethods({
+      database,
+      sessions,
+      events,
+      tasks,
+      host,
+      pool: () => objects.pool,
+      freeMemoryBytes: () => toolstack.doors.xc.physInfo().freePages * 4096,
+    }),
+  ];
+}
+
+/** One line a decision: the way through the chart, and where it led. */
+function logOutcome(log: DaemonLog, vm: WireStruct, outcome: Outcome, durationMs: number): void {
+  const { record, failure, domid, operation } = outcome;
+  const landed = record.entries.findLast((entry) => entry.kind === 'note' && entry.topic === 'landed');
+  const surprises = record.entries.flatMap((entry) => (entry.kind === 'surprise' ? [entry.code] : []));
+  const values = {
+    vm: vm.name_label,
+    uuid: vm.uuid,
+    operation,
+    domid,
+    ms: Math.round(durationMs * 1000) / 1000,
+    path: record.edgesTaken(),
+    ...(landed?.kind === 'note' ? { pages: landed.values.pages, nodeAffinity: landed.values.nodeAffinity } : {}),
+    ...(surprises.length > 0 ? { surprises: [...new Set(surprises)] } : {}),
+  };
+  if (failure === null) log.info(values, `${operation} of a VM`);
+  else log.warn({ ...values, failure }, `${operation} of a VM failed`);
+}
