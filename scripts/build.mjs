@@ -14,6 +14,8 @@ export async function build() {
     xennuma: 'src/cli/main.ts',
     conformance: 'src/conformance/main.ts',
     index: 'src/index.ts',
+    xenstore: 'src/xenstore/index.ts',
+    'fuzz-xenstore': 'src/xenstore/fuzz/main.ts',
     xenguest: 'src/xenguest/real/xenguest-main.ts',
     differential: 'src/differential/main.ts',
     'differential-dom0': 'src/differential/dom0.ts',

@@ -107,9 +107,11 @@ export function makeConversation(seed: number): Conversation {
       // Without domain 0 neither daemon is of use any more.
       if (/[1-9]/.test(released)) one(MESSAGE.release, released);
     } else if (roll < 97) one(MESSAGE.isDomainIntroduced, domid());
-    else if (roll < 98)
-      add(pick([MESSAGE.resume, MESSAGE.setTarget]), `${domid()}\0${chance(50) ? `${domid()}\0` : ''}`, { check: 'error' });
-    else if (roll < 99) add(MESSAGE.resetWatches, pick(['', '\0']), { tx: tx() });
+    else if (roll < 98) {
+      // No target that exists: the C daemon's reference to it outlives its release, and changes what the next ones answer.
+      if (chance(50)) add(MESSAGE.resume, damaged(`${domid()}\0`), { check: 'error' });
+      else add(MESSAGE.setTarget, damaged('7\x008\0'), { check: 'error' });
+    } else if (roll < 99) add(MESSAGE.resetWatches, pick(['', '\0']), { tx: tx() });
     else add(MESSAGE.directoryPart, `${path()}\0${pick(['0', '2', '9999', 'x'])}\0`, { tx: tx() });
   }
   return { id: seed, conns, steps };

@@ -128,6 +128,8 @@ export async function record(path: string, conversation: Conversation): Promise<
         bound.set(newtx, Number.parseInt(text, 10));
         text = `${newtx}\0`;
       }
+      // In a transaction that cannot be committed any more the C daemon may name a child twice; we do not.
+      if (reply.type === MESSAGE.directory && typeof tx === 'string') text = once(text);
       if (reply.type === MESSAGE.directoryPart) text = `GEN${text.slice(text.indexOf('\0'))}`;
       steps.push({
         ...(line.steps as JsonObject[])[at],
@@ -139,6 +141,10 @@ export async function record(path: string, conversation: Conversation): Promise<
   } finally {
     for (const connection of connections) connection.close();
   }
+}
+
+function once(names: string): string {
+  return [...new Set(names.split('\0').slice(0, -1))].map((name) => `${name}\0`).join('');
 }
 
 function base64(latin1: string): string {

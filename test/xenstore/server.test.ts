@@ -51,7 +51,8 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
       expect((await watching).out).toBe('/w\n/w/x\n');
     });
 
-    test('xenstore-ls of more than 4,096 bytes of names', async () => {
+    // oxenstored sends all in one message, which Debian's client refuses from the real one as well.
+    test.skipIf(personality === 'oxenstored')('xenstore-list of more than 4,096 bytes of names', async () => {
       const { socket } = await start(personality);
       const writer = await connectXenstore({ path: socket });
       await Promise.all(Array.from({ length: 1500 }, (_, at) => writer.mkdir(`/big/child-${at}`)));
@@ -85,8 +86,22 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
         else expect(await xs.read(path)).toBe(value);
       }
       const pending: Promise<void>[] = [];
+      let answers = 0;
+      const enough = 20 + random(150);
+      let die = (): void => {};
+      const killed = new Promise<void>((resolve) => {
+        die = resolve;
+      }).then(() => daemon.kill());
+      const acknowledge = (path: string, value: string | undefined): void => {
+        acknowledged.set(path, value);
+        if (++answers === enough) die();
+      };
+      const asked = new Set<string>();
       for (let at = 0; at < 300; at++) {
-        const path = `/k/${random(20)}/${random(10)}`;
+        const path = `/k/${random(40)}/${random(40)}`;
+        // One request at a time for each path: the order in which promises settle says nothing.
+        if (asked.has(path)) continue;
+        asked.add(path);
         const unknown = (): void => {
           // Under way when the daemon died: either is right, so it is not asked for again.
           acknowledged.delete(path);
@@ -103,15 +118,15 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
         } else if (random(4) === 0)
           pending.push(
             xs.rm(path).then(
-              () => void acknowledged.set(path, undefined),
+              () => acknowledge(path, undefined),
               (error) => (error.errno === 'ENOENT' ? undefined : unknown()),
             ),
           );
-        else pending.push(xs.write(path, `${round}-${at}`).then(() => void acknowledged.set(path, `${round}-${at}`), unknown));
+        else pending.push(xs.write(path, `${round}-${at}`).then(() => acknowledge(path, `${round}-${at}`), unknown));
       }
-      const kill = delay(random(25)).then(() => daemon.kill());
       await Promise.all(pending);
-      await kill;
+      die();
+      await killed;
       await xs.close();
       daemon = await start(personality, { state: true, folder });
       ({ folder } = daemon);
@@ -198,9 +213,16 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     await dom0.write('/secret', 't');
     await dom0.write('/local/domain/3/name', 'seen');
     expect((await watch.next()).value).toEqual({ path: '/local/domain/3/name', token: 'w' });
-    // The quota of nodes, from both sides: the home itself and what it wrote count.
-    const results = await Promise.allSettled(Array.from({ length: 1100 }, (_, at) => guest.mkdir(`n/${at}`)));
-    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1000 - 3);
+    // The quota of nodes, from both sides: what the guest owns stops at 1,000.
+    const results = await Promise.allSettled(Array.from({ length: 1100 }, (_, at) => guest.mkdir(`n/${at % 30}/${at}`)));
+    expect(results.at(0)!.status).toBe('fulfilled');
+    expect(results.at(-1)).toMatchObject({ status: 'rejected', reason: { errno: personality === 'xenstored' ? 'ENOSPC' : 'EINVAL' } });
+    const count = async (path: string): Promise<number> => {
+      const names = await dom0.directory(path);
+      const below = await Promise.all(names.map((name) => count(`${path}/${name}`)));
+      return below.reduce((sum, each) => sum + each, 1);
+    };
+    expect(await count('/local/domain/3')).toBe(1000);
     await dom0.release(3);
     await expect(guest.read('name')).rejects.toMatchObject({ name: 'XenError' });
     await dom0.close();

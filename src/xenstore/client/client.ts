@@ -46,6 +46,8 @@ export class XenstoreClient implements XenstoreConnection {
             try {
               await send(MESSAGE.watch, watchPayload(queue.path, token));
             } catch (error) {
+              // Lost again: the next connection is to have it.
+              if (error instanceof XenError && error.errno === 'EIO') throw error;
               this.watches.delete(token);
               queue.stop(error as Error);
             }

@@ -213,6 +213,15 @@ export class Store {
       }
       if (node.children !== undefined) for (const child of [...node.children]) visit(childOf(name, child));
     };
+    const root = this.live.get('/')!;
+    if (root.permissions[0]!.domid === domid) {
+      // The root cannot go: it falls back to domain 0.
+      const permissions: Permissions = [{ domid: 0, access: root.permissions[0]!.access }, ...root.permissions.slice(1)];
+      this.count(undefined, domid, -1);
+      this.count(undefined, 0, 1);
+      this.change(undefined, '/').permissions = permissions;
+      this.journal?.set('/', root.value, permissions);
+    }
     visit('/');
     for (const [event, permissions] of this.special) {
       const kept = permissions.filter((entry, at) => at === 0 || entry.domid !== domid);

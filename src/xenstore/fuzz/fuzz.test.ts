@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { fuzz, replayCorpus } from './fuzz.js';
+import { makeMessage, randomOf } from './messages.js';
+
+for (const personality of ['xenstored', 'oxenstored'] as const) {
+  test(`${personality}: 20,000 hostile messages, all that must hold checked after each`, () => {
+    expect(fuzz({ personality, messages: 20_000, seed: 11 })).toBe(20_000);
+  });
+
+  test(`${personality}: the kept messages, which found faults once or reach far`, () => {
+    const corpus = readFileSync(new URL('../../../fixtures/xenstore-fuzz/corpus.txt', import.meta.url), 'utf8');
+    expect(replayCorpus(personality, corpus)).toBeGreaterThan(500);
+  });
+}
+
+test('the same seed makes the same messages', () => {
+  const make = (): unknown => {
+    const random = randomOf(3);
+    return Array.from({ length: 100 }, () => makeMessage(random, [1, 2]));
+  };
+  expect(make()).toEqual(make());
+});

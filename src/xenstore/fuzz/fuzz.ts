@@ -1,0 +1,126 @@
+// Sends a store what hostile clients might, and checks after each message what must hold. Box of the chart: XenStore.
+import type { ClientState } from '../client-state.js';
+import { createEngine } from '../daemon.js';
+import type { Engine } from '../engine.js';
+import type { Personality } from '../limits.js';
+import { type Bytes, MESSAGE } from '../wire.js';
+import { type FuzzMessage, makeMessage, type Random, randomOf } from './messages.js';
+
+export interface FuzzOptions {
+  readonly personality: Personality;
+  readonly messages: number;
+  readonly seed: number;
+  readonly progress?: (done: number) => void;
+}
+
+/** Domains of the clients: two of domain 0, and guests. */
+const DOMAINS = [0, 0, 1, 1, 2, 3];
+/** The store starts anew after so many messages, so that it stays as small as its checks are quick. */
+const MESSAGES_A_STORE = 2000;
+const OPEN_TRANSACTIONS = 12;
+
+class Fuzzed {
+  readonly engine: Engine;
+  readonly clients: ClientState[];
+  private replies = 0;
+  private readonly open: number[][];
+
+  constructor(personality: Personality) {
+    this.engine = createEngine({ personality, domainExists: (domid) => domid < 4, quota: { nodes: 60, watches: 8 } });
+    this.open = DOMAINS.map(() => []);
+    this.clients = DOMAINS.map((domid, at) =>
+      this.engine.connect(domid, {
+        reply: (type, requestId, txId, payload) => this.reply(at, type, requestId, txId, payload),
+        event: (path, token) => {
+          if (path.length + token.length + 2 > 4096 && domid !== 0) throw new Error('an event that is too long for a guest');
+        },
+      }),
+    );
+  }
+
+  step(random: Random): void {
+    const at = random(DOMAINS.length);
+    const open = this.open[at]!;
+    if (random(500) === 0) {
+      // Abandoned with whatever is under way.
+      this.engine.disconnect(this.clients[at]!);
+      open.length = 0;
+      this.clients[at] = this.engine.connect(DOMAINS[at]!, this.clients[at]!.out);
+      return;
+    }
+    this.send(at, makeMessage(random, open));
+  }
+
+  send(at: number, { type, txId, payload }: FuzzMessage): void {
+    const bytes = Buffer.from(payload, 'latin1') as Bytes;
+    // A stub domain of domain 0 may what domain 0 may.
+    const guest = DOMAINS[at] !== 0 && this.clients[at]!.target !== 0;
+    const hidden = guest ? this.secretsOf() : '';
+    this.replies = 0;
+    this.engine.process(this.clients[at]!, { type, requestId: 5, txId, bytes, start: 0, end: bytes.length });
+    if (this.replies !== 1) throw new Error(`${this.replies} replies to one message`);
+    this.engine.checkInvariants();
+    if (guest && this.secretsOf() !== hidden) throw new Error('a guest changed what only domain 0 may change');
+    const open = this.open[at]!;
+    while (open.length > OPEN_TRANSACTIONS) open.shift();
+  }
+
+  /** Nodes that are domain 0's alone, and everything above them as well: no guest has any right there. */
+  private secretsOf(): string {
+    let text = '';
+    const open: string[] = [];
+    for (const { path, value, permissions } of this.engine.nodes()) {
+      const closed = permissions.length === 1 && permissions[0]!.domid === 0 && permissions[0]!.access === 'n';
+      if (!closed) open.push(path === '/' ? '/' : `${path}/`);
+      else if (!open.some((above) => path.startsWith(above))) text += `${path}=${value};`;
+    }
+    return text;
+  }
+
+  private reply(at: number, type: number, requestId: number, txId: number, payload: string): void {
+    this.replies++;
+    if (requestId !== 5) throw new Error('a reply to another request');
+    if (type === MESSAGE.error && !/^E[A-Z0-9]+\0$/.test(payload)) throw new Error(`an error without a name: ${JSON.stringify(payload)}`);
+    if (type === MESSAGE.transactionStart) this.open[at]!.push(Number.parseInt(payload, 10));
+    if (type === MESSAGE.transactionEnd) this.open[at] = this.open[at]!.filter((id) => id !== txId);
+    if (type === MESSAGE.resetWatches) this.open[at] = [];
+    if (DOMAINS[at] !== 0 && payload.length > 4096) throw new Error('a reply that is too long for a guest');
+  }
+}
+
+/**
+ * @returns how many messages were sent
+ * @throws Error with the seed of the store and the number of the message that broke it
+ */
+export function fuzz({ personality, messages, seed, progress }: FuzzOptions): number {
+  let done = 0;
+  for (let round = 0; done < messages; round++) {
+    const storeSeed = (seed * 1_000_003 + round) >>> 0;
+    const random = randomOf(storeSeed);
+    const fuzzed = new Fuzzed(personality);
+    for (let at = 0; at < MESSAGES_A_STORE && done < messages; at++, done++) {
+      try {
+        fuzzed.step(random);
+      } catch (error) {
+        throw new Error(`${personality}, store seed ${storeSeed}, message ${at}: ${(error as Error).message}`, { cause: error });
+      }
+    }
+    if (round % 50 === 0) progress?.(done);
+  }
+  return done;
+}
+
+/** Plays kept messages: one a line, "CLIENT TYPE TX PAYLOAD-IN-BASE64". */
+export function replayCorpus(personality: Personality, corpus: string): number {
+  const fuzzed = new Fuzzed(personality);
+  const lines = corpus.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  for (const line of lines) {
+    const [at, type, txId, payload] = line.split(' ');
+    fuzzed.send(Number(at) % DOMAINS.length, {
+      type: Number(type),
+      txId: Number(txId),
+      payload: Buffer.from(payload ?? '', 'base64').toString('latin1'),
+    });
+  }
+  return lines.length;
+}
