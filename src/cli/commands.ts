@@ -17,6 +17,7 @@ export interface CommandEntry {
 
 const AHEAD = 'Look ahead, on an embedded Xen:';
 const DAEMON = 'A daemon that holds a host:';
+const REAL = 'On a real Xen:';
 const OTHER = 'Other:';
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -27,6 +28,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'show', group: AHEAD, summary: 'the map of a host, as text or SVG', load: () => import('./show.js') },
   { name: 'demo', group: AHEAD, summary: 'a real 8-node machine with a dozen VMs', load: () => import('./demo.js') },
   { name: 'serve', group: DAEMON, summary: 'own a host and serve XAPI', load: () => import('./serve.js') },
+  { name: 'console', group: REAL, summary: "a guest's console; Ctrl-] leaves it", load: () => import('./console.js') },
   { name: 'xenstored', group: OTHER, summary: 'a XenStore server on a unix socket', load: () => import('./xenstored.js') },
   { name: 'completion', group: OTHER, summary: 'completion for bash, zsh or fish', load: () => import('./completion.js') },
 ];
