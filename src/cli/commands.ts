@@ -18,6 +18,7 @@ export interface CommandEntry {
 const AHEAD = 'Look ahead, on an embedded Xen:';
 const DAEMON = 'A daemon that holds a host:';
 const REAL = 'On a real Xen:';
+const API = 'Hosts and pools by XAPI:';
 const OTHER = 'Other:';
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -29,6 +30,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'demo', group: AHEAD, summary: 'a real 8-node machine with a dozen VMs', load: () => import('./demo.js') },
   { name: 'serve', group: DAEMON, summary: 'own a host and serve XAPI', load: () => import('./serve.js') },
   { name: 'console', group: REAL, summary: "a guest's console; Ctrl-] leaves it", load: () => import('./console.js') },
+  { name: 'xe', group: API, summary: 'the xe that people know, against xennuma serve or any XAPI host', load: () => import('./xe.js') },
   { name: 'xenstored', group: OTHER, summary: 'a XenStore server on a unix socket', load: () => import('./xenstored.js') },
   { name: 'completion', group: OTHER, summary: 'completion for bash, zsh or fish', load: () => import('./completion.js') },
 ];

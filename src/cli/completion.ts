@@ -1,5 +1,6 @@
 // `xennuma completion SHELL`: a script that the shell reads, made from the commands and options themselves. Box of the chart: none.
 import { Argument, type Command } from 'commander';
+import { xeBashCompletion } from '../xe/completion.js';
 import { COMMANDS } from './commands.js';
 import { EXIT } from './exit-codes.js';
 import { out } from './terminal.js';
@@ -73,11 +74,24 @@ function bash(commands: readonly Completed[]): string {
     ].join('\n');
   });
   return `# bash completion of xennuma
+${xeBashCompletion('xennuma xe')}
 _xennuma() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words=""
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${commands.map((command) => command.name).join(' ')} --help --version" -- "$current"))
+    return
+  fi
+  if [ "\${COMP_WORDS[1]}" = xe ]; then
+    # Bash breaks words at = and : but xe does not.
+    local -a line
+    read -ra line <<< "\${COMP_LINE:0:COMP_POINT}"
+    case "\${COMP_LINE:0:COMP_POINT}" in *' ') line+=('') ;; esac
+    _xennuma_xe "\${line[@]:2}"
+    local last="\${line[-1]}" item index
+    if [[ "$last" == *:* && "$last" != *=* ]]; then
+      for index in "\${!COMPREPLY[@]}"; do COMPREPLY[index]="\${COMPREPLY[index]#"\${last%:*}":}"; done
+    fi
     return
   fi
   case "\${COMP_WORDS[1]}" in

@@ -12,6 +12,8 @@ async function main(words: readonly string[]): Promise<number> {
       process.stdout.write(`${VERSION}\n`);
       return 0;
     }
+    // xe's words are its own, not commander's: -pw, key=value, --minimal.
+    if (words[0] === 'xe') return await (await import('./xe.js')).xe(words.slice(1));
     const { runProgram } = await import('./program.js');
     return await runProgram(words);
   } catch (error) {

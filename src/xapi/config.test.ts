@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
-import { checkExposure, DEFAULT_PORT, isLoopback, parseListen, readDaemonConfig } from './config.js';
+import { checkExposure, isLoopback, parseListen, readDaemonConfig } from './config.js';
+import { DEFAULT_PORT } from './default-port.js';
 
 const read = (text: string) => readDaemonConfig({ file: '/etc/xennuma/config.yaml', text });
 const refusal = (text: string): string => {

@@ -6,9 +6,7 @@ import { InputError } from '../errors.js';
 import { readStructured } from '../host/structured.js';
 import type { InputText } from '../host/text.js';
 import { POLICIES, PROFILES } from '../xenopsd/toolstack.js';
-
-/** Where the daemon listens unless it is told otherwise, and where `xennuma xe` looks for it on this machine. */
-export const DEFAULT_PORT = 8990;
+import { DEFAULT_PORT } from './default-port.js';
 
 const path = z.string().min(1, 'expected a path').max(4096);
 const ADDRESS_MEND = 'write 127.0.0.1:8990, [::1]:8990 or 0.0.0.0:443';

@@ -1,0 +1,150 @@
+// JSON-RPC 2.0 over HTTP or HTTPS, as XAPI serves it at /jsonrpc: one request a call, connections kept, answers within bounds.
+// Box of the chart: none; the door to a pool.
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { type Endpoint, endpointUrl } from './endpoint.js';
+import { type UnreachableReason, XapiError, XapiUnreachable } from './errors.js';
+
+/** Longest answer that is read: 10,000 VM records take about 60 MB. */
+export const ANSWER_LIMIT_BYTES = 512 * 2 ** 20;
+const CONNECTIONS = 8;
+const TIMEOUT_MS = 60_000;
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Without a byte for so long the call is given up. */
+  readonly timeoutMs?: number;
+}
+
+export class JsonRpc {
+  readonly endpoint: Endpoint;
+  readonly #agent: HttpAgent;
+  #id = 0;
+
+  constructor(endpoint: Endpoint) {
+    this.endpoint = endpoint;
+    const options = { keepAlive: true, maxSockets: CONNECTIONS };
+    this.#agent = endpoint.secure
+      ? new HttpsAgent({
+          ...options,
+          rejectUnauthorized: !endpoint.insecure,
+          ...(endpoint.ca === undefined ? {} : { ca: endpoint.ca }),
+        })
+      : new HttpAgent(options);
+  }
+
+  /** @throws XapiError for what the API refuses, XapiUnreachable for everything that is no answer of the API */
+  async call(method: string, params: readonly unknown[], options: CallOptions = {}): Promise<unknown> {
+    const id = ++this.#id;
+    const body = JSON.stringify({ jsonrpc: '2.0', method, params, id });
+    const text = await this.#post(body, options);
+    return this.#result(text, id);
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #post(body: string, { signal, timeoutMs = TIMEOUT_MS }: CallOptions): Promise<string> {
+    const { secure, host, port } = this.endpoint;
+    const settings: RequestOptions = {
+      agent: this.#agent,
+      host,
+      port,
+      path: '/jsonrpc',
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json', 'content-length': Buffer.byteLength(body) },
+      ...(signal === undefined ? {} : { signal }),
+    };
+    return new Promise((resolve, reject) => {
+      const request = (secure ? httpsRequest : httpRequest)(settings, (response) => {
+        this.#collect(response).then(resolve, reject);
+      });
+      request.setTimeout(timeoutMs, () =>
+        request.destroy(this.#unreachable('timeout', `no answer for ${timeoutMs / 1000} s`, 'check the host and the network')),
+      );
+      request.on('error', (error) => reject(signal?.aborted === true ? signal.reason : this.#reasonOf(error)));
+      request.end(body);
+    });
+  }
+
+  async #collect(response: IncomingMessage): Promise<string> {
+    const { statusCode = 0, headers } = response;
+    if (statusCode !== 200) {
+      response.resume();
+      if (statusCode >= 300 && statusCode < 400) {
+        throw this.#unreachable('no-api', `it sends callers to ${headers.location ?? 'another place'}`, 'use that address');
+      }
+      if (statusCode === 429 || statusCode === 503)
+        throw this.#unreachable('lost', `it is too busy (HTTP ${statusCode})`, 'try again later');
+      throw this.#unreachable('no-api', `it answered HTTP ${statusCode} to POST /jsonrpc`, 'check that this is a XAPI host');
+    }
+    const chunks: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > ANSWER_LIMIT_BYTES) {
+          throw this.#unreachable(
+            'no-api',
+            `its answer is longer than ${ANSWER_LIMIT_BYTES / 2 ** 20} MiB`,
+            'check that this is a XAPI host',
+          );
+        }
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      throw error instanceof XapiUnreachable ? error : this.#reasonOf(error as Error);
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  }
+
+  #result(text: string, id: number): unknown {
+    let answer: unknown;
+    try {
+      answer = JSON.parse(text);
+    } catch {
+      throw this.#unreachable('no-api', 'its answer is not JSON', 'check that this is a XAPI host');
+    }
+    if (!isObject(answer)) throw this.#unreachable('no-api', 'its answer is not of JSON-RPC', 'check that this is a XAPI host');
+    // xapi sends errors as { code: 1, message: the API's code, data: its parameters }.
+    if (isObject(answer.error)) {
+      const { message, data } = answer.error;
+      throw new XapiError(
+        String(message),
+        Array.isArray(data) ? data.map(String) : data === undefined || data === null ? [] : [String(data)],
+      );
+    }
+    if (!('result' in answer) || (answer.id !== id && answer.id !== String(id))) {
+      throw this.#unreachable('no-api', 'its answer belongs to no request', 'check that this is a XAPI host');
+    }
+    return answer.result;
+  }
+
+  #unreachable(reason: UnreachableReason, message: string, mend: string): XapiUnreachable {
+    return new XapiUnreachable(reason, `${endpointUrl(this.endpoint)}: ${message}`, mend);
+  }
+
+  #reasonOf(error: Error): Error {
+    if (error instanceof XapiUnreachable) return error;
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return this.#unreachable('unknown-host', 'there is no such host', 'check the name');
+    if (['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EACCES', 'EADDRNOTAVAIL'].includes(code)) {
+      return this.#unreachable('refused', `nothing answers there (${code})`, 'check the address, the port, and that the daemon runs');
+    }
+    if (code === 'ETIMEDOUT') return this.#unreachable('timeout', 'no answer', 'check the host and the network');
+    if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)|PACKET|EPROTO/.test(code)) {
+      const plain = /WRONG_VERSION|PACKET_LENGTH/.test(`${code} ${error.message}`);
+      return this.#unreachable(
+        'tls',
+        plain ? 'it does not speak TLS there' : `its certificate is not trusted (${code})`,
+        plain ? 'check the port, or use http://' : 'give its certificate with --ca FILE, or --insecure to take any',
+      );
+    }
+    return this.#unreachable('lost', `the connection broke (${code || error.message})`, 'try again');
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

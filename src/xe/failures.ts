@@ -1,0 +1,131 @@
+// How `xe` fails: the kinds of errors that it tells apart, and what it prints for each on stderr (xapi-cli-server/xapi_cli.ml
+// exception_handler, cli_util.ml server_error of xen-api e2ee48d6). Box of the chart: none; the chart begins with xe.
+import { XapiError } from '../xapi-client/errors.js';
+
+/** "Error: ..." */
+export class XeFailure extends Error {
+  override readonly name = 'XeFailure';
+}
+
+/** "Required parameter not found: uuid" and its like, with a hint to the help. */
+export class XeUsageFailure extends Error {
+  override readonly name = 'XeUsageFailure';
+}
+
+/** A field that the class does not have. */
+export class XeMissingParameter extends Error {
+  override readonly name = 'XeMissingParameter';
+}
+
+/** Some of several objects failed; the others are done. */
+export class XeMultipleFailure extends Error {
+  override readonly name = 'XeMultipleFailure';
+  readonly failures: readonly (readonly [uuid: string, message: string])[];
+  constructor(failures: readonly (readonly [string, string])[]) {
+    super('some operations failed');
+    this.failures = failures;
+  }
+}
+
+const VM_STATE =
+  "You attempted an operation on a VM that was not in an appropriate power state at the time; for example, you attempted to start a VM that was already running. The parameters returned are the VM's handle, and the expected and actual VM state at the time of the call.";
+
+/** Codes that scripts meet here: what xe says of them, and the names of their parameters (ocaml/idl/datamodel_errors.ml). */
+const TOLD: Readonly<Record<string, readonly [text: string, ...params: string[]]>> = {
+  UUID_INVALID: ['The uuid you supplied was invalid.', 'type', 'uuid'],
+  HANDLE_INVALID: [
+    'You gave an invalid object reference. The object may have recently been deleted. The class parameter gives the type of reference given, and the handle parameter echoes the bad value given.',
+    'class',
+    'handle',
+  ],
+  VM_BAD_POWER_STATE: [VM_STATE, 'vm', 'expected', 'actual'],
+  VM_IS_TEMPLATE: ['The operation attempted is not valid for a template VM', 'vm'],
+  VM_NO_VCPUS: ['You need at least 1 VCPU to start a VM', 'vm'],
+  VM_TOOMANY_VCPUS: ['Too many VCPUs to start this VM', 'vm'],
+  HOST_NOT_ENOUGH_FREE_MEMORY: ['Not enough server memory is available to perform this operation.', 'needed', 'available'],
+  HOST_NOT_ENOUGH_PCPUS: [
+    'The host does not have enough pCPUs to run the VM. It needs at least as many as the VM has vCPUs.',
+    'vcpus',
+    'pcpus',
+  ],
+  NO_HOSTS_AVAILABLE: ['There were no servers available to complete the specified operation.'],
+  HOST_OFFLINE: ['You attempted an operation which involves a host which could not be contacted.', 'host'],
+  HOST_DISABLED: ['The specified server is disabled.', 'host'],
+  HOST_IS_SLAVE: [
+    'You cannot make regular API calls directly on a supporter. Please pass API calls via the coordinator host.',
+    'Master IP address',
+  ],
+  OTHER_OPERATION_IN_PROGRESS: [
+    'Another operation involving the object is currently in progress',
+    'class',
+    'object',
+    'operation_type',
+    'operation_ref',
+  ],
+  OPERATION_NOT_ALLOWED: ['You attempted an operation that was not allowed.', 'reason'],
+  OPERATION_BLOCKED: [
+    'You attempted an operation that was explicitly blocked (see the blocked_operations field of the given object).',
+    'ref',
+    'code',
+  ],
+  VALUE_NOT_SUPPORTED: [
+    'You attempted to set a value that is not supported by this implementation. The fully-qualified field name and the value that you tried to set are returned. Also returned is a developer-only diagnostic reason.',
+    'field',
+    'value',
+    'reason',
+  ],
+  INVALID_VALUE: ['The value given is invalid', 'field', 'value'],
+  FIELD_TYPE_ERROR: ['The value specified is of the wrong type', 'field'],
+  MAP_DUPLICATE_KEY: ['You tried to add a key-value pair to a map, but that key is already there.', 'type', 'param_name', 'uuid', 'key'],
+  MEMORY_CONSTRAINT_VIOLATION: ['The dynamic memory range does not satisfy the following constraint.', 'constraint'],
+  MESSAGE_METHOD_UNKNOWN: ['You tried to call a method that does not exist. The method name that you used is echoed.', 'method'],
+  NOT_IMPLEMENTED: ['The function is not implemented', 'function'],
+  RBAC_PERMISSION_DENIED: ['RBAC permission denied.', 'permission', 'message'],
+  SESSION_INVALID: [
+    'You gave an invalid session reference. It may have been invalidated by a server restart, or timed out. You should get a new session handle, using one of the session.login_ calls. This error does not invalidate the current connection. The handle parameter echoes the bad value given.',
+    'handle',
+  ],
+  TASK_CANCELLED: ['The request was asynchronously canceled.', 'task'],
+  TOO_MANY_PENDING_TASKS: ['The request was rejected because there are too many pending tasks on the server.'],
+  TOO_BUSY: ['The request was rejected because the server is too busy.'],
+  INTERNAL_ERROR: [
+    'The server failed to handle your request, due to an internal error. The given message may give details useful for debugging the problem.',
+    'message',
+  ],
+};
+
+/** The lines for an error of the API whose references were made readable; null for a code that xe has no words for. */
+export function tellServerError(code: string, params: readonly string[]): string[] | null {
+  const told = Object.hasOwn(TOLD, code) ? TOLD[code]! : null;
+  if (told === null) return null;
+  const [text, ...names] = told;
+  const count = Math.max(names.length, params.length);
+  return [text, ...Array.from({ length: count }, (_, index) => `${names[index] ?? '<extra>'}: ${params[index] ?? '<unknown>'}`)];
+}
+
+/**
+ * What goes to stderr for an error, without the last newline.
+ * @param readable makes a reference of a parameter readable: uuid and name
+ */
+export async function tellFailure(error: unknown, readable: (param: string) => Promise<string>): Promise<string | null> {
+  if (error instanceof XeFailure) return `Error: ${error.message}`;
+  if (error instanceof XeUsageFailure) return `${error.message}\nFor usage run: 'xe help'`;
+  if (error instanceof XeMissingParameter) return `Error code: Missing parameter\nError parameters: ${error.message}`;
+  if (!(error instanceof XapiError)) return null;
+  if (error.code === 'SESSION_AUTHENTICATION_FAILED') {
+    const named = (error.params[0] ?? '') !== '';
+    return `${named ? 'Authentication failed' : 'Username/password must be specified'}\nFor usage run: 'xe help'`;
+  }
+  const params = await Promise.all(error.params.map(readable));
+  const told = tellServerError(error.code, params);
+  return told === null ? `Error code: ${error.code}\nError parameters: ${params.join(', ')}` : told.join('\n');
+}
+
+/** One line a failure among several, as xe words it. */
+export function tellOneOfSeveral(error: unknown): string {
+  if (error instanceof XapiError) {
+    const told = tellServerError(error.code, error.params);
+    return told === null ? `${error.code}: [ ${error.params.join('; ')} ]` : told.join('\n');
+  }
+  return `INTERNAL_ERROR: [ ${error instanceof Error ? error.message : String(error)} ]`;
+}

@@ -1,0 +1,64 @@
+// What xe prints: records with aligned names, lists, --minimal, and --json as ours (cli_printer.ml of xen-api e2ee48d6).
+// Box of the chart: none.
+
+/** A field as it is shown: its name, its mark such as ( RW), its value, and the value with its structure for --json. */
+export interface ShownField {
+  readonly name: string;
+  /** " ( RO)", " (MRW)", with [DEPRECATED] where it applies. */
+  readonly mark: string;
+  readonly value: string;
+  readonly json: unknown;
+}
+
+export interface Printer {
+  table(records: readonly (readonly ShownField[])[]): void;
+  list(lines: readonly string[]): void;
+  flush(): void;
+}
+
+export type Write = (text: string) => void;
+
+/** A record: the first name to the left, the others to the right, four columns more than the longest. */
+export function recordText(record: readonly ShownField[]): string {
+  const names = record.map(({ name, mark }) => name + mark);
+  const width = 4 + Math.max(0, ...names.map((name) => name.length));
+  return record
+    .map(({ value }, index) => `${index === 0 ? names[index]!.padEnd(width) : names[index]!.padStart(width)}: ${value}\n`)
+    .join('');
+}
+
+/** --minimal separates by commas, so that those within are escaped. */
+export function escapeCommas(text: string): string {
+  return text.replace(/[\\,]/g, '\\$&');
+}
+
+export function makePrinter(form: 'full' | 'minimal' | 'json', write: Write): Printer {
+  if (form === 'full') {
+    return {
+      // Two blank lines between records.
+      table: (records) => {
+        for (const record of records) write(`${record.length === 0 ? '\n' : recordText(record)}\n\n`);
+      },
+      list: (lines) => {
+        for (const line of lines) write(`${line}\n`);
+      },
+      flush: () => {},
+    };
+  }
+  if (form === 'minimal') {
+    const parts: string[] = [];
+    return {
+      table: (records) => {
+        if ((records[0]?.length ?? 0) > 0) parts.unshift(records.map((record) => escapeCommas(record[0]!.value)).join(','));
+      },
+      list: (lines) => void parts.unshift(lines.map(escapeCommas).join(',')),
+      flush: () => write(`${parts.join(',')}\n`),
+    };
+  }
+  const parts: unknown[] = [];
+  return {
+    table: (records) => void parts.push(...records.map((record) => Object.fromEntries(record.map(({ name, json }) => [name, json])))),
+    list: (lines) => void parts.push(...lines),
+    flush: () => write(`${JSON.stringify(parts, null, 2)}\n`),
+  };
+}

@@ -1,0 +1,122 @@
+// One run of `xennuma xe`: words, login, the command, and the exit code of xe: 0, or 1 for every failure. Box of the chart: none; the
+// chart begins with xe.
+import { readFileSync } from 'node:fs';
+import type { Endpoint } from '../xapi-client/endpoint.js';
+import { XapiUnreachable } from '../xapi-client/errors.js';
+import { type Credentials, XapiSession } from '../xapi-client/session.js';
+import { XE_COMMANDS } from './commands.js';
+import { XeContext } from './context.js';
+import { tellFailure, XeMultipleFailure, XeUsageFailure } from './failures.js';
+import { USAGE, xeHelp } from './help.js';
+import { flag, required } from './objects.js';
+import { makePrinter, type Write } from './print.js';
+import { parseXeCommand, parseXeWords, XeBadOption, type XeConnection } from './words.js';
+
+export interface XeStreams {
+  readonly out: Write;
+  readonly error: Write;
+}
+
+/** What a password file must hold, as xe says it. */
+const PASSWORD_FILE_FORM = 'Error: password file format: expecting username on the first line, password on the second line';
+
+/** Something is wrong before a host is asked; the message is printed as it is. */
+class Unready extends Error {}
+
+/**
+ * @param localPort where the daemon of this machine listens
+ * @returns the exit code
+ */
+export async function runXe(
+  words: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  streams: XeStreams,
+  localPort: number,
+): Promise<number> {
+  let context: XeContext | null = null;
+  try {
+    const { connection, help, json, rest } = parseXeWords(words, env.XE_EXTRA_ARGS ?? '');
+    if (help || rest.length === 0) {
+      streams.error(USAGE);
+      return 0;
+    }
+    const { command: name, params } = parseXeCommand(rest);
+    const minimal = flag(params, 'minimal');
+    const printer = makePrinter(minimal ? 'minimal' : json ? 'json' : 'full', streams.out);
+    if (name === 'help') {
+      xeHelp(params, minimal, printer);
+      printer.flush();
+      return 0;
+    }
+    const command = XE_COMMANDS.get(name);
+    if (command === undefined) throw new XeUsageFailure(`Unknown command: ${name}`);
+    for (const key of command.required) required(params, key);
+    context = new XeContext(await XapiSession.login(endpointOf(connection, localPort), credentialsOf(connection)));
+    await command.run({ context, params, printer, errorText: streams.error });
+    printer.flush();
+    return 0;
+  } catch (error) {
+    await report(error, context, streams);
+    return 1;
+  } finally {
+    await context?.session.close();
+  }
+}
+
+/** 127.0.0.1 is this machine and speaks plain HTTP, as it does for xe; every other server speaks TLS unless --nossl is given. */
+export function endpointOf(connection: XeConnection, localPort: number): Endpoint {
+  const { server, port, ssl, ca } = connection;
+  const local = server === '127.0.0.1';
+  const secure = ca !== null || (ssl && !local);
+  return {
+    secure,
+    host: server.replace(/^\[(.*)\]$/, '$1'),
+    port: port ?? (local ? localPort : secure ? 443 : 80),
+    insecure: ca === null,
+    ...(ca === null ? {} : { ca: readPlain(ca, 'certificate file') }),
+  };
+}
+
+function credentialsOf({ user, password, passwordFile }: XeConnection): Credentials {
+  if (passwordFile === null) return { user, password };
+  const [first, second] = readPlain(passwordFile, 'password file').split(/\r?\n/);
+  if (first === undefined || second === undefined || (second === '' && first === '')) throw new Unready(PASSWORD_FILE_FORM);
+  return { user: first, password: second };
+}
+
+const LONGEST_FILE_BYTES = 2 ** 20;
+
+function readPlain(file: string, what: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    throw new Unready(`Error opening ${what} '${file}'`);
+  }
+  if (text.length > LONGEST_FILE_BYTES) throw new Unready(`Error: ${what} '${file}' is longer than 1 MiB`);
+  return text;
+}
+
+async function report(error: unknown, context: XeContext | null, { out, error: write }: XeStreams): Promise<void> {
+  if (error instanceof XeBadOption) write(`${error.message}\n${USAGE}`);
+  else if (error instanceof Unready) write(`${error.message}\n`);
+  else if (error instanceof XeMultipleFailure) {
+    for (const [uuid, message] of error.failures) out(`operation failed on ${uuid}: ${message}\n`);
+  } else if (error instanceof XapiUnreachable) write(`${unreachableText(error, context)}\n`);
+  else {
+    const text = await tellFailure(error, (param) =>
+      context === null ? Promise.resolve(param) : context.readable(param).catch(() => param),
+    );
+    if (text === null) throw error;
+    write(`${text}\n`);
+  }
+}
+
+/** xe's words where it has some, then why and how to mend it, which xe does not say. */
+function unreachableText(error: XapiUnreachable, context: XeContext | null): string {
+  const why = `(${error.message}; ${error.mend})`;
+  if (error.reason === 'refused') return `Error: Connection refused (calling connect )\n${why}`;
+  if (error.reason === 'unknown-host') return `Host '${/\/\/([^/:]+|\[.*?\])/.exec(error.message)?.[1] ?? ''}' not found.\n${why}`;
+  if (error.reason === 'lost' && context !== null) return `Lost connection to the server.\n${why}`;
+  return `Unable to contact server. Please check server and port settings.\n${why}`;
+}
