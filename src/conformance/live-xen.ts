@@ -18,7 +18,8 @@ const BALLAST_UUID = new Uint8Array(Buffer.from('xennuma ballast!', 'latin1'));
 const UNLIMITED_KIB = 2 ** 40;
 const SETTLE_TRIES = 1000;
 const SETTLE_MS = 3;
-const UNSCRUBBED = /Node \d+ has \d+ unscrubbed pages/;
+const UNSCRUBBED = /Node \d+ has (\d+) unscrubbed pages/g;
+const SCRUBBED_PER_MS = 100;
 /** Removing or adding a CPU is refused while Xen still works on the last change. */
 const CPU_TRIES = 200;
 
@@ -91,11 +92,19 @@ export class LiveXen {
     let before = -1;
     for (let i = 0; i < SETTLE_TRIES; i++) {
       const { freePages } = this.xc.physInfo();
-      if (freePages === before && !UNSCRUBBED.test(this.#console.pressKey('H').text)) return;
+      const dirty = freePages === before ? this.#unscrubbedPages() : 0;
+      if (freePages === before && dirty === 0) return;
       before = freePages;
-      sleep(SETTLE_MS);
+      // The dump costs more than the wait: rather one look too late than five too early.
+      sleep(SETTLE_MS + dirty / SCRUBBED_PER_MS);
     }
     throw new Error(`Xen still scrubs memory after ${SETTLE_TRIES} looks`);
+  }
+
+  #unscrubbedPages(): number {
+    let pages = 0;
+    for (const [, count] of this.#console.pressKey('H').text.matchAll(UNSCRUBBED)) pages += Number(count);
+    return pages;
   }
 
   /** A domain that holds memory so that about `freePages` are left on each node: never fewer, less than 2 MiB more where it can. */

@@ -160,9 +160,17 @@ export class Generator {
     return this.pools.length === 0 ? 0 : random.pick(this.pools);
   }
 
-  /** Never CPU 0: Domain-0 needs it. */
+  /**
+   * CPUs that may change pools: never those of node 0, on which Domain-0 runs. Xen 4.17's credit2 can panic (credit2.c:3587) when one goes
+   * to another pool while Domain-0 runs on it.
+   */
+  get movableCpus(): number[] {
+    return [...this.facts.cpuToNode.keys()].filter((cpu) => this.facts.cpuToNode[cpu] !== 0);
+  }
+
   anyCpu(): number {
-    return this.random.chance(95) ? this.random.between(1, Math.max(1, this.args.cpus - 1)) : this.random.pick([this.args.cpus, 500]);
+    const cpus = this.movableCpus;
+    return cpus.length > 0 && this.random.chance(95) ? this.random.pick(cpus) : this.random.pick([this.args.cpus, 500]);
   }
 
   removeCpu(pool = this.random.chance(75) ? 0 : this.pool(), cpu = this.anyCpu()): void {
@@ -199,7 +207,7 @@ export class Generator {
   /** A CPU of Pool-0 that never left it. */
   hotplug(op: 'cpu_offline' | 'cpu_online'): void {
     const { random } = this;
-    const cpus = Array.from({ length: this.args.cpus - 1 }, (_, i) => i + 1).filter((cpu) => !this.movedCpus.has(cpu));
+    const cpus = this.movableCpus.filter((cpu) => !this.movedCpus.has(cpu));
     const cpu = cpus.length > 0 && random.chance(92) ? random.pick(cpus) : random.pick(op === 'cpu_offline' ? [0, 99] : [99, 8191]);
     this.push({ op, cpu });
   }

@@ -119,12 +119,7 @@ const pool: Kind = (make, random) => {
   if (random.chance(50)) make.create();
   times(random.between(1, 4), () => make.setAffinity(letter, 0));
   make.createPool();
-  make.handCpus(
-    make.pool(),
-    random
-      .shuffled(Array.from({ length: make.args.cpus - 1 }, (_, i) => i + 1))
-      .slice(0, random.between(1, Math.max(1, make.args.cpus - 2))),
-  );
+  make.handCpus(make.pool(), random.shuffled(make.movableCpus).slice(0, random.between(1, Math.max(1, make.movableCpus.length - 1))));
   times(random.between(6, 14), () => poolStep(make, random));
 };
 
@@ -183,7 +178,7 @@ const hotplug: Kind = (make, random) => {
 /** The CPUs of a hard mask leave the pool one by one. */
 const maskgone: Kind = (make, random) => {
   const letter = make.create({ vcpus: random.between(1, 3) });
-  const hard = random.shuffled(Array.from({ length: make.args.cpus - 1 }, (_, i) => i + 1)).slice(0, random.between(1, 3));
+  const hard = random.shuffled(make.movableCpus).slice(0, random.between(1, 3));
   const vcpu = random.below(make.vcpusOf(letter));
   make.push({
     op: 'setvcpuaffinity',

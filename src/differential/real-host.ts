@@ -2,7 +2,7 @@
 // differential test.
 import type { GeneratedScenario } from './generate.js';
 import type { Answers } from './perform.js';
-import { CHECKOUT, Rig } from './rig.js';
+import { CHECKOUT, RIG_FAILED, Rig } from './rig.js';
 import type { Snapshot } from './snapshot.js';
 
 const SNAPSHOT_S = 240;
@@ -13,29 +13,32 @@ const SCENARIO_S = 3;
 const RESTARTS = 5;
 const PROGRAM = `${CHECKOUT}/dist/differential-dom0.js`;
 
+/** With the machine that gave them: after a panic of Xen it is another boot of the same shape. */
+export type HostAnswers = Answers & { readonly snapshot: Snapshot };
+
 export interface Failure {
   readonly failure: string;
 }
 
 export class RealHost {
-  readonly snapshot: Snapshot;
-  readonly #rig: Rig;
+  readonly #shape: string;
+  #rig: Rig;
+  #snapshot: Snapshot;
 
-  private constructor(rig: Rig, snapshot: Snapshot) {
+  private constructor(shape: string, rig: Rig, snapshot: Snapshot) {
+    this.#shape = shape;
     this.#rig = rig;
-    this.snapshot = snapshot;
+    this.#snapshot = snapshot;
   }
 
   static async boot(shape: string): Promise<RealHost> {
-    const rig = await Rig.start(shape, `differential-${shape}-${process.pid}`);
-    try {
-      const { status, stdout, stderr } = await rig.exec(['node', PROGRAM, 'snapshot'], SNAPSHOT_S);
-      if (status !== 0) throw new Error(`no snapshot of shape ${shape} (exit ${status}):\n${stderr}`);
-      return new RealHost(rig, JSON.parse(stdout) as Snapshot);
-    } catch (error) {
-      await rig.stop();
-      throw error;
-    }
+    const { rig, snapshot } = await bootRig(shape);
+    return new RealHost(shape, rig, snapshot);
+  }
+
+  /** As it is since the last boot. */
+  get snapshot(): Snapshot {
+    return this.#snapshot;
   }
 
   stop(): Promise<void> {
@@ -43,8 +46,8 @@ export class RealHost {
   }
 
   /** Answers by id; a scenario on which the program ended twice has a failure instead. `onAnswer`: for progress. */
-  async perform(scenarios: readonly GeneratedScenario[], onAnswer: () => void = () => {}): Promise<Map<number, Answers | Failure>> {
-    const answers = new Map<number, Answers | Failure>();
+  async perform(scenarios: readonly GeneratedScenario[], onAnswer: () => void = () => {}): Promise<Map<number, HostAnswers | Failure>> {
+    const answers = new Map<number, HostAnswers | Failure>();
     const suspects = new Set<number>();
     for (let restarts = 0; ; restarts++) {
       const left = scenarios.filter(({ id }) => !answers.has(id));
@@ -52,7 +55,7 @@ export class RealHost {
       const input = left.map(({ id, steps }) => `${JSON.stringify({ id, steps })}\n`).join('');
       const { status, stderr } = await this.#rig.exec(['node', PROGRAM, 'perform'], BATCH_S + SCENARIO_S * left.length, input, (line) => {
         const { id, ...answer } = JSON.parse(line) as Answers & { id: number };
-        answers.set(id, answer);
+        answers.set(id, { ...answer, snapshot: this.#snapshot });
         onAnswer();
       });
       const next = left.find(({ id }) => !answers.has(id));
@@ -60,6 +63,26 @@ export class RealHost {
       if (restarts === RESTARTS) throw new Error(`the program in dom0 ended (exit ${status}) for the last time:\n${stderr}`);
       if (suspects.has(next.id)) answers.set(next.id, { failure: `exit ${status}: ${stderr.trim()}` });
       suspects.add(next.id);
+      if (status === RIG_FAILED) await this.#bootAgain();
     }
+  }
+
+  async #bootAgain(): Promise<void> {
+    await this.#rig.stop();
+    const { rig, snapshot } = await bootRig(this.#shape);
+    this.#rig = rig;
+    this.#snapshot = snapshot;
+  }
+}
+
+async function bootRig(shape: string): Promise<{ rig: Rig; snapshot: Snapshot }> {
+  const rig = await Rig.start(shape, `differential-${shape}-${process.pid}`);
+  try {
+    const { status, stdout, stderr } = await rig.exec(['node', PROGRAM, 'snapshot'], SNAPSHOT_S);
+    if (status !== 0) throw new Error(`no snapshot of shape ${shape} (exit ${status}):\n${stderr}`);
+    return { rig, snapshot: JSON.parse(stdout) as Snapshot };
+  } catch (error) {
+    await rig.stop();
+    throw error;
   }
 }
