@@ -19,6 +19,7 @@ export async function build() {
     xenguest: 'src/xenguest/real/xenguest-main.ts',
     differential: 'src/differential/main.ts',
     'differential-dom0': 'src/differential/dom0.ts',
+    'bench-xen': 'bench/xen/pairs.ts',
   };
   await bundle({
     absWorkingDir: root,

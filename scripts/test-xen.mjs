@@ -1,0 +1,167 @@
+// `npm run test:xen`: everything that needs a real Xen, in the rig (rig/README.md). On Debian 12 as root it installs what the rig needs;
+// elsewhere it says what is missing and passes. Exit codes: 0 all passed, or skipped (the last line says so); 1 something failed.
+//   node scripts/test-xen.mjs [SUITE...]     only these suites: dom0, conformance, bench, differential
+// A new suite is an entry of SUITES: it gives [passed, failed]. Suites with `shape` run on one boot of that shape.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+
+const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
+const rig = join(root, 'rig/xen-rig');
+const PACKAGES = ['qemu-system-x86', 'xz-utils', 'binutils', 'gcc', 'libc6-dev'];
+const RECORDED_SAMPLE = 40;
+const BENCH_RATIO_MOST = 6;
+
+/** Runs in dom0 of the started shape; standard error goes through. */
+function inDom0(shape, command, { input = '', timeoutS = 600 } = {}) {
+  return spawnSync(rig, ['exec', '--name', name(shape), '--timeout', String(timeoutS), '-i', ...command], {
+    cwd: root,
+    input,
+    encoding: 'utf8',
+    stdio: ['pipe', 'pipe', 'inherit'],
+    maxBuffer: 2 ** 28,
+  });
+}
+
+const name = (shape) => `test-xen-${shape}-${process.pid}`;
+
+/** The counts of the last "N passed, M failed", and a failure when the program says otherwise than its exit status. */
+function counts(stdout, status) {
+  const [, passed, failed] = [...stdout.matchAll(/(\d+) passed, (\d+) failed/g)].at(-1) ?? [0, 0, 1];
+  return [Number(passed), status !== 0 && Number(failed) === 0 ? 1 : Number(failed)];
+}
+
+/** The door's own tests and the contract of libxenctrl's calls: test/xen/*.xen.ts, in dom0. */
+function dom0Tests(shape) {
+  const { stdout, status } = inDom0(shape, ['node', 'node_modules/vitest/vitest.mjs', 'run', '-c', 'test/xen/vitest.config.ts']);
+  process.stdout.write(stdout);
+  const tests = /Tests +(?:(\d+) failed \| )?(\d+) passed/.exec(stdout);
+  if (tests === null) return [0, 1];
+  return [Number(tests[2]), Math.max(Number(tests[1] ?? 0), status === 0 ? 0 : 1)];
+}
+
+/** Recorded scenarios performed again on this Xen. */
+function conformance(shape) {
+  const lines = gunzipSync(readFileSync(join(root, `fixtures/vectors/hypercalls-${shape}.jsonl.gz`)))
+    .toString('utf8')
+    .split('\n')
+    .slice(0, RECORDED_SAMPLE)
+    .join('\n');
+  const { stdout, status } = inDom0(shape, ['node', 'dist/conformance.js', 'hypercalls', '--on', 'xen', '--check'], { input: lines });
+  process.stdout.write(stdout);
+  return counts(stdout, status);
+}
+
+/** Pairs of get and set beside C. Ratios on an emulated, perhaps busy, machine: only a gross one fails. */
+function bench(shape) {
+  const home = process.env.XEN_RIG_HOME ?? join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME, '.cache'), 'xennuma-rig');
+  const built = join(root, 'dist/pairs');
+  const include = join(home, 'root/usr/include');
+  const libraries = join(home, 'root/usr/lib/x86_64-linux-gnu');
+  const link = ['-lxenctrl', '-lxencall', '-Wl,--allow-shlib-undefined'];
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  const gcc = spawnSync('gcc', ['-O2', '-o', built, join(root, 'bench/xen/pairs.c'), `-I${include}`, `-L${libraries}`, ...link], {
+    stdio: 'inherit',
+  });
+  if (gcc.status !== 0) return [0, 1];
+  // In turn, so that whatever else the machine does weighs on both.
+  const { stdout, status } = inDom0(shape, ['sh', '-c', 'for i in 1 2 3; do dist/pairs 1; node dist/bench-xen.js 2; done']);
+  const best = new Map();
+  for (const [, who, pairs] of stdout.matchAll(/^(\w+) (\d+)$/gm)) best.set(who, Math.max(best.get(who) ?? 0, Number(pairs)));
+  for (const [who, pairs] of best) console.log(`${who.padEnd(12)} ${String(pairs).padStart(8)} pairs of get and set a second`);
+  const ratio = best.get('libxenctrl') / best.get('xennuma');
+  console.log(`libxenctrl's C is ${ratio.toFixed(2)} times as fast as xennuma`);
+  return status === 0 && ratio < BENCH_RATIO_MOST ? [1, 0] : [0, 1];
+}
+
+function differential() {
+  const run = spawnSync(process.execPath, [join(root, 'dist/differential.js')], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  process.stdout.write(run.stdout);
+  return counts(run.stdout, run.status);
+}
+
+const SUITES = {
+  dom0: { shape: 'a', run: dom0Tests },
+  conformance: { shape: 'a', run: conformance },
+  bench: { shape: 'a', run: bench },
+  differential: { run: differential },
+};
+
+/** Why nothing can run here; undefined when it can. */
+function obstacle() {
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  if (process.arch !== 'x64' || !/^ID=debian$/m.test(release) || !/^VERSION_ID="12"$/m.test(release)) {
+    return 'the rig needs Debian 12 on x86-64 (or a container of it)';
+  }
+  if (ready()) return undefined;
+  if (process.getuid?.() !== 0) return `missing: some of ${PACKAGES.join(', ')}; run it as root, or install them`;
+  console.log(`installing ${PACKAGES.join(' ')}`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  spawnSync('apt-get', ['update', '-qq'], { stdio: 'inherit', env: environment });
+  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...PACKAGES], { stdio: 'inherit', env: environment });
+  if (ready()) return undefined;
+  // Root on Debian 12 is where it has to run: that it cannot is a failure there.
+  console.log('0 passed, 1 failed');
+  console.log('the packages that the rig needs could not be installed; see above');
+  process.exit(1);
+}
+
+function ready() {
+  const has = (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0;
+  return spawnSync(rig, ['check']).status === 0 && has('gcc');
+}
+
+const wanted = process.argv.slice(2);
+for (const suite of wanted) {
+  if (SUITES[suite] !== undefined) continue;
+  console.error(`there is no suite '${suite}'; there are ${Object.keys(SUITES).join(', ')}`);
+  process.exit(2);
+}
+const why = obstacle();
+if (why !== undefined) {
+  console.log(`skipped: ${why}`);
+  process.exit(0);
+}
+// Packages and images once, so that no suite's own time has them in it.
+const prepared = spawnSync(rig, ['prepare'], { stdio: 'inherit' });
+if (prepared.status !== 0) {
+  spawnSync('apt-get', ['update', '-qq'], { stdio: 'inherit' });
+  spawnSync(rig, ['prepare'], { stdio: 'inherit' });
+}
+
+let passed = 0;
+let failed = 0;
+let up;
+const stop = () => {
+  if (up !== undefined) spawnSync(rig, ['stop', '--name', name(up)], { stdio: 'inherit' });
+  up = undefined;
+};
+process.on('exit', stop);
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+for (const [suite, { shape, run }] of Object.entries(SUITES)) {
+  if (wanted.length > 0 && !wanted.includes(suite)) continue;
+  const start = performance.now();
+  if (up !== shape) stop();
+  if (shape !== undefined && up === undefined) {
+    const started = spawnSync(rig, ['start', '--shape', shape, '--name', name(shape)], { stdio: 'inherit' });
+    if (started.status !== 0) {
+      failed++;
+      console.log(`suite ${suite}: the rig did not start`);
+      continue;
+    }
+    up = shape;
+  }
+  const [good, bad] = run(shape);
+  passed += good;
+  failed += bad;
+  console.log(`suite ${suite}: ${good} passed, ${bad} failed, ${((performance.now() - start) / 1000).toFixed(0)} s`);
+}
+stop();
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
