@@ -9,6 +9,7 @@ const { outputFiles } = await build({
   stdin: {
     contents: `export { hostJsonSchema } from './src/host/host-file.ts';
       export { vmsJsonSchema } from './src/host/vm-file.ts';
+      export { serveJsonSchema } from './src/cli/serve-config.ts';
       export { scenarioJsonSchema } from './src/scenario/schema.ts';
       export { configJsonSchema } from './src/xapi/config.ts';
       export { answerJsonSchemas } from './src/cli/answers.ts';`,
@@ -22,12 +23,13 @@ const { outputFiles } = await build({
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire('file:///');" },
 });
 const source = Buffer.from(outputFiles[0].contents).toString('base64');
-const { hostJsonSchema, vmsJsonSchema, scenarioJsonSchema, configJsonSchema, answerJsonSchemas } = await import(
+const { serveJsonSchema, hostJsonSchema, vmsJsonSchema, scenarioJsonSchema, configJsonSchema, answerJsonSchemas } = await import(
   `data:text/javascript;base64,${source}`
 );
 for (const [name, schema] of [
   ['host', hostJsonSchema()],
   ['vms', vmsJsonSchema()],
+  ['serve', serveJsonSchema()],
   ['scenario', scenarioJsonSchema()],
   ['config', configJsonSchema()],
   ...Object.entries(answerJsonSchemas()),

@@ -11,7 +11,12 @@ export interface VmBoot {
 }
 
 export interface VmSpec {
+  /** By which the toolstack knows it. */
   readonly name: string;
+  /** Its domain's handle; made from the name by default. */
+  readonly uuid?: string;
+  /** Its domain's name in XenStore, where `name` is not what people call it. */
+  readonly label?: string;
   readonly kind: VmKind;
   /** VCPUs_max; 1 .. 8192. */
   readonly vcpusMax: number;

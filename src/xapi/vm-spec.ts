@@ -8,6 +8,9 @@ import type { Wire, WireStruct } from './wire.js';
 /** Memory of one VM at most, in bytes; what a host has is checked at the start. */
 export const MAX_MEMORY_BYTES = 2 ** 46;
 
+/** Of a domain's name in XenStore, whose values have a bound. */
+const MAX_LABEL_CHARS = 256;
+
 const int = (record: WireStruct, field: string): number => record[field] as number;
 const text = (record: WireStruct, field: string): string => record[field] as string;
 
@@ -38,6 +41,8 @@ export function specOf(record: WireStruct): VmSpec {
   const cmdline = text(record, 'PV_args');
   return {
     name: text(record, 'uuid'),
+    uuid: text(record, 'uuid'),
+    label: text(record, 'name_label').slice(0, MAX_LABEL_CHARS),
     kind: kindOf(record),
     vcpusMax: int(record, 'VCPUs_max'),
     vcpusAtStartup: int(record, 'VCPUs_at_startup'),

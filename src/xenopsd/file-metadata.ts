@@ -11,12 +11,15 @@ import type { VmSpec } from '../host/vm.js';
 import type { MetadataStore, VmMetadata } from './metadata.js';
 
 const FORMAT = 1;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const cpuLists = z.array(z.array(z.int().min(0)));
 const domid = z.int().min(0).max(0x7fef);
 
 const specSchema = z.strictObject({
   name: z.string().min(1),
+  uuid: z.string().regex(UUID).optional(),
+  label: z.string().optional(),
   kind: z.enum(['hvm', 'pvh', 'pv']),
   vcpusMax: z.int().min(1).max(LIMITS.vcpusPerVm),
   vcpusAtStartup: z.int().min(1).max(LIMITS.vcpusPerVm),
@@ -33,7 +36,7 @@ const fileSchema = z.strictObject({
   format: z.literal(FORMAT),
   /** Place among the VMs, in the order in which they were added. */
   position: z.int().min(0),
-  uuid: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
+  uuid: z.string().regex(UUID),
   phase: z.enum(['halted', 'starting', 'running', 'paused', 'stopping']),
   domid: domid.nullable(),
   pending: z.array(domid),

@@ -114,7 +114,7 @@ class HostToolstack implements Toolstack {
     if (this.#vms.size >= LIMITS.domains) throw new InputError(`no more than ${LIMITS.domains} VMs`, { path: spec.name });
     const vm: Vm = {
       spec,
-      uuid: this.#newUuid(spec.name),
+      uuid: spec.uuid ?? this.#newUuid(spec.name),
       phase: 'halted',
       domid: null,
       pending: new Set(),

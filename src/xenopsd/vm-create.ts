@@ -28,7 +28,7 @@ export async function createVm(run: Run, created: (domid: number) => void): Prom
     record.note('domain', { domid, kind: vm.kind, vcpus: vm.vcpusMax });
     await run.step('domain created');
     const platform = profile.toolstack === 'libxl' ? [] : platformKeys(run, domid, affinity);
-    await writeDomainKeys(run.doors.xs, { domid, uuid: run.uuid, name: vm.name, platform });
+    await writeDomainKeys(run.doors.xs, { domid, uuid: run.uuid, name: vm.label ?? vm.name, platform });
     if (affinity.length > 0) record.edge('set_hard_affinity -> is_Host.numa_affinity_policy_set?');
     await run.step('keys written');
     return { domid, affinity };
