@@ -93,12 +93,18 @@ export class LiveXen {
     for (let i = 0; i < SETTLE_TRIES; i++) {
       const { freePages } = this.xc.physInfo();
       const dirty = freePages === before ? this.#unscrubbedPages() : 0;
-      if (freePages === before && dirty === 0) return;
+      if (freePages === before && dirty === 0 && this.#noneDying()) return;
       before = freePages;
       // The dump costs more than the wait: rather one look too late than five too early.
       sleep(SETTLE_MS + dirty / SCRUBBED_PER_MS);
     }
     throw new Error(`Xen still scrubs memory after ${SETTLE_TRIES} looks`);
+  }
+
+  /** A destroyed domain counts in its pool until Xen has freed the last of it. */
+  #noneDying(): boolean {
+    const counted = this.xc.cpupoolList().reduce((sum, pool) => sum + pool.domains, 0);
+    return counted === this.xc.domainList().length;
   }
 
   #unscrubbedPages(): number {
