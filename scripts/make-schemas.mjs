@@ -11,7 +11,6 @@ const { outputFiles } = await build({
       export { vmsJsonSchema } from './src/host/vm-file.ts';
       export { serveJsonSchema } from './src/cli/serve-config.ts';
       export { scenarioJsonSchema } from './src/scenario/schema.ts';
-      export { configJsonSchema } from './src/xapi/config.ts';
       export { answerJsonSchemas } from './src/cli/answers.ts';`,
     resolveDir: root,
   },
@@ -23,7 +22,7 @@ const { outputFiles } = await build({
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire('file:///');" },
 });
 const source = Buffer.from(outputFiles[0].contents).toString('base64');
-const { serveJsonSchema, hostJsonSchema, vmsJsonSchema, scenarioJsonSchema, configJsonSchema, answerJsonSchemas } = await import(
+const { serveJsonSchema, hostJsonSchema, vmsJsonSchema, scenarioJsonSchema, answerJsonSchemas } = await import(
   `data:text/javascript;base64,${source}`
 );
 for (const [name, schema] of [
@@ -31,7 +30,6 @@ for (const [name, schema] of [
   ['vms', vmsJsonSchema()],
   ['serve', serveJsonSchema()],
   ['scenario', scenarioJsonSchema()],
-  ['config', configJsonSchema()],
   ...Object.entries(answerJsonSchemas()),
 ]) {
   writeFileSync(`${directory}/${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`);

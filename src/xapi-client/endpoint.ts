@@ -11,7 +11,7 @@ export interface Endpoint {
   readonly insecure: boolean;
 }
 
-export const ENDPOINT_MEND = 'give the URL of a pool coordinator or of xennuma serve, such as https://xcp-1 or http://127.0.0.1:8990';
+export const ENDPOINT_MEND = 'give the URL of a pool coordinator or of xennuma serve, such as https://xcp-1 or http://127.0.0.1:8080';
 
 /** @throws InputError for what is no http or https URL of a host alone */
 export function parsePoolUrl(text: string, trust: { readonly ca?: string; readonly insecure?: boolean } = {}): Endpoint {
