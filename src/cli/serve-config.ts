@@ -1,6 +1,6 @@
 // The daemon's settings: from a file in YAML or JSON, from the command line, which goes before it, and defaults. Box of the chart: none.
 import { dirname, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readStructured } from '../host/structured.js';
 import { PROFILES, type ProfileName } from '../xenopsd/toolstack.js';
 import { readInput } from './read-input.js';
