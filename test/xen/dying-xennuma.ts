@@ -1,0 +1,43 @@
+// Starts VM `victim` from the state folder argv[2] and kills itself with SIGKILL just before the change of the host or of the state that
+// argv[3] counts (from 0). Prints "DONE" when there were fewer.
+import { FileMetadata } from '../../src/xenopsd/file-metadata.js';
+import { createToolstack } from '../../src/xenopsd/host-toolstack.js';
+import { xenHost } from '../../src/xenopsd/xen-host.js';
+import { vm } from './guest-host.js';
+
+const [folder, last] = [process.argv[2]!, Number(process.argv[3])];
+let count = 0;
+function tick(): void {
+  if (count++ === last) process.kill(process.pid, 'SIGKILL');
+}
+
+const CHANGES = new Set<string | symbol>([
+  ...['domainCreate', 'domainMaxVcpus', 'domainSetMaxmem', 'setPagingMempoolSize', 'eventChannelAllocUnbound', 'domainUnpause'],
+  ...['transactionEnd', 'introduce', 'run', 'save'],
+]);
+
+/** The same object, each of its changes counted before it is made. */
+function counted<T extends object>(target: T): T {
+  return new Proxy(target, {
+    get(of, name) {
+      const value: unknown = Reflect.get(of, name);
+      if (name === 'withFlow') return (...args: unknown[]) => counted((value as (...all: unknown[]) => object).apply(of, args));
+      // The client's own transaction() ends it inside, where it is not seen: count the whole.
+      if (name !== 'transaction' && !CHANGES.has(name)) return typeof value === 'function' ? value.bind(of) : value;
+      return (...args: unknown[]) => {
+        tick();
+        return (value as (...all: unknown[]) => unknown).apply(of, args);
+      };
+    },
+  });
+}
+
+const host = await xenHost();
+const metadata = counted(await FileMetadata.open(folder));
+const doors = { ...host, xc: counted(host.xc), xs: counted(host.xs), xenguest: counted(host.xenguest) };
+const toolstack = await createToolstack(doors, { profile: 'xapi-25.6', policy: 'best_effort', seed: 1, metadata });
+if (!toolstack.vms().some(({ spec }) => spec.name === 'victim')) toolstack.add(vm('victim', 'pvh', 1, 32));
+const { failure } = await toolstack.start('victim');
+if (failure !== null) throw new Error(failure.message);
+console.log('DONE');
+process.exit(0);

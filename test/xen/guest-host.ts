@@ -1,0 +1,95 @@
+// What the tests of guests share: what guests boot, toolstacks on the real host, and the counts that show that nothing is left behind.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { VmBoot, VmSpec } from '../../src/host/vm.js';
+import type { Xenctrl } from '../../src/xenctrl/xenctrl.js';
+import { createToolstack } from '../../src/xenopsd/host-toolstack.js';
+import type { MetadataStore } from '../../src/xenopsd/metadata.js';
+import type { Toolstack } from '../../src/xenopsd/toolstack.js';
+import { type XenHost, type XenHostOptions, xenHost } from '../../src/xenopsd/xen-host.js';
+import type { XenstoreConnection } from '../../src/xenstore/connection.js';
+import { SAYS, writeInitramfs } from './guest-image.js';
+
+const MIB = 2 ** 20;
+/** The rig's folder, seen from dom0: RIG_SHARE is run/NAME/share in it. */
+const rig = resolve(process.env.RIG_SHARE ?? '/nonexistent', '../../..');
+
+/** A guest of 12 KB that blocks for ever. */
+export const MINI: VmBoot = { kernel: `${rig}/images/mini` };
+
+/** Debian's kernel with an initramfs that tells what it sees. */
+export function linux(): VmBoot {
+  const ramdisk = '/tmp/xennuma-guest-initramfs';
+  writeInitramfs(ramdisk, `${rig}/root/bin/busybox`);
+  return { kernel: `${rig}/images/vmlinux`, ramdisk, cmdline: 'console=hvc0 quiet panic=1' };
+}
+
+export function vm(name: string, kind: 'pv' | 'pvh', vcpus: number, mib: number, change: Partial<VmSpec> = {}): VmSpec {
+  return {
+    name,
+    kind,
+    vcpusMax: vcpus,
+    vcpusAtStartup: vcpus,
+    memoryStaticMaxBytes: mib * MIB,
+    memoryTargetBytes: mib * MIB,
+    vcpusParams: {},
+    boot: MINI,
+    ...change,
+  };
+}
+
+export interface Bench {
+  readonly doors: XenHost;
+  readonly toolstack: Toolstack;
+}
+
+/** A toolstack as a new process has it, with best_effort. */
+export async function bench(options: XenHostOptions & { metadata?: MetadataStore } = {}): Promise<Bench> {
+  const { metadata, ...host } = options;
+  const doors = await xenHost(host);
+  const common = { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 } as const;
+  const toolstack = await createToolstack(doors, metadata === undefined ? common : { ...common, metadata });
+  return { doors, toolstack };
+}
+
+/** Xen gives back the last pages of a domain a moment after it is gone. */
+export const SOON = { timeout: 20_000, interval: 200 };
+
+/** All that a VM's life may leave behind. */
+export interface Traces {
+  readonly domains: readonly number[];
+  readonly keys: readonly string[];
+  readonly freePages: number;
+  readonly outstandingPages: number;
+}
+
+export async function traces(xc: Xenctrl, xs: XenstoreConnection): Promise<Traces> {
+  const { freePages, outstandingPages } = xc.physInfo();
+  return { domains: xc.domainList().map(({ domid }) => domid), keys: await keysBelow(xs, '/'), freePages, outstandingPages };
+}
+
+async function keysBelow(xs: XenstoreConnection, path: string): Promise<string[]> {
+  const names = await xs.directory(path);
+  const below = await Promise.all(names.map((name) => keysBelow(xs, path === '/' ? `/${name}` : `${path}/${name}`)));
+  return [path, ...below.flat()].sort();
+}
+
+/** What the guest says about itself once it is up: the words after each first word. */
+export async function guestSays(name: string, seconds = 200): Promise<Map<string, string>> {
+  for (let tenths = 0; tenths < seconds * 10; tenths++) {
+    const lines = logOf(name).matchAll(new RegExp(`${SAYS} (\\w+) ?(.*?)\\r?\\n`, 'g'));
+    const said = new Map([...lines].map(([, word, rest]) => [word!, rest!] as const));
+    if (said.has('clock')) return said;
+    await sleep(100);
+  }
+  throw new Error(`guest ${name} did not come up; its console:\n${logOf(name)}`);
+}
+
+function logOf(name: string): string {
+  try {
+    return readFileSync(`/var/log/xen/console/guest-${name}.log`, 'utf8');
+  } catch {
+    return '';
+  }
+}
