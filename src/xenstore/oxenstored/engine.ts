@@ -12,7 +12,7 @@ import { control } from './control.js';
 import { checkStore } from './invariants.js';
 import { journalChanges } from './journal.js';
 import { firstDigits, intOfString, nativeintOfString } from './numbers.js';
-import { absolute, type Parts, split, textOf } from './paths.js';
+import { absolute, type Parts, plainText, split } from './paths.js';
 import { isDom0 } from './permits.js';
 import { placeNode } from './restore.js';
 import { type Recorder, SIMPLE, simple } from './simple.js';
@@ -378,16 +378,16 @@ export class OxenstoredEngine implements Engine {
   private journalNode(parts: Parts): void {
     if (this.journal === undefined) return;
     const node = find(this.store.root, parts)!;
-    this.journal.set(textOf(parts), node.value, node.permissions);
+    this.journal.set(plainText(parts), node.value, node.permissions);
   }
 
   private journalRemoval(parts: Parts): void {
-    this.journal?.remove(textOf(parts));
+    this.journal?.remove(plainText(parts));
   }
 }
 
 function* listed(node: Node, parts: Parts): Generator<StoredNode> {
-  yield { path: textOf(parts), value: node.value, permissions: node.permissions };
+  yield { path: plainText(parts), value: node.value, permissions: node.permissions };
   for (const name of namesOf(node)) yield* listed(node.children!.get(name)!, [...parts, name]);
 }
 

@@ -1,6 +1,6 @@
 // What a committed transaction changed, for the journal. Box of the chart: XenStore.
 import type { Journal } from '../engine.js';
-import { textOf } from './paths.js';
+import { plainText } from './paths.js';
 import type { Transaction } from './transaction.js';
 import { find, type Node } from './tree.js';
 
@@ -10,13 +10,13 @@ export function journalChanges(journal: Journal, tx: Transaction, root: Node): v
   for (const { kind, parts } of tx.changes) {
     if (kind === 'rm') {
       removedSome = true;
-      journal.remove(textOf(parts));
+      journal.remove(plainText(parts));
       continue;
     }
     for (let depth = 0; depth <= parts.length; depth++) {
       if (depth < parts.length && !removedSome && find(tx.oldRoot, parts, depth) !== undefined) continue;
       const node = find(root, parts, depth);
-      if (node !== undefined) journal.set(textOf(parts.slice(0, depth)), node.value, node.permissions);
+      if (node !== undefined) journal.set(plainText(parts.slice(0, depth)), node.value, node.permissions);
     }
   }
 }

@@ -39,3 +39,8 @@ export function split(full: string): Parts {
 export function textOf(parts: Parts): string {
   return `/${parts.join('/')}`;
 }
+
+/** As `split` reads it: a child of the root that starts with '@' may have '/' in its one name. */
+export function plainText(parts: Parts): string {
+  return parts.length === 1 && parts[0]!.startsWith('@') ? parts[0]! : textOf(parts);
+}
