@@ -55,7 +55,7 @@ export async function benchPlan(rounds = 2): Promise<BenchRow[]> {
     for (let round = 0; round < rounds; round++) {
       const started = cpuMs();
       const workload = await raise(
-        hostOf(nodes, nodeBytes),
+        { host: hostOf(nodes, nodeBytes), live: null },
         vmsOf(nodes, nodeBytes),
         { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 },
         {},

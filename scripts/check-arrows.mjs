@@ -18,6 +18,7 @@ const MAY_IMPORT = {
   xenstore: [...base, 'flow'],
   xenguest: [...base, 'xenstore', 'xenctrl', 'host', 'flow'],
   xenopsd: [...base, 'abi', 'planner', 'xenstore', 'xenctrl', 'xenguest', 'host', 'flow'],
+  live: [...base, 'abi', 'planner', 'xenstore', 'xenctrl', 'host', 'flow', 'xenopsd'],
   scenario: [...base, 'host', 'flow', 'xenopsd'],
   view: [...base, 'host', 'flow'],
   xapi: [...base, 'host', 'flow', 'planner', 'xenopsd', 'xenctrl', 'xenstore', 'xenguest'],

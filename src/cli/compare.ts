@@ -34,7 +34,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-Exit codes: 0 done (failed starts are in the table), 2 bad input.
+Exit codes: 0 done (failed starts are in the table), 2 bad input, 3 no Xen here.
 
   xennuma compare --host host.xml --vms vms.yaml --profiles xapi-25.6,xapi-26.3`,
     )
@@ -51,7 +51,7 @@ function listOf<const T extends string>(known: readonly T[]): (text: string) => 
 }
 
 async function compare(options: CompareOptions): Promise<number> {
-  const { host, vms } = readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
+  const { origin, vms } = await readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
   const { seed, hostMask } = options;
   const combinations = options.profiles.flatMap((profile) => options.policies.map((policy) => ({ profile, policy })));
   const progress = new Progress('comparing', combinations.length);
@@ -61,7 +61,7 @@ async function compare(options: CompareOptions): Promise<number> {
     const means = meaningOf(profile, policy);
     if (means === null) rows.push({ profile, policy, seed, means, totals: null });
     else {
-      const workload = await raise(host, vms, { profile, policy, seed, ...(hostMask === undefined ? {} : { hostMask }) }, options);
+      const workload = await raise(origin, vms, { profile, policy, seed, ...(hostMask === undefined ? {} : { hostMask }) }, options);
       for (const warning of workload.warnings) warned.set(warning.text, warning);
       await startAll(workload, options.parallel === true);
       rows.push({ profile, policy, seed, means, totals: summarise(workload.toolstack).totals });
@@ -72,7 +72,7 @@ async function compare(options: CompareOptions): Promise<number> {
   const result: CompareAnswer = {
     command: 'compare',
     version: VERSION,
-    host: host.name,
+    host: origin.host.name,
     vms: vms.length,
     rows,
     warnings: [...warned.values()],

@@ -35,7 +35,7 @@ async function demo(): Promise<number> {
   const [hostFile, vmsFile] = [example(HOST), example(VMS)];
   const host = readHost([hostFile]);
   const vms = readVms([vmsFile], host);
-  const workload = await raise(host, vms, { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 }, {});
+  const workload = await raise({ host, live: null }, vms, { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 }, {});
   await startAll(workload, false);
   const { map, vms: placed } = summarise(workload.toolstack);
   const files = `--host ${hostFile} --vms ${vmsFile}`;

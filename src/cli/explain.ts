@@ -35,7 +35,8 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-Exit codes: 0 the VM started, 1 it could not start, 2 bad input.
+Exit codes: 0 the VM started, 1 it could not start, 2 bad input, 3 no Xen
+here.
 
   xennuma explain web-1 --host host.xml --vms vms.yaml --policy best_effort
   xennuma explain db --scenario examples/scenarios/race.yaml --all`,
@@ -80,13 +81,13 @@ async function explainVm(name: string, options: ExplainOptions): Promise<number>
 }
 
 async function fromFiles(name: string, options: ExplainOptions): Promise<Workload> {
-  const { host, vms } = readWorkload(options);
+  const { origin, vms } = await readWorkload(options);
   if (!vms.some((vm) => vm.name === name))
     throw noSuchVm(
       name,
       vms.map((vm) => vm.name),
     );
-  const workload = await raise(host, vms, settingsOf(options), options);
+  const workload = await raise(origin, vms, settingsOf(options), options);
   await startAll(workload, options.parallel === true);
   return workload;
 }

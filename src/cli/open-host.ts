@@ -6,6 +6,7 @@ import { detectAndReadVms } from '../host/detect-vms.js';
 import type { Host } from '../host/model.js';
 import type { VmSpec } from '../host/vm.js';
 import { asXenSees } from '../host/xen-sees.js';
+import type { LiveMap } from '../live/live-map.js';
 import { embeddedHost } from '../xenopsd/embedded-host.js';
 import { createToolstack } from '../xenopsd/host-toolstack.js';
 import type { HostDoors, ProfileName, Toolstack, ToolstackOptions } from '../xenopsd/toolstack.js';
@@ -46,20 +47,46 @@ export interface Workload {
   readonly warnings: readonly UserWarning[];
 }
 
+/** What fresh hosts are raised from: a description, or a running host, which is copied. */
+export interface Origin {
+  readonly host: Host;
+  readonly live: LiveMap | null;
+}
+
+/** @throws InputError when no host is named, or two; UnreachableError when the running one cannot be looked at */
+export async function readOrigin(options: HostOptions): Promise<Origin> {
+  if (options.on === undefined) return { host: readHost(options.host), live: null };
+  refuseBeside(options);
+  const [{ lookAtXen }, { hostOf }] = await Promise.all([import('./on-xen.js'), import('../live/live-copy.js')]);
+  const live = await lookAtXen();
+  return { host: hostOf(live), live };
+}
+
+/** @throws InputError for options that describe another host than the running one */
+export function refuseBeside(options: HostOptions): void {
+  for (const name of ['host', 'xen', 'scheduler'] as const) {
+    if (options[name] !== undefined) throw new InputError(`expected --on or --${name}, got both`, {}, 'leave one of them out');
+  }
+}
+
 /** Reads host and VMs once; `raise` gives a fresh host with those VMs each time. */
-export function readWorkload(options: WorkloadOptions): { host: Host; vms: readonly VmSpec[] } {
-  const host = readHost(options.host);
+export async function readWorkload(options: WorkloadOptions): Promise<{ origin: Origin; vms: readonly VmSpec[] }> {
   if (options.vms === undefined) throw new InputError('expected VMs, got none', {}, 'give --vms FILE (see docs/hosts-and-vms.md)');
-  return { host, vms: readVms(options.vms, host) };
+  const origin = await readOrigin(options);
+  return { origin, vms: readVms(options.vms, origin.host) };
 }
 
 export async function raise(
-  host: Host,
+  { host, live }: Origin,
   vms: readonly VmSpec[],
   settings: ToolstackOptions,
   options: Pick<HostOptions, 'xen' | 'scheduler'>,
 ): Promise<Workload> {
-  const toolstack = await createToolstack(await openDoors(host, settings.profile, options), settings);
+  const doors =
+    live === null
+      ? await openDoors(host, settings.profile, options)
+      : await (await import('../live/live-copy.js')).copyOfLive(live, settings.profile);
+  const toolstack = await createToolstack(doors, settings);
   for (const vm of vms) toolstack.add(vm);
   return { host, vms, toolstack, warnings: userWarnings(toolstack) };
 }

@@ -27,7 +27,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-Exit codes: 0 all VMs start, 1 a VM cannot start, 2 bad input.
+Exit codes: 0 all VMs start, 1 a VM cannot start, 2 bad input, 3 no Xen here.
 
   xennuma plan --host host.xml --vms vms.yaml --policy best_effort
   xl info -n | xennuma plan --host - --vms guest.cfg --profile xl`,
@@ -39,9 +39,9 @@ async function plan(options: PlanOptions): Promise<number> {
   if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
   if (options.map !== undefined) formatOf(options.map, ['svg'], '--map');
   const settings = settingsOf(options);
-  const { host, vms } = readWorkload(options);
+  const { origin, vms } = await readWorkload(options);
   const policy = effectivePolicy(profileOf(settings.profile), settings.policy);
-  const workload = await raise(host, vms, settings, options);
+  const workload = await raise(origin, vms, settings, options);
   const outcomes = await startAll(workload, options.parallel === true);
   const summary = summarise(workload.toolstack);
   if (options.flow !== undefined)

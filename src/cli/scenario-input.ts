@@ -21,5 +21,5 @@ export async function openScenario(file: string, options: ScenarioOptions): Prom
   if (twice !== undefined) throw new InputError(`'${twice.name}' is there twice`, { file, path: 'vms' }, 'give each VM its own name');
   const { profile, policy, hostMask, seed } = scenario.settings;
   const settings = { profile, policy, seed: options.seed ?? seed, ...(hostMask === undefined ? {} : { hostMask }) };
-  return { scenario, workload: await raise(host, vms, settings, scenario.settings) };
+  return { scenario, workload: await raise({ host, live: null }, vms, settings, scenario.settings) };
 }

@@ -1,14 +1,15 @@
 // `xennuma show`: the map of a host, alone or with VMs on it, as text or as SVG. Box of the chart: where all of them led.
 import type { Command } from 'commander';
+import { InputError } from '../errors.js';
 import { hostSummary } from '../host/xen-sees.js';
 import { runScenario } from '../scenario/run-scenario.js';
 import { renderHostMapText } from '../view/host-map-text.js';
 import type { ShowAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
-import { raise, readHost, readVms, settingsOf, type Workload } from './open-host.js';
+import { raise, readOrigin, readVms, refuseBeside, settingsOf, type Workload } from './open-host.js';
 import { startAll } from './plan.js';
 import { openScenario } from './scenario-input.js';
-import { summarise } from './summary.js';
+import { summarise, summariseMap } from './summary.js';
 import { columns, out, palette } from './terminal.js';
 import { VERSION } from './version.js';
 import { remarks } from './vm-table.js';
@@ -18,6 +19,8 @@ import { formatOf, writeMap } from './write-files.js';
 interface ShowOptions extends WorkloadOptions {
   readonly scenario?: string;
   readonly svg?: string;
+  /** false: --no-memory */
+  readonly memory: boolean;
   readonly json?: true;
 }
 
@@ -25,21 +28,25 @@ export function define(command: Command, answer: (code: number) => void): void {
   command.description('The map of a host: nodes, CPUs and memory to scale; with --vms or --scenario the VMs on it as well.');
   addToolstackOptions(addVmOptions(addHostOptions(command)))
     .option('--scenario <file>', 'show the host at the end of a scenario')
+    .option('--no-memory', "of the running host, do not ask where memory lies (debug key 'u')")
     .option('--svg <file>', 'write the picture as SVG')
     .option('--json', 'print JSON (schemas/show.schema.json)')
     .addHelpText(
       'after',
       `
-Exit codes: 0 shown, 1 a VM could not start, 2 bad input.
+Exit codes: 0 shown, 1 a VM could not start, 2 bad input, 3 no Xen here.
 
   lstopo --of xml | xennuma show --host -
-  xennuma show --host host.xml --vms vms.yaml --svg host.svg`,
+  xennuma show --host host.xml --vms vms.yaml --svg host.svg
+  xennuma show --on xen`,
     )
     .action(async (options: ShowOptions) => answer(await show(options)));
 }
 
 async function show(options: ShowOptions): Promise<number> {
   if (options.svg !== undefined) formatOf(options.svg, ['svg'], '--svg');
+  if (options.on !== undefined && options.vms === undefined) return showLive(options);
+  if (!options.memory) throw new InputError('--no-memory is for the running host alone', {}, 'leave it out');
   const workload = await occupy(options);
   const summary = summarise(workload.toolstack);
   if (options.svg !== undefined) await writeMap(options.svg, summary.map);
@@ -62,6 +69,24 @@ async function show(options: ShowOptions): Promise<number> {
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
 }
 
+/** The running host itself, as it is: nothing is planned and nothing is changed. */
+async function showLive(options: ShowOptions): Promise<number> {
+  refuseBeside(options);
+  if (options.scenario !== undefined) throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
+  const { lookAtXen } = await import('./on-xen.js');
+  const { map, notes } = await lookAtXen({ memory: options.memory });
+  if (options.svg !== undefined) await writeMap(options.svg, map);
+  if (options.json) {
+    const { host, vms, totals } = summariseMap(map);
+    const result: ShowAnswer = { command: 'show', version: VERSION, host, vms: [...vms], totals, notes: [...notes] };
+    out(JSON.stringify(result, null, 2));
+  } else {
+    const drawn = renderHostMapText(map, { width: columns(), color: palette().on }).trimEnd();
+    out([drawn, ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `note: ${note}`)])].join('\n'));
+  }
+  return EXIT.ok;
+}
+
 async function occupy(options: ShowOptions): Promise<Workload> {
   if (options.scenario !== undefined) {
     const { scenario, workload } = await openScenario(options.scenario, { ...(options.host === undefined ? {} : { host: options.host }) });
@@ -70,8 +95,9 @@ async function occupy(options: ShowOptions): Promise<Workload> {
     }
     return workload;
   }
-  const host = readHost(options.host);
-  const workload = await raise(host, options.vms === undefined ? [] : readVms(options.vms, host), settingsOf(options), options);
+  const origin = await readOrigin(options);
+  const vms = options.vms === undefined ? [] : readVms(options.vms, origin.host);
+  const workload = await raise(origin, vms, settingsOf(options), options);
   await startAll(workload, options.parallel === true);
   return workload;
 }

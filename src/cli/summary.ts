@@ -1,7 +1,7 @@
 // The state of a toolstack as the plain data that --json prints and the tables show. Box of the chart: where all of them led.
 import { formatList } from '../cpuset/bitset.js';
 import type { FlowRecord } from '../flow/record.js';
-import { type DomainFigures, hostFigures, PAGE_BYTES } from '../host/figures.js';
+import { type DomainFigures, type HostFigures, hostFigures, PAGE_BYTES } from '../host/figures.js';
 import type { HostMap, MapDomain } from '../host/host-map.js';
 import { UNREACHABLE } from '../host/model.js';
 import type { Toolstack, VmState } from '../xenopsd/toolstack.js';
@@ -16,9 +16,13 @@ export interface Summary {
   readonly totals: TotalsAnswer;
 }
 
+/** Domains of other toolstacks are on the map, and neither among the VMs nor in the totals. */
 export function summarise(toolstack: Toolstack): Summary {
   const map = toolstack.snapshot();
+  const ours = new Set(toolstack.vms().map((vm) => vm.domid));
   const figures = hostFigures(map);
+  const { others } = toolstack.doors;
+  const counted = others === undefined ? figures : hostFigures({ ...map, domains: map.domains.filter(({ domid }) => ours.has(domid)) });
   const at = new Map(map.domains.map((domain, index) => [domain.domid, index]));
   const vms = toolstack.vms().map((vm) => {
     const index = vm.domid === null ? undefined : at.get(vm.domid);
@@ -31,11 +35,29 @@ export function summarise(toolstack: Toolstack): Summary {
     totals: {
       running: vms.filter((vm) => vm.domid !== null).length,
       failed: vms.filter((vm) => vm.failure !== null).length,
-      onOneNode: figures.vmsOnOneNode,
-      remotePages: figures.remotePages,
-      meanDistance: figures.meanDistance,
-      worstDistance: figures.worstDistance,
+      ...totalsOf(counted),
     },
+  };
+}
+
+/** Of a map alone: every domain but Domain-0 is a VM, and nothing is known of what happened to it. */
+export function summariseMap(map: HostMap): Summary {
+  const figures = hostFigures(map);
+  const none = { failure: null, surprises: [], path: [] };
+  const vms = map.domains.flatMap((domain, index): VmAnswer[] => {
+    if (domain.domid === 0) return [];
+    const state = domain.state === 'paused' ? 'paused' : domain.state === 'shutdown' || domain.state === 'dying' ? 'halted' : 'running';
+    return [{ name: domain.name, state, ...placeAnswer(domain, figures.domains[index]!), ...none }];
+  });
+  return { map, host: hostAnswer(map), vms, totals: { running: vms.length, failed: 0, ...totalsOf(figures) } };
+}
+
+function totalsOf(figures: HostFigures): Omit<TotalsAnswer, 'running' | 'failed'> {
+  return {
+    onOneNode: figures.vmsOnOneNode,
+    remotePages: figures.remotePages,
+    meanDistance: figures.meanDistance,
+    worstDistance: figures.worstDistance,
   };
 }
 
@@ -89,9 +111,14 @@ function haltedVm(vm: VmState, map: HostMap): VmAnswer {
 }
 
 function vmAnswer(vm: VmState, domain: MapDomain, figures: DomainFigures): VmAnswer {
+  return { name: vm.spec.name, state: vm.power, ...placeAnswer(domain, figures), ...lastOperation(vm) };
+}
+
+function placeAnswer(
+  domain: MapDomain,
+  figures: DomainFigures,
+): Omit<VmAnswer, 'name' | 'state' | 'failure' | 'surprises' | 'path'> & { domid: number } {
   return {
-    name: vm.spec.name,
-    state: vm.power,
     domid: domain.domid,
     vcpus: domain.vcpus.length,
     memoryBytes: figures.totalPages * PAGE_BYTES,
@@ -105,12 +132,11 @@ function vmAnswer(vm: VmState, domain: MapDomain, figures: DomainFigures): VmAns
     worstDistance: figures.worstDistance,
     numa_nodes: figures.xenserver.numa_nodes,
     numa_optimised: figures.xenserver.numa_optimised,
-    ...lastOperation(vm),
   };
 }
 
 /** One entry when all vCPUs have the same mask. */
-function masksOf(masks: readonly (readonly number[])[]): string[] {
+export function masksOf(masks: readonly (readonly number[])[]): string[] {
   const first = masks[0];
   if (first === undefined) return [];
   const same = masks.every((mask) => mask === first || (mask.length === first.length && mask.every((cpu, index) => cpu === first[index])));

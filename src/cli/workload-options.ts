@@ -4,6 +4,8 @@ import { POLICIES, type PolicyName, PROFILES, type ProfileName } from '../xenops
 
 export interface HostOptions {
   readonly host?: readonly string[];
+  /** The running host instead of a description. */
+  readonly on?: 'xen';
   readonly xen?: string | undefined;
   readonly scheduler?: 'credit' | 'credit2' | undefined;
 }
@@ -20,8 +22,13 @@ export interface WorkloadOptions extends HostOptions {
 export function addHostOptions(command: Command): Command {
   return command
     .option('--host <file...>', 'the host: a file, two that belong together, or - for stdin')
+    .addOption(onOption('the host that runs here, as it is now, instead of --host'))
     .option('--xen <version>', 'version of Xen, such as 4.17 (default: what the host says)', parseXenVersion)
     .addOption(new Option('--scheduler <name>', "scheduler of Xen's Pool-0").choices(['credit', 'credit2']));
+}
+
+export function onOption(what: string): Option {
+  return new Option('--on <where>', what).choices(['xen']);
 }
 
 export function addVmOptions(command: Command): Command {

@@ -10,6 +10,12 @@ export const PAGE_BYTES = 4096;
 /** XenServer ignores a node that holds at most this many pages of a VM (facts of xen-api e2ee48d6: VM_metrics.numa_nodes). */
 export const XENSERVER_IGNORED_PAGES = 4096;
 
+/** Nodes that hold a domain's memory, ascending: as XenServer counts them, or all of them for a domain that has no more anywhere. */
+export function holdingNodes(pages: readonly number[]): number[] {
+  const many = pages.flatMap((count, node) => (count > XENSERVER_IGNORED_PAGES ? [node] : []));
+  return many.length > 0 ? many : pages.flatMap((count, node) => (count > 0 ? [node] : []));
+}
+
 /** A distance of the SLIT; 'unreachable' where Xen knows none; null where there is nothing to measure (no memory, or no CPU to run on). */
 export type Distance = number | 'unreachable' | null;
 

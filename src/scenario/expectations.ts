@@ -1,6 +1,7 @@
 // What a scenario expects of a VM, compared with the host as it is. Box of the chart: none; it checks what the boxes led to.
 import { formatList, parseList } from '../cpuset/bitset.js';
 import type { FlowEntry } from '../flow/record.js';
+import { holdingNodes } from '../host/figures.js';
 import type { HostMap, MapDomain } from '../host/host-map.js';
 import type { Outcome } from '../xenopsd/toolstack.js';
 import type { Expectation } from './schema.js';
@@ -13,15 +14,6 @@ export interface Check {
   readonly held: boolean;
   /** What was found instead; empty when it held. */
   readonly found: string;
-}
-
-/** xapi's numa_nodes does not count a node that holds this many pages or fewer (ocaml/xapi/xapi_vm.ml of 26.x, 16 MiB). */
-export const FEW_PAGES = 4096;
-
-/** Nodes that hold a domain's memory, ascending: as xapi counts them, or all of them for a domain that has no more anywhere. */
-export function memoryNodes(pages: readonly number[]): number[] {
-  const many = pages.flatMap((count, node) => (count > FEW_PAGES ? [node] : []));
-  return many.length > 0 ? many : pages.flatMap((count, node) => (count > 0 ? [node] : []));
 }
 
 /**
@@ -55,7 +47,7 @@ export function compare(
     add(`meets ${expected.surprise}`, codes.includes(expected.surprise), codes.length === 0 ? 'no surprise' : codes.join(', '));
   }
   const width = map.nodes.length;
-  if (expected.nodes !== undefined) compareNodes('memory on', expected.nodes, memoryNodes(domain?.pages ?? []));
+  if (expected.nodes !== undefined) compareNodes('memory on', expected.nodes, holdingNodes(domain?.pages ?? []));
   if (expected.nodeAffinity !== undefined) compareNodes('node affinity', expected.nodeAffinity, domain?.nodeAffinity ?? []);
   for (const kind of ['hard', 'soft'] as const) {
     const wanted = expected[kind];

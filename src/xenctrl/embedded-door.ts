@@ -40,11 +40,11 @@ export class EmbeddedDoor implements HypercallDoor {
   }
 
   /**
-   * The embedded Xen booted on a described machine, its nodes numbered as Xen does.
+   * The embedded Xen booted on a described machine, its nodes numbered as Xen does. `numberedByXen`: they are so already, whatever the order.
    * @throws InputError past the limits of the project, or for a version that is not known
    */
-  static forHost(host: Host, options: MachineOptions = {}): EmbeddedDoor {
-    return new EmbeddedDoor(machineFromHost(asXenSees(host), options));
+  static forHost(host: Host, options: MachineOptions & { readonly numberedByXen?: boolean } = {}): EmbeddedDoor {
+    return new EmbeddedDoor(machineFromHost(options.numberedByXen === true ? host : asXenSees(host), options));
   }
 
   /** Where the inside of Xen is recorded from the next hypercall on; NO_FLOW = nowhere. */

@@ -18,6 +18,10 @@ export interface EmbeddedHostOptions {
   readonly xenVersion?: string;
   readonly scheduler?: SchedulerName;
   readonly personality?: Personality;
+  /** Domain-0; as a booted host of that size has it by default. */
+  readonly dom0?: { readonly vcpus: number; readonly pages: number };
+  /** The description's nodes are numbered by Xen already, whatever their order. */
+  readonly numberedByXen?: boolean;
 }
 
 export interface EmbeddedHost extends HostDoors {
@@ -34,6 +38,8 @@ export async function embeddedHost(host: Host, options: EmbeddedHostOptions = {}
   const door = EmbeddedDoor.forHost(host, {
     ...(options.xenVersion === undefined ? {} : { version: options.xenVersion }),
     ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),
+    ...(options.dom0 === undefined ? {} : { dom0: options.dom0 }),
+    ...(options.numberedByXen === undefined ? {} : { numberedByXen: options.numberedByXen }),
     perNodeClaims: profile.nodeClaim,
   });
   const store = createXenstore({ personality: options.personality ?? profile.xenstore });

@@ -1,16 +1,14 @@
 // The host at one moment, from typed calls alone. Box of the chart: none; it looks at what all of them led to.
+import { XenError } from '../errors.js';
 import type { HostMap, MapCpu, MapDomain } from '../host/host-map.js';
-import type { VmKind } from '../host/vm.js';
 import type { DomainInfo } from '../xenctrl/xenctrl.js';
-import type { HostDoors } from './toolstack.js';
+import type { HostDoors, KnownDomain } from './toolstack.js';
 
-/** What the toolstack knows of a domain and Xen does not. */
-export interface KnownDomain {
-  readonly name: string;
-  readonly kind: VmKind;
-}
+/** What looking at a host takes; building and starting need more. */
+export type LookingDoors = Pick<HostDoors, 'kind' | 'name' | 'xc' | 'pagesByNode' | 'others'>;
 
-export function snapshotOf(doors: HostDoors, known: ReadonlyMap<number, KnownDomain>): HostMap {
+/** Domains that end while they are looked at are left out. `known` wins over `doors.others`. */
+export function snapshotOf(doors: LookingDoors, known: ReadonlyMap<number, KnownDomain>): HostMap {
   const { xc } = doors;
   const { nodes, distances } = xc.numaInfo();
   const poolOf = new Map(xc.cpupoolList().flatMap((pool) => pool.cpus.map((cpu) => [cpu, pool.id] as const)));
@@ -37,11 +35,19 @@ export function snapshotOf(doors: HostDoors, known: ReadonlyMap<number, KnownDom
     })),
     cpus,
     distances,
-    domains: xc.domainList().map((info) => mapDomain(doors, info, known.get(info.domid), pages(info.domid) ?? nodes.map(() => 0))),
+    domains: xc.domainList().flatMap((info) => {
+      try {
+        const knownAs = known.get(info.domid) ?? doors.others?.get(info.domid);
+        return [mapDomain(doors, info, knownAs, pages(info.domid) ?? nodes.map(() => 0))];
+      } catch (error) {
+        if (error instanceof XenError && error.errno === 'ESRCH' && xc.domainInfo(info.domid) === null) return [];
+        throw error;
+      }
+    }),
   };
 }
 
-function mapDomain(doors: HostDoors, info: DomainInfo, known: KnownDomain | undefined, pages: readonly number[]): MapDomain {
+function mapDomain(doors: LookingDoors, info: DomainInfo, known: KnownDomain | undefined, pages: readonly number[]): MapDomain {
   const { xc } = doors;
   const { domid } = info;
   const vcpus = Array.from({ length: info.maxVcpuId + 1 }, (_, id) => ({

@@ -4,7 +4,7 @@ import type { Errno } from '../errors.js';
 import type { FlowRecord, FlowValue } from '../flow/record.js';
 import type { SurpriseCode } from '../flow/surprises.js';
 import type { HostMap } from '../host/host-map.js';
-import type { VmSpec } from '../host/vm.js';
+import type { VmKind, VmSpec } from '../host/vm.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import type { Xenguest } from '../xenguest/xenguest.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
@@ -18,6 +18,13 @@ export type ProfileName = (typeof PROFILES)[number];
 export const POLICIES = ['default_policy', 'any', 'best_effort', 'best_effort_hard', 'prio_mem_only'] as const;
 export type PolicyName = (typeof POLICIES)[number];
 
+/** What a toolstack knows of a domain and Xen does not. */
+export interface KnownDomain {
+  readonly name: string;
+  /** Absent = not known. */
+  readonly kind?: VmKind;
+}
+
 /** The two doors and the builder behind which the host stands. */
 export interface HostDoors {
   readonly kind: 'embedded' | 'xen';
@@ -29,6 +36,8 @@ export interface HostDoors {
   readonly channels: (domid: number) => { readonly storePort: number; readonly consolePort: number };
   /** Pages of one domain by node, where there is a shorter way than debug key 'u'; null = no such domain. */
   readonly pagesByNode?: (domid: number) => readonly number[] | null;
+  /** Domains of other toolstacks, by domid, as far as their names are known. */
+  readonly others?: ReadonlyMap<number, KnownDomain>;
 }
 
 export interface ToolstackOptions {

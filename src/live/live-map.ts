@@ -1,0 +1,95 @@
+// A host that others run on too, as it is now: the typed calls of Xen, and the names that toolstacks leave in XenStore. Reads only: nothing
+// is written but debug key 'u', which prints to Xen's console ring. Box of the chart: what domain_node_affinity led to.
+import { XenError } from '../errors.js';
+import type { HostMap } from '../host/host-map.js';
+import type { VmKind } from '../host/vm.js';
+import type { CpupoolInfo, DomainInfo } from '../xenctrl/xenctrl.js';
+import { type LookingDoors, snapshotOf } from '../xenopsd/snapshot.js';
+import type { KnownDomain } from '../xenopsd/toolstack.js';
+import type { XenstoreConnection } from '../xenstore/connection.js';
+
+export interface LiveMap {
+  readonly map: HostMap;
+  /** "4.17" */
+  readonly xenVersion: string;
+  readonly pools: readonly CpupoolInfo[];
+  /** Ascending by id, as Xen tells them. */
+  readonly infos: readonly DomainInfo[];
+  /** By domid, in the usual form with dashes. */
+  readonly uuids: ReadonlyMap<number, string>;
+  /** What could not be known, in sentences for the user. */
+  readonly notes: readonly string[];
+}
+
+export interface LiveMapOptions {
+  /** false: no debug key is sent, and nothing is known of where memory lies. */
+  readonly memory: boolean;
+}
+
+/**
+ * @throws InputError when Xen does not tell where memory lies
+ * @throws XenError when Xen refuses this caller
+ */
+export async function liveMap(doors: LookingDoors & { readonly xs: XenstoreConnection }, { memory }: LiveMapOptions): Promise<LiveMap> {
+  const { xc, xs } = doors;
+  const list = xc.domainList();
+  const others = await knownDomains(
+    xs,
+    list.map(({ domid }) => domid),
+  );
+  const looking = { ...doors, others, ...(memory ? {} : { pagesByNode: () => null }) };
+  const map = snapshotOf(looking, new Map());
+  const unnamed = map.domains.filter(({ domid }) => domid !== 0 && !others.has(domid)).map(({ domid }) => domid);
+  return {
+    map,
+    xenVersion: xc.version.xen,
+    pools: xc.cpupoolList(),
+    infos: list,
+    uuids: new Map(list.map(({ domid, uuid }) => [domid, dashed(uuid)])),
+    notes: [
+      ...(memory ? [] : ["Where memory lies was not asked for: debug key 'u' was not sent."]),
+      ...(unnamed.length === 0 ? [] : [`XenStore has no name of domain ${unnamed.join(', ')}.`]),
+    ],
+  };
+}
+
+/**
+ * Names and kinds as xl, xapi and xennuma write them: /local/domain/N/name, else the name below /vm; /libxl/N/type (tools/libs/light/
+ * libxl_create.c libxl__domain_make; xen-api ocaml/xenopsd/xc/domain.ml).
+ */
+export async function knownDomains(xs: XenstoreConnection, domids: readonly number[]): Promise<Map<number, KnownDomain>> {
+  const known = new Map<number, KnownDomain>();
+  await Promise.all(
+    domids.map(async (domid) => {
+      const path = `/local/domain/${domid}`;
+      const [name, vm, type] = await Promise.all([
+        readKey(xs, `${path}/name`),
+        readKey(xs, `${path}/vm`),
+        readKey(xs, `/libxl/${domid}/type`),
+      ]);
+      const named = name ?? (vm === undefined || !vm.startsWith('/vm/') ? undefined : await readKey(xs, `${vm}/name`));
+      if (named !== undefined && named !== '') known.set(domid, { name: named, ...kindOf(type) });
+    }),
+  );
+  return known;
+}
+
+function kindOf(type: string | undefined): { kind?: VmKind } {
+  const kind = type?.toLowerCase();
+  return kind === 'pv' || kind === 'pvh' || kind === 'hvm' ? { kind } : {};
+}
+
+/** undefined when the key is not there, or not for us. */
+export async function readKey(xs: XenstoreConnection, path: string): Promise<string | undefined> {
+  try {
+    return await xs.read(path);
+  } catch (error) {
+    if (error instanceof XenError && ['ENOENT', 'EACCES', 'EINVAL'].includes(error.errno)) return undefined;
+    throw error;
+  }
+}
+
+function dashed(uuid: Uint8Array): string {
+  const hex = Buffer.from(uuid).toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
