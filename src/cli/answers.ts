@@ -145,6 +145,23 @@ export const explainSchema = z.strictObject({
   warnings,
 });
 
+export const doctorSchema = z.strictObject({
+  command: z.literal('doctor'),
+  version: z.string(),
+  well: z.boolean().describe('Nothing essential is missing'),
+  checks: z.array(
+    z.strictObject({
+      name: z.string(),
+      state: z
+        .enum(['ok', 'missing', 'warn', 'absent'])
+        .describe('missing: essential and not right; warn: to be looked at; absent: not there, and not needed for what was asked'),
+      found: z.string(),
+      mend: z.string().describe('Empty when nothing is to be done'),
+    }),
+  ),
+});
+
+export type DoctorAnswer = z.output<typeof doctorSchema>;
 export type VmAnswer = z.output<typeof vmSchema>;
 export type HostAnswer = z.output<typeof hostSchema>;
 export type TotalsAnswer = z.output<typeof totalsSchema>;
@@ -154,7 +171,14 @@ export type RunAnswer = z.output<typeof runSchema>;
 export type CompareAnswer = z.output<typeof compareSchema>;
 export type ExplainAnswer = z.output<typeof explainSchema>;
 
-const ANSWERS = { plan: planSchema, run: runSchema, show: showSchema, compare: compareSchema, explain: explainSchema };
+const ANSWERS = {
+  plan: planSchema,
+  run: runSchema,
+  show: showSchema,
+  compare: compareSchema,
+  explain: explainSchema,
+  doctor: doctorSchema,
+};
 
 /** JSON Schemas (2020-12) of what --json prints, by command. */
 export function answerJsonSchemas(): Record<string, Record<string, unknown>> {

@@ -31,6 +31,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'serve', group: DAEMON, summary: 'own a host and serve XAPI', load: () => import('./serve.js') },
   { name: 'console', group: REAL, summary: "a guest's console; Ctrl-] leaves it", load: () => import('./console.js') },
   { name: 'xe', group: API, summary: 'the xe that people know, against xennuma serve or any XAPI host', load: () => import('./xe.js') },
+  { name: 'doctor', group: OTHER, summary: 'what is wrong on this machine, and how to mend it', load: () => import('./doctor.js') },
   { name: 'xenstored', group: OTHER, summary: 'a XenStore server on a unix socket', load: () => import('./xenstored.js') },
   { name: 'completion', group: OTHER, summary: 'completion for bash, zsh or fish', load: () => import('./completion.js') },
 ];
