@@ -1,6 +1,8 @@
 // Brings a fresh clone to where the commands run: node_modules as the lock file says, dist/ newer than src/, and
 // node_modules/.bin/xennuma so that `npx xennuma` finds this checkout. Does nothing when all is up to date.
-//   node scripts/setup.mjs [--build] [--quiet]
+//   node scripts/setup.mjs [--build] [--native]
+// --native: also what must be compiled where no binary of it can be fetched. Only the daemon and its tests need that, so that a first
+// `npm start` waits for no compiler.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const wantsBuild = process.argv.includes('--build');
+const wantsNative = process.argv.includes('--native');
 const say = (text) => process.stderr.write(`${text}\n`);
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -20,12 +23,29 @@ const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
 const stamp = join(root, 'node_modules', '.xennuma-lock');
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   say('xennuma: installing the packages of package-lock.json (once) ...');
-  const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
+  const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
   if (npm.status !== 0) {
     say('xennuma: npm ci failed; see above. It needs to reach the npm registry once.');
     process.exit(1);
   }
   writeFileSync(stamp, lock);
+}
+
+if (wantsNative) {
+  const tried = join(root, 'node_modules', '.xennuma-native');
+  if (!existsSync(tried)) {
+    const works = () =>
+      spawnSync(process.execPath, ['-e', "new (require('better-sqlite3'))(':memory:')"], { cwd: root, stdio: 'ignore' }).status === 0;
+    if (!works()) {
+      say('xennuma: fetching or compiling better-sqlite3 (once) ...');
+      spawnSync('npm', ['rebuild', 'better-sqlite3', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
+    }
+    if (works()) writeFileSync(tried, '');
+    else say('xennuma: better-sqlite3 could not be built; the daemon (xennuma serve) and its tests will not work, all else will.');
+  }
 }
 
 const bin = join(root, 'node_modules', '.bin', 'xennuma');

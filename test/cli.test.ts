@@ -47,7 +47,8 @@ describe('help', () => {
     const help = xennuma(['help', name]);
     expect(help).toMatchObject({ code: 0, err: '' });
     expect(help.out).toMatch(new RegExp(`^Usage: xennuma ${name}`));
-    expect(xennuma([name, '--help']).out).toBe(help.out);
+    // The words after xe are xe's own.
+    if (name !== 'xe') expect(xennuma([name, '--help']).out).toBe(help.out);
     expectToFit(help.out);
   });
 

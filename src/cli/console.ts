@@ -16,7 +16,8 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-Exit codes: 0 left with Ctrl-] or at the end of the input, 1 the guest went, 2 no such guest or no XenStore.
+Exit codes: 0 left with Ctrl-] or at the end of the input, 1 the guest went,
+2 no such guest or no XenStore.
 
   xennuma console web-1`,
     )

@@ -2,6 +2,9 @@
 import { InputError, XenError } from '../errors.js';
 import { EXIT, UnreachableError } from './exit-codes.js';
 
+/** Native code that an installation may be without (optionalDependencies of package.json). */
+const OPTIONAL_PACKAGES = ['better-sqlite3', 'koffi'];
+
 /** Prints the error in one line. @returns the exit code */
 export function reportFailure(error: unknown): number {
   const [line, code] = describe(error);
@@ -23,5 +26,7 @@ function describe(error: unknown): [string, number] {
     if (code === 'commander.help') return ['', EXIT.input];
     return [`${message.replace(/^error: /, '')}; see xennuma help`, EXIT.input];
   }
+  const missing = OPTIONAL_PACKAGES.find((name) => code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${name}'`));
+  if (missing !== undefined) return [`this command needs the package ${missing}; npm install ${missing}`, EXIT.unreachable];
   return [`${error.message}; this is a fault of xennuma: XENNUMA_DEBUG=1 shows where`, EXIT.fault];
 }

@@ -23,8 +23,10 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-It stays in the foreground; SIGTERM and SIGINT end it once what is under way has ended. The line "listening at URL" on stdout says
-that it is ready; its log, a JSON line each, goes to stderr. Without both --users and TLS it listens on loopback only. See docs/xapi.md.`,
+It stays in the foreground; SIGTERM and SIGINT end it once what is under way has
+ended. The line "listening at URL" on stdout says that it is ready; its log, a
+JSON line each, goes to stderr. Without both --users and TLS it listens on
+loopback only. See docs/xapi.md.`,
     )
     .action(async (given: ServeGiven) => {
       const [{ readSettings }, { serve }] = await Promise.all([import('./serve-config.js'), import('./serve-run.js')]);

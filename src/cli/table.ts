@@ -7,19 +7,19 @@ export function shownWidth(text: string): number {
 }
 
 /**
- * Lines of a table, two blanks between columns, nothing after the last.
+ * Lines of a table, `gap` blanks between columns, nothing after the last.
  * @param rows the heading first
  * @param right positions of the columns that stand to the right
  */
-export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
+export function table(rows: readonly (readonly string[])[], right: readonly number[] = [], gap = 2): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => shownWidth(row[column] ?? ''))));
   return rows.map((row) =>
     row
       .map((cell, column) => {
-        const gap = ' '.repeat(widths[column]! - shownWidth(cell));
-        return right.includes(column) ? gap + cell : cell + gap;
+        const fill = ' '.repeat(widths[column]! - shownWidth(cell));
+        return right.includes(column) ? fill + cell : cell + fill;
       })
-      .join('  ')
+      .join(' '.repeat(gap))
       .trimEnd(),
   );
 }

@@ -1,7 +1,7 @@
 // The table of VMs, and below it what went wrong and what surprises. Box of the chart: where all of them led.
 import { formatBytes } from '../host/text.js';
 import type { HostAnswer, TotalsAnswer, VmAnswer } from './answers.js';
-import { cut, table, wrap } from './table.js';
+import { cut, shownWidth, table, wrap } from './table.js';
 import { columns, type Palette } from './terminal.js';
 import { isRemarkable, type UserWarning } from './warnings.js';
 import { cpuWords, distanceWords, localWords, memoryWords, sizeWords } from './words.js';
@@ -9,13 +9,32 @@ import { cpuWords, distanceWords, localWords, memoryWords, sizeWords } from './w
 /** More VMs than a terminal can show: the table gives way to the totals and the failures. */
 const MOST_ROWS = 200;
 
+/** Narrower and narrower, until the table fits the terminal: the longest name, the longest mask, blanks between columns. */
+const FITS = [
+  { name: 20, mask: 14, gap: 2 },
+  { name: 20, mask: 9, gap: 2 },
+  { name: 20, mask: 9, gap: 1 },
+  { name: 12, mask: 8, gap: 1 },
+] as const;
+
 export function vmTable(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette): string[] {
+  const shown = vms.slice(0, MOST_ROWS);
+  let lines: string[] = [];
+  for (const fit of FITS) {
+    lines = tableOf(host, shown, colour, fit);
+    if (Math.max(...lines.map(shownWidth)) <= columns()) break;
+  }
+  return vms.length > MOST_ROWS ? [...lines, `... and ${vms.length - MOST_ROWS} more; --json has all of them`] : lines;
+}
+
+function tableOf(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette, fit: (typeof FITS)[number]): string[] {
   const words = cpuWords(host);
-  const perVcpu = (lists: readonly string[]) => (lists.length === 0 ? '-' : cut(lists.map((list) => words(list, 40)).join(' | '), 14));
-  const rows = vms.slice(0, MOST_ROWS).map((vm) => {
+  const perVcpu = (lists: readonly string[]) =>
+    lists.length === 0 ? '-' : cut(lists.map((list) => words(list, 40)).join(' | '), fit.mask);
+  const rows = vms.map((vm) => {
     const remote = vm.remotePages > 0;
     return [
-      cut(vm.name, 20),
+      cut(vm.name, fit.name),
       vm.domid === null ? '-' : String(vm.domid),
       String(vm.vcpus),
       sizeWords(vm.memoryBytes),
@@ -28,8 +47,7 @@ export function vmTable(host: HostAnswer, vms: readonly VmAnswer[], colour: Pale
     ];
   });
   const heading = ['VM', 'ID', 'vCPU', 'memory', 'hard', 'soft', 'memory on', 'local', 'dist', ''].map((title) => colour.bold(title));
-  const lines = table([heading, ...rows], [1, 2, 3, 7, 8]);
-  return vms.length > MOST_ROWS ? [...lines, `... and ${vms.length - MOST_ROWS} more; --json has all of them`] : lines;
+  return table([heading, ...rows], [1, 2, 3, 7, 8], fit.gap);
 }
 
 /** Failures first, then each surprise once with the VMs that met it. */

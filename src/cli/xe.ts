@@ -7,7 +7,7 @@ import { runXe } from '../xe/run.js';
 export function define(command: Command, answer: (code: number) => void): void {
   command
     .description("The xe that people know: xe's syntax, output and exit codes, against xennuma serve or any XAPI host.")
-    .usage('COMMAND [key=value ...] [-s HOST] [-p PORT] [-u USER] [-pw PASSWORD | -pwf FILE] [--minimal] [--json]')
+    .usage('COMMAND [key=value ...] [-s HOST] [-u USER] [-pwf FILE]')
     .argument('[words...]')
     .allowUnknownOption()
     .addHelpText(

@@ -29,8 +29,9 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-It stays in the foreground. SIGTERM and SIGINT end it; SIGUSR2, or \`xenstore-control live-update\`'s CONTROL request, restarts it
-in place: clients keep their connections, watches and transactions. See docs/xenstore.md.`,
+It stays in the foreground. SIGTERM and SIGINT end it; SIGUSR2, or the CONTROL
+request of \`xenstore-control live-update\`, restarts it in place: clients keep
+their connections, watches and transactions. See docs/xenstore.md.`,
     )
     .action(async (given: Given) => {
       const { XenstoreServer } = await import('../xenstore/server/server.js');

@@ -39,10 +39,13 @@ export class StateFolder implements Keeper {
         COMMIT`);
     } catch (error) {
       if (error instanceof InputError) throw error;
-      const code = (error as { code?: string }).code ?? '';
+      const { code = '', message } = error as { code?: string; message: string };
+      if (!code.startsWith('SQLITE') && /bindings file|\.node\b/.test(message)) {
+        throw new InputError('better-sqlite3 has no binary for this machine', {}, 'run npm rebuild better-sqlite3');
+      }
       const busy = code.startsWith('SQLITE_BUSY');
       throw new InputError(
-        busy ? 'another xennuma owns this state folder' : `the state folder cannot be used: ${(error as Error).message}`,
+        busy ? 'another xennuma owns this state folder' : `the state folder cannot be used: ${message}`,
         { file: folder ?? 'memory' },
         busy ? 'end it first, or choose another folder' : 'choose a folder that this user may write',
       );

@@ -50,7 +50,7 @@ export function pinByHand(running: RunningVm, vcpu: number | 'all', masks: { har
   const elsewhere = pages.flatMap((count, node) => (count > 0 && !nodeAffinity.includes(node) ? [node] : []));
   if (elsewhere.length > 0) record.surprise('pin-moves-no-memory', { domid, nodes: elsewhere, pages: [...pages], nodeAffinity });
   else if (vcpus.length < vm.vcpusMax && nodeAffinity.length > 1) record.surprise('one-unrestricted-vcpu', { domid, nodeAffinity });
-  noteLanding(doors, vm, domid, record);
+  noteLanding(doors, vm, domid, record, false);
 }
 
 /** @throws XenError as Xen answers */
@@ -64,5 +64,5 @@ export function moveToPoolByHand({ doors, vm, domid, record }: RunningVm, pool: 
   const ofPool = new Set(xc.cpupoolList().find((one) => one.id === pool)?.cpus ?? []);
   const nodes = new Set(xc.cpuTopology().flatMap((cpu, id) => (cpu !== null && ofPool.has(id) ? [cpu.node] : [])));
   if (after.some((node) => !nodes.has(node))) record.surprise('manual-node-affinity', { domid, nodes: after });
-  noteLanding(doors, vm, domid, record);
+  noteLanding(doors, vm, domid, record, false);
 }

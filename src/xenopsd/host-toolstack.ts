@@ -331,7 +331,7 @@ class HostToolstack implements Toolstack {
       });
       if (run.profile.toolstack === 'libxl') await buildVmWithXl(run, created);
       else await buildVm(run, created, numa);
-      noteLanding(this.doors, spec, created.domid, record);
+      noteLanding(this.doors, spec, created.domid, record, true);
       vm.pending.delete(created.domid);
       vm.builtBy = settings;
       return created.domid;

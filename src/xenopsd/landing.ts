@@ -16,8 +16,11 @@ export function pagesByNode(doors: HostDoors, domid: number): readonly number[] 
   return pages ?? [];
 }
 
-/** Notes it all in `sink`; the calls themselves are not part of the run. */
-export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: FlowSink): void {
+/**
+ * Notes it all in `sink`; the calls themselves are not part of the run.
+ * @param populated the run took the memory, so that where it came to lie is news; a change by hand moves none
+ */
+export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: FlowSink, populated: boolean): void {
   const { xc } = doors;
   const pages = pagesByNode(doors, domid);
   const topology = xc.cpuTopology();
@@ -39,6 +42,26 @@ export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: F
   sink.note('landed', { domid, pages, nodeAffinity, vcpus, freePages });
 
   const holding = pages.flatMap((count, node) => (count > NODE_COUNTS_PAGES ? [node] : []));
+  if (populated) notePopulated(sink, { vm, domid, pages, holding, nodeAffinity, freePages });
+  const vcpuNodes = [...new Set(vcpus.flatMap(({ nodes }) => nodes))];
+  const remote = holding.filter((node) => !hardNodes.includes(node));
+  if (remote.length > 0 && hardNodes.length > 0) {
+    const remotePages = remote.reduce((sum, node) => sum + pages[node]!, 0);
+    sink.surprise('hard-narrower-than-memory', { domid, nodes: remote, pages: remotePages, vcpuNodes });
+  }
+}
+
+interface Populated {
+  readonly vm: VmSpec;
+  readonly domid: number;
+  readonly pages: readonly number[];
+  /** Nodes with enough pages to count. */
+  readonly holding: readonly number[];
+  readonly nodeAffinity: readonly number[];
+  readonly freePages: readonly number[];
+}
+
+function notePopulated(sink: FlowSink, { vm, domid, pages, holding, nodeAffinity, freePages }: Populated): void {
   const outside = holding.filter((node) => !nodeAffinity.includes(node));
   const outsidePages = outside.reduce((sum, node) => sum + pages[node]!, 0);
   const inside = holding.filter((node) => nodeAffinity.includes(node));
@@ -52,10 +75,4 @@ export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: F
     sink.surprise('memory-spilled', { domid, nodes: outside, pages: outsidePages, affinity: nodeAffinity });
   }
   if (inside.length > 1) sink.surprise('memory-alternates', { domid, nodes: inside });
-  const vcpuNodes = [...new Set(vcpus.flatMap(({ nodes }) => nodes))];
-  const remote = holding.filter((node) => !hardNodes.includes(node));
-  if (remote.length > 0 && hardNodes.length > 0) {
-    const remotePages = remote.reduce((sum, node) => sum + pages[node]!, 0);
-    sink.surprise('hard-narrower-than-memory', { domid, nodes: remote, pages: remotePages, vcpuNodes });
-  }
 }
