@@ -34,6 +34,8 @@ export async function serve(settings: ServeSettings): Promise<void> {
     profile: settings.profile,
     seed: settings.seed,
     state: settings.state,
+    audit: settings.state === null ? null : join(settings.state, 'audit.log'),
+    policy: 'default_policy',
     users: () => users?.() ?? null,
     sessions: { ...SESSION_LIMITS, ...(sessionIdleSeconds === undefined ? {} : { idleMs: sessionIdleSeconds * 1000 }) },
     version: VERSION,

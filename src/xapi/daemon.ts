@@ -3,7 +3,7 @@
 
 import { createToolstack } from '../xenopsd/host-toolstack.js';
 import { effectivePolicy, profileOf } from '../xenopsd/profiles.js';
-import type { HostDoors, Outcome, ProfileName, Toolstack } from '../xenopsd/toolstack.js';
+import type { HostDoors, Outcome, PolicyName, ProfileName, Toolstack } from '../xenopsd/toolstack.js';
 import { Database } from './database.js';
 import { type CallEnd, Dispatcher } from './dispatch.js';
 import { xapiErrors } from './errors.js';
@@ -36,6 +36,10 @@ export interface DaemonOptions {
   readonly seed: number;
   /** null = state in memory. */
   readonly state: string | null;
+  /** File of the audit log; null = none. */
+  readonly audit: string | null;
+  /** What default_policy of the API stands for, where it is not the profile's own. */
+  readonly policy: PolicyName;
   /** null = none kept. */
   readonly users: () => ReadonlyMap<string, User> | null;
   readonly sessions?: SessionLimits;
@@ -63,11 +67,11 @@ export interface Daemon {
 export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const { doors, log } = options;
   const folder = new StateFolder(options.state);
-  const audit = new AuditLog(options.state);
+  const audit = new AuditLog(options.audit);
   const database = new Database(folder, Date.now());
   const toolstack = await createToolstack(doors, {
     profile: options.profile,
-    policy: 'default_policy',
+    policy: options.policy,
     seed: options.seed,
     ...(doors.kind === 'xen' ? { metadata: folder.domains() } : {}),
   });
@@ -90,8 +94,12 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
       updateMemory(database, toolstack, objects);
     });
   };
+  const policyOf = (host: WireStruct): PolicyName => {
+    const policy = hostPolicy(host);
+    return policy === 'default_policy' ? options.policy : policy;
+  };
   const record = database.get('host', objects.host);
-  const restored = await restoreVms(database, toolstack, life, { policy: hostPolicy(record), hostMask: hostMask(record) });
+  const restored = await restoreVms(database, toolstack, life, { policy: policyOf(record), hostMask: hostMask(record) });
   for (const vm of restored.lost) log.error(vm, 'a VM that ran could not be brought back and is halted now');
   if (restored.running > 0) log.info({ running: restored.running }, 'VMs that ran are running again');
   const sessions = new Sessions(options.users, options.sessions ?? SESSION_LIMITS);
@@ -104,7 +112,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     sessions,
     tasks,
     host: () => objects.host,
-    methods: allMethods({ database, toolstack, life, objects, sessions, events, tasks }),
+    methods: allMethods({ database, toolstack, life, objects, sessions, events, tasks, policyOf }),
     ended: (end) => {
       if (end.changes) audit.write(end);
       options.observe?.call?.(end);
@@ -135,9 +143,10 @@ interface Parts {
   readonly sessions: Sessions;
   readonly events: EventSource;
   readonly tasks: Tasks;
+  readonly policyOf: (host: WireStruct) => PolicyName;
 }
 
-function allMethods({ database, toolstack, life, objects, sessions, events, tasks }: Parts): Method[] {
+function allMethods({ database, toolstack, life, objects, sessions, events, tasks, policyOf }: Parts): Method[] {
   const host = () => objects.host;
   const hooks: Readonly<Record<string, Parameters<typeof genericMethods>[2]>> = {
     host: {
@@ -151,7 +160,7 @@ function allMethods({ database, toolstack, life, objects, sessions, events, task
       },
       changed: (ref, field) => {
         const record = database.get('host', ref);
-        if (field === 'numa_affinity_policy') toolstack.setPolicy(hostPolicy(record));
+        if (field === 'numa_affinity_policy') toolstack.setPolicy(policyOf(record));
         if (field === 'guest_VCPUs_params') toolstack.setHostMask(hostMask(record));
       },
     },

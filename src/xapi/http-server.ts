@@ -8,10 +8,11 @@ import type { Daemon } from './daemon.js';
 import { decodeJsonRpc, encodeJsonError, encodeJsonResult } from './json-rpc.js';
 import { RateLimit } from './rate-limit.js';
 import { asXapiError } from './tasks.js';
-import { MalformedCall, WIRE_LIMITS } from './wire.js';
+import { MalformedCall } from './wire.js';
 import { decodeXmlRpc, encodeXmlBare, encodeXmlError, encodeXmlResult } from './xml-rpc.js';
 
 export interface HttpLimits {
+  readonly requestBytes: number;
   readonly connections: number;
   /** Calls under way, those that wait for events not counted. */
   readonly callsAtOnce: number;
@@ -20,7 +21,13 @@ export interface HttpLimits {
   readonly burst: number;
 }
 
-export const HTTP_LIMITS: HttpLimits = { connections: 1024, callsAtOnce: 1024, requestsPerSecond: 10_000, burst: 20_000 };
+export const HTTP_LIMITS: HttpLimits = {
+  requestBytes: 2 ** 20,
+  connections: 1024,
+  callsAtOnce: 1024,
+  requestsPerSecond: 10_000,
+  burst: 20_000,
+};
 
 /** What else than calls is served: GET and a path. */
 export type Page = (request: IncomingMessage, response: ServerResponse, url: URL) => void | Promise<void>;
@@ -74,8 +81,8 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
     if (!json && !RPC_PATHS.has(url.pathname)) return refuse(response, 404, 'there is nothing here');
     if (request.method !== 'POST') return refuse(response, 405, 'use POST');
     if (underWay >= limits.callsAtOnce) return refuse(response, 503, 'too many calls under way');
-    const body = await readBody(request);
-    if (body === null) return refuse(response, 413, `a call has at most ${WIRE_LIMITS.bodyBytes} bytes`);
+    const body = await readBody(request, limits.requestBytes);
+    if (body === null) return refuse(response, 413, `a call has at most ${limits.requestBytes} bytes`);
     const gone = new AbortController();
     const end = (): void => gone.abort();
     response.once('close', end);
@@ -133,13 +140,13 @@ async function answerXml(daemon: Daemon, body: string, address: string, gone: Ab
 }
 
 /** null = too big. */
-async function readBody(request: IncomingMessage): Promise<string | null> {
-  if (Number(request.headers['content-length'] ?? 0) > WIRE_LIMITS.bodyBytes) return null;
+async function readBody(request: IncomingMessage, mostBytes: number): Promise<string | null> {
+  if (Number(request.headers['content-length'] ?? 0) > mostBytes) return null;
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > WIRE_LIMITS.bodyBytes) return null;
+    if (size > mostBytes) return null;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

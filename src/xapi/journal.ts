@@ -1,6 +1,5 @@
 // The audit log: every change and every attempt at one, a JSON line each, on disk before the caller gets its answer. Passwords are never in it.
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
 import { InputError } from '../errors.js';
 import type { CallEnd } from './dispatch.js';
 import { wireToJson } from './json-rpc.js';
@@ -12,13 +11,12 @@ const MAX_ARGS_CHARS = 4096;
 export class AuditLog {
   readonly #fd: number | null;
 
-  /** @param folder null = no log is kept. @throws InputError when it cannot be written */
-  constructor(folder: string | null) {
-    const file = folder === null ? null : join(folder, 'audit.log');
+  /** @param file null = no log is kept. @throws InputError when it cannot be written */
+  constructor(file: string | null) {
     try {
       this.#fd = file === null ? null : openSync(file, 'a', 0o600);
     } catch (error) {
-      throw new InputError(`the audit log cannot be written: ${(error as Error).message}`, { file: file! }, 'choose another state folder');
+      throw new InputError(`the audit log cannot be written: ${(error as Error).message}`, { file: file! }, 'choose another file');
     }
   }
 

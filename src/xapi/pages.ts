@@ -16,16 +16,9 @@ const KEEP_ALIVE_SECONDS = 15;
 const REMEMBER_MS = 60_000;
 const REMEMBERED = 1000;
 
-export function pagesOf(daemon: Daemon, metrics: Metrics, open: boolean): ReadonlyMap<string, Page> {
+export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean): ReadonlyMap<string, Page> {
   const door = new PageDoor(daemon, open);
-  return new Map<string, Page>([
-    [
-      '/metrics',
-      async (request, response, url) => {
-        if (!(await door.admits(request, response, url))) return;
-        response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(await metrics.text());
-      },
-    ],
+  const pages = new Map<string, Page>([
     [
       '/events',
       async (request, response, url) => {
@@ -33,6 +26,13 @@ export function pagesOf(daemon: Daemon, metrics: Metrics, open: boolean): Readon
       },
     ],
   ]);
+  if (metrics !== null) {
+    pages.set('/metrics', async (request, response, url) => {
+      if (!(await door.admits(request, response, url))) return;
+      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(await metrics.text());
+    });
+  }
+  return pages;
 }
 
 class PageDoor {

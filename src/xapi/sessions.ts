@@ -19,10 +19,13 @@ export interface SessionLimits {
   /** A session that is not used for so long ends. */
   readonly idleMs: number;
   readonly sessions: number;
+  /** Passwords looked at at one time: each costs memory and time. */
   readonly loginsAtOnce: number;
+  /** Wrong passwords of one user or from one address before they have to wait. */
+  readonly freeGuesses: number;
 }
 
-export const SESSION_LIMITS: SessionLimits = { idleMs: 24 * 3600 * 1000, sessions: 10_000, loginsAtOnce: 8 };
+export const SESSION_LIMITS: SessionLimits = { idleMs: 24 * 3600 * 1000, sessions: 10_000, loginsAtOnce: 8, freeGuesses: 10 };
 
 export class Sessions {
   readonly #users: () => ReadonlyMap<string, User> | null;
@@ -37,7 +40,7 @@ export class Sessions {
     this.#users = users;
     this.#limits = limits;
     this.#now = now;
-    this.#throttle = new GuessThrottle(now);
+    this.#throttle = new GuessThrottle(limits.freeGuesses, now);
   }
 
   get count(): number {

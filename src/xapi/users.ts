@@ -76,11 +76,12 @@ function derive(password: string, salt: Buffer, n: number, r: number, p: number)
 export class GuessThrottle {
   readonly #failures = new Map<string, { count: number; until: number }>();
   readonly #now: () => number;
-  static readonly freeGuesses = 5;
+  readonly #free: number;
   static readonly longestMs = 60_000;
   static readonly names = 10_000;
 
-  constructor(now: () => number = Date.now) {
+  constructor(freeGuesses: number, now: () => number = Date.now) {
+    this.#free = freeGuesses;
     this.#now = now;
   }
 
@@ -91,7 +92,7 @@ export class GuessThrottle {
 
   failed(name: string): void {
     const count = (this.#failures.get(name)?.count ?? 0) + 1;
-    const over = count - GuessThrottle.freeGuesses;
+    const over = count - this.#free;
     const until = over < 0 ? 0 : this.#now() + Math.min(GuessThrottle.longestMs, 1000 * 2 ** Math.min(over, 20));
     this.#failures.delete(name);
     this.#failures.set(name, { count, until });

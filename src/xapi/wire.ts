@@ -32,8 +32,6 @@ export const EPOCH = new WireDate('19700101T00:00:00Z');
 
 /** Bounds of one call, the same for both protocols. Past them the call is refused as a whole. */
 export const WIRE_LIMITS = {
-  /** xapi's own bound on a request (http_limit_max_rpc_size). */
-  bodyBytes: 300 * 1024,
   depth: 16,
   /** Values in one call, containers included. */
   values: 20_000,

@@ -6,8 +6,6 @@ import { floatText } from './json-rpc.js';
 import { isStruct, MalformedCall, newStruct, type RpcCall, WIRE_LIMITS, type Wire, WireDate, WireFloat } from './wire.js';
 
 const SCALARS = new Set(['string', 'int', 'i4', 'i8', 'boolean', 'double', 'dateTime.iso8601', 'base64', 'nil']);
-/** Elements around the values: methodCall, params, param, and value, array, data or value, struct, member, value for a level. */
-const MAX_ELEMENT_DEPTH = 4 + 4 * WIRE_LIMITS.depth;
 
 interface Open {
   readonly name: string;
@@ -38,6 +36,7 @@ export function decodeXmlRpc(body: string): RpcCall {
   let method: string | null = null;
   let params: readonly Wire[] = [];
   let values = 0;
+  let depth = 0;
   const parser = new SaxesParser();
   parser.on('error', (error) => {
     throw new MalformedCall(`the body is not XML: ${error.message}`);
@@ -49,8 +48,10 @@ export function decodeXmlRpc(body: string): RpcCall {
   parser.on('opentag', ({ name }) => {
     const parent = stack.at(-1)!;
     if (!(CHILDREN[parent.name] ?? []).includes(name)) throw new MalformedCall(`<${name}> in <${parent.name}>`);
-    if (stack.length > MAX_ELEMENT_DEPTH) throw new MalformedCall(`more than ${WIRE_LIMITS.depth} levels`);
-    if (name === 'value' && ++values > WIRE_LIMITS.values) throw new MalformedCall(`more than ${WIRE_LIMITS.values} values`);
+    if (name === 'value') {
+      if (++depth > WIRE_LIMITS.depth) throw new MalformedCall(`more than ${WIRE_LIMITS.depth} levels`);
+      if (++values > WIRE_LIMITS.values) throw new MalformedCall(`more than ${WIRE_LIMITS.values} values`);
+    }
     if ((name === 'value' || SCALARS.has(name) || name === 'array' || name === 'struct') && parent.values.length > 0) {
       if (parent.name !== 'data' && parent.name !== 'params') throw new MalformedCall(`two values in <${parent.name}>`);
     }
@@ -67,6 +68,7 @@ export function decodeXmlRpc(body: string): RpcCall {
   parser.on('cdata', onText);
   parser.on('closetag', ({ name }) => {
     const closed = stack.pop()!;
+    if (name === 'value') depth--;
     const parent = stack.at(-1)!;
     if (SCALARS.has(name)) parent.values.push(scalar(name, closed.text));
     else if (name === 'methodName') method = methodName(method, closed.text);

@@ -1,0 +1,432 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { KEPT_DELETIONS } from './database.js';
+import { CLASSES } from './schema.js';
+import { MAX_ENDED_TASKS } from './tasks.js';
+import { GIB, smallHost, type TestDaemon, testDaemon, vmRecord } from './testing.js';
+import { MAX_WAITING } from './vm-queue.js';
+import { type Wire, WireFloat, type WireStruct } from './wire.js';
+
+const open: TestDaemon[] = [];
+async function start(options: Parameters<typeof testDaemon>[0] = {}): Promise<TestDaemon> {
+  const daemon = await testDaemon(options);
+  open.push(daemon);
+  return daemon;
+}
+afterEach(async () => {
+  for (const daemon of open.splice(0)) await daemon.close();
+});
+
+const failure = async (promise: Promise<Wire>): Promise<string[]> => {
+  try {
+    await promise;
+  } catch (error) {
+    const { code, params } = error as { code?: string; params?: string[] };
+    if (code === undefined) throw error;
+    return [code, ...params!];
+  }
+  throw new Error('it did not fail');
+};
+const create = async (daemon: TestDaemon, name: string, more: WireStruct = {}) =>
+  (await daemon.call('VM.create', vmRecord(name, more))) as string;
+const metricsOf = async (daemon: TestDaemon, vm: string) =>
+  (await daemon.call('VM_metrics.get_record', await daemon.call('VM.get_metrics', vm))) as WireStruct;
+
+describe('the flow behind the API', () => {
+  it('a mask sets hard affinity; the VM lands where the mask says', async () => {
+    const daemon = await start();
+    const vm = await create(daemon, 'masked');
+    await daemon.call('VM.set_VCPUs_params', vm, { mask: '9,10' });
+    expect(await daemon.call('VM.start', vm, false, false)).toBe('');
+    const domid = (await daemon.call('VM.get_domid', vm)) as number;
+    expect(daemon.toolstack.doors.xc.vcpuGetAffinity(domid, 0).hard).toEqual([9, 10]);
+    expect(await metricsOf(daemon, vm)).toMatchObject({ numa_optimised: true, numa_nodes: 1, state: ['running'] });
+    // CPUs 9 and 10 are on node 2 of four nodes with four CPUs each.
+    expect(Object.keys((await metricsOf(daemon, vm)).numa_node_memory as object)).toEqual(['2']);
+  });
+
+  it('best_effort places with soft affinity; any spreads; the policy is read at each start', async () => {
+    const daemon = await start();
+    const [host] = (await daemon.call('host.get_all')) as string[];
+    expect(await daemon.call('host.get_numa_affinity_policy', host!)).toBe('default_policy');
+    await daemon.call('host.set_numa_affinity_policy', host!, 'best_effort');
+    const vm = await create(daemon, 'placed');
+    await daemon.call('VM.start', vm, false, false);
+    const domid = (await daemon.call('VM.get_domid', vm)) as number;
+    const { hard, soft } = daemon.toolstack.doors.xc.vcpuGetAffinity(domid, 0);
+    expect([hard.length, soft.length]).toEqual([16, 4]);
+    await daemon.call('host.set_numa_affinity_policy', host!, 'any');
+    await daemon.call('VM.hard_reboot', vm);
+    expect(await metricsOf(daemon, vm)).toMatchObject({ numa_optimised: false, numa_nodes: 4 });
+    expect(await failure(daemon.call('host.set_numa_affinity_policy', host!, 'best_effort_hard'))).toEqual([
+      'VALUE_NOT_SUPPORTED',
+      'value',
+      'best_effort_hard',
+      'expected one of any, best_effort, default_policy',
+    ]);
+  });
+
+  it('the host mask holds for VMs without one', async () => {
+    const daemon = await start();
+    const [host] = (await daemon.call('host.get_all')) as string[];
+    await daemon.call('host.set_guest_VCPUs_params', host!, { mask: '4,5' });
+    const vm = await create(daemon, 'a');
+    await daemon.call('VM.start', vm, false, false);
+    expect(daemon.toolstack.doors.xc.vcpuGetAffinity((await daemon.call('VM.get_domid', vm)) as number, 0).hard).toEqual([4, 5]);
+  });
+
+  it('a VM past the memory of the host fails as xapi has it, and leaves nothing', async () => {
+    const daemon = await start();
+    const before = daemon.toolstack.doors.xc.physInfo().freePages;
+    const bytes = 80 * GIB;
+    const vm = await create(daemon, 'big', { memory_static_max: bytes, memory_dynamic_max: bytes, memory_dynamic_min: bytes });
+    const [code, needed, available] = await failure(daemon.call('VM.start', vm, false, false));
+    expect(code).toBe('HOST_NOT_ENOUGH_FREE_MEMORY');
+    expect(Number(needed)).toBeGreaterThan(bytes);
+    expect(Number(available)).toBe(before * 4096);
+    expect(daemon.toolstack.doors.xc.physInfo().freePages).toBe(before);
+    expect(await daemon.call('VM.get_power_state', vm)).toBe('Halted');
+    expect(daemon.toolstack.doors.xc.domainList().filter(({ domid }) => domid !== 0)).toEqual([]);
+  });
+
+  it('a mask of zeros only fails the build, with what xenguest says', async () => {
+    const daemon = await start();
+    const vm = await create(daemon, 'nowhere', { VCPUs_params: { mask: '400' } });
+    const [code, message] = await failure(daemon.call('VM.start', vm, false, false));
+    expect(code).toBe('INTERNAL_ERROR');
+    expect(message).toContain('xc_vcpu_setaffinity: [22]');
+    expect(await daemon.call('VM.get_power_state', vm)).toBe('Halted');
+  });
+
+  it('profile xapi-26.3 runs behind it as well', async () => {
+    const daemon = await start({ profile: 'xapi-26.3' });
+    const vm = await create(daemon, 'a');
+    await daemon.call('VM.start', vm, false, false);
+    expect((await metricsOf(daemon, vm)).numa_nodes).toBe(1);
+  });
+});
+
+describe('power states', () => {
+  it('every operation in every state: done, or VM_BAD_POWER_STATE with both states', async () => {
+    const daemon = await start();
+    const reach: Readonly<Record<string, readonly string[]>> = {
+      Halted: [],
+      Running: ['VM.start'],
+      Paused: ['VM.start', 'VM.pause'],
+      Suspended: ['VM.start', 'VM.suspend'],
+    };
+    const [host] = (await daemon.call('host.get_all')) as string[];
+    const operations: readonly [string, readonly Wire[], readonly string[], string][] = [
+      ['start', [false, false], ['Halted'], 'Running'],
+      ['start_on', [host!, true, false], ['Halted'], 'Paused'],
+      ['pause', [], ['Running'], 'Paused'],
+      ['unpause', [], ['Paused'], 'Running'],
+      ['clean_shutdown', [], ['Running'], 'Halted'],
+      ['hard_shutdown', [], ['Running', 'Paused', 'Suspended'], 'Halted'],
+      ['clean_reboot', [], ['Running'], 'Running'],
+      ['hard_reboot', [], ['Running', 'Paused'], 'Running'],
+      ['suspend', [], ['Running'], 'Suspended'],
+      ['resume', [false, false], ['Suspended'], 'Running'],
+      ['resume_on', [host!, false, false], ['Suspended'], 'Running'],
+      ['pool_migrate', [host!, {}], ['Running'], 'Running'],
+    ];
+    for (const [state, way] of Object.entries(reach)) {
+      for (const [operation, args, allowed, after] of operations) {
+        const vm = await create(daemon, `${operation} ${state}`);
+        for (const step of way) await daemon.call(step, vm, ...(step === 'VM.start' ? [false, false] : []));
+        expect(await daemon.call('VM.get_power_state', vm)).toBe(state);
+        const possible = (await daemon.call('VM.get_allowed_operations', vm)) as string[];
+        if (allowed.includes(state)) {
+          expect(possible).toContain(operation);
+          await daemon.call(`VM.${operation}`, vm, ...args);
+          expect([operation, state, await daemon.call('VM.get_power_state', vm)]).toEqual([operation, state, after]);
+        } else if (!(operation === 'pool_migrate' && state === 'Paused')) {
+          expect(possible).not.toContain(operation);
+          const [code, ref, , actual] = await failure(daemon.call(`VM.${operation}`, vm, ...args));
+          expect([code, ref, actual]).toEqual(['VM_BAD_POWER_STATE', vm, state.toLowerCase()]);
+        }
+        if ((await daemon.call('VM.get_power_state', vm)) !== 'Halted') await daemon.call('VM.hard_shutdown', vm);
+        await daemon.call('VM.destroy', vm);
+      }
+    }
+    expect(daemon.toolstack.doors.xc.domainList().filter(({ domid }) => domid !== 0)).toEqual([]);
+    expect(await daemon.call('VM.get_all')).toEqual([]);
+    expect(await daemon.call('VM_metrics.get_all')).toEqual([]);
+  });
+
+  it('a local migration is a new domain of the same VM', async () => {
+    const daemon = await start();
+    const [host] = (await daemon.call('host.get_all')) as string[];
+    const vm = await create(daemon, 'a');
+    await daemon.call('VM.start', vm, false, false);
+    const old = await daemon.call('VM.get_domid', vm);
+    await daemon.call('VM.pool_migrate', vm, host!, { live: 'true' });
+    expect(await daemon.call('VM.get_domid', vm)).not.toBe(old);
+    expect(await failure(daemon.call('VM.pool_migrate', vm, 'OpaqueRef:other', {}))).toEqual(['HANDLE_INVALID', 'host', 'OpaqueRef:other']);
+  });
+
+  it('operations on one VM wait for each other; a host full of starts runs side by side', async () => {
+    const daemon = await start();
+    const vm = await create(daemon, 'a');
+    const results = await Promise.allSettled([
+      daemon.call('VM.start', vm, false, false),
+      daemon.call('VM.pause', vm),
+      daemon.call('VM.unpause', vm),
+      daemon.call('VM.clean_shutdown', vm),
+      daemon.call('VM.start', vm, false, false),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(Array(5).fill('fulfilled'));
+    const others = await Promise.all(Array.from({ length: 8 }, (_, index) => create(daemon, `vm-${index}`)));
+    await Promise.all(others.map((one) => daemon.call('VM.start', one, false, false)));
+    const domids = await Promise.all(others.map((one) => daemon.call('VM.get_domid', one)));
+    expect(new Set(domids).size).toBe(8);
+  });
+
+  it('blocked operations and templates', async () => {
+    const daemon = await start();
+    const vm = await create(daemon, 'a');
+    await daemon.call('VM.add_to_blocked_operations', vm, 'start', 'MY_REASON');
+    expect(await failure(daemon.call('VM.start', vm, false, false))).toEqual(['OPERATION_BLOCKED', vm, 'MY_REASON']);
+    await daemon.call('VM.remove_from_blocked_operations', vm, 'start');
+    await daemon.call('VM.set_is_a_template', vm, true);
+    expect(await failure(daemon.call('VM.start', vm, false, false))).toEqual(['VM_IS_TEMPLATE', vm]);
+    const clone = await daemon.call('VM.clone', vm, 'b');
+    expect(await daemon.call('VM.get_name_label', clone)).toBe('b');
+    expect(await daemon.call('VM.get_uuid', clone)).not.toBe(await daemon.call('VM.get_uuid', vm));
+  });
+});
+
+describe('fields', () => {
+  it('maps: add_to_ refuses a key that is there, remove_from_ does not mind one that is not', async () => {
+    const daemon = await start();
+    const vm = await create(daemon, 'a');
+    const uuid = (await daemon.call('VM.get_uuid', vm)) as string;
+    await daemon.call('VM.add_to_other_config', vm, '__proto__', 'x');
+    await daemon.call('VM.add_to_other_config', vm, 'k', 'v');
+    expect(await failure(daemon.call('VM.add_to_other_config', vm, 'k', 'w'))).toEqual([
+      'MAP_DUPLICATE_KEY',
+      'VM',
+      'other_config',
+      uuid,
+      'k',
+    ]);
+    await daemon.call('VM.remove_from_other_config', vm, 'none');
+    expect(Object.entries((await daemon.call('VM.get_other_config', vm)) as object)).toEqual([
+      ['__proto__', 'x'],
+      ['k', 'v'],
+    ]);
+    await daemon.call('VM.add_tags', vm, 't');
+    await daemon.call('VM.add_tags', vm, 't');
+    expect(await daemon.call('VM.get_tags', vm)).toEqual(['t']);
+    await daemon.call('VM.remove_tags', vm, 't');
+    expect(await daemon.call('VM.get_tags', vm)).toEqual([]);
+  });
+
+  it('vCPUs and memory keep their order, and change only when halted', async () => {
+    const daemon = await start();
+    const vm = await create(daemon, 'a');
+    await daemon.call('VM.set_VCPUs_max', vm, '8');
+    await daemon.call('VM.set_VCPUs_at_startup', vm, 8);
+    expect((await failure(daemon.call('VM.set_VCPUs_max', vm, 7)))[0]).toBe('VALUE_NOT_SUPPORTED');
+    expect((await failure(daemon.call('VM.set_VCPUs_at_startup', vm, 9)))[0]).toBe('VALUE_NOT_SUPPORTED');
+    expect((await failure(daemon.call('VM.set_VCPUs_max', vm, 8193)))[0]).toBe('VALUE_NOT_SUPPORTED');
+    await daemon.call('VM.set_VCPUs_max', vm, 8192);
+    await daemon.call('VM.set_VCPUs_max', vm, 8);
+    await daemon.call('VM.set_memory_limits', vm, 0, 4 * GIB, GIB, 2 * GIB);
+    expect(await failure(daemon.call('VM.set_memory_dynamic_max', vm, 5 * GIB))).toEqual(['MEMORY_CONSTRAINT_VIOLATION_ORDER']);
+    expect(await daemon.call('VM.get_memory_dynamic_max', vm)).toBe(2 * GIB);
+    await daemon.call('VM.start', vm, false, false);
+    expect((await failure(daemon.call('VM.set_VCPUs_max', vm, 9)))[0]).toBe('VM_BAD_POWER_STATE');
+    expect((await failure(daemon.call('VM.set_memory_static_max', vm, 8 * GIB)))[0]).toBe('VM_BAD_POWER_STATE');
+  });
+
+  it('records are found by uuid, by label and by an expression', async () => {
+    const daemon = await start();
+    const a = await create(daemon, 'a "quoted"');
+    const b = await create(daemon, 'b');
+    const uuid = (await daemon.call('VM.get_uuid', b)) as string;
+    expect(await daemon.call('VM.get_by_uuid', uuid)).toBe(b);
+    expect(await failure(daemon.call('VM.get_by_uuid', 'none'))).toEqual(['UUID_INVALID', 'VM', 'none']);
+    expect(await daemon.call('VM.get_by_name_label', 'b')).toEqual([b]);
+    const where = async (text: string) => Object.keys((await daemon.call('VM.get_all_records_where', text)) as object);
+    expect(await where('field "name__label" = "b"')).toEqual([b]);
+    expect(await where('field "name_label" = "a \\"quoted\\""')).toEqual([a]);
+    expect(await where('not (field "power_state" = "Running") and field "VCPUs_max" = "2"')).toEqual([a, b]);
+    expect(await where('false or (true and not field "name_label"="b")')).toEqual([a]);
+    for (const bad of [
+      '',
+      'field',
+      'field "x" = "y"',
+      'true true',
+      '(true',
+      `${'('.repeat(40)}true${')'.repeat(40)}`,
+      'a'.repeat(20_000),
+    ]) {
+      expect((await failure(daemon.call('VM.get_all_records_where', bad)))[0]).toBe('INVALID_VALUE');
+    }
+  });
+
+  it('what no call can be is refused with its own code', async () => {
+    const daemon = await start();
+    const vm = await create(daemon, 'a');
+    expect(await failure(daemon.call('VM.frobnicate', vm))).toEqual(['MESSAGE_METHOD_UNKNOWN', 'VM.frobnicate']);
+    expect(await failure(daemon.call('Async.VM.get_record', vm))).toEqual(['MESSAGE_METHOD_UNKNOWN', 'Async.VM.get_record']);
+    expect(await failure(daemon.call('VM.set_uuid', vm, 'x'))).toEqual(['MESSAGE_METHOD_UNKNOWN', 'VM.set_uuid']);
+    expect(await failure(daemon.call('VM.start', vm))).toEqual(['MESSAGE_PARAMETER_COUNT_MISMATCH', 'VM.start', '3', '1']);
+    expect(await failure(daemon.call('VM.get_record', 'OpaqueRef:x'))).toEqual(['HANDLE_INVALID', 'VM', 'OpaqueRef:x']);
+    expect(await failure(daemon.call('VM.start', vm, 'no', false))).toEqual(['FIELD_TYPE_ERROR', 'start_paused']);
+    expect(await failure(daemon.call('VM.set_name_label', vm, 3))).toEqual(['FIELD_TYPE_ERROR', 'value']);
+    const { dispatcher } = daemon;
+    const raw = (method: string, params: Wire[]) => dispatcher.call({ method, params }, '', new AbortController().signal);
+    expect(await failure(raw('VM.get_all', ['OpaqueRef:none']))).toEqual(['SESSION_INVALID', 'OpaqueRef:none']);
+    expect(await failure(raw('VM.get_all', []))).toEqual(['MESSAGE_PARAMETER_COUNT_MISMATCH', 'VM.get_all', '0', '-1']);
+  });
+
+  it('every class can be listed, also those of which there is nothing', async () => {
+    const daemon = await start();
+    const names = (await daemon.dispatcher.call(
+      { method: 'system.listMethods', params: [] },
+      '',
+      new AbortController().signal,
+    )) as string[];
+    for (const { name, listed } of CLASSES.values()) {
+      expect(names.includes(`${name}.get_all_records`)).toBe(listed);
+      if (listed) expect(typeof (await daemon.call(`${name}.get_all_records`))).toBe('object');
+    }
+  });
+});
+
+describe('tasks', () => {
+  it('an Async call is a task with its result as an XML-RPC value', async () => {
+    const daemon = await start();
+    const task = (await daemon.call('Async.VM.create', vmRecord('a'))) as string;
+    expect(task).toMatch(/^OpaqueRef:/);
+    await daemon.dispatcher.idle();
+    const record = (await daemon.call('task.get_record', task)) as WireStruct;
+    expect(record).toMatchObject({ name_label: 'Async.VM.create', status: 'success', progress: new WireFloat(1), error_info: [] });
+    const [vm] = (await daemon.call('VM.get_all')) as string[];
+    expect(record.result).toBe(`<value>${vm}</value>`);
+    const failed = (await daemon.call('Async.VM.pause', vm!)) as string;
+    await daemon.dispatcher.idle();
+    expect(await daemon.call('task.get_record', failed)).toMatchObject({
+      status: 'failure',
+      error_info: ['VM_BAD_POWER_STATE', vm, 'running', 'halted'],
+    });
+    await daemon.call('task.destroy', task);
+    expect(await failure(daemon.call('task.get_status', task))).toEqual(['HANDLE_INVALID', 'task', task]);
+  });
+
+  it('a task that waits for its VM can be cancelled', async () => {
+    const daemon = await start();
+    const vm = await create(daemon, 'a');
+    const first = (await daemon.call('Async.VM.start', vm, false, false)) as string;
+    const before = Array.from({ length: 60 }, () => daemon.call('VM.hard_reboot', vm));
+    const second = (await daemon.call('Async.VM.pause', vm)) as string;
+    await daemon.call('task.cancel', second);
+    await Promise.all(before);
+    await daemon.dispatcher.idle();
+    expect(await daemon.call('task.get_status', first)).toBe('success');
+    expect(await daemon.call('task.get_record', second)).toMatchObject({ status: 'cancelled', error_info: ['TASK_CANCELLED', second] });
+    expect(await daemon.call('VM.get_power_state', vm)).toBe('Running');
+  });
+
+  it('ended tasks and waiting operations have their limits', async () => {
+    const daemon = await start();
+    for (let index = 0; index < MAX_ENDED_TASKS + 5; index++) await daemon.call('task.create', `t${index}`, '');
+    expect(await daemon.call('task.get_all')).toHaveLength(MAX_ENDED_TASKS);
+    const vm = await create(daemon, 'a');
+    const calls = Array.from({ length: MAX_WAITING + 1 }, () => daemon.call('VM.set_domain_type', vm, 'pv'));
+    const results = await Promise.allSettled(calls);
+    expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+  });
+});
+
+describe('event.from', () => {
+  const from = async (daemon: TestDaemon, classes: string[], token: string, timeout = 0) =>
+    (await daemon.call('event.from', classes, token, new WireFloat(timeout))) as {
+      events: WireStruct[];
+      token: string;
+      valid_ref_counts: WireStruct;
+    };
+
+  it('tells everything first, then what changed, each object once', async () => {
+    const daemon = await start();
+    const vm = await create(daemon, 'a');
+    const first = await from(daemon, ['VM', 'pool'], '');
+    expect(first.events.map((event) => [event.class, event.operation]).sort()).toEqual([
+      ['pool', 'add'],
+      ['vm', 'add'],
+    ]);
+    expect(first.valid_ref_counts).toMatchObject({ vm: 1, pool: 1, task: 0 });
+    expect(first.token).toMatch(/^\d{20},\d{20}$/);
+    await daemon.call('VM.set_name_label', vm, 'b');
+    await daemon.call('VM.set_name_label', vm, 'c');
+    const gone = await create(daemon, 'gone');
+    await daemon.call('VM.destroy', gone);
+    const second = await from(daemon, ['VM'], first.token);
+    expect(second.events).toHaveLength(1);
+    expect(second.events[0]).toMatchObject({ class: 'vm', operation: 'mod', ref: vm, snapshot: { name_label: 'c' } });
+    await daemon.call('VM.destroy', vm);
+    const third = await from(daemon, ['*'], second.token);
+    expect(third.events.filter((event) => event.class === 'vm')).toMatchObject([{ operation: 'del', ref: vm }]);
+    expect(third.events.some((event) => event.class === 'placement')).toBe(false);
+  });
+
+  it('waits for a change, for as long as it was told, and no longer than its caller', async () => {
+    const daemon = await start();
+    const vm = await create(daemon, 'a');
+    const { token } = await from(daemon, ['VM'], '');
+    const waiting = from(daemon, ['VM'], token, 60);
+    await daemon.call('VM.set_name_description', vm, 'x');
+    expect((await waiting).events).toHaveLength(1);
+    expect((await from(daemon, ['VM'], (await waiting).token, 0.01)).events).toEqual([]);
+    const abort = new AbortController();
+    const params = [daemon.session, ['VM'], (await waiting).token, 60];
+    const left = daemon.dispatcher.call({ method: 'event.from', params }, '', abort.signal);
+    abort.abort();
+    expect(((await left) as WireStruct).events).toEqual([]);
+  });
+
+  it('one object alone can be watched; a bad token is told', async () => {
+    const daemon = await start();
+    const [a, b] = [await create(daemon, 'a'), await create(daemon, 'b')];
+    const { token } = await from(daemon, [`VM/${a}`], '');
+    await daemon.call('VM.set_name_label', b, 'x');
+    expect((await from(daemon, [`VM/${a}`], token)).events).toEqual([]);
+    expect((await failure(daemon.call('event.from', ['VM'], 'nonsense', 0)))[0]).toBe('EVENT_FROM_TOKEN_PARSE_FAILURE');
+    expect(await failure(daemon.call('event.from', ['VM'], `${'9'.repeat(15).padStart(20, '0')},${'0'.repeat(20)}`, 0))).toEqual([
+      'EVENTS_LOST',
+    ]);
+    expect(await failure(daemon.call('event.from', ['VM'], `${'1'.padStart(20, '0')},${'0'.repeat(20)}`, 0))).toEqual(['EVENTS_LOST']);
+  });
+
+  it('deletions are remembered up to a limit, and past it the token is told to be lost', async () => {
+    const daemon = await start();
+    const { token } = await from(daemon, ['task'], '');
+    const make = (count: number) => {
+      for (let index = 0; index < count; index++) daemon.database.destroy('task', daemon.database.create('task', {}));
+    };
+    make(KEPT_DELETIONS);
+    expect((await from(daemon, ['task'], token)).events).toEqual([]);
+    make(1);
+    expect(await failure(daemon.call('event.from', ['task'], token, 0))).toEqual(['EVENTS_LOST']);
+  });
+
+  it('event.register and event.next, the older form', async () => {
+    const daemon = await start();
+    expect((await failure(daemon.call('event.next')))[0]).toBe('SESSION_NOT_REGISTERED');
+    await daemon.call('event.register', ['VM']);
+    const next = daemon.call('event.next');
+    const vm = await create(daemon, 'a');
+    expect(await next).toMatchObject([{ class: 'vm', operation: 'add', ref: vm }]);
+    expect(await daemon.call('event.inject', 'pool', ((await daemon.call('pool.get_all')) as string[])[0]!)).toMatch(/^\d{20},/);
+  });
+});
+
+describe('state', () => {
+  it('is told apart by size of hosts: limits of a VM larger than the host are the host', async () => {
+    const daemon = await start({ machine: smallHost(1, 2, 4) });
+    const vm = await create(daemon, 'a', { VCPUs_max: 64, VCPUs_at_startup: 64 });
+    await daemon.call('VM.start', vm, false, false);
+    expect(await daemon.call('VM.get_power_state', vm)).toBe('Running');
+  });
+});
