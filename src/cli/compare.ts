@@ -2,12 +2,15 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { InputError } from '../errors.js';
 import { formatBytes } from '../host/text.js';
+import type { VmSpec } from '../host/vm.js';
 import { effectivePolicy, profileOf } from '../xenopsd/profiles.js';
 import { POLICIES, type PolicyName, PROFILES, type ProfileName } from '../xenopsd/toolstack.js';
 import type { CompareAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
-import { raise, readWorkload } from './open-host.js';
+import { type Origin, raise, readWorkload } from './open-host.js';
 import { startAll } from './plan.js';
+import { addPoolOptions, type PoolOptions, withPool } from './pool.js';
+import { emptied, originOf, poolVms } from './pool-workload.js';
 import { summarise } from './summary.js';
 import { table } from './table.js';
 import { out, Progress, palette } from './terminal.js';
@@ -17,24 +20,25 @@ import type { UserWarning } from './warnings.js';
 import { distanceWords } from './words.js';
 import { addHostOptions, addVmOptions, type WorkloadOptions } from './workload-options.js';
 
-type CompareOptions = Omit<WorkloadOptions, 'profile' | 'policy'> & {
-  readonly profiles: readonly ProfileName[];
-  readonly policies: readonly PolicyName[];
-  readonly json?: true;
-};
+type CompareOptions = Omit<WorkloadOptions, 'profile' | 'policy'> &
+  PoolOptions & {
+    readonly profiles: readonly ProfileName[];
+    readonly policies: readonly PolicyName[];
+    readonly json?: true;
+  };
 
 type Row = CompareAnswer['rows'][number];
 
 export function define(command: Command, answer: (code: number) => void): void {
   command.description('The same VMs on the same host under several profiles and policies, each on a fresh host.');
-  addVmOptions(addHostOptions(command))
+  addPoolOptions(addVmOptions(addHostOptions(command)))
     .option('--profiles <list>', 'profiles, separated by commas', listOf(PROFILES), [...PROFILES])
     .option('--policies <list>', 'policies, separated by commas', listOf(POLICIES), ['any', 'best_effort'])
     .option('--json', 'print JSON (schemas/compare.schema.json)')
     .addHelpText(
       'after',
       `
-Exit codes: 0 done (failed starts are in the table), 2 bad input, 3 no Xen here.
+Exit codes: 0 done (failed starts are in the table), 2 bad input, 3 no Xen or pool there.
 
   xennuma compare --host host.xml --vms vms.yaml --profiles xapi-25.6,xapi-26.3`,
     )
@@ -51,7 +55,19 @@ function listOf<const T extends string>(known: readonly T[]): (text: string) => 
 }
 
 async function compare(options: CompareOptions): Promise<number> {
-  const { origin, vms } = await readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
+  if (options.pool === undefined) {
+    const { origin, vms } = await readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
+    return compareOn(options, origin, vms);
+  }
+  // The guests that run on the host and those that are off, as after a reboot of the host.
+  return withPool(options, (access) => {
+    const vms = options.vms === undefined ? [...access.running, ...access.halted].map(({ spec }) => spec) : poolVms(options, access);
+    const hostMask = options.hostMask ?? access.told.mask;
+    return compareOn({ ...options, ...(hostMask === null ? {} : { hostMask }) }, originOf(emptied(access)), vms);
+  });
+}
+
+async function compareOn(options: CompareOptions, origin: Origin, vms: readonly VmSpec[]): Promise<number> {
   const { seed, hostMask } = options;
   const combinations = options.profiles.flatMap((profile) => options.policies.map((policy) => ({ profile, policy })));
   const progress = new Progress('comparing', combinations.length);

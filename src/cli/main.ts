@@ -15,7 +15,8 @@ async function main(words: readonly string[]): Promise<number> {
     // xe's words are its own, not commander's: -pw, key=value, --minimal.
     if (words[0] === 'xe') return await (await import('./xe.js')).xe(words.slice(1));
     const { runProgram } = await import('./program.js');
-    return await runProgram(words);
+    // xe's name for a password file, which commander would read as -p wf.
+    return await runProgram(words.map((word) => (word === '-pwf' ? '--pwf' : word)));
   } catch (error) {
     return reportFailure(error);
   }

@@ -1,10 +1,13 @@
 // `xennuma plan`: a dry run. What would happen if these VMs started now, in this order? Box of the chart: all of it, once a VM.
 import type { Command } from 'commander';
+import type { VmSpec } from '../host/vm.js';
 import { effectivePolicy, profileOf } from '../xenopsd/profiles.js';
 import type { Outcome } from '../xenopsd/toolstack.js';
 import type { PlanAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
-import { raise, readWorkload, settingsOf, type Workload } from './open-host.js';
+import { type Origin, raise, readWorkload, settingsOf, type Workload } from './open-host.js';
+import { addPoolOptions, type PoolOptions, withPool } from './pool.js';
+import { originOf, poolSettings, poolVms } from './pool-workload.js';
 import { summarise } from './summary.js';
 import { out, Progress, palette } from './terminal.js';
 import { VERSION } from './version.js';
@@ -12,7 +15,7 @@ import { remarks, totalsLines, vmTable } from './vm-table.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from './workload-options.js';
 import { FLOW_FILES, formatOf, writeFlow, writeMap } from './write-files.js';
 
-interface PlanOptions extends WorkloadOptions {
+interface PlanOptions extends WorkloadOptions, PoolOptions {
   readonly json?: true;
   readonly flow?: string;
   readonly map?: string;
@@ -20,26 +23,35 @@ interface PlanOptions extends WorkloadOptions {
 
 export function define(command: Command, answer: (code: number) => void): void {
   command.description('A dry run: what would happen if these VMs started now, in this order? Nothing real is touched.');
-  addToolstackOptions(addVmOptions(addHostOptions(command)))
+  addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
     .option('--json', 'print JSON (schemas/plan.schema.json)')
     .option('--flow <file>', 'write the path through the flowchart: .txt, .mmd or .svg')
     .option('--map <file>', 'write the picture of the host: .svg')
     .addHelpText(
       'after',
       `
-Exit codes: 0 all VMs start, 1 a VM cannot start, 2 bad input, 3 no Xen here.
+Exit codes: 0 all VMs start, 1 a VM cannot start, 2 bad input, 3 no Xen or pool there.
 
   xennuma plan --host host.xml --vms vms.yaml --policy best_effort
-  xl info -n | xennuma plan --host - --vms guest.cfg --profile xl`,
+  xl info -n | xennuma plan --host - --vms guest.cfg --profile xl
+  xennuma plan --pool https://xcp-1 -pwf password.txt --host xcp-1.txt`,
     )
-    .action(async (options: PlanOptions) => answer(await plan(options)));
+    .action(async (options: PlanOptions, command: Command) => answer(await plan(options, command)));
 }
 
-async function plan(options: PlanOptions): Promise<number> {
+async function plan(options: PlanOptions, command: Command): Promise<number> {
   if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
   if (options.map !== undefined) formatOf(options.map, ['svg'], '--map');
+  if (options.pool === undefined) {
+    const { origin, vms } = await readWorkload(options);
+    return planOn(options, origin, vms);
+  }
+  // The VMs that are off, on the memory that is free.
+  return withPool(options, (access) => planOn(poolSettings(options, command, access), originOf(access.host), poolVms(options, access)));
+}
+
+async function planOn(options: PlanOptions, origin: Origin, vms: readonly VmSpec[]): Promise<number> {
   const settings = settingsOf(options);
-  const { origin, vms } = await readWorkload(options);
   const policy = effectivePolicy(profileOf(settings.profile), settings.policy);
   const workload = await raise(origin, vms, settings, options);
   const outcomes = await startAll(workload, options.parallel === true);

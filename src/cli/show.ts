@@ -1,6 +1,7 @@
 // `xennuma show`: the map of a host, alone or with VMs on it, as text or as SVG. Box of the chart: where all of them led.
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
+import type { HostMap } from '../host/host-map.js';
 import { hostSummary } from '../host/xen-sees.js';
 import { runScenario } from '../scenario/run-scenario.js';
 import { renderHostMapText } from '../view/host-map-text.js';
@@ -8,6 +9,8 @@ import type { ShowAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
 import { raise, readOrigin, readVms, refuseBeside, settingsOf, type Workload } from './open-host.js';
 import { startAll } from './plan.js';
+import { addPoolOptions, type PoolOptions, withPool } from './pool.js';
+import { mapOfPool } from './pool-workload.js';
 import { openScenario } from './scenario-input.js';
 import { summarise, summariseMap } from './summary.js';
 import { columns, out, palette } from './terminal.js';
@@ -16,7 +19,7 @@ import { remarks } from './vm-table.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from './workload-options.js';
 import { formatOf, writeMap } from './write-files.js';
 
-interface ShowOptions extends WorkloadOptions {
+interface ShowOptions extends WorkloadOptions, PoolOptions {
   readonly scenario?: string;
   readonly svg?: string;
   /** false: --no-memory */
@@ -26,7 +29,7 @@ interface ShowOptions extends WorkloadOptions {
 
 export function define(command: Command, answer: (code: number) => void): void {
   command.description('The map of a host: nodes, CPUs and memory to scale; with --vms or --scenario the VMs on it as well.');
-  addToolstackOptions(addVmOptions(addHostOptions(command)))
+  addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
     .option('--scenario <file>', 'show the host at the end of a scenario')
     .option('--no-memory', "of the running host, do not ask where memory lies (debug key 'u')")
     .option('--svg <file>', 'write the picture as SVG')
@@ -34,7 +37,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-Exit codes: 0 shown, 1 a VM could not start, 2 bad input, 3 no Xen here.
+Exit codes: 0 shown, 1 a VM could not start, 2 bad input, 3 no Xen or pool there.
 
   lstopo --of xml | xennuma show --host -
   xennuma show --host host.xml --vms vms.yaml --svg host.svg
@@ -45,6 +48,12 @@ Exit codes: 0 shown, 1 a VM could not start, 2 bad input, 3 no Xen here.
 
 async function show(options: ShowOptions): Promise<number> {
   if (options.svg !== undefined) formatOf(options.svg, ['svg'], '--svg');
+  if (options.pool !== undefined) {
+    if (options.vms !== undefined || options.scenario !== undefined) {
+      throw new InputError('--pool shows the VMs that run there', {}, 'leave --vms and --scenario out, or use xennuma plan');
+    }
+    return withPool(options, async (access) => showMap(mapOfPool(access), options));
+  }
   if (options.on !== undefined && options.vms === undefined) return showLive(options);
   if (!options.memory) throw new InputError('--no-memory is for the running host alone', {}, 'leave it out');
   const workload = await occupy(options);
@@ -74,7 +83,14 @@ async function showLive(options: ShowOptions): Promise<number> {
   refuseBeside(options);
   if (options.scenario !== undefined) throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
   const { lookAtXen } = await import('./on-xen.js');
-  const { map, notes } = await lookAtXen({ memory: options.memory });
+  return showMap(await lookAtXen({ memory: options.memory }), options);
+}
+
+/** A host as it is. */
+async function showMap(
+  { map, notes }: { readonly map: HostMap; readonly notes: readonly string[] },
+  options: ShowOptions,
+): Promise<number> {
   if (options.svg !== undefined) await writeMap(options.svg, map);
   if (options.json) {
     const { host, vms, totals } = summariseMap(map);

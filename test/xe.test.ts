@@ -1,0 +1,159 @@
+// The chart's flow as an administrator drives it: xennuma serve on the embedded host, xennuma xe against it, and the commands that take
+// --pool. All of them are the built command.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withPool } from '../src/cli/pool.js';
+import { applyPlacement, planPlacement } from '../src/cli/pool-place.js';
+import { verifyPool } from '../src/cli/pool-verify.js';
+import { root, xennuma } from './xennuma.js';
+
+const dir = mkdtempSync(join(tmpdir(), 'xennuma-flow-'));
+const HOST_FILE = 'examples/hosts/four-nodes.yaml';
+let daemon: ChildProcess;
+let url = '';
+let pool: string[] = [];
+
+beforeAll(async () => {
+  daemon = spawn(process.execPath, ['dist/xennuma.js', 'serve', '--host', HOST_FILE, '--listen', '127.0.0.1:0'], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  url = await new Promise<string>((resolve, reject) => {
+    let text = '';
+    const look = (chunk: Buffer) => {
+      text += String(chunk);
+      const found = /listening at (http:\/\/127\.0\.0\.1:\d+)/.exec(text)?.[1];
+      if (found !== undefined) resolve(found);
+    };
+    daemon.stdout!.on('data', look);
+    daemon.stderr!.on('data', look);
+    daemon.once('exit', () => reject(new Error(`serve ended: ${text}`)));
+  });
+  const file = join(dir, 'pw');
+  writeFileSync(file, 'root\nany\n');
+  pool = ['--pool', url, '--host', HOST_FILE, '-pwf', file];
+});
+
+afterAll(() => {
+  daemon.kill();
+  rmSync(dir, { recursive: true });
+});
+
+function xe(...words: string[]): { code: number | null; out: string; err: string } {
+  return xennuma(['xe', ...words], { env: { XE_EXTRA_ARGS: `port=${new URL(url).port}` } });
+}
+
+function done(...words: string[]): string {
+  const { code, out, err } = xe(...words);
+  expect({ code, err }, words.join(' ')).toEqual({ code: 0, err: '' });
+  return out.trim();
+}
+
+// Each word of an administrator is a process of its own, which a busy machine starts slowly.
+describe('the flow by xe', { timeout: 300_000 }, () => {
+  it('a mask, the policy, a start: the VM is where the mask says, and xe tells so', () => {
+    const web = done('vm-create', 'name-label=web');
+    expect(web).toMatch(/^[0-9a-f-]{36}$/);
+    expect(done('vm-param-set', `uuid=${web}`, 'VCPUs-params:mask=1,2,3')).toBe('');
+    const host = done('host-list', '--minimal');
+    expect(done('host-param-set', `uuid=${host}`, 'numa-affinity-policy=best_effort')).toBe('');
+    expect(done('host-param-get', `uuid=${host}`, 'param-name=numa-affinity-policy')).toBe('best_effort');
+    expect(done('vm-start', 'vm=web')).toBe('');
+    expect(done('vm-list', 'power-state=running', 'is-control-domain=false', '--minimal')).toBe(web);
+    expect(done('vm-param-get', `uuid=${web}`, 'param-name=VCPUs-params', 'param-key=mask')).toBe('1,2,3');
+    expect(done('vm-param-get', `uuid=${web}`, 'param-name=resident-on')).toBe(host);
+    // CPUs 1 to 3 are all on node 0.
+    expect(done('vm-param-get', `uuid=${web}`, 'param-name=numa-node-memory')).toMatch(/^0: \d+$/);
+    expect(done('vm-param-get', `uuid=${web}`, 'param-name=numa-optimised')).toBe('true');
+    expect(xe('vm-start', 'vm=web')).toMatchObject({ code: 1, err: expect.stringMatching(/not in an appropriate power state/) });
+    expect(done('event-wait', 'class=vm', `uuid=${web}`, 'power-state=running')).toBe('');
+    for (const [command, state] of [
+      ['vm-pause', 'paused'],
+      ['vm-unpause', 'running'],
+      ['vm-reboot', 'running'],
+      ['vm-suspend', 'suspended'],
+      ['vm-resume', 'running'],
+    ] as const) {
+      done(command, 'vm=web');
+      expect(done('vm-param-get', `uuid=${web}`, 'param-name=power-state'), command).toBe(state);
+    }
+  });
+
+  it('--pool: show, plan and compare see the host as it is', () => {
+    const db = done('vm-create', 'name-label=db');
+    done('vm-param-set', `uuid=${db}`, 'memory-static-max=1GiB', 'memory-dynamic-max=1GiB', 'memory-dynamic-min=1GiB');
+    const shown = xennuma(['show', ...pool, '--json']);
+    expect(shown.err).toBe('');
+    const { vms } = JSON.parse(shown.out) as { vms: { name: string; hard: string[]; pagesByNode: number[] }[] };
+    expect(vms).toHaveLength(1);
+    expect(vms[0]).toMatchObject({ name: 'web', hard: ['1-3'] });
+    expect(vms[0]!.pagesByNode.slice(1).every((pages) => pages === 0)).toBe(true);
+    const planned = xennuma(['plan', ...pool, '--json']);
+    expect(planned.err).toBe('');
+    expect(JSON.parse(planned.out)).toMatchObject({
+      policy: 'best_effort',
+      vms: [{ name: 'db', state: 'running', failure: null, numa_nodes: 1 }],
+    });
+    const compared = xennuma(['compare', ...pool, '--profiles', 'xapi-25.6', '--json']);
+    expect(JSON.parse(compared.out)).toMatchObject({ vms: 2, rows: [{ policy: 'any' }, { policy: 'best_effort' }] });
+    expect(done('vm-list', 'name-label=db', 'params=power-state', '--minimal')).toBe('halted');
+  });
+
+  it('--pool needs a topology for a host of several nodes, and says what cannot be reached', () => {
+    const bare = xennuma(['plan', '--pool', url]);
+    expect(bare.code).toBe(2);
+    expect(bare.err).toMatch(/has 4 nodes, and XAPI does not tell which CPUs/);
+    const other = xennuma(['plan', '--pool', url, '--host', 'examples/hosts/epyc-7763-nps4.yaml']);
+    expect(other).toMatchObject({ code: 2, err: expect.stringMatching(/has 256 CPUs, but the host/) });
+    expect(xennuma(['plan', '--pool', 'http://127.0.0.1:1', '--host', HOST_FILE])).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/nothing answers there/),
+    });
+    expect(xennuma(['plan', '--pool', 'ftp://x', '--host', HOST_FILE])).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/expected https or http/),
+    });
+    expect(xennuma(['show', ...pool, '--pool-host', 'nobody']).err).toMatch(/the pool has no host 'nobody'/);
+  });
+
+  it('--pool: verify names drift, place sets masks by the planner', async () => {
+    const options = { pool: url, host: [join(root, HOST_FILE)] };
+    const web = done('vm-list', 'name-label=web', '--minimal');
+    expect(await withPool(options, async (access) => verifyPool(access, 'xapi-25.6'))).toMatchObject([
+      { vm: 'web', state: 'ok', nodes: [0] },
+    ]);
+    // The last CPU is on another node: a mask moves no memory.
+    done('vm-param-set', `uuid=${web}`, 'VCPUs-params:mask=15');
+    expect(await withPool(options, async (access) => verifyPool(access, 'xapi-25.6'))).toMatchObject([
+      { vm: 'web', asked: "mask '15'", state: 'drift', why: expect.stringMatching(/pinned to node 3, memory is on node 0/) },
+    ]);
+    done('vm-param-set', `uuid=${web}`, 'VCPUs-params:mask=1, 2');
+    expect(await withPool(options, async (access) => verifyPool(access, 'xapi-25.6'))).toMatchObject([
+      { state: 'drift', why: 'xapi ignores the mask: white space' },
+    ]);
+    await withPool(options, async (access) => {
+      const { changes, left } = await planPlacement(access, ['db'], 'any', 'xapi-25.6');
+      expect(left).toEqual([]);
+      expect(changes).toMatchObject([
+        { what: 'policy', from: 'best_effort', to: 'any' },
+        { what: 'mask', of: 'db', from: null, running: false },
+      ]);
+      expect(done('vm-param-get', `uuid=${changes[1]!.uuid}`, 'param-name=VCPUs-params')).toBe('');
+      await applyPlacement(access, changes, () => {});
+      expect(done('vm-param-get', `uuid=${changes[1]!.uuid}`, 'param-name=VCPUs-params')).toBe(`mask: ${changes[1]!.to}`);
+      // All CPUs of one node.
+      expect(changes[1]!.nodes).toHaveLength(1);
+    });
+    expect(done('host-list', 'params=numa-affinity-policy', '--minimal')).toBe('any');
+  });
+
+  it('a halted VM can be destroyed, and is gone', () => {
+    expect(xe('vm-destroy', `uuid=${done('vm-list', 'name-label=web', '--minimal')}`)).toMatchObject({ code: 1 });
+    done('vm-shutdown', 'vm=web', 'force=true');
+    done('vm-destroy', `uuid=${done('vm-list', 'name-label=web', '--minimal')}`);
+    expect(done('vm-list', 'name-label=web', '--minimal')).toBe('');
+  });
+});
