@@ -148,6 +148,23 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
       expect(changes[1]!.nodes).toHaveLength(1);
     });
     expect(done('host-list', 'params=numa-affinity-policy', '--minimal')).toBe('any');
+    const verified = xennuma(['verify', ...pool]);
+    expect(verified).toMatchObject({
+      code: 1,
+      err: '',
+      out: expect.stringMatching(/web +mask '1, 2' +0 +DRIFT +xapi ignores the mask: white space/),
+    });
+    const policy = () => done('host-list', 'params=numa-affinity-policy', '--minimal');
+    const asked = xennuma(['place', '--set-policy', 'best_effort', ...pool]);
+    expect(asked).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/any +best_effort[\s\S]*Nothing was changed; add --yes/) });
+    expect(policy()).toBe('any');
+    expect(xennuma(['place', '--set-policy', 'best_effort', ...pool, '--yes'])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/Done\.$/m),
+    });
+    expect(policy()).toBe('best_effort');
+    expect(xennuma(['place', 'nobody', ...pool])).toMatchObject({ code: 2, err: expect.stringMatching(/there is no VM 'nobody'/) });
+    expect(xennuma(['place', ...pool])).toMatchObject({ code: 2, err: expect.stringMatching(/expected VMs or a policy/) });
   });
 
   it('a halted VM can be destroyed, and is gone', () => {

@@ -14,12 +14,20 @@ async function main(words: readonly string[]): Promise<number> {
     }
     // xe's words are its own, not commander's: -pw, key=value, --minimal.
     if (words[0] === 'xe') return await (await import('./xe.js')).xe(words.slice(1));
+    if (words.some((word) => word.startsWith('--pool'))) {
+      const { isPoolCommand, runPoolCommand } = await import('./pool-commands.js');
+      if (isPoolCommand(words)) return await runPoolCommand(withPasswordFile(words));
+    }
     const { runProgram } = await import('./program.js');
-    // xe's name for a password file, which commander would read as -p wf.
-    return await runProgram(words.map((word) => (word === '-pwf' ? '--pwf' : word)));
+    return await runProgram(withPasswordFile(words));
   } catch (error) {
     return reportFailure(error);
   }
+}
+
+/** xe's name for a password file, which commander would read as -p wf. */
+function withPasswordFile(words: readonly string[]): string[] {
+  return words.map((word) => (word === '-pwf' ? '--pwf' : word));
 }
 
 // Set rather than exit: what is still in the pipe must get out.

@@ -1,0 +1,81 @@
+// `xennuma verify --pool` and `xennuma place --pool`: commands of their own beside those of a running Xen, with options of their own and
+// nothing of Xen loaded. Box of the chart: none.
+import { Command, Option } from 'commander';
+import { InputError } from '../errors.js';
+import { PROFILES } from '../xenopsd/toolstack.js';
+import { EXIT } from './exit-codes.js';
+import { addPoolOptions } from './pool.js';
+import { type PoolPlaceOptions, placeInPool } from './pool-place-command.js';
+import { type PoolVerifyOptions, verifyInPool } from './pool-verify-command.js';
+import { columns } from './terminal.js';
+
+/** What Host.numa_affinity_policy takes. */
+const HOST_POLICIES = ['any', 'best_effort', 'default_policy'];
+const TOPOLOGY = 'the topology of the host, such as the output of xl info -n';
+
+export function isPoolCommand(words: readonly string[]): boolean {
+  return (words[0] === 'verify' || words[0] === 'place') && words.some((word) => word === '--pool' || word.startsWith('--pool='));
+}
+
+/** @returns the exit code. @throws CommanderError for bad usage, InputError for bad input, UnreachableError */
+export async function runPoolCommand(words: readonly string[]): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = new Command('xennuma')
+    .exitOverride()
+    .configureHelp({ helpWidth: Math.min(columns(), 100) })
+    .configureOutput({ outputError: () => {} });
+  defineVerify(program.command('verify'), (answer) => {
+    code = answer;
+  });
+  definePlace(program.command('place'), (answer) => {
+    code = answer;
+  });
+  await program.parseAsync(words, { from: 'user' });
+  return code;
+}
+
+function defineVerify(command: Command, answer: (code: number) => void): void {
+  command.description('Is what was asked what there is? For each VM that runs there: its mask and policy against where its memory is.');
+  addPoolOptions(command)
+    .option('--host <file...>', TOPOLOGY)
+    .addOption(new Option('--profile <name>', 'what default_policy means there').choices(PROFILES).default('xapi-26.3'))
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 no drift, 1 drift, 2 bad input, 3 the pool cannot be reached.
+
+  xennuma verify --pool https://xcp-1 -pwf password.txt --host xcp-1.txt`,
+    )
+    .action(async (options: PoolVerifyOptions) => answer(await verifyInPool(options)));
+}
+
+function definePlace(command: Command, answer: (code: number) => void): void {
+  command
+    .description(
+      "Sets policy and masks of a pool's VMs as the planner would place them. Changes nothing without --yes, and moves no memory: what is set counts from a VM's next start.",
+    )
+    .argument('[vms...]', 'VMs by name or uuid, in the order in which they would start');
+  addPoolOptions(command)
+    .option('--host <file...>', TOPOLOGY)
+    .addOption(
+      new Option('--profile <name>', 'whose planner is asked').choices(PROFILES.filter((one) => one !== 'xl')).default('xapi-25.6'),
+    )
+    .addOption(new Option('--set-policy <policy>', "also set the host's numa_affinity_policy").choices(HOST_POLICIES))
+    .option('--yes', 'do it')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 done or shown, 1 a VM has no place, 2 bad input, 3 the pool cannot be reached.
+
+  xennuma place web db --pool https://xcp-1 -pwf password.txt --host xcp-1.txt
+  xennuma place --set-policy best_effort --pool https://xcp-1 --yes`,
+    )
+    .action(async (vms: readonly string[], options: PoolPlaceOptions) => {
+      if (vms.length === 0 && options.setPolicy === undefined) {
+        throw new InputError('expected VMs or a policy, got neither', {}, 'name VMs, or give --set-policy');
+      }
+      answer(await placeInPool(vms, options));
+    });
+}

@@ -1,0 +1,45 @@
+// `xennuma verify --pool`: is what was asked what there is? Drift is named, and gives exit code 1. Box of the chart: where all of them led.
+import { formatList } from '../cpuset/bitset.js';
+import type { ProfileName } from '../xenopsd/toolstack.js';
+import { EXIT } from './exit-codes.js';
+import { type PoolOptions, withPool } from './pool.js';
+import { type PoolVerdict, verifyPool } from './pool-verify.js';
+import { cut, table } from './table.js';
+import { out, palette } from './terminal.js';
+import { VERSION } from './version.js';
+
+export interface PoolVerifyOptions extends PoolOptions {
+  readonly profile: ProfileName;
+  readonly json?: true;
+}
+
+/** @returns the exit code */
+export async function verifyInPool(options: PoolVerifyOptions): Promise<number> {
+  return withPool(options, async (access) => {
+    const vms = verifyPool(access, options.profile);
+    const drift = vms.filter((one) => one.state === 'drift').length;
+    if (options.json)
+      out(JSON.stringify({ command: 'verify', version: VERSION, host: access.told.name, vms, drift, notes: access.host.notes }, null, 2));
+    else out(verifyText(access.told.name, vms, drift, access.host.notes).join('\n'));
+    return drift === 0 ? EXIT.ok : EXIT.no;
+  });
+}
+
+function verifyText(host: string, vms: readonly PoolVerdict[], drift: number, notes: readonly string[]): string[] {
+  const colour = palette();
+  const words = { ok: colour.good('ok'), drift: colour.bad('DRIFT'), unknown: colour.dim('unknown') };
+  const unknown = vms.filter((one) => one.state === 'unknown').length;
+  const rows = vms.map(({ vm, asked, nodes, state, why }) => [
+    cut(vm, 24),
+    cut(asked, 24),
+    nodes === null ? '-' : formatList(nodes) || 'none',
+    words[state],
+    why,
+  ]);
+  return [
+    ...table([['VM', 'asked', 'memory on', '', ''].map(colour.bold), ...rows]),
+    '',
+    `${host}: ${vms.length} VM${vms.length === 1 ? '' : 's'} running, ${drift} with drift${unknown === 0 ? '' : `, ${unknown} of which nothing is told`}.`,
+    ...notes.map((note) => `note: ${note}`),
+  ];
+}
