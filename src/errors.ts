@@ -40,12 +40,18 @@ export function errnoName(code: number): Errno | undefined {
   return NAME_OF.get(Math.abs(code));
 }
 
+const WANTS_STACKS = process.env.XENNUMA_DEBUG === '1';
+
 /** A failed call to Xen or XenStore: `xc_vcpu_setaffinity(domid 3): [22] Invalid argument`. */
 export class XenError extends Error {
   readonly errno: Errno;
   readonly call: string;
   constructor(errno: Errno, call: string, detail?: string) {
+    // An answer, not a fault: one in ten calls of a VM start gets one (keys that are absent), and a stack costs seven times the rest.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = WANTS_STACKS ? stackTraceLimit : 0;
     super(`${call}: [${ERRNO[errno]}] ${errno}${detail === undefined ? '' : `: ${detail}`}`);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'XenError';
     this.errno = errno;
     this.call = call;

@@ -72,7 +72,11 @@ export function takeXenPages(xen: Hypervisor, domain: Domain, pages: number): nu
   const request = { order: 0, node: NUMA_NO_NODE, exact: false, zoneHigh: ZONE_MAX, coveredByClaim: false };
   const allocator = new ExtentAllocator(xen.heap, xen.onlineNodes, domain, request, pages, domain.xenPages);
   let taken = 0;
-  while (taken < pages && allocator.next() >= 0) taken++;
+  for (;;) {
+    taken += allocator.nextRounds(pages - taken);
+    if (taken === pages || allocator.next() < 0) break;
+    taken++;
+  }
   allocator.close();
   return taken;
 }

@@ -85,6 +85,42 @@ export class ExtentAllocator {
     return node;
   }
 
+  /**
+   * As many calls of `next` as go once or more around the nodes of the affinity and leave the cursor where it is, at once: while every
+   * node that has any memory has an open block and no claim is in the way, each round takes one extent of each. 0 when that is not so.
+   * @returns extents taken, at most `most`
+   */
+  nextRounds(most: number): number {
+    const { node: asked, order } = this.#request;
+    const cursor = this.#domain.lastAllocNode;
+    if (asked !== NUMA_NO_NODE || !this.#mask.has(cursor) || this.#exhausted[cursor] === 1) return 0;
+    // From the node that is next in line: most often it is the one that has no open block.
+    let nodes = 0;
+    let each = most;
+    let node = cursor;
+    do {
+      node = this.#mask.cycle(node);
+      if (this.#exhausted[node] === 1) continue;
+      nodes++;
+      each = Math.min(each, this.#chunks[node]?.left ?? 0);
+      if (each === 0 || (this.#heap.perNodeClaims && this.#heap.outstandingOnNode[node]! > 0)) return 0;
+    } while (node !== cursor);
+    const unclaimed = (this.#totalFree - this.#heap.outstandingPages) / 2 ** order;
+    const rounds = Math.min(each, Math.floor(Math.min(most, unclaimed) / nodes));
+    if (rounds <= 0) return 0;
+    do {
+      node = this.#mask.cycle(node);
+      const chunk = this.#chunks[node];
+      if (this.#exhausted[node] === 1 || chunk === undefined) continue;
+      chunk.top -= rounds * this.#sizePages;
+      chunk.left -= rounds;
+    } while (node !== cursor);
+    const extents = rounds * nodes;
+    this.#remaining -= extents;
+    this.#totalFree -= extents * this.#sizePages;
+    return extents;
+  }
+
   /** The extent of the last `next` is given back (its domain may not have it); the cursor stays moved. */
   undo(node: number): void {
     const chunk = this.#chunks[node]!;
