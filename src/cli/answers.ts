@@ -1,8 +1,10 @@
 // What --json prints, as schemas: schemas/*.schema.json are made from these, and a test holds real output against them. At run time
 // only the types are used. Box of the chart: none.
 import * as z from 'zod';
+import { DRIFTS, type DriftCode } from '../host/drift.js';
 import { POLICIES, PROFILES } from '../xenopsd/toolstack.js';
 
+const DRIFT_CODES = Object.keys(DRIFTS) as [DriftCode, ...DriftCode[]];
 const count = z.int().nonnegative();
 const distance = z
   .union([z.number(), z.literal('unreachable'), z.null()])
@@ -161,7 +163,61 @@ export const doctorSchema = z.strictObject({
   ),
 });
 
+const askedMasks = z
+  .array(z.string().nullable())
+  .describe('As hard: one entry for all vCPUs, or one for each; null = nothing is known of that vCPU');
+
+export const verifySchema = z.strictObject({
+  command: z.literal('verify'),
+  version: z.string(),
+  host: z.string(),
+  hypervisor: z.string(),
+  domains: z.array(
+    z.strictObject({
+      domid: count,
+      name: z.string(),
+      asked: z
+        .strictObject({
+          source: z.string().describe('Where it was found'),
+          hard: z.union([askedMasks, z.literal('all'), z.literal('placed'), z.null()]).describe('null = not known'),
+          soft: askedMasks.nullable().describe('null = left to the placement, or not known'),
+        })
+        .nullable()
+        .describe('What was asked for when the domain was made; null = nobody told'),
+      hard: masks,
+      soft: masks,
+      nodeAffinity: z.array(count),
+      pagesByNode: z.array(count).describe('4 KiB pages, index = node'),
+      drifts: z.array(z.strictObject({ code: z.enum(DRIFT_CODES), text: z.string() })),
+    }),
+  ),
+  drifted: count.describe('Domains with at least one drift'),
+  notes: z.array(z.string()),
+});
+
+export const placeSchema = z.strictObject({
+  command: z.literal('place'),
+  version: z.string(),
+  ...{ profile: settings.profile, policy: settings.policy },
+  dryRun: z.boolean(),
+  domains: z.array(
+    z.strictObject({
+      domid: count,
+      name: z.string(),
+      verdict: z
+        .enum(['memory', 'planner', 'kept', 'none'])
+        .describe('memory: nodes of its memory; planner: what the policy chooses; kept: right already; none: nothing to set'),
+      reason: z.string(),
+      nodes: z.array(count),
+      before: z.strictObject({ soft: masks, nodeAffinity: z.array(count), remotePages: count, meanDistance: distance }),
+      after: z.strictObject({ soft: masks, nodeAffinity: z.array(count), remotePages: count, meanDistance: distance }),
+    }),
+  ),
+});
+
 export type DoctorAnswer = z.output<typeof doctorSchema>;
+export type VerifyAnswer = z.output<typeof verifySchema>;
+export type PlaceAnswer = z.output<typeof placeSchema>;
 export type VmAnswer = z.output<typeof vmSchema>;
 export type HostAnswer = z.output<typeof hostSchema>;
 export type TotalsAnswer = z.output<typeof totalsSchema>;
@@ -178,6 +234,8 @@ const ANSWERS = {
   compare: compareSchema,
   explain: explainSchema,
   doctor: doctorSchema,
+  verify: verifySchema,
+  place: placeSchema,
 };
 
 /** JSON Schemas (2020-12) of what --json prints, by command. */

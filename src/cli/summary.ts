@@ -61,7 +61,7 @@ function totalsOf(figures: HostFigures): Omit<TotalsAnswer, 'running' | 'failed'
   };
 }
 
-function hostAnswer(map: HostMap): HostAnswer {
+export function hostAnswer(map: HostMap): HostAnswer {
   return {
     name: map.name,
     hypervisor: map.hypervisor,

@@ -69,6 +69,24 @@ export class FileMetadata implements MetadataStore {
     return new FileMetadata(path, await lock(path));
   }
 
+  /**
+   * What another process keeps there, or kept: nothing is taken, made or tidied up. [] when there is no such folder.
+   * @throws InputError when it cannot be read
+   */
+  static async read(folder: string): Promise<readonly VmMetadata[]> {
+    const path = resolve(folder);
+    const reader = new FileMetadata(path, async () => {});
+    let names: string[];
+    try {
+      names = await readdir(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw unusable(path, error);
+    }
+    const found = await Promise.all(names.filter((name) => name.endsWith('.json')).map((name) => reader.#read(join(path, name))));
+    return found.sort((a, b) => a.position - b.position).map(({ vm }) => vm);
+  }
+
   async load(): Promise<readonly VmMetadata[]> {
     const found: { position: number; vm: VmMetadata }[] = [];
     for (const name of await readdir(this.#folder)) {

@@ -1,0 +1,71 @@
+// What was asked for a domain, from each place where a toolstack leaves it.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { FileMetadata } from '../xenopsd/file-metadata.js';
+import { machine, masked, toolstackOn, vm } from '../xenopsd/testing.js';
+import { askedOfLibxl, askedOfSpec, findAsked } from './asked.js';
+import { liveMap } from './live-map.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'xennuma-asked-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const UUID = 'fafc3ba4-0406-4d92-80b9-378218701e98';
+const SPEC = { source: 'test', pcpus: 8, hardPlaced: false };
+
+test('of a VM: mask by vCPU, cpus= and cpus_soft= of xl, nothing, or a mask that xapi ignores', () => {
+  expect(askedOfSpec(masked('a', 3, 100, '1,2;3'), SPEC)).toEqual({ source: 'test', hard: [[1, 2], [3], [1, 2]], soft: null });
+  expect(askedOfSpec(vm('a', 2, 100, { xlHardCpus: [[4], [5]], xlSoftCpus: [[4, 5]] }), SPEC)).toEqual({
+    ...{ source: 'test', hard: [[4], [5]] },
+    soft: [
+      [4, 5],
+      [4, 5],
+    ],
+  });
+  expect(askedOfSpec(vm('a', 1, 100), SPEC)).toEqual({ source: 'test', hard: 'all', soft: null });
+  expect(askedOfSpec(vm('a', 1, 100), { ...SPEC, hardPlaced: true }).hard).toBe('placed');
+  expect(askedOfSpec(masked('a', 1, 100, '1, 2'), SPEC)).toMatchObject({
+    hard: 'all',
+    ignoredMask: { mask: '1, 2', reason: 'white space' },
+  });
+});
+
+test("of libxl's file: lists by vCPU, with the zero byte at its end", async () => {
+  const file = join(folder, `userdata-d.7.${UUID}.libxl-json`);
+  writeFileSync(
+    file,
+    `${JSON.stringify({ b_info: { vcpu_hard_affinity: [[2, 3], [4]], vcpu_soft_affinity: [[2], [2]], max_vcpus: 2 }, c_info: {} })}\n\0`,
+  );
+  expect(await askedOfLibxl(folder, 7, UUID)).toEqual({ source: "libxl's userdata", hard: [[2, 3], [4]], soft: [[2], [2]] });
+  writeFileSync(file, JSON.stringify({ b_info: { max_vcpus: 2 } }));
+  expect(await askedOfLibxl(folder, 7, UUID)).toEqual({ source: "libxl's userdata", hard: 'all', soft: null });
+  expect(await askedOfLibxl(folder, 8, UUID)).toBeNull();
+  writeFileSync(file, '{ "b_info": { "vcpu_hard_affinity": [["two"]] } }');
+  await expect(askedOfLibxl(folder, 7, UUID)).rejects.toThrow('expected what libxl keeps of a domain, got b_info.vcpu_hard_affinity.0.0');
+  writeFileSync(file, '{');
+  await expect(askedOfLibxl(folder, 7, UUID)).rejects.toThrow('expected what libxl keeps of a domain');
+});
+
+test("of a host: xennuma's state, then XenStore, found again by uuid; nobody tells of Domain-0", async () => {
+  const state = join(folder, 'state');
+  const metadata = await FileMetadata.open(state);
+  const toolstack = await toolstackOn(machine([2048, 2048], 4), { metadata });
+  for (const spec of [masked('masked', 2, 100, '1'), vm('plain', 1, 100)]) {
+    toolstack.add(spec);
+    await toolstack.start(spec.name);
+  }
+  const live = await liveMap(toolstack.doors, { memory: true });
+  // While the other process still owns the folder.
+  const kept = await FileMetadata.read(state);
+  const asked = await findAsked(live, { xs: toolstack.doors.xs, metadata: kept, libxlFolder: folder });
+  await metadata.close();
+  expect([...asked.keys()]).toEqual([1, 2]);
+  expect(asked.get(1)).toEqual({ source: "xennuma's state", hard: [[1], [1]], soft: null });
+  expect(asked.get(2)).toEqual({ source: 'XenStore', hard: [[0, 1, 2, 3, 4, 5, 6, 7]], soft: null });
+  const strangers = await findAsked(live, { xs: toolstack.doors.xs, metadata: [], libxlFolder: folder });
+  expect(strangers.get(1)).toEqual({ source: 'XenStore', hard: [[1], [1]], soft: null });
+});
+
+test('a state folder that is not there holds no VMs', async () => {
+  expect(await FileMetadata.read(join(folder, 'nothing'))).toEqual([]);
+});

@@ -1,0 +1,119 @@
+// What was asked for a domain when it was made, as its toolstack has left it: xennuma's own state, the keys of xenopsd in XenStore, or the
+// JSON that libxl keeps. Reads only. Boxes of the chart: is_xe_vCPUparams_mask_set?, set_hard_affinity.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { InputError } from '../errors.js';
+import type { Asked } from '../host/drift.js';
+import type { VmSpec } from '../host/vm.js';
+import { masksOfVcpus, parseVmMask } from '../xenopsd/mask.js';
+import type { VmMetadata } from '../xenopsd/metadata.js';
+import type { XenstoreConnection } from '../xenstore/connection.js';
+import { type LiveMap, readKey } from './live-map.js';
+
+/** libxl__userdata_path (tools/libs/light/libxl_dom.c): one file a domain, "d" for the lifetime of the domain. */
+export const LIBXL_FOLDER = '/var/lib/xen';
+const LIBXL_MOST_BYTES = 16 * 2 ** 20;
+
+/** A bitmap of libxl in JSON: the numbers of its bits. */
+const bitmap = z.array(z.int().min(0));
+const libxlSchema = z.object({
+  b_info: z.object({ vcpu_hard_affinity: z.array(bitmap).optional(), vcpu_soft_affinity: z.array(bitmap).optional() }),
+});
+
+export interface AskedSources {
+  readonly xs: XenstoreConnection;
+  /** xennuma's own, of any process. */
+  readonly metadata: readonly VmMetadata[];
+  readonly libxlFolder: string;
+}
+
+/**
+ * By domid; domains of which nobody tells are not in it. xennuma's own state speaks for a domain that carries its uuid, xenopsd's keys for
+ * the masks that a build had, libxl's file for what xl was told.
+ * @throws InputError for a file of libxl that is damaged
+ */
+export async function findAsked({ map, uuids }: LiveMap, sources: AskedSources): Promise<Map<number, Asked>> {
+  const ours = new Map(sources.metadata.map((vm) => [vm.uuid, vm]));
+  const found = new Map<number, Asked>();
+  for (const { domid, vcpus } of map.domains) {
+    const uuid = uuids.get(domid) ?? '';
+    const own = ours.get(uuid);
+    const fromSpec =
+      own === undefined ? null : askedOfSpec(own.spec, { source: "xennuma's state", pcpus: map.cpus.length, hardPlaced: true });
+    const saysMore = fromSpec !== null && fromSpec.hard !== 'placed';
+    const asked =
+      (saysMore ? fromSpec : null) ??
+      withIgnored(await askedInXenstore(sources.xs, domid, vcpus.length), fromSpec) ??
+      fromSpec ??
+      (await askedOfLibxl(sources.libxlFolder, domid, uuid));
+    if (asked !== null) found.set(domid, asked);
+  }
+  return found;
+}
+
+function withIgnored(asked: Asked | null, spec: Asked | null): Asked | null {
+  return asked === null || spec?.ignoredMask === undefined ? asked : { ...asked, ignoredMask: spec.ignoredMask };
+}
+
+/**
+ * A VM as its owner describes it. `hardPlaced`: its placement may have set hard affinity by itself. A mask of xapi wins over `cpus=` of xl: a
+ * VM has one or the other.
+ */
+export function askedOfSpec(
+  spec: VmSpec,
+  { source, pcpus, hardPlaced }: { readonly source: string; readonly pcpus: number; readonly hardPlaced: boolean },
+): Asked {
+  const { mask } = spec.vcpusParams;
+  const parsed = parseVmMask(mask);
+  const lists = (given: readonly (readonly number[])[]) => Array.from({ length: spec.vcpusMax }, (_, vcpu) => given[vcpu] ?? given.at(-1)!);
+  const nothing = hardPlaced ? 'placed' : 'all';
+  const hard =
+    parsed.masks.length > 0
+      ? masksOfVcpus(parsed.masks, spec.vcpusMax, pcpus)
+      : spec.xlHardCpus !== undefined && spec.xlHardCpus.length > 0
+        ? lists(spec.xlHardCpus)
+        : nothing;
+  return {
+    source,
+    hard,
+    soft: spec.xlSoftCpus === undefined || spec.xlSoftCpus.length === 0 ? null : lists(spec.xlSoftCpus),
+    ...(mask !== undefined && parsed.ignored !== null ? { ignoredMask: { mask, reason: parsed.ignored } } : {}),
+  };
+}
+
+/** platform/vcpu/N/affinity: character j is '1' for pCPU j (xenopsd up to 25.20). null = no such keys. */
+async function askedInXenstore(xs: XenstoreConnection, domid: number, vcpus: number): Promise<Asked | null> {
+  const masks = await Promise.all(
+    Array.from({ length: vcpus }, async (_, vcpu) => {
+      const text = await readKey(xs, `/local/domain/${domid}/platform/vcpu/${vcpu}/affinity`);
+      return text === undefined || !/^[01]+$/.test(text) ? null : [...text].flatMap((bit, cpu) => (bit === '1' ? [cpu] : []));
+    }),
+  );
+  return masks.every((mask) => mask === null) ? null : { source: 'XenStore', hard: masks, soft: null };
+}
+
+/** What xl was told for a domain; null = it is not libxl's, or we may not look. */
+export async function askedOfLibxl(folder: string, domid: number, uuid: string): Promise<Asked | null> {
+  const file = join(folder, `userdata-d.${domid}.${uuid}.libxl-json`);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch {
+    return null;
+  }
+  const damaged = (why: string) =>
+    new InputError(`expected what libxl keeps of a domain, got ${why}`, { file }, 'is the domain still there?');
+  if (text.length > LIBXL_MOST_BYTES) throw damaged(`${text.length} characters`);
+  let content: unknown;
+  try {
+    // libxl ends it with a zero byte.
+    content = JSON.parse(text.replace(/\0+$/, ''));
+  } catch (error) {
+    throw damaged(error instanceof Error ? error.message : String(error));
+  }
+  const parsed = libxlSchema.safeParse(content);
+  if (!parsed.success) throw damaged(`${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`);
+  const { vcpu_hard_affinity: hard = [], vcpu_soft_affinity: soft = [] } = parsed.data.b_info;
+  return { source: "libxl's userdata", hard: hard.length === 0 ? 'all' : hard, soft: soft.length === 0 ? null : soft };
+}

@@ -1,0 +1,87 @@
+// Which nodes a running domain is given, and that setting them is all or nothing.
+import { expect, test } from 'vitest';
+import { XenError } from '../errors.js';
+import type { VmSpec } from '../host/vm.js';
+import { profileOf } from '../xenopsd/profiles.js';
+import { machine, masked, toolstackOn, vm } from '../xenopsd/testing.js';
+import { applyPlace, choosePlace } from './place-running.js';
+
+const SEED = profileOf('xapi-25.6');
+
+async function running(specs: readonly VmSpec[], freeMib = [4096, 4096, 4096]) {
+  const toolstack = await toolstackOn(machine(freeMib, 4), { policy: 'best_effort' });
+  for (const spec of specs) {
+    toolstack.add(spec);
+    expect((await toolstack.start(spec.name)).failure).toBeNull();
+  }
+  const choose = (name: string, profile = SEED) => {
+    const map = toolstack.snapshot();
+    return choosePlace(map, map.domains.find((domain) => domain.name === name)!, profile, 'best_effort');
+  };
+  return { toolstack, choose, xc: toolstack.doors.xc };
+}
+
+test('the nodes of its memory, when its soft affinity was lost', async () => {
+  const { toolstack, choose, xc } = await running([vm('a', 2, 1000), vm('b', 2, 1000)]);
+  await toolstack.pin('b', 'all', { soft: Array.from({ length: 12 }, (_, cpu) => cpu) });
+  const choice = choose('b');
+  expect(choice).toMatchObject({ verdict: 'memory', nodes: [1], cpus: [4, 5, 6, 7], reason: 'its memory lies on node 1' });
+  expect(choice.before.meanDistance).toBeGreaterThan(choice.after.meanDistance as number);
+  expect(choice.after).toMatchObject({ remotePages: 0, meanDistance: 10 });
+  applyPlace(xc, choice);
+  for (const vcpu of [0, 1]) expect(xc.vcpuGetAffinity(2, vcpu).soft).toEqual([4, 5, 6, 7]);
+  // As foretold: the node affinity follows, and the memory has not moved.
+  expect(xc.domainNodeGetAffinity(2)).toEqual(choice.nodeAffinityAfter);
+  expect(choose('b')).toMatchObject({ verdict: 'kept', nodes: [1] });
+});
+
+test('the planner chooses when the memory is on all nodes', async () => {
+  const { toolstack, choose } = await running([vm('a', 2, 1000)]);
+  toolstack.setPolicy('any');
+  toolstack.add(vm('spread', 2, 900));
+  await toolstack.start('spread');
+  expect(choose('spread')).toMatchObject({
+    verdict: 'planner',
+    reason: 'its memory lies on all nodes; best_effort chooses node 0',
+    nodes: [0],
+  });
+});
+
+test('the planner chooses when the nodes of the memory have too few CPUs', async () => {
+  const { toolstack, choose } = await running([]);
+  toolstack.setPolicy('any');
+  toolstack.add(masked('wide', 6, 1000, '0,1'));
+  await toolstack.start('wide');
+  const all = Array.from({ length: 12 }, (_, cpu) => cpu);
+  await toolstack.pin('wide', 'all', { hard: all });
+  const choice = choose('wide');
+  expect(choice.reason).toBe('node 0 with its memory has 4 CPUs for 6 vCPUs; best_effort chooses nodes 0-1');
+  expect(choice).toMatchObject({ verdict: 'planner', nodes: [0, 1] });
+  // A profile that sets nothing for several nodes leaves it alone.
+  expect(choose('wide', profileOf('xapi-26.3'))).toMatchObject({ verdict: 'none', nodes: [] });
+});
+
+test('hard affinity stops it, as at a start', async () => {
+  const { choose } = await running([masked('pinned', 2, 500, '4,5')]);
+  expect(choose('pinned')).toMatchObject({
+    verdict: 'none',
+    reason: 'its hard affinity is set, and best_effort places no such VM',
+    cpus: [],
+  });
+});
+
+test('a call that fails half way is taken back', async () => {
+  const { toolstack, choose, xc } = await running([vm('a', 3, 1000)]);
+  const all = Array.from({ length: 12 }, (_, cpu) => cpu);
+  await toolstack.pin('a', 'all', { soft: all });
+  const choice = choose('a');
+  const failing = {
+    ...xc,
+    vcpuSetAffinity: (...args: Parameters<typeof xc.vcpuSetAffinity>) => {
+      if (args[1] === 2) throw new XenError('EBUSY', 'xc_vcpu_setaffinity');
+      return xc.vcpuSetAffinity(...args);
+    },
+  };
+  expect(() => applyPlace(failing, choice)).toThrow('EBUSY');
+  for (const vcpu of [0, 1, 2]) expect(xc.vcpuGetAffinity(1, vcpu).soft).toEqual(all);
+});

@@ -1,0 +1,148 @@
+// Soft affinity for a domain that runs: the nodes where its memory lies where the policy allows them, else what the planner would choose if
+// the domain started now. Memory stays where it is. Box of the chart: numa_placement.
+import { formatList } from '../cpuset/bitset.js';
+import { XenError } from '../errors.js';
+import { automaticNodeAffinity, nodeWords } from '../host/drift.js';
+import { type DomainFigures, domainFigures, holdingNodes, PAGE_BYTES, reachFinder } from '../host/figures.js';
+import type { HostMap, MapDomain } from '../host/host-map.js';
+import { bestEffort } from '../planner/best-effort.js';
+import type { PlacementRequest, PlannerHost } from '../planner/policy.js';
+import { vcpusOnNodes, xlPlacement } from '../planner/xl-placement.js';
+import type { Xenctrl } from '../xenctrl/xenctrl.js';
+import { effectivePolicy, type Profile } from '../xenopsd/profiles.js';
+import type { PolicyName } from '../xenopsd/toolstack.js';
+
+/** A node with less of a domain's memory than this share draws no vCPUs to it. */
+const SHARE_THAT_COUNTS = 0.05;
+const INVALID_NODE = 0xffffffff;
+
+export interface Choice {
+  readonly domain: MapDomain;
+  /** memory: where its memory lies; planner: what the policy chooses; kept: it is so already; none: nothing is to be set. */
+  readonly verdict: 'memory' | 'planner' | 'kept' | 'none';
+  /** A clause. */
+  readonly reason: string;
+  /** [] with verdict none. */
+  readonly nodes: readonly number[];
+  /** Soft affinity of every vCPU; [] with verdict none. */
+  readonly cpus: readonly number[];
+  readonly before: DomainFigures;
+  readonly after: DomainFigures;
+  /** Node affinity afterwards, as far as it follows the vCPUs. */
+  readonly nodeAffinityAfter: readonly number[];
+}
+
+/**
+ * @param policy one that sets soft affinity in that profile
+ * @throws InputError for a policy that the profile has not
+ */
+export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, policy: PolicyName): Choice {
+  const { name, placement } = effectivePolicy(profile, policy);
+  const before = domainFigures(map, domain);
+  const nothing = (reason: string): Choice => ({
+    ...{ domain, verdict: 'none', reason, nodes: [], cpus: [], before, after: before },
+    nodeAffinityAfter: domain.nodeAffinity,
+  });
+  if (domain.vcpus.length === 0) return nothing('it has no vCPUs');
+  const reachOf = reachFinder(map);
+  if (domain.vcpus.some(({ hard, soft }) => !reachOf(hard, soft, domain.pool).anywhere)) {
+    return nothing(`its hard affinity is set, and ${name} places no such VM`);
+  }
+  const total = before.totalPages;
+  if (total === 0) return nothing('nothing is known of its memory');
+  const host = plannerHost(map, domain.pool);
+  const count = (nodes: readonly number[]) => nodes.reduce((sum, node) => sum + host.cpuToNode.filter((one) => one === node).length, 0);
+  const wide = domain.vcpus.length;
+  const held = holdingNodes(domain.pages).filter((node) => domain.pages[node]! >= total * SHARE_THAT_COUNTS);
+  const everywhere = new Set(host.cpuToNode.filter((node) => node !== INVALID_NODE));
+  const several = profile.multiNodePlanSetsNothing && held.length > 1;
+  const why = several
+    ? `${profile.name} sets nothing for more than one node`
+    : held.some((node) => !everywhere.has(node))
+      ? `its memory lies on ${nodeWords(held)}, not all of which have CPUs for it`
+      : count(held) < wide
+        ? `${nodeWords(held)} with its memory has ${count(held)} CPUs for ${wide} vCPUs`
+        : everywhere.size > 1 && held.length === everywhere.size
+          ? 'its memory lies on all nodes'
+          : null;
+  if (why === null) return chosen('memory', held, `its memory lies on ${nodeWords(held)}`);
+  const plan = planFor(map, domain, profile, host, placement.cores === 'vcpus');
+  if (plan === null) return nothing(`${why}, and ${name} finds no nodes for it`);
+  if (profile.multiNodePlanSetsNothing && plan.length > 1) return nothing(`${why}, and ${name} would need ${nodeWords(plan)}`);
+  return chosen('planner', plan, `${why}; ${name} chooses ${nodeWords(plan)}`);
+
+  function chosen(verdict: 'memory' | 'planner', nodes: readonly number[], reason: string): Choice {
+    const cpus = host.cpuToNode.flatMap((node, cpu) => (nodes.includes(node) ? [cpu] : []));
+    const placed = { ...domain, vcpus: domain.vcpus.map((vcpu) => ({ ...vcpu, soft: cpus })) };
+    const list = formatList(cpus);
+    const kept = domain.vcpus.every(({ soft }) => formatList(soft.filter((cpu) => (map.cpus[cpu] ?? null) !== null)) === list);
+    const automatic = automaticNodeAffinity(map, domain);
+    const real = domain.nodeAffinity.filter((node) => node < map.nodes.length);
+    const follows = automatic !== null && formatList(automatic) === formatList(real);
+    return {
+      domain,
+      verdict: kept ? 'kept' : verdict,
+      reason,
+      nodes,
+      cpus,
+      before,
+      after: domainFigures(map, placed),
+      nodeAffinityAfter: follows ? automaticNodeAffinity(map, placed)! : real,
+    };
+  }
+}
+
+/** The planner's nodes if the domain's memory were free again and it started now; null when it finds none. */
+function planFor(map: HostMap, domain: MapDomain, profile: Profile, host: PlannerHost, cores: boolean): readonly number[] | null {
+  const policy = profile.toolstack === 'libxl' ? xlPlacement() : bestEffort(profile.name, profile.planner);
+  const others = map.domains.filter(({ domid }) => domid !== domain.domid);
+  const pool = map.cpus.flatMap((cpu) => (cpu !== null && cpu.pool === domain.pool ? [cpu.id] : []));
+  const request: PlacementRequest = {
+    vcpus: domain.vcpus.length,
+    cores: cores ? domain.vcpus.length : 0,
+    memoryBytes: domain.pages.reduce((sum, pages) => sum + pages, 0) * PAGE_BYTES,
+    freeBytes: map.nodes.map(({ freePages }, node) => (freePages + (domain.pages[node] ?? 0)) * PAGE_BYTES),
+    claimedBytes: map.nodes.map(({ claimedPages }) => claimedPages * PAGE_BYTES),
+    vcpusOnNode: vcpusOnNodes(
+      host,
+      others.map(({ vcpus, nodeAffinity, pool: id }) => ({
+        hard: vcpus.map(({ hard }) => hard),
+        nodeAffinity,
+        poolCpus: map.cpus.flatMap((cpu) => (cpu !== null && cpu.pool === id ? [cpu.id] : [])),
+      })),
+    ),
+    suitableCpus: pool,
+  };
+  return policy.prepare(host)?.plan(request)?.nodes ?? null;
+}
+
+/** CPUs that the domain's pool has online. */
+function plannerHost(map: HostMap, pool: number): PlannerHost {
+  const usable = map.cpus.map((cpu) => (cpu?.online === true && cpu.pool === pool ? cpu : null));
+  return {
+    distances: map.distances,
+    cpuToNode: usable.map((cpu) => cpu?.node ?? INVALID_NODE),
+    nodeCores: map.nodes.map(({ id }) => new Set(usable.flatMap((cpu) => (cpu?.node === id ? [cpu.core] : []))).size),
+  };
+}
+
+/**
+ * Sets it on every vCPU, or on none: what a failing call leaves is put back.
+ * @throws XenError as Xen refused
+ */
+export function applyPlace(xc: Xenctrl, { domain, cpus }: Choice): void {
+  const done: { id: number; soft: number[] }[] = [];
+  try {
+    for (const { id } of domain.vcpus) {
+      const { soft } = xc.vcpuGetAffinity(domain.domid, id);
+      xc.vcpuSetAffinity(domain.domid, id, { soft: cpus });
+      done.push({ id, soft });
+    }
+  } catch (error) {
+    // The domain may be gone by now: then there is nothing to put back.
+    if (error instanceof XenError && xc.domainInfo(domain.domid) !== null) {
+      for (const { id, soft } of done) xc.vcpuSetAffinity(domain.domid, id, { soft });
+    }
+    throw error;
+  }
+}

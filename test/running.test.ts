@@ -1,0 +1,80 @@
+// verify and place as users start them, on the embedded host and where there is no Xen.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import type { PlaceAnswer, VerifyAnswer } from '../src/cli/answers.js';
+import { root, xennuma } from './xennuma.js';
+
+const DRIFT = ['--scenario', 'examples/scenarios/drift.yaml'];
+const noXen = !existsSync('/dev/xen/privcmd') && !existsSync('/proc/xen/privcmd');
+
+function shipped(name: string): z.ZodType {
+  return z.fromJSONSchema(JSON.parse(readFileSync(join(root, 'schemas', `${name}.schema.json`), 'utf8')));
+}
+
+describe('verify', () => {
+  it('names each drift and exits with 1', () => {
+    const { code, out, err } = xennuma(['verify', ...DRIFT, '--json']);
+    expect({ code, err }).toEqual({ code: 1, err: '' });
+    const answer = shipped('verify').parse(JSON.parse(out)) as VerifyAnswer;
+    const codes = Object.fromEntries(answer.domains.map(({ name, drifts }) => [name, drifts.map((one) => one.code)]));
+    expect(codes).toEqual({
+      web: ['hard-differs', 'soft-ignored', 'memory-outside-node-affinity', 'memory-unreachable'],
+      db: ['hard-differs'],
+      mail: ['memory-outside-node-affinity', 'node-affinity-by-hand'],
+      quiet: [],
+    });
+    expect(answer.drifted).toBe(3);
+  });
+
+  it('of a domain that is as asked: 0', () => {
+    const { code, out } = xennuma(['verify', 'quiet', ...DRIFT]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^quiet .* ok$/m);
+    expect(out).toMatch(/^1 domain, no drift\.$/m);
+  });
+
+  it('of a domain that is not there: 2, and the names of those that are', () => {
+    const { code, err } = xennuma(['verify', 'wbe', ...DRIFT]);
+    expect(code).toBe(2);
+    expect(err).toBe("xennuma: there is no domain 'wbe'; the domains are web, db, mail and quiet\n");
+  });
+});
+
+describe('place', () => {
+  it('says what it would set, and why not', () => {
+    const { code, out } = xennuma(['place', 'web', 'db', ...DRIFT, '--dry-run', '--json']);
+    expect(code).toBe(1);
+    const answer = shipped('place').parse(JSON.parse(out)) as PlaceAnswer;
+    expect(answer.domains.map(({ name, verdict }) => [name, verdict])).toEqual([
+      ['web', 'none'],
+      ['db', 'kept'],
+    ]);
+  });
+
+  it('sets the nodes of the memory, and says that memory does not move', () => {
+    const { code, out } = xennuma(['place', 'lost', '--scenario', 'examples/scenarios/lost-affinity.yaml']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^ {2}soft affinity {2}all -> node 0$/m);
+    expect(out).toContain('Memory does not move');
+  });
+});
+
+describe.runIf(noXen)('where there is no Xen', () => {
+  it.each(['show --on xen', 'plan --on xen --vms examples/vms/dozen.yaml', 'verify', 'place web'])(
+    '%s exits with 3 and says what is missing',
+    (line) => {
+      const { code, out, err } = xennuma(line.split(' '));
+      expect({ code, out }).toEqual({ code: 3, out: '' });
+      expect(err).toMatch(/^xennuma: there is no Xen here: .*; run it in the control domain of a Xen host/);
+      expect(err.trim().split('\n')).toHaveLength(1);
+    },
+  );
+});
+
+it('a host of its own beside the running one is refused', () => {
+  const { code, err } = xennuma(['show', '--on', 'xen', '--host', 'examples/hosts/two-nodes.yaml']);
+  expect(code).toBe(2);
+  expect(err).toBe('xennuma: expected --on or --host, got both; leave one of them out\n');
+});
