@@ -101,13 +101,17 @@ export class Database {
     return this.#byUuid.get(`${type}/${uuid}`)?.ref ?? null;
   }
 
-  /** Nothing happens when the fields have these values already. @throws XapiError HANDLE_INVALID */
-  update(type: string, ref: string, changes: Readonly<Record<string, Wire>>): void {
+  /**
+   * Nothing happens when the fields have these values already.
+   * @param keep false for what the next start finds out anew: it is told to watchers, and not written
+   * @throws XapiError HANDLE_INVALID
+   */
+  update(type: string, ref: string, changes: Readonly<Record<string, Wire>>, keep = true): void {
     const object = this.#object(type, ref);
     const old = object.record!;
     if (Object.entries(changes).every(([name, value]) => old[name] === value)) return;
     object.record = freeze(Object.assign(newStruct(), old, changes));
-    this.#touch(object);
+    this.#touch(object, keep);
   }
 
   /** A change of nothing, which event.from tells of. @throws XapiError HANDLE_INVALID */
@@ -181,11 +185,11 @@ export class Database {
     return object;
   }
 
-  #touch(object: StoredObject): void {
+  #touch(object: StoredObject, keep = true): void {
     object.modified = ++this.#generation;
     this.#unlink(object);
     this.#link(object);
-    if (classOf(object.type).kept) this.#dirty.set(object.ref, object);
+    if (keep && classOf(object.type).kept) this.#dirty.set(object.ref, object);
     if (this.#listeners.size > 0) for (const listener of this.#listeners) listener();
   }
 

@@ -56,7 +56,7 @@ export function updateMemory(database: Database, toolstack: Toolstack, { host, m
   const resident = [...database.records('VM')].filter(([, vm]) => vm.resident_on === host).map(([ref]) => ref);
   const before = database.get('host', host).resident_VMs as readonly string[];
   if (before.length !== resident.length || before.some((ref, index) => ref !== resident[index])) {
-    database.update('host', host, { resident_VMs: resident });
+    database.update('host', host, { resident_VMs: resident }, false);
   }
 }
 
