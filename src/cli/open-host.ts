@@ -7,12 +7,17 @@ import type { Host } from '../host/model.js';
 import type { VmSpec } from '../host/vm.js';
 import { asXenSees } from '../host/xen-sees.js';
 import type { LiveMap } from '../live/live-map.js';
-import { embeddedHost } from '../xenopsd/embedded-host.js';
+import { embeddedHost, embeddedHostOn } from '../xenopsd/embedded-host.js';
 import { createToolstack } from '../xenopsd/host-toolstack.js';
 import type { HostDoors, ProfileName, Toolstack, ToolstackOptions } from '../xenopsd/toolstack.js';
 import { readInput } from './read-input.js';
 import { type UserWarning, userWarnings } from './warnings.js';
-import type { HostOptions, WorkloadOptions } from './workload-options.js';
+import type { HostOptions, WorkloadOptions, XenstoreOptions } from './workload-options.js';
+
+const EMBEDDED = 'embedded';
+
+/** What is settled of an embedded host beside its description. */
+export type EmbeddedOptions = Pick<HostOptions, 'xen' | 'scheduler'> & XenstoreOptions;
 
 export const HOST_MEND = 'give --host FILE: xl info -n, lstopo XML, numactl --hardware, or a host file (see docs/hosts-and-vms.md)';
 
@@ -30,13 +35,32 @@ export function readVms(files: readonly string[], host: Host): VmSpec[] {
   return detectAndReadVms(files.map(readInput), host);
 }
 
-/** The host behind the doors: an embedded Xen that starts as the description says, as the profile's hosts run it. */
-export function openDoors(host: Host, profile: ProfileName, options: Pick<HostOptions, 'xen' | 'scheduler'>): Promise<HostDoors> {
-  return embeddedHost(host, {
+/**
+ * The host behind the doors: an embedded Xen that starts as the description says, as the profile's hosts run it.
+ * @throws InputError when the XenStore does not answer, or belongs to another host
+ */
+export async function openDoors(host: Host, profile: ProfileName, options: EmbeddedOptions): Promise<HostDoors> {
+  const { xenstore = EMBEDDED, personality } = options;
+  const settings = {
     profile,
     ...(options.xen === undefined ? {} : { xenVersion: options.xen }),
     ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),
-  });
+  };
+  if (xenstore === EMBEDDED) return embeddedHost(host, { ...settings, ...(personality === undefined ? {} : { personality }) });
+  if (personality !== undefined) {
+    throw new InputError(
+      'expected --personality or the socket of a daemon, got both',
+      {},
+      'the daemon has its own: leave --personality out',
+    );
+  }
+  const xs = await (await import('../xenstore/client/connect.js')).connectXenstore({ path: xenstore, reconnect: false });
+  try {
+    return await embeddedHostOn(host, xs, settings);
+  } catch (error) {
+    await xs.close();
+    throw error;
+  }
 }
 
 export interface Workload {
@@ -80,15 +104,20 @@ export async function raise(
   { host, live }: Origin,
   vms: readonly VmSpec[],
   settings: ToolstackOptions,
-  options: Pick<HostOptions, 'xen' | 'scheduler'>,
+  options: EmbeddedOptions,
 ): Promise<Workload> {
   const doors =
     live === null
       ? await openDoors(host, settings.profile, options)
       : await (await import('../live/live-copy.js')).copyOfLive(live, settings.profile);
-  const toolstack = await createToolstack(doors, settings);
-  for (const vm of vms) toolstack.add(vm);
-  return { host, vms, toolstack, warnings: userWarnings(toolstack) };
+  try {
+    const toolstack = await createToolstack(doors, settings);
+    for (const vm of vms) toolstack.add(vm);
+    return { host, vms, toolstack, warnings: userWarnings(toolstack) };
+  } catch (error) {
+    await doors.xs.close();
+    throw error;
+  }
 }
 
 export function settingsOf(options: WorkloadOptions): ToolstackOptions {

@@ -4,7 +4,7 @@ import { type EventResult, runScenario } from '../scenario/run-scenario.js';
 import type { Outcome } from '../xenopsd/toolstack.js';
 import type { RunAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
-import { openScenario, type ScenarioOptions } from './scenario-input.js';
+import { type Opened, openScenario, type ScenarioOptions } from './scenario-input.js';
 import { type Summary, summarise, surprisesOf } from './summary.js';
 import { wrap } from './table.js';
 import { columns, out, type Palette, Progress, palette } from './terminal.js';
@@ -12,7 +12,7 @@ import { VERSION } from './version.js';
 import { remarks, totalsLines, vmTable } from './vm-table.js';
 import { isRemarkable, type UserWarning } from './warnings.js';
 import { cpuWords, memoryWords } from './words.js';
-import { addHostOverride, parseSeed } from './workload-options.js';
+import { addHostOverride, addXenstoreOptions, parseSeed } from './workload-options.js';
 import { FLOW_FILES, formatOf, writeFlow, writeMap } from './write-files.js';
 
 interface RunOptions extends ScenarioOptions {
@@ -25,7 +25,7 @@ export function define(command: Command, answer: (code: number) => void): void {
   command
     .description('Plays a scenario on an embedded Xen: events over time, what each led to, and the host at the end.')
     .argument('<scenario>', 'scenario file in YAML or JSON, or - for stdin');
-  addHostOverride(command)
+  addXenstoreOptions(addHostOverride(command))
     .option('--seed <number>', "another seed than the scenario's", parseSeed)
     .option('--json', 'print JSON (schemas/run.schema.json)')
     .option('--flow <file>', 'write all paths through the flowchart: .txt, .mmd or .svg')
@@ -36,6 +36,9 @@ export function define(command: Command, answer: (code: number) => void): void {
 Exit codes: 0 all went as the scenario says, 1 it did not (an expectation, or a
 failure that none foresaw), 2 bad input.
 
+With --xenstore SOCKET the keys of the VMs go to a daemon (see docs/xenstore.md),
+and those of VMs that run at the end stay there until the next run.
+
   xennuma run examples/scenarios/chart.yaml`,
     )
     .action(async (file: string, options: RunOptions) => answer(await run(file, options)));
@@ -44,7 +47,15 @@ failure that none foresaw), 2 bad input.
 async function run(file: string, options: RunOptions): Promise<number> {
   if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
   if (options.map !== undefined) formatOf(options.map, ['svg'], '--map');
-  const { scenario, workload } = await openScenario(file, options);
+  const opened = await openScenario(file, options);
+  try {
+    return await play(opened, options);
+  } finally {
+    await opened.workload.toolstack.doors.xs.close();
+  }
+}
+
+async function play({ scenario, workload }: Opened, options: RunOptions): Promise<number> {
   const colour = palette();
   const { toolstack } = workload;
   const results: EventResult[] = [];

@@ -1,6 +1,7 @@
 // The options that describe a host and its VMs, shared by plan, explain, compare and show. Box of the chart: none.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { POLICIES, type PolicyName, PROFILES, type ProfileName } from '../xenopsd/toolstack.js';
+import type { Personality } from '../xenstore/limits.js';
 
 export interface HostOptions {
   readonly host?: readonly string[];
@@ -54,6 +55,24 @@ export function parseSeed(text: string): number {
   const seed = Number(text);
   if (!/^\d{1,10}$/.test(text) || seed > 0xffffffff) throw new InvalidArgumentError('expected a whole number up to 4294967295');
   return seed;
+}
+
+/** Where the host keeps its keys. */
+export interface XenstoreOptions {
+  /** Socket of a daemon, or "embedded" (the default): in this process. */
+  readonly xenstore?: string;
+  readonly personality?: Personality;
+}
+
+export function addXenstoreOptions(command: Command): Command {
+  return command
+    .option('--xenstore <where>', "socket of a XenStore for the host's keys, or embedded", 'embedded')
+    .addOption(
+      new Option('--personality <daemon>', "what the embedded XenStore answers as (default: the profile's own)").choices([
+        'xenstored',
+        'oxenstored',
+      ]),
+    );
 }
 
 /** For a scenario, which names a host of its own. */

@@ -9,6 +9,7 @@ import type { XenstoreConnection } from '../xenstore/connection.js';
 import { createXenstore, type XenstoreDaemon } from '../xenstore/daemon.js';
 import type { Personality } from '../xenstore/limits.js';
 import { profileOf } from './profiles.js';
+import { takeStore } from './taken-store.js';
 import type { HostDoors, ProfileName } from './toolstack.js';
 
 export interface EmbeddedHostOptions {
@@ -34,19 +35,36 @@ export interface EmbeddedHost extends HostDoors {
  * @throws InputError past the limits of the project, or for a version of Xen that is not known
  */
 export async function embeddedHost(host: Host, options: EmbeddedHostOptions = {}): Promise<EmbeddedHost> {
-  const profile = profileOf(options.profile ?? 'xapi-25.6');
+  const store = createXenstore({ personality: options.personality ?? profileOf(options.profile ?? 'xapi-25.6').xenstore });
+  const { doors, inspect } = await doorsOf(host, store.connect(0), options);
+  return { ...doors, inspect, store };
+}
+
+/**
+ * The same host with its keys in a XenStore that is there already, such as a daemon's behind a socket. What an earlier embedded host left
+ * in it goes first.
+ * @throws InputError as `embeddedHost`, and when the store holds domains of a host that is not embedded
+ */
+export async function embeddedHostOn(
+  host: Host,
+  xs: XenstoreConnection,
+  options: Omit<EmbeddedHostOptions, 'personality'> = {},
+): Promise<HostDoors> {
+  await takeStore(xs);
+  return (await doorsOf(host, xs, options)).doors;
+}
+
+async function doorsOf(host: Host, xs: XenstoreConnection, options: EmbeddedHostOptions): Promise<{ doors: HostDoors; inspect: Inspect }> {
   const door = EmbeddedDoor.forHost(host, {
     ...(options.xenVersion === undefined ? {} : { version: options.xenVersion }),
     ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),
     ...(options.dom0 === undefined ? {} : { dom0: options.dom0 }),
     ...(options.numberedByXen === undefined ? {} : { numberedByXen: options.numberedByXen }),
-    perNodeClaims: profile.nodeClaim,
+    perNodeClaims: profileOf(options.profile ?? 'xapi-25.6').nodeClaim,
   });
-  const store = createXenstore({ personality: options.personality ?? profile.xenstore });
-  const xs = store.connect(0);
   await writeBootKeys(xs);
   const xc = openXenctrl(door);
-  return {
+  const doors: HostDoors = {
     kind: 'embedded',
     name: host.name,
     xc,
@@ -55,9 +73,8 @@ export async function embeddedHost(host: Host, options: EmbeddedHostOptions = {}
     // The first ports of a new domain: nobody else allocates here.
     channels: () => ({ storePort: 1, consolePort: 2 }),
     pagesByNode: door.inspect.pagesByNode,
-    inspect: door.inspect,
-    store,
   };
+  return { doors, inspect: door.inspect };
 }
 
 /** What a booted host has in XenStore before its first guest (tools/xenstore/init-xenstore-domain.c, xen-init-dom0). */

@@ -74,7 +74,7 @@ class Fuzzed {
     for (const { path, value, permissions } of this.engine.nodes()) {
       const closed = permissions.length === 1 && permissions[0]!.domid === 0 && permissions[0]!.access === 'n';
       if (!closed) open.push(path === '/' ? '/' : `${path}/`);
-      else if (!open.some((above) => path.startsWith(above))) text += `${path}=${value};`;
+      else if (!open.some((above) => above === '/' || path.startsWith(above))) text += `${path}=${value};`;
     }
     return text;
   }
@@ -97,19 +97,28 @@ class Fuzzed {
 export function fuzz({ personality, messages, seed, progress }: FuzzOptions): number {
   let done = 0;
   for (let round = 0; done < messages; round++) {
-    const storeSeed = (seed * 1_000_003 + round) >>> 0;
-    const random = randomOf(storeSeed);
-    const fuzzed = new Fuzzed(personality);
-    for (let at = 0; at < MESSAGES_A_STORE && done < messages; at++, done++) {
-      try {
-        fuzzed.step(random);
-      } catch (error) {
-        throw new Error(`${personality}, store seed ${storeSeed}, message ${at}: ${(error as Error).message}`, { cause: error });
-      }
-    }
+    done += fuzzStore(personality, (seed * 1_000_003 + round) >>> 0, Math.min(MESSAGES_A_STORE, messages - done));
     if (round % 50 === 0) progress?.(done);
   }
   return done;
+}
+
+/**
+ * One store, as a failure of `fuzz` names it.
+ * @returns how many messages were sent
+ * @throws Error with the seed of the store and the number of the message that broke it
+ */
+export function fuzzStore(personality: Personality, storeSeed: number, messages = MESSAGES_A_STORE): number {
+  const random = randomOf(storeSeed);
+  const fuzzed = new Fuzzed(personality);
+  for (let at = 0; at < messages; at++) {
+    try {
+      fuzzed.step(random);
+    } catch (error) {
+      throw new Error(`${personality}, store seed ${storeSeed}, message ${at}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  return messages;
 }
 
 /** Plays kept messages: one a line, "CLIENT TYPE TX PAYLOAD-IN-BASE64". */

@@ -41,6 +41,8 @@ const DOMID_SELF = 0x7ff0;
 const HIGHEST_TRANSACTION = 0x3ffffffe;
 /** More strings than this in a payload stay together (process.ml split). */
 const MOST_STRINGS = 8;
+/** As a fresh daemon has them; the events of domains are nodes here, with permissions like any. */
+const FIRST_NODES: readonly Parts[] = [['tool'], ['tool', 'xenstored'], ['@introduceDomain'], ['@releaseDomain'], ['local']];
 
 export class OxenstoredEngine implements Engine {
   readonly personality = 'oxenstored';
@@ -63,9 +65,8 @@ export class OxenstoredEngine implements Engine {
     this.journal = options.journal;
     this.announcer = new Announcer(this.index);
     this.recorder = { noteRead: nothing, noteWrite: nothing, changes: [], noteImplicit: (parts) => this.journalNode(parts) };
-    this.store.tree.create(['tool'], '', this.store.root.permissions);
-    this.store.tree.create(['tool', 'xenstored'], '', this.store.root.permissions);
-    this.store.count(0, 2);
+    for (const parts of FIRST_NODES) this.store.tree.create(parts, '', this.store.root.permissions);
+    this.store.count(0, FIRST_NODES.length);
   }
 
   connect(domid: number, out: Outbox): Client {

@@ -40,7 +40,7 @@ export function textOf(parts: Parts): string {
   return `/${parts.join('/')}`;
 }
 
-/** As `split` reads it: a child of the root that starts with '@' may have '/' in its one name. */
+/** As `split` reads it: a name that no other path can say ("@x/y", one node of the root) stands without its slash. */
 export function plainText(parts: Parts): string {
-  return parts.length === 1 && parts[0]!.startsWith('@') ? parts[0]! : textOf(parts);
+  return parts.length === 1 && !NAME.test(parts[0]!) ? parts[0]! : textOf(parts);
 }
