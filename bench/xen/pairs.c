@@ -1,5 +1,6 @@
-/* Pairs of get and set vCPU affinity of Domain-0's vCPU 0, as many as fit in SECONDS: through libxenctrl, and through libxencall with
-   buffers that are kept. What the same calls from Node are measured against (pairs.ts). */
+/* Pairs of get and set vCPU affinity of a domain's vCPU 0: through libxenctrl, and through libxencall with buffers that are kept. What
+   the same calls from Node are measured against (pairs.ts, which starts this and gives the orders).
+   Reads lines "xenctrl DOMID COUNT" and "xencall DOMID COUNT"; answers each with the seconds it took. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,14 @@
 #include <xencall.h>
 #include <xenctrl.h>
 
-enum { DOMCTL = 36, DOMCTL_BYTES = 144, VERSION = 0x15, SET = 9, GET = 25, BATCH = 20, MAP_BYTES = 32, MAP_BITS = 64 };
+enum { DOMCTL = 36, DOMCTL_BYTES = 144, VERSION = 0x15, SET = 9, GET = 25, MAP_BYTES = 32, MAP_BITS = 64 };
+
+static uint32_t domid;
+static xc_interface *xc;
+static xc_cpumap_t hard_map, soft_map;
+static xencall_handle *call;
+static uint8_t *op;
+static void *hard_buffer, *soft_buffer;
 
 static double now(void) {
   struct timespec t;
@@ -16,33 +24,21 @@ static double now(void) {
   return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
-static void report(const char *name, long pairs, double seconds) { printf("%s %.0f\n", name, pairs / seconds); }
-
 static void die(const char *what) {
   perror(what);
   exit(1);
 }
 
-static void with_libxenctrl(double seconds) {
-  xc_interface *xc = xc_interface_open(0, 0, 0);
-  if (!xc) die("xc_interface_open");
-  xc_cpumap_t hard = xc_cpumap_alloc(xc), soft = xc_cpumap_alloc(xc);
-  long pairs = 0;
-  double start = now(), end;
-  do {
-    for (int i = 0; i < BATCH; i++, pairs++) {
-      if (xc_vcpu_getaffinity(xc, 0, 0, hard, soft, XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) die("xc_vcpu_getaffinity");
-      if (xc_vcpu_setaffinity(xc, 0, 0, hard, soft, XEN_VCPUAFFINITY_SOFT)) die("xc_vcpu_setaffinity");
-    }
-    end = now();
-  } while (end - start < seconds);
-  report("libxenctrl", pairs, end - start);
-  xc_interface_close(xc);
+static void with_libxenctrl(long pairs) {
+  for (long i = 0; i < pairs; i++) {
+    if (xc_vcpu_getaffinity(xc, domid, 0, hard_map, soft_map, XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) die("xc_vcpu_getaffinity");
+    if (xc_vcpu_setaffinity(xc, domid, 0, hard_map, soft_map, XEN_VCPUAFFINITY_SOFT)) die("xc_vcpu_setaffinity");
+  }
 }
 
-static int domctl(xencall_handle *call, uint8_t *op, uint32_t cmd, uint32_t flags, void *hard, void *soft) {
-  uint32_t head[6] = {cmd, VERSION, 0, 0, 0, flags}, bits = MAP_BITS;
-  uint64_t hard_address = (uintptr_t)hard, soft_address = (uintptr_t)soft;
+static int domctl(uint32_t cmd, uint32_t flags) {
+  uint32_t head[6] = {cmd, VERSION, domid, 0, 0, flags}, bits = MAP_BITS;
+  uint64_t hard_address = (uintptr_t)hard_buffer, soft_address = (uintptr_t)soft_buffer;
   memset(op, 0, DOMCTL_BYTES);
   memcpy(op, head, sizeof head);
   memcpy(op + 24, &hard_address, 8);
@@ -52,27 +48,30 @@ static int domctl(xencall_handle *call, uint8_t *op, uint32_t cmd, uint32_t flag
   return xencall1(call, DOMCTL, (uintptr_t)op);
 }
 
-static void with_libxencall(double seconds) {
-  xencall_handle *call = xencall_open(0, 0);
-  if (!call) die("xencall_open");
-  uint8_t *op = xencall_alloc_buffer(call, DOMCTL_BYTES);
-  void *hard = xencall_alloc_buffer(call, MAP_BYTES), *soft = xencall_alloc_buffer(call, MAP_BYTES);
-  long pairs = 0;
-  double start = now(), end;
-  do {
-    for (int i = 0; i < BATCH; i++, pairs++) {
-      if (domctl(call, op, GET, 3, hard, soft)) die("getvcpuaffinity");
-      if (domctl(call, op, SET, 2, hard, soft)) die("setvcpuaffinity");
-    }
-    end = now();
-  } while (end - start < seconds);
-  report("libxencall", pairs, end - start);
-  xencall_close(call);
+static void with_libxencall(long pairs) {
+  for (long i = 0; i < pairs; i++) {
+    if (domctl(GET, 3)) die("getvcpuaffinity");
+    if (domctl(SET, 2)) die("setvcpuaffinity");
+  }
 }
 
-int main(int count, char **arguments) {
-  double seconds = count > 1 ? atof(arguments[1]) : 3;
-  with_libxenctrl(seconds);
-  with_libxencall(seconds);
+int main(void) {
+  char who[16];
+  long pairs;
+  if (!(xc = xc_interface_open(0, 0, 0))) die("xc_interface_open");
+  hard_map = xc_cpumap_alloc(xc);
+  soft_map = xc_cpumap_alloc(xc);
+  if (!(call = xencall_open(0, 0))) die("xencall_open");
+  op = xencall_alloc_buffer(call, DOMCTL_BYTES);
+  hard_buffer = xencall_alloc_buffer(call, MAP_BYTES);
+  soft_buffer = xencall_alloc_buffer(call, MAP_BYTES);
+  if (!hard_map || !soft_map || !op || !hard_buffer || !soft_buffer) die("buffers");
+  while (scanf("%15s %u %ld", who, &domid, &pairs) == 3) {
+    double start = now();
+    if (strcmp(who, "xenctrl") == 0) with_libxenctrl(pairs);
+    else with_libxencall(pairs);
+    printf("%.9f\n", now() - start);
+    fflush(stdout);
+  }
   return 0;
 }

@@ -54,7 +54,7 @@ export class Generator {
     const { random } = this;
     const letter = LETTERS[this.#made++ % LETTERS.length]!;
     const pv = options.pv ?? random.chance(85);
-    const vcpus = options.vcpus ?? random.pick([1, 1, 1, 2, 2, 2, 3, 4, 4, 5, 6, 8]);
+    const vcpus = options.vcpus ?? random.pick([1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 6, 8, 8, random.between(1, 24)]);
     this.push({ op: 'createdomain', as: letter, pv, max_vcpus: vcpus, ...(options.pool === undefined ? {} : { cpupool: options.pool }) });
     this.domains.push({ letter, pv, vcpus });
     if (options.complete === false) return letter;

@@ -1,6 +1,7 @@
 // The kinds of random scenarios: what each is about. Names as in the recorded scenarios where they are of the same kind. Box of the chart:
 // none; the differential test.
 import type { Generator } from './generator.js';
+import { MEMORY_KINDS } from './memory-kinds.js';
 import type { Random } from './random.js';
 
 type Kind = (make: Generator, random: Random) => void;
@@ -172,6 +173,7 @@ const hotplug: Kind = (make, random) => {
     if (random.chance(50)) make.setAffinity(letter, 5);
     if (random.chance(20)) make.poolInfo();
     if (random.chance(20)) make.populate(letter);
+    if (random.chance(25)) make.create({ vcpus: random.between(1, 4) });
   });
 };
 
@@ -360,8 +362,9 @@ export const KINDS: ReadonlyMap<string, readonly [Kind, number]> = new Map(
     dom0: [dom0, 2],
     errors: [errors, 6],
     mix: [mix, 14],
+    ...MEMORY_KINDS,
   } satisfies Record<string, readonly [Kind, number]>),
 );
 
 /** Kinds that move CPUs between pools or take them away: Xen 4.17's credit scheduler can panic after that. */
-export const MOVING_KINDS: ReadonlySet<string> = new Set(['pool', 'poolerr', 'hotplug', 'maskgone']);
+export const MOVING_KINDS: ReadonlySet<string> = new Set(['pool', 'pools', 'manypools', 'poolerr', 'hotplug', 'maskgone']);

@@ -1,15 +1,10 @@
 // The differential test: random scenarios of hypercalls on the real Xen (in the rig) and on the embedded one, every errno, byte and page
 // count compared; a difference is shrunk to its shortest scenario. Box of the chart: none; it checks all of Xen's.
 import { Command, InvalidArgumentError } from 'commander';
-import { compare, type Difference } from './compare.js';
-import { type GeneratedScenario, generateScenario } from './generate.js';
-import { performEmbedded } from './perform.js';
+import { runCampaign, type Tally } from './campaign.js';
+import { generateScenario } from './generate.js';
 import { RealHost } from './real-host.js';
-import { shrink } from './shrink.js';
 import { factsOf } from './snapshot.js';
-
-const SHOWN_DIFFERENCES = 3;
-const PROGRESS_EVERY = 100;
 
 interface Options {
   readonly shapes: readonly string[];
@@ -17,13 +12,6 @@ interface Options {
   readonly seed: number;
   readonly only?: number;
   readonly parallel: number;
-}
-
-interface Tally {
-  scenarios: number;
-  steps: number;
-  failed: number;
-  loose: number;
 }
 
 const whole = (text: string): number => {
@@ -46,59 +34,15 @@ async function runShape(shape: string, options: Options): Promise<Tally> {
     say(
       `up after ${((start - booted) / 1000).toFixed(0)} s, ${snapshot.freePages.join(' + ')} pages free; seed ${options.seed}, ${ids.length} scenarios`,
     );
-    let done = 0;
-    const answers = await host.perform(scenarios, () => {
-      if (++done % PROGRESS_EVERY === 0) say(`${done} performed, ${((done * 1000) / (performance.now() - start)).toFixed(1)} a second`);
-    });
-    const tally: Tally = { scenarios: 0, steps: 0, failed: 0, loose: 0 };
-    for (const scenario of scenarios) {
-      tally.scenarios++;
-      tally.steps += scenario.steps.length;
-      const real = answers.get(scenario.id)!;
-      if ('failure' in real) {
-        tally.failed++;
-        say(`scenario ${scenario.id} (${scenario.tags}) could not be performed: ${real.failure}`);
-        continue;
-      }
-      const { differences, looseSteps } = compare(scenario.steps, real, performEmbedded(real.snapshot, real.freePages, scenario.steps));
-      tally.loose += looseSteps;
-      if (differences.length === 0) continue;
-      tally.failed++;
-      report(say, scenario, differences);
-      if (tally.failed <= SHOWN_DIFFERENCES) await showShortest(say, host, scenario, differences[0]!.step);
-    }
-    const seconds = (performance.now() - start) / 1000;
+    const tally = await runCampaign(host, scenarios, say);
+    const rate = (tally.scenarios * 1000) / (performance.now() - start);
     say(
-      `seed ${options.seed}, ${tally.scenarios} scenarios, ${tally.steps} steps (${tally.loose} within a tolerance of pages), ${tally.failed} with differences; ${(tally.scenarios / seconds).toFixed(1)} scenarios a second`,
+      `seed ${options.seed}, ${tally.scenarios} scenarios, ${tally.steps} steps (${tally.loose} within a tolerance of pages), ${tally.failed} with differences, ${tally.once} that differed once only; ${rate.toFixed(1)} scenarios a second`,
     );
     return tally;
   } finally {
     await host.stop();
   }
-}
-
-function report(say: (text: string) => void, scenario: GeneratedScenario, differences: readonly Difference[]): void {
-  say(`scenario ${scenario.id} (${scenario.tags}) differs in ${differences.length} places:`);
-  for (const { step, what } of differences.slice(0, SHOWN_DIFFERENCES)) say(`  step ${step}: ${what}`);
-}
-
-async function showShortest(say: (text: string) => void, host: RealHost, scenario: GeneratedScenario, first: number): Promise<void> {
-  const judge = async (candidates: readonly GeneratedScenario[]): Promise<number[]> => {
-    const answers = await host.perform(candidates);
-    return candidates.map(({ id, steps }) => {
-      const real = answers.get(id)!;
-      if ('failure' in real) return -1;
-      return compare(steps, real, performEmbedded(real.snapshot, real.freePages, steps)).differences[0]?.step ?? -1;
-    });
-  };
-  const shortest = await shrink(scenario, first, judge);
-  const real = (await host.perform([shortest])).get(shortest.id)!;
-  say(`  the shortest that differs, from ${scenario.steps.length} to ${shortest.steps.length} steps:`);
-  const ours = 'failure' in real ? undefined : performEmbedded(real.snapshot, real.freePages, shortest.steps);
-  shortest.steps.forEach((step, index) => {
-    const theirs = 'failure' in real ? real.failure : JSON.stringify(real.results[index]);
-    say(`    ${JSON.stringify(step)}\n      real ${theirs}\n      embedded ${JSON.stringify(ours?.results[index])}`);
-  });
 }
 
 async function main(options: Options): Promise<number> {

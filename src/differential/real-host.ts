@@ -1,26 +1,22 @@
 // One booted shape of the rig for the differential test: its snapshot, and scenarios performed on it in batches. Box of the chart: none; the
 // differential test.
+import type { Failure, HostAnswers, ScenarioHost } from './campaign.js';
 import type { GeneratedScenario } from './generate.js';
 import type { Answers } from './perform.js';
 import { CHECKOUT, RIG_FAILED, Rig } from './rig.js';
 import type { Snapshot } from './snapshot.js';
 
-const SNAPSHOT_S = 240;
-/** Of a batch, at least, and for each scenario: emulated, and perhaps on a busy machine. */
-const BATCH_S = 120;
-const SCENARIO_S = 3;
-/** A batch goes on after the scenario on which the program in dom0 ended, this many times in a run. */
-const RESTARTS = 5;
+const SNAPSHOT_S = 600;
+/** Of a batch, at least, and for each scenario: emulated, and perhaps on a busy machine, where it takes ten times as long as else. */
+const BATCH_S = 180;
+const SCENARIO_S = 6;
+/** So that a rig that hangs is found out before long. */
+const BATCH = 100;
+/** Work goes on after the scenario on which the program in dom0 ended, this many times in a run. */
+const RESTARTS = 12;
 const PROGRAM = `${CHECKOUT}/dist/differential-dom0.js`;
 
-/** With the machine that gave them: after a panic of Xen it is another boot of the same shape. */
-export type HostAnswers = Answers & { readonly snapshot: Snapshot };
-
-export interface Failure {
-  readonly failure: string;
-}
-
-export class RealHost {
+export class RealHost implements ScenarioHost {
   readonly #shape: string;
   #rig: Rig;
   #snapshot: Snapshot;
@@ -49,8 +45,9 @@ export class RealHost {
   async perform(scenarios: readonly GeneratedScenario[], onAnswer: () => void = () => {}): Promise<Map<number, HostAnswers | Failure>> {
     const answers = new Map<number, HostAnswers | Failure>();
     const suspects = new Set<number>();
-    for (let restarts = 0; ; restarts++) {
-      const left = scenarios.filter(({ id }) => !answers.has(id));
+    let restarts = 0;
+    for (;;) {
+      const left = scenarios.filter(({ id }) => !answers.has(id)).slice(0, BATCH);
       if (left.length === 0) return answers;
       const input = left.map(({ id, steps }) => `${JSON.stringify({ id, steps })}\n`).join('');
       const { status, stderr } = await this.#rig.exec(['node', PROGRAM, 'perform'], BATCH_S + SCENARIO_S * left.length, input, (line) => {
@@ -59,8 +56,8 @@ export class RealHost {
         onAnswer();
       });
       const next = left.find(({ id }) => !answers.has(id));
-      if (next === undefined) return answers;
-      if (restarts === RESTARTS) throw new Error(`the program in dom0 ended (exit ${status}) for the last time:\n${stderr}`);
+      if (next === undefined) continue;
+      if (restarts++ === RESTARTS) throw new Error(`the program in dom0 ended (exit ${status}) for the last time:\n${stderr}`);
       if (suspects.has(next.id)) answers.set(next.id, { failure: `exit ${status}: ${stderr.trim()}` });
       suspects.add(next.id);
       if (status === RIG_FAILED) await this.#bootAgain();
@@ -75,7 +72,12 @@ export class RealHost {
   }
 }
 
+/** Once more when it does not come up: Xen itself fails to now and then under emulation. */
 async function bootRig(shape: string): Promise<{ rig: Rig; snapshot: Snapshot }> {
+  return bootOnce(shape).catch(() => bootOnce(shape));
+}
+
+async function bootOnce(shape: string): Promise<{ rig: Rig; snapshot: Snapshot }> {
   const rig = await Rig.start(shape, `differential-${shape}-${process.pid}`);
   try {
     const { status, stdout, stderr } = await rig.exec(['node', PROGRAM, 'snapshot'], SNAPSHOT_S);

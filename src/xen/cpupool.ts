@@ -13,8 +13,8 @@ export interface Cpupool {
   readonly cpus: Bitset;
 }
 
-/** Schedulers of a release build; null and arinc653 are for experts' builds, where they are chosen at boot. */
-const BUILT_IN: readonly number[] = [SCHEDULERS.credit, SCHEDULERS.credit2, SCHEDULERS.rtds];
+/** Schedulers of a release build (seen on Debian's 4.17.7); rtds, arinc653 and null are for experts' builds. */
+const BUILT_IN: readonly number[] = [SCHEDULERS.credit, SCHEDULERS.credit2];
 
 /** Pools that Xen allows for each CPU number, Pool-0 included. */
 const POOLS_A_CPU = 2;

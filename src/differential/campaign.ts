@@ -1,0 +1,109 @@
+// Scenarios on a host and on the embedded one, compared; what differs is performed again, and shrunk to the shortest scenario that still
+// differs. Box of the chart: none; the differential test.
+import { type Comparison, compare, type Difference } from './compare.js';
+import type { GeneratedScenario } from './generate.js';
+import { type Answers, performEmbedded } from './perform.js';
+import { shrink } from './shrink.js';
+import type { Snapshot } from './snapshot.js';
+
+const SHOWN_DIFFERENCES = 3;
+const PROGRESS_EVERY = 100;
+/** Xen scrubs memory and frees structures when it likes: a difference counts when it is there again in one of so many performances. */
+const PERFORMED_AGAIN = 2;
+
+/** With the machine that gave them: after a panic of Xen it is another boot of the same shape. */
+export type HostAnswers = Answers & { readonly snapshot: Snapshot };
+
+export interface Failure {
+  readonly failure: string;
+}
+
+/** What scenarios are performed on: the real Xen in the rig, or another for tests. */
+export interface ScenarioHost {
+  readonly snapshot: Snapshot;
+  /** Answers by id, or why there are none. `onAnswer`: for progress. */
+  perform(scenarios: readonly GeneratedScenario[], onAnswer?: () => void): Promise<Map<number, HostAnswers | Failure>>;
+}
+
+export interface Tally {
+  readonly scenarios: number;
+  readonly steps: number;
+  readonly failed: number;
+  /** Differed once, and not when they were performed again. */
+  readonly once: number;
+  /** Steps whose pages were compared within a tolerance only. */
+  readonly loose: number;
+}
+
+/** `say` gets a line for each difference, with the shortest scenario of the first few. */
+export async function runCampaign(
+  host: ScenarioHost,
+  scenarios: readonly GeneratedScenario[],
+  say: (text: string) => void,
+): Promise<Tally> {
+  const start = performance.now();
+  let done = 0;
+  const answers = await host.perform(scenarios, () => {
+    if (++done % PROGRESS_EVERY === 0) say(`${done} performed, ${((done * 1000) / (performance.now() - start)).toFixed(1)} a second`);
+  });
+  let [failed, once, loose] = [0, 0, 0];
+  for (const scenario of scenarios) {
+    const answer = answers.get(scenario.id)!;
+    if ('failure' in answer) {
+      failed++;
+      say(`scenario ${scenario.id} (${scenario.tags}) could not be performed: ${answer.failure}`);
+      continue;
+    }
+    const { differences, looseSteps } = compared(scenario, answer);
+    loose += looseSteps;
+    if (differences.length === 0) continue;
+    report(say, scenario, differences);
+    const again = await differsAgain(host, scenario);
+    if (again === undefined) {
+      once++;
+      say(`  performed again ${PERFORMED_AGAIN} times, it does not`);
+      continue;
+    }
+    failed++;
+    if (failed <= SHOWN_DIFFERENCES) await showShortest(say, host, scenario, again);
+  }
+  return { scenarios: scenarios.length, steps: scenarios.reduce((sum, { steps }) => sum + steps.length, 0), failed, once, loose };
+}
+
+function compared({ steps }: GeneratedScenario, answer: HostAnswers): Comparison {
+  return compare(steps, answer, performEmbedded(answer.snapshot, answer.freePages, steps));
+}
+
+/** The first step that differs in another performance; undefined when none does. */
+async function differsAgain(host: ScenarioHost, scenario: GeneratedScenario): Promise<number | undefined> {
+  for (let performance = 0; performance < PERFORMED_AGAIN; performance++) {
+    const answer = (await host.perform([scenario])).get(scenario.id)!;
+    if ('failure' in answer) return scenario.steps.length - 1;
+    const first = compared(scenario, answer).differences[0];
+    if (first !== undefined) return first.step;
+  }
+  return undefined;
+}
+
+function report(say: (text: string) => void, scenario: GeneratedScenario, differences: readonly Difference[]): void {
+  say(`scenario ${scenario.id} (${scenario.tags}) differs in ${differences.length} places:`);
+  for (const { step, what } of differences.slice(0, SHOWN_DIFFERENCES)) say(`  step ${step}: ${what}`);
+}
+
+async function showShortest(say: (text: string) => void, host: ScenarioHost, scenario: GeneratedScenario, first: number): Promise<void> {
+  const judge = async (candidates: readonly GeneratedScenario[]): Promise<number[]> => {
+    const answers = await host.perform(candidates);
+    return candidates.map((candidate) => {
+      const answer = answers.get(candidate.id)!;
+      return 'failure' in answer ? -1 : (compared(candidate, answer).differences[0]?.step ?? -1);
+    });
+  };
+  const shortest = await shrink(scenario, first, judge);
+  const answer = (await host.perform([shortest])).get(shortest.id)!;
+  say(`  the shortest that differs, from ${scenario.steps.length} to ${shortest.steps.length} steps:`);
+  const ours = 'failure' in answer ? undefined : performEmbedded(answer.snapshot, answer.freePages, shortest.steps);
+  shortest.steps.forEach((step, index) => {
+    const theirs = 'failure' in answer ? answer.failure : JSON.stringify(answer.results[index]);
+    say(`    ${JSON.stringify(step)}\n      real ${theirs}\n      embedded ${JSON.stringify(ours?.results[index])}`);
+  });
+}
