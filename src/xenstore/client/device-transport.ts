@@ -6,6 +6,8 @@ import { Frames } from './frames.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 const READ_BYTES = 64 * 1024;
+/** The kernel's buffer for one message holds its header as well (union u of struct xenbus_file_priv). */
+const MESSAGE_MAX_BYTES = 4096;
 /** Id of the request whose reply ends a waiting read. */
 const WAKE_REQUEST = 0xffffffff;
 
@@ -28,21 +30,32 @@ export class DeviceTransport implements Transport {
   private writing: Promise<void> = Promise.resolve();
   private closing = false;
   private failure: Error | undefined;
+  private events: TransportEvents | undefined;
 
   constructor(device: Device) {
     this.device = device;
   }
 
   start(events: TransportEvents): void {
+    this.events = events;
     void this.readAll(events);
   }
 
   send(message: Buffer): void {
-    this.writing = this.writing
-      .then(() => this.writeAll(message))
-      .catch((error: Error) => {
-        this.failure ??= error;
-      });
+    this.writing = this.writing.then(async () => {
+      try {
+        if (message.length > MESSAGE_MAX_BYTES) return this.refused(message, 'E2BIG');
+        await this.writeAll(message);
+      } catch (error) {
+        this.failure ??= error as Error;
+        // The kernel has dropped what it had of the message: no reply will come.
+        this.refused(message, 'EIO');
+      }
+    });
+  }
+
+  private refused(message: Buffer, errno: string): void {
+    this.events?.message(MESSAGE.error, message.readUInt32LE(4), Buffer.from(`${errno}\0`));
   }
 
   close(): void {

@@ -1,24 +1,28 @@
 // What must hold of the C personality's store after every request. Box of the chart: XenStore.
 import { sameWatches } from '../watch-invariants.js';
-import { childOf, lastPart, parentOf } from './names.js';
+import { childOf } from './names.js';
 import type { Client, Store } from './store.js';
 
 /** @throws Error naming what does not hold */
 export function checkStore(store: Store, clients: ReadonlySet<Client>): void {
   const owned = new Map<number, number>();
+  let named = 0;
   for (const [path, node] of store.live) {
     const owner = node.permissions[0]!.domid;
     owned.set(owner, (owned.get(owner) ?? 0) + 1);
-    if (path !== '/' && !store.live.get(parentOf(path))?.children?.has(lastPart(path)))
-      throw new Error(`${path} is not among its parent's children`);
     let bytes = 0;
-    for (const name of node.children ?? []) {
-      bytes += name.length + 1;
-      if (!store.live.has(childOf(path, name))) throw new Error(`${path} names a child ${name} that is not there`);
+    if (node.children !== undefined) {
+      for (const name of node.children) {
+        bytes += name.length + 1;
+        named++;
+        if (!store.live.has(childOf(path, name))) throw new Error(`${path} names a child ${name} that is not there`);
+      }
     }
     if (bytes !== node.childBytes) throw new Error(`${path} counts ${node.childBytes} bytes of names, has ${bytes}`);
     if (node.generation > store.generation) throw new Error(`${path} is newer than the store`);
   }
+  // Each child is there and named by one parent: no more nodes than those and the root, and none is without its parent.
+  if (named !== store.live.size - 1) throw new Error(`${store.live.size} nodes, of which parents name ${named}`);
   for (const domain of store.domains.all()) {
     if (domain.nodes !== (owned.get(domain.domid) ?? 0)) {
       throw new Error(`domain ${domain.domid} is charged for ${domain.nodes} nodes, owns ${owned.get(domain.domid) ?? 0}`);
