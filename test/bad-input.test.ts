@@ -180,3 +180,18 @@ describe('limits hold at their edge', () => {
     expect(refused(['show', '--host', join(dir, 'closed', 'a.yaml')])).toMatch(/may not read it/);
   });
 });
+
+describe('vm', () => {
+  const state = ['--on', 'xen', '--state', join(dir, 'state')];
+  it.each<[string, readonly string[], RegExp]>([
+    ['without a state folder', ['vm', 'list', '--on', 'xen'], /--state <folder>/],
+    ['without a host', ['vm', 'list', '--state', dir], /--on <where>/],
+    ['an unknown action', ['vm', 'clone', ...state], /Allowed choices are create, start/],
+    ['start of nothing', ['vm', 'start', ...state], /expected names of VMs to start, got none; vm list shows them/],
+    ['a name twice', ['vm', 'start', 'a', 'b', 'a', ...state], /a b a: a VM is named twice/],
+    ['list with names', ['vm', 'list', 'a', ...state], /list takes no names, got 'a'/],
+    ['create without VMs', ['vm', 'create', ...state], /expected VMs, got none; give --vms FILE/],
+    ['VMs where names belong', ['vm', 'start', 'a', '--vms', VMS, ...state], /--vms is for create alone/],
+    ['a flow file of no known form', ['vm', 'start', 'a', '--flow', 'x.png', ...state], /--flow/],
+  ])('%s', (_, words, message) => expect(refused(words)).toMatch(message));
+});

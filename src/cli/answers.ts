@@ -86,6 +86,17 @@ export const showSchema = z.strictObject({
   notes: z.array(z.string()).describe('What the reader of the host could not know'),
 });
 
+export const vmsSchema = z.strictObject({
+  command: z.literal('vm'),
+  version: z.string(),
+  action: z.string(),
+  outcomes: z.array(z.strictObject({ vm: z.string(), operation: z.string(), domid: count.nullable(), failure: failureSchema.nullable() })),
+  host: hostSchema,
+  vms: z.array(vmSchema).describe('All that the state folder holds, as they are now'),
+  totals: totalsSchema,
+  warnings,
+});
+
 export const runSchema = z.strictObject({
   command: z.literal('run'),
   version: z.string(),
@@ -223,6 +234,7 @@ export type HostAnswer = z.output<typeof hostSchema>;
 export type TotalsAnswer = z.output<typeof totalsSchema>;
 export type PlanAnswer = z.output<typeof planSchema>;
 export type ShowAnswer = z.output<typeof showSchema>;
+export type VmsAnswer = z.output<typeof vmsSchema>;
 export type RunAnswer = z.output<typeof runSchema>;
 export type CompareAnswer = z.output<typeof compareSchema>;
 export type ExplainAnswer = z.output<typeof explainSchema>;
@@ -231,6 +243,7 @@ const ANSWERS = {
   plan: planSchema,
   run: runSchema,
   show: showSchema,
+  vm: vmsSchema,
   compare: compareSchema,
   explain: explainSchema,
   doctor: doctorSchema,

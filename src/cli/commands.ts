@@ -31,6 +31,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'serve', group: DAEMON, summary: 'own a host and serve XAPI', load: () => import('./serve.js') },
   { name: 'verify', group: REAL, summary: 'are running domains still as asked, and their memory near?', load: () => import('./verify.js') },
   { name: 'place', group: REAL, summary: 'soft affinity for running domains, where their memory is', load: () => import('./place.js') },
+  { name: 'vm', group: REAL, summary: 'the life of VMs: create, start, stop, destroy ...', load: () => import('./vm.js') },
   { name: 'console', group: REAL, summary: "a guest's console; Ctrl-] leaves it", load: () => import('./console.js') },
   { name: 'xe', group: API, summary: 'the xe that people know, against xennuma serve or any XAPI host', load: () => import('./xe.js') },
   { name: 'doctor', group: OTHER, summary: 'what is wrong on this machine, and how to mend it', load: () => import('./doctor.js') },

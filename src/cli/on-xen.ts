@@ -1,7 +1,7 @@
 // The running host behind --on xen: opened once, closed always, and every reason why it cannot be reached told as one. Box of the chart: none.
 import { InputError, XenError } from '../errors.js';
 import { type LiveMap, type LiveMapOptions, liveMap } from '../live/live-map.js';
-import type { XenHost } from '../xenopsd/xen-host.js';
+import type { XenHost, XenHostOptions } from '../xenopsd/xen-host.js';
 import { UnreachableError } from './exit-codes.js';
 
 /** Xen's answers to a caller that it does not serve: not the control domain, no rights, no such call. */
@@ -10,11 +10,11 @@ const REFUSALS: readonly string[] = ['EPERM', 'EACCES', 'ENOSYS'];
 /**
  * @throws UnreachableError when there is no Xen or no XenStore here, this user has no rights, or the version is not known
  */
-export async function withXen<T>(work: (host: XenHost) => Promise<T>): Promise<T> {
+export async function withXen<T>(work: (host: XenHost) => Promise<T>, options: XenHostOptions = {}): Promise<T> {
   const { xenHost } = await import('../xenopsd/xen-host.js');
   let host: XenHost;
   try {
-    host = await xenHost();
+    host = await xenHost(options);
   } catch (error) {
     if (error instanceof InputError) {
       const { file } = error.place;

@@ -6,6 +6,7 @@ import { type FlowSink, NO_FLOW } from '../flow/record.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { configureVcpus } from './configure-vcpus.js';
+import { chooseExactNode } from './exact-node.js';
 import { failwithOssXc } from './failwith.js';
 import { type ContainerKind, mmioHoleBytes } from './guest-pages.js';
 import { getFlags, type PlatformFlags } from './platform.js';
@@ -18,7 +19,6 @@ export interface EmbeddedXenguestDoors {
 }
 
 const KINDS: Readonly<Record<XenguestArguments['mode'], ContainerKind>> = { hvm_build: 'hvm', pvh_build: 'pvh', linux_build: 'pv' };
-const MIB = 2 ** 20;
 
 export function embeddedXenguest(doors: EmbeddedXenguestDoors): Xenguest {
   return { run: (args, run) => build(doors, args, run) };
@@ -35,7 +35,7 @@ async function build({ xc, xs }: EmbeddedXenguestDoors, args: XenguestArguments,
   flow.edge('stub_xc_hvm_build -> configure_vcpus');
   await configureVcpus(xc.withFlow(flow), domid, flags, flow, turn);
   await turn();
-  const exactNode = chooseExactNode(xc, args, flow);
+  const exactNode = chooseExactNode(args, memStartMib, xc, flow);
   let populated: PopulatedGuest;
   try {
     populated = await populateGuest(xc, { domid, kind, memMaxMib, memStartMib, exactNode, claim: false }, turn);
@@ -57,31 +57,6 @@ function safetyChecks({ mode, memStartMib, memMaxMib }: XenguestArguments, flags
   if (mode !== 'linux_build' && memStartMib < memMaxMib && flags.nestedVirt) {
     throw new XenguestError('Populate on Demand and Nested Virtualisation are mutually exclusive');
   }
-}
-
-/**
- * -mem_pnode means that node and no other, the one way that libxenguest has to name a node; keepOnNode the one of the node affinity, if it
- * has the memory.
- */
-function chooseExactNode(xc: Xenctrl, args: XenguestArguments, flow: FlowSink): number | null {
-  if (args.memPnode !== undefined) {
-    flow.note('memory on one node only', { node: args.memPnode, because: '-mem_pnode' });
-    return args.memPnode;
-  }
-  if (args.keepOnNode !== true) return null;
-  const affinity = xc.domainNodeGetAffinity(args.domid);
-  const [node] = affinity;
-  if (affinity.length !== 1 || node === undefined) {
-    flow.note('memory not kept on one node', { nodes: formatList(affinity) });
-    return null;
-  }
-  const freeBytes = xc.numaInfo().nodes[node]?.freeBytes ?? 0;
-  if (freeBytes < args.memStartMib * MIB) {
-    flow.note('memory not kept on one node', { node, freeMib: Math.floor(freeBytes / MIB), wantedMib: args.memStartMib });
-    return null;
-  }
-  flow.note('memory on one node only', { node, because: '-keep_on_node' });
-  return node;
 }
 
 /** Where the memory came from, as far as the host tells it for one domain. */

@@ -276,6 +276,10 @@ class HostToolstack implements Toolstack {
     return snapshotOf(this.doors, new Map(known));
   }
 
+  settled(): Promise<void> {
+    return this.#exclusively(async () => {});
+  }
+
   async #start(vm: Vm, turn: Turn): Promise<Outcome> {
     const record = new FlowRecord(`start ${vm.spec.name}`);
     return this.#outcome(vm, 'start', record, () => this.#boot(vm, record, turn));

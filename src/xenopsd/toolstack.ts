@@ -114,6 +114,8 @@ export interface Toolstack {
   placement(): PlacementBelief | null;
 
   snapshot(): HostMap;
+  /** Resolves when all that was asked so far is done and kept. */
+  settled(): Promise<void>;
 }
 
 /** An entry of flow/surprises.ts with the numbers that it is about. */

@@ -1,6 +1,7 @@
 // VM.create: the domain and its XenStore keys, the hard affinity of each vCPU among them (xen-api 90ef043c,
 // ocaml/xenopsd/xc/xenops_server_xen.ml 1300-1370). Boxes of the chart: is_xe_vCPUparams_mask_set?, set_hard_affinity.
 import { formatList } from '../cpuset/bitset.js';
+import type { VmSpec } from '../host/vm.js';
 import { type AffinityList, masksOfVcpus, mergeMasks, parseHostMask, parsePriority, parseVmMask } from './mask.js';
 import { type Run, StepError } from './run.js';
 import { writeDomainKeys } from './store-keys.js';
@@ -16,6 +17,7 @@ export interface Created {
 /** @throws StepError; `created` has been told of the domain by then, if there is one */
 export async function createVm(run: Run, created: (domid: number) => void): Promise<Created> {
   const { record, vm, profile } = run;
+  if (run.doors.kind === 'xen') mustLoad(vm);
   const affinity = profile.toolstack === 'libxl' ? affinityOfXl(run) : affinityOfXapi(run);
   try {
     const domid = run.xc.domainCreate({
@@ -35,6 +37,13 @@ export async function createVm(run: Run, created: (domid: number) => void): Prom
   } catch (error) {
     throw new StepError('VM.create', error instanceof Error ? error.message : String(error), error);
   }
+}
+
+/** A real host loads what the guest boots: one that cannot be loaded is refused before there is a domain. */
+function mustLoad({ kind, boot }: VmSpec): void {
+  if (kind === 'hvm')
+    throw new StepError('VM.create', 'hvm guests need a device model, which xennuma does not run on a real host: make it pvh or pv');
+  if (boot === undefined) throw new StepError('VM.create', 'nothing to boot: a real host needs boot.kernel (kernel= in an xl config)');
 }
 
 /** xapi reads both masks and hands xenopsd one list. */

@@ -4,12 +4,13 @@ import type { FlowSink } from '../../flow/record.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
 import { configureVcpus } from '../configure-vcpus.js';
+import { chooseExactNode } from '../exact-node.js';
 import { sayGibExtents } from '../gib-extents.js';
 import { getFlags, type PlatformFlags, xenstoreNumber } from '../platform.js';
 import { type XenguestArguments, XenguestError, type XenguestResult } from '../xenguest.js';
 import { ACPI_ADDRESS, acpiPage, PVH_MAX_VCPUS } from './acpi.js';
 import { DomImage, type XcInterface } from './dom-image.js';
-import { chooseExactNode, setExactNode } from './exact-node.js';
+import { setExactNode } from './exact-node.js';
 import { e820Bytes, gibExtents, MMIO_SIZE_BYTES, MMIO_START, pvhE820, pvhMemory } from './memory-layout.js';
 
 export interface BuildDoors {

@@ -1,14 +1,17 @@
 // Starts VM `victim` from the state folder argv[2] and kills itself with SIGKILL just before the change of the host or of the state that
-// argv[3] counts (from 0). Prints "DONE" when there were fewer.
-import { FileMetadata } from '../../src/xenopsd/file-metadata.js';
-import { createToolstack } from '../../src/xenopsd/host-toolstack.js';
-import { xenHost } from '../../src/xenopsd/xen-host.js';
-import { vm } from './guest-host.js';
+// argv[3] counts (from 0). Prints which change that is, or "DONE" when there were fewer.
+import { writeSync } from 'node:fs';
+import { FileMetadata } from '../../../src/xenopsd/file-metadata.js';
+import { createToolstack } from '../../../src/xenopsd/host-toolstack.js';
+import { xenHost } from '../../../src/xenopsd/xen-host.js';
+import { vm } from './host.js';
 
 const [folder, last] = [process.argv[2]!, Number(process.argv[3])];
 let count = 0;
-function tick(): void {
-  if (count++ === last) process.kill(process.pid, 'SIGKILL');
+function tick(change: string): void {
+  if (count++ !== last) return;
+  writeSync(1, `before change ${last}, ${change}`);
+  process.kill(process.pid, 'SIGKILL');
 }
 
 const CHANGES = new Set<string | symbol>([
@@ -25,7 +28,7 @@ function counted<T extends object>(target: T): T {
       // The client's own transaction() ends it inside, where it is not seen: count the whole.
       if (name !== 'transaction' && !CHANGES.has(name)) return typeof value === 'function' ? value.bind(of) : value;
       return (...args: unknown[]) => {
-        tick();
+        tick(String(name));
         return (value as (...all: unknown[]) => unknown).apply(of, args);
       };
     },

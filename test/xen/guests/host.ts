@@ -1,15 +1,17 @@
 // What the tests of guests share: what guests boot, toolstacks on the real host, and the counts that show that nothing is left behind.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { VmBoot, VmSpec } from '../../src/host/vm.js';
-import type { Xenctrl } from '../../src/xenctrl/xenctrl.js';
-import { createToolstack } from '../../src/xenopsd/host-toolstack.js';
-import type { MetadataStore } from '../../src/xenopsd/metadata.js';
-import type { Toolstack } from '../../src/xenopsd/toolstack.js';
-import { type XenHost, type XenHostOptions, xenHost } from '../../src/xenopsd/xen-host.js';
-import type { XenstoreConnection } from '../../src/xenstore/connection.js';
-import { SAYS, writeInitramfs } from './guest-image.js';
+import type { VmBoot, VmSpec } from '../../../src/host/vm.js';
+import type { Xenctrl } from '../../../src/xenctrl/xenctrl.js';
+import { createToolstack } from '../../../src/xenopsd/host-toolstack.js';
+import type { MetadataStore } from '../../../src/xenopsd/metadata.js';
+import type { Outcome, Toolstack } from '../../../src/xenopsd/toolstack.js';
+import { type XenHost, type XenHostOptions, xenHost } from '../../../src/xenopsd/xen-host.js';
+import type { XenstoreConnection } from '../../../src/xenstore/connection.js';
+import { SAYS, writeInitramfs } from './image.js';
 
 const MIB = 2 ** 20;
 /** The rig's folder, seen from dom0: RIG_SHARE is run/NAME/share in it. */
@@ -53,8 +55,49 @@ export async function bench(options: XenHostOptions & { metadata?: MetadataStore
   return { doors, toolstack };
 }
 
+/** Work with a toolstack that is let go of in any case. */
+export async function using(opening: Promise<Bench>, work: (one: Bench) => Promise<void>): Promise<void> {
+  const one = await opening;
+  try {
+    await work(one);
+  } finally {
+    await one.doors.close();
+  }
+}
+
+export async function start({ toolstack }: Bench, spec: VmSpec): Promise<Outcome & { readonly domid: number }> {
+  toolstack.add(spec);
+  const outcome = await toolstack.start(spec.name);
+  assert.equal(outcome.failure, null, `${spec.name}: ${outcome.failure?.message}`);
+  assert.ok(outcome.domid !== null);
+  return { ...outcome, domid: outcome.domid };
+}
+
+export async function stop({ toolstack }: Bench, name: string): Promise<void> {
+  assert.equal((await toolstack.stop(name)).failure, null, name);
+}
+
+export function pagesOf(xc: Xenctrl, domid: number) {
+  const found = xc.domainMemory().find((one) => one.domid === domid);
+  assert.ok(found !== undefined, `domain ${domid} has memory`);
+  return found;
+}
+
+export function xl(...args: string[]): string {
+  return execFileSync('xl', args, { encoding: 'utf8' });
+}
+
 /** Xen gives back the last pages of a domain a moment after it is gone. */
-export const SOON = { timeout: 20_000, interval: 200 };
+export async function eventually(check: () => Promise<void>, seconds = 60): Promise<void> {
+  for (let tries = seconds * 5; ; tries--) {
+    try {
+      return await check();
+    } catch (error) {
+      if (tries === 0) throw error;
+    }
+    await sleep(200);
+  }
+}
 
 /** All that a VM's life may leave behind. */
 export interface Traces {
@@ -76,7 +119,7 @@ async function keysBelow(xs: XenstoreConnection, path: string): Promise<string[]
 }
 
 /** What the guest says about itself once it is up: the words after each first word. */
-export async function guestSays(name: string, seconds = 200): Promise<Map<string, string>> {
+export async function guestSays(name: string, seconds = 300): Promise<Map<string, string>> {
   for (let tenths = 0; tenths < seconds * 10; tenths++) {
     const lines = logOf(name).matchAll(new RegExp(`${SAYS} (\\w+) ?(.*?)\\r?\\n`, 'g'));
     const said = new Map([...lines].map(([, word, rest]) => [word!, rest!] as const));

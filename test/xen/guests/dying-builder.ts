@@ -1,5 +1,5 @@
 // The builder, killed with SIGKILL by itself at the step named in DIE_AT.
-import { xenguestMain } from '../../src/xenguest/real/main.js';
+import { xenguestMain } from '../../../src/xenguest/real/main.js';
 
 process.exit(
   await xenguestMain(process.argv.slice(2), (step) => {
