@@ -3,4 +3,5 @@
 import './up.js';
 import './placed.js';
 import './chart.js';
+import './command.js';
 import './killed.js';
