@@ -119,7 +119,7 @@ async function keysBelow(xs: XenstoreConnection, path: string): Promise<string[]
 }
 
 /** What the guest says about itself once it is up: the words after each first word. */
-export async function guestSays(name: string, seconds = 300): Promise<Map<string, string>> {
+export async function guestSays(name: string, seconds = 900): Promise<Map<string, string>> {
   for (let tenths = 0; tenths < seconds * 10; tenths++) {
     const lines = logOf(name).matchAll(new RegExp(`${SAYS} (\\w+) ?(.*?)\\r?\\n`, 'g'));
     const said = new Map([...lines].map(([, word, rest]) => [word!, rest!] as const));
