@@ -7,8 +7,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { buildSync } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
-// Where koffi is found from, and what a build of dist/ does not take away.
-const bundles = join(root, 'node_modules/.xennuma-guests');
+// Where koffi is found from, and what neither a build of dist/ nor an npm ci takes away.
+const bundles = join(root, '.dist-guests');
 const TIMEOUT_S = 2400;
 
 function bundle() {

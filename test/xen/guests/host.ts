@@ -88,14 +88,13 @@ export function xl(...args: string[]): string {
 }
 
 /** Xen gives back the last pages of a domain a moment after it is gone. */
-export async function eventually(check: () => Promise<void>, seconds = 60): Promise<void> {
-  for (let tries = seconds * 5; ; tries--) {
+export async function eventually(check: () => Promise<void>, seconds = 90): Promise<void> {
+  for (const end = Date.now() + seconds * 1000; ; await sleep(200)) {
     try {
       return await check();
     } catch (error) {
-      if (tries === 0) throw error;
+      if (Date.now() > end) throw error;
     }
-    await sleep(200);
   }
 }
 
