@@ -15,7 +15,13 @@ function bundle() {
   rmSync(bundles, { recursive: true, force: true });
   const folder = join(root, 'test/xen/guests');
   buildSync({
-    entryPoints: ['main', 'dying-builder', 'dying-xennuma'].map((name) => join(folder, `${name}.ts`)),
+    entryPoints: {
+      main: join(folder, 'main.ts'),
+      'dying-builder': join(folder, 'dying-builder.ts'),
+      'dying-xennuma': join(folder, 'dying-xennuma.ts'),
+      // The builder is looked for beside the program.
+      xenguest: join(root, 'src/xenguest/real/xenguest-main.ts'),
+    },
     outdir: bundles,
     bundle: true,
     platform: 'node',

@@ -184,7 +184,6 @@ describe('limits hold at their edge', () => {
 describe('vm', () => {
   const state = ['--on', 'xen', '--state', join(dir, 'state')];
   it.each<[string, readonly string[], RegExp]>([
-    ['without a state folder', ['vm', 'list', '--on', 'xen'], /--state <folder>/],
     ['without a host', ['vm', 'list', '--state', dir], /--on <where>/],
     ['an unknown action', ['vm', 'clone', ...state], /Allowed choices are create, start/],
     ['start of nothing', ['vm', 'start', ...state], /expected names of VMs to start, got none; vm list shows them/],

@@ -6,6 +6,7 @@ import type { VmSpec } from '../host/vm.js';
 import type { HostDoors, Outcome, Toolstack } from '../xenopsd/toolstack.js';
 import type { VmsAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
+import { STATE_FOLDER } from './running.js';
 import { summarise } from './summary.js';
 import { out, Progress, palette } from './terminal.js';
 import { VERSION } from './version.js';
@@ -30,7 +31,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addArgument(new Argument('<action>', 'what to do').choices(ACTIONS))
     .argument('[vms...]', 'names of VMs');
   addToolstackOptions(command.addOption(onOption('the host that runs here').makeOptionMandatory()))
-    .requiredOption('--state <folder>', 'where VMs are kept; made if it is not there')
+    .option('--state <dir>', 'where VMs are kept; made if it is not there', STATE_FOLDER)
     .option('--vms <file...>', 'for create: the VMs, in YAML or JSON, or xl configs')
     .option('--host-mask <list>', "the host's guest_VCPUs_params:mask, such as 0,1,2")
     .option('--keep-on-node', "take a VM's memory from the one node it was given, where extents of 1 GiB would go to another")
@@ -44,9 +45,8 @@ them. What a killed command left half done is cleaned up by the next one.
 
 Exit codes: 0 done, 1 the host would not, 2 bad input, 3 no Xen here.
 
-  xennuma vm create --on xen --state /var/lib/xennuma/vms --vms web.yaml
-  xennuma vm start web-1 web-2 --on xen --state /var/lib/xennuma/vms \\
-    --policy best_effort`,
+  xennuma vm create --on xen --vms web.yaml
+  xennuma vm start web-1 web-2 --on xen --policy best_effort`,
     )
     .action(async (action: Action, names: string[], options: VmOptions) => answer(await vm(action, names, options)));
 }
