@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { bench, eventually, MINI, traces, using, xl } from './host.js';
+import { asWere, bench, MINI, traces, using, xl } from './host.js';
 
 test('xennuma vm create, start and destroy: xl agrees, and nothing is left', () =>
   using(bench(), async ({ doors }) => {
@@ -28,6 +28,6 @@ test('xennuma vm create, start and destroy: xl agrees, and nothing is left', () 
     const destroyed = vm('destroy', 'mini');
     assert.deepEqual([destroyed.outcomes[0].failure, destroyed.vms], [null, []]);
     assert.deepEqual(await readdir(state), []);
-    await eventually(async () => assert.deepEqual(await traces(doors.xc, doors.xs), unused));
+    await asWere(doors, unused);
     await rm(folder, { recursive: true });
   }));

@@ -111,6 +111,18 @@ export async function traces(xc: Xenctrl, xs: XenstoreConnection): Promise<Trace
   return { domains: xc.domainList().map(({ domid }) => domid), keys: await keysBelow(xs, '/'), freePages, outstandingPages };
 }
 
+/** Pages that Xen takes for itself when its own pools first grow, and keeps: a few; a domain's would be thousands. */
+const XENS_OWN_PAGES = 64;
+
+/** Waits until Xen and XenStore are as they were. */
+export async function asWere({ xc, xs }: XenHost, { freePages, ...were }: Traces): Promise<void> {
+  await eventually(async () => {
+    const { freePages: free, ...now } = await traces(xc, xs);
+    assert.deepEqual(now, were);
+    assert.ok(Math.abs(freePages - free) <= XENS_OWN_PAGES, `${free} pages free, ${freePages} before`);
+  });
+}
+
 async function keysBelow(xs: XenstoreConnection, path: string): Promise<string[]> {
   const names = await xs.directory(path);
   const below = await Promise.all(names.map((name) => keysBelow(xs, path === '/' ? `/${name}` : `${path}/${name}`)));
