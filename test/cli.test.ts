@@ -71,7 +71,7 @@ describe('completion', () => {
       const script = `${out}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _xennuma; echo "\${COMPREPLY[*]}"`;
       return spawnSync('bash', ['-c', script], { encoding: 'utf8', cwd: root }).stdout.trim().split(/\s+/);
     };
-    expect(complete(['xennuma', 'pl'])).toEqual(['plan']);
+    expect(complete(['xennuma', 'pl'])).toEqual(['plan', 'place']);
     expect(complete(['xennuma', 'plan', '--pro'])).toEqual(['--profile']);
     expect(complete(['xennuma', 'plan', '--policy', 'best_effort'])).toEqual(['best_effort', 'best_effort_hard']);
     expect(complete(['xennuma', 'plan', '--host', 'LICEN'])).toEqual(['LICENSE']);
@@ -208,7 +208,7 @@ describe('the terminal', () => {
   });
 
   it('an error shows its stack only when asked', () => {
-    const { err } = xennuma(['plan', '--host', 'nowhere'], { env: { XENNUMA_DEBUG: '1' } });
+    const { err } = xennuma(['plan', '--host', 'nowhere', '--vms', 'examples/vms/dozen.yaml'], { env: { XENNUMA_DEBUG: '1' } });
     expect(err).toMatch(/^xennuma: nowhere: there is no such file; check the path\nInputError/);
   });
 });

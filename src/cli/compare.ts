@@ -38,7 +38,8 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-Exit codes: 0 done (failed starts are in the table), 2 bad input, 3 no Xen or pool there.
+Exit codes: 0 done (failed starts are in the table), 2 bad input,
+3 no Xen or pool there.
 
   xennuma compare --host host.xml --vms vms.yaml --profiles xapi-25.6,xapi-26.3`,
     )

@@ -40,8 +40,11 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-What a real host needs is essential with --on xen, with settings that say so, and in the control domain of a Xen host.
-Exit codes: 0 all is well or only to be looked at, 1 something essential is missing, 2 bad usage.`,
+What a real host needs is essential with --on xen, with settings that say so,
+and in the control domain of a Xen host.
+
+Exit codes: 0 all is well or only to be looked at, 1 something essential is
+missing, 2 bad usage.`,
     )
     .action(async (options: DoctorOptions) => answer(await doctor(options)));
 }

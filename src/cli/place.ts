@@ -43,9 +43,9 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-Nodes that hold the memory are chosen when the policy could choose them: when they
-have CPUs enough and are not all nodes. Else the planner chooses as if the domain
-started now. A domain with hard affinity is left alone, as at a start.
+Nodes that hold the memory are chosen when the policy could choose them: when
+they have CPUs enough and are not all nodes. Else the planner chooses as if the
+domain started now. A domain with hard affinity is left alone, as at a start.
 
 Exit codes: 0 set, or right already; 1 there is nothing to set for one of them;
 2 bad input; 3 no Xen here.

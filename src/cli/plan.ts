@@ -30,7 +30,8 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-Exit codes: 0 all VMs start, 1 a VM cannot start, 2 bad input, 3 no Xen or pool there.
+Exit codes: 0 all VMs start, 1 a VM cannot start, 2 bad input,
+3 no Xen or pool there.
 
   xennuma plan --host host.xml --vms vms.yaml --policy best_effort
   xl info -n | xennuma plan --host - --vms guest.cfg --profile xl

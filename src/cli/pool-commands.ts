@@ -67,7 +67,8 @@ function definePlace(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-Exit codes: 0 done or shown, 1 a VM has no place, 2 bad input, 3 the pool cannot be reached.
+Exit codes: 0 done or shown, 1 a VM has no place, 2 bad input,
+3 the pool cannot be reached.
 
   xennuma place web db --pool https://xcp-1 -pwf password.txt --host xcp-1.txt
   xennuma place --set-policy best_effort --pool https://xcp-1 --yes`,

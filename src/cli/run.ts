@@ -36,7 +36,7 @@ export function define(command: Command, answer: (code: number) => void): void {
 Exit codes: 0 all went as the scenario says, 1 it did not (an expectation, or a
 failure that none foresaw), 2 bad input.
 
-With --xenstore SOCKET the keys of the VMs go to a daemon (see docs/xenstore.md),
+With --xenstore SOCKET the keys of the VMs go to a daemon (docs/xenstore.md),
 and those of VMs that run at the end stay there until the next run.
 
   xennuma run examples/scenarios/chart.yaml`,

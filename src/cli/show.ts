@@ -37,7 +37,8 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-Exit codes: 0 shown, 1 a VM could not start, 2 bad input, 3 no Xen or pool there.
+Exit codes: 0 shown, 1 a VM could not start, 2 bad input,
+3 no Xen or pool there.
 
   lstopo --of xml | xennuma show --host -
   xennuma show --host host.xml --vms vms.yaml --svg host.svg
