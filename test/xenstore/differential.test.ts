@@ -66,6 +66,8 @@ async function tidy(socket: string, id: number): Promise<void> {
   // "/local" of the odd paths is everyone's; the rest is theirs alone.
   for (const top of [`/f${id}`, `/local/domain/0/f${id}`, '/local/domain/77', ...ODD_PATHS])
     await connection.request(MESSAGE.rm, `${top}\0`);
+  // oxenstored starts with it, and never makes it again.
+  await connection.request(MESSAGE.mkdir, '@releaseDomain\0');
   for (const domid of [1, 2, 3, 4, 5, 6, 7, 8, 10, 32752, 4294967295, 1215752191]) await connection.request(MESSAGE.release, `${domid}\0`);
   for (const domid of ['-1', '99999999999', '4294967297']) await connection.request(MESSAGE.release, `${domid}\0`);
   connection.close();
