@@ -83,7 +83,9 @@ function bench(shape) {
 }
 
 function differential() {
-  const run = spawnSync(process.execPath, [join(root, 'dist/differential.js')], {
+  // Fresh scenarios each time, unless a seed is given: .ci/run gives one, so that what it says of a change does not depend on luck.
+  const seed = process.env.XENNUMA_SEED === undefined ? [] : ['--seed', process.env.XENNUMA_SEED];
+  const run = spawnSync(process.execPath, [join(root, 'dist/differential.js'), ...seed], {
     cwd: root,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
