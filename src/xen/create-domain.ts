@@ -12,14 +12,19 @@ const { hvm: HVM, hap: HAP, xenstoreDomain: XS_DOMAIN, iommu: IOMMU } = CREATE_F
 /** Emulated devices that Xen knows. */
 const EMULATION_FLAGS = 0x7ff;
 /**
- * Pages of Xen's own that a domain takes in its name: they set where its first extent goes. Fitted to where recorded extents of 4.17.7
- * went on 2 to 8 nodes: 3 for PV; with hardware virtualisation 18, and 1 for each vCPU, and 10 and 2 for each vCPU once it has a paging pool.
+ * Pages of Xen's own that are allocated in a domain's name: each moves its cursor, so they set where its first extent goes (4.17).
+ * PV: the tables of the per-domain mappings (create_perdomain_mapping(), xen/arch/x86/mm.c; pv_domain_initialise()).
  */
-const OWN_PAGES = 3;
-const HVM_OWN_PAGES = 18;
-const HVM_VCPU_PAGES = 1;
-const POOL_OWN_PAGES = 10;
-const POOL_VCPU_PAGES = 2;
+const PV_TABLE_PAGES = 2;
+/** With hardware virtualisation: the upper table of those mappings (hvm_domain_initialise()), */
+const HVM_TABLE_PAGES = 1;
+/** the paging pool that a domain starts with (hap_enable() in mm/hap/hap.c; shadow_enable() in mm/shadow/common.c), */
+const HAP_POOL_PAGES = 256;
+const SHADOW_POOL_PAGES = 1024;
+/** for each vCPU its local APIC's registers (vlapic_init()) and two for translated arguments (setup_compat_arg_xlat()), */
+const HVM_VCPU_PAGES = 3;
+/** and, with the first vCPU, two tables to map them by. One such table serves as many vCPUs as an HVM domain can have. */
+const HVM_VCPU_TABLE_PAGES = 2;
 
 /** XEN_DOMCTL_createdomain. @returns the new domain's id, or a negative errno */
 export function createDomain(xen: Hypervisor, requestedId: number, view: DataView, at: number): number {
@@ -40,7 +45,8 @@ export function createDomain(xen: Hypervisor, requestedId: number, view: DataVie
   const xenstoreDomain = (flags & XS_DOMAIN) !== 0;
   const config = { id, hvm, hap, xenstoreDomain, maxVcpus, handle, ssidref: view.getUint32(at + AT.ssidref, true) };
   const domain = new Domain(config, pool, xen.machine.nodes.length);
-  const ownPages = hvm ? HVM_OWN_PAGES : OWN_PAGES;
+  if (hvm) domain.pagingPoolPages = hap ? HAP_POOL_PAGES : SHADOW_POOL_PAGES;
+  const ownPages = hvm ? HVM_TABLE_PAGES + domain.pagingPoolPages : PV_TABLE_PAGES;
   if (takeXenPages(xen, domain, ownPages) < ownPages) {
     xen.heap.releaseAll(domain);
     return -ERRNO.ENOMEM;
@@ -84,8 +90,7 @@ export function takeXenPages(xen: Hypervisor, domain: Domain, pages: number): nu
 /** XEN_DOMCTL_max_vcpus: must be what createdomain said; again is no error. */
 export function createVcpus(xen: Hypervisor, domain: Domain, maxVcpus: number): number {
   if (domain.id === 0 || maxVcpus !== domain.config.maxVcpus) return -ERRNO.EINVAL;
-  const each = HVM_VCPU_PAGES + (domain.pagingPoolPages > 0 ? POOL_VCPU_PAGES : 0);
-  const pages = domain.config.hvm && domain.vcpus.length === 0 ? each * maxVcpus : 0;
+  const pages = domain.config.hvm && domain.vcpus.length === 0 ? HVM_VCPU_TABLE_PAGES + HVM_VCPU_PAGES * maxVcpus : 0;
   if (takeXenPages(xen, domain, pages) < pages) return -ERRNO.ENOMEM;
   domain.createVcpus(xen.nrCpuIds);
   domainUpdateNodeAffinity(xen, domain);
@@ -100,12 +105,14 @@ export function destroyDomain(xen: Hypervisor, domain: Domain): number {
   return 0;
 }
 
-/** XEN_DOMCTL_set_paging_mempool_size: the pool grows or shrinks to whole pages; PV domains have none. */
+/**
+ * XEN_DOMCTL_set_paging_mempool_size: the pool grows or shrinks to whole pages; PV domains have none. Its oldest pages go first, and they
+ * lie on the nodes in turn (hap_set_allocation()).
+ */
 export function setPagingMempoolSize(xen: Hypervisor, domain: Domain, sizeBytes: number): number {
   if (!domain.config.hvm) return -ERRNO.EOPNOTSUPP;
   const pages = sizeBytes / 4096;
-  if (!Number.isInteger(pages)) return -ERRNO.EINVAL;
-  if (domain.pagingPoolPages === 0 && pages > 0) takeXenPages(xen, domain, POOL_OWN_PAGES + POOL_VCPU_PAGES * domain.vcpus.length);
+  if (!Number.isInteger(pages) || pages > 0xffffffff) return -ERRNO.EINVAL;
   const more = pages - domain.pagingPoolPages;
   if (more > 0) {
     const taken = takeXenPages(xen, domain, more);
@@ -113,11 +120,15 @@ export function setPagingMempoolSize(xen: Hypervisor, domain: Domain, sizeBytes:
     return taken === more ? 0 : -ERRNO.ENOMEM;
   }
   let fewer = -more;
-  for (let node = domain.xenPages.length - 1; node >= 0 && fewer > 0; node--) {
-    const runs = domain.xenPages[node]!;
-    const given = Math.min(fewer, runs.pages);
-    runs.drop(given, (start, count) => xen.heap.nodes[node]!.free(start, count));
-    fewer -= given;
+  while (fewer > 0) {
+    const nodes = domain.xenPages.filter((runs) => runs.pages > 0).length;
+    if (nodes === 0) break;
+    const share = Math.max(1, Math.floor(fewer / nodes));
+    for (const [node, runs] of domain.xenPages.entries()) {
+      const given = Math.min(share, runs.pages, fewer);
+      runs.drop(given, (start, count) => xen.heap.nodes[node]!.free(start, count));
+      fewer -= given;
+    }
   }
   domain.pagingPoolPages = pages;
   return 0;

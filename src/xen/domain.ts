@@ -41,7 +41,8 @@ export class Domain {
   autoNodeAffinity = true;
   /** A vCPU was pinned for a time: then neither its masks nor the node affinity need be what the rules make them (no update follows). */
   wasPinned = false;
-  lastAllocNode: number = NUMA_NO_NODE;
+  /** Where the last page came from; Xen 4.17 sets nothing at first, which is node 0. */
+  lastAllocNode = 0;
   totPages = 0;
   maxPages = 0;
   /** Pages claimed and not allocated yet. */
