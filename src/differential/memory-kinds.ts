@@ -93,14 +93,18 @@ const early: Kind = (make, random) => {
   });
 };
 
-/** Paging pools move the alternation, as they take pages in the domain's name. */
+/** Paging pools and vCPUs of PVH domains move the alternation, as they take pages in the domain's name; smaller pools give pages back. */
 const paging: Kind = (make, random) => {
-  const vcpus = random.pick([1, 2, 4, 8, 12]);
-  const letter = make.create({ pv: false, vcpus });
-  times(random.between(3, 7), () => {
+  const vcpus = random.pick([1, 2, 3, 4, 8, 12]);
+  const letter = make.create({ pv: false, vcpus, complete: false });
+  make.push({ op: 'max_mem', dom: letter, max_memkb: 4194304 });
+  const steps = random.between(4, 9);
+  const grown = random.below(steps);
+  times(steps, (step) => {
+    if (step === grown) make.push({ op: 'max_vcpus', dom: letter, max: vcpus });
     if (random.chance(40)) make.setNodes(letter, 0);
-    if (random.chance(50)) make.setAffinity(letter, 0);
-    if (random.chance(25)) make.push({ op: 'set_paging_mempool_size', dom: letter, bytes: random.pick([4, 5, 6, 8]) * MIB });
+    if (random.chance(40)) make.setAffinity(letter, 0);
+    if (random.chance(45)) make.push({ op: 'set_paging_mempool_size', dom: letter, bytes: random.pick([1, 2, 3, 4, 5, 6, 8]) * MIB });
     make.populate(letter, { order: random.pick([0, 0, 0, 9]), extents: random.between(1, 8), memFlags: make.args.memFlags(20) });
     make.getNodes(letter, 0);
   });
@@ -189,7 +193,7 @@ export const MEMORY_KINDS = {
   refused: [refused, 5],
   flags: [flags, 5],
   early: [early, 4],
-  paging: [paging, 4],
+  paging: [paging, 6],
   everysoft: [everySoft, 6],
   pools: [pools, 5],
   manypools: [manyPools, 2],
