@@ -1,12 +1,13 @@
 // `npm run test:xen`: everything that needs a real Xen, in the rig (rig/README.md). On Debian 12 as root it installs what the rig needs;
 // elsewhere it says what is missing and passes. Exit codes: 0 all passed, or skipped (the last line says so); 1 something failed.
-//   node scripts/test-xen.mjs [SUITE...]     only these suites: dom0, conformance, bench, guests, differential
+//   node scripts/test-xen.mjs [SUITE...]     only these suites: dom0, conformance, bench, xapi, guests, differential
 // A new suite is an entry of SUITES: it gives [passed, failed], or undefined when it came to no verdict.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { bundleForDom0, nodeTest, nodeTestCounts } from './dom0-bundle.mjs';
 import { testGuests } from './test-guests.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
@@ -84,6 +85,14 @@ function bench(shape) {
   return status === 0 && Number(ratio[1]) < BENCH_RATIO_MOST ? [1, 0] : [0, 1];
 }
 
+/** The daemon that serves XAPI, by xe. */
+function xapi(shape) {
+  const bundles = bundleForDom0('.dist-xapi', { main: 'test/xen/xapi/main.ts' });
+  const run = inDom0(shape, nodeTest(join(bundles, 'main.js')));
+  process.stdout.write(run.stdout);
+  return nodeTestCounts(run);
+}
+
 function differential() {
   // Fresh scenarios each time, unless a seed is given: .ci/run gives one, so that what it says of a change does not depend on luck.
   const seed = process.env.XENNUMA_SEED === undefined ? [] : ['--seed', process.env.XENNUMA_SEED];
@@ -101,6 +110,7 @@ const SUITES = {
   dom0: { shape: 'a', run: vitest('vitest.config.ts') },
   conformance: { shape: 'a', run: conformance },
   bench: { shape: 'a', run: bench },
+  xapi: { shape: 'a', run: xapi },
   // On a boot of its own: it counts free pages.
   guests: { run: () => testGuests() },
   differential: { run: differential },

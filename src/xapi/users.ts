@@ -22,7 +22,7 @@ const NAME = /^[A-Za-z0-9_.@-]{1,64}$/;
 export function parseUsers(text: string, file: string): ReadonlyMap<string, User> {
   const users = new Map<string, User>();
   const fault = (line: number, message: string) =>
-    new InputError(message, { file, line }, 'write lines with: xennuma serve passwd USER --users FILE');
+    new InputError(message, { file, line }, 'write lines with: xennuma serve passwd USER --file FILE');
   text.split('\n').forEach((raw, index) => {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) return;
@@ -67,8 +67,10 @@ function parseHash(text: string): { n: number; r: number; p: number; salt: Buffe
 }
 
 function derive(password: string, salt: Buffer, n: number, r: number, p: number): Promise<Buffer> {
+  // What OpenSSL asks for, 128 * r * (N + p + 2), with room to spare.
+  const maxmem = 256 * r * (n + p + 2);
   return new Promise((done, failed) => {
-    scrypt(password, salt, KEY_BYTES, { N: n, r, p, maxmem: 256 * n * r }, (error, key) => (error === null ? done(key) : failed(error)));
+    scrypt(password, salt, KEY_BYTES, { N: n, r, p, maxmem }, (error, key) => (error === null ? done(key) : failed(error)));
   });
 }
 
