@@ -11,7 +11,7 @@ import { summarise } from './summary.js';
 import { out, Progress, palette } from './terminal.js';
 import { VERSION } from './version.js';
 import { remarks, totalsLines, vmTable } from './vm-table.js';
-import { userWarnings } from './warnings.js';
+import { endedWarnings, userWarnings } from './warnings.js';
 import { addToolstackOptions, onOption, type WorkloadOptions } from './workload-options.js';
 import { FLOW_FILES, formatOf, writeFlow } from './write-files.js';
 
@@ -41,7 +41,8 @@ export function define(command: Command, answer: (code: number) => void): void {
       'after',
       `
 create makes VMs known, stop ends their domains at once, destroy also forgets
-them. What a killed command left half done is cleaned up by the next one.
+them. What a killed command left half done is cleaned up by the next one, and
+so is the domain of a guest that shut itself down.
 
 Exit codes: 0 done, 1 the host would not, 2 bad input, 3 no Xen here.
 
@@ -95,10 +96,11 @@ function check(action: Action, names: readonly string[], { vms, flow }: VmOption
 }
 
 async function perform(toolstack: Toolstack, action: Action, names: readonly string[], options: VmOptions): Promise<number> {
-  const known = new Map(toolstack.vms().map(({ spec }) => [spec.name, spec] as const));
+  const known = new Set(toolstack.vms().map(({ spec }) => spec.name));
   const unknown = names.find((name) => !known.has(name));
   if (unknown !== undefined)
     throw new InputError(`there is no VM '${unknown}' in ${options.state}`, { path: unknown }, 'vm list shows them');
+  const ended = toolstack.vms().flatMap(({ outcomes }) => outcomes.filter(({ operation }) => operation === 'ended'));
   if (action === 'create') for (const spec of await newVms(toolstack, options)) toolstack.add(spec);
   const outcomes: Outcome[] = [];
   const progress = new Progress('VMs', names.length);
@@ -113,31 +115,40 @@ async function perform(toolstack: Toolstack, action: Action, names: readonly str
       options.flow,
       outcomes.map(({ record }) => record),
     );
-  print(toolstack, action, outcomes, options);
+  print(toolstack, action, { ended, outcomes }, options);
   return outcomes.some(({ failure }) => failure !== null) ? EXIT.no : EXIT.ok;
 }
 
+/** @throws InputError for files of VMs, and for a VM that no real host could start */
 async function newVms(toolstack: Toolstack, { vms }: VmOptions): Promise<VmSpec[]> {
-  const [{ liveMap }, { hostOf }, { readVms }] = await Promise.all([
+  const [{ liveMap }, { hostOf }, { readVms }, { whyNotLoadable }] = await Promise.all([
     import('../live/live-map.js'),
     import('../live/live-copy.js'),
     import('./open-host.js'),
+    import('../xenopsd/vm-create.js'),
   ]);
-  const host = hostOf(await liveMap(toolstack.doors, { memory: false }));
-  return readVms(vms!, host);
+  const specs = readVms(vms!, hostOf(await liveMap(toolstack.doors, { memory: false })));
+  for (const spec of specs) {
+    const why = whyNotLoadable(spec);
+    if (why !== null) throw new InputError(why.what, { path: spec.name }, why.mend);
+  }
+  return specs;
 }
 
 async function act(toolstack: Toolstack, action: Action, name: string): Promise<Outcome[]> {
+  const { domid, outcomes } = toolstack.vms().find(({ spec }) => spec.name === name)!;
+  const justEnded = domid === null && outcomes.at(-1)?.operation === 'ended';
   switch (action) {
-    case 'start':
     case 'stop':
+      return justEnded ? [] : [await toolstack.stop(name)];
     case 'reboot':
+      return [justEnded ? await toolstack.start(name) : await toolstack.reboot(name)];
+    case 'start':
     case 'pause':
     case 'unpause':
       return [await toolstack[action](name)];
     case 'destroy': {
-      const running = toolstack.vms().find(({ spec }) => spec.name === name)?.domid !== null;
-      const stopped = running ? [await toolstack.stop(name)] : [];
+      const stopped = domid !== null ? [await toolstack.stop(name)] : [];
       if (stopped.every(({ failure }) => failure === null)) toolstack.remove(name);
       return stopped;
     }
@@ -147,16 +158,22 @@ async function act(toolstack: Toolstack, action: Action, name: string): Promise<
   }
 }
 
-function print(toolstack: Toolstack, action: Action, outcomes: readonly Outcome[], options: VmOptions): void {
+interface Happened {
+  /** VMs whose guests had gone down before this command. */
+  readonly ended: readonly Outcome[];
+  readonly outcomes: readonly Outcome[];
+}
+
+function print(toolstack: Toolstack, action: Action, { ended, outcomes }: Happened, options: VmOptions): void {
   const { host, vms, totals } = summarise(toolstack);
-  const warnings = userWarnings(toolstack);
+  const warnings = [...endedWarnings(ended), ...userWarnings(toolstack)];
   if (options.json) {
     const result: VmsAnswer = {
       command: 'vm',
       version: VERSION,
       action,
       host,
-      outcomes: outcomes.map(({ vm, operation, domid, failure }) => ({ vm, operation, domid, failure })),
+      outcomes: [...ended, ...outcomes].map(({ vm, operation, domid, failure }) => ({ vm, operation, domid, failure })),
       vms: [...vms],
       totals,
       warnings: [...warnings],

@@ -1,7 +1,8 @@
 // Warnings and surprises in sentences, each once with the VMs that it is about. Box of the chart: is_xe_vCPUparams_mask_set? mostly.
 import { formatList } from '../cpuset/bitset.js';
 import { surpriseOf } from '../flow/surprises.js';
-import type { Toolstack, Warning } from '../xenopsd/toolstack.js';
+import type { Ending } from '../xenopsd/ended.js';
+import type { Outcome, Toolstack, Warning } from '../xenopsd/toolstack.js';
 
 export interface UserWarning {
   readonly code: string;
@@ -22,6 +23,26 @@ export function userWarnings(toolstack: Toolstack): UserWarning[] {
     }
   }
   return [...found.values()].map(({ warning, names }) => ({ code: warning.code, text: warningText(warning, names), vms: names }));
+}
+
+const ENDED: Readonly<Record<Ending, string>> = {
+  poweroff: 'shut down from inside; the domain is taken away',
+  reboot: 'asked for a reboot from inside; the domain is taken away, and starts again with vm start',
+  crash: 'crashed; the domain is taken away, what the guest said is in the log of its console',
+  gone: "taken away by somebody else, or by the host's own restart",
+};
+
+/** VMs that went down by themselves, by what their guests asked for. */
+export function endedWarnings(outcomes: readonly Outcome[]): UserWarning[] {
+  const found = new Map<Ending, string[]>();
+  for (const { vm, record } of outcomes) {
+    for (const entry of record.entries) {
+      if (entry.kind !== 'note' || entry.topic !== 'ended') continue;
+      const ending = entry.values.ending as Ending;
+      found.set(ending, [...(found.get(ending) ?? []), vm]);
+    }
+  }
+  return [...found].map(([ending, vms]) => ({ code: `guest-${ending}`, text: `${listNames(vms)}: ${ENDED[ending]}`, vms }));
 }
 
 function warningText({ code, values }: Warning, names: readonly string[]): string {

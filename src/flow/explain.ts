@@ -140,6 +140,13 @@ const NODE_SENTENCES = {
   exec_xenguest: () => ['The domain builder was started.'],
 } as const;
 
+const ENDINGS: Readonly<Record<string, string>> = {
+  poweroff: 'The guest shut itself down.',
+  reboot: 'The guest asked for a reboot.',
+  crash: 'The guest crashed.',
+  gone: 'Its domain was taken away by somebody else.',
+};
+
 const NOTE_SENTENCES: Readonly<Record<string, (values: FlowValues) => string[]>> = {
   domain: (values) => [
     `Domain ${number(values, 'domid')} was created (${text(values, 'kind')}, ${plural(number(values, 'vcpus') ?? 0, 'vCPU')}).`,
@@ -167,6 +174,7 @@ const NOTE_SENTENCES: Readonly<Record<string, (values: FlowValues) => string[]>>
   migrate: (values) => [
     `The VM ran as domain ${number(values, 'from')}; a new domain is built beside it, and both hold memory until the old one goes.`,
   ],
+  ended: (values) => [ENDINGS[text(values, 'ending') ?? ''] ?? 'It ended.'],
   destroyed: (values) => [`Domain ${number(values, 'domid')} is gone, with its memory, claims and keys.`],
   'node affinity': (values) => {
     const stored = numbers(values, 'stored').join(',');

@@ -9,6 +9,7 @@ import type { HostMap } from '../host/host-map.js';
 import { LIMITS } from '../host/model.js';
 import type { VmSpec } from '../host/vm.js';
 import { moveToPoolByHand, pinByHand, setNodeAffinityByHand } from './by-hand.js';
+import { endingOf } from './ended.js';
 import { failureOf, noteFailure } from './failure.js';
 import { noteLanding, pagesByNode } from './landing.js';
 import { memoryConfig } from './memory-model.js';
@@ -104,8 +105,29 @@ class HostToolstack implements Toolstack {
       const vm: Vm = { spec, uuid, phase, domid, pending: new Set(pending), outcomes: [], builtBy: null };
       this.#vms.set(spec.name, vm);
       if (phase === 'starting' || phase === 'stopping') await this.#undo(vm);
-      else if (domid !== null && !this.#isOurs(vm, domid)) await this.#settle(vm, 'halted', null);
     }
+    await this.noticeEnded();
+  }
+
+  noticeEnded(): Promise<Outcome[]> {
+    return this.#exclusively(async () => {
+      const outcomes: Outcome[] = [];
+      for (const vm of this.#vms.values()) {
+        const { domid } = vm;
+        if (domid === null) continue;
+        const ending = endingOf(this.#isOurs(vm, domid) ? this.doors.xc.domainInfo(domid) : null);
+        if (ending === null) continue;
+        const record = new FlowRecord(`end of ${vm.spec.name}`);
+        record.note('ended', { domid, ending });
+        outcomes.push(
+          await this.#outcome(vm, 'ended', record, async () => {
+            await this.#stop(vm, record);
+            return null;
+          }),
+        );
+      }
+      return outcomes;
+    });
   }
 
   add(spec: VmSpec): void {

@@ -56,7 +56,8 @@ export interface ToolstackOptions {
 /** How one operation on one VM ended. */
 export interface Outcome {
   readonly vm: string;
-  readonly operation: 'start' | 'stop' | 'reboot' | 'migrate' | 'change';
+  /** ended: the guest shut itself down, or somebody else took its domain away. */
+  readonly operation: 'start' | 'stop' | 'reboot' | 'migrate' | 'change' | 'ended';
   /** null when the domain never came to be, or is gone. */
   readonly domid: number | null;
   readonly failure: OutcomeFailure | null;
@@ -92,6 +93,11 @@ export interface Toolstack {
   reboot(name: string): Promise<Outcome>;
   /** To the same host: a new domain is built beside the old one, which then goes. */
   migrateLocal(name: string): Promise<Outcome>;
+  /**
+   * Takes apart the domains of VMs whose guests have shut themselves down, and knows as halted those whose domains are gone; a new toolstack
+   * begins with it. What a guest asked for ("ending" of the record's note 'ended') is told and not done: a reboot is the caller's to start.
+   */
+  noticeEnded(): Promise<Outcome[]>;
   pause(name: string): Promise<Outcome>;
   unpause(name: string): Promise<Outcome>;
 

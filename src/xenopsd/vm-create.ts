@@ -40,10 +40,20 @@ export async function createVm(run: Run, created: (domid: number) => void): Prom
 }
 
 /** A real host loads what the guest boots: one that cannot be loaded is refused before there is a domain. */
-function mustLoad({ kind, boot }: VmSpec): void {
+function mustLoad(vm: VmSpec): void {
+  const why = whyNotLoadable(vm);
+  if (why !== null) throw new StepError('VM.create', `${why.what}: ${why.mend}`);
+}
+
+/** What keeps a VM from being started on a real host, whatever the host; null when nothing does. */
+export function whyNotLoadable({ kind, boot }: VmSpec): { readonly what: string; readonly mend: string } | null {
   if (kind === 'hvm')
-    throw new StepError('VM.create', 'hvm guests need a device model, which xennuma does not run on a real host: make it pvh or pv');
-  if (boot === undefined) throw new StepError('VM.create', 'nothing to boot: a real host needs boot.kernel (kernel= in an xl config)');
+    return {
+      what: 'hvm guests need a device model, which xennuma does not run on a real host',
+      mend: 'make it pvh or pv (kind in a file of VMs, type in an xl config)',
+    };
+  if (boot === undefined) return { what: 'nothing to boot', mend: 'a real host needs boot.kernel (kernel= in an xl config)' };
+  return null;
 }
 
 /** xapi reads both masks and hands xenopsd one list. */
