@@ -4,6 +4,8 @@ import { type EventResult, runScenario } from '../scenario/run-scenario.js';
 import type { Outcome } from '../xenopsd/toolstack.js';
 import type { RunAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
+import type { Workload } from './open-host.js';
+import { STATE_FOLDER } from './running.js';
 import { type Opened, openScenario, type ScenarioOptions } from './scenario-input.js';
 import { type Summary, summarise, surprisesOf } from './summary.js';
 import { wrap } from './table.js';
@@ -12,21 +14,32 @@ import { VERSION } from './version.js';
 import { remarks, totalsLines, vmTable } from './vm-table.js';
 import { isRemarkable, type UserWarning } from './warnings.js';
 import { cpuWords, memoryWords } from './words.js';
-import { addHostOverride, addXenstoreOptions, parseSeed } from './workload-options.js';
+import { addHostOverride, addXenstoreOptions, onOption, parseSeed } from './workload-options.js';
 import { FLOW_FILES, formatOf, writeFlow, writeMap } from './write-files.js';
 
-interface RunOptions extends ScenarioOptions {
+export interface RunOptions extends ScenarioOptions {
+  readonly on?: 'xen';
+  readonly state: string;
+  readonly keep?: true;
+  readonly changeHost?: true;
   readonly json?: true;
   readonly flow?: string;
   readonly map?: string;
 }
 
+/** What the playing needs of a workload. */
+export type Played = Pick<Workload, 'toolstack' | 'warnings'>;
+
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description('Plays a scenario on an embedded Xen: events over time, what each led to, and the host at the end.')
+    .description('Plays a scenario: events over time, what each led to, and the host at the end. On an embedded Xen, or for real.')
     .argument('<scenario>', 'scenario file in YAML or JSON, or - for stdin');
   addXenstoreOptions(addHostOverride(command))
     .option('--seed <number>', "another seed than the scenario's", parseSeed)
+    .addOption(onOption("for real, on the host that runs here instead of the scenario's"))
+    .option('--state <dir>', 'with --on: where VMs are kept; made if it is not there', STATE_FOLDER)
+    .option('--keep', 'with --on: VMs that run at the end go on running; by default all of the scenario are stopped and forgotten')
+    .option('--change-host', 'with --on: allow events that change the host itself (CPUs offline, pools)')
     .option('--json', 'print JSON (schemas/run.schema.json)')
     .option('--flow <file>', 'write all paths through the flowchart: .txt, .mmd or .svg')
     .option('--map <file>', 'write the picture of the host at the end: .svg')
@@ -39,6 +52,10 @@ failure that none foresaw), 2 bad input.
 With --xenstore SOCKET the keys of the VMs go to a daemon (docs/xenstore.md),
 and those of VMs that run at the end stay there until the next run.
 
+With --on xen the scenario's VMs are started for real, and need a kernel to boot
+(docs/real-host.md). Should the run be killed, its VMs are in the state folder:
+xennuma vm list --on xen.
+
   xennuma run examples/scenarios/chart.yaml`,
     )
     .action(async (file: string, options: RunOptions) => answer(await run(file, options)));
@@ -47,6 +64,7 @@ and those of VMs that run at the end stay there until the next run.
 async function run(file: string, options: RunOptions): Promise<number> {
   if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
   if (options.map !== undefined) formatOf(options.map, ['svg'], '--map');
+  if (options.on !== undefined) return (await import('./run-on-xen.js')).runOnXen(file, options, play);
   const opened = await openScenario(file, options);
   try {
     return await play(opened, options);
@@ -55,7 +73,10 @@ async function run(file: string, options: RunOptions): Promise<number> {
   }
 }
 
-async function play({ scenario, workload }: Opened, options: RunOptions): Promise<number> {
+async function play(
+  { scenario, workload }: Pick<Opened, 'scenario'> & { readonly workload: Played },
+  options: RunOptions,
+): Promise<number> {
   const colour = palette();
   const { toolstack } = workload;
   const results: EventResult[] = [];

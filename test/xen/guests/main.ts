@@ -4,4 +4,6 @@ import './up.js';
 import './placed.js';
 import './chart.js';
 import './command.js';
+import './beside-xl.js';
+import './scenario.js';
 import './killed.js';
