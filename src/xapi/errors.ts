@@ -39,5 +39,6 @@ export const xapiErrors = {
   eventsLost: () => new XapiError('EVENTS_LOST'),
   eventTokenInvalid: (token: string) => new XapiError('EVENT_FROM_TOKEN_PARSE_FAILURE', token),
   notRegistered: (type: string) => new XapiError('SESSION_NOT_REGISTERED', type),
+  notImplemented: (what: string) => new XapiError('NOT_IMPLEMENTED', what),
   internal: (message: string) => new XapiError('INTERNAL_ERROR', message),
 } as const;

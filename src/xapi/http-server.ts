@@ -29,8 +29,8 @@ export const HTTP_LIMITS: HttpLimits = {
   burst: 20_000,
 };
 
-/** What else than calls is served: GET and a path. */
-export type Page = (request: IncomingMessage, response: ServerResponse, url: URL) => void | Promise<void>;
+/** What else than calls is served: GET and a path. `closing`: the server ends, and so must a page that would go on for ever. */
+export type Page = (request: IncomingMessage, response: ServerResponse, url: URL, closing: AbortSignal) => void | Promise<void>;
 
 export interface HttpOptions {
   readonly daemon: Daemon;
@@ -75,7 +75,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
     const page = options.pages?.get(url.pathname);
     if (page !== undefined) {
       if (request.method !== 'GET') return refuse(response, 405, 'use GET');
-      return page(request, response, url);
+      return page(request, response, url, closing.signal);
     }
     const json = url.pathname === '/jsonrpc';
     if (!json && !RPC_PATHS.has(url.pathname)) return refuse(response, 404, 'there is nothing here');

@@ -4,6 +4,7 @@ import { xapiErrors } from './errors.js';
 import { type EventSource, formatToken, parseToken } from './events.js';
 import { type CallContext, type Method, type Param, selfOf, VOID } from './method.js';
 import { CLASSES } from './schema.js';
+import { TASK_CLASS } from './schema-host.js';
 import { EMPTY_MAP, NULL } from './schema-types.js';
 import type { Session, Sessions } from './sessions.js';
 import type { Tasks } from './tasks.js';
@@ -105,9 +106,22 @@ function eventMethods({ events, database }: OtherMethodsOptions): Method[] {
   ];
 }
 
-function taskMethods({ tasks, host }: OtherMethodsOptions): Method[] {
+function taskMethods({ database, tasks, host }: OtherMethodsOptions): Method[] {
+  // For tasks that clients make and work on themselves; xapi writes them down as they are (xapi/xapi_task.ml, set_status).
+  const setters = ['status', 'progress', 'result', 'error_info', 'resident_on'].map((name) =>
+    method(
+      `task.set_${name}`,
+      [selfOf('task'), { name: 'value', type: TASK_CLASS.fields[name]!.type }],
+      ([ref, value]) => {
+        database.update('task', ref as string, { [name]: value! });
+        return VOID;
+      },
+      'admin',
+    ),
+  );
   const task: Param = { name: 'task', type: { ref: 'task' } };
   return [
+    ...setters,
     method(
       'task.create',
       [text('label'), text('description')],

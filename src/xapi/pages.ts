@@ -21,8 +21,8 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
   const pages = new Map<string, Page>([
     [
       '/events',
-      async (request, response, url) => {
-        if (await door.admits(request, response, url)) await streamEvents(daemon, request, response, url);
+      async (request, response, url, closing) => {
+        if (await door.admits(request, response, url)) await streamEvents(daemon, request, response, url, closing);
       },
     ],
   ]);
@@ -80,10 +80,21 @@ function splitOnce(text: string): [string, string] {
 }
 
 /** `?classes=VM,host`, all by default; a client that comes back with Last-Event-ID goes on where it was. */
-async function streamEvents(daemon: Daemon, request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+async function streamEvents(
+  daemon: Daemon,
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+  closing: AbortSignal,
+): Promise<void> {
   const classes = (url.searchParams.get('classes') ?? '*').split(',').slice(0, 1024);
   const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  const leave = (): void => gone.abort();
+  closing.addEventListener('abort', leave);
+  response.once('close', () => {
+    closing.removeEventListener('abort', leave);
+    leave();
+  });
   const last = request.headers['last-event-id'];
   let token = typeof last === 'string' && last !== '' ? last : formatToken(daemon.database.generation);
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });

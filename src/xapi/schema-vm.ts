@@ -125,6 +125,9 @@ export const VM_CLASS: ClassDef = {
     domain_type: once(oneOf('unspecified', 'hvm', 'pv', 'pv_in_pvh', 'pvh')),
     NVRAM: rw(map()),
     pending_guidances: ro(set('string')),
+    pending_guidances_recommended: ro(set('string')),
+    pending_guidances_full: ro(set('string')),
+    groups: ro(set(ref('VM_group'))),
   },
 };
 

@@ -99,7 +99,7 @@ export class Sessions {
   get(ref: string): Session {
     const session = this.#byRef.get(ref);
     const now = this.#now();
-    if (session === undefined || now - session.lastActiveMs > this.#limits.idleMs) {
+    if (session === undefined || now - session.lastActiveMs > this.#limits.idleMs || !this.#mayStill(session)) {
       this.#byRef.delete(ref);
       throw xapiErrors.sessionInvalid(ref.slice(0, 100));
     }
@@ -110,6 +110,12 @@ export class Sessions {
       this.#byRef.set(ref, session);
     }
     return session;
+  }
+
+  /** A user who was taken out, or has another role now, must log in again. */
+  #mayStill({ user, role }: Session): boolean {
+    const users = this.#users();
+    return users === null || users.get(user)?.role === role;
   }
 
   logout(ref: string): void {

@@ -181,6 +181,19 @@ describe('sessions', () => {
     expect([ref, 'OpaqueRef:x', ''].map((one) => valid(sessions, one))).toEqual([false, false, false]);
   });
 
+  it('ends with its user, and when the user gets another role', async () => {
+    let users = await cheap('secret');
+    const sessions = new Sessions(() => users);
+    const { ref } = await sessions.login('cheap', 'secret', '', 'a');
+    expect(valid(sessions, ref)).toBe(true);
+    users = new Map([['cheap', { ...users.get('cheap')!, role: 'admin' }]]);
+    expect(valid(sessions, ref)).toBe(false);
+    const again = await sessions.login('cheap', 'secret', '', 'a');
+    expect([again.role, valid(sessions, again.ref)]).toEqual(['admin', true]);
+    users = new Map();
+    expect(valid(sessions, again.ref)).toBe(false);
+  });
+
   it('without users only root is let in', async () => {
     const { sessions } = open();
     expect(await code(sessions.login('admin', '', '', 'a'))).toEqual(['SESSION_AUTHENTICATION_FAILED', 'admin', 'Authentication failure']);
