@@ -115,7 +115,13 @@ function explainText(result: ExplainAnswer): string[] {
     ...result.runs.flatMap((run, index) => [
       ...(index === 0 ? [] : ['']),
       colour.bold(run.title),
-      ...run.sentences.flatMap((sentence) => wrap(`- ${sentence}`, width, '  ')),
+      ...run.sentences.flatMap((sentence) => sentenceLines(sentence, width)),
     ]),
   ];
+}
+
+/** A link is a line of its own, whole, so that it can be clicked and copied. */
+function sentenceLines(sentence: string, width: number): string[] {
+  const [, said, link] = /^(.*) See (https:\/\/\S+)$/s.exec(sentence) ?? [];
+  return said === undefined ? wrap(`- ${sentence}`, width, '  ') : [...wrap(`- ${said}`, width, '  '), `  ${link}`];
 }

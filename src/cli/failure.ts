@@ -24,7 +24,9 @@ function describe(error: unknown): [string, number] {
     // Help that was asked for is no error; commander has printed it.
     if (exitCode === 0) return ['', EXIT.ok];
     if (code === 'commander.help') return ['', EXIT.input];
-    return [`${message.replace(/^error: /, '')}; see xennuma help`, EXIT.input];
+    // Words after --host or --vms are all taken for files.
+    const swallowed = code === 'commander.missingArgument' ? ' (name it before --host and --vms, which take every word after them)' : '';
+    return [`${message.replace(/^error: /, '')}${swallowed}; see xennuma help`, EXIT.input];
   }
   const missing = OPTIONAL_PACKAGES.find((name) => code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${name}'`));
   if (missing !== undefined) return [`this command needs the package ${missing}; npm install ${missing}`, EXIT.unreachable];

@@ -25,7 +25,7 @@ export function explainLanding(values: FlowValues): string[] {
   return sentences;
 }
 
-function share(part: number, total: number): string {
+export function share(part: number, total: number): string {
   const percent = (100 * part) / total;
   if (percent > 0 && percent < 0.1) return 'under 0.1 %';
   if (percent < 100 && percent > 99.9) return 'over 99.9 %';

@@ -10,6 +10,57 @@ function record(fill: (record: FlowRecord) => void): string {
   return explain(made).join('\n');
 }
 
+describe('the first sentence of a start', () => {
+  const landed = (vcpus: { hard: string; soft: string; nodes: number[] }[], pages: number[]) => ({
+    domid: 1,
+    pages,
+    nodeAffinity: [0],
+    vcpus: vcpus.map((vcpu, index) => ({ vcpu: index, ...vcpu })),
+    freePages: [],
+  });
+  const first = (fill: (record: FlowRecord) => void) => record(fill).split('\n')[0];
+
+  it('says that a mask pins, and how much memory is elsewhere', () => {
+    const sentence = first((r) => {
+      r.edge('is_xe_vCPUparams_mask_set? -> set_hard_affinity');
+      r.note(
+        'landed',
+        landed(
+          [
+            { hard: '1-2', soft: '0-7', nodes: [0] },
+            { hard: '3-4', soft: '0-7', nodes: [0] },
+          ],
+          [75, 0, 25],
+        ),
+      );
+    });
+    expect(sentence).toBe(
+      'In short: its mask pins its vCPUs to CPUs 1-2 | 3-4; its memory is on nodes 0,2, 75 % of it where its vCPUs run.',
+    );
+  });
+
+  it('says what the planner chose, or that it found no room', () => {
+    const placed = (nodes: number[] | null) =>
+      first((r) => {
+        r.edge('is_xe_vCPUparams_mask_set? -> is_Host.numa_affinity_policy_set?');
+        r.edge('has_hard_affinity? -> numa_placement');
+        r.node('numa_placement', { numa: true, vcpus: 1, memoryBytes: 4096, nodes, cpus: '' });
+        r.note('landed', landed([{ hard: '0-7', soft: '4-7', nodes: [1] }], [0, 10]));
+      });
+    expect(placed([1])).toBe('In short: the planner chose node 1 for it; its memory is on node 1, all of it where its vCPUs run.');
+    expect(placed(null)).toContain('the planner found no nodes with room for it; its memory is on node 1');
+  });
+
+  it('says why it did not start, and nothing of a run that started nothing', () => {
+    const sentence = first((r) => {
+      r.edge('is_xe_vCPUparams_mask_set? -> set_hard_affinity');
+      r.note('failed', { step: 'xenguest', message: 'xenguest: xc_vcpu_setaffinity: [22] Invalid argument', errno: 'EINVAL' });
+    });
+    expect(sentence).toBe('In short: it did not start. xenguest: xc_vcpu_setaffinity: [22] Invalid argument');
+    expect(record((r) => r.note('landed', landed([], [1])))).not.toContain('In short');
+  });
+});
+
 describe('explain', () => {
   it('tells the same call of many vCPUs once', () => {
     const text = record((r) => {

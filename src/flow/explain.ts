@@ -3,6 +3,7 @@
 import { explainLanding } from './explain-landing.js';
 import { pathSentence } from './explain-path.js';
 import { explainPlacement } from './explain-placement.js';
+import { summarySentence } from './explain-summary.js';
 import { explainSurprise } from './explain-surprise.js';
 import { bool, bytes, lists, number, numbers, plural, text, vcpuList } from './explain-words.js';
 import type { FlowValues } from './path.js';
@@ -16,6 +17,8 @@ export interface ExplainOptions {
 /** One sentence or a few a line, in the order of the run; surprises last. Values that a record does not hold are left out, not guessed. */
 export function explain(record: FlowRecord, options: ExplainOptions = {}): string[] {
   const lines = new Lines();
+  const summary = summarySentence(record);
+  if (summary !== null) lines.say(summary);
   const path = pathSentence(record);
   if (path !== null) lines.say(path);
   const masks = new MaskCalls();
