@@ -65,6 +65,11 @@ describe('help', () => {
 });
 
 describe('completion', () => {
+  it('of bash knows the options that verify and place have with --pool', () => {
+    const { out } = xennuma(['completion', 'bash']);
+    for (const name of ['verify', 'place']) expect(out).toMatch(new RegExp(`^    ${name}\\)[\\s\\S]*?words="[^"]*--pool --user`, 'm'));
+  });
+
   it('of bash is a script that completes commands, options and their values', () => {
     const { out } = xennuma(['completion', 'bash']);
     const complete = (words: string[]) => {

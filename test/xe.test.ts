@@ -1,10 +1,11 @@
 // The chart's flow as an administrator drives it: xennuma serve on the embedded host, xennuma xe against it, and the commands that take
 // --pool. All of them are the built command.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { withPool } from '../src/cli/pool.js';
 import { applyPlacement, planPlacement } from '../src/cli/pool-place.js';
 import { verifyPool } from '../src/cli/pool-verify.js';
@@ -154,6 +155,17 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
       err: '',
       out: expect.stringMatching(/web +mask '1, 2' +0 +DRIFT +xapi ignores the mask: white space/),
     });
+    const schema = (name: string) => z.fromJSONSchema(JSON.parse(readFileSync(join(root, `schemas/${name}-pool.schema.json`), 'utf8')));
+    const drifted = xennuma(['verify', ...pool, '--json']);
+    expect(schema('verify').parse(JSON.parse(drifted.out))).toMatchObject({
+      command: 'verify',
+      drift: 1,
+      vms: [{ vm: 'web', state: 'drift' }],
+    });
+    const proposed = xennuma(['place', 'db', 'web', '--set-policy', 'best_effort', ...pool, '--json']);
+    expect(schema('place').parse(JSON.parse(proposed.out))).toMatchObject({ command: 'place', done: false });
+    // The schemas say something: an answer of the one is none of the other.
+    expect(schema('place').safeParse(JSON.parse(drifted.out)).success).toBe(false);
     const policy = () => done('host-list', 'params=numa-affinity-policy', '--minimal');
     const asked = xennuma(['place', '--set-policy', 'best_effort', ...pool]);
     expect(asked).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/any +best_effort[\s\S]*Nothing was changed; add --yes/) });

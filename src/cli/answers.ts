@@ -226,6 +226,49 @@ export const placeSchema = z.strictObject({
   ),
 });
 
+export const verifyPoolSchema = z.strictObject({
+  command: z.literal('verify'),
+  version: z.string(),
+  host: z.string().describe('Of the pool'),
+  vms: z
+    .array(
+      z.strictObject({
+        vm: z.string(),
+        uuid: z.string(),
+        asked: z.string().describe("A mask, the host's policy, or nothing"),
+        nodes: z.array(count).nullable().describe('Nodes that hold more than 16 MiB of its memory; null = the host does not tell'),
+        state: z.enum(['ok', 'drift', 'unknown']),
+        why: z.string(),
+      }),
+    )
+    .describe('VMs that run on the host'),
+  drift: count.describe('VMs with drift'),
+  notes: z.array(z.string()),
+});
+
+export const placePoolSchema = z.strictObject({
+  command: z.literal('place'),
+  version: z.string(),
+  host: z.string().describe('Of the pool'),
+  done: z.boolean().describe('With --yes: the changes were made'),
+  changes: z.array(
+    z.strictObject({
+      what: z.enum(['policy', 'mask']),
+      of: z.string().describe('Name of the host, or of the VM'),
+      uuid: z.string(),
+      from: z.string().nullable(),
+      to: z.string(),
+      nodes: z.array(count).nullable().describe('Nodes that the mask stands for'),
+      running: z.boolean().describe('The VM runs: the mask counts from its next start'),
+    }),
+  ),
+  left: z
+    .array(z.strictObject({ vm: z.string(), why: z.string() }))
+    .describe('VMs of which nothing is to be changed, or that have no place'),
+});
+
+export type VerifyPoolAnswer = z.output<typeof verifyPoolSchema>;
+export type PlacePoolAnswer = z.output<typeof placePoolSchema>;
 export type DoctorAnswer = z.output<typeof doctorSchema>;
 export type VerifyAnswer = z.output<typeof verifySchema>;
 export type PlaceAnswer = z.output<typeof placeSchema>;
@@ -249,6 +292,8 @@ const ANSWERS = {
   doctor: doctorSchema,
   verify: verifySchema,
   place: placeSchema,
+  'verify-pool': verifyPoolSchema,
+  'place-pool': placePoolSchema,
 };
 
 /** JSON Schemas (2020-12) of what --json prints, by command. */
@@ -256,7 +301,7 @@ export function answerJsonSchemas(): Record<string, Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(ANSWERS).map(([name, schema]) => [
       name,
-      { title: `xennuma ${name} --json`, ...z.toJSONSchema(schema, { io: 'output' }) },
+      { title: `xennuma ${name.replace('-pool', ' --pool')} --json`, ...z.toJSONSchema(schema, { io: 'output' }) },
     ]),
   );
 }

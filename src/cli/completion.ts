@@ -3,6 +3,7 @@ import { Argument, type Command } from 'commander';
 import { xeBashCompletion } from '../xe/completion.js';
 import { COMMANDS } from './commands.js';
 import { EXIT } from './exit-codes.js';
+import { isPoolCommandName, poolCommand } from './pool-commands.js';
 import { out } from './terminal.js';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -48,11 +49,14 @@ export function define(command: Command, answer: (code: number) => void): void {
 }
 
 function describe(command: Command): Completed {
+  const name = command.name();
+  const withPool = isPoolCommandName(name) ? poolCommand(name).options : [];
+  const options = [...command.options, ...withPool.filter(({ long }) => !command.options.some((one) => one.long === long))];
   return {
-    name: command.name(),
+    name,
     summary: command.summary(),
     words: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
-    options: command.options.map((option) => ({
+    options: options.map((option) => ({
       flag: option.long ?? option.short ?? '',
       summary: option.description,
       values: option.argChoices ?? [],

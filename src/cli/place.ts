@@ -12,6 +12,7 @@ import { effectivePolicy, profileOf } from '../xenopsd/profiles.js';
 import { type PolicyName, PROFILES, type ProfileName } from '../xenopsd/toolstack.js';
 import type { PlaceAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
+import { poolHelp } from './pool-commands.js';
 import { harmlessName, pickDomains } from './running.js';
 import { openScenario } from './scenario-input.js';
 import { hostAnswer, masksOf } from './summary.js';
@@ -40,6 +41,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addOption(new Option('--policy <name>', 'what it may choose').choices(['best_effort', 'prio_mem_only']).default('best_effort'))
     .option('--dry-run', 'say what would be set, and set nothing')
     .option('--json', 'print JSON (schemas/place.schema.json)')
+    .addHelpText('after', () => poolHelp('place'))
     .addHelpText(
       'after',
       `

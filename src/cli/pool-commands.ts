@@ -4,9 +4,9 @@ import { Command, Option } from 'commander';
 import { InputError } from '../errors.js';
 import { PROFILES } from '../xenopsd/toolstack.js';
 import { EXIT } from './exit-codes.js';
-import { addPoolOptions } from './pool.js';
-import { type PoolPlaceOptions, placeInPool } from './pool-place-command.js';
-import { type PoolVerifyOptions, verifyInPool } from './pool-verify-command.js';
+import { addPoolOptions } from './pool-options.js';
+import type { PoolPlaceOptions } from './pool-place-command.js';
+import type { PoolVerifyOptions } from './pool-verify-command.js';
 import { columns } from './terminal.js';
 
 /** What Host.numa_affinity_policy takes. */
@@ -24,14 +24,35 @@ export async function runPoolCommand(words: readonly string[]): Promise<number> 
     .exitOverride()
     .configureHelp({ helpWidth: Math.min(columns(), 100) })
     .configureOutput({ outputError: () => {} });
-  defineVerify(program.command('verify'), (answer) => {
-    code = answer;
-  });
-  definePlace(program.command('place'), (answer) => {
-    code = answer;
-  });
+  for (const [name, define] of Object.entries(DEFINE)) {
+    define(program.command(name), (answer) => {
+      code = answer;
+    });
+  }
   await program.parseAsync(words, { from: 'user' });
   return code;
+}
+
+const DEFINE = { verify: defineVerify, place: definePlace } as const;
+type PoolCommandName = keyof typeof DEFINE;
+
+export function isPoolCommandName(name: string): name is PoolCommandName {
+  return Object.hasOwn(DEFINE, name);
+}
+
+/** The form that a command has with --pool. */
+export function poolCommand(name: PoolCommandName): Command {
+  const command = new Command(name).configureHelp({ helpWidth: Math.min(columns(), 100) }).helpOption(false);
+  DEFINE[name](command, () => {});
+  return command;
+}
+
+/** What the help of the command without --pool says of the one with it. */
+export function poolHelp(name: PoolCommandName): string {
+  const command = poolCommand(name);
+  const told = command.helpInformation();
+  const options = told.slice(told.indexOf('Options:\n') + 'Options:\n'.length).trimEnd();
+  return `\nWith --pool, for ${name === 'verify' ? 'the VMs that run on' : 'VMs of'} a host of a pool by XAPI:\n${options}`;
 }
 
 function defineVerify(command: Command, answer: (code: number) => void): void {
@@ -39,7 +60,7 @@ function defineVerify(command: Command, answer: (code: number) => void): void {
   addPoolOptions(command)
     .option('--host <file...>', TOPOLOGY)
     .addOption(new Option('--profile <name>', 'what default_policy means there').choices(PROFILES).default('xapi-26.3'))
-    .option('--json', 'print JSON')
+    .option('--json', 'print JSON (schemas/verify-pool.schema.json)')
     .addHelpText(
       'after',
       `
@@ -47,7 +68,10 @@ Exit codes: 0 no drift, 1 drift, 2 bad input, 3 the pool cannot be reached.
 
   xennuma verify --pool https://xcp-1 -pwf password.txt --host xcp-1.txt`,
     )
-    .action(async (options: PoolVerifyOptions) => answer(await verifyInPool(options)));
+    .action(async (options: PoolVerifyOptions) => {
+      const { verifyInPool } = await import('./pool-verify-command.js');
+      answer(await verifyInPool(options));
+    });
 }
 
 function definePlace(command: Command, answer: (code: number) => void): void {
@@ -63,7 +87,7 @@ function definePlace(command: Command, answer: (code: number) => void): void {
     )
     .addOption(new Option('--set-policy <policy>', "also set the host's numa_affinity_policy").choices(HOST_POLICIES))
     .option('--yes', 'do it')
-    .option('--json', 'print JSON')
+    .option('--json', 'print JSON (schemas/place-pool.schema.json)')
     .addHelpText(
       'after',
       `
@@ -77,6 +101,7 @@ Exit codes: 0 done or shown, 1 a VM has no place, 2 bad input,
       if (vms.length === 0 && options.setPolicy === undefined) {
         throw new InputError('expected VMs or a policy, got neither', {}, 'name VMs, or give --set-policy');
       }
+      const { placeInPool } = await import('./pool-place-command.js');
       answer(await placeInPool(vms, options));
     });
 }

@@ -1,8 +1,10 @@
 // `xennuma place --pool`: sets what the planner would choose for VMs that are there already. Box of the chart: numa_placement.
 import { formatList } from '../cpuset/bitset.js';
 import type { PolicyName, ProfileName } from '../xenopsd/toolstack.js';
+import type { PlacePoolAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
-import { type PoolOptions, withPool } from './pool.js';
+import { withPool } from './pool.js';
+import type { PoolOptions } from './pool-options.js';
 import { applyPlacement, type PoolChange, planPlacement } from './pool-place.js';
 import { cut, table } from './table.js';
 import { out, palette, remark } from './terminal.js';
@@ -22,7 +24,15 @@ export async function placeInPool(vms: readonly string[], options: PoolPlaceOpti
     const unplaced = left.filter(({ why }) => why.startsWith('the planner')).length;
     if (options.yes) await applyPlacement(access, changes, (change) => remark(`set ${change.what} of ${change.of}`));
     const done = options.yes === true;
-    if (options.json) out(JSON.stringify({ command: 'place', version: VERSION, host: access.told.name, done, changes, left }, null, 2));
+    const answer: PlacePoolAnswer = {
+      command: 'place',
+      version: VERSION,
+      host: access.told.name,
+      done,
+      changes: changes.map((change) => ({ ...change, nodes: change.nodes === null ? null : [...change.nodes] })),
+      left: [...left],
+    };
+    if (options.json) out(JSON.stringify(answer, null, 2));
     else out(placeText(changes, left, done).join('\n'));
     return unplaced === 0 ? EXIT.ok : EXIT.no;
   });

@@ -1,8 +1,10 @@
 // `xennuma verify --pool`: is what was asked what there is? Drift is named, and gives exit code 1. Box of the chart: where all of them led.
 import { formatList } from '../cpuset/bitset.js';
 import type { ProfileName } from '../xenopsd/toolstack.js';
+import type { VerifyPoolAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
-import { type PoolOptions, withPool } from './pool.js';
+import { withPool } from './pool.js';
+import type { PoolOptions } from './pool-options.js';
 import { type PoolVerdict, verifyPool } from './pool-verify.js';
 import { cut, table } from './table.js';
 import { out, palette } from './terminal.js';
@@ -18,8 +20,15 @@ export async function verifyInPool(options: PoolVerifyOptions): Promise<number> 
   return withPool(options, async (access) => {
     const vms = verifyPool(access, options.profile);
     const drift = vms.filter((one) => one.state === 'drift').length;
-    if (options.json)
-      out(JSON.stringify({ command: 'verify', version: VERSION, host: access.told.name, vms, drift, notes: access.host.notes }, null, 2));
+    const answer: VerifyPoolAnswer = {
+      command: 'verify',
+      version: VERSION,
+      host: access.told.name,
+      vms: vms.map((one) => ({ ...one, nodes: one.nodes === null ? null : [...one.nodes] })),
+      drift,
+      notes: [...access.host.notes],
+    };
+    if (options.json) out(JSON.stringify(answer, null, 2));
     else out(verifyText(access.told.name, vms, drift, access.host.notes).join('\n'));
     return drift === 0 ? EXIT.ok : EXIT.no;
   });

@@ -1,6 +1,5 @@
 // --pool: a host of a pool as a workload. Reads hosts and VMs by XAPI, takes the topology from a file, and brings both together.
 // Box of the chart: none; everything behind it is the chart.
-import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { PAGE_BYTES } from '../host/figures.js';
 import type { Host } from '../host/model.js';
@@ -11,29 +10,8 @@ import { type PoolHost, type PoolView, type PoolVm, readPool } from '../xapi-cli
 import { type Credentials, XapiSession } from '../xapi-client/session.js';
 import { UnreachableError } from './exit-codes.js';
 import { readHost } from './open-host.js';
+import type { PoolOptions } from './pool-options.js';
 import { readInput } from './read-input.js';
-
-export interface PoolOptions {
-  /** Files that describe the topology of the host. */
-  readonly host?: readonly string[];
-  readonly on?: 'xen';
-  readonly pool?: string;
-  readonly user?: string;
-  readonly pwf?: string;
-  readonly ca?: string;
-  readonly insecure?: true;
-  readonly poolHost?: string;
-}
-
-export function addPoolOptions(command: Command): Command {
-  return command
-    .option('--pool <url>', 'a pool by XAPI: its coordinator, such as https://xcp-1, or xennuma serve')
-    .option('-u, --user <name>', 'user of the pool (default: root)')
-    .option('--pwf <file>', "the user's password: user and password on two lines, or the password alone; also -pwf")
-    .option('--ca <file>', 'certificates to trust, in PEM')
-    .option('--insecure', "take any certificate of the pool's")
-    .option('--pool-host <name>', 'which host of the pool, by name or uuid');
-}
 
 export interface PoolAccess {
   readonly session: XapiSession;

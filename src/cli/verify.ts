@@ -9,6 +9,7 @@ import { runScenario } from '../scenario/run-scenario.js';
 import { effectivePolicy, profileOf } from '../xenopsd/profiles.js';
 import type { VerifyAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
+import { poolHelp } from './pool-commands.js';
 import { harmlessName, pickDomains, STATE_FOLDER } from './running.js';
 import { openScenario } from './scenario-input.js';
 import { hostAnswer, masksOf } from './summary.js';
@@ -39,6 +40,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--scenario <file>', 'the embedded host at the end of a scenario instead')
     .addOption(new Option('--state <dir>', "folder of xennuma's own VMs").default(STATE_FOLDER))
     .option('--json', 'print JSON (schemas/verify.schema.json)')
+    .addHelpText('after', () => poolHelp('verify'))
     .addHelpText(
       'after',
       `
