@@ -22,6 +22,8 @@ export interface Reservation {
   readonly extents: number;
   readonly order: number;
   readonly memFlags: number;
+  /** The guest's frame of the first extent, the others' follow one by one, whatever the order; 0 when absent. PV ignores it. */
+  readonly firstFrame?: number;
 }
 
 export class ScenarioCalls {
@@ -96,10 +98,11 @@ export class ScenarioCalls {
 
   /** @returns extents done, and the first frames of those that Xen wrote back: one an extent for PV domains */
   populate(reservation: Reservation, faulting: boolean): { readonly done: number; readonly mfns: readonly number[] } {
+    const { firstFrame = 0 } = reservation;
     const listed = Math.min(Math.max(1, reservation.extents), MOST_LISTED_EXTENTS);
     const list = faulting ? undefined : this.#door.allocBuffer(8 * listed);
     this.#reserve(reservation, list?.address ?? FAULTING_ADDRESS);
-    for (let i = 0; list !== undefined && i < listed; i++) list.view.setBigUint64(8 * i, BigInt(i), true);
+    for (let i = 0; list !== undefined && i < listed; i++) list.view.setBigUint64(8 * i, BigInt(firstFrame + i), true);
     const done = this.#door.hypercall(HYPERCALL.memoryOp, XENMEM.populate_physmap, this.op.address);
     const mfns = Array.from({ length: list === undefined ? 0 : Math.min(done, listed) }, (_, i) =>
       Number(list!.view.getBigUint64(8 * i, true)),

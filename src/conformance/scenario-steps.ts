@@ -146,7 +146,8 @@ export class ScenarioSteps {
     const memFlags = integer(step, 'mem_flags', 0);
     const pv = this.#domains.get(String(step.dom))?.pv === true;
     const before = pv ? [] : this.calls.freePages();
-    const { done, mfns } = this.calls.populate({ domid: this.domid(step), extents, order, memFlags }, step.bad === true);
+    const firstFrame = integer(step, 'first_frame', 0);
+    const { done, mfns } = this.calls.populate({ domid: this.domid(step), extents, order, memFlags, firstFrame }, step.bad === true);
     if (pv && !(done > 0 && (memFlags & POPULATE_ON_DEMAND) !== 0)) {
       const nodes = mfns.map((mfn) => this.#nodeRanges.findIndex(([start, end]) => mfn >= start && mfn < end));
       const perNode = this.#nodeRanges.map((_, node) => nodes.filter((one) => one === node).length * 2 ** order);

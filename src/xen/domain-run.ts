@@ -3,7 +3,7 @@ import { ERRNO } from '../errors.js';
 import { type Domain, NO_SHUTDOWN_CODE } from './domain.js';
 
 const MAX_PAUSE_COUNT = 255;
-const SHUTDOWN_CRASH = 3;
+export const SHUTDOWN_CRASH = 3;
 
 export function pauseDomain(domain: Domain): number {
   if (domain.id === 0) return -ERRNO.EINVAL;

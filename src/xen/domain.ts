@@ -2,6 +2,7 @@
 import { NODE_BITS } from '../abi/layout.js';
 import { Bitset } from '../cpuset/bitset.js';
 import type { Cpupool } from './cpupool.js';
+import { GuestFrames } from './guest-frames.js';
 
 export { NODE_BITS as MAX_NUMNODES } from '../abi/layout.js';
 export const NUMA_NO_NODE = 0xff;
@@ -54,9 +55,10 @@ export class Domain {
   /** What Xen took in its name: its own structures and the paging pool. Not in totPages. */
   readonly xenPages: readonly PageRuns[];
   pagingPoolPages = 0;
-  /** Populate on demand: pages held for it (part of totPages), and pages of the guest that are promised. */
+  /** Pages held to populate promised frames with (part of totPages). */
   podCachePages = 0;
-  podEntryPages = 0;
+  /** With hardware virtualisation, the guest's own frames; null = PV. */
+  readonly frames: GuestFrames | null;
   pauseCount = 1;
   isShutDown = false;
   shutdownCode: number = NO_SHUTDOWN_CODE;
@@ -69,6 +71,7 @@ export class Domain {
     this.config = config;
     this.id = config.id;
     this.pool = pool;
+    this.frames = config.hvm ? new GuestFrames() : null;
     this.pages = Array.from({ length: nodes }, () => new PageRuns());
     this.xenPages = Array.from({ length: nodes }, () => new PageRuns());
   }

@@ -14,21 +14,22 @@ const SUPERPAGE_ORDER = 9;
 export function setPodTarget(xen: Hypervisor, view: DataView, at: number): number {
   const domain = xen.domains.get(view.getUint16(at + POD_TARGET_AT.domid, true));
   if (domain === undefined) return -ERRNO.ESRCH;
-  if (!domain.config.hvm) return -ERRNO.EINVAL;
-  const result = growCache(xen, domain, readWord(view, at + POD_TARGET_AT.target));
+  const { frames } = domain;
+  if (frames === null) return -ERRNO.EINVAL;
+  const result = growCache(xen, domain, frames.promised, readWord(view, at + POD_TARGET_AT.target));
   writeWord(view, at + POD_TARGET_AT.totPages, domain.totPages);
   writeWord(view, at + POD_TARGET_AT.cachePages, domain.podCachePages);
-  writeWord(view, at + POD_TARGET_AT.entries, domain.podEntryPages);
+  writeWord(view, at + POD_TARGET_AT.entries, frames.promised);
   return result;
 }
 
-function growCache(xen: Hypervisor, domain: Domain, target: number): number {
+function growCache(xen: Hypervisor, domain: Domain, promisedPages: number, target: number): number {
   const populated = domain.totPages - domain.podCachePages;
-  if (populated > 0 && domain.podEntryPages === 0) return 0;
+  if (populated > 0 && promisedPages === 0) return 0;
   // A target below what the domain has is left to its balloon driver.
   if (target < domain.totPages) return 0;
   let missing = target - populated;
-  if (populated > 0) missing = Math.min(missing, domain.podEntryPages);
+  if (populated > 0) missing = Math.min(missing, promisedPages);
   missing -= domain.podCachePages;
   const superpages = Math.floor(missing / 2 ** SUPERPAGE_ORDER);
   missing -= take(xen, domain, SUPERPAGE_ORDER, superpages);

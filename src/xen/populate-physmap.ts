@@ -2,9 +2,10 @@
 // chart: what `domain_node_affinity` is for.
 import { EXACT_NODE, nodeOfFlags, type Reservation } from './do-memory-op.js';
 import { type Domain, MAX_NUMNODES, NUMA_NO_NODE } from './domain.js';
+import { SHUTDOWN_CRASH, shutdownDomain } from './domain-run.js';
 import { MAX_ORDER, ZONE_MAX } from './free-heap.js';
 import { ExtentAllocator, type ExtentRequest } from './get-free-buddy.js';
-import { buffer, type GuestMemory, writeWord } from './guest-memory.js';
+import { buffer, type GuestMemory, readWord, writeWord } from './guest-memory.js';
 import type { Hypervisor } from './hypervisor.js';
 import { bitsToZone } from './machine.js';
 
@@ -31,12 +32,9 @@ export function populatePhysmap(xen: Hypervisor, memory: GuestMemory, reservatio
   // Extents behind the end of the caller's list fault when they are reached.
   const extents = Math.min(nrExtents, Math.floor((found.address + found.bytes.length - extentStart) / 8));
   if (onDemand) {
-    if (domain.id === 0) return 0;
-    if (domain.config.hvm) domain.podEntryPages += extents * 2 ** order;
-    return extents;
+    return domain.id === 0 ? 0 : promise(domain, order, extents, found.view, extentStart - found.address);
   }
-  const list = domain.config.hvm ? null : found.view;
-  return allocate(xen, domain, request, extents, list, extentStart - found.address);
+  return allocate(xen, domain, request, extents, found.view, extentStart - found.address);
 }
 
 /** What mem_flags ask for; undefined = they are invalid (construct_memop_from_reservation()). */
@@ -58,8 +56,22 @@ function requestOf(xen: Hypervisor, domain: Domain, order: number, memFlags: num
   return asked >= MAX_NUMNODES ? undefined : { order, node: asked, exact, zoneHigh, coveredByClaim: true };
 }
 
-/** PV domains get the frame of each extent in `list`. An extent that max_pages forbids has moved the cursor all the same. */
-function allocate(xen: Hypervisor, domain: Domain, request: ExtentRequest, extents: number, list: DataView | null, at: number): number {
+/** Populate on demand: an extent that cannot be marked ends the call. PV domains have no frames of their own numbering: nothing is done for them. */
+function promise(domain: Domain, order: number, extents: number, list: DataView, at: number): number {
+  if (domain.frames === null) return extents;
+  for (let done = 0; done < extents; done++) {
+    const outcome = domain.frames.promise(readWord(list, at + done * 8), 2 ** order);
+    if (outcome === 'broken') shutdownDomain(domain, SHUTDOWN_CRASH);
+    if (outcome !== 'marked') return done;
+  }
+  return extents;
+}
+
+/**
+ * `list` has the guest's frame of each extent; PV domains get the machine's there instead. An extent that max_pages forbids has moved the
+ * cursor all the same; one that cannot be mapped ends the call and stays the domain's.
+ */
+function allocate(xen: Hypervisor, domain: Domain, request: ExtentRequest, extents: number, list: DataView, at: number): number {
   const { heap } = xen;
   const sizePages = 2 ** request.order;
   const allocator = new ExtentAllocator(heap, xen.onlineNodes, domain, request, extents, domain.pages);
@@ -72,7 +84,8 @@ function allocate(xen: Hypervisor, domain: Domain, request: ExtentRequest, exten
       break;
     }
     heap.adjustTotPages(domain, node, sizePages);
-    if (list !== null) writeWord(list, at + done * 8, allocator.mfn);
+    if (domain.frames === null) writeWord(list, at + done * 8, allocator.mfn);
+    else if (!domain.frames.map(readWord(list, at + done * 8), sizePages)) break;
     done++;
   }
   allocator.close();

@@ -330,6 +330,20 @@ describe('memory', () => {
     expect(xen.populate(domid, 2).frames.map((mfn) => nodeOf(machine, mfn))).toEqual([0, 1]);
   });
 
+  test('memory is promised on demand only where a PVH domain has none; a PV domain has no frames to promise', () => {
+    const { xen } = start();
+    const ON_DEMAND = 1 << 16;
+    const pvh = xen.guest(1, { hvm: true });
+    // The caller's list is all zeros: each extent is at frame 0.
+    expect(xen.populate(pvh, 3, 9, ON_DEMAND).done).toBe(3);
+    expect(xen.populate(pvh, 1).done).toBe(1);
+    expect(xen.populate(pvh, 3, 9, ON_DEMAND).done).toBe(0);
+    expect(xen.populate(pvh, 1, 0, ON_DEMAND).done).toBe(0);
+    const pv = xen.guest();
+    xen.populate(pv, 1);
+    expect(xen.populate(pv, 3, 0, ON_DEMAND).done).toBe(3);
+  });
+
   test('claims: total includes what is held, one at a time, others cannot have the pages', () => {
     const { door, xen } = start();
     const [domid, other] = [xen.guest(), xen.guest()];
