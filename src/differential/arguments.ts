@@ -10,6 +10,8 @@ export interface MachineFacts {
   readonly sched: number;
   readonly cpuToNode: readonly number[];
   readonly nodes: number;
+  /** All memory is free that Domain-0 and Xen do not use: no ballast domain holds most of it. */
+  readonly whole: boolean;
 }
 
 const ODD_WIDTHS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 15, 17, 33, 63, 65, 72, 100, 127, 128, 200, 256, 1024, 4096];

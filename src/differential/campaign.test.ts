@@ -4,6 +4,7 @@ import type { Step } from '../conformance/scenario.js';
 import { type HostAnswers, runCampaign, type ScenarioHost } from './campaign.js';
 import { type GeneratedScenario, generateScenario } from './generate.js';
 import { KINDS } from './kinds.js';
+import { WHOLE_KINDS } from './memory-kinds.js';
 import { performEmbedded } from './perform.js';
 import { factsOf, type Snapshot } from './snapshot.js';
 
@@ -21,6 +22,7 @@ const snapshot: Snapshot = {
       [20, 10],
     ],
   },
+  whole: false,
   freePages: [16_384, 16_384],
   heap: [[[0x30000, 0x34000]], [[0x70000, 0x74000]]],
   dom0: { vcpus: 2, hard: [0, 1], nodes: [0], pages: 0x10000, maxPages: 0x10000 },
@@ -118,6 +120,41 @@ test('once a node ran full, pages are compared within a tolerance', async () => 
   const fewer = (pages: number) => on('populate_physmap', (one) => ({ ...one, done: Number(one.done) - pages }));
   expect((await campaign(fewer(1000), [filling])).tally).toMatchObject({ failed: 0, loose: 1 });
   expect((await campaign(fewer(1025), [filling])).tally).toMatchObject({ failed: 1, loose: 1 });
+});
+
+test('what a domain left dirty: extents count, not where they went', async () => {
+  const dirty: GeneratedScenario = { ...scenario, tags: ['dirty'], steps: [...steps, { op: 'destroydomain', dom: 'A' }, ...steps] };
+  const elsewhere = (one: JsonObject) => ({ ...one, per_node: [3, 0], seq: '0x3' });
+  let populated = 0;
+  const second = (change: (result: JsonObject) => JsonObject) =>
+    on('populate_physmap', (one) => (populated++ % 2 === 1 ? change(one) : one));
+  expect((await campaign(second(elsewhere), [dirty])).tally.failed).toBe(0);
+  populated = 0;
+  expect(
+    (
+      await campaign(
+        second((one) => ({ ...one, done: 2 })),
+        [dirty],
+      )
+    ).tally.failed,
+  ).toBe(1);
+  // Before anything is dirty, as ever.
+  expect((await campaign(on('populate_physmap', elsewhere), [dirty])).tally.failed).toBe(1);
+});
+
+test('a whole machine gets scenarios of large extents, the same ones again', () => {
+  const facts = { ...factsOf(snapshot), whole: true };
+  const scenarios = Array.from({ length: 20 }, (_, id) => generateScenario(5, id, facts));
+  expect(scenarios).toEqual(Array.from({ length: 20 }, (_, id) => generateScenario(5, id, facts)));
+  expect(new Set(scenarios.flatMap(({ tags }) => tags))).toEqual(new Set(WHOLE_KINDS.keys()));
+});
+
+test('only the kinds that were asked for', () => {
+  const facts = factsOf(snapshot);
+  const kinds = ['flags', 'pause'];
+  const scenarios = Array.from({ length: 40 }, (_, id) => generateScenario(5, id, facts, kinds));
+  expect(new Set(scenarios.flatMap(({ tags }) => tags))).toEqual(new Set(kinds));
+  expect(() => generateScenario(5, 0, { ...facts, sched: 5 }, ['pool'])).toThrow(/none of these kinds/);
 });
 
 test('the shortest scenario has only the steps that the difference needs', async () => {

@@ -2,6 +2,7 @@
 // differs. Box of the chart: none; the differential test.
 import { type Comparison, compare, type Difference } from './compare.js';
 import type { GeneratedScenario } from './generate.js';
+import { DIRTY_KIND } from './memory-kinds.js';
 import { type Answers, performEmbedded } from './perform.js';
 import { shrink } from './shrink.js';
 import type { Snapshot } from './snapshot.js';
@@ -70,8 +71,8 @@ export async function runCampaign(
   return { scenarios: scenarios.length, steps: scenarios.reduce((sum, { steps }) => sum + steps.length, 0), failed, once, loose };
 }
 
-function compared({ steps }: GeneratedScenario, answer: HostAnswers): Comparison {
-  return compare(steps, answer, performEmbedded(answer.snapshot, answer.freePages, steps));
+function compared({ steps, tags }: GeneratedScenario, answer: HostAnswers): Comparison {
+  return compare(steps, answer, performEmbedded(answer.snapshot, answer.freePages, steps), tags.includes(DIRTY_KIND));
 }
 
 /** The first step that differs in another performance; undefined when none does. */

@@ -99,7 +99,7 @@ export class Generator {
     this.push({ op: 'getdomaininfo', dom });
   }
 
-  populate(dom = this.letter(), options: { order?: number; extents?: number; memFlags?: number } = {}): void {
+  populate(dom = this.letter(), options: { order?: number; extents?: number; memFlags?: number; firstFrame?: number } = {}): void {
     const { random, args } = this;
     const order =
       options.order ??
@@ -115,7 +115,9 @@ export class Generator {
     const extents =
       options.extents ??
       (order === 9 ? random.between(1, 5) : order === 8 ? random.between(1, 8) : random.pick([1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 64]));
-    this.push({ op: 'populate_physmap', dom, extents, order, mem_flags: options.memFlags ?? args.memFlags(20) });
+    const { firstFrame } = options;
+    const frames = firstFrame === undefined ? {} : { first_frame: firstFrame };
+    this.push({ op: 'populate_physmap', dom, extents, order, mem_flags: options.memFlags ?? args.memFlags(20), ...frames });
   }
 
   maxMem(dom = this.letter()): void {

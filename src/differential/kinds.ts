@@ -231,6 +231,12 @@ const pause: Kind = (make, random) => {
     if (random.chance(15)) make.populate(letter);
     if (random.chance(15)) make.setAffinity(letter, 5);
   });
+  if (random.chance(70)) return;
+  // Xen counts pauses in a byte.
+  make.push({ op: 'pausedomain', dom: letter, repeat: random.between(240, 300) });
+  make.info(letter);
+  make.push({ op: 'unpausedomain', dom: letter, repeat: random.between(240, 300) });
+  make.info(letter);
 };
 
 const claims: Kind = (make, random) => {

@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { runCampaign, type Tally } from './campaign.js';
 import { generateScenario } from './generate.js';
+import { KINDS } from './kinds.js';
 import { RealHost } from './real-host.js';
 import { factsOf } from './snapshot.js';
 
@@ -11,8 +12,17 @@ interface Options {
   readonly count: number;
   readonly seed: number;
   readonly only?: number;
+  readonly kinds?: readonly string[];
+  readonly whole: boolean;
   readonly parallel: number;
 }
+
+const kinds = (text: string): string[] => {
+  const names = text.split(',');
+  const unknown = names.find((name) => !KINDS.has(name));
+  if (unknown !== undefined) throw new InvalidArgumentError(`'${unknown}' is no kind; there are ${[...KINDS.keys()].join(', ')}`);
+  return names;
+};
 
 const whole = (text: string): number => {
   const value = Number(text);
@@ -24,12 +34,12 @@ const whole = (text: string): number => {
 async function runShape(shape: string, options: Options): Promise<Tally> {
   const say = (text: string) => console.log(`shape ${shape}: ${text}`);
   const booted = performance.now();
-  const host = await RealHost.boot(shape);
+  const host = await RealHost.boot(shape, options.whole);
   try {
     const { snapshot } = host;
     const facts = factsOf(snapshot);
     const ids = options.only === undefined ? Array.from({ length: options.count }, (_, id) => id) : [options.only];
-    const scenarios = ids.map((id) => generateScenario(options.seed, id, facts));
+    const scenarios = ids.map((id) => generateScenario(options.seed, id, facts, options.kinds));
     const start = performance.now();
     say(
       `up after ${((start - booted) / 1000).toFixed(0)} s, ${snapshot.freePages.join(' + ')} pages free; seed ${options.seed}, ${ids.length} scenarios`,
@@ -73,6 +83,8 @@ await new Command('differential')
   .option('--count <scenarios>', 'scenarios a shape', whole, 525)
   .option('--seed <number>', 'of the scenarios; by default another one each time', whole, Date.now() % 1_000_000)
   .option('--only <id>', 'this scenario of the seed alone', whole)
+  .option('--kinds <names>', 'kinds of scenarios, with commas; by default all. Other scenarios than without it', kinds)
+  .option('--whole', 'all memory free, no ballast domain: scenarios with extents of up to 1 GiB, which take seconds each', false)
   .option('--parallel <rigs>', 'shapes at a time', whole, 2)
   .action(async (options: Options) => {
     process.exitCode = await main(options);

@@ -8,6 +8,8 @@ type Kind = (make: Generator, random: Random) => void;
 const EXACT_NODE = 1 << 17;
 const POPULATE_ON_DEMAND = 1 << 16;
 const VIRTUAL_NODE = 1 << 18;
+/** Of a guest: four levels of 512 entries. */
+const LAST_FRAME = 2 ** 36 - 1;
 const CREDIT = 5;
 const CREDIT2 = 6;
 const MIB = 2 ** 20;
@@ -56,11 +58,8 @@ const refused: Kind = (make, random) => {
 
 /** Orders of all sizes, address bits, populate-on-demand and virtual nodes. */
 const flags: Kind = (make, random) => {
-  const pv = random.chance(80);
-  const letter = make.create({ pv });
-  // A PVH domain's frames are numbered by the caller here, the same ones again in each step; only Xen keeps which of them are mapped, and
-  // refuses to populate mapped ones on demand.
-  const kinds = pv ? [POPULATE_ON_DEMAND, VIRTUAL_NODE, VIRTUAL_NODE | EXACT_NODE] : [VIRTUAL_NODE, VIRTUAL_NODE | EXACT_NODE];
+  const letter = make.create({ pv: random.chance(80) });
+  const kinds = [POPULATE_ON_DEMAND, VIRTUAL_NODE, VIRTUAL_NODE | EXACT_NODE];
   times(random.between(4, 9), () => {
     const bits = random.chance(45) ? random.pick([1, 11, 13, 20, 24, 25, 30, 31, 32, 33, 34, 40, 64]) : 0;
     const kind = random.chance(25) ? random.pick(kinds) : 0;
@@ -70,6 +69,19 @@ const flags: Kind = (make, random) => {
     if (random.chance(20)) make.info(letter);
   });
   make.populate(letter, { order: 0, extents: 5, memFlags: 0 });
+};
+
+/** Memory populated at once and on demand, at frames that overlap, touch or are not aligned; frames at the end of what can be mapped. */
+const onDemand: Kind = (make, random) => {
+  const letter = make.create({ pv: false, vcpus: 1 });
+  const near = random.pick([0, 0, 512, 2 ** 18, LAST_FRAME]);
+  times(random.between(5, 14), () => {
+    const order = random.pick([0, 0, 1, 2, 3, 5, 9]);
+    const firstFrame = near === LAST_FRAME ? LAST_FRAME - random.below(10) : Math.max(0, near + random.between(-40, 40));
+    const memFlags = random.chance(60) ? POPULATE_ON_DEMAND : 0;
+    make.populate(letter, { order, extents: random.between(1, 8), memFlags, firstFrame });
+  });
+  make.info(letter);
 };
 
 /** Memory before there are vCPUs, and after: the node affinity of either, and the alternation that goes on. */
@@ -187,15 +199,56 @@ const pinned: Kind = (make, random) => {
   make.getAffinity('dom0', 0);
 };
 
+/** Memory of a destroyed domain that Xen has not scrubbed yet: how much a next domain gets of it (not where, which depends on the time). */
+const dirty: Kind = (make, random) => {
+  const nodes = random.shuffled(Array.from({ length: make.facts.nodes }, (_, node) => node));
+  times(random.between(1, 2), () => {
+    const letter = make.create({ pv: true, vcpus: 1 });
+    takeBlocks(make, letter, nodes.slice(0, random.between(1, nodes.length)));
+    make.destroy(letter);
+  });
+  make.numaInfo();
+  const letter = make.create({ pv: random.chance(80), vcpus: random.between(1, 4) });
+  if (random.chance(70)) make.setNodes(letter, 0);
+  times(random.between(3, 6), () =>
+    make.populate(letter, { order: random.pick([0, 0, 9, 9, 3]), extents: random.between(1, 4), memFlags: make.args.memFlags(30) }),
+  );
+  make.info(letter);
+  make.numaInfo();
+};
+
+/** Extents of up to 1 GiB, and larger ones, which nobody may have; what smaller ones leave of the large blocks. */
+const order18: Kind = (make, random) => {
+  const letter = make.create({ pv: random.chance(85), vcpus: random.between(1, 5), maxKib: 2 ** 24 });
+  if (random.chance(40)) make.setNodes(letter, 0);
+  times(random.between(3, 7), () => {
+    const order = random.pick([18, 18, 18, 17, 16, 14, 12, 10, 9, 9, 0, 19]);
+    const bits = random.chance(20) ? random.pick([31, 32, 33]) : 0;
+    const extents = order > 12 ? random.between(1, 2) : random.between(1, 8);
+    make.populate(letter, { order, extents, memFlags: bits | make.args.memFlags(35) });
+    if (random.chance(20)) make.setNodes(letter, 0);
+    if (random.chance(25)) make.numaInfo();
+  });
+  make.info(letter);
+};
+
 /** [kind, weight]; names as in kinds.ts. */
 export const MEMORY_KINDS = {
   spill: [spill, 4],
   refused: [refused, 5],
   flags: [flags, 5],
+  ondemand: [onDemand, 4],
   early: [early, 4],
   paging: [paging, 6],
   everysoft: [everySoft, 6],
   pools: [pools, 5],
   manypools: [manyPools, 2],
   pinned: [pinned, 1],
+  dirty: [dirty, 2],
 } satisfies Record<string, readonly [Kind, number]>;
+
+/** On a machine whose memory no ballast domain holds. */
+export const WHOLE_KINDS: ReadonlyMap<string, readonly [Kind, number]> = new Map([['order18', [order18, 1]]]);
+
+/** In which nobody waits until Xen has scrubbed the memory of a destroyed domain. */
+export const DIRTY_KIND = 'dirty';

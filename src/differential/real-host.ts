@@ -20,18 +20,21 @@ const PROGRAM = `${CHECKOUT}/dist/differential-dom0.js`;
 
 export class RealHost implements ScenarioHost {
   readonly #shape: string;
+  readonly #whole: boolean;
   #rig: Rig;
   #snapshot: Snapshot;
 
-  private constructor(shape: string, rig: Rig, snapshot: Snapshot) {
+  private constructor(shape: string, whole: boolean, rig: Rig, snapshot: Snapshot) {
     this.#shape = shape;
+    this.#whole = whole;
     this.#rig = rig;
     this.#snapshot = snapshot;
   }
 
-  static async boot(shape: string): Promise<RealHost> {
-    const { rig, snapshot } = await bootRig(shape);
-    return new RealHost(shape, rig, snapshot);
+  /** `whole`: without a ballast domain, all memory free. */
+  static async boot(shape: string, whole: boolean): Promise<RealHost> {
+    const { rig, snapshot } = await bootRig(shape, whole);
+    return new RealHost(shape, whole, rig, snapshot);
   }
 
   /** As it is since the last boot. */
@@ -51,7 +54,7 @@ export class RealHost implements ScenarioHost {
     for (;;) {
       const left = scenarios.filter(({ id }) => !answers.has(id)).slice(0, BATCH);
       if (left.length === 0) return answers;
-      const input = left.map(({ id, steps }) => `${JSON.stringify({ id, steps })}\n`).join('');
+      const input = left.map(({ id, tags, steps }) => `${JSON.stringify({ id, tags, steps })}\n`).join('');
       const { status, stderr } = await this.#rig.exec(
         [...ON_VCPU_0, 'node', PROGRAM, 'perform'],
         BATCH_S + SCENARIO_S * left.length,
@@ -73,21 +76,21 @@ export class RealHost implements ScenarioHost {
 
   async #bootAgain(): Promise<void> {
     await this.#rig.stop();
-    const { rig, snapshot } = await bootRig(this.#shape);
+    const { rig, snapshot } = await bootRig(this.#shape, this.#whole);
     this.#rig = rig;
     this.#snapshot = snapshot;
   }
 }
 
 /** Once more when it does not come up: Xen itself fails to now and then under emulation. */
-async function bootRig(shape: string): Promise<{ rig: Rig; snapshot: Snapshot }> {
-  return bootOnce(shape).catch(() => bootOnce(shape));
+async function bootRig(shape: string, whole: boolean): Promise<{ rig: Rig; snapshot: Snapshot }> {
+  return bootOnce(shape, whole).catch(() => bootOnce(shape, whole));
 }
 
-async function bootOnce(shape: string): Promise<{ rig: Rig; snapshot: Snapshot }> {
+async function bootOnce(shape: string, whole: boolean): Promise<{ rig: Rig; snapshot: Snapshot }> {
   const rig = await Rig.start(shape, `differential-${shape}-${process.pid}`);
   try {
-    const { status, stdout, stderr } = await rig.exec(['node', PROGRAM, 'snapshot'], SNAPSHOT_S);
+    const { status, stdout, stderr } = await rig.exec(['node', PROGRAM, 'snapshot', ...(whole ? ['whole'] : [])], SNAPSHOT_S);
     if (status !== 0) throw new Error(`no snapshot of shape ${shape} (exit ${status}):\n${stderr}`);
     return { rig, snapshot: JSON.parse(stdout) as Snapshot };
   } catch (error) {

@@ -8,6 +8,8 @@ import type { MachineFacts } from './arguments.js';
 
 export interface Snapshot {
   readonly machine: LiveMachine;
+  /** Taken without the ballast domain: all memory is free. */
+  readonly whole: boolean;
   /** numainfo's, at the moment of the map. */
   readonly freePages: readonly number[];
   /** Free frames of each node, as runs. */
@@ -28,14 +30,16 @@ const LEFT_MORE_PAGES = 1_500;
 const DMA_BITS = 24;
 const BLOCK_PAGES = 512;
 
-/** Leaves the ballast domain behind, for the scenarios that follow. */
-export function takeSnapshot(xen: LiveXen): Snapshot {
+/** Leaves the ballast domain behind, for the scenarios that follow, or none when the machine is to be `whole`. */
+export function takeSnapshot(xen: LiveXen, whole: boolean): Snapshot {
   xen.undo();
-  xen.fillUp(xen.machine.nodes.map((_, node) => (node === 0 ? LEFT_ON_FIRST_PAGES : LEFT_PAGES + node * LEFT_MORE_PAGES)));
+  if (whole) xen.dropBallast();
+  else xen.fillUp(xen.machine.nodes.map((_, node) => (node === 0 ? LEFT_ON_FIRST_PAGES : LEFT_PAGES + node * LEFT_MORE_PAGES)));
   xen.settle();
   const heap = readHeapMap(xen);
   return {
     machine: xen.machine,
+    whole,
     freePages: xen.freePages(),
     heap,
     dom0: {
@@ -48,11 +52,11 @@ export function takeSnapshot(xen: LiveXen): Snapshot {
   };
 }
 
-export function factsOf({ machine }: Snapshot): MachineFacts {
-  return { sched: machine.sched, cpuToNode: machine.cpu_to_node, nodes: machine.nodes.length };
+export function factsOf({ machine, whole }: Snapshot): MachineFacts {
+  return { sched: machine.sched, cpuToNode: machine.cpu_to_node, nodes: machine.nodes.length, whole };
 }
 
-export function scenarioMachine({ machine }: Snapshot): Scenario['machine'] {
+export function scenarioMachine({ machine }: Pick<Snapshot, 'machine'>): Scenario['machine'] {
   return { name: 'rig', ...machine } as unknown as Scenario['machine'];
 }
 
