@@ -204,6 +204,14 @@ describe('the terminal', () => {
     expect(coloured({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false);
   });
 
+  it('says in one line that its answer cannot be written', () => {
+    const { status, stderr } = spawnSync('bash', ['-c', `node dist/xennuma.js plan ${DOZEN.join(' ')} --json > /dev/full`], {
+      encoding: 'utf8',
+    });
+    expect(stderr).toMatch(/^xennuma: the answer cannot be written: ENOSPC.*\n$/);
+    expect(status).toBe(2);
+  });
+
   it('a reader that goes away ends it in silence', () => {
     const { stdout, stderr } = spawnSync('bash', ['-c', `node dist/xennuma.js plan ${DOZEN.join(' ')} --json | head -n 1`], {
       cwd: root,

@@ -1,6 +1,8 @@
 // The terminal: colours only where they are wanted, progress only on a terminal and only past a second, and a reader that goes away
 // without a word. Box of the chart: none.
 
+import { EXIT } from './exit-codes.js';
+
 /** Colours and progress of one stream; without colours each function returns its text. */
 export interface Palette {
   readonly on: boolean;
@@ -40,12 +42,14 @@ export function remark(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** `xennuma ... | head` must end in silence. */
+/** `xennuma ... | head` must end in silence; an answer that cannot be written, as on a full disk, in one line. */
 export function guardPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-      process.exit(process.exitCode ?? 0);
+    stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') process.exit(process.exitCode ?? 0);
+      // Where the remarks go to is broken: nothing is left to tell it by.
+      if (stream === process.stdout) remark(`xennuma: the answer cannot be written: ${message}; make room there, or write it elsewhere`);
+      process.exit(EXIT.input);
     });
   }
 }

@@ -88,18 +88,22 @@ function guardNesting(input: InputText, broken: (message: string, line: number, 
   }
 }
 
-/** Without recursion: depth, and keys that are there twice. */
+/** Without recursion: depth, keys that are there twice, and aliases of what they stand in. */
 function checkTree(root: Node, broken: (node: Node, message: string, mend: string) => InputError): void {
-  const todo: { node: unknown; depth: number }[] = [{ node: root, depth: 0 }];
+  const todo: { node: unknown; depth: number; anchors: readonly string[] }[] = [{ node: root, depth: 0, anchors: [] }];
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     const { node, depth } = next;
+    if (isAlias(node) && next.anchors.includes(node.source)) {
+      throw broken(node, `*${node.source.slice(0, 60)} stands within what it names`, 'write out what is meant');
+    }
     if (!isCollection(node)) continue;
+    const anchors = node.anchor === undefined ? next.anchors : [...next.anchors, node.anchor];
     if (depth > INPUT_LIMITS.depth)
       throw broken(node as Node, `nested more than ${INPUT_LIMITS.depth} deep`, 'a description needs no more than a few levels');
     const keys = new Set<unknown>();
     for (const item of node.items) {
       if (!isMap(node)) {
-        todo.push({ node: item, depth: depth + 1 });
+        todo.push({ node: item, depth: depth + 1, anchors });
         continue;
       }
       const pair = item as { key: unknown; value: unknown };
@@ -107,7 +111,7 @@ function checkTree(root: Node, broken: (node: Node, message: string, mend: strin
       if (keys.has(key))
         throw broken(isNode(pair.key) ? pair.key : (node as Node), `'${String(key).slice(0, 60)}' is there twice`, 'keep one of them');
       keys.add(key);
-      todo.push({ node: pair.value, depth: depth + 1 });
+      todo.push({ node: pair.value, depth: depth + 1, anchors });
     }
   }
 }
