@@ -25,7 +25,9 @@ function describe(error: unknown): [string, number] {
     if (exitCode === 0) return ['', EXIT.ok];
     if (code === 'commander.help') return ['', EXIT.input];
     // Words after --host or --vms are all taken for files.
-    const swallowed = code === 'commander.missingArgument' ? ' (name it before --host and --vms, which take every word after them)' : '';
+    const lists = process.argv.some((word) => word === '--host' || word === '--vms');
+    const swallowed =
+      lists && code === 'commander.missingArgument' ? ' (name it before --host and --vms, which take every word after them)' : '';
     return [`${message.replace(/^error: /, '')}${swallowed}; see xennuma help`, EXIT.input];
   }
   const missing = OPTIONAL_PACKAGES.find((name) => code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${name}'`));
