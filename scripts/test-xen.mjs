@@ -14,7 +14,9 @@ const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 const rig = join(root, 'rig/xen-rig');
 const PACKAGES = ['qemu-system-x86', 'xz-utils', 'binutils', 'gcc', 'libc6-dev'];
 const RECORDED_SAMPLE = 40;
-const DIFFERENTIAL_SHAPES = 'a,e,f,g';
+/** Four and two nodes, one without memory, one without CPUs, and the credit scheduler. */
+const DIFFERENTIAL_SHAPES = 'a,b,e,f,g';
+const DIFFERENTIAL_COUNT = 420;
 const BENCH_RATIO_MOST = 6;
 /** On a quiet machine everything takes a tenth of it: a busy one must not fail. */
 const SUITE_S = 2400;
@@ -95,7 +97,8 @@ function xapi(shape) {
 function differential() {
   // Fresh scenarios each time, unless a seed is given: .ci/run gives one, so that what it says of a change does not depend on luck.
   const seed = process.env.XENNUMA_SEED === undefined ? [] : ['--seed', process.env.XENNUMA_SEED];
-  const run = spawnSync(process.execPath, [join(root, 'dist/differential.js'), '--shapes', DIFFERENTIAL_SHAPES, ...seed], {
+  const amount = ['--shapes', DIFFERENTIAL_SHAPES, '--count', String(DIFFERENTIAL_COUNT)];
+  const run = spawnSync(process.execPath, [join(root, 'dist/differential.js'), ...amount, ...seed], {
     cwd: root,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
