@@ -21,6 +21,7 @@ export const VM_OPERATIONS = [
   'resume_on',
   'pool_migrate',
   'changing_VCPUs',
+  'changing_VCPUs_live',
   'changing_static_range',
   'changing_dynamic_range',
   'destroy',

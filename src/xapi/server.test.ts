@@ -242,6 +242,7 @@ describe('fields', () => {
   it('VCPUs_params of a running VM count from its next start; their live form is not implemented, as in xapi', async () => {
     const daemon = await start();
     const vm = await create(daemon, 'a', { VCPUs_params: { mask: '1' } });
+    expect((await failure(daemon.call('VM.add_to_VCPUs_params_live', vm, 'mask', '2')))[0]).toBe('VM_BAD_POWER_STATE');
     await daemon.call('VM.start', vm, false, false);
     expect(await failure(daemon.call('VM.add_to_VCPUs_params_live', vm, 'mask', '2'))).toEqual([
       'NOT_IMPLEMENTED',

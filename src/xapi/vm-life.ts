@@ -29,6 +29,7 @@ const ALLOWED_IN: Readonly<Record<VmOperation, readonly PowerState[]>> = {
   resume_on: ['Suspended'],
   pool_migrate: ['Paused', 'Running'],
   changing_VCPUs: ['Halted'],
+  changing_VCPUs_live: ['Running'],
   changing_static_range: ['Halted'],
   changing_dynamic_range: ['Halted', 'Paused', 'Running'],
   destroy: ['Halted'],

@@ -165,10 +165,11 @@ function settingMethods({ database, life }: VmMethodsOptions): Method[] {
       memory(Math.min(record.memory_static_min as number, bytes!), bytes!, bytes!, bytes!),
     ),
     // There, but not for anybody: so does xapi answer (xapi/xapi_vm.ml, add_to_VCPUs_params_live).
-    message('add_to_VCPUs_params_live', [self, { name: 'key', type: 'string' }, { name: 'value', type: 'string' }], ([ref]) => {
-      database.get('VM', ref as string);
-      throw xapiErrors.notImplemented('add_to_VCPUs_params_live');
-    }),
+    message('add_to_VCPUs_params_live', [self, { name: 'key', type: 'string' }, { name: 'value', type: 'string' }], ([ref], context) =>
+      life.operate(ref as string, 'changing_VCPUs_live', context, async () => {
+        throw xapiErrors.notImplemented('add_to_VCPUs_params_live');
+      }),
+    ),
     message('set_domain_type', [self, { name: 'value', type: VM_CLASS.fields.domain_type!.type }], async ([ref, type], context) => {
       await life.operate(ref as string, 'changing_VCPUs', context, async () =>
         database.update('VM', ref as string, { domain_type: type! }),

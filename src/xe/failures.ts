@@ -77,8 +77,27 @@ const TOLD: Readonly<Record<string, readonly [text: string, ...params: string[]]
   INVALID_VALUE: ['The value given is invalid', 'field', 'value'],
   FIELD_TYPE_ERROR: ['The value specified is of the wrong type', 'field'],
   MAP_DUPLICATE_KEY: ['You tried to add a key-value pair to a map, but that key is already there.', 'type', 'param_name', 'uuid', 'key'],
+  MEMORY_CONSTRAINT_VIOLATION_ORDER: [
+    'The dynamic memory range violates constraint static_min <= dynamic_min <= dynamic_max <= static_max.',
+  ],
   MEMORY_CONSTRAINT_VIOLATION: ['The dynamic memory range does not satisfy the following constraint.', 'constraint'],
   MESSAGE_METHOD_UNKNOWN: ['You tried to call a method that does not exist. The method name that you used is echoed.', 'method'],
+  MESSAGE_PARAMETER_COUNT_MISMATCH: [
+    'You tried to call a method with the incorrect number of parameters. The fully-qualified method name that you used, and the number of received and expected parameters are returned.',
+    'method',
+    'expected',
+    'received',
+  ],
+  VM_LACKS_FEATURE_SUSPEND: ['You attempted an operation which needs the VM cooperative suspend feature on a VM which lacks it.', 'vm'],
+  EVENTS_LOST: ['Some events have been lost from the queue and cannot be retrieved.'],
+  EVENT_FROM_TOKEN_PARSE_FAILURE: [
+    "The event.from token could not be parsed. Valid values include: '', and a value returned from a previous event.from call.",
+    'token',
+  ],
+  SESSION_NOT_REGISTERED: [
+    'This session is not registered to receive events. You must call event.register before event.next. The session handle you are using is echoed.',
+    'handle',
+  ],
   NOT_IMPLEMENTED: ['The function is not implemented', 'function'],
   RBAC_PERMISSION_DENIED: ['RBAC permission denied.', 'permission', 'message'],
   SESSION_INVALID: [
