@@ -2,7 +2,8 @@
 # Debian's real XenStore daemons, and its clients, on a machine without Xen. Nothing is installed: packages are unpacked below
 # $XENNUMA_RIG_CACHE (default ~/.cache/xennuma-rig).
 #   run.sh prepare                          downloads and unpacks what is needed; prints the folder
-#   run.sh xenstored|oxenstored FOLDER      runs the daemon in the foreground; its socket is FOLDER/socket
+#   run.sh xenstored|oxenstored FOLDER      runs the daemon in the foreground; its socket is FOLDER/socket, and FOLDER/guest-N
+#                                           that of the ring of domain N, once introduced
 #   run.sh client COMMAND [ARGUMENT...]     runs xenstore-ls, test-xenstore, ... against $XENSTORED_PATH
 # Needs Debian 12 (apt-get, dpkg-deb), gcc, and for oxenstored root and unshare: it knows no other place than /run/xenstored.
 set -euo pipefail
@@ -23,7 +24,7 @@ prepare() {
     touch "$root/.ready"
   fi
   if [ ! -e "$root/without-xen.so" ] || [ "$here/without-xen.c" -nt "$root/without-xen.so" ]; then
-    gcc -O2 -I"$root/usr/include" -shared -fPIC -o "$root/without-xen.so.$$" "$here/without-xen.c" -ldl
+    gcc -O2 -I"$root/usr/include" -shared -fPIC -o "$root/without-xen.so.$$" "$here/without-xen.c" -ldl -lpthread
     mv "$root/without-xen.so.$$" "$root/without-xen.so"
   fi
 }
@@ -77,7 +78,7 @@ client)
   LD_LIBRARY_PATH=$libraries PATH=$root/usr/bin:$tools:$PATH exec "$@"
   ;;
 *)
-  sed -n 2,7p "$0" >&2
+  sed -n 2,8p "$0" >&2
   exit 2
   ;;
 esac
