@@ -2,8 +2,10 @@
 # Debian's real XenStore daemons, and its clients, on a machine without Xen. Nothing is installed: packages are unpacked below
 # $XENNUMA_RIG_CACHE (default ~/.cache/xennuma-rig).
 #   run.sh prepare                          downloads and unpacks what is needed; prints the folder
-#   run.sh xenstored|oxenstored FOLDER      runs the daemon in the foreground; its socket is FOLDER/socket, and FOLDER/guest-N
-#                                           that of the ring of domain N, once introduced
+#   run.sh xenstored|oxenstored FOLDER [OPTION...]
+#                                           runs the daemon in the foreground; its socket is FOLDER/socket, and FOLDER/guest-N
+#                                           that of the ring of domain N, once introduced; options as the C daemon takes
+#                                           them, for oxenstored lines of its configuration ("quota-maxwatch = 8")
 #   run.sh client COMMAND [ARGUMENT...]     runs xenstore-ls, test-xenstore, ... against $XENSTORED_PATH
 # Needs Debian 12 (apt-get, dpkg-deb), gcc, and for oxenstored root and unshare: it knows no other place than /run/xenstored.
 set -euo pipefail
@@ -60,13 +62,18 @@ xenstored | oxenstored)
   prepare
   mkdir -p "$2/domains"
   folder=$(cd "$2" && pwd)
+  daemon=$1
+  shift 2
   export XENSTORED_RUNDIR=$folder LD_LIBRARY_PATH=$libraries
   printf 1 >"$folder/xsd_port"
   truncate -s 4096 "$folder/xsd_kva"
-  if [ "$1" = xenstored ]; then
-    LD_PRELOAD=$root/without-xen.so exec "$tools/xenstored" -N -F "$folder/pidfile"
+  if [ "$daemon" = xenstored ]; then
+    LD_PRELOAD=$root/without-xen.so exec "$tools/xenstored" -N -F "$folder/pidfile" "$@"
   fi
-  config "$folder" >"$folder/oxenstored.conf"
+  {
+    config "$folder"
+    [ $# = 0 ] || printf '%s\n' "$@"
+  } >"$folder/oxenstored.conf"
   # A /run of its own, in which /run/xenstored is the folder.
   exec unshare -m --propagation private bash -c '
     mount -t tmpfs none /run && mkdir -p /run/xenstored /run/xen && mount --bind "$XENSTORED_RUNDIR" /run/xenstored
@@ -78,7 +85,7 @@ client)
   LD_LIBRARY_PATH=$libraries PATH=$root/usr/bin:$tools:$PATH exec "$@"
   ;;
 *)
-  sed -n 2,8p "$0" >&2
+  sed -n 2,11p "$0" >&2
   exit 2
   ;;
 esac

@@ -4,7 +4,7 @@ import { InputError } from '../errors.js';
 import type { ClientState } from '../xenstore/client-state.js';
 import { createEngine } from '../xenstore/daemon.js';
 import type { Engine } from '../xenstore/engine.js';
-import type { Personality } from '../xenstore/limits.js';
+import type { Personality, StoreQuota } from '../xenstore/limits.js';
 import { type Bytes, MESSAGE, PAYLOAD_MAX_BYTES } from '../xenstore/wire.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';
 
@@ -25,7 +25,16 @@ const stepSchema = z.looseObject({
   newtx: z.string().optional(),
   check: z.enum(['exact', 'set', 'error', 'skip']).default('exact'),
 });
-const lineSchema = z.looseObject({ conns: z.int().min(1).max(1024), steps: z.array(stepSchema) });
+const lineSchema = z
+  .looseObject({
+    conns: z.int().min(1).max(1024),
+    domids: z.array(z.int().min(0).max(HIGHEST_DOMAIN)).optional(),
+    steps: z.array(stepSchema),
+  })
+  .refine(({ conns, domids }) => domids === undefined || domids.length === conns, {
+    message: 'domids must name the domain of each connection',
+    path: ['domids'],
+  });
 type Step = z.output<typeof stepSchema>;
 
 /** Requests of domain 0 before a conversation begins: [type, payload]. */
@@ -50,6 +59,17 @@ const LEFT_BEHIND: readonly Prelude[] = [[], ORPHANED, ...FRAMES.map((gfn) => [.
   ...FRAMES.map((gfn) => [...introduced(gfn), ...root]),
 ]);
 
+/** Before a conversation with guests, domain 0 introduces each and gives it a home. */
+export function guestPrelude(domids: readonly number[]): Prelude {
+  return [...new Set(domids)]
+    .filter((domid) => domid !== 0)
+    .flatMap((domid) => [
+      [MESSAGE.introduce, `${domid}\x001\x001\0`],
+      [MESSAGE.mkdir, `/local/domain/${domid}\0`],
+      [MESSAGE.setPermissions, `/local/domain/${domid}\0n${domid}\0`],
+    ]);
+}
+
 interface Answer {
   reply: { type: number; payload_b64: string; tx?: number; newtx?: string; rawtx?: number; gen?: string } | null;
   events: { conn: number; payload_b64: string; pre?: true }[];
@@ -58,10 +78,11 @@ interface Answer {
   txunbound?: true;
 }
 
-export function createXenstorePlayer(personality: Personality): ConformancePlayer {
+/** `quota`: what the recorded daemon was started with, where that is not its default. */
+export function createXenstorePlayer(personality: Personality, quota: Partial<StoreQuota> = {}): ConformancePlayer {
   const play = (line: JsonObject): JsonObject => {
     const parsed = parse(line);
-    const answers = playSteps(personality, parsed.conns, parsed.steps);
+    const answers = playSteps({ personality, quota }, parsed);
     const steps = parsed.steps.map(({ conn, type, tx, payload_b64, newtx, check }, at): JsonObject => {
       const asked: JsonObject = { conn, type, tx, payload_b64, ...(newtx === undefined ? {} : { newtx }) };
       return { ...asked, ...(answers[at] as unknown as JsonObject), check };
@@ -75,7 +96,7 @@ export function createXenstorePlayer(personality: Personality): ConformancePlaye
       const parsed = parse(line);
       let first: string[] | undefined;
       for (const left of LEFT_BEHIND) {
-        const answers = playSteps(personality, parsed.conns, parsed.steps, left);
+        const answers = playSteps({ personality, quota }, parsed, left);
         const differences = answers.flatMap((ours, at) => compareStep(parsed.steps[at]!, recorded[at]!, ours, at));
         if (differences.length === 0) return [];
         first ??= differences;
@@ -98,14 +119,16 @@ function parse(line: JsonObject): z.output<typeof lineSchema> {
 
 class Player {
   private readonly engine: Engine;
+  private readonly domids: readonly number[];
   private readonly clients: ClientState[] = [];
   private events: Answer['events'] = [];
   private reply: Answer['reply'] = null;
   private asking = -1;
 
-  constructor(engine: Engine, conns: number) {
+  constructor(engine: Engine, domids: readonly number[]) {
     this.engine = engine;
-    for (let conn = 0; conn < conns; conn++) this.open(conn);
+    this.domids = domids;
+    for (let conn = 0; conn < domids.length; conn++) this.open(conn);
   }
 
   ask(conn: number, type: number, txId: number, bytes: Buffer): Pick<Answer, 'reply' | 'events'> {
@@ -126,7 +149,7 @@ class Player {
   }
 
   private open(conn: number): void {
-    this.clients[conn] = this.engine.connect(0, {
+    this.clients[conn] = this.engine.connect(this.domids[conn]!, {
       reply: (type, _requestId, txId, text) => {
         this.reply = { type, payload_b64: base64(text), tx: txId };
       },
@@ -139,14 +162,18 @@ class Player {
   }
 }
 
-function playSteps(personality: Personality, conns: number, steps: readonly Step[], left: Prelude = []): Answer[] {
-  const engine = createEngine({ personality, domainExists: (domid) => domid <= HIGHEST_DOMAIN });
+function playSteps(
+  options: { readonly personality: Personality; readonly quota: Partial<StoreQuota> },
+  { conns, domids = Array.from({ length: conns }, () => 0), steps }: z.output<typeof lineSchema>,
+  left: Prelude = [],
+): Answer[] {
+  const engine = createEngine({ ...options, domainExists: (domid) => domid <= HIGHEST_DOMAIN });
   // As every daemon of a host has it (xen-init-dom0); without it the first relative path of a conversation would make it.
   engine.restore({ kind: 'set', path: '/local/domain/0', value: '', permissions: [{ domid: 0, access: 'n' }] });
-  const before = new Player(engine, 1);
-  for (const [type, payload] of left) before.ask(0, type, 0, Buffer.from(payload, 'latin1'));
+  const before = new Player(engine, [0]);
+  for (const [type, payload] of [...left, ...guestPrelude(domids)]) before.ask(0, type, 0, Buffer.from(payload, 'latin1'));
   before.close();
-  const player = new Player(engine, conns);
+  const player = new Player(engine, domids);
   const bound = new Map<string, number>();
   const answers = steps.map((step): Answer => {
     const bytes = Buffer.from(step.payload_b64, 'base64');

@@ -47,6 +47,8 @@ export interface Engine {
   disconnect(client: ClientState): void;
   /** Answers one request; never throws because of what a client sent. */
   process(client: ClientState, request: Request): void;
+  /** Whether a client with so many bytes that wait for it is read from; one over its memory quota is not, until it is below again. */
+  listens(client: ClientState, waitingBytes: number): boolean;
   /** All nodes, parents before children, children in the daemon's own order. */
   nodes(from?: string): Generator<StoredNode>;
   /** How many nodes each domain owns. */

@@ -24,10 +24,24 @@ export interface StoreQuota {
   readonly transactionNodes: number;
   /** Longest path, without the "/local/domain/N/" that it may start with. */
   readonly pathBytes: number;
+  /** Replies that a domain has not taken yet; it is not listened to while there are so many. */
+  readonly outstanding: number;
+  /** C: nodes, watches, transactions and waiting bytes of a domain together; it is not listened to from here on. oxenstored: none. */
+  readonly memoryBytes: number;
 }
 
 export const QUOTA: Readonly<Record<Personality, StoreQuota>> = {
-  xenstored: { nodes: 1000, watches: 128, transactions: 10, nodeSizeBytes: 2048, permissions: 5, transactionNodes: 1024, pathBytes: 2048 },
+  xenstored: {
+    nodes: 1000,
+    watches: 128,
+    transactions: 10,
+    nodeSizeBytes: 2048,
+    permissions: 5,
+    transactionNodes: 1024,
+    pathBytes: 2048,
+    outstanding: 20,
+    memoryBytes: 2_621_440,
+  },
   oxenstored: {
     nodes: 1000,
     watches: 100,
@@ -36,5 +50,7 @@ export const QUOTA: Readonly<Record<Personality, StoreQuota>> = {
     permissions: 4096,
     transactionNodes: 1024,
     pathBytes: 1024,
+    outstanding: 1024,
+    memoryBytes: Number.POSITIVE_INFINITY,
   },
 };

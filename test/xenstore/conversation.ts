@@ -9,12 +9,14 @@ export interface Step {
   readonly payload: string;
   readonly newtx?: string;
   /** `error`: which error the C daemon names is left over from an earlier call. */
-  readonly check: 'exact' | 'error';
+  readonly check: 'exact' | 'set' | 'error';
 }
 
 export interface Conversation {
   readonly id: number;
   readonly conns: number;
+  /** Domain of each connection; all of domain 0 when absent. */
+  readonly domids?: readonly number[];
   readonly steps: readonly Step[];
 }
 
@@ -117,10 +119,83 @@ export function makeConversation(seed: number): Conversation {
   return { id: seed, conns, steps };
 }
 
-export function asLine({ id, conns, steps }: Conversation): JsonObject {
+/** One with guests: domain 0's connection, and one of each of one or two domains, each with its own home. */
+export function makeGuestConversation(seed: number): Conversation {
+  const random = randomOf(seed ^ 0x5eed);
+  const pick = <T>(from: readonly T[]): T => from[random(from.length)]!;
+  const chance = (percent: number): boolean => random(100) < percent;
+  const domids = chance(60) ? [0, 1, 2] : [0, 1];
+  const tops = [`/f${seed}`, '/local/domain/1', '/local/domain/2', '/local/domain/1', `/f${seed}`];
+  const path = (): string => {
+    if (chance(3))
+      return pick(['/', '/local', '/local/domain', '/tool', '@introduceDomain', '//', '/a b', `/local/domain/1/${'p'.repeat(1100)}`]);
+    const names = Array.from({ length: random(4) }, () => pick(NAMES.slice(0, 4)));
+    if (chance(30)) return names.length === 0 ? pick(NAMES) : names.join('/');
+    return [pick(tops), ...names].join('/');
+  };
+  const permission = (): string => `${pick(['n', 'r', 'w', 'b'])}${pick([0, 1, 2, 1, 2, 3])}`;
+  let transactions: number[] = [];
+  const steps: Step[] = [];
+  const tx = (conn: number): Step['tx'] => {
+    const own = transactions.flatMap((owner, at) => (owner === conn ? [at + 1] : []));
+    return own.length > 0 && chance(60) ? `T${pick(own)}` : 0;
+  };
+  const damaged = (payload: string): string => (chance(99) ? payload : pick([`${payload}\0`, `${payload}more`, payload.slice(0, -1)]));
+  const add = (conn: number, type: number, payload: string, more: Partial<Step> = {}): void => {
+    if (payload.length <= PAYLOAD_MAX_BYTES) steps.push({ conn, type, tx: 0, payload, check: 'exact', ...more });
+  };
+  const one = (conn: number, type: number): void => {
+    const payload = damaged(`${path()}\0`);
+    // What lies there is everyone's, in the order in which it came to be.
+    const shared = type === MESSAGE.directory && /^\/(local|local\/domain|tool)?\0$/.test(payload);
+    const check = payload.indexOf('\0') === payload.length - 1 ? 'exact' : 'error';
+    add(conn, type, payload, { tx: tx(conn), check: shared ? 'set' : check });
+  };
+  const count = 10 + random(50);
+  while (steps.length < count) {
+    const conn = chance(25) ? 0 : 1 + random(domids.length - 1);
+    const roll = random(100);
+    if (roll < 26)
+      add(conn, MESSAGE.write, damaged(`${path()}\0`) + pick(['', 'v', 'w', 'x'.repeat(90), 'y'.repeat(700), 'z'.repeat(2049)]), {
+        tx: tx(conn),
+      });
+    else if (roll < 33) one(conn, MESSAGE.read);
+    else if (roll < 39) one(conn, MESSAGE.directory);
+    else if (roll < 45) one(conn, MESSAGE.getPermissions);
+    else if (roll < 53) one(conn, MESSAGE.mkdir);
+    else if (roll < 60) one(conn, MESSAGE.rm);
+    else if (roll < 72) {
+      const entries = Array.from({ length: 1 + random(chance(8) ? 8 : 3) }, () => `${permission()}\0`).join('');
+      const payload = `${path()}\0${entries}`;
+      add(conn, MESSAGE.setPermissions, payload, { tx: tx(conn), check: payload.startsWith('@') ? 'error' : 'exact' });
+    } else if (roll < 82)
+      add(conn, MESSAGE.watch, damaged(`${chance(15) ? pick(['@introduceDomain', '@releaseDomain']) : path()}\0${pick(['t', 'u'])}\0`));
+    else if (roll < 84) add(conn, MESSAGE.unwatch, damaged(`${path()}\0${pick(['t', 'u'])}\0`));
+    else if (roll < 89) {
+      transactions = [...transactions, conn];
+      add(conn, MESSAGE.transactionStart, '\0', { newtx: `T${transactions.length}` });
+    } else if (roll < 94 && transactions.length > 0) {
+      add(conn, MESSAGE.transactionEnd, pick(['T\0', 'T\0', 'T\0', 'F\0']), { tx: tx(conn) });
+    } else if (roll < 95)
+      add(
+        conn,
+        pick([MESSAGE.introduce, MESSAGE.control]),
+        conn === 0 ? '3\x001\x001\0' : 'help\0',
+        conn === 0 ? { type: MESSAGE.introduce } : {},
+      );
+    else if (roll < 97) add(conn, pick([MESSAGE.release, MESSAGE.resume, MESSAGE.isDomainIntroduced]), '3\0');
+    else if (roll < 98) add(conn, MESSAGE.resetWatches, '\0');
+    else if (roll < 99) add(conn, MESSAGE.getDomainPath, '2\0');
+    else add(conn, MESSAGE.directoryPart, `${pick(tops)}/${pick(NAMES)}\x000\0`, { tx: tx(conn) });
+  }
+  return { id: seed, conns: domids.length, domids, steps };
+}
+
+export function asLine({ id, conns, domids, steps }: Conversation): JsonObject {
   return {
     id,
     conns,
+    ...(domids === undefined ? {} : { domids: [...domids] }),
     steps: steps.map(({ conn, type, tx, payload, newtx, check }) => ({
       conn,
       type,

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
-import type { Personality } from '../../src/xenstore/limits.js';
+import type { Personality, StoreQuota } from '../../src/xenstore/limits.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const rig = join(root, 'rig/xenstored/run.sh');
@@ -69,11 +69,30 @@ export async function startOurs(personality: Personality, options: OurOptions = 
   return started(child, folder, personality, true);
 }
 
-export async function startReal(personality: Personality): Promise<Daemon> {
+/** Options of the real daemons for quotas. */
+const QUOTA_OPTIONS: Record<Personality, (quota: Partial<StoreQuota>) => string[]> = {
+  xenstored: ({ nodes, watches, transactions, nodeSizeBytes, permissions, transactionNodes }) =>
+    Object.entries({ '-E': nodes, '-W': watches, '-t': transactions, '-S': nodeSizeBytes, '-A': permissions })
+      .filter(([, value]) => value !== undefined)
+      .flatMap(([option, value]) => [option, String(value)])
+      .concat(transactionNodes === undefined ? [] : ['-Q', `transaction-nodes=${transactionNodes}`]),
+  oxenstored: ({ nodes, watches, transactions, nodeSizeBytes, transactionNodes }) =>
+    Object.entries({
+      maxentity: nodes,
+      maxwatch: watches,
+      transaction: transactions,
+      maxsize: nodeSizeBytes,
+      maxrequests: transactionNodes,
+    })
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `quota-${name} = ${value}`),
+};
+
+export async function startReal(personality: Personality, quota: Partial<StoreQuota> = {}): Promise<Daemon> {
   const folder = mkdtempSync(join(tmpdir(), 'xennuma-xr-'));
   mkdirSync(join(folder, 'domains'));
   for (let domid = 1; domid <= 8; domid++) writeFileSync(join(folder, 'domains', String(domid)), '');
-  const child = spawn(rig, [personality, folder], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(rig, [personality, folder, ...QUOTA_OPTIONS[personality](quota)], { stdio: ['ignore', 'ignore', 'pipe'] });
   return started(child, folder, personality, false);
 }
 

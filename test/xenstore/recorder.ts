@@ -1,7 +1,9 @@
 // Plays a conversation with a daemon behind a socket and notes its answers, in the format of the recorded ones.
 import { connect, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JsonObject } from '../../src/conformance/player.js';
+import { guestPrelude } from '../../src/conformance/xenstore.js';
 import { Frames } from '../../src/xenstore/client/frames.js';
 import { encodeMessage, MESSAGE } from '../../src/xenstore/wire.js';
 import { asLine, type Conversation } from './conversation.js';
@@ -105,7 +107,12 @@ export class RawConnection {
 export async function record(path: string, conversation: Conversation): Promise<JsonObject> {
   const line = asLine(conversation);
   const connections: RawConnection[] = [];
-  for (let conn = 0; conn < conversation.conns; conn++) connections.push(await RawConnection.open(path));
+  const { domids } = conversation;
+  if (domids !== undefined) await introduceGuests(path, domids);
+  for (let conn = 0; conn < conversation.conns; conn++) {
+    const domid = domids?.[conn] ?? 0;
+    connections.push(await RawConnection.open(domid === 0 ? path : join(dirname(path), `guest-${domid}`)));
+  }
   const bound = new Map<string, number>();
   try {
     const steps: JsonObject[] = [];
@@ -141,6 +148,16 @@ export async function record(path: string, conversation: Conversation): Promise<
   } finally {
     for (const connection of connections) connection.close();
   }
+}
+
+/** Each with a home of its own, as a toolstack leaves it. */
+async function introduceGuests(path: string, domids: readonly number[]): Promise<void> {
+  const connection = await RawConnection.open(path);
+  for (const [type, payload] of guestPrelude(domids)) {
+    const answer = await connection.request(type, payload);
+    if (answer.type === MESSAGE.error) throw new Error(`before a conversation: ${type} ${JSON.stringify(payload)}: ${answer.payload}`);
+  }
+  connection.close();
 }
 
 function once(names: string): string {

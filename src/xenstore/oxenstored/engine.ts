@@ -114,6 +114,11 @@ export class OxenstoredEngine implements Engine {
     after?.();
   }
 
+  /** It has no quota on memory. */
+  listens(): boolean {
+    return true;
+  }
+
   private simple(client: Client, tx: Transaction | undefined, type: number, payload: string, then: (run: () => void) => void): string {
     if (tx !== undefined) return simple(client, tx.store, this.quota, tx, type, payload);
     const { changes } = this.recorder;

@@ -14,30 +14,48 @@ const NOBODY = -1;
 export class Store {
   readonly tree: Tree;
   /** Nodes by owner: all of them in the live store, the change since the start in a transaction's. */
-  readonly counts: Map<number, number>;
-  private readonly base: Store | undefined;
+  counts: ReadonlyMap<number, number>;
+  /** Nodes by owner in the live store when the transaction started: its quotas count from there (transaction.ml make, Quota.copy). */
+  readonly atStart: ReadonlyMap<number, number> | undefined;
+  private own: Map<number, number>;
+  /** A transaction looks at the counts: they are copied before they change. */
+  private lent = false;
 
-  constructor(base?: Store) {
-    this.base = base;
-    this.tree = base === undefined ? new Tree() : base.tree.version();
-    this.counts = new Map(base === undefined ? [[0, 1]] : []);
+  constructor(live?: Store, atStart?: ReadonlyMap<number, number>) {
+    this.tree = live === undefined ? new Tree() : live.tree.version();
+    this.own = new Map(live === undefined ? [[0, 1]] : []);
+    this.counts = this.own;
+    this.atStart = atStart ?? live?.lend();
   }
 
   owned(domid: number): number {
-    return (this.counts.get(domid) ?? 0) + (this.base?.owned(domid) ?? 0);
+    return (this.counts.get(domid) ?? 0) + (this.atStart?.get(domid) ?? 0);
   }
 
   count(domid: number, delta: number): void {
-    const next = (this.counts.get(domid) ?? 0) + delta;
-    if (next === 0) this.counts.delete(domid);
-    else this.counts.set(domid, next);
+    if (this.lent) {
+      this.take(this.own);
+      this.lent = false;
+    }
+    const next = (this.own.get(domid) ?? 0) + delta;
+    if (next === 0) this.own.delete(domid);
+    else this.own.set(domid, next);
   }
 
   /** Takes over another store's tree and counts. */
   replace(root: Node, counts: ReadonlyMap<number, number>): void {
     this.tree.replaceRoot(root);
-    this.counts.clear();
-    for (const [domid, count] of counts) this.counts.set(domid, count);
+    this.take(counts);
+  }
+
+  private take(counts: ReadonlyMap<number, number>): void {
+    this.own = new Map(counts);
+    this.counts = this.own;
+  }
+
+  private lend(): ReadonlyMap<number, number> {
+    this.lent = true;
+    return this.own;
   }
 
   get root(): Node {

@@ -23,6 +23,7 @@ export interface Operation {
 export interface DumpedTransaction {
   readonly root: Node;
   readonly counts: ReadonlyMap<number, number>;
+  readonly atStart: ReadonlyMap<number, number>;
   readonly oldRoot: Node;
   readonly changes: readonly Change[];
   readonly operations: readonly Operation[];
@@ -41,16 +42,16 @@ export class Transaction {
   private readLow: Parts | undefined;
   private writeLow: Parts | undefined;
 
-  constructor(live: Store) {
-    this.store = new Store(live);
+  constructor(live: Store, atStart?: ReadonlyMap<number, number>) {
+    this.store = new Store(live, atStart);
     this.oldRoot = this.store.root;
   }
 
   static load(
     live: Store,
-    { root, counts, oldRoot, changes, operations, quotaReached, readLow, writeLow }: DumpedTransaction,
+    { root, counts, atStart, oldRoot, changes, operations, quotaReached, readLow, writeLow }: DumpedTransaction,
   ): Transaction {
-    const tx = new Transaction(live);
+    const tx = new Transaction(live, atStart);
     tx.store.replace(root, counts);
     tx.oldRoot = oldRoot;
     tx.changes.push(...changes);
@@ -63,7 +64,8 @@ export class Transaction {
 
   dump(): DumpedTransaction {
     const { oldRoot, changes, operations, quotaReached, readLow, writeLow } = this;
-    return { root: this.store.root, counts: this.store.counts, oldRoot, changes, operations, quotaReached, readLow, writeLow };
+    const { root, counts, atStart } = this.store;
+    return { root, counts, atStart: atStart!, oldRoot, changes, operations, quotaReached, readLow, writeLow };
   }
 
   noteRead(parts: Parts): void {

@@ -3,9 +3,8 @@
 export interface ServerLimits {
   /** Connections of one door; more are closed as they come. */
   readonly connections: number;
-  /** Replies that wait for a client before it is not listened to until it reads: bytes, and of a guest also their number. */
+  /** Bytes of replies that wait for a client before it is not listened to until it reads; of a guest, its quota counts as well. */
   readonly waitingReplyBytes: number;
-  readonly guestWaitingReplies: number;
   /** Bytes that wait for a client altogether. Events come whether it reads or not: past this it is cut off, for it would miss some. */
   readonly waitingBytes: number;
   /** Read from one client in one turn. */
@@ -15,7 +14,6 @@ export interface ServerLimits {
 export const SERVER_LIMITS: ServerLimits = {
   connections: 16_384,
   waitingReplyBytes: 256 * 1024,
-  guestWaitingReplies: 20,
   waitingBytes: 4 * 1024 * 1024,
   turnBytes: 64 * 1024,
 };

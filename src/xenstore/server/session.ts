@@ -98,8 +98,10 @@ export class Session {
   }
 
   private mustRead(): boolean {
-    const { out, limits } = this;
-    return out.length > limits.waitingReplyBytes || (out.behind && this.client.domid !== 0 && out.replies >= limits.guestWaitingReplies);
+    const { out, limits, engine, client } = this;
+    if (out.length > limits.waitingReplyBytes) return true;
+    if (client.domid === 0) return false;
+    return (out.behind && out.replies >= engine.quota.outstanding) || !engine.listens(client, out.length);
   }
 }
 

@@ -12,6 +12,8 @@ export interface Domain {
   port: number;
   /** Nodes that it owns. */
   nodes: number;
+  /** Bytes that it is charged for (memory.ts); domain 0 is not. */
+  memory: number;
 }
 
 export class Domains {
@@ -39,7 +41,7 @@ export class Domains {
   allocate(domid: number, generation: number): Domain {
     let domain = this.byId.get(domid);
     if (domain === undefined) {
-      domain = { domid, generation, introduced: false, gfn: '0', port: 0, nodes: 0 };
+      domain = { domid, generation, introduced: false, gfn: '0', port: 0, nodes: 0, memory: 0 };
       this.byId.set(domid, domain);
     }
     return domain;
@@ -59,6 +61,12 @@ export class Domains {
   count(domid: number, delta: number): void {
     const domain = this.byId.get(domid);
     if (domain !== undefined) domain.nodes += delta;
+  }
+
+  charge(domid: number, bytes: number): void {
+    if (domid === 0) return;
+    const domain = this.byId.get(domid);
+    if (domain !== undefined) domain.memory += bytes;
   }
 
   isOwner({ domid, target }: Identity, permissions: Permissions): boolean {

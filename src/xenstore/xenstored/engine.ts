@@ -11,6 +11,7 @@ import { MESSAGE, type Outbox, PAYLOAD_MAX_BYTES, type Request } from '../wire.j
 import { control } from './control.js';
 import type { Domain } from './domains.js';
 import { checkStore } from './invariants.js';
+import { nodeBytes, watchBytes } from './memory.js';
 import { childOf, isValidName } from './names.js';
 import { listingOf, type Node } from './nodes.js';
 import { domidOf, intOf, unsignedOf } from './numbers.js';
@@ -48,6 +49,8 @@ export class XenstoredEngine implements Engine {
   private readonly clients = new Set<Client>();
   private readonly hooks: ControlHooks;
   private order = 0;
+  /** The daemon's list of connections: of domain 0 as they come, and of introduced domains. */
+  private readonly line: (Client | number)[] = [];
 
   constructor(options: EngineOptions = {}) {
     this.store = new Store({ ...QUOTA.xenstored, ...options.quota }, options.domainExists ?? (() => true), options.journal);
@@ -62,12 +65,14 @@ export class XenstoredEngine implements Engine {
     if (domid !== 0) this.store.domains.allocate(domid, this.store.generation);
     const client = createClientState<Transaction>(domid, out);
     this.clients.add(client);
+    if (domid === 0) this.line.push(client);
     return client;
   }
 
   disconnect(client: ClientState): void {
     this.reset(client as Client);
     this.clients.delete(client as Client);
+    this.leave(client as Client);
   }
 
   process(state: ClientState, request: Request): void {
@@ -87,6 +92,15 @@ export class XenstoredEngine implements Engine {
         this.store.tell(watch, watch.path);
         return;
       }
+      if (type === MESSAGE.release) {
+        const domid = this.namedDomain(request);
+        // The daemon holds on to the connection that it will look at next until it comes to it: that domain goes after the reply.
+        const late = this.line[this.line.indexOf(client) + 1] === domid;
+        if (!late) this.release(domid);
+        client.out.reply(type, requestId, txId, OK);
+        if (late) this.release(domid);
+        return;
+      }
       const payload = this.perform(client, tx, request);
       if (payload.length > PAYLOAD_MAX_BYTES) fail('E2BIG');
       client.out.reply(type, requestId, txId, payload);
@@ -94,6 +108,10 @@ export class XenstoredEngine implements Engine {
       if (!(error instanceof StoreFailure)) throw error;
       client.out.reply(MESSAGE.error, requestId, txId, `${error.errno}\0`);
     }
+  }
+
+  listens({ domid }: ClientState, waitingBytes: number): boolean {
+    return domid === 0 || (this.store.domains.find(domid)?.memory ?? 0) + waitingBytes < this.quota.memoryBytes;
   }
 
   private perform(client: Client, tx: Transaction | undefined, request: Request): string {
@@ -145,9 +163,6 @@ export class XenstoredEngine implements Engine {
       case MESSAGE.introduce:
         this.introduce(request);
         return OK;
-      case MESSAGE.release:
-        this.release(this.namedDomain(request));
-        return OK;
       case MESSAGE.resume:
         this.namedDomain(request);
         return OK;
@@ -194,10 +209,13 @@ export class XenstoredEngine implements Engine {
         if (store.live.has(change.path) && change.path !== '/') store.remove(undefined, change.path);
         break;
       case 'introduce':
+        if (store.domains.introduced(change.domid) === undefined) this.line.push(change.domid);
         Object.assign(store.domains.allocate(change.domid, 0), { introduced: true, gfn: change.gfn, port: change.port });
         break;
       case 'release':
-        if (store.domains.introduced(change.domid) !== undefined) store.domains.forget(change.domid);
+        if (store.domains.introduced(change.domid) === undefined) break;
+        store.domains.forget(change.domid);
+        this.leave(change.domid);
         break;
     }
   }
@@ -212,8 +230,12 @@ export class XenstoredEngine implements Engine {
     const { live, domains, special, generation, order } = dumped as DumpedStore;
     const { store } = this;
     store.live.clear();
-    for (const [path, node] of live) store.live.set(path, node);
-    for (const domain of domains) Object.assign(store.domains.allocate(domain.domid, domain.generation), domain);
+    for (const { domid, introduced } of domains) if (introduced && domid !== 0) this.line.push(domid);
+    for (const domain of domains) Object.assign(store.domains.allocate(domain.domid, domain.generation), domain, { memory: 0 });
+    for (const [path, node] of live) {
+      store.live.set(path, node);
+      store.domains.charge(node.permissions[0]!.domid, nodeBytes(path, node));
+    }
     for (const [event, permissions] of special) store.special.set(event, permissions);
     store.generation = generation;
     this.order = order;
@@ -233,9 +255,13 @@ export class XenstoredEngine implements Engine {
     client.target = target;
     client.nextTransaction = nextTransaction;
     this.store.index.restore(client, watches);
+    for (const watch of watches) this.store.domains.charge(client.domid, watchBytes(watch));
     for (const [id, { accessed, counts, created, failed }] of transactions) {
       const tx = this.newTransaction(client);
-      for (const [path, access] of accessed) tx.accessed.set(path, access);
+      for (const [path, access] of accessed) {
+        tx.accessed.set(path, access);
+        if (access.node !== undefined) tx.charge(tx.bytesOf(path, access.node));
+      }
       for (const [domid, delta] of counts) tx.counts.set(domid, delta);
       tx.created = created;
       tx.failed = failed;
@@ -292,7 +318,9 @@ export class XenstoredEngine implements Engine {
   }
 
   private newTransaction({ domid }: Client): Transaction {
-    return new Transaction(this.store.live, domid === 0 ? Number.POSITIVE_INFINITY : this.quota.transactionNodes);
+    const { live, domains, generation } = this.store;
+    const limit = domid === 0 ? Number.POSITIVE_INFINITY : this.quota.transactionNodes;
+    return new Transaction(live, limit, generation, (bytes) => domains.charge(domid, bytes));
   }
 
   private end(client: Client, tx: Transaction | undefined, request: Request): void {
@@ -300,7 +328,11 @@ export class XenstoredEngine implements Engine {
     if (how !== 'T' && how !== 'F') fail('EINVAL');
     if (tx === undefined) fail('ENOENT');
     client.transactions.delete(request.txId);
-    if (how === 'T') this.store.commit(client, tx);
+    try {
+      if (how === 'T') this.store.commit(client, tx);
+    } finally {
+      tx.charge(-tx.memory);
+    }
   }
 
   private watch(client: Client, request: Request): Watch {
@@ -314,6 +346,8 @@ export class XenstoredEngine implements Engine {
     if (client.domid !== 0 && client.watches.size > this.quota.watches) fail('E2BIG');
     const relative = !given.startsWith('/') && !given.startsWith('@');
     const watch: Watch = { client, path, token, hidden: relative ? client.home.length + 1 : 0, order: ++this.order };
+    this.store.checkMemory(client, undefined, client.domid, watchBytes(watch));
+    this.store.domains.charge(client.domid, watchBytes(watch));
     client.watches.set(key, watch);
     this.store.index.add(watch);
     return watch;
@@ -325,11 +359,16 @@ export class XenstoredEngine implements Engine {
     const key = watchKey(this.store.absolute(client, strings[0]!), strings[1]!);
     const watch = client.watches.get(key) ?? fail('ENOENT');
     client.watches.delete(key);
+    this.store.domains.charge(client.domid, -watchBytes(watch));
     this.store.index.delete(watch);
   }
 
   private reset(client: Client): void {
-    for (const watch of client.watches.values()) this.store.index.delete(watch);
+    for (const watch of client.watches.values()) {
+      this.store.index.delete(watch);
+      this.store.domains.charge(client.domid, -watchBytes(watch));
+    }
+    for (const tx of client.transactions.values()) tx.charge(-tx.memory);
     client.watches.clear();
     client.transactions.clear();
   }
@@ -363,6 +402,7 @@ export class XenstoredEngine implements Engine {
     const domain = store.domains.allocate(domid, store.generation);
     const known = domain.introduced;
     domain.introduced = true;
+    if (!known) this.line.push(domid);
     domain.gfn = strings[1]!;
     domain.port = port;
     store.journal?.introduce(domid, domain.gfn, port);
@@ -386,9 +426,15 @@ export class XenstoredEngine implements Engine {
     }
     store.removeOwnedBy(domid);
     store.domains.forget(domid);
+    this.leave(domid);
     store.journal?.release(domid);
     store.fireSpecial('@releaseDomain');
     this.onDomain?.(domid, false);
+  }
+
+  private leave(who: Client | number): void {
+    const at = this.line.indexOf(who);
+    if (at >= 0) this.line.splice(at, 1);
   }
 
   private setTarget(request: Request): void {
@@ -412,7 +458,7 @@ export class XenstoredEngine implements Engine {
       `${line(
         'transactions',
         sum(({ transactions }) => transactions.size),
-      )}\0`
+      )}${line('memory', domain.memory)}\0`
     );
   }
 }

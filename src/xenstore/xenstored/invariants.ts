@@ -1,15 +1,27 @@
 // What must hold of the C personality's store after every request. Box of the chart: XenStore.
 import { sameWatches } from '../watch-invariants.js';
+import { nodeBytes, watchBytes } from './memory.js';
 import { childOf } from './names.js';
 import type { Client, Store } from './store.js';
 
 /** @throws Error naming what does not hold */
 export function checkStore(store: Store, clients: ReadonlySet<Client>): void {
   const owned = new Map<number, number>();
+  const charged = new Map<number, number>();
+  const charge = (domid: number, bytes: number): void => {
+    charged.set(domid, (charged.get(domid) ?? 0) + bytes);
+  };
+  for (const client of clients) {
+    for (const watch of client.watches.values()) charge(client.domid, watchBytes(watch));
+    for (const tx of client.transactions.values()) {
+      for (const [path, { node }] of tx.accessed) if (node !== undefined) charge(client.domid, tx.bytesOf(path, node));
+    }
+  }
   let named = 0;
   for (const [path, node] of store.live) {
     const owner = node.permissions[0]!.domid;
     owned.set(owner, (owned.get(owner) ?? 0) + 1);
+    charge(owner, nodeBytes(path, node));
     let bytes = 0;
     if (node.children !== undefined) {
       for (const name of node.children) {
@@ -26,6 +38,10 @@ export function checkStore(store: Store, clients: ReadonlySet<Client>): void {
   for (const domain of store.domains.all()) {
     if (domain.nodes !== (owned.get(domain.domid) ?? 0)) {
       throw new Error(`domain ${domain.domid} is charged for ${domain.nodes} nodes, owns ${owned.get(domain.domid) ?? 0}`);
+    }
+    const bytes = charged.get(domain.domid) ?? 0;
+    if (domain.domid !== 0 && domain.memory !== bytes) {
+      throw new Error(`domain ${domain.domid} is charged for ${domain.memory} bytes, has ${bytes}`);
     }
     owned.delete(domain.domid);
   }

@@ -8,13 +8,11 @@ import type { Access, Permissions } from '../permissions.js';
 import { type Watch, WatchIndex } from '../watches.js';
 import { PAYLOAD_MAX_BYTES } from '../wire.js';
 import { Domains } from './domains.js';
+import { nodeBytes, recordBytes } from './memory.js';
 import { canonical, childOf, isValidName, lastPart, parentOf } from './names.js';
 import { addChild, copyOf, type Node, newNode, removeChild } from './nodes.js';
 import type { Transaction } from './transaction.js';
 
-/** Bytes of a node's record beside its value, names and permissions (struct xs_tdb_record_hdr). */
-const RECORD_BYTES = 24;
-const PERMISSION_BYTES = 8;
 const DOM0_ONLY: Permissions = [{ domid: 0, access: 'n' }];
 
 export type Client = ClientState<Transaction>;
@@ -79,7 +77,10 @@ export class Store {
       this.create(client, tx, name, value);
     } else {
       this.checkSize(client, tx, existing.permissions.length, value.length, existing.childBytes);
-      this.change(tx, name).value = value;
+      this.checkMemory(client, tx, existing.permissions[0]!.domid, value.length - existing.value.length);
+      this.change(tx, name, (node) => {
+        node.value = value;
+      });
       if (tx === undefined) this.journal?.set(name, value, existing.permissions);
     }
     this.fire(tx, name, false);
@@ -102,17 +103,23 @@ export class Store {
 
   setPermissions(client: Client, tx: Tx, name: string, permissions: Permissions): void {
     const node = this.find(client, tx, name, 'write') ?? fail('ENOENT');
-    if (!this.domains.isOwner(client, node.permissions)) fail('EACCES');
+    if (!this.domains.isOwner(client, node.permissions)) {
+      // Looked at as for any other right that is missing; a transaction has then touched it.
+      this.parentsPermit(client, tx, name, 'write');
+      fail('EACCES');
+    }
     if (client.domid !== 0 && permissions[0]!.domid !== node.permissions[0]!.domid) fail('EPERM');
     this.checkSize(client, tx, permissions.length, node.value.length, node.childBytes);
     const before = node.permissions;
     const { since } = node;
+    this.checkOwner(client, tx, name, node, permissions);
     this.count(tx, before[0]!.domid, -1);
     this.count(tx, permissions[0]!.domid, 1);
-    const changed = this.change(tx, name);
-    changed.permissions = permissions;
-    changed.since = this.generation;
-    if (tx === undefined) this.journal?.set(name, changed.value, permissions);
+    this.change(tx, name, (changed) => {
+      changed.permissions = permissions;
+      changed.since = this.generation;
+    });
+    if (tx === undefined) this.journal?.set(name, node.value, permissions);
     this.fire(tx, name, false, { permissions: before, since });
   }
 
@@ -123,7 +130,7 @@ export class Store {
     this.removeBelow(tx, name, name);
     // A transaction may have made the parent itself, and see below it what others made meanwhile: it cannot be committed then.
     if (!this.read(tx, parentName)!.children?.has(lastPart(name))) fail('EIO');
-    removeChild(this.change(tx, parentName), lastPart(name));
+    this.change(tx, parentName, (parent) => removeChild(parent, lastPart(name)));
   }
 
   /** @throws StoreFailure EAGAIN, ENOMEM, ENOSPC; nothing is changed then */
@@ -144,7 +151,10 @@ export class Store {
     for (const [domid, delta] of tx.counts) this.domains.count(domid, delta);
     for (const [name, access] of tx.accessed) {
       if (!access.modified) continue;
+      const replaced = this.live.get(name);
+      if (replaced !== undefined) this.domains.charge(replaced.permissions[0]!.domid, -nodeBytes(name, replaced));
       if (access.node !== undefined) {
+        this.domains.charge(access.node.permissions[0]!.domid, nodeBytes(name, access.node));
         access.node.generation = ++this.generation;
         this.live.set(name, access.node);
         this.journal?.set(name, access.node.value, access.node.permissions);
@@ -219,7 +229,9 @@ export class Store {
       const permissions: Permissions = [{ domid: 0, access: root.permissions[0]!.access }, ...root.permissions.slice(1)];
       this.count(undefined, domid, -1);
       this.count(undefined, 0, 1);
-      this.change(undefined, '/').permissions = permissions;
+      this.change(undefined, '/', (node) => {
+        node.permissions = permissions;
+      });
       this.journal?.set('/', root.value, permissions);
     }
     visit('/');
@@ -237,17 +249,41 @@ export class Store {
     return canonical(name, client.home);
   }
 
-  /** The live node, made one that may be changed in place. */
-  private change(tx: Tx, name: string): Node {
+  /** Changes the live node, or the transaction's copy, in place; who is charged for it is charged for what it is then. */
+  private change(tx: Tx, name: string, how: (node: Node) => void): void {
     const generation = ++this.generation;
-    if (tx !== undefined) return tx.change(name, generation);
+    if (tx !== undefined) {
+      const copy = tx.change(name, generation);
+      const before = nodeBytes(name, copy);
+      how(copy);
+      tx.charge(nodeBytes(name, copy) - before);
+      return;
+    }
     let node = this.live.get(name)!;
     if (node.held) {
       node = copyOf(node);
       this.live.set(name, node);
     }
     node.generation = generation;
-    return node;
+    this.domains.charge(node.permissions[0]!.domid, -nodeBytes(name, node));
+    how(node);
+    this.domains.charge(node.permissions[0]!.domid, nodeBytes(name, node));
+  }
+
+  /** @throws StoreFailure ENOMEM when the domain that is charged would have so many bytes more than it may */
+  checkMemory({ domid }: Client, tx: Tx, owner: number, bytes: number): void {
+    const charged = tx === undefined ? owner : domid;
+    if (charged === 0 || (this.domains.find(charged)?.memory ?? 0) + bytes < this.quota.memoryBytes) return;
+    if (tx !== undefined) tx.failed = true;
+    fail('ENOMEM');
+  }
+
+  /** A new owner takes over the whole node, unless a transaction's domain has its copy. */
+  private checkOwner(client: Client, tx: Tx, name: string, node: Node, permissions: Permissions): void {
+    const owner = permissions[0]!.domid;
+    const bytes = nodeBytes(name, { ...node, permissions });
+    const same = tx !== undefined || owner === node.permissions[0]!.domid;
+    this.checkMemory(client, tx, owner, same ? bytes - nodeBytes(name, node) : bytes);
   }
 
   /** Makes the node and its missing parents, as their parent's permissions say; who may write was checked. */
@@ -265,16 +301,21 @@ export class Store {
     const own = client.domid !== 0 && first!.domid !== client.domid;
     const permissions = own ? [{ domid: client.domid, access: first!.access }, ...others] : parent.permissions;
     this.checkCreation(client, tx, missing, parent, permissions.length, value);
+    this.checkNewMemory(client, tx, missing, parent, permissions, value);
     const { since } = parent;
     for (let at = 0; at < missing.length; at++) {
       const path = missing[at]!;
       const node = newNode(at === 0 ? value : '', permissions, since, ++this.generation);
       if (at > 0) addChild(node, lastPart(missing[at - 1]!));
-      if (tx === undefined) this.live.set(path, node);
-      else tx.create(path, node);
+      if (tx === undefined) {
+        this.live.set(path, node);
+        this.domains.charge(permissions[0]!.domid, nodeBytes(path, node));
+      } else {
+        tx.create(path, node);
+      }
       this.count(tx, permissions[0]!.domid, 1);
     }
-    addChild(this.change(tx, parentName), lastPart(missing.at(-1)!));
+    this.change(tx, parentName, (node) => addChild(node, lastPart(missing.at(-1)!)));
     if (tx === undefined && this.journal !== undefined) {
       for (const path of missing.slice().reverse()) this.journal.set(path, this.live.get(path)!.value, permissions);
     }
@@ -283,10 +324,10 @@ export class Store {
   /** The daemon writes from the leaf up and undoes all when a step meets a quota; here it is known before the first step. */
   private checkCreation(client: Client, tx: Tx, missing: readonly string[], parent: Node, entries: number, value: string): void {
     if (client.domid === 0) return;
+    const owned = this.domains.find(client.domid)?.nodes ?? 0;
+    // In a transaction the count of the live store decides here, before anything is written, and the commit counts again.
+    if (owned + (tx === undefined ? missing.length - 1 : 0) >= this.quota.nodes) fail('ENOSPC');
     try {
-      const owned = this.domains.find(client.domid)?.nodes ?? 0;
-      // In a transaction the count of the live store decides here, and the commit counts again.
-      if (owned + (tx === undefined ? missing.length - 1 : 0) >= this.quota.nodes) fail('ENOSPC');
       this.checkSize(client, undefined, entries, value.length, 0);
       for (let at = 1; at < missing.length; at++) this.checkSize(client, undefined, entries, 0, lastPart(missing[at - 1]!).length + 1);
       this.checkSize(
@@ -302,20 +343,42 @@ export class Store {
     }
   }
 
+  /** As checkCreation: the new nodes, then the parent with one name more. */
+  private checkNewMemory(client: Client, tx: Tx, missing: readonly string[], parent: Node, permissions: Permissions, value: string): void {
+    const [owner, parents] = [permissions[0]!.domid, parent.permissions[0]!.domid];
+    if ((tx === undefined ? owner + parents : client.domid) === 0) return;
+    let bytes = value.length;
+    for (const [at, path] of missing.entries()) {
+      bytes += recordBytes(permissions.length, 0, at === 0 ? 0 : lastPart(missing[at - 1]!).length + 1) + path.length;
+      if (tx !== undefined) bytes += tx.keyBytes;
+    }
+    this.checkMemory(client, tx, owner, bytes);
+    const nameBytes = lastPart(missing.at(-1)!).length + 1;
+    this.checkMemory(client, tx, parents, nameBytes + (tx !== undefined || owner === parents ? bytes : 0));
+  }
+
   private checkSize(client: Client, tx: Tx, entries: number, valueBytes: number, childBytes: number): void {
     if (client.domid === 0) return;
-    if (RECORD_BYTES + entries * PERMISSION_BYTES + valueBytes + childBytes < this.quota.nodeSizeBytes) return;
+    if (recordBytes(entries, valueBytes, childBytes) < this.quota.nodeSizeBytes) return;
     if (tx !== undefined) tx.failed = true;
     fail('ENOSPC');
   }
 
   private removeBelow(tx: Tx, name: string, top: string): void {
+    let node: Node | undefined;
+    try {
+      node = this.read(tx, name);
+    } catch (error) {
+      // Past the transaction's limit of nodes, below the one that the request names.
+      if (!(error instanceof StoreFailure)) throw error;
+    }
     // In a transaction a parent may have been seen before a child of it went: it cannot be committed then.
-    const node = this.read(tx, name) ?? fail('EIO');
+    if (node === undefined) fail('EIO');
     if (node.children !== undefined) for (const child of [...node.children]) this.removeBelow(tx, childOf(name, child), top);
     this.generation++;
     if (tx === undefined) {
       this.live.delete(name);
+      this.domains.charge(node.permissions[0]!.domid, -nodeBytes(name, node));
       this.journal?.remove(name);
     } else {
       tx.remove(name);

@@ -3,6 +3,7 @@
 // Source: tools/xenstore/xenstored_transaction.c access_node, queue_watches, finalize_transaction (Xen 4.17).
 import { fail } from '../failure.js';
 import type { Permissions } from '../permissions.js';
+import { nodeBytes } from './memory.js';
 import { copyOf, NO_GENERATION, type Node } from './nodes.js';
 
 export interface Accessed {
@@ -27,13 +28,32 @@ export class Transaction {
   created = false;
   /** It met a quota: its commit answers ENOMEM. */
   failed = false;
+  /** Bytes of its copies, for which its domain is charged. */
+  memory = 0;
   private readonly live: ReadonlyMap<string, Node>;
   private readonly limit: number;
+  /** What its copies' keys have before the names. */
+  readonly keyBytes: number;
+  private readonly charged: (bytes: number) => void;
 
-  /** `limit`: how many nodes it may touch. */
-  constructor(live: ReadonlyMap<string, Node>, limit: number) {
+  /**
+   * `limit`: how many nodes it may touch. `generation`: of the store at its start, which stands before the names of its copies.
+   * `charged` is told of each change of `memory`.
+   */
+  constructor(live: ReadonlyMap<string, Node>, limit: number, generation: number, charged: (bytes: number) => void) {
     this.live = live;
     this.limit = limit;
+    this.keyBytes = String(generation).length + 1;
+    this.charged = charged;
+  }
+
+  charge(bytes: number): void {
+    this.memory += bytes;
+    this.charged(bytes);
+  }
+
+  bytesOf(name: string, node: Node): number {
+    return nodeBytes(name, node) + this.keyBytes;
   }
 
   /** @throws StoreFailure ENOSPC past the limit of nodes */
@@ -55,6 +75,8 @@ export class Transaction {
 
   create(name: string, node: Node): void {
     const access = this.touch(name);
+    if (access.node !== undefined) this.charge(-this.bytesOf(name, access.node));
+    this.charge(this.bytesOf(name, node));
     access.node = node;
     access.own = true;
     access.modified = true;
@@ -62,6 +84,7 @@ export class Transaction {
 
   remove(name: string): void {
     const access = this.touch(name);
+    if (access.node !== undefined) this.charge(-this.bytesOf(name, access.node));
     access.node = undefined;
     access.modified = true;
   }
@@ -93,7 +116,10 @@ export class Transaction {
       fail('ENOSPC');
     }
     const node = this.live.get(name);
-    if (node !== undefined) node.held = true;
+    if (node !== undefined) {
+      node.held = true;
+      this.charge(this.bytesOf(name, node));
+    }
     access = {
       seen: node?.generation ?? NO_GENERATION,
       permissions: node?.permissions,
