@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { InputError } from '../errors.js';
 import { xenstorePaths } from '../xenstore/client/connect.js';
-import type { Personality } from '../xenstore/limits.js';
+import { type Personality, QUOTA, QUOTA_NAMES, type StoreQuota } from '../xenstore/limits.js';
 import { EXIT } from './exit-codes.js';
 
 /** What a live restart leaves is named here, for the program that takes its place. */
@@ -13,6 +13,7 @@ interface Given {
   readonly personality: Personality;
   readonly state?: string;
   readonly domainSockets?: string;
+  readonly quota?: Partial<StoreQuota>;
 }
 
 export function define(command: Command, answer: (code: number) => void): void {
@@ -25,6 +26,7 @@ export function define(command: Command, answer: (code: number) => void): void {
       new Option('--personality <daemon>', 'which real daemon it answers as').choices(['xenstored', 'oxenstored']).default('xenstored'),
     )
     .option('--state <file>', 'keep the store in this file: nothing acknowledged is lost, whatever ends the daemon')
+    .option('--quota <name=number>', "of each guest; again for more: see docs/xenstore.md (default: the real daemon's)", addQuota)
     .option('--domain-sockets <folder>', 'a socket there for every introduced domain, named by its number; its clients are unprivileged')
     .addHelpText(
       'after',
@@ -39,6 +41,14 @@ their connections, watches and transactions. See docs/xenstore.md.`,
       const log = (line: string): void => {
         process.stderr.write(`xenstored: ${line}\n`);
       };
+      for (const [name, key] of QUOTA_NAMES) {
+        if (given.quota?.[key] === undefined || Number.isFinite(QUOTA[given.personality][key])) continue;
+        throw new InputError(
+          `${given.personality} has no quota ${name}`,
+          { path: '--quota' },
+          'leave it out, or take the other personality',
+        );
+      }
       const carry = process.env[CARRY];
       delete process.env[CARRY];
       const socket = given.socket ?? xenstorePaths()[0]!;
@@ -49,6 +59,7 @@ their connections, watches and transactions. See docs/xenstore.md.`,
           socket,
           ...(given.state === undefined ? {} : { stateFile: given.state }),
           ...(given.domainSockets === undefined ? {} : { domainSockets: given.domainSockets }),
+          ...(given.quota === undefined ? {} : { quota: given.quota }),
           ...(carry === undefined ? {} : { carry }),
           log,
           restart: (file) => {
@@ -66,4 +77,19 @@ their connections, watches and transactions. See docs/xenstore.md.`,
       await server.run();
       answer(EXIT.ok);
     });
+}
+
+/** One `--quota`, beside those before it. */
+function addQuota(given: string, before: Partial<StoreQuota> = {}): Partial<StoreQuota> {
+  const [, name, digits] = /^([a-z-]+)=([0-9]+)$/.exec(given) ?? [];
+  const key = name === undefined ? undefined : QUOTA_NAMES.get(name);
+  const value = Number(digits);
+  if (key === undefined || !Number.isSafeInteger(value) || value < 1) {
+    throw new InputError(
+      `${given} is no quota`,
+      { path: '--quota' },
+      `give one of ${[...QUOTA_NAMES.keys()].join(', ')}, "=" and a whole number from 1`,
+    );
+  }
+  return { ...before, [key]: value };
 }

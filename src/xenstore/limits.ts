@@ -47,10 +47,23 @@ export const QUOTA: Readonly<Record<Personality, StoreQuota>> = {
     watches: 100,
     transactions: 10,
     nodeSizeBytes: 2048,
-    permissions: 4096,
+    permissions: Number.POSITIVE_INFINITY,
     transactionNodes: 1024,
     pathBytes: 1024,
     outstanding: 1024,
     memoryBytes: Number.POSITIVE_INFINITY,
   },
 };
+
+/** As the C daemon's options and its CONTROL command name them. */
+export const QUOTA_NAMES: ReadonlyMap<string, keyof StoreQuota> = new Map([
+  ['nodes', 'nodes'],
+  ['watches', 'watches'],
+  ['transactions', 'transactions'],
+  ['outstanding', 'outstanding'],
+  ['transaction-nodes', 'transactionNodes'],
+  ['memory', 'memoryBytes'],
+  ['node-size', 'nodeSizeBytes'],
+  ['path-max', 'pathBytes'],
+  ['permissions', 'permissions'],
+]);

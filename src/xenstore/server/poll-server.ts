@@ -57,6 +57,8 @@ export class PollServer {
   private dirty: Session[] = [];
   /** They have read what kept them waiting: what they sent meanwhile is answered in the next turn. */
   private resumable: Session[] = [];
+  /** Over a quota through what others did or what they hold: looked at in each turn, for nothing of theirs tells when it ends. */
+  private readonly stalled = new Set<Session>();
   private readonly events = Buffer.alloc(EVENTS_A_TURN * EVENT_BYTES);
   private readonly input: Bytes;
   private stopped: (() => void) | undefined;
@@ -160,6 +162,7 @@ export class PollServer {
       this.resumable.push(...waiting);
       return false;
     }
+    for (const session of this.stalled) if (session.listens) this.dirty.push(session);
     for (const session of waiting) if (this.bySession.has(session)) session.resume();
     for (let at = 0; at < count; at++) {
       const fd = eventFd(this.events, at);
@@ -171,6 +174,7 @@ export class PollServer {
       const mask = eventMask(this.events, at);
       if ((mask & EPOLLOUT) !== 0) this.dirty.push(connection.session);
       if ((mask & EPOLLIN) !== 0 && connection.session.listens) this.receive(connection);
+      else if ((mask & EPOLLIN) !== 0 && connection.interest !== 0) this.dirty.push(connection.session);
       else if ((mask & (EPOLLERR | EPOLLHUP)) !== 0) this.end(connection);
     }
     this.commit();
@@ -238,6 +242,8 @@ export class PollServer {
       this.end(connection);
       return;
     }
+    if (session.listens || out.length > 0) this.stalled.delete(session);
+    else this.stalled.add(session);
     if (session.canResume) this.resumable.push(session);
     const interest = (session.listens ? EPOLLIN : 0) | (out.length > 0 ? EPOLLOUT : 0);
     if (interest !== connection.interest) {
@@ -250,6 +256,7 @@ export class PollServer {
     const { fd, session } = connection;
     if (!this.connections.delete(fd)) return;
     this.bySession.delete(session);
+    this.stalled.delete(session);
     session.close();
     this.system.close(fd);
   }

@@ -3,7 +3,7 @@
 
 import type { ControlHooks } from '../engine.js';
 import { fail } from '../failure.js';
-import type { StoreQuota } from '../limits.js';
+import { QUOTA_NAMES, type StoreQuota } from '../limits.js';
 import { intOf, unsignedOf } from './numbers.js';
 import type { Store } from './store.js';
 
@@ -11,17 +11,17 @@ const HELP =
   'check\t\nlog\ton|off\nlive-update\t[-c <cmdline>] [-F] [-t <timeout>] <file>\nprint\t<string>\n' +
   'quota\t[set <name> <val>|<domid>]\nquota-soft\t[set <name> <val>]\nhelp\t\n\0';
 
-const QUOTA_NAMES: readonly [name: string, key: keyof StoreQuota, description: string][] = [
-  ['nodes', 'nodes', 'Nodes per domain'],
-  ['watches', 'watches', 'Watches per domain'],
-  ['transactions', 'transactions', 'Transactions per domain'],
-  ['outstanding', 'outstanding', 'Outstanding requests per domain'],
-  ['transaction-nodes', 'transactionNodes', 'Max. number of accessed nodes per transaction'],
-  ['memory', 'memoryBytes', 'Total Xenstore memory per domain (error level)'],
-  ['node-size', 'nodeSizeBytes', 'Max. size of a node'],
-  ['path-max', 'pathBytes', 'Max. length of a node path'],
-  ['permissions', 'permissions', 'Max. number of permissions per node'],
-];
+const DESCRIPTIONS: Readonly<Record<keyof StoreQuota, string>> = {
+  nodes: 'Nodes per domain',
+  watches: 'Watches per domain',
+  transactions: 'Transactions per domain',
+  outstanding: 'Outstanding requests per domain',
+  transactionNodes: 'Max. number of accessed nodes per transaction',
+  memoryBytes: 'Total Xenstore memory per domain (error level)',
+  nodeSizeBytes: 'Max. size of a node',
+  pathBytes: 'Max. length of a node path',
+  permissions: 'Max. number of permissions per node',
+};
 
 /**
  * Answers `payload` of a CONTROL request.
@@ -59,14 +59,16 @@ export function control(store: Store, payload: string, hooks: ControlHooks, desc
 
 function quota(store: Store, args: readonly string[], describe: (domid: number) => string): string {
   if (args.length === 0) {
-    const lines = QUOTA_NAMES.map(([name, key, text]) => `${name.padEnd(17)}: ${String(store.quota[key]).padStart(8)} ${text}\n`);
+    const lines = [...QUOTA_NAMES].map(
+      ([name, key]) => `${name.padEnd(17)}: ${String(store.quota[key]).padStart(8)} ${DESCRIPTIONS[key]}\n`,
+    );
     return `Quota settings:\n${lines.join('')}\0`;
   }
   if (args[0] === 'set') {
     const value = intOf(args[2] ?? '');
-    const known = QUOTA_NAMES.find(([name]) => name === args[1]);
+    const known = QUOTA_NAMES.get(args[1] ?? '');
     if (args.length !== 3 || value < 1 || known === undefined) fail('EINVAL');
-    store.quota = { ...store.quota, [known[1]]: value };
+    store.quota = { ...store.quota, [known]: value };
     return 'OK\0';
   }
   if (args.length !== 1) fail('EINVAL');
