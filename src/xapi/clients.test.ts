@@ -216,7 +216,8 @@ describe('who may', () => {
   });
 
   it('/metrics and /events want a password or a session', async () => {
-    const daemon = await testDaemon({ users: () => users });
+    let known = users;
+    const daemon = await testDaemon({ users: () => known });
     const metrics = new Metrics();
     metrics.attach(daemon);
     const front = await testFront(daemon, { pages: pagesOf(daemon, metrics, false) });
@@ -234,6 +235,10 @@ describe('who may', () => {
     expect(found.body).toContain('xennuma_numa_node_free_bytes{node="3"}');
     const session = (await login(front.port, 'eye', 'look')).result!;
     expect((await send(front.port, `/metrics?session_id=${session}`, null)).status).toBe(200);
+    // Who is taken out is let in no more, with a password that was believed a moment ago or with a session.
+    known = new Map();
+    expect((await send(front.port, '/metrics', null, basic('eye:look'))).status).toBe(401);
+    expect((await send(front.port, `/metrics?session_id=${session}`, null)).status).toBe(401);
   });
 });
 

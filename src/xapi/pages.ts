@@ -12,7 +12,7 @@ import type { WireStruct } from './wire.js';
 
 /** A line of nothing, so that proxies and clients see that the stream lives. */
 const KEEP_ALIVE_SECONDS = 15;
-/** A password that fitted is believed for so long without another scrypt. */
+/** A password that fitted is believed for so long without another scrypt, unless its user gets another or goes. */
 const REMEMBER_MS = 60_000;
 const REMEMBERED = 1000;
 
@@ -58,7 +58,9 @@ class PageDoor {
       const basic = /^Basic ([A-Za-z0-9+/=]{1,4096})$/.exec(request.headers.authorization ?? '');
       if (basic !== null) {
         const [user, password] = splitOnce(Buffer.from(basic[1]!, 'base64').toString('utf8'));
-        const sign = createHmac('sha256', this.#secret).update(basic[1]!).digest('hex');
+        const sign = createHmac('sha256', this.#secret)
+          .update(`${basic[1]!} ${this.#daemon.sessions.hashOf(user)}`)
+          .digest('hex');
         if ((this.#known.get(sign) ?? 0) > Date.now()) return true;
         await this.#daemon.sessions.roleOf(user, password, request.socket.remoteAddress ?? '');
         if (this.#known.size >= REMEMBERED) this.#known.clear();

@@ -112,6 +112,11 @@ export class Sessions {
     return session;
   }
 
+  /** What the file of users has of a user's password; '' = there is no such user. */
+  hashOf(user: string): string {
+    return this.#users()?.get(user)?.hash ?? '';
+  }
+
   /** A user who was taken out, or has another role now, must log in again. */
   #mayStill({ user, role }: Session): boolean {
     const users = this.#users();
