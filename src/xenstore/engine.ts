@@ -19,6 +19,8 @@ export interface EngineOptions {
   /** Told of each change of the store that a restart must bring back, in order. */
   readonly journal?: Journal;
   readonly control?: ControlHooks;
+  /** The time that limits on rates go by; this process's by default. */
+  readonly nowMs?: () => number;
 }
 
 /** What CONTROL may ask of the process around the store. */

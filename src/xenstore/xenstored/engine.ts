@@ -18,6 +18,7 @@ import { domidOf, intOf, unsignedOf } from './numbers.js';
 import { placeNode } from './restore.js';
 import { type Client, Store } from './store.js';
 import { Transaction } from './transaction.js';
+import { WriteRate } from './write-rate.js';
 
 const OK = 'OK\0';
 const DOMID_SELF = 0x7ff0;
@@ -49,12 +50,15 @@ export class XenstoredEngine implements Engine {
   private readonly clients = new Set<Client>();
   private readonly hooks: ControlHooks;
   private order = 0;
+  private readonly writeRate: WriteRate;
+  private openTransactions = 0;
   /** The daemon's list of connections: of domain 0 as they come, and of introduced domains. */
   private readonly line: (Client | number)[] = [];
 
   constructor(options: EngineOptions = {}) {
     this.store = new Store({ ...QUOTA.xenstored, ...options.quota }, options.domainExists ?? (() => true), options.journal);
     this.hooks = options.control ?? {};
+    this.writeRate = new WriteRate(options.nowMs ?? (() => performance.now()));
   }
 
   get quota(): StoreQuota {
@@ -81,6 +85,7 @@ export class XenstoredEngine implements Engine {
     this.store.request++;
     // A domain that was released may still have a connection of this process.
     if (client.domid !== 0) this.store.domains.allocate(client.domid, this.store.generation);
+    const { liveChanges } = this.store;
     try {
       if (!KNOWN.has(type)) fail('ENOSYS');
       if (client.domid !== 0 && PRIVILEGED.has(type)) fail('EACCES');
@@ -107,11 +112,14 @@ export class XenstoredEngine implements Engine {
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
       client.out.reply(MESSAGE.error, requestId, txId, `${error.errno}\0`);
+    } finally {
+      if (client.domid !== 0 && this.openTransactions > 0) this.writeRate.debit(client.domid, this.store.liveChanges - liveChanges);
     }
   }
 
   listens({ domid }: ClientState, waitingBytes: number): boolean {
-    return domid === 0 || (this.store.domains.find(domid)?.memory ?? 0) + waitingBytes < this.quota.memoryBytes;
+    if (domid === 0) return true;
+    return (this.store.domains.find(domid)?.memory ?? 0) + waitingBytes < this.quota.memoryBytes && !this.writeRate.exceeded(domid);
   }
 
   private perform(client: Client, tx: Transaction | undefined, request: Request): string {
@@ -266,6 +274,7 @@ export class XenstoredEngine implements Engine {
       tx.created = created;
       tx.failed = failed;
       client.transactions.set(id, tx);
+      this.openTransactions++;
     }
   }
 
@@ -314,6 +323,7 @@ export class XenstoredEngine implements Engine {
     while (id === 0 || client.transactions.has(id)) id = (id + 1) >>> 0;
     client.nextTransaction = (id + 1) >>> 0;
     client.transactions.set(id, this.newTransaction(client));
+    this.openTransactions++;
     return id;
   }
 
@@ -329,8 +339,13 @@ export class XenstoredEngine implements Engine {
     if (tx === undefined) fail('ENOENT');
     client.transactions.delete(request.txId);
     try {
-      if (how === 'T') this.store.commit(client, tx);
+      if (how === 'T') {
+        this.store.commit(client, tx);
+        // One change, and only for the sake of other transactions.
+        if (client.domid !== 0 && this.openTransactions > 1) this.writeRate.debit(client.domid, 1);
+      }
     } finally {
+      this.openTransactions--;
       tx.charge(-tx.memory);
     }
   }
@@ -370,6 +385,7 @@ export class XenstoredEngine implements Engine {
     }
     for (const tx of client.transactions.values()) tx.charge(-tx.memory);
     client.watches.clear();
+    this.openTransactions -= client.transactions.size;
     client.transactions.clear();
   }
 
@@ -427,6 +443,7 @@ export class XenstoredEngine implements Engine {
     store.removeOwnedBy(domid);
     store.domains.forget(domid);
     this.leave(domid);
+    this.writeRate.forget(domid);
     store.journal?.release(domid);
     store.fireSpecial('@releaseDomain');
     this.onDomain?.(domid, false);

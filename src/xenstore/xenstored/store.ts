@@ -29,6 +29,8 @@ export class Store {
   ]);
   /** Rises with each change of any node. */
   generation = 0;
+  /** Nodes written or removed in the live store by requests, each time. */
+  liveChanges = 0;
   /** Number of the request that is being answered. */
   request = 1;
   quota: StoreQuota;
@@ -259,6 +261,7 @@ export class Store {
       tx.charge(nodeBytes(name, copy) - before);
       return;
     }
+    this.liveChanges++;
     let node = this.live.get(name)!;
     if (node.held) {
       node = copyOf(node);
@@ -308,6 +311,7 @@ export class Store {
       const node = newNode(at === 0 ? value : '', permissions, since, ++this.generation);
       if (at > 0) addChild(node, lastPart(missing[at - 1]!));
       if (tx === undefined) {
+        this.liveChanges++;
         this.live.set(path, node);
         this.domains.charge(permissions[0]!.domid, nodeBytes(path, node));
       } else {
@@ -377,6 +381,7 @@ export class Store {
     if (node.children !== undefined) for (const child of [...node.children]) this.removeBelow(tx, childOf(name, child), top);
     this.generation++;
     if (tx === undefined) {
+      this.liveChanges++;
       this.live.delete(name);
       this.domains.charge(node.permissions[0]!.domid, -nodeBytes(name, node));
       this.journal?.remove(name);
