@@ -4,8 +4,9 @@
 import type { ControlHooks } from '../engine.js';
 import { fail } from '../failure.js';
 import { QUOTA_NAMES, type StoreQuota } from '../limits.js';
+import type { Domain } from './domains.js';
 import { intOf, unsignedOf } from './numbers.js';
-import type { Store } from './store.js';
+import type { Client, Store } from './store.js';
 
 const HELP =
   'check\t\nlog\ton|off\nlive-update\t[-c <cmdline>] [-F] [-t <timeout>] <file>\nprint\t<string>\n' +
@@ -82,4 +83,22 @@ function liveUpdate(args: readonly string[], hooks: ControlHooks): string {
   if (args[0] !== '-s' || hooks.restart === undefined) fail('EINVAL');
   hooks.restart();
   return 'OK\0';
+}
+
+/** What a domain has of what is limited, as `quota DOMID` tells it. */
+export function describeDomain(domain: Domain, clients: ReadonlySet<Client>): string {
+  const { domid } = domain;
+  const own = domid === 0 ? [] : [...clients].filter((client) => client.domid === domid);
+  const sum = (of: (client: Client) => number): number => own.reduce((total, client) => total + of(client), 0);
+  const line = (name: string, value: number): string => `${name.padEnd(16)}: ${String(value).padStart(8)}\n`;
+  return (
+    `Domain ${domid}:\n${line('nodes', domain.nodes)}${line(
+      'watches',
+      sum(({ watches }) => watches.size),
+    )}` +
+    `${line(
+      'transactions',
+      sum(({ transactions }) => transactions.size),
+    )}${line('memory', domain.memory)}\0`
+  );
 }

@@ -8,13 +8,15 @@ import { QUOTA, type StoreQuota } from '../limits.js';
 import { type Permissions, permissionsText } from '../permissions.js';
 import { type Watch, watchKey } from '../watches.js';
 import { MESSAGE, type Outbox, PAYLOAD_MAX_BYTES, type Request } from '../wire.js';
-import { control } from './control.js';
+import { control, describeDomain } from './control.js';
+import { directoryPart } from './directory-part.js';
 import type { Domain } from './domains.js';
 import { checkStore } from './invariants.js';
 import { nodeBytes, watchBytes } from './memory.js';
 import { childOf, isValidName } from './names.js';
 import { listingOf, type Node } from './nodes.js';
 import { domidOf, intOf, unsignedOf } from './numbers.js';
+import { oneString, text } from './requests.js';
 import { placeNode } from './restore.js';
 import { type Client, Store } from './store.js';
 import { Transaction } from './transaction.js';
@@ -158,7 +160,7 @@ export class XenstoredEngine implements Engine {
         this.unwatch(client, request);
         return OK;
       case MESSAGE.directoryPart:
-        return this.directoryPart(client, tx, request);
+        return directoryPart(store, client, tx, request);
       case MESSAGE.getDomainPath:
         return `/local/domain/${unsignedOf(oneString(request))}\0`;
       case MESSAGE.resetWatches:
@@ -178,7 +180,9 @@ export class XenstoredEngine implements Engine {
         this.setTarget(request);
         return OK;
       case MESSAGE.control:
-        return control(store, text(request), this.hooks, (domid) => this.describe(domid));
+        return control(store, text(request), this.hooks, (domid) =>
+          describeDomain(store.domains.find(domid) ?? fail('ENOENT'), this.clients),
+        );
       default:
         return fail('ENOSYS');
     }
@@ -389,25 +393,6 @@ export class XenstoredEngine implements Engine {
     client.transactions.clear();
   }
 
-  /** generation, then names from a byte offset as far as they fit, then an empty name when the last one is among them. */
-  private directoryPart(client: Client, tx: Transaction | undefined, request: Request): string {
-    const strings = text(request).split('\0');
-    if (strings.length !== 3) fail('EINVAL');
-    const node = this.store.find(client, tx, this.store.absolute(client, strings[0]!), 'read') ?? fail('ENOENT');
-    const generation = `${node.generation}\0`;
-    const names = listingOf(node);
-    const offset = intOf(strings[1]!) >>> 0;
-    if (offset >= names.length) return `${generation}\0`;
-    const room = PAYLOAD_MAX_BYTES - generation.length - 1;
-    let length = 0;
-    while (offset + length < names.length) {
-      const next = names.indexOf('\0', offset + length) + 1 - offset;
-      if (next > room) break;
-      length = next;
-    }
-    return `${generation}${names.slice(offset, offset + length)}${offset + length === names.length ? '\0' : ''}`;
-  }
-
   private introduce(request: Request): void {
     const strings = text(request).split('\0');
     if (strings.length < 4) fail('EINVAL');
@@ -461,33 +446,4 @@ export class XenstoredEngine implements Engine {
     for (const id of [domid, target]) if (this.store.domains.introduced(id) === undefined) fail('ENOENT');
     for (const client of this.clients) if (client.domid === domid) client.target = target;
   }
-
-  private describe(domid: number): string {
-    const domain = this.store.domains.find(domid) ?? fail('ENOENT');
-    const own = domid === 0 ? [] : [...this.clients].filter((client) => client.domid === domid);
-    const sum = (of: (client: Client) => number): number => own.reduce((total, client) => total + of(client), 0);
-    const line = (name: string, value: number): string => `${name.padEnd(16)}: ${String(value).padStart(8)}\n`;
-    return (
-      `Domain ${domid}:\n${line('nodes', domain.nodes)}${line(
-        'watches',
-        sum(({ watches }) => watches.size),
-      )}` +
-      `${line(
-        'transactions',
-        sum(({ transactions }) => transactions.size),
-      )}${line('memory', domain.memory)}\0`
-    );
-  }
-}
-
-function text({ bytes, start, end }: Request): string {
-  return bytes.latin1Slice(start, end);
-}
-
-/** The payload is exactly one string with its NUL at the end; the daemon answers a stale errno otherwise, we EINVAL. */
-function oneString({ bytes, start, end }: Request): string {
-  if (end === start || bytes[end - 1] !== 0) fail('EINVAL');
-  const string = bytes.latin1Slice(start, end - 1);
-  if (string.includes('\0')) fail('EINVAL');
-  return string;
 }
