@@ -62,7 +62,7 @@ describe('place', () => {
 });
 
 describe.runIf(noXen)('where there is no Xen', () => {
-  it.each(['show --on xen', 'plan --on xen --vms examples/vms/dozen.yaml', 'verify', 'place web'])(
+  it.each(['show --on xen', 'plan --on xen --vms examples/vms/dozen.yaml', 'verify', 'place web', 'explain web --on xen'])(
     '%s exits with 3 and says what is missing',
     (line) => {
       const { code, out, err } = xennuma(line.split(' '));
@@ -71,6 +71,16 @@ describe.runIf(noXen)('where there is no Xen', () => {
       expect(err.trim().split('\n')).toHaveLength(1);
     },
   );
+});
+
+it.each([
+  ['a scenario', ['--scenario', 'examples/scenarios/drift.yaml'], 'expected --on or --scenario, got both'],
+  ['a host', ['--host', 'examples/hosts/two-nodes.yaml'], 'expected --on or --host, got both'],
+  ['all operations', ['--all'], 'expected no --all with a domain that runs'],
+])('explain of a domain that runs, beside %s, is refused', (_, words, message) => {
+  const { code, err } = xennuma(['explain', 'web', '--on', 'xen', ...words]);
+  expect(code).toBe(2);
+  expect(err).toContain(message);
 });
 
 it('a host of its own beside the running one is refused', () => {

@@ -1,13 +1,14 @@
 // `xennuma explain VM`: the path that a VM took through the flowchart, in sentences. Box of the chart: all.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { InputError } from '../errors.js';
 import { explain } from '../flow/explain.js';
 import { runScenario } from '../scenario/run-scenario.js';
 import type { Outcome } from '../xenopsd/toolstack.js';
 import type { ExplainAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
-import { raise, readWorkload, settingsOf, type Workload } from './open-host.js';
+import { raise, readWorkload, refuseBeside, settingsOf, type Workload } from './open-host.js';
 import { startAll } from './plan.js';
+import { STATE_FOLDER } from './running.js';
 import { openScenario } from './scenario-input.js';
 import { wrap } from './table.js';
 import { columns, out, palette } from './terminal.js';
@@ -19,6 +20,7 @@ import { FLOW_FILES, formatOf, writeFlow } from './write-files.js';
 interface ExplainOptions extends WorkloadOptions {
   readonly scenario?: string;
   readonly all?: true;
+  readonly state: string;
   readonly json?: true;
   readonly flow?: string;
 }
@@ -26,26 +28,32 @@ interface ExplainOptions extends WorkloadOptions {
 export function define(command: Command, answer: (code: number) => void): void {
   command
     .description('Why a VM landed where it did: each decision, the numbers it was taken on, and what people do not expect.')
-    .argument('<vm>', 'name of the VM');
+    .argument('<vm>', 'name of the VM; with --on xen and no --vms, of a domain that runs, or its number');
   addToolstackOptions(addVmOptions(addHostOptions(command)))
     .option('--scenario <file>', 'explain the VM at the end of a scenario, instead of --host and --vms')
+    .addOption(new Option('--state <dir>', "with --on xen: folder of xennuma's own VMs").default(STATE_FOLDER))
     .option('--all', 'every operation on the VM, not only the last')
     .option('--json', 'print JSON (schemas/explain.schema.json)')
     .option('--flow <file>', 'write the path through the flowchart: .txt, .mmd or .svg')
     .addHelpText(
       'after',
       `
-Exit codes: 0 the VM started, 1 it could not start, 2 bad input, 3 no Xen
+Exit codes: 0 it started or runs, 1 it could not start, 2 bad input, 3 no Xen
 here.
 
   xennuma explain web-1 --host host.xml --vms vms.yaml --policy best_effort
-  xennuma explain db --scenario examples/scenarios/race.yaml --all`,
+  xennuma explain db --scenario examples/scenarios/race.yaml --all
+  xennuma explain web-1 --on xen`,
     )
     .action(async (vm: string, options: ExplainOptions) => answer(await explainVm(vm, options)));
 }
 
 async function explainVm(name: string, options: ExplainOptions): Promise<number> {
   if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
+  if (options.on !== undefined && options.scenario !== undefined) {
+    throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
+  }
+  if (options.on !== undefined && options.vms === undefined) return explainDomain(name, options);
   const workload = options.scenario === undefined ? await fromFiles(name, options) : await fromScenario(options.scenario, options);
   const known = workload.toolstack.vms();
   const vm = known.find((one) => one.spec.name === name);
@@ -62,22 +70,35 @@ async function explainVm(name: string, options: ExplainOptions): Promise<number>
       options.flow,
       outcomes.map((outcome) => outcome.record),
     );
-  const result: ExplainAnswer = {
-    command: 'explain',
-    version: VERSION,
-    vm: name,
-    runs: outcomes.map(({ record }) => ({
-      title: record.title,
-      sentences: explain(record),
-      nodes: record.nodesVisited(),
-      path: record.edgesTaken(),
-    })),
-    // In the text the surprises of the run tell them.
-    warnings: workload.warnings.filter((warning) => warning.vms.includes(name)),
-  };
-  if (options.json) out(JSON.stringify(result, null, 2));
-  else out(explainText(result).join('\n'));
+  const runs = outcomes.map(({ record }) => ({
+    title: record.title,
+    sentences: explain(record),
+    nodes: record.nodesVisited(),
+    path: record.edgesTaken(),
+  }));
+  // In the text the surprises of the run tell them.
+  const warnings = workload.warnings.filter((warning) => warning.vms.includes(name));
+  print({ command: 'explain', version: VERSION, vm: name, runs, warnings }, options);
   return last.failure === null ? EXIT.ok : EXIT.no;
+}
+
+async function explainDomain(name: string, options: ExplainOptions): Promise<number> {
+  refuseBeside(options);
+  if (options.all === true) {
+    throw new InputError('expected no --all with a domain that runs', {}, 'leave it out: its last start is all that is kept');
+  }
+  const { runs, record, failed } = await (await import('./explain-on-xen.js')).explainOnXen(name, options.state);
+  if (options.flow !== undefined) {
+    if (record === null)
+      throw new InputError(`xennuma has not started '${name}', so there is no path of it`, { path: '--flow' }, 'leave --flow out');
+    await writeFlow(options.flow, [record]);
+  }
+  print({ command: 'explain', version: VERSION, vm: name, runs, warnings: [] }, options);
+  return failed ? EXIT.no : EXIT.ok;
+}
+
+function print(result: ExplainAnswer, { json }: ExplainOptions): void {
+  out(json ? JSON.stringify(result, null, 2) : explainText(result).join('\n'));
 }
 
 async function fromFiles(name: string, options: ExplainOptions): Promise<Workload> {

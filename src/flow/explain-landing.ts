@@ -2,7 +2,8 @@
 import { nodeList, number, numbers, pagesText, records, text, vcpuList } from './explain-words.js';
 import type { FlowValues } from './path.js';
 
-export function explainLanding(values: FlowValues): string[] {
+/** @param now it is so at this moment; else it was so when a domain had been built */
+export function explainLanding(values: FlowValues, now = false): string[] {
   const pages = numbers(values, 'pages');
   const total = pages.reduce((sum, count) => sum + count, 0);
   if (total === 0) return [];
@@ -13,7 +14,7 @@ export function explainLanding(values: FlowValues): string[] {
     const key = `CPUs ${text(vcpu, 'hard')} allowed, ${text(vcpu, 'soft')} preferred: ${nodeList(numbers(vcpu, 'nodes'))}`;
     groups.set(key, [...(groups.get(key) ?? []), number(vcpu, 'vcpu') ?? 0]);
   }
-  const sentences = [`Memory came to lie on ${where.join(', ')}.`];
+  const sentences = [`${now ? 'Its memory lies' : 'Memory came to lie'} on ${where.join(', ')}.`];
   const vcpuNodes = new Set(records(values, 'vcpus').flatMap((vcpu) => numbers(vcpu, 'nodes')));
   for (const [what, vcpus] of groups) sentences.push(`${vcpuList(vcpus)} run there: ${what}.`.replace(' run there:', ':'));
   const local = held.filter(({ node }) => vcpuNodes.has(node)).reduce((sum, { count }) => sum + count, 0);

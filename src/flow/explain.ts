@@ -173,7 +173,7 @@ const NOTE_SENTENCES: Readonly<Record<string, (values: FlowValues) => string[]>>
     `The builder was told to take the memory on node ${number(values, 'node')} and no other (${text(values, 'because')}).`,
   ],
   'no credit scheduler': () => ["Weight and cap were left alone: the pool's scheduler is not credit."],
-  landed: explainLanding,
+  landed: (values) => explainLanding(values),
   migrate: (values) => [
     `The VM ran as domain ${number(values, 'from')}; a new domain is built beside it, and both hold memory until the old one goes.`,
   ],

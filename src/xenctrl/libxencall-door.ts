@@ -1,17 +1,20 @@
 // The hypercall door of a real Xen: libxencall.so.1 (a stable ABI) through koffi, which is loaded only here and only when it is asked for.
 // Box of the chart: between libxenctrl and Xen.
 import { accessSync, constants, existsSync } from 'node:fs';
-import { HYPERCALL } from '../abi/commands.js';
+import { HYPERCALL, PAGE_BYTES } from '../abi/commands.js';
 import { InputError } from '../errors.js';
 import { BufferPool } from './buffer-pool.js';
 import type { HypercallBuffer, HypercallDoor } from './door.js';
+import { type ForkGuard, forkGuard, type GuardCalls } from './fork-guard.js';
 
+const MADV_DONTFORK = 10;
 const LIBRARY = 'libxencall.so.1';
 const DEVICES = ['/dev/xen/privcmd', '/proc/xen/privcmd'];
 
 type Call = (...args: number[]) => number;
 
-interface Library {
+/** libxencall, and what of the C library goes with it. */
+export interface Library {
   readonly open: Call;
   readonly close: Call;
   readonly alloc: Call;
@@ -20,14 +23,16 @@ interface Library {
   readonly xencall2: Call;
   readonly xencall3: Call;
   readonly xencall2L: Call;
-  readonly getpid: Call;
+  guard(): ForkGuard;
+  /** Leaves pages out of what children by fork() get. */
+  keepFromForks(address: number, sizeBytes: number): void;
   errno(): number;
   view(address: number, sizeBytes: number): ArrayBuffer;
 }
 
 /**
- * Opens Xen's privileged interface. The device is closed on exec and its memory is not inherited by fork (libxencall sees to both), so a
- * child process holds nothing of it; a process made by a bare fork() must open its own.
+ * Opens Xen's privileged interface. The device is closed on exec (libxencall sees to it). A bare fork() would share device and buffers, as the
+ * kernel's /dev/xen/hypercall maps them shared: the buffers are kept from it, and the child's door refuses all calls.
  * @throws InputError when this machine has no Xen, this user may not use it, or the library is not there
  */
 export async function openLibxencall(): Promise<HypercallDoor> {
@@ -71,6 +76,8 @@ async function loadLibrary(): Promise<Library> {
   }
   // Addresses are declared as integers: below 2^47 they come and go as plain numbers, which costs less than pointer objects.
   const call = (declaration: string) => xencall.func(declaration) as Call;
+  const view = (address: number, sizeBytes: number) => koffi.view(BigInt(address), sizeBytes);
+  const memory = memoryCalls(koffi.load('libc.so.6'));
   return {
     open: call('uintptr_t xencall_open(uintptr_t logger, unsigned int flags)'),
     close: call('int xencall_close(uintptr_t handle)'),
@@ -80,9 +87,24 @@ async function loadLibrary(): Promise<Library> {
     xencall2: call('int xencall2(uintptr_t handle, unsigned int op, uint64_t a1, uint64_t a2)'),
     xencall3: call('int xencall3(uintptr_t handle, unsigned int op, uint64_t a1, uint64_t a2, uint64_t a3)'),
     xencall2L: call('long xencall2L(uintptr_t handle, unsigned int op, uint64_t a1, uint64_t a2)'),
-    getpid: koffi.load('libc.so.6').func('int getpid()') as Call,
+    guard: () => forkGuard({ ...memory, view }),
+    keepFromForks: (address, sizeBytes) => {
+      // libxencall keeps a header of its own before what it gives out.
+      const start = Math.floor(address / PAGE_BYTES) * PAGE_BYTES;
+      if (memory.madvise(start, address + sizeBytes - start, MADV_DONTFORK) !== 0)
+        throw new Error(`hypercall buffer: madvise: errno ${koffi.errno()}`);
+    },
     errno: () => koffi.errno(),
-    view: (address, sizeBytes) => koffi.view(BigInt(address), sizeBytes),
+    view,
+  };
+}
+
+/** @param libc the C library, as koffi loads it */
+export function memoryCalls(libc: { func(declaration: string): unknown }): Omit<GuardCalls, 'view'> {
+  return {
+    mmap: libc.func('intptr_t mmap(intptr_t address, size_t size, int protection, int flags, int fd, long offset)') as Call,
+    madvise: libc.func('int madvise(intptr_t address, size_t size, int advice)') as Call,
+    munmap: libc.func('int munmap(intptr_t address, size_t size)') as Call,
   };
 }
 
@@ -90,26 +112,28 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-class LibxencallDoor implements HypercallDoor {
+/** Over a library that was loaded; openLibxencall is what loads it. */
+export class LibxencallDoor implements HypercallDoor {
   readonly name = 'libxencall';
   readonly #library: Library;
   readonly #handle: number;
-  readonly #pid: number;
+  readonly #guard: ForkGuard;
   readonly #pool: BufferPool;
   #closed = false;
 
   constructor(library: Library) {
     this.#library = library;
+    this.#guard = library.guard();
     this.#handle = library.open(0, 0);
     if (this.#handle === 0) {
+      this.#guard.release();
       throw new InputError(`xencall_open failed with errno ${library.errno()}`, {}, 'see what the kernel says of xen-privcmd (dmesg)');
     }
-    this.#pid = library.getpid();
     this.#pool = new BufferPool({
       allocPages: (sizeBytes) => {
-        this.#checkProcess();
         const address = library.alloc(this.#handle, sizeBytes);
         if (address === 0) throw new Error(`no memory for a hypercall buffer of ${sizeBytes} bytes (errno ${library.errno()})`);
+        library.keepFromForks(address, sizeBytes);
         return { address, memory: library.view(address, sizeBytes) };
       },
       freePages: (address) => void library.free(this.#handle, address),
@@ -122,6 +146,8 @@ class LibxencallDoor implements HypercallDoor {
   }
 
   freeBuffer(buffer: HypercallBuffer): void {
+    // Buffers of a closed door are gone, and giving them back again is told so.
+    if (!this.#closed) this.#checkProcess();
     this.#pool.free(buffer);
   }
 
@@ -137,6 +163,7 @@ class LibxencallDoor implements HypercallDoor {
     this.#closed = true;
     this.#pool.clear();
     this.#library.close(this.#handle);
+    this.#guard.release();
   }
 
   /** memory_op has the one result that an int does not hold. */
@@ -149,9 +176,10 @@ class LibxencallDoor implements HypercallDoor {
 
   #checkOpen(): void {
     if (this.#closed) throw new Error('a hypercall through a door that was closed');
+    this.#checkProcess();
   }
 
   #checkProcess(): void {
-    if (this.#library.getpid() !== this.#pid) throw new Error('a hypercall door does not survive a fork: open another in this process');
+    if (!this.#guard.isHere()) throw new Error('a hypercall door does not survive a fork: open another in this process');
   }
 }

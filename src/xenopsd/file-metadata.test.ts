@@ -1,10 +1,11 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
 import { FileMetadata } from './file-metadata.js';
-import type { VmMetadata } from './metadata.js';
+import type { LastBuild, VmMetadata } from './metadata.js';
+import { machine, vm as small, toolstackOn } from './testing.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -118,4 +119,64 @@ it('makes the folder, and says so when it cannot', async () => {
   for (const path of ['/proc/xennuma', join(folder, 'file', 'x'), join(folder, 'file')]) {
     await expect(FileMetadata.open(path).then((store) => store.load())).rejects.toThrow(InputError);
   }
+});
+
+describe('how a VM was last built', () => {
+  const build: LastBuild = {
+    operation: 'start',
+    domid: 5,
+    failure: null,
+    title: 'start a',
+    entries: [
+      { kind: 'node', node: 'numa_placement', values: { nodes: [2], candidates: [{ nodes: [0], fits: false }], none: null } },
+      { kind: 'edge', edge: 'numa_placement -> XEN_VCPUAFFINITY_SOFT', inferred: false },
+      { kind: 'note', topic: 'landed', values: { pages: [0, 0, 256, 0] } },
+      { kind: 'surprise', code: 'memory-spilled', values: {} },
+    ],
+  };
+
+  it('is there for any process, the newest of it, and goes with the VM', async () => {
+    expect(await FileMetadata.readBuild(folder, 'a')).toBeNull();
+    expect(await FileMetadata.readBuild(join(folder, 'nowhere'), 'a')).toBeNull();
+    const store = await FileMetadata.open(folder);
+    await store.save(vm('a'));
+    await store.keepBuild('a', build);
+    expect(await FileMetadata.readBuild(folder, 'a')).toEqual(build);
+    const failed: LastBuild = { ...build, domid: null, failure: { step: 'VM.build', message: 'no memory', errno: 'ENOMEM' }, entries: [] };
+    await store.keepBuild('a', failed);
+    expect(await FileMetadata.readBuild(folder, 'a')).toEqual(failed);
+    expect((await store.load()).map(({ spec }) => spec.name)).toEqual(['a']);
+    await store.remove('a');
+    expect(await readdir(folder)).toEqual([]);
+    await store.close();
+  });
+
+  it('that is damaged is one clear error, and takes nothing else with it', async () => {
+    const store = await FileMetadata.open(folder);
+    await store.save(vm('a'));
+    await store.keepBuild('a', build);
+    const path = join(folder, (await readdir(folder)).find((name) => name.endsWith('.build'))!);
+    const whole = JSON.parse(await readFile(path, 'utf8'));
+    for (const bad of ['', '{', 'null', JSON.stringify({ ...whole, name: 'b' }), JSON.stringify({ ...whole, operation: 'dance' })]) {
+      await writeFile(path, bad);
+      await expect(FileMetadata.readBuild(folder, 'a')).rejects.toThrow(InputError);
+    }
+    expect(await store.load()).toHaveLength(1);
+    await store.close();
+  });
+
+  it('is kept by a toolstack for each start, failed ones too, and not for what builds nothing', async () => {
+    const store = await FileMetadata.open(folder);
+    const toolstack = await toolstackOn(machine([2048, 2048], 2), { metadata: store });
+    toolstack.add(small('fits', 1, 64));
+    toolstack.add(small('huge', 1, 64 * 1024));
+    const started = await toolstack.start('fits');
+    await toolstack.pause('fits');
+    const kept = await FileMetadata.readBuild(folder, 'fits');
+    expect(kept).toMatchObject({ operation: 'start', domid: started.domid, failure: null, title: 'start fits' });
+    expect(kept!.entries).toEqual(started.record.entries);
+    const failed = await toolstack.start('huge');
+    expect(await FileMetadata.readBuild(folder, 'huge')).toMatchObject({ domid: null, failure: failed.failure });
+    await store.close();
+  });
 });

@@ -1,14 +1,16 @@
 // What a toolstack keeps of its VMs, in files: one JSON file a VM in a state folder, replaced as a whole, so that a kill at any moment leaves
-// the old one or the new one. A new process finds its VMs here.
+// the old one or the new one. A new process finds its VMs here. Beside it, as NAME.build, how the VM was last built.
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
-import { InputError } from '../errors.js';
+import { ERRNO, type Errno, InputError } from '../errors.js';
+import { EDGES, type EdgeId, NODES, type NodeId } from '../flow/chart.js';
 import { LIMITS } from '../host/model.js';
 import type { VmSpec } from '../host/vm.js';
-import type { MetadataStore, VmMetadata } from './metadata.js';
+import type { LastBuild, MetadataStore, VmMetadata } from './metadata.js';
 
 const FORMAT = 1;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -41,6 +43,26 @@ const fileSchema = z.strictObject({
   domid: domid.nullable(),
   pending: z.array(domid),
   spec: specSchema,
+});
+
+const values = z.record(z.string(), z.json());
+const buildSchema = z.strictObject({
+  format: z.literal(FORMAT),
+  name: z.string(),
+  operation: z.enum(['start', 'reboot', 'migrate']),
+  domid: domid.nullable(),
+  failure: z
+    .strictObject({ step: z.string(), message: z.string(), errno: z.enum(Object.keys(ERRNO) as [Errno, ...Errno[]]).nullable() })
+    .nullable(),
+  title: z.string(),
+  entries: z.array(
+    z.discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('node'), node: z.enum(NODES.map(({ id }) => id) as [NodeId, ...NodeId[]]), values }),
+      z.strictObject({ kind: z.literal('edge'), edge: z.enum(EDGES.map(({ id }) => id) as [EdgeId, ...EdgeId[]]), inferred: z.boolean() }),
+      z.strictObject({ kind: z.literal('note'), topic: z.string(), values }),
+      z.strictObject({ kind: z.literal('surprise'), code: z.string(), values }),
+    ]),
+  ),
 });
 
 /** A state folder that this process owns until `close`. */
@@ -87,6 +109,18 @@ export class FileMetadata implements MetadataStore {
     return found.sort((a, b) => a.position - b.position).map(({ vm }) => vm);
   }
 
+  /**
+   * How a VM was last built, by whichever process; null when it never was, or there is no such folder.
+   * @throws InputError when it cannot be read
+   */
+  static async readBuild(folder: string, name: string): Promise<LastBuild | null> {
+    const path = new FileMetadata(resolve(folder), async () => {}).#path(name, 'build');
+    if (!existsSync(path)) return null;
+    const { format: _, name: of, ...build } = await readAs(path, buildSchema, 'or remove it, and explain knows the next start');
+    if (of !== name) throw damaged(path, `that of another VM, '${of}'`, 'or remove it');
+    return build;
+  }
+
   async load(): Promise<readonly VmMetadata[]> {
     const found: { position: number; vm: VmMetadata }[] = [];
     for (const name of await readdir(this.#folder)) {
@@ -104,10 +138,23 @@ export class FileMetadata implements MetadataStore {
     const { name } = vm.spec;
     const position = this.#positions.get(name) ?? this.#nextPosition++;
     this.#positions.set(name, position);
-    const path = this.#path(name);
+    await this.#replace(this.#path(name), { format: FORMAT, position, ...vm });
+  }
+
+  async remove(name: string): Promise<void> {
+    this.#positions.delete(name);
+    await Promise.all([this.#path(name), this.#path(name, 'build')].map((path) => rm(path, { force: true })));
+    await this.#syncFolder();
+  }
+
+  async keepBuild(name: string, build: LastBuild): Promise<void> {
+    await this.#replace(this.#path(name, 'build'), { format: FORMAT, name, ...build });
+  }
+
+  async #replace(path: string, content: object): Promise<void> {
     const file = await open(`${path}.new`, 'w', 0o600);
     try {
-      await file.writeFile(`${JSON.stringify({ format: FORMAT, position, ...vm })}\n`);
+      await file.writeFile(`${JSON.stringify(content)}\n`);
       await file.sync();
     } finally {
       await file.close();
@@ -116,44 +163,19 @@ export class FileMetadata implements MetadataStore {
     await this.#syncFolder();
   }
 
-  async remove(name: string): Promise<void> {
-    this.#positions.delete(name);
-    await rm(this.#path(name), { force: true });
-    await this.#syncFolder();
-  }
-
   async close(): Promise<void> {
     await this.#unlock();
   }
 
   async #read(path: string): Promise<{ position: number; vm: VmMetadata }> {
-    const damaged = (why: string) =>
-      new InputError(
-        `expected what xennuma keeps of a VM, got ${why}`,
-        { file: path },
-        'put it back from a copy, or remove it to forget the VM',
-      );
-    let content: unknown;
-    try {
-      const text = await readFile(path, 'utf8');
-      if (text.length > MAX_FILE_BYTES) throw damaged(`${text.length} characters`);
-      content = JSON.parse(text);
-    } catch (error) {
-      throw error instanceof InputError ? error : damaged(error instanceof Error ? error.message : String(error));
-    }
-    const parsed = fileSchema.safeParse(content);
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues;
-      throw damaged(`${issue?.path.join('.')}: ${issue?.message}`);
-    }
-    const { position, uuid, phase, domid, pending, spec } = parsed.data;
-    if (path !== this.#path(spec.name)) throw damaged(`the file of another VM, '${spec.name}'`);
+    const { position, uuid, phase, domid, pending, spec } = await readAs(path, fileSchema, 'or remove it to forget the VM');
+    if (path !== this.#path(spec.name)) throw damaged(path, `the file of another VM, '${spec.name}'`, 'or remove it to forget the VM');
     return { position, vm: { spec: withoutUndefined(spec), uuid, phase, domid, pending } };
   }
 
   /** Names may hold anything and be long; files may not. */
-  #path(name: string): string {
-    return join(this.#folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.json`);
+  #path(name: string, what: 'json' | 'build' = 'json'): string {
+    return join(this.#folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.${what}`);
   }
 
   /** A rename is durable when its folder is. */
@@ -165,6 +187,26 @@ export class FileMetadata implements MetadataStore {
       await folder.close();
     }
   }
+}
+
+/** @throws InputError for a file that is not what `schema` says */
+async function readAs<T>(path: string, schema: z.ZodType<T>, orElse: string): Promise<T> {
+  let content: unknown;
+  try {
+    const text = await readFile(path, 'utf8');
+    if (text.length > MAX_FILE_BYTES) throw damaged(path, `${text.length} characters`, orElse);
+    content = JSON.parse(text);
+  } catch (error) {
+    throw error instanceof InputError ? error : damaged(path, error instanceof Error ? error.message : String(error), orElse);
+  }
+  const parsed = schema.safeParse(content);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw damaged(path, `${issue?.path.join('.')}: ${issue?.message}`, orElse);
+}
+
+function damaged(path: string, why: string, orElse: string): InputError {
+  return new InputError(`expected what xennuma keeps of a VM, got ${why}`, { file: path }, `put it back from a copy, ${orElse}`);
 }
 
 /** As mkdir's own recursion, which never ends in a file system that answers ENOENT under a folder that exists, as /proc does. */

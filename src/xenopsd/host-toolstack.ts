@@ -42,6 +42,9 @@ import { buildVmWithXl } from './xl-build.js';
 const DYING_WAIT_MS = 30_000;
 const DYING_POLL_MS = 100;
 
+/** Operations that make a domain, or should. */
+const BUILDS: readonly Outcome['operation'][] = ['start', 'reboot', 'migrate'];
+
 interface Vm {
   spec: VmSpec;
   readonly uuid: string;
@@ -444,6 +447,10 @@ class HostToolstack implements Toolstack {
     }
     const outcome: Outcome = { vm: vm.spec.name, operation, domid, failure, record };
     vm.outcomes.push(outcome);
+    if (BUILDS.includes(operation)) {
+      const { title, entries } = record;
+      await this.#metadata.keepBuild?.(vm.spec.name, { operation, domid, failure, title, entries });
+    }
     return outcome;
   }
 

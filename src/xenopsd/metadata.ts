@@ -1,5 +1,7 @@
 // What a toolstack keeps of its VMs. In memory here; on disk or in XenStore for a real host, where a new process must find them again.
+import type { FlowEntry } from '../flow/record.js';
 import type { VmSpec } from '../host/vm.js';
+import type { Outcome, OutcomeFailure } from './toolstack.js';
 
 /**
  * Where a VM is in its life. 'starting' and 'stopping' are written before the first step and replaced after the last: found at the
@@ -17,12 +19,24 @@ export interface VmMetadata {
   readonly pending: readonly number[];
 }
 
+/** The last time that a VM was built, or was to be: what explains where it lies. */
+export interface LastBuild {
+  readonly operation: Outcome['operation'];
+  /** The domain that came of it; null = none did. */
+  readonly domid: number | null;
+  readonly failure: OutcomeFailure | null;
+  readonly title: string;
+  readonly entries: readonly FlowEntry[];
+}
+
 export interface MetadataStore {
   /** In the order in which the VMs were added. */
   load(): Promise<readonly VmMetadata[]>;
   /** Must be durable when it returns, where the store is. */
   save(vm: VmMetadata): Promise<void>;
   remove(name: string): Promise<void>;
+  /** Stores that outlive the process keep it, for those who ask later; it is told once the VM runs, or could not be started. */
+  keepBuild?(name: string, build: LastBuild): Promise<void>;
 }
 
 export class MemoryMetadata implements MetadataStore {

@@ -78,6 +78,24 @@ test('a child process has nothing of the door', () => {
   expect(list.stdout).not.toContain('xen');
 });
 
+test("no page of a hypercall buffer is in a fork's memory, and the guard's page is wiped there", () => {
+  const buffer = door.allocBuffer(64);
+  const page = Math.floor(buffer.address / 4096) * 4096;
+  const mappings = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const flagsOf = (mapping: string) => /^VmFlags: (.*)$/m.exec(mapping)?.[1]?.trim().split(' ') ?? [];
+  const holds = (mapping: string) => {
+    const [first, end] = /^(\w+)-(\w+) /
+      .exec(mapping)!
+      .slice(1)
+      .map((text) => Number.parseInt(text, 16));
+    return first! <= page && page < end!;
+  };
+  // "dc": not copied on fork; "wf": wiped on fork (proc_pid_smaps(5)).
+  expect(flagsOf(mappings.find(holds)!)).toContain('dc');
+  expect(mappings.some((mapping) => flagsOf(mapping).includes('wf'))).toBe(true);
+  door.freeBuffer(buffer);
+});
+
 test('a closed door takes no hypercall, and closing it again does nothing', async () => {
   const other = await openLibxencall();
   const buffer = other.allocBuffer(64);

@@ -1,0 +1,81 @@
+// Domains that run, explained: on maps of embedded hosts, where it is known who did what.
+import { expect, it } from 'vitest';
+import { type Asked, judge } from '../host/drift.js';
+import type { VmSpec } from '../host/vm.js';
+import { embeddedHost } from '../xenopsd/embedded-host.js';
+import { createToolstack } from '../xenopsd/host-toolstack.js';
+import { machine, vm } from '../xenopsd/testing.js';
+import { explainRunning } from './explain-running.js';
+
+async function started(spec: Partial<VmSpec> = {}) {
+  const host = await embeddedHost(machine([2048, 2048], 2), { profile: 'xapi-25.6' });
+  const toolstack = await createToolstack(host, { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 });
+  toolstack.add(vm('web', 2, 256, spec));
+  const { domid, failure } = await toolstack.start('web');
+  expect(failure).toBeNull();
+  const told = (asked: Asked | null) => {
+    const map = toolstack.snapshot();
+    const [verdict] = judge(map, new Map(asked === null ? [] : [[domid!, asked]]), new Set([domid!]));
+    return explainRunning(map, verdict!);
+  };
+  return { toolstack, told, domid: domid!, xc: host.xc };
+}
+
+const NOTHING: Asked = { source: "libxl's userdata", hard: 'all', soft: null };
+
+it('a placed domain: nobody asked, a placement set it, and nothing has drifted', async () => {
+  const { told } = await started();
+  expect(told(NOTHING)).toEqual([
+    "Asked for, by libxl's userdata: no hard affinity, no soft affinity.",
+    'Nobody asked for its soft affinity, 0-1: all CPUs of node 0, as a placement sets it.',
+    expect.stringMatching(/^Its memory lies on node 0: [\d.]+ MiB \(100 %\)\.$/),
+    'vCPUs 0-1: CPUs 0-3 allowed, 0-1 preferred: node 0.',
+    'All of its memory is on the nodes of its vCPUs (node 0).',
+    'Its node affinity is node 0, as the affinity of its vCPUs gives it: memory that it takes from now on comes from there first.',
+    'Nothing has drifted.',
+  ]);
+});
+
+it('one with a mask has what was asked, and is not told to be placed', async () => {
+  const { told } = await started({ vcpusParams: { mask: '2,3' } });
+  const sentences = told({
+    source: 'XenStore',
+    hard: [
+      [2, 3],
+      [2, 3],
+    ],
+    soft: null,
+  });
+  expect(sentences[0]).toBe('Asked for, by XenStore: hard affinity 2-3, no soft affinity.');
+  expect(sentences.join('\n')).not.toMatch(/Nobody asked/);
+});
+
+it('what was done by hand is told as such, and as drift', async () => {
+  const { toolstack, told, domid, xc } = await started();
+  await toolstack.pin('web', 'all', { hard: [3] });
+  const sentences = told(NOTHING);
+  expect(sentences).toContain('Nobody asked for its hard affinity, 3, which no placement sets: it was set by hand.');
+  expect(sentences.filter((sentence) => sentence.startsWith('Drift: hard affinity differs'))).toHaveLength(1);
+  expect(sentences).not.toContain('Nothing has drifted.');
+  await toolstack.setNodeAffinity('web', [0]);
+  expect(told(NOTHING).join('\n')).toMatch(/node affinity is node 0, which the affinity of its vCPUs does not give/);
+  xc.domainShutdown(domid, 0);
+  expect(told(null).slice(0, 2)).toEqual([
+    'Its guest has gone down, and its domain waits to be taken away.',
+    'Nobody here tells what was asked for it: neither xennuma, nor xenopsd in XenStore, nor libxl.',
+  ]);
+});
+
+it('masks that differ by vCPU are told by vCPU', async () => {
+  const { told } = await started();
+  expect(
+    told({
+      source: 'XenStore',
+      hard: [[0], null],
+      soft: [
+        [1, 0],
+        [0, 1],
+      ],
+    })[0],
+  ).toBe('Asked for, by XenStore: hard affinity 0 (vCPU 0), ? (vCPU 1), soft affinity 0-1.');
+});
