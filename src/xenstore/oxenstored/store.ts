@@ -17,6 +17,8 @@ export class Store {
   counts: ReadonlyMap<number, number>;
   /** Nodes by owner in the live store when the transaction started: its quotas count from there (transaction.ml make, Quota.copy). */
   readonly atStart: ReadonlyMap<number, number> | undefined;
+  /** How often a release has made every node of the live tree anew, for transactions that compare nodes as objects. */
+  rebuilds = 0;
   private own: Map<number, number>;
   /** A transaction looks at the counts: they are copied before they change. */
   private lent = false;
@@ -135,6 +137,7 @@ export class Store {
 
   /** Removes what a domain owned and its entries in permissions, as its release does; what nobody owns goes as well. */
   forget(domid: number, removed: (path: Parts) => void, changed: (path: Parts, node: Node) => void): void {
+    this.rebuilds++;
     const visit = (parts: Parts): void => {
       const node = find(this.root, parts)!;
       for (const name of namesOf(node)) {

@@ -28,6 +28,7 @@ export interface DumpedTransaction {
   readonly changes: readonly Change[];
   readonly operations: readonly Operation[];
   readonly quotaReached: boolean;
+  readonly rebuilt: boolean;
   readonly readLow: Parts | undefined;
   readonly writeLow: Parts | undefined;
 }
@@ -39,17 +40,26 @@ export class Transaction {
   readonly changes: Change[] = [];
   readonly operations: Operation[] = [];
   quotaReached = false;
+  private readonly live: Store;
+  private rebuilds: number;
   private readLow: Parts | undefined;
   private writeLow: Parts | undefined;
 
   constructor(live: Store, atStart?: ReadonlyMap<number, number>) {
     this.store = new Store(live, atStart);
     this.oldRoot = this.store.root;
+    this.live = live;
+    this.rebuilds = live.rebuilds;
+  }
+
+  /** Whether a release has made all nodes anew since it started (store.ml reset_permissions). */
+  private get rebuilt(): boolean {
+    return this.rebuilds !== this.live.rebuilds;
   }
 
   static load(
     live: Store,
-    { root, counts, atStart, oldRoot, changes, operations, quotaReached, readLow, writeLow }: DumpedTransaction,
+    { root, counts, atStart, oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow }: DumpedTransaction,
   ): Transaction {
     const tx = new Transaction(live, atStart);
     tx.store.replace(root, counts);
@@ -57,15 +67,16 @@ export class Transaction {
     tx.changes.push(...changes);
     tx.operations.push(...operations);
     tx.quotaReached = quotaReached;
+    if (rebuilt) tx.rebuilds = Number.NaN;
     tx.readLow = readLow;
     tx.writeLow = writeLow;
     return tx;
   }
 
   dump(): DumpedTransaction {
-    const { oldRoot, changes, operations, quotaReached, readLow, writeLow } = this;
+    const { oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow } = this;
     const { root, counts, atStart } = this.store;
-    return { root, counts, atStart: atStart!, oldRoot, changes, operations, quotaReached, readLow, writeLow };
+    return { root, counts, atStart: atStart!, oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow };
   }
 
   noteRead(parts: Parts): void {
@@ -78,7 +89,7 @@ export class Transaction {
 
   /** Takes effect on the live store when that is unchanged, or unchanged where this transaction read and wrote. */
   commit(live: Store): boolean {
-    if (live.root === this.oldRoot) {
+    if (live.root === this.oldRoot && !this.rebuilt) {
       if (this.changes.length > 0) {
         live.tree.replaceRoot(this.store.root);
         this.mergeCounts(live);
@@ -107,7 +118,7 @@ export class Transaction {
     if (before === undefined && now === undefined) {
       return find(this.oldRoot, low, low.length - 1) !== undefined && find(current, low, low.length - 1) !== undefined;
     }
-    if (before !== now) return false;
+    if (before !== now || this.rebuilt) return false;
     for (let depth = 0; depth <= low.length; depth++) {
       const [a, b] = [find(this.oldRoot, low, depth)!.permissions, find(current, low, depth)!.permissions];
       if (a !== b && JSON.stringify(a) !== JSON.stringify(b)) return false;
