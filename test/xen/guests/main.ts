@@ -6,4 +6,5 @@ import './chart.js';
 import './command.js';
 import './beside-xl.js';
 import './scenario.js';
+import './ended.js';
 import './killed.js';
