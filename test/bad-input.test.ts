@@ -150,7 +150,7 @@ describe('bad usage', () => {
       /a\.png: --flow cannot tell the format; end the name in \.txt, \.mmd, \.svg/,
     ],
     [['plan', '--host', HOST, '--vms', VMS, '--map', 'a.txt'], /a\.txt: --map cannot tell the format/],
-    [['plan', '--host', HOST, '--vms', VMS, '--map', '/nonexistent/a.svg'], /a\.svg: cannot be written/],
+    [['plan', '--host', HOST, '--vms', VMS, '--map', `${HOST}/a.svg`], /a\.svg: cannot be written/],
     [['compare', '--host', HOST, '--vms', VMS, '--profiles', 'a,b'], /--profiles.*'a' is none of/],
     [['run'], /missing required argument/],
     [['run', 'a', 'b'], /too many arguments/],

@@ -8,6 +8,7 @@ import { EVENT_KINDS, type EventKind } from '../scenario/schema.js';
 import { FileMetadata } from '../xenopsd/file-metadata.js';
 import { createToolstack } from '../xenopsd/host-toolstack.js';
 import type { Toolstack } from '../xenopsd/toolstack.js';
+import { whyNotLoadable } from '../xenopsd/vm-create.js';
 import type { XenHost } from '../xenopsd/xen-host.js';
 import { withXen } from './on-xen.js';
 import { readInput } from './read-input.js';
@@ -36,6 +37,10 @@ export async function runOnXen(file: string, options: RunOptions, play: Play): P
       const before = new Set(toolstack.vms().map(({ spec }) => spec.name));
       const vms = vmsOfScenario(file, scenario, hostOf(await liveMap(host, { memory: false })));
       refuseKnown(before, [...vms.map(({ name }) => name), ...createdLater(scenario)], options.state);
+      for (const vm of vms) {
+        const why = whyNotLoadable(vm);
+        if (why !== null) throw new InputError(why.what, { file, path: vm.name }, why.mend);
+      }
       try {
         for (const vm of vms) toolstack.add(vm);
         return await play({ scenario, workload: { toolstack, warnings: userWarnings(toolstack) } }, options);

@@ -119,7 +119,7 @@ async function perform(toolstack: Toolstack, action: Action, names: readonly str
   return outcomes.some(({ failure }) => failure !== null) ? EXIT.no : EXIT.ok;
 }
 
-/** @throws InputError for files of VMs, and for a VM that no real host could start */
+/** @throws InputError for files of VMs, a name that is taken, and a VM that no real host could start */
 async function newVms(toolstack: Toolstack, { vms }: VmOptions): Promise<VmSpec[]> {
   const [{ liveMap }, { hostOf }, { readVms }, { whyNotLoadable }] = await Promise.all([
     import('../live/live-map.js'),
@@ -128,9 +128,13 @@ async function newVms(toolstack: Toolstack, { vms }: VmOptions): Promise<VmSpec[
     import('../xenopsd/vm-create.js'),
   ]);
   const specs = readVms(vms!, hostOf(await liveMap(toolstack.doors, { memory: false })));
+  const known = new Set(toolstack.vms().map(({ spec }) => spec.name));
   for (const spec of specs) {
     const why = whyNotLoadable(spec);
     if (why !== null) throw new InputError(why.what, { path: spec.name }, why.mend);
+    // All are looked at before the first is kept.
+    if (known.has(spec.name))
+      throw new InputError(`there is a VM '${spec.name}' already`, { path: spec.name }, 'give each VM its own name');
   }
   return specs;
 }

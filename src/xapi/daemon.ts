@@ -6,6 +6,7 @@ import { effectivePolicy, profileOf } from '../xenopsd/profiles.js';
 import type { HostDoors, Outcome, PolicyName, ProfileName, Toolstack } from '../xenopsd/toolstack.js';
 import { Database } from './database.js';
 import { type CallEnd, Dispatcher } from './dispatch.js';
+import { followEndings } from './endings.js';
 import { xapiErrors } from './errors.js';
 import { EventSource } from './events.js';
 import { genericMethods } from './generic-methods.js';
@@ -102,6 +103,23 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const restored = await restoreVms(database, toolstack, life, { policy: policyOf(record), hostMask: hostMask(record) });
   for (const vm of restored.lost) log.error(vm, 'a VM that ran could not be brought back and is halted now');
   if (restored.running > 0) log.info({ running: restored.running }, 'VMs that ran are running again');
+  const stopFollowing =
+    doors.kind === 'xen'
+      ? await followEndings({
+          database,
+          toolstack,
+          life,
+          ended: (vm, outcome) => {
+            logOutcome(log, vm, outcome, 0);
+            memorySoon();
+          },
+          failed: (values, error) =>
+            log.error(
+              { ...values, error: error instanceof Error ? error.message : String(error) },
+              'the end of a guest could not be followed',
+            ),
+        })
+      : null;
   const sessions = new Sessions(options.users, options.sessions ?? SESSION_LIMITS);
   const events = new EventSource(database);
   const tasks = new Tasks(database);
@@ -126,6 +144,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     events,
     objects,
     close: async () => {
+      await stopFollowing?.();
       await dispatcher.idle();
       await life.queues.idle();
       database.flushNow();

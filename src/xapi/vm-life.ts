@@ -131,13 +131,19 @@ export class VmLife {
 
   async stop(vm: string, into: 'Halted' | 'Suspended'): Promise<void> {
     const record = this.#database.get('VM', vm);
-    if (record.domid !== -1) {
+    if (record.domid !== -1 && this.#hasDomain(String(record.uuid))) {
       const startedMs = performance.now();
       const outcome = await this.#toolstack.stop(String(record.uuid));
       this.#hooks.outcome(record, outcome, startedMs);
       this.#throwFailure(outcome, record);
     }
     this.gone(vm, into);
+  }
+
+  /** A guest of a real host may have gone down by itself just now, which the database does not say yet. */
+  #hasDomain(name: string): boolean {
+    const { doors } = this.#toolstack;
+    return doors.kind === 'embedded' || this.#toolstack.vms().some(({ spec, domid }) => spec.name === name && domid !== null);
   }
 
   /** What was changed while it ran is taken up: a new domain from the record as it is now. */
