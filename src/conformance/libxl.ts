@@ -8,21 +8,17 @@ import type { XenMachine } from '../xen/machine.js';
 import { EmbeddedDoor } from '../xenctrl/embedded-door.js';
 import { openXenctrl } from '../xenctrl/open-xenctrl.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
+import { startPages } from '../xenguest/guest-pages.js';
+import { populateGuest } from '../xenguest/populate-guest.js';
 import { differences, isObject } from './differences.js';
 import { type LibxlCreate, type LibxlDomain, type LibxlMachine, parseLibxlLine } from './libxl-case.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';
 
 const MIB = 2 ** 20;
 const KIB_A_MIB = 1024;
-const SUPERPAGE_ORDER = 9;
-const SUPERPAGE_PAGES = 2 ** SUPERPAGE_ORDER;
-/** Extents that libxenguest asks for in one call (xg_private.h, SUPERPAGE_BATCH_SIZE; xg_dom_x86.c, meminit_pv). */
-const SUPERPAGE_BATCH = 512;
-const SMALL_BATCH = 2 ** 20;
 const ENOMEM_RC = 3;
 /** What a PV domain takes of the node that Domain-0 runs on beyond its memory, as the recorded freeDelta show: 14 pages and 3 a vCPU. */
-const DOMAIN_PAGES = 14;
-const VCPU_PAGES = 3;
+export const XEN_PAGES = { domain: 14, vcpu: 3 } as const;
 /** Pages that stay free below 16 MiB on the recorded machines (dma_bits=24): taken only when nothing else is left. */
 const LOW_FREE_PAGES = 1280;
 const LOW_START_MFN = 1024;
@@ -43,7 +39,7 @@ interface Shape {
 
 export function createLibxlPlayer(): ConformancePlayer {
   const shapes = new Map<string, Shape>();
-  const playLine = (line: JsonObject): { readonly ours: JsonObject; readonly dirtyPages: readonly number[] } => {
+  const playLine = async (line: JsonObject): Promise<{ readonly ours: JsonObject; readonly dirtyPages: readonly number[] }> => {
     const parsed = parseLibxlLine(line);
     if (parsed.op === 'machine') {
       const dirtyPages = parsed.size.map(() => 0);
@@ -57,15 +53,15 @@ export function createLibxlPlayer(): ConformancePlayer {
     const { dirtyPages } = shape;
     if (parsed.op === 'create') {
       shape.dirtyPages = dirtyPages.map(() => 0);
-      return { ours: { ...withoutAnswers(line), ...create(shape, parsed) }, dirtyPages };
+      return { ours: { ...withoutAnswers(line), ...(await create(shape, parsed)) }, dirtyPages };
     }
     destroy(shape, parsed.name);
     return { ours: withoutAnswers(line), dirtyPages };
   };
   return {
-    play: (line) => playLine(line).ours,
-    check(line) {
-      const { ours, dirtyPages } = playLine(line);
+    play: async (line) => (await playLine(line)).ours,
+    async check(line) {
+      const { ours, dirtyPages } = await playLine(line);
       return line.op === 'create' ? createDifferences(line, ours, dirtyPages) : [];
     },
   };
@@ -100,7 +96,7 @@ function withoutAnswers(line: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(line).filter(([key]) => !ANSWERS.includes(key)));
 }
 
-function create(shape: Shape, line: LibxlCreate): JsonObject {
+async function create(shape: Shape, line: LibxlCreate): Promise<JsonObject> {
   const { machine } = shape;
   const { before, vcpus, memoryMiB } = line;
   const nodes = machine.size.length;
@@ -114,7 +110,7 @@ function create(shape: Shape, line: LibxlCreate): JsonObject {
   xc.domainMaxVcpus(domid, vcpus);
   const found = place(xc, domid, machine, line);
   xc.domainSetMaxmem(domid, (memoryMiB + 1) * KIB_A_MIB);
-  const built = populate(xc, domid, memoryMiB);
+  const built = await populate(xc, domid, memoryMiB);
   if (!built) xc.domainDestroy(domid);
   const after = xc.numaInfo().nodes.map((node) => node.freeBytes ?? 0);
   const best = found.at(-1);
@@ -177,28 +173,16 @@ function place(xc: Xenctrl, domid: number, { dist, topo }: LibxlMachine, { befor
   return found;
 }
 
-/** Claims the memory, takes it in 2 MiB and then 4 KiB extents, gives the rest of the claim back. @returns false for want of memory */
-function populate(xc: Xenctrl, domid: number, memoryMiB: number): boolean {
-  const pages = (memoryMiB * MIB) / PAGE_BYTES;
+/** As the product does it for profile xl: the memory claimed, then populated. @returns false for want of memory */
+async function populate(xc: Xenctrl, domid: number, memoryMiB: number): Promise<boolean> {
   try {
-    xc.domainClaimPages(domid, pages);
+    xc.domainClaimPages(domid, startPages('pv', memoryMiB));
+    await populateGuest(xc, { domid, kind: 'pv', memMaxMib: memoryMiB, memStartMib: memoryMiB, exactNode: null }, async () => {});
+    return true;
   } catch (error) {
-    if (error instanceof XenError && error.errno === 'ENOMEM') return false;
+    if (error instanceof XenError && (error.errno === 'ENOMEM' || error.errno === 'EBUSY')) return false;
     throw error;
   }
-  let pfn = 0;
-  for (let left = Math.floor(pages / SUPERPAGE_PAGES); left > 0; ) {
-    const extents = Math.min(left, SUPERPAGE_BATCH);
-    left -= extents;
-    pfn += SUPERPAGE_PAGES * xc.domainPopulatePhysmap(domid, { extents, order: SUPERPAGE_ORDER, firstPfn: pfn }).done;
-  }
-  while (pfn < pages) {
-    const extents = Math.min(pages - pfn, SMALL_BATCH);
-    if (xc.domainPopulatePhysmap(domid, { extents, order: 0, firstPfn: pfn }).done < extents) return false;
-    pfn += extents;
-  }
-  xc.domainClaimPages(domid, 0);
-  return true;
 }
 
 function readDomain(xc: Xenctrl, id: number): LibxlDomain {
@@ -228,7 +212,7 @@ function machineOf({ size, topo, dist, xen }: LibxlMachine, { before, vcpus }: L
   const nodes = size.map((sizeBytes, node) => {
     const startMfn = mfn;
     mfn += Math.floor(sizeBytes / PAGE_BYTES);
-    const taken = node === runsOn ? DOMAIN_PAGES + VCPU_PAGES * vcpus : 0;
+    const taken = node === runsOn ? XEN_PAGES.domain + XEN_PAGES.vcpu * vcpus : 0;
     const freePages = Math.max(0, Math.floor(before.free[node]! / PAGE_BYTES) - taken);
     if (freePages > mfn - startMfn) throw new InputError(`node ${node} has more free than it has`, { path: 'before.free' });
     const low = startMfn === 0 ? Math.min(LOW_FREE_PAGES, freePages) : 0;

@@ -58,3 +58,8 @@ export function specialRanges(kind: ContainerKind): PfnRange[] {
   const ioreq = { start: special.start - IOREQ_SERVER_PAGES, end: special.start };
   return kind === 'hvm' ? [special, ioreq] : [special, { start: ACPI_PFN, end: ACPI_PFN + 1 }];
 }
+
+/** Pages of its memory that a guest begins with: what the library claims, and what populate on demand aims at. */
+export function startPages(kind: ContainerKind, memStartMib: number): number {
+  return memStartMib * PAGES_A_MIB - (kind === 'hvm' ? VGA_HOLE.end - VGA_HOLE.start : 0);
+}

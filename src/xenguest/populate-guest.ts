@@ -1,5 +1,5 @@
-// All of a guest's memory, as libxenguest asks for it: claim, memory, special pages (xg_dom_x86.c, 4.17). The embedded builder of xenopsd
-// and xl's go this way. Box of the chart: stub_xc_hvm_build, after configure_vcpus.
+// All of a guest's memory, as libxenguest asks for it: memory, then special pages (xg_dom_x86.c, 4.17). What its toolstack claimed is
+// cancelled. Box of the chart: stub_xc_hvm_build, after configure_vcpus.
 import { XenError } from '../errors.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import { Extents } from './extents.js';
@@ -11,7 +11,7 @@ import {
   PAGES_A_MIB,
   type PfnRange,
   specialRanges,
-  VGA_HOLE,
+  startPages,
 } from './guest-pages.js';
 import { populateHvmRange, populatePvRange, type Turn } from './populate-ranges.js';
 
@@ -23,8 +23,6 @@ export interface GuestMemoryRequest {
   readonly memStartMib: number;
   /** No other node will do, for the guest's memory but not for its special pages. */
   readonly exactNode: number | null;
-  /** Whether the library claims the memory first (xl does; xenopsd's builder does not). */
-  readonly claim: boolean;
 }
 
 export interface PopulatedGuest {
@@ -39,7 +37,7 @@ export interface PopulatedGuest {
 
 /**
  * @throws XenError whose `call` is the step of the library that failed: xc_dom_boot_mem_init (EBUSY when memory runs out, ENOMEM when the
- * claim or the cache of populate on demand cannot be had) or xc_dom_build_image (special pages). What is populated stays, for the
+ * cache of populate on demand cannot be had) or xc_dom_build_image (special pages). What is populated stays, for the
  * toolstack to destroy with the domain.
  */
 export async function populateGuest(xc: Xenctrl, request: GuestMemoryRequest, turn: Turn): Promise<PopulatedGuest> {
@@ -51,7 +49,7 @@ export async function populateGuest(xc: Xenctrl, request: GuestMemoryRequest, tu
   } catch (error) {
     throw libraryError(error, 'xc_dom_boot_mem_init');
   } finally {
-    // The library cancels what is left of a claim, its own or its toolstack's.
+    // The library cancels what is left of a claim, which is its toolstack's here.
     xc.domainClaimPages(domid, 0);
   }
   const special = new Extents(xc, domid, { exactNode: null, onDemand: false });
@@ -68,10 +66,7 @@ export async function populateGuest(xc: Xenctrl, request: GuestMemoryRequest, tu
 
 async function bootMemInit(xc: Xenctrl, request: GuestMemoryRequest, extents: Extents, onDemand: boolean, turn: Turn): Promise<void> {
   const { domid, kind } = request;
-  const vgaPages = kind === 'hvm' ? VGA_HOLE.end - VGA_HOLE.start : 0;
-  const takenPages = request.memStartMib * PAGES_A_MIB - vgaPages;
-  if (request.claim) xc.domainClaimPages(domid, takenPages);
-  if (onDemand) xc.domainSetPodTarget(domid, takenPages);
+  if (onDemand) xc.domainSetPodTarget(domid, startPages(kind, request.memStartMib));
   const ranges = memoryRanges(kind, (kind === 'pv' ? request.memStartMib : request.memMaxMib) * PAGES_A_MIB);
   for (const range of ranges) await populateRange(extents, kind, range, turn);
 }

@@ -4,11 +4,12 @@ import { formatList } from '../cpuset/bitset.js';
 import type { PlacementRequest, Plan } from '../planner/policy.js';
 import { vcpusOnNodes, type XlCountedDomain, xlNeededBytes, xlPlacement } from '../planner/xl-placement.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
+import { startPages } from '../xenguest/guest-pages.js';
 import { MIB_BYTES } from './memory-model.js';
 import { nodeMemory, plannerHost } from './numa-hierarchy.js';
 import { effectivePolicy } from './profiles.js';
 import { calling, type Run } from './run.js';
-import { buildDomain, waitForFreeMemory } from './vm-build.js';
+import { buildDomain } from './vm-build.js';
 import type { Created } from './vm-create.js';
 
 /** libxl_internal.h, LIBXL_MAXMEM_CONSTANT. */
@@ -18,8 +19,6 @@ const MAXMEM_EXTRA_KIB = 1024;
 export async function buildVmWithXl(run: Run, created: Created): Promise<void> {
   const { vm, xc, memory } = run;
   const { domid } = created;
-  await waitForFreeMemory(run);
-  await run.step('memory found');
   await calling(`xc_domain_max_vcpus ${vm.vcpusMax}`, () => xc.domainMaxVcpus(domid, vm.vcpusMax));
   await run.step('vCPUs created');
   await run.step('before placement');
@@ -32,7 +31,17 @@ export async function buildVmWithXl(run: Run, created: Created): Promise<void> {
     run.record.note('paging pool', { domid, bytes });
   }
   schedule(run, domid);
+  await claimMemory(run, domid);
   await buildDomain(run, domid, undefined);
+}
+
+/**
+ * All of the guest's memory before any is taken (xl.conf's claim_mode, on by default; libxenguest's xg_dom_x86.c, meminit_pv and
+ * meminit_hvm), so that a guest for which there is too little fails at once, also beside others. Nothing looks at the free memory before:
+ * xl balloons Domain-0 only where dom0_mem= does not fix its size (autoballoon). The builder cancels what is left of the claim.
+ */
+async function claimMemory({ vm, xc, memory }: Run, domid: number): Promise<void> {
+  await calling('xc_dom_boot_mem_init', () => xc.domainClaimPages(domid, startPages(vm.kind, memory.buildStartMib)));
 }
 
 async function placementStep(run: Run, { domid, affinity }: Created): Promise<void> {
