@@ -93,6 +93,16 @@ describe('VMs that cannot be read', () => {
       /vms\.yaml:3: .*'a' is there twice/,
     ],
     ['a target above the memory', 'vms:\n  - { name: a, vcpus: 1, memory: 1GiB, target: 2GiB }\n', /vms\.yaml:2: vms\[0\]\.target/],
+    [
+      'a name that clears the screen',
+      'vms:\n  - { name: "a\\e[2J", vcpus: 1, memory: 1GiB }\n',
+      /vms\.yaml:2: .*without control characters/,
+    ],
+    [
+      'a name that turns text round',
+      'vms:\n  - { name: "a\\u202eb", vcpus: 1, memory: 1GiB }\n',
+      /vms\.yaml:2: .*without control characters/,
+    ],
     ['a key twice', 'vms:\n  - name: a\n    name: b\n', /vms\.yaml:3: 'name' is there twice/],
     ['nested too deep', `vms: ${'['.repeat(5000)}`, /vms\.yaml:1: nested more than/],
   ])('%s', (_, text, wanted) => {

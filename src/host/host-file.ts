@@ -5,7 +5,7 @@ import { assembleHost, type DraftCpu, type DraftNode, numberCores, type Thread }
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { type Host, LIMITS, UNREACHABLE } from './model.js';
 import { readStructured, type Structured } from './structured.js';
-import { type InputText, parseRanges, parseSizeBytes, SIZE_FORM } from './text.js';
+import { hasControls, type InputText, parseRanges, parseSizeBytes, SIZE_FORM } from './text.js';
 
 export const sizeSchema = z
   .union([z.string(), z.int().nonnegative()], { error: `expected ${SIZE_FORM}` })
@@ -81,6 +81,8 @@ export function readHostFile(input: InputText): Host {
   const nodes = value.nodes.map((node, index) => draftNode(node, index, file));
   const twice = nodes.findIndex((node, index) => nodes.findIndex((other) => other.id === node.id) !== index);
   if (twice >= 0) throw file.fault(['nodes', twice], `node ${nodes[twice]!.id} is there twice`, 'give each node its own number');
+  if (hasControls(value.name ?? ''))
+    throw file.fault(['name'], 'expected a name without control characters', 'write it in letters, digits and signs');
   checkMatrix(file, nodes);
   return assembleHost({
     name: value.name ?? input.file,

@@ -6,7 +6,7 @@ import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode, LOCAL
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { type HwlocObject, type HwlocTopology, parseHwlocXml } from './hwloc-xml.js';
 import { type Host, LIMITS } from './model.js';
-import { type InputText, parseCount } from './text.js';
+import { hasControls, type InputText, parseCount } from './text.js';
 
 interface Found {
   readonly nodes: HwlocObject[];
@@ -167,7 +167,7 @@ function machineName(root: HwlocObject): string | undefined {
   const hostName = root.infos.get('HostName') ?? '';
   const product = [root.infos.get('DMISysVendor') ?? '', root.infos.get('DMIProductName') ?? ''].filter((part) => part !== '').join(' ');
   const name = (hostName === '' ? product : hostName).trim();
-  return name === '' ? undefined : name;
+  return name === '' || hasControls(name) ? undefined : name;
 }
 
 function readDistances(topology: HwlocTopology, nodes: readonly XmlNode[], file: string, notes: string[]): DraftDistances | undefined {

@@ -174,6 +174,7 @@ describe('impossible machines', () => {
     ['nodes:\n  - {memory: 1GiB, cpus: 0}\ndistances:\n  - [10, 20]', 'expected 1 distances, got 2', 4],
     ['nodes:\n  - {memory: 1GiB, cpus: 0}\ndistances:\n  - [11]', 'expected 10', 4],
     ['nodes:\n  - {memory: 1GiB, cpus: 0}\ncpus:\n  - {id: 9, core: 0, socket: 0}', 'CPU 9 is on no node', 4],
+    ['name: "a\\e[2Jb"\nnodes:\n  - {memory: 1GiB, cpus: 0}', 'expected a name without control characters', 1],
     ['nodes: &a\n  - {memory: 1GiB, cpus: 0}\n  - *a', '*a stands within what it names', 3],
     ['nodes:\n  - {memory: 1GiB, cpus: 0}\nnodes:\n  - {memory: 1GiB, cpus: 0}', "'nodes' is there twice", 3],
     ['nodes:\n  - {memory: 1GiB, cpu: 0}', "'cpu'", 2],

@@ -108,3 +108,8 @@ export function parseRanges(text: string, limit: number): number[] | undefined {
   }
   return [...found].sort((a, b) => a - b);
 }
+
+/** Whether a name holds what would move a terminal's cursor, colour it or turn its text round: control characters, line ends, bidirectional marks. */
+export function hasControls(name: string): boolean {
+  return /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/u.test(name);
+}

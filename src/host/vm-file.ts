@@ -4,7 +4,7 @@ import type { InputError } from '../errors.js';
 import { sizeSchema } from './host-file.js';
 import { LIMITS } from './model.js';
 import { readStructured } from './structured.js';
-import { type InputText, parseSizeBytes } from './text.js';
+import { hasControls, type InputText, parseSizeBytes } from './text.js';
 import type { VmBoot, VmSpec } from './vm.js';
 
 const vcpuCount = z.int().min(1).max(LIMITS.vcpusPerVm);
@@ -84,6 +84,7 @@ export function expandVms(entries: readonly VmEntry[], faultAt: EntryFault): VmS
 
 function toSpec(entry: VmEntry, fault: (field: string, message: string, mend: string) => InputError): VmSpec {
   const { max, atStartup } = typeof entry.vcpus === 'number' ? { max: entry.vcpus, atStartup: entry.vcpus } : entry.vcpus;
+  if (hasControls(entry.name)) throw fault('name', 'expected a name without control characters', 'write it in letters, digits and signs');
   if (atStartup > max) throw fault('vcpus', `expected at most ${max} vCPUs at startup, got ${atStartup}`, 'raise max or lower atStartup');
   const memoryStaticMaxBytes = parseSizeBytes(entry.memory)!;
   const memoryTargetBytes = parseSizeBytes(entry.target ?? entry.memory)!;

@@ -3,7 +3,7 @@
 import { formatList } from '../cpuset/bitset.js';
 import { InputError } from '../errors.js';
 import { type Host, LIMITS } from './model.js';
-import { type InputText, parseCount } from './text.js';
+import { hasControls, type InputText, parseCount } from './text.js';
 import type { VmBoot, VmKind, VmSpec } from './vm.js';
 import { parseXlConfig, type XlSetting, type XlValue } from './xl-syntax.js';
 
@@ -26,6 +26,7 @@ export function readXlConfig(input: InputText, host: Host): VmSpec {
   const config = new Config(input, parseXlConfig(input));
   const name = config.text('name');
   if (name === undefined || name === '') throw config.fault('name', 'expected a name, got none', 'add a line such as name = "web"');
+  if (hasControls(name)) throw config.fault('name', 'expected a name without control characters', 'write it in letters, digits and signs');
   const vcpus = config.count('vcpus', LIMITS.vcpusPerVm);
   const vcpusMax = config.count('maxvcpus', LIMITS.vcpusPerVm) ?? vcpus ?? 1;
   const vcpusAtStartup = vcpus ?? vcpusMax;

@@ -4,7 +4,7 @@ import { InputError } from '../errors.js';
 import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode } from './assemble.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { type Host, UNREACHABLE } from './model.js';
-import { guardSize, type InputText, type Line, linesOf, parseCount } from './text.js';
+import { guardSize, hasControls, type InputText, type Line, linesOf, parseCount } from './text.js';
 
 const MIB = 1024 * 1024;
 /** Xen's XEN_INVALID_CORE_ID and its kin, as tools print it unsigned. */
@@ -77,7 +77,7 @@ export function readXlInfo(info: InputText, second?: InputText): Host {
   const xenVersion = /^(\d+\.\d+)/.exec(tables.fields.get('xen_version') ?? '')?.[1];
   const hostname = tables.fields.get('host');
   return assembleHost({
-    name: hostname === undefined || hostname === '(none)' || hostname === '' ? info.file : hostname,
+    name: hostname === undefined || hostname === '(none)' || hostname === '' || hasControls(hostname) ? info.file : hostname,
     source: second === undefined ? `${info.file} (xl info -n)` : `${info.file} (xl info -n) with ${second.file}`,
     file: info.file,
     nodes: tables.nodes,
