@@ -147,6 +147,7 @@ describe('a scenario that cannot be played', () => {
 
 describe('bad usage', () => {
   it.each<[string[], RegExp]>([
+    [['help', 'plam'], /there is no command 'plam'; xennuma help lists them/],
     [['plam'], /unknown command 'plam'.*plan/i],
     [['plan', '--hots', 'x'], /unknown option '--hots'.*--host/],
     [['plan', '--host', HOST, '--vms', VMS, '--policy', 'best'], /--policy.*best_effort/],

@@ -1,5 +1,6 @@
 // The program as commander sees it: all names and summaries, and the options of the one command that runs. Box of the chart: none.
 import { Command } from 'commander';
+import { InputError } from '../errors.js';
 import { COMMANDS } from './commands.js';
 import { EXIT } from './exit-codes.js';
 import { columns } from './terminal.js';
@@ -9,6 +10,15 @@ import { VERSION } from './version.js';
 export async function runProgram(words: readonly string[]): Promise<number> {
   const first = words.find((word) => !word.startsWith('-'));
   const wanted = first === 'help' ? words[words.indexOf('help') + 1] : first;
+  if (
+    first === 'help' &&
+    wanted !== undefined &&
+    wanted !== 'help' &&
+    !wanted.startsWith('-') &&
+    !COMMANDS.some(({ name }) => name === wanted)
+  ) {
+    throw new InputError(`there is no command '${wanted}'`, {}, 'xennuma help lists them');
+  }
   let code: number = EXIT.ok;
   const program = await makeProgram(wanted === undefined ? [] : [wanted], (answer) => {
     code = answer;
