@@ -138,28 +138,37 @@ export class Store {
   /** Removes what a domain owned and its entries in permissions, as its release does; what nobody owns goes as well. */
   forget(domid: number, removed: (path: Parts) => void, changed: (path: Parts, node: Node) => void): void {
     this.rebuilds++;
-    const visit = (parts: Parts): void => {
-      const node = find(this.root, parts)!;
-      for (const name of namesOf(node)) {
-        const at = [...parts, name];
-        const child = node.children!.get(name)!;
+    // All nodes are looked at, and few are changed: the paths of those alone are made.
+    const path: string[] = [];
+    const steps: { readonly at: Parts; readonly run: () => void }[] = [];
+    const visit = (node: Node): void => {
+      for (const [name, child] of node.children ?? []) {
         const owner = child.permissions[0]!.domid;
+        path.push(name);
         if (owner === domid || owner === NOBODY) {
-          this.uncount(child);
-          this.tree.remove(at);
-          removed(at);
+          const at = [...path];
+          const run = () => {
+            this.uncount(child);
+            this.tree.remove(at);
+            removed(at);
+          };
+          steps.push({ at, run });
         } else {
-          visit(at);
+          visit(child);
         }
+        path.pop();
       }
-      const now = find(this.root, parts)!;
-      const kept = now.permissions.filter((entry, at) => at === 0 || entry.domid !== domid);
-      if (kept.length !== now.permissions.length) {
-        this.tree.change(parts).permissions = kept;
-        changed(parts, find(this.root, parts)!);
-      }
+      const { permissions } = node;
+      if (!permissions.some((entry, at) => at > 0 && entry.domid === domid)) return;
+      const at = [...path];
+      const run = () => {
+        this.tree.change(at).permissions = permissions.filter((entry, index) => index === 0 || entry.domid !== domid);
+        changed(at, find(this.root, at)!);
+      };
+      steps.push({ at, run });
     };
-    visit([]);
+    visit(this.root);
+    for (const { run } of steps.sort((one, other) => childrenFirst(one.at, other.at))) run();
     const [first, ...others] = this.root.permissions;
     if (first!.domid !== domid) return;
     // The root cannot go: oxenstored leaves it to nobody.
@@ -187,4 +196,13 @@ export class Store {
   private checkEntries(owner: number, quota: StoreQuota): void {
     if (owner > 0 && this.owned(owner) >= quota.nodes) fail('EQUOTA');
   }
+}
+
+/** The order of a walk that takes children by name, and a node after all that is below it. */
+function childrenFirst(one: Parts, other: Parts): number {
+  const depth = Math.min(one.length, other.length);
+  for (let level = 0; level < depth; level++) {
+    if (one[level] !== other[level]) return one[level]! < other[level]! ? -1 : 1;
+  }
+  return other.length - one.length;
 }
