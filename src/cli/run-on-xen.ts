@@ -1,19 +1,13 @@
 // `xennuma run SCENARIO --on xen`: the scenario's VMs and events for real, on the host that runs here; what it started is taken away again.
 // Box of the chart: all.
 import { InputError } from '../errors.js';
-import { hostOf } from '../live/live-copy.js';
-import { knownDomains, liveMap } from '../live/live-map.js';
 import { readScenario, type Scenario } from '../scenario/read-scenario.js';
 import { EVENT_KINDS, type EventKind } from '../scenario/schema.js';
-import { FileMetadata } from '../xenopsd/file-metadata.js';
-import { createToolstack } from '../xenopsd/host-toolstack.js';
 import type { Toolstack } from '../xenopsd/toolstack.js';
-import { whyNotLoadable } from '../xenopsd/vm-create.js';
-import type { XenHost } from '../xenopsd/xen-host.js';
-import { withXen } from './on-xen.js';
 import { readInput } from './read-input.js';
 import type { Played, RunOptions } from './run.js';
 import { settingsOfScenario, vmsOfScenario } from './scenario-input.js';
+import { mustBeLoadable, mustBeNew, runningHost, withToolstack } from './toolstack-on-xen.js';
 import { userWarnings } from './warnings.js';
 
 /** What these change stays when the scenario is over. */
@@ -30,34 +24,19 @@ export async function runOnXen(file: string, options: RunOptions, play: Play): P
   refuseOfEmbedded(options);
   const scenario = readScenario(readInput(file));
   if (options.changeHost !== true) refuseHostEvents(scenario);
-  return withXen(async (host) => {
-    const metadata = await FileMetadata.open(options.state);
+  return withToolstack(options.state, settingsOfScenario(scenario, options), {}, async (toolstack) => {
+    const before = new Set(toolstack.vms().map(({ spec }) => spec.name));
+    const vms = vmsOfScenario(file, scenario, await runningHost(toolstack));
+    mustBeNew(toolstack, [...vms.map(({ name }) => name), ...createdLater(scenario)], options.state);
+    mustBeLoadable(vms);
     try {
-      const toolstack = await toolstackOn(host, metadata, scenario, options);
-      const before = new Set(toolstack.vms().map(({ spec }) => spec.name));
-      const vms = vmsOfScenario(file, scenario, hostOf(await liveMap(host, { memory: false })));
-      refuseKnown(before, [...vms.map(({ name }) => name), ...createdLater(scenario)], options.state);
-      for (const vm of vms) {
-        const why = whyNotLoadable(vm);
-        if (why !== null) throw new InputError(why.what, { file, path: vm.name }, why.mend);
-      }
-      try {
-        for (const vm of vms) toolstack.add(vm);
-        return await play({ scenario, workload: { toolstack, warnings: userWarnings(toolstack) } }, options);
-      } finally {
-        if (options.keep !== true) await takeAway(toolstack, before);
-        await toolstack.settled();
-      }
+      for (const vm of vms) toolstack.add(vm);
+      return await play({ scenario, workload: { toolstack, warnings: userWarnings(toolstack) } }, options);
     } finally {
-      await metadata.close();
+      if (options.keep !== true) await takeAway(toolstack, before);
+      await toolstack.settled();
     }
   });
-}
-
-async function toolstackOn(host: XenHost, metadata: FileMetadata, scenario: Scenario, options: RunOptions): Promise<Toolstack> {
-  const domids = host.xc.domainList().map(({ domid }) => domid);
-  const others = await knownDomains(host.xs, domids);
-  return createToolstack({ ...host, others }, { ...settingsOfScenario(scenario, options), metadata });
 }
 
 /** All that the scenario made: stopped and forgotten, also after a failure. */
@@ -94,10 +73,4 @@ function refuseHostEvents(scenario: Scenario): void {
 
 function createdLater(scenario: Scenario): string[] {
   return scenario.events.flatMap(({ create }) => (create === undefined ? [] : [create.name]));
-}
-
-function refuseKnown(before: ReadonlySet<string>, names: readonly string[], state: string): void {
-  const known = names.find((name) => before.has(name));
-  if (known === undefined) return;
-  throw new InputError(`there is a VM '${known}' in ${state} already`, { path: known }, 'name it otherwise, or give another --state');
 }

@@ -1,7 +1,7 @@
 // What the commands on running domains share. Box of the chart: none.
 import { InputError } from '../errors.js';
-import { harmless } from '../flow/text-tools.js';
 import type { HostMap } from '../host/host-map.js';
+import { harmless } from '../host/text.js';
 import { listNames } from './warnings.js';
 
 /** Where xennuma keeps its own VMs of a real host. */

@@ -3,7 +3,7 @@
 import { Argument, type Command } from 'commander';
 import { InputError } from '../errors.js';
 import type { VmSpec } from '../host/vm.js';
-import type { HostDoors, Outcome, Toolstack } from '../xenopsd/toolstack.js';
+import type { Outcome, Toolstack } from '../xenopsd/toolstack.js';
 import type { VmsAnswer } from './answers.js';
 import { EXIT } from './exit-codes.js';
 import { STATE_FOLDER } from './running.js';
@@ -54,34 +54,12 @@ Exit codes: 0 done, 1 the host would not, 2 bad input, 3 no Xen here.
 
 async function vm(action: Action, names: readonly string[], options: VmOptions): Promise<number> {
   check(action, names, options);
-  const [{ withXen }, { knownDomains }, { FileMetadata }, { createToolstack }] = await Promise.all([
-    import('./on-xen.js'),
-    import('../live/live-map.js'),
-    import('../xenopsd/file-metadata.js'),
-    import('../xenopsd/host-toolstack.js'),
-  ]);
-  const work = async (host: HostDoors): Promise<number> => {
-    const metadata = await FileMetadata.open(options.state);
-    try {
-      const { profile, policy, hostMask } = options;
-      const domids = host.xc.domainList().map(({ domid }) => domid);
-      const others = await knownDomains(host.xs, domids);
-      const toolstack = await createToolstack(
-        { ...host, others },
-        {
-          profile,
-          policy,
-          seed: 1,
-          metadata,
-          ...(hostMask === undefined ? {} : { hostMask }),
-        },
-      );
-      return await perform(toolstack, action, names, options);
-    } finally {
-      await metadata.close();
-    }
-  };
-  return withXen(work, options.keepOnNode === true ? { keepOnNode: true } : {});
+  const { withToolstack } = await import('./toolstack-on-xen.js');
+  const { profile, policy, hostMask, keepOnNode } = options;
+  const settings = { profile, policy, seed: 1, ...(hostMask === undefined ? {} : { hostMask }) };
+  return withToolstack(options.state, settings, keepOnNode === true ? { keepOnNode } : {}, (toolstack) =>
+    perform(toolstack, action, names, options),
+  );
 }
 
 function check(action: Action, names: readonly string[], { vms, flow }: VmOptions): void {
@@ -119,23 +97,19 @@ async function perform(toolstack: Toolstack, action: Action, names: readonly str
   return outcomes.some(({ failure }) => failure !== null) ? EXIT.no : EXIT.ok;
 }
 
-/** @throws InputError for files of VMs, a name that is taken, and a VM that no real host could start */
-async function newVms(toolstack: Toolstack, { vms }: VmOptions): Promise<VmSpec[]> {
-  const [{ liveMap }, { hostOf }, { readVms }, { whyNotLoadable }] = await Promise.all([
-    import('../live/live-map.js'),
-    import('../live/live-copy.js'),
+/**
+ * All are looked at before the first is kept.
+ * @throws InputError for files of VMs, a name that is taken, and a VM that no real host could start
+ */
+async function newVms(toolstack: Toolstack, { vms, state }: VmOptions): Promise<VmSpec[]> {
+  const [{ mustBeLoadable, mustBeNew, runningHost }, { readVms }] = await Promise.all([
+    import('./toolstack-on-xen.js'),
     import('./open-host.js'),
-    import('../xenopsd/vm-create.js'),
   ]);
-  const specs = readVms(vms!, hostOf(await liveMap(toolstack.doors, { memory: false })));
-  const known = new Set(toolstack.vms().map(({ spec }) => spec.name));
-  for (const spec of specs) {
-    const why = whyNotLoadable(spec);
-    if (why !== null) throw new InputError(why.what, { path: spec.name }, why.mend);
-    // All are looked at before the first is kept.
-    if (known.has(spec.name))
-      throw new InputError(`there is a VM '${spec.name}' already`, { path: spec.name }, 'give each VM its own name');
-  }
+  const specs = readVms(vms!, await runningHost(toolstack));
+  const names = specs.map(({ name }) => name);
+  mustBeNew(toolstack, names, state);
+  mustBeLoadable(specs);
   return specs;
 }
 

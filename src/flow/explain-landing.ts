@@ -2,12 +2,26 @@
 import { nodeList, number, numbers, pagesText, records, text, vcpuList } from './explain-words.js';
 import type { FlowValues } from './path.js';
 
+export interface Landed {
+  /** Nodes that hold some of its memory, and how many pages. */
+  readonly held: readonly { readonly node: number; readonly count: number }[];
+  readonly totalPages: number;
+  readonly vcpuNodes: readonly number[];
+  /** Pages on those. */
+  readonly localPages: number;
+}
+
+export function landedOf(values: FlowValues): Landed {
+  const held = numbers(values, 'pages').flatMap((count, node) => (count > 0 ? [{ node, count }] : []));
+  const vcpuNodes = [...new Set(records(values, 'vcpus').flatMap((vcpu) => numbers(vcpu, 'nodes')))];
+  const sum = (some: typeof held) => some.reduce((pages, { count }) => pages + count, 0);
+  return { held, totalPages: sum(held), vcpuNodes, localPages: sum(held.filter(({ node }) => vcpuNodes.includes(node))) };
+}
+
 /** @param now it is so at this moment; else it was so when a domain had been built */
 export function explainLanding(values: FlowValues, now = false): string[] {
-  const pages = numbers(values, 'pages');
-  const total = pages.reduce((sum, count) => sum + count, 0);
+  const { held, totalPages: total, vcpuNodes, localPages: local } = landedOf(values);
   if (total === 0) return [];
-  const held = pages.flatMap((count, node) => (count > 0 ? [{ node, count }] : []));
   const where = held.map(({ node, count }) => `node ${node}: ${pagesText(count)} (${share(count, total)})`);
   const groups = new Map<string, number[]>();
   for (const vcpu of records(values, 'vcpus')) {
@@ -15,14 +29,12 @@ export function explainLanding(values: FlowValues, now = false): string[] {
     groups.set(key, [...(groups.get(key) ?? []), number(vcpu, 'vcpu') ?? 0]);
   }
   const sentences = [`${now ? 'Its memory lies' : 'Memory came to lie'} on ${where.join(', ')}.`];
-  const vcpuNodes = new Set(records(values, 'vcpus').flatMap((vcpu) => numbers(vcpu, 'nodes')));
   for (const [what, vcpus] of groups) sentences.push(`${vcpuList(vcpus)} run there: ${what}.`.replace(' run there:', ':'));
-  const local = held.filter(({ node }) => vcpuNodes.has(node)).reduce((sum, { count }) => sum + count, 0);
   const verdict =
     local === total
       ? 'All of its memory is on the nodes of its vCPUs'
       : `${share(local, total)} of its memory is on the nodes of its vCPUs`;
-  sentences.push(`${verdict} (${nodeList([...vcpuNodes])}).`);
+  sentences.push(`${verdict} (${nodeList(vcpuNodes)}).`);
   return sentences;
 }
 

@@ -1,6 +1,6 @@
 // A start in one sentence: why the VM is where it is, and where that is. Part of explain.
 import type { EdgeId } from './chart.js';
-import { share } from './explain-landing.js';
+import { landedOf, share } from './explain-landing.js';
 import { nodeList, numbers, records, text } from './explain-words.js';
 import type { FlowValues } from './path.js';
 import type { FlowRecord } from './record.js';
@@ -40,14 +40,10 @@ function chosenNodes(record: FlowRecord): number[] {
 }
 
 function where(landed: FlowValues): string {
-  const pages = numbers(landed, 'pages');
-  const total = pages.reduce((sum, count) => sum + count, 0);
-  if (total === 0) return 'it holds no memory';
-  const holding = pages.flatMap((count, node) => (count > 0 ? [node] : []));
-  const vcpuNodes = new Set(records(landed, 'vcpus').flatMap((vcpu) => numbers(vcpu, 'nodes')));
-  const local = holding.filter((node) => vcpuNodes.has(node)).reduce((sum, node) => sum + pages[node]!, 0);
-  const near = local === total ? 'all of it where its vCPUs run' : `${share(local, total)} of it where its vCPUs run`;
-  return `its memory is on ${nodeList(holding)}, ${near}`;
+  const { held, totalPages, localPages } = landedOf(landed);
+  if (totalPages === 0) return 'it holds no memory';
+  const near = localPages === totalPages ? 'all' : share(localPages, totalPages);
+  return `its memory is on ${nodeList(held.map(({ node }) => node))}, ${near} of it where its vCPUs run`;
 }
 
 function lastNote(record: FlowRecord, topic: string): FlowValues | undefined {

@@ -1,9 +1,10 @@
 // The chart as Mermaid source, with the chart's own ids and our own labels; given a record, what was taken is highlighted.
 // Box of the chart: all of them.
+
+import { harmless } from '../host/text.js';
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from './chart.js';
 import { edgeText, tally } from './path.js';
 import type { FlowRecord } from './record.js';
-import { harmless } from './text-tools.js';
 
 /** Mermaid flowchart; `record` null = the chart alone. */
 export function renderFlowMermaid(record: FlowRecord | null): string {

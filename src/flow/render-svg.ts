@@ -1,11 +1,13 @@
 // The chart as an SVG: boxes, decisions as hexagons, source links, and, given a record, the path taken with its values and how often.
 // Box of the chart: all of them. No script, no external reference but the links; light and dark by the reader's own setting.
+
+import { harmless } from '../host/text.js';
 import { EDGES, NODES, type NodeId, SUBGRAPHS } from './chart.js';
 import { DECISION_SLANT, EDGE_ROUTES, edgeLabelSize, NODE_PLACES, PANEL, PICTURE, type Route, SUBGRAPH_BOXES } from './layout.js';
 import { edgeText, foldRepeats, formatValues, type Tally, tally } from './path.js';
 import type { FlowEntry, FlowRecord } from './record.js';
 import { surpriseOf } from './surprises.js';
-import { escapeXml, fitColumns, harmless, wrapColumns } from './text-tools.js';
+import { escapeXml, fitColumns, wrapColumns } from './text-tools.js';
 
 /** SVG of the chart; `record` null = the chart alone. */
 export function renderFlowSvg(record: FlowRecord | null): string {

@@ -1,10 +1,12 @@
 // The path of a run as indented text: the steps in order under the boxes that they stand in, each with its values and the answer it gave;
 // what N vCPUs repeat is told once. Without a record, the whole chart as text. Box of the chart: all of them.
+
+import { harmless } from '../host/text.js';
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from './chart.js';
 import { type FlowValues, foldRepeats, formatValues } from './path.js';
 import type { FlowEntry, FlowRecord, FlowValue } from './record.js';
 import { surpriseOf } from './surprises.js';
-import { harmless, wrapColumns } from './text-tools.js';
+import { wrapColumns } from './text-tools.js';
 
 export interface FlowTextOptions {
   /** ANSI colours; nothing depends on them. */

@@ -1,12 +1,5 @@
 // Text for terminals and for SVG: hostile characters made harmless, widths, wrapping. Box of the chart: none; every rendering uses it.
-
-/**
- * A name as it may be shown: control characters, line ends, bidirectional marks and lone surrogates become '?', so that a VM's name can
- * neither move a terminal's cursor nor break XML.
- */
-export function harmless(text: string): string {
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}\uFFFE\uFFFF]/gu, '?');
-}
+import { harmless } from '../host/text.js';
 
 /** For element content and attribute values alike. */
 export function escapeXml(text: string): string {

@@ -109,7 +109,15 @@ export function parseRanges(text: string, limit: number): number[] | undefined {
   return [...found].sort((a, b) => a - b);
 }
 
-/** Whether a name holds what would move a terminal's cursor, colour it or turn its text round: control characters, line ends, bidirectional marks. */
+/**
+ * A name as it may be shown: control characters, line ends, bidirectional marks and lone surrogates become '?', so that a VM's name can
+ * neither move a terminal's cursor nor break XML.
+ */
+export function harmless(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}\uFFFE\uFFFF]/gu, '?');
+}
+
+/** Whether a name holds what `harmless` would not show: readers refuse it, or do not take it over. */
 export function hasControls(name: string): boolean {
-  return /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}]/u.test(name);
+  return harmless(name) !== name;
 }

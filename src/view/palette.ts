@@ -1,6 +1,7 @@
 // Signs, colours and packing of the picture for terminals. Colours only repeat what signs already say. Box of the chart: none.
-import { fitColumns, harmless, textColumns } from '../flow/text-tools.js';
+import { fitColumns, textColumns } from '../flow/text-tools.js';
 import type { HostMap } from '../host/host-map.js';
+import { harmless } from '../host/text.js';
 import type { Segment } from './segments.js';
 
 export interface PictureOptions {

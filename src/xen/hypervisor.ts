@@ -115,7 +115,6 @@ export class Hypervisor {
     const domain = new Domain(config, this.pools[0]!, nodes.length);
     domain.createVcpus(this.nrCpuIds);
     domain.pauseCount = 0;
-    domain.lastAllocNode = 0;
     if (dom0.hardAffinity !== undefined) {
       for (const vcpu of domain.vcpus) vcpu.hard.copyFrom(Bitset.of(this.nrCpuIds, dom0.hardAffinity));
     }
