@@ -1,10 +1,8 @@
 // Hypercalls a second on the embedded door: affinity, and memory of small and large extents.
-import { PAGE_BYTES } from '../src/abi/commands.js';
-import { machineFromHost, type XenMachine } from '../src/xen/machine.js';
-import { EmbeddedDoor } from '../src/xenctrl/embedded-door.js';
+import { GIB, PAGE_BYTES } from '../src/base/units.js';
+import { machineFromHost, type XenMachine } from '../src/xen/state/machine.js';
+import { EmbeddedDoor } from '../src/xenctrl/doors/embedded-door.js';
 import { type BenchRow, cpuMs } from './measure.js';
-
-const GIB = 2 ** 30;
 
 function machine(nodes: number, cpusOfNode: number, nodeBytes: number): XenMachine {
   const indices = Array.from({ length: nodes }, (_, node) => node);

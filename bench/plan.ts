@@ -1,13 +1,13 @@
 // `xennuma plan` of 1,000 VMs in one process: host raised, every VM started, figures made. On 2, 8, 16 and 64 nodes.
 
-import { raise } from '../src/cli/open-host.js';
-import { startAll } from '../src/cli/plan.js';
-import { summarise } from '../src/cli/summary.js';
-import type { Host } from '../src/host/model.js';
-import type { VmSpec } from '../src/host/vm.js';
+import { GIB } from '../src/base/units.js';
+import { summarise } from '../src/cli/answers/summary.js';
+import { startAll } from '../src/cli/commands/plan.js';
+import { raise } from '../src/cli/input/open-host.js';
+import type { Host } from '../src/machine/model.js';
+import type { VmSpec } from '../src/machine/vm.js';
 import { type BenchRow, cpuMs } from './measure.js';
 
-const GIB = 2 ** 30;
 const CPUS_OF_NODE = 16;
 const VMS = 1000;
 

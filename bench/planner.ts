@@ -1,11 +1,11 @@
 // Plans a second, beside the figures of the original (OCaml 4.13, its debug strings not formatted), and what making the candidates takes.
+import { GIB } from '../src/base/units.js';
 import { bestEffort } from '../src/planner/best-effort.js';
 import { makeCandidates } from '../src/planner/candidates.js';
 import type { PlacementRequest, PlacementState, PlannerHost } from '../src/planner/policy.js';
 import { xlPlacement } from '../src/planner/xl-placement.js';
 import { type BenchRow, bestPerSecond } from './measure.js';
 
-const GIB = 2 ** 30;
 const CPUS = 16;
 const FREE_BYTES = 64 * GIB;
 const OPTIONS = { reading: 'seed', ratchet: true, deductClaims: false, wantCores: false } as const;

@@ -1,10 +1,9 @@
 // Whole VM starts a second on the embedded host: VM.create, VM.build with placement, the builder, and stops so that there is room again.
-import { embeddedHost } from '../src/xenopsd/embedded-host.js';
-import { createToolstack } from '../src/xenopsd/host-toolstack.js';
-import type { ProfileName } from '../src/xenopsd/toolstack.js';
+import { GIB } from '../src/base/units.js';
+import type { ProfileName } from '../src/xenopsd/api/toolstack.js';
+import { embeddedHost } from '../src/xenopsd/hosts/embedded-host.js';
+import { createToolstack } from '../src/xenopsd/life/host-toolstack.js';
 import type { BenchRow } from './measure.js';
-
-const GIB = 2 ** 30;
 
 /** Starts of `vms` VMs of 4 vCPUs and 4 GiB, `rounds` times, all stopped in between. */
 async function startsPerSecond(nodes: number, profile: ProfileName, vms: number, rounds: number): Promise<number> {

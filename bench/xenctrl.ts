@@ -1,14 +1,14 @@
 // Typed calls a second on the embedded door, beside the raw ones of hypercalls.ts, and guests built by the embedded builder a second.
+import { GIB } from '../src/base/units.js';
 import { FlowRecord, type FlowSink, NO_FLOW } from '../src/flow/record.js';
-import { machineFromHost } from '../src/xen/machine.js';
-import { EmbeddedDoor } from '../src/xenctrl/embedded-door.js';
+import { machineFromHost } from '../src/xen/state/machine.js';
+import { EmbeddedDoor } from '../src/xenctrl/doors/embedded-door.js';
 import { openXenctrl } from '../src/xenctrl/open-xenctrl.js';
 import type { Xenctrl } from '../src/xenctrl/xenctrl.js';
 import { embeddedXenguest } from '../src/xenguest/embedded.js';
-import { createXenstore } from '../src/xenstore/daemon.js';
+import { createXenstore } from '../src/xenstore/in-process.js';
 import type { BenchRow } from './measure.js';
 
-const GIB = 2 ** 30;
 const GUEST_MIB = 4096;
 const GUEST_VCPUS = 4;
 

@@ -7,11 +7,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const directory = process.argv[2] ?? `${root}/schemas`;
 const { outputFiles } = await build({
   stdin: {
-    contents: `export { hostJsonSchema } from './src/host/host-file.ts';
-      export { vmsJsonSchema } from './src/host/vm-file.ts';
-      export { serveJsonSchema } from './src/cli/serve-config.ts';
+    contents: `export { hostJsonSchema } from './src/machine/readers/host-file.ts';
+      export { vmsJsonSchema } from './src/machine/readers/vm-file.ts';
+      export { serveJsonSchema } from './src/cli/input/serve-config.ts';
       export { scenarioJsonSchema } from './src/scenario/schema.ts';
-      export { answerJsonSchemas } from './src/cli/answers.ts';`,
+      export { answerJsonSchemas } from './src/cli/answers/answers.ts';`,
     resolveDir: root,
   },
   bundle: true,

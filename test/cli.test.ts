@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { COMMANDS } from '../src/cli/commands.js';
+import { COMMANDS } from '../src/cli/command-table.js';
 import { root, xennuma } from './xennuma.js';
 
 const HOST = ['--host', 'examples/hosts/four-nodes.yaml'];

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import type { PlaceAnswer, VerifyAnswer } from '../src/cli/answers.js';
+import type { PlaceAnswer, VerifyAnswer } from '../src/cli/answers/answers.js';
 import { root, xennuma } from './xennuma.js';
 
 const DRIFT = ['--scenario', 'examples/scenarios/drift.yaml'];

@@ -7,7 +7,7 @@ import { request as secureRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { makeSelfSigned } from '../src/xapi/self-signed.js';
+import { makeSelfSigned } from '../src/xapi/http/self-signed.js';
 import { root, xennuma } from './xennuma.js';
 
 const HOST = join(root, 'examples/hosts/four-nodes.yaml');

@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { doctorSchema } from '../src/cli/answers.js';
-import { readSettings } from '../src/cli/serve-config.js';
+import { doctorSchema } from '../src/cli/answers/answers.js';
+import { readSettings } from '../src/cli/input/serve-config.js';
 import { root, xennuma } from './xennuma.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'xennuma-service-'));

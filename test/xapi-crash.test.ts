@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
-import { vmRecord } from '../src/xapi/testing.js';
-import { seededNumbers } from '../src/xenopsd/turns.js';
+import { seededNumbers } from '../src/xenopsd/start/turns.js';
+import { vmRecord } from './support/daemon.js';
 
 const KILLS = Number(process.env.XENNUMA_KILLS ?? 12);
 const SEED = Number(process.env.XENNUMA_SEED ?? 20261125);

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { withPool } from '../src/cli/pool.js';
-import { applyPlacement, planPlacement } from '../src/cli/pool-place.js';
-import { verifyPool } from '../src/cli/pool-verify.js';
+import { withPool } from '../src/pool/access.js';
+import { applyPlacement, planPlacement } from '../src/pool/place.js';
+import { verifyPool } from '../src/pool/verify.js';
 import { root, xennuma } from './xennuma.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'xennuma-flow-'));

@@ -3,7 +3,7 @@
 //   node bench-xen.js PAIRS-PROGRAM [ROUNDS]
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { openLibxencall } from '../../src/xenctrl/libxencall-door.js';
+import { openLibxencall } from '../../src/xenctrl/doors/libxencall-door.js';
 import { openXenctrl } from '../../src/xenctrl/open-xenctrl.js';
 
 const PORTION_PAIRS = 100;

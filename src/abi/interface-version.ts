@@ -1,6 +1,6 @@
 // What of the hypercall structures depends on Xen's version: interface versions and the few offsets that moved
 // (xen/include/public/domctl.h and sysctl.h of each release). Box of the chart: `do_domctl`.
-import { InputError } from '../errors.js';
+import { InputError } from '../base/errors.js';
 
 export interface InterfaceVersion {
   readonly major: number;

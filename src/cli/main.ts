@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 // The command `xennuma`: finds the command asked for, loads only that one, and turns every error into one line and an exit code.
-// Box of the chart: none; people come in here.
-import { reportFailure } from './failure.js';
-import { guardPipes } from './terminal.js';
-import { VERSION } from './version.js';
+import { reportFailure } from './output/failure.js';
+import { guardPipes } from './output/terminal.js';
+import { VERSION } from './output/version.js';
 
 async function main(words: readonly string[]): Promise<number> {
   guardPipes();
@@ -13,7 +12,7 @@ async function main(words: readonly string[]): Promise<number> {
       return 0;
     }
     // xe's words are its own, not commander's: -pw, key=value, --minimal.
-    if (words[0] === 'xe') return await (await import('./xe.js')).xe(words.slice(1));
+    if (words[0] === 'xe') return await (await import('./commands/xe.js')).xe(words.slice(1));
     if (words.some((word) => word.startsWith('--pool'))) {
       const { isPoolCommand, runPoolCommand } = await import('./pool-commands.js');
       if (isPoolCommand(words)) return await runPoolCommand(withPasswordFile(words));

@@ -1,13 +1,13 @@
 // `xennuma verify --pool` and `xennuma place --pool`: commands of their own beside those of a running Xen, with options of their own and
-// nothing of Xen loaded. Box of the chart: none.
+// nothing of Xen loaded.
 import { Command, Option } from 'commander';
-import { InputError } from '../errors.js';
-import { PROFILES } from '../xenopsd/toolstack.js';
-import { EXIT } from './exit-codes.js';
-import { addPoolOptions } from './pool-options.js';
-import type { PoolPlaceOptions } from './pool-place-command.js';
-import type { PoolVerifyOptions } from './pool-verify-command.js';
-import { columns } from './terminal.js';
+import { InputError } from '../base/errors.js';
+import { PROFILES } from '../xenopsd/api/toolstack.js';
+import type { PoolPlaceOptions } from './commands/pool-place-command.js';
+import type { PoolVerifyOptions } from './commands/pool-verify-command.js';
+import { addPoolOptions } from './input/pool-options.js';
+import { EXIT } from './output/exit-codes.js';
+import { columns } from './output/terminal.js';
 
 /** What Host.numa_affinity_policy takes. */
 const HOST_POLICIES = ['any', 'best_effort', 'default_policy'];
@@ -69,7 +69,7 @@ Exit codes: 0 no drift, 1 drift, 2 bad input, 3 the pool cannot be reached.
   xennuma verify --pool https://xcp-1 -pwf password.txt --host xcp-1.txt`,
     )
     .action(async (options: PoolVerifyOptions) => {
-      const { verifyInPool } = await import('./pool-verify-command.js');
+      const { verifyInPool } = await import('./commands/pool-verify-command.js');
       answer(await verifyInPool(options));
     });
 }
@@ -101,7 +101,7 @@ Exit codes: 0 done or shown, 1 a VM has no place, 2 bad input,
       if (vms.length === 0 && options.setPolicy === undefined) {
         throw new InputError('expected VMs or a policy, got neither', {}, 'name VMs, or give --set-policy');
       }
-      const { placeInPool } = await import('./pool-place-command.js');
+      const { placeInPool } = await import('./commands/pool-place-command.js');
       answer(await placeInPool(vms, options));
     });
 }

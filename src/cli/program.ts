@@ -1,10 +1,10 @@
-// The program as commander sees it: all names and summaries, and the options of the one command that runs. Box of the chart: none.
+// The program as commander sees it: all names and summaries, and the options of the one command that runs.
 import { Command } from 'commander';
-import { InputError } from '../errors.js';
-import { COMMANDS } from './commands.js';
-import { EXIT } from './exit-codes.js';
-import { columns } from './terminal.js';
-import { VERSION } from './version.js';
+import { InputError } from '../base/errors.js';
+import { COMMANDS } from './command-table.js';
+import { EXIT } from './output/exit-codes.js';
+import { columns } from './output/terminal.js';
+import { VERSION } from './output/version.js';
 
 /** @returns the exit code. @throws CommanderError for bad usage, InputError for bad input */
 export async function runProgram(words: readonly string[]): Promise<number> {

@@ -1,4 +1,4 @@
-// Comparing JSON answers, a sentence a difference. Box of the chart: none; conformance.
+// Comparing JSON answers, a sentence a difference.
 import type { JsonObject, JsonValue } from './player.js';
 
 /** Where two JSON values differ; a key whose value is null on one side may be absent on the other. */

@@ -1,5 +1,5 @@
-// The kinds of cases that can be played, by name; a new kind is one entry here. Box of the chart: none; conformance.
-import type { Personality } from '../xenstore/limits.js';
+// The kinds of cases that can be played, by name; a new kind is one entry here.
+import type { Personality } from '../xenstore/store/limits.js';
 import type { ConformancePlayer } from './player.js';
 
 export interface KindOptions {
@@ -29,13 +29,13 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     on: ['embedded', 'xen'],
     create: async ({ on }) =>
       on === 'xen'
-        ? (await import('./hypercalls-on-xen.js')).createLiveHypercallsPlayer()
-        : (await import('./hypercalls.js')).createHypercallsPlayer(),
+        ? (await import('./hypercalls/hypercalls-on-xen.js')).createLiveHypercallsPlayer()
+        : (await import('./hypercalls/hypercalls.js')).createHypercallsPlayer(),
   },
   libxl: {
     summary: "xl's automatic placement of PV guests",
     on: ['embedded'],
-    create: async () => (await import('./libxl.js')).createLibxlPlayer(),
+    create: async () => (await import('./libxl/libxl.js')).createLibxlPlayer(),
   },
   xenstore: {
     summary: 'raw conversations with the C xenstored or with oxenstored',

@@ -1,7 +1,7 @@
-// Lines of a stream of bytes, bounded, gunzipped when the bytes say so. Box of the chart: none; conformance.
+// Lines of a stream of bytes, bounded, gunzipped when the bytes say so.
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { InputError } from '../errors.js';
+import { InputError } from '../base/errors.js';
 
 export const LINE_MOST_BYTES = 32 * 2 ** 20;
 const GZIP_MAGIC = [0x1f, 0x8b];

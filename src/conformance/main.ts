@@ -1,4 +1,4 @@
-// `npm run -s conformance -- KIND < CASES`: recorded cases of the real systems, played here. Box of the chart: none; it checks all of them.
+// `npm run -s conformance -- KIND < CASES`: recorded cases of the real systems, played here.
 import { once } from 'node:events';
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { KINDS, type KindOptions } from './kinds.js';

@@ -1,6 +1,6 @@
 // Conformance kind `planner`: xenopsd's planner at both commits (format: conformance/README.md). Box of the chart: numa_placement.
 import * as z from 'zod';
-import { InputError } from '../errors.js';
+import { InputError } from '../base/errors.js';
 import { BestEffortState } from '../planner/best-effort.js';
 import { type Candidates, makeCandidates, PlannerException, type Reading } from '../planner/candidates.js';
 import type { PlannerHost } from '../planner/policy.js';

@@ -1,4 +1,4 @@
-// What every conformance kind offers: play a recorded case again and compare. Box of the chart: none; it checks all of them.
+// What every conformance kind offers: play a recorded case again and compare.
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 export interface JsonObject {

@@ -1,7 +1,7 @@
 // A conformance run: what it reads, what it prints, how it ends.
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../errors.js';
+import { InputError } from '../base/errors.js';
 import { readLines } from './lines.js';
 import type { ConformancePlayer, JsonObject } from './player.js';
 import { runConformance } from './run.js';

@@ -1,5 +1,5 @@
-// One conformance run: lines in, answers or differences out. Box of the chart: none; conformance.
-import { InputError } from '../errors.js';
+// One conformance run: lines in, answers or differences out.
+import { InputError } from '../base/errors.js';
 import { isObject } from './differences.js';
 import { type NumberedLine, readLines } from './lines.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { InputError } from '../errors.js';
+import { InputError } from '../base/errors.js';
 import type { JsonObject } from './player.js';
 import { createXenstorePlayer } from './xenstore.js';
 

@@ -1,11 +1,11 @@
-// Conformance kind `xenstore`: raw conversations with one of the two daemons (format: docs/conformance.md). Box of the chart: XenStore.
+// Conformance kind `xenstore`: raw conversations with one of the two daemons (format: docs/conformance.md).
 import * as z from 'zod';
-import { InputError } from '../errors.js';
-import type { ClientState } from '../xenstore/client-state.js';
-import { createEngine } from '../xenstore/daemon.js';
-import type { Engine } from '../xenstore/engine.js';
-import type { Personality, StoreQuota } from '../xenstore/limits.js';
-import { type Bytes, MESSAGE, PAYLOAD_MAX_BYTES } from '../xenstore/wire.js';
+import { InputError } from '../base/errors.js';
+import { createEngine } from '../xenstore/in-process.js';
+import { type Bytes, MESSAGE, PAYLOAD_MAX_BYTES } from '../xenstore/protocol/wire.js';
+import type { ClientState } from '../xenstore/store/client-state.js';
+import type { Engine } from '../xenstore/store/engine.js';
+import type { Personality, StoreQuota } from '../xenstore/store/limits.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';
 
 /** Sent for a transaction's symbol that no step has bound. */

@@ -1,7 +1,8 @@
-// Random arguments of hypercalls, good ones and odd ones: masks of every width, faulting handles, flags, mem_flags. Box of the chart: none;
+// Random arguments of hypercalls, good ones and odd ones: masks of every width, faulting handles, flags, mem_flags.
 // the differential test.
+
+import type { Random } from '../base/random.js';
 import type { JsonObject } from '../conformance/player.js';
-import type { Random } from './random.js';
 
 export type Bitmap = JsonObject | null;
 

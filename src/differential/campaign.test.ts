@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Step } from '../conformance/hypercalls/scenario.js';
 import type { JsonObject } from '../conformance/player.js';
-import type { Step } from '../conformance/scenario.js';
 import { type HostAnswers, runCampaign, type ScenarioHost } from './campaign.js';
 import { type GeneratedScenario, generateScenario } from './generate.js';
 import { KINDS } from './kinds.js';

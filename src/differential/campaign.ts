@@ -1,5 +1,5 @@
 // Scenarios on a host and on the embedded one, compared; what differs is performed again, and shrunk to the shortest scenario that still
-// differs. Box of the chart: none; the differential test.
+// differs.
 import { type Comparison, compare, type Difference } from './compare.js';
 import type { GeneratedScenario } from './generate.js';
 import { DIRTY_KIND } from './memory-kinds.js';

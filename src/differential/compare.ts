@@ -1,7 +1,7 @@
-// The real answers against the embedded ones, step by step. Box of the chart: none; the differential test.
+// The real answers against the embedded ones, step by step.
 import { differences } from '../conformance/differences.js';
+import type { Step } from '../conformance/hypercalls/scenario.js';
 import type { JsonObject } from '../conformance/player.js';
-import type { Step } from '../conformance/scenario.js';
 import type { Answers, performEmbedded } from './perform.js';
 
 export interface Difference {

@@ -1,11 +1,12 @@
-// Random scenarios of hypercalls from a seed, in the form of the recorded ones. Box of the chart: none; the differential test.
-import type { Step } from '../conformance/scenario.js';
-import { InputError } from '../errors.js';
+// Random scenarios of hypercalls from a seed, in the form of the recorded ones.
+
+import { InputError } from '../base/errors.js';
+import { Random } from '../base/random.js';
+import type { Step } from '../conformance/hypercalls/scenario.js';
 import type { MachineFacts } from './arguments.js';
 import { Generator } from './generator.js';
 import { KINDS, MOVING_KINDS } from './kinds.js';
 import { WHOLE_KINDS } from './memory-kinds.js';
-import { Random } from './random.js';
 
 const CREDIT = 5;
 

@@ -1,8 +1,9 @@
-// Builds one random scenario step by step: which letters and pools there are, and a method for each kind of step. Box of the chart: none;
+// Builds one random scenario step by step: which letters and pools there are, and a method for each kind of step.
 // the differential test.
-import type { Step } from '../conformance/scenario.js';
+
+import type { Random } from '../base/random.js';
+import type { Step } from '../conformance/hypercalls/scenario.js';
 import { Arguments, type MachineFacts } from './arguments.js';
-import type { Random } from './random.js';
 
 const LETTERS = 'ABCDEFGH';
 const VERSIONS = [0, 19, 20, 22];

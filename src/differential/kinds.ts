@@ -1,8 +1,9 @@
 // The kinds of random scenarios: what each is about. Names as in the recorded scenarios where they are of the same kind. Box of the chart:
 // none; the differential test.
+
+import type { Random } from '../base/random.js';
 import type { Generator } from './generator.js';
 import { MEMORY_KINDS } from './memory-kinds.js';
-import type { Random } from './random.js';
 
 type Kind = (make: Generator, random: Random) => void;
 const times = (count: number, run: (index: number) => void) => {

@@ -1,5 +1,5 @@
 // The differential test: random scenarios of hypercalls on the real Xen (in the rig) and on the embedded one, every errno, byte and page
-// count compared; a difference is shrunk to its shortest scenario. Box of the chart: none; it checks all of Xen's.
+// count compared; a difference is shrunk to its shortest scenario.
 import { Command, InvalidArgumentError } from 'commander';
 import { runCampaign, type Tally } from './campaign.js';
 import { generateScenario } from './generate.js';

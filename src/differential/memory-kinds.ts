@@ -1,7 +1,9 @@
 // More kinds of random scenarios, about memory and pools: where extents go when nodes are full, when the limit refuses them, when addresses
-// are limited, when the domain has a paging pool or no vCPUs yet; several pools. Box of the chart: none; the differential test.
+// are limited, when the domain has a paging pool or no vCPUs yet; several pools.
+
+import type { Random } from '../base/random.js';
+import { MIB } from '../base/units.js';
 import type { Generator } from './generator.js';
-import type { Random } from './random.js';
 
 type Kind = (make: Generator, random: Random) => void;
 
@@ -12,7 +14,6 @@ const VIRTUAL_NODE = 1 << 18;
 const LAST_FRAME = 2 ** 36 - 1;
 const CREDIT = 5;
 const CREDIT2 = 6;
-const MIB = 2 ** 20;
 
 const times = (count: number, run: (index: number) => void) => {
   for (let i = 0; i < count; i++) run(i);

@@ -1,11 +1,11 @@
-// The two hosts' answers to a scenario: in dom0 on the real Xen, anywhere on the embedded one. Box of the chart: none; the differential test.
+// The two hosts' answers to a scenario: in dom0 on the real Xen, anywhere on the embedded one.
 import { interfaceVersion } from '../abi/interface-version.js';
-import { createBallast } from '../conformance/hypercalls.js';
-import { type LiveXen, sleep } from '../conformance/live-xen.js';
+import { createBallast } from '../conformance/hypercalls/hypercalls.js';
+import { type LiveXen, sleep } from '../conformance/hypercalls/live-xen.js';
+import type { Step } from '../conformance/hypercalls/scenario.js';
+import { ScenarioSteps } from '../conformance/hypercalls/scenario-steps.js';
 import type { JsonObject } from '../conformance/player.js';
-import type { Step } from '../conformance/scenario.js';
-import { ScenarioSteps } from '../conformance/scenario-steps.js';
-import { EmbeddedDoor } from '../xenctrl/embedded-door.js';
+import { EmbeddedDoor } from '../xenctrl/doors/embedded-door.js';
 import { embeddedMachine, type Snapshot, scenarioMachine } from './snapshot.js';
 
 const RETRY_MS = 2;

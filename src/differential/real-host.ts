@@ -1,4 +1,4 @@
-// One booted shape of the rig for the differential test: its snapshot, and scenarios performed on it in batches. Box of the chart: none; the
+// One booted shape of the rig for the differential test: its snapshot, and scenarios performed on it in batches.
 // differential test.
 import type { Failure, HostAnswers, ScenarioHost } from './campaign.js';
 import type { GeneratedScenario } from './generate.js';

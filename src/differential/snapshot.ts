@@ -1,9 +1,9 @@
-// A real machine as the embedded hypervisor is started from it: nodes, CPUs, Domain-0, and every free frame. Box of the chart: none; the
+// A real machine as the embedded hypervisor is started from it: nodes, CPUs, Domain-0, and every free frame.
 // differential test.
-import { readHeapMap } from '../conformance/heap-map.js';
-import type { LiveMachine, LiveXen } from '../conformance/live-xen.js';
-import type { Scenario } from '../conformance/scenario.js';
-import type { XenMachine } from '../xen/machine.js';
+import { readHeapMap } from '../conformance/hypercalls/heap-map.js';
+import type { LiveMachine, LiveXen } from '../conformance/hypercalls/live-xen.js';
+import type { Scenario } from '../conformance/hypercalls/scenario.js';
+import type { XenMachine } from '../xen/state/machine.js';
 import type { MachineFacts } from './arguments.js';
 
 export interface Snapshot {

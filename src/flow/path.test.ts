@@ -1,10 +1,10 @@
 // Folding what N vCPUs repeat, merging their values, counting edges.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { maskedRun, placedRun } from '../../test/support/flow-records.js';
 import { EDGES, NODES } from './chart.js';
 import { edgeText, foldRepeats, formatValue, formatValues, mergeValues, tally } from './path.js';
 import { type FlowEntry, FlowRecord } from './record.js';
-import { maskedRun, placedRun } from './testing.js';
 
 describe('folding', () => {
   it('tells a step of each vCPU once, with its times and its values together', () => {

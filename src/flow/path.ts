@@ -1,7 +1,7 @@
 // The record of a run, digested for the renderings: how often each node and edge was taken, and the path with the repetitions of N
 // vCPUs folded into one. Box of the chart: all of them.
-import { formatList } from '../cpuset/bitset.js';
-import { formatBytes } from '../host/text.js';
+import { formatList } from '../base/bitset.js';
+import { formatBytes } from '../base/units.js';
 import type { EdgeId, NodeId } from './chart.js';
 import type { FlowEntry, FlowRecord, FlowValue } from './record.js';
 

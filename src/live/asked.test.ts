@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { FileMetadata } from '../xenopsd/file-metadata.js';
-import { machine, masked, toolstackOn, vm } from '../xenopsd/testing.js';
+import { machine, masked, toolstackOn, vm } from '../../test/support/toolstack.js';
+import { FileMetadata } from '../xenopsd/store/file-metadata.js';
 import { askedOfLibxl, askedOfSpec, findAsked } from './asked.js';
 import { liveMap } from './live-map.js';
 

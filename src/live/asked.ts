@@ -3,11 +3,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { InputError } from '../errors.js';
-import type { Asked } from '../host/drift.js';
-import type { VmSpec } from '../host/vm.js';
-import { masksOfVcpus, parseVmMask } from '../xenopsd/mask.js';
-import type { VmMetadata } from '../xenopsd/metadata.js';
+import { InputError } from '../base/errors.js';
+import type { VmSpec } from '../machine/vm.js';
+import type { Asked } from '../map/drift.js';
+import type { VmMetadata } from '../xenopsd/api/metadata.js';
+import { masksOfVcpus, parseVmMask } from '../xenopsd/start/mask.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { type LiveMap, readKey } from './live-map.js';
 

@@ -1,10 +1,10 @@
 // Domains that run, explained: on maps of embedded hosts, where it is known who did what.
 import { expect, it } from 'vitest';
-import { type Asked, judge } from '../host/drift.js';
-import type { VmSpec } from '../host/vm.js';
-import { embeddedHost } from '../xenopsd/embedded-host.js';
-import { createToolstack } from '../xenopsd/host-toolstack.js';
-import { machine, vm } from '../xenopsd/testing.js';
+import { machine, vm } from '../../test/support/toolstack.js';
+import type { VmSpec } from '../machine/vm.js';
+import { type Asked, judge } from '../map/drift.js';
+import { embeddedHost } from '../xenopsd/hosts/embedded-host.js';
+import { createToolstack } from '../xenopsd/life/host-toolstack.js';
 import { explainRunning } from './explain-running.js';
 
 async function started(spec: Partial<VmSpec> = {}) {

@@ -1,10 +1,10 @@
 // A domain that runs, in sentences: who asked for what, where its vCPUs and its memory are, whose choice that is, and what has drifted. Pure.
 // Box of the chart: what domain_node_affinity led to.
-import { formatList } from '../cpuset/bitset.js';
-import { explainLanding } from '../flow/explain-landing.js';
-import { type Asked, type AskedMasks, automaticNodeAffinity, type DomainVerdict, nodeWords } from '../host/drift.js';
-import { domainFigures } from '../host/figures.js';
-import type { HostMap, MapDomain } from '../host/host-map.js';
+import { formatList } from '../base/bitset.js';
+import { explainLanding } from '../flow/explain/landing.js';
+import { type Asked, type AskedMasks, automaticNodeAffinity, type DomainVerdict, nodeWords } from '../map/drift.js';
+import { domainFigures } from '../map/figures.js';
+import type { HostMap, MapDomain } from '../map/host-map.js';
 
 /** What Xen says of a domain's state, where it does not run. */
 const STATES: Readonly<Partial<Record<MapDomain['state'], string>>> = {

@@ -1,8 +1,8 @@
 // A running host is read as it is, without a change, and its copy is the same host.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { EmbeddedHost } from '../xenopsd/embedded-host.js';
-import { machine, masked, toolstackOn, vm } from '../xenopsd/testing.js';
+import { machine, masked, toolstackOn, vm } from '../../test/support/toolstack.js';
+import type { EmbeddedHost } from '../xenopsd/hosts/embedded-host.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { copyOfLive } from './live-copy.js';
 import { liveMap } from './live-map.js';

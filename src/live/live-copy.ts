@@ -1,14 +1,14 @@
 // A copy of a running host in this process: an embedded Xen with the same nodes, CPUs and pools, the same domains with the same masks and
-// memory, and as much free memory on each node. On it starts are planned without touching the host. Box of the chart: none.
+// memory, and as much free memory on each node. On it starts are planned without touching the host.
 import { SCHEDULERS, type SchedulerName } from '../abi/commands.js';
-import { InputError, XenError } from '../errors.js';
-import { automaticNodeAffinity } from '../host/drift.js';
-import { PAGE_BYTES } from '../host/figures.js';
-import type { HostMap, MapDomain } from '../host/host-map.js';
-import type { Host } from '../host/model.js';
+import { InputError, XenError } from '../base/errors.js';
+import { PAGE_BYTES } from '../base/units.js';
+import type { Host } from '../machine/model.js';
+import { automaticNodeAffinity } from '../map/drift.js';
+import type { HostMap, MapDomain } from '../map/host-map.js';
 import type { CpupoolInfo, Xenctrl } from '../xenctrl/xenctrl.js';
-import { type EmbeddedHost, embeddedHost } from '../xenopsd/embedded-host.js';
-import type { HostDoors, ProfileName } from '../xenopsd/toolstack.js';
+import type { HostDoors, ProfileName } from '../xenopsd/api/toolstack.js';
+import { type EmbeddedHost, embeddedHost } from '../xenopsd/hosts/embedded-host.js';
 import type { LiveMap } from './live-map.js';
 
 const SUPERPAGE_ORDER = 9;

@@ -1,11 +1,11 @@
 // A host that others run on too, as it is now: the typed calls of Xen, and the names that toolstacks leave in XenStore. Reads only: nothing
 // is written but debug key 'u', which prints to Xen's console ring. Box of the chart: what domain_node_affinity led to.
-import { XenError } from '../errors.js';
-import type { HostMap } from '../host/host-map.js';
-import type { VmKind } from '../host/vm.js';
+import { XenError } from '../base/errors.js';
+import type { VmKind } from '../machine/vm.js';
+import type { HostMap } from '../map/host-map.js';
 import type { CpupoolInfo, DomainInfo } from '../xenctrl/xenctrl.js';
-import { type LookingDoors, snapshotOf } from '../xenopsd/snapshot.js';
-import type { KnownDomain } from '../xenopsd/toolstack.js';
+import type { KnownDomain } from '../xenopsd/api/toolstack.js';
+import { type LookingDoors, snapshotOf } from '../xenopsd/hosts/snapshot.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 
 export interface LiveMap {

@@ -1,9 +1,9 @@
 // Which nodes a running domain is given, and that setting them is all or nothing.
 import { expect, test } from 'vitest';
-import { XenError } from '../errors.js';
-import type { VmSpec } from '../host/vm.js';
-import { profileOf } from '../xenopsd/profiles.js';
-import { machine, masked, toolstackOn, vm } from '../xenopsd/testing.js';
+import { machine, masked, toolstackOn, vm } from '../../test/support/toolstack.js';
+import { XenError } from '../base/errors.js';
+import type { VmSpec } from '../machine/vm.js';
+import { profileOf } from '../xenopsd/api/profiles.js';
 import { applyPlace, choosePlace } from './place-running.js';
 
 const SEED = profileOf('xapi-25.6');

@@ -1,16 +1,17 @@
 // Soft affinity for a domain that runs: the nodes where its memory lies where the policy allows them, else what the planner would choose if
 // the domain started now. Memory stays where it is. Box of the chart: numa_placement.
-import { formatList } from '../cpuset/bitset.js';
-import { XenError } from '../errors.js';
-import { automaticNodeAffinity, nodeWords } from '../host/drift.js';
-import { type DomainFigures, domainFigures, holdingNodes, PAGE_BYTES, reachFinder } from '../host/figures.js';
-import type { HostMap, MapDomain } from '../host/host-map.js';
+import { formatList } from '../base/bitset.js';
+import { XenError } from '../base/errors.js';
+import { PAGE_BYTES } from '../base/units.js';
+import { automaticNodeAffinity, nodeWords } from '../map/drift.js';
+import { type DomainFigures, domainFigures, holdingNodes, reachFinder } from '../map/figures.js';
+import type { HostMap, MapDomain } from '../map/host-map.js';
 import { bestEffort } from '../planner/best-effort.js';
 import type { PlacementRequest, PlannerHost } from '../planner/policy.js';
 import { vcpusOnNodes, xlPlacement } from '../planner/xl-placement.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
-import { effectivePolicy, type Profile } from '../xenopsd/profiles.js';
-import type { PolicyName } from '../xenopsd/toolstack.js';
+import { effectivePolicy, type Profile } from '../xenopsd/api/profiles.js';
+import type { PolicyName } from '../xenopsd/api/toolstack.js';
 
 /** A node with less of a domain's memory than this share draws no vCPUs to it. */
 const SHARE_THAT_COUNTS = 0.05;

@@ -1,11 +1,12 @@
 // best_effort against an oracle: the text of the rule done plainly, every set spelled out (docs: the planner). And the policies' states.
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { GIB } from '../base/units.js';
 import { BestEffortState, bestEffort } from './best-effort.js';
 import { makeCandidates, PlannerException, type Reading } from './candidates.js';
 import type { PlacementRequest, PlannerHost } from './policy.js';
 
-const GIB = 2 ** 30;
 const FAR = 0xffffffff;
 const OPTIONS = {
   seed: { reading: 'seed', ratchet: true, deductClaims: false, wantCores: false },

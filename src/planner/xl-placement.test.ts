@@ -1,12 +1,10 @@
 // xl's automatic placement: its quirks one by one (facts: libxl_numa.c and libxl_dom.c of Xen 4.17.7), and against a plain search.
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { GIB, MIB, TIB } from '../base/units.js';
 import type { PlacementRequest, PlannerHost } from './policy.js';
 import { vcpusOnNodes, XlPlacementState, xlNeededBytes, xlPlacement } from './xl-placement.js';
-
-const MIB = 2 ** 20;
-const GIB = 2 ** 30;
-const TIB = 2 ** 40;
 
 function host(cpusOfNode: readonly number[]): PlannerHost {
   return {

@@ -1,10 +1,10 @@
 // xl's automatic placement on plain Xen: tools/libs/light/libxl_numa.c (libxl__get_numa_candidate) and libxl_dom.c (numa_cmpf,
 // numa_place_domain), unchanged from 4.13 to 4.22. Box of the chart: numa_placement, in the place of xenopsd's.
+import { KIB, MIB } from '../base/units.js';
 import type { PlacementPolicy, PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from './policy.js';
 
 /** libxl gives up on machines with more nodes. */
 const MOST_NODES = 16;
-const KIB = 1024;
 const TWO_32 = 2 ** 32;
 
 /** A set of nodes that fits, as libxl compares it. */
@@ -180,7 +180,6 @@ export function vcpusOnNodes(host: PlannerHost, domains: readonly XlCountedDomai
 /** PV guests have 1 MiB more than their memory looked for, others 2 MiB (libxl_internal.h, LIBXL_*_EXTRA_MEMORY). */
 const EXTRA_KIB = { pv: 1024, pvh: 2048, hvm: 2048 } as const;
 const ROUNDED_KIB = 2048;
-const MIB = 2 ** 20;
 
 /**
  * Bytes that libxl looks for: the guest's memory; 1 MiB a vCPU and a page a MiB for paging, PV guests (which could be migrated with a

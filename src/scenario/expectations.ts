@@ -1,9 +1,9 @@
-// What a scenario expects of a VM, compared with the host as it is. Box of the chart: none; it checks what the boxes led to.
-import { formatList, parseList } from '../cpuset/bitset.js';
+// What a scenario expects of a VM, compared with the host as it is.
+import { formatList, parseList } from '../base/bitset.js';
 import type { FlowEntry } from '../flow/record.js';
-import { holdingNodes } from '../host/figures.js';
-import type { HostMap, MapDomain } from '../host/host-map.js';
-import type { Outcome } from '../xenopsd/toolstack.js';
+import { holdingNodes } from '../map/figures.js';
+import type { HostMap, MapDomain } from '../map/host-map.js';
+import type { Outcome } from '../xenopsd/api/toolstack.js';
 import type { Expectation } from './schema.js';
 
 export interface Check {

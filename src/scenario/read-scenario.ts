@@ -1,9 +1,9 @@
-// Reader of a scenario file. Box of the chart: none.
-import type { InputError } from '../errors.js';
-import { readStructured } from '../host/structured.js';
-import type { InputText } from '../host/text.js';
-import type { VmSpec } from '../host/vm.js';
-import { expandVms } from '../host/vm-file.js';
+// Reader of a scenario file.
+import type { InputError } from '../base/errors.js';
+import type { InputText } from '../machine/readers/input-text.js';
+import { readStructured } from '../machine/readers/structured.js';
+import { expandVms } from '../machine/readers/vm-file.js';
+import type { VmSpec } from '../machine/vm.js';
 import { type ScenarioEvent, type ScenarioFile, scenarioSchema } from './schema.js';
 
 export interface Scenario {

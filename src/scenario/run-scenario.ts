@@ -1,10 +1,10 @@
 // Plays a scenario's events on a toolstack, one after another, and says what each led to. Boxes of the chart: VM.create, VM.build and
 // xc_domain_node_setaffinity are what the events set off.
 
-import { InputError, XenError } from '../errors.js';
-import type { HostMap } from '../host/host-map.js';
-import { expandVms } from '../host/vm-file.js';
-import type { Outcome, Toolstack } from '../xenopsd/toolstack.js';
+import { InputError, XenError } from '../base/errors.js';
+import { expandVms } from '../machine/readers/vm-file.js';
+import type { HostMap } from '../map/host-map.js';
+import type { Outcome, Toolstack } from '../xenopsd/api/toolstack.js';
 import { type Check, compare, members } from './expectations.js';
 import type { Scenario } from './read-scenario.js';
 import { EVENT_KINDS, type ScenarioEvent } from './schema.js';

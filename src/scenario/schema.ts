@@ -1,9 +1,8 @@
 // The form of a scenario file: a host, its VMs, and events over time. The JSON Schema of it is generated from here.
-// Box of the chart: none; each event is what an administrator does around the chart.
 import * as z from 'zod';
-import { LIMITS } from '../host/model.js';
-import { vmEntrySchema } from '../host/vm-file.js';
-import { POLICIES, PROFILES } from '../xenopsd/toolstack.js';
+import { LIMITS } from '../machine/model.js';
+import { vmEntrySchema } from '../machine/readers/vm-file.js';
+import { POLICIES, PROFILES } from '../xenopsd/api/toolstack.js';
 
 const name = z.string().min(1).max(200);
 const path = z.string().min(1).max(4096);

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { SaxesParser } from 'saxes';
 import { describe, expect, it } from 'vitest';
-import type { HostMap } from '../host/host-map.js';
+import { anyHost, domain, dozenHost, idleHost, largestHost, twoNodeHost, withDomains } from '../../test/support/host-maps.js';
+import type { HostMap } from '../map/host-map.js';
 import { renderHostMapSvg } from './host-map-svg.js';
-import { anyHost, domain, dozenHost, idleHost, largestHost, twoNodeHost, withDomains } from './testing.js';
 
 interface Element {
   readonly name: string;

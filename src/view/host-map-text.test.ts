@@ -1,14 +1,24 @@
 // The picture of a host for terminals: what it says, its scale, its width on any host, names that are hostile.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { textColumns } from '../flow/text-tools.js';
-import { hostFigures } from '../host/figures.js';
-import type { HostMap } from '../host/host-map.js';
-import { UNREACHABLE } from '../host/model.js';
+import {
+  anyHost,
+  domain,
+  dozenHost,
+  GIB_PAGES,
+  idleHost,
+  largestHost,
+  range,
+  twoNodeHost,
+  withDomains,
+} from '../../test/support/host-maps.js';
+import { textColumns } from '../base/columns.js';
+import { UNREACHABLE } from '../machine/model.js';
+import { hostFigures } from '../map/figures.js';
+import type { HostMap } from '../map/host-map.js';
 import { renderHostMapText } from './host-map-text.js';
 import { packItems, visibleColumns } from './palette.js';
 import { nodeSegments, shareCells } from './segments.js';
-import { anyHost, domain, dozenHost, GIB_PAGES, idleHost, largestHost, range, twoNodeHost, withDomains } from './testing.js';
 
 const plain = (map: HostMap, width = 80) => renderHostMapText(map, { width, color: false });
 /** The bars, without their frame. */

@@ -1,9 +1,9 @@
 // A picture of a host for a terminal: each node with its CPUs and its memory to scale, the memory of VMs that is remote standing out by
 // lower case and '!', then the table of VMs. Box of the chart: what domain_node_affinity led to.
-import { padColumns, wrapColumns } from '../flow/text-tools.js';
-import { formatDistance, type HostFigures, hostFigures, PAGE_BYTES } from '../host/figures.js';
-import type { HostMap, MapCpu } from '../host/host-map.js';
-import { formatBytes } from '../host/text.js';
+import { padColumns, wrapColumns } from '../base/columns.js';
+import { formatBytes, PAGE_BYTES } from '../base/units.js';
+import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
+import type { HostMap, MapCpu } from '../map/host-map.js';
 import { cpusOfNodes, describeCpus, percent } from './masks.js';
 import { Palette, type PictureOptions, packItems } from './palette.js';
 import { nodeSegments, type Segment, shareCells } from './segments.js';

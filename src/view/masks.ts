@@ -1,6 +1,6 @@
 // Masks and CPUs in few words: lists over all vCPUs of a VM, a node's CPUs. Box of the chart: vcpu_set_affinity.
-import { formatList } from '../cpuset/bitset.js';
-import type { HostMap, MapCpu, MapDomain } from '../host/host-map.js';
+import { formatList } from '../base/bitset.js';
+import type { HostMap, MapCpu, MapDomain } from '../map/host-map.js';
 
 /** Groups of vCPUs with masks of their own that are still written out. */
 const SHOWN_GROUPS = 4;

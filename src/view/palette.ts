@@ -1,7 +1,7 @@
-// Signs, colours and packing of the picture for terminals. Colours only repeat what signs already say. Box of the chart: none.
-import { fitColumns, textColumns } from '../flow/text-tools.js';
-import type { HostMap } from '../host/host-map.js';
-import { harmless } from '../host/text.js';
+// Signs, colours and packing of the picture for terminals. Colours only repeat what signs already say.
+import { fitColumns, textColumns } from '../base/columns.js';
+import { harmless } from '../base/shown-text.js';
+import type { HostMap } from '../map/host-map.js';
 import type { Segment } from './segments.js';
 
 export interface PictureOptions {

@@ -1,6 +1,6 @@
 // A node's memory cut into what holds it, for the bars of both pictures. Box of the chart: what domain_node_affinity led to.
-import type { HostFigures } from '../host/figures.js';
-import type { HostMap } from '../host/host-map.js';
+import type { HostFigures } from '../map/figures.js';
+import type { HostMap } from '../map/host-map.js';
 
 export interface Segment {
   readonly kind: 'dom0' | 'vm' | 'others' | 'xen' | 'claimed' | 'free';

@@ -1,9 +1,9 @@
 // One node of the picture of a host: its memory as a stacked bar, its CPUs by core, the VMs whose vCPUs prefer it.
 // Box of the chart: what domain_node_affinity led to.
-import { escapeXml, fitColumns } from '../flow/text-tools.js';
-import { type HostFigures, PAGE_BYTES } from '../host/figures.js';
-import type { HostMap, MapCpu } from '../host/host-map.js';
-import { formatBytes } from '../host/text.js';
+import { escapeXml, fitColumns } from '../base/columns.js';
+import { formatBytes, PAGE_BYTES } from '../base/units.js';
+import type { HostFigures } from '../map/figures.js';
+import type { HostMap, MapCpu } from '../map/host-map.js';
 import { describeCpus } from './masks.js';
 import { nodeSegments, type Segment } from './segments.js';
 import type { Paint } from './svg-style.js';

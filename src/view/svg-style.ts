@@ -1,5 +1,5 @@
-// Colours of the picture of a host. A VM has one colour wherever it shows. Box of the chart: none.
-import type { HostMap } from '../host/host-map.js';
+// Colours of the picture of a host. A VM has one colour wherever it shows.
+import type { HostMap } from '../map/host-map.js';
 
 export interface Paint {
   /** Fill of a domain by its position in the map's domains. */

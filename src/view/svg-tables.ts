@@ -1,10 +1,10 @@
 // Below the nodes of the picture of a host: its VMs with their masks and where their memory is, and the distances between nodes.
 // Box of the chart: what domain_node_affinity led to.
-import { escapeXml, fitColumns } from '../flow/text-tools.js';
-import { formatDistance, type HostFigures, PAGE_BYTES } from '../host/figures.js';
-import type { HostMap } from '../host/host-map.js';
-import { UNREACHABLE } from '../host/model.js';
-import { formatBytes } from '../host/text.js';
+import { escapeXml, fitColumns } from '../base/columns.js';
+import { formatBytes, PAGE_BYTES } from '../base/units.js';
+import { UNREACHABLE } from '../machine/model.js';
+import { formatDistance, type HostFigures } from '../map/figures.js';
+import type { HostMap } from '../map/host-map.js';
 import { MaskWords, percent } from './masks.js';
 import type { Paint } from './svg-style.js';
 import { choose, memoryWords } from './vm-table.js';

@@ -1,10 +1,10 @@
 // The table of VMs: masks over all vCPUs, node affinity, memory by node, how much of it is local and how far it is. Cells wrap, so that
 // any width keeps all of the columns. Box of the chart: vcpu_set_affinity and domain_node_affinity.
-import { formatList } from '../cpuset/bitset.js';
-import { padColumns, textColumns, wrapColumns } from '../flow/text-tools.js';
-import { type DomainFigures, formatDistance, type HostFigures, PAGE_BYTES } from '../host/figures.js';
-import type { HostMap, MapDomain } from '../host/host-map.js';
-import { formatBytes } from '../host/text.js';
+import { formatList } from '../base/bitset.js';
+import { padColumns, textColumns, wrapColumns } from '../base/columns.js';
+import { formatBytes, PAGE_BYTES } from '../base/units.js';
+import { type DomainFigures, formatDistance, type HostFigures } from '../map/figures.js';
+import type { HostMap, MapDomain } from '../map/host-map.js';
 import { MaskWords, percent } from './masks.js';
 import type { Palette } from './palette.js';
 

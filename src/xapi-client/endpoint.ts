@@ -1,5 +1,5 @@
-// Where a XAPI host is: from a URL or a host name to an address, and how its certificate is to be checked. Box of the chart: none.
-import { InputError } from '../errors.js';
+// Where a XAPI host is: from a URL or a host name to an address, and how its certificate is to be checked.
+import { InputError } from '../base/errors.js';
 
 export interface Endpoint {
   readonly secure: boolean;

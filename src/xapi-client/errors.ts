@@ -1,4 +1,4 @@
-// What a XAPI host answers when it refuses, and what is said when no host answers. Box of the chart: none; the door to a pool.
+// What a XAPI host answers when it refuses, and what is said when no host answers.
 
 /** An error of the API: a code of xen-api's datamodel and its parameters, such as HANDLE_INVALID, VM, OpaqueRef:... */
 export class XapiError extends Error {

@@ -1,5 +1,4 @@
 // JSON-RPC 2.0 over HTTP or HTTPS, as XAPI serves it at /jsonrpc: one request a call, connections kept, answers within bounds.
-// Box of the chart: none; the door to a pool.
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { type Endpoint, endpointUrl } from './endpoint.js';

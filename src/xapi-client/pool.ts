@@ -1,6 +1,6 @@
 // What a pool tells of its hosts and VMs, read once and narrowed: policy, masks, memory, and where Xen put it. Nothing is changed.
 // Box of the chart: the questions of VM.create and VM.build, answered from the API.
-import type { VmKind, VmSpec } from '../host/vm.js';
+import type { VmKind, VmSpec } from '../machine/vm.js';
 import type { XapiSession } from './session.js';
 import { asMap, asNumber, asRecord, asText, isNull, type Json } from './values.js';
 

@@ -1,4 +1,4 @@
-// A session on a XAPI host: login, calls, tasks that are waited for, events. Box of the chart: none; the door to a pool.
+// A session on a XAPI host: login, calls, tasks that are waited for, events.
 import type { Endpoint } from './endpoint.js';
 import { XapiError } from './errors.js';
 import { type CallOptions, JsonRpc } from './json-rpc.js';

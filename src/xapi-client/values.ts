@@ -1,5 +1,4 @@
 // The API's values in JSON, narrowed: ints come as numbers or, from older encodings, as strings; references are strings.
-// Box of the chart: none.
 
 export type Json = Readonly<Record<string, unknown>>;
 

@@ -4,13 +4,14 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import fc from 'fast-check';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { HTTP_LIMITS, type HttpOptions } from './http-server.js';
-import { Metrics } from './metrics.js';
-import { pagesOf } from './pages.js';
-import { fingerprint, makeSelfSigned } from './self-signed.js';
-import { GIB, type TestDaemon, testDaemon, testFront, vmRecord } from './testing.js';
-import { parseUsers, type User, userLine } from './users.js';
-import type { WireStruct } from './wire.js';
+import { type TestDaemon, testDaemon, testFront, vmRecord } from '../../test/support/daemon.js';
+import { GIB } from '../base/units.js';
+import { parseUsers, type User, userLine } from './calls/users.js';
+import { HTTP_LIMITS, type HttpOptions } from './http/http-server.js';
+import { Metrics } from './http/metrics.js';
+import { pagesOf } from './http/pages.js';
+import { fingerprint, makeSelfSigned } from './http/self-signed.js';
+import type { WireStruct } from './wire/values.js';
 
 /** Of the client's 200 methods those that are used here; the package has no types of its own. */
 interface XenApi {

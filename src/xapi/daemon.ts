@@ -1,28 +1,28 @@
 // The daemon's parts put together: state folder, database, toolstack, VMs of an earlier process, and the dispatcher. Everything but the
 // network. Box of the chart: xe's other end.
 
-import { createToolstack } from '../xenopsd/host-toolstack.js';
-import { effectivePolicy, profileOf } from '../xenopsd/profiles.js';
-import type { HostDoors, Outcome, PolicyName, ProfileName, Toolstack } from '../xenopsd/toolstack.js';
-import { Database } from './database.js';
-import { type CallEnd, Dispatcher } from './dispatch.js';
-import { followEndings } from './endings.js';
-import { xapiErrors } from './errors.js';
-import { EventSource } from './events.js';
-import { genericMethods } from './generic-methods.js';
-import { type HostObjects, hostMask, hostPolicy, makeHostObjects, updateMemory } from './host-objects.js';
-import { AuditLog } from './journal.js';
-import type { Method } from './method.js';
-import { otherMethods } from './other-methods.js';
-import { restoreVms } from './restore.js';
-import { CLASSES } from './schema.js';
-import { SESSION_LIMITS, type SessionLimits, Sessions } from './sessions.js';
-import { StateFolder } from './sqlite.js';
-import { Tasks } from './tasks.js';
-import type { User } from './users.js';
-import { VmLife } from './vm-life.js';
-import { vmMethods } from './vm-methods.js';
-import type { WireStruct } from './wire.js';
+import { effectivePolicy, profileOf } from '../xenopsd/api/profiles.js';
+import type { HostDoors, Outcome, PolicyName, ProfileName, Toolstack } from '../xenopsd/api/toolstack.js';
+import { createToolstack } from '../xenopsd/life/host-toolstack.js';
+import { AuditLog } from './calls/audit-log.js';
+import { type CallEnd, Dispatcher } from './calls/dispatch.js';
+import { genericMethods } from './calls/generic-methods.js';
+import type { Method } from './calls/method.js';
+import { otherMethods } from './calls/other-methods.js';
+import { SESSION_LIMITS, type SessionLimits, Sessions } from './calls/sessions.js';
+import type { User } from './calls/users.js';
+import { vmMethods } from './calls/vm-methods.js';
+import { followEndings } from './life/endings.js';
+import { restoreVms } from './life/restore.js';
+import { VmLife } from './life/vm-life.js';
+import { Database } from './model/database.js';
+import { EventSource } from './model/events.js';
+import { type HostObjects, hostMask, hostPolicy, makeHostObjects, updateMemory } from './model/host-objects.js';
+import { CLASSES } from './model/schema.js';
+import { StateFolder } from './model/sqlite.js';
+import { Tasks } from './model/tasks.js';
+import { xapiErrors } from './wire/errors.js';
+import type { WireStruct } from './wire/values.js';
 
 export interface DaemonLog {
   info(values: object, message: string): void;

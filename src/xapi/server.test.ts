@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { KEPT_DELETIONS } from './database.js';
-import { CLASSES } from './schema.js';
-import { MAX_ENDED_TASKS } from './tasks.js';
-import { GIB, smallHost, type TestDaemon, testDaemon, vmRecord } from './testing.js';
-import { MAX_WAITING } from './vm-queue.js';
-import { type Wire, WireFloat, type WireStruct } from './wire.js';
+import { smallHost, type TestDaemon, testDaemon, vmRecord } from '../../test/support/daemon.js';
+import { GIB } from '../base/units.js';
+import { MAX_WAITING } from './life/vm-queue.js';
+import { KEPT_DELETIONS } from './model/database.js';
+import { CLASSES } from './model/schema.js';
+import { MAX_ENDED_TASKS } from './model/tasks.js';
+import { type Wire, WireFloat, type WireStruct } from './wire/values.js';
 
 const open: TestDaemon[] = [];
 async function start(options: Parameters<typeof testDaemon>[0] = {}): Promise<TestDaemon> {

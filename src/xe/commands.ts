@@ -1,4 +1,4 @@
-// The table of xe's commands: what each needs, takes and does, for running, for help and for completion. Box of the chart: none.
+// The table of xe's commands: what each needs, takes and does, for running, for help and for completion.
 import type { XeContext } from './context.js';
 import { eventWait } from './event-wait.js';
 import type { Field, XeClass } from './field.js';

@@ -1,5 +1,4 @@
 // Completion of xe's words for bash: commands, their parameters, the fields that they take, and the uuids and names that the host knows.
-// Box of the chart: none.
 import { XE_CLASSES, XE_COMMANDS } from './commands.js';
 import type { Field } from './field.js';
 import { NUMA_POLICIES } from './host-class.js';

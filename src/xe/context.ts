@@ -1,5 +1,5 @@
 // One run of xe against a host: the session, and what was already asked of it. Names of references and records of metrics are asked
-// once. Box of the chart: none.
+// once.
 import { XapiError } from '../xapi-client/errors.js';
 import type { XapiSession } from '../xapi-client/session.js';
 import { asRecord, asText, isNull, type Json } from '../xapi-client/values.js';

@@ -1,5 +1,5 @@
 // How `xe` fails: the kinds of errors that it tells apart, and what it prints for each on stderr (xapi-cli-server/xapi_cli.ml
-// exception_handler, cli_util.ml server_error of xen-api e2ee48d6). Box of the chart: none; the chart begins with xe.
+// exception_handler, cli_util.ml server_error of xen-api e2ee48d6).
 import { XapiError } from '../xapi-client/errors.js';
 
 /** "Error: ..." */

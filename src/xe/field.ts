@@ -1,5 +1,5 @@
 // The fields of a class as xe shows and changes them: a name, how to read it from a record, and what may be done to it (the form of
-// xapi-cli-server/records.ml of xen-api e2ee48d6). Box of the chart: none.
+// xapi-cli-server/records.ml of xen-api e2ee48d6).
 import { asList, asMap, asNumber, asText, isNull, type Json, NULL_REF } from '../xapi-client/values.js';
 import type { XeContext } from './context.js';
 import { XeFailure } from './failures.js';

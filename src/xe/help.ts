@@ -1,4 +1,4 @@
-// `xe help`, `xe help COMMAND`, and the usage that stands for missing words. Box of the chart: none.
+// `xe help`, `xe help COMMAND`, and the usage that stands for missing words.
 import { XE_COMMANDS } from './commands.js';
 import type { Printer } from './print.js';
 import { type Param, paramOf } from './words.js';

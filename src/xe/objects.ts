@@ -1,5 +1,5 @@
 // What xe does with the objects of every class: list and filter, and param-list, -get, -set, -add, -remove, -clear
-// (make_param_funs in xapi-cli-server/cli_operations.ml of xen-api e2ee48d6). Box of the chart: none.
+// (make_param_funs in xapi-cli-server/cli_operations.ml of xen-api e2ee48d6).
 import { XapiError } from '../xapi-client/errors.js';
 import { asRecord, asText, type Json } from '../xapi-client/values.js';
 import { NOT_IN_DATABASE, type XeContext } from './context.js';

@@ -1,5 +1,6 @@
 // The commands of xe on VMs: which VMs the words select, and what is done with each (cli_operations.ml of xen-api e2ee48d6).
 // Boxes of the chart: vm-start leads to VM.create and VM.build.
+import { MIB } from '../base/units.js';
 import { XapiError } from '../xapi-client/errors.js';
 import { asRecord, asText, NULL_REF } from '../xapi-client/values.js';
 import type { XeContext } from './context.js';
@@ -10,8 +11,6 @@ import { allObjects, filterByAll, flag, required, STANDARD_PARAMS } from './obje
 import type { Printer, Write } from './print.js';
 import { VM } from './vm-class.js';
 import { type Param, paramOf } from './words.js';
-
-const MIB = 2 ** 20;
 
 /** What an operation has at hand. */
 export interface Run {

@@ -1,5 +1,4 @@
 // What xe prints: records with aligned names, lists, --minimal, and --json as ours (cli_printer.ml of xen-api e2ee48d6).
-// Box of the chart: none.
 
 /** A field as it is shown: its name, its mark such as ( RW), its value, and the value with its structure for --json. */
 export interface ShownField {

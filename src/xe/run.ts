@@ -1,4 +1,4 @@
-// One run of `xennuma xe`: words, login, the command, and the exit code of xe: 0, or 1 for every failure. Box of the chart: none; the
+// One run of `xennuma xe`: words, login, the command, and the exit code of xe: 0, or 1 for every failure.
 // chart begins with xe.
 import { readFileSync } from 'node:fs';
 import type { Endpoint } from '../xapi-client/endpoint.js';

@@ -1,8 +1,8 @@
 // xe against what the daemon serves: every field that xe shows of a class is a field of the class there,
 // and every error that it answers is told as xe tells it.
 import { describe, expect, it } from 'vitest';
-import { type XapiError, xapiErrors } from '../xapi/errors.js';
-import { CLASSES } from '../xapi/schema.js';
+import { CLASSES } from '../xapi/model/schema.js';
+import { type XapiError, xapiErrors } from '../xapi/wire/errors.js';
 import { XE_CLASSES } from './commands.js';
 import { tellServerError } from './failures.js';
 

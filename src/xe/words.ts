@@ -1,5 +1,5 @@
 // xe's words: connection options wherever they stand, switches, key=value, and what XE_EXTRA_ARGS adds (xe-cli/newcli.ml parse_args,
-// cli_frontend.ml parse_commandline of xen-api e2ee48d6). Box of the chart: none; the chart begins with xe.
+// cli_frontend.ml parse_commandline of xen-api e2ee48d6).
 import { XeUsageFailure } from './failures.js';
 
 export type Param = readonly [key: string, value: string];

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { type FakeHost, fakeHost, refuse } from './fake-host.js';
+import { type FakeHost, fakeHost, refuse } from '../../test/support/fake-host.js';
 import { runXe } from './run.js';
 
 const WEB = '5b2a4d5e-0000-4000-8000-000000000001';

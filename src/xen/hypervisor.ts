@@ -1,20 +1,20 @@
 // The embedded hypervisor: the state of one machine, and the way in, a hypercall in bytes. Box of the chart: Xen hypervisor.
 import { HYPERCALL, SCHEDULERS } from '../abi/commands.js';
 import { type InterfaceVersion, interfaceVersion } from '../abi/interface-version.js';
-import { Bitset } from '../cpuset/bitset.js';
-import { ERRNO } from '../errors.js';
+import { Bitset } from '../base/bitset.js';
+import { ERRNO } from '../base/errors.js';
 import { type FlowSink, NO_FLOW } from '../flow/record.js';
-import { ConsoleRing } from './console-ring.js';
-import type { Cpupool, CpuState } from './cpupool.js';
-import { doDomctl } from './do-domctl.js';
-import { doMemoryOp } from './do-memory-op.js';
-import { doSchedOp } from './do-sched-op.js';
-import { doSysctl } from './do-sysctl.js';
-import { Domain, MAX_NUMNODES, NUMA_NO_NODE } from './domain.js';
-import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
-import type { GuestMemory } from './guest-memory.js';
-import { Heap } from './heap.js';
-import type { XenMachine, XenNode } from './machine.js';
+import { Heap } from './heap/heap.js';
+import { doDomctl } from './ops/do-domctl.js';
+import { doMemoryOp } from './ops/do-memory-op.js';
+import { doSchedOp } from './ops/do-sched-op.js';
+import { doSysctl } from './ops/do-sysctl.js';
+import { domainUpdateNodeAffinity } from './ops/domain-update-node-affinity.js';
+import { ConsoleRing } from './state/console-ring.js';
+import type { Cpupool, CpuState } from './state/cpupool.js';
+import { Domain, MAX_NUMNODES, NUMA_NO_NODE } from './state/domain.js';
+import type { GuestMemory } from './state/guest-memory.js';
+import type { XenMachine, XenNode } from './state/machine.js';
 
 const XENVER_VERSION = 0;
 

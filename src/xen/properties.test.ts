@@ -2,13 +2,13 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { RawCaller } from '../../test/support/raw-caller.js';
 import { CPUPOOL_OP, DOMCTL } from '../abi/commands.js';
-import { EmbeddedDoor } from '../xenctrl/embedded-door.js';
-import { machineFromHost, type XenMachine } from './machine.js';
-import { RawCaller } from './raw-caller.js';
+import { MIB } from '../base/units.js';
+import { EmbeddedDoor } from '../xenctrl/doors/embedded-door.js';
+import { machineFromHost, type XenMachine } from './state/machine.js';
 
 const CPUS = 12;
-const MIB = 2 ** 20;
 
 /** Four nodes of unlike size: one without CPUs, one without memory, a CPU number without a CPU. */
 function machine(perNodeClaims: boolean): XenMachine {

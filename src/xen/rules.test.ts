@@ -1,16 +1,16 @@
 // The measured rules of facts about a real Xen 4.17.7, one by one, in bytes through the door.
 
 import { describe, expect, test } from 'vitest';
+import { RawCaller } from '../../test/support/raw-caller.js';
 import { CPUPOOL_OP, DOMCTL, HYPERCALL, SYSCTL } from '../abi/commands.js';
-import { ERRNO } from '../errors.js';
+import { ERRNO } from '../base/errors.js';
+import { GIB, TIB } from '../base/units.js';
 import { EDGES, type EdgeId } from '../flow/chart.js';
 import { FlowRecord, NO_FLOW } from '../flow/record.js';
-import type { Host } from '../host/model.js';
-import { EmbeddedDoor } from '../xenctrl/embedded-door.js';
-import { machineFromHost, type XenMachine } from './machine.js';
-import { RawCaller } from './raw-caller.js';
+import type { Host } from '../machine/model.js';
+import { EmbeddedDoor } from '../xenctrl/doors/embedded-door.js';
+import { machineFromHost, type XenMachine } from './state/machine.js';
 
-const GIB = 2 ** 30;
 const EXACT = 1 << 17;
 const onNode = (node: number) => (node + 1) << 8;
 
@@ -415,7 +415,6 @@ describe('limits and size', () => {
   });
 
   test('64 nodes, 4,096 CPUs and 64 TiB', () => {
-    const TIB = 2 ** 40;
     const machine = machineFromHost(hostOf(64, 64, TIB, TIB - 2 * GIB));
     const door = new EmbeddedDoor(machine);
     const xen = new RawCaller(door, 4096);

@@ -1,18 +1,18 @@
 // Opens libxenctrl's calls over any hypercall door: finds out which Xen is there, and puts the calls of each concern together. Box of the
 // chart: libxenctrl.
 import { type FlowSink, NO_FLOW } from '../flow/record.js';
-import { affinityCalls, namesEveryNode } from './affinity-calls.js';
-import { CallBuffers } from './call-buffers.js';
-import { cpupoolCalls } from './cpupool-calls.js';
-import { domainCalls } from './domain-calls.js';
-import { domainMemoryCalls } from './domain-memory.js';
-import type { HypercallDoor } from './door.js';
-import { flowCalls, seenInside } from './flow-calls.js';
-import { guestCalls } from './guest-calls.js';
-import { hostCalls, physInfo } from './host-calls.js';
-import { InferredInside } from './infer-inside.js';
-import { memoryCalls } from './memory-calls.js';
-import { probeVersions } from './probe-versions.js';
+import { affinityCalls, namesEveryNode } from './calls/affinity-calls.js';
+import { CallBuffers } from './calls/call-buffers.js';
+import { cpupoolCalls } from './calls/cpupool-calls.js';
+import { domainCalls } from './calls/domain-calls.js';
+import { domainMemoryCalls } from './calls/domain-memory.js';
+import { guestCalls } from './calls/guest-calls.js';
+import { hostCalls, physInfo } from './calls/host-calls.js';
+import { memoryCalls } from './calls/memory-calls.js';
+import { probeVersions } from './calls/probe-versions.js';
+import type { HypercallDoor } from './doors/door.js';
+import { flowCalls, seenInside } from './flow/flow-calls.js';
+import { InferredInside } from './flow/infer-inside.js';
 import type { Xenctrl } from './xenctrl.js';
 
 /**

@@ -1,16 +1,17 @@
 // The contract on the embedded Xen of every version, and what only the embedded door can show.
+
 import { expect, test } from 'vitest';
+import { xenctrlContract } from '../../test/support/xenctrl-contract.js';
 import { DOMCTL, HYPERCALL } from '../abi/commands.js';
 import { DOMCTL_AT } from '../abi/layout.js';
-import { ERRNO } from '../errors.js';
-import { machineFromHost, type XenMachine } from '../xen/machine.js';
-import type { HypercallBuffer, HypercallDoor } from './door.js';
-import { EmbeddedDoor } from './embedded-door.js';
+import { ERRNO } from '../base/errors.js';
+import { GIB } from '../base/units.js';
+import { machineFromHost, type XenMachine } from '../xen/state/machine.js';
+import type { HypercallBuffer, HypercallDoor } from './doors/door.js';
+import { EmbeddedDoor } from './doors/embedded-door.js';
 import { openXenctrl } from './open-xenctrl.js';
 import type { Xenctrl } from './xenctrl.js';
-import { xenctrlContract } from './xenctrl-contract.js';
 
-const GIB = 2 ** 30;
 const UUID = new Uint8Array(16);
 
 function machine(changes: Partial<XenMachine> = {}, nodes = 2, cpusOfNode = 4): XenMachine {

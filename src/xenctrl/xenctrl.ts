@@ -2,7 +2,7 @@
 // hypercalls are. Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD, xc_domain_node_setaffinity.
 import type { SchedulerName } from '../abi/commands.js';
 import type { FlowSink } from '../flow/record.js';
-import type { HypercallDoor } from './door.js';
+import type { HypercallDoor } from './doors/door.js';
 
 export interface XenVersion {
   /** "4.17" */

@@ -1,6 +1,6 @@
 // configure_vcpus: the hard affinity of each vCPU from XenStore, then weight and cap, all before any memory is populated. Boxes of the
 // chart: configure_vcpus, set_hard_affinity?.
-import { XenError } from '../errors.js';
+import { XenError } from '../base/errors.js';
 import type { FlowSink } from '../flow/record.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import { failwithOssXc } from './failwith.js';

@@ -1,19 +1,20 @@
 // The embedded builder on the embedded Xen: what real builds were measured to do, the rules of xenguest, and what must hold for any build.
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MIB } from '../base/units.js';
 import { FlowRecord, NO_FLOW } from '../flow/record.js';
-import { machineFromHost, type XenMachine } from '../xen/machine.js';
-import { EmbeddedDoor } from '../xenctrl/embedded-door.js';
+import { machineFromHost, type XenMachine } from '../xen/state/machine.js';
+import { EmbeddedDoor } from '../xenctrl/doors/embedded-door.js';
 import { openXenctrl } from '../xenctrl/open-xenctrl.js';
 import type { PopulateRequest, Xenctrl } from '../xenctrl/xenctrl.js';
-import { createXenstore } from '../xenstore/daemon.js';
+import { createXenstore } from '../xenstore/in-process.js';
 import { embeddedXenguest } from './embedded.js';
-import { Extents } from './extents.js';
-import { memoryRanges } from './guest-pages.js';
-import { populateHvmRange, populatePvRange } from './populate-ranges.js';
+import { Extents } from './memory/extents.js';
+import { memoryRanges } from './memory/guest-pages.js';
+import { populateHvmRange, populatePvRange } from './memory/populate-ranges.js';
 import type { XenguestArguments } from './xenguest.js';
 
-const MIB = 2 ** 20;
 const UUID = new Uint8Array(16);
 const CPUS_A_NODE = 4;
 const nothing = async () => {};

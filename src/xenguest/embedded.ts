@@ -1,16 +1,16 @@
 // The domain builder in this process, for the embedded host: reads XenStore, configures the vCPUs, populates the memory, as XenServer's
 // xenguest does, loading no image. Boxes of the chart: exec_xenguest, stub_xc_hvm_build, configure_vcpus, set_hard_affinity?.
-import { formatList } from '../cpuset/bitset.js';
-import { XenError } from '../errors.js';
+import { formatList } from '../base/bitset.js';
+import { XenError } from '../base/errors.js';
 import { type FlowSink, NO_FLOW } from '../flow/record.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { configureVcpus } from './configure-vcpus.js';
-import { chooseExactNode } from './exact-node.js';
 import { failwithOssXc } from './failwith.js';
-import { type ContainerKind, mmioHoleBytes } from './guest-pages.js';
+import { chooseExactNode } from './memory/exact-node.js';
+import { type ContainerKind, mmioHoleBytes } from './memory/guest-pages.js';
+import { type PopulatedGuest, populateGuest } from './memory/populate-guest.js';
 import { getFlags, type PlatformFlags } from './platform.js';
-import { type PopulatedGuest, populateGuest } from './populate-guest.js';
 import { type Xenguest, type XenguestArguments, XenguestError, type XenguestResult, type XenguestRun } from './xenguest.js';
 
 export interface EmbeddedXenguestDoors {

@@ -1,5 +1,5 @@
 // How xenguest words a failed call: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". Box of the chart: exec_xenguest.
-import { ERRNO, type Errno, XenError } from '../errors.js';
+import { ERRNO, type Errno, XenError } from '../base/errors.js';
 import { XenguestError } from './xenguest.js';
 
 /** strerror of the C library, for every errno that Xen gives. */

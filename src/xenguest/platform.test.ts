@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { XenstoreConnection } from '../xenstore/connection.js';
-import { createXenstore } from '../xenstore/daemon.js';
+import { createXenstore } from '../xenstore/in-process.js';
 import { affinityCpus } from './configure-vcpus.js';
 import { getFlags, xenstoreNumber } from './platform.js';
 

@@ -1,6 +1,6 @@
 // get_flags: what the builder reads about its domain in XenStore, below /local/domain/<domid>/platform. Box of the chart: the start of
 // stub_xc_hvm_build, before configure_vcpus.
-import { XenError } from '../errors.js';
+import { XenError } from '../base/errors.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { XenguestError } from './xenguest.js';
 

@@ -1,13 +1,13 @@
-// The entry `xennuma/xenstore`: client, server and in-process store. Box of the chart: XenStore.
-export { type Errno, InputError, XenError } from '../errors.js';
+// The entry `xennuma/xenstore`: client, server and in-process store.
+export { type Errno, InputError, XenError } from '../base/errors.js';
 export { type ClientOptions, XenstoreClient } from './client/client.js';
 export { type ConnectOptions, connectXenstore, xenstorePaths } from './client/connect.js';
 export type { Connect, Transport, TransportEvents } from './client/transport.js';
 export type { TransactionId, WatchEvent, XenstoreConnection, XenstorePermission, XenstoreWatch } from './connection.js';
-export { createXenstore, type ListedNode, type XenstoreDaemon, type XenstoreOptions } from './daemon.js';
-export type { Personality, StoreQuota } from './limits.js';
+export { createXenstore, type ListedNode, type XenstoreDaemon, type XenstoreOptions } from './in-process.js';
+export { encodeMessage, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES } from './protocol/wire.js';
 export type { ServerOptions, XenstoreServer } from './server/server.js';
-export { encodeMessage, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES } from './wire.js';
+export type { Personality, StoreQuota } from './store/limits.js';
 
 /** Starts a server in this process, which then does little else; koffi is needed. @throws InputError, Error */
 export async function startXenstored(

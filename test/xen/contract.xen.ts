@@ -1,8 +1,8 @@
 // The contract of libxenctrl's calls, on a real Xen.
 
-import { openLibxencall } from '../../src/xenctrl/libxencall-door.js';
+import { openLibxencall } from '../../src/xenctrl/doors/libxencall-door.js';
 import { openXenctrl } from '../../src/xenctrl/open-xenctrl.js';
-import { xenctrlContract } from '../../src/xenctrl/xenctrl-contract.js';
+import { xenctrlContract } from '../support/xenctrl-contract.js';
 
 const door = await openLibxencall();
 xenctrlContract('libxencall', (body) => {

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
 import { DOMCTL, HYPERCALL, SYSCTL, XENMEM } from '../../src/abi/commands.js';
-import { ERRNO } from '../../src/errors.js';
-import { openLibxencall } from '../../src/xenctrl/libxencall-door.js';
+import { ERRNO } from '../../src/base/errors.js';
+import { openLibxencall } from '../../src/xenctrl/doors/libxencall-door.js';
 import { openXenctrl } from '../../src/xenctrl/open-xenctrl.js';
 
 const door = await openLibxencall();

@@ -1,10 +1,10 @@
 // One contract for every connection: to the store of this process, to our server, and to both real daemons.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { XenError } from '../../src/errors.js';
+import { XenError } from '../../src/base/errors.js';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
 import type { WatchEvent, XenstoreConnection, XenstoreWatch } from '../../src/xenstore/connection.js';
-import { createXenstore } from '../../src/xenstore/daemon.js';
-import type { Personality } from '../../src/xenstore/limits.js';
+import { createXenstore } from '../../src/xenstore/in-process.js';
+import type { Personality } from '../../src/xenstore/store/limits.js';
 import { type Daemon, REAL, startOurs, startReal, WHY_NOT_REAL } from './daemons.js';
 
 const PERSONALITIES = ['xenstored', 'oxenstored'] as const;

@@ -1,6 +1,6 @@
 // Random conversations with a XenStore daemon, in the format of the recorded ones, from a seed.
 import type { JsonObject } from '../../src/conformance/player.js';
-import { MESSAGE, PAYLOAD_MAX_BYTES } from '../../src/xenstore/wire.js';
+import { MESSAGE, PAYLOAD_MAX_BYTES } from '../../src/xenstore/protocol/wire.js';
 
 export interface Step {
   readonly conn: number;

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
-import type { Personality, StoreQuota } from '../../src/xenstore/limits.js';
+import type { Personality, StoreQuota } from '../../src/xenstore/store/limits.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const rig = join(root, 'rig/xenstored/run.sh');

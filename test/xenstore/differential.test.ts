@@ -2,7 +2,7 @@
 // XENNUMA_SEED where they begin; a difference is shown at its shortest.
 import { expect, test } from 'vitest';
 import { createXenstorePlayer } from '../../src/conformance/xenstore.js';
-import { MESSAGE } from '../../src/xenstore/wire.js';
+import { MESSAGE } from '../../src/xenstore/protocol/wire.js';
 import { asLine, type Conversation, makeConversation, makeGuestConversation, ODD_PATHS, shown, shrink } from './conversation.js';
 import { type Daemon, REAL, startReal, WHY_NOT_REAL } from './daemons.js';
 import { DaemonClosed, RawConnection, record } from './recorder.js';

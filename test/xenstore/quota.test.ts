@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { MESSAGE } from '../../src/xenstore/wire.js';
+import { MESSAGE } from '../../src/xenstore/protocol/wire.js';
 import { type Daemon, REAL, startOurs, startReal, WHY_NOT_REAL } from './daemons.js';
 import { RawConnection } from './recorder.js';
 

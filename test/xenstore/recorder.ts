@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JsonObject } from '../../src/conformance/player.js';
 import { guestPrelude } from '../../src/conformance/xenstore.js';
-import { Frames } from '../../src/xenstore/client/frames.js';
-import { encodeMessage, MESSAGE } from '../../src/xenstore/wire.js';
+import { Frames } from '../../src/xenstore/protocol/frames.js';
+import { encodeMessage, MESSAGE } from '../../src/xenstore/protocol/wire.js';
 import { asLine, type Conversation } from './conversation.js';
 
 const UNBOUND_TX = 0xfffffff0;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
-import { encodeMessage, MESSAGE } from '../../src/xenstore/wire.js';
+import { encodeMessage, MESSAGE } from '../../src/xenstore/protocol/wire.js';
 import { randomOf } from './conversation.js';
 import { client, type Daemon, type OurOptions, REAL, startOurs, WHY_NOT_REAL } from './daemons.js';
 import { DaemonClosed, RawConnection } from './recorder.js';

@@ -1,7 +1,7 @@
 // One struct xc_dom_image of the library: its fields by name, memory that the library frees with it, and its calls with the library's own
 // words when one fails. Box of the chart: stub_xc_hvm_build.
 import koffi from 'koffi';
-import { errnoName } from '../../errors.js';
+import { errnoName } from '../../base/errors.js';
 import { strerror } from '../failwith.js';
 import { XenguestError } from '../xenguest.js';
 import type { DomImageLayout } from './dom-image-layout.js';

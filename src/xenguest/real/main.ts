@@ -1,7 +1,7 @@
 // The builder as a program: xenguest's command line in, its control protocol out. Box of the chart: exec_xenguest.
 import { writeSync } from 'node:fs';
 import koffi from 'koffi';
-import { openLibxencall } from '../../xenctrl/libxencall-door.js';
+import { openLibxencall } from '../../xenctrl/doors/libxencall-door.js';
 import { openXenctrl } from '../../xenctrl/open-xenctrl.js';
 import { connectXenstore } from '../../xenstore/client/connect.js';
 import { parseCommandLine } from '../command-line.js';

@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { GIB, MIB } from '../../base/units.js';
 import { E820_ACPI, E820_RAM, e820Bytes, gibExtents, MMIO_START, memoryRanges, pvhE820, pvhMemory } from './memory-layout.js';
-
-const GIB = 2 ** 30;
-const MIB = 2 ** 20;
 
 describe('the memory of a PVH guest', () => {
   it('ends below the hole up to 4032 MiB, and goes on above 4 GiB past that', () => {

@@ -1,9 +1,8 @@
 // Where the memory of a PVH guest lies, before any of it is allocated: low memory, the MMIO hole, high memory, the e820 map that the guest
 // is told, and the 1 GiB extents that libxenguest will ask for. Box of the chart: stub_xc_hvm_build.
+import { GIB, MIB } from '../../base/units.js';
 import { ACPI_ADDRESS, ACPI_PAGE_BYTES } from './acpi.js';
 
-const MIB = 2 ** 20;
-const GIB = 2 ** 30;
 const FOUR_GIB = 4 * GIB;
 /** HVM_BELOW_4G_MMIO_LENGTH of Xen's tools (PVH has no use for a bigger hole). */
 export const MMIO_SIZE_BYTES = 0x400_0000;

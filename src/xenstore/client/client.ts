@@ -1,8 +1,8 @@
-// The client of a XenStore: promises over messages, many of them under way at once. Box of the chart: XenStore.
+// The client of a XenStore: promises over messages, many of them under way at once.
 // Sources: docs/misc/xenstore.txt; tools/libs/store/xs.c (Xen 4.17) for what callers expect.
-import { XenError } from '../../errors.js';
+import { XenError } from '../../base/errors.js';
 import type { TransactionId, XenstoreConnection, XenstorePermission, XenstoreWatch } from '../connection.js';
-import { MESSAGE, PAYLOAD_MAX_BYTES } from '../wire.js';
+import { MESSAGE, PAYLOAD_MAX_BYTES } from '../protocol/wire.js';
 import { withSignal } from './abortable.js';
 import { Link } from './link.js';
 import type { Connect, Transport } from './transport.js';

@@ -1,7 +1,7 @@
-// Finds the XenStore of this machine as Xen's own tools do, and connects to it. Box of the chart: XenStore.
+// Finds the XenStore of this machine as Xen's own tools do, and connects to it.
 // Source: tools/libs/store/xs.c xs_daemon_socket, xs_domain_dev (Xen 4.17).
 import { existsSync, statSync } from 'node:fs';
-import { InputError } from '../../errors.js';
+import { InputError } from '../../base/errors.js';
 import { type ClientOptions, XenstoreClient } from './client.js';
 import { connectDevice } from './device-transport.js';
 import { connectSocket } from './socket-transport.js';

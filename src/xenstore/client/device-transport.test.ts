@@ -1,9 +1,9 @@
 import { closeSync, constants, openSync, read, write } from 'node:fs';
 import koffi from 'koffi';
 import { expect, test } from 'vitest';
-import { XenError } from '../../errors.js';
-import { createEngine } from '../daemon.js';
-import { type Bytes, encodeMessage, HEADER_BYTES } from '../wire.js';
+import { XenError } from '../../base/errors.js';
+import { createEngine } from '../in-process.js';
+import { type Bytes, encodeMessage, HEADER_BYTES } from '../protocol/wire.js';
 import { XenstoreClient } from './client.js';
 import { connectXenstore } from './connect.js';
 import { type Device, DeviceTransport } from './device-transport.js';

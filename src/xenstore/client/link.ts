@@ -1,7 +1,7 @@
-// The link of a client to its daemon: numbers requests, gives each its reply, and comes back after a loss. Box of the chart: XenStore.
+// The link of a client to its daemon: numbers requests, gives each its reply, and comes back after a loss.
 import { setTimeout as delay } from 'node:timers/promises';
-import { ERRNO, type Errno, XenError } from '../../errors.js';
-import { encodeMessage, MESSAGE } from '../wire.js';
+import { ERRNO, type Errno, XenError } from '../../base/errors.js';
+import { encodeMessage, MESSAGE } from '../protocol/wire.js';
 import type { Connect, Transport } from './transport.js';
 
 const FIRST_WAIT_MS = 10;

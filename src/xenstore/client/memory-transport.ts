@@ -1,7 +1,8 @@
-// A client of the store in this process: requests are answered at once. Box of the chart: XenStore.
-import type { ClientState } from '../client-state.js';
-import type { Engine } from '../engine.js';
-import { type Bytes, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES } from '../wire.js';
+// A client of the store in this process: requests are answered at once.
+
+import { type Bytes, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES } from '../protocol/wire.js';
+import type { ClientState } from '../store/client-state.js';
+import type { Engine } from '../store/engine.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 export class MemoryTransport implements Transport {

@@ -1,8 +1,8 @@
-// A client over a unix socket. Box of the chart: XenStore.
+// A client over a unix socket.
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { InputError } from '../../errors.js';
-import { Frames } from './frames.js';
+import { InputError } from '../../base/errors.js';
+import { Frames } from '../protocol/frames.js';
 import type { Transport, TransportEvents } from './transport.js';
 
 /** sun_path of Linux, with the closing NUL. */

@@ -1,4 +1,4 @@
-// How a client's messages travel: a unix socket, the kernel's device, or this process. Box of the chart: XenStore.
+// How a client's messages travel: a unix socket, the kernel's device, or this process.
 
 export interface TransportEvents {
   /** A whole message; `payload` is valid during the call only. */

@@ -1,5 +1,5 @@
-// Events of one watch that nobody has read yet, as an async iterable. Box of the chart: XenStore.
-import { XenError } from '../../errors.js';
+// Events of one watch that nobody has read yet, as an async iterable.
+import { XenError } from '../../base/errors.js';
 import type { WatchEvent, XenstoreWatch } from '../connection.js';
 
 /** Events that wait for a reader; more closes the watch with an error. */

@@ -1,9 +1,10 @@
-// Sends a store what hostile clients might, and checks after each message what must hold. Box of the chart: XenStore.
-import type { ClientState } from '../client-state.js';
-import { createEngine } from '../daemon.js';
-import type { Engine } from '../engine.js';
-import type { Personality } from '../limits.js';
-import { type Bytes, MESSAGE } from '../wire.js';
+// Sends a store what hostile clients might, and checks after each message what must hold.
+
+import { createEngine } from '../in-process.js';
+import { type Bytes, MESSAGE } from '../protocol/wire.js';
+import type { ClientState } from '../store/client-state.js';
+import type { Engine } from '../store/engine.js';
+import type { Personality } from '../store/limits.js';
 import { type FuzzMessage, makeMessage, type Random, randomOf } from './messages.js';
 
 export interface FuzzOptions {

@@ -1,6 +1,6 @@
-// `npm run fuzz:xenstore -- --messages N --seed S [--personality P]`. Box of the chart: XenStore.
+// `npm run fuzz:xenstore -- --messages N --seed S [--personality P]`.
 import { parseArgs } from 'node:util';
-import type { Personality } from '../limits.js';
+import type { Personality } from '../store/limits.js';
 import { fuzz } from './fuzz.js';
 
 const { values } = parseArgs({

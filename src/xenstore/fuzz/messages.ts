@@ -1,5 +1,5 @@
-// Messages that no honest client sends, and many that one might, from a seed. Box of the chart: XenStore.
-import { MESSAGE, PAYLOAD_MAX_BYTES } from '../wire.js';
+// Messages that no honest client sends, and many that one might, from a seed.
+import { MESSAGE, PAYLOAD_MAX_BYTES } from '../protocol/wire.js';
 
 export type Random = (below: number) => number;
 

@@ -1,13 +1,13 @@
-// The state file: every change of the store, appended and made durable before its reply goes out. Box of the chart: XenStore.
+// The state file: every change of the store, appended and made durable before its reply goes out.
 // A frame is "XSJ1", the length and the CRC-32 of its body, and the body: a change a line, as JSON. One turn of the server is one
 // frame, so that a transaction is there whole or not at all.
 import { closeSync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { InputError } from '../../errors.js';
+import { InputError } from '../../base/errors.js';
 import type { XenstorePermission } from '../connection.js';
-import type { Engine, Journal, JournalChange } from '../engine.js';
-import type { Permissions } from '../permissions.js';
+import type { Permissions } from '../protocol/permissions.js';
+import type { Engine, Journal, JournalChange } from '../store/engine.js';
 import { libc } from './libc.js';
 
 const MAGIC = Buffer.from('XSJ1');

@@ -1,5 +1,5 @@
 // The system calls of the server's own event loop. Node's sockets cost a single small request several times what its answer costs;
-// these calls do not (docs/xenstore.md has the figures). Box of the chart: XenStore.
+// these calls do not (docs/xenstore.md has the figures).
 import { arch } from 'node:process';
 import koffi from 'koffi';
 

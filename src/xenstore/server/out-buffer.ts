@@ -1,5 +1,5 @@
-// Messages that wait to be sent to one client, as bytes. Box of the chart: XenStore.
-import { type Bytes, HEADER_BYTES, MESSAGE, type Outbox } from '../wire.js';
+// Messages that wait to be sent to one client, as bytes.
+import { type Bytes, HEADER_BYTES, MESSAGE, type Outbox } from '../protocol/wire.js';
 
 const FIRST_BYTES = 4096;
 /** Shorter strings are copied faster here than by a call of Node's own. */

@@ -1,10 +1,9 @@
 // The server's event loop: one wait for all clients, then their requests, then the journal, then their replies.
-// Box of the chart: XenStore.
 import { chmodSync, rmSync } from 'node:fs';
-import type { Engine } from '../engine.js';
-import type { Bytes } from '../wire.js';
+import type { Bytes } from '../protocol/wire.js';
+import type { Engine } from '../store/engine.js';
+import { SERVER_LIMITS, type ServerLimits } from './client-limits.js';
 import { EAGAIN, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EVENT_BYTES, eventFd, eventMask, type Libc, libc } from './libc.js';
-import { SERVER_LIMITS, type ServerLimits } from './limits.js';
 import { Session } from './session.js';
 
 const EVENTS_A_TURN = 256;

@@ -1,13 +1,13 @@
-// The XenStore server: an engine, its doors and its state file. Box of the chart: XenStore.
+// The XenStore server: an engine, its doors and its state file.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import { createEngine } from '../daemon.js';
-import type { Engine } from '../engine.js';
-import type { Personality, StoreQuota } from '../limits.js';
+import { createEngine } from '../in-process.js';
+import type { Engine } from '../store/engine.js';
+import type { Personality, StoreQuota } from '../store/limits.js';
+import type { ServerLimits } from './client-limits.js';
 import { JournalFile } from './journal-file.js';
 import { libc } from './libc.js';
-import type { ServerLimits } from './limits.js';
 import { type CarriedConnection, PollServer } from './poll-server.js';
 
 export interface ServerOptions {

@@ -1,9 +1,9 @@
 // One client of the server: cuts its bytes into requests, has them answered, and knows when it must wait. No sockets here.
-// Box of the chart: XenStore.
-import type { ClientState } from '../client-state.js';
-import type { Engine } from '../engine.js';
-import { type Bytes, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES, type Request } from '../wire.js';
-import type { ServerLimits } from './limits.js';
+
+import { type Bytes, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES, type Request } from '../protocol/wire.js';
+import type { ClientState } from '../store/client-state.js';
+import type { Engine } from '../store/engine.js';
+import type { ServerLimits } from './client-limits.js';
 import { OutBuffer } from './out-buffer.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };

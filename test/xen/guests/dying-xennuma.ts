@@ -1,9 +1,9 @@
 // Starts VM `victim` from the state folder argv[2] and kills itself with SIGKILL just before the change of the host or of the state that
 // argv[3] counts (from 0). Prints which change that is, or "DONE" when there were fewer.
 import { writeSync } from 'node:fs';
-import { FileMetadata } from '../../../src/xenopsd/file-metadata.js';
-import { createToolstack } from '../../../src/xenopsd/host-toolstack.js';
-import { xenHost } from '../../../src/xenopsd/xen-host.js';
+import { xenHost } from '../../../src/xenopsd/hosts/xen-host.js';
+import { createToolstack } from '../../../src/xenopsd/life/host-toolstack.js';
+import { FileMetadata } from '../../../src/xenopsd/store/file-metadata.js';
 import { vm } from './host.js';
 
 const [folder, last] = [process.argv[2]!, Number(process.argv[3])];

@@ -1,19 +1,20 @@
 // What the tests of guests share: what guests boot, toolstacks on the real host, and the counts that show that nothing is left behind.
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { VmBoot, VmSpec } from '../../../src/host/vm.js';
+import { MIB } from '../../../src/base/units.js';
+import type { VmBoot, VmSpec } from '../../../src/machine/vm.js';
 import type { Xenctrl } from '../../../src/xenctrl/xenctrl.js';
-import { createToolstack } from '../../../src/xenopsd/host-toolstack.js';
-import type { MetadataStore } from '../../../src/xenopsd/metadata.js';
-import type { Outcome, Toolstack } from '../../../src/xenopsd/toolstack.js';
-import { type XenHost, type XenHostOptions, xenHost } from '../../../src/xenopsd/xen-host.js';
+import type { MetadataStore } from '../../../src/xenopsd/api/metadata.js';
+import type { Outcome, Toolstack } from '../../../src/xenopsd/api/toolstack.js';
+import { type XenHost, type XenHostOptions, xenHost } from '../../../src/xenopsd/hosts/xen-host.js';
+import { createToolstack } from '../../../src/xenopsd/life/host-toolstack.js';
 import type { XenstoreConnection } from '../../../src/xenstore/connection.js';
 import { SAYS, writeInitramfs } from './image.js';
 
-const MIB = 2 ** 20;
 /** The rig's folder, seen from dom0: RIG_SHARE is run/NAME/share in it. */
 const rig = resolve(process.env.RIG_SHARE ?? '/nonexistent', '../../..');
 

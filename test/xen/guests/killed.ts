@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { BUILD_STEPS } from '../../../src/xenguest/real/build-guest.js';
-import { FileMetadata } from '../../../src/xenopsd/file-metadata.js';
+import { FileMetadata } from '../../../src/xenopsd/store/file-metadata.js';
 import { type Bench, bench, eventually, start, stop, type Traces, traces, using, vm } from './host.js';
 
 const FEWEST_CHANGES = 10;

@@ -1,7 +1,7 @@
 // Where guests lie who are pinned, or too large for extents of 1 GiB; and builds that fail with their own words and leave nothing behind.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { VmSpec } from '../../../src/host/vm.js';
+import type { VmSpec } from '../../../src/machine/vm.js';
 import { asWere, bench, pagesOf, start, stop, traces, using, vm, xl } from './host.js';
 
 test('a VM with a mask is pinned hard by the builder, through XenStore, and its memory is there', () =>

@@ -1,14 +1,15 @@
 // The chart's flow from where it begins, on the real host: `xennuma xe` sets a mask and a policy and starts VMs through `xennuma serve --on xen`;
 // Debian's xl agrees, and a daemon that was killed finds its VMs again. Run by node:test in dom0 (npm run test:xen -- xapi).
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
+import { MIB } from '../../../src/base/units.js';
 import { asWere, bench, MINI, traces, using } from '../guests/host.js';
 import { listDomains, listVcpus, pagesOnNodes } from '../guests/xl-output.js';
 import { Service } from './daemon.js';
 
 const NODES = 4;
-const MIB = 2 ** 20;
 /** CPUs of each node of machine shape a. */
 const CPUS_OF_NODE = ['0-1', '2-3', '4-5', '6-7'];
 

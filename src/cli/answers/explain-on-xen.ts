@@ -1,0 +1,67 @@
+// `xennuma explain VM --on xen` without VMs from files: a domain that runs here, or a VM of xennuma's own that could not be started.
+// Box of the chart: all, as they were taken at its start; what domain_node_affinity led to, as it is now.
+import { InputError } from '../../base/errors.js';
+import { explain } from '../../flow/explain/explain.js';
+import { FlowRecord } from '../../flow/record.js';
+import { findAsked, LIBXL_FOLDER } from '../../live/asked.js';
+import { explainRunning } from '../../live/explain-running.js';
+import { liveMap } from '../../live/live-map.js';
+import { judge } from '../../map/drift.js';
+import type { LastBuild } from '../../xenopsd/api/metadata.js';
+import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
+import { withXen } from '../input/on-xen.js';
+import { harmlessName, pickDomains } from '../input/running.js';
+import type { ExplainAnswer } from './answers.js';
+
+export interface RunningExplained {
+  readonly runs: ExplainAnswer['runs'];
+  /** Of the start that is explained; null when none is known. */
+  readonly record: FlowRecord | null;
+  readonly failed: boolean;
+}
+
+/**
+ * Changes nothing on the host.
+ * @param state folder of xennuma's own VMs
+ * @throws InputError for a name that is neither a domain nor such a VM
+ * @throws UnreachableError when there is no Xen here
+ */
+export async function explainOnXen(name: string, state: string): Promise<RunningExplained> {
+  const metadata = await FileMetadata.read(state);
+  const halted = metadata.find(({ spec, domid }) => spec.name === name && domid === null);
+  if (halted !== undefined) return ofHalted(name, await FileMetadata.readBuild(state, name));
+  return withXen(async (host) => {
+    const live = await liveMap(host, { memory: true });
+    const asked = await findAsked(live, { xs: host.xs, metadata, libxlFolder: LIBXL_FOLDER });
+    const [verdict] = judge(live.map, asked, pickDomains(live.map, [name]));
+    if (verdict === undefined) throw new InputError(`'${name}' is being taken apart`, {}, 'name one that runs');
+    const { domid } = verdict.domain;
+    const own = metadata.find(({ uuid }) => uuid === live.uuids.get(domid));
+    const build = own === undefined ? null : await FileMetadata.readBuild(state, own.spec.name);
+    // A record of an earlier start is not the story of this one.
+    const started = build !== null && build.domid === domid ? recordOf(build) : null;
+    const now = {
+      title: `${harmlessName(verdict.domain.name)} (domain ${domid}) as it is now`,
+      sentences: explainRunning(live.map, verdict),
+      nodes: [],
+      path: [],
+    };
+    return { runs: [...(started === null ? [] : [runOf(started)]), now], record: started, failed: false };
+  });
+}
+
+function ofHalted(name: string, build: LastBuild | null): RunningExplained {
+  if (build === null) throw new InputError(`'${name}' is halted, and was never started`, { path: name }, 'start it with vm start');
+  const record = recordOf(build);
+  return { runs: [runOf(record)], record, failed: build.failure !== null };
+}
+
+function recordOf({ title, entries }: LastBuild): FlowRecord {
+  const record = new FlowRecord(title);
+  record.entries.push(...entries);
+  return record;
+}
+
+function runOf(record: FlowRecord): ExplainAnswer['runs'][number] {
+  return { title: record.title, sentences: explain(record), nodes: record.nodesVisited(), path: record.edgesTaken() };
+}

@@ -1,0 +1,157 @@
+// What `xennuma serve` does once its settings are read: opens the host, the state and the network, and waits for a signal.
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { InputError } from '../../base/errors.js';
+import { detectAndRead } from '../../machine/readers/detect.js';
+import { SESSION_LIMITS } from '../../xapi/calls/sessions.js';
+import { parseUsers, type User } from '../../xapi/calls/users.js';
+import { openDaemon } from '../../xapi/daemon.js';
+import { HTTP_LIMITS, type HttpLimits, openHttp } from '../../xapi/http/http-server.js';
+import { Metrics } from '../../xapi/http/metrics.js';
+import { pagesOf } from '../../xapi/http/pages.js';
+import { fingerprint, makeSelfSigned } from '../../xapi/http/self-signed.js';
+import type { HostDoors } from '../../xenopsd/api/toolstack.js';
+import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
+import { readInput } from '../input/read-input.js';
+import type { ServeSettings } from '../input/serve-config.js';
+import { VERSION } from '../output/version.js';
+
+export async function serve(settings: ServeSettings): Promise<void> {
+  const { address, port } = parseListen(settings.listen);
+  checkReach(settings, address);
+  // What is kept is for this user alone, also in a folder that others may enter.
+  process.umask(0o077);
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  const users = settings.users === null ? null : usersOf(settings.users, (message) => log.error({ file: settings.users }, message));
+  const tls = readTls(settings, address);
+  const metrics = new Metrics();
+  const { sessionIdleSeconds, ...http } = settings.limits;
+  const doors = await openDoors(settings);
+  const daemon = await openDaemon({
+    doors,
+    profile: settings.profile,
+    seed: settings.seed,
+    state: settings.state,
+    audit: settings.state === null ? null : join(settings.state, 'audit.log'),
+    policy: 'default_policy',
+    users: () => users?.() ?? null,
+    sessions: { ...SESSION_LIMITS, ...(sessionIdleSeconds === undefined ? {} : { idleMs: sessionIdleSeconds * 1000 }) },
+    version: VERSION,
+    address,
+    log,
+    observe: {
+      call: (end) => metrics.call(end),
+      outcome: (_vm, outcome, durationMs) => metrics.outcome(outcome, durationMs),
+    },
+  });
+  metrics.attach(daemon);
+  const front = await openHttp({
+    daemon,
+    address,
+    port,
+    tls,
+    limits: { ...HTTP_LIMITS, ...(http as Partial<HttpLimits>) },
+    loopbackNamesOnly: users === null,
+    pages: pagesOf(daemon, metrics, users === null),
+    failed: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a fault while answering'),
+  });
+  if (tls !== null) log.info({ sha256: fingerprint(tls.cert) }, 'fingerprint of the certificate');
+  if (users === null) log.warn({}, 'no users are kept: everybody on this machine may log in as root, with any password');
+  // Scripts wait for this line; it says the port when 0 was asked for.
+  const host = address.includes(':') ? `[${address}]` : address;
+  process.stdout.write(`listening at ${tls === null ? 'http' : 'https'}://${host}:${front.port}\n`);
+  const signal = await new Promise<string>((done) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => done(name));
+  });
+  log.info({ signal }, 'ending');
+  await front.close();
+  await daemon.close();
+  await doors.close?.();
+}
+
+/** Passwords must not cross a network in clear, and nobody may come in from one without a password. */
+function checkReach(settings: ServeSettings, address: string): void {
+  if (settings.host === null && settings.on === null) {
+    throw new InputError('which host?', { path: '--host' }, 'give --host FILE for an embedded one, or --on xen');
+  }
+  if (settings.on === 'xen' && settings.users === null) {
+    throw new InputError('a real host needs users', { path: '--users' }, 'make some with: xennuma serve passwd USER --file FILE');
+  }
+  if (isLoopback(address) || (settings.users !== null && settings.tls !== null)) return;
+  const lacking = [settings.users === null ? '--users FILE' : '', settings.tls === null ? '--tls-generate or --tls-cert' : ''];
+  throw new InputError(
+    `${address} can be reached from other machines`,
+    { path: '--listen' },
+    `give ${lacking.filter((one) => one !== '').join(' and ')}, or listen on 127.0.0.1`,
+  );
+}
+
+async function openDoors(settings: ServeSettings): Promise<HostDoors & { readonly close?: () => Promise<void> }> {
+  if (settings.on === 'xen') {
+    const { xenHost } = await import('../../xenopsd/hosts/xen-host.js');
+    return xenHost();
+  }
+  const host = detectAndRead(settings.host!.map(readInput));
+  return embeddedHost(host, {
+    profile: settings.profile,
+    ...(settings.xen === null ? {} : { xenVersion: settings.xen }),
+    ...(settings.scheduler === null ? {} : { scheduler: settings.scheduler }),
+  });
+}
+
+/** Read again when it changes; a file that cannot be read then leaves the users as they were. */
+function usersOf(file: string, complain: (message: string) => void): () => ReadonlyMap<string, User> {
+  const stamp = (): string => {
+    const { mtimeMs, size, ino } = statSync(file);
+    return `${mtimeMs} ${size} ${ino}`;
+  };
+  let users = parseUsers(readInput(file).text, file);
+  if (users.size === 0) throw new InputError('there are no users in it', { file }, 'make one with: xennuma serve passwd USER --file FILE');
+  let seen = stamp();
+  return () => {
+    try {
+      const now = stamp();
+      if (now !== seen) {
+        seen = now;
+        users = parseUsers(readInput(file).text, file);
+      }
+    } catch (error) {
+      complain(error instanceof InputError ? error.toString() : String(error));
+    }
+    return users;
+  };
+}
+
+function readTls({ tls, state }: ServeSettings, address: string): { readonly cert: string; readonly key: string } | null {
+  if (tls === null) return null;
+  if (tls !== 'generate') return { cert: readInput(tls.cert).text, key: readInput(tls.key).text };
+  const names = [...new Set([hostname(), 'localhost', '127.0.0.1', '::1', ...(isWildcard(address) ? [] : [address])])];
+  if (state === null) return makeSelfSigned(names);
+  const [cert, key] = [join(state, 'tls-cert.pem'), join(state, 'tls-key.pem')];
+  if (!existsSync(cert) || !existsSync(key)) {
+    const made = makeSelfSigned(names);
+    mkdirSync(state, { recursive: true, mode: 0o700 });
+    writeFileSync(key, made.key, { mode: 0o600 });
+    writeFileSync(cert, made.cert);
+  }
+  return { cert: readInput(cert).text, key: readInput(key).text };
+}
+
+export function parseListen(text: string): { readonly address: string; readonly port: number } {
+  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
+  const port = Number(found?.[3]);
+  if (found === null || port > 65_535) {
+    throw new InputError(`expected an address and a port, got '${text}'`, { path: '--listen' }, 'write 127.0.0.1:8080 or [::1]:8080');
+  }
+  return { address: (found[1] ?? found[2])!, port };
+}
+
+export function isLoopback(address: string): boolean {
+  return address === 'localhost' || address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
+}
+
+function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}

@@ -1,0 +1,145 @@
+// The state of a toolstack as the plain data that --json prints and the tables show. Box of the chart: where all of them led.
+import { formatList } from '../../base/bitset.js';
+import { PAGE_BYTES } from '../../base/units.js';
+import type { FlowRecord } from '../../flow/record.js';
+import { UNREACHABLE } from '../../machine/model.js';
+import { type DomainFigures, type HostFigures, hostFigures } from '../../map/figures.js';
+import type { HostMap, MapDomain } from '../../map/host-map.js';
+import type { Toolstack, VmState } from '../../xenopsd/api/toolstack.js';
+import { sentenceOf } from '../output/warnings.js';
+import type { HostAnswer, TotalsAnswer, VmAnswer } from './answers.js';
+
+export interface Summary {
+  readonly map: HostMap;
+  readonly host: HostAnswer;
+  /** In the order in which the toolstack came to know them. */
+  readonly vms: readonly VmAnswer[];
+  readonly totals: TotalsAnswer;
+}
+
+/** Domains of other toolstacks are on the map, and neither among the VMs nor in the totals. */
+export function summarise(toolstack: Toolstack): Summary {
+  const map = toolstack.snapshot();
+  const ours = new Set(toolstack.vms().map((vm) => vm.domid));
+  const figures = hostFigures(map);
+  const { others } = toolstack.doors;
+  const counted = others === undefined ? figures : hostFigures({ ...map, domains: map.domains.filter(({ domid }) => ours.has(domid)) });
+  const at = new Map(map.domains.map((domain, index) => [domain.domid, index]));
+  const vms = toolstack.vms().map((vm) => {
+    const index = vm.domid === null ? undefined : at.get(vm.domid);
+    return index === undefined ? haltedVm(vm, map) : vmAnswer(vm, map.domains[index]!, figures.domains[index]!);
+  });
+  return {
+    map,
+    host: hostAnswer(map),
+    vms,
+    totals: {
+      running: vms.filter((vm) => vm.domid !== null).length,
+      failed: vms.filter((vm) => vm.failure !== null).length,
+      ...totalsOf(counted),
+    },
+  };
+}
+
+/** Of a map alone: every domain but Domain-0 is a VM, and nothing is known of what happened to it. */
+export function summariseMap(map: HostMap): Summary {
+  const figures = hostFigures(map);
+  const none = { failure: null, surprises: [], path: [] };
+  const vms = map.domains.flatMap((domain, index): VmAnswer[] => {
+    if (domain.domid === 0) return [];
+    const state = domain.state === 'paused' ? 'paused' : domain.state === 'shutdown' || domain.state === 'dying' ? 'halted' : 'running';
+    return [{ name: domain.name, state, ...placeAnswer(domain, figures.domains[index]!), ...none }];
+  });
+  return { map, host: hostAnswer(map), vms, totals: { running: vms.length, failed: 0, ...totalsOf(figures) } };
+}
+
+function totalsOf(figures: HostFigures): Omit<TotalsAnswer, 'running' | 'failed'> {
+  return {
+    onOneNode: figures.vmsOnOneNode,
+    remotePages: figures.remotePages,
+    meanDistance: figures.meanDistance,
+    worstDistance: figures.worstDistance,
+  };
+}
+
+export function hostAnswer(map: HostMap): HostAnswer {
+  return {
+    name: map.name,
+    hypervisor: map.hypervisor,
+    nodes: map.nodes.map((node) => ({
+      id: node.id,
+      memoryBytes: node.memoryBytes,
+      freeBytes: node.freePages * PAGE_BYTES,
+      claimedBytes: node.claimedPages * PAGE_BYTES,
+      cpus: formatList(map.cpus.flatMap((cpu) => (cpu !== null && cpu.node === node.id ? [cpu.id] : []))),
+    })),
+    distances: map.distances.map((row) => row.map((value) => (value === UNREACHABLE ? 'unreachable' : value))),
+  };
+}
+
+function lastOperation(vm: VmState): Pick<VmAnswer, 'failure' | 'surprises' | 'path'> {
+  const outcome = vm.outcomes.at(-1);
+  return outcome === undefined
+    ? { failure: null, surprises: [], path: [] }
+    : { failure: outcome.failure, surprises: surprisesOf(outcome.record), path: outcome.record.edgesTaken() };
+}
+
+/** Each surprise of a run once. */
+export function surprisesOf(record: FlowRecord): { code: string; text: string }[] {
+  const found = record.entries.flatMap((entry) => (entry.kind === 'surprise' ? [{ code: entry.code, text: sentenceOf(entry.code) }] : []));
+  return found.filter((one, index) => found.findIndex((other) => other.code === one.code) === index);
+}
+
+function haltedVm(vm: VmState, map: HostMap): VmAnswer {
+  return {
+    name: vm.spec.name,
+    state: vm.power,
+    domid: null,
+    vcpus: vm.spec.vcpusMax,
+    memoryBytes: vm.spec.memoryTargetBytes,
+    hard: [],
+    soft: [],
+    nodeAffinity: [],
+    autoNodeAffinity: null,
+    pagesByNode: map.nodes.map(() => 0),
+    remotePages: 0,
+    meanDistance: null,
+    worstDistance: null,
+    numa_nodes: 0,
+    numa_optimised: false,
+    ...lastOperation(vm),
+  };
+}
+
+function vmAnswer(vm: VmState, domain: MapDomain, figures: DomainFigures): VmAnswer {
+  return { name: vm.spec.name, state: vm.power, ...placeAnswer(domain, figures), ...lastOperation(vm) };
+}
+
+function placeAnswer(
+  domain: MapDomain,
+  figures: DomainFigures,
+): Omit<VmAnswer, 'name' | 'state' | 'failure' | 'surprises' | 'path'> & { domid: number } {
+  return {
+    domid: domain.domid,
+    vcpus: domain.vcpus.length,
+    memoryBytes: figures.totalPages * PAGE_BYTES,
+    hard: masksOf(domain.vcpus.map((vcpu) => vcpu.hard)),
+    soft: masksOf(domain.vcpus.map((vcpu) => vcpu.soft)),
+    nodeAffinity: [...domain.nodeAffinity],
+    autoNodeAffinity: domain.autoNodeAffinity,
+    pagesByNode: [...domain.pages],
+    remotePages: figures.remotePages,
+    meanDistance: figures.meanDistance,
+    worstDistance: figures.worstDistance,
+    numa_nodes: figures.xenserver.numa_nodes,
+    numa_optimised: figures.xenserver.numa_optimised,
+  };
+}
+
+/** One entry when all vCPUs have the same mask. */
+export function masksOf(masks: readonly (readonly number[])[]): string[] {
+  const first = masks[0];
+  if (first === undefined) return [];
+  const same = masks.every((mask) => mask === first || (mask.length === first.length && mask.every((cpu, index) => cpu === first[index])));
+  return same ? [formatList(first)] : masks.map((mask) => formatList(mask));
+}

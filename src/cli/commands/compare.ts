@@ -1,0 +1,134 @@
+// `xennuma compare`: profiles and policies side by side on one workload, each on a fresh host. Box of the chart: all, once a VM and row.
+import { type Command, InvalidArgumentError } from 'commander';
+import { InputError } from '../../base/errors.js';
+import { formatBytes } from '../../base/units.js';
+import type { VmSpec } from '../../machine/vm.js';
+import { withPool } from '../../pool/access.js';
+import { emptied, originOf, poolVms } from '../../pool/workload.js';
+import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
+import { POLICIES, type PolicyName, PROFILES, type ProfileName } from '../../xenopsd/api/toolstack.js';
+import type { CompareAnswer } from '../answers/answers.js';
+import { summarise } from '../answers/summary.js';
+import { type Origin, raise, readWorkload } from '../input/open-host.js';
+import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
+import { addHostOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
+import { EXIT } from '../output/exit-codes.js';
+import { distanceWords } from '../output/phrases.js';
+import { table } from '../output/table.js';
+import { out, Progress, palette } from '../output/terminal.js';
+import { VERSION } from '../output/version.js';
+import { remarks } from '../output/vm-table.js';
+import type { UserWarning } from '../output/warnings.js';
+import { startAll } from './plan.js';
+
+type CompareOptions = Omit<WorkloadOptions, 'profile' | 'policy'> &
+  PoolOptions & {
+    readonly profiles: readonly ProfileName[];
+    readonly policies: readonly PolicyName[];
+    readonly json?: true;
+  };
+
+type Row = CompareAnswer['rows'][number];
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command.description('The same VMs on the same host under several profiles and policies, each on a fresh host.');
+  addPoolOptions(addVmOptions(addHostOptions(command)))
+    .option('--profiles <list>', 'profiles, separated by commas', listOf(PROFILES), [...PROFILES])
+    .option('--policies <list>', 'policies, separated by commas', listOf(POLICIES), ['any', 'best_effort'])
+    .option('--json', 'print JSON (schemas/compare.schema.json)')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 done (failed starts are in the table), 2 bad input,
+3 no Xen or pool there.
+
+  xennuma compare --host host.xml --vms vms.yaml --profiles xapi-25.6,xapi-26.3`,
+    )
+    .action(async (options: CompareOptions) => answer(await compare(options)));
+}
+
+function listOf<const T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) =>
+    text.split(',').map((item) => {
+      const found = known.find((one) => one === item.trim());
+      if (found === undefined) throw new InvalidArgumentError(`'${item.trim()}' is none of ${known.join(', ')}`);
+      return found;
+    });
+}
+
+async function compare(options: CompareOptions): Promise<number> {
+  if (options.pool === undefined) {
+    const { origin, vms } = await readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
+    return compareOn(options, origin, vms);
+  }
+  // The guests that run on the host and those that are off, as after a reboot of the host.
+  return withPool(options, (access) => {
+    const vms = options.vms === undefined ? [...access.running, ...access.halted].map(({ spec }) => spec) : poolVms(options, access);
+    const hostMask = options.hostMask ?? access.told.mask;
+    return compareOn({ ...options, ...(hostMask === null ? {} : { hostMask }) }, originOf(emptied(access)), vms);
+  });
+}
+
+async function compareOn(options: CompareOptions, origin: Origin, vms: readonly VmSpec[]): Promise<number> {
+  const { seed, hostMask } = options;
+  const combinations = options.profiles.flatMap((profile) => options.policies.map((policy) => ({ profile, policy })));
+  const progress = new Progress('comparing', combinations.length);
+  const rows: Row[] = [];
+  const warned = new Map<string, UserWarning>();
+  for (const { profile, policy } of combinations) {
+    const means = meaningOf(profile, policy);
+    if (means === null) rows.push({ profile, policy, seed, means, totals: null });
+    else {
+      const workload = await raise(origin, vms, { profile, policy, seed, ...(hostMask === undefined ? {} : { hostMask }) }, options);
+      for (const warning of workload.warnings) warned.set(warning.text, warning);
+      await startAll(workload, options.parallel === true);
+      rows.push({ profile, policy, seed, means, totals: summarise(workload.toolstack).totals });
+    }
+    progress.at(rows.length);
+  }
+  progress.end();
+  const result: CompareAnswer = {
+    command: 'compare',
+    version: VERSION,
+    host: origin.host.name,
+    vms: vms.length,
+    rows,
+    warnings: [...warned.values()],
+  };
+  if (options.json) out(JSON.stringify(result, null, 2));
+  else out(compareText(result).join('\n'));
+  return EXIT.ok;
+}
+
+function meaningOf(profile: ProfileName, policy: PolicyName): string | null {
+  try {
+    return effectivePolicy(profileOf(profile), policy).name;
+  } catch (error) {
+    if (error instanceof InputError) return null;
+    throw error;
+  }
+}
+
+function compareText(result: CompareAnswer): string[] {
+  const colour = palette();
+  const heading = ['profile', 'policy', 'on one node', 'mean dist', 'worst', 'remote', 'failed'].map(colour.bold);
+  const rows = result.rows.map(({ profile, policy, means, totals }) => {
+    const name = means === null || means === policy ? policy : `${policy} (${means})`;
+    if (totals === null) return [profile, name, 'not there', '', '', '', ''];
+    return [
+      profile,
+      name,
+      `${totals.onOneNode} of ${result.vms}`,
+      distanceWords(totals.meanDistance),
+      distanceWords(totals.worstDistance),
+      totals.remotePages === 0 ? '0' : colour.warn(formatBytes(totals.remotePages * 4096)),
+      totals.failed === 0 ? '0' : colour.bad(String(totals.failed)),
+    ];
+  });
+  return [
+    `${colour.bold(result.host)}: ${result.vms} VM${result.vms === 1 ? '' : 's'}, started in their order on a fresh host each time`,
+    '',
+    ...table([heading, ...rows], [2, 3, 4, 5, 6]),
+    ...(result.warnings.length === 0 ? [] : ['', ...remarks([], result.warnings, colour)]),
+  ];
+}

@@ -1,0 +1,157 @@
+// `xennuma completion SHELL`: a script that the shell reads, made from the commands and options themselves.
+import { Argument, type Command } from 'commander';
+import { xeBashCompletion } from '../../xe/completion.js';
+import { COMMANDS } from '../command-table.js';
+import { EXIT } from '../output/exit-codes.js';
+import { out } from '../output/terminal.js';
+import { isPoolCommandName, poolCommand } from '../pool-commands.js';
+
+const SHELLS = ['bash', 'zsh', 'fish'] as const;
+
+/** What can be typed after a command: words that are fixed, options, and the values of those that have a closed list. */
+interface Completed {
+  readonly name: string;
+  readonly summary: string;
+  readonly words: readonly string[];
+  readonly options: readonly {
+    readonly flag: string;
+    readonly summary: string;
+    readonly values: readonly string[];
+    readonly takesFile: boolean;
+  }[];
+}
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command
+    .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
+    .addHelpText(
+      'after',
+      `
+  bash:  eval "$(xennuma completion bash)"
+  zsh:   xennuma completion zsh > "\${fpath[1]}/_xennuma"
+  fish:  xennuma completion fish > ~/.config/fish/completions/xennuma.fish`,
+    )
+    .action(async (shell: (typeof SHELLS)[number]) => {
+      const { makeProgram } = await import('../program.js');
+      const program = await makeProgram(
+        COMMANDS.map((entry) => entry.name),
+        () => {},
+      );
+      const commands = program.commands.map(describe);
+      out(
+        { bash, zsh, fish }[shell]([
+          ...commands,
+          { name: 'help', summary: 'help on a command', words: commands.map((one) => one.name), options: [] },
+        ]),
+      );
+      answer(EXIT.ok);
+    });
+}
+
+function describe(command: Command): Completed {
+  const name = command.name();
+  const withPool = isPoolCommandName(name) ? poolCommand(name).options : [];
+  const options = [...command.options, ...withPool.filter(({ long }) => !command.options.some((one) => one.long === long))];
+  return {
+    name,
+    summary: command.summary(),
+    words: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
+    options: options.map((option) => ({
+      flag: option.long ?? option.short ?? '',
+      summary: option.description,
+      values: option.argChoices ?? [],
+      takesFile: /file/.test(option.flags),
+    })),
+  };
+}
+
+function bash(commands: readonly Completed[]): string {
+  const cases = commands.map((command) => {
+    const values = command.options
+      .filter((option) => option.values.length > 0)
+      .map((option) => `        ${option.flag}) COMPREPLY=($(compgen -W "${option.values.join(' ')}" -- "$current")); return ;;`);
+    const words = [...command.words, ...command.options.map((option) => option.flag), '--help'].join(' ');
+    return [
+      `    ${command.name})`,
+      ...(values.length === 0 ? [] : ['      case "$previous" in', ...values, '      esac']),
+      `      words="${words}" ;;`,
+    ].join('\n');
+  });
+  return `# bash completion of xennuma
+${xeBashCompletion('xennuma xe')}
+_xennuma() {
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words=""
+  COMPREPLY=()
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "${commands.map((command) => command.name).join(' ')} --help --version" -- "$current"))
+    return
+  fi
+  if [ "\${COMP_WORDS[1]}" = xe ]; then
+    # Bash breaks words at = and : but xe does not.
+    local -a line
+    read -ra line <<< "\${COMP_LINE:0:COMP_POINT}"
+    case "\${COMP_LINE:0:COMP_POINT}" in *' ') line+=('') ;; esac
+    _xennuma_xe "\${line[@]:2}"
+    local last="\${line[-1]}" item index
+    if [[ "$last" == *:* && "$last" != *=* ]]; then
+      for index in "\${!COMPREPLY[@]}"; do COMPREPLY[index]="\${COMPREPLY[index]#"\${last%:*}":}"; done
+    fi
+    return
+  fi
+  case "\${COMP_WORDS[1]}" in
+${cases.join('\n')}
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  # Words of the command first, files when none fits.
+  [ "\${#COMPREPLY[@]}" -gt 0 ] || COMPREPLY=($(compgen -f -- "$current"))
+}
+complete -o filenames -F _xennuma xennuma`;
+}
+
+const quoted = (text: string) => text.replace(/'/g, "'\\''");
+
+function zsh(commands: readonly Completed[]): string {
+  const list = commands.map((command) => `    '${command.name}:${quoted(command.summary)}'`);
+  const escaped = (text: string) => quoted(text).replace(/[[\]:]/g, '\\$&');
+  const cases = commands.map((command) => {
+    const options = command.options.map((option) => {
+      const value = option.values.length > 0 ? `:value:(${option.values.join(' ')})` : option.takesFile ? ':file:_files' : '';
+      return `        '*${option.flag}[${escaped(option.summary)}]${value}'`;
+    });
+    const rest = command.words.length > 0 ? `        '*:word:(${command.words.join(' ')})'` : "        '*:file:_files'";
+    return [`    ${command.name})`, '      _arguments \\', [...options, rest].join(' \\\n'), '      ;;'].join('\n');
+  });
+  return `#compdef xennuma
+# zsh completion of xennuma
+_xennuma() {
+  local -a commands
+  commands=(
+${list.join('\n')}
+  )
+  if (( CURRENT == 2 )); then
+    _describe command commands
+    return
+  fi
+  shift words
+  (( CURRENT-- ))
+  case "\${words[1]}" in
+${cases.join('\n')}
+  esac
+}
+if [ "$funcstack[1]" = "_xennuma" ]; then _xennuma "$@"; else compdef _xennuma xennuma; fi`;
+}
+
+function fish(commands: readonly Completed[]): string {
+  const escaped = (text: string) => text.replace(/[\\']/g, '\\$&');
+  const lines = commands.flatMap((command) => [
+    `complete -c xennuma -n __fish_use_subcommand -a ${command.name} -d '${escaped(command.summary)}'`,
+    ...command.options.map((option) => {
+      const value = option.values.length > 0 ? ` -xa '${option.values.join(' ')}'` : option.takesFile ? ' -r' : '';
+      return `complete -c xennuma -n '__fish_seen_subcommand_from ${command.name}' -l ${option.flag.replace(/^--/, '')}${value} -d '${escaped(option.summary)}'`;
+    }),
+    ...(command.words.length === 0
+      ? []
+      : [`complete -c xennuma -n '__fish_seen_subcommand_from ${command.name}' -xa '${command.words.join(' ')}'`]),
+  ]);
+  return ['# fish completion of xennuma', ...lines].join('\n');
+}

@@ -1,0 +1,83 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { userLine } from '../../xapi/calls/users.js';
+import { makeSelfSigned } from '../../xapi/http/self-signed.js';
+import { checkNode, checkPort, checkState, checkTls, checkUsers, checkXen, isControlDomain } from '../answers/doctor-checks.js';
+
+const dir = mkdtempSync(join(tmpdir(), 'xennuma-doctor-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+const file = (name: string, text: string, mode = 0o600): string => {
+  const path = join(dir, name);
+  writeFileSync(path, text, { mode });
+  chmodSync(path, mode);
+  return path;
+};
+
+describe('doctor', () => {
+  it.each([
+    ['20.19.0', 'ok'],
+    ['22.0.0', 'ok'],
+    ['20.18.3', 'missing'],
+    ['18.20.0', 'missing'],
+  ])('Node.js %s is %s', (version, state) => {
+    expect(checkNode(version).state).toBe(state);
+  });
+
+  it('calls the parts of a real host missing only where one is asked for', async () => {
+    const [asked, notAsked] = [await checkXen(true), await checkXen(false)];
+    expect(notAsked.filter((check) => check.state === 'missing')).toEqual([]);
+    expect(notAsked.map((check) => check.name)).toEqual(asked.map((check) => check.name));
+    for (const [index, check] of asked.entries()) {
+      expect(check.state === 'ok').toBe(notAsked[index]!.state === 'ok');
+      if (check.state !== 'ok') expect(check.mend, check.name).not.toBe('');
+    }
+    if (!isControlDomain()) expect(asked.find((check) => check.name === 'Xen')!.state).toBe('missing');
+  });
+
+  it('knows state folders', () => {
+    expect(checkState(null).state).toBe('warn');
+    expect(checkState(join(dir, 'a/b/c'))).toMatchObject({ state: 'ok', found: `${join(dir, 'a/b/c')} will be made` });
+    mkdirSync(join(dir, 'state'), { mode: 0o700 });
+    expect(checkState(join(dir, 'state')).state).toBe('ok');
+    chmodSync(join(dir, 'state'), 0o755);
+    expect(checkState(join(dir, 'state'))).toMatchObject({ state: 'warn', mend: `chmod o-rwx ${join(dir, 'state')}` });
+    expect(checkState(file('plain', '')).state).toBe('missing');
+  });
+
+  it('knows free ports, taken ones, and addresses of other machines', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    expect((await checkPort('127.0.0.1', port)).state).toBe('warn');
+    await new Promise((resolve) => server.close(resolve));
+    expect((await checkPort('127.0.0.1', port)).state).toBe('ok');
+    expect((await checkPort('192.0.2.1', 0)).state).toBe('missing');
+  });
+
+  it('knows certificates: in force, ended, of another key, readable by others, no PEM', () => {
+    const pair = makeSelfSigned(['localhost']);
+    const other = makeSelfSigned(['localhost']);
+    const [cert, key] = [file('cert.pem', pair.cert), file('key.pem', pair.key)];
+    expect(checkTls(null).state).toBe('ok');
+    expect(checkTls('generate').state).toBe('ok');
+    expect(checkTls({ cert, key }).state).toBe('ok');
+    expect(checkTls({ cert, key }, Date.now() + 100 * 365 * 86_400_000)).toMatchObject({ state: 'missing', mend: 'renew it' });
+    expect(checkTls({ cert, key: file('other.pem', other.key) }).found).toMatch(/is not the key of/);
+    expect(checkTls({ cert, key: file('open.pem', pair.key, 0o644) }).state).toBe('warn');
+    expect(checkTls({ cert: file('text', 'no'), key }).state).toBe('missing');
+    expect(checkTls({ cert: join(dir, 'none'), key }).found).toMatch(/no such file/);
+  });
+
+  it('knows files of users', async () => {
+    expect(checkUsers(null, true).state).toBe('ok');
+    expect(checkUsers(null, false).state).toBe('missing');
+    const line = await userLine('root', 'admin', 'secret');
+    expect(checkUsers(file('users', `${line}\n`), false)).toMatchObject({ state: 'ok' });
+    expect(checkUsers(file('open', `${line}\n`, 0o644), false).state).toBe('warn');
+    expect(checkUsers(file('empty', '# none\n'), false).state).toBe('missing');
+    expect(checkUsers(file('broken', 'root:x\n'), false).found).toMatch(/broken:1: expected/);
+  });
+});

@@ -1,0 +1,135 @@
+// `xennuma doctor`: what is wrong on this machine, and how to mend it.
+import { existsSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { InputError } from '../../base/errors.js';
+import type { DoctorAnswer } from '../answers/answers.js';
+import {
+  type CheckResult,
+  type CheckState,
+  checkNode,
+  checkOtherToolstack,
+  checkPort,
+  checkState,
+  checkStateDriver,
+  checkTls,
+  checkUsers,
+  checkXen,
+  isControlDomain,
+} from '../answers/doctor-checks.js';
+import { EXIT } from '../output/exit-codes.js';
+import { table } from '../output/table.js';
+import { out, palette } from '../output/terminal.js';
+import { VERSION } from '../output/version.js';
+
+const DEFAULT_CONFIG = '/etc/xennuma/config.yaml';
+
+interface DoctorOptions {
+  readonly config?: string;
+  readonly on?: 'xen';
+  readonly json?: true;
+  readonly quiet?: true;
+}
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command
+    .description('What is wrong on this machine: for the real host, and for the daemon with its settings. Changes nothing.')
+    .option('--config <file>', `settings of xennuma serve (default: ${DEFAULT_CONFIG} where it is there)`)
+    .addOption(new Option('--on <host>', 'a real host is meant to run here').choices(['xen']))
+    .option('--json', 'print JSON (schemas/doctor.schema.json)')
+    .option('--quiet', 'print only what is missing')
+    .addHelpText(
+      'after',
+      `
+What a real host needs is essential with --on xen, with settings that say so,
+and in the control domain of a Xen host.
+
+Exit codes: 0 all is well or only to be looked at, 1 something essential is
+missing, 2 bad usage.`,
+    )
+    .action(async (options: DoctorOptions) => answer(await doctor(options)));
+}
+
+async function doctor(options: DoctorOptions): Promise<number> {
+  const checks = await examine(options);
+  const essential = checks.filter((check) => check.state === 'missing').length;
+  const result: DoctorAnswer = { command: 'doctor', version: VERSION, well: essential === 0, checks };
+  if (options.json) out(JSON.stringify(result, null, 2));
+  else {
+    const shown = options.quiet ? checks.filter((check) => check.state === 'missing') : checks;
+    if (shown.length > 0) out(doctorText(shown).join('\n'));
+    if (!options.quiet)
+      out(
+        `\n${essential === 0 ? 'Nothing essential is missing.' : `${essential} essential thing${essential === 1 ? ' is' : 's are'} missing.`}`,
+      );
+  }
+  return essential === 0 ? EXIT.ok : EXIT.no;
+}
+
+async function examine(options: DoctorOptions): Promise<CheckResult[]> {
+  const file = options.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined);
+  const config = file === undefined ? null : await examineConfig(file);
+  const real = options.on === 'xen' || config?.real === true || isControlDomain();
+  return [
+    checkNode(),
+    ...(await checkXen(real)),
+    checkOtherToolstack(),
+    await checkStateDriver(config?.kept === true),
+    ...(config?.checks ?? []),
+  ];
+}
+
+/** The settings, and what they name; a file that cannot be read is the one thing to mend first. */
+async function examineConfig(file: string): Promise<{ real: boolean; kept: boolean; checks: CheckResult[] }> {
+  const { readSettings } = await import('../input/serve-config.js');
+  // It loads native code; where that fails the check of it says so.
+  const run = await import('../answers/serve-run.js').catch(() => null);
+  try {
+    const settings = readSettings({ config: file });
+    const listen = run === null ? null : run.parseListen(settings.listen);
+    const loopback = listen !== null && run?.isLoopback(listen.address) === true;
+    return {
+      real: settings.on === 'xen',
+      kept: settings.state !== null,
+      checks: [
+        { name: 'settings', state: 'ok', found: `${file} is valid`, mend: '' },
+        checkState(settings.state),
+        checkTls(settings.tls),
+        ...(listen === null
+          ? []
+          : [
+              await checkPort(listen.address, listen.port),
+              checkUsers(settings.users, loopback),
+              ...exposed(loopback, settings.tls !== null),
+            ]),
+      ],
+    };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const { message, place, mend } = error;
+    const found = new InputError(message, { file, ...place }).toString();
+    return { real: false, kept: false, checks: [{ name: 'settings', state: 'missing', found, mend }] };
+  }
+}
+
+function exposed(loopback: boolean, tls: boolean): CheckResult[] {
+  if (loopback || tls) return [];
+  return [
+    {
+      name: 'exposure',
+      state: 'missing',
+      found: 'other machines can connect, but there is no TLS',
+      mend: 'set tls, or listen on 127.0.0.1',
+    },
+  ];
+}
+
+function doctorText(checks: readonly CheckResult[]): string[] {
+  const colour = palette();
+  const words: Readonly<Record<CheckState, string>> = {
+    ok: colour.good('ok'),
+    missing: colour.bad('MISSING'),
+    warn: colour.warn('look'),
+    absent: colour.dim('not here'),
+  };
+  return table(checks.map(({ name, state, found, mend }) => [words[state], name, mend === '' ? found : `${found}; ${mend}`]));
+}

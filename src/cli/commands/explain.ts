@@ -1,0 +1,148 @@
+// `xennuma explain VM`: the path that a VM took through the flowchart, in sentences. Box of the chart: all.
+import { type Command, Option } from 'commander';
+import { InputError } from '../../base/errors.js';
+import { explain } from '../../flow/explain/explain.js';
+import { runScenario } from '../../scenario/run-scenario.js';
+import type { Outcome } from '../../xenopsd/api/toolstack.js';
+import type { ExplainAnswer } from '../answers/answers.js';
+import { raise, readWorkload, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
+import { STATE_FOLDER } from '../input/running.js';
+import { openScenario } from '../input/scenario-input.js';
+import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
+import { EXIT } from '../output/exit-codes.js';
+import { wrap } from '../output/table.js';
+import { columns, out, palette } from '../output/terminal.js';
+import { VERSION } from '../output/version.js';
+import { listNames } from '../output/warnings.js';
+import { FLOW_FILES, formatOf, writeFlow } from '../output/write-files.js';
+import { startAll } from './plan.js';
+
+interface ExplainOptions extends WorkloadOptions {
+  readonly scenario?: string;
+  readonly all?: true;
+  readonly state: string;
+  readonly json?: true;
+  readonly flow?: string;
+}
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command
+    .description('Why a VM landed where it did: each decision, the numbers it was taken on, and what people do not expect.')
+    .argument('<vm>', 'name of the VM; with --on xen and no --vms, of a domain that runs, or its number');
+  addToolstackOptions(addVmOptions(addHostOptions(command)))
+    .option('--scenario <file>', 'explain the VM at the end of a scenario, instead of --host and --vms')
+    .addOption(new Option('--state <dir>', "with --on xen: folder of xennuma's own VMs").default(STATE_FOLDER))
+    .option('--all', 'every operation on the VM, not only the last')
+    .option('--json', 'print JSON (schemas/explain.schema.json)')
+    .option('--flow <file>', 'write the path through the flowchart: .txt, .mmd or .svg')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 it started or runs, 1 it could not start, 2 bad input, 3 no Xen
+here.
+
+  xennuma explain web-1 --host host.xml --vms vms.yaml --policy best_effort
+  xennuma explain db --scenario examples/scenarios/race.yaml --all
+  xennuma explain web-1 --on xen`,
+    )
+    .action(async (vm: string, options: ExplainOptions) => answer(await explainVm(vm, options)));
+}
+
+async function explainVm(name: string, options: ExplainOptions): Promise<number> {
+  if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
+  if (options.on !== undefined && options.scenario !== undefined) {
+    throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
+  }
+  if (options.on !== undefined && options.vms === undefined) return explainDomain(name, options);
+  const workload = options.scenario === undefined ? await fromFiles(name, options) : await fromScenario(options.scenario, options);
+  const known = workload.toolstack.vms();
+  const vm = known.find((one) => one.spec.name === name);
+  if (vm === undefined)
+    throw noSuchVm(
+      name,
+      known.map((one) => one.spec.name),
+    );
+  const last = vm.outcomes.at(-1);
+  if (last === undefined) throw new InputError(`nothing has happened to '${name}'`, {}, 'name a VM that the scenario starts');
+  const outcomes: readonly Outcome[] = options.all ? vm.outcomes : [last];
+  if (options.flow !== undefined)
+    await writeFlow(
+      options.flow,
+      outcomes.map((outcome) => outcome.record),
+    );
+  const runs = outcomes.map(({ record }) => ({
+    title: record.title,
+    sentences: explain(record),
+    nodes: record.nodesVisited(),
+    path: record.edgesTaken(),
+  }));
+  // In the text the surprises of the run tell them.
+  const warnings = workload.warnings.filter((warning) => warning.vms.includes(name));
+  print({ command: 'explain', version: VERSION, vm: name, runs, warnings }, options);
+  return last.failure === null ? EXIT.ok : EXIT.no;
+}
+
+async function explainDomain(name: string, options: ExplainOptions): Promise<number> {
+  refuseBeside(options);
+  if (options.all === true) {
+    throw new InputError('expected no --all with a domain that runs', {}, 'leave it out: its last start is all that is kept');
+  }
+  const { runs, record, failed } = await (await import('../answers/explain-on-xen.js')).explainOnXen(name, options.state);
+  if (options.flow !== undefined) {
+    if (record === null)
+      throw new InputError(`xennuma has not started '${name}', so there is no path of it`, { path: '--flow' }, 'leave --flow out');
+    await writeFlow(options.flow, [record]);
+  }
+  print({ command: 'explain', version: VERSION, vm: name, runs, warnings: [] }, options);
+  return failed ? EXIT.no : EXIT.ok;
+}
+
+function print(result: ExplainAnswer, { json }: ExplainOptions): void {
+  out(json ? JSON.stringify(result, null, 2) : explainText(result).join('\n'));
+}
+
+async function fromFiles(name: string, options: ExplainOptions): Promise<Workload> {
+  const { origin, vms } = await readWorkload(options);
+  if (!vms.some((vm) => vm.name === name))
+    throw noSuchVm(
+      name,
+      vms.map((vm) => vm.name),
+    );
+  const workload = await raise(origin, vms, settingsOf(options), options);
+  await startAll(workload, options.parallel === true);
+  return workload;
+}
+
+async function fromScenario(file: string, options: ExplainOptions): Promise<Workload> {
+  const { scenario, workload } = await openScenario(file, { ...(options.host === undefined ? {} : { host: options.host }) });
+  for await (const _ of runScenario(scenario, workload.toolstack)) {
+    // Its outcomes stay with the VMs.
+  }
+  return workload;
+}
+
+function noSuchVm(name: string, names: readonly string[]): InputError {
+  return new InputError(
+    `there is no VM '${name}'`,
+    {},
+    names.length === 0 ? 'describe it in --vms' : `the VMs are ${listNames(names, 12)}`,
+  );
+}
+
+function explainText(result: ExplainAnswer): string[] {
+  const colour = palette();
+  const width = columns();
+  return [
+    ...result.runs.flatMap((run, index) => [
+      ...(index === 0 ? [] : ['']),
+      colour.bold(run.title),
+      ...run.sentences.flatMap((sentence) => sentenceLines(sentence, width)),
+    ]),
+  ];
+}
+
+/** A link is a line of its own, whole, so that it can be clicked and copied. */
+function sentenceLines(sentence: string, width: number): string[] {
+  const [, said, link] = /^(.*) See (https:\/\/\S+)$/s.exec(sentence) ?? [];
+  return said === undefined ? wrap(`- ${sentence}`, width, '  ') : [...wrap(`- ${said}`, width, '  '), `  ${link}`];
+}

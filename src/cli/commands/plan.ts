@@ -1,0 +1,110 @@
+// `xennuma plan`: a dry run. What would happen if these VMs started now, in this order? Box of the chart: all of it, once a VM.
+import type { Command } from 'commander';
+import type { VmSpec } from '../../machine/vm.js';
+import { withPool } from '../../pool/access.js';
+import { originOf, poolSettings, poolVms } from '../../pool/workload.js';
+import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
+import type { Outcome } from '../../xenopsd/api/toolstack.js';
+import type { PlanAnswer } from '../answers/answers.js';
+import { summarise } from '../answers/summary.js';
+import { type Origin, raise, readWorkload, settingsOf, type Workload } from '../input/open-host.js';
+import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
+import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
+import { EXIT } from '../output/exit-codes.js';
+import { out, Progress, palette } from '../output/terminal.js';
+import { VERSION } from '../output/version.js';
+import { remarks, totalsLines, vmTable } from '../output/vm-table.js';
+import { FLOW_FILES, formatOf, writeFlow, writeMap } from '../output/write-files.js';
+
+interface PlanOptions extends WorkloadOptions, PoolOptions {
+  readonly json?: true;
+  readonly flow?: string;
+  readonly map?: string;
+}
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command.description('A dry run: what would happen if these VMs started now, in this order? Nothing real is touched.');
+  addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
+    .option('--json', 'print JSON (schemas/plan.schema.json)')
+    .option('--flow <file>', 'write the path through the flowchart: .txt, .mmd or .svg')
+    .option('--map <file>', 'write the picture of the host: .svg')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 all VMs start, 1 a VM cannot start, 2 bad input,
+3 no Xen or pool there.
+
+  xennuma plan --host host.xml --vms vms.yaml --policy best_effort
+  xl info -n | xennuma plan --host - --vms guest.cfg --profile xl
+  xennuma plan --pool https://xcp-1 -pwf password.txt --host xcp-1.txt`,
+    )
+    .action(async (options: PlanOptions, command: Command) => answer(await plan(options, command)));
+}
+
+async function plan(options: PlanOptions, command: Command): Promise<number> {
+  if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
+  if (options.map !== undefined) formatOf(options.map, ['svg'], '--map');
+  if (options.pool === undefined) {
+    const { origin, vms } = await readWorkload(options);
+    return planOn(options, origin, vms);
+  }
+  // The VMs that are off, on the memory that is free.
+  return withPool(options, (access) => planOn(poolSettings(options, command, access), originOf(access.host), poolVms(options, access)));
+}
+
+async function planOn(options: PlanOptions, origin: Origin, vms: readonly VmSpec[]): Promise<number> {
+  const settings = settingsOf(options);
+  const policy = effectivePolicy(profileOf(settings.profile), settings.policy);
+  const workload = await raise(origin, vms, settings, options);
+  const outcomes = await startAll(workload, options.parallel === true);
+  const summary = summarise(workload.toolstack);
+  if (options.flow !== undefined)
+    await writeFlow(
+      options.flow,
+      outcomes.map((outcome) => outcome.record),
+    );
+  if (options.map !== undefined) await writeMap(options.map, summary.map);
+  const result: PlanAnswer = {
+    command: 'plan',
+    version: VERSION,
+    profile: settings.profile,
+    policy: settings.policy,
+    seed: settings.seed,
+    host: summary.host,
+    vms: [...summary.vms],
+    totals: summary.totals,
+    warnings: [...workload.warnings],
+  };
+  if (options.json) out(JSON.stringify(result, null, 2));
+  else out(planText(result, policy.name, outcomes.length).join('\n'));
+  return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
+}
+
+/** Starts all VMs, in their order or side by side. */
+export async function startAll(workload: Workload, together: boolean): Promise<Outcome[]> {
+  const names = workload.vms.map((vm) => vm.name);
+  if (together) return workload.toolstack.startTogether(names);
+  const progress = new Progress('starting VMs', names.length);
+  const outcomes: Outcome[] = [];
+  for (const name of names) {
+    outcomes.push(await workload.toolstack.start(name));
+    progress.at(outcomes.length);
+  }
+  progress.end();
+  return outcomes;
+}
+
+export function planText(result: PlanAnswer, means: string, count: number): string[] {
+  const colour = palette();
+  const policy = result.policy === means ? means : `${result.policy} (${means})`;
+  const notes = remarks(result.vms, result.warnings, colour);
+  return [
+    `${colour.bold(result.host.name)}, ${result.host.hypervisor}: ${count} VM${count === 1 ? '' : 's'}, profile ${result.profile}, policy ${policy}`,
+    '',
+    ...vmTable(result.host, result.vms, colour),
+    '',
+    ...totalsLines(result.totals, colour),
+    ...(means === 'any' ? [`${result.profile} places nothing under this policy; try --policy best_effort.`] : []),
+    ...(notes.length === 0 ? [] : ['', ...notes]),
+  ];
+}

@@ -1,0 +1,183 @@
+// `xennuma run SCENARIO`: events over time, what each led to, and whether it is what the scenario expects. Box of the chart: all.
+import type { Command } from 'commander';
+import { type EventResult, runScenario } from '../../scenario/run-scenario.js';
+import type { Outcome } from '../../xenopsd/api/toolstack.js';
+import type { RunAnswer } from '../answers/answers.js';
+import { type Summary, summarise, surprisesOf } from '../answers/summary.js';
+import type { Workload } from '../input/open-host.js';
+import { STATE_FOLDER } from '../input/running.js';
+import { type Opened, openScenario, type ScenarioOptions } from '../input/scenario-input.js';
+import { addHostOverride, addXenstoreOptions, onOption, parseSeed } from '../input/workload-options.js';
+import { EXIT } from '../output/exit-codes.js';
+import { cpuWords, memoryWords } from '../output/phrases.js';
+import { wrap } from '../output/table.js';
+import { columns, out, type Palette, Progress, palette } from '../output/terminal.js';
+import { VERSION } from '../output/version.js';
+import { remarks, totalsLines, vmTable } from '../output/vm-table.js';
+import { isRemarkable, type UserWarning } from '../output/warnings.js';
+import { FLOW_FILES, formatOf, writeFlow, writeMap } from '../output/write-files.js';
+
+export interface RunOptions extends ScenarioOptions {
+  readonly on?: 'xen';
+  readonly state: string;
+  readonly keep?: true;
+  readonly changeHost?: true;
+  readonly json?: true;
+  readonly flow?: string;
+  readonly map?: string;
+}
+
+/** What the playing needs of a workload. */
+export type Played = Pick<Workload, 'toolstack' | 'warnings'>;
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command
+    .description('Plays a scenario: events over time, what each led to, and the host at the end. On an embedded Xen, or for real.')
+    .argument('<scenario>', 'scenario file in YAML or JSON, or - for stdin');
+  addXenstoreOptions(addHostOverride(command))
+    .option('--seed <number>', "another seed than the scenario's", parseSeed)
+    .addOption(onOption("for real, on the host that runs here instead of the scenario's"))
+    .option('--state <dir>', 'with --on: where VMs are kept; made if it is not there', STATE_FOLDER)
+    .option('--keep', 'with --on: VMs that run at the end go on running; by default all of the scenario are stopped and forgotten')
+    .option('--change-host', 'with --on: allow events that change the host itself (CPUs offline, pools)')
+    .option('--json', 'print JSON (schemas/run.schema.json)')
+    .option('--flow <file>', 'write all paths through the flowchart: .txt, .mmd or .svg')
+    .option('--map <file>', 'write the picture of the host at the end: .svg')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 all went as the scenario says, 1 it did not (an expectation, or a
+failure that none foresaw), 2 bad input.
+
+With --xenstore SOCKET the keys of the VMs go to a daemon (docs/xenstore.md),
+and those of VMs that run at the end stay there until the next run.
+
+With --on xen the scenario's VMs are started for real, and need a kernel to boot
+(docs/real-host.md). Should the run be killed, its VMs are in the state folder:
+xennuma vm list --on xen.
+
+  xennuma run examples/scenarios/chart.yaml`,
+    )
+    .action(async (file: string, options: RunOptions) => answer(await run(file, options)));
+}
+
+async function run(file: string, options: RunOptions): Promise<number> {
+  if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
+  if (options.map !== undefined) formatOf(options.map, ['svg'], '--map');
+  if (options.on !== undefined) return (await import('../answers/run-on-xen.js')).runOnXen(file, options, play);
+  const opened = await openScenario(file, options);
+  try {
+    return await play(opened, options);
+  } finally {
+    await opened.workload.toolstack.doors.xs.close();
+  }
+}
+
+async function play(
+  { scenario, workload }: Pick<Opened, 'scenario'> & { readonly workload: Played },
+  options: RunOptions,
+): Promise<number> {
+  const colour = palette();
+  const { toolstack } = workload;
+  const results: EventResult[] = [];
+  const progress = new Progress('events', scenario.events.length);
+  if (!options.json) out([colour.bold(scenario.title), ...remarks([], workload.warnings, colour), ''].join('\n'));
+  for await (const result of runScenario(scenario, toolstack)) {
+    results.push(result);
+    if (!options.json) out(eventText(result, summarise(toolstack), workload.warnings, colour).join('\n'));
+    else progress.at(results.length);
+  }
+  progress.end();
+  const summary = summarise(toolstack);
+  const outcomes = results.flatMap((result) => result.outcomes);
+  if (options.flow !== undefined)
+    await writeFlow(
+      options.flow,
+      outcomes.map((outcome) => outcome.record),
+    );
+  if (options.map !== undefined) await writeMap(options.map, summary.map);
+  const asExpected = results.every((result) => result.asExpected);
+  if (options.json) out(JSON.stringify(toAnswer(scenario.title, results, summary, workload.warnings), null, 2));
+  else
+    out(
+      [
+        '',
+        colour.bold('At the end'),
+        '',
+        ...vmTable(summary.host, summary.vms, colour),
+        '',
+        ...totalsLines(summary.totals, colour),
+        ...verdict(results, colour),
+      ].join('\n'),
+    );
+  return asExpected ? EXIT.ok : EXIT.no;
+}
+
+function toAnswer(title: string, results: readonly EventResult[], summary: Summary, warnings: readonly UserWarning[]): RunAnswer {
+  return {
+    command: 'run',
+    version: VERSION,
+    title,
+    events: results.map((result) => ({
+      ...result,
+      outcomes: result.outcomes.map(({ vm, operation, domid, failure, record }) => ({
+        vm,
+        operation,
+        domid,
+        failure,
+        surprises: surprisesOf(record),
+        path: record.edgesTaken(),
+      })),
+      checks: [...result.checks],
+    })),
+    host: summary.host,
+    vms: [...summary.vms],
+    totals: summary.totals,
+    asExpected: results.every((result) => result.asExpected),
+    warnings: [...warnings],
+  };
+}
+
+/** The event, its outcomes, and its checks. */
+function eventText(result: EventResult, summary: Summary, warnings: readonly UserWarning[], colour: Palette): string[] {
+  const width = columns();
+  const lines = [`${String(result.index + 1).padStart(3)}  ${colour.bold(result.title)}`];
+  const add = (text: string, paint = (line: string) => line) => lines.push(...wrap(`     ${text}`, width, '       ').map(paint));
+  if (result.note !== null) lines.push(...wrap(`     ${result.note}`, width, '     ').map(colour.dim));
+  const shown = result.outcomes.slice(0, 12);
+  for (const outcome of shown) {
+    add(outcomeText(outcome, summary), outcome.failure === null ? undefined : colour.bad);
+    for (const { code, text } of surprisesOf(outcome.record)) if (isRemarkable(code, warnings)) add(`note: ${text}`);
+  }
+  if (result.outcomes.length > shown.length) add(`... and ${result.outcomes.length - shown.length} more`);
+  if (result.refusal !== null) add(`refused: ${result.refusal}`, colour.bad);
+  const alone = new Set(result.checks.map((check) => check.vm)).size === 1;
+  for (const vm of new Set(result.checks.map((check) => check.vm))) {
+    const name = vm === null || alone ? '' : `${vm}: `;
+    const checks = result.checks.filter((check) => check.vm === vm);
+    const held = checks.filter((check) => check.held).map((check) => check.text);
+    if (held.length > 0) add(`as expected: ${name}${held.join(', ')}`, colour.good);
+    for (const check of checks) if (!check.held) add(`NOT AS EXPECTED: ${name}${check.text}; found: ${check.found}`, colour.bad);
+  }
+  return lines;
+}
+
+function outcomeText(outcome: Outcome, summary: Summary): string {
+  if (outcome.failure !== null) return `${outcome.vm}: FAILED in ${outcome.failure.step}: ${outcome.failure.message}`;
+  const vm = summary.vms.find((one) => one.name === outcome.vm);
+  if (vm === undefined || vm.domid === null || outcome.domid === null) return `${outcome.vm}: halted`;
+  const words = cpuWords(summary.host);
+  const masks = (lists: readonly string[]) => lists.map((list) => words(list, 20)).join(' | ');
+  return `${outcome.vm}: domain ${outcome.domid}, hard ${masks(vm.hard)}, soft ${masks(vm.soft)}, memory on ${memoryWords(vm.pagesByNode)}`;
+}
+
+function verdict(results: readonly EventResult[], colour: Palette): string[] {
+  const checks = results.flatMap((result) => result.checks);
+  const broken = results.filter((result) => !result.asExpected);
+  const held = checks.filter((check) => check.held).length;
+  const line = checks.length === 0 ? [] : [`${held} of ${checks.length} expectations held.`];
+  const named = broken.map((result) => result.index + 1).slice(0, 10);
+  return broken.length === 0
+    ? line
+    : [...line, colour.bad(`Not as the scenario says: event ${named.join(', ')}${broken.length > 10 ? ' ...' : ''}.`)];
+}

@@ -1,0 +1,121 @@
+// `xennuma show`: the map of a host, alone or with VMs on it, as text or as SVG. Box of the chart: where all of them led.
+import type { Command } from 'commander';
+import { InputError } from '../../base/errors.js';
+import { hostSummary } from '../../machine/xen-sees.js';
+import type { HostMap } from '../../map/host-map.js';
+import { withPool } from '../../pool/access.js';
+import { mapOfPool } from '../../pool/workload.js';
+import { runScenario } from '../../scenario/run-scenario.js';
+import { renderHostMapText } from '../../view/host-map-text.js';
+import type { ShowAnswer } from '../answers/answers.js';
+import { summarise, summariseMap } from '../answers/summary.js';
+import { raise, readOrigin, readVms, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
+import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
+import { openScenario } from '../input/scenario-input.js';
+import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
+import { EXIT } from '../output/exit-codes.js';
+import { columns, out, palette } from '../output/terminal.js';
+import { VERSION } from '../output/version.js';
+import { remarks } from '../output/vm-table.js';
+import { formatOf, writeMap } from '../output/write-files.js';
+import { startAll } from './plan.js';
+
+interface ShowOptions extends WorkloadOptions, PoolOptions {
+  readonly scenario?: string;
+  readonly svg?: string;
+  /** false: --no-memory */
+  readonly memory: boolean;
+  readonly json?: true;
+}
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command.description('The map of a host: nodes, CPUs and memory to scale; with --vms or --scenario the VMs on it as well.');
+  addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
+    .option('--scenario <file>', 'show the host at the end of a scenario')
+    .option('--no-memory', "of the running host, do not ask where memory lies (debug key 'u')")
+    .option('--svg <file>', 'write the picture as SVG')
+    .option('--json', 'print JSON (schemas/show.schema.json)')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 shown, 1 a VM could not start, 2 bad input,
+3 no Xen or pool there.
+
+  lstopo --of xml | xennuma show --host -
+  xennuma show --host host.xml --vms vms.yaml --svg host.svg
+  xennuma show --on xen`,
+    )
+    .action(async (options: ShowOptions) => answer(await show(options)));
+}
+
+async function show(options: ShowOptions): Promise<number> {
+  if (options.svg !== undefined) formatOf(options.svg, ['svg'], '--svg');
+  if (options.pool !== undefined) {
+    if (options.vms !== undefined || options.scenario !== undefined) {
+      throw new InputError('--pool shows the VMs that run there', {}, 'leave --vms and --scenario out, or use xennuma plan');
+    }
+    return withPool(options, async (access) => showMap(mapOfPool(access), options));
+  }
+  if (options.on !== undefined && options.vms === undefined) return showLive(options);
+  if (!options.memory) throw new InputError('--no-memory is for the running host alone', {}, 'leave it out');
+  const workload = await occupy(options);
+  const summary = summarise(workload.toolstack);
+  if (options.svg !== undefined) await writeMap(options.svg, summary.map);
+  const result: ShowAnswer = {
+    command: 'show',
+    version: VERSION,
+    host: summary.host,
+    vms: [...summary.vms],
+    totals: summary.totals,
+    notes: [...workload.host.notes],
+  };
+  if (options.json) out(JSON.stringify(result, null, 2));
+  else {
+    const colour = palette();
+    const alone = workload.toolstack.vms().length === 0;
+    const notes = remarks(summary.vms, workload.warnings, colour);
+    const map = renderHostMapText(summary.map, { width: columns(), color: colour.on }).trimEnd();
+    out([...(alone ? [...hostSummary(workload.host), ''] : []), map, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n'));
+  }
+  return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
+}
+
+/** The running host itself, as it is: nothing is planned and nothing is changed. */
+async function showLive(options: ShowOptions): Promise<number> {
+  refuseBeside(options);
+  if (options.scenario !== undefined) throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
+  const { lookAtXen } = await import('../input/on-xen.js');
+  return showMap(await lookAtXen({ memory: options.memory }), options);
+}
+
+/** A host as it is. */
+async function showMap(
+  { map, notes }: { readonly map: HostMap; readonly notes: readonly string[] },
+  options: ShowOptions,
+): Promise<number> {
+  if (options.svg !== undefined) await writeMap(options.svg, map);
+  if (options.json) {
+    const { host, vms, totals } = summariseMap(map);
+    const result: ShowAnswer = { command: 'show', version: VERSION, host, vms: [...vms], totals, notes: [...notes] };
+    out(JSON.stringify(result, null, 2));
+  } else {
+    const drawn = renderHostMapText(map, { width: columns(), color: palette().on }).trimEnd();
+    out([drawn, ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `note: ${note}`)])].join('\n'));
+  }
+  return EXIT.ok;
+}
+
+async function occupy(options: ShowOptions): Promise<Workload> {
+  if (options.scenario !== undefined) {
+    const { scenario, workload } = await openScenario(options.scenario, { ...(options.host === undefined ? {} : { host: options.host }) });
+    for await (const _ of runScenario(scenario, workload.toolstack)) {
+      // Only what stands at the end is shown.
+    }
+    return workload;
+  }
+  const origin = await readOrigin(options);
+  const vms = options.vms === undefined ? [] : readVms(options.vms, origin.host);
+  const workload = await raise(origin, vms, settingsOf(options), options);
+  await startAll(workload, options.parallel === true);
+  return workload;
+}

@@ -1,0 +1,169 @@
+// `xennuma vm`: the life of VMs on the real host, from a state folder in which each command finds the VMs of those before it. Boxes of the
+// chart: VM.create and VM.build.
+import { Argument, type Command } from 'commander';
+import { InputError } from '../../base/errors.js';
+import type { VmSpec } from '../../machine/vm.js';
+import type { Outcome, Toolstack } from '../../xenopsd/api/toolstack.js';
+import type { VmsAnswer } from '../answers/answers.js';
+import { summarise } from '../answers/summary.js';
+import { STATE_FOLDER } from '../input/running.js';
+import { addToolstackOptions, onOption, type WorkloadOptions } from '../input/workload-options.js';
+import { EXIT } from '../output/exit-codes.js';
+import { out, Progress, palette } from '../output/terminal.js';
+import { VERSION } from '../output/version.js';
+import { remarks, totalsLines, vmTable } from '../output/vm-table.js';
+import { endedWarnings, userWarnings } from '../output/warnings.js';
+import { FLOW_FILES, formatOf, writeFlow } from '../output/write-files.js';
+
+const ACTIONS = ['create', 'start', 'stop', 'reboot', 'pause', 'unpause', 'destroy', 'list'] as const;
+type Action = (typeof ACTIONS)[number];
+
+interface VmOptions extends Pick<WorkloadOptions, 'vms' | 'profile' | 'policy' | 'hostMask'> {
+  readonly state: string;
+  readonly keepOnNode?: true;
+  readonly flow?: string;
+  readonly json?: true;
+}
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command
+    .description('The life of VMs on the Xen that runs here. What is known of them is kept in a state folder.')
+    .addArgument(new Argument('<action>', 'what to do').choices(ACTIONS))
+    .argument('[vms...]', 'names of VMs');
+  addToolstackOptions(command.addOption(onOption('the host that runs here').makeOptionMandatory()))
+    .option('--state <dir>', 'where VMs are kept; made if it is not there', STATE_FOLDER)
+    .option('--vms <file...>', 'for create: the VMs, in YAML or JSON, or xl configs')
+    .option('--host-mask <list>', "the host's guest_VCPUs_params:mask, such as 0,1,2")
+    .option('--keep-on-node', "take a VM's memory from the one node it was given, where extents of 1 GiB would go to another")
+    .option('--flow <file>', 'write the path through the flowchart: .txt, .mmd or .svg')
+    .option('--json', 'print JSON (schemas/vm.schema.json)')
+    .addHelpText(
+      'after',
+      `
+create makes VMs known, stop ends their domains at once, destroy also forgets
+them. What a killed command left half done is cleaned up by the next one, and
+so is the domain of a guest that shut itself down.
+
+Exit codes: 0 done, 1 the host would not, 2 bad input, 3 no Xen here.
+
+  xennuma vm create --on xen --vms web.yaml
+  xennuma vm start web-1 web-2 --on xen --policy best_effort`,
+    )
+    .action(async (action: Action, names: string[], options: VmOptions) => answer(await vm(action, names, options)));
+}
+
+async function vm(action: Action, names: readonly string[], options: VmOptions): Promise<number> {
+  check(action, names, options);
+  const { withToolstack } = await import('../input/toolstack-on-xen.js');
+  const { profile, policy, hostMask, keepOnNode } = options;
+  const settings = { profile, policy, seed: 1, ...(hostMask === undefined ? {} : { hostMask }) };
+  return withToolstack(options.state, settings, keepOnNode === true ? { keepOnNode } : {}, (toolstack) =>
+    perform(toolstack, action, names, options),
+  );
+}
+
+function check(action: Action, names: readonly string[], { vms, flow }: VmOptions): void {
+  if (flow !== undefined) formatOf(flow, FLOW_FILES, '--flow');
+  if (action === 'create' && vms === undefined)
+    throw new InputError('expected VMs, got none', {}, 'give --vms FILE (see docs/hosts-and-vms.md)');
+  if (action !== 'create' && vms !== undefined) throw new InputError('--vms is for create alone', {}, 'name the VMs instead');
+  const wantsNames = action !== 'create' && action !== 'list';
+  if (wantsNames && names.length === 0) throw new InputError(`expected names of VMs to ${action}, got none`, {}, 'vm list shows them');
+  if (!wantsNames && names.length > 0) throw new InputError(`${action} takes no names, got '${names[0]}'`, {}, 'leave them out');
+  if (new Set(names).size !== names.length) throw new InputError('a VM is named twice', { path: names.join(' ') }, 'name each VM once');
+}
+
+async function perform(toolstack: Toolstack, action: Action, names: readonly string[], options: VmOptions): Promise<number> {
+  const known = new Set(toolstack.vms().map(({ spec }) => spec.name));
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown !== undefined)
+    throw new InputError(`there is no VM '${unknown}' in ${options.state}`, { path: unknown }, 'vm list shows them');
+  const ended = toolstack.vms().flatMap(({ outcomes }) => outcomes.filter(({ operation }) => operation === 'ended'));
+  if (action === 'create') for (const spec of await newVms(toolstack, options)) toolstack.add(spec);
+  const outcomes: Outcome[] = [];
+  const progress = new Progress('VMs', names.length);
+  for (const name of names) {
+    outcomes.push(...(await act(toolstack, action, name)));
+    progress.at(outcomes.length);
+  }
+  progress.end();
+  await toolstack.settled();
+  if (options.flow !== undefined)
+    await writeFlow(
+      options.flow,
+      outcomes.map(({ record }) => record),
+    );
+  print(toolstack, action, { ended, outcomes }, options);
+  return outcomes.some(({ failure }) => failure !== null) ? EXIT.no : EXIT.ok;
+}
+
+/**
+ * All are looked at before the first is kept.
+ * @throws InputError for files of VMs, a name that is taken, and a VM that no real host could start
+ */
+async function newVms(toolstack: Toolstack, { vms, state }: VmOptions): Promise<VmSpec[]> {
+  const [{ mustBeLoadable, mustBeNew, runningHost }, { readVms }] = await Promise.all([
+    import('../input/toolstack-on-xen.js'),
+    import('../input/open-host.js'),
+  ]);
+  const specs = readVms(vms!, await runningHost(toolstack));
+  const names = specs.map(({ name }) => name);
+  mustBeNew(toolstack, names, state);
+  mustBeLoadable(specs);
+  return specs;
+}
+
+async function act(toolstack: Toolstack, action: Action, name: string): Promise<Outcome[]> {
+  const { domid, outcomes } = toolstack.vms().find(({ spec }) => spec.name === name)!;
+  const justEnded = domid === null && outcomes.at(-1)?.operation === 'ended';
+  switch (action) {
+    case 'stop':
+      return justEnded ? [] : [await toolstack.stop(name)];
+    case 'reboot':
+      return [justEnded ? await toolstack.start(name) : await toolstack.reboot(name)];
+    case 'start':
+    case 'pause':
+    case 'unpause':
+      return [await toolstack[action](name)];
+    case 'destroy': {
+      const stopped = domid !== null ? [await toolstack.stop(name)] : [];
+      if (stopped.every(({ failure }) => failure === null)) toolstack.remove(name);
+      return stopped;
+    }
+    case 'create':
+    case 'list':
+      return [];
+  }
+}
+
+interface Happened {
+  /** VMs whose guests had gone down before this command. */
+  readonly ended: readonly Outcome[];
+  readonly outcomes: readonly Outcome[];
+}
+
+function print(toolstack: Toolstack, action: Action, { ended, outcomes }: Happened, options: VmOptions): void {
+  const { host, vms, totals } = summarise(toolstack);
+  const warnings = [...endedWarnings(ended), ...userWarnings(toolstack)];
+  if (options.json) {
+    const result: VmsAnswer = {
+      command: 'vm',
+      version: VERSION,
+      action,
+      host,
+      outcomes: [...ended, ...outcomes].map(({ vm, operation, domid, failure }) => ({ vm, operation, domid, failure })),
+      vms: [...vms],
+      totals,
+      warnings: [...warnings],
+    };
+    out(JSON.stringify(result, null, 2));
+    return;
+  }
+  const colour = palette();
+  if (vms.length === 0) {
+    out(`no VMs in ${options.state}`);
+    return;
+  }
+  const notes = remarks(vms, warnings, colour);
+  out([...vmTable(host, vms, colour), '', ...totalsLines(totals, colour), ...(notes.length === 0 ? [] : ['', ...notes])].join('\n'));
+}

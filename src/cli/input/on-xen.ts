@@ -1,0 +1,45 @@
+// The running host behind --on xen: opened once, closed always, and every reason why it cannot be reached told as one.
+import { InputError, XenError } from '../../base/errors.js';
+import { type LiveMap, type LiveMapOptions, liveMap } from '../../live/live-map.js';
+import type { XenHost, XenHostOptions } from '../../xenopsd/hosts/xen-host.js';
+import { UnreachableError } from '../output/exit-codes.js';
+
+/** Xen's answers to a caller that it does not serve: not the control domain, no rights, no such call. */
+const REFUSALS: readonly string[] = ['EPERM', 'EACCES', 'ENOSYS'];
+
+/**
+ * @throws UnreachableError when there is no Xen or no XenStore here, this user has no rights, or the version is not known
+ */
+export async function withXen<T>(work: (host: XenHost) => Promise<T>, options: XenHostOptions = {}): Promise<T> {
+  const { xenHost } = await import('../../xenopsd/hosts/xen-host.js');
+  let host: XenHost;
+  try {
+    host = await xenHost(options);
+  } catch (error) {
+    if (error instanceof InputError) {
+      const { file } = error.place;
+      throw new UnreachableError(
+        `${file === undefined ? '' : `${file}: `}${error.message}`,
+        error.mend === '' ? 'see docs/real-host.md' : error.mend,
+      );
+    }
+    if (error instanceof XenError) throw refused(error);
+    throw error;
+  }
+  try {
+    return await work(host);
+  } catch (error) {
+    throw error instanceof XenError && REFUSALS.includes(error.errno) ? refused(error) : error;
+  } finally {
+    await host.close();
+  }
+}
+
+function refused(error: XenError): UnreachableError {
+  return new UnreachableError(`Xen refuses this caller: ${error.message}`, 'run it as root in the control domain (see docs/real-host.md)');
+}
+
+/** Reads the running host and lets go of it. */
+export function lookAtXen(options: LiveMapOptions = { memory: true }): Promise<LiveMap> {
+  return withXen((host) => liveMap(host, options));
+}

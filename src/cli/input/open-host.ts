@@ -1,0 +1,125 @@
+// From options to a toolstack on a host: reads the files, raises the embedded host, and makes the VMs known to it.
+import { InputError } from '../../base/errors.js';
+import type { LiveMap } from '../../live/live-map.js';
+import type { Host } from '../../machine/model.js';
+import { detectAndRead } from '../../machine/readers/detect.js';
+import { detectAndReadVms } from '../../machine/readers/detect-vms.js';
+import type { VmSpec } from '../../machine/vm.js';
+import { asXenSees } from '../../machine/xen-sees.js';
+import type { HostDoors, ProfileName, Toolstack, ToolstackOptions } from '../../xenopsd/api/toolstack.js';
+import { embeddedHost, embeddedHostOn } from '../../xenopsd/hosts/embedded-host.js';
+import { createToolstack } from '../../xenopsd/life/host-toolstack.js';
+import { type UserWarning, userWarnings } from '../output/warnings.js';
+import { readInput } from './read-input.js';
+import type { HostOptions, WorkloadOptions, XenstoreOptions } from './workload-options.js';
+
+const EMBEDDED = 'embedded';
+
+/** What is settled of an embedded host beside its description. */
+export type EmbeddedOptions = Pick<HostOptions, 'xen' | 'scheduler'> & XenstoreOptions;
+
+export const HOST_MEND = 'give --host FILE: xl info -n, lstopo XML, numactl --hardware, or a host file (see docs/hosts-and-vms.md)';
+
+/**
+ * @param files paths, or - for stdin
+ * @throws InputError when none is given, or they describe no host
+ */
+export function readHost(files: readonly string[] | undefined): Host {
+  if (files === undefined || files.length === 0) throw new InputError('expected a host, got none', {}, HOST_MEND);
+  return asXenSees(detectAndRead(files.map(readInput)));
+}
+
+/** @throws InputError when the files describe no VMs, or two of one name */
+export function readVms(files: readonly string[], host: Host): VmSpec[] {
+  return detectAndReadVms(files.map(readInput), host);
+}
+
+/**
+ * The host behind the doors: an embedded Xen that starts as the description says, as the profile's hosts run it.
+ * @throws InputError when the XenStore does not answer, or belongs to another host
+ */
+export async function openDoors(host: Host, profile: ProfileName, options: EmbeddedOptions): Promise<HostDoors> {
+  const { xenstore = EMBEDDED, personality } = options;
+  const settings = {
+    profile,
+    ...(options.xen === undefined ? {} : { xenVersion: options.xen }),
+    ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),
+  };
+  if (xenstore === EMBEDDED) return embeddedHost(host, { ...settings, ...(personality === undefined ? {} : { personality }) });
+  if (personality !== undefined) {
+    throw new InputError(
+      'expected --personality or the socket of a daemon, got both',
+      {},
+      'the daemon has its own: leave --personality out',
+    );
+  }
+  const xs = await (await import('../../xenstore/client/connect.js')).connectXenstore({ path: xenstore, reconnect: false });
+  try {
+    return await embeddedHostOn(host, xs, settings);
+  } catch (error) {
+    await xs.close();
+    throw error;
+  }
+}
+
+export interface Workload {
+  readonly host: Host;
+  readonly vms: readonly VmSpec[];
+  readonly toolstack: Toolstack;
+  /** What the user should know before reading the answer: masks that xapi drops without a word are planned so, and said here. */
+  readonly warnings: readonly UserWarning[];
+}
+
+/** What fresh hosts are raised from: a description, or a running host, which is copied. */
+export interface Origin {
+  readonly host: Host;
+  readonly live: LiveMap | null;
+}
+
+/** @throws InputError when no host is named, or two; UnreachableError when the running one cannot be looked at */
+export async function readOrigin(options: HostOptions): Promise<Origin> {
+  if (options.on === undefined) return { host: readHost(options.host), live: null };
+  refuseBeside(options);
+  const [{ lookAtXen }, { hostOf }] = await Promise.all([import('./on-xen.js'), import('../../live/live-copy.js')]);
+  const live = await lookAtXen();
+  return { host: hostOf(live), live };
+}
+
+/** @throws InputError for options that describe another host than the running one */
+export function refuseBeside(options: HostOptions): void {
+  for (const name of ['host', 'xen', 'scheduler'] as const) {
+    if (options[name] !== undefined) throw new InputError(`expected --on or --${name}, got both`, {}, 'leave one of them out');
+  }
+}
+
+/** Reads host and VMs once; `raise` gives a fresh host with those VMs each time. */
+export async function readWorkload(options: WorkloadOptions): Promise<{ origin: Origin; vms: readonly VmSpec[] }> {
+  if (options.vms === undefined) throw new InputError('expected VMs, got none', {}, 'give --vms FILE (see docs/hosts-and-vms.md)');
+  const origin = await readOrigin(options);
+  return { origin, vms: readVms(options.vms, origin.host) };
+}
+
+export async function raise(
+  { host, live }: Origin,
+  vms: readonly VmSpec[],
+  settings: ToolstackOptions,
+  options: EmbeddedOptions,
+): Promise<Workload> {
+  const doors =
+    live === null
+      ? await openDoors(host, settings.profile, options)
+      : await (await import('../../live/live-copy.js')).copyOfLive(live, settings.profile);
+  try {
+    const toolstack = await createToolstack(doors, settings);
+    for (const vm of vms) toolstack.add(vm);
+    return { host, vms, toolstack, warnings: userWarnings(toolstack) };
+  } catch (error) {
+    await doors.xs.close();
+    throw error;
+  }
+}
+
+export function settingsOf(options: WorkloadOptions): ToolstackOptions {
+  const { profile, policy, seed, hostMask } = options;
+  return { profile, policy, seed, ...(hostMask === undefined ? {} : { hostMask }) };
+}

@@ -1,0 +1,56 @@
+// From a scenario file to a toolstack that is ready for its events.
+import { dirname, isAbsolute, join } from 'node:path';
+import { InputError } from '../../base/errors.js';
+import type { Host } from '../../machine/model.js';
+import type { VmSpec } from '../../machine/vm.js';
+import { readScenario, type Scenario } from '../../scenario/read-scenario.js';
+import type { ToolstackOptions } from '../../xenopsd/api/toolstack.js';
+import { raise, readHost, readVms, type Workload } from './open-host.js';
+import { readInput } from './read-input.js';
+import type { XenstoreOptions } from './workload-options.js';
+
+export interface ScenarioOptions extends XenstoreOptions {
+  /** Another host than the scenario's own. */
+  readonly host?: readonly string[];
+  readonly seed?: number;
+}
+
+export interface Opened {
+  readonly scenario: Scenario;
+  readonly workload: Workload;
+}
+
+/** @throws InputError for the scenario, its host, its VMs or its XenStore */
+export async function openScenario(file: string, options: ScenarioOptions): Promise<Opened> {
+  const scenario = readScenario(readInput(file));
+  const host = readHost(options.host ?? scenario.hostPaths.map((path) => beside(file, path)));
+  const vms = vmsOfScenario(file, scenario, host);
+  const settings = settingsOfScenario(scenario, options);
+  return { scenario, workload: await raise({ host, live: null }, vms, settings, { ...scenario.settings, ...xenstoreOf(options) }) };
+}
+
+/**
+ * The VMs that are known from the start, on a host that they may be read for.
+ * @throws InputError for a file of VMs, or a name that is there twice
+ */
+export function vmsOfScenario(file: string, scenario: Scenario, host: Host): VmSpec[] {
+  const paths = scenario.vmPaths.map((path) => beside(file, path));
+  const vms = [...readVms(paths, host), ...scenario.vms];
+  const twice = vms.find((vm, index) => vms.findIndex((other) => other.name === vm.name) !== index);
+  if (twice !== undefined) throw new InputError(`'${twice.name}' is there twice`, { file, path: 'vms' }, 'give each VM its own name');
+  return vms;
+}
+
+export function settingsOfScenario(scenario: Scenario, options: Pick<ScenarioOptions, 'seed'>): ToolstackOptions {
+  const { profile, policy, hostMask, seed } = scenario.settings;
+  return { profile, policy, seed: options.seed ?? seed, ...(hostMask === undefined ? {} : { hostMask }) };
+}
+
+/** Paths in a scenario are relative to its file. */
+function beside(file: string, path: string): string {
+  return path === '-' || isAbsolute(path) ? path : join(dirname(file), path);
+}
+
+function xenstoreOf({ xenstore, personality }: XenstoreOptions): XenstoreOptions {
+  return { ...(xenstore === undefined ? {} : { xenstore }), ...(personality === undefined ? {} : { personality }) };
+}

@@ -1,0 +1,117 @@
+// The daemon's settings: from a file in YAML or JSON, from the command line, which goes before it, and defaults.
+import { dirname, resolve } from 'node:path';
+import * as z from 'zod';
+import { readStructured } from '../../machine/readers/structured.js';
+import { PROFILES, type ProfileName } from '../../xenopsd/api/toolstack.js';
+import { readInput } from './read-input.js';
+
+const path = z.string().min(1).max(4096);
+const count = (most: number) => z.int().min(1).max(most);
+
+export const serveSchema = z.strictObject({
+  host: z
+    .union([path, z.array(path).min(1).max(2)])
+    .optional()
+    .describe('The embedded host: a description, or two that belong together'),
+  on: z.literal('xen').optional().describe('The real host of this machine, instead of `host`'),
+  xen: z
+    .string()
+    .regex(/^4\.\d{1,2}$/)
+    .optional()
+    .describe('Version of the embedded Xen; what the host says by default'),
+  scheduler: z.enum(['credit', 'credit2']).optional().describe("Scheduler of the embedded Xen's Pool-0"),
+  profile: z.enum(PROFILES).optional().describe('Behaviour of the toolstack; xapi-25.6 by default'),
+  seed: z.int().min(0).max(0xffffffff).optional().describe('Who goes first when VMs start side by side; 1 by default'),
+  state: path.optional().describe('Folder of VMs, policies, tasks and the audit log; in memory by default'),
+  listen: z.string().max(300).optional().describe('Address and port; 127.0.0.1:8080 by default'),
+  tls: z
+    .union([z.literal('generate'), z.strictObject({ cert: path, key: path })])
+    .optional()
+    .describe('Certificate and key in PEM, or `generate` for one of its own, kept in the state folder'),
+  users: path.optional().describe('File of users, written by `xennuma serve passwd`'),
+  limits: z
+    .strictObject({
+      requestsPerSecond: count(1_000_000).optional().describe('From one address; 10000 by default'),
+      burst: count(10_000_000).optional().describe('Requests from one address at once after a rest; 20000 by default'),
+      connections: count(65_535).optional().describe('1024 by default'),
+      callsAtOnce: count(65_535).optional().describe('1024 by default'),
+      sessionIdleSeconds: count(31_536_000).optional().describe('A session not used for so long ends; 86400 by default'),
+    })
+    .optional(),
+});
+
+export type ServeFile = z.output<typeof serveSchema>;
+
+/** JSON Schema (2020-12), as shipped in schemas/serve.schema.json. */
+export function serveJsonSchema(): Record<string, unknown> {
+  return { title: 'xennuma serve', ...z.toJSONSchema(serveSchema, { io: 'input' }) };
+}
+
+/** What the command line gives; all of it goes before the file. */
+export interface ServeGiven {
+  readonly config?: string;
+  readonly host?: readonly string[];
+  readonly on?: 'xen';
+  readonly xen?: string;
+  readonly scheduler?: 'credit' | 'credit2';
+  readonly profile?: ProfileName;
+  readonly seed?: number;
+  readonly state?: string;
+  readonly listen?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsGenerate?: boolean;
+  readonly users?: string;
+}
+
+export interface ServeSettings {
+  readonly host: readonly string[] | null;
+  readonly on: 'xen' | null;
+  readonly xen: string | null;
+  readonly scheduler: 'credit' | 'credit2' | null;
+  readonly profile: ProfileName;
+  readonly seed: number;
+  readonly state: string | null;
+  readonly listen: string;
+  readonly tls: 'generate' | { readonly cert: string; readonly key: string } | null;
+  readonly users: string | null;
+  readonly limits: NonNullable<ServeFile['limits']>;
+}
+
+/** Paths in the file are from the file's own folder. @throws InputError with file, line and path */
+export function readSettings(given: ServeGiven): ServeSettings {
+  const file = given.config === undefined ? {} : readFile(given.config);
+  const fromHost = given.host ?? (given.on === undefined ? asList(file.host) : undefined) ?? null;
+  const tlsGiven =
+    given.tlsGenerate === true ? 'generate' : given.tlsCert === undefined ? undefined : { cert: given.tlsCert, key: given.tlsKey! };
+  return {
+    host: fromHost,
+    on: given.on ?? (given.host === undefined ? file.on : undefined) ?? null,
+    xen: given.xen ?? file.xen ?? null,
+    scheduler: given.scheduler ?? file.scheduler ?? null,
+    profile: given.profile ?? file.profile ?? 'xapi-25.6',
+    seed: given.seed ?? file.seed ?? 1,
+    state: given.state ?? file.state ?? null,
+    listen: given.listen ?? file.listen ?? '127.0.0.1:8080',
+    tls: tlsGiven ?? file.tls ?? null,
+    users: given.users ?? file.users ?? null,
+    limits: file.limits ?? {},
+  };
+}
+
+function readFile(name: string): ServeFile {
+  const { value } = readStructured(readInput(name), serveSchema, 'see schemas/serve.schema.json and docs/xapi.md');
+  const folder = name === '-' ? '.' : dirname(name);
+  const from = (one: string) => resolve(folder, one);
+  return {
+    ...value,
+    ...(value.host === undefined ? {} : { host: asList(value.host)!.map(from) }),
+    ...(value.state === undefined ? {} : { state: from(value.state) }),
+    ...(value.users === undefined ? {} : { users: from(value.users) }),
+    ...(value.tls === undefined || value.tls === 'generate' ? {} : { tls: { cert: from(value.tls.cert), key: from(value.tls.key) } }),
+  };
+}
+
+function asList(value: string | string[] | undefined): string[] | undefined {
+  return typeof value === 'string' ? [value] : value;
+}

@@ -1,0 +1,36 @@
+// From an error to one line on stderr and an exit code; a stack trace only with XENNUMA_DEBUG=1.
+import { InputError, XenError } from '../../base/errors.js';
+import { EXIT, UnreachableError } from './exit-codes.js';
+
+/** Native code that an installation may be without (optionalDependencies of package.json). */
+const OPTIONAL_PACKAGES = ['better-sqlite3', 'koffi'];
+
+/** Prints the error in one line. @returns the exit code */
+export function reportFailure(error: unknown): number {
+  const [line, code] = describe(error);
+  if (line !== '') process.stderr.write(`xennuma: ${line.replace(/\s*\n\s*/g, ' ')}\n`);
+  if (process.env.XENNUMA_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  return code;
+}
+
+function describe(error: unknown): [string, number] {
+  if (error instanceof InputError) return [error.toString(), EXIT.input];
+  if (error instanceof UnreachableError) return [`${error.message}; ${error.mend}`, EXIT.unreachable];
+  if (error instanceof XenError) return [`Xen refused: ${error.message}`, EXIT.no];
+  if (!(error instanceof Error)) return [String(error), EXIT.fault];
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (code.startsWith('commander.')) {
+    const { exitCode, message } = error as Error & { exitCode: number };
+    // Help that was asked for is no error; commander has printed it.
+    if (exitCode === 0) return ['', EXIT.ok];
+    if (code === 'commander.help') return ['', EXIT.input];
+    // Words after --host or --vms are all taken for files.
+    const lists = process.argv.some((word) => word === '--host' || word === '--vms');
+    const swallowed =
+      lists && code === 'commander.missingArgument' ? ' (name it before --host and --vms, which take every word after them)' : '';
+    return [`${message.replace(/^error: /, '')}${swallowed}; see xennuma help`, EXIT.input];
+  }
+  const missing = OPTIONAL_PACKAGES.find((name) => code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${name}'`));
+  if (missing !== undefined) return [`this command needs the package ${missing}; npm install ${missing}`, EXIT.unreachable];
+  return [`${error.message}; this is a fault of xennuma: XENNUMA_DEBUG=1 shows where`, EXIT.fault];
+}

@@ -1,0 +1,73 @@
+// Sets of CPUs, nodes and distances in the few words that a column holds.
+import type { HostAnswer, VmAnswer } from '../answers/answers.js';
+import { cut } from './table.js';
+
+/** Words for a list of CPUs such as "16-31,144-159": "all", "node 1", "nodes 0,2", or the list itself. */
+export function cpuWords(host: HostAnswer): (list: string, most?: number) => string {
+  const expand = (list: string) =>
+    new Set(
+      list.split(',').flatMap((item) => {
+        const [from, to] = item.split('-').map(Number);
+        return item === '' ? [] : Array.from({ length: (to ?? from!) - from! + 1 }, (_, index) => from! + index);
+      }),
+    );
+  const nodes = host.nodes.map((node) => ({ id: node.id, cpus: expand(node.cpus) }));
+  const total = nodes.reduce((sum, node) => sum + node.cpus.size, 0);
+  const known = new Map<string, string>();
+  return (list, most = 14) => {
+    const seen = known.get(list);
+    if (seen !== undefined) return cut(seen, most);
+    const cpus = expand(list);
+    const whole = nodes.filter((node) => node.cpus.size > 0 && [...node.cpus].every((cpu) => cpus.has(cpu)));
+    const covered = whole.reduce((sum, node) => sum + node.cpus.size, 0);
+    // Xen's "all" goes up to the highest number it knows, absent CPUs included.
+    const words =
+      covered === total
+        ? 'all'
+        : cpus.size === covered && covered > 0
+          ? nodeWords(whole.map((node) => node.id))
+          : list === ''
+            ? 'none'
+            : list;
+    known.set(list, words);
+    return cut(words, most);
+  };
+}
+
+/** "node 1", "nodes 0,2", "none" */
+export function nodeWords(nodes: readonly number[]): string {
+  if (nodes.length === 0) return 'none';
+  if (nodes.length > 3 && nodes.at(-1)! - nodes[0]! === nodes.length - 1) return `nodes ${nodes[0]}-${nodes.at(-1)}`;
+  return `node${nodes.length === 1 ? '' : 's'} ${nodes.join(',')}`;
+}
+
+/** Nodes that hold memory, with the share of each where there are two or three: "node 1", "1:75% 2:25%". */
+export function memoryWords(pagesByNode: readonly number[]): string {
+  const total = pagesByNode.reduce((sum, pages) => sum + pages, 0);
+  const held = pagesByNode.flatMap((pages, node) => (pages > 0 ? [{ node, share: pages / total }] : []));
+  if (held.length < 2 || held.length > 3) return nodeWords(held.map(({ node }) => node));
+  return held.map(({ node, share }) => `${node}:${percent(share)}`).join(' ');
+}
+
+/** 0.004 is "<1%", 0.998 is "99%": neither none nor all of it. */
+export function percent(share: number): string {
+  if (share > 0 && share < 0.01) return '<1%';
+  return `${share < 1 ? Math.min(99, Math.round(share * 100)) : 100}%`;
+}
+
+/** Share of a VM's memory that is local; "-" without memory. */
+export function localWords(vm: VmAnswer): string {
+  const total = vm.pagesByNode.reduce((sum, pages) => sum + pages, 0);
+  return total === 0 ? '-' : percent(1 - vm.remotePages / total);
+}
+
+export function distanceWords(value: VmAnswer['meanDistance']): string {
+  if (value === null) return '-';
+  return typeof value === 'number' ? String(Number(value.toFixed(1))) : value;
+}
+
+/** Bytes in a column, to a tenth: "1 GiB", "4.1 GiB", "512 MiB". A VM holds a little less or more than it asked for. */
+export function sizeWords(bytes: number): string {
+  const gib = bytes / 2 ** 30;
+  return gib >= 0.95 ? `${Number(gib.toFixed(1))} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`;
+}

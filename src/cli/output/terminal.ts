@@ -1,0 +1,81 @@
+// The terminal: colours only where they are wanted, progress only on a terminal and only past a second, and a reader that goes away
+// without a word.
+
+import { EXIT } from './exit-codes.js';
+
+/** Colours and progress of one stream; without colours each function returns its text. */
+export interface Palette {
+  readonly on: boolean;
+  bold(text: string): string;
+  dim(text: string): string;
+  good(text: string): string;
+  bad(text: string): string;
+  warn(text: string): string;
+}
+
+/** NO_COLOR (any value but empty) wins over FORCE_COLOR (any value but empty and 0), which wins over what the stream is. */
+export function wantsColour(
+  stream: { readonly isTTY?: boolean },
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): boolean {
+  if ((env.NO_COLOR ?? '') !== '') return false;
+  if ((env.FORCE_COLOR ?? '') !== '') return env.FORCE_COLOR !== '0';
+  return stream.isTTY === true && env.TERM !== 'dumb';
+}
+
+export function palette(on: boolean = wantsColour(process.stdout)): Palette {
+  const paint = (code: string) => (text: string) => (on && text !== '' ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return { on, bold: paint('1'), dim: paint('2'), good: paint('32'), bad: paint('31'), warn: paint('33') };
+}
+
+/** Columns to write for: the terminal's, 80 where there is none. */
+export function columns(): number {
+  return process.stdout.isTTY ? Math.max(60, process.stdout.columns) : 80;
+}
+
+export function out(text: string): void {
+  process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
+}
+
+/** A remark beside the answer: stderr, so that what is piped on stays clean. */
+export function remark(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** `xennuma ... | head` must end in silence; an answer that cannot be written, as on a full disk, in one line. */
+export function guardPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') process.exit(process.exitCode ?? 0);
+      // Where the remarks go to is broken: nothing is left to tell it by.
+      if (stream === process.stdout) remark(`xennuma: the answer cannot be written: ${message}; make room there, or write it elsewhere`);
+      process.exit(EXIT.input);
+    });
+  }
+}
+
+const SLOW_MS = 1000;
+const REDRAW_MS = 200;
+
+/** Shows "starting VMs 312/1000" on stderr once the work has taken a second; only on a terminal. */
+export class Progress {
+  readonly #label: string;
+  readonly #total: number;
+  readonly #startMs = performance.now();
+  #shownMs = 0;
+
+  constructor(label: string, total: number) {
+    this.#label = label;
+    this.#total = total;
+  }
+  at(done: number): void {
+    if (!process.stderr.isTTY) return;
+    const nowMs = performance.now();
+    if (nowMs - this.#startMs < SLOW_MS || nowMs - this.#shownMs < REDRAW_MS) return;
+    this.#shownMs = nowMs;
+    process.stderr.write(`\r${this.#label} ${done}/${this.#total} \u001b[K`);
+  }
+  end(): void {
+    if (this.#shownMs > 0) process.stderr.write('\r\u001b[K');
+  }
+}

@@ -1,0 +1,91 @@
+// The table of VMs, and below it what went wrong and what surprises. Box of the chart: where all of them led.
+import { formatBytes } from '../../base/units.js';
+import type { HostAnswer, TotalsAnswer, VmAnswer } from '../answers/answers.js';
+import { cpuWords, distanceWords, localWords, memoryWords, sizeWords } from './phrases.js';
+import { cut, shownWidth, table, wrap } from './table.js';
+import { columns, type Palette } from './terminal.js';
+import { isRemarkable, type UserWarning } from './warnings.js';
+
+/** More VMs than a terminal can show: the table gives way to the totals and the failures. */
+const MOST_ROWS = 200;
+
+/** Narrower and narrower, until the table fits the terminal: the longest name, the longest mask, blanks between columns. */
+const FITS = [
+  { name: 20, mask: 14, gap: 2 },
+  { name: 20, mask: 9, gap: 2 },
+  { name: 20, mask: 9, gap: 1 },
+  { name: 12, mask: 8, gap: 1 },
+] as const;
+
+export function vmTable(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette): string[] {
+  const shown = vms.slice(0, MOST_ROWS);
+  let lines: string[] = [];
+  for (const fit of FITS) {
+    lines = tableOf(host, shown, colour, fit);
+    if (Math.max(...lines.map(shownWidth)) <= columns()) break;
+  }
+  return vms.length > MOST_ROWS ? [...lines, `... and ${vms.length - MOST_ROWS} more; --json has all of them`] : lines;
+}
+
+function tableOf(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette, fit: (typeof FITS)[number]): string[] {
+  const words = cpuWords(host);
+  const perVcpu = (lists: readonly string[]) =>
+    lists.length === 0 ? '-' : cut(lists.map((list) => words(list, 40)).join(' | '), fit.mask);
+  const rows = vms.map((vm) => {
+    const remote = vm.remotePages > 0;
+    return [
+      cut(vm.name, fit.name),
+      vm.domid === null ? '-' : String(vm.domid),
+      String(vm.vcpus),
+      sizeWords(vm.memoryBytes),
+      perVcpu(vm.hard),
+      perVcpu(vm.soft),
+      vm.domid === null ? '-' : memoryWords(vm.pagesByNode),
+      remote ? colour.warn(localWords(vm)) : localWords(vm),
+      distanceWords(vm.meanDistance),
+      vm.failure !== null ? colour.bad('FAILED') : vm.domid === null ? 'off' : colour.good(vm.state === 'running' ? 'ok' : vm.state),
+    ];
+  });
+  const heading = ['VM', 'ID', 'vCPU', 'memory', 'hard', 'soft', 'memory on', 'local', 'dist', ''].map((title) => colour.bold(title));
+  return table([heading, ...rows], [1, 2, 3, 7, 8], fit.gap);
+}
+
+/** Failures first, then each surprise once with the VMs that met it. */
+export function remarks(vms: readonly VmAnswer[], warnings: readonly UserWarning[], colour: Palette): string[] {
+  const lines: string[] = [];
+  const say = (head: string, text: string, paint: (text: string) => string) => {
+    const [first = '', ...rest] = wrap(`${head} ${text}`, columns(), '  ');
+    lines.push(`${paint(head)}${first.slice(head.length)}`, ...rest);
+  };
+  for (const { text } of warnings) say('warning:', text, colour.warn);
+  const failures = vms.filter((vm) => vm.failure !== null);
+  for (const vm of failures.slice(0, 20)) say(`${vm.name} FAILED`, `in ${vm.failure!.step}: ${vm.failure!.message}`, colour.bad);
+  if (failures.length > 20) say('FAILED', `${failures.length - 20} more VMs; --json has all of them`, colour.bad);
+  const byText = new Map<string, string[]>();
+  for (const vm of vms)
+    for (const { text } of vm.surprises.filter(({ code }) => isRemarkable(code, warnings)))
+      byText.set(text, [...(byText.get(text) ?? []), vm.name]);
+  for (const [text, names] of [...byText].slice(0, 12)) {
+    say(
+      'note:',
+      `${names.length > 3 ? `${names.slice(0, 2).join(', ')} and ${names.length - 2} more` : names.join(', ')}: ${text}`,
+      colour.dim,
+    );
+  }
+  if (byText.size > 12) say('note:', `${byText.size - 12} more; --json has all of them`, colour.dim);
+  return lines;
+}
+
+/** "12 VMs running, 10 on one node; distance 10.4 on average, 32 at worst; 6.2 GiB of memory is remote; 1 failed." */
+export function totalsLines(totals: TotalsAnswer, colour: Palette): string[] {
+  const { running, failed } = totals;
+  const parts = [
+    `${running} VM${running === 1 ? '' : 's'} running, ${totals.onOneNode} on one node`,
+    ...(totals.meanDistance === null
+      ? []
+      : [`distance ${distanceWords(totals.meanDistance)} on average, ${distanceWords(totals.worstDistance)} at worst`]),
+    totals.remotePages === 0 ? 'no memory is remote' : `${formatBytes(totals.remotePages * 4096)} of memory is remote`,
+    ...(failed === 0 ? [] : [`${failed} failed`]),
+  ];
+  return wrap(`${parts.join('; ')}.`, columns(), '  ').map((line) => (failed === 0 ? line : colour.warn(line)));
+}

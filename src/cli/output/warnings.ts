@@ -1,0 +1,95 @@
+// Warnings and surprises in sentences, each once with the VMs that it is about. Box of the chart: is_xe_vCPUparams_mask_set? mostly.
+import { formatList } from '../../base/bitset.js';
+import { surpriseOf } from '../../flow/surprises.js';
+import type { Outcome, Toolstack, Warning } from '../../xenopsd/api/toolstack.js';
+import type { Ending } from '../../xenopsd/life/ended.js';
+
+export interface UserWarning {
+  readonly code: string;
+  readonly text: string;
+  /** Names of the VMs that it is about. */
+  readonly vms: readonly string[];
+}
+
+/** What the toolstack will make of its VMs' settings that their owners may not expect, before any start. */
+export function userWarnings(toolstack: Toolstack): UserWarning[] {
+  const found = new Map<string, { warning: Warning; names: string[] }>();
+  for (const { spec } of toolstack.vms()) {
+    for (const warning of toolstack.warnings(spec.name)) {
+      const key = JSON.stringify(warning);
+      const seen = found.get(key);
+      if (seen === undefined) found.set(key, { warning, names: [spec.name] });
+      else seen.names.push(spec.name);
+    }
+  }
+  return [...found.values()].map(({ warning, names }) => ({ code: warning.code, text: warningText(warning, names), vms: names }));
+}
+
+const ENDED: Readonly<Record<Ending, string>> = {
+  poweroff: 'shut down from inside; the domain is taken away',
+  reboot: 'asked for a reboot from inside; the domain is taken away, and starts again with vm start',
+  crash: 'crashed; the domain is taken away, what the guest said is in the log of its console',
+  gone: "taken away by somebody else, or by the host's own restart",
+};
+
+/** VMs that went down by themselves, by what their guests asked for. */
+export function endedWarnings(outcomes: readonly Outcome[]): UserWarning[] {
+  const found = new Map<Ending, string[]>();
+  for (const { vm, record } of outcomes) {
+    for (const entry of record.entries) {
+      if (entry.kind !== 'note' || entry.topic !== 'ended') continue;
+      const ending = entry.values.ending as Ending;
+      found.set(ending, [...(found.get(ending) ?? []), vm]);
+    }
+  }
+  return [...found].map(([ending, vms]) => ({ code: `guest-${ending}`, text: `${listNames(vms)}: ${ENDED[ending]}`, vms }));
+}
+
+function warningText({ code, values }: Warning, names: readonly string[]): string {
+  const vms = listNames(names);
+  const numbers = (value: unknown) => formatList((value as number[]) ?? []);
+  switch (code) {
+    case 'mask-ignored':
+      return `mask '${values.mask}' of ${vms} is ignored by xapi: ${values.reason}`;
+    case 'host-mask-ignored':
+      return `the host's mask '${values.mask}' is ignored by xapi: ${values.reason}`;
+    case 'cpus-beyond-host':
+      return `${vms}: the mask names CPU ${numbers(values.cpus)}, and the host has CPUs 0-${Number(values.pcpus) - 1}; xenopsd drops what is beyond`;
+    case 'masks-surplus':
+      return `${vms}: the mask has ${values.given} parts for ${values.vcpus} vCPUs; the rest is dropped`;
+    case 'first-mask-reused':
+      return `${vms}: the mask has ${values.given} parts for ${values.vcpus} vCPUs; the others get the first part`;
+    case 'empty-mask':
+      return `${vms}: nothing is left of the mask of vCPU ${numbers(values.vcpus)}, so Xen will refuse it and the VM cannot start`;
+    default:
+      return `${vms}: ${sentenceOf(code)}`;
+  }
+}
+
+/** What nearly every start meets: told by explain and --json, not beside every table. */
+const ORDINARY: readonly string[] = [
+  'all-ones-hard',
+  'pool-before-placement',
+  'soft-is-a-preference',
+  'memory-alternates',
+  'chart-path',
+  'policy-changes-later-builds',
+];
+
+/** Is it worth a line of its own? */
+export function isRemarkable(code: string, warnings: readonly UserWarning[]): boolean {
+  return !ORDINARY.includes(code) && !warnings.some((warning) => warning.code === code);
+}
+
+/** The title of an entry of the catalogue, as a clause. */
+export function sentenceOf(code: string): string {
+  const title = surpriseOf(code)?.title ?? code;
+  return /^[A-Z][a-z ]/.test(title) ? `${title.slice(0, 1).toLowerCase()}${title.slice(1)}` : title;
+}
+
+/** "a", "a and b", "a, b and 7 more" */
+export function listNames(names: readonly string[], most = 3): string {
+  if (names.length <= 1) return names.join('');
+  if (names.length <= most) return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+  return `${names.slice(0, most - 1).join(', ')} and ${names.length - most + 1} more`;
+}

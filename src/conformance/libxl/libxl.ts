@@ -1,0 +1,294 @@
+// Conformance kind `libxl`: `xl create` of PV guests by xl's automatic placement, on the embedded hypervisor (format:
+// conformance/README.md). Box of the chart: numa_placement, in xl's way.
+
+import { formatList, parseList } from '../../base/bitset.js';
+import { InputError, XenError } from '../../base/errors.js';
+import { MIB, PAGE_BYTES } from '../../base/units.js';
+import { vcpusOnNodes, type XlCandidate, XlPlacementState, xlNeededBytes, xlPlacement } from '../../planner/xl-placement.js';
+import type { XenMachine } from '../../xen/state/machine.js';
+import { EmbeddedDoor } from '../../xenctrl/doors/embedded-door.js';
+import { openXenctrl } from '../../xenctrl/open-xenctrl.js';
+import type { Xenctrl } from '../../xenctrl/xenctrl.js';
+import { startPages } from '../../xenguest/memory/guest-pages.js';
+import { populateGuest } from '../../xenguest/memory/populate-guest.js';
+import { differences, isObject } from '../differences.js';
+import type { ConformancePlayer, JsonObject, JsonValue } from '../player.js';
+import { type LibxlCreate, type LibxlDomain, type LibxlMachine, parseLibxlLine } from './libxl-case.js';
+
+const KIB_A_MIB = 1024;
+const ENOMEM_RC = 3;
+/** What a PV domain takes of the node that Domain-0 runs on beyond its memory, as the recorded freeDelta show: 14 pages and 3 a vCPU. */
+export const XEN_PAGES = { domain: 14, vcpu: 3 } as const;
+/** Pages that stay free below 16 MiB on the recorded machines (dma_bits=24): taken only when nothing else is left. */
+const LOW_FREE_PAGES = 1280;
+const LOW_START_MFN = 1024;
+
+export const TOLERANCE = { pages: 1024, candidateMib: 1 } as const;
+/** A node that ends with less free than this came near full: its memory may have gone elsewhere in small pieces. */
+const NEAR_FULL_BYTES = 32 * MIB;
+
+interface Shape {
+  readonly machine: LibxlMachine;
+  lastDomid: number;
+  /** Where the memory of the domains made in this run is. */
+  readonly pagesOf: Map<number, readonly number[]>;
+  readonly domidOf: Map<string, number>;
+  /** Pages that came free on each node since the last guest was made: Xen may not have scrubbed them yet. */
+  dirtyPages: number[];
+}
+
+export function createLibxlPlayer(): ConformancePlayer {
+  const shapes = new Map<string, Shape>();
+  const playLine = async (line: JsonObject): Promise<{ readonly ours: JsonObject; readonly dirtyPages: readonly number[] }> => {
+    const parsed = parseLibxlLine(line);
+    if (parsed.op === 'machine') {
+      const dirtyPages = parsed.size.map(() => 0);
+      shapes.set(parsed.shape, { machine: parsed, lastDomid: 0, pagesOf: new Map(), domidOf: new Map(), dirtyPages });
+      return { ours: line, dirtyPages };
+    }
+    const shape = shapes.get(parsed.shape);
+    if (shape === undefined) {
+      throw new InputError(`no machine of shape '${parsed.shape}' came before`, { path: 'shape' }, 'give its line of op "machine" first');
+    }
+    const { dirtyPages } = shape;
+    if (parsed.op === 'create') {
+      shape.dirtyPages = dirtyPages.map(() => 0);
+      return { ours: { ...withoutAnswers(line), ...(await create(shape, parsed)) }, dirtyPages };
+    }
+    destroy(shape, parsed.name);
+    return { ours: withoutAnswers(line), dirtyPages };
+  };
+  return {
+    play: async (line) => (await playLine(line)).ours,
+    async check(line) {
+      const { ours, dirtyPages } = await playLine(line);
+      return line.op === 'create' ? createDifferences(line, ours, dirtyPages) : [];
+    },
+  };
+}
+
+function destroy(shape: Shape, name: string): void {
+  const domid = shape.domidOf.get(name);
+  const pages = domid === undefined ? undefined : shape.pagesOf.get(domid);
+  if (domid === undefined || pages === undefined) return;
+  shape.dirtyPages = shape.dirtyPages.map((dirty, node) => dirty + pages[node]!);
+  shape.pagesOf.delete(domid);
+  shape.domidOf.delete(name);
+}
+
+const ANSWERS = [
+  'rc',
+  'candidates',
+  'log',
+  'selected',
+  'after',
+  'error',
+  'domid',
+  'nodeAffinity',
+  'hardSoft',
+  'pagesPerNode',
+  'pages',
+  'freeDelta',
+  'output',
+];
+
+function withoutAnswers(line: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(line).filter(([key]) => !ANSWERS.includes(key)));
+}
+
+async function create(shape: Shape, line: LibxlCreate): Promise<JsonObject> {
+  const { machine } = shape;
+  const { before, vcpus, memoryMiB } = line;
+  const nodes = machine.size.length;
+  if (before.free.length !== nodes) throw new InputError(`expected ${nodes} numbers`, { path: 'before.free' });
+  if (vcpus > 8192) throw new InputError('expected at most 8192', { path: 'vcpus' });
+  const domid = Math.max(shape.lastDomid, ...before.domains.map((domain) => domain.id)) + 1;
+  shape.lastDomid = domid;
+  const door = new EmbeddedDoor(machineOf(machine, line));
+  const xc = openXenctrl(door);
+  xc.domainCreate({ domid, kind: 'pv', maxVcpus: vcpus, uuid: new Uint8Array(16) });
+  xc.domainMaxVcpus(domid, vcpus);
+  const found = place(xc, domid, machine, line);
+  xc.domainSetMaxmem(domid, (memoryMiB + 1) * KIB_A_MIB);
+  const built = await populate(xc, domid, memoryMiB);
+  if (!built) xc.domainDestroy(domid);
+  const after = xc.numaInfo().nodes.map((node) => node.freeBytes ?? 0);
+  const best = found.at(-1);
+  const common = {
+    rc: built ? 0 : ENOMEM_RC,
+    candidates: found.map((candidate) => ({
+      nr_nodes: candidate.nodes.length,
+      nr_cpus: candidate.cpus,
+      nr_vcpus: candidate.vcpus,
+      free_memmb: Math.floor(candidate.freeKib / KIB_A_MIB),
+    })),
+    ...(best === undefined ? {} : { selected: selected(best) }),
+  };
+  if (!built) return { ...common, after: afterOf(before.free, before.domains) };
+  const domain = readDomain(xc, domid);
+  const pages = xc.domainMemory().find((one) => one.domid === domid)?.pagesByNode ?? before.free.map(() => 0);
+  shape.pagesOf.set(domid, pages);
+  shape.domidOf.set(line.name, domid);
+  const known = [...before.domains.map(({ id }) => id), domid].filter((id) => shape.pagesOf.has(id));
+  return {
+    ...common,
+    after: afterOf(after, [...before.domains, domain]),
+    domid,
+    nodeAffinity: domain.nodes,
+    hardSoft: [...new Set(domain.aff.map(([hard, soft]) => `${hard} / ${soft}`))],
+    pagesPerNode: Object.fromEntries(known.map((id) => [String(id), shape.pagesOf.get(id)!])),
+    pages,
+    freeDelta: before.free.map((free, node) => free - after[node]!),
+  };
+}
+
+/** What libxl does before memory is there: candidates, soft affinity of all vCPUs, node affinity (libxl_dom.c, libxl__build_pre). */
+function place(xc: Xenctrl, domid: number, { dist, topo }: LibxlMachine, { before, vcpus, memoryMiB }: LibxlCreate): XlCandidate[] {
+  const host = { distances: dist, cpuToNode: topo.map(([, , node]) => node), nodeCores: [] };
+  const allCpus = [...host.cpuToNode.keys()];
+  const there = before.domains.map(({ aff, nodes }) => ({
+    hard: aff.map(([hard]) => numbers(hard, topo.length, 'CPU')),
+    nodeAffinity: numbers(nodes, dist.length, 'node'),
+    poolCpus: allCpus,
+  }));
+  const own = {
+    hard: Array.from({ length: vcpus }, (_, vcpu) => xc.vcpuGetAffinity(domid, vcpu).hard),
+    nodeAffinity: xc.domainNodeGetAffinity(domid),
+    poolCpus: allCpus,
+  };
+  const state = xlPlacement().prepare(host);
+  const request = {
+    vcpus,
+    cores: 0,
+    memoryBytes: xlNeededBytes({ memoryBytes: memoryMiB * MIB, vcpus, kind: 'pv' }),
+    freeBytes: xc.numaInfo().nodes.map((node) => node.freeBytes ?? 0),
+    claimedBytes: [],
+    vcpusOnNode: vcpusOnNodes(host, [...there, own]),
+  };
+  const found = state instanceof XlPlacementState ? state.improvements(request) : [];
+  const nodes = found.at(-1)?.nodes;
+  const soft = nodes === undefined ? allCpus : allCpus.filter((cpu) => nodes.includes(host.cpuToNode[cpu]!));
+  for (let vcpu = 0; vcpu < vcpus; vcpu++) xc.vcpuSetAffinity(domid, vcpu, { soft });
+  xc.domainNodeSetAffinity(domid, nodes ?? 'all');
+  return found;
+}
+
+/** As the product does it for profile xl: the memory claimed, then populated. @returns false for want of memory */
+async function populate(xc: Xenctrl, domid: number, memoryMiB: number): Promise<boolean> {
+  try {
+    xc.domainClaimPages(domid, startPages('pv', memoryMiB));
+    await populateGuest(xc, { domid, kind: 'pv', memMaxMib: memoryMiB, memStartMib: memoryMiB, exactNode: null }, async () => {});
+    return true;
+  } catch (error) {
+    if (error instanceof XenError && (error.errno === 'ENOMEM' || error.errno === 'EBUSY')) return false;
+    throw error;
+  }
+}
+
+function readDomain(xc: Xenctrl, id: number): LibxlDomain {
+  const info = xc.domainInfo(id);
+  if (info === null) throw new Error(`domain ${id} is gone`);
+  const vcpus = info.maxVcpuId + 1;
+  return {
+    id,
+    tot_pages: info.totPages,
+    max_pages: info.maxPages,
+    vcpus,
+    nodes: formatList(xc.domainNodeGetAffinity(id)),
+    aff: Array.from({ length: vcpus }, (_, vcpu) => {
+      const { hard, soft } = xc.vcpuGetAffinity(id, vcpu);
+      return [formatList(hard), formatList(soft)] as [string, string];
+    }),
+  };
+}
+
+/** The machine just before the guest is made: what others hold is not free in the first place. */
+function machineOf({ size, topo, dist, xen }: LibxlMachine, { before, vcpus }: LibxlCreate): XenMachine {
+  const dom0 = before.domains.find(({ id }) => id === 0);
+  if (dom0 === undefined) throw new InputError('Domain-0 is missing', { path: 'before.domains' });
+  const hardAffinity = [...new Set(dom0.aff.flatMap(([hard]) => numbers(hard, topo.length, 'CPU')))];
+  const runsOn = topo[hardAffinity[0] ?? 0]![2];
+  let mfn = 0;
+  const nodes = size.map((sizeBytes, node) => {
+    const startMfn = mfn;
+    mfn += Math.floor(sizeBytes / PAGE_BYTES);
+    const taken = node === runsOn ? XEN_PAGES.domain + XEN_PAGES.vcpu * vcpus : 0;
+    const freePages = Math.max(0, Math.floor(before.free[node]! / PAGE_BYTES) - taken);
+    if (freePages > mfn - startMfn) throw new InputError(`node ${node} has more free than it has`, { path: 'before.free' });
+    const low = startMfn === 0 ? Math.min(LOW_FREE_PAGES, freePages) : 0;
+    const freeRanges: (readonly [number, number])[] = [
+      [LOW_START_MFN, LOW_START_MFN + low],
+      [mfn - (freePages - low), mfn],
+    ];
+    return { startMfn, endMfn: mfn, freePages, freeRanges: freeRanges.filter(([start, end]) => end > start) };
+  });
+  return {
+    version: xen,
+    scheduler: 'credit2',
+    nodes,
+    cpus: topo.map(([core, socket, node]) => ({ core, socket, node })),
+    distances: dist,
+    dmaBits: 24,
+    dom0: { vcpus: dom0.vcpus, pages: dom0.tot_pages, hardAffinity, nodes: numbers(dom0.nodes, size.length, 'node') },
+    perNodeClaims: false,
+  };
+}
+
+function numbers(list: string, width: number, what: string): number[] {
+  return list === '' ? [] : parseList(list, width, what).toArray();
+}
+
+function selected({ nodes, cpus, freeKib }: XlCandidate): JsonObject {
+  return { nr_nodes: nodes.length, nr_cpus: cpus, free_mb: Math.floor(freeKib / KIB_A_MIB) };
+}
+
+function afterOf(free: readonly number[], domains: readonly LibxlDomain[]): JsonObject {
+  const pages = free.reduce((sum, bytes) => sum + bytes, 0) / PAGE_BYTES;
+  return { free, free_pages: pages, scrub_pages: 0, domains: domains as unknown as JsonValue };
+}
+
+/** Chosen nodes and masks exactly; memory a node within 1,024 pages unless that was not settled; figures of free MiB within 1. */
+function createDifferences(recorded: JsonObject, ours: JsonObject, dirtyPages: readonly number[]): string[] {
+  const found = [
+    ...differences(recorded.rc === 0, ours.rc === 0, 'success'),
+    ...differences(rounded(recorded.candidates, ours.candidates), ours.candidates, 'candidates'),
+    ...differences(rounded(recorded.selected, ours.selected), ours.selected, 'selected'),
+    ...differences(recorded.nodeAffinity, ours.nodeAffinity, 'nodeAffinity'),
+    ...differences(recorded.hardSoft, ours.hardSoft, 'hardSoft'),
+  ];
+  const pages = numbersOf(recorded.pages);
+  const far = pages.some((count, node) => Math.abs(count - numbersOf(ours.pages)[node]!) > TOLERANCE.pages);
+  return !far || isUnsettled(recorded, dirtyPages) ? found : [...found, ...differences(recorded.pages, ours.pages, 'pages')];
+}
+
+function numbersOf(value: JsonValue | undefined): number[] {
+  return Array.isArray(value) ? value.map(Number) : [];
+}
+
+/**
+ * Whether the memory may well have landed elsewhere for reasons that the record does not tell: a chosen node came near full; or what it
+ * had clean was less than the guest's share, the rest having come free just before (2 MiB extents go to clean memory elsewhere first).
+ */
+function isUnsettled({ after, before, nodeAffinity, memoryMiB }: JsonObject, dirtyPages: readonly number[]): boolean {
+  const freeAfter = numbersOf(isObject(after) ? after.free : undefined);
+  const freeBefore = numbersOf(isObject(before) ? before.free : undefined);
+  const chosen = numbers(String(nodeAffinity), dirtyPages.length, 'node');
+  const share = (Number(memoryMiB) * MIB) / PAGE_BYTES / chosen.length;
+  return chosen.some((node) => {
+    const cleanPages = freeBefore[node]! / PAGE_BYTES - dirtyPages[node]!;
+    return freeAfter[node]! < NEAR_FULL_BYTES || (dirtyPages[node]! > 0 && cleanPages < share);
+  });
+}
+
+/** The recorded value with our figures of free MiB where those are near enough: a few pages move while xl looks. */
+function rounded(recorded: JsonValue | undefined, ours: JsonValue | undefined): JsonValue | undefined {
+  if (Array.isArray(recorded))
+    return recorded.map((one, at) => rounded(one as JsonValue, Array.isArray(ours) ? ours[at] : undefined) ?? null);
+  if (!isObject(recorded) || !isObject(ours)) return recorded;
+  return Object.fromEntries(
+    Object.entries(recorded).map(([key, value]) => {
+      const near = key.startsWith('free_m') && Math.abs(Number(value) - Number(ours[key])) <= TOLERANCE.candidateMib;
+      return [key, near ? ours[key] : value];
+    }),
+  );
+}

@@ -1,0 +1,37 @@
+// Which reader a description of VMs is for, by its content.
+import { InputError } from '../../base/errors.js';
+import type { Host } from '../model.js';
+import type { VmSpec } from '../vm.js';
+import { guardSize, type InputText } from './input-text.js';
+import { looksLikeVmFile, readVmFile } from './vm-file.js';
+import { looksLikeXlConfig, readXlConfig } from './xl-config.js';
+
+/**
+ * Reads VMs from texts of our own form and from xl guest configs, in the order given.
+ * @param host the machine that `cpus=` and `cpus_soft=` of xl configs speak of
+ * @throws InputError for an unknown format, and for a name that is there twice
+ */
+export function detectAndReadVms(texts: readonly InputText[], host: Host): VmSpec[] {
+  const vms: VmSpec[] = [];
+  const fileOf = new Map<string, string>();
+  for (const input of texts) {
+    guardSize(input);
+    for (const vm of readOne(input, host)) {
+      const other = fileOf.get(vm.name);
+      if (other !== undefined) throw new InputError(`'${vm.name}' is in ${other} too`, { file: input.file }, 'give each VM its own name');
+      fileOf.set(vm.name, input.file);
+      vms.push(vm);
+    }
+  }
+  return vms;
+}
+
+function readOne(input: InputText, host: Host): VmSpec[] {
+  if (looksLikeVmFile(input.text)) return readVmFile(input);
+  if (looksLikeXlConfig(input.text)) return [readXlConfig(input, host)];
+  throw new InputError(
+    'the format is not known',
+    { file: input.file },
+    'give VMs in YAML or JSON (vms: ...), or an xl guest config (name = "...")',
+  );
+}

@@ -1,0 +1,67 @@
+// Which reader a text is for, by its content; and which two texts describe one machine.
+import { InputError } from '../../base/errors.js';
+import type { Host } from '../model.js';
+import { looksLikeHostFile, readHostFile } from './host-file.js';
+import { readHwloc } from './hwloc.js';
+import { looksLikeXml } from './hwloc-xml.js';
+import { guardSize, type InputText } from './input-text.js';
+import { looksLikeLscpu, looksLikeNumactl, readNumactl } from './numactl.js';
+import { looksLikeXenDump, looksLikeXenpm, looksLikeXlInfo, readXlInfo } from './xl-info.js';
+
+export type HostFormat = 'hwloc' | 'xl-info' | 'xenpm' | 'numactl' | 'lscpu' | 'host-file';
+
+const KNOWN = '`xl info -n`, `xenpm get-cpu-topology`, lstopo XML, `numactl --hardware`, `lscpu -p`, or a host file in YAML or JSON';
+
+/** @throws InputError when the text is of no known format */
+export function detectFormat(input: InputText): HostFormat {
+  guardSize(input);
+  const { text } = input;
+  if (looksLikeXml(text)) return 'hwloc';
+  if (looksLikeXlInfo(text)) return 'xl-info';
+  if (looksLikeHostFile(text)) return 'host-file';
+  if (looksLikeXenpm(text) || looksLikeXenDump(text)) return 'xenpm';
+  if (looksLikeNumactl(text)) return 'numactl';
+  if (looksLikeLscpu(text)) return 'lscpu';
+  throw new InputError('the format is not known', { file: input.file }, `give the output of ${KNOWN}`);
+}
+
+/**
+ * Reads one machine from one text, or from a pair: `xl info -n` with `xenpm get-cpu-topology` (or the NUMA dump of debug key 'u'), and
+ * `numactl --hardware` with `lscpu -p`; in any order.
+ * @throws InputError for an unknown format, a half of a pair alone, or texts that do not belong together
+ */
+export function detectAndRead(texts: readonly InputText[]): Host {
+  const found = texts.map((input) => ({ input, format: detectFormat(input) }));
+  const of = (format: HostFormat) => found.find((entry) => entry.format === format)?.input;
+  const [first] = found;
+  if (first === undefined) throw new InputError('expected a description of the host, got none', {}, `give the output of ${KNOWN}`);
+  if (found.length === 1) return readAlone(first.input, first.format);
+  const pair = found
+    .map((entry) => entry.format)
+    .sort()
+    .join('+');
+  if (pair === 'xenpm+xl-info') return readXlInfo(of('xl-info')!, of('xenpm')!);
+  if (pair === 'lscpu+numactl') return readNumactl(of('numactl')!, of('lscpu')!);
+  throw new InputError(
+    `${found.map((entry) => `${entry.input.file} (${entry.format})`).join(' and ')} do not belong together`,
+    { file: first.input.file },
+    'give one description, or a pair: xl info -n with xenpm get-cpu-topology, or numactl --hardware with lscpu -p',
+  );
+}
+
+function readAlone(input: InputText, format: HostFormat): Host {
+  switch (format) {
+    case 'hwloc':
+      return readHwloc(input);
+    case 'xl-info':
+      return readXlInfo(input);
+    case 'numactl':
+      return readNumactl(input);
+    case 'host-file':
+      return readHostFile(input);
+    case 'xenpm':
+      throw new InputError('a CPU table alone says nothing of memory', { file: input.file }, 'add the output of `xl info -n`');
+    case 'lscpu':
+      throw new InputError('lscpu says nothing of the memory of nodes', { file: input.file }, 'add the output of `numactl --hardware`');
+  }
+}

@@ -1,0 +1,251 @@
+// Reader of `numactl --hardware`, with `lscpu -p` (or `lscpu`, `lscpu -e`) as a second source of CPUs, cores and sockets.
+import { InputError } from '../../base/errors.js';
+import { parseCount, parseRanges } from '../../base/lists.js';
+import type { Host } from '../model.js';
+import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode } from './assemble.js';
+import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
+import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 };
+
+export function looksLikeNumactl(text: string): boolean {
+  return (
+    /^[ \t]*available: \d+ nodes?\b/m.test(text) || /^[ \t]*node \d+ (size|cpus):/m.test(text) || /No NUMA (support )?available/i.test(text)
+  );
+}
+
+/** "CPU(s):" of lscpu, the comment header of lscpu -p, the table of lscpu -e. */
+export function looksLikeLscpu(text: string): boolean {
+  return /^# ?CPU,/m.test(text) || /^(NUMA node\d+ CPU|On-line CPU|CPU\(s\):)/m.test(text) || /^CPU[ \t]+NODE[ \t]+SOCKET/m.test(text);
+}
+
+interface NumactlTables {
+  readonly nodes: Map<number, { memoryBytes: number | undefined; freeBytes: number | undefined; cpus: number[] | undefined }>;
+  distances: DraftDistances | undefined;
+  announced: number | undefined;
+}
+
+/**
+ * Reads `numactl --hardware`. CPUs come from its own `node N cpus:` lines or, where it has none, from lscpu, in the same text or in
+ * `second`. numactl's MB are MiB. Cores and sockets are known only with `lscpu -p` or `lscpu -e`.
+ * @throws InputError with file and line
+ */
+export function readNumactl(listing: InputText, second?: InputText): Host {
+  const tables = scanNumactl(listing);
+  if (tables.nodes.size === 0) {
+    throw new InputError("expected lines such as 'node 0 size: 64508 MB', got none", { file: listing.file }, 'run `numactl --hardware`');
+  }
+  if (tables.announced !== undefined && tables.announced !== tables.nodes.size) {
+    throw new InputError(
+      `expected ${tables.announced} nodes, got ${tables.nodes.size}`,
+      { file: listing.file },
+      'the listing is cut; take it again',
+    );
+  }
+  const lscpuText = second ?? (looksLikeLscpu(listing.text) ? listing : undefined);
+  const lscpu = lscpuText === undefined ? [] : scanLscpu(lscpuText);
+  const cpus = joinCpus(tables, lscpu, listing.file, lscpuText?.file ?? '');
+  if (cpus.length === 0) {
+    throw new InputError(
+      "expected CPUs ('node 0 cpus: ...'), got none",
+      { file: listing.file },
+      'give the output of `lscpu -p` of the same machine as a second file',
+    );
+  }
+  const nodes: DraftNode[] = [];
+  for (const [id, node] of tables.nodes) {
+    if (node.memoryBytes === undefined) {
+      throw new InputError(`node ${id} has no line 'node ${id} size: ...'`, { file: listing.file }, 'the listing is cut; take it again');
+    }
+    nodes.push({ id, memoryBytes: node.memoryBytes, freeBytes: node.freeBytes });
+  }
+  return assembleHost({
+    name: listing.file,
+    source:
+      second === undefined ? `${listing.file} (numactl --hardware)` : `${listing.file} (numactl --hardware) with ${second.file} (lscpu)`,
+    file: listing.file,
+    nodes,
+    cpus,
+    distances: tables.distances,
+    oddDistances: 'drop',
+    notes: cpus.every((cpu) => cpu.core === null) ? ['Cores and sockets are unknown; `lscpu -p` as a second file tells them.'] : [],
+  });
+}
+
+function scanNumactl(input: InputText): NumactlTables {
+  guardSize(input);
+  if (/No NUMA (support )?available/i.test(input.text)) {
+    throw new InputError(
+      'numactl says that there is no NUMA on this system',
+      { file: input.file },
+      'describe a machine of one node in YAML',
+    );
+  }
+  const tables: NumactlTables = { nodes: new Map(), distances: undefined, announced: undefined };
+  const rows: { ids: number[] | undefined; given: { id: number; values: number[]; line: number }[] } = { ids: undefined, given: [] };
+  let inDistances = false;
+  for (const line of linesOf(input.text)) {
+    const announced = /^available: (\d{1,9}) nodes?/.exec(line.text);
+    if (announced !== null) {
+      if (tables.announced !== undefined) throw twice(input.file, line, 'a second listing starts here', 'give one machine a file');
+      tables.announced = Number(announced[1]);
+    } else if (/^node distances:/.test(line.text)) inDistances = true;
+    else if (inDistances) readDistanceLine(line, rows, input.file);
+    else readNodeLine(line, tables, input.file);
+  }
+  if (inDistances) {
+    const { ids, given } = rows;
+    const bad = given.find((row) => row.values.length !== ids?.length);
+    if (ids === undefined || given.length !== ids.length || bad !== undefined) {
+      throw new InputError(
+        `expected a square matrix of distances, got ${given.length} rows under ${ids?.length ?? 0} columns`,
+        { file: input.file, ...(bad === undefined ? {} : { line: bad.line }) },
+        'the listing is cut; take it again',
+      );
+    }
+    const order = ids.map((id) => given.find((row) => row.id === id)?.values ?? []);
+    tables.distances = { ids, rows: order };
+  }
+  return tables;
+}
+
+function twice(file: string, line: Line, message: string, mend: string): InputError {
+  return new InputError(message, { file, line: line.number }, mend);
+}
+
+function readDistanceLine(
+  line: Line,
+  rows: { ids: number[] | undefined; given: { id: number; values: number[]; line: number }[] },
+  file: string,
+): void {
+  const numbers = (text: string) =>
+    text
+      .split(' ')
+      .filter((word) => word !== '')
+      .map(Number);
+  const header = /^node((?: \d{1,9})+)$/.exec(line.text);
+  if (header !== null && rows.ids === undefined) rows.ids = numbers(header[1]!);
+  const row = /^(\d{1,9}):((?: \d{1,9})*)$/.exec(line.text);
+  if (row !== null) rows.given.push({ id: Number(row[1]), values: numbers(row[2]!), line: line.number });
+  else if (/^\d{1,9}:/.test(line.text)) {
+    throw new InputError(
+      `expected numbers in a row of distances, got '${line.text.slice(0, 60)}'`,
+      { file, line: line.number },
+      'take the listing again',
+    );
+  }
+}
+
+function readNodeLine(line: Line, tables: NumactlTables, file: string): void {
+  const match = /^node (\d{1,9}) (cpus|size|free): ?(.*)$/.exec(line.text);
+  if (match === null) return;
+  const id = Number(match[1]);
+  if (id > MAX_NODE_ID)
+    throw new InputError(`expected a node number up to ${MAX_NODE_ID}, got ${id}`, { file, line: line.number }, 'take the listing again');
+  const node = tables.nodes.get(id) ?? { memoryBytes: undefined, freeBytes: undefined, cpus: undefined };
+  tables.nodes.set(id, node);
+  const value = match[3]!;
+  if (match[2] === 'cpus') {
+    const cpus = parseRanges(value, MAX_CPU_ID + 1);
+    if (cpus === undefined) {
+      throw new InputError(
+        `expected CPU numbers from 0 to ${MAX_CPU_ID}, got '${value.slice(0, 60)}'`,
+        { file, line: line.number },
+        'take the listing again',
+      );
+    }
+    if (node.cpus !== undefined) throw twice(file, line, `node ${id} lists its CPUs twice`, 'give one machine a file');
+    node.cpus = cpus;
+    return;
+  }
+  const size = /^(\d{1,12}) ?(B|KB|MB|GB)$/.exec(value);
+  const bytes = value === '<not available>' ? 0 : size === null ? undefined : Number(size[1]) * SIZE_UNITS[size[2]!]!;
+  if (bytes === undefined) {
+    throw new InputError(
+      `expected a size such as '64508 MB', got '${value.slice(0, 60)}'`,
+      { file, line: line.number },
+      'take the listing again',
+    );
+  }
+  if (match[2] === 'size') node.memoryBytes = bytes;
+  else node.freeBytes = bytes;
+}
+
+interface LscpuRow {
+  readonly id: number;
+  readonly nodeId: number | undefined;
+  readonly core: number | null;
+  readonly socket: number | null;
+}
+
+/** The rows of lscpu -p and lscpu -e, or the "NUMA nodeN CPU(s)" lines of plain lscpu. */
+function scanLscpu(input: InputText): LscpuRow[] {
+  guardSize(input);
+  const rows: LscpuRow[] = [];
+  let columns: string[] | undefined;
+  let separator: RegExp = /,/;
+  for (const line of linesOf(input.text)) {
+    const comma = /^# ?(CPU,.*)$/.exec(line.text);
+    const table = /^CPU NODE SOCKET/.exec(line.text);
+    if (comma !== null || table !== null) {
+      separator = comma === null ? / / : /,/;
+      columns = (comma === null ? line.text : comma[1]!).split(separator).map((name) => name.trim().toLowerCase());
+      continue;
+    }
+    const summary = /^NUMA node(\d{1,5}) CPU\(s\): ?(.*)$/.exec(line.text);
+    if (summary !== null) {
+      const cpus = parseRanges(summary[2]!, MAX_CPU_ID + 1);
+      if (cpus === undefined) {
+        throw new InputError(
+          `expected CPUs such as 0-15,32-47, got '${summary[2]!.slice(0, 60)}'`,
+          { file: input.file, line: line.number },
+          'take the listing again',
+        );
+      }
+      for (const id of cpus) rows.push({ id, nodeId: Number(summary[1]), core: null, socket: null });
+    } else if (columns !== undefined && /^\d/.test(line.text)) rows.push(readLscpuRow(line, columns, separator, input.file));
+    else if (columns !== undefined && line.text !== '' && !line.text.startsWith('#')) columns = undefined;
+  }
+  return rows;
+}
+
+function readLscpuRow(line: Line, columns: readonly string[], separator: RegExp, file: string): LscpuRow {
+  const words = line.text.split(separator);
+  const cell = (name: string): number | null => {
+    const word = words[columns.indexOf(name)] ?? '';
+    if (word === '' || word === '-') return null;
+    const value = parseCount(word, MAX_CPU_ID);
+    if (value === undefined) {
+      throw new InputError(
+        `expected a number for ${name}, got '${word.slice(0, 40)}'`,
+        { file, line: line.number },
+        'take the listing again',
+      );
+    }
+    return value;
+  };
+  const id = cell('cpu');
+  if (id === null) throw new InputError('expected a CPU number', { file, line: line.number }, 'take the listing again');
+  return { id, nodeId: cell('node') ?? undefined, core: cell('core'), socket: cell('socket') };
+}
+
+/** numactl decides which node a CPU is on; lscpu tells core and socket, and the node where numactl is silent. */
+function joinCpus(tables: NumactlTables, lscpu: readonly LscpuRow[], file: string, lscpuFile: string): DraftCpu[] {
+  const known = new Map(lscpu.map((row) => [row.id, row]));
+  const own = [...tables.nodes].flatMap(([nodeId, node]) => (node.cpus ?? []).map((id) => ({ id, nodeId })));
+  if (own.length === 0) {
+    return lscpu.map(({ id, nodeId, core, socket }) => ({ id, nodeId: nodeId ?? [...tables.nodes.keys()][0]!, core, socket }));
+  }
+  for (const { id, nodeId } of own) {
+    const other = known.get(id);
+    if (known.size > 0 && (other === undefined || (other.nodeId !== undefined && other.nodeId !== nodeId))) {
+      const there = other === undefined ? 'is missing' : `is on node ${other.nodeId}`;
+      throw new InputError(
+        `CPU ${id} is on node ${nodeId} here, but ${there} in ${lscpuFile}`,
+        { file },
+        'give two listings of one machine',
+      );
+    }
+  }
+  return own.map(({ id, nodeId }) => ({ id, nodeId, core: known.get(id)?.core ?? null, socket: known.get(id)?.socket ?? null }));
+}

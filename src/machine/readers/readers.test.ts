@@ -1,0 +1,298 @@
+// All readers: our own samples, damaged ones, hostile ones.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { InputError } from '../../base/errors.js';
+import { GIB, parseSizeBytes } from '../../base/units.js';
+import { LIMITS, UNREACHABLE } from '../model.js';
+import { asXenSees, hostSummary } from '../xen-sees.js';
+import { detectAndRead } from './detect.js';
+import { detectAndReadVms } from './detect-vms.js';
+import { hostJsonSchema } from './host-file.js';
+import { INPUT_LIMITS } from './input-text.js';
+import { vmsJsonSchema } from './vm-file.js';
+
+const root = new URL('../../../', import.meta.url);
+const sample = (path: string) => ({ file: path, text: readFileSync(new URL(path, root), 'utf8') });
+const hostSample = (name: string) => sample(`examples/hosts/${name}`);
+const yaml = (text: string) => ({ file: 'h.yaml', text });
+
+function errorOf(action: () => unknown): InputError {
+  try {
+    action();
+  } catch (error) {
+    expect(error).toBeInstanceOf(InputError);
+    return error as InputError;
+  }
+  throw new Error('expected an InputError, got none');
+}
+
+describe('our own samples', () => {
+  it('reads the EPYC 7763 with NPS4 as published: 8 nodes, 128 cores, 256 threads, 512 GiB', () => {
+    const host = detectAndRead([hostSample('epyc-7763-nps4.yaml')]);
+    expect(host.nodes).toHaveLength(8);
+    expect(host.cpus).toHaveLength(256);
+    expect(new Set(host.cpus.map((cpu) => `${cpu.socket}/${cpu.core}`)).size).toBe(128);
+    const [first, sibling] = [host.cpus[5]!, host.cpus[133]!];
+    expect([sibling.socket, sibling.core, sibling.node]).toEqual([first.socket, first.core, first.node]);
+    expect(host.nodes.reduce((sum, node) => sum + node.memoryBytes, 0)).toBe(512 * GIB);
+    expect(host.nodes[0]!.freeBytes).toBe(60 * GIB);
+    expect(host.distances[0]).toEqual([10, 12, 12, 12, 32, 32, 32, 32]);
+  });
+
+  it.each(['two-sockets.xml', 'two-sockets.v1.xml'])('reads %s: 2 nodes of 32 GiB, 8 cores, 16 threads', (name) => {
+    const host = detectAndRead([hostSample(name)]);
+    expect(host.nodes.map((node) => node.memoryBytes / GIB)).toEqual([32, 32]);
+    expect(host.cpus.map((cpu) => cpu.node)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(host.cpus.slice(8, 11).map((cpu) => [cpu.socket, cpu.core])).toEqual([
+      [1, 0],
+      [1, 0],
+      [1, 1],
+    ]);
+  });
+
+  it('puts no CPU on a node that only adds memory to the whole machine', () => {
+    const host = detectAndRead([hostSample('memory-only-node.xml')]);
+    expect(host.nodes.map((node) => node.memoryBytes / GIB)).toEqual([32, 32, 64]);
+    expect(new Set(host.cpus.map((cpu) => cpu.node))).toEqual(new Set([0, 1]));
+  });
+
+  it('reads numactl with lscpu in any order, and alone without cores', () => {
+    const pair = [hostSample('xeon-2s.lscpu.txt'), hostSample('xeon-2s.numactl.txt')];
+    const host = detectAndRead(pair);
+    expect(host).toEqual(detectAndRead([...pair].reverse()));
+    expect(host.cpus.slice(0, 2)).toEqual([
+      { id: 0, node: 0, core: 0, socket: 0 },
+      { id: 1, node: 1, core: 1, socket: 1 },
+    ]);
+    expect(host.nodes[0]).toEqual({ id: 0, memoryBytes: 64215 * 2 ** 20, freeBytes: 60110 * 2 ** 20 });
+    expect(detectAndRead([pair[1]!]).cpus[0]!.core).toBeNull();
+    expect(errorOf(() => detectAndRead([pair[0]!])).mend).toContain('numactl');
+  });
+
+  it('reads xl info -n alone and with xenpm', () => {
+    const [info, xenpm] = [hostSample('two-nodes.xl-info.txt'), hostSample('two-nodes.xenpm.txt')];
+    const host = detectAndRead([info]);
+    expect(host.xenVersion).toBe('4.17');
+    expect(host.nodes.map((node) => [node.memoryBytes / GIB, node.freeBytes / GIB])).toEqual([
+      [32, 27.75],
+      [32, 31.75],
+    ]);
+    expect(detectAndRead([xenpm, info]).cpus).toEqual(host.cpus);
+    const elsewhere = { ...xenpm, text: xenpm.text.replace('CPU15\t 3\t 1\t 1', 'CPU15\t 3\t 1\t 0') };
+    expect(errorOf(() => detectAndRead([info, elsewhere])).message).toContain('CPU 15');
+    expect(errorOf(() => detectAndRead([info, info])).message).toContain('do not belong together');
+  });
+
+  it('takes the CPUs from a second source when the CPU table of xl info is empty, and says so when there is none', () => {
+    const info = hostSample('two-nodes.xl-info.txt');
+    const empty = { ...info, text: info.text.replace(/^ +\d+: +\d+ +\d+ +\d+\n/gm, '') };
+    const error = errorOf(() => detectAndRead([empty]));
+    expect(error.message).toContain('second source');
+    expect(error.mend).toContain('xenpm get-cpu-topology');
+    expect(detectAndRead([empty, hostSample('two-nodes.xenpm.txt')]).cpus).toHaveLength(16);
+    const dump = { file: 'dmesg', text: '(XEN) CPU0...7 -> NODE0\n(XEN) CPU8...15 -> NODE1\n' };
+    expect(detectAndRead([empty, dump]).cpus.filter((cpu) => cpu.node === 1)).toHaveLength(8);
+    const header = { file: 'xenpm.txt', text: 'CPU\tcore\tsocket\tnode\n' };
+    expect(errorOf(() => detectAndRead([empty, header])).message).toContain('xenpm.txt lists none either');
+  });
+
+  it('gives the schemas that are shipped', () => {
+    expect(JSON.parse(sample('schemas/host.schema.json').text)).toEqual(hostJsonSchema());
+    expect(JSON.parse(sample('schemas/vms.schema.json').text)).toEqual(vmsJsonSchema());
+  });
+});
+
+describe('lstopo XML of other kinds', () => {
+  const machine = (inner: string, after = '') =>
+    detectAndRead([
+      {
+        file: 'm.xml',
+        text: `<?xml version="1.0"?><topology version="2.0"><object type="Machine" cpuset="0x3">${inner}</object>${after}</topology>`,
+      },
+    ]);
+  const pus = '<object type="PU" os_index="0"/><object type="PU" os_index="1"/>';
+
+  it('reads the relative latencies of format 1', () => {
+    const latencies = ['1.0', '2.1', '2.1', '1.0'].map((value) => `<latency value="${value}"/>`).join('');
+    const node = (id: number) =>
+      `<object type="NUMANode" os_index="${id}" cpuset="0x${id + 1}" local_memory="1024"><object type="PU" os_index="${id}"/></object>`;
+    const text = `<topology><object type="Machine"><distances nbobjs="2" relative_depth="1" latency_base="10.000000">${latencies}</distances>${node(0)}${node(1)}</object></topology>`;
+    expect(detectAndRead([{ file: 'v1.xml', text }]).distances).toEqual([
+      [10, 21],
+      [21, 10],
+    ]);
+  });
+
+  it('keeps HBM behind ordinary memory, whatever their order', () => {
+    const host = machine(
+      `<object type="NUMANode" subtype="HBM" os_index="0" cpuset="0x3" local_memory="8"/><object type="NUMANode" os_index="1" cpuset="0x3" local_memory="16"/>${pus}`,
+    );
+    expect(host.cpus.map((cpu) => cpu.node)).toEqual([1, 1]);
+  });
+
+  it('orders distances by their indexes, scales other units, and drops what is no SLIT', () => {
+    const nodes = `<object type="NUMANode" os_index="3" cpuset="0x1" local_memory="8"/><object type="NUMANode" os_index="7" cpuset="0x2" local_memory="16"/>${pus}`;
+    const matrix = (values: string) =>
+      `<distances2 type="NUMANode" nbobjs="2" kind="5" indexing="os"><indexes>7 3 </indexes><u64values>${values}</u64values></distances2>`;
+    const host = machine(nodes, matrix('10 15 25 10'));
+    expect(host.nodes.map((node) => node.id)).toEqual([3, 7]);
+    expect(host.distances).toEqual([
+      [10, 25],
+      [15, 10],
+    ]);
+    expect(machine(nodes, matrix('100 210 210 100')).distances).toEqual([
+      [10, 21],
+      [21, 10],
+    ]);
+    const broken = machine(nodes, matrix('10 10 10 10'));
+    expect(broken.distances).toEqual([
+      [10, 20],
+      [20, 10],
+    ]);
+    expect(broken.notes.join()).toContain('not a valid SLIT');
+    expect(machine(nodes, matrix('10 255 255 10')).distances[0]![1]).toBe(UNREACHABLE);
+    expect(errorOf(() => machine(nodes, matrix('10 20 10'))).place.line).toBe(1);
+  });
+
+  it('sums pages where local_memory is missing, and is one node where there is no NUMA data', () => {
+    const node = '<object type="NUMANode" os_index="0" cpuset="0x3"><page_type size="4096" count="3"/></object>';
+    expect(machine(node + pus).nodes[0]!.memoryBytes).toBe(12288);
+    expect(machine(pus).nodes).toHaveLength(1);
+  });
+});
+
+describe('impossible machines', () => {
+  it.each([
+    ['nodes: [{memory: 1GiB}]', 'at least one CPU', undefined],
+    ['nodes:\n  - {memory: 1GiB, cpus: 0}\n  - {memory: 1GiB, cpus: 0}', 'CPU 0 is there twice', 3],
+    ['nodes:\n  - {id: 1, memory: 1GiB, cpus: 0}\n  - {id: 1, memory: 1GiB, cpus: 1}', 'node 1 is there twice', 3],
+    ['nodes:\n  - memory: 1GiB\n    used: 2GiB\n    cpus: 0', 'more memory is used', 3],
+    ['nodes:\n  - memory: lots\n    cpus: 0', 'expected a size', 2],
+    ['nodes:\n  - memory: [1]\n    cpus: 0', 'expected a size', 2],
+    ['nodes:\n  - memory: 1GiB\n    cpus: {a: 0}', 'expected CPUs such as', 3],
+    ['nodes:\n  - {memory: 1GiB, cpus: 0}\ndistances:\n  - [10, 20]', 'expected 1 distances, got 2', 4],
+    ['nodes:\n  - {memory: 1GiB, cpus: 0}\ndistances:\n  - [11]', 'expected 10', 4],
+    ['nodes:\n  - {memory: 1GiB, cpus: 0}\ncpus:\n  - {id: 9, core: 0, socket: 0}', 'CPU 9 is on no node', 4],
+    ['name: "a\\e[2Jb"\nnodes:\n  - {memory: 1GiB, cpus: 0}', 'expected a name without control characters', 1],
+    ['nodes: &a\n  - {memory: 1GiB, cpus: 0}\n  - *a', '*a stands within what it names', 3],
+    ['nodes:\n  - {memory: 1GiB, cpus: 0}\nnodes:\n  - {memory: 1GiB, cpus: 0}', "'nodes' is there twice", 3],
+    ['nodes:\n  - {memory: 1GiB, cpu: 0}', "'cpu'", 2],
+  ])('refuses %j', (text, message, line) => {
+    const error = errorOf(() => detectAndRead([yaml(text)]));
+    expect(error.message).toContain(message);
+    expect(error.place.file).toBe('h.yaml');
+    expect(error.place.line).toBe(line);
+    expect(error.mend).not.toBe('');
+  });
+
+  it('holds its limits: the last that fits and the first that does not', () => {
+    const nodes = (count: number) =>
+      yaml(`nodes:\n${Array.from({ length: count }, (_, i) => `  - {memory: 1GiB, cpus: ${i}}\n`).join('')}`);
+    expect(detectAndRead([nodes(LIMITS.nodes)]).nodes).toHaveLength(64);
+    expect(errorOf(() => detectAndRead([nodes(LIMITS.nodes + 1)])).message).toMatch(/64/);
+    const cpus = (count: number) => yaml(`nodes: [{memory: 1GiB, cpus: "0-${count - 1}"}]`);
+    expect(detectAndRead([cpus(LIMITS.pcpus)]).cpus).toHaveLength(4096);
+    expect(errorOf(() => detectAndRead([cpus(LIMITS.pcpus + 1)])).message).toContain('at most 4096 CPUs, got 4097');
+  });
+
+  it('reads sizes only with units that are not ambiguous', () => {
+    expect([parseSizeBytes('64GiB'), parseSizeBytes('512 MiB'), parseSizeBytes('1.5TiB'), parseSizeBytes(77)]).toEqual([
+      2 ** 36,
+      2 ** 29,
+      1.5 * 2 ** 40,
+      77,
+    ]);
+    for (const bad of ['64G', '64 GB', '-1', '1e3', '', '0.3B', '99999999TiB']) expect(parseSizeBytes(bad)).toBeUndefined();
+  });
+});
+
+describe('asXenSees and hostSummary', () => {
+  it('numbers nodes with CPUs first and densely, and moves distances along', () => {
+    const source =
+      'nodes:\n  - {id: 2, memory: 1GiB}\n  - {id: 4, memory: 2GiB, cpus: 0}\n  - {id: 9, memory: 3GiB, cpus: 1}\ndistances: [[10,11,12],[13,10,14],[15,16,10]]';
+    const host = asXenSees(detectAndRead([yaml(source)]));
+    expect(host.nodes.map((node) => [node.id, node.memoryBytes / GIB])).toEqual([
+      [0, 2],
+      [1, 3],
+      [2, 1],
+    ]);
+    expect(host.cpus.map((cpu) => cpu.node)).toEqual([0, 1]);
+    expect(host.distances).toEqual([
+      [10, 14, 13],
+      [16, 10, 15],
+      [11, 12, 10],
+    ]);
+    expect(asXenSees(host)).toBe(host);
+  });
+
+  it('shows what a person wants to see', () => {
+    const text = hostSummary(detectAndRead([hostSample('epyc-7763-nps4.yaml')])).join('\n');
+    expect(text).toContain('8 nodes, 2 sockets, 128 cores, 256 CPUs, 512 GiB (508 GiB free)');
+    expect(text).toContain('10 12 12 12 32 32 32 32');
+    expect(text).toContain('112-127,240-255');
+  });
+});
+
+describe('damaged and hostile input', () => {
+  const host = detectAndRead([hostSample('two-nodes.xl-info.txt')]);
+  const hosts = readdirSync(new URL('examples/hosts/', root)).map(hostSample);
+  const vms = readdirSync(new URL('examples/vms/', root)).map((name) => sample(`examples/vms/${name}`));
+  const readsOrRefuses = (action: () => unknown): void => {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+    }
+  };
+
+  it.each([...hosts.map((input) => ({ input, vm: false })), ...vms.map((input) => ({ input, vm: true }))])(
+    'gives a result or an InputError wherever $input.file is cut or overwritten',
+    ({ input, vm }) => {
+      const read = (text: string) => (vm ? detectAndReadVms([{ ...input, text }], host) : detectAndRead([{ ...input, text }]));
+      const place = fc.double({ min: 0, max: 1, noNaN: true });
+      fc.assert(
+        fc.property(place, fc.constantFrom('cut', 'drop', 'put'), fc.string({ maxLength: 6 }), (at, how, put) => {
+          const from = Math.floor(at * input.text.length);
+          const rest = how === 'cut' ? '' : how === 'drop' ? input.text.slice(from + 3) : put + input.text.slice(from);
+          readsOrRefuses(() => read(input.text.slice(0, from) + rest));
+        }),
+        { seed: 42, numRuns: input.text.length > 20_000 ? 40 : 150 },
+      );
+      expect(() => read(input.text)).not.toThrow(/Cannot|undefined/);
+    },
+  );
+
+  it.each([
+    ['brackets in YAML', `nodes: ${'['.repeat(200_000)}`],
+    ['dashes in YAML', `nodes:\n${'- '.repeat(200_000)}`],
+    [
+      'aliases in YAML',
+      `nodes: &a [1,1,1,1,1,1,1,1,1]\n${'bcdefgh'.replace(/./g, (c, i) => `${c}: &${c} [${Array(9).fill(`*${'abcdefg'[i]}`)}]\n`)}`,
+    ],
+    ['nesting in XML', `<topology>${'<object type="Group">'.repeat(100_000)}`],
+    [
+      'entities in XML',
+      '<!DOCTYPE t [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><topology><object type="Machine"><info name="HostName" value="&b;"/></object></topology>',
+    ],
+    ['no known format', 'hello'],
+    ['an empty file', ' \n'],
+    ['a binary file', 'nodes:\u0000\u0001'],
+    ['a scalar', 'nodes: 3'],
+    ['a very long text', ' '.repeat(INPUT_LIMITS.textChars + 1)],
+    ['a very long YAML', `nodes:\n${'#'.repeat(INPUT_LIMITS.structuredChars)}`],
+    ['overlapping ranges', `nodes: [{memory: 1GiB, cpus: "${'0-65535,'.repeat(100_000)}0"}]`],
+    ['many keys', `nodes:\n${Array.from({ length: 200_000 }, (_, i) => `  k${i}: 1`).join('\n')}`],
+    ['blank lines', `${'\n'.repeat(1_000_000)}x`],
+    ['many lines', '\n'.repeat(INPUT_LIMITS.lines + 1)],
+    ['many items', `nodes: [${'1,'.repeat(INPUT_LIMITS.marks)}1]`],
+    ['numactl without NUMA', 'No NUMA available on this system'],
+  ])('refuses %s with one clear error', (_, text) => {
+    const error = errorOf(() => detectAndRead([{ file: 'bad', text }]));
+    expect(error.place.file).toBe('bad');
+    expect(error.mend).not.toBe('');
+    expect(error.toString().length).toBeLessThan(600);
+    expect(error.toString()).not.toContain('\n');
+  });
+});

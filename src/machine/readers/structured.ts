@@ -1,0 +1,150 @@
+// YAML and JSON of the user's, parsed within bounds and checked against a zod schema, with the line in every error.
+import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import type * as z from 'zod';
+import { InputError } from '../../base/errors.js';
+import { guardSize, INPUT_LIMITS, type InputText } from './input-text.js';
+
+/** What a reader of one of our own forms gets: the checked value, and where each part of it stands. */
+export interface Structured<T> {
+  readonly value: T;
+  /** An error at a path such as ['vms', 3, 'memory']; the line is that of the nearest part that exists. */
+  fault(path: readonly PropertyKey[], message: string, mend: string): InputError;
+}
+
+/**
+ * @param mend how to mend what the schema refuses, one sentence
+ * @throws InputError with file, line and path for text that is not YAML, too large, too deep, with an alias bomb, or not of the schema
+ */
+export function readStructured<S extends z.ZodType>(input: InputText, schema: S, mend: string): Structured<z.output<S>> {
+  guardSize(input, INPUT_LIMITS.structuredChars);
+  const counter = new LineCounter();
+  const lineAt = (offset: number) => counter.linePos(offset).line;
+  const { contents, plain } = parse(input, counter);
+  const fault = (path: readonly PropertyKey[], message: string, how: string) => {
+    const line = lineOf(contents, path, lineAt);
+    const shown = showPath(path);
+    return new InputError(
+      message,
+      { file: input.file, ...(line === undefined ? {} : { line }), ...(shown === '' ? {} : { path: shown }) },
+      how,
+    );
+  };
+  const result = schema.safeParse(plain);
+  if (result.success) return { value: result.data, fault };
+  const issue = result.error.issues[0]!;
+  throw fault(issue.path, describeIssue(issue, valueAt(plain, issue.path)), mend);
+}
+
+function parse(input: InputText, counter: LineCounter): { contents: Node; plain: unknown } {
+  const broken = (message: string, line?: number, mend = 'correct the YAML or JSON there') =>
+    new InputError(message, { file: input.file, ...(line === undefined ? {} : { line }) }, mend);
+  guardNesting(input, broken);
+  try {
+    // The library compares each key with all others; checkTree does it with a set.
+    const document = parseDocument(input.text, { lineCounter: counter, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' });
+    const error = document.errors[0];
+    if (error !== undefined) throw broken(`not YAML or JSON: ${error.message}`, counter.linePos(error.pos[0]).line);
+    if (document.contents === null) throw broken('expected a description, got nothing');
+    checkTree(document.contents, (node, message, mend) =>
+      broken(message, node.range ? counter.linePos(node.range[0]).line : undefined, mend),
+    );
+    return { contents: document.contents, plain: document.toJS({ maxAliasCount: INPUT_LIMITS.aliases }) };
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    if (/alias/i.test(message)) {
+      throw broken(
+        `more than ${INPUT_LIMITS.aliases} aliases would be resolved, or one has no anchor`,
+        undefined,
+        'write the repeated parts out',
+      );
+    }
+    throw broken(
+      /call stack/i.test(message) ? `nested more than ${INPUT_LIMITS.depth} deep` : `not YAML or JSON: ${message.slice(0, 200)}`,
+    );
+  }
+}
+
+/** Too many items would take minutes; brackets that stay open beyond the limit, or a line of "- - -", would exhaust the parser's stack: refused before it runs. */
+function guardNesting(input: InputText, broken: (message: string, line: number, mend: string) => InputError): void {
+  let depth = 0;
+  let dashes = 0;
+  let marks = 0;
+  let line = 1;
+  for (let i = 0; i < input.text.length; i++) {
+    const code = input.text.charCodeAt(i);
+    if (code === 0x0a) line++;
+    if (code === 0x0a || code === 0x2c || code === 0x3a) marks++;
+    if (code === 0x5b || code === 0x7b) depth++;
+    else if ((code === 0x5d || code === 0x7d) && depth > 0) depth--;
+    if (code === 0x2d || code === 0x3f || code === 0x3a) dashes++;
+    else if (code !== 0x20) dashes = 0;
+    if (marks > INPUT_LIMITS.marks)
+      throw broken(`more than ${INPUT_LIMITS.marks} items`, line, 'use count for VMs that are alike, and ranges for CPUs');
+    if (depth > INPUT_LIMITS.depth || dashes > 4 * INPUT_LIMITS.depth) {
+      throw broken(`nested more than ${INPUT_LIMITS.depth} deep`, line, 'a description needs no more than a few levels');
+    }
+  }
+}
+
+/** Without recursion: depth, keys that are there twice, and aliases of what they stand in. */
+function checkTree(root: Node, broken: (node: Node, message: string, mend: string) => InputError): void {
+  const todo: { node: unknown; depth: number; anchors: readonly string[] }[] = [{ node: root, depth: 0, anchors: [] }];
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const { node, depth } = next;
+    if (isAlias(node) && next.anchors.includes(node.source)) {
+      throw broken(node, `*${node.source.slice(0, 60)} stands within what it names`, 'write out what is meant');
+    }
+    if (!isCollection(node)) continue;
+    const anchors = node.anchor === undefined ? next.anchors : [...next.anchors, node.anchor];
+    if (depth > INPUT_LIMITS.depth)
+      throw broken(node as Node, `nested more than ${INPUT_LIMITS.depth} deep`, 'a description needs no more than a few levels');
+    const keys = new Set<unknown>();
+    for (const item of node.items) {
+      if (!isMap(node)) {
+        todo.push({ node: item, depth: depth + 1, anchors });
+        continue;
+      }
+      const pair = item as { key: unknown; value: unknown };
+      const key = isScalar(pair.key) ? pair.key.value : isAlias(pair.key) ? `*${pair.key.source}` : pair.key;
+      if (keys.has(key))
+        throw broken(isNode(pair.key) ? pair.key : (node as Node), `'${String(key).slice(0, 60)}' is there twice`, 'keep one of them');
+      keys.add(key);
+      todo.push({ node: pair.value, depth: depth + 1, anchors });
+    }
+  }
+}
+
+function lineOf(root: Node, path: readonly PropertyKey[], lineAt: (offset: number) => number): number | undefined {
+  let line = root.range ? lineAt(root.range[0]) : undefined;
+  let node: unknown = root;
+  for (const key of path) {
+    if (!isCollection(node)) break;
+    const next = node.get(key as string | number, true);
+    if (isNode(next) && next.range) line = lineAt(next.range[0]);
+    else if (next === undefined) break;
+    node = next;
+  }
+  return line;
+}
+
+function showPath(path: readonly PropertyKey[]): string {
+  return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${String(key)}`)).join('');
+}
+
+function valueAt(plain: unknown, path: readonly PropertyKey[]): unknown {
+  let value = plain;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value;
+}
+
+/** zod's sentence, with the value that was found. */
+function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
+  if (issue.code === 'unrecognized_keys') return `expected only known fields, got '${issue.keys.slice(0, 3).join("', '").slice(0, 120)}'`;
+  const text = JSON.stringify(value) ?? 'nothing';
+  const sentence = issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, '');
+  return `${sentence}, got ${text.length > 80 ? `${text.slice(0, 80)}...` : text}`;
+}

@@ -1,0 +1,116 @@
+// Reader of our own list of VMs, in YAML or JSON, and the JSON Schema of it. Box of the chart: the input of VM.create.
+import * as z from 'zod';
+import type { InputError } from '../../base/errors.js';
+import { hasControls } from '../../base/shown-text.js';
+import { parseSizeBytes } from '../../base/units.js';
+import { LIMITS } from '../model.js';
+import type { VmBoot, VmSpec } from '../vm.js';
+import { sizeSchema } from './host-file.js';
+import type { InputText } from './input-text.js';
+import { readStructured } from './structured.js';
+
+const vcpuCount = z.int().min(1).max(LIMITS.vcpusPerVm);
+const param = z.union([z.string().max(65_536), z.int()], { error: 'expected a string or a whole number' });
+
+/** One VM of our own form; a scenario describes its VMs in the same way. */
+export const vmEntrySchema = z.strictObject({
+  name: z.string().min(1).max(200).describe('Unique; with count: the part before -1, -2, ...'),
+  kind: z.enum(['hvm', 'pvh', 'pv']).default('hvm').describe("pvh is XenServer's PV-in-PVH"),
+  vcpus: z
+    .union([vcpuCount, z.strictObject({ max: vcpuCount, atStartup: vcpuCount })], {
+      error: `expected a number of vCPUs from 1 to ${LIMITS.vcpusPerVm}, or max and atStartup`,
+    })
+    .describe('VCPUs_max and VCPUs_at_startup, or one number for both'),
+  memory: sizeSchema.describe('memory_static_max'),
+  target: sizeSchema.optional().describe('Memory at start; all of memory when left out'),
+  params: z
+    .strictObject({ mask: param.optional(), weight: param.optional(), cap: param.optional() })
+    .optional()
+    .describe('VCPUs_params as xe holds them; mask "1,2,3" or, a part a vCPU, "1,2;3,4"'),
+  boot: z
+    .strictObject({
+      kernel: z.string().min(1).max(4096).describe('File on the host'),
+      ramdisk: z.string().min(1).max(4096).optional().describe('File on the host'),
+      cmdline: z.string().max(2048).optional().describe("The kernel's command line"),
+    })
+    .optional()
+    .describe('What the guest boots on a real host (PVH and PV); the embedded host loads no image'),
+  count: z.int().min(1).max(LIMITS.domains).optional().describe('That many VMs: name-1 ... name-N'),
+});
+
+export const vmFileSchema = z.strictObject({ vms: z.array(vmEntrySchema).min(1).max(LIMITS.domains) });
+
+type VmEntry = z.output<typeof vmEntrySchema>;
+type EntryFault = (index: number, field: string, message: string, mend: string) => InputError;
+
+/** JSON Schema (2020-12) of a file of VMs, as shipped in schemas/vms.schema.json. */
+export function vmsJsonSchema(): Record<string, unknown> {
+  return { title: 'xennuma VMs', ...z.toJSONSchema(vmFileSchema, { io: 'input' }) };
+}
+
+/** `vms:` at the start of a line, or a JSON object with "vms". */
+export function looksLikeVmFile(text: string): boolean {
+  return /^['"]?vms['"]?[ \t]*:/m.test(text) || (/^\uFEFF?\s*\{/.test(text.slice(0, 4096)) && /"vms"\s?:/.test(text));
+}
+
+/**
+ * Reads VMs in our own form (schemas/vms.schema.json), in the order of the file, counts expanded.
+ * @throws InputError with file, line and path
+ */
+export function readVmFile(input: InputText): VmSpec[] {
+  const file = readStructured(input, vmFileSchema, 'see schemas/vms.schema.json and examples/vms/');
+  return expandVms(file.value.vms, (index, field, message, mend) => file.fault(['vms', index, field], message, mend));
+}
+
+/**
+ * VMs of checked entries, in their order, counts expanded.
+ * @throws InputError made by `fault` for what the schema cannot see: a name that is there twice, a target above the memory
+ */
+export function expandVms(entries: readonly VmEntry[], faultAt: EntryFault): VmSpec[] {
+  const vms: VmSpec[] = [];
+  const names = new Set<string>();
+  entries.forEach((entry, index) => {
+    const fault = (field: string, message: string, mend: string) => faultAt(index, field, message, mend);
+    const spec = toSpec(entry, fault);
+    const copies = entry.count ?? 1;
+    if (vms.length + copies > LIMITS.domains) throw fault('count', `expected at most ${LIMITS.domains} VMs in all`, 'lower the counts');
+    for (let copy = 1; copy <= copies; copy++) {
+      const name = entry.count === undefined ? entry.name : `${entry.name}-${copy}`;
+      if (names.has(name)) throw fault('name', `'${name}' is there twice`, 'give each VM its own name');
+      names.add(name);
+      vms.push({ ...spec, name });
+    }
+  });
+  return vms;
+}
+
+function toSpec(entry: VmEntry, fault: (field: string, message: string, mend: string) => InputError): VmSpec {
+  const { max, atStartup } = typeof entry.vcpus === 'number' ? { max: entry.vcpus, atStartup: entry.vcpus } : entry.vcpus;
+  if (hasControls(entry.name)) throw fault('name', 'expected a name without control characters', 'write it in letters, digits and signs');
+  if (atStartup > max) throw fault('vcpus', `expected at most ${max} vCPUs at startup, got ${atStartup}`, 'raise max or lower atStartup');
+  const memoryStaticMaxBytes = parseSizeBytes(entry.memory)!;
+  const memoryTargetBytes = parseSizeBytes(entry.target ?? entry.memory)!;
+  if (memoryStaticMaxBytes === 0) throw fault('memory', 'expected some memory, got none', 'give a size such as 4GiB');
+  if (memoryTargetBytes > memoryStaticMaxBytes || memoryTargetBytes === 0) {
+    throw fault(
+      'target',
+      `expected a target above 0 and up to memory (${entry.memory}), got ${entry.target}`,
+      'raise memory or change target',
+    );
+  }
+  const params = Object.entries(entry.params ?? {}).filter(([, value]) => value !== undefined);
+  return {
+    name: entry.name,
+    kind: entry.kind,
+    vcpusMax: max,
+    vcpusAtStartup: atStartup,
+    memoryStaticMaxBytes,
+    memoryTargetBytes,
+    vcpusParams: Object.fromEntries(params.map(([key, value]) => [key, String(value)])),
+    ...(entry.boot === undefined ? {} : { boot: bootOf(entry.boot) }),
+  };
+}
+
+function bootOf({ kernel, ramdisk, cmdline }: NonNullable<VmEntry['boot']>): VmBoot {
+  return { kernel, ...(ramdisk === undefined ? {} : { ramdisk }), ...(cmdline === undefined ? {} : { cmdline }) };
+}

@@ -1,0 +1,154 @@
+// Readers of VMs: our own form, and xl guest configs against a host.
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { InputError } from '../../base/errors.js';
+import { GIB } from '../../base/units.js';
+import { detectAndRead } from './detect.js';
+import { detectAndReadVms } from './detect-vms.js';
+
+const sample = (path: string) => ({ file: path, text: readFileSync(new URL(`../../../examples/${path}`, import.meta.url), 'utf8') });
+// CPUs 0-7 on node 0, 8-15 on node 1.
+const host = detectAndRead([sample('hosts/two-nodes.xl-info.txt')]);
+const xl = (lines: string) => detectAndReadVms([{ file: 'g.cfg', text: `name = "g"\nmemory = 512\n${lines}` }], host)[0]!;
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+function errorOf(action: () => unknown): InputError {
+  try {
+    action();
+  } catch (error) {
+    expect(error).toBeInstanceOf(InputError);
+    return error as InputError;
+  }
+  throw new Error('expected an InputError, got none');
+}
+
+describe('our own form', () => {
+  const vms = detectAndReadVms([sample('vms/dozen.yaml')], host);
+  const named = (name: string) => vms.find((vm) => vm.name === name)!;
+
+  it('reads the dozen: counts expanded, HVM unless said otherwise', () => {
+    expect(vms.map((vm) => vm.name)).toEqual(
+      'web-1 web-2 web-3 web-4 cache-1 cache-2 pinned warehouse desktop batch legacy appliance'.split(' '),
+    );
+    expect(named('pinned').vcpusParams).toEqual({ mask: '1,2,3' });
+    expect(named('batch').vcpusParams).toEqual({ weight: '128', cap: '600' });
+    expect(named('warehouse')).toMatchObject({
+      kind: 'hvm',
+      vcpusMax: 16,
+      vcpusAtStartup: 16,
+      memoryStaticMaxBytes: 96 * GIB,
+      memoryTargetBytes: 96 * GIB,
+    });
+    expect(named('desktop')).toMatchObject({ vcpusMax: 8, vcpusAtStartup: 4, memoryStaticMaxBytes: 16 * GIB, memoryTargetBytes: 8 * GIB });
+    expect([named('legacy').kind, named('appliance').kind]).toEqual(['pv', 'pvh']);
+  });
+
+  it('takes what a guest boots', () => {
+    const text = 'vms:\n  - name: a\n    vcpus: 1\n    memory: 1GiB\n    boot: {kernel: /k, ramdisk: /r, cmdline: quiet}';
+    expect(detectAndReadVms([{ file: 'f', text }], host)[0]!.boot).toEqual({ kernel: '/k', ramdisk: '/r', cmdline: 'quiet' });
+    expect(errorOf(() => detectAndReadVms([{ file: 'f', text: text.replace('kernel: /k, ', '') }], host)).place.path).toBe(
+      'vms[0].boot.kernel',
+    );
+  });
+
+  it.each([
+    ['vms:\n  - {name: a, vcpus: 0, memory: 1GiB}', 2, 'vms[0].vcpus'],
+    ['vms:\n  - {name: a, vcpus: 1, memory: 1GB}', 2, 'vms[0].memory'],
+    ['vms:\n  - {name: a, vcpus: 1, memory: 1GiB}\n  - {name: a, vcpus: 1, memory: 1GiB}', 3, 'vms[1].name'],
+    ['vms:\n  - name: a\n    vcpus: 1\n    memory: 1GiB\n    target: 2GiB', 5, 'vms[0].target'],
+    ['vms:\n  - {name: a, vcpus: {max: 1, atStartup: 2}, memory: 1GiB}', 2, 'vms[0].vcpus'],
+    ['vms:\n  - {name: a, vcpus: 1, memory: 1GiB, count: 40000}', 2, 'vms[0].count'],
+    ['vms:\n  - {name: a, vcpus: 1, memory: 1GiB, params: {masks: 1}}', 2, 'vms[0].params'],
+    ['{"vms": [{"name": "a", "vcpus": 8193, "memory": 1}]}', 1, 'vms[0].vcpus'],
+  ])('refuses %j and says where', (text, line, path) => {
+    expect(errorOf(() => detectAndReadVms([{ file: 'v.yaml', text }], host)).place).toEqual({ file: 'v.yaml', line, path });
+  });
+});
+
+describe('xl guest configs', () => {
+  it('reads the samples', () => {
+    expect(detectAndReadVms([sample('vms/database.cfg'), sample('vms/router.cfg')], host)).toEqual([
+      {
+        name: 'database',
+        kind: 'hvm',
+        vcpusMax: 8,
+        vcpusAtStartup: 8,
+        memoryStaticMaxBytes: 16 * GIB,
+        memoryTargetBytes: 16 * GIB,
+        vcpusParams: {},
+        xlSoftCpus: [range(8, 15)],
+      },
+      {
+        name: 'router',
+        kind: 'pvh',
+        vcpusMax: 4,
+        vcpusAtStartup: 2,
+        memoryStaticMaxBytes: 2 * GIB,
+        memoryTargetBytes: GIB,
+        vcpusParams: { weight: '512' },
+        xlHardCpus: [[0, 2, 3], range(8, 15), range(0, 15)],
+        xlHardCpusForm: 'list',
+      },
+    ]);
+  });
+
+  it.each([
+    ['cpus = "all"', [range(0, 15)]],
+    ["cpus = '0-3,5,^1'", [[0, 2, 3, 5]]],
+    ['cpus = "nodes:0-1,^node:0"', [range(8, 15)]],
+    ['cpus = "node:1,0,^8"', [[0, ...range(9, 15)]]],
+    ['cpus = "^0,0-1"', [[0, 1]]],
+    ['cpus = 3', [[3]]],
+    ['vcpus = 2\ncpus = [1, "2-3"]', [[1], [2, 3]]],
+    ['vcpus = 2\ncpus = [ # first\n  "1",\n  "2",\n  "3",\n]', [[1], [2]]],
+    ['vcpus = 2\ncpus = []', [range(0, 15)]],
+  ])('reads %j', (lines, expected) => {
+    expect(xl(lines).xlHardCpus).toEqual(expected);
+  });
+
+  it('takes what a guest boots, its command line made of root and extra unless it is given', () => {
+    expect(xl('kernel = "/k"').boot).toEqual({ kernel: '/k' });
+    expect(xl('kernel = "/k"\nramdisk = "/r"\nroot = "/dev/xvda ro"\nextra = "quiet"').boot).toEqual({
+      kernel: '/k',
+      ramdisk: '/r',
+      cmdline: 'root=/dev/xvda ro quiet',
+    });
+    expect(xl('kernel = "/k"\nextra = "quiet"\ncmdline = "single"').boot?.cmdline).toBe('single');
+    expect(xl('ramdisk = "/r"').boot).toBeUndefined();
+  });
+
+  it('takes the kind from type, builder or pvh; PV otherwise, as xl', () => {
+    const kinds = ['type="hvm"', "builder = 'hvm'", 'pvh = 1', 'type="pvh"; vcpus=2', ''].map((lines) => xl(lines).kind);
+    expect(kinds).toEqual(['hvm', 'hvm', 'pvh', 'pvh', 'pv']);
+  });
+
+  it.each([
+    ['cpus = "0-99"', 3],
+    ['cpus = "4-2"', 3],
+    ['cpus = "0,^0"', 3],
+    ['cpus = "node:2"', 3],
+    ['cpus = "0;1"', 3],
+    ['cpus = [["0"]]', 3],
+    ['vcpus = "two"', 3],
+    ['vcpus = 9000', 3],
+    ['maxvcpus = 1\nvcpus = 2', 4],
+    ['maxmem = 100', 3],
+    ['type = "vmware"', 3],
+    ['cpus = ["0"', 3],
+    ['cpus = "0', 3],
+    ['cpus "0"', 3],
+    ['vcpus = 2 3', 3],
+    ['vcpus = {}', 3],
+  ])('refuses %j and says the line', (lines, line) => {
+    const error = errorOf(() => xl(lines));
+    expect(error.place).toMatchObject({ file: 'g.cfg', line });
+    expect(error.mend).not.toBe('');
+  });
+
+  it('refuses a config without a name or memory, and two VMs of one name', () => {
+    expect(errorOf(() => detectAndReadVms([{ file: 'a', text: 'memory = 5' }], host)).message).toContain('name');
+    expect(errorOf(() => detectAndReadVms([{ file: 'a', text: 'name = "a"' }], host)).message).toContain('memory');
+    expect(errorOf(() => detectAndReadVms([sample('vms/router.cfg'), sample('vms/router.cfg')], host)).message).toContain('router');
+  });
+});

@@ -1,0 +1,230 @@
+// Reader of what Xen's own tools print in dom0: `xl info -n`, `xenpm get-cpu-topology`, and the NUMA dump of debug key 'u'.
+
+import { InputError } from '../../base/errors.js';
+import { parseCount } from '../../base/lists.js';
+import { hasControls } from '../../base/shown-text.js';
+import { MIB } from '../../base/units.js';
+import { type Host, UNREACHABLE } from '../model.js';
+import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode } from './assemble.js';
+import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
+import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
+
+/** Xen's XEN_INVALID_CORE_ID and its kin, as tools print it unsigned. */
+const INVALID_ID = 0xffffffff;
+
+export function looksLikeXlInfo(text: string): boolean {
+  return /^[ \t]*numa_info[ \t]*:/m.test(text) || (/^[ \t]*nr_cpus[ \t]*:/m.test(text) && /^[ \t]*total_memory[ \t]*:/m.test(text));
+}
+
+export function looksLikeXenpm(text: string): boolean {
+  return /^[ \t]*CPU[ \t]+core[ \t]+socket[ \t]+node[ \t]*\r?$/m.test(text);
+}
+
+/** The NUMA dump of debug key 'u'. */
+export function looksLikeXenDump(text: string): boolean {
+  return /^(?:\(XEN\)[^\n]{0,80}?)?CPU\d+(?:\.\.\.\d+)? -> NODE\d+/m.test(text);
+}
+
+interface Tables {
+  readonly file: string;
+  readonly fields: Map<string, string>;
+  readonly nodes: DraftNode[];
+  readonly rows: { readonly id: number; readonly distances: readonly number[]; readonly line: number }[];
+  readonly cpus: DraftCpu[];
+  /** CPUs of a section that has no node sizes: xenpm, debug key 'u'. */
+  readonly more: DraftCpu[];
+}
+
+/**
+ * Reads the output of `xl info -n`, together with `xenpm get-cpu-topology` (in the same text or in a second one) when Xen printed an
+ * empty CPU table: with one core a socket it reports the core as 0xFFFFFFFF and xl leaves the line out. The dump of debug key 'u' in
+ * either text serves as a second source too. Memory is in whole MiB as xl prints it.
+ * @throws InputError with file and line when a table is damaged, missing, or without CPUs
+ */
+export function readXlInfo(info: InputText, second?: InputText): Host {
+  const tables = scan(info);
+  if (tables.nodes.length === 0) {
+    const hasTable = /^[ \t]*numa_info[ \t]*:/m.test(info.text);
+    throw new InputError(
+      hasTable ? "expected nodes under 'numa_info', got none" : "expected the table 'numa_info', which is not there",
+      { file: info.file },
+      'run `xl info -n` (with -n) as root in dom0',
+    );
+  }
+  const more = second === undefined ? tables.more : scan(second).more;
+  const cpus = tables.cpus.length > 0 ? tables.cpus : more;
+  const notes: string[] = [];
+  const wanted = parseCount(tables.fields.get('nr_cpus') ?? '');
+  if (cpus.length === 0) throw emptyTable(info.file, second?.file);
+  if (tables.cpus.length === 0) {
+    notes.push(
+      `The CPU table of xl info is empty; the CPUs come from ${second === undefined ? 'another section of the file' : second.file}.`,
+    );
+  } else if (second !== undefined) compareCpus(tables.cpus, more, info.file, second.file);
+  if (wanted !== undefined && wanted !== cpus.length) {
+    throw new InputError(
+      `expected ${wanted} CPUs (nr_cpus), got ${cpus.length} in the CPU table`,
+      { file: info.file },
+      'the listing is cut or is of two machines; take it again, or give a second source of CPUs',
+    );
+  }
+  const nodeCount = parseCount(tables.fields.get('nr_nodes') ?? '');
+  if (nodeCount !== undefined && nodeCount !== tables.nodes.length) {
+    throw new InputError(
+      `expected ${nodeCount} nodes (nr_nodes), got ${tables.nodes.length} under 'numa_info'`,
+      { file: info.file },
+      'the listing is cut; take it again',
+    );
+  }
+  const xenVersion = /^(\d+\.\d+)/.exec(tables.fields.get('xen_version') ?? '')?.[1];
+  const hostname = tables.fields.get('host');
+  return assembleHost({
+    name: hostname === undefined || hostname === '(none)' || hostname === '' || hasControls(hostname) ? info.file : hostname,
+    source: second === undefined ? `${info.file} (xl info -n)` : `${info.file} (xl info -n) with ${second.file}`,
+    file: info.file,
+    nodes: tables.nodes,
+    cpus,
+    distances: distancesOf(tables),
+    oddDistances: 'refuse',
+    ...(xenVersion === undefined ? {} : { xenVersion }),
+    notes,
+  });
+}
+
+function emptyTable(file: string, second: string | undefined): InputError {
+  const tried = second === undefined ? '' : `, and ${second} lists none either`;
+  return new InputError(
+    `the CPU table of xl info is empty (Xen leaves out CPUs whose core it does not know, as with one core a socket)${tried}; a second source of CPUs is needed`,
+    { file },
+    "add `xenpm get-cpu-topology`; if that is empty too, add the NUMA dump of `xl debug-keys u; xl dmesg`, or describe the host's CPUs in YAML",
+  );
+}
+
+function compareCpus(a: readonly DraftCpu[], b: readonly DraftCpu[], fileA: string, fileB: string): void {
+  const nodeOf = new Map(b.map((cpu) => [cpu.id, cpu.nodeId]));
+  const differs = a.find((cpu) => b.length > 0 && nodeOf.get(cpu.id) !== cpu.nodeId);
+  if (differs !== undefined || (b.length > 0 && b.length !== a.length)) {
+    const cpu = differs === undefined ? '' : `CPU ${differs.id} is on node ${differs.nodeId} here, but not there; `;
+    throw new InputError(
+      `${cpu}this file has ${a.length} CPUs, ${fileB} has ${b.length}`,
+      { file: fileA },
+      'give two listings of one machine',
+    );
+  }
+}
+
+/** One pass over all lines; sections of other commands are left alone. */
+function scan(input: InputText): Tables {
+  guardSize(input);
+  const tables: Tables = { file: input.file, fields: new Map(), nodes: [], rows: [], cpus: [], more: [] };
+  const dump: CpuRange[] = [];
+  const xenpm: DraftCpu[] = [];
+  let table: 'cpus' | 'nodes' | 'xenpm' | 'none' = 'none';
+  for (const line of linesOf(input.text)) {
+    if (line.text === 'cpu: core socket node') table = 'cpus';
+    else if (/^node: memsize memfree distances?$/.test(line.text)) table = 'nodes';
+    else if (line.text === 'CPU core socket node') table = 'xenpm';
+    else if (readDumpLine(line, dump, input.file)) table = 'none';
+    else if (table === 'cpus' && /^\d+:/.test(line.text)) tables.cpus.push(...readCpuLine(line, input.file));
+    else if (table === 'nodes' && /^\d+:/.test(line.text)) readNodeLine(line, tables);
+    else if (table === 'xenpm' && /^CPU\d/.test(line.text)) xenpm.push(...readCpuLine(line, input.file));
+    else {
+      const field = /^([a-z_]+) ?: ?(.*)$/.exec(line.text);
+      if (field !== null) tables.fields.set(field[1]!, field[2]!);
+      if (line.text !== '') table = 'none';
+    }
+  }
+  for (const cpu of xenpm.length > 0 ? xenpm : dump.flatMap(expand)) tables.more.push(cpu);
+  return tables;
+}
+
+/** "  0:       1        0        0" of xl, "CPU0\t 1\t 0\t 0" of xenpm: core, socket, node. Offline CPUs show no numbers. */
+function readCpuLine(line: Line, file: string): DraftCpu[] {
+  const match = /^(?:CPU)?(\d+):? (\S+) (\S+) (\S+)$/.exec(line.text);
+  const id = parseCount(match?.[1] ?? '', MAX_CPU_ID);
+  if (match === null || id === undefined) {
+    throw new InputError(
+      `expected 'cpu: core socket node', got '${clip(line.text)}'`,
+      { file, line: line.number },
+      'take the listing again',
+    );
+  }
+  const [core, socket, nodeId] = [match[2]!, match[3]!, match[4]!].map((word) =>
+    word === '-' ? INVALID_ID : parseCount(word, INVALID_ID),
+  );
+  if (core === undefined || socket === undefined || nodeId === undefined) {
+    throw new InputError(
+      `expected three numbers for CPU ${id}, got '${clip(line.text)}'`,
+      { file, line: line.number },
+      'take the listing again',
+    );
+  }
+  if (nodeId === INVALID_ID) return [];
+  return [{ id, nodeId, core: core === INVALID_ID ? null : core, socket: socket === INVALID_ID ? null : socket }];
+}
+
+function readNodeLine(line: Line, tables: Tables): void {
+  const match = /^(\d+): (\d+) (\d+) (-?\d+(?: ?, ?-?\d+)*)$/.exec(line.text);
+  const id = parseCount(match?.[1] ?? '', MAX_NODE_ID);
+  const size = parseCount(match?.[2] ?? '', 2 ** 32);
+  const free = parseCount(match?.[3] ?? '', 2 ** 32);
+  if (match === null || id === undefined || size === undefined || free === undefined) {
+    throw new InputError(
+      `expected 'node: memsize memfree distances' (MiB, MiB, numbers with commas), got '${clip(line.text)}'`,
+      { file: tables.file, line: line.number },
+      'take the listing again',
+    );
+  }
+  tables.nodes.push({ id, memoryBytes: size * MIB, freeBytes: free * MIB });
+  const distances = match[4]!.split(',').map((word) => Number(word));
+  tables.rows.push({ id, distances: distances.map((value) => (value === -1 ? UNREACHABLE : value)), line: line.number });
+}
+
+interface CpuRange {
+  readonly from: number;
+  readonly to: number;
+  readonly nodeId: number;
+}
+
+function expand({ from, to, nodeId }: CpuRange): DraftCpu[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => ({ id: from + index, nodeId, core: null, socket: null }));
+}
+
+/** "CPU0...3 -> NODE1" and "CPU4 -> NODE2" of debug key 'u', with or without the "(XEN)" prefix. */
+function readDumpLine(line: Line, dump: CpuRange[], file: string): boolean {
+  const match = /^(?:\(XEN\) ?(?:\[[^\]]*\] ?)?)?CPU(\d{1,9})(?:\.\.\.(\d{1,9}))? -> NODE(\d{1,9})$/.exec(line.text);
+  if (match === null) return false;
+  const from = Number(match[1]);
+  const to = Number(match[2] ?? match[1]);
+  if (from > to || to > MAX_CPU_ID) {
+    throw new InputError(
+      `expected CPUs from 0 to ${MAX_CPU_ID}, the smaller first, got '${clip(line.text)}'`,
+      { file, line: line.number },
+      'take the dump again',
+    );
+  }
+  // The dump ascends, and the console keeps older dumps: the last one counts.
+  if ((dump.at(-1)?.to ?? -1) >= from) dump.length = 0;
+  dump.push({ from, to, nodeId: Number(match[3]) });
+  return true;
+}
+
+/** xl leaves out nodes that are not there, yet prints a distance for each: then the row is indexed by node number. */
+function distancesOf(tables: Tables): DraftDistances {
+  const count = tables.nodes.length;
+  const ids = tables.rows.map((row) => row.id);
+  for (const row of tables.rows) {
+    if (row.distances.length === count || row.distances.length > Math.max(...ids)) continue;
+    throw new InputError(
+      `expected ${count} distances for node ${row.id}, one a node, got ${row.distances.length}`,
+      { file: tables.file, line: row.line },
+      'the line is cut; take the listing again',
+    );
+  }
+  const rows = tables.rows.map(({ distances }) => (distances.length === count ? distances : ids.map((id) => distances[id]!)));
+  return { ids, rows };
+}
+
+function clip(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+}

@@ -1,0 +1,63 @@
+// A machine as Xen numbers it, and a machine in a few lines for people. Box of the chart: the host on which every box runs.
+import { formatList } from '../base/bitset.js';
+import { formatBytes } from '../base/units.js';
+import { type Host, type HostNode, UNREACHABLE } from './model.js';
+
+/**
+ * The same machine with Xen's node numbers: dense from 0, nodes with CPUs first, then those of memory only. Xen numbers nodes as it
+ * meets them in the SRAT, whose CPU entries it reads before the memory entries (measured on 4.17.7); without the SRAT,
+ * the source's ascending order stands for its order. CPU numbers stay: Xen and Linux both take them from the MADT.
+ */
+export function asXenSees(host: Host): Host {
+  const withCpus = new Set(host.cpus.map((cpu) => cpu.node));
+  const positions = host.nodes.map((_, index) => index);
+  const order = [...positions.filter((index) => withCpus.has(index)), ...positions.filter((index) => !withCpus.has(index))];
+  if (order.every((from, to) => from === to && host.nodes[to]!.id === to)) return host;
+  const newNumber = new Map(order.map((from, to) => [from, to]));
+  const nodes: HostNode[] = order.map((from, to) => ({ ...host.nodes[from]!, id: to }));
+  const renamed = order.map((from, to) => ({ from: host.nodes[from]!.id, to })).filter(({ from, to }) => from !== to);
+  const list = renamed.map(({ from, to }) => `${from} is ${to}`).join(', ');
+  return {
+    ...host,
+    nodes,
+    cpus: host.cpus.map((cpu) => ({ ...cpu, node: newNumber.get(cpu.node)! })),
+    distances: order.map((i) => order.map((j) => host.distances[i]![j]!)),
+    notes: [...host.notes, `Xen numbers the nodes otherwise than the source: node ${list}.`],
+  };
+}
+
+/** Lines without newlines: the machine, its nodes, its distances, the reader's notes. */
+export function hostSummary(host: Host): string[] {
+  const total = host.nodes.reduce((sum, node) => sum + node.memoryBytes, 0);
+  const free = host.nodes.reduce((sum, node) => sum + node.freeBytes, 0);
+  const plural = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`;
+  const sockets = new Set(host.cpus.map((cpu) => cpu.socket));
+  const cores = new Set(host.cpus.map((cpu) => `${cpu.socket}/${cpu.core}`));
+  const known = host.cpus.every((cpu) => cpu.core !== null && cpu.socket !== null);
+  const shape = known ? `${plural(sockets.size, 'socket')}, ${plural(cores.size, 'core')}, ` : '';
+  const version = host.xenVersion === undefined ? '' : `, Xen ${host.xenVersion}`;
+  const lines = [
+    `${host.name}: ${plural(host.nodes.length, 'node')}, ${shape}${plural(host.cpus.length, 'CPU')}, ${formatBytes(total)} (${formatBytes(free)} free)${version}`,
+    `from ${host.source}`,
+  ];
+  const cpusOf = host.nodes.map((_, index) => host.cpus.filter((cpu) => cpu.node === index).map((cpu) => cpu.id));
+  const rows = [
+    ['node', 'memory', 'free', 'distances', 'CPUs'],
+    ...host.nodes.map((node, index) => [
+      String(node.id),
+      formatBytes(node.memoryBytes),
+      formatBytes(node.freeBytes),
+      host.distances[index]!.map((value) => (value === UNREACHABLE ? '-' : String(value))).join(' '),
+      cpusOf[index]!.length === 0 ? 'none (memory only)' : formatList(cpusOf[index]!),
+    ]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  for (const row of rows)
+    lines.push(
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    );
+  return [...lines, ...host.notes.map((note) => `note: ${note}`)];
+}

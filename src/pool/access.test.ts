@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { InputError } from '../base/errors.js';
+import { GIB } from '../base/units.js';
+import type { Host } from '../machine/model.js';
+import { endpointUrl, parsePoolUrl } from '../xapi-client/endpoint.js';
+import type { PoolHost, PoolVm } from '../xapi-client/pool.js';
+import { asItIsNow, topologyOf } from './access.js';
+import { leastNodes } from './verify.js';
+
+const told: PoolHost = {
+  ref: 'OpaqueRef:h',
+  uuid: 'h',
+  name: 'xcp-1',
+  policy: 'any',
+  mask: null,
+  cpuCount: 4,
+  socketCount: 1,
+  nodeCount: null,
+  memoryTotalBytes: 8 * GIB,
+  memoryFreeBytes: 6 * GIB,
+};
+const two: Host = {
+  name: 'two',
+  source: 'test',
+  nodes: [0, 1].map((id) => ({ id, memoryBytes: 4 * GIB, freeBytes: 4 * GIB })),
+  cpus: [0, 1, 2, 3].map((id) => ({ id, node: id >> 1, core: id, socket: 0 })),
+  distances: [
+    [10, 20],
+    [20, 10],
+  ],
+  notes: [],
+};
+const onNode1 = { numa: { nodes: 1, optimised: true, memoryBytes: new Map([[1, 2 * GIB]]) } } as unknown as PoolVm;
+const free = (host: Host) => host.nodes.map((node) => node.freeBytes / GIB);
+
+describe('a host of a pool', () => {
+  it('needs no file with one node, and one with more', () => {
+    expect(topologyOf(told, undefined)).toMatchObject({ nodes: [{ memoryBytes: 8 * GIB, freeBytes: 6 * GIB }] });
+    expect(topologyOf({ ...told, nodeCount: 1 }, undefined).notes).toEqual([]);
+    expect(() => topologyOf({ ...told, nodeCount: 2 }, undefined)).toThrow(InputError);
+    expect(() => topologyOf({ ...told, socketCount: 2 }, undefined)).toThrow(/does not tell which CPUs/);
+  });
+
+  it('has in all the free memory that the pool tells, taken where VMs hold it, else from every node', () => {
+    expect(free(asItIsNow(two, told, [onNode1]))).toEqual([4, 2]);
+    expect(free(asItIsNow(two, told, []))).toEqual([3, 3]);
+    expect(asItIsNow(two, told, []).notes).toHaveLength(1);
+    expect(free(asItIsNow(two, { ...told, memoryFreeBytes: 9 * GIB }, [onNode1]))).toEqual([4, 4]);
+    expect(free(asItIsNow(two, { ...told, memoryFreeBytes: 0 }, [onNode1]))).toEqual([0, 0]);
+  });
+
+  it('could hold a VM on so many nodes', () => {
+    expect(leastNodes(4 * GIB, 2, two)).toBe(1);
+    expect(leastNodes(4 * GIB + 1, 1, two)).toBe(2);
+    expect(leastNodes(GIB, 3, two)).toBe(2);
+  });
+
+  it('is named by a URL of a host alone', () => {
+    expect(endpointUrl(parsePoolUrl('xcp-1'))).toBe('https://xcp-1');
+    expect(parsePoolUrl('http://[::1]:8080')).toMatchObject({ secure: false, host: '::1', port: 8080 });
+    for (const bad of ['', 'ftp://x', 'https://u:p@x', 'https://x/y', 'https://x?y', 'https://'])
+      expect(() => parsePoolUrl(bad), bad).toThrow(InputError);
+  });
+});

@@ -1,0 +1,146 @@
+// From a decoded call to its answer: session, number of parameters, role, types, then the method; Async forms run as tasks. The order of
+// the checks is that of xapi's generated dispatcher.
+import { randomUUID } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import type { Database } from '../model/database.js';
+import { asXapiError, type Tasks } from '../model/tasks.js';
+import { type XapiError, xapiErrors } from '../wire/errors.js';
+import { checkValue } from '../wire/types.js';
+import type { RpcCall, Wire } from '../wire/values.js';
+import type { CallContext, Method } from './method.js';
+import type { Session, Sessions } from './sessions.js';
+
+export interface CallEnd {
+  readonly method: string;
+  /** A change, or an attempt at one. */
+  readonly changes: boolean;
+  readonly session: Session | null;
+  readonly address: string;
+  readonly args: readonly Wire[];
+  readonly error: XapiError | null;
+  readonly durationMs: number;
+}
+
+export interface DispatcherOptions {
+  readonly database: Database;
+  readonly sessions: Sessions;
+  readonly tasks: Tasks;
+  readonly host: () => string;
+  readonly methods: readonly Method[];
+  /** Told of every call before it is answered, and of every Async call's end. */
+  readonly ended: (end: CallEnd) => void;
+}
+
+/** Changes without being recorded as such: what a client does with its own session and with waiting. */
+const NO_AUDIT = /^(session|event)\./;
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #methods: ReadonlyMap<string, Method>;
+  readonly #names: readonly string[];
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#methods = new Map(options.methods.map((method) => [method.name, method]));
+    this.#names = [...options.methods]
+      .flatMap(({ name, async }) => (async ? [name, `Async.${name}`] : [name]))
+      .concat('session.login_with_password', 'system.listMethods')
+      .sort();
+  }
+
+  /** @throws XapiError, which is the call's answer */
+  async call({ method, params }: RpcCall, address: string, gone: AbortSignal): Promise<Wire> {
+    if (method === 'system.listMethods') return this.#names;
+    if (method === 'session.login_with_password') return this.#login(params, address);
+    const isAsync = method.startsWith('Async.');
+    const found = this.#methods.get(isAsync ? method.slice(6) : method);
+    if (found === undefined || (isAsync && !found.async)) throw xapiErrors.methodUnknown(method.slice(0, 100));
+    const startedMs = performance.now();
+    let session: Session | null = null;
+    try {
+      const least = found.params.filter(({ initial }) => initial === undefined).length;
+      const given = params.length - 1;
+      if (given < least || given > found.params.length) throw xapiErrors.parameterCount(method, found.params.length, given);
+      session = this.#session(params[0]!);
+      if (found.role === 'admin' && session.role !== 'admin') throw xapiErrors.permissionDenied(method);
+      const args = found.params.map(({ name, type, initial }, index) => checkValue(type, params[index + 1] ?? initial ?? null, name));
+      const answer = isAsync ? this.#begin(found, args, session, address) : await this.#run(found, args, session, address, gone);
+      await this.#options.database.flushed();
+      if (!isAsync) this.#ended(found, session, address, args, null, startedMs);
+      return answer;
+    } catch (error) {
+      const failure = asXapiError(error);
+      // A failed call may have changed something on its way.
+      await this.#options.database.flushed();
+      this.#ended(found, session, address, params.slice(1), failure, startedMs);
+      throw failure;
+    }
+  }
+
+  /** Resolves when no Async call is under way. */
+  async idle(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  async #login(params: readonly Wire[], address: string): Promise<Wire> {
+    const startedMs = performance.now();
+    const [user, password, , originator] = params;
+    if (params.length < 2 || params.length > 4) throw xapiErrors.parameterCount('session.login_with_password', 4, params.length);
+    if (typeof user !== 'string') throw xapiErrors.fieldType('uname');
+    if (typeof password !== 'string') throw xapiErrors.fieldType('pwd');
+    const end = { method: 'session.login_with_password', changes: true, address, args: [user.slice(0, 100)] };
+    try {
+      const name = typeof originator === 'string' ? originator.slice(0, 200) : '';
+      const session = await this.#options.sessions.login(user, password, name, address);
+      this.#options.ended({ ...end, session, error: null, durationMs: performance.now() - startedMs });
+      return session.ref;
+    } catch (error) {
+      const failure = asXapiError(error);
+      this.#options.ended({ ...end, session: null, error: failure, durationMs: performance.now() - startedMs });
+      throw failure;
+    }
+  }
+
+  #session(ref: Wire): Session {
+    if (typeof ref !== 'string') throw xapiErrors.fieldType('session_id');
+    return this.#options.sessions.get(ref);
+  }
+
+  #run(method: Method, args: readonly Wire[], session: Session, address: string, abort: AbortSignal): Wire | Promise<Wire> {
+    const context: CallContext = { session, address, abort, task: `OpaqueRef:${randomUUID()}` };
+    return method.call(args, context);
+  }
+
+  #begin(method: Method, args: readonly Wire[], session: Session, address: string): string {
+    const { tasks } = this.#options;
+    const { ref, abort } = tasks.begin(`Async.${method.name}`, '', this.#options.host());
+    const startedMs = performance.now();
+    const work = async (): Promise<void> => {
+      let failure: XapiError | null = null;
+      try {
+        tasks.succeeded(ref, await method.call(args, { session, address, abort, task: ref }));
+      } catch (error) {
+        failure = asXapiError(error);
+        tasks.failed(ref, failure);
+      }
+      await this.#options.database.flushed();
+      this.#ended(method, session, address, args, failure, startedMs);
+    };
+    const running = work().finally(() => this.#background.delete(running));
+    this.#background.add(running);
+    return ref;
+  }
+
+  #ended(
+    method: Method,
+    session: Session | null,
+    address: string,
+    args: readonly Wire[],
+    error: XapiError | null,
+    startedMs: number,
+  ): void {
+    const changes = method.role === 'admin' && !NO_AUDIT.test(method.name);
+    this.#options.ended({ method: method.name, changes, session, address, args, error, durationMs: performance.now() - startedMs });
+  }
+}

@@ -1,0 +1,38 @@
+// What a message of XAPI is to the dispatcher: its parameters with their types, who may send it, and what it does.
+import type { ClassDef } from '../model/schema-types.js';
+import type { FieldType } from '../wire/types.js';
+import type { Wire } from '../wire/values.js';
+import type { Session } from './sessions.js';
+import type { Role } from './users.js';
+
+export interface CallContext {
+  readonly session: Session;
+  /** The task of an Async call; else a ref that stands for the call in current_operations. */
+  readonly task: string;
+  /** The caller has gone (synchronous calls), or cancelled the task. */
+  readonly abort: AbortSignal;
+  readonly address: string;
+}
+
+export interface Param {
+  readonly name: string;
+  readonly type: FieldType;
+  /** Given when the caller leaves it out; only the last ones may have one. */
+  readonly initial?: Wire;
+}
+
+export interface Method {
+  readonly name: string;
+  readonly params: readonly Param[];
+  readonly role: Role;
+  /** Has an Async form: all messages but getters, setters and those of session, task and event. */
+  readonly async: boolean;
+  /** Arguments are of the parameters' types. */
+  readonly call: (args: readonly Wire[], context: CallContext) => Wire | Promise<Wire>;
+}
+
+export const VOID = '';
+
+export function selfOf(type: ClassDef | string): Param {
+  return { name: 'self', type: { ref: typeof type === 'string' ? type : type.name } };
+}

@@ -1,0 +1,148 @@
+// Who may do what, and what is written down of it: each message that changes something is refused to read-only users, and every change and
+// every attempt at one is a line of the audit log.
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type TestDaemon, testDaemon, vmRecord } from '../../../test/support/daemon.js';
+import type { Wire } from '../wire/values.js';
+import { parseUsers, userLine } from './users.js';
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+/** Messages that only ask, by xapi's own roles (_R_READ_ONLY in ocaml/idl/datamodel*.ml); all others change something. */
+const ASKS =
+  /\.get_\w+$|^(Async\.)?VM\.(assert_operation_valid|get_possible_hosts)$|^host\.(compute_free_memory|get_servertime)$|^event\.|^session\.|^system\./;
+
+const USERS = parseUsers([await userLine('root', 'admin', 'secret'), await userLine('eye', 'read-only', 'look')].join('\n'), 'users');
+
+interface AuditLine {
+  readonly user: string | null;
+  readonly role: string | null;
+  readonly address: string;
+  readonly method: string;
+  readonly args: unknown;
+  readonly result: 'success' | string[];
+}
+
+async function watched(): Promise<{
+  daemon: TestDaemon;
+  raw: (method: string, ...params: Wire[]) => Promise<Wire>;
+  lines: () => AuditLine[];
+  file: string;
+}> {
+  const folder = mkdtempSync(join(tmpdir(), 'xennuma-audit-'));
+  const file = join(folder, 'audit.log');
+  const daemon = await testDaemon({ users: () => USERS, audit: file });
+  ends.push(
+    () => rmSync(folder, { recursive: true }),
+    () => daemon.close(),
+  );
+  const never = new AbortController().signal;
+  const lines = () =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as AuditLine);
+  return { daemon, file, lines, raw: (method, ...params) => daemon.dispatcher.call({ method, params }, '10.0.0.7', never) };
+}
+
+const failure = async (promise: Promise<Wire>): Promise<string> => {
+  try {
+    await promise;
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+  return 'success';
+};
+
+const MOST_PARAMS = 6;
+
+describe('rights', () => {
+  it('read-only is refused every message that changes something, whatever its arguments, and each refusal is written down', async () => {
+    const { daemon, raw, lines } = await watched();
+    const session = await raw('session.login_with_password', 'eye', 'look');
+    const names = (await raw('system.listMethods')) as string[];
+    const changing = names.filter((name) => !ASKS.test(name));
+    expect(changing.length).toBeGreaterThan(150);
+    const before = daemon.database.generation;
+    const known = lines().length;
+    let refused = 0;
+    for (const method of changing) {
+      const codes = new Set<string>();
+      for (let count = 0; count <= MOST_PARAMS; count++) codes.add(await failure(raw(method, session, ...Array<Wire>(count).fill('x'))));
+      expect([method, [...codes].sort()]).toEqual([method, ['MESSAGE_PARAMETER_COUNT_MISMATCH', 'RBAC_PERMISSION_DENIED']]);
+      refused++;
+    }
+    expect(daemon.database.generation).toBe(before);
+    const denied = lines()
+      .slice(known)
+      .filter(({ result }) => result[0] === 'RBAC_PERMISSION_DENIED');
+    expect(new Set(denied.map(({ method }) => method)).size).toBe(refused - changing.filter((name) => name.startsWith('Async.')).length);
+    expect(denied[0]).toMatchObject({ user: 'eye', role: 'read-only', address: '10.0.0.7' });
+  });
+
+  it('read-only may ask everything that only asks', async () => {
+    const { raw, lines } = await watched();
+    const admin = await raw('session.login_with_password', 'root', 'secret');
+    const vm = await raw('VM.create', admin, vmRecord('a'));
+    const eye = await raw('session.login_with_password', 'eye', 'look');
+    const known = lines().length;
+    const names = (await raw('system.listMethods')) as string[];
+    const asking = names.filter((name) => ASKS.test(name) && !/^(session|event|system)\./.test(name));
+    for (const method of asking) {
+      for (const params of [[], [vm], [vm, 'start'], ['true']]) {
+        expect([method, await failure(raw(method, eye, ...(params as Wire[])))]).not.toEqual([method, 'RBAC_PERMISSION_DENIED']);
+      }
+    }
+    // What only asks is not written down.
+    expect(lines().length).toBe(known);
+    expect(await failure(raw('session.get_record', eye, admin))).toBe('RBAC_PERMISSION_DENIED');
+    expect(await failure(raw('session.get_record', eye, eye))).toBe('success');
+    expect(await failure(raw('session.get_record', admin, eye))).toBe('success');
+  });
+});
+
+describe('the audit log', () => {
+  it('has a line for every change, by whom and from where, when it is acknowledged; passwords are never in it', async () => {
+    const { daemon, raw, lines, file } = await watched();
+    expect(await failure(raw('session.login_with_password', 'root', 'a wrong guess'))).toBe('SESSION_AUTHENTICATION_FAILED');
+    const session = await raw('session.login_with_password', 'root', 'secret');
+    const vm = await raw('VM.create', session, vmRecord('a'));
+    const [host] = (await raw('host.get_all', session)) as string[];
+    const changes: [string, ...Wire[]][] = [
+      ['host.set_numa_affinity_policy', host!, 'best_effort'],
+      ['VM.add_to_VCPUs_params', vm, 'mask', '1,2'],
+      ['VM.start', vm, false, false],
+      ['VM.set_VCPUs_max', vm, 4],
+      ['Async.VM.pause', vm],
+      ['VM.hard_shutdown', vm],
+    ];
+    for (const [method, ...args] of changes) {
+      const before = lines().length;
+      const code = await failure(raw(method, session, ...args));
+      if (method.startsWith('Async.')) await daemon.dispatcher.idle();
+      const [line, ...more] = lines().slice(before);
+      expect(more).toEqual([]);
+      expect(line).toMatchObject({ user: 'root', role: 'admin', address: '10.0.0.7', method: method.replace('Async.', ''), args });
+      expect([method, line!.result === 'success' ? 'success' : line!.result[0]]).toEqual([method, code]);
+    }
+    expect(lines().map(({ method, result }) => `${method} ${result === 'success' ? result : result[0]}`)).toEqual([
+      'session.login_with_password SESSION_AUTHENTICATION_FAILED',
+      'session.login_with_password success',
+      'VM.create success',
+      'host.set_numa_affinity_policy success',
+      'VM.add_to_VCPUs_params success',
+      'VM.start success',
+      'VM.set_VCPUs_max VM_BAD_POWER_STATE',
+      'VM.pause success',
+      'VM.hard_shutdown success',
+    ]);
+    const text = readFileSync(file, 'utf8');
+    for (const secret of ['secret', 'a wrong guess']) expect(text).not.toContain(secret);
+    expect(statSync(file).mode & 0o077).toBe(0);
+  });
+});

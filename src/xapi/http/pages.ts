@@ -1,0 +1,134 @@
+// What is served besides calls: /metrics, and /events as server-sent events. Whoever asks must be let in as for a call: by a session, or by
+// name and password.
+import { createHmac, randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Daemon } from '../daemon.js';
+import { formatToken } from '../model/events.js';
+import { XapiError } from '../wire/errors.js';
+import { wireToJson } from '../wire/json-rpc.js';
+import type { WireStruct } from '../wire/values.js';
+import { type Page, refuse } from './http-server.js';
+import type { Metrics } from './metrics.js';
+
+/** A line of nothing, so that proxies and clients see that the stream lives. */
+const KEEP_ALIVE_SECONDS = 15;
+/** A password that fitted is believed for so long without another scrypt, unless its user gets another or goes. */
+const REMEMBER_MS = 60_000;
+const REMEMBERED = 1000;
+
+export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean): ReadonlyMap<string, Page> {
+  const door = new PageDoor(daemon, open);
+  const pages = new Map<string, Page>([
+    [
+      '/events',
+      async (request, response, url, closing) => {
+        if (await door.admits(request, response, url)) await streamEvents(daemon, request, response, url, closing);
+      },
+    ],
+  ]);
+  if (metrics !== null) {
+    pages.set('/metrics', async (request, response, url) => {
+      if (!(await door.admits(request, response, url))) return;
+      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(await metrics.text());
+    });
+  }
+  return pages;
+}
+
+class PageDoor {
+  readonly #daemon: Daemon;
+  readonly #open: boolean;
+  readonly #secret = randomBytes(32);
+  readonly #known = new Map<string, number>();
+
+  constructor(daemon: Daemon, open: boolean) {
+    this.#daemon = daemon;
+    this.#open = open;
+  }
+
+  /** Answers itself when it does not. */
+  async admits(request: IncomingMessage, response: ServerResponse, url: URL): Promise<boolean> {
+    if (this.#open) return true;
+    try {
+      const session = url.searchParams.get('session_id');
+      if (session !== null) {
+        this.#daemon.sessions.get(session);
+        return true;
+      }
+      const basic = /^Basic ([A-Za-z0-9+/=]{1,4096})$/.exec(request.headers.authorization ?? '');
+      if (basic !== null) {
+        const [user, password] = splitOnce(Buffer.from(basic[1]!, 'base64').toString('utf8'));
+        const sign = createHmac('sha256', this.#secret)
+          .update(`${basic[1]!} ${this.#daemon.sessions.hashOf(user)}`)
+          .digest('hex');
+        if ((this.#known.get(sign) ?? 0) > Date.now()) return true;
+        await this.#daemon.sessions.roleOf(user, password, request.socket.remoteAddress ?? '');
+        if (this.#known.size >= REMEMBERED) this.#known.clear();
+        this.#known.set(sign, Date.now() + REMEMBER_MS);
+        return true;
+      }
+    } catch (error) {
+      if (!(error instanceof XapiError)) throw error;
+    }
+    response.setHeader('www-authenticate', 'Basic realm="xennuma", charset="UTF-8"');
+    refuse(response, 401, 'log in: a name and a password, or ?session_id=REF');
+    return false;
+  }
+}
+
+function splitOnce(text: string): [string, string] {
+  const at = text.indexOf(':');
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** `?classes=VM,host`, all by default; a client that comes back with Last-Event-ID goes on where it was. */
+async function streamEvents(
+  daemon: Daemon,
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+  closing: AbortSignal,
+): Promise<void> {
+  const classes = (url.searchParams.get('classes') ?? '*').split(',').slice(0, 1024);
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  closing.addEventListener('abort', leave);
+  response.once('close', () => {
+    closing.removeEventListener('abort', leave);
+    leave();
+  });
+  const last = request.headers['last-event-id'];
+  let token = typeof last === 'string' && last !== '' ? last : formatToken(daemon.database.generation);
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+  response.write(': xennuma\n\n');
+  while (!gone.signal.aborted) {
+    let answer: WireStruct;
+    try {
+      answer = (await daemon.events.from(classes, token, KEEP_ALIVE_SECONDS, gone.signal)) as WireStruct;
+    } catch (error) {
+      if (!(error instanceof XapiError)) throw error;
+      // The client asks for everything anew: with no token all objects come as added.
+      response.end(`event: lost\ndata: ${JSON.stringify([error.code, ...error.params])}\n\n`);
+      return;
+    }
+    token = answer.token as string;
+    const events = answer.events as readonly WireStruct[];
+    if (gone.signal.aborted) break;
+    const text = events.map((event) => `id: ${token}\nevent: ${String(event.class)}\ndata: ${wireToJson(event)}\n\n`).join('');
+    // A client that does not read is waited for: nothing heaps up here for it.
+    if (!response.write(text === '' ? ': \n\n' : text)) await drained(response, gone.signal);
+  }
+  response.end();
+}
+
+function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const end = (): void => {
+      response.off('drain', end);
+      gone.removeEventListener('abort', end);
+      done();
+    };
+    response.once('drain', end);
+    gone.addEventListener('abort', end);
+  });
+}

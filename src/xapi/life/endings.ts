@@ -1,0 +1,70 @@
+// Guests that go down by themselves: Xen tells of them by XenStore's @releaseDomain, and the VM's actions_after_* say what follows, as in
+// xapi. On the real host alone, where guests do such things.
+
+import type { Outcome, Toolstack } from '../../xenopsd/api/toolstack.js';
+import type { Ending } from '../../xenopsd/life/ended.js';
+import type { Database } from '../model/database.js';
+import type { WireStruct } from '../wire/values.js';
+import type { VmLife } from './vm-life.js';
+
+const TOKEN = 'xennuma-endings';
+
+/** Field of the VM that says what follows; a domain that somebody took away is followed by nothing. */
+const ACTION_FIELD: Readonly<Record<Ending, string | null>> = {
+  poweroff: 'actions_after_shutdown',
+  reboot: 'actions_after_reboot',
+  crash: 'actions_after_crash',
+  gone: null,
+};
+
+export interface EndingsParts {
+  readonly database: Database;
+  readonly toolstack: Toolstack;
+  readonly life: VmLife;
+  /** After each end, and when a VM that was to start again could not. */
+  readonly ended: (vm: WireStruct, outcome: Outcome) => void;
+  readonly failed: (values: object, error: unknown) => void;
+}
+
+/** Looks whenever Xen says that a domain went. @returns what ends the looking */
+export async function followEndings(parts: EndingsParts): Promise<() => Promise<void>> {
+  const watch = await parts.toolstack.doors.xs.watch('@releaseDomain', TOKEN);
+  const looking = (async () => {
+    for await (const _ of watch) await look(parts);
+  })().catch((error: unknown) => parts.failed({}, error));
+  return async () => {
+    await watch.close();
+    await looking;
+  };
+}
+
+async function look(parts: EndingsParts): Promise<void> {
+  const { database, toolstack, life } = parts;
+  for (const outcome of await toolstack.noticeEnded()) {
+    const ref = database.findUuid('VM', outcome.vm);
+    if (ref === null) continue;
+    const record = database.get('VM', ref);
+    parts.ended(record, outcome);
+    // After what is asked of this VM already.
+    life.queues
+      .run(ref, ref, null, () => follow(parts, ref, endingOf(outcome)))
+      .catch((error: unknown) => parts.failed({ vm: outcome.vm, name: record.name_label }, error));
+  }
+}
+
+async function follow({ database, toolstack, life }: EndingsParts, ref: string, ending: Ending): Promise<void> {
+  if (!database.has('VM', ref)) return;
+  const record = database.get('VM', ref);
+  const runs = toolstack.vms().some(({ spec, domid }) => spec.name === record.uuid && domid !== null);
+  // Started again, or stopped and noted, by somebody who was first.
+  if (runs || record.domid === -1) return;
+  life.gone(ref, 'Halted');
+  const field = ACTION_FIELD[ending];
+  if (field !== null && String(record[field]).includes('restart')) await life.start(ref, false);
+  database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
+}
+
+function endingOf({ record }: Outcome): Ending {
+  const note = record.entries.find((entry) => entry.kind === 'note' && entry.topic === 'ended');
+  return note?.kind === 'note' ? (note.values.ending as Ending) : 'gone';
+}

@@ -1,0 +1,105 @@
+// What becomes of running VMs when the daemon starts anew. The embedded host ended with its process: its VMs are built again where they were.
+// On a real host the domains went on, and the toolstack found them. Boxes of the chart: VM.create and VM.build.
+import { parseList } from '../../base/bitset.js';
+import type { Toolstack } from '../../xenopsd/api/toolstack.js';
+import type { Database } from '../model/database.js';
+import type { PowerState } from '../model/schema-vm.js';
+import type { WireStruct } from '../wire/values.js';
+import type { VmLife } from './vm-life.js';
+import { specOf } from './vm-spec.js';
+
+export interface Restored {
+  readonly running: number;
+  /** VMs that could not be built again, or whose domain is gone: now halted. */
+  readonly lost: readonly { readonly uuid: string; readonly name: string; readonly reason: string }[];
+}
+
+export async function restoreVms(
+  database: Database,
+  toolstack: Toolstack,
+  life: VmLife,
+  settings: { readonly policy: Toolstack['policy']; readonly hostMask: string | null },
+): Promise<Restored> {
+  const lost: { uuid: string; name: string; reason: string }[] = [];
+  let running = 0;
+  const kept = [...database.records('VM')].sort(([, a], [, b]) => (a.domid as number) - (b.domid as number));
+  // The masks below say where each VM goes: neither placement nor the host's mask may.
+  if (toolstack.doors.kind === 'embedded') {
+    toolstack.setPolicy('any');
+    toolstack.setHostMask(null);
+  }
+  const known = new Map(toolstack.vms().map((state) => [state.spec.name, state]));
+  for (const [ref, record] of kept) {
+    database.update('VM', ref, { current_operations: {} });
+    const power = record.power_state as PowerState;
+    if (power === 'Running' || power === 'Paused') {
+      const reason =
+        toolstack.doors.kind === 'embedded' ? await rebuild(toolstack, life, ref, record, power) : find(known, life, ref, record);
+      if (reason === null) running++;
+      else {
+        life.gone(ref, 'Halted');
+        lost.push({ uuid: String(record.uuid), name: String(record.name_label), reason });
+      }
+    } else if ((known.get(String(record.uuid))?.domid ?? null) !== null) {
+      // Started, and killed before it was written down: nobody was told that it runs.
+      await life.stop(ref, power === 'Suspended' ? 'Suspended' : 'Halted');
+    }
+    database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
+  }
+  // Domains of VMs that were destroyed or never acknowledged.
+  for (const state of toolstack.vms()) {
+    if (database.findUuid('VM', state.spec.name) !== null) continue;
+    if (state.domid !== null) await toolstack.stop(state.spec.name);
+    toolstack.remove(state.spec.name);
+  }
+  toolstack.setPolicy(settings.policy);
+  toolstack.setHostMask(settings.hostMask);
+  return { running, lost };
+}
+
+/** @returns why it could not be; null when it runs */
+async function rebuild(toolstack: Toolstack, life: VmLife, ref: string, record: WireStruct, power: PowerState): Promise<string | null> {
+  const spec = specOf(record);
+  const placement = life.placement(spec.name);
+  const pcpus = toolstack.doors.xc.physInfo().maxCpuId + 1;
+  const masks = placement?.hard.map((hard, vcpu) => masksOf(hard, placement.soft[vcpu] ?? '', pcpus)) ?? [];
+  const anywhere = masks.every(({ both }) => both.length === pcpus);
+  const { mask: _, ...others } = spec.vcpusParams;
+  const vcpusParams = anywhere ? others : { ...others, mask: masks.map(({ both }) => both.join(',')).join(';') };
+  try {
+    const outcome = await life.startAs(ref, { ...spec, vcpusParams });
+    if (outcome.failure !== null) return outcome.failure.message;
+    if (!anywhere) for (const [vcpu, { hard, soft }] of masks.entries()) await toolstack.pin(spec.name, vcpu, { hard, soft });
+    if (power === 'Paused') await toolstack.pause(spec.name);
+    life.landed(ref, power, outcome.domid!);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function masksOf(hardList: string, softList: string, pcpus: number): { hard: number[]; soft: number[]; both: number[] } {
+  const read = (list: string) => {
+    try {
+      return parseList(list, pcpus).toArray();
+    } catch {
+      // CPUs that this host has no more.
+      return Array.from({ length: pcpus }, (_, cpu) => cpu);
+    }
+  };
+  const [hard, soft] = [read(hardList), read(softList)];
+  const preferred = hard.filter((cpu) => soft.includes(cpu));
+  return { hard, soft, both: preferred.length > 0 ? preferred : hard };
+}
+
+function find(
+  known: ReadonlyMap<string, { domid: number | null; power: string }>,
+  life: VmLife,
+  ref: string,
+  record: WireStruct,
+): string | null {
+  const state = known.get(String(record.uuid));
+  if (state === undefined || state.domid === null) return 'its domain is gone';
+  life.landed(ref, state.power === 'paused' ? 'Paused' : 'Running', state.domid);
+  return null;
+}

@@ -1,0 +1,81 @@
+// One operation at a time on a VM, in the order of asking, side by side across VMs: xenopsd's queues. Starts that wait at the same time go to
+// the toolstack together, so that their steps interleave as those of xenopsd's workers do.
+import type { Outcome, Toolstack } from '../../xenopsd/api/toolstack.js';
+import { xapiErrors } from '../wire/errors.js';
+
+/** Operations that wait for one VM. */
+export const MAX_WAITING = 100;
+
+export class VmQueues {
+  readonly #last = new Map<string, { promise: Promise<unknown>; waiting: number }>();
+
+  /**
+   * Runs `work` when all earlier operations on the VM have ended.
+   * @throws XapiError TASK_CANCELLED when `abort` comes before its turn
+   */
+  run<T>(vm: string, task: string, abort: AbortSignal | null, work: () => Promise<T>): Promise<T> {
+    const queue = this.#last.get(vm) ?? { promise: Promise.resolve(), waiting: 0 };
+    if (queue.waiting >= MAX_WAITING) throw xapiErrors.operationNotAllowed(`more than ${MAX_WAITING} operations wait for this VM`);
+    queue.waiting++;
+    const result = queue.promise.then(() => {
+      if (abort?.aborted === true) throw xapiErrors.taskCancelled(task);
+      return work();
+    });
+    queue.promise = result
+      .catch(() => {})
+      .then(() => {
+        queue.waiting--;
+        if (queue.waiting === 0) this.#last.delete(vm);
+      });
+    this.#last.set(vm, queue);
+    return result;
+  }
+
+  /** Resolves when nothing waits or runs. */
+  async idle(): Promise<void> {
+    while (this.#last.size > 0) await Promise.all([...this.#last.values()].map(({ promise }) => promise));
+  }
+}
+
+interface Waiting {
+  readonly name: string;
+  readonly done: (outcome: Outcome) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+export class StartsTogether {
+  readonly #toolstack: Toolstack;
+  #waiting: Waiting[] = [];
+  #running = false;
+
+  constructor(toolstack: Toolstack) {
+    this.#toolstack = toolstack;
+  }
+
+  start(name: string): Promise<Outcome> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ name, done, failed });
+      if (this.#running) return;
+      this.#running = true;
+      // Those that other VMs' queues let go in this turn of the event loop belong to it.
+      setImmediate(() => void this.#drain());
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      try {
+        const names = batch.map(({ name }) => name);
+        const outcomes = names.length === 1 ? [await this.#toolstack.start(names[0]!)] : await this.#toolstack.startTogether(names);
+        batch.forEach(({ done }, index) => {
+          done(outcomes[index]!);
+        });
+      } catch (error) {
+        for (const { failed } of batch) failed(error);
+      }
+    }
+    this.#running = false;
+  }
+}

@@ -1,0 +1,112 @@
+// Tasks: what Async calls answer with, their progress, result and cancelling. As ocaml/xapi/xapi_task.ml of xen-api has them.
+
+import { XapiError, xapiErrors } from '../wire/errors.js';
+import { EPOCH, type Wire, WireDate, WireFloat } from '../wire/values.js';
+import { wireToXml } from '../wire/xml-rpc.js';
+import type { Database } from './database.js';
+import { NULL } from './schema-types.js';
+
+/** Ended tasks that nobody destroyed: the oldest go past this many (xapi's database GC keeps as many). */
+export const MAX_ENDED_TASKS = 400;
+/** Tasks under way at one time. */
+export const MAX_PENDING_TASKS = 2000;
+
+export class Tasks {
+  readonly #database: Database;
+  readonly #aborts = new Map<string, AbortController>();
+  readonly #ended: string[] = [];
+
+  constructor(database: Database) {
+    this.#database = database;
+    // Their work ended with the process that did it.
+    for (const [ref, { status }] of [...database.records('task')]) {
+      if (status === 'pending' || status === 'cancelling') {
+        this.#finish(ref, { status: 'cancelled', error_info: ['TASK_CANCELLED', ref] });
+      } else this.#ended.push(ref);
+    }
+  }
+
+  /** @throws XapiError when too many are under way */
+  begin(label: string, description: string, host: string): { readonly ref: string; readonly abort: AbortSignal } {
+    if (this.#aborts.size >= MAX_PENDING_TASKS) throw xapiErrors.operationNotAllowed(`more than ${MAX_PENDING_TASKS} tasks under way`);
+    const ref = this.#database.create('task', {
+      name_label: label,
+      name_description: description,
+      allowed_operations: ['cancel', 'destroy'],
+      created: WireDate.at(Date.now()),
+      finished: EPOCH,
+      status: 'pending',
+      resident_on: host,
+      subtask_of: NULL,
+    });
+    const abort = new AbortController();
+    this.#aborts.set(ref, abort);
+    return { ref, abort: abort.signal };
+  }
+
+  progress(ref: string, share: number): void {
+    if (this.#database.has('task', ref)) this.#database.update('task', ref, { progress: new WireFloat(share) });
+  }
+
+  succeeded(ref: string, result: Wire): void {
+    // A void result is no text; all others are XML-RPC values, whichever protocol the caller speaks.
+    this.#finish(ref, { status: 'success', result: result === '' ? '' : wireToXml(result) });
+  }
+
+  failed(ref: string, error: XapiError): void {
+    const status = error.code === 'TASK_CANCELLED' ? 'cancelled' : 'failure';
+    this.#finish(ref, { status, error_info: [error.code, ...error.params] });
+  }
+
+  /** Work that has not begun ends; work under way goes on to its end, as xapi's does where it cannot be undone. */
+  cancel(ref: string): void {
+    const { status } = this.#database.get('task', ref);
+    if (status !== 'pending') return;
+    this.#database.update('task', ref, { status: 'cancelling', current_operations: { cancel: 'cancel' } });
+    this.#aborts.get(ref)?.abort();
+  }
+
+  /** @throws XapiError HANDLE_INVALID */
+  destroy(ref: string): void {
+    if (!this.#aborts.has(ref)) {
+      const at = this.#ended.indexOf(ref);
+      if (at >= 0) this.#ended.splice(at, 1);
+    }
+    this.#database.destroy('task', ref);
+  }
+
+  /** A client's own task (task.create) has no work here. */
+  own(label: string, description: string, host: string): string {
+    const { ref } = this.begin(label, description, host);
+    this.#aborts.delete(ref);
+    this.#ended.push(ref);
+    this.#trim();
+    return ref;
+  }
+
+  #finish(ref: string, changes: Readonly<Record<string, Wire>>): void {
+    this.#aborts.delete(ref);
+    if (!this.#database.has('task', ref)) return;
+    this.#database.update('task', ref, {
+      ...changes,
+      progress: new WireFloat(1),
+      finished: WireDate.at(Date.now()),
+      allowed_operations: ['destroy'],
+      current_operations: {},
+    });
+    this.#ended.push(ref);
+    this.#trim();
+  }
+
+  #trim(): void {
+    while (this.#ended.length > MAX_ENDED_TASKS) {
+      const oldest = this.#ended.shift()!;
+      if (this.#database.has('task', oldest)) this.#database.destroy('task', oldest);
+    }
+  }
+}
+
+export function asXapiError(error: unknown): XapiError {
+  if (error instanceof XapiError) return error;
+  return xapiErrors.internal(error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,135 @@
+// Creating and destroying domains (xen/common/domctl.c and domain.c). Box of the chart: `do_domctl`.
+import { CREATE_AT as AT, CREATE_FLAG } from '../../abi/layout.js';
+import { ERRNO } from '../../base/errors.js';
+import { ZONE_MAX } from '../heap/free-heap.js';
+import { ExtentAllocator } from '../heap/get-free-buddy.js';
+import type { Hypervisor } from '../hypervisor.js';
+import { type Cpupool, poolById } from '../state/cpupool.js';
+import { DOMID_FIRST_RESERVED, Domain, HVM_MAX_VCPUS, MAX_VCPUS, NUMA_NO_NODE } from '../state/domain.js';
+import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
+
+const { hvm: HVM, hap: HAP, xenstoreDomain: XS_DOMAIN, iommu: IOMMU } = CREATE_FLAG;
+/** Emulated devices that Xen knows. */
+const EMULATION_FLAGS = 0x7ff;
+/**
+ * Pages of Xen's own that are allocated in a domain's name: each moves its cursor, so they set where its first extent goes (4.17).
+ * PV: the tables of the per-domain mappings (create_perdomain_mapping(), xen/arch/x86/mm.c; pv_domain_initialise()).
+ */
+const PV_TABLE_PAGES = 2;
+/** With hardware virtualisation: the upper table of those mappings (hvm_domain_initialise()), */
+const HVM_TABLE_PAGES = 1;
+/** the paging pool that a domain starts with (hap_enable() in mm/hap/hap.c; shadow_enable() in mm/shadow/common.c), */
+const HAP_POOL_PAGES = 256;
+const SHADOW_POOL_PAGES = 1024;
+/** for each vCPU its local APIC's registers (vlapic_init()) and two for translated arguments (setup_compat_arg_xlat()), */
+const HVM_VCPU_PAGES = 3;
+/** and, with the first vCPU, two tables to map them by. One such table serves as many vCPUs as an HVM domain can have. */
+const HVM_VCPU_TABLE_PAGES = 2;
+
+/** XEN_DOMCTL_createdomain. @returns the new domain's id, or a negative errno */
+export function createDomain(xen: Hypervisor, requestedId: number, view: DataView, at: number): number {
+  const id = domidFor(xen, requestedId);
+  if (id < 0) return id;
+  const { version } = xen;
+  const flags = view.getUint32(at + AT.flags, true);
+  const maxVcpus = view.getUint32(at + AT.maxVcpus, true);
+  const hvm = (flags & HVM) !== 0;
+  const hap = (flags & HAP) !== 0;
+  if ((flags & ~version.createFlags) !== 0 || maxVcpus < 1 || (hap && !hvm)) return -ERRNO.EINVAL;
+  if (maxVcpus > (hvm ? HVM_MAX_VCPUS : MAX_VCPUS)) return -ERRNO.EINVAL;
+  if ((flags & IOMMU) === 0 && view.getUint32(at + AT.iommuOpts, true) !== 0) return -ERRNO.EINVAL;
+  if ((view.getUint32(at + version.emulationFlagsAt, true) & ~EMULATION_FLAGS) !== 0) return -ERRNO.EINVAL;
+  const pool = poolFor(xen, version.cpupoolAt < 0 ? 0 : view.getUint32(at + version.cpupoolAt, true));
+  if (typeof pool === 'number') return pool;
+  const handle = new Uint8Array(view.buffer, view.byteOffset + at + AT.handle, 16).slice();
+  const xenstoreDomain = (flags & XS_DOMAIN) !== 0;
+  const config = { id, hvm, hap, xenstoreDomain, maxVcpus, handle, ssidref: view.getUint32(at + AT.ssidref, true) };
+  const domain = new Domain(config, pool, xen.machine.nodes.length);
+  if (hvm) domain.pagingPoolPages = hap ? HAP_POOL_PAGES : SHADOW_POOL_PAGES;
+  const ownPages = hvm ? HVM_TABLE_PAGES + domain.pagingPoolPages : PV_TABLE_PAGES;
+  if (takeXenPages(xen, domain, ownPages) < ownPages) {
+    xen.heap.releaseAll(domain);
+    return -ERRNO.ENOMEM;
+  }
+  xen.domains.set(id, domain);
+  return id;
+}
+
+/** An id outside 1 .. 0x7fef means the next free one after the last that Xen gave out. */
+function domidFor(xen: Hypervisor, requested: number): number {
+  if (requested > 0 && requested < DOMID_FIRST_RESERVED) return xen.domains.has(requested) ? -ERRNO.EEXIST : requested;
+  for (let id = xen.domidRover + 1; id !== xen.domidRover; id++) {
+    if (id === DOMID_FIRST_RESERVED) id = 1;
+    if (xen.domains.has(id)) continue;
+    xen.domidRover = id;
+    return id;
+  }
+  return -ERRNO.ENOMEM;
+}
+
+function poolFor(xen: Hypervisor, id: number): Cpupool | number {
+  const pool = poolById(xen, id);
+  if (pool === undefined) return -ERRNO.ESRCH;
+  return pool.cpus.isEmpty ? -ERRNO.ENODEV : pool;
+}
+
+/** Single pages for Xen itself in the domain's name. @returns how many there were */
+export function takeXenPages(xen: Hypervisor, domain: Domain, pages: number): number {
+  const request = { order: 0, node: NUMA_NO_NODE, exact: false, zoneHigh: ZONE_MAX, coveredByClaim: false };
+  const allocator = new ExtentAllocator(xen.heap, xen.onlineNodes, domain, request, pages, domain.xenPages);
+  let taken = 0;
+  for (;;) {
+    taken += allocator.nextRounds(pages - taken);
+    if (taken === pages || allocator.next() < 0) break;
+    taken++;
+  }
+  allocator.close();
+  return taken;
+}
+
+/** XEN_DOMCTL_max_vcpus: must be what createdomain said; again is no error. */
+export function createVcpus(xen: Hypervisor, domain: Domain, maxVcpus: number): number {
+  if (domain.id === 0 || maxVcpus !== domain.config.maxVcpus) return -ERRNO.EINVAL;
+  const pages = domain.config.hvm && domain.vcpus.length === 0 ? HVM_VCPU_TABLE_PAGES + HVM_VCPU_PAGES * maxVcpus : 0;
+  if (takeXenPages(xen, domain, pages) < pages) return -ERRNO.ENOMEM;
+  domain.createVcpus(xen.nrCpuIds);
+  domainUpdateNodeAffinity(xen, domain);
+  return 0;
+}
+
+/** XEN_DOMCTL_destroydomain: all memory comes back at once. */
+export function destroyDomain(xen: Hypervisor, domain: Domain): number {
+  if (domain.id === 0) return -ERRNO.EINVAL;
+  xen.heap.releaseAll(domain);
+  xen.domains.delete(domain.id);
+  return 0;
+}
+
+/**
+ * XEN_DOMCTL_set_paging_mempool_size: the pool grows or shrinks to whole pages; PV domains have none. Its oldest pages go first, and they
+ * lie on the nodes in turn (hap_set_allocation()).
+ */
+export function setPagingMempoolSize(xen: Hypervisor, domain: Domain, sizeBytes: number): number {
+  if (!domain.config.hvm) return -ERRNO.EOPNOTSUPP;
+  const pages = sizeBytes / 4096;
+  if (!Number.isInteger(pages) || pages > 0xffffffff) return -ERRNO.EINVAL;
+  const more = pages - domain.pagingPoolPages;
+  if (more > 0) {
+    const taken = takeXenPages(xen, domain, more);
+    domain.pagingPoolPages += taken;
+    return taken === more ? 0 : -ERRNO.ENOMEM;
+  }
+  let fewer = -more;
+  while (fewer > 0) {
+    const nodes = domain.xenPages.filter((runs) => runs.pages > 0).length;
+    if (nodes === 0) break;
+    const share = Math.max(1, Math.floor(fewer / nodes));
+    for (const [node, runs] of domain.xenPages.entries()) {
+      const given = Math.min(share, runs.pages, fewer);
+      runs.drop(given, (start, count) => xen.heap.nodes[node]!.free(start, count));
+      fewer -= given;
+    }
+  }
+  domain.pagingPoolPages = pages;
+  return 0;
+}

@@ -1,0 +1,104 @@
+// Hard and soft affinity of a vCPU, set and read (xen/common/sched/core.c:1353-1393 and 1670-1788). Box of the chart: `vcpu_set_affinity`.
+import { AFFINITY_AT, AFFINITY_FLAG } from '../../abi/layout.js';
+import type { Bitset } from '../../base/bitset.js';
+import { ERRNO } from '../../base/errors.js';
+import { NO_FLOW } from '../../flow/record.js';
+import type { Hypervisor } from '../hypervisor.js';
+import type { Domain, Vcpu } from '../state/domain.js';
+import { type GuestMemory, readBitmap, readWord, writeBitmap } from '../state/guest-memory.js';
+import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
+
+const { hard: HARD, soft: SOFT, force: FORCE } = AFFINITY_FLAG;
+const { vcpu: VCPU, flags: FLAGS, hard: HARD_MAP, soft: SOFT_MAP } = AFFINITY_AT;
+
+/** XEN_DOMCTL_setvcpuaffinity and getvcpuaffinity; `at` is the offset of the union. */
+export function vcpuAffinityDomctl(xen: Hypervisor, domain: Domain, memory: GuestMemory, view: DataView, at: number, set: boolean): number {
+  const index = view.getUint32(at + VCPU, true);
+  if (index >= domain.config.maxVcpus) return -ERRNO.EINVAL;
+  const vcpu = domain.vcpus[index];
+  if (vcpu === undefined) return -ERRNO.ESRCH;
+  const flags = view.getUint32(at + FLAGS, true);
+  if (flags === 0) return -ERRNO.EINVAL;
+  if ((flags & HARD) !== 0 && readWord(view, at + HARD_MAP) === 0) return -ERRNO.EINVAL;
+  if ((flags & SOFT) !== 0 && readWord(view, at + SOFT_MAP) === 0) return -ERRNO.EINVAL;
+  if (set) return setAffinity(xen, domain, vcpu, memory, view, at, flags);
+  let result = 0;
+  if ((flags & HARD) !== 0) result = writeBitmap(memory, view, at + HARD_MAP, vcpu.hard) ? 0 : -ERRNO.EFAULT;
+  if ((flags & SOFT) !== 0) result = writeBitmap(memory, view, at + SOFT_MAP, vcpu.soft) ? 0 : -ERRNO.EFAULT;
+  return result;
+}
+
+/**
+ * Stores the full requested masks, and writes back what they come to: online & hard, and requested & online & hard for soft. A failing
+ * soft half rolls the hard one back, but the caller's hard buffer already holds the effective mask.
+ */
+function setAffinity(xen: Hypervisor, domain: Domain, vcpu: Vcpu, memory: GuestMemory, view: DataView, at: number, flags: number): number {
+  const { requested, effective, oldHard } = xen.scratch;
+  if ((flags & FORCE) !== 0) unpin(vcpu);
+  let result = 0;
+  oldHard.words.set(vcpu.hard.words);
+  if ((flags & HARD) !== 0) {
+    if (!readBitmap(memory, view, at + HARD_MAP, requested)) return -ERRNO.EFAULT;
+    result = setHardAffinity(xen, domain, vcpu, requested);
+    if (result !== 0) return result;
+    effective.words.set(vcpu.hard.words);
+    effective.and(domain.pool.cpus);
+    result = writeBitmap(memory, view, at + HARD_MAP, effective) ? 0 : -ERRNO.EFAULT;
+  }
+  if ((flags & SOFT) !== 0) {
+    result = readBitmap(memory, view, at + SOFT_MAP, requested) ? 0 : -ERRNO.EFAULT;
+    if (result === 0) result = storeMask(xen, domain, vcpu, vcpu.soft, requested);
+    if (result !== 0) {
+      if ((flags & HARD) !== 0) setHardAffinity(xen, domain, vcpu, oldHard);
+      return result;
+    }
+    requested.and(domain.pool.cpus).and(vcpu.hard);
+    result = writeBitmap(memory, view, at + SOFT_MAP, requested) ? 0 : -ERRNO.EFAULT;
+  }
+  return result;
+}
+
+/** A hard mask must name a CPU of the domain's pool. */
+function setHardAffinity(xen: Hypervisor, domain: Domain, vcpu: Vcpu, mask: Bitset): number {
+  if (!mask.intersects(domain.pool.cpus)) return -ERRNO.EINVAL;
+  return storeMask(xen, domain, vcpu, vcpu.hard, mask);
+}
+
+function storeMask(xen: Hypervisor, domain: Domain, vcpu: Vcpu, which: Bitset, mask: Bitset): number {
+  const { flow } = xen;
+  const recorded = flow !== NO_FLOW;
+  if (recorded) flow.edge('do_domctl -> vcpu_set_affinity');
+  const pinned = vcpu.unpinned !== null;
+  if (!pinned) which.words.set(mask.words);
+  if (recorded) {
+    const kind = which === vcpu.hard ? 'hard' : 'soft';
+    const [hard, soft] = [vcpu.hard.toString(), vcpu.soft.toString()];
+    flow.node('vcpu_set_affinity', { domid: domain.id, vcpu: vcpu.id, kind, requested: mask.toString(), hard, soft, pinned });
+    flow.edge('vcpu_set_affinity -> domain_update_node_aff');
+  }
+  domainUpdateNodeAffinity(xen, domain);
+  return pinned ? -ERRNO.EBUSY : 0;
+}
+
+/** Ends a temporary pin: the hard mask from before it comes back. @returns false when there was none */
+export function unpin(vcpu: Vcpu): boolean {
+  if (vcpu.unpinned === null) return false;
+  vcpu.hard.copyFrom(vcpu.unpinned);
+  vcpu.unpinned = null;
+  return true;
+}
+
+/**
+ * SCHEDOP_pin_override of a vCPU of the caller: one CPU as its hard mask until it is undone; negative = undo. Neither looks at the
+ * domain's nodes (vcpu_temporary_affinity).
+ */
+export function pinOverride(xen: Hypervisor, domain: Domain, vcpu: Vcpu, cpu: number): number {
+  if (cpu < 0) return unpin(vcpu) ? 0 : -ERRNO.EINVAL;
+  if (cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
+  if (vcpu.unpinned !== null) return -ERRNO.EBUSY;
+  if (!domain.pool.cpus.has(cpu)) return -ERRNO.EINVAL;
+  vcpu.unpinned = vcpu.hard.clone();
+  domain.wasPinned = true;
+  vcpu.hard.clear().add(cpu);
+  return 0;
+}

@@ -1,0 +1,54 @@
+// Extents for one guest, counted by size. Box of the chart: what domain_node_affinity is for.
+import { XenError } from '../../base/errors.js';
+import type { Xenctrl } from '../../xenctrl/xenctrl.js';
+import { SUPERPAGE_1G_ORDER, SUPERPAGE_2M_ORDER } from './guest-pages.js';
+
+export interface ExtentOptions {
+  /** No other node will do (XENMEMF_exact_node). */
+  readonly exactNode: number | null;
+  /** The pages come when the guest touches them (populate on demand). */
+  readonly onDemand: boolean;
+}
+
+export class Extents {
+  readonly counts = { gib: 0, mib2: 0, kib4: 0 };
+  /** Machine frames of the guest's first pages, as far as they are known; of PV guests. */
+  firstMfns: readonly number[] = [];
+  readonly #xc: Xenctrl;
+  readonly #domid: number;
+  readonly #options: ExtentOptions;
+
+  constructor(xc: Xenctrl, domid: number, options: ExtentOptions) {
+    this.#xc = xc;
+    this.#domid = domid;
+    this.#options = options;
+  }
+
+  /** As many of them as there is memory for. @returns how many */
+  some(firstPfn: number, extents: number, order: number, wantMfns = false): number {
+    const { exactNode, onDemand } = this.#options;
+    const { done, mfns } = this.#xc.domainPopulatePhysmap(this.#domid, {
+      extents,
+      order,
+      firstPfn,
+      onDemand,
+      wantMfns,
+      ...(exactNode === null ? {} : { node: exactNode, exactNode: true }),
+    });
+    if (mfns !== null && this.firstMfns.length === 0) this.firstMfns = mfns;
+    this.#count(order, done);
+    return done;
+  }
+
+  /** All of them, in pages. @throws XenError EBUSY, as libxenctrl's populate_physmap_exact() says it */
+  allPages(firstPfn: number, pages: number, wantMfns = false): void {
+    if (this.some(firstPfn, pages, 0, wantMfns) < pages)
+      throw new XenError('EBUSY', `xc_domain_populate_physmap_exact(domid ${this.#domid})`);
+  }
+
+  #count(order: number, extents: number): void {
+    if (order === SUPERPAGE_1G_ORDER) this.counts.gib += extents;
+    else if (order === SUPERPAGE_2M_ORDER) this.counts.mib2 += extents;
+    else this.counts.kib4 += extents;
+  }
+}

@@ -1,0 +1,92 @@
+// All of a guest's memory, as libxenguest asks for it: memory, then special pages (xg_dom_x86.c, 4.17). What its toolstack claimed is
+// cancelled. Box of the chart: stub_xc_hvm_build, after configure_vcpus.
+import { XenError } from '../../base/errors.js';
+import type { Xenctrl } from '../../xenctrl/xenctrl.js';
+import { Extents } from './extents.js';
+import {
+  type ContainerKind,
+  HVM_CONSOLE_PFN,
+  HVM_STORE_PFN,
+  memoryRanges,
+  PAGES_A_MIB,
+  type PfnRange,
+  specialRanges,
+  startPages,
+} from './guest-pages.js';
+import { populateHvmRange, populatePvRange, type Turn } from './populate-ranges.js';
+
+export interface GuestMemoryRequest {
+  readonly domid: number;
+  readonly kind: ContainerKind;
+  readonly memMaxMib: number;
+  /** Less than memMaxMib: an HVM container is populated on demand, and only so much memory is taken; a PV guest gets only so much. */
+  readonly memStartMib: number;
+  /** No other node will do, for the guest's memory but not for its special pages. */
+  readonly exactNode: number | null;
+}
+
+export interface PopulatedGuest {
+  readonly storePfn: number;
+  readonly consolePfn: number;
+  /** Extents by size. */
+  readonly counts: { readonly gib: number; readonly mib2: number; readonly kib4: number };
+  readonly onDemand: boolean;
+  /** Beside the guest's memory. */
+  readonly specialPages: number;
+}
+
+/**
+ * @throws XenError whose `call` is the step of the library that failed: xc_dom_boot_mem_init (EBUSY when memory runs out, ENOMEM when the
+ * cache of populate on demand cannot be had) or xc_dom_build_image (special pages). What is populated stays, for the
+ * toolstack to destroy with the domain.
+ */
+export async function populateGuest(xc: Xenctrl, request: GuestMemoryRequest, turn: Turn): Promise<PopulatedGuest> {
+  const { domid, kind } = request;
+  const onDemand = kind !== 'pv' && request.memStartMib < request.memMaxMib;
+  const extents = new Extents(xc, domid, { exactNode: request.exactNode, onDemand });
+  try {
+    await bootMemInit(xc, request, extents, onDemand, turn);
+  } catch (error) {
+    throw libraryError(error, 'xc_dom_boot_mem_init');
+  } finally {
+    // The library cancels what is left of a claim, which is its toolstack's here.
+    xc.domainClaimPages(domid, 0);
+  }
+  const special = new Extents(xc, domid, { exactNode: null, onDemand: false });
+  const ranges = specialRanges(kind);
+  try {
+    for (const { start, end } of ranges) special.allPages(start, end - start);
+  } catch (error) {
+    // Measured: a guest without room for its special pages ends with EINVAL, whatever populate_physmap_exact() said.
+    throw libraryError(error, 'xc_dom_build_image', 'EINVAL');
+  }
+  const pages = specialPfns(kind, extents);
+  return { ...pages, counts: extents.counts, onDemand, specialPages: ranges.reduce((sum, { start, end }) => sum + end - start, 0) };
+}
+
+async function bootMemInit(xc: Xenctrl, request: GuestMemoryRequest, extents: Extents, onDemand: boolean, turn: Turn): Promise<void> {
+  const { domid, kind } = request;
+  if (onDemand) xc.domainSetPodTarget(domid, startPages(kind, request.memStartMib));
+  const ranges = memoryRanges(kind, (kind === 'pv' ? request.memStartMib : request.memMaxMib) * PAGES_A_MIB);
+  for (const range of ranges) await populateRange(extents, kind, range, turn);
+}
+
+async function populateRange(extents: Extents, kind: ContainerKind, range: PfnRange, turn: Turn): Promise<void> {
+  if (kind === 'pv') await populatePvRange(extents, range, turn);
+  else await populateHvmRange(extents, range, kind === 'hvm', turn);
+}
+
+function libraryError(error: unknown, call: string, errno?: 'EINVAL'): unknown {
+  return error instanceof XenError ? new XenError(errno ?? error.errno, call, error.message) : error;
+}
+
+/**
+ * Of a PV guest they are machine frames within its memory, behind its kernel; here no kernel is loaded, so they are those of its second
+ * and third page.
+ */
+function specialPfns(kind: ContainerKind, extents: Extents): { readonly storePfn: number; readonly consolePfn: number } {
+  if (kind !== 'pv') return { storePfn: HVM_STORE_PFN, consolePfn: HVM_CONSOLE_PFN };
+  const [first = 0, second, third] = extents.firstMfns;
+  const inPages = extents.counts.mib2 === 0 && second !== undefined && third !== undefined;
+  return inPages ? { storePfn: second, consolePfn: third } : { storePfn: first + 1, consolePfn: first + 2 };
+}

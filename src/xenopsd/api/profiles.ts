@@ -1,0 +1,155 @@
+// The behaviours that are deployed in the field, as data: every difference that the flow knows has a name here. Read in xen-api at
+// 90ef043c (xapi-25.6), v25.21.0, v25.39.0 and e2ee48d6 (xapi-26.3), and in libxl of Xen 4.17 (xl). Boxes: VM.create and VM.build.
+import { InputError } from '../../base/errors.js';
+import type { BestEffortOptions } from '../../planner/best-effort.js';
+import { POLICIES, type PolicyName, PROFILES, type ProfileName } from './toolstack.js';
+
+/** What a policy does with a plan. */
+export interface Placement {
+  /** null = no placement at all ("any"). */
+  readonly affinity: 'soft' | 'hard' | null;
+  /** Physical cores asked for: as many as vCPUs, or none. */
+  readonly cores: 'vcpus' | 'none';
+}
+
+export interface Profile {
+  readonly name: ProfileName;
+  readonly toolstack: 'xenopsd' | 'libxl';
+  readonly about: string;
+  readonly source: string;
+  /** VM.create writes vcpu/N/affinity to XenStore, all ones without a mask (xenops_server_xen.ml 1300-1370 at 90ef043c). */
+  readonly writesAffinityKeys: boolean;
+  /** VM.build itself makes the HARD calls, before placement, and only for a mask (domain.ml 1162-1185 at e2ee48d6). */
+  readonly hardBySelf: boolean;
+  /** The policies that it knows, and what each does. */
+  readonly policies: Readonly<Partial<Record<Exclude<PolicyName, 'default_policy'>, Placement>>>;
+  /** What default_policy stands for. */
+  readonly defaultPolicy: Exclude<PolicyName, 'default_policy'>;
+  readonly planner: BestEffortOptions;
+  /** Memory that placement asks for: all that Xen would let the domain have, or what the build will take. */
+  readonly placedMemory: 'xen_max' | 'build_start';
+  /** A plan of one node is backed by a claim of its memory there (Xen needs XenServer's patch for it). */
+  readonly nodeClaim: boolean;
+  /** The vCPUs' affinity is set before the claim is known to succeed (25.39), or after it (26.3). */
+  readonly affinityBeforeClaim: boolean;
+  /** A plan over more than one node raises node_usage and sets nothing. */
+  readonly multiNodePlanSetsNothing: boolean;
+  /** Without a claim on a node, memory is claimed host-wide; ENOMEM then fails the build. */
+  readonly globalClaim: boolean;
+  /** A failing SOFT call is logged and the build goes on. */
+  readonly softFailureIgnored: boolean;
+  /** Which XenStore daemon such a host runs. */
+  readonly xenstore: 'xenstored' | 'oxenstored';
+}
+
+const SOFT: Placement = { affinity: 'soft', cores: 'none' };
+const HARD: Placement = { affinity: 'hard', cores: 'none' };
+const OFF: Placement = { affinity: null, cores: 'none' };
+const XAPI = 'https://github.com/xapi-project/xen-api/blob';
+
+const SEED_PLANNER: BestEffortOptions = { reading: 'seed', ratchet: true, deductClaims: false, wantCores: false };
+
+const XAPI_25_6: Profile = {
+  name: 'xapi-25.6',
+  toolstack: 'xenopsd',
+  about: 'the flowchart: mask through XenStore, placement off unless asked for',
+  source: `${XAPI}/90ef043c1f3a3bc20f1c5d3ccaaf6affadc07983/ocaml/xenopsd/xc/domain.ml#L862-L964`,
+  writesAffinityKeys: true,
+  hardBySelf: false,
+  policies: { any: OFF, best_effort: SOFT },
+  defaultPolicy: 'any',
+  planner: SEED_PLANNER,
+  placedMemory: 'xen_max',
+  nodeClaim: false,
+  affinityBeforeClaim: false,
+  multiNodePlanSetsNothing: false,
+  globalClaim: false,
+  softFailureIgnored: false,
+  xenstore: 'oxenstored',
+};
+
+const XAPI_25_21: Profile = {
+  ...XAPI_25_6,
+  name: 'xapi-25.21',
+  about: 'placement on by default; the mask by hypercall, not through XenStore; best_effort_hard on trial',
+  source: `${XAPI}/v25.21.0/ocaml/xenopsd/xc/domain.ml#L866-L1003`,
+  writesAffinityKeys: false,
+  hardBySelf: true,
+  policies: { any: OFF, best_effort: SOFT, best_effort_hard: HARD },
+  defaultPolicy: 'best_effort',
+};
+
+const XAPI_25_39: Profile = {
+  ...XAPI_25_21,
+  name: 'xapi-25.39',
+  about: 'as 25.21, and placement wants physical cores as well as vCPUs; a plan of one node is claimed there',
+  source: `${XAPI}/v25.39.0/ocaml/xenopsd/xc/domain.ml#L948-L1110`,
+  policies: {
+    any: OFF,
+    best_effort: { affinity: 'soft', cores: 'vcpus' },
+    best_effort_hard: { affinity: 'hard', cores: 'vcpus' },
+    prio_mem_only: SOFT,
+  },
+  planner: { ...SEED_PLANNER, wantCores: true },
+  nodeClaim: true,
+  affinityBeforeClaim: true,
+};
+
+const XAPI_26_3: Profile = {
+  ...XAPI_25_39,
+  name: 'xapi-26.3',
+  about: 'memory is claimed before the build, on the node or else host-wide; a plan over several nodes sets nothing',
+  source: `${XAPI}/e2ee48d688/ocaml/xenopsd/xc/domain.ml#L996-L1251`,
+  planner: { reading: 'new', ratchet: false, deductClaims: true, wantCores: true },
+  placedMemory: 'build_start',
+  affinityBeforeClaim: false,
+  multiNodePlanSetsNothing: true,
+  globalClaim: true,
+  softFailureIgnored: true,
+};
+
+/** libxl has no policy to set: its automatic placement is on unless the guest's config says where. */
+const XL: Profile = {
+  ...XAPI_25_6,
+  name: 'xl',
+  toolstack: 'libxl',
+  about: "plain Xen's xl: cpus= and cpus_soft= are honoured, placement sets the soft affinity and the node affinity",
+  source: 'https://github.com/xen-project/xen/blob/RELEASE-4.17.0/tools/libs/light/libxl_dom.c#L161-L202',
+  writesAffinityKeys: false,
+  hardBySelf: true,
+  policies: { any: OFF, best_effort: SOFT },
+  defaultPolicy: 'best_effort',
+  xenstore: 'xenstored',
+};
+
+const BY_NAME: Readonly<Record<ProfileName, Profile>> = {
+  'xapi-25.6': XAPI_25_6,
+  'xapi-25.21': XAPI_25_21,
+  'xapi-25.39': XAPI_25_39,
+  'xapi-26.3': XAPI_26_3,
+  xl: XL,
+};
+
+/** @throws InputError for a name that is none */
+export function profileOf(name: ProfileName): Profile {
+  const profile = BY_NAME[name] as Profile | undefined;
+  if (profile === undefined) throw new InputError(`no profile '${name}'`, { path: 'profile' }, `choose one of ${PROFILES.join(', ')}`);
+  return profile;
+}
+
+/**
+ * What a policy of the API comes to under a profile.
+ * @throws InputError when that version of the toolstack has no such policy
+ */
+export function effectivePolicy(
+  profile: Profile,
+  policy: PolicyName,
+): { name: Exclude<PolicyName, 'default_policy'>; placement: Placement } {
+  const name = policy === 'default_policy' ? profile.defaultPolicy : policy;
+  const placement = profile.policies[name];
+  if (placement === undefined) {
+    const known = POLICIES.filter((one) => one === 'default_policy' || profile.policies[one] !== undefined);
+    throw new InputError(`${profile.name} has no policy '${policy}'`, { path: 'policy' }, `choose one of ${known.join(', ')}`);
+  }
+  return { name, placement };
+}

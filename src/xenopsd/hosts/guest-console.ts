@@ -1,0 +1,125 @@
+// The console of a guest: the terminal that xenconsoled keeps for it, joined to a person's.
+import { constants, write as writeFd } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { ReadStream } from 'node:tty';
+import { InputError, XenError } from '../../base/errors.js';
+import type { XenstoreConnection } from '../../xenstore/connection.js';
+
+/** Ctrl-]: leaves the console, as in xl console and telnet. */
+export const DETACH = 0x1d;
+
+export interface GuestTerminal {
+  readonly domid: number;
+  /** "/dev/pts/3" */
+  readonly path: string;
+}
+
+/**
+ * The terminal of a running guest.
+ * @param vm its name, or its domain id
+ * @throws InputError when there is no such guest, or it has no console yet
+ */
+export async function findTerminal(xs: XenstoreConnection, vm: string): Promise<GuestTerminal> {
+  const domid = await findDomain(xs, vm);
+  const path = await readOrNull(xs, `/local/domain/${domid}/console/tty`);
+  if (path === null || path === '') {
+    throw new InputError(`'${vm}' has no console`, { path: vm }, 'is it running, and does xenconsoled run?');
+  }
+  return { domid, path };
+}
+
+async function findDomain(xs: XenstoreConnection, vm: string): Promise<number> {
+  const domids = (await xs.directory('/local/domain')).filter((name) => /^\d+$/.test(name));
+  const names = await Promise.all(domids.map((domid) => readOrNull(xs, `/local/domain/${domid}/name`)));
+  const index = names.indexOf(vm);
+  // A name that is a number wins over the id.
+  const found = index === -1 ? domids.find((domid) => domid === vm) : domids[index];
+  if (found === undefined) throw new InputError(`no guest '${vm}' runs here`, { path: vm }, 'name one of those that xl list shows');
+  return Number(found);
+}
+
+async function readOrNull(xs: XenstoreConnection, path: string): Promise<string | null> {
+  try {
+    return await xs.read(path);
+  } catch (error) {
+    if (error instanceof XenError && error.errno === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** The person's side: bytes in, bytes out. */
+export interface ConsoleUser {
+  readonly input: NodeJS.ReadableStream;
+  readonly output: NodeJS.WritableStream;
+}
+
+/**
+ * Shows what the guest prints and sends it what is typed, until Ctrl-] or the end of the input ('detached'), or the guest goes ('ended').
+ * @throws InputError when the terminal cannot be opened
+ */
+export async function attachConsole({ path }: GuestTerminal, user: ConsoleUser): Promise<'detached' | 'ended'> {
+  // Not this process's controlling terminal: Ctrl-C is the guest's.
+  const file = await open(path, constants.O_RDWR | constants.O_NOCTTY).catch((error: unknown) => {
+    throw new InputError(
+      `the console cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
+      { file: path },
+      'run it as root',
+    );
+  });
+  const terminal = new ReadStream(file.fd);
+  const sent = new Outbox(file.fd);
+  try {
+    return await new Promise((resolve) => {
+      terminal.on('data', (chunk) => user.output.write(chunk));
+      // xenconsoled closes its side when the guest goes.
+      terminal.on('error', () => resolve('ended'));
+      terminal.on('end', () => resolve('ended'));
+      user.input.on('data', (chunk: Buffer | string) => {
+        const bytes = Buffer.from(chunk as string);
+        const detach = bytes.indexOf(DETACH);
+        sent.push(detach === -1 ? bytes : bytes.subarray(0, detach));
+        if (detach !== -1) void sent.drained().then(() => resolve('detached'));
+      });
+      user.input.on('end', () => void sent.drained().then(() => resolve('detached')));
+    });
+  } finally {
+    user.input.removeAllListeners('data');
+    user.input.removeAllListeners('end');
+    terminal.destroy();
+  }
+}
+
+/** Bytes for the guest in their order; a guest that reads slowly holds up nobody but itself. */
+class Outbox {
+  private readonly fd: number;
+  private last: Promise<void> = Promise.resolve();
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  push(bytes: Uint8Array): void {
+    this.last = this.last.then(() => this.write(bytes));
+  }
+
+  drained(): Promise<void> {
+    return this.last;
+  }
+
+  private async write(bytes: Uint8Array): Promise<void> {
+    for (let rest = bytes; rest.length > 0; ) {
+      const written = await new Promise<number>((done) =>
+        writeFd(this.fd, rest, (error, count) => done(retry(error) ? 0 : error === null ? count : rest.length)),
+      );
+      if (written === 0) await new Promise((done) => setTimeout(done, FULL_WAIT_MS));
+      rest = rest.subarray(written);
+    }
+  }
+}
+
+const FULL_WAIT_MS = 20;
+
+/** The terminal is full for now; any other error means that the guest has gone, and what was for it is dropped. */
+function retry(error: NodeJS.ErrnoException | null): boolean {
+  return error !== null && error.code === 'EAGAIN';
+}

@@ -1,0 +1,33 @@
+// Domains that went down by themselves: what the guest asked for, by the reason that Xen keeps.
+import type { DomainInfo } from '../../xenctrl/xenctrl.js';
+
+/** 'gone': somebody else took the domain away. */
+export type Ending = 'poweroff' | 'reboot' | 'crash' | 'gone';
+
+/** SHUTDOWN_* of Xen's public/sched.h. */
+const REBOOT = 1;
+const SUSPEND = 2;
+const CRASH = 3;
+const WATCHDOG = 4;
+
+/**
+ * How xenopsd reads it (xen-api, ocaml/xenopsd/xc/xenops_server_xen.ml, get_domain_action_request): a watchdog that ran out wants a reboot, what
+ * is not known a poweroff, and a domain that somebody suspends is left alone.
+ * @param info null = there is no such domain any more
+ * @returns null while it lives
+ */
+export function endingOf(info: DomainInfo | null): Ending | null {
+  if (info === null) return 'gone';
+  switch (info.shutdown) {
+    case null:
+    case SUSPEND:
+      return null;
+    case REBOOT:
+    case WATCHDOG:
+      return 'reboot';
+    case CRASH:
+      return 'crash';
+    default:
+      return 'poweroff';
+  }
+}

@@ -1,0 +1,97 @@
+// A process that dies between any two steps: what it left is gone once another one takes over with the same metadata.
+import { expect, it } from 'vitest';
+import { machine, vm } from '../../../test/support/toolstack.js';
+import type { XenstoreConnection } from '../../xenstore/connection.js';
+import { MemoryMetadata } from '../api/metadata.js';
+import type { HostDoors } from '../api/toolstack.js';
+import { embeddedHost } from '../hosts/embedded-host.js';
+import { createToolstack } from './host-toolstack.js';
+
+const OPTIONS = { profile: 'xapi-26.3', policy: 'best_effort', seed: 1 } as const;
+
+/** A connection that answers `calls` times and then never again; `died` resolves when that happens. */
+function dyingAfter(xs: XenstoreConnection, calls: number): { xs: XenstoreConnection; died: Promise<void>; made: () => number } {
+  let left = calls;
+  let made = 0;
+  let die: () => void;
+  const died = new Promise<void>((resolve) => {
+    die = resolve;
+  });
+  const proxy = new Proxy(xs, {
+    get(target, key) {
+      const member = Reflect.get(target, key) as unknown;
+      if (typeof member !== 'function') return member;
+      // Its calls go through here again, one by one.
+      if (key === 'transaction') return (body: (tx: number) => Promise<unknown>) => transaction(proxy, body);
+      return (...args: unknown[]) => {
+        made++;
+        if (left-- > 0) return (member as (...given: unknown[]) => unknown).apply(target, args);
+        die();
+        return new Promise(() => {});
+      };
+    },
+  });
+  return { xs: proxy, died, made: () => made };
+}
+
+async function transaction(xs: XenstoreConnection, body: (tx: number) => Promise<unknown>): Promise<unknown> {
+  const tx = await xs.transactionStart();
+  const result = await body(tx);
+  await xs.transactionEnd(tx, true);
+  return result;
+}
+
+async function die(calls: number, stop: boolean) {
+  const host = await embeddedHost(machine([2048, 2048], 2), { profile: 'xapi-26.3' });
+  const before = { keys: host.store.list(), free: host.inspect.freePages() };
+  const metadata = new MemoryMetadata();
+  const other = await createToolstack(host, { ...OPTIONS, metadata });
+  other.add(vm('a', 2, 256));
+  // What `add` saves goes before any operation.
+  await other.startTogether(stop ? ['a'] : []);
+  const own = host.store.connect(0);
+  const dying = dyingAfter(own, calls);
+  const doors: HostDoors = { ...host, xs: dying.xs };
+  const first = await createToolstack(doors, { ...OPTIONS, metadata });
+  const outcome = await Promise.race([stop ? first.stop('a') : first.start('a'), dying.died.then(() => null)]);
+  await own.close();
+  const next = await createToolstack(host, { ...OPTIONS, metadata });
+  return { host, before, outcome, next, made: dying.made() };
+}
+
+it('a start that dies at any call to XenStore leaves nothing, and the VM can be started again', async () => {
+  const { made } = await die(Number.MAX_SAFE_INTEGER, false);
+  expect(made).toBeGreaterThan(30);
+  for (let calls = 0; calls < made; calls++) {
+    const { host, before, outcome, next } = await die(calls, false);
+    expect(outcome).toBeNull();
+    expect({ keys: host.store.list(), free: host.inspect.freePages() }).toEqual(before);
+    expect(next.vms()[0]).toMatchObject({ power: 'halted', domid: null });
+    expect((await next.start('a')).failure).toBeNull();
+  }
+});
+
+it('so does a stop', async () => {
+  const { made } = await die(Number.MAX_SAFE_INTEGER, true);
+  for (let calls = 0; calls < made; calls++) {
+    const { host, before, next } = await die(calls, true);
+    expect({ keys: host.store.list(), free: host.inspect.freePages() }).toEqual(before);
+    expect(next.vms()[0]!.power).toBe('halted');
+  }
+});
+
+it('a running VM is known again, and one whose domain is gone is halted', async () => {
+  const host = await embeddedHost(machine([2048, 2048], 2));
+  const metadata = new MemoryMetadata();
+  const options = { profile: 'xapi-25.6', policy: 'any', seed: 1, metadata } as const;
+  const first = await createToolstack(host, options);
+  first.add(vm('a', 1, 256));
+  first.add(vm('b', 1, 256));
+  const [a, b] = await first.startTogether(['a', 'b']);
+  host.xc.domainDestroy(b!.domid!);
+  const next = await createToolstack(host, options);
+  expect(next.vms().map(({ power, domid }) => [power, domid])).toEqual([
+    ['running', a!.domid],
+    ['halted', null],
+  ]);
+});

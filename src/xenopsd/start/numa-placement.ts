@@ -1,0 +1,206 @@
+// numa_placement: which nodes, which affinity, which claim; and xenopsd's state between VMs, defects included (xen-api 90ef043c,
+// ocaml/xenopsd/xc/domain.ml 862-897; e2ee48d6, 996-1101 and 1186-1251). Box of the chart: numa_placement.
+
+import { formatList } from '../../base/bitset.js';
+import { XenError } from '../../base/errors.js';
+import { MIB, PAGE_BYTES } from '../../base/units.js';
+import { bestEffort } from '../../planner/best-effort.js';
+import { MAX_SUBSET_NODES } from '../../planner/candidates.js';
+import type { PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from '../../planner/policy.js';
+import type { Placement, Profile } from '../api/profiles.js';
+import { nodeMemory, plannerHost } from './numa-hierarchy.js';
+import { calling, type Run } from './run.js';
+import { TurnMutex } from './turns.js';
+
+/** Sets of nodes that the record shows at most. */
+const WEIGHED_SHOWN = 24;
+
+/** What a running xenopsd remembers. A restart (an upgrade is one) forgets it. */
+export class NumaState {
+  readonly #mutex = new TurnMutex();
+  readonly #profile: Profile;
+  #host: PlannerHost | undefined;
+  #state: PlacementState | null | undefined;
+  /** Nodes of the plan that each living domain was started with; `built` once its memory is there. */
+  readonly #placed = new Map<number, { nodes: readonly number[]; built: boolean }>();
+
+  constructor(profile: Profile) {
+    this.#profile = profile;
+  }
+
+  get nodeUsage(): readonly number[] {
+    return this.#state?.nodeUsage ?? [];
+  }
+
+  get availableBytes(): readonly number[] {
+    return this.#state?.availableBytes ?? [];
+  }
+
+  built(domid: number): void {
+    const placed = this.#placed.get(domid);
+    if (placed !== undefined) placed.built = true;
+  }
+
+  /** Only for what the record says: xenopsd itself never takes a VM off its node_usage. */
+  gone(domid: number): void {
+    this.#placed.delete(domid);
+  }
+
+  /**
+   * Plans and sets the affinity of every vCPU; in later profiles claims the memory.
+   * @returns the node for the builder (-mem_pnode), undefined without a claim on one
+   */
+  async place(run: Run, domid: number, placement: Placement): Promise<number | undefined> {
+    return calling('NUMA placement', async () => {
+      const profile = this.#profile;
+      const claimed = profile.nodeClaim
+        ? await this.#mutex.with(run.turn, () => this.#planAndClaim(run, domid, placement))
+        : await this.#planOnly(run, domid, placement);
+      if (claimed === undefined && profile.globalClaim) globalClaim(run, domid);
+      return claimed;
+    });
+  }
+
+  async #planOnly(run: Run, domid: number, placement: Placement): Promise<undefined> {
+    const plan = await this.#mutex.with(run.turn, () => this.#plan(run, domid, placement));
+    // The lock is free again: another start may plan before this one's affinity is set.
+    await run.step('plan made');
+    if (plan !== null) setAffinity(run, domid, plan, placement, this.#profile);
+  }
+
+  async #planAndClaim(run: Run, domid: number, placement: Placement): Promise<number | undefined> {
+    const profile = this.#profile;
+    const plan = await this.#plan(run, domid, placement);
+    if (plan === null) return undefined;
+    if (profile.affinityBeforeClaim) setAffinity(run, domid, plan, placement, profile);
+    const [node] = plan.nodes;
+    if (plan.nodes.length !== 1) {
+      if (profile.multiNodePlanSetsNothing) {
+        run.record.surprise('multi-node-plan-sets-nothing', { domid, nodes: plan.nodes });
+      }
+      return undefined;
+    }
+    await run.step('claim on a node');
+    const pages = Math.ceil(placedBytes(run) / PAGE_BYTES);
+    let errno: XenError['errno'] | null = null;
+    try {
+      run.xc.domainClaimPages(domid, pages, node);
+    } catch (error) {
+      if (!(error instanceof XenError)) throw error;
+      errno = error.errno;
+    }
+    run.record.note('claim', { domid, node: node!, pages, errno });
+    if (errno !== null) run.record.surprise(errno === 'ENOMEM' ? 'claim-refused' : 'no-node-claims', { domid, node: node!, pages, errno });
+    // Only ENOMEM speaks against the node: any other errno means that this Xen has no claims on a node.
+    if (!profile.affinityBeforeClaim && errno !== 'ENOMEM') setAffinity(run, domid, plan, placement, profile);
+    return errno === null ? node : undefined;
+  }
+
+  async #plan(run: Run, domid: number, placement: Placement): Promise<Plan | null> {
+    const { vm, record } = run;
+    this.#host ??= plannerHost(run.doors.xc);
+    if (this.#state === undefined) this.#state = bestEffort(this.#profile.name, this.#profile.planner).prepare(this.#host);
+    const state = this.#state;
+    if (state === null) {
+      record.node('numa_placement', { domid, numa: false });
+      record.note('no numa', { domid });
+      return null;
+    }
+    const request: PlacementRequest = {
+      vcpus: vm.vcpusMax,
+      cores: placement.cores === 'vcpus' ? vm.vcpusMax : 0,
+      memoryBytes: placedBytes(run),
+      ...nodeMemory(run.doors.xc),
+    };
+    const usageBefore = [...state.nodeUsage];
+    const weighed = state.weigh(request, WEIGHED_SHOWN);
+    const plan = state.plan(request);
+    record.node('numa_placement', {
+      domid,
+      numa: true,
+      vcpus: request.vcpus,
+      cores: request.cores,
+      memoryBytes: request.memoryBytes,
+      freeBytes: request.freeBytes,
+      claimedBytes: request.claimedBytes,
+      availableBytes: state.availableBytes,
+      usageBefore,
+      weighed: weighed.map(weighedValues),
+      nodes: plan?.nodes ?? null,
+      cpus: plan === null ? null : formatList(plan.cpus),
+    });
+    this.#noteSurprises(run, domid, request, usageBefore, plan);
+    if (plan !== null) this.#placed.set(domid, { nodes: plan.nodes, built: false });
+    return plan;
+  }
+
+  #noteSurprises(run: Run, domid: number, request: PlacementRequest, usageBefore: readonly number[], plan: Plan | null): void {
+    const { record } = run;
+    const { distances, cpuToNode } = this.#host!;
+    const cpus = cpuToNode.filter((node) => node < distances.length).length;
+    if (request.vcpus > cpus) record.surprise('more-vcpus-than-cpus', { domid, vcpus: request.vcpus, cpus });
+    if (distances.length > MAX_SUBSET_NODES && plan === null) record.surprise('single-nodes-only', { domid, nodes: distances.length });
+    if (this.#profile.planner.ratchet) {
+      const seen = this.availableBytes;
+      const lower = request.freeBytes.flatMap((free, node) =>
+        seen[node]! < free ? [{ node, freeBytes: free, seenBytes: seen[node]! }] : [],
+      );
+      if (lower.length > 0) record.surprise('ratchet', { domid, nodes: lower });
+    }
+    const living = usageBefore.map(() => 0);
+    for (const { nodes } of this.#placed.values()) for (const node of nodes) living[node]!++;
+    const stale = usageBefore.flatMap((count, node) => (count > living[node]! ? [{ node, count, living: living[node]! }] : []));
+    if (stale.length > 0) record.surprise('usage-never-falls', { domid, nodes: stale });
+    if (plan !== null && !this.#profile.planner.deductClaims) {
+      const racing = [...this.#placed].filter(([, other]) => !other.built && other.nodes.some((node) => plan.nodes.includes(node)));
+      if (racing.length > 0) record.surprise('plan-not-deducted', { domid, others: racing.map(([other]) => other), nodes: plan.nodes });
+    }
+  }
+}
+
+function weighedValues(one: Weighed) {
+  const { nodes, averageDistance, freeBytes, cpus, verdict } = one;
+  return { nodes, averageDistance, freeBytes, cpus, verdict };
+}
+
+function placedBytes(run: Run): number {
+  const { xenMaxMib, buildStartMib } = run.memory;
+  return (run.profile.placedMemory === 'xen_max' ? xenMaxMib : buildStartMib) * MIB;
+}
+
+/** The same mask for every vCPU. */
+function setAffinity(run: Run, domid: number, plan: Plan, placement: Placement, profile: Profile): void {
+  const { record, xc, vm } = run;
+  if (vm.kind !== 'pv') record.surprise('pool-before-placement', { domid, bytes: run.memory.shadowMib * MIB });
+  for (let vcpu = 0; vcpu < vm.vcpusMax; vcpu++) {
+    if (placement.affinity === 'hard') {
+      xc.vcpuSetAffinity(domid, vcpu, { hard: plan.cpus });
+      continue;
+    }
+    record.edge('numa_placement -> XEN_VCPUAFFINITY_SOFT');
+    try {
+      xc.vcpuSetAffinity(domid, vcpu, { soft: plan.cpus });
+    } catch (error) {
+      if (!(error instanceof XenError) || !profile.softFailureIgnored) throw error;
+      record.note('soft affinity failed', { domid, vcpu, errno: error.errno });
+    }
+  }
+  if (placement.affinity === 'soft') record.surprise('soft-is-a-preference', { domid, cpus: formatList(plan.cpus) });
+}
+
+/** So that this build does not take memory that others claimed. ENOMEM fails the build; anything else is a warning. */
+function globalClaim(run: Run, domid: number): void {
+  const pages = Math.ceil(placedBytes(run) / PAGE_BYTES);
+  let errno: XenError['errno'] | null = null;
+  try {
+    run.xc.domainClaimPages(domid, pages);
+  } catch (error) {
+    if (!(error instanceof XenError)) throw error;
+    errno = error.errno;
+    if (errno === 'ENOMEM') {
+      run.record.note('claim', { domid, node: null, pages, errno });
+      throw error;
+    }
+  }
+  run.record.note('claim', { domid, node: null, pages, errno });
+}

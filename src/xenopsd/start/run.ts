@@ -1,0 +1,63 @@
+// One run of one VM's start through VM.create and VM.build: what its steps share, and how a step's failure is worded.
+import type { SchedulerName } from '../../abi/commands.js';
+import { XenError } from '../../base/errors.js';
+import type { FlowRecord, FlowValue } from '../../flow/record.js';
+import type { VmSpec } from '../../machine/vm.js';
+import type { Xenctrl } from '../../xenctrl/xenctrl.js';
+import type { Profile } from '../api/profiles.js';
+import type { HostDoors, PolicyName } from '../api/toolstack.js';
+import type { MemoryConfig } from './memory-model.js';
+import type { Turn } from './turns.js';
+
+export type StepName = 'VM.create' | 'VM.build' | 'xenguest' | 'VM.unpause';
+
+export interface Run {
+  readonly vm: VmSpec;
+  readonly uuid: string;
+  readonly profile: Profile;
+  /** The host's, as it stands when the build reads it. */
+  readonly policy: () => PolicyName;
+  readonly hostMask: string | undefined;
+  readonly doors: HostDoors;
+  /** Its calls note themselves in `record`. */
+  readonly xc: Xenctrl;
+  readonly record: FlowRecord;
+  readonly memory: MemoryConfig;
+  /** Awaited between steps, with the step's name: the place where others go on, and where a killed process stops. */
+  readonly step: (name: string) => Promise<void>;
+  readonly turn: Turn;
+  /** Of the pool that domains start in. */
+  readonly scheduler: () => SchedulerName;
+  /** Waits for Xen's scrubber. */
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** A step that fails as xenopsd words it; `cause` holds what the host answered. */
+export class StepError extends Error {
+  override readonly name = 'StepError';
+  readonly step: StepName;
+
+  constructor(step: StepName, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.step = step;
+  }
+}
+
+/** "Calling 'domain_max_vcpus 4' failed: ..." (xenopsd's log_reraise). */
+export async function calling<T>(what: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StepError) throw error;
+    const text = error instanceof Error ? error.message : String(error);
+    throw new StepError('VM.build', `Calling '${what}' failed: ${text}`, error);
+  }
+}
+
+/** The errno behind an error or its cause, if Xen or XenStore gave one. */
+export function errnoOf(error: unknown): XenError['errno'] | null {
+  if (error instanceof XenError) return error.errno;
+  return error instanceof Error && error.cause !== undefined ? errnoOf(error.cause) : null;
+}
+
+export type Values = Readonly<Record<string, FlowValue>>;

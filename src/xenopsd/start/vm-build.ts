@@ -1,0 +1,148 @@
+// VM.build as xenopsd does it: build_pre in the order of xen-api 90ef043c (ocaml/xenopsd/xc/domain.ml 899-964) and, for the hard
+// affinity, of e2ee48d6 (1162-1185); then the builder. Boxes: is_Host.numa_affinity_policy_set?, has_hard_affinity?, exec_xenguest.
+
+import { formatList } from '../../base/bitset.js';
+import { MIB, PAGE_BYTES } from '../../base/units.js';
+import type { VmSpec } from '../../machine/vm.js';
+import { type XenguestArguments, XenguestError, type XenguestResult } from '../../xenguest/xenguest.js';
+import { effectivePolicy } from '../api/profiles.js';
+import { masksOfVcpus } from './mask.js';
+import type { NumaState } from './numa-placement.js';
+import { calling, type Run, StepError } from './run.js';
+import { writeBuiltKeys } from './store-keys.js';
+import type { Created } from './vm-create.js';
+
+const SCRUB_WAIT_SECONDS = 64;
+
+/** @throws StepError */
+export async function buildVm(run: Run, created: Created, numa: NumaState): Promise<void> {
+  const { domid } = created;
+  await waitForFreeMemory(run);
+  await run.step('memory found');
+  await prepareDomain(run, domid);
+  if (run.profile.hardBySelf && created.affinity.length > 0) await setHard(run, created);
+  await run.step('before placement');
+  const node = await numaStep(run, created, numa);
+  await run.step('placement done');
+  await buildDomain(run, domid, node);
+  numa.built(domid);
+}
+
+/** Host-wide: where the memory lies is not asked. Waits for the scrubber as long as there is something to scrub (domain.ml 236-272). */
+export async function waitForFreeMemory(run: Run): Promise<void> {
+  const wantedBytes = run.memory.requiredHostFreeMib * MIB;
+  for (let seconds = 0; ; seconds++) {
+    const { freePages, scrubPages } = run.doors.xc.physInfo();
+    const freeBytes = freePages * PAGE_BYTES;
+    if (freeBytes >= wantedBytes) {
+      run.record.note('free memory', { wantedBytes, freeBytes, waitedSeconds: seconds });
+      if (scrubPages > 0) run.record.surprise('dirty-memory', { scrubPages });
+      return;
+    }
+    if (scrubPages === 0 || seconds >= SCRUB_WAIT_SECONDS) {
+      run.record.note('free memory', { wantedBytes, freeBytes, waitedSeconds: seconds });
+      throw new StepError('VM.build', `Not_enough_memory: ${wantedBytes} bytes needed, ${freeBytes} free on the whole host`);
+    }
+    await run.sleep(1000);
+  }
+}
+
+async function prepareDomain(run: Run, domid: number): Promise<void> {
+  const { vm, xc, memory } = run;
+  await calling(`domain_max_vcpus ${vm.vcpusMax}`, () => xc.domainMaxVcpus(domid, vm.vcpusMax));
+  // For PV this is also the bound on its memory map (domain_set_memmap_limit).
+  const kib = memory.xenMaxMib * 1024;
+  await calling(`domain_setmaxmem ${kib} KiB`, () => xc.domainSetMaxmem(domid, kib));
+  await run.step('vCPUs created');
+  if (vm.kind !== 'pv') {
+    await calling(`shadow_allocation_set ${memory.shadowMib} MiB`, () => xc.setPagingMempoolSize(domid, memory.shadowMib * MIB));
+    run.record.note('paging pool', { domid, bytes: memory.shadowMib * MIB });
+  }
+}
+
+/** One call a vCPU; an empty mask is refused by Xen, and so fails the build. */
+async function setHard(run: Run, created: Created): Promise<void> {
+  const { vm, xc, doors } = run;
+  const pcpus = doors.xc.physInfo().maxCpuId + 1;
+  const masks = masksOfVcpus(created.affinity, vm.vcpusMax, pcpus);
+  for (const [vcpu, hard] of masks.entries()) {
+    try {
+      xc.vcpuSetAffinity(created.domid, vcpu, { hard });
+    } catch (error) {
+      throw new StepError('VM.build', error instanceof Error ? error.message : String(error), error);
+    }
+  }
+  run.record.note('hard by toolstack', { domid: created.domid, masks: masks.map((mask) => formatList(mask)) });
+}
+
+/** @returns the node whose memory was claimed */
+async function numaStep(run: Run, created: Created, numa: NumaState): Promise<number | undefined> {
+  const { record, profile } = run;
+  const policy = run.policy();
+  const { name, placement } = effectivePolicy(profile, policy);
+  record.node('is_Host.numa_affinity_policy_set?', { policy, means: name, profile: profile.name });
+  if (placement.affinity === null) {
+    record.edge('is_Host.numa_affinity_policy_set? -> exec_xenguest');
+    return undefined;
+  }
+  record.edge('is_Host.numa_affinity_policy_set? -> has_hard_affinity?');
+  const hardAffinity = created.affinity.length > 0;
+  record.node('has_hard_affinity?', { hardAffinity });
+  if (hardAffinity) {
+    if (run.vm.vcpusParams.mask === undefined) record.surprise('host-mask-stops-placement', { hostMask: run.hostMask ?? null });
+    record.edge('has_hard_affinity? -> exec_xenguest');
+    return undefined;
+  }
+  record.edge('has_hard_affinity? -> numa_placement');
+  const node = await numa.place(run, created.domid, placement);
+  record.edge('numa_placement -> exec_xenguest');
+  return node;
+}
+
+/** Channels, the builder, and the keys that follow it. */
+export async function buildDomain(run: Run, domid: number, node: number | undefined): Promise<void> {
+  const { vm, memory, doors, record } = run;
+  const { storePort, consolePort } = await calling('create_channels', () => doors.channels(domid));
+  let result: XenguestResult;
+  try {
+    result = await doors.xenguest.run(
+      {
+        mode: vm.kind === 'hvm' ? 'hvm_build' : vm.kind === 'pvh' ? 'pvh_build' : 'linux_build',
+        domid,
+        ...image(vm),
+        storePort,
+        storeDomid: 0,
+        consolePort,
+        consoleDomid: 0,
+        memMaxMib: memory.buildMaxMib,
+        memStartMib: memory.buildStartMib,
+        ...(node === undefined ? {} : { memPnode: node }),
+      },
+      { flow: record, turn: () => run.step('builder') },
+    );
+  } catch (error) {
+    if (error instanceof XenguestError) throw new StepError('xenguest', error.message, error);
+    throw error;
+  }
+  await run.step('memory populated');
+  await writeBuiltKeys(doors.xs, {
+    domid,
+    staticMaxMib: memory.staticMaxMib,
+    targetMib: memory.targetMib,
+    storePort,
+    storePfn: result.storePfn,
+    consolePort,
+    consolePfn: result.consolePfn,
+    domainType: vm.kind === 'pv' ? 'PV' : vm.kind === 'pvh' ? 'PVH' : 'HVM',
+    vcpusMax: vm.vcpusMax,
+    vcpusAtStartup: vm.vcpusAtStartup,
+  });
+}
+
+/** What the builder loads. The embedded host loads nothing, so that a VM described for it need not say what it boots. */
+function image({ kind, boot }: VmSpec): Pick<XenguestArguments, 'image' | 'ramdisk' | 'cmdline'> {
+  if (kind === 'hvm') return { image: '/usr/libexec/xen/boot/hvmloader' };
+  if (boot === undefined) return { image: '/boot/vmlinuz' };
+  const { kernel, ramdisk, cmdline } = boot;
+  return { image: kernel, ...(ramdisk === undefined ? {} : { ramdisk }), ...(cmdline === undefined ? {} : { cmdline }) };
+}

@@ -1,0 +1,144 @@
+// VM.create: the domain and its XenStore keys, the hard affinity of each vCPU among them (xen-api 90ef043c,
+// ocaml/xenopsd/xc/xenops_server_xen.ml 1300-1370). Boxes of the chart: is_xe_vCPUparams_mask_set?, set_hard_affinity.
+import { formatList } from '../../base/bitset.js';
+import type { VmSpec } from '../../machine/vm.js';
+import { type AffinityList, masksOfVcpus, mergeMasks, parseHostMask, parsePriority, parseVmMask } from './mask.js';
+import { type Run, StepError } from './run.js';
+import { writeDomainKeys } from './store-keys.js';
+import { listWarnings } from './warnings.js';
+
+/** What VM.create leaves for VM.build. */
+export interface Created {
+  readonly domid: number;
+  /** xenopsd's metadata: [] = no hard affinity. */
+  readonly affinity: AffinityList;
+}
+
+/** @throws StepError; `created` has been told of the domain by then, if there is one */
+export async function createVm(run: Run, created: (domid: number) => void): Promise<Created> {
+  const { record, vm, profile } = run;
+  if (run.doors.kind === 'xen') mustLoad(vm);
+  const affinity = profile.toolstack === 'libxl' ? affinityOfXl(run) : affinityOfXapi(run);
+  try {
+    const domid = run.xc.domainCreate({
+      domid: 0,
+      kind: vm.kind === 'pv' ? 'pv' : 'pvh',
+      maxVcpus: vm.vcpusMax,
+      uuid: Buffer.from(run.uuid.replaceAll('-', ''), 'hex'),
+    });
+    created(domid);
+    record.note('domain', { domid, kind: vm.kind, vcpus: vm.vcpusMax });
+    await run.step('domain created');
+    const platform = profile.toolstack === 'libxl' ? [] : platformKeys(run, domid, affinity);
+    await writeDomainKeys(run.doors.xs, { domid, uuid: run.uuid, name: vm.label ?? vm.name, platform });
+    if (affinity.length > 0) record.edge('set_hard_affinity -> is_Host.numa_affinity_policy_set?');
+    await run.step('keys written');
+    return { domid, affinity };
+  } catch (error) {
+    throw new StepError('VM.create', error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+/** A real host loads what the guest boots: one that cannot be loaded is refused before there is a domain. */
+function mustLoad(vm: VmSpec): void {
+  const why = whyNotLoadable(vm);
+  if (why !== null) throw new StepError('VM.create', `${why.what}: ${why.mend}`);
+}
+
+/** What keeps a VM from being started on a real host, whatever the host; null when nothing does. */
+export function whyNotLoadable({ kind, boot }: VmSpec): { readonly what: string; readonly mend: string } | null {
+  if (kind === 'hvm')
+    return {
+      what: 'hvm guests need a device model, which xennuma does not run on a real host',
+      mend: 'make it pvh or pv (kind in a file of VMs, type in an xl config)',
+    };
+  if (boot === undefined) return { what: 'nothing to boot', mend: 'a real host needs boot.kernel (kernel= in an xl config)' };
+  return null;
+}
+
+/** xapi reads both masks and hands xenopsd one list. */
+function affinityOfXapi(run: Run): AffinityList {
+  const { record, vm, hostMask } = run;
+  const mask = vm.vcpusParams.mask;
+  const [ofVm, ofHost] = [parseVmMask(mask), parseHostMask(hostMask)];
+  const affinity = mergeMasks(ofVm.masks, ofHost.masks);
+  const set = affinity.length > 0;
+  record.node('is_xe_vCPUparams_mask_set?', {
+    mask: mask ?? null,
+    hostMask: hostMask ?? null,
+    set,
+    affinity: affinity.map((cpus) => [...cpus]),
+  });
+  if (ofVm.ignored !== null) record.surprise('mask-ignored', { mask: mask!, reason: ofVm.ignored });
+  if (ofHost.ignored !== null) record.surprise('host-mask-ignored', { mask: hostMask!, reason: ofHost.ignored });
+  if (vm.xlHardCpus !== undefined || vm.xlSoftCpus !== undefined) record.surprise('xl-cpus-ignored', {});
+  const priority = parsePriority(vm.vcpusParams);
+  for (const parameter of priority.ignored) record.surprise('priority-ignored', { parameter, value: vm.vcpusParams[parameter]! });
+  record.edge(set ? 'is_xe_vCPUparams_mask_set? -> set_hard_affinity' : 'is_xe_vCPUparams_mask_set? -> is_Host.numa_affinity_policy_set?');
+  if (set) noteMask(run, affinity, ofVm.masks.length > 0);
+  return affinity;
+}
+
+function noteMask(run: Run, affinity: AffinityList, byVm: boolean): void {
+  const { record, vm, profile, doors } = run;
+  const pcpus = doors.xc.physInfo().maxCpuId + 1;
+  const masks = masksOfVcpus(affinity, vm.vcpusMax, pcpus);
+  record.node('set_hard_affinity', {
+    where: profile.writesAffinityKeys ? 'XenStore' : "xenopsd's metadata",
+    masks: masks.map((cpus) => formatList(cpus)),
+    source: byVm ? 'VM' : 'host',
+  });
+  if (profile.writesAffinityKeys) record.surprise('chart-path', {});
+  for (const { code, values } of listWarnings(affinity, vm.vcpusMax, pcpus)) record.surprise(code, values);
+}
+
+/** libxl's hard affinity is the config's `cpus=`; the boxes of the chart stand for libxl's own steps. */
+function affinityOfXl(run: Run): AffinityList {
+  const { record, vm } = run;
+  const given = vm.xlHardCpus ?? [];
+  record.note('libxl', { cpus: vm.xlHardCpus !== undefined, cpusSoft: vm.xlSoftCpus !== undefined });
+  const set = given.length > 0;
+  record.node('is_xe_vCPUparams_mask_set?', { mask: null, hostMask: null, set, affinity: given.map((cpus) => [...cpus]) });
+  if (vm.vcpusParams.mask !== undefined) record.surprise('xe-mask-ignored', { mask: vm.vcpusParams.mask });
+  record.edge(set ? 'is_xe_vCPUparams_mask_set? -> set_hard_affinity' : 'is_xe_vCPUparams_mask_set? -> is_Host.numa_affinity_policy_set?');
+  if (set) {
+    const masks = Array.from({ length: vm.vcpusMax }, (_, vcpu) => formatList(given[vcpu] ?? given.at(-1)!));
+    record.node('set_hard_affinity', { where: "the guest's config", masks, source: 'VM' });
+  }
+  return given;
+}
+
+function platformKeys(run: Run, domid: number, affinity: AffinityList): [string, string][] {
+  const { vm, profile, record, doors } = run;
+  const { weight, cap } = parsePriority(vm.vcpusParams);
+  const keys: [string, string][] = [
+    ['vcpu/number', String(vm.vcpusMax)],
+    ['vcpu/current', String(vm.kind === 'pvh' ? vm.vcpusMax : vm.vcpusAtStartup)],
+  ];
+  if (profile.writesAffinityKeys) {
+    const pcpus = doors.xc.physInfo().maxCpuId + 1;
+    const everywhere = '1'.repeat(pcpus);
+    const known = new Map<readonly number[], string>();
+    const masks = affinity.length === 0 ? [] : masksOfVcpus(affinity, vm.vcpusMax, pcpus);
+    for (let vcpu = 0; vcpu < vm.vcpusMax; vcpu++) {
+      const mask = masks[vcpu];
+      let characters = mask === undefined ? everywhere : known.get(mask);
+      if (characters === undefined) {
+        characters = charactersOf(mask!, pcpus);
+        known.set(mask!, characters);
+      }
+      keys.push([`vcpu/${vcpu}/affinity`, characters]);
+    }
+    if (affinity.length === 0) record.surprise('all-ones-hard', { domid, vcpus: vm.vcpusMax });
+  }
+  if (vm.vcpusParams.cap !== undefined && cap === 0) record.surprise('cap-zero-keeps', { domid });
+  keys.push(['vcpu/weight', String(weight)], ['vcpu/cap', String(cap)]);
+  return keys;
+}
+
+/** Character j is '1' for pCPU j. */
+export function charactersOf(cpus: readonly number[], pcpus: number): string {
+  const characters = new Array<string>(pcpus).fill('0');
+  for (const cpu of cpus) characters[cpu] = '1';
+  return characters.join('');
+}

@@ -1,0 +1,75 @@
+// The live nodes of the C daemon: a flat table by path, as its trivial database is.
+// Source: tools/xenstore/xenstored_core.c read_node, write_node (Xen 4.17).
+import type { Permissions } from '../../protocol/permissions.js';
+
+/** Never changed once a transaction may hold it, but for `held` and `childrenShared`. */
+export interface Node {
+  /** latin1: one character a byte. */
+  value: string;
+  permissions: Permissions;
+  /** Generation at which the permissions were given: entries of domains that are younger do not count. */
+  since: number;
+  /** Names, in the order of their creation; undefined when there are none. */
+  children: Set<string> | undefined;
+  /** Bytes of the children's names, each with its NUL. */
+  childBytes: number;
+  /** The names as DIRECTORY sends them, while they are as they were then. */
+  listing: string | undefined;
+  generation: number;
+  /** A transaction keeps this object: copy it before the next change. */
+  held: boolean;
+  /** Another node object uses the same set of children: copy it before the next change. */
+  childrenShared: boolean;
+}
+
+export const NO_GENERATION = -1;
+
+export function newNode(value: string, permissions: Permissions, since: number, generation: number): Node {
+  return {
+    value,
+    permissions,
+    since,
+    children: undefined,
+    childBytes: 0,
+    listing: undefined,
+    generation,
+    held: false,
+    childrenShared: false,
+  };
+}
+
+/** A copy that may be changed while `node` stays as it is. */
+export function copyOf(node: Node): Node {
+  if (node.children !== undefined) node.childrenShared = true;
+  return { ...node, held: false };
+}
+
+export function addChild(node: Node, name: string): void {
+  const children = ownChildren(node);
+  children.add(name);
+  node.childBytes += name.length + 1;
+  node.listing = undefined;
+}
+
+export function removeChild(node: Node, name: string): void {
+  if (!ownChildren(node).delete(name)) return;
+  node.childBytes -= name.length + 1;
+  node.listing = undefined;
+  if (node.childBytes === 0) node.children = undefined;
+}
+
+export function listingOf(node: Node): string {
+  if (node.listing === undefined) {
+    let text = '';
+    if (node.children !== undefined) for (const name of node.children) text += `${name}\0`;
+    node.listing = text;
+  }
+  return node.listing;
+}
+
+function ownChildren(node: Node): Set<string> {
+  if (node.children === undefined) node.children = new Set();
+  else if (node.childrenShared) node.children = new Set(node.children);
+  node.childrenShared = false;
+  return node.children;
+}

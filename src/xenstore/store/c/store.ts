@@ -1,0 +1,426 @@
+// The nodes of the C daemon with the rules of reading, creating, changing and removing them, in and out of transactions.
+// Box of the chart: XenStore. Source: tools/xenstore/xenstored_core.c (Xen 4.17), function by function.
+
+import type { Access, Permissions } from '../../protocol/permissions.js';
+import { PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';
+import type { ClientState } from '../client-state.js';
+import type { Journal } from '../engine.js';
+import { fail, StoreFailure } from '../failure.js';
+import type { StoreQuota } from '../limits.js';
+import { type Watch, WatchIndex } from '../watches.js';
+import { Domains } from './domains.js';
+import { nodeBytes, recordBytes } from './memory.js';
+import { canonical, childOf, isValidName, lastPart, parentOf } from './names.js';
+import { addChild, copyOf, type Node, newNode, removeChild } from './nodes.js';
+import type { Transaction } from './transaction.js';
+
+const DOM0_ONLY: Permissions = [{ domid: 0, access: 'n' }];
+
+export type Client = ClientState<Transaction>;
+type Tx = Transaction | undefined;
+
+export class Store {
+  readonly live = new Map<string, Node>();
+  readonly index = new WatchIndex();
+  readonly domains: Domains;
+  /** Who hears of introductions and releases, by the event's name. */
+  readonly special = new Map<string, Permissions>([
+    ['@introduceDomain', DOM0_ONLY],
+    ['@releaseDomain', DOM0_ONLY],
+  ]);
+  /** Rises with each change of any node. */
+  generation = 0;
+  /** Nodes written or removed in the live store by requests, each time. */
+  liveChanges = 0;
+  /** Number of the request that is being answered. */
+  request = 1;
+  quota: StoreQuota;
+  journal: Journal | undefined;
+
+  constructor(quota: StoreQuota, exists: (domid: number) => boolean, journal: Journal | undefined) {
+    this.quota = quota;
+    this.domains = new Domains(exists);
+    this.journal = journal;
+    this.live.set('/', newNode('', DOM0_ONLY, 0, this.generation));
+    this.live.set('/tool', newNode('', DOM0_ONLY, 0, this.generation));
+    this.live.set('/tool/xenstored', newNode('', DOM0_ONLY, 0, this.generation));
+    addChild(this.live.get('/')!, 'tool');
+    addChild(this.live.get('/tool')!, 'xenstored');
+    this.domains.count(0, 3);
+  }
+
+  /**
+   * The node that a request names, or undefined when there is none and the client may know that.
+   * @throws StoreFailure EINVAL, EACCES; ENOSPC past a transaction's limit
+   */
+  find(client: Client, tx: Tx, name: string, access: Access): Node | undefined {
+    if (tx === undefined && client.domid === 0) {
+      const node = this.live.get(name);
+      if (node !== undefined) return node;
+    }
+    if (!isValidName(name, this.quota.pathBytes)) fail('EINVAL');
+    const node = this.read(tx, name);
+    if (node !== undefined && this.permits(client, node, access)) return node;
+    // A client that may not even read the nearest parent learns nothing about the node.
+    if (!this.parentsPermit(client, tx, name, access) || node !== undefined) fail('EACCES');
+    return undefined;
+  }
+
+  read(tx: Tx, name: string): Node | undefined {
+    return tx === undefined ? this.live.get(name) : tx.read(name);
+  }
+
+  permits(client: Client, node: Node, access: Access): boolean {
+    return client.domid === 0 || this.domains.permits(client, node.permissions, node.since, access);
+  }
+
+  write(client: Client, tx: Tx, name: string, value: string): void {
+    const existing = this.find(client, tx, name, 'write');
+    if (existing === undefined) {
+      this.create(client, tx, name, value);
+    } else {
+      this.checkSize(client, tx, existing.permissions.length, value.length, existing.childBytes);
+      this.checkMemory(client, tx, existing.permissions[0]!.domid, value.length - existing.value.length);
+      this.change(tx, name, (node) => {
+        node.value = value;
+      });
+      if (tx === undefined) this.journal?.set(name, value, existing.permissions);
+    }
+    this.fire(tx, name, false);
+  }
+
+  mkdir(client: Client, tx: Tx, name: string): void {
+    if (this.find(client, tx, name, 'write') !== undefined) return;
+    this.create(client, tx, name, '');
+    this.fire(tx, name, false);
+  }
+
+  rm(client: Client, tx: Tx, name: string): void {
+    if (this.find(client, tx, name, 'write') === undefined) {
+      if (this.read(tx, parentOf(name)) === undefined) fail('ENOENT');
+      return;
+    }
+    if (name === '/') fail('EINVAL');
+    this.remove(tx, name);
+  }
+
+  setPermissions(client: Client, tx: Tx, name: string, permissions: Permissions): void {
+    const node = this.find(client, tx, name, 'write') ?? fail('ENOENT');
+    if (!this.domains.isOwner(client, node.permissions)) {
+      // Looked at as for any other right that is missing; a transaction has then touched it.
+      this.parentsPermit(client, tx, name, 'write');
+      fail('EACCES');
+    }
+    if (client.domid !== 0 && permissions[0]!.domid !== node.permissions[0]!.domid) fail('EPERM');
+    this.checkSize(client, tx, permissions.length, node.value.length, node.childBytes);
+    const before = node.permissions;
+    const { since } = node;
+    this.checkOwner(client, tx, name, node, permissions);
+    this.count(tx, before[0]!.domid, -1);
+    this.count(tx, permissions[0]!.domid, 1);
+    this.change(tx, name, (changed) => {
+      changed.permissions = permissions;
+      changed.since = this.generation;
+    });
+    if (tx === undefined) this.journal?.set(name, node.value, permissions);
+    this.fire(tx, name, false, { permissions: before, since });
+  }
+
+  /** Removes a node that exists, with all below it, children first. */
+  remove(tx: Tx, name: string): void {
+    const parentName = parentOf(name);
+    if (this.read(tx, parentName) === undefined) fail('EINVAL');
+    this.removeBelow(tx, name, name);
+    // A transaction may have made the parent itself, and see below it what others made meanwhile: it cannot be committed then.
+    if (!this.read(tx, parentName)!.children?.has(lastPart(name))) fail('EIO');
+    this.change(tx, parentName, (parent) => removeChild(parent, lastPart(name)));
+  }
+
+  /** @throws StoreFailure EAGAIN, ENOMEM, ENOSPC; nothing is changed then */
+  commit(client: Client, tx: Transaction): void {
+    if (tx.failed) fail('ENOMEM');
+    for (const domid of tx.counts.keys()) {
+      // A domain released meanwhile may own nodes again only while the hypervisor knows it.
+      this.domains.refer([{ domid, access: 'n' }], this.generation);
+      if (this.domains.find(domid) === undefined) fail('ENOMEM');
+    }
+    if (client.domid !== 0 && tx.created) {
+      for (const [domid, delta] of tx.counts) {
+        if (domid !== 0 && (this.domains.find(domid)?.nodes ?? 0) + delta >= this.quota.nodes) fail('ENOSPC');
+      }
+    }
+    if (tx.conflicts()) fail('EAGAIN');
+    // Counts first: the invariants hold for whoever hears of the events.
+    for (const [domid, delta] of tx.counts) this.domains.count(domid, delta);
+    for (const [name, access] of tx.accessed) {
+      if (!access.modified) continue;
+      const replaced = this.live.get(name);
+      if (replaced !== undefined) this.domains.charge(replaced.permissions[0]!.domid, -nodeBytes(name, replaced));
+      if (access.node !== undefined) {
+        this.domains.charge(access.node.permissions[0]!.domid, nodeBytes(name, access.node));
+        access.node.generation = ++this.generation;
+        this.live.set(name, access.node);
+        this.journal?.set(name, access.node.value, access.node.permissions);
+      } else if (this.live.delete(name)) {
+        this.journal?.remove(name);
+      }
+      if (access.fire !== 'no') {
+        const before = access.permissions === undefined ? undefined : { permissions: access.permissions, since: this.generation };
+        this.fire(undefined, name, access.fire === 'exact', before);
+      }
+    }
+  }
+
+  /** Tells the watches of a change, or remembers to do so at the commit. */
+  fire(tx: Tx, name: string, exact: boolean, before?: Pick<Node, 'permissions' | 'since'>, removed?: Node): void {
+    if (tx !== undefined) {
+      tx.queue(name, exact);
+      return;
+    }
+    if (this.index.size === 0) return;
+    // Made and removed in one transaction: nobody may read what never was there.
+    if (before === undefined && removed === undefined && !this.live.has(name)) return;
+    const lists = exact ? [this.index.at(name)] : this.index.above(name);
+    const watches = lists.length === 1 ? lists[0]! : lists.flat().sort((a, b) => a.order - b.order);
+    for (const watch of watches) {
+      if (watch.client.domid !== 0 && !this.mayHear(watch.client as Client, name, before, removed)) continue;
+      this.tell(watch, name);
+    }
+  }
+
+  /** Introductions and releases: for those whom the event's permissions let read. */
+  fireSpecial(name: '@introduceDomain' | '@releaseDomain'): void {
+    const permissions = this.special.get(name)!;
+    for (const watch of this.index.at(name)) {
+      if (this.domains.permits(watch.client, permissions, this.generation, 'read')) this.tell(watch, name);
+    }
+  }
+
+  /** One event; the same one twice in one request is sent once, as it would still wait in the daemon's queue. */
+  tell(watch: Watch, name: string): void {
+    const path = watch.hidden === 0 ? name : name.slice(watch.hidden);
+    if (path.length + watch.token.length + 2 > PAYLOAD_MAX_BYTES) return;
+    const { client } = watch;
+    if (client.toldBy !== this.request) {
+      client.toldBy = this.request;
+      client.told.clear();
+    }
+    if (!name.startsWith('@')) {
+      const key = `${path}\0${watch.token}`;
+      if (client.told.has(key)) return;
+      client.told.add(key);
+    }
+    client.out.event(path, watch.token);
+  }
+
+  /** Removes what a domain owned, as its release does. */
+  removeOwnedBy(domid: number): void {
+    const domain = this.domains.find(domid)!;
+    const visit = (name: string): void => {
+      if (domain.nodes <= 0) return;
+      const node = this.live.get(name);
+      if (node === undefined) return;
+      if (node.permissions[0]!.domid === domid && name !== '/') {
+        this.remove(undefined, name);
+        return;
+      }
+      if (node.children !== undefined) for (const child of [...node.children]) visit(childOf(name, child));
+    };
+    const root = this.live.get('/')!;
+    if (root.permissions[0]!.domid === domid) {
+      // The root cannot go: it falls back to domain 0.
+      const permissions: Permissions = [{ domid: 0, access: root.permissions[0]!.access }, ...root.permissions.slice(1)];
+      this.count(undefined, domid, -1);
+      this.count(undefined, 0, 1);
+      this.change(undefined, '/', (node) => {
+        node.permissions = permissions;
+      });
+      this.journal?.set('/', root.value, permissions);
+    }
+    visit('/');
+    for (const [event, permissions] of this.special) {
+      const kept = permissions.filter((entry, at) => at === 0 || entry.domid !== domid);
+      if (kept[0]!.domid === domid) kept[0] = { domid: 0, access: kept[0]!.access };
+      if (kept.length !== permissions.length || kept[0] !== permissions[0]) {
+        this.special.set(event, kept);
+        this.journal?.set(event, '', kept);
+      }
+    }
+  }
+
+  absolute(client: Client, name: string): string {
+    return canonical(name, client.home);
+  }
+
+  /** Changes the live node, or the transaction's copy, in place; who is charged for it is charged for what it is then. */
+  private change(tx: Tx, name: string, how: (node: Node) => void): void {
+    const generation = ++this.generation;
+    if (tx !== undefined) {
+      const copy = tx.change(name, generation);
+      const before = nodeBytes(name, copy);
+      how(copy);
+      tx.charge(nodeBytes(name, copy) - before);
+      return;
+    }
+    this.liveChanges++;
+    let node = this.live.get(name)!;
+    if (node.held) {
+      node = copyOf(node);
+      this.live.set(name, node);
+    }
+    node.generation = generation;
+    this.domains.charge(node.permissions[0]!.domid, -nodeBytes(name, node));
+    how(node);
+    this.domains.charge(node.permissions[0]!.domid, nodeBytes(name, node));
+  }
+
+  /** @throws StoreFailure ENOMEM when the domain that is charged would have so many bytes more than it may */
+  checkMemory({ domid }: Client, tx: Tx, owner: number, bytes: number): void {
+    const charged = tx === undefined ? owner : domid;
+    if (charged === 0 || (this.domains.find(charged)?.memory ?? 0) + bytes < this.quota.memoryBytes) return;
+    if (tx !== undefined) tx.failed = true;
+    fail('ENOMEM');
+  }
+
+  /** A new owner takes over the whole node, unless a transaction's domain has its copy. */
+  private checkOwner(client: Client, tx: Tx, name: string, node: Node, permissions: Permissions): void {
+    const owner = permissions[0]!.domid;
+    const bytes = nodeBytes(name, { ...node, permissions });
+    const same = tx !== undefined || owner === node.permissions[0]!.domid;
+    this.checkMemory(client, tx, owner, same ? bytes - nodeBytes(name, node) : bytes);
+  }
+
+  /** Makes the node and its missing parents, as their parent's permissions say; who may write was checked. */
+  private create(client: Client, tx: Tx, name: string, value: string): void {
+    const missing = [name];
+    let parentName = parentOf(name);
+    let parent = this.read(tx, parentName);
+    while (parent === undefined) {
+      missing.push(parentName);
+      parentName = parentOf(parentName);
+      parent = this.read(tx, parentName);
+    }
+    if (tx !== undefined) tx.created = true;
+    const [first, ...others] = parent.permissions;
+    const own = client.domid !== 0 && first!.domid !== client.domid;
+    const permissions = own ? [{ domid: client.domid, access: first!.access }, ...others] : parent.permissions;
+    this.checkCreation(client, tx, missing, parent, permissions.length, value);
+    this.checkNewMemory(client, tx, missing, parent, permissions, value);
+    const { since } = parent;
+    for (let at = 0; at < missing.length; at++) {
+      const path = missing[at]!;
+      const node = newNode(at === 0 ? value : '', permissions, since, ++this.generation);
+      if (at > 0) addChild(node, lastPart(missing[at - 1]!));
+      if (tx === undefined) {
+        this.liveChanges++;
+        this.live.set(path, node);
+        this.domains.charge(permissions[0]!.domid, nodeBytes(path, node));
+      } else {
+        tx.create(path, node);
+      }
+      this.count(tx, permissions[0]!.domid, 1);
+    }
+    this.change(tx, parentName, (node) => addChild(node, lastPart(missing.at(-1)!)));
+    if (tx === undefined && this.journal !== undefined) {
+      for (const path of missing.slice().reverse()) this.journal.set(path, this.live.get(path)!.value, permissions);
+    }
+  }
+
+  /** The daemon writes from the leaf up and undoes all when a step meets a quota; here it is known before the first step. */
+  private checkCreation(client: Client, tx: Tx, missing: readonly string[], parent: Node, entries: number, value: string): void {
+    if (client.domid === 0) return;
+    const owned = this.domains.find(client.domid)?.nodes ?? 0;
+    // In a transaction the count of the live store decides here, before anything is written, and the commit counts again.
+    if (owned + (tx === undefined ? missing.length - 1 : 0) >= this.quota.nodes) fail('ENOSPC');
+    try {
+      this.checkSize(client, undefined, entries, value.length, 0);
+      for (let at = 1; at < missing.length; at++) this.checkSize(client, undefined, entries, 0, lastPart(missing[at - 1]!).length + 1);
+      this.checkSize(
+        client,
+        undefined,
+        parent.permissions.length,
+        parent.value.length,
+        parent.childBytes + lastPart(missing.at(-1)!).length + 1,
+      );
+    } catch (error) {
+      if (tx !== undefined && error instanceof StoreFailure) tx.failed = true;
+      throw error;
+    }
+  }
+
+  /** As checkCreation: the new nodes, then the parent with one name more. */
+  private checkNewMemory(client: Client, tx: Tx, missing: readonly string[], parent: Node, permissions: Permissions, value: string): void {
+    const [owner, parents] = [permissions[0]!.domid, parent.permissions[0]!.domid];
+    if ((tx === undefined ? owner + parents : client.domid) === 0) return;
+    let bytes = value.length;
+    for (const [at, path] of missing.entries()) {
+      bytes += recordBytes(permissions.length, 0, at === 0 ? 0 : lastPart(missing[at - 1]!).length + 1) + path.length;
+      if (tx !== undefined) bytes += tx.keyBytes;
+    }
+    this.checkMemory(client, tx, owner, bytes);
+    const nameBytes = lastPart(missing.at(-1)!).length + 1;
+    this.checkMemory(client, tx, parents, nameBytes + (tx !== undefined || owner === parents ? bytes : 0));
+  }
+
+  private checkSize(client: Client, tx: Tx, entries: number, valueBytes: number, childBytes: number): void {
+    if (client.domid === 0) return;
+    if (recordBytes(entries, valueBytes, childBytes) < this.quota.nodeSizeBytes) return;
+    if (tx !== undefined) tx.failed = true;
+    fail('ENOSPC');
+  }
+
+  private removeBelow(tx: Tx, name: string, top: string): void {
+    let node: Node | undefined;
+    try {
+      node = this.read(tx, name);
+    } catch (error) {
+      // Past the transaction's limit of nodes, below the one that the request names.
+      if (!(error instanceof StoreFailure)) throw error;
+    }
+    // In a transaction a parent may have been seen before a child of it went: it cannot be committed then.
+    if (node === undefined) fail('EIO');
+    if (node.children !== undefined) for (const child of [...node.children]) this.removeBelow(tx, childOf(name, child), top);
+    this.generation++;
+    if (tx === undefined) {
+      this.liveChanges++;
+      this.live.delete(name);
+      this.domains.charge(node.permissions[0]!.domid, -nodeBytes(name, node));
+      this.journal?.remove(name);
+    } else {
+      tx.remove(name);
+    }
+    this.fire(tx, name, name !== top, undefined, node);
+    this.count(tx, node.permissions[0]!.domid, -1);
+  }
+
+  private count(tx: Tx, domid: number, delta: number): void {
+    if (tx === undefined) this.domains.count(domid, delta);
+    else tx.count(domid, delta);
+  }
+
+  /** What the nearest parent that exists allows. */
+  private parentsPermit(client: Client, tx: Tx, name: string, access: Access): boolean {
+    let at = name;
+    do {
+      at = parentOf(at);
+      const node = this.read(tx, at);
+      if (node !== undefined) return this.permits(client, node, access);
+    } while (at !== '/');
+    return false;
+  }
+
+  /** The node or its parent must be readable, now or before the change. */
+  private mayHear(
+    client: Client,
+    name: string,
+    before: Pick<Node, 'permissions' | 'since'> | undefined,
+    removed: Node | undefined,
+  ): boolean {
+    if (before !== undefined && this.domains.permits(client, before.permissions, before.since, 'read')) return true;
+    const node = removed ?? this.live.get(name);
+    if (node === undefined) return false;
+    if (this.permits(client, node, 'read')) return true;
+    const parent = this.live.get(parentOf(name));
+    return parent !== undefined && this.permits(client, parent, 'read');
+  }
+}

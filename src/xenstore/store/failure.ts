@@ -1,0 +1,24 @@
+// How the store refuses a request: by errno. Made once per errno, because clients probe for absent nodes all the time and
+// capturing a stack for each would cost more than the request.
+import type { StoreErrno } from './limits.js';
+
+export class StoreFailure extends Error {
+  readonly errno: StoreErrno;
+  constructor(errno: StoreErrno) {
+    super(errno);
+    this.name = 'StoreFailure';
+    this.errno = errno;
+  }
+}
+
+const made = new Map<StoreErrno, StoreFailure>();
+
+/** @throws StoreFailure always */
+export function fail(errno: StoreErrno): never {
+  let failure = made.get(errno);
+  if (failure === undefined) {
+    failure = new StoreFailure(errno);
+    made.set(errno, failure);
+  }
+  throw failure;
+}

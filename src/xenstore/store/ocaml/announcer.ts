@@ -1,0 +1,67 @@
+// Who hears of a change, and with which path.
+// Sources: tools/ocaml/xenstored/connections.ml fire_watches, fire_spec_watches; connection.ml fire_watch (Xen 4.17).
+
+import type { Permissions } from '../../protocol/permissions.js';
+import { PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';
+import type { ClientState } from '../client-state.js';
+import type { Watch, WatchIndex } from '../watches.js';
+import { type Parts, split, textOf } from './paths.js';
+import { permits } from './permits.js';
+import type { Change } from './transaction.js';
+import { find, type Node } from './tree.js';
+
+export class Announcer {
+  private readonly index: WatchIndex;
+
+  constructor(index: WatchIndex) {
+    this.index = index;
+  }
+
+  /** From the root down, on one path the newest watch first; a removal then all watches below, each with its own path. */
+  tell(changes: readonly Change[], before: Node, after: Node): void {
+    if (this.index.size === 0) return;
+    for (const { kind, parts } of changes) {
+      const path = textOf(parts);
+      const roots = kind === 'rm' ? [before] : kind === 'setPermissions' ? [before, after] : [after];
+      for (const watches of this.index.above(path)) {
+        for (let at = watches.length - 1; at >= 0; at--) {
+          const watch = watches[at]!;
+          if (mayHear(watch.client, parts, roots)) this.send(watch, path.slice(watch.hidden));
+        }
+      }
+      if (kind !== 'rm') continue;
+      for (const watches of this.index.below(path)) {
+        const own = split(watches[0]!.path);
+        for (let at = watches.length - 1; at >= 0; at--) {
+          const watch = watches[at]!;
+          if (mayHear(watch.client, own, roots)) this.send(watch, watch.path.slice(watch.hidden));
+        }
+      }
+    }
+  }
+
+  tellSpecial(name: '@introduceDomain' | '@releaseDomain', root: Node, clients: Iterable<ClientState>): void {
+    const watches = this.index.at(name);
+    if (watches.length === 0) return;
+    for (const client of clients) {
+      if (!mayHear(client, [name], [root])) continue;
+      for (let at = watches.length - 1; at >= 0; at--) if (watches[at]!.client === client) this.send(watches[at]!, name);
+    }
+  }
+
+  send(watch: Watch, path: string): void {
+    if (watch.client.domid !== 0 && path.length + watch.token.length + 2 > PAYLOAD_MAX_BYTES) return;
+    watch.client.out.event(path, watch.token);
+  }
+}
+
+/** The node or its parent must be readable in one of the trees; the root has no parent, and nobody hears of it. */
+function mayHear(client: ClientState, parts: Parts, roots: readonly Node[]): boolean {
+  if (parts.length === 0) return false;
+  return roots.some((root) => {
+    const parent = find(root, parts, parts.length - 1);
+    if (parent === undefined) return false;
+    const readable = (permissions: Permissions | undefined): boolean => permissions !== undefined && permits(client, permissions, 'read');
+    return readable(parent.permissions) || readable(parent.children?.get(parts.at(-1)!)?.permissions);
+  });
+}

@@ -1,0 +1,136 @@
+// The requests that may stand in a transaction, on the live store or a transaction's; they can be done again at a commit.
+// Box of the chart: XenStore. Source: tools/ocaml/xenstored/process.ml do_directory to do_setperms (Xen 4.17).
+
+import { type Permissions, permissionsText } from '../../protocol/permissions.js';
+import { MESSAGE } from '../../protocol/wire.js';
+import type { ClientState } from '../client-state.js';
+import { fail } from '../failure.js';
+import type { StoreQuota } from '../limits.js';
+import { firstDigits, intOfString, unsignedText } from './numbers.js';
+import { type Parts, partsOf } from './paths.js';
+import type { Store } from './store.js';
+import type { Change } from './transaction.js';
+import { find } from './tree.js';
+
+/** Who hears what a request did. */
+export interface Recorder {
+  noteRead(parts: Parts): void;
+  noteWrite(parts: Parts): void;
+  readonly changes: Change[];
+  /** A missing parent was made on the way. */
+  noteImplicit?(parts: Parts): void;
+}
+
+export const SIMPLE: ReadonlySet<number> = new Set([
+  MESSAGE.directory,
+  MESSAGE.read,
+  MESSAGE.getPermissions,
+  MESSAGE.getDomainPath,
+  MESSAGE.write,
+  MESSAGE.mkdir,
+  MESSAGE.rm,
+  MESSAGE.setPermissions,
+]);
+
+const OK = 'OK\0';
+
+/**
+ * Payload of the reply.
+ * @throws StoreFailure with the errno of the refusal
+ */
+export function simple(client: ClientState, store: Store, quota: StoreQuota, to: Recorder, type: number, payload: string): string {
+  const path = (text: string): Parts => partsOf(text, client.home, quota.pathBytes);
+  const onePath = (): Parts => {
+    const nul = payload.indexOf('\0');
+    if (nul < 0 || nul !== payload.length - 1) fail('EINVAL');
+    return path(payload.slice(0, nul));
+  };
+  switch (type) {
+    case MESSAGE.read: {
+      const parts = onePath();
+      const { value } = store.readable(client, parts);
+      to.noteRead(parts);
+      return value;
+    }
+    case MESSAGE.write: {
+      const nul = payload.indexOf('\0');
+      if (nul < 0) fail('EINVAL');
+      const parts = path(payload.slice(0, nul));
+      makeParents(client, store, quota, to, parts);
+      const existed = find(store.root, parts) !== undefined;
+      store.write(client, parts, payload.slice(nul + 1), quota);
+      to.noteWrite(existed ? parts : parts.slice(0, -1));
+      to.changes.push({ kind: 'write', parts });
+      return OK;
+    }
+    case MESSAGE.directory: {
+      const parts = onePath();
+      let text = '';
+      for (const name of store.names(client, parts)) text += `${name}\0`;
+      to.noteRead(parts);
+      return text;
+    }
+    case MESSAGE.getPermissions: {
+      const parts = onePath();
+      const { permissions } = store.readable(client, parts);
+      to.noteRead(parts);
+      return permissionsText(permissions, unsignedText);
+    }
+    case MESSAGE.getDomainPath: {
+      const strings = payload.split('\0');
+      if (strings.length !== 2 || strings[1] !== '') fail('EINVAL');
+      return `/local/domain/${unsignedText(firstDigits(strings[0]!))}\0`;
+    }
+    case MESSAGE.mkdir: {
+      const parts = onePath();
+      makeParents(client, store, quota, to, parts);
+      if (store.mkdir(client, parts, quota)) {
+        to.noteWrite(parts.slice(0, -1));
+        to.changes.push({ kind: 'mkdir', parts });
+      }
+      return OK;
+    }
+    case MESSAGE.rm: {
+      const parts = onePath();
+      if (store.rm(client, parts)) {
+        to.noteWrite(parts.slice(0, -1));
+        to.changes.push({ kind: 'rm', parts });
+      }
+      return OK;
+    }
+    case MESSAGE.setPermissions: {
+      const nul = payload.indexOf('\0');
+      if (nul < 0) fail('EINVAL');
+      const permissions = permissionsOf(payload.slice(nul + 1));
+      const parts = path(payload.slice(0, nul));
+      store.setPermissions(client, parts, permissions);
+      to.noteWrite(parts);
+      to.changes.push({ kind: 'setPermissions', parts });
+      return OK;
+    }
+    default:
+      return fail('ENOSYS');
+  }
+}
+
+/** create_implicit_path: what it made stays when the request fails later. */
+function makeParents(client: ClientState, store: Store, quota: StoreQuota, to: Recorder, parts: Parts): void {
+  for (let depth = 1; depth < parts.length; depth++) {
+    if (find(store.root, parts, depth) !== undefined) continue;
+    const parent = parts.slice(0, depth);
+    store.mkdir(client, parent, quota);
+    to.noteWrite(parent.slice(0, -1));
+    to.noteImplicit?.(parent);
+  }
+}
+
+/** The strings before the last NUL; what follows it is dropped. */
+function permissionsOf(text: string): Permissions {
+  const entries = text.split('\0').slice(0, -1);
+  if (entries.length === 0) fail('EINVAL');
+  return entries.map((entry) => {
+    const access = entry[0];
+    if (access !== 'n' && access !== 'r' && access !== 'w' && access !== 'b') fail('EINVAL');
+    return { domid: intOfString(entry.slice(1)) ?? fail('EINVAL'), access };
+  });
+}

@@ -1,0 +1,209 @@
+// A store of oxenstored: a tree with the counts of its owners' nodes, and the rules of reading and changing it. The live store
+// is one, and each transaction has one of its own.
+// Source: tools/ocaml/xenstored/store.ml (Xen 4.17).
+
+import type { Identity, Permissions } from '../../protocol/permissions.js';
+import { fail } from '../failure.js';
+import type { StoreQuota } from '../limits.js';
+import type { Parts } from './paths.js';
+import { isDom0, isOwner, permits } from './permits.js';
+import { find, type Node, namesOf, Tree } from './tree.js';
+
+/** Owner of a root whose owner was released. */
+const NOBODY = -1;
+
+export class Store {
+  readonly tree: Tree;
+  /** Nodes by owner: all of them in the live store, the change since the start in a transaction's. */
+  counts: ReadonlyMap<number, number>;
+  /** Nodes by owner in the live store when the transaction started: its quotas count from there (transaction.ml make, Quota.copy). */
+  readonly atStart: ReadonlyMap<number, number> | undefined;
+  /** How often a release has made every node of the live tree anew, for transactions that compare nodes as objects. */
+  rebuilds = 0;
+  private own: Map<number, number>;
+  /** A transaction looks at the counts: they are copied before they change. */
+  private lent = false;
+
+  constructor(live?: Store, atStart?: ReadonlyMap<number, number>) {
+    this.tree = live === undefined ? new Tree() : live.tree.version();
+    this.own = new Map(live === undefined ? [[0, 1]] : []);
+    this.counts = this.own;
+    this.atStart = atStart ?? live?.lend();
+  }
+
+  owned(domid: number): number {
+    return (this.counts.get(domid) ?? 0) + (this.atStart?.get(domid) ?? 0);
+  }
+
+  count(domid: number, delta: number): void {
+    if (this.lent) {
+      this.take(this.own);
+      this.lent = false;
+    }
+    const next = (this.own.get(domid) ?? 0) + delta;
+    if (next === 0) this.own.delete(domid);
+    else this.own.set(domid, next);
+  }
+
+  /** Takes over another store's tree and counts. */
+  replace(root: Node, counts: ReadonlyMap<number, number>): void {
+    this.tree.replaceRoot(root);
+    this.take(counts);
+  }
+
+  private take(counts: ReadonlyMap<number, number>): void {
+    this.own = new Map(counts);
+    this.counts = this.own;
+  }
+
+  private lend(): ReadonlyMap<number, number> {
+    this.lent = true;
+    return this.own;
+  }
+
+  get root(): Node {
+    return this.tree.root;
+  }
+
+  /** @throws StoreFailure ENOENT, EACCES */
+  readable(client: Identity, parts: Parts): Node {
+    const node = find(this.root, parts) ?? fail('ENOENT');
+    if (!permits(client, node.permissions, 'read')) fail('EACCES');
+    return node;
+  }
+
+  names(client: Identity, parts: Parts): string[] {
+    return namesOf(this.readable(client, parts));
+  }
+
+  /** The parent exists, or this is the root. @throws StoreFailure E2BIG, EQUOTA, EACCES, ENOENT */
+  write(client: Identity, parts: Parts, value: string, quota: StoreQuota): void {
+    const { node, found } = this.deepest(parts);
+    if (value.length > quota.nodeSizeBytes) fail('E2BIG');
+    if (!found && !isDom0(client)) this.checkEntries(node.permissions[0]!.domid, quota);
+    if (!found && find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
+    if (!permits(client, node.permissions, 'write')) fail('EACCES');
+    if (!found) {
+      this.tree.create(parts, value, node.permissions);
+      this.count(node.permissions[0]!.domid, 1);
+    } else if (node.value === value) {
+      // The node itself stays the same object; what leads to it does not.
+      if (parts.length > 0) this.tree.change(parts, parts.length - 1);
+    } else {
+      this.tree.change(parts).value = value;
+    }
+  }
+
+  /** @returns false when the node is there already. @throws StoreFailure EQUOTA, EACCES */
+  mkdir(client: Identity, parts: Parts, quota: StoreQuota): boolean {
+    const { node, found } = this.deepest(parts);
+    if (!found && !isDom0(client)) this.checkEntries(node.permissions[0]!.domid, quota);
+    if (parts.length === 0) return true;
+    if (!found && find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
+    if (!permits(client, node.permissions, 'write')) fail('EACCES');
+    if (found) return false;
+    this.tree.create(parts, '', node.permissions);
+    this.count(node.permissions[0]!.domid, 1);
+    return true;
+  }
+
+  /** @returns false when there is no such node, but a parent of it. @throws StoreFailure ENOENT, EACCES */
+  rm(client: Identity, parts: Parts): boolean {
+    const node = find(this.root, parts);
+    if (node === undefined) {
+      if (find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
+      return false;
+    }
+    if (!permits(client, node.permissions, 'write')) fail('EACCES');
+    if (parts.length === 0) {
+      for (const child of node.children?.values() ?? []) this.uncount(child);
+      this.tree.change(parts).children = undefined;
+    } else {
+      this.uncount(node);
+      this.tree.remove(parts);
+    }
+    return true;
+  }
+
+  setPermissions(client: Identity, parts: Parts, permissions: Permissions): void {
+    const node = find(this.root, parts) ?? fail('ENOENT');
+    const owner = node.permissions[0]!.domid;
+    if (owner !== permissions[0]!.domid && !isDom0(client)) fail('EACCES');
+    if (parts.length > 0 && !isOwner(client, node.permissions)) fail('EACCES');
+    if (!permits(client, node.permissions, 'write')) fail('EACCES');
+    this.count(owner, -1);
+    this.count(permissions[0]!.domid, 1);
+    this.tree.change(parts).permissions = permissions;
+  }
+
+  /** Removes what a domain owned and its entries in permissions, as its release does; what nobody owns goes as well. */
+  forget(domid: number, removed: (path: Parts) => void, changed: (path: Parts, node: Node) => void): void {
+    this.rebuilds++;
+    // All nodes are looked at, and few are changed: the paths of those alone are made.
+    const path: string[] = [];
+    const steps: { readonly at: Parts; readonly run: () => void }[] = [];
+    const visit = (node: Node): void => {
+      for (const [name, child] of node.children ?? []) {
+        const owner = child.permissions[0]!.domid;
+        path.push(name);
+        if (owner === domid || owner === NOBODY) {
+          const at = [...path];
+          const run = () => {
+            this.uncount(child);
+            this.tree.remove(at);
+            removed(at);
+          };
+          steps.push({ at, run });
+        } else {
+          visit(child);
+        }
+        path.pop();
+      }
+      const { permissions } = node;
+      if (!permissions.some((entry, at) => at > 0 && entry.domid === domid)) return;
+      const at = [...path];
+      const run = () => {
+        this.tree.change(at).permissions = permissions.filter((entry, index) => index === 0 || entry.domid !== domid);
+        changed(at, find(this.root, at)!);
+      };
+      steps.push({ at, run });
+    };
+    visit(this.root);
+    for (const { run } of steps.sort((one, other) => childrenFirst(one.at, other.at))) run();
+    const [first, ...others] = this.root.permissions;
+    if (first!.domid !== domid) return;
+    // The root cannot go: oxenstored leaves it to nobody.
+    this.count(domid, -1);
+    this.count(NOBODY, 1);
+    this.tree.change([]).permissions = [{ domid: NOBODY, access: first!.access }, ...others];
+    changed([], this.root);
+  }
+
+  uncount(node: Node): void {
+    this.count(node.permissions[0]!.domid, -1);
+    for (const child of node.children?.values() ?? []) this.uncount(child);
+  }
+
+  private deepest(parts: Parts): { node: Node; found: boolean } {
+    let node = this.root;
+    for (const name of parts) {
+      const child = node.children?.get(name);
+      if (child === undefined) return { node, found: false };
+      node = child;
+    }
+    return { node, found: true };
+  }
+
+  private checkEntries(owner: number, quota: StoreQuota): void {
+    if (owner > 0 && this.owned(owner) >= quota.nodes) fail('EQUOTA');
+  }
+}
+
+/** The order of a walk that takes children by name, and a node after all that is below it. */
+function childrenFirst(one: Parts, other: Parts): number {
+  const depth = Math.min(one.length, other.length);
+  for (let level = 0; level < depth; level++) {
+    if (one[level] !== other[level]) return one[level]! < other[level]! ? -1 : 1;
+  }
+  return other.length - one.length;
+}

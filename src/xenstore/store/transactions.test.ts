@@ -1,0 +1,141 @@
+// Transactions of several clients in every order that chance brings, against a model: what was committed is what some serial order of
+// the committed transactions gives (the C daemon), or what oxenstored's merge rule gives: its requests done again at the commit, each
+// answered as before, or, where nothing that it read or changed was touched meanwhile, what it read and changed alone.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { XenError } from '../../base/errors.js';
+import { createXenstore } from '../in-process.js';
+
+const KEYS = ['/m/a', '/m/b', '/m/c'] as const;
+
+type Step =
+  | { readonly kind: 'start'; readonly client: number }
+  | { readonly kind: 'read' | 'write' | 'rm'; readonly client: number; readonly key: number; readonly value: number }
+  | { readonly kind: 'end'; readonly client: number; readonly commit: boolean };
+
+const client = fc.integer({ min: 0, max: 2 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('start' as const), client }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('read' as const, 'write' as const, 'rm' as const),
+      client,
+      key: fc.integer({ min: 0, max: KEYS.length - 1 }),
+      value: fc.integer({ min: 0, max: 9 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('end' as const), client, commit: fc.boolean() }) },
+);
+
+interface Open {
+  readonly tx: number;
+  readonly done: Done[];
+  /** As the transaction sees it. */
+  readonly view: Map<string, string>;
+}
+
+interface Done {
+  readonly key: string;
+  readonly kind: 'read' | 'write' | 'rm';
+  readonly value: string;
+  /** What a read answered; undefined: absent. */
+  readonly answer: string | undefined;
+  /** A read of what was there, or a change of what the transaction saw. */
+  readonly effective: boolean;
+}
+
+const shown = (state: ReadonlyMap<string, string>): string => JSON.stringify([...state].sort());
+
+/** Does it again on a model; false when a read would answer otherwise. */
+function replay(state: Map<string, string>, done: readonly Done[]): boolean {
+  for (const { key, kind, value, answer } of done) {
+    if (kind === 'read' && state.get(key) !== answer) return false;
+    if (kind === 'write') state.set(key, value);
+    if (kind === 'rm') state.delete(key);
+  }
+  return true;
+}
+
+for (const personality of ['xenstored', 'oxenstored'] as const) {
+  test(`${personality}: committed transactions are one after the other`, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
+        const store = createXenstore({ personality });
+        const stored = () =>
+          new Map(
+            store
+              .list('/m')
+              .slice(1)
+              .map(({ path, value }) => [path, value]),
+          );
+        const clients = [store.connect(0), store.connect(0), store.connect(0)];
+        await clients[0]!.mkdir('/m');
+        let model = new Map<string, string>();
+        const open: (Open | undefined)[] = [undefined, undefined, undefined];
+        for (const [at, step] of steps.entries()) {
+          const xs = clients[step.client]!;
+          const current = open[step.client];
+          if (step.kind === 'start') {
+            if (current === undefined) open[step.client] = { tx: await xs.transactionStart(), done: [], view: new Map(model) };
+          } else if (step.kind === 'end') {
+            if (current === undefined) continue;
+            open[step.client] = undefined;
+            const committed = await xs.transactionEnd(current.tx, step.commit).then(
+              () => true,
+              (error: unknown) => {
+                if (error instanceof XenError && error.errno === 'EAGAIN') return false;
+                throw error;
+              },
+            );
+            if (!committed || !step.commit) continue;
+            // Its place in the serial order is its commit.
+            if (personality === 'xenstored') {
+              expect(replay(model, current.done)).toBe(true);
+            } else if (current.done.some(({ kind, effective }) => kind !== 'read' && effective)) {
+              const actual = shown(stored());
+              const ways = [current.done, current.done.filter(({ effective }) => effective)].map((done) => {
+                const state = new Map(model);
+                return replay(state, done) ? state : undefined;
+              });
+              const taken = ways.find((state) => state !== undefined && shown(state) === actual);
+              expect(taken, actual).toBeDefined();
+              model = taken!;
+            }
+          } else {
+            const key = KEYS[step.key]!;
+            const value = `${at}-${step.value}`;
+            let answer: string | undefined;
+            const tx = current?.tx ?? 0;
+            try {
+              if (step.kind === 'read') answer = await xs.read(key, tx);
+              else if (step.kind === 'write') await xs.write(key, value, tx);
+              else await xs.rm(key, tx);
+            } catch (error) {
+              // A transaction of the C daemon that sees half a tree cannot be committed.
+              if (!(error instanceof XenError) || (error.errno !== 'ENOENT' && error.errno !== 'EIO')) throw error;
+              if (error.errno === 'EIO') continue;
+            }
+            const effective = step.kind === 'read' ? answer !== undefined : step.kind === 'write' || (current?.view.has(key) ?? true);
+            const done: Done = { key, kind: step.kind, value, answer, effective };
+            if (current === undefined) {
+              expect(replay(model, [done])).toBe(true);
+            } else {
+              current.done.push(done);
+              replay(current.view, [done]);
+            }
+          }
+          const now = new Map(
+            store
+              .list('/m')
+              .slice(1)
+              .map(({ path, value }) => [path, value]),
+          );
+          expect([...now].sort()).toEqual([...model].sort());
+          store.engine.checkInvariants();
+        }
+      }),
+      { numRuns: 1500, seed: 4 },
+    );
+  });
+}
