@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
-import { seededNumbers } from '../src/xenopsd/start/turns.js';
+import { seededNumbers } from '../src/base/random.js';
 import { vmRecord } from './support/daemon.js';
 
 const KILLS = Number(process.env.XENNUMA_KILLS ?? 12);

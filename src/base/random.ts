@@ -1,5 +1,22 @@
-// Choices from a seed.
-import { seededNumbers } from '../xenopsd/start/turns.js';
+// Numbers and choices from a seed: the same seed gives the same ones on every machine.
+
+/** Numbers in 0 .. 2^32-1 from a seed (splitmix32, Steele, Lea and Flood 2014, in its 32-bit form). */
+export function seededNumbers(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let mixed = state;
+    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    return (mixed ^ (mixed >>> 15)) >>> 0;
+  };
+}
+
+/** @returns a function from a bound to a number in 0 .. bound-1 */
+export function numbersBelow(seed: number): (bound: number) => number {
+  const next = seededNumbers(seed);
+  return (bound) => next() % bound;
+}
 
 export class Random {
   readonly #next: () => number;

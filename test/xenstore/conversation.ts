@@ -1,4 +1,5 @@
 // Random conversations with a XenStore daemon, in the format of the recorded ones, from a seed.
+import { numbersBelow } from '../../src/base/random.js';
 import type { JsonObject } from '../../src/conformance/player.js';
 import { MESSAGE, PAYLOAD_MAX_BYTES } from '../../src/xenstore/protocol/wire.js';
 
@@ -20,17 +21,6 @@ export interface Conversation {
   readonly steps: readonly Step[];
 }
 
-/** mulberry32: small, and the same everywhere. */
-export function randomOf(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) % below;
-  };
-}
-
 const NAMES = ['a', 'b', 'c', 'd', 'state', 'x-y_z@w', '0'];
 export const ODD_PATHS = [
   '',
@@ -50,7 +40,7 @@ const ODD_NUMBERS = ['', 'x', '-1', ' 3', '3 ', '0x3', '03', '1_0', '99999999999
 const TOKENS = ['t', 'tok', '', 'a/b', 'T'.repeat(300)];
 
 export function makeConversation(seed: number): Conversation {
-  const random = randomOf(seed);
+  const random = numbersBelow(seed);
   const pick = <T>(from: readonly T[]): T => from[random(from.length)]!;
   const chance = (percent: number): boolean => random(100) < percent;
   const conns = 1 + random(3);
@@ -121,7 +111,7 @@ export function makeConversation(seed: number): Conversation {
 
 /** One with guests: domain 0's connection, and one of each of one or two domains, each with its own home. */
 export function makeGuestConversation(seed: number): Conversation {
-  const random = randomOf(seed ^ 0x5eed);
+  const random = numbersBelow(seed ^ 0x5eed);
   const pick = <T>(from: readonly T[]): T => from[random(from.length)]!;
   const chance = (percent: number): boolean => random(100) < percent;
   const domids = chance(60) ? [0, 1, 2] : [0, 1];

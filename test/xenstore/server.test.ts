@@ -4,9 +4,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { numbersBelow } from '../../src/base/random.js';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
 import { encodeMessage, MESSAGE } from '../../src/xenstore/protocol/wire.js';
-import { randomOf } from './conversation.js';
 import { client, type Daemon, type OurOptions, REAL, startOurs, WHY_NOT_REAL } from './daemons.js';
 import { DaemonClosed, RawConnection } from './recorder.js';
 
@@ -78,7 +78,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     let { folder } = first;
     let daemon = first;
     const acknowledged = new Map<string, string | undefined>();
-    const random = randomOf(5);
+    const random = numbersBelow(5);
     for (let round = 0; round < 12; round++) {
       const xs = await connectXenstore({ path: daemon.socket, reconnect: false });
       for (const [path, value] of acknowledged) {

@@ -1,23 +1,13 @@
 // Turns of work that runs side by side: one task at a time goes on, and a seed decides which is next. The same seed gives the same
 // interleaving, so that a race can be shown and shown again. Stands for xenopsd's worker threads.
 
+import { seededNumbers } from '../../base/random.js';
+
 /** Awaited between two steps. */
 export type Turn = () => Promise<void>;
 
 /** Serial work: always one's own turn. */
 export const OWN_TURN: Turn = async () => {};
-
-/** Numbers in 0 .. 2^32-1 from a seed (splitmix32, Steele, Lea and Flood 2014, in its 32-bit form). */
-export function seededNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let mixed = state;
-    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
-    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
-    return (mixed ^ (mixed >>> 15)) >>> 0;
-  };
-}
 
 /**
  * Runs the tasks side by side; a task holds the turn from one `turn()` to the next, whatever it awaits meanwhile.

@@ -1,11 +1,12 @@
 // Sends a store what hostile clients might, and checks after each message what must hold.
 
+import { numbersBelow } from '../../base/random.js';
 import { createEngine } from '../in-process.js';
 import { type Bytes, MESSAGE } from '../protocol/wire.js';
 import type { ClientState } from '../store/client-state.js';
 import type { Engine } from '../store/engine.js';
 import type { Personality } from '../store/limits.js';
-import { type FuzzMessage, makeMessage, type Random, randomOf } from './messages.js';
+import { type FuzzMessage, makeMessage, type Random } from './messages.js';
 
 export interface FuzzOptions {
   readonly personality: Personality;
@@ -118,7 +119,7 @@ export function fuzz({ personality, messages, seed, progress }: FuzzOptions): nu
  * @throws Error with the seed of the store and the number of the message that broke it
  */
 export function fuzzStore(personality: Personality, storeSeed: number, messages = MESSAGES_A_STORE): number {
-  const random = randomOf(storeSeed);
+  const random = numbersBelow(storeSeed);
   const fuzzed = new Fuzzed(personality);
   for (let at = 0; at < messages; at++) {
     try {

@@ -3,17 +3,6 @@ import { MESSAGE, PAYLOAD_MAX_BYTES } from '../protocol/wire.js';
 
 export type Random = (below: number) => number;
 
-/** mulberry32: small, and the same everywhere. */
-export function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) % below;
-  };
-}
-
 export interface FuzzMessage {
   readonly type: number;
   readonly txId: number;
