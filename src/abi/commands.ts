@@ -61,6 +61,9 @@ export const CPUPOOL_ANY = 0xffffffff;
 /** Ids from here on are Xen's own (DOMID_FIRST_RESERVED). */
 export const DOMID_FIRST_RESERVED = 0x7ff0;
 
+/** The caller's own domain, as the domid of an operation. */
+export const DOMID_SELF = 0x7ff0;
+
 /** Scheduler ids of the ABI (xen/include/public/domctl.h). */
 export const SCHEDULERS = { credit: 5, credit2: 6, arinc653: 7, rtds: 8, null: 9 } as const;
 export type SchedulerName = keyof typeof SCHEDULERS;

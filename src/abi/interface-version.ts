@@ -59,6 +59,15 @@ export function interfaceVersion(version: string): InterfaceVersion {
   };
 }
 
+/** What the version query (XENVER_version) answers: the major number above 16 bits of the minor one. */
+export function packVersion({ major, minor }: Pick<InterfaceVersion, 'major' | 'minor'>): number {
+  return (major << 16) | minor;
+}
+
+export function unpackVersion(version: number): { readonly major: number; readonly minor: number } {
+  return { major: version >>> 16, minor: version & 0xffff };
+}
+
 /** Every domctl version, and every sysctl version, of the releases that are known here; newest first. */
 export const DOMCTL_VERSIONS: readonly number[] = [...new Set(DOMCTL)].reverse();
 export const SYSCTL_VERSIONS: readonly number[] = [...new Set(SYSCTL)].reverse();

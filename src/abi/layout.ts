@@ -119,11 +119,6 @@ export const READCONSOLE_AT = { clear: 0, incremental: 1, index: 4, buffer: 8, c
 export const CPU_HOTPLUG_AT = { cpu: 0, op: 4 } as const;
 export const CPU_HOTPLUG_OP = { online: 0, offline: 1 } as const;
 
-/** xen_memory_reservation. */
-export const RESERVATION_AT = { extentStart: 0, extents: 8, order: 16, memFlags: 20, domid: 24, sizeBytes: 32 } as const;
-/** XENMEMF_*: a node is in bits 8-15, plus one. */
-export const MEMF = { nodeShift: 8, populateOnDemand: 1 << 16, exactNode: 1 << 17, vnode: 1 << 18 } as const;
-
 /** xen_pod_target. */
 export const POD_TARGET_AT = { target: 0, totPages: 8, cachePages: 16, entries: 24, domid: 32, sizeBytes: 40 } as const;
 

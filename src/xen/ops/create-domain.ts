@@ -3,10 +3,11 @@ import { CREATE_AT as AT, CREATE_FLAG } from '../../abi/layout.js';
 import { ERRNO } from '../../base/errors.js';
 import { ZONE_MAX } from '../heap/free-heap.js';
 import { ExtentAllocator } from '../heap/get-free-buddy.js';
-import type { Hypervisor } from '../hypervisor.js';
-import { type Cpupool, poolById } from '../state/cpupool.js';
 import { DOMID_FIRST_RESERVED, Domain, HVM_MAX_VCPUS, MAX_VCPUS, NUMA_NO_NODE } from '../state/domain.js';
+import type { Cpupool } from '../state/pool.js';
+import type { XenState } from '../state/xen-state.js';
 import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
+import { poolById } from './pools/cpupool.js';
 
 const { hvm: HVM, hap: HAP, xenstoreDomain: XS_DOMAIN, iommu: IOMMU } = CREATE_FLAG;
 /** Emulated devices that Xen knows. */
@@ -27,7 +28,7 @@ const HVM_VCPU_PAGES = 3;
 const HVM_VCPU_TABLE_PAGES = 2;
 
 /** XEN_DOMCTL_createdomain. @returns the new domain's id, or a negative errno */
-export function createDomain(xen: Hypervisor, requestedId: number, view: DataView, at: number): number {
+export function createDomain(xen: XenState, requestedId: number, view: DataView, at: number): number {
   const id = domidFor(xen, requestedId);
   if (id < 0) return id;
   const { version } = xen;
@@ -56,7 +57,7 @@ export function createDomain(xen: Hypervisor, requestedId: number, view: DataVie
 }
 
 /** An id outside 1 .. 0x7fef means the next free one after the last that Xen gave out. */
-function domidFor(xen: Hypervisor, requested: number): number {
+function domidFor(xen: XenState, requested: number): number {
   if (requested > 0 && requested < DOMID_FIRST_RESERVED) return xen.domains.has(requested) ? -ERRNO.EEXIST : requested;
   for (let id = xen.domidRover + 1; id !== xen.domidRover; id++) {
     if (id === DOMID_FIRST_RESERVED) id = 1;
@@ -67,14 +68,14 @@ function domidFor(xen: Hypervisor, requested: number): number {
   return -ERRNO.ENOMEM;
 }
 
-function poolFor(xen: Hypervisor, id: number): Cpupool | number {
+function poolFor(xen: XenState, id: number): Cpupool | number {
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ESRCH;
   return pool.cpus.isEmpty ? -ERRNO.ENODEV : pool;
 }
 
 /** Single pages for Xen itself in the domain's name. @returns how many there were */
-export function takeXenPages(xen: Hypervisor, domain: Domain, pages: number): number {
+export function takeXenPages(xen: XenState, domain: Domain, pages: number): number {
   const request = { order: 0, node: NUMA_NO_NODE, exact: false, zoneHigh: ZONE_MAX, coveredByClaim: false };
   const allocator = new ExtentAllocator(xen.heap, xen.onlineNodes, domain, request, pages, domain.xenPages);
   let taken = 0;
@@ -88,7 +89,7 @@ export function takeXenPages(xen: Hypervisor, domain: Domain, pages: number): nu
 }
 
 /** XEN_DOMCTL_max_vcpus: must be what createdomain said; again is no error. */
-export function createVcpus(xen: Hypervisor, domain: Domain, maxVcpus: number): number {
+export function createVcpus(xen: XenState, domain: Domain, maxVcpus: number): number {
   if (domain.id === 0 || maxVcpus !== domain.config.maxVcpus) return -ERRNO.EINVAL;
   const pages = domain.config.hvm && domain.vcpus.length === 0 ? HVM_VCPU_TABLE_PAGES + HVM_VCPU_PAGES * maxVcpus : 0;
   if (takeXenPages(xen, domain, pages) < pages) return -ERRNO.ENOMEM;
@@ -98,7 +99,7 @@ export function createVcpus(xen: Hypervisor, domain: Domain, maxVcpus: number): 
 }
 
 /** XEN_DOMCTL_destroydomain: all memory comes back at once. */
-export function destroyDomain(xen: Hypervisor, domain: Domain): number {
+export function destroyDomain(xen: XenState, domain: Domain): number {
   if (domain.id === 0) return -ERRNO.EINVAL;
   xen.heap.releaseAll(domain);
   xen.domains.delete(domain.id);
@@ -109,7 +110,7 @@ export function destroyDomain(xen: Hypervisor, domain: Domain): number {
  * XEN_DOMCTL_set_paging_mempool_size: the pool grows or shrinks to whole pages; PV domains have none. Its oldest pages go first, and they
  * lie on the nodes in turn (hap_set_allocation()).
  */
-export function setPagingMempoolSize(xen: Hypervisor, domain: Domain, sizeBytes: number): number {
+export function setPagingMempoolSize(xen: XenState, domain: Domain, sizeBytes: number): number {
   if (!domain.config.hvm) return -ERRNO.EOPNOTSUPP;
   const pages = sizeBytes / 4096;
   if (!Number.isInteger(pages) || pages > 0xffffffff) return -ERRNO.EINVAL;

@@ -3,9 +3,9 @@ import { DOMCTL } from '../../abi/commands.js';
 import { DOMCTL_AT } from '../../abi/layout.js';
 import { ERRNO } from '../../base/errors.js';
 import { NO_FLOW } from '../../flow/record.js';
-import type { Hypervisor } from '../hypervisor.js';
 import { DOMID_FIRST_RESERVED, type Domain } from '../state/domain.js';
 import { buffer, type GuestMemory, readBitmap, readWord, writeBitmap } from '../state/guest-memory.js';
+import type { XenState } from '../state/xen-state.js';
 import { createDomain, createVcpus, destroyDomain, setPagingMempoolSize } from './create-domain.js';
 import { writeDomainInfo, writeVcpuInfo } from './domain-info.js';
 import { pauseDomain, resumeDomain, softReset, unpauseDomain } from './domain-run.js';
@@ -19,7 +19,7 @@ const KIB_A_PAGE = 4;
 const UINT_MAX = 0xffffffff;
 
 /** Order of checks: EFAULT, EACCES for the version, ESRCH, then the command. */
-export function doDomctl(xen: Hypervisor, memory: GuestMemory, address: number): number {
+export function doDomctl(xen: XenState, memory: GuestMemory, address: number): number {
   const found = buffer(memory, address, SIZE_BYTES);
   if (found === undefined) return -ERRNO.EFAULT;
   const { view } = found;
@@ -53,7 +53,7 @@ export function doDomctl(xen: Hypervisor, memory: GuestMemory, address: number):
 const COMMAND_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(DOMCTL).map(([name, cmd]) => [cmd, name]));
 
 /** The domain with the lowest id that is not below `domid`. */
-function domainFrom(xen: Hypervisor, domid: number): Domain | undefined {
+function domainFrom(xen: XenState, domid: number): Domain | undefined {
   let best: Domain | undefined;
   for (const domain of xen.domains.values()) {
     if (domain.id >= domid && (best === undefined || domain.id < best.id)) best = domain;
@@ -61,7 +61,7 @@ function domainFrom(xen: Hypervisor, domid: number): Domain | undefined {
   return best;
 }
 
-function domctlOfDomain(xen: Hypervisor, memory: GuestMemory, domain: Domain, cmd: number, view: DataView, at: number): number {
+function domctlOfDomain(xen: XenState, memory: GuestMemory, domain: Domain, cmd: number, view: DataView, at: number): number {
   switch (cmd) {
     case DOMCTL.setvcpuaffinity:
       return vcpuAffinityDomctl(xen, domain, memory, view, at, true);

@@ -1,12 +1,12 @@
 // The scheduler operations that Domain-0's tools use (xen/common/sched/core.c, do_sched_op()). Box of the chart: Xen hypervisor.
 import { SCHEDOP } from '../../abi/commands.js';
 import { ERRNO } from '../../base/errors.js';
-import type { Hypervisor } from '../hypervisor.js';
 import { buffer, type GuestMemory } from '../state/guest-memory.js';
+import type { XenState } from '../state/xen-state.js';
 import { shutdownDomain } from './domain-run.js';
 import { pinOverride } from './vcpu-set-affinity.js';
 
-export function doSchedOp(xen: Hypervisor, memory: GuestMemory, cmd: number, address: number): number {
+export function doSchedOp(xen: XenState, memory: GuestMemory, cmd: number, address: number): number {
   if (cmd === SCHEDOP.pin_override) {
     const found = buffer(memory, address, 4);
     if (found === undefined) return -ERRNO.EFAULT;

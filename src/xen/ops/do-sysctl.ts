@@ -2,18 +2,18 @@
 import { SYSCTL } from '../../abi/commands.js';
 import { CPU_HOTPLUG_AT, CPU_HOTPLUG_OP, DEBUG_KEYS_AT, READCONSOLE_AT, SYSCTL_AT } from '../../abi/layout.js';
 import { ERRNO } from '../../base/errors.js';
-import type { Hypervisor } from '../hypervisor.js';
 import { buffer, type GuestMemory, readWord } from '../state/guest-memory.js';
-import { cpuOffline, cpuOnline } from './cpu-hotplug.js';
+import type { XenState } from '../state/xen-state.js';
 import { domainInfoList } from './domain-info.js';
 import { dumpNuma } from './dump-numa.js';
-import { cpupoolOp } from './sysctl-cpupool.js';
+import { cpuOffline, cpuOnline } from './pools/cpu-hotplug.js';
+import { cpupoolOp } from './pools/sysctl-cpupool.js';
 import { availHeap, cpuTopoInfo, numaInfo, physInfo } from './sysctl-info.js';
 
 const { sizeBytes: SIZE_BYTES, union: UNION } = SYSCTL_AT;
 
 /** Order of checks: EFAULT, EACCES for the version, then the command. */
-export function doSysctl(xen: Hypervisor, memory: GuestMemory, address: number): number {
+export function doSysctl(xen: XenState, memory: GuestMemory, address: number): number {
   const found = buffer(memory, address, SIZE_BYTES);
   if (found === undefined) return -ERRNO.EFAULT;
   const { view } = found;
@@ -48,7 +48,7 @@ export function doSysctl(xen: Hypervisor, memory: GuestMemory, address: number):
   }
 }
 
-function debugKeys(xen: Hypervisor, memory: GuestMemory, view: DataView, at: number): number {
+function debugKeys(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const count = view.getUint32(at + DEBUG_KEYS_AT.count, true);
   if (count === 0) return 0;
   const address = readWord(view, at + DEBUG_KEYS_AT.keys);
@@ -60,7 +60,7 @@ function debugKeys(xen: Hypervisor, memory: GuestMemory, view: DataView, at: num
   return 0;
 }
 
-function readConsole(xen: Hypervisor, memory: GuestMemory, view: DataView, at: number): number {
+function readConsole(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const clear = view.getUint8(at + READCONSOLE_AT.clear) !== 0;
   const incremental = view.getUint8(at + READCONSOLE_AT.incremental) !== 0;
   const address = readWord(view, at + READCONSOLE_AT.buffer);

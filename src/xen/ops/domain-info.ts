@@ -1,15 +1,15 @@
 // What Xen tells of a domain and of a vCPU (xen/common/domctl.c, getdomaininfo()). Box of the chart: `do_domctl`.
 import { DOMAIN_INFO_AT as AT, DOMAIN_LIST_AT, DOMAIN_FLAG as FLAG, SHUTDOWN_SHIFT, VCPU_INFO_AT } from '../../abi/layout.js';
 import { ERRNO } from '../../base/errors.js';
-import type { Hypervisor } from '../hypervisor.js';
 import type { Domain, Vcpu } from '../state/domain.js';
 import { buffer, type GuestMemory, readWord, writeWord } from '../state/guest-memory.js';
+import type { XenState } from '../state/xen-state.js';
 
 const ALL_ONES = 0xffffffff;
 const GPADDR_BITS = 48;
 
 /** vCPUs of a guest are offline until the guest's own start brings them up, which nobody does here; Domain-0's run. */
-export function writeDomainInfo(xen: Hypervisor, domain: Domain, view: DataView, at: number): void {
+export function writeDomainInfo(xen: XenState, domain: Domain, view: DataView, at: number): void {
   const { config } = domain;
   const runs = domain.id === 0;
   const flags =
@@ -39,7 +39,7 @@ export function writeDomainInfo(xen: Hypervisor, domain: Domain, view: DataView,
 }
 
 /** XEN_SYSCTL_getdomaininfolist: the domains from an id on, ascending, as many as there is room for (xen/common/sysctl.c). */
-export function domainInfoList(xen: Hypervisor, memory: GuestMemory, view: DataView, at: number): number {
+export function domainInfoList(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const first = view.getUint16(at + DOMAIN_LIST_AT.first, true);
   const most = view.getUint32(at + DOMAIN_LIST_AT.most, true);
   const address = readWord(view, at + DOMAIN_LIST_AT.entries);
@@ -54,7 +54,7 @@ export function domainInfoList(xen: Hypervisor, memory: GuestMemory, view: DataV
 }
 
 /** XEN_DOMCTL_getvcpuinfo. */
-export function writeVcpuInfo(xen: Hypervisor, domain: Domain, view: DataView, at: number): number {
+export function writeVcpuInfo(xen: XenState, domain: Domain, view: DataView, at: number): number {
   const index = view.getUint32(at + VCPU_INFO_AT.vcpu, true);
   if (index >= domain.config.maxVcpus) return -ERRNO.EINVAL;
   const vcpu = domain.vcpus[index];
@@ -69,7 +69,7 @@ export function writeVcpuInfo(xen: Hypervisor, domain: Domain, view: DataView, a
 }
 
 /** The CPU that a vCPU is on: nothing runs here, so the first one that its masks prefer. */
-function processorOf(xen: Hypervisor, domain: Domain, vcpu: Vcpu): number {
+function processorOf(xen: XenState, domain: Domain, vcpu: Vcpu): number {
   const { requested, effective } = xen.scratch;
   const hard = effective.copyFrom(vcpu.hard).and(domain.pool.cpus);
   const preferred = requested.copyFrom(hard).and(vcpu.soft);

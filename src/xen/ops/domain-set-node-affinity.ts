@@ -3,12 +3,12 @@
 import type { Bitset } from '../../base/bitset.js';
 import { ERRNO } from '../../base/errors.js';
 import { NO_FLOW } from '../../flow/record.js';
-import type { Hypervisor } from '../hypervisor.js';
 import type { Domain } from '../state/domain.js';
+import type { XenState } from '../state/xen-state.js';
 import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
 
 /** "All" is every one of the 64 bits, not every node of the machine; anything else is stored as it came, offline nodes included. */
-export function domainSetNodeAffinity(xen: Hypervisor, domain: Domain, affinity: Bitset): number {
+export function domainSetNodeAffinity(xen: XenState, domain: Domain, affinity: Bitset): number {
   const { flow } = xen;
   const recorded = flow !== NO_FLOW;
   if (recorded) flow.edge('do_domctl -> is_new_affinity_all_nodes?');

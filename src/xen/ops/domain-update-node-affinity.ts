@@ -2,14 +2,14 @@
 // `domain_update_node_aff`, `check_auto_node`, `set_node_affinity_from_vcpu_affinities`, `domain_node_affinity`.
 import type { Bitset } from '../../base/bitset.js';
 import { NO_FLOW } from '../../flow/record.js';
-import type { Hypervisor } from '../hypervisor.js';
 import type { Domain } from '../state/domain.js';
+import type { XenState } from '../state/xen-state.js';
 
 /**
  * Unions over all vCPUs, so one unrestricted vCPU makes an automatic domain span every node of its pool. Nothing happens before the
  * domain has vCPUs.
  */
-export function domainUpdateNodeAffinity(xen: Hypervisor, domain: Domain): void {
+export function domainUpdateNodeAffinity(xen: XenState, domain: Domain): void {
   const { flow } = xen;
   const recorded = flow !== NO_FLOW;
   if (recorded) flow.node('domain_update_node_aff', { domid: domain.id, vcpus: domain.vcpus.length });
@@ -36,7 +36,7 @@ export function domainUpdateNodeAffinity(xen: Hypervisor, domain: Domain): void 
 }
 
 /** The union rule by itself: `into` = nodes of the soft union within the hard one, or of the hard union when that is empty. */
-export function nodesOfVcpus(xen: Hypervisor, domain: Domain, into: Bitset): void {
+export function nodesOfVcpus(xen: XenState, domain: Domain, into: Bitset): void {
   const { hardUnion, softUnion } = xen.scratch;
   const hard = hardUnion.words.fill(0);
   const soft = softUnion.words.fill(0);
@@ -58,7 +58,7 @@ export function nodesOfVcpus(xen: Hypervisor, domain: Domain, into: Bitset): voi
   nodesOf(xen, softEmpty ? hard : soft, into);
 }
 
-function nodesOf(xen: Hypervisor, cpus: Uint32Array, into: Bitset): void {
+function nodesOf(xen: XenState, cpus: Uint32Array, into: Bitset): void {
   const nodes = into.words.fill(0);
   const { nodeOfCpu } = xen;
   for (let i = 0; i < cpus.length; i++) {

@@ -1,8 +1,8 @@
 // Debug key 'u': nodes, CPUs and where each domain's memory lies, on the console (xen/arch/x86/numa.c, dump_numa()). Box of the
 // chart: the only look at what `domain_node_affinity` led to.
-import type { Hypervisor } from '../hypervisor.js';
+import type { XenState } from '../state/xen-state.js';
 
-export function dumpNuma(xen: Hypervisor): void {
+export function dumpNuma(xen: XenState): void {
   const { console, machine, heap } = xen;
   console.print("'u' pressed -> dumping numa info (now = 0)");
   machine.nodes.forEach((node, index) => {

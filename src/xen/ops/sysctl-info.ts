@@ -3,10 +3,10 @@
 import { ERRNO } from '../../base/errors.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { ZONE_MAX, ZONE_MIN } from '../heap/free-heap.js';
-import type { Hypervisor } from '../hypervisor.js';
 import { MAX_NUMNODES } from '../state/domain.js';
 import { buffer, type GuestMemory, readWord, writeWord } from '../state/guest-memory.js';
 import { bitsToZone, type XenMachine } from '../state/machine.js';
+import type { XenState } from '../state/xen-state.js';
 
 const NONE = 0xffffffff;
 const CAPABILITIES = 1 | 2 | 4 | 8 | 16;
@@ -29,7 +29,7 @@ function shapeOf(machine: XenMachine) {
   return shape;
 }
 
-export function physInfo(xen: Hypervisor, view: DataView, at: number): number {
+export function physInfo(xen: XenState, view: DataView, at: number): number {
   const { machine, heap, version } = xen;
   const { threadsPerCore, coresPerSocket } = shapeOf(machine);
   view.setUint32(at, threadsPerCore, true);
@@ -54,7 +54,7 @@ export function physInfo(xen: Hypervisor, view: DataView, at: number): number {
 }
 
 /** Both handles null asks for the count; otherwise no more nodes than the caller has room for, and the stride is what is returned. */
-export function numaInfo(xen: Hypervisor, memory: GuestMemory, view: DataView, at: number): number {
+export function numaInfo(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const { machine, heap } = xen;
   const infoAddress = readWord(view, at + 8);
   const distanceAddress = readWord(view, at + 16);
@@ -82,7 +82,7 @@ export function numaInfo(xen: Hypervisor, memory: GuestMemory, view: DataView, a
 }
 
 /** Up to the last CPU that is online; an offline one before it keeps its place. */
-export function cpuTopoInfo(xen: Hypervisor, memory: GuestMemory, view: DataView, at: number): number {
+export function cpuTopoInfo(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   let count = xen.nrCpuIds;
   while (count > 0 && !xen.cpu.online.has(count - 1)) count--;
   const address = readWord(view, at + 8);
@@ -103,7 +103,7 @@ export function cpuTopoInfo(xen: Hypervisor, memory: GuestMemory, view: DataView
 }
 
 /** Free bytes of a node (negative: of all) below and above address widths. */
-export function availHeap(xen: Hypervisor, view: DataView, at: number): number {
+export function availHeap(xen: XenState, view: DataView, at: number): number {
   const lowBits = view.getUint32(at, true);
   const highBits = view.getUint32(at + 4, true);
   const node = view.getInt32(at + 8, true);

@@ -3,16 +3,16 @@ import { AFFINITY_AT, AFFINITY_FLAG } from '../../abi/layout.js';
 import type { Bitset } from '../../base/bitset.js';
 import { ERRNO } from '../../base/errors.js';
 import { NO_FLOW } from '../../flow/record.js';
-import type { Hypervisor } from '../hypervisor.js';
 import type { Domain, Vcpu } from '../state/domain.js';
 import { type GuestMemory, readBitmap, readWord, writeBitmap } from '../state/guest-memory.js';
+import type { XenState } from '../state/xen-state.js';
 import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
 
 const { hard: HARD, soft: SOFT, force: FORCE } = AFFINITY_FLAG;
 const { vcpu: VCPU, flags: FLAGS, hard: HARD_MAP, soft: SOFT_MAP } = AFFINITY_AT;
 
 /** XEN_DOMCTL_setvcpuaffinity and getvcpuaffinity; `at` is the offset of the union. */
-export function vcpuAffinityDomctl(xen: Hypervisor, domain: Domain, memory: GuestMemory, view: DataView, at: number, set: boolean): number {
+export function vcpuAffinityDomctl(xen: XenState, domain: Domain, memory: GuestMemory, view: DataView, at: number, set: boolean): number {
   const index = view.getUint32(at + VCPU, true);
   if (index >= domain.config.maxVcpus) return -ERRNO.EINVAL;
   const vcpu = domain.vcpus[index];
@@ -32,7 +32,7 @@ export function vcpuAffinityDomctl(xen: Hypervisor, domain: Domain, memory: Gues
  * Stores the full requested masks, and writes back what they come to: online & hard, and requested & online & hard for soft. A failing
  * soft half rolls the hard one back, but the caller's hard buffer already holds the effective mask.
  */
-function setAffinity(xen: Hypervisor, domain: Domain, vcpu: Vcpu, memory: GuestMemory, view: DataView, at: number, flags: number): number {
+function setAffinity(xen: XenState, domain: Domain, vcpu: Vcpu, memory: GuestMemory, view: DataView, at: number, flags: number): number {
   const { requested, effective, oldHard } = xen.scratch;
   if ((flags & FORCE) !== 0) unpin(vcpu);
   let result = 0;
@@ -59,12 +59,12 @@ function setAffinity(xen: Hypervisor, domain: Domain, vcpu: Vcpu, memory: GuestM
 }
 
 /** A hard mask must name a CPU of the domain's pool. */
-function setHardAffinity(xen: Hypervisor, domain: Domain, vcpu: Vcpu, mask: Bitset): number {
+function setHardAffinity(xen: XenState, domain: Domain, vcpu: Vcpu, mask: Bitset): number {
   if (!mask.intersects(domain.pool.cpus)) return -ERRNO.EINVAL;
   return storeMask(xen, domain, vcpu, vcpu.hard, mask);
 }
 
-function storeMask(xen: Hypervisor, domain: Domain, vcpu: Vcpu, which: Bitset, mask: Bitset): number {
+function storeMask(xen: XenState, domain: Domain, vcpu: Vcpu, which: Bitset, mask: Bitset): number {
   const { flow } = xen;
   const recorded = flow !== NO_FLOW;
   if (recorded) flow.edge('do_domctl -> vcpu_set_affinity');
@@ -92,7 +92,7 @@ export function unpin(vcpu: Vcpu): boolean {
  * SCHEDOP_pin_override of a vCPU of the caller: one CPU as its hard mask until it is undone; negative = undo. Neither looks at the
  * domain's nodes (vcpu_temporary_affinity).
  */
-export function pinOverride(xen: Hypervisor, domain: Domain, vcpu: Vcpu, cpu: number): number {
+export function pinOverride(xen: XenState, domain: Domain, vcpu: Vcpu, cpu: number): number {
   if (cpu < 0) return unpin(vcpu) ? 0 : -ERRNO.EINVAL;
   if (cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
   if (vcpu.unpinned !== null) return -ERRNO.EBUSY;

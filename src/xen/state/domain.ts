@@ -1,13 +1,14 @@
 // A domain and its vCPUs as the hypervisor keeps them. Box of the chart: Xen hypervisor.
 import { NODE_BITS } from '../../abi/layout.js';
+import { NUMA_NO_NODE } from '../../abi/reservation.js';
 import { Bitset } from '../../base/bitset.js';
-import type { Cpupool } from './cpupool.js';
 import { GuestFrames } from './guest-frames.js';
+import type { Cpupool } from './pool.js';
 
-export { NODE_BITS as MAX_NUMNODES } from '../../abi/layout.js';
-export const NUMA_NO_NODE = 0xff;
 /** The first of Xen's own is DOMID_SELF. */
 export { DOMID_FIRST_RESERVED } from '../../abi/commands.js';
+export { NODE_BITS as MAX_NUMNODES } from '../../abi/layout.js';
+export { NUMA_NO_NODE } from '../../abi/reservation.js';
 /** Most vCPUs of a PV domain, and of one with hardware virtualisation (HVM and PVH). */
 export const MAX_VCPUS = 8192;
 export const HVM_MAX_VCPUS = 128;

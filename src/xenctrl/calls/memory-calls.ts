@@ -1,6 +1,7 @@
 // Calls about memory: claims, and memory for a domain. Box of the chart: libxenctrl, at what `domain_node_affinity` is for.
 import { XENMEM } from '../../abi/commands.js';
-import { MEMF, NODE_BITS, POD_TARGET_AT, RESERVATION_AT } from '../../abi/layout.js';
+import { NODE_BITS, POD_TARGET_AT } from '../../abi/layout.js';
+import { FRAME_BYTES, MEMF, memFlagsOfNode, RESERVATION_BYTES, type Reservation, writeReservation } from '../../abi/reservation.js';
 import { readWord, writeWord } from '../../abi/words.js';
 import { InputError } from '../../base/errors.js';
 import type { PopulateRequest, PopulateResult, Xenctrl } from '../xenctrl.js';
@@ -14,7 +15,7 @@ export type MemoryCalls = Pick<Xenctrl, 'domainClaimPages' | 'domainSetPodTarget
 export function memoryCalls(calls: CallBuffers): MemoryCalls {
   return {
     domainClaimPages(domid, pages, node) {
-      startReservation(calls, { domid, start: 0, extents: pages, order: 0, memFlags: node === undefined ? 0 : onNode(node, true) });
+      startReservation(calls, { domid, extentStart: 0, extents: pages, order: 0, memFlags: node === undefined ? 0 : onNode(node, true) });
       const result = calls.memoryOp(XENMEM.claim_pages);
       const where = node === undefined ? '' : `, node ${node}`;
       if (result < 0) throw callError(result, `xc_domain_claim_pages(domid ${domid}, ${pages} pages${where})`);
@@ -38,41 +39,29 @@ function populate(calls: CallBuffers, domid: number, request: PopulateRequest): 
   if (node !== undefined && vnode !== undefined)
     throw new InputError('memory on a node and on a virtual node at once', {}, 'give one of them');
   if (extents === 0) return { done: 0, mfns: request.wantMfns === true ? [] : null };
-  const list = calls.buffer('extents', extents * 8);
+  const list = calls.buffer('extents', extents * FRAME_BYTES);
   const first = request.firstPfn ?? 0;
   const extentPages = 2 ** order;
-  for (let i = 0; i < extents; i++) writeWord(list.view, i * 8, first + i * extentPages);
+  for (let i = 0; i < extents; i++) writeWord(list.view, i * FRAME_BYTES, first + i * extentPages);
   const onDemand = request.onDemand === true ? MEMF.populateOnDemand : 0;
   const exact = request.exactNode === true;
   const where = node !== undefined ? onNode(node, exact) : vnode !== undefined ? onNode(vnode, exact) | MEMF.vnode : 0;
   const memFlags = where | onDemand;
-  startReservation(calls, { domid, start: list.address, extents, order, memFlags });
+  startReservation(calls, { domid, extentStart: list.address, extents, order, memFlags });
   const done = calls.memoryOp(XENMEM.populate_physmap);
   if (done < 0) throw callError(done, `xc_domain_populate_physmap(domid ${domid}, ${extents} extents of order ${order})`);
-  const mfns = request.wantMfns === true ? Array.from({ length: done }, (_, i) => readWord(list.view, i * 8)) : null;
+  const mfns = request.wantMfns === true ? Array.from({ length: done }, (_, i) => readWord(list.view, i * FRAME_BYTES)) : null;
   calls.trim('extents');
   return { done, mfns };
 }
 
 function onNode(node: number, exact: boolean): number {
   if (!Number.isInteger(node) || node < 0 || node >= NODE_BITS) throw new InputError(`node ${node} is not in 0-${NODE_BITS - 1}`, {});
-  return ((node + 1) << MEMF.nodeShift) | (exact ? MEMF.exactNode : 0);
+  return memFlagsOfNode(node, exact);
 }
 
-interface Reservation {
-  readonly domid: number;
-  readonly start: number;
-  readonly extents: number;
-  readonly order: number;
-  readonly memFlags: number;
-}
-
-function startReservation(calls: CallBuffers, { domid, start, extents, order, memFlags }: Reservation): void {
+function startReservation(calls: CallBuffers, reservation: Reservation): void {
   const { bytes, view } = calls.op;
-  bytes.fill(0, 0, RESERVATION_AT.sizeBytes);
-  writeWord(view, RESERVATION_AT.extentStart, start);
-  writeWord(view, RESERVATION_AT.extents, extents);
-  view.setUint32(RESERVATION_AT.order, order, true);
-  view.setUint32(RESERVATION_AT.memFlags, memFlags, true);
-  view.setUint16(RESERVATION_AT.domid, domid, true);
+  bytes.fill(0, 0, RESERVATION_BYTES);
+  writeReservation(view, 0, reservation);
 }

@@ -1,10 +1,17 @@
 // Which Xen stands behind a door: its version, and its domctl and sysctl interface versions, each found by asking. Box of the chart:
 // libxenctrl.
 import { DOMCTL, HYPERCALL, SYSCTL, XENVER } from '../../abi/commands.js';
-import { DOMCTL_VERSIONS, type InterfaceVersion, interfaceOf, interfaceVersion, SYSCTL_VERSIONS } from '../../abi/interface-version.js';
+import {
+  DOMCTL_VERSIONS,
+  type InterfaceVersion,
+  interfaceOf,
+  interfaceVersion,
+  SYSCTL_VERSIONS,
+  unpackVersion,
+} from '../../abi/interface-version.js';
 import { DOMCTL_AT, SYSCTL_AT } from '../../abi/layout.js';
 import { ERRNO, InputError } from '../../base/errors.js';
-import type { HypercallBuffer, HypercallDoor } from '../doors/door.js';
+import type { HypercallDoor } from '../doors/door.js';
 import { callError } from './call-buffers.js';
 
 /**
@@ -16,16 +23,20 @@ import { callError } from './call-buffers.js';
 export function probeVersions(door: HypercallDoor): InterfaceVersion {
   const version = door.hypercall(HYPERCALL.xenVersion, XENVER.version);
   if (version < 0) throw callError(version, 'xc_version(XENVER_version)');
-  const [major, minor] = [version >>> 16, version & 0xffff];
+  const { major, minor } = unpackVersion(version);
   const release = knownRelease(major, minor);
   const op = door.allocBuffer(DOMCTL_AT.sizeBytes);
   try {
     const domctl = firstAccepted(candidates(release?.domctl, DOMCTL_VERSIONS), 'xc_domain_getinfo(domid 0)', (candidate) => {
-      startOp(op, DOMCTL.getdomaininfo, DOMCTL_AT.version, candidate);
+      op.bytes.fill(0);
+      op.view.setUint32(DOMCTL_AT.cmd, DOMCTL.getdomaininfo, true);
+      op.view.setUint32(DOMCTL_AT.version, candidate, true);
       return door.hypercall(HYPERCALL.domctl, op.address);
     });
     const sysctl = firstAccepted(candidates(release?.sysctl, SYSCTL_VERSIONS), 'xc_physinfo', (candidate) => {
-      startOp(op, SYSCTL.physinfo, SYSCTL_AT.version, candidate);
+      op.bytes.fill(0);
+      op.view.setUint32(SYSCTL_AT.cmd, SYSCTL.physinfo, true);
+      op.view.setUint32(SYSCTL_AT.version, candidate, true);
       return door.hypercall(HYPERCALL.sysctl, op.address);
     });
     if (major !== 4 || domctl === undefined || sysctl === undefined) {
@@ -56,12 +67,6 @@ function knownRelease(major: number, minor: number): InterfaceVersion | undefine
 
 function candidates(first: number | undefined, all: readonly number[]): number[] {
   return first === undefined ? [...all] : [first, ...all.filter((one) => one !== first)];
-}
-
-function startOp(op: HypercallBuffer, cmd: number, versionAt: number, version: number): void {
-  op.bytes.fill(0);
-  op.view.setUint32(0, cmd, true);
-  op.view.setUint32(versionAt, version, true);
 }
 
 function firstAccepted(versions: readonly number[], call: string, ask: (version: number) => number): number | undefined {

@@ -3,9 +3,10 @@ import type { FlowSink } from '../../flow/record.js';
 import type { Host } from '../../machine/model.js';
 import { asXenSees } from '../../machine/xen-sees.js';
 import { Hypervisor } from '../../xen/hypervisor.js';
+import { invariants } from '../../xen/invariants.js';
 import type { GuestBuffer, GuestMemory } from '../../xen/state/guest-memory.js';
-import { invariants } from '../../xen/state/invariants.js';
 import { type MachineOptions, machineFromHost, type XenMachine } from '../../xen/state/machine.js';
+import type { XenState } from '../../xen/state/xen-state.js';
 import type { HypercallBuffer, HypercallDoor } from './door.js';
 
 const PAGE = 4096;
@@ -24,12 +25,14 @@ export interface Inspect {
 export class EmbeddedDoor implements HypercallDoor {
   readonly name: string;
   readonly inspect: Inspect;
-  readonly #xen: Hypervisor;
+  readonly #hypervisor: Hypervisor;
+  readonly #xen: XenState;
   readonly #memory = new BufferMemory();
 
   /** @throws InputError when the machine's version is not 4.13 to 4.22 */
   constructor(machine: XenMachine) {
-    const xen = new Hypervisor(machine);
+    this.#hypervisor = new Hypervisor(machine);
+    const xen = this.#hypervisor.state;
     this.#xen = xen;
     this.name = `embedded Xen ${xen.version.major}.${xen.version.minor}`;
     this.inspect = {
@@ -72,8 +75,8 @@ export class EmbeddedDoor implements HypercallDoor {
       .map((domain) => ({ domid: domain.id, totalPages: domain.totPages, pagesByNode: domain.pages.map((runs) => runs.pages) }));
   }
 
-  hypercall(op: number, a1: number, a2 = 0, a3 = 0): number {
-    return this.#xen.hypercall(this.#memory, op, a1, a2, a3);
+  hypercall(op: number, a1: number, a2 = 0, _a3 = 0): number {
+    return this.#hypervisor.hypercall(this.#memory, op, a1, a2);
   }
 
   close(): void {

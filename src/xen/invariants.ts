@@ -1,17 +1,17 @@
 // What must hold after every hypercall: pages conserved, claims within free memory, masks by the rules.
 // checks the hypervisor.
-import { Bitset } from '../../base/bitset.js';
-import { zoneOf } from '../heap/free-heap.js';
-import type { Hypervisor } from '../hypervisor.js';
-import { nodesOfVcpus } from '../ops/domain-update-node-affinity.js';
-import { type Domain, MAX_NUMNODES, type PageRuns } from './domain.js';
+import { Bitset } from '../base/bitset.js';
+import { zoneOf } from './heap/free-heap.js';
+import { nodesOfVcpus } from './ops/domain-update-node-affinity.js';
+import { type Domain, MAX_NUMNODES, type PageRuns } from './state/domain.js';
+import type { XenState } from './state/xen-state.js';
 
 /** One sentence for each thing that does not hold; [] = all is well. Walks all memory: for tests, not for every call. */
-export function invariants(xen: Hypervisor): string[] {
+export function invariants(xen: XenState): string[] {
   return [...xen.machine.nodes.keys()].flatMap((node) => checkNode(xen, node)).concat(checkClaims(xen), checkDomains(xen), checkCpus(xen));
 }
 
-function checkNode(xen: Hypervisor, node: number): string[] {
+function checkNode(xen: XenState, node: number): string[] {
   const faults: string[] = [];
   const { freePages, freeRanges, startMfn, endMfn } = xen.machine.nodes[node]!;
   const initial = freeRanges === undefined ? freePages : freeRanges.reduce((sum, [start, end]) => sum + end - start, 0);
@@ -49,7 +49,7 @@ function checkNode(xen: Hypervisor, node: number): string[] {
   return faults;
 }
 
-function checkClaims(xen: Hypervisor): string[] {
+function checkClaims(xen: XenState): string[] {
   const faults: string[] = [];
   const { heap } = xen;
   const sum = [...xen.domains.values()].reduce((pages, domain) => pages + domain.outstandingPages, 0);
@@ -62,7 +62,7 @@ function checkClaims(xen: Hypervisor): string[] {
   return faults;
 }
 
-function checkDomains(xen: Hypervisor): string[] {
+function checkDomains(xen: XenState): string[] {
   return [...xen.domains.values()].flatMap((domain) => {
     const faults: string[] = [];
     const pages = domain.pages.reduce((sum, runs) => sum + runs.pages, 0);
@@ -77,7 +77,7 @@ function checkDomains(xen: Hypervisor): string[] {
   });
 }
 
-function checkUnionRule(xen: Hypervisor, domain: Domain): string[] {
+function checkUnionRule(xen: XenState, domain: Domain): string[] {
   if (!domain.autoNodeAffinity || domain.vcpus.length === 0) return [];
   const byRule = new Bitset(MAX_NUMNODES);
   nodesOfVcpus(xen, domain, byRule);
@@ -86,7 +86,7 @@ function checkUnionRule(xen: Hypervisor, domain: Domain): string[] {
     : [`domain ${domain.id}: automatic node affinity {${domain.nodeAffinity}}, by its vCPUs {${byRule}}`];
 }
 
-function checkCpus(xen: Hypervisor): string[] {
+function checkCpus(xen: XenState): string[] {
   const faults: string[] = [];
   const seen = xen.cpu.free.clone();
   for (const pool of xen.pools) {

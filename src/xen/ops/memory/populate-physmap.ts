@@ -1,18 +1,15 @@
 // XENMEM_populate_physmap (xen/common/memory.c): extents of memory for a domain, one after the other, until one fails. Box of the
 // chart: what `domain_node_affinity` is for.
+import { DOMID_SELF } from '../../../abi/commands.js';
+import { FRAME_BYTES, MEMF, nodeOfMemFlags, type Reservation } from '../../../abi/reservation.js';
+import { MAX_ORDER, ZONE_MAX } from '../../heap/free-heap.js';
+import { ExtentAllocator, type ExtentRequest } from '../../heap/get-free-buddy.js';
+import { type Domain, MAX_NUMNODES, NUMA_NO_NODE } from '../../state/domain.js';
+import { buffer, type GuestMemory, readWord, writeWord } from '../../state/guest-memory.js';
+import { bitsToZone } from '../../state/machine.js';
+import type { XenState } from '../../state/xen-state.js';
+import { SHUTDOWN_CRASH, shutdownDomain } from '../domain-run.js';
 
-import { MAX_ORDER, ZONE_MAX } from '../heap/free-heap.js';
-import { ExtentAllocator, type ExtentRequest } from '../heap/get-free-buddy.js';
-import type { Hypervisor } from '../hypervisor.js';
-import { type Domain, MAX_NUMNODES, NUMA_NO_NODE } from '../state/domain.js';
-import { buffer, type GuestMemory, readWord, writeWord } from '../state/guest-memory.js';
-import { bitsToZone } from '../state/machine.js';
-import { EXACT_NODE, nodeOfFlags, type Reservation } from './do-memory-op.js';
-import { SHUTDOWN_CRASH, shutdownDomain } from './domain-run.js';
-
-const POPULATE_ON_DEMAND = 1 << 16;
-const VNODE = 1 << 18;
-const DOMID_SELF = 0x7ff0;
 /** Largest extent for the control domain, which every caller here is. */
 const CONTROL_DOMAIN_MAX_ORDER = 18;
 /** More extents than a continuation can count are refused as a whole. */
@@ -20,18 +17,18 @@ const MAX_EXTENTS = 2 ** 26 - 1;
 const PAGE_SHIFT = 12;
 
 /** @returns extents done; never an errno */
-export function populatePhysmap(xen: Hypervisor, memory: GuestMemory, reservation: Reservation): number {
-  const { order, memFlags, extentStart, nrExtents } = reservation;
+export function populatePhysmap(xen: XenState, memory: GuestMemory, reservation: Reservation): number {
+  const { order, memFlags, extentStart } = reservation;
   const domain = xen.domains.get(reservation.domid === DOMID_SELF ? 0 : reservation.domid);
-  if (domain === undefined || nrExtents > MAX_EXTENTS || nrExtents === 0) return 0;
+  if (domain === undefined || reservation.extents > MAX_EXTENTS || reservation.extents === 0) return 0;
   const request = requestOf(xen, domain, order, memFlags);
   if (request === undefined) return 0;
-  const onDemand = (memFlags & POPULATE_ON_DEMAND) !== 0;
+  const onDemand = (memFlags & MEMF.populateOnDemand) !== 0;
   if (order > (onDemand ? MAX_ORDER : CONTROL_DOMAIN_MAX_ORDER)) return 0;
-  const found = buffer(memory, extentStart, 8);
+  const found = buffer(memory, extentStart, FRAME_BYTES);
   if (found === undefined) return 0;
   // Extents behind the end of the caller's list fault when they are reached.
-  const extents = Math.min(nrExtents, Math.floor((found.address + found.bytes.length - extentStart) / 8));
+  const extents = Math.min(reservation.extents, Math.floor((found.address + found.bytes.length - extentStart) / FRAME_BYTES));
   if (onDemand) {
     return domain.id === 0 ? 0 : promise(domain, order, extents, found.view, extentStart - found.address);
   }
@@ -39,15 +36,15 @@ export function populatePhysmap(xen: Hypervisor, memory: GuestMemory, reservatio
 }
 
 /** What mem_flags ask for; undefined = they are invalid (construct_memop_from_reservation()). */
-function requestOf(xen: Hypervisor, domain: Domain, order: number, memFlags: number): ExtentRequest | undefined {
-  const bits = memFlags & 0xff;
+function requestOf(xen: XenState, domain: Domain, order: number, memFlags: number): ExtentRequest | undefined {
+  const bits = memFlags & MEMF.addressBits;
   const highest = xen.machine.nodes.reduce((most, node) => Math.max(most, node.endMfn), 0);
   const limited = bits !== 0 && bits < Math.ceil(Math.log2(highest)) + PAGE_SHIFT;
   if (limited && bits <= PAGE_SHIFT) return undefined;
   const zoneHigh = limited ? bitsToZone(bits) : ZONE_MAX;
-  const asked = nodeOfFlags(memFlags);
-  const exact = (memFlags & EXACT_NODE) !== 0;
-  if ((memFlags & VNODE) !== 0) {
+  const asked = nodeOfMemFlags(memFlags);
+  const exact = (memFlags & MEMF.exactNode) !== 0;
+  if ((memFlags & MEMF.vnode) !== 0) {
     if (domain.vnodeToPnode === null) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh, coveredByClaim: true };
     const node = domain.vnodeToPnode[asked];
     if (node === undefined) return undefined;
@@ -61,7 +58,7 @@ function requestOf(xen: Hypervisor, domain: Domain, order: number, memFlags: num
 function promise(domain: Domain, order: number, extents: number, list: DataView, at: number): number {
   if (domain.frames === null) return extents;
   for (let done = 0; done < extents; done++) {
-    const outcome = domain.frames.promise(readWord(list, at + done * 8), 2 ** order);
+    const outcome = domain.frames.promise(readWord(list, at + done * FRAME_BYTES), 2 ** order);
     if (outcome === 'broken') shutdownDomain(domain, SHUTDOWN_CRASH);
     if (outcome !== 'marked') return done;
   }
@@ -72,7 +69,7 @@ function promise(domain: Domain, order: number, extents: number, list: DataView,
  * `list` has the guest's frame of each extent; PV domains get the machine's there instead. An extent that max_pages forbids has moved the
  * cursor all the same; one that cannot be mapped ends the call and stays the domain's.
  */
-function allocate(xen: Hypervisor, domain: Domain, request: ExtentRequest, extents: number, list: DataView, at: number): number {
+function allocate(xen: XenState, domain: Domain, request: ExtentRequest, extents: number, list: DataView, at: number): number {
   const { heap } = xen;
   const sizePages = 2 ** request.order;
   const allocator = new ExtentAllocator(heap, xen.onlineNodes, domain, request, extents, domain.pages);
@@ -85,8 +82,8 @@ function allocate(xen: Hypervisor, domain: Domain, request: ExtentRequest, exten
       break;
     }
     heap.adjustTotPages(domain, node, sizePages);
-    if (domain.frames === null) writeWord(list, at + done * 8, allocator.mfn);
-    else if (!domain.frames.map(readWord(list, at + done * 8), sizePages)) break;
+    if (domain.frames === null) writeWord(list, at + done * FRAME_BYTES, allocator.mfn);
+    else if (!domain.frames.map(readWord(list, at + done * FRAME_BYTES), sizePages)) break;
     done++;
   }
   allocator.close();

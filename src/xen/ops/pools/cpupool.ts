@@ -1,17 +1,11 @@
 // CPU pools (xen/common/sched/cpupool.c), and what their changes do to hard affinity. Box of the chart: Xen hypervisor.
-import { CPUPOOL_ANY as POOL_ANY, SCHEDULERS } from '../../abi/commands.js';
-import { Bitset } from '../../base/bitset.js';
-import { ERRNO } from '../../base/errors.js';
-import type { Hypervisor } from '../hypervisor.js';
-import { domainUpdateNodeAffinity } from '../ops/domain-update-node-affinity.js';
-import type { Domain } from './domain.js';
-
-export interface Cpupool {
-  readonly id: number;
-  readonly schedulerId: number;
-  /** Its CPUs, all of them online (cpu_valid). */
-  readonly cpus: Bitset;
-}
+import { CPUPOOL_ANY as POOL_ANY, SCHEDULERS } from '../../../abi/commands.js';
+import { Bitset } from '../../../base/bitset.js';
+import { ERRNO } from '../../../base/errors.js';
+import type { Domain } from '../../state/domain.js';
+import type { Cpupool } from '../../state/pool.js';
+import type { XenState } from '../../state/xen-state.js';
+import { domainUpdateNodeAffinity } from '../domain-update-node-affinity.js';
 
 /** Schedulers of a release build (seen on Debian's 4.17.7); rtds, arinc653 and null are for experts' builds. */
 const BUILT_IN: readonly number[] = [SCHEDULERS.credit, SCHEDULERS.credit2];
@@ -19,29 +13,16 @@ const BUILT_IN: readonly number[] = [SCHEDULERS.credit, SCHEDULERS.credit2];
 /** Pools that Xen allows for each CPU number, Pool-0 included. */
 const POOLS_A_CPU = 2;
 
-export interface CpuState {
-  readonly online: Bitset;
-  /** Present, whether online or not. */
-  readonly present: Bitset;
-  /** In no pool and ready for one. */
-  readonly free: Bitset;
-  /** CPUs whose hot-unplug failed: they stay locked (cpupool_locked_cpus). */
-  readonly locked: Bitset;
-  /** A removal that could not be finished: CPU and pool; -1 = none. */
-  movingCpu: number;
-  movingPool: Cpupool | null;
-}
-
-export function poolById(xen: Hypervisor, id: number): Cpupool | undefined {
+export function poolById(xen: XenState, id: number): Cpupool | undefined {
   return xen.pools.find((pool) => pool.id === id);
 }
 
-export function domainsIn(xen: Hypervisor, pool: Cpupool): Domain[] {
+export function domainsIn(xen: XenState, pool: Cpupool): Domain[] {
   return [...xen.domains.values()].filter((domain) => domain.pool === pool);
 }
 
 /** @returns 0 and the new pool, or a negative errno. `id` POOL_ANY = one past the last pool's. */
-export function cpupoolCreate(xen: Hypervisor, id: number, schedulerId: number): { readonly result: number; readonly pool?: Cpupool } {
+export function cpupoolCreate(xen: XenState, id: number, schedulerId: number): { readonly result: number; readonly pool?: Cpupool } {
   if (xen.version.limitedPools && xen.pools.length >= POOLS_A_CPU * xen.nrCpuIds) return { result: -ERRNO.ENOSPC };
   const last = xen.pools[xen.pools.length - 1]!;
   const newId = id === POOL_ANY ? last.id + 1 : id;
@@ -53,7 +34,7 @@ export function cpupoolCreate(xen: Hypervisor, id: number, schedulerId: number):
   return { result: 0, pool };
 }
 
-export function cpupoolDestroy(xen: Hypervisor, id: number): number {
+export function cpupoolDestroy(xen: XenState, id: number): number {
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ENOENT;
   if (!pool.cpus.isEmpty || domainsIn(xen, pool).length > 0 || xen.cpu.movingPool === pool) return -ERRNO.EBUSY;
@@ -61,7 +42,7 @@ export function cpupoolDestroy(xen: Hypervisor, id: number): number {
   return 0;
 }
 
-export function cpupoolAddCpu(xen: Hypervisor, id: number, asked: number): number {
+export function cpupoolAddCpu(xen: XenState, id: number, asked: number): number {
   const { cpu: state } = xen;
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ENOENT;
@@ -76,7 +57,7 @@ export function cpupoolAddCpu(xen: Hypervisor, id: number, asked: number): numbe
 }
 
 /** The CPU joins the pool; automatic domains of the pool look at their nodes again (cpupool_assign_cpu_locked). */
-export function assignCpu(xen: Hypervisor, pool: Cpupool, cpu: number): void {
+export function assignCpu(xen: XenState, pool: Cpupool, cpu: number): void {
   const { cpu: state } = xen;
   state.free.delete(cpu);
   if (state.movingCpu === cpu) {
@@ -87,7 +68,7 @@ export function assignCpu(xen: Hypervisor, pool: Cpupool, cpu: number): void {
   for (const domain of domainsIn(xen, pool)) domainUpdateNodeAffinity(xen, domain);
 }
 
-export function cpupoolRemoveCpu(xen: Hypervisor, id: number, asked: number): number {
+export function cpupoolRemoveCpu(xen: XenState, id: number, asked: number): number {
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ENOENT;
   const { cpu: state } = xen;
@@ -114,7 +95,7 @@ function lastOf(set: Bitset): number {
  * dead CPU in theirs (sched/core.c, cpu_disable_scheduler). EADDRINUSE when a temporary pin holds a vCPU there; the removal then
  * stays half done until it is asked for again or the CPU is added again. Either way all domains of the pool look at their nodes again.
  */
-export function takeCpuAway(xen: Hypervisor, pool: Cpupool, cpu: number): number {
+export function takeCpuAway(xen: XenState, pool: Cpupool, cpu: number): number {
   const { cpu: state } = xen;
   pool.cpus.delete(cpu);
   state.movingCpu = cpu;
@@ -141,7 +122,7 @@ export function takeCpuAway(xen: Hypervisor, pool: Cpupool, cpu: number): number
  * Moves a domain: its hard and soft masks become all CPUs; its node affinity is recomputed when automatic and survives when set by hand
  * (sched/core.c, sched_move_domain).
  */
-export function cpupoolMoveDomain(xen: Hypervisor, id: number, domid: number): number {
+export function cpupoolMoveDomain(xen: XenState, id: number, domid: number): number {
   if (domid === 0) return -ERRNO.EPERM;
   const domain = xen.domains.get(domid);
   if (domain === undefined) return -ERRNO.ESRCH;

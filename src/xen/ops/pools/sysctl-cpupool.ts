@@ -1,12 +1,12 @@
 // XEN_SYSCTL_cpupool_op (xen/common/sched/cpupool.c, cpupool_do_sysctl()). Box of the chart: Xen hypervisor.
-import { CPUPOOL_OP } from '../../abi/commands.js';
-import { CPUPOOL_AT as AT } from '../../abi/layout.js';
-import { ERRNO } from '../../base/errors.js';
-import type { Hypervisor } from '../hypervisor.js';
-import { cpupoolAddCpu, cpupoolCreate, cpupoolDestroy, cpupoolMoveDomain, cpupoolRemoveCpu, domainsIn } from '../state/cpupool.js';
-import { type GuestMemory, writeBitmap } from '../state/guest-memory.js';
+import { CPUPOOL_OP } from '../../../abi/commands.js';
+import { CPUPOOL_AT as AT } from '../../../abi/layout.js';
+import { ERRNO } from '../../../base/errors.js';
+import { type GuestMemory, writeBitmap } from '../../state/guest-memory.js';
+import type { XenState } from '../../state/xen-state.js';
+import { cpupoolAddCpu, cpupoolCreate, cpupoolDestroy, cpupoolMoveDomain, cpupoolRemoveCpu, domainsIn } from './cpupool.js';
 
-export function cpupoolOp(xen: Hypervisor, memory: GuestMemory, view: DataView, at: number): number {
+export function cpupoolOp(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const id = view.getUint32(at + AT.pool, true);
   switch (view.getUint32(at + AT.op, true)) {
     case CPUPOOL_OP.create: {

@@ -1,20 +1,20 @@
 // Claims on memory not allocated yet (xen/common/page_alloc.c, domain_set_outstanding_pages()). Box of the chart: what
 // `domain_node_affinity` is for.
-import { ERRNO } from '../../base/errors.js';
-import type { Hypervisor } from '../hypervisor.js';
-import { NUMA_NO_NODE } from '../state/domain.js';
-import { EXACT_NODE, nodeOfFlags, type Reservation } from './do-memory-op.js';
+import { memFlagsOfNode, nodeOfMemFlags, type Reservation } from '../../../abi/reservation.js';
+import { ERRNO } from '../../../base/errors.js';
+import { NUMA_NO_NODE } from '../../state/domain.js';
+import type { XenState } from '../../state/xen-state.js';
 
 /**
  * The total that the domain is to have, pages held already included; 0 cancels. With XenServer's patch a claim may be on one node: then
  * it is of that many pages of the node.
  */
-export function claimPages(xen: Hypervisor, reservation: Reservation): number {
-  const { nrExtents: pages, memFlags } = reservation;
+export function claimPages(xen: XenState, reservation: Reservation): number {
+  const { extents: pages, memFlags } = reservation;
   if (reservation.extentStart !== 0 || reservation.order !== 0) return -ERRNO.EINVAL;
-  const node = memFlags === 0 ? NUMA_NO_NODE : nodeOfFlags(memFlags);
+  const node = memFlags === 0 ? NUMA_NO_NODE : nodeOfMemFlags(memFlags);
   if (memFlags !== 0) {
-    const exactNode = (memFlags & EXACT_NODE) !== 0 && (memFlags & ~(EXACT_NODE | 0xff00)) === 0;
+    const exactNode = memFlags === memFlagsOfNode(node, true);
     if (!xen.heap.perNodeClaims || !exactNode || !xen.onlineNodes.has(node)) return -ERRNO.EINVAL;
   }
   const domain = xen.domains.get(reservation.domid);

@@ -1,10 +1,10 @@
 // Taking CPUs offline and back (xen/common/cpu.c, xen/common/sched/cpupool.c). Box of the chart: Xen hypervisor.
-import { ERRNO } from '../../base/errors.js';
-import type { Hypervisor } from '../hypervisor.js';
-import { assignCpu, takeCpuAway } from '../state/cpupool.js';
+import { ERRNO } from '../../../base/errors.js';
+import type { XenState } from '../../state/xen-state.js';
+import { assignCpu, takeCpuAway } from './cpupool.js';
 
 /** A CPU of Pool-0, or of no pool, goes offline. One of another pool cannot, and the attempt locks it until the next boot. */
-export function cpuOffline(xen: Hypervisor, cpu: number): number {
+export function cpuOffline(xen: XenState, cpu: number): number {
   const { cpu: state } = xen;
   if (cpu === 0 || cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
   if (!state.online.has(cpu)) return -ERRNO.EEXIST;
@@ -23,7 +23,7 @@ export function cpuOffline(xen: Hypervisor, cpu: number): number {
 }
 
 /** The CPU comes back into Pool-0, whichever pool it was in. */
-export function cpuOnline(xen: Hypervisor, cpu: number): number {
+export function cpuOnline(xen: XenState, cpu: number): number {
   const { cpu: state } = xen;
   if (cpu >= xen.nrCpuIds || !state.present.has(cpu)) return -ERRNO.EINVAL;
   if (state.online.has(cpu)) return -ERRNO.EEXIST;

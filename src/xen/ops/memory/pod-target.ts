@@ -1,17 +1,17 @@
 // Populate on demand: the memory that a domain is to have when it is built with less than its maximum (xen/arch/x86/mm/p2m-pod.c,
 // p2m_pod_set_mem_target()). Box of the chart: what `domain_node_affinity` is for.
-import { POD_TARGET_AT } from '../../abi/layout.js';
-import { ERRNO } from '../../base/errors.js';
-import { ZONE_MAX } from '../heap/free-heap.js';
-import { ExtentAllocator } from '../heap/get-free-buddy.js';
-import type { Hypervisor } from '../hypervisor.js';
-import { type Domain, NUMA_NO_NODE } from '../state/domain.js';
-import { readWord, writeWord } from '../state/guest-memory.js';
+import { POD_TARGET_AT } from '../../../abi/layout.js';
+import { ERRNO } from '../../../base/errors.js';
+import { ZONE_MAX } from '../../heap/free-heap.js';
+import { ExtentAllocator } from '../../heap/get-free-buddy.js';
+import { type Domain, NUMA_NO_NODE } from '../../state/domain.js';
+import { readWord, writeWord } from '../../state/guest-memory.js';
+import type { XenState } from '../../state/xen-state.js';
 
 const SUPERPAGE_ORDER = 9;
 
 /** XENMEM_set_pod_target: the cache grows to the target, in 2 MiB extents as long as there are some, then in pages. */
-export function setPodTarget(xen: Hypervisor, view: DataView, at: number): number {
+export function setPodTarget(xen: XenState, view: DataView, at: number): number {
   const domain = xen.domains.get(view.getUint16(at + POD_TARGET_AT.domid, true));
   if (domain === undefined) return -ERRNO.ESRCH;
   const { frames } = domain;
@@ -23,7 +23,7 @@ export function setPodTarget(xen: Hypervisor, view: DataView, at: number): numbe
   return result;
 }
 
-function growCache(xen: Hypervisor, domain: Domain, promisedPages: number, target: number): number {
+function growCache(xen: XenState, domain: Domain, promisedPages: number, target: number): number {
   const populated = domain.totPages - domain.podCachePages;
   if (populated > 0 && promisedPages === 0) return 0;
   // A target below what the domain has is left to its balloon driver.
@@ -38,7 +38,7 @@ function growCache(xen: Hypervisor, domain: Domain, promisedPages: number, targe
 }
 
 /** @returns pages taken */
-function take(xen: Hypervisor, domain: Domain, order: number, extents: number): number {
+function take(xen: XenState, domain: Domain, order: number, extents: number): number {
   const request = { order, node: NUMA_NO_NODE, exact: false, zoneHigh: ZONE_MAX, coveredByClaim: true };
   const allocator = new ExtentAllocator(xen.heap, xen.onlineNodes, domain, request, extents, domain.pages);
   const sizePages = 2 ** order;

@@ -1,0 +1,23 @@
+// CPU pools and what Xen knows of each CPU: the types that a domain stands on.
+import type { Bitset } from '../../base/bitset.js';
+
+export interface Cpupool {
+  readonly id: number;
+  readonly schedulerId: number;
+  /** Its CPUs, all of them online (cpu_valid). */
+  readonly cpus: Bitset;
+}
+
+export interface CpuState {
+  readonly online: Bitset;
+  /** Present, whether online or not. */
+  readonly present: Bitset;
+  /** In no pool and ready for one. */
+  readonly free: Bitset;
+  /** CPUs whose hot-unplug failed: they stay locked (cpupool_locked_cpus). */
+  readonly locked: Bitset;
+  /** The CPU of a removal that could not be finished; -1 = none. */
+  movingCpu: number;
+  /** The pool of that removal. */
+  movingPool: Cpupool | null;
+}
