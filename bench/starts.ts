@@ -1,8 +1,8 @@
 // Whole VM starts a second on the embedded host: VM.create, VM.build with placement, the builder, and stops so that there is room again.
 import { GIB } from '../src/base/units.js';
-import type { ProfileName } from '../src/xenopsd/api/toolstack.js';
+import type { ProfileName } from '../src/xenopsd/api/profiles.js';
 import { embeddedHost } from '../src/xenopsd/hosts/embedded-host.js';
-import { createToolstack } from '../src/xenopsd/life/host-toolstack.js';
+import { createToolstack } from '../src/xenopsd/life/toolstack.js';
 import type { BenchRow } from './measure.js';
 
 /** Starts of `vms` VMs of 4 vCPUs and 4 GiB, `rounds` times, all stopped in between. */

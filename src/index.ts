@@ -27,21 +27,10 @@ export type { HypercallDoor } from './xenctrl/doors/door.js';
 export { EmbeddedDoor } from './xenctrl/doors/embedded-door.js';
 export { openXenctrl } from './xenctrl/open-xenctrl.js';
 export type { Xenctrl } from './xenctrl/xenctrl.js';
-export { type Profile, profileOf } from './xenopsd/api/profiles.js';
-export {
-  type HostDoors,
-  type Outcome,
-  type OutcomeFailure,
-  type PlacementBelief,
-  POLICIES,
-  type PolicyName,
-  PROFILES,
-  type ProfileName,
-  type Toolstack,
-  type ToolstackOptions,
-  type VmState,
-  type Warning,
-} from './xenopsd/api/toolstack.js';
+export type { HostDoors } from './xenopsd/api/host-doors.js';
+export type { Outcome, OutcomeFailure } from './xenopsd/api/outcome.js';
+export { POLICIES, type PolicyName, PROFILES, type Profile, type ProfileName, profileOf } from './xenopsd/api/profiles.js';
+export type { PlacementBelief, Toolstack, ToolstackOptions, VmState, Warning } from './xenopsd/api/toolstack.js';
 export { type EmbeddedHost, type EmbeddedHostOptions, embeddedHost } from './xenopsd/hosts/embedded-host.js';
 export { type XenHost, type XenHostOptions, xenHost } from './xenopsd/hosts/xen-host.js';
-export { createToolstack } from './xenopsd/life/host-toolstack.js';
+export { createToolstack } from './xenopsd/life/toolstack.js';

@@ -2,7 +2,7 @@
 // nothing of Xen loaded.
 import { Command, Option } from 'commander';
 import { InputError } from '../base/errors.js';
-import { PROFILES } from '../xenopsd/api/toolstack.js';
+import { PROFILES } from '../xenopsd/api/profiles.js';
 import type { PoolPlaceOptions } from './commands/pool-place-command.js';
 import type { PoolVerifyOptions } from './commands/pool-verify-command.js';
 import { addPoolOptions } from './input/pool-options.js';

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
+import { affinityKey, decodeAffinity, platformPath } from '../machine/affinity-key.js';
 import type { VmSpec } from '../machine/vm.js';
 import type { Asked } from '../map/drift.js';
 import type { VmMetadata } from '../xenopsd/api/metadata.js';
@@ -82,12 +83,12 @@ export function askedOfSpec(
   };
 }
 
-/** platform/vcpu/N/affinity: character j is '1' for pCPU j (xenopsd up to 25.20). null = no such keys. */
+/** From the affinity keys (xenopsd up to 25.20 writes them). null = no such keys. */
 async function askedInXenstore(xs: XenstoreConnection, domid: number, vcpus: number): Promise<Asked | null> {
   const masks = await Promise.all(
     Array.from({ length: vcpus }, async (_, vcpu) => {
-      const text = await readKey(xs, `/local/domain/${domid}/platform/vcpu/${vcpu}/affinity`);
-      return text === undefined || !/^[01]+$/.test(text) ? null : [...text].flatMap((bit, cpu) => (bit === '1' ? [cpu] : []));
+      const text = await readKey(xs, `${platformPath(domid)}/${affinityKey(vcpu)}`);
+      return text === undefined || !/^[01]+$/.test(text) ? null : decodeAffinity(text);
     }),
   );
   return masks.every((mask) => mask === null) ? null : { source: 'XenStore', hard: masks, soft: null };

@@ -4,7 +4,7 @@ import { machine, vm } from '../../test/support/toolstack.js';
 import type { VmSpec } from '../machine/vm.js';
 import { type Asked, judge } from '../map/drift.js';
 import { embeddedHost } from '../xenopsd/hosts/embedded-host.js';
-import { createToolstack } from '../xenopsd/life/host-toolstack.js';
+import { createToolstack } from '../xenopsd/life/toolstack.js';
 import { explainRunning } from './explain-running.js';
 
 async function started(spec: Partial<VmSpec> = {}) {

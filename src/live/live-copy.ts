@@ -7,7 +7,8 @@ import type { Host } from '../machine/model.js';
 import { automaticNodeAffinity } from '../map/drift.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
 import type { CpupoolInfo, Xenctrl } from '../xenctrl/xenctrl.js';
-import type { HostDoors, ProfileName } from '../xenopsd/api/toolstack.js';
+import type { HostDoors } from '../xenopsd/api/host-doors.js';
+import type { ProfileName } from '../xenopsd/api/profiles.js';
 import { type EmbeddedHost, embeddedHost } from '../xenopsd/hosts/embedded-host.js';
 import type { LiveMap } from './live-map.js';
 

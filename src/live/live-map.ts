@@ -4,7 +4,7 @@ import { XenError } from '../base/errors.js';
 import type { VmKind } from '../machine/vm.js';
 import type { HostMap } from '../map/host-map.js';
 import type { CpupoolInfo, DomainInfo } from '../xenctrl/xenctrl.js';
-import type { KnownDomain } from '../xenopsd/api/toolstack.js';
+import type { KnownDomain } from '../xenopsd/api/host-doors.js';
 import { type LookingDoors, snapshotOf } from '../xenopsd/hosts/snapshot.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 

@@ -10,8 +10,8 @@ import { bestEffort } from '../planner/best-effort.js';
 import type { PlacementRequest, PlannerHost } from '../planner/policy.js';
 import { vcpusOnNodes, xlPlacement } from '../planner/xl-placement.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
+import type { PolicyName } from '../xenopsd/api/profiles.js';
 import { effectivePolicy, type Profile } from '../xenopsd/api/profiles.js';
-import type { PolicyName } from '../xenopsd/api/toolstack.js';
 
 /** A node with less of a domain's memory than this share draws no vCPUs to it. */
 const SHARE_THAT_COUNTS = 0.05;

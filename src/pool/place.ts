@@ -7,7 +7,7 @@ import { raise } from '../cli/input/open-host.js';
 import type { Host } from '../machine/model.js';
 import type { PoolHost, PoolVm } from '../xapi-client/pool.js';
 import { asMap, asRecord } from '../xapi-client/values.js';
-import type { PolicyName, ProfileName } from '../xenopsd/api/toolstack.js';
+import type { PolicyName, ProfileName } from '../xenopsd/api/profiles.js';
 import type { PoolAccess } from './access.js';
 import { namedVms, nodesOf, originOf } from './workload.js';
 

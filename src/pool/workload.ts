@@ -9,8 +9,8 @@ import type { Host } from '../machine/model.js';
 import type { VmSpec } from '../machine/vm.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
 import type { PoolVm } from '../xapi-client/pool.js';
-import { POLICIES, type PolicyName } from '../xenopsd/api/toolstack.js';
-import { mergeMasks, parseHostMask, parseVmMask } from '../xenopsd/start/mask.js';
+import { POLICIES, type PolicyName } from '../xenopsd/api/profiles.js';
+import { hardMasks } from '../xenopsd/start/mask.js';
 import type { PoolAccess } from './access.js';
 
 /** The host's own policy and mask, unless the command line says otherwise. */
@@ -58,11 +58,7 @@ export function emptied({ host, told, running }: PoolAccess): Host {
 
 /** The hard affinity that xapi makes of the masks, by vCPU; null = every CPU. */
 export function hardOf(spec: VmSpec, hostMask: string | null, cpuCount: number): readonly (readonly number[])[] | null {
-  const merged = mergeMasks(parseVmMask(spec.vcpusParams.mask).masks, parseHostMask(hostMask ?? undefined).masks);
-  if (merged.length === 0) return null;
-  return Array.from({ length: spec.vcpusMax }, (_, vcpu) =>
-    [...new Set(merged[vcpu] ?? merged[0]!)].filter((cpu) => cpu >= 0 && cpu < cpuCount).sort((a, b) => a - b),
-  );
+  return hardMasks({ vm: spec.vcpusParams.mask, host: hostMask ?? undefined }, spec.vcpusMax, cpuCount);
 }
 
 /**

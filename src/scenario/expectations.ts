@@ -3,7 +3,7 @@ import { formatList, parseList } from '../base/bitset.js';
 import type { FlowEntry } from '../flow/record.js';
 import { holdingNodes } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
-import type { Outcome } from '../xenopsd/api/toolstack.js';
+import type { Outcome } from '../xenopsd/api/outcome.js';
 import type { Expectation } from './schema.js';
 
 export interface Check {

@@ -4,7 +4,8 @@
 import { InputError, XenError } from '../base/errors.js';
 import { expandVms } from '../machine/readers/vm-file.js';
 import type { HostMap } from '../map/host-map.js';
-import type { Outcome, Toolstack } from '../xenopsd/api/toolstack.js';
+import type { Outcome } from '../xenopsd/api/outcome.js';
+import type { Toolstack } from '../xenopsd/api/toolstack.js';
 import { type Check, compare, members } from './expectations.js';
 import type { Scenario } from './read-scenario.js';
 import { EVENT_KINDS, type ScenarioEvent } from './schema.js';

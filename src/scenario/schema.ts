@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { LIMITS } from '../machine/model.js';
 import { vmEntrySchema } from '../machine/readers/vm-file.js';
-import { POLICIES, PROFILES } from '../xenopsd/api/toolstack.js';
+import { POLICIES, PROFILES } from '../xenopsd/api/profiles.js';
 
 const name = z.string().min(1).max(200);
 const path = z.string().min(1).max(4096);

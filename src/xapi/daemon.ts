@@ -1,9 +1,12 @@
 // The daemon's parts put together: state folder, database, toolstack, VMs of an earlier process, and the dispatcher. Everything but the
 // network. Box of the chart: xe's other end.
 
+import type { HostDoors } from '../xenopsd/api/host-doors.js';
+import type { Outcome } from '../xenopsd/api/outcome.js';
+import type { PolicyName, ProfileName } from '../xenopsd/api/profiles.js';
 import { effectivePolicy, profileOf } from '../xenopsd/api/profiles.js';
-import type { HostDoors, Outcome, PolicyName, ProfileName, Toolstack } from '../xenopsd/api/toolstack.js';
-import { createToolstack } from '../xenopsd/life/host-toolstack.js';
+import type { Toolstack } from '../xenopsd/api/toolstack.js';
+import { createToolstack } from '../xenopsd/life/toolstack.js';
 import { AuditLog } from './calls/audit-log.js';
 import { type CallEnd, Dispatcher } from './calls/dispatch.js';
 import { genericMethods } from './calls/generic-methods.js';
@@ -74,7 +77,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     profile: options.profile,
     policy: options.policy,
     seed: options.seed,
-    ...(doors.kind === 'xen' ? { metadata: folder.domains() } : {}),
+    ...(doors.can.outlivesProcess ? { metadata: folder.domains() } : {}),
   });
   const objects = makeHostObjects(database, toolstack, options.version, options.address);
   const life = new VmLife(database, toolstack, () => objects.host, {
@@ -103,23 +106,22 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const restored = await restoreVms(database, toolstack, life, { policy: policyOf(record), hostMask: hostMask(record) });
   for (const vm of restored.lost) log.error(vm, 'a VM that ran could not be brought back and is halted now');
   if (restored.running > 0) log.info({ running: restored.running }, 'VMs that ran are running again');
-  const stopFollowing =
-    doors.kind === 'xen'
-      ? await followEndings({
-          database,
-          toolstack,
-          life,
-          ended: (vm, outcome) => {
-            logOutcome(log, vm, outcome, 0);
-            memorySoon();
-          },
-          failed: (values, error) =>
-            log.error(
-              { ...values, error: error instanceof Error ? error.message : String(error) },
-              'the end of a guest could not be followed',
-            ),
-        })
-      : null;
+  const stopFollowing = doors.can.runsGuests
+    ? await followEndings({
+        database,
+        toolstack,
+        life,
+        ended: (vm, outcome) => {
+          logOutcome(log, vm, outcome, 0);
+          memorySoon();
+        },
+        failed: (values, error) =>
+          log.error(
+            { ...values, error: error instanceof Error ? error.message : String(error) },
+            'the end of a guest could not be followed',
+          ),
+      })
+    : null;
   const sessions = new Sessions(options.users, options.sessions ?? SESSION_LIMITS);
   const events = new EventSource(database);
   const tasks = new Tasks(database);
@@ -193,7 +195,7 @@ function allMethods({ database, toolstack, life, objects, sessions, events, task
   };
   return [
     ...[...CLASSES.values()].filter(({ listed }) => listed).flatMap((type) => genericMethods(database, type, hooks[type.name])),
-    ...vmMethods({ database, life, host, canSuspend: toolstack.doors.kind === 'embedded' }),
+    ...vmMethods({ database, life, host, canSuspend: toolstack.doors.can.suspend }),
     ...otherMethods({
       database,
       sessions,

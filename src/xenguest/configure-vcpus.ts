@@ -2,19 +2,10 @@
 // chart: configure_vcpus, set_hard_affinity?.
 import { XenError } from '../base/errors.js';
 import type { FlowSink } from '../flow/record.js';
+import { decodeAffinity } from '../machine/affinity-key.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import { failwithOssXc } from './failwith.js';
 import type { PlatformFlags } from './platform.js';
-
-/**
- * Character j of an affinity string is pCPU j; only '1' sets it; characters past the host's CPU map are not looked at.
- * @param maxCpuId physinfo's max_cpu_id
- */
-export function affinityCpus(affinity: string, maxCpuId: number): number[] {
-  const cpus: number[] = [];
-  for (let cpu = 0; cpu < Math.min(affinity.length, maxCpuId + 1); cpu++) if (affinity[cpu] === '1') cpus.push(cpu);
-  return cpus;
-}
 
 /**
  * Notes the chart's node configure_vcpus and what follows from it. `xc` should note in the same sink (`withFlow`).
@@ -35,7 +26,7 @@ export async function configureVcpus(
     if (affinity === null) continue;
     flow.edge('set_hard_affinity? -> XEN_VCPUAFFINITY_HARD');
     try {
-      xc.vcpuSetAffinity(domid, vcpu, { hard: affinityCpus(affinity, maxCpuId) });
+      xc.vcpuSetAffinity(domid, vcpu, { hard: decodeAffinity(affinity, maxCpuId + 1) });
     } catch (error) {
       throw failwithOssXc('xc_vcpu_setaffinity', error);
     }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { decodeAffinity } from '../machine/affinity-key.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { createXenstore } from '../xenstore/in-process.js';
-import { affinityCpus } from './configure-vcpus.js';
 import { getFlags, xenstoreNumber } from './platform.js';
 
 describe('numbers of XenStore, as xenguest reads them', () => {
@@ -81,12 +81,12 @@ describe('get_flags', () => {
 
 describe('affinity strings', () => {
   it('sets the CPUs whose character is 1, and nothing else', () => {
-    expect(affinityCpus('0110', 3)).toEqual([1, 2]);
-    expect(affinityCpus('1x2 1', 7)).toEqual([0, 4]);
-    expect(affinityCpus('', 7)).toEqual([]);
+    expect(decodeAffinity('0110', 4)).toEqual([1, 2]);
+    expect(decodeAffinity('1x2 1', 8)).toEqual([0, 4]);
+    expect(decodeAffinity('', 8)).toEqual([]);
   });
   it('looks at the CPUs that the host has numbers for', () => {
-    expect(affinityCpus('1'.repeat(40), 3)).toEqual([0, 1, 2, 3]);
-    expect(affinityCpus('1'.repeat(9), 8)).toHaveLength(9);
+    expect(decodeAffinity('1'.repeat(40), 4)).toEqual([0, 1, 2, 3]);
+    expect(decodeAffinity('1'.repeat(9), 9)).toHaveLength(9);
   });
 });

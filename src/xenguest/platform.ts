@@ -1,6 +1,7 @@
 // get_flags: what the builder reads about its domain in XenStore, below /local/domain/<domid>/platform. Box of the chart: the start of
 // stub_xc_hvm_build, before configure_vcpus.
 import { XenError } from '../base/errors.js';
+import { affinityKey, platformPath } from '../machine/affinity-key.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { XenguestError } from './xenguest.js';
 
@@ -58,14 +59,14 @@ const asU16 = (value: bigint): number => Number(BigInt.asUintN(16, value));
  * @throws XenguestError on a number of vCPUs that no domain can have, or that cores-per-socket does not divide
  */
 export async function getFlags(xs: XenstoreConnection, domid: number, hvm: boolean): Promise<PlatformFlags> {
-  const base = `/local/domain/${domid}/platform`;
+  const base = platformPath(domid);
   const text = (key: string) => readOrNull(xs, `${base}/${key}`);
   const number = async (key: string) => xenstoreNumber(await text(key));
   const vcpus = asInt(await number('vcpu/number'));
   if (vcpus < 0 || vcpus > MAX_VCPUS) {
     throw new XenguestError(`xenguest: platform/vcpu/number is ${vcpus}: a domain has 0 to ${MAX_VCPUS} vCPUs`);
   }
-  const affinity = await Promise.all(Array.from({ length: vcpus }, (_, vcpu) => text(`vcpu/${vcpu}/affinity`)));
+  const affinity = await Promise.all(Array.from({ length: vcpus }, (_, vcpu) => text(affinityKey(vcpu))));
   const coresPerSocket = hvm ? Number(BigInt.asUintN(32, await number('cores-per-socket'))) : 0;
   if (coresPerSocket !== 0 && vcpus % coresPerSocket !== 0) {
     throw new XenguestError(`Bad cores/socket setting: ${coresPerSocket} (nr vcpus ${vcpus})`);

@@ -4,7 +4,7 @@ import type { Host } from '../../src/machine/model.js';
 import type { VmSpec } from '../../src/machine/vm.js';
 import type { Toolstack, ToolstackOptions } from '../../src/xenopsd/api/toolstack.js';
 import { type EmbeddedHost, embeddedHost } from '../../src/xenopsd/hosts/embedded-host.js';
-import { createToolstack } from '../../src/xenopsd/life/host-toolstack.js';
+import { createToolstack } from '../../src/xenopsd/life/toolstack.js';
 
 /** `freeMib` by node; every node is 1 GiB larger than what is free, as Domain-0 and Xen take some. */
 export function machine(freeMib: readonly number[], cpusOfNode: number): Host {

@@ -2,7 +2,7 @@
 // only the types are used.
 import * as z from 'zod';
 import { DRIFTS, type DriftCode } from '../../map/drift.js';
-import { POLICIES, PROFILES } from '../../xenopsd/api/toolstack.js';
+import { POLICIES, PROFILES } from '../../xenopsd/api/profiles.js';
 
 const DRIFT_CODES = Object.keys(DRIFTS) as [DriftCode, ...DriftCode[]];
 const count = z.int().nonnegative();

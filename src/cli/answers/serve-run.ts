@@ -12,7 +12,7 @@ import { HTTP_LIMITS, type HttpLimits, openHttp } from '../../xapi/http/http-ser
 import { Metrics } from '../../xapi/http/metrics.js';
 import { pagesOf } from '../../xapi/http/pages.js';
 import { fingerprint, makeSelfSigned } from '../../xapi/http/self-signed.js';
-import type { HostDoors } from '../../xenopsd/api/toolstack.js';
+import type { HostDoors } from '../../xenopsd/api/host-doors.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
 import { readInput } from '../input/read-input.js';
 import type { ServeSettings } from '../input/serve-config.js';

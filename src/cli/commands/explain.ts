@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { InputError } from '../../base/errors.js';
 import { explain } from '../../flow/explain/explain.js';
 import { runScenario } from '../../scenario/run-scenario.js';
-import type { Outcome } from '../../xenopsd/api/toolstack.js';
+import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { ExplainAnswer } from '../answers/answers.js';
 import { raise, readWorkload, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
 import { STATE_FOLDER } from '../input/running.js';

@@ -8,8 +8,7 @@ import { applyPlace, type Choice, choosePlace } from '../../live/place-running.j
 import type { HostMap } from '../../map/host-map.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
-import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
-import { type PolicyName, PROFILES, type ProfileName } from '../../xenopsd/api/toolstack.js';
+import { effectivePolicy, type PolicyName, PROFILES, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import type { PlaceAnswer } from '../answers/answers.js';
 import { hostAnswer, masksOf } from '../answers/summary.js';
 import { harmlessName, pickDomains } from '../input/running.js';

@@ -2,7 +2,7 @@
 import { formatList } from '../../base/bitset.js';
 import { withPool } from '../../pool/access.js';
 import { applyPlacement, type PoolChange, planPlacement } from '../../pool/place.js';
-import type { PolicyName, ProfileName } from '../../xenopsd/api/toolstack.js';
+import type { PolicyName, ProfileName } from '../../xenopsd/api/profiles.js';
 import type { PlacePoolAnswer } from '../answers/answers.js';
 import type { PoolOptions } from '../input/pool-options.js';
 import { EXIT } from '../output/exit-codes.js';

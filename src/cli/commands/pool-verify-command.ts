@@ -2,7 +2,7 @@
 import { formatList } from '../../base/bitset.js';
 import { withPool } from '../../pool/access.js';
 import { type PoolVerdict, verifyPool } from '../../pool/verify.js';
-import type { ProfileName } from '../../xenopsd/api/toolstack.js';
+import type { ProfileName } from '../../xenopsd/api/profiles.js';
 import type { VerifyPoolAnswer } from '../answers/answers.js';
 import type { PoolOptions } from '../input/pool-options.js';
 import { EXIT } from '../output/exit-codes.js';

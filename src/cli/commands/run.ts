@@ -1,7 +1,7 @@
 // `xennuma run SCENARIO`: events over time, what each led to, and whether it is what the scenario expects. Box of the chart: all.
 import type { Command } from 'commander';
 import { type EventResult, runScenario } from '../../scenario/run-scenario.js';
-import type { Outcome } from '../../xenopsd/api/toolstack.js';
+import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { RunAnswer } from '../answers/answers.js';
 import { type Summary, summarise, surprisesOf } from '../answers/summary.js';
 import type { Workload } from '../input/open-host.js';

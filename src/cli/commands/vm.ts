@@ -3,7 +3,8 @@
 import { Argument, type Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 import type { VmSpec } from '../../machine/vm.js';
-import type { Outcome, Toolstack } from '../../xenopsd/api/toolstack.js';
+import type { Outcome } from '../../xenopsd/api/outcome.js';
+import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { VmsAnswer } from '../answers/answers.js';
 import { summarise } from '../answers/summary.js';
 import { STATE_FOLDER } from '../input/running.js';

@@ -2,7 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { readStructured } from '../../machine/readers/structured.js';
-import { PROFILES, type ProfileName } from '../../xenopsd/api/toolstack.js';
+import { PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
 import { readInput } from './read-input.js';
 
 const path = z.string().min(1).max(4096);

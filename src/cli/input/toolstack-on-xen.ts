@@ -7,7 +7,7 @@ import type { Host } from '../../machine/model.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Toolstack, ToolstackOptions } from '../../xenopsd/api/toolstack.js';
 import type { XenHostOptions } from '../../xenopsd/hosts/xen-host.js';
-import { createToolstack } from '../../xenopsd/life/host-toolstack.js';
+import { createToolstack } from '../../xenopsd/life/toolstack.js';
 import { whyNotLoadable } from '../../xenopsd/start/vm-create.js';
 import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
 import { withXen } from './on-xen.js';

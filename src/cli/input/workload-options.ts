@@ -1,6 +1,6 @@
 // The options that describe a host and its VMs, shared by plan, explain, compare and show.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { POLICIES, type PolicyName, PROFILES, type ProfileName } from '../../xenopsd/api/toolstack.js';
+import { POLICIES, type PolicyName, PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
 import type { Personality } from '../../xenstore/store/limits.js';
 
 export interface HostOptions {

@@ -1,8 +1,8 @@
 // Warnings and surprises in sentences, each once with the VMs that it is about. Box of the chart: is_xe_vCPUparams_mask_set? mostly.
 import { formatList } from '../../base/bitset.js';
 import { surpriseOf } from '../../flow/surprises.js';
-import type { Outcome, Toolstack, Warning } from '../../xenopsd/api/toolstack.js';
-import type { Ending } from '../../xenopsd/life/ended.js';
+import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
+import type { Toolstack, Warning } from '../../xenopsd/api/toolstack.js';
 
 export interface UserWarning {
   readonly code: string;

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { smallHost, testDaemon } from '../../../test/support/daemon.js';
 import { GIB } from '../../base/units.js';
+import { XEN_CAPABILITIES } from '../../xenopsd/api/host-doors.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
 
 /** Reasons of Xen's public/sched.h. */
@@ -13,7 +14,7 @@ const CRASH = 3;
 async function running(settings: Readonly<Record<string, string>>) {
   const embedded = await embeddedHost(smallHost(), { profile: 'xapi-25.6' });
   // As on a real host: domains go on without the daemon, and end without it.
-  const daemon = await testDaemon({ doors: { ...embedded, kind: 'xen' } });
+  const daemon = await testDaemon({ doors: { ...embedded, can: XEN_CAPABILITIES } });
   const memory = { memory_static_min: 0, memory_dynamic_min: GIB, memory_dynamic_max: GIB, memory_static_max: GIB };
   const boot = { domain_type: 'pvh', PV_kernel: '/boot/guest' };
   const vm = String(

@@ -1,8 +1,8 @@
 // Guests that go down by themselves: Xen tells of them by XenStore's @releaseDomain, and the VM's actions_after_* say what follows, as in
 // xapi. On the real host alone, where guests do such things.
 
-import type { Outcome, Toolstack } from '../../xenopsd/api/toolstack.js';
-import type { Ending } from '../../xenopsd/life/ended.js';
+import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
+import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { Database } from '../model/database.js';
 import type { WireStruct } from '../wire/values.js';
 import type { VmLife } from './vm-life.js';

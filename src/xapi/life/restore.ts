@@ -23,8 +23,9 @@ export async function restoreVms(
   const lost: { uuid: string; name: string; reason: string }[] = [];
   let running = 0;
   const kept = [...database.records('VM')].sort(([, a], [, b]) => (a.domid as number) - (b.domid as number));
-  // The masks below say where each VM goes: neither placement nor the host's mask may.
-  if (toolstack.doors.kind === 'embedded') {
+  const { outlivesProcess } = toolstack.doors.can;
+  // On an embedded host the masks below say where each VM goes: neither placement nor the host's mask may.
+  if (!outlivesProcess) {
     toolstack.setPolicy('any');
     toolstack.setHostMask(null);
   }
@@ -33,8 +34,7 @@ export async function restoreVms(
     database.update('VM', ref, { current_operations: {} });
     const power = record.power_state as PowerState;
     if (power === 'Running' || power === 'Paused') {
-      const reason =
-        toolstack.doors.kind === 'embedded' ? await rebuild(toolstack, life, ref, record, power) : find(known, life, ref, record);
+      const reason = outlivesProcess ? find(known, life, ref, record) : await rebuild(toolstack, life, ref, record, power);
       if (reason === null) running++;
       else {
         life.gone(ref, 'Halted');

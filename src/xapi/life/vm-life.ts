@@ -4,7 +4,8 @@ import { formatList } from '../../base/bitset.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { XENSERVER_IGNORED_PAGES } from '../../map/figures.js';
-import type { Outcome, Toolstack } from '../../xenopsd/api/toolstack.js';
+import type { Outcome } from '../../xenopsd/api/outcome.js';
+import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import { pagesByNode } from '../../xenopsd/start/landing.js';
 import type { Database } from '../model/database.js';
 import { EMPTY_MAP, NULL } from '../model/schema-types.js';
@@ -144,7 +145,7 @@ export class VmLife {
   /** A guest of a real host may have gone down by itself just now, which the database does not say yet. */
   #hasDomain(name: string): boolean {
     const { doors } = this.#toolstack;
-    return doors.kind === 'embedded' || this.#toolstack.vms().some(({ spec, domid }) => spec.name === name && domid !== null);
+    return !doors.can.runsGuests || this.#toolstack.vms().some(({ spec, domid }) => spec.name === name && domid !== null);
   }
 
   /** What was changed while it ran is taken up: a new domain from the record as it is now. */

@@ -1,7 +1,7 @@
 // What a toolstack keeps of its VMs. In memory here; on disk or in XenStore for a real host, where a new process must find them again.
 import type { FlowEntry } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
-import type { Outcome, OutcomeFailure } from './toolstack.js';
+import type { Outcome, OutcomeFailure } from './outcome.js';
 
 /**
  * Where a VM is in its life. 'starting' and 'stopping' are written before the first step and replaced after the last: found at the

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { machine, masked, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import type { FlowRecord } from '../../flow/record.js';
 import { embeddedHost } from '../hosts/embedded-host.js';
-import { createToolstack } from '../life/host-toolstack.js';
-import { PROFILES, type ProfileName } from './toolstack.js';
+import { createToolstack } from '../life/toolstack.js';
+import { PROFILES, type ProfileName } from './profiles.js';
 
 const FOUR = () => machine([4096, 4096, 4096, 4096], 4);
 const XAPI = PROFILES.filter((name) => name !== 'xl');

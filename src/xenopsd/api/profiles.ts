@@ -2,7 +2,14 @@
 // 90ef043c (xapi-25.6), v25.21.0, v25.39.0 and e2ee48d6 (xapi-26.3), and in libxl of Xen 4.17 (xl). Boxes: VM.create and VM.build.
 import { InputError } from '../../base/errors.js';
 import type { BestEffortOptions } from '../../planner/best-effort.js';
-import { POLICIES, type PolicyName, PROFILES, type ProfileName } from './toolstack.js';
+
+/** A behaviour that is deployed in the field; `xl` is plain Xen's own toolstack. */
+export const PROFILES = ['xapi-25.6', 'xapi-25.21', 'xapi-25.39', 'xapi-26.3', 'xl'] as const;
+export type ProfileName = (typeof PROFILES)[number];
+
+/** Host.numa_affinity_policy of the API, and the two that xenopsd derives from its configuration. */
+export const POLICIES = ['default_policy', 'any', 'best_effort', 'best_effort_hard', 'prio_mem_only'] as const;
+export type PolicyName = (typeof POLICIES)[number];
 
 /** What a policy does with a plan. */
 export interface Placement {

@@ -1,44 +1,13 @@
 // A toolstack on one host: VMs known by name, started, stopped and changed as xenopsd (or, in profile `xl`, libxl) does it, each run
 // recorded. Boxes of the chart: VM.create and VM.build.
-import type { Errno } from '../../base/errors.js';
-import type { FlowRecord, FlowValue } from '../../flow/record.js';
+import type { FlowValue } from '../../flow/record.js';
 import type { SurpriseCode } from '../../flow/surprises.js';
-import type { VmKind, VmSpec } from '../../machine/vm.js';
+import type { VmSpec } from '../../machine/vm.js';
 import type { HostMap } from '../../map/host-map.js';
-import type { Xenctrl } from '../../xenctrl/xenctrl.js';
-import type { Xenguest } from '../../xenguest/xenguest.js';
-import type { XenstoreConnection } from '../../xenstore/connection.js';
+import type { HostDoors } from './host-doors.js';
 import type { MetadataStore } from './metadata.js';
-
-/** A behaviour that is deployed in the field; `xl` is plain Xen's own toolstack. */
-export const PROFILES = ['xapi-25.6', 'xapi-25.21', 'xapi-25.39', 'xapi-26.3', 'xl'] as const;
-export type ProfileName = (typeof PROFILES)[number];
-
-/** Host.numa_affinity_policy of the API, and the two that xenopsd derives from its configuration. */
-export const POLICIES = ['default_policy', 'any', 'best_effort', 'best_effort_hard', 'prio_mem_only'] as const;
-export type PolicyName = (typeof POLICIES)[number];
-
-/** What a toolstack knows of a domain and Xen does not. */
-export interface KnownDomain {
-  readonly name: string;
-  /** Absent = not known. */
-  readonly kind?: VmKind;
-}
-
-/** The two doors and the builder behind which the host stands. */
-export interface HostDoors {
-  readonly kind: 'embedded' | 'xen';
-  readonly name: string;
-  readonly xc: Xenctrl;
-  readonly xs: XenstoreConnection;
-  readonly xenguest: Xenguest;
-  /** Event channels of a new domain, for the XenStore and the console ring. */
-  readonly channels: (domid: number) => { readonly storePort: number; readonly consolePort: number };
-  /** Pages of one domain by node, where there is a shorter way than debug key 'u'; null = no such domain. */
-  readonly pagesByNode?: (domid: number) => readonly number[] | null;
-  /** Domains of other toolstacks, by domid, as far as their names are known. */
-  readonly others?: ReadonlyMap<number, KnownDomain>;
-}
+import type { Outcome } from './outcome.js';
+import type { PolicyName, ProfileName } from './profiles.js';
 
 export interface ToolstackOptions {
   readonly profile: ProfileName;
@@ -51,25 +20,6 @@ export interface ToolstackOptions {
   readonly metadata?: MetadataStore;
   /** Waits for Xen's scrubber; real time by default. */
   readonly sleep?: (ms: number) => Promise<void>;
-}
-
-/** How one operation on one VM ended. */
-export interface Outcome {
-  readonly vm: string;
-  /** ended: the guest shut itself down, or somebody else took its domain away. */
-  readonly operation: 'start' | 'stop' | 'reboot' | 'migrate' | 'change' | 'ended';
-  /** null when the domain never came to be, or is gone. */
-  readonly domid: number | null;
-  readonly failure: OutcomeFailure | null;
-  readonly record: FlowRecord;
-}
-
-export interface OutcomeFailure {
-  /** "VM.create", "VM.build", "xenguest". */
-  readonly step: string;
-  /** As the real system words it: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". */
-  readonly message: string;
-  readonly errno: Errno | null;
 }
 
 /**

@@ -8,9 +8,10 @@ import { embeddedXenguest } from '../../xenguest/embedded.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
 import { createXenstore, type XenstoreDaemon } from '../../xenstore/in-process.js';
 import type { Personality } from '../../xenstore/store/limits.js';
+import { EMBEDDED_CAPABILITIES, type HostDoors } from '../api/host-doors.js';
+import type { ProfileName } from '../api/profiles.js';
 import { profileOf } from '../api/profiles.js';
-import type { HostDoors, ProfileName } from '../api/toolstack.js';
-import { takeStore } from './taken-store.js';
+import { takeStore } from './store-ownership.js';
 
 export interface EmbeddedHostOptions {
   /** The toolstack that the host is made for: which XenStore daemon it runs, and whether its Xen has claims on a node. xapi-25.6 by default. */
@@ -66,6 +67,7 @@ async function doorsOf(host: Host, xs: XenstoreConnection, options: EmbeddedHost
   const xc = openXenctrl(door);
   const doors: HostDoors = {
     kind: 'embedded',
+    can: EMBEDDED_CAPABILITIES,
     name: host.name,
     xc,
     xs,

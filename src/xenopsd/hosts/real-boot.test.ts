@@ -1,7 +1,8 @@
 // What a real host must be told and the embedded one need not: refused before there is a domain, and only for the VM that it is about.
 import { expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';
-import { createToolstack } from '../life/host-toolstack.js';
+import { XEN_CAPABILITIES } from '../api/host-doors.js';
+import { createToolstack } from '../life/toolstack.js';
 import { embeddedHost } from './embedded-host.js';
 
 const OPTIONS = { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 } as const;
@@ -9,7 +10,7 @@ const OPTIONS = { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 } as cons
 it('a VM that cannot be loaded fails before there is a domain, and others start', async () => {
   const host = await embeddedHost(machine([1024, 1024], 2), { profile: 'xapi-25.6' });
   const before = { keys: host.store.list(), domains: host.xc.domainList(), free: host.inspect.freePages() };
-  const toolstack = await createToolstack({ ...host, kind: 'xen' }, OPTIONS);
+  const toolstack = await createToolstack({ ...host, can: XEN_CAPABILITIES }, OPTIONS);
   toolstack.add(vm('no-kernel', 1, 64, { kind: 'pvh' }));
   toolstack.add(vm('hvm', 1, 64));
   toolstack.add(vm('whole', 1, 64, { kind: 'pv', boot: { kernel: '/boot/vmlinuz' } }));

@@ -2,7 +2,7 @@
 import { XenError } from '../../base/errors.js';
 import type { HostMap, MapCpu, MapDomain } from '../../map/host-map.js';
 import type { DomainInfo } from '../../xenctrl/xenctrl.js';
-import type { HostDoors, KnownDomain } from '../api/toolstack.js';
+import type { HostDoors, KnownDomain } from '../api/host-doors.js';
 
 /** What looking at a host takes; building and starting need more. */
 export type LookingDoors = Pick<HostDoors, 'kind' | 'name' | 'xc' | 'pagesByNode' | 'others'>;

@@ -6,7 +6,7 @@ import { openXenctrl } from '../../xenctrl/open-xenctrl.js';
 import { ProcessXenguest, type ProcessXenguestOptions } from '../../xenguest/process.js';
 import type { Xenguest } from '../../xenguest/xenguest.js';
 import { connectXenstore } from '../../xenstore/client/connect.js';
-import type { HostDoors } from '../api/toolstack.js';
+import { type HostDoors, XEN_CAPABILITIES } from '../api/host-doors.js';
 
 export interface XenHostOptions {
   /** Socket or device of XenStore; found as Xen's own tools find it by default. */
@@ -35,6 +35,7 @@ export async function xenHost(options: XenHostOptions = {}): Promise<XenHost> {
     const builder = new ProcessXenguest(options.builder);
     return {
       kind: 'xen',
+      can: XEN_CAPABILITIES,
       name: hostname(),
       xc,
       xs,

@@ -4,7 +4,7 @@ import { formatList } from '../../base/bitset.js';
 import { InputError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
-import type { HostDoors } from '../api/toolstack.js';
+import type { HostDoors } from '../api/host-doors.js';
 import { noteLanding, pagesByNode } from '../start/landing.js';
 
 export interface RunningVm {

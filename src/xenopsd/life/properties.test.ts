@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { machine, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import { InputError } from '../../base/errors.js';
-import { type Outcome, PROFILES, type Toolstack } from '../api/toolstack.js';
+import type { Outcome } from '../api/outcome.js';
+import { PROFILES } from '../api/profiles.js';
+import type { Toolstack } from '../api/toolstack.js';
 
 const SEED = 20260821;
 const NAMES = ['a', 'b', 'c', 'd'];

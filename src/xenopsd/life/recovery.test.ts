@@ -2,10 +2,10 @@
 import { expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
+import type { HostDoors } from '../api/host-doors.js';
 import { MemoryMetadata } from '../api/metadata.js';
-import type { HostDoors } from '../api/toolstack.js';
 import { embeddedHost } from '../hosts/embedded-host.js';
-import { createToolstack } from './host-toolstack.js';
+import { createToolstack } from './toolstack.js';
 
 const OPTIONS = { profile: 'xapi-26.3', policy: 'best_effort', seed: 1 } as const;
 

@@ -1,7 +1,7 @@
 // VMs that start side by side: the races that users report, and that a seed decides them.
 import { describe, expect, it } from 'vitest';
 import { machine, toolstackOn, vm } from '../../../test/support/toolstack.js';
-import type { ProfileName } from '../api/toolstack.js';
+import type { ProfileName } from '../api/profiles.js';
 
 const NAMES = ['a', 'b', 'c'];
 

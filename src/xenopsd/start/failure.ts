@@ -1,8 +1,8 @@
 // How an operation failed, as data and in its record.
 import { type Errno, errnoName, XenError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
-import type { OutcomeFailure } from '../api/toolstack.js';
-import { errnoOf, StepError } from './run.js';
+import type { OutcomeFailure } from '../api/outcome.js';
+import { errnoOf, StepError } from './start-run.js';
 
 /** undefined for what neither the host nor the toolstack's own steps say: a fault of the program. */
 export function failureOf(error: unknown): OutcomeFailure | undefined {

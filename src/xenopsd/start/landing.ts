@@ -2,7 +2,7 @@
 import { formatList } from '../../base/bitset.js';
 import type { FlowSink } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
-import type { HostDoors } from '../api/toolstack.js';
+import type { HostDoors } from '../api/host-doors.js';
 
 /** XenServer's own bound: fewer pages than this on a node do not count (VM_metrics.numa_nodes). */
 const NODE_COUNTS_PAGES = 4096;

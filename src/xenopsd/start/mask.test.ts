@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { masksOfVcpus, mergeMasks, parseHostMask, parsePriority, parseVmMask } from './mask.js';
+import { hardMasks, masksOfVcpus, mergeMasks, parseHostMask, parsePriority, parseVmMask } from './mask.js';
 
 const SEED = 20250227;
 
@@ -99,5 +99,20 @@ describe('weight and cap', () => {
     expect(parsePriority({})).toEqual({ weight: 256, cap: 0, ignored: [] });
     expect(parsePriority({ weight: '0x80', cap: '50' })).toEqual({ weight: 128, cap: 50, ignored: [] });
     expect(parsePriority({ weight: '128 ', cap: '' })).toEqual({ weight: 256, cap: 0, ignored: ['weight', 'cap'] });
+  });
+});
+
+describe('the hard affinity that a start sets', () => {
+  it.each([
+    // xapi_xenops.ml 1115-1185: both masks, then vCPUs past the list get the first part.
+    ['1,2;3', '2,3', [[2], [3], [2]]],
+    [undefined, '2,9', [[2], [2], [2]]],
+    ['1;2', undefined, [[1], [2], [1]]],
+    ['1;2', '1, 2', [[1], [2], [1]]],
+    ['1', '2', [[], [], []]],
+    ['1-3', undefined, null],
+    [undefined, undefined, null],
+  ])('VM %j, host %j', (vm, host, expected) => {
+    expect(hardMasks({ vm, host }, 3, 8)).toEqual(expected);
   });
 });

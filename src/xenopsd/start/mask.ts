@@ -71,6 +71,22 @@ export function masksOfVcpus(list: AffinityList, vcpus: number, pcpus: number): 
   return Array.from({ length: vcpus }, (_, vcpu) => cut[vcpu] ?? cut[0]!);
 }
 
+/**
+ * Hard affinity of each vCPU as a start sets it, from the texts of both masks: merged, then spread over the vCPUs.
+ * @param vm VCPUs_params["mask"]
+ * @param host Host.guest_VCPUs_params["mask"]
+ * @param pcpus physinfo's max_cpu_id + 1
+ * @returns null = neither is set, or xapi ignores what is: every CPU
+ */
+export function hardMasks(
+  { vm, host }: { readonly vm: string | undefined; readonly host: string | undefined },
+  vcpus: number,
+  pcpus: number,
+): readonly (readonly number[])[] | null {
+  const affinity = mergeMasks(parseVmMask(vm).masks, parseHostMask(host).masks);
+  return affinity.length === 0 ? null : masksOfVcpus(affinity, vcpus, pcpus);
+}
+
 export interface SchedulerPriority {
   readonly weight: number;
   readonly cap: number;

@@ -9,7 +9,7 @@ import { MAX_SUBSET_NODES } from '../../planner/candidates.js';
 import type { PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from '../../planner/policy.js';
 import type { Placement, Profile } from '../api/profiles.js';
 import { nodeMemory, plannerHost } from './numa-hierarchy.js';
-import { calling, type Run } from './run.js';
+import { calling, type StartRun } from './start-run.js';
 import { TurnMutex } from './turns.js';
 
 /** Sets of nodes that the record shows at most. */
@@ -50,7 +50,7 @@ export class NumaState {
    * Plans and sets the affinity of every vCPU; in later profiles claims the memory.
    * @returns the node for the builder (-mem_pnode), undefined without a claim on one
    */
-  async place(run: Run, domid: number, placement: Placement): Promise<number | undefined> {
+  async place(run: StartRun, domid: number, placement: Placement): Promise<number | undefined> {
     return calling('NUMA placement', async () => {
       const profile = this.#profile;
       const claimed = profile.nodeClaim
@@ -61,14 +61,14 @@ export class NumaState {
     });
   }
 
-  async #planOnly(run: Run, domid: number, placement: Placement): Promise<undefined> {
+  async #planOnly(run: StartRun, domid: number, placement: Placement): Promise<undefined> {
     const plan = await this.#mutex.with(run.turn, () => this.#plan(run, domid, placement));
     // The lock is free again: another start may plan before this one's affinity is set.
     await run.step('plan made');
     if (plan !== null) setAffinity(run, domid, plan, placement, this.#profile);
   }
 
-  async #planAndClaim(run: Run, domid: number, placement: Placement): Promise<number | undefined> {
+  async #planAndClaim(run: StartRun, domid: number, placement: Placement): Promise<number | undefined> {
     const profile = this.#profile;
     const plan = await this.#plan(run, domid, placement);
     if (plan === null) return undefined;
@@ -96,7 +96,7 @@ export class NumaState {
     return errno === null ? node : undefined;
   }
 
-  async #plan(run: Run, domid: number, placement: Placement): Promise<Plan | null> {
+  async #plan(run: StartRun, domid: number, placement: Placement): Promise<Plan | null> {
     const { vm, record } = run;
     this.#host ??= plannerHost(run.doors.xc);
     if (this.#state === undefined) this.#state = bestEffort(this.#profile.name, this.#profile.planner).prepare(this.#host);
@@ -134,7 +134,7 @@ export class NumaState {
     return plan;
   }
 
-  #noteSurprises(run: Run, domid: number, request: PlacementRequest, usageBefore: readonly number[], plan: Plan | null): void {
+  #noteSurprises(run: StartRun, domid: number, request: PlacementRequest, usageBefore: readonly number[], plan: Plan | null): void {
     const { record } = run;
     const { distances, cpuToNode } = this.#host!;
     const cpus = cpuToNode.filter((node) => node < distances.length).length;
@@ -163,13 +163,13 @@ function weighedValues(one: Weighed) {
   return { nodes, averageDistance, freeBytes, cpus, verdict };
 }
 
-function placedBytes(run: Run): number {
+function placedBytes(run: StartRun): number {
   const { xenMaxMib, buildStartMib } = run.memory;
   return (run.profile.placedMemory === 'xen_max' ? xenMaxMib : buildStartMib) * MIB;
 }
 
 /** The same mask for every vCPU. */
-function setAffinity(run: Run, domid: number, plan: Plan, placement: Placement, profile: Profile): void {
+function setAffinity(run: StartRun, domid: number, plan: Plan, placement: Placement, profile: Profile): void {
   const { record, xc, vm } = run;
   if (vm.kind !== 'pv') record.surprise('pool-before-placement', { domid, bytes: run.memory.shadowMib * MIB });
   for (let vcpu = 0; vcpu < vm.vcpusMax; vcpu++) {
@@ -189,7 +189,7 @@ function setAffinity(run: Run, domid: number, plan: Plan, placement: Placement, 
 }
 
 /** So that this build does not take memory that others claimed. ENOMEM fails the build; anything else is a warning. */
-function globalClaim(run: Run, domid: number): void {
+function globalClaim(run: StartRun, domid: number): void {
   const pages = Math.ceil(placedBytes(run) / PAGE_BYTES);
   let errno: XenError['errno'] | null = null;
   try {

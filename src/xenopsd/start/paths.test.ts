@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { machine, masked, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import { EDGES, type EdgeId } from '../../flow/chart.js';
 import type { FlowRecord } from '../../flow/record.js';
-import type { Outcome } from '../api/toolstack.js';
+import type { Outcome } from '../api/outcome.js';
 
 const FOUR = () => machine([4096, 4096, 4096, 4096], 4);
 

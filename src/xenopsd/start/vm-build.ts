@@ -8,14 +8,14 @@ import { type XenguestArguments, XenguestError, type XenguestResult } from '../.
 import { effectivePolicy } from '../api/profiles.js';
 import { masksOfVcpus } from './mask.js';
 import type { NumaState } from './numa-placement.js';
-import { calling, type Run, StepError } from './run.js';
+import { calling, type StartRun, StepError } from './start-run.js';
 import { writeBuiltKeys } from './store-keys.js';
 import type { Created } from './vm-create.js';
 
 const SCRUB_WAIT_SECONDS = 64;
 
 /** @throws StepError */
-export async function buildVm(run: Run, created: Created, numa: NumaState): Promise<void> {
+export async function buildVm(run: StartRun, created: Created, numa: NumaState): Promise<void> {
   const { domid } = created;
   await waitForFreeMemory(run);
   await run.step('memory found');
@@ -29,7 +29,7 @@ export async function buildVm(run: Run, created: Created, numa: NumaState): Prom
 }
 
 /** Host-wide: where the memory lies is not asked. Waits for the scrubber as long as there is something to scrub (domain.ml 236-272). */
-export async function waitForFreeMemory(run: Run): Promise<void> {
+export async function waitForFreeMemory(run: StartRun): Promise<void> {
   const wantedBytes = run.memory.requiredHostFreeMib * MIB;
   for (let seconds = 0; ; seconds++) {
     const { freePages, scrubPages } = run.doors.xc.physInfo();
@@ -47,7 +47,7 @@ export async function waitForFreeMemory(run: Run): Promise<void> {
   }
 }
 
-async function prepareDomain(run: Run, domid: number): Promise<void> {
+async function prepareDomain(run: StartRun, domid: number): Promise<void> {
   const { vm, xc, memory } = run;
   await calling(`domain_max_vcpus ${vm.vcpusMax}`, () => xc.domainMaxVcpus(domid, vm.vcpusMax));
   // For PV this is also the bound on its memory map (domain_set_memmap_limit).
@@ -61,7 +61,7 @@ async function prepareDomain(run: Run, domid: number): Promise<void> {
 }
 
 /** One call a vCPU; an empty mask is refused by Xen, and so fails the build. */
-async function setHard(run: Run, created: Created): Promise<void> {
+async function setHard(run: StartRun, created: Created): Promise<void> {
   const { vm, xc, doors } = run;
   const pcpus = doors.xc.physInfo().maxCpuId + 1;
   const masks = masksOfVcpus(created.affinity, vm.vcpusMax, pcpus);
@@ -76,7 +76,7 @@ async function setHard(run: Run, created: Created): Promise<void> {
 }
 
 /** @returns the node whose memory was claimed */
-async function numaStep(run: Run, created: Created, numa: NumaState): Promise<number | undefined> {
+async function numaStep(run: StartRun, created: Created, numa: NumaState): Promise<number | undefined> {
   const { record, profile } = run;
   const policy = run.policy();
   const { name, placement } = effectivePolicy(profile, policy);
@@ -100,7 +100,7 @@ async function numaStep(run: Run, created: Created, numa: NumaState): Promise<nu
 }
 
 /** Channels, the builder, and the keys that follow it. */
-export async function buildDomain(run: Run, domid: number, node: number | undefined): Promise<void> {
+export async function buildDomain(run: StartRun, domid: number, node: number | undefined): Promise<void> {
   const { vm, memory, doors, record } = run;
   const { storePort, consolePort } = await calling('create_channels', () => doors.channels(domid));
   let result: XenguestResult;

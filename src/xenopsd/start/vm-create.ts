@@ -1,9 +1,10 @@
 // VM.create: the domain and its XenStore keys, the hard affinity of each vCPU among them (xen-api 90ef043c,
 // ocaml/xenopsd/xc/xenops_server_xen.ml 1300-1370). Boxes of the chart: is_xe_vCPUparams_mask_set?, set_hard_affinity.
 import { formatList } from '../../base/bitset.js';
+import { affinityKey, encodeAffinity } from '../../machine/affinity-key.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { type AffinityList, masksOfVcpus, mergeMasks, parseHostMask, parsePriority, parseVmMask } from './mask.js';
-import { type Run, StepError } from './run.js';
+import { type StartRun, StepError } from './start-run.js';
 import { writeDomainKeys } from './store-keys.js';
 import { listWarnings } from './warnings.js';
 
@@ -15,9 +16,9 @@ export interface Created {
 }
 
 /** @throws StepError; `created` has been told of the domain by then, if there is one */
-export async function createVm(run: Run, created: (domid: number) => void): Promise<Created> {
+export async function createVm(run: StartRun, created: (domid: number) => void): Promise<Created> {
   const { record, vm, profile } = run;
-  if (run.doors.kind === 'xen') mustLoad(vm);
+  if (run.doors.can.loadsImages) mustLoad(vm);
   const affinity = profile.toolstack === 'libxl' ? affinityOfXl(run) : affinityOfXapi(run);
   try {
     const domid = run.xc.domainCreate({
@@ -57,7 +58,7 @@ export function whyNotLoadable({ kind, boot }: VmSpec): { readonly what: string;
 }
 
 /** xapi reads both masks and hands xenopsd one list. */
-function affinityOfXapi(run: Run): AffinityList {
+function affinityOfXapi(run: StartRun): AffinityList {
   const { record, vm, hostMask } = run;
   const mask = vm.vcpusParams.mask;
   const [ofVm, ofHost] = [parseVmMask(mask), parseHostMask(hostMask)];
@@ -79,7 +80,7 @@ function affinityOfXapi(run: Run): AffinityList {
   return affinity;
 }
 
-function noteMask(run: Run, affinity: AffinityList, byVm: boolean): void {
+function noteMask(run: StartRun, affinity: AffinityList, byVm: boolean): void {
   const { record, vm, profile, doors } = run;
   const pcpus = doors.xc.physInfo().maxCpuId + 1;
   const masks = masksOfVcpus(affinity, vm.vcpusMax, pcpus);
@@ -93,7 +94,7 @@ function noteMask(run: Run, affinity: AffinityList, byVm: boolean): void {
 }
 
 /** libxl's hard affinity is the config's `cpus=`; the boxes of the chart stand for libxl's own steps. */
-function affinityOfXl(run: Run): AffinityList {
+function affinityOfXl(run: StartRun): AffinityList {
   const { record, vm } = run;
   const given = vm.xlHardCpus ?? [];
   record.note('libxl', { cpus: vm.xlHardCpus !== undefined, cpusSoft: vm.xlSoftCpus !== undefined });
@@ -108,7 +109,7 @@ function affinityOfXl(run: Run): AffinityList {
   return given;
 }
 
-function platformKeys(run: Run, domid: number, affinity: AffinityList): [string, string][] {
+function platformKeys(run: StartRun, domid: number, affinity: AffinityList): [string, string][] {
   const { vm, profile, record, doors } = run;
   const { weight, cap } = parsePriority(vm.vcpusParams);
   const keys: [string, string][] = [
@@ -117,28 +118,21 @@ function platformKeys(run: Run, domid: number, affinity: AffinityList): [string,
   ];
   if (profile.writesAffinityKeys) {
     const pcpus = doors.xc.physInfo().maxCpuId + 1;
-    const everywhere = '1'.repeat(pcpus);
+    const everywhere = encodeAffinity([...Array(pcpus).keys()], pcpus);
     const known = new Map<readonly number[], string>();
     const masks = affinity.length === 0 ? [] : masksOfVcpus(affinity, vm.vcpusMax, pcpus);
     for (let vcpu = 0; vcpu < vm.vcpusMax; vcpu++) {
       const mask = masks[vcpu];
       let characters = mask === undefined ? everywhere : known.get(mask);
       if (characters === undefined) {
-        characters = charactersOf(mask!, pcpus);
+        characters = encodeAffinity(mask!, pcpus);
         known.set(mask!, characters);
       }
-      keys.push([`vcpu/${vcpu}/affinity`, characters]);
+      keys.push([affinityKey(vcpu), characters]);
     }
     if (affinity.length === 0) record.surprise('all-ones-hard', { domid, vcpus: vm.vcpusMax });
   }
   if (vm.vcpusParams.cap !== undefined && cap === 0) record.surprise('cap-zero-keeps', { domid });
   keys.push(['vcpu/weight', String(weight)], ['vcpu/cap', String(cap)]);
   return keys;
-}
-
-/** Character j is '1' for pCPU j. */
-export function charactersOf(cpus: readonly number[], pcpus: number): string {
-  const characters = new Array<string>(pcpus).fill('0');
-  for (const cpu of cpus) characters[cpu] = '1';
-  return characters.join('');
 }

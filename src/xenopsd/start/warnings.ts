@@ -1,8 +1,9 @@
 // What of a VM's settings will not be what its owner expects, known before any start. Boxes: is_xe_vCPUparams_mask_set?, has_hard_affinity?.
 import type { VmSpec } from '../../machine/vm.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
+import type { PolicyName } from '../api/profiles.js';
 import { effectivePolicy, type Profile } from '../api/profiles.js';
-import type { PolicyName, Warning } from '../api/toolstack.js';
+import type { Warning } from '../api/toolstack.js';
 import { masksOfVcpus, mergeMasks, parseHostMask, parsePriority, parseVmMask } from './mask.js';
 
 export function warningsOf(vm: VmSpec, profile: Profile, policy: PolicyName, hostMask: string | undefined, xc: Xenctrl): Warning[] {

@@ -8,7 +8,7 @@ import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import { startPages } from '../../xenguest/memory/guest-pages.js';
 import { effectivePolicy } from '../api/profiles.js';
 import { nodeMemory, plannerHost } from './numa-hierarchy.js';
-import { calling, type Run } from './run.js';
+import { calling, type StartRun } from './start-run.js';
 import { buildDomain } from './vm-build.js';
 import type { Created } from './vm-create.js';
 
@@ -16,7 +16,7 @@ import type { Created } from './vm-create.js';
 const MAXMEM_EXTRA_KIB = 1024;
 
 /** @throws StepError */
-export async function buildVmWithXl(run: Run, created: Created): Promise<void> {
+export async function buildVmWithXl(run: StartRun, created: Created): Promise<void> {
   const { vm, xc, memory } = run;
   const { domid } = created;
   await calling(`xc_domain_max_vcpus ${vm.vcpusMax}`, () => xc.domainMaxVcpus(domid, vm.vcpusMax));
@@ -40,11 +40,11 @@ export async function buildVmWithXl(run: Run, created: Created): Promise<void> {
  * meminit_hvm), so that a guest for which there is too little fails at once, also beside others. Nothing looks at the free memory before:
  * xl balloons Domain-0 only where dom0_mem= does not fix its size (autoballoon). The builder cancels what is left of the claim.
  */
-async function claimMemory({ vm, xc, memory }: Run, domid: number): Promise<void> {
+async function claimMemory({ vm, xc, memory }: StartRun, domid: number): Promise<void> {
   await calling('xc_dom_boot_mem_init', () => xc.domainClaimPages(domid, startPages(vm.kind, memory.buildStartMib)));
 }
 
-async function placementStep(run: Run, { domid, affinity }: Created): Promise<void> {
+async function placementStep(run: StartRun, { domid, affinity }: Created): Promise<void> {
   const { vm, record, profile } = run;
   const policy = run.policy();
   const { name, placement } = effectivePolicy(profile, policy);
@@ -70,7 +70,7 @@ async function placementStep(run: Run, { domid, affinity }: Created): Promise<vo
   }
 }
 
-function place(run: Run, domid: number): Plan | null {
+function place(run: StartRun, domid: number): Plan | null {
   const { vm, record, memory } = run;
   const { xc } = run.doors;
   const host = plannerHost(xc);
@@ -101,7 +101,7 @@ function place(run: Run, domid: number): Plan | null {
   return plan;
 }
 
-function setAffinity(run: Run, domid: number, hardLists: Created['affinity'], plan: Plan | null): void {
+function setAffinity(run: StartRun, domid: number, hardLists: Created['affinity'], plan: Plan | null): void {
   const { vm, record, xc } = run;
   const of = (lists: readonly (readonly number[])[], vcpu: number) => lists[vcpu] ?? lists.at(-1);
   if (plan !== null) {
@@ -123,7 +123,7 @@ function setAffinity(run: Run, domid: number, hardLists: Created['affinity'], pl
   }
 }
 
-function schedule(run: Run, domid: number): void {
+function schedule(run: StartRun, domid: number): void {
   const { weight, cap } = run.vm.vcpusParams;
   if (weight === undefined && cap === undefined) return;
   const scheduler = run.scheduler();

@@ -2,7 +2,7 @@
 // argv[3] counts (from 0). Prints which change that is, or "DONE" when there were fewer.
 import { writeSync } from 'node:fs';
 import { xenHost } from '../../../src/xenopsd/hosts/xen-host.js';
-import { createToolstack } from '../../../src/xenopsd/life/host-toolstack.js';
+import { createToolstack } from '../../../src/xenopsd/life/toolstack.js';
 import { FileMetadata } from '../../../src/xenopsd/store/file-metadata.js';
 import { vm } from './host.js';
 

@@ -9,9 +9,10 @@ import { MIB } from '../../../src/base/units.js';
 import type { VmBoot, VmSpec } from '../../../src/machine/vm.js';
 import type { Xenctrl } from '../../../src/xenctrl/xenctrl.js';
 import type { MetadataStore } from '../../../src/xenopsd/api/metadata.js';
-import type { Outcome, Toolstack } from '../../../src/xenopsd/api/toolstack.js';
+import type { Outcome } from '../../../src/xenopsd/api/outcome.js';
+import type { Toolstack } from '../../../src/xenopsd/api/toolstack.js';
 import { type XenHost, type XenHostOptions, xenHost } from '../../../src/xenopsd/hosts/xen-host.js';
-import { createToolstack } from '../../../src/xenopsd/life/host-toolstack.js';
+import { createToolstack } from '../../../src/xenopsd/life/toolstack.js';
 import type { XenstoreConnection } from '../../../src/xenstore/connection.js';
 import { SAYS, writeInitramfs } from './image.js';
 

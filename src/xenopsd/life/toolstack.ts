@@ -8,26 +8,18 @@ import { FlowRecord } from '../../flow/record.js';
 import { LIMITS } from '../../machine/model.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { HostMap } from '../../map/host-map.js';
+import type { HostDoors } from '../api/host-doors.js';
 import { MemoryMetadata, type MetadataStore, type Phase } from '../api/metadata.js';
+import type { Outcome, OutcomeFailure } from '../api/outcome.js';
+import type { PolicyName, ProfileName } from '../api/profiles.js';
 import { effectivePolicy, type Profile, profileOf } from '../api/profiles.js';
-import type {
-  HostDoors,
-  Outcome,
-  OutcomeFailure,
-  PlacementBelief,
-  PolicyName,
-  ProfileName,
-  Toolstack,
-  ToolstackOptions,
-  VmState,
-  Warning,
-} from '../api/toolstack.js';
+import type { PlacementBelief, Toolstack, ToolstackOptions, VmState, Warning } from '../api/toolstack.js';
 import { snapshotOf } from '../hosts/snapshot.js';
 import { failureOf, noteFailure } from '../start/failure.js';
 import { noteLanding, pagesByNode } from '../start/landing.js';
 import { memoryConfig } from '../start/memory-model.js';
 import { NumaState } from '../start/numa-placement.js';
-import { type Run, StepError } from '../start/run.js';
+import { type StartRun, StepError } from '../start/start-run.js';
 import { removeDomainKeys } from '../start/store-keys.js';
 import { OWN_TURN, type Turn, takeTurns } from '../start/turns.js';
 import { uuidBytes, uuidOf } from '../start/uuid.js';
@@ -35,7 +27,7 @@ import { buildVm } from '../start/vm-build.js';
 import { createVm } from '../start/vm-create.js';
 import { warningsOf } from '../start/warnings.js';
 import { buildVmWithXl } from '../start/xl-build.js';
-import { endingOf } from './ended.js';
+import { endingOf } from './guest-ending.js';
 import { moveToPoolByHand, pinByHand, setNodeAffinityByHand } from './manual.js';
 
 /** How long a destroyed domain may stay before it is left to itself (xen-api, ocaml/xenopsd/xc/domain.ml, destroy: 30 s). */
@@ -152,7 +144,7 @@ class HostToolstack implements Toolstack {
 
   /** On the embedded host the same for the same name and seed, so that runs can be compared; one of its own on a real one. */
   #newUuid(name: string): string {
-    return this.doors.kind === 'xen' ? randomUUID() : uuidOf(this.#seed, name);
+    return this.doors.can.outlivesProcess ? randomUUID() : uuidOf(this.#seed, name);
   }
 
   remove(name: string): void {
@@ -338,7 +330,7 @@ class HostToolstack implements Toolstack {
     let domid: number | null = null;
     const settings = this.#settings(vm);
     await this.#settle(vm, 'starting', before, []);
-    const run: Run = {
+    const run: StartRun = {
       vm: spec,
       uuid: vm.uuid,
       profile: this.#profile,

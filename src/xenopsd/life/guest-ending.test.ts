@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';
 import { MemoryMetadata } from '../api/metadata.js';
+import type { Ending } from '../api/outcome.js';
 import { embeddedHost } from '../hosts/embedded-host.js';
-import { type Ending, endingOf } from './ended.js';
-import { createToolstack } from './host-toolstack.js';
+import { endingOf } from './guest-ending.js';
+import { createToolstack } from './toolstack.js';
 
 const OPTIONS = { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 } as const;
 

@@ -1,8 +1,7 @@
 // Domains that went down by themselves: what the guest asked for, by the reason that Xen keeps.
-import type { DomainInfo } from '../../xenctrl/xenctrl.js';
 
-/** 'gone': somebody else took the domain away. */
-export type Ending = 'poweroff' | 'reboot' | 'crash' | 'gone';
+import type { DomainInfo } from '../../xenctrl/xenctrl.js';
+import type { Ending } from '../api/outcome.js';
 
 /** SHUTDOWN_* of Xen's public/sched.h. */
 const REBOOT = 1;

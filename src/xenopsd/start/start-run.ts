@@ -4,14 +4,14 @@ import { XenError } from '../../base/errors.js';
 import type { FlowRecord, FlowValue } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
-import type { Profile } from '../api/profiles.js';
-import type { HostDoors, PolicyName } from '../api/toolstack.js';
+import type { HostDoors } from '../api/host-doors.js';
+import type { PolicyName, Profile } from '../api/profiles.js';
 import type { MemoryConfig } from './memory-model.js';
 import type { Turn } from './turns.js';
 
 export type StepName = 'VM.create' | 'VM.build' | 'xenguest' | 'VM.unpause';
 
-export interface Run {
+export interface StartRun {
   readonly vm: VmSpec;
   readonly uuid: string;
   readonly profile: Profile;

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest';
+import { affinityKey, decodeAffinity, encodeAffinity, platformPath } from './affinity-key.js';
+
+it('lies below the platform folder of the domain, by the number of the vCPU', () => {
+  expect(`${platformPath(7)}/${affinityKey(3)}`).toBe('/local/domain/7/platform/vcpu/3/affinity');
+});
+
+it('is one character a pCPU, the first one pCPU 0', () => {
+  expect(encodeAffinity([], 4)).toBe('0000');
+  expect(encodeAffinity([0, 3], 4)).toBe('1001');
+  expect(encodeAffinity([3, 0], 4)).toBe('1001');
+});
+
+it("is read as C does: only '1' counts, and nothing past the host", () => {
+  expect(decodeAffinity('1001')).toEqual([0, 3]);
+  expect(decodeAffinity('1001', 3)).toEqual([0]);
+  expect(decodeAffinity('1001', 8)).toEqual([0, 3]);
+  expect(decodeAffinity('2x 1-')).toEqual([3]);
+  expect(decodeAffinity('')).toEqual([]);
+});
