@@ -1,8 +1,9 @@
 // Conformance kind `planner`: xenopsd's planner at both commits (format: conformance/README.md). Box of the chart: numa_placement.
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
-import { BestEffortState } from '../planner/best-effort.js';
-import { type Candidates, makeCandidates, PlannerException, type Reading } from '../planner/candidates.js';
+import { GIB } from '../base/units.js';
+import { type BestEffortOptions, BestEffortState } from '../planner/best-effort.js';
+import { type Candidates, makeCandidates, PlannerException } from '../planner/candidates.js';
 import type { PlannerHost } from '../planner/policy.js';
 import { differences } from './differences.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';
@@ -20,6 +21,8 @@ const inputSchema = z.object({
       cores: z.number().default(0),
       memfree: numbers.optional(),
       claimed: numbers.optional(),
+      done: numbers.default([]),
+      required_free: z.number().optional(),
     }),
   ),
 });
@@ -27,8 +30,11 @@ type Input = z.output<typeof inputSchema>;
 
 const OPTIONS = {
   seed: { reading: 'seed', ratchet: true, deductClaims: false, wantCores: false },
+  '26.1': { reading: 'seed', ratchet: false, deductClaims: false, wantCores: true, node0ReserveBytes: 2 * GIB, trackBuilds: true },
   new: { reading: 'new', ratchet: false, deductClaims: true, wantCores: true },
-} as const;
+} as const satisfies Record<string, BestEffortOptions>;
+const SIDES = ['seed', '26.1', 'new'] as const;
+type Side = (typeof SIDES)[number];
 
 export function createPlannerPlayer(): ConformancePlayer {
   const play = (line: JsonObject): JsonObject => {
@@ -37,39 +43,49 @@ export function createPlannerPlayer(): ConformancePlayer {
       const issue = input.error.issues[0]!;
       throw new InputError(issue.message, { path: ['input', ...issue.path].join('.') }, 'give a case as conformance/README.md describes');
     }
-    return { ...line, seed: answer(input.data, 'seed'), new: answer(input.data, 'new') };
+    return { ...line, ...Object.fromEntries(SIDES.map((side) => [side, answer(input.data, side)])) };
   };
   return {
     play,
     check(line) {
       const ours = play(line);
-      return (['seed', 'new'] as const).flatMap((side) => differences(line[side], ours[side], side));
+      return SIDES.filter((side) => line[side] !== undefined).flatMap((side) => differences(line[side], ours[side], side));
     },
   };
 }
 
-function answer(input: Input, reading: Reading): JsonObject {
+function answer(input: Input, side: Side): JsonObject {
+  const options: BestEffortOptions = OPTIONS[side];
   const host: PlannerHost = { distances: input.distances, cpuToNode: input.cpu_to_node, nodeCores: input.node_cores };
   let candidates: Candidates | null;
   try {
-    candidates = makeCandidates(host, reading);
+    candidates = makeCandidates(host, options.reading);
   } catch (error) {
     if (error instanceof PlannerException) return { numa: false, error: error.message };
     throw error;
   }
   if (candidates === null) return { numa: false };
-  const state = new BestEffortState(host, candidates, OPTIONS[reading]);
+  const state = new BestEffortState(host, candidates, options);
   let freeBytes: number[] = input.distances.map(() => 0);
-  const plans = input.vms.map((vm): JsonObject => {
+  const plans = input.vms.map((vm, id): JsonObject => {
+    for (const built of vm.done) state.buildFinished(built);
     freeBytes = vm.memfree ?? freeBytes;
-    const request = { vcpus: vm.vcpus, cores: vm.cores, memoryBytes: vm.memory, freeBytes, claimedBytes: vm.claimed ?? [] };
+    const request = {
+      vcpus: vm.vcpus,
+      cores: vm.cores,
+      memoryBytes: vm.memory,
+      freeBytes,
+      claimedBytes: vm.claimed ?? [],
+      build: { id, neededBytes: vm.required_free ?? vm.memory },
+    };
     try {
       const plan = state.plan(request);
       const local = plan?.nodes.length === 1 ? { node: plan.nodes[0]!, pages: Math.ceil(vm.memory / 4096) } : null;
       return {
         cpus: plan?.cpus ?? null,
-        nodes: plan?.nodes ?? null,
-        ...(reading === 'new' && plan !== null ? { local_claim: local } : {}),
+        // The recorder of the 26.1 line writes what xenopsd has in hand without a plan: an empty list.
+        nodes: plan?.nodes ?? (side === '26.1' ? [] : null),
+        ...(side === 'new' && plan !== null ? { local_claim: local } : {}),
         avail: state.availableBytes,
         usage: [...state.nodeUsage],
       };
@@ -79,7 +95,7 @@ function answer(input: Input, reading: Reading): JsonObject {
     }
   });
   const shown = Math.min(input.candidates, candidates.sets.length);
-  return { numa: true, ...(input.candidates > 0 ? { candidates: firstCandidates(candidates, shown) } : {}), plans };
+  return { numa: true, ...(input.candidates > 0 && side !== '26.1' ? { candidates: firstCandidates(candidates, shown) } : {}), plans };
 }
 
 function firstCandidates(candidates: Candidates, count: number): JsonValue[] {

@@ -3,6 +3,7 @@
 import { type Candidates, makeCandidates, PlannerException, type Reading } from './candidates.js';
 import { HalfSums } from './half-sums.js';
 import type { PlacementPolicy, PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from './policy.js';
+import { RunningBuilds } from './running-builds.js';
 
 export interface BestEffortOptions {
   readonly reading: Reading;
@@ -12,6 +13,10 @@ export interface BestEffortOptions {
   readonly deductClaims: boolean;
   /** Physical cores must fit as well as vCPUs. */
   readonly wantCores: boolean;
+  /** Bytes of node 0 that are never planned (xenopsd's numa-reserve-node0-dmaheap-bits: 2^31 by default). */
+  readonly node0ReserveBytes?: number;
+  /** Memory of builds that are running is deducted from figures read before them (running-builds.ts). */
+  readonly trackBuilds?: boolean;
 }
 
 export function bestEffort(name: string, options: BestEffortOptions): PlacementPolicy {
@@ -38,6 +43,7 @@ export class BestEffortState implements PlacementState {
   availableBytes: number[] = [];
   readonly candidates: Candidates;
   readonly #options: BestEffortOptions;
+  readonly #builds: RunningBuilds | null;
   readonly #nodes: readonly number[];
   readonly #memory: HalfSums;
   readonly #usage: HalfSums;
@@ -57,6 +63,7 @@ export class BestEffortState implements PlacementState {
   constructor(host: PlannerHost, candidates: Candidates, options: BestEffortOptions) {
     this.candidates = candidates;
     this.#options = options;
+    this.#builds = options.trackBuilds === true ? new RunningBuilds() : null;
     this.#nodes = candidates.validNodes;
     this.nodeUsage = host.distances.map(() => 0);
     const count = this.#nodes.length;
@@ -82,10 +89,23 @@ export class BestEffortState implements PlacementState {
     const { wanted, available } = this.#read(request);
     this.availableBytes = available;
     const at = this.#best(wanted, available);
+    if (request.build !== undefined) {
+      // The real planner keeps the nodes of a plan in descending order.
+      const nodes = at === -1 ? [] : this.#planOf(at).plan.nodes.toReversed();
+      this.#builds?.start(request.build.id, nodes, request.build.neededBytes, available);
+    }
     if (at === -1) return null;
     const { plan, positions } = this.#planOf(at);
     for (let i = 0; i < positions.length; i++) this.#usage.set(positions[i]!, ++this.nodeUsage[plan.nodes[i]!]!);
     return plan;
+  }
+
+  buildFinished(id: number): void {
+    this.#builds?.finish(id);
+  }
+
+  buildFailed(id: number): void {
+    this.#builds?.abandon(id);
   }
 
   weigh(request: PlacementRequest, most: number): Weighed[] {
@@ -125,8 +145,11 @@ export class BestEffortState implements PlacementState {
 
   /** @throws PlannerException when claims exceed the free memory of a node */
   #available(request: PlacementRequest): number[] {
-    const { ratchet, deductClaims } = this.#options;
-    const { freeBytes, claimedBytes } = request;
+    const { ratchet, deductClaims, node0ReserveBytes = 0 } = this.#options;
+    const { claimedBytes } = request;
+    let { freeBytes } = request;
+    if (node0ReserveBytes > 0) freeBytes = freeBytes.map((free, node) => (node === 0 ? Math.max(0, free - node0ReserveBytes) : free));
+    if (this.#builds !== null) freeBytes = this.#builds.available(freeBytes);
     const seen = this.availableBytes;
     const available = new Array<number>(freeBytes.length);
     for (let node = 0; node < freeBytes.length; node++) {

@@ -22,6 +22,8 @@ export interface PlacementRequest {
   readonly claimedBytes: readonly number[];
   /** Existing vCPUs of each node (xl's order); absent for the others. */
   readonly vcpusOnNode?: readonly number[];
+  /** The build that follows the plan: an id of the caller's, and what it takes of the whole host. Only the 26.1 line looks at it. */
+  readonly build?: { readonly id: number; readonly neededBytes: number };
   /** CPUs of the domain's pool, the only ones that xl looks at; absent = all. The others do not know pools. */
   readonly suitableCpus?: readonly number[];
 }
@@ -48,6 +50,9 @@ export interface PlacementState {
   plan(request: PlacementRequest): Plan | null;
   /** The same decision without changing the state, with the sets in the order they were weighed; at most `most` of them. */
   weigh(request: PlacementRequest, most: number): Weighed[];
+  /** The build of that id has its memory, or has failed. */
+  buildFinished?(id: number): void;
+  buildFailed?(id: number): void;
   /** VMs that this planner believes are on each node. Never decremented in xenopsd. */
   readonly nodeUsage: readonly number[];
   /** Free memory of each node as the last plan saw it (the ratchet of 25.6 shows here); empty before the first plan. */
