@@ -49,7 +49,9 @@ export function createPlannerPlayer(): ConformancePlayer {
     play,
     check(line) {
       const ours = play(line);
-      return SIDES.filter((side) => line[side] !== undefined).flatMap((side) => differences(line[side], ours[side], side));
+      const recorded = SIDES.filter((side) => line[side] !== undefined);
+      if (recorded.length === 0) return [`no recorded answer: expected one of ${SIDES.join(', ')}`];
+      return recorded.flatMap((side) => differences(line[side], ours[side], side));
     },
   };
 }

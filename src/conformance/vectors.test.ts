@@ -8,7 +8,7 @@ import type { ConformancePlayer, JsonObject } from './player.js';
 const folder = new URL('../../fixtures/vectors/', import.meta.url);
 const fileNames = existsSync(folder) ? readdirSync(folder).sort() : [];
 const RECORDS = [
-  { kind: 'planner', files: /^planner\.jsonl\.gz$/, answers: ['seed', 'new'] },
+  { kind: 'planner', files: /^planner(-26\.1)?\.jsonl\.gz$/, answers: ['seed', '26.1', 'new'] },
   {
     kind: 'libxl',
     files: /^libxl-placement\.jsonl\.gz$/,

@@ -102,7 +102,7 @@ export const SURPRISES = {
     expected: 'memory of stopped VMs counts as free again',
     happens:
       'the planner keeps the lowest reading it ever made of each node, until xenopsd is restarted; after enough VMs came and went nothing fits',
-    where: 'xapi-25.6 to xapi-25.39 (mended in 7153d5dde2, 26.3)',
+    where: 'xapi-25.6 to xapi-25.39 and xapi-26.2 (mended in 7153d5dde2, 26.3, and in the 26.1 line)',
     source: `${XAPI}/xenopsd/xc/domain.ml#L862-L897`,
   },
   'plan-not-deducted': {
@@ -110,7 +110,7 @@ export const SURPRISES = {
     expected: "a plan sets its VM's memory aside",
     happens:
       'nothing is set aside between the plan and the build, so VMs that start together can be sent to a node that holds only one of them',
-    where: 'xapi-25.6 to xapi-25.39',
+    where: 'xapi-25.6 to xapi-25.39, and xapi-26.2',
     source: `${XAPI}/xenopsd/xc/domain.ml#L862-L897`,
   },
   'usage-never-falls': {
@@ -126,21 +126,21 @@ export const SURPRISES = {
     expected: 'the VM is kept on the nodes of its plan',
     happens:
       'a memory claim can be on one node only, so the plan is dropped (the nodes count as used all the same) and the VM spreads over the host',
-    where: 'xapi-26.3',
+    where: 'xapi-26.1 and later',
     source: `${NEW}/xenopsd/xc/domain.ml#L1053-L1066`,
   },
   'claim-refused': {
     title: 'The node could not promise the memory',
     expected: 'another node is tried',
     happens: 'no other node is tried',
-    where: 'xapi-25.39, xapi-26.3',
+    where: 'xapi-25.33 and later',
     source: `${NEW}/xenopsd/xc/domain.ml#L1067-L1085`,
   },
   'no-node-claims': {
     title: 'This Xen has no memory claims on a node',
     expected: 'the memory is set aside on the node before the build',
     happens: "claims on a node come with XenServer's Xen only; here the memory is only asked for, and may be gone when the build takes it",
-    where: 'xapi-25.39, xapi-26.3 on upstream Xen',
+    where: 'xapi-25.33 and later, on upstream Xen',
     source: `${NEW}/xenopsd/xc/domain.ml#L1067-L1085`,
   },
   'more-vcpus-than-cpus': {

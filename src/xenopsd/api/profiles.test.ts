@@ -1,6 +1,7 @@
 // What differs between the profiles, shown by VMs that meet the difference.
 import { describe, expect, it } from 'vitest';
 import { machine, masked, toolstackOn, vm } from '../../../test/support/toolstack.js';
+import { GIB } from '../../base/units.js';
 import type { FlowRecord } from '../../flow/record.js';
 import { embeddedHost } from '../hosts/embedded-host.js';
 import { createToolstack } from '../life/toolstack.js';
@@ -28,7 +29,10 @@ describe('profiles', () => {
   it.each([
     ['xapi-25.6', false],
     ['xapi-25.21', true],
+    ['xapi-25.33', true],
     ['xapi-25.39', true],
+    ['xapi-26.1', true],
+    ['xapi-26.2', true],
     ['xapi-26.3', true],
     ['xl', true],
   ] as const)('%s: default_policy places: %s', async (profile, places) => {
@@ -81,6 +85,57 @@ describe('profiles', () => {
     expect(claims(outcome.record)).toEqual([[null, null]]);
     const earlier = await started('xapi-25.39', vm('a', 2, 6144));
     expect(earlier.xc.vcpuGetAffinity(earlier.domid, 0).soft).toHaveLength(8);
+  });
+
+  it('26.1 keeps 2 GiB of node 0 free: a VM of 2 GiB goes to node 1, where the others choose node 0', async () => {
+    const node = async (profile: ProfileName) => {
+      const { xc, domid } = await started(profile, vm('a', 2, 2048), 'best_effort', machine([3072, 3072], 4));
+      return xc.vcpuGetAffinity(domid, 0).soft;
+    };
+    expect(await node('xapi-26.1')).toEqual([4, 5, 6, 7]);
+    for (const profile of ['xapi-25.6', 'xapi-26.2', 'xapi-26.3'] as const) expect(await node(profile)).toEqual([0, 1, 2, 3]);
+  });
+
+  it('26.1: memory that was free again counts again, where 26.2 keeps the lowest reading', async () => {
+    const available = async (profile: ProfileName) => {
+      const { toolstack } = await started(profile, vm('a', 2, 3072));
+      toolstack.add(vm('b', 2, 256));
+      await toolstack.start('b');
+      await toolstack.stop('a');
+      toolstack.add(vm('c', 2, 256));
+      await toolstack.start('c');
+      return toolstack.placement()!.availableBytes.map((bytes) => Math.floor(bytes / GIB));
+    };
+    // 'a' is on node 1, past the reserve of node 0, and 'b' on another; 26.2 has 'a' on node 0.
+    expect((await available('xapi-26.1'))[1]).toBe(3);
+    expect((await available('xapi-26.2'))[0]).toBe(0);
+  });
+
+  it('26.1: starts side by side see what the others are about to take', async () => {
+    const toolstack = await toolstackOn(machine([8192, 4096, 4096], 4), { profile: 'xapi-26.1', policy: 'best_effort' });
+    for (const name of ['a', 'b', 'c']) toolstack.add(vm(name, 2, 3072));
+    const outcomes = await toolstack.startTogether(['a', 'b', 'c']);
+    const nodes = outcomes.map(({ domid }) => toolstack.doors.xc.vcpuGetAffinity(domid!, 0).soft[0]! / 4);
+    expect(nodes.toSorted()).toEqual([0, 1, 2]);
+    expect(outcomes.flatMap(({ record }) => codes(record))).not.toContain('plan-not-deducted');
+  });
+
+  it('26.1 and 26.2: a plan over two nodes sets nothing, and claims nothing host-wide', async () => {
+    for (const profile of ['xapi-26.1', 'xapi-26.2'] as const) {
+      const { outcome, xc, domid } = await started(profile, vm('a', 2, 6144));
+      expect(codes(outcome.record)).toContain('multi-node-plan-sets-nothing');
+      expect(xc.vcpuGetAffinity(domid, 0).soft).toHaveLength(16);
+      expect(claims(outcome.record)).toEqual([]);
+    }
+  });
+
+  it('26.1 on a Xen without claims on a node: affinity is set all the same', async () => {
+    const doors = await embeddedHost(FOUR(), { profile: 'xapi-25.6' });
+    const toolstack = await createToolstack(doors, { profile: 'xapi-26.1', policy: 'best_effort', seed: 1 });
+    toolstack.add(vm('a', 2, 1024));
+    const outcome = await toolstack.start('a');
+    expect(claims(outcome.record)).toEqual([[0, 'EINVAL']]);
+    expect(doors.xc.vcpuGetAffinity(outcome.domid!, 0).soft).toEqual([0, 1, 2, 3]);
   });
 
   it('26.3: one node is claimed, handed to the builder, and the claim is gone after the build', async () => {

@@ -1,10 +1,11 @@
 // The behaviours that are deployed in the field, as data: every difference that the flow knows has a name here. Read in xen-api at
 // 90ef043c (xapi-25.6), v25.21.0, v25.39.0 and e2ee48d6 (xapi-26.3), and in libxl of Xen 4.17 (xl). Boxes: VM.create and VM.build.
 import { InputError } from '../../base/errors.js';
+import { GIB } from '../../base/units.js';
 import type { BestEffortOptions } from '../../planner/best-effort.js';
 
 /** A behaviour that is deployed in the field; `xl` is plain Xen's own toolstack. */
-export const PROFILES = ['xapi-25.6', 'xapi-25.21', 'xapi-25.39', 'xapi-26.3', 'xl'] as const;
+export const PROFILES = ['xapi-25.6', 'xapi-25.21', 'xapi-25.33', 'xapi-25.39', 'xapi-26.1', 'xapi-26.2', 'xapi-26.3', 'xl'] as const;
 export type ProfileName = (typeof PROFILES)[number];
 
 /** Host.numa_affinity_policy of the API, and the two that xenopsd derives from its configuration. */
@@ -37,8 +38,13 @@ export interface Profile {
   readonly placedMemory: 'xen_max' | 'build_start';
   /** A plan of one node is backed by a claim of its memory there (Xen needs XenServer's patch for it). */
   readonly nodeClaim: boolean;
-  /** The vCPUs' affinity is set before the claim is known to succeed (25.39), or after it (26.3). */
+  /** The vCPUs' affinity is set before the claim is known to succeed (25.33 to 25.39), or after it (26.1 and later). */
   readonly affinityBeforeClaim: boolean;
+  /**
+   * Which answers to the claim keep the VM off the node: out of memory alone (26.3, domain.ml 1067-1085 at e2ee48d6), or any error
+   * but that Xen has no claims on a node (26.1 and 26.2, domain.ml 1217-1237 at v26.1.19).
+   */
+  readonly nodeRefusedBy: 'ENOMEM' | 'any error';
   /** A plan over more than one node raises node_usage and sets nothing. */
   readonly multiNodePlanSetsNothing: boolean;
   /** Without a claim on a node, memory is claimed host-wide; ENOMEM then fails the build. */
@@ -69,6 +75,7 @@ const XAPI_25_6: Profile = {
   placedMemory: 'xen_max',
   nodeClaim: false,
   affinityBeforeClaim: false,
+  nodeRefusedBy: 'ENOMEM',
   multiNodePlanSetsNothing: false,
   globalClaim: false,
   softFailureIgnored: false,
@@ -86,10 +93,19 @@ const XAPI_25_21: Profile = {
   defaultPolicy: 'best_effort',
 };
 
-const XAPI_25_39: Profile = {
+const XAPI_25_33: Profile = {
   ...XAPI_25_21,
+  name: 'xapi-25.33',
+  about: 'as 25.21, and a plan of one node is claimed there',
+  source: `${XAPI}/v25.33.1/ocaml/xenopsd/xc/domain.ml#L938-L1001`,
+  nodeClaim: true,
+  affinityBeforeClaim: true,
+};
+
+const XAPI_25_39: Profile = {
+  ...XAPI_25_33,
   name: 'xapi-25.39',
-  about: 'as 25.21, and placement wants physical cores as well as vCPUs; a plan of one node is claimed there',
+  about: 'as 25.33, and placement wants physical cores as well as vCPUs',
   source: `${XAPI}/v25.39.0/ocaml/xenopsd/xc/domain.ml#L948-L1110`,
   policies: {
     any: OFF,
@@ -98,19 +114,35 @@ const XAPI_25_39: Profile = {
     prio_mem_only: SOFT,
   },
   planner: { ...SEED_PLANNER, wantCores: true },
-  nodeClaim: true,
-  affinityBeforeClaim: true,
+};
+
+const XAPI_26_2: Profile = {
+  ...XAPI_25_39,
+  name: 'xapi-26.2',
+  about: 'as 25.39, and affinity is set only after the claim; a plan over several nodes sets nothing',
+  source: `${XAPI}/v26.2.0/ocaml/xenopsd/xc/domain.ml#L1011-L1087`,
+  affinityBeforeClaim: false,
+  nodeRefusedBy: 'any error',
+  multiNodePlanSetsNothing: true,
+};
+
+/** v26.1.4 to v26.1.19: the long-term line that XCP-ng 8.3 ships. */
+const XAPI_26_1: Profile = {
+  ...XAPI_26_2,
+  name: 'xapi-26.1',
+  about: 'as 26.2, but free memory may rise again: running builds are deducted instead, and 2 GiB of node 0 are kept free',
+  source: `${XAPI}/v26.1.19/ocaml/xenopsd/xc/domain.ml#L987-L1237`,
+  planner: { reading: 'seed', ratchet: false, deductClaims: false, wantCores: true, node0ReserveBytes: 2 * GIB, trackBuilds: true },
 };
 
 const XAPI_26_3: Profile = {
-  ...XAPI_25_39,
+  ...XAPI_26_2,
   name: 'xapi-26.3',
   about: 'memory is claimed before the build, on the node or else host-wide; a plan over several nodes sets nothing',
   source: `${XAPI}/e2ee48d688/ocaml/xenopsd/xc/domain.ml#L996-L1251`,
   planner: { reading: 'new', ratchet: false, deductClaims: true, wantCores: true },
   placedMemory: 'build_start',
-  affinityBeforeClaim: false,
-  multiNodePlanSetsNothing: true,
+  nodeRefusedBy: 'ENOMEM',
   globalClaim: true,
   softFailureIgnored: true,
 };
@@ -132,7 +164,10 @@ const XL: Profile = {
 const BY_NAME: Readonly<Record<ProfileName, Profile>> = {
   'xapi-25.6': XAPI_25_6,
   'xapi-25.21': XAPI_25_21,
+  'xapi-25.33': XAPI_25_33,
   'xapi-25.39': XAPI_25_39,
+  'xapi-26.1': XAPI_26_1,
+  'xapi-26.2': XAPI_26_2,
   'xapi-26.3': XAPI_26_3,
   xl: XL,
 };

@@ -37,12 +37,15 @@ export class NumaState {
   }
 
   built(domid: number): void {
+    this.#state?.buildFinished?.(domid);
     const placed = this.#placed.get(domid);
     if (placed !== undefined) placed.built = true;
   }
 
   /** Only for what the record says: xenopsd itself never takes a VM off its node_usage. */
   gone(domid: number): void {
+    // A no-op once the domain is built.
+    this.#state?.buildFailed?.(domid);
     this.#placed.delete(domid);
   }
 
@@ -90,9 +93,9 @@ export class NumaState {
       errno = error.errno;
     }
     run.record.note('claim', { domid, node: node!, pages, errno });
-    if (errno !== null) run.record.surprise(errno === 'ENOMEM' ? 'claim-refused' : 'no-node-claims', { domid, node: node!, pages, errno });
-    // Only ENOMEM speaks against the node: any other errno means that this Xen has no claims on a node.
-    if (!profile.affinityBeforeClaim && errno !== 'ENOMEM') setAffinity(run, domid, plan, placement, profile);
+    if (errno !== null)
+      run.record.surprise(refusesNode(profile, errno) ? 'claim-refused' : 'no-node-claims', { domid, node: node!, pages, errno });
+    if (!profile.affinityBeforeClaim && !refusesNode(profile, errno)) setAffinity(run, domid, plan, placement, profile);
     return errno === null ? node : undefined;
   }
 
@@ -110,6 +113,7 @@ export class NumaState {
       vcpus: vm.vcpusMax,
       cores: placement.cores === 'vcpus' ? vm.vcpusMax : 0,
       memoryBytes: placedBytes(run),
+      build: { id: domid, neededBytes: run.memory.requiredHostFreeMib * MIB },
       ...nodeMemory(run.doors.xc),
     };
     const usageBefore = [...state.nodeUsage];
@@ -151,11 +155,21 @@ export class NumaState {
     for (const { nodes } of this.#placed.values()) for (const node of nodes) living[node]!++;
     const stale = usageBefore.flatMap((count, node) => (count > living[node]! ? [{ node, count, living: living[node]! }] : []));
     if (stale.length > 0) record.surprise('usage-never-falls', { domid, nodes: stale });
-    if (plan !== null && !this.#profile.planner.deductClaims) {
+    const { deductClaims, trackBuilds } = this.#profile.planner;
+    if (plan !== null && !deductClaims && trackBuilds !== true) {
       const racing = [...this.#placed].filter(([, other]) => !other.built && other.nodes.some((node) => plan.nodes.includes(node)));
       if (racing.length > 0) record.surprise('plan-not-deducted', { domid, others: racing.map(([other]) => other), nodes: plan.nodes });
     }
   }
+}
+
+/** How a Xen without claims on a node answers one: upstream refuses the node in mem_flags, older ones the operation. */
+const NO_NODE_CLAIMS: readonly (string | null)[] = ['EINVAL', 'ENOSYS', 'EOPNOTSUPP'];
+
+/** Whether the answer to a claim keeps the VM off the node. */
+function refusesNode({ nodeRefusedBy }: Profile, errno: XenError['errno'] | null): boolean {
+  if (errno === null) return false;
+  return nodeRefusedBy === 'ENOMEM' ? errno === 'ENOMEM' : !NO_NODE_CLAIMS.includes(errno);
 }
 
 function weighedValues(one: Weighed) {
