@@ -33,7 +33,7 @@ export async function build() {
     minifySyntax: true,
     sourcemap: 'linked',
     // Native code, and what only the daemon needs: loaded from node_modules when asked for.
-    external: ['koffi', 'better-sqlite3', 'pino', 'prom-client'],
+    external: ['koffi', 'better-sqlite3', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata'],
     logLevel: 'warning',
     // yaml is CommonJS inside; esbuild's shim for require needs this in an ES module.
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },

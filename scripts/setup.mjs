@@ -4,7 +4,7 @@
 // --native: also what must be compiled where no binary of it can be fetched. Only the daemon and its tests need that, so that a first
 // `npm start` waits for no compiler.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -23,6 +23,7 @@ const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
 const stamp = join(root, 'node_modules', '.xennuma-lock');
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   say('xennuma: installing the packages of package-lock.json (once) ...');
+  const compiled = keepCompiled();
   const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
@@ -31,7 +32,23 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
     say('xennuma: npm ci failed; see above. It needs to reach the npm registry once.');
     process.exit(1);
   }
+  compiled.putBack();
   writeFileSync(stamp, lock);
+}
+
+/** `npm ci` removes what was compiled; it stays when the package has still the same version. */
+function keepCompiled() {
+  const folder = join(root, 'node_modules', 'better-sqlite3');
+  const kept = join(root, `.better-sqlite3-${process.pid}`);
+  const version = () => (existsSync(join(folder, 'package.json')) ? readFileSync(join(folder, 'package.json'), 'utf8') : null);
+  const before = version();
+  if (existsSync(join(folder, 'build'))) cpSync(join(folder, 'build'), kept, { recursive: true });
+  return {
+    putBack() {
+      if (existsSync(kept) && version() === before) cpSync(kept, join(folder, 'build'), { recursive: true });
+      rmSync(kept, { recursive: true, force: true });
+    },
+  };
 }
 
 if (wantsNative) {
@@ -44,7 +61,7 @@ if (wantsNative) {
       spawnSync('npm', ['rebuild', 'better-sqlite3', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
     }
     if (works()) writeFileSync(tried, '');
-    else say('xennuma: better-sqlite3 could not be built; the daemon (xennuma serve) and its tests will not work, all else will.');
+    else say('xennuma: better-sqlite3 could not be built; xennuma serve --state and its tests will not work, all else will.');
   }
 }
 

@@ -87,7 +87,7 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     expect(first.url.protocol).toBe('https:');
     const certificate = readFileSync(join(state, 'tls-cert.pem'), 'utf8');
     expect((await login(first.url, certificate, 'root', 'secret')).result).toMatch(/^OpaqueRef:/);
-    await expect(login(first.url, makeSelfSigned(['127.0.0.1']).cert, 'root', 'secret')).rejects.toThrow(/self-signed|certificate/);
+    await expect(login(first.url, (await makeSelfSigned(['127.0.0.1'])).cert, 'root', 'secret')).rejects.toThrow(/self-signed|certificate/);
     expect(statSync(join(state, 'tls-key.pem')).mode & 0o077).toBe(0);
     expect(await ended(first.child)).toBe(0);
     const second = await serve(...words);
@@ -96,7 +96,7 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
   });
 
   it('a certificate that is given is used, also from a file of settings, whose paths are from its folder', async () => {
-    const given = makeSelfSigned(['127.0.0.1']);
+    const given = await makeSelfSigned(['127.0.0.1']);
     writeFileSync(join(folder, 'cert.pem'), given.cert);
     writeFileSync(join(folder, 'key.pem'), given.key);
     const config = join(folder, 'config.yaml');
@@ -140,6 +140,20 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     const { code, out, err } = xennuma(['serve', ...words]);
     expect([code, out]).toEqual([2, '']);
     expect(err.replace(/\n/g, ' ')).toMatch(message);
+  });
+
+  it.each([
+    ['an empty certificate', 'empty', 'key', /empty\.pem: expected a certificate in PEM/],
+    ['an empty key', 'cert', 'empty', /empty\.pem: expected a private key in PEM/],
+    ['the key of another certificate', 'cert', 'other', /other\.pem: the key does not belong to the certificate/],
+  ] as const)('does not start with %s', async (_what, cert, key, message) => {
+    const pair = await makeSelfSigned(['127.0.0.1']);
+    const texts = { empty: '', cert: pair.cert, key: pair.key, other: (await makeSelfSigned(['127.0.0.1'])).key };
+    for (const [name, text] of Object.entries(texts)) writeFileSync(join(folder, `${name}.pem`), text);
+    const words = ['--tls-cert', join(folder, `${cert}.pem`), '--tls-key', join(folder, `${key}.pem`), '--listen', '127.0.0.1:0'];
+    const { code, out, err } = xennuma(['serve', '--host', HOST, ...words]);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(message);
   });
 
   it('says which port is in use, and who owns a state folder', async () => {

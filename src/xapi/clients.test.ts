@@ -276,7 +276,7 @@ describe('bounds', () => {
 
 describe('TLS', () => {
   it('a certificate of its own, for its names and addresses', async () => {
-    const tls = makeSelfSigned(['host.example', '127.0.0.1', '::1', 'fe80::2']);
+    const tls = await makeSelfSigned(['host.example', '127.0.0.1', '::1', 'fe80::2']);
     const certificate = new X509Certificate(tls.cert);
     expect(certificate.subject).toBe('CN=host.example');
     expect(certificate.verify(certificate.publicKey)).toBe(true);

@@ -1,6 +1,5 @@
 // What `xennuma serve` does once its settings are read: opens the host, the state and the network, and waits for a signal.
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { InputError } from '../../base/errors.js';
@@ -11,12 +10,13 @@ import { openDaemon } from '../../xapi/daemon.js';
 import { HTTP_LIMITS, type HttpLimits, openHttp } from '../../xapi/http/http-server.js';
 import { Metrics } from '../../xapi/http/metrics.js';
 import { pagesOf } from '../../xapi/http/pages.js';
-import { fingerprint, makeSelfSigned } from '../../xapi/http/self-signed.js';
+import { fingerprint } from '../../xapi/http/self-signed.js';
 import type { HostDoors } from '../../xenopsd/api/host-doors.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
 import { readInput } from '../input/read-input.js';
 import type { ServeSettings } from '../input/serve-config.js';
 import { VERSION } from '../output/version.js';
+import { readTls } from './serve-tls.js';
 
 export async function serve(settings: ServeSettings): Promise<void> {
   const { address, port } = parseListen(settings.listen);
@@ -25,7 +25,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
   process.umask(0o077);
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
   const users = settings.users === null ? null : usersOf(settings.users, (message) => log.error({ file: settings.users }, message));
-  const tls = readTls(settings, address);
+  const tls = await readTls(settings, address);
   const metrics = new Metrics();
   const { sessionIdleSeconds, ...http } = settings.limits;
   const doors = await openDoors(settings);
@@ -124,21 +124,6 @@ function usersOf(file: string, complain: (message: string) => void): () => Reado
   };
 }
 
-function readTls({ tls, state }: ServeSettings, address: string): { readonly cert: string; readonly key: string } | null {
-  if (tls === null) return null;
-  if (tls !== 'generate') return { cert: readInput(tls.cert).text, key: readInput(tls.key).text };
-  const names = [...new Set([hostname(), 'localhost', '127.0.0.1', '::1', ...(isWildcard(address) ? [] : [address])])];
-  if (state === null) return makeSelfSigned(names);
-  const [cert, key] = [join(state, 'tls-cert.pem'), join(state, 'tls-key.pem')];
-  if (!existsSync(cert) || !existsSync(key)) {
-    const made = makeSelfSigned(names);
-    mkdirSync(state, { recursive: true, mode: 0o700 });
-    writeFileSync(key, made.key, { mode: 0o600 });
-    writeFileSync(cert, made.cert);
-  }
-  return { cert: readInput(cert).text, key: readInput(key).text };
-}
-
 export function parseListen(text: string): { readonly address: string; readonly port: number } {
   const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
   const port = Number(found?.[3]);
@@ -150,8 +135,4 @@ export function parseListen(text: string): { readonly address: string; readonly 
 
 export function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
-}
-
-function isWildcard(address: string): boolean {
-  return address === '0.0.0.0' || address === '::';
 }

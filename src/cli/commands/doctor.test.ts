@@ -57,9 +57,9 @@ describe('doctor', () => {
     expect((await checkPort('192.0.2.1', 0)).state).toBe('missing');
   });
 
-  it('knows certificates: in force, ended, of another key, readable by others, no PEM', () => {
-    const pair = makeSelfSigned(['localhost']);
-    const other = makeSelfSigned(['localhost']);
+  it('knows certificates: in force, ended, of another key, readable by others, no PEM', async () => {
+    const pair = await makeSelfSigned(['localhost']);
+    const other = await makeSelfSigned(['localhost']);
     const [cert, key] = [file('cert.pem', pair.cert), file('key.pem', pair.key)];
     expect(checkTls(null).state).toBe('ok');
     expect(checkTls('generate').state).toBe('ok');
