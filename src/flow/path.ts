@@ -3,9 +3,8 @@
 import { formatList } from '../base/bitset.js';
 import { formatBytes } from '../base/units.js';
 import type { EdgeId, NodeId } from './chart.js';
-import type { FlowEntry, FlowRecord, FlowValue } from './record.js';
-
-export type FlowValues = Readonly<Record<string, FlowValue>>;
+import type { EdgeEntry, FlowEntry, FlowRecord, FlowValue, FlowValues, NoteTopic } from './record.js';
+import type { SurpriseCode } from './surprises.js';
 
 export interface Tally {
   /** `inferred` when no taking of the edge was seen directly. */
@@ -36,8 +35,15 @@ export function edgeText(edge: { readonly id: EdgeId; readonly label: string }, 
   return [edge.label, times > 1 ? `\u00d7${times}` : ''].filter((part) => part !== '').join(' ');
 }
 
+/** An entry to show. Merged values have no types: where the visits differed, a value is a text of them all. */
+export type ShownEntry =
+  | { readonly kind: 'node'; readonly node: NodeId; readonly values: FlowValues }
+  | EdgeEntry
+  | { readonly kind: 'note'; readonly topic: NoteTopic; readonly values: FlowValues }
+  | { readonly kind: 'surprise'; readonly code: SurpriseCode; readonly values: FlowValues };
+
 /** One step, or a group of steps that came `times` times in a row, with its values merged. */
-export type PathItem = { readonly entry: FlowEntry } | { readonly times: number; readonly entries: readonly FlowEntry[] };
+export type PathItem = { readonly entry: FlowEntry } | { readonly times: number; readonly entries: readonly ShownEntry[] };
 
 /** The longest group that is recognised as repeated; the longest way through the chart for one vCPU has 18 entries. */
 const LONGEST_GROUP = 40;
@@ -92,7 +98,7 @@ function bestRepeat(signs: readonly number[], at: number): { period: number; tim
   return best;
 }
 
-function mergeEntries(same: readonly FlowEntry[]): FlowEntry {
+function mergeEntries(same: readonly FlowEntry[]): ShownEntry {
   const first = same[0]!;
   if (first.kind === 'edge') return first;
   return { ...first, values: mergeValues(same.flatMap((entry) => (entry.kind === 'edge' ? [] : [entry.values]))) };

@@ -1,46 +1,86 @@
-// The record of one run through the chart. Steps note here which node they are, the edge they take and the values they decided on;
-// explain, the renderings, the web page and the tests all read this one record.
+// The record of one run through the chart. Each step notes here which box it is, the edge it takes and the values it decided on;
+// explain, the renderings, the web page and the tests all read this one record. schema/ has the shape of every entry.
+import type * as z from 'zod';
 import type { EdgeId, NodeId } from './chart.js';
+import type { NODE_SCHEMAS } from './schema/nodes.js';
+import type { NOTE_SCHEMAS } from './schema/notes.js';
+import type { SURPRISE_SCHEMAS } from './schema/surprises.js';
+import type { SurpriseCode } from './surprises.js';
 
 /** Plain data: numbers, strings, booleans, null, arrays and objects of them. */
 export type FlowValue = number | string | boolean | null | readonly FlowValue[] | { readonly [key: string]: FlowValue };
+/** Values of an entry without their types, for what shows any entry alike. */
+export type FlowValues = Readonly<Record<string, FlowValue>>;
 
-export type FlowEntry =
-  | { readonly kind: 'node'; readonly node: NodeId; readonly values: Readonly<Record<string, FlowValue>> }
-  /** `inferred`: not seen but concluded from what was read back (the inside of a real Xen). */
-  | { readonly kind: 'edge'; readonly edge: EdgeId; readonly inferred: boolean }
-  /** Something off the chart's boxes that belongs to the story: memory populated, a claim, a failure. */
-  | { readonly kind: 'note'; readonly topic: string; readonly values: Readonly<Record<string, FlowValue>> }
-  /** A named defect or surprise of the real system that this run met; `code` names an entry of flow/surprises.ts. */
-  | { readonly kind: 'surprise'; readonly code: string; readonly values: Readonly<Record<string, FlowValue>> };
+type Immutable<T> = T extends readonly (infer Item)[]
+  ? readonly Immutable<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Immutable<T[Key]> }
+    : T;
+type ValuesOf<Schemas extends Readonly<Record<string, z.ZodType>>> = { readonly [Key in keyof Schemas]: Immutable<z.output<Schemas[Key]>> };
+
+export type NodeValues = ValuesOf<typeof NODE_SCHEMAS>;
+export type NoteValues = ValuesOf<typeof NOTE_SCHEMAS>;
+export type SurpriseValues = ValuesOf<typeof SURPRISE_SCHEMAS>;
+export type NoteTopic = keyof NoteValues;
+
+export type NodeEntry = { [N in NodeId]: { readonly kind: 'node'; readonly node: N; readonly values: NodeValues[N] } }[NodeId];
+export interface EdgeEntry {
+  readonly kind: 'edge';
+  readonly edge: EdgeId;
+  /** Not seen but concluded from what was read back (the inside of a real Xen). */
+  readonly inferred: boolean;
+}
+/** Something off the chart's boxes that belongs to the story: memory populated, a claim, a failure. */
+export type NoteEntry = { [T in NoteTopic]: { readonly kind: 'note'; readonly topic: T; readonly values: NoteValues[T] } }[NoteTopic];
+/** A named defect or surprise of the real system that this run met; `code` names an entry of flow/surprises.ts. */
+export type SurpriseEntry = {
+  [C in SurpriseCode]: { readonly kind: 'surprise'; readonly code: C; readonly values: SurpriseValues[C] };
+}[SurpriseCode];
+export type FlowEntry = NodeEntry | EdgeEntry | NoteEntry | SurpriseEntry;
 
 /** What code that takes part in the flow writes to. The hypervisor writes to whichever sink is current when a hypercall runs. */
 export interface FlowSink {
-  node(node: NodeId, values?: Readonly<Record<string, FlowValue>>): void;
+  /** An entry made elsewhere: in another process, or before its place in the order was known. */
+  add(entry: FlowEntry): void;
+  node<N extends NodeId>(node: N, values: NodeValues[N]): void;
   edge(edge: EdgeId, inferred?: boolean): void;
-  note(topic: string, values?: Readonly<Record<string, FlowValue>>): void;
-  surprise(code: string, values?: Readonly<Record<string, FlowValue>>): void;
+  note<T extends NoteTopic>(topic: T, values: NoteValues[T]): void;
+  surprise<C extends SurpriseCode>(code: C, values: SurpriseValues[C]): void;
 }
 
-/** The record of one VM's run (one start, one migrate, one change by hand). */
-export class FlowRecord implements FlowSink {
-  readonly title: string;
-  readonly entries: FlowEntry[] = [];
+/** A sink that hands every entry to `add`. */
+export class EntrySink implements FlowSink {
+  readonly add: (entry: FlowEntry) => void;
 
-  constructor(title: string) {
-    this.title = title;
+  constructor(add: (entry: FlowEntry) => void) {
+    this.add = add;
   }
-  node(node: NodeId, values: Readonly<Record<string, FlowValue>> = {}): void {
-    this.entries.push({ kind: 'node', node, values });
+  // The compiler does not follow that `values` belong to the name beside them, hence the casts.
+  node<N extends NodeId>(node: N, values: NodeValues[N]): void {
+    this.add({ kind: 'node', node, values } as NodeEntry);
   }
   edge(edge: EdgeId, inferred = false): void {
-    this.entries.push({ kind: 'edge', edge, inferred });
+    this.add({ kind: 'edge', edge, inferred });
   }
-  note(topic: string, values: Readonly<Record<string, FlowValue>> = {}): void {
-    this.entries.push({ kind: 'note', topic, values });
+  note<T extends NoteTopic>(topic: T, values: NoteValues[T]): void {
+    this.add({ kind: 'note', topic, values } as NoteEntry);
   }
-  surprise(code: string, values: Readonly<Record<string, FlowValue>> = {}): void {
-    this.entries.push({ kind: 'surprise', code, values });
+  surprise<C extends SurpriseCode>(code: C, values: SurpriseValues[C]): void {
+    this.add({ kind: 'surprise', code, values } as SurpriseEntry);
+  }
+}
+
+/** The record of one VM's run (one start, one migration, one change by hand). */
+export class FlowRecord extends EntrySink {
+  readonly title: string;
+  readonly entries: FlowEntry[];
+
+  constructor(title: string, entries: readonly FlowEntry[] = []) {
+    const own = [...entries];
+    super((entry) => own.push(entry));
+    this.title = title;
+    this.entries = own;
   }
   /** Distinct edges taken, in the order of their first taking. */
   edgesTaken(): EdgeId[] {
@@ -50,7 +90,19 @@ export class FlowRecord implements FlowSink {
   nodesVisited(): NodeId[] {
     return [...new Set(this.entries.flatMap((entry) => (entry.kind === 'node' ? [entry.node] : [])))];
   }
+  /** Values of each note on `topic`, in order. */
+  notes<T extends NoteTopic>(topic: T): NoteValues[T][] {
+    return this.entries.flatMap((entry) => (entry.kind === 'note' && entry.topic === topic ? [entry.values as NoteValues[T]] : []));
+  }
+  /** Values of each visit to a box, in order. */
+  visits<N extends NodeId>(node: N): NodeValues[N][] {
+    return this.entries.flatMap((entry) => (entry.kind === 'node' && entry.node === node ? [entry.values as NodeValues[N]] : []));
+  }
+  /** Codes of the surprises met, each once. */
+  surprises(): SurpriseCode[] {
+    return [...new Set(this.entries.flatMap((entry) => (entry.kind === 'surprise' ? [entry.code] : [])))];
+  }
 }
 
 /** Takes no notes: for bulk work where nobody will ask why. */
-export const NO_FLOW: FlowSink = { node() {}, edge() {}, note() {}, surprise() {} };
+export const NO_FLOW: FlowSink = new EntrySink(() => {});

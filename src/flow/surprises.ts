@@ -1,7 +1,7 @@
 // Catalogue of the named defects and surprises of the real systems: what people expect, what happens, in which profiles, and where to
 // read it. Runs name them by code (FlowSink.surprise); explain and plan print them.
 
-export interface SurpriseEntry {
+export interface Surprise {
   readonly title: string;
   readonly expected: string;
   readonly happens: string;
@@ -281,11 +281,6 @@ export const SURPRISES = {
     where: 'xl',
     source: `${LIBXL}/libxl_dom.c#L161-L202`,
   },
-} as const satisfies Record<string, SurpriseEntry>;
+} as const satisfies Record<string, Surprise>;
 
 export type SurpriseCode = keyof typeof SURPRISES;
-
-/** Undefined for a code that is none: records may come from elsewhere. */
-export function surpriseOf(code: string): SurpriseEntry | undefined {
-  return Object.hasOwn(SURPRISES, code) ? SURPRISES[code as SurpriseCode] : undefined;
-}

@@ -1,6 +1,5 @@
 // What a scenario expects of a VM, compared with the host as it is.
 import { formatList, parseList } from '../base/bitset.js';
-import type { FlowEntry } from '../flow/record.js';
 import { holdingNodes } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
 import type { Outcome } from '../xenopsd/api/outcome.js';
@@ -42,8 +41,7 @@ export function compare(
     );
   }
   if (expected.surprise !== undefined) {
-    const met = (outcome?.record.entries ?? []).filter((entry): entry is FlowEntry & { kind: 'surprise' } => entry.kind === 'surprise');
-    const codes = [...new Set(met.map((entry) => entry.code))];
+    const codes: readonly string[] = outcome?.record.surprises() ?? [];
     add(`meets ${expected.surprise}`, codes.includes(expected.surprise), codes.length === 0 ? 'no surprise' : codes.join(', '));
   }
   const width = map.nodes.length;

@@ -211,8 +211,8 @@ function allMethods({ database, toolstack, life, objects, sessions, events, task
 /** One line a decision: the way through the chart, and where it led. */
 function logOutcome(log: DaemonLog, vm: WireStruct, outcome: Outcome, durationMs: number): void {
   const { record, failure, domid, operation } = outcome;
-  const landed = record.entries.findLast((entry) => entry.kind === 'note' && entry.topic === 'landed');
-  const surprises = record.entries.flatMap((entry) => (entry.kind === 'surprise' ? [entry.code] : []));
+  const landed = record.notes('landed').at(-1);
+  const surprises = record.surprises();
   const values = {
     vm: vm.name_label,
     uuid: vm.uuid,
@@ -220,8 +220,8 @@ function logOutcome(log: DaemonLog, vm: WireStruct, outcome: Outcome, durationMs
     domid,
     ms: Math.round(durationMs * 1000) / 1000,
     path: record.edgesTaken(),
-    ...(landed?.kind === 'note' ? { pages: landed.values.pages, nodeAffinity: landed.values.nodeAffinity } : {}),
-    ...(surprises.length > 0 ? { surprises: [...new Set(surprises)] } : {}),
+    ...(landed === undefined ? {} : { pages: landed.pages, nodeAffinity: landed.nodeAffinity }),
+    ...(surprises.length > 0 ? { surprises } : {}),
   };
   if (failure === null) log.info(values, `${operation} of a VM`);
   else log.warn({ ...values, failure }, `${operation} of a VM failed`);

@@ -60,7 +60,12 @@ function safetyChecks({ mode, memStartMib, memMaxMib }: XenguestArguments, flags
 }
 
 /** Where the memory came from, as far as the host tells it for one domain. */
-function notePopulated(xc: Xenctrl, domid: number, flow: FlowSink, what: Parameters<FlowSink['note']>[1]): void {
+function notePopulated(
+  xc: Xenctrl,
+  domid: number,
+  flow: FlowSink,
+  what: Omit<PopulatedGuest, 'storePfn' | 'consolePfn'> | { readonly failed: string },
+): void {
   if (flow === NO_FLOW) return;
   const memory = xc.door.memoryByNode?.(domid)[0] ?? xc.domainMemory().find((one) => one.domid === domid);
   flow.note('populated', {

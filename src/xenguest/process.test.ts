@@ -56,13 +56,14 @@ describe('a builder in a process of its own', () => {
     const entries: string[] = [];
     const sink = flowLines((line) => entries.push(line));
     sink.edge('exec_xenguest -> stub_xc_hvm_build');
-    sink.node('stub_xc_hvm_build', { domid: 3 });
-    sink.surprise('x', { numbers: [1, 2] });
+    const built = { domid: 3, kind: 'pvh', memMaxMib: 256, memStartMib: 256 } as const;
+    sink.node('stub_xc_hvm_build', built);
+    sink.surprise('memory-alternates', { domid: 3, nodes: [1, 2] });
     const { flow } = await run(`${entries.map((line) => `out(${JSON.stringify(line)})`).join(';')}; out('result:5 6\\n')`);
     expect(flow.entries.slice(1)).toEqual([
       { kind: 'edge', edge: 'exec_xenguest -> stub_xc_hvm_build', inferred: false },
-      { kind: 'node', node: 'stub_xc_hvm_build', values: { domid: 3 } },
-      { kind: 'surprise', code: 'x', values: { numbers: [1, 2] } },
+      { kind: 'node', node: 'stub_xc_hvm_build', values: built },
+      { kind: 'surprise', code: 'memory-alternates', values: { domid: 3, nodes: [1, 2] } },
     ]);
     expect(flow.entries[0]).toMatchObject({ kind: 'node', node: 'exec_xenguest' });
   });
@@ -125,6 +126,12 @@ describe('control lines', () => {
     '{"kind":"edge","edge":"do_domctl -> nowhere","inferred":false}',
     '[]',
     '{"kind":"node","node":"do_domctl","values":[]}',
+    '{"kind":"node","node":"enable_auto_node_affinity","values":{"domid":"3"}}',
+    '{"kind":"node","node":"enable_auto_node_affinity","values":{}}',
+    '{"kind":"note","topic":"weather","values":{}}',
+    '{"kind":"note","topic":"destroyed","values":{"domid":3,"by":"me"}}',
+    '{"kind":"surprise","code":"toString","values":{}}',
+    '{"kind":"surprise","code":"chart-path"}',
   ])('does not take the entry %s', (entry) => expect(parseControlLine(`info:flow ${entry}`)).toBeNull());
 });
 

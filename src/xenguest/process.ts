@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { commandLine } from './command-line.js';
-import { type ControlLine, MAX_LINE_BYTES, parseControlLine, replay } from './control-protocol.js';
+import { type ControlLine, MAX_LINE_BYTES, parseControlLine } from './control-protocol.js';
 import { type Xenguest, type XenguestArguments, XenguestError, type XenguestResult, type XenguestRun } from './xenguest.js';
 
 export interface ProcessXenguestOptions {
@@ -41,7 +41,7 @@ export class ProcessXenguest implements Xenguest {
     flow.node('exec_xenguest', { mode: args.mode, domid: args.domid, command: line.join(' ') });
     const child = spawn(program!, [...first, ...line], { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] });
     const answer = new Answer((control) => {
-      if (control.kind === 'flow') replay(control.entry, flow);
+      if (control.kind === 'flow') flow.add(control.entry);
       else if (control.kind === 'log') this.log(`${control.stream}: ${control.text}`);
     });
     return answer.outcome(await this.follow(child, answer));

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { NODE_BITS } from '../../src/abi/layout.js';
 import { EDGES, type EdgeId } from '../../src/flow/chart.js';
-import { FlowRecord } from '../../src/flow/record.js';
+import { FlowRecord, type NodeValues } from '../../src/flow/record.js';
 import type { DomainConfig, Xenctrl } from '../../src/xenctrl/xenctrl.js';
 
 const UUID = Uint8Array.from({ length: 16 }, (_, i) => 0xa0 + i);
@@ -252,7 +252,8 @@ export function xenctrlContract(name: string, each: (body: (xc: Xenctrl) => void
       noted.vcpuSetAffinity(domid, 0, { soft: cpus });
       const nodes = record.entries.flatMap((entry) => (entry.kind === 'node' ? [entry] : []));
       expect(nodes[0]).toMatchObject({ node: 'XEN_VCPUAFFINITY_SOFT', values: { domid, vcpu: 0 } });
-      expect(nodes[0]!.values.requested).toBe(nodes[0]!.values.effective);
+      const [{ requested, effective }] = record.visits('XEN_VCPUAFFINITY_SOFT') as [NodeValues['XEN_VCPUAFFINITY_SOFT']];
+      expect(requested).toBe(effective);
       expect(nodes.map((entry) => entry.node)).toEqual([
         'XEN_VCPUAFFINITY_SOFT',
         'do_domctl',

@@ -57,9 +57,7 @@ function ofHalted(name: string, build: LastBuild | null): RunningExplained {
 }
 
 function recordOf({ title, entries }: LastBuild): FlowRecord {
-  const record = new FlowRecord(title);
-  record.entries.push(...entries);
-  return record;
+  return new FlowRecord(title, entries);
 }
 
 function runOf(record: FlowRecord): ExplainAnswer['runs'][number] {

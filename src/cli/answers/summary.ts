@@ -86,8 +86,7 @@ function lastOperation(vm: VmState): Pick<VmAnswer, 'failure' | 'surprises' | 'p
 
 /** Each surprise of a run once. */
 export function surprisesOf(record: FlowRecord): { code: string; text: string }[] {
-  const found = record.entries.flatMap((entry) => (entry.kind === 'surprise' ? [{ code: entry.code, text: sentenceOf(entry.code) }] : []));
-  return found.filter((one, index) => found.findIndex((other) => other.code === one.code) === index);
+  return record.surprises().map((code) => ({ code, text: sentenceOf(code) }));
 }
 
 function haltedVm(vm: VmState, map: HostMap): VmAnswer {

@@ -1,6 +1,6 @@
 // Warnings and surprises in sentences, each once with the VMs that it is about. Box of the chart: is_xe_vCPUparams_mask_set? mostly.
 import { formatList } from '../../base/bitset.js';
-import { surpriseOf } from '../../flow/surprises.js';
+import { SURPRISES, type SurpriseCode } from '../../flow/surprises.js';
 import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack, Warning } from '../../xenopsd/api/toolstack.js';
 
@@ -36,33 +36,34 @@ const ENDED: Readonly<Record<Ending, string>> = {
 export function endedWarnings(outcomes: readonly Outcome[]): UserWarning[] {
   const found = new Map<Ending, string[]>();
   for (const { vm, record } of outcomes) {
-    for (const entry of record.entries) {
-      if (entry.kind !== 'note' || entry.topic !== 'ended') continue;
-      const ending = entry.values.ending as Ending;
-      found.set(ending, [...(found.get(ending) ?? []), vm]);
-    }
+    for (const { ending } of record.notes('ended')) found.set(ending, [...(found.get(ending) ?? []), vm]);
   }
   return [...found].map(([ending, vms]) => ({ code: `guest-${ending}`, text: `${listNames(vms)}: ${ENDED[ending]}`, vms }));
 }
 
-function warningText({ code, values }: Warning, names: readonly string[]): string {
+function warningText(warning: Warning, names: readonly string[]): string {
   const vms = listNames(names);
-  const numbers = (value: unknown) => formatList((value as number[]) ?? []);
-  switch (code) {
+  switch (warning.code) {
     case 'mask-ignored':
-      return `mask '${values.mask}' of ${vms} is ignored by xapi: ${values.reason}`;
+      return `mask '${warning.values.mask}' of ${vms} is ignored by xapi: ${warning.values.reason}`;
     case 'host-mask-ignored':
-      return `the host's mask '${values.mask}' is ignored by xapi: ${values.reason}`;
-    case 'cpus-beyond-host':
-      return `${vms}: the mask names CPU ${numbers(values.cpus)}, and the host has CPUs 0-${Number(values.pcpus) - 1}; xenopsd drops what is beyond`;
-    case 'masks-surplus':
-      return `${vms}: the mask has ${values.given} parts for ${values.vcpus} vCPUs; the rest is dropped`;
-    case 'first-mask-reused':
-      return `${vms}: the mask has ${values.given} parts for ${values.vcpus} vCPUs; the others get the first part`;
+      return `the host's mask '${warning.values.mask}' is ignored by xapi: ${warning.values.reason}`;
+    case 'cpus-beyond-host': {
+      const { cpus, pcpus } = warning.values;
+      return `${vms}: the mask names CPU ${formatList([...cpus])}, and the host has CPUs 0-${pcpus - 1}; xenopsd drops what is beyond`;
+    }
+    case 'masks-surplus': {
+      const { given, vcpus } = warning.values;
+      return `${vms}: the mask has ${given} parts for ${vcpus} vCPUs; the rest is dropped`;
+    }
+    case 'first-mask-reused': {
+      const { given, vcpus } = warning.values;
+      return `${vms}: the mask has ${given} parts for ${vcpus} vCPUs; the others get the first part`;
+    }
     case 'empty-mask':
-      return `${vms}: nothing is left of the mask of vCPU ${numbers(values.vcpus)}, so Xen will refuse it and the VM cannot start`;
+      return `${vms}: nothing is left of the mask of vCPU ${formatList([...warning.values.vcpus])}, so Xen will refuse it and the VM cannot start`;
     default:
-      return `${vms}: ${sentenceOf(code)}`;
+      return `${vms}: ${sentenceOf(warning.code)}`;
   }
 }
 
@@ -82,8 +83,8 @@ export function isRemarkable(code: string, warnings: readonly UserWarning[]): bo
 }
 
 /** The title of an entry of the catalogue, as a clause. */
-export function sentenceOf(code: string): string {
-  const title = surpriseOf(code)?.title ?? code;
+export function sentenceOf(code: SurpriseCode): string {
+  const { title } = SURPRISES[code];
   return /^[A-Z][a-z ]/.test(title) ? `${title.slice(0, 1).toLowerCase()}${title.slice(1)}` : title;
 }
 

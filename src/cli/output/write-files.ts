@@ -41,9 +41,9 @@ export async function writeFlow(file: string, records: readonly FlowRecord[]): P
     );
   else if (records.length === 1) writeOutput(file, renderFlow(first!, format));
   else {
-    const all = new FlowRecord(`${records.length} operations, the first: ${first?.title ?? 'none'}`);
-    for (const record of records) for (const entry of record.entries) all.entries.push(entry);
-    writeOutput(file, renderFlow(all, format));
+    const title = `${records.length} operations, the first: ${first?.title ?? 'none'}`;
+    const entries = records.flatMap((record) => record.entries);
+    writeOutput(file, renderFlow(new FlowRecord(title, entries), format));
   }
 }
 

@@ -1,41 +1,39 @@
-// Where vCPUs and memory came to lie, in sentences. Part of explain.
+// Where vCPUs and memory are, in sentences.
 
-import type { FlowValues } from '../path.js';
-import { nodeList, number, numbers, pagesText, records, text, vcpuList } from './phrases.js';
+import type { NoteValues } from '../record.js';
+import { nodeList, pagesText, vcpuList } from './phrases.js';
 
-export interface Landed {
+/** Memory by node and the nodes of the vCPUs. */
+export interface Landing {
   /** Nodes that hold some of its memory, and how many pages. */
   readonly held: readonly { readonly node: number; readonly count: number }[];
   readonly totalPages: number;
   readonly vcpuNodes: readonly number[];
-  /** Pages on those. */
+  /** Pages on the nodes of its vCPUs. */
   readonly localPages: number;
 }
 
-export function landedOf(values: FlowValues): Landed {
-  const held = numbers(values, 'pages').flatMap((count, node) => (count > 0 ? [{ node, count }] : []));
-  const vcpuNodes = [...new Set(records(values, 'vcpus').flatMap((vcpu) => numbers(vcpu, 'nodes')))];
-  const sum = (some: typeof held) => some.reduce((pages, { count }) => pages + count, 0);
+export function landingOf({ pages, vcpus }: Pick<NoteValues['landed'], 'pages' | 'vcpus'>): Landing {
+  const held = pages.flatMap((count, node) => (count > 0 ? [{ node, count }] : []));
+  const vcpuNodes = [...new Set(vcpus.flatMap(({ nodes }) => nodes))];
+  const sum = (some: typeof held) => some.reduce((total, { count }) => total + count, 0);
   return { held, totalPages: sum(held), vcpuNodes, localPages: sum(held.filter(({ node }) => vcpuNodes.includes(node))) };
 }
 
-/** @param now it is so at this moment; else it was so when a domain had been built */
-export function explainLanding(values: FlowValues, now = false): string[] {
-  const { held, totalPages: total, vcpuNodes, localPages: local } = landedOf(values);
+/** @param now it is so at this moment; otherwise it was so when the domain had been built */
+export function explainLanding(values: Pick<NoteValues['landed'], 'pages' | 'vcpus'>, now = false): string[] {
+  const { held, totalPages: total, vcpuNodes, localPages: local } = landingOf(values);
   if (total === 0) return [];
   const where = held.map(({ node, count }) => `node ${node}: ${pagesText(count)} (${share(count, total)})`);
   const groups = new Map<string, number[]>();
-  for (const vcpu of records(values, 'vcpus')) {
-    const key = `CPUs ${text(vcpu, 'hard')} allowed, ${text(vcpu, 'soft')} preferred: ${nodeList(numbers(vcpu, 'nodes'))}`;
-    groups.set(key, [...(groups.get(key) ?? []), number(vcpu, 'vcpu') ?? 0]);
+  for (const { vcpu, hard, soft, nodes } of values.vcpus) {
+    const place = `CPUs ${hard} allowed, ${soft} preferred: ${nodeList(nodes)}`;
+    groups.set(place, [...(groups.get(place) ?? []), vcpu]);
   }
-  const sentences = [`${now ? 'Its memory lies' : 'Memory came to lie'} on ${where.join(', ')}.`];
-  for (const [what, vcpus] of groups) sentences.push(`${vcpuList(vcpus)} run there: ${what}.`.replace(' run there:', ':'));
-  const verdict =
-    local === total
-      ? 'All of its memory is on the nodes of its vCPUs'
-      : `${share(local, total)} of its memory is on the nodes of its vCPUs`;
-  sentences.push(`${verdict} (${nodeList(vcpuNodes)}).`);
+  const sentences = [`Its memory ${now ? 'is on' : 'came from'} ${where.join(', ')}.`];
+  for (const [place, vcpus] of groups) sentences.push(`${vcpuList(vcpus)}: ${place}.`);
+  const part = local === total ? 'All' : share(local, total);
+  sentences.push(`${part} of its memory is on the nodes of its vCPUs (${nodeList(vcpuNodes)}).`);
   return sentences;
 }
 

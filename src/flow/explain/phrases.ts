@@ -1,46 +1,9 @@
-// Reading a record's values, and saying them: numbers, lists of vCPUs, bytes. Part of explain.
+// Amounts and lists as the sentences of explain say them.
 import { formatList } from '../../base/bitset.js';
-import { formatBytes } from '../../base/units.js';
-import type { FlowValues } from '../path.js';
-import type { FlowValue } from '../record.js';
-
-export function number(values: FlowValues, key: string): number | null {
-  const value = values[key];
-  return typeof value === 'number' ? value : null;
-}
-
-export function text(values: FlowValues, key: string): string | null {
-  const value = values[key];
-  return typeof value === 'string' ? value : null;
-}
-
-export function bool(values: FlowValues, key: string): boolean | null {
-  const value = values[key];
-  return typeof value === 'boolean' ? value : null;
-}
-
-function items(value: FlowValue | undefined): readonly FlowValue[] {
-  return Array.isArray(value) ? (value as readonly FlowValue[]) : [];
-}
-
-export function numbers(values: FlowValues, key: string): number[] {
-  return items(values[key]).filter((item) => typeof item === 'number');
-}
-
-export function lists(values: FlowValues, key: string): string[] {
-  return items(values[key]).filter((item) => typeof item === 'string');
-}
-
-export function records(values: FlowValues, key: string): FlowValues[] {
-  return items(values[key]).filter((item): item is FlowValues => typeof item === 'object' && item !== null && !Array.isArray(item));
-}
-
-export function bytes(values: FlowValues, key: string): string {
-  return formatBytes(number(values, key) ?? 0);
-}
+import { formatBytes, PAGE_BYTES } from '../../base/units.js';
 
 export function pagesText(pages: number): string {
-  return formatBytes(pages * 4096);
+  return formatBytes(pages * PAGE_BYTES);
 }
 
 export function plural(count: number, one: string): string {
@@ -53,8 +16,20 @@ export function vcpuList(vcpus: readonly number[]): string {
   return `vCPU${sorted.length === 1 ? '' : 's'} ${formatList(sorted)}`;
 }
 
-/** "node 0", "nodes 0-1,3". */
+/** "node 0", "nodes 0-1,3", "no node". */
 export function nodeList(nodes: readonly number[]): string {
   const sorted = [...new Set(nodes)].sort((a, b) => a - b);
   return sorted.length === 0 ? 'no node' : `node${sorted.length === 1 ? '' : 's'} ${formatList(sorted)}`;
+}
+
+/** "node 0", "nodes 0-1": for a list that is text already. */
+export function namedNodes(list: string): string {
+  if (list === '') return 'no node';
+  return `node${/[-,]/.test(list) ? 's' : ''} ${list}`;
+}
+
+/** "CPU 3", "CPUs 0-3", "no CPU". */
+export function namedCpus(list: string): string {
+  if (list === '') return 'no CPU';
+  return `CPU${/[-,]/.test(list) ? 's' : ''} ${list}`;
 }

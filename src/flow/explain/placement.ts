@@ -1,58 +1,62 @@
-// A placement in sentences: what was asked, what the planner saw, which sets it weighed, what it chose. Part of explain.
+// A placement in sentences: what the VM needs, what the planner saw, which sets of nodes it weighed and what it chose.
 
 import { formatBytes } from '../../base/units.js';
 import { UNREACHABLE } from '../../machine/model.js';
-import type { FlowValues } from '../path.js';
-import { bool, bytes, nodeList, number, numbers, plural, records, text } from './phrases.js';
+import type { NodeValues } from '../record.js';
+import { namedCpus, nodeList, plural } from './phrases.js';
 
-export function explainPlacement(values: FlowValues, most: number): string[] {
-  if (bool(values, 'numa') === false) return [];
-  const vcpus = number(values, 'vcpus') ?? 0;
-  const cores = number(values, 'cores') ?? 0;
+type Placement = Extract<NodeValues['numa_placement'], { readonly numa: true }>;
+type Weighed = Placement['weighed'][number];
+
+/** @param most sets of nodes that are told at most; the chosen one is always told */
+export function explainPlacement(values: NodeValues['numa_placement'], most: number): string[] {
+  if (!values.numa) return [];
+  const cores = values.cores > 0 ? ` on ${plural(values.cores, 'core')}` : '';
   const sentences = [
-    `Placement asked for ${plural(vcpus, 'vCPU')}${cores > 0 ? ` on ${plural(cores, 'core')}` : ''} and ${bytes(values, 'memoryBytes')}.`,
+    `The placement needs ${plural(values.vcpus, 'vCPU')}${cores} and ${formatBytes(values.memoryBytes)}.`,
     `The planner saw: ${perNode(values)}.`,
   ];
-  const weighed = records(values, 'weighed');
-  if (weighed.length > 0) sentences.push(...weighedSentences(weighed, most));
-  const nodes = values.nodes === null ? null : numbers(values, 'nodes');
-  if (nodes === null)
+  if (values.weighed.length > 0) sentences.push(weighedSentence(values.weighed, most));
+  if (values.nodes === null)
     sentences.push('No set of nodes fits, so nothing was set: the VM may run anywhere, and its memory may come from any node.');
-  else sentences.push(`It chose ${nodeList(nodes)}, CPUs ${text(values, 'cpus')}.`);
+  else sentences.push(`It chose ${nodeList(values.nodes)}, ${namedCpus(values.cpus ?? '')}.`);
   return sentences;
 }
 
-function perNode(values: FlowValues): string {
-  const [available, usage, free] = [numbers(values, 'availableBytes'), numbers(values, 'usageBefore'), numbers(values, 'freeBytes')];
+function perNode({ availableBytes, freeBytes, usageBefore }: Placement): string {
   const groups = new Map<string, number[]>();
-  available.forEach((seen, node) => {
-    const really = free[node] === undefined || free[node] === seen ? '' : ` (really ${formatBytes(free[node])})`;
-    const key = `${formatBytes(seen)} free${really}, counted as used ${plural(usage[node] ?? 0, 'time')}`;
-    groups.set(key, [...(groups.get(key) ?? []), node]);
-  });
+  for (const [node, available] of availableBytes.entries()) {
+    const free = freeBytes[node];
+    const really = free === undefined || free === available ? '' : ` (really ${formatBytes(free)})`;
+    const what = `${formatBytes(available)} free${really}, counted as used ${plural(usageBefore[node] ?? 0, 'time')}`;
+    groups.set(what, [...(groups.get(what) ?? []), node]);
+  }
   return [...groups].map(([what, nodes]) => `${nodeList(nodes)}: ${what}`).join('; ');
 }
 
-/** Sets with the same fate at the same distance are told together. */
-function weighedSentences(weighed: readonly FlowValues[], most: number): string[] {
-  const groups: { verdict: string; distance: number; sets: string[]; detail: string }[] = [];
+/** Sets with the same verdict at the same distance are told together. */
+function weighedSentence(weighed: readonly Weighed[], most: number): string {
+  const groups: { verdict: Weighed['verdict']; distance: number; sets: Weighed[] }[] = [];
   for (const one of weighed) {
-    const verdict = text(one, 'verdict') ?? '';
-    const distance = number(one, 'averageDistance') ?? 0;
-    const set = `{${numbers(one, 'nodes').join(',')}}`;
-    const detail = `${bytes(one, 'freeBytes')}, ${plural(number(one, 'cpus') ?? 0, 'CPU')}`;
     const last = groups.at(-1);
-    if (last?.verdict === verdict && last.distance === distance) last.sets.push(set);
-    else groups.push({ verdict, distance, sets: [set], detail });
+    if (last?.verdict === one.verdict && last.distance === one.averageDistance) last.sets.push(one);
+    else groups.push({ verdict: one.verdict, distance: one.averageDistance, sets: [one] });
   }
   const shown = groups.slice(0, most);
   const chosen = groups.find(({ verdict }) => verdict === 'chosen');
   if (chosen !== undefined && !shown.includes(chosen)) shown.push(chosen);
-  const parts = shown.map(({ verdict, distance, sets, detail }) => {
-    const names = sets.length > 4 ? `${sets.slice(0, 3).join(' ')} and ${sets.length - 3} more` : sets.join(' ');
-    const far = distance >= UNREACHABLE / 2 ? 'unreachable' : `distance ${Number(distance.toFixed(2))}`;
-    return `${names} (${far}${sets.length === 1 ? `, ${detail}` : ''}) ${verdict}`;
-  });
+  const parts = shown.map(({ verdict, distance, sets }) => `${setNames(sets)} (${setDetails(distance, sets)}) ${verdict}`);
   const rest = groups.length - shown.length;
-  return [`Weighed, nearest first: ${parts.join('; ')}${rest > 0 ? `; ${rest} more` : ''}.`];
+  return `Weighed, nearest first: ${parts.join('; ')}${rest > 0 ? `; ${rest} more` : ''}.`;
+}
+
+function setNames(sets: readonly Weighed[]): string {
+  const names = sets.map(({ nodes }) => `{${nodes.join(',')}}`);
+  return names.length > 4 ? `${names.slice(0, 3).join(' ')} and ${names.length - 3} more` : names.join(' ');
+}
+
+function setDetails(distance: number, [first, ...others]: readonly Weighed[]): string {
+  const far = distance >= UNREACHABLE / 2 ? 'unreachable' : `distance ${Number(distance.toFixed(2))}`;
+  if (first === undefined || others.length > 0) return far;
+  return `${far}, ${formatBytes(first.freeBytes)}, ${plural(first.cpus, 'CPU')}`;
 }

@@ -1,60 +1,71 @@
-// A surprise of the catalogue in a sentence or two, with the numbers of this run. Part of explain.
+// A surprise of the catalogue in a sentence or two, with the numbers of this run.
 import { formatBytes } from '../../base/units.js';
-import type { FlowValues } from '../path.js';
-import { type SurpriseCode, surpriseOf } from '../surprises.js';
-import { nodeList, number, numbers, pagesText, plural, records, text, vcpuList } from './phrases.js';
+import type { SurpriseEntry, SurpriseValues } from '../record.js';
+import { SURPRISES, type SurpriseCode } from '../surprises.js';
+import { namedCpus, nodeList, pagesText, plural, vcpuList } from './phrases.js';
 
-/** "Surprise: title. What happens (this run's numbers). Source." An unknown code is named as it is. */
-export function explainSurprise(code: string, values: FlowValues): string {
-  const entry = surpriseOf(code);
-  if (entry === undefined) return `Surprise: ${code}.`;
-  const detail = DETAILS[code as SurpriseCode]?.(values) ?? '';
-  return `Surprise: ${entry.title}${detail === '' ? '' : ` (${detail})`}: ${entry.happens}. See ${entry.source}`;
+/** "Surprise: title (this run's numbers): what happens. See source". */
+export function explainSurprise(entry: SurpriseEntry): string {
+  const { title, happens, source } = SURPRISES[entry.code];
+  const detail = surpriseDetail(entry);
+  return `Surprise: ${title}${detail === '' ? '' : ` (${detail})`}: ${happens}. See ${source}`;
 }
 
-const nodesWithPages = (values: FlowValues) => `${pagesText(number(values, 'pages') ?? 0)} on ${nodeList(numbers(values, 'nodes'))}`;
+/** The numbers of this run; '' where the surprise has none. */
+export function surpriseDetail(entry: SurpriseEntry): string {
+  const detail = DETAILS[entry.code] as (values: typeof entry.values) => string;
+  return detail(entry.values);
+}
 
-const DETAILS: Readonly<Partial<Record<SurpriseCode, (values: FlowValues) => string>>> = {
-  'mask-ignored': (values) => `mask '${text(values, 'mask')}' is ignored by xapi: ${text(values, 'reason')}`,
-  'host-mask-ignored': (values) => `mask '${text(values, 'mask')}' is ignored by xapi: ${text(values, 'reason')}`,
-  'host-mask-stops-placement': (values) => `host mask '${text(values, 'hostMask')}'`,
-  'priority-ignored': (values) => `${text(values, 'parameter')} '${text(values, 'value')}'`,
-  'xe-mask-ignored': (values) => `mask '${text(values, 'mask')}'`,
-  'empty-mask': (values) => vcpuList(numbers(values, 'vcpus')),
-  'cpus-beyond-host': (values) =>
-    `${plural(numbers(values, 'cpus').length, 'number')} not in 0-${(number(values, 'pcpus') ?? 1) - 1}: ${numbers(values, 'cpus').slice(0, 8).join(', ')}`,
-  'masks-surplus': (values) => `${number(values, 'given')} masks for ${plural(number(values, 'vcpus') ?? 0, 'vCPU')}`,
-  'first-mask-reused': (values) => `${plural(number(values, 'given') ?? 0, 'mask')} for ${plural(number(values, 'vcpus') ?? 0, 'vCPU')}`,
-  ratchet: (values) =>
-    records(values, 'nodes')
-      .map(
-        (one) =>
-          `node ${number(one, 'node')}: ${formatBytes(number(one, 'seenBytes') ?? 0)} believed, ${formatBytes(number(one, 'freeBytes') ?? 0)} free`,
-      )
+const none = () => '';
+const ignoredMask = ({ mask, reason }: { readonly mask: string; readonly reason: string }) =>
+  `mask '${mask}' is ignored by xapi: ${reason}`;
+const claim = ({ node, errno }: SurpriseValues['claim-refused']) => `node ${node}, ${errno}`;
+const nodesOf = ({ nodes }: { readonly nodes: readonly number[] }) => nodeList(nodes);
+const pagesOnNodes = ({ pages, nodes }: { readonly pages: number; readonly nodes: readonly number[] }) =>
+  `${pagesText(pages)} on ${nodeList(nodes)}`;
+
+const DETAILS: { readonly [C in SurpriseCode]: (values: SurpriseValues[C]) => string } = {
+  'mask-ignored': ignoredMask,
+  'host-mask-ignored': ignoredMask,
+  'host-mask-stops-placement': ({ hostMask }) => (hostMask === null ? '' : `host mask '${hostMask}'`),
+  'priority-ignored': ({ parameter, value }) => `${parameter} '${value}'`,
+  'xl-cpus-ignored': none,
+  'xe-mask-ignored': ({ mask }) => `mask '${mask}'`,
+  'all-ones-hard': none,
+  'empty-mask': ({ vcpus }) => vcpuList(vcpus),
+  'cpus-beyond-host': ({ cpus, pcpus }) =>
+    `${plural(cpus.length, 'number')} not in 0-${pcpus - 1}: ${cpus.slice(0, 8).join(', ')}${cpus.length > 8 ? ', ...' : ''}`,
+  'masks-surplus': ({ given, vcpus }) => `${plural(given, 'mask')} for ${plural(vcpus, 'vCPU')}`,
+  'first-mask-reused': ({ given, vcpus }) => `${plural(given, 'mask')} for ${plural(vcpus, 'vCPU')}`,
+  ratchet: ({ nodes }) =>
+    nodes
+      .map(({ node, seenBytes, freeBytes }) => `node ${node}: ${formatBytes(seenBytes)} believed, ${formatBytes(freeBytes)} free`)
       .join('; '),
-  'usage-never-falls': (values) =>
-    records(values, 'nodes')
-      .map((one) => `node ${number(one, 'node')}: counted ${number(one, 'count')}, living ${number(one, 'living')}`)
-      .join('; '),
-  'plan-not-deducted': (values) =>
-    `${nodeList(numbers(values, 'nodes'))}, while ${plural(numbers(values, 'others').length, 'other VM')} not built yet had the same in view`,
-  'multi-node-plan-sets-nothing': (values) => nodeList(numbers(values, 'nodes')),
-  'claim-refused': (values) => `node ${number(values, 'node')}, ${text(values, 'errno')}`,
-  'no-node-claims': (values) => `node ${number(values, 'node')}, ${text(values, 'errno')}`,
-  'more-vcpus-than-cpus': (values) => `${number(values, 'vcpus')} vCPUs, ${number(values, 'cpus')} CPUs`,
-  'single-nodes-only': (values) => `${number(values, 'nodes')} nodes`,
-  'policy-changes-later-builds': (values) => `built by: ${text(values, 'builtBy')}; now: ${text(values, 'now')}`,
-  'soft-is-a-preference': (values) => `CPUs ${text(values, 'cpus')}`,
-  'pool-before-placement': (values) => formatBytes(number(values, 'bytes') ?? 0),
-  'memory-spilled': (values) => `${nodesWithPages(values)}; node affinity: ${nodeList(numbers(values, 'affinity'))}`,
-  'memory-alternates': (values) => nodeList(numbers(values, 'nodes')),
-  'hard-narrower-than-memory': (values) => nodesWithPages(values),
-  'gigabyte-extents': (values) =>
-    `${number(values, 'elsewhereGib')} GiB of it, although the domain's memory is to come from ${nodeList(numbers(values, 'nodes'))}`,
-  'dma-memory-last': (values) => `${pagesText(number(values, 'freePages') ?? 0)} left free on node 0, ${nodesWithPages(values)}`,
-  'dirty-memory': (values) => pagesText(number(values, 'scrubPages') ?? 0),
-  'pin-moves-no-memory': (values) => `memory still on ${nodeList(numbers(values, 'nodes'))}`,
-  'manual-node-affinity': (values) => nodeList(numbers(values, 'nodes')),
-  'all-nodes-is-not-all': (values) => nodeList(numbers(values, 'nodes')),
-  'xl-cpus-string': (values) => `hard affinity CPUs ${text(values, 'cpus')}, memory on ${nodeList(numbers(values, 'nodes'))}`,
+  'plan-not-deducted': ({ nodes, others }) =>
+    `${nodeList(nodes)}, which ${plural(others.length, 'other VM')} not built yet had been planned on`,
+  'usage-never-falls': ({ nodes }) =>
+    nodes.map(({ node, count, living }) => `node ${node}: counted ${plural(count, 'time')}, used by ${living}`).join('; '),
+  'multi-node-plan-sets-nothing': nodesOf,
+  'claim-refused': claim,
+  'no-node-claims': claim,
+  'more-vcpus-than-cpus': ({ vcpus, cpus }) => `${plural(vcpus, 'vCPU')}, ${plural(cpus, 'CPU')}`,
+  'single-nodes-only': ({ nodes }) => plural(nodes, 'node'),
+  'soft-is-a-preference': ({ cpus }) => namedCpus(cpus),
+  'one-unrestricted-vcpu': ({ nodeAffinity }) => nodeList(nodeAffinity),
+  'pool-before-placement': ({ bytes }) => formatBytes(bytes),
+  'memory-spilled': (values) => `${pagesOnNodes(values)}; node affinity: ${nodeList(values.affinity)}`,
+  'memory-alternates': nodesOf,
+  'hard-narrower-than-memory': pagesOnNodes,
+  'gigabyte-extents': ({ elsewhereGib, nodes }) => `${elsewhereGib} GiB, although the node affinity is ${nodeList(nodes)}`,
+  'dma-memory-last': (values) => `${pagesText(values.freePages)} left free on node 0, ${pagesOnNodes(values)}`,
+  'dirty-memory': ({ scrubPages }) => pagesText(scrubPages),
+  'pin-moves-no-memory': ({ nodes }) => `memory still on ${nodeList(nodes)}`,
+  'manual-node-affinity': nodesOf,
+  'all-nodes-is-not-all': nodesOf,
+  'pool-move-resets-masks': none,
+  'cap-zero-keeps': none,
+  'chart-path': none,
+  'policy-changes-later-builds': ({ builtBy, now }) => `built with: ${builtBy}; now: ${now}`,
+  'xl-cpus-string': ({ cpus, nodes }) => `hard affinity ${namedCpus(cpus)}, memory on ${nodeList(nodes)}`,
 };

@@ -4,9 +4,9 @@
 import { escapeXml, fitColumns, wrapColumns } from '../../base/columns.js';
 import { harmless } from '../../base/shown-text.js';
 import { EDGES, NODES, type NodeId, SUBGRAPHS } from '../chart.js';
-import { edgeText, foldRepeats, formatValues, type Tally, tally } from '../path.js';
-import type { FlowEntry, FlowRecord } from '../record.js';
-import { surpriseOf } from '../surprises.js';
+import { edgeText, foldRepeats, formatValues, type ShownEntry, type Tally, tally } from '../path.js';
+import type { FlowRecord } from '../record.js';
+import { SURPRISES } from '../surprises.js';
 import { DECISION_SLANT, EDGE_ROUTES, edgeLabelSize, NODE_PLACES, PANEL, PICTURE, type Route, SUBGRAPH_BOXES } from './layout.js';
 
 /** SVG of the chart; `record` null = the chart alone. */
@@ -172,9 +172,9 @@ const ABOUT = [
 
 /** Surprises, then notes, each with how often it came. */
 function surprisesFirst(record: FlowRecord): { text: string; kind: string }[] {
-  const tell = (entry: FlowEntry, times: number) => {
+  const tell = (entry: ShownEntry, times: number) => {
     if (entry.kind === 'node' || entry.kind === 'edge') return [];
-    const name = entry.kind === 'surprise' ? `! ${surpriseOf(entry.code)?.title ?? entry.code}` : `\u2022 ${entry.topic}`;
+    const name = entry.kind === 'surprise' ? `! ${SURPRISES[entry.code].title}` : `\u2022 ${entry.topic}`;
     const values = formatValues(entry.values, SAME_EVERYWHERE);
     const text = `${name}${times > 1 ? ` (\u00d7${times})` : ''}${values === '' ? '' : `: ${values}`}`;
     return [{ text, kind: entry.kind === 'surprise' ? 'warn' : 'say' }];

@@ -4,9 +4,9 @@
 import { wrapColumns } from '../../base/columns.js';
 import { harmless } from '../../base/shown-text.js';
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from '../chart.js';
-import { type FlowValues, foldRepeats, formatValues } from '../path.js';
-import type { FlowEntry, FlowRecord, FlowValue } from '../record.js';
-import { surpriseOf } from '../surprises.js';
+import { foldRepeats, formatValues, type ShownEntry } from '../path.js';
+import type { FlowRecord, FlowValue, FlowValues } from '../record.js';
+import { SURPRISES } from '../surprises.js';
 
 export interface FlowTextOptions {
   /** ANSI colours; nothing depends on them. */
@@ -88,7 +88,7 @@ function writeRun(out: Writer, record: FlowRecord): void {
   }
 }
 
-function writeEntry(out: Writer, entry: FlowEntry, indent: number, times: number): void {
+function writeEntry(out: Writer, entry: ShownEntry, indent: number, times: number): void {
   const often = times > 1 ? ` (x${times})` : '';
   switch (entry.kind) {
     case 'node': {
@@ -114,11 +114,7 @@ function writeEntry(out: Writer, entry: FlowEntry, indent: number, times: number
     }
     case 'surprise': {
       const values = out.news(entry.values);
-      out.put(
-        indent + 2,
-        `! ${surpriseOf(entry.code)?.title ?? entry.code} (${entry.code})${often}${values === '' ? '' : `; ${values}`}`,
-        'warn',
-      );
+      out.put(indent + 2, `! ${SURPRISES[entry.code].title} (${entry.code})${often}${values === '' ? '' : `; ${values}`}`, 'warn');
     }
   }
 }

@@ -65,6 +65,5 @@ async function follow({ database, toolstack, life }: EndingsParts, ref: string, 
 }
 
 function endingOf({ record }: Outcome): Ending {
-  const note = record.entries.find((entry) => entry.kind === 'note' && entry.topic === 'ended');
-  return note?.kind === 'note' ? (note.values.ending as Ending) : 'gone';
+  return record.notes('ended').at(-1)?.ending ?? 'gone';
 }

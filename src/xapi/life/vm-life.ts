@@ -261,9 +261,7 @@ export class VmLife {
     if (failure === null) return;
     const { errno, message } = failure;
     if (message.includes('Not_enough_memory') || errno === 'ENOMEM') {
-      const note = outcome.record.entries.find((entry) => entry.kind === 'note' && entry.topic === 'free memory');
-      const values = note?.kind === 'note' ? note.values : {};
-      const needed = typeof values.wantedBytes === 'number' ? values.wantedBytes : (record.memory_dynamic_max as number);
+      const needed = outcome.record.notes('free memory').at(-1)?.wantedBytes ?? (record.memory_dynamic_max as number);
       throw xapiErrors.notEnoughFreeMemory(needed, this.#toolstack.doors.xc.physInfo().freePages * PAGE_BYTES);
     }
     throw xapiErrors.internal(`xenopsd internal error: ${failure.step}: ${message}`);

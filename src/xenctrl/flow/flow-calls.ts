@@ -2,7 +2,7 @@
 // Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD, xc_domain_node_setaffinity.
 import { formatList } from '../../base/bitset.js';
 import { type Errno, XenError } from '../../base/errors.js';
-import { type FlowEntry, FlowRecord, type FlowSink, type FlowValue, NO_FLOW } from '../../flow/record.js';
+import { type FlowEntry, FlowRecord, type FlowSink, NO_FLOW } from '../../flow/record.js';
 import type { Xenctrl } from '../xenctrl.js';
 
 /** Observes Xen's inside during one call: makes it (`run` tells Xen's errno) and gives what happened, in order. */
@@ -78,7 +78,7 @@ function sorted(members: readonly number[]): number[] {
 interface Step<T> {
   /** undefined when the call failed. */
   readonly value: T | undefined;
-  readonly failure: Readonly<Record<string, FlowValue>>;
+  readonly failure: { readonly errno?: Errno };
   /** Writes the inside after the call's own box; gives the call's answer or throws its error. */
   finish(): T;
 }
@@ -102,20 +102,11 @@ function watched<T>(sink: FlowSink, observe: Observation, call: () => T): Step<T
     value: 'value' in done ? done.value : undefined,
     failure: error === undefined ? {} : { errno: error.errno },
     finish() {
-      replay(entries, sink);
+      for (const entry of entries) sink.add(entry);
       if ('value' in done) return done.value;
       throw error;
     },
   };
-}
-
-function replay(entries: readonly FlowEntry[], sink: FlowSink): void {
-  for (const entry of entries) {
-    if (entry.kind === 'node') sink.node(entry.node, entry.values);
-    else if (entry.kind === 'edge') sink.edge(entry.edge, entry.inferred);
-    else if (entry.kind === 'note') sink.note(entry.topic, entry.values);
-    else sink.surprise(entry.code, entry.values);
-  }
 }
 
 /** The inside as the door shows it: the embedded Xen notes its own steps. */

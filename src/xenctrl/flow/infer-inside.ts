@@ -5,7 +5,7 @@ import { NODE_BITS } from '../../abi/layout.js';
 import { formatList } from '../../base/bitset.js';
 import { type Errno, XenError } from '../../base/errors.js';
 import type { EdgeId, NodeId } from '../../flow/chart.js';
-import { FlowRecord, type FlowValue } from '../../flow/record.js';
+import { FlowRecord, type NodeValues } from '../../flow/record.js';
 import { namesEveryNode } from '../calls/affinity-calls.js';
 import type { Xenctrl } from '../xenctrl.js';
 import type { InsideObserver, Masks, Observation } from './flow-calls.js';
@@ -73,7 +73,7 @@ export class InferredInside implements InsideObserver {
         notes.edge('is_new_affinity_all_nodes? -> disable_auto_node_affinity');
         notes.node('disable_auto_node_affinity', {});
         notes.edge('disable_auto_node_affinity -> domain_node_affinity');
-        notes.node('domain_node_affinity', { before, after, auto: false });
+        notes.node('domain_node_affinity', { before: before ?? after, after, auto: false });
         notes.edge('disable_auto_node_affinity -> domain_update_node_aff');
       }
       const vcpus = (this.#xc.domainInfo(domid)?.maxVcpuId ?? -1) + 1;
@@ -152,6 +152,13 @@ function orNull<T>(read: () => T): T | null {
   }
 }
 
+/** Boxes inside Xen. */
+type InsideNode = {
+  [N in NodeId]: NodeValues[N] extends infer Values ? (Values extends { readonly inferred?: true } ? N : never) : never;
+}[NodeId];
+/** What a box is noted with beside the domain and the mark of what is inferred. */
+type Seen<Values> = Values extends object ? Omit<Values, 'domid' | 'inferred'> : never;
+
 /** The notes of one call of one domain, all of them inferred. */
 class InferredNotes {
   readonly #record = new FlowRecord('inferred');
@@ -166,8 +173,8 @@ class InferredNotes {
     return this.#record.entries;
   }
 
-  node(node: NodeId, values: Readonly<Record<string, FlowValue>>): void {
-    this.#record.node(node, { domid: this.#domid, ...values, inferred: true });
+  node<N extends InsideNode>(node: N, values: Seen<NodeValues[N]>): void {
+    this.#record.node(node, { domid: this.#domid, ...values, inferred: true } as NodeValues[N]);
   }
 
   edge(edge: EdgeId): void {

@@ -1,7 +1,6 @@
 // A toolstack on one host: VMs known by name, started, stopped and changed as xenopsd (or, in profile `xl`, libxl) does it, each run
 // recorded. Boxes of the chart: VM.create and VM.build.
-import type { FlowValue } from '../../flow/record.js';
-import type { SurpriseCode } from '../../flow/surprises.js';
+import type { SurpriseEntry } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { HostMap } from '../../map/host-map.js';
 import type { HostDoors } from './host-doors.js';
@@ -75,10 +74,7 @@ export interface Toolstack {
 }
 
 /** An entry of flow/surprises.ts with the numbers that it is about. */
-export interface Warning {
-  readonly code: SurpriseCode;
-  readonly values: Readonly<Record<string, FlowValue>>;
-}
+export type Warning = SurpriseEntry extends infer Entry ? (Entry extends SurpriseEntry ? Omit<Entry, 'kind'> : never) : never;
 
 export interface PlacementBelief {
   /** VMs by node as xenopsd counts them: never fewer. */

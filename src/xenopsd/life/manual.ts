@@ -1,6 +1,5 @@
 // Changes to a running domain by hand: node affinity, pins, moves between CPU pools, and what of them people do not expect.
 // Box of the chart: xc_domain_node_setaffinity.
-import { formatList } from '../../base/bitset.js';
 import { InputError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
@@ -36,15 +35,7 @@ export function pinByHand(running: RunningVm, vcpu: number | 'all', masks: { har
   }
   const xc = doors.xc.withFlow(record);
   const vcpus = vcpu === 'all' ? Array.from({ length: vm.vcpusMax }, (_, id) => id) : [vcpu];
-  for (const id of vcpus) {
-    const { hard, soft } = xc.vcpuSetAffinity(domid, id, masks);
-    record.note('pinned', {
-      domid,
-      vcpu: id,
-      hard: hard === null ? null : formatList(hard),
-      soft: soft === null ? null : formatList(soft),
-    });
-  }
+  for (const id of vcpus) xc.vcpuSetAffinity(domid, id, masks);
   const pages = pagesByNode(doors, domid);
   const nodeAffinity = doors.xc.domainNodeGetAffinity(domid);
   const elsewhere = pages.flatMap((count, node) => (count > 0 && !nodeAffinity.includes(node) ? [node] : []));

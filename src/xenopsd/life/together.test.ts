@@ -41,9 +41,7 @@ describe('starts side by side', () => {
     expect(outcomes.map((outcome) => outcome.vm)).toEqual(NAMES);
     for (const { vm: name, record, domid } of outcomes) {
       expect(record.title).toBe(`start ${name}`);
-      const domids = record.entries.flatMap((entry) =>
-        entry.kind === 'node' && typeof entry.values.domid === 'number' ? [entry.values.domid] : [],
-      );
+      const domids = record.entries.flatMap((entry) => (entry.kind === 'node' && 'domid' in entry.values ? [entry.values.domid] : []));
       expect(new Set(domids)).toEqual(new Set([domid]));
     }
   });
@@ -61,11 +59,7 @@ describe('starts side by side', () => {
     for (let seed = 0; seed < 12; seed++) {
       const { surprises, outcomes } = await race('xapi-26.3', seed, 2304);
       expect(surprises).not.toContain('plan-not-deducted');
-      const nodesPlanned = outcomes.flatMap(({ record }) =>
-        record.entries.flatMap((entry) =>
-          entry.kind === 'note' && entry.topic === 'claim' && typeof entry.values.node === 'number' ? [entry.values.node] : [],
-        ),
-      );
+      const nodesPlanned = outcomes.flatMap(({ record }) => record.notes('claim').flatMap(({ node }) => (node === null ? [] : [node])));
       // Two VMs have a node each; the third fits neither and is planned over both, which sets nothing.
       expect(nodesPlanned.sort()).toEqual([0, 1]);
       expect(surprises).toContain('multi-node-plan-sets-nothing');

@@ -435,7 +435,7 @@ class HostToolstack implements Toolstack {
       if (told === undefined) throw error;
       failure = told;
       domid = vm.domid;
-      if (!record.entries.some((entry) => entry.kind === 'note' && entry.topic === 'failed')) noteFailure(record, error);
+      if (record.notes('failed').length === 0) noteFailure(record, error);
     }
     const outcome: Outcome = { vm: vm.spec.name, operation, domid, failure, record };
     vm.outcomes.push(outcome);

@@ -90,7 +90,7 @@ function noteMask(run: StartRun, affinity: AffinityList, byVm: boolean): void {
     source: byVm ? 'VM' : 'host',
   });
   if (profile.writesAffinityKeys) record.surprise('chart-path', {});
-  for (const { code, values } of listWarnings(affinity, vm.vcpusMax, pcpus)) record.surprise(code, values);
+  for (const warning of listWarnings(affinity, vm.vcpusMax, pcpus)) record.add({ kind: 'surprise', ...warning });
 }
 
 /** libxl's hard affinity is the config's `cpus=`; the boxes of the chart stand for libxl's own steps. */

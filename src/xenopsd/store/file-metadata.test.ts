@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { landed, placement } from '../../../test/support/flow-records.js';
 import { machine, vm as small, toolstackOn } from '../../../test/support/toolstack.js';
 import { InputError } from '../../base/errors.js';
 import type { LastBuild, VmMetadata } from '../api/metadata.js';
@@ -128,10 +129,10 @@ describe('how a VM was last built', () => {
     failure: null,
     title: 'start a',
     entries: [
-      { kind: 'node', node: 'numa_placement', values: { nodes: [2], candidates: [{ nodes: [0], fits: false }], none: null } },
+      { kind: 'node', node: 'numa_placement', values: placement({ nodes: [0], cpus: null }) },
       { kind: 'edge', edge: 'numa_placement -> XEN_VCPUAFFINITY_SOFT', inferred: false },
-      { kind: 'note', topic: 'landed', values: { pages: [0, 0, 256, 0] } },
-      { kind: 'surprise', code: 'memory-spilled', values: {} },
+      { kind: 'note', topic: 'landed', values: landed({ pages: [0, 0, 256, 0] }) },
+      { kind: 'surprise', code: 'memory-spilled', values: { domid: 5, nodes: [2], pages: 256, affinity: [0] } },
     ],
   };
 
@@ -157,7 +158,14 @@ describe('how a VM was last built', () => {
     await store.keepBuild('a', build);
     const path = join(folder, (await readdir(folder)).find((name) => name.endsWith('.build'))!);
     const whole = JSON.parse(await readFile(path, 'utf8'));
-    for (const bad of ['', '{', 'null', JSON.stringify({ ...whole, name: 'b' }), JSON.stringify({ ...whole, operation: 'dance' })]) {
+    for (const bad of [
+      '',
+      '{',
+      'null',
+      JSON.stringify({ ...whole, name: 'b' }),
+      JSON.stringify({ ...whole, operation: 'dance' }),
+      JSON.stringify({ ...whole, entries: [{ kind: 'note', topic: 'weather', values: {} }] }),
+    ]) {
       await writeFile(path, bad);
       await expect(FileMetadata.readBuild(folder, 'a')).rejects.toThrow(InputError);
     }

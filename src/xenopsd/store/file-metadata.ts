@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { ERRNO, type Errno, InputError } from '../../base/errors.js';
-import { EDGES, type EdgeId, NODES, type NodeId } from '../../flow/chart.js';
+import { flowEntrySchema } from '../../flow/schema/entry.js';
 import { LIMITS } from '../../machine/model.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { LastBuild, MetadataStore, VmMetadata } from '../api/metadata.js';
@@ -45,7 +45,6 @@ const fileSchema = z.strictObject({
   spec: specSchema,
 });
 
-const values = z.record(z.string(), z.json());
 const buildSchema = z.strictObject({
   format: z.literal(FORMAT),
   name: z.string(),
@@ -55,14 +54,7 @@ const buildSchema = z.strictObject({
     .strictObject({ step: z.string(), message: z.string(), errno: z.enum(Object.keys(ERRNO) as [Errno, ...Errno[]]).nullable() })
     .nullable(),
   title: z.string(),
-  entries: z.array(
-    z.discriminatedUnion('kind', [
-      z.strictObject({ kind: z.literal('node'), node: z.enum(NODES.map(({ id }) => id) as [NodeId, ...NodeId[]]), values }),
-      z.strictObject({ kind: z.literal('edge'), edge: z.enum(EDGES.map(({ id }) => id) as [EdgeId, ...EdgeId[]]), inferred: z.boolean() }),
-      z.strictObject({ kind: z.literal('note'), topic: z.string(), values }),
-      z.strictObject({ kind: z.literal('surprise'), code: z.string(), values }),
-    ]),
-  ),
+  entries: z.array(flowEntrySchema),
 });
 
 /** A state folder that this process owns until `close`. */

@@ -50,8 +50,8 @@ describe('on a host with room on nodes 2 and 3 alone', () => {
   test('a VM too big for a node is given two, and its memory is there', () =>
     using(bench(), async (one) => {
       const { domid, record } = await start(one, vm('big', 'pvh', 2, 1600));
-      const planned = record.entries.find((entry) => entry.kind === 'node' && entry.node === 'numa_placement');
-      assert.deepEqual(planned?.kind === 'node' && planned.values.nodes, [2, 3]);
+      const [plan] = record.visits('numa_placement');
+      assert.deepEqual(plan?.numa === true && plan.nodes, [2, 3]);
       assert.equal(xl('vcpu-list', 'big').match(/all \/ 4-7$/gm)?.length, 2);
       const { totalPages, pagesByNode } = pagesOf(one.doors.xc, domid);
       assert.ok(totalPages >= 1600 * 256);

@@ -1,0 +1,64 @@
+// A sentence or a few for each box of the chart. The affinity calls and the node affinity are told together, by masks.ts.
+import type { NodeId } from '../chart.js';
+import type { NodeEntry, NodeValues } from '../record.js';
+import { namedCpus, vcpuList } from './phrases.js';
+import { explainPlacement } from './placement.js';
+
+export interface BoxOptions {
+  /** Sets of nodes that a placement is explained with, at most. */
+  readonly candidates: number;
+}
+
+/** [] = the box is told by its edges, or together with others. */
+export function explainBox(entry: NodeEntry, options: BoxOptions): string[] {
+  const sentences = SENTENCES[entry.node] as (values: typeof entry.values, options: BoxOptions) => string[];
+  return sentences(entry.values, options);
+}
+
+const untold = () => [];
+
+const SENTENCES: { readonly [N in NodeId]: (values: NodeValues[N], options: BoxOptions) => string[] } = {
+  'is_xe_vCPUparams_mask_set?': ({ mask, hostMask, set }) => [maskSentence(mask, hostMask, set)],
+  set_hard_affinity: ({ where, masks }) => [hardAffinitySentence(where, masks)],
+  'is_Host.numa_affinity_policy_set?': ({ policy, means, profile }) => {
+    const stands = policy === means ? '' : `, which means ${means} in ${profile}`;
+    return [`The host's NUMA policy is ${policy}${stands}${means === 'any' ? ': no placement' : ''}.`];
+  },
+  'has_hard_affinity?': ({ hardAffinity }) => [
+    hardAffinity ? 'The VM already has an affinity of its own, so it was not placed.' : 'The VM has no hard affinity, so it can be placed.',
+  ],
+  numa_placement: (values, { candidates }) => explainPlacement(values, candidates),
+  exec_xenguest: () => ['The domain builder was started.'],
+  stub_xc_hvm_build: untold,
+  configure_vcpus: untold,
+  'set_hard_affinity?': untold,
+  XEN_VCPUAFFINITY_SOFT: untold,
+  XEN_VCPUAFFINITY_HARD: untold,
+  xc_domain_node_setaffinity: untold,
+  do_domctl: untold,
+  vcpu_set_affinity: untold,
+  domain_update_node_aff: untold,
+  check_auto_node: untold,
+  set_node_affinity_from_vcpu_affinities: untold,
+  'is_new_affinity_all_nodes?': untold,
+  enable_auto_node_affinity: untold,
+  disable_auto_node_affinity: untold,
+  domain_node_affinity: untold,
+};
+
+function maskSentence(mask: string | null, hostMask: string | null, set: boolean): string {
+  const masks = [];
+  if (mask !== null) masks.push(`the VM's mask is '${mask}'`);
+  if (hostMask !== null) masks.push(`the host's mask is '${hostMask}'`);
+  const given = masks.length === 0 ? '' : `: ${masks.join(', ')}`;
+  if (set) return `A hard affinity is given${given}.`;
+  return given === '' ? 'No hard affinity is given.' : `No valid hard affinity is given${given}.`;
+}
+
+function hardAffinitySentence(where: NodeValues['set_hard_affinity']['where'], masks: readonly string[]): string {
+  const groups = new Map<string, number[]>();
+  for (const [vcpu, mask] of masks.entries()) groups.set(mask, [...(groups.get(mask) ?? []), vcpu]);
+  const each = [...groups].map(([mask, vcpus]) => `${vcpuList(vcpus)}: ${namedCpus(mask)}`).join('; ');
+  const kept = where === 'XenStore' ? "written to XenStore (the domain's platform/vcpu/<vCPU>/affinity)" : `kept in ${where}`;
+  return `The hard affinity of each vCPU was ${kept}: ${each}.`;
+}
