@@ -2,10 +2,6 @@
 // is_xe_vCPUparams_mask_set?.
 
 const DIGITS = '0123456789abcdef';
-/** An OCaml int has 63 bits. */
-const INT_BITS = 63;
-const MAX_SIGNED = 1n << BigInt(INT_BITS - 1);
-const MAX_UNSIGNED = 1n << BigInt(INT_BITS);
 /** Longer literals are zeros or too large; so that a huge text costs nothing. */
 const MAX_LENGTH = 4096;
 
@@ -15,9 +11,9 @@ export type OcamlInt =
 
 /**
  * Sign, then 0x, 0o, 0b or 0u, then digits with '_' anywhere but first. Decimal literals must fit 63 signed bits; those with a prefix may
- * take all 63 bits and wrap (runtime/ints.c, parse_intnat, of OCaml 4.13; every row of the test was read off its toplevel).
+ * take all 63 bits and wrap (runtime/ints.c, parse_intnat, of OCaml 4.13; every row of the test was read off its toplevel). With 64 bits it reads as Nativeint.of_string does.
  */
-export function ocamlIntOfString(text: string): OcamlInt {
+export function ocamlIntOfString(text: string, bits: 63 | 64 = 63): OcamlInt {
   const match = text.length > MAX_LENGTH ? null : /^([+-]?)(?:0([xXoObBuU]))?([0-9a-fA-F][0-9a-fA-F_]*)$/.exec(text);
   if (match === null) return { ok: false, reason: 'not a number' };
   const [, sign, prefix, digits] = match;
@@ -30,10 +26,12 @@ export function ocamlIntOfString(text: string): OcamlInt {
     value = value * BigInt(base) + BigInt(digit);
   }
   const negative = sign === '-';
-  if (prefix === undefined ? value > MAX_SIGNED || (!negative && value === MAX_SIGNED) : value >= MAX_UNSIGNED) {
+  const maxSigned = 1n << BigInt(bits - 1);
+  const maxUnsigned = 1n << BigInt(bits);
+  if (prefix === undefined ? value > maxSigned || (!negative && value === maxSigned) : value >= maxUnsigned) {
     return { ok: false, reason: 'too large' };
   }
-  return { ok: true, value: BigInt.asIntN(INT_BITS, negative ? -value : value) };
+  return { ok: true, value: BigInt.asIntN(bits, negative ? -value : value) };
 }
 
 function baseOf(prefix: string | undefined): number {

@@ -17,6 +17,8 @@ export interface XenstoreWatch extends AsyncIterable<WatchEvent> {
 export interface XenstorePermission {
   readonly domid: number;
   readonly access: 'n' | 'r' | 'w' | 'b';
+  /** The number as oxenstored keeps it, where `domid` cannot hold it exactly (beyond 2^53): an id that no domain has. */
+  readonly exactDomid?: bigint;
 }
 
 /** All calls reject with XenError (errno ENOENT, EACCES, EINVAL, EAGAIN, ENOSPC, ...). Values are raw bytes; strings are UTF-8 of them. */

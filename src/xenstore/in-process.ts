@@ -1,4 +1,4 @@
-// The XenStore of this process as one would start a daemon: connections of any domain, and a listing for people and tests.
+// A XenStore inside this process: connections of any domain, and a listing for people and tests.
 import { XenstoreClient } from './client/client.js';
 import { MemoryTransport } from './client/memory-transport.js';
 import type { XenstoreConnection, XenstorePermission } from './connection.js';
@@ -23,14 +23,14 @@ export function createEngine({ personality, ...options }: XenstoreOptions): Engi
   return personality === 'xenstored' ? new XenstoredEngine(options) : new OxenstoredEngine(options);
 }
 
-export class XenstoreDaemon {
+export class InProcessXenstore {
   readonly engine: Engine;
 
   constructor(options: XenstoreOptions) {
     this.engine = createEngine(options);
   }
 
-  /** A connection as the domain has it; relative paths start at /local/domain/N. Domain 0 is privileged. */
+  /** A connection of a domain: its relative paths start at /local/domain/N. Domain 0 is privileged. */
   connect(domid: number): XenstoreConnection {
     return new XenstoreClient(new MemoryTransport(this.engine, domid));
   }
@@ -50,6 +50,6 @@ export class XenstoreDaemon {
   }
 }
 
-export function createXenstore(options: XenstoreOptions): XenstoreDaemon {
-  return new XenstoreDaemon(options);
+export function createXenstore(options: XenstoreOptions): InProcessXenstore {
+  return new InProcessXenstore(options);
 }

@@ -4,7 +4,7 @@ export { type ClientOptions, XenstoreClient } from './client/client.js';
 export { type ConnectOptions, connectXenstore, xenstorePaths } from './client/connect.js';
 export type { Connect, Transport, TransportEvents } from './client/transport.js';
 export type { TransactionId, WatchEvent, XenstoreConnection, XenstorePermission, XenstoreWatch } from './connection.js';
-export { createXenstore, type ListedNode, type XenstoreDaemon, type XenstoreOptions } from './in-process.js';
+export { createXenstore, type InProcessXenstore, type ListedNode, type XenstoreOptions } from './in-process.js';
 export { encodeMessage, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES } from './protocol/wire.js';
 export type { ServerOptions, XenstoreServer } from './server/server.js';
 export type { Personality, StoreQuota } from './store/limits.js';

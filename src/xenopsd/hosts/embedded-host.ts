@@ -6,7 +6,7 @@ import { EmbeddedDoor, type Inspect } from '../../xenctrl/doors/embedded-door.js
 import { openXenctrl } from '../../xenctrl/open-xenctrl.js';
 import { embeddedXenguest } from '../../xenguest/embedded.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
-import { createXenstore, type XenstoreDaemon } from '../../xenstore/in-process.js';
+import { createXenstore, type InProcessXenstore } from '../../xenstore/in-process.js';
 import type { Personality } from '../../xenstore/store/limits.js';
 import { EMBEDDED_CAPABILITIES, type HostDoors } from '../api/host-doors.js';
 import type { ProfileName } from '../api/profiles.js';
@@ -29,7 +29,7 @@ export interface EmbeddedHostOptions {
 export interface EmbeddedHost extends HostDoors {
   /** Looks past the doors, for tests. */
   readonly inspect: Inspect;
-  readonly store: XenstoreDaemon;
+  readonly store: InProcessXenstore;
 }
 
 /**

@@ -21,8 +21,8 @@ export function grants(entry: XenstorePermission, access: Access): boolean {
 }
 
 /** "n0" and the like, each closed by NUL. */
-export function permissionsText(permissions: Permissions, domidText: (domid: number) => string): string {
+export function permissionsText(permissions: Permissions, domidText: (entry: XenstorePermission) => string): string {
   let text = '';
-  for (const { access, domid } of permissions) text += `${access}${domidText(domid)}\0`;
+  for (const entry of permissions) text += `${entry.access}${domidText(entry)}\0`;
   return text;
 }

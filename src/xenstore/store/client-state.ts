@@ -1,7 +1,16 @@
 // What the store keeps of one client: its domain, watches and transactions.
 
 import type { Outbox } from '../protocol/wire.js';
-import type { Watch } from './watches.js';
+
+export interface Watch {
+  readonly client: ClientState;
+  readonly path: string;
+  readonly token: string;
+  /** Length of the prefix that the watcher did not write and does not want to see: its home and '/', or 0. */
+  readonly hidden: number;
+  /** Rises with each registration. */
+  readonly order: number;
+}
 
 export interface ClientState<Tx = unknown> {
   readonly domid: number;
@@ -14,9 +23,9 @@ export interface ClientState<Tx = unknown> {
   readonly watches: Map<string, Watch>;
   readonly transactions: Map<number, Tx>;
   nextTransaction: number;
-  /** Events of the request that is being answered: the C daemon does not queue one twice. */
-  readonly told: Set<string>;
-  toldBy: number;
+  /** Events that the current request has sent: the C daemon does not queue the same one twice. */
+  readonly sentEvents: Set<string>;
+  sentByRequest: number;
 }
 
 export function createClientState<Tx>(domid: number, out: Outbox): ClientState<Tx> {
@@ -28,8 +37,8 @@ export function createClientState<Tx>(domid: number, out: Outbox): ClientState<T
     watches: new Map(),
     transactions: new Map(),
     nextTransaction: 1,
-    told: new Set(),
-    toldBy: 0,
+    sentEvents: new Set(),
+    sentByRequest: 0,
   };
 }
 
@@ -46,4 +55,8 @@ export function dumpClientState(client: ClientState): DumpedClient {
     nextTransaction: client.nextTransaction,
     watches: [...client.watches.values()].map(({ path, token, hidden, order }) => ({ path, token, hidden, order })),
   };
+}
+
+export function watchKey(path: string, token: string): string {
+  return `${path}\0${token}`;
 }

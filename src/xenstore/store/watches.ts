@@ -1,16 +1,6 @@
 // Watches by path: which of them does a change concern?
 // Sources: tools/xenstore/xenstored_watch.c fire_watches, tools/ocaml/xenstored/connections.ml fire_watches (Xen 4.17).
-import type { ClientState } from './client-state.js';
-
-export interface Watch {
-  readonly client: ClientState;
-  readonly path: string;
-  readonly token: string;
-  /** Length of the prefix that the watcher did not write and does not want to see: its home and '/', or 0. */
-  readonly hidden: number;
-  /** Rises with each registration. */
-  readonly order: number;
-}
+import { type ClientState, type Watch, watchKey } from './client-state.js';
 
 export class WatchIndex {
   private readonly byPath = new Map<string, Watch[]>();
@@ -116,8 +106,4 @@ function byNames(a: readonly string[], b: readonly string[]): number {
     if (a[level]! > b[level]!) return 1;
   }
   return a.length - b.length;
-}
-
-export function watchKey(path: string, token: string): string {
-  return `${path}\0${token}`;
 }

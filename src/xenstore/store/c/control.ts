@@ -61,7 +61,7 @@ export function control(store: Store, payload: string, hooks: ControlHooks, desc
 function quota(store: Store, args: readonly string[], describe: (domid: number) => string): string {
   if (args.length === 0) {
     const lines = [...QUOTA_NAMES].map(
-      ([name, key]) => `${name.padEnd(17)}: ${String(store.quota[key]).padStart(8)} ${DESCRIPTIONS[key]}\n`,
+      ([name, key]) => `${name.padEnd(17)}: ${String(store.checks.quota[key]).padStart(8)} ${DESCRIPTIONS[key]}\n`,
     );
     return `Quota settings:\n${lines.join('')}\0`;
   }
@@ -69,7 +69,7 @@ function quota(store: Store, args: readonly string[], describe: (domid: number) 
     const value = intOf(args[2] ?? '');
     const known = QUOTA_NAMES.get(args[1] ?? '');
     if (args.length !== 3 || value < 1 || known === undefined) fail('EINVAL');
-    store.quota = { ...store.quota, [known]: value };
+    store.checks.quota = { ...store.checks.quota, [known]: value };
     return 'OK\0';
   }
   if (args.length !== 1) fail('EINVAL');

@@ -4,23 +4,24 @@
 import type { XenstorePermission } from '../../connection.js';
 import { type Permissions, permissionsText } from '../../protocol/permissions.js';
 import { MESSAGE, type Outbox, PAYLOAD_MAX_BYTES, type Request } from '../../protocol/wire.js';
-import { type ClientState, createClientState, type DumpedClient, dumpClientState } from '../client-state.js';
+import { type ClientState, createClientState, type Watch, watchKey } from '../client-state.js';
 import type { ControlHooks, Engine, EngineOptions, JournalChange, StoredNode } from '../engine.js';
 import { fail, StoreFailure } from '../failure.js';
 import { QUOTA, type StoreQuota } from '../limits.js';
-import { type Watch, watchKey } from '../watches.js';
+
 import { control, describeDomain } from './control.js';
 import { directoryPart } from './directory-part.js';
-import type { Domain } from './domains.js';
+import { DomainRequests } from './domain-requests.js';
 import { checkStore } from './invariants.js';
-import { nodeBytes, watchBytes } from './memory.js';
+import { type DumpedStore, dumpClient, dumpStore, loadClient, loadStore } from './live-restart.js';
+import { watchBytes } from './memory.js';
 import { childOf, isValidName } from './names.js';
-import { listingOf, type Node } from './nodes.js';
-import { domidOf, intOf, unsignedOf } from './numbers.js';
+import { listingOf } from './nodes.js';
+import { domidOf, unsignedOf } from './numbers.js';
 import { oneString, text } from './requests.js';
 import { placeNode } from './restore.js';
 import { type Client, Store } from './store.js';
-import { Transaction } from './transaction.js';
+import { Transaction, type TransactionStart } from './transaction.js';
 import { WriteRate } from './write-rate.js';
 
 const OK = 'OK\0';
@@ -37,55 +38,52 @@ const PRIVILEGED: ReadonlySet<number> = new Set([
 ]);
 const KNOWN: ReadonlySet<number> = new Set(Object.values(MESSAGE).filter((type) => type !== MESSAGE.watchEvent && type !== MESSAGE.error));
 
-interface DumpedStore {
-  readonly live: ReadonlyMap<string, Node>;
-  readonly domains: readonly Domain[];
-  readonly special: ReadonlyMap<string, Permissions>;
-  readonly generation: number;
-  readonly order: number;
-}
-type DumpedTransactions = ReadonlyMap<number, Pick<Transaction, 'accessed' | 'counts' | 'created' | 'failed'>>;
-
 export class XenstoredEngine implements Engine {
   readonly personality = 'xenstored';
   readonly store: Store;
   onDomain: Engine['onDomain'];
-  private readonly clients = new Set<Client>();
-  private readonly hooks: ControlHooks;
-  private order = 0;
-  private readonly writeRate: WriteRate;
-  private openTransactions = 0;
-  /** The daemon's list of connections: of domain 0 as they come, and of introduced domains. */
-  private readonly line: (Client | number)[] = [];
+  readonly #clients = new Set<Client>();
+  readonly #hooks: ControlHooks;
+  readonly #writeRate: WriteRate;
+  readonly #domains: DomainRequests;
+  #order = 0;
 
   constructor(options: EngineOptions = {}) {
-    this.store = new Store({ ...QUOTA.xenstored, ...options.quota }, options.domainExists ?? (() => true), options.journal);
-    this.hooks = options.control ?? {};
-    this.writeRate = new WriteRate(options.nowMs ?? (() => performance.now()));
+    this.store = new Store({ ...QUOTA.xenstored, ...options.quota }, options.domainExists, options.journal);
+    this.#hooks = options.control ?? {};
+    this.#writeRate = new WriteRate(options.nowMs ?? (() => performance.now()));
+    this.#domains = new DomainRequests(this.store, {
+      clients: this.#clients,
+      reset: (client) => this.#reset(client),
+      onDomain: (domid, introduced) => {
+        if (!introduced) this.#writeRate.forget(domid);
+        this.onDomain?.(domid, introduced);
+      },
+    });
   }
 
   get quota(): StoreQuota {
-    return this.store.quota;
+    return this.store.checks.quota;
   }
 
   connect(domid: number, out: Outbox): Client {
     if (domid !== 0) this.store.domains.allocate(domid, this.store.generation);
     const client = createClientState<Transaction>(domid, out);
-    this.clients.add(client);
-    if (domid === 0) this.line.push(client);
+    this.#clients.add(client);
+    if (domid === 0) this.#domains.enter(client);
     return client;
   }
 
   disconnect(client: ClientState): void {
-    this.reset(client as Client);
-    this.clients.delete(client as Client);
-    this.leave(client as Client);
+    this.#reset(client as Client);
+    this.#clients.delete(client as Client);
+    this.#domains.leave(client as Client);
   }
 
   process(state: ClientState, request: Request): void {
     const client = state as Client;
     const { type, requestId, txId } = request;
-    this.store.request++;
+    this.store.announcer.request++;
     // A domain that was released may still have a connection of this process.
     if (client.domid !== 0) this.store.domains.allocate(client.domid, this.store.generation);
     const { liveChanges } = this.store;
@@ -95,41 +93,37 @@ export class XenstoredEngine implements Engine {
       let tx: Transaction | undefined;
       if (txId !== 0 && type !== MESSAGE.watch && type !== MESSAGE.unwatch) tx = client.transactions.get(txId) ?? fail('ENOENT');
       if (type === MESSAGE.watch) {
-        const watch = this.watch(client, request);
+        const watch = this.#watch(client, request);
         client.out.reply(type, requestId, txId, OK);
-        this.store.tell(watch, watch.path);
+        this.store.announcer.send(watch, watch.path);
         return;
       }
       if (type === MESSAGE.release) {
-        const domid = this.namedDomain(request);
-        // The daemon holds on to the connection that it will look at next until it comes to it: that domain goes after the reply.
-        const late = this.line[this.line.indexOf(client) + 1] === domid;
-        if (!late) this.release(domid);
-        client.out.reply(type, requestId, txId, OK);
-        if (late) this.release(domid);
+        this.#domains.release(client, request, () => client.out.reply(type, requestId, txId, OK));
         return;
       }
-      const payload = this.perform(client, tx, request);
+      const payload = this.#perform(client, tx, request);
       if (payload.length > PAYLOAD_MAX_BYTES) fail('E2BIG');
       client.out.reply(type, requestId, txId, payload);
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
       client.out.reply(MESSAGE.error, requestId, txId, `${error.errno}\0`);
     } finally {
-      if (client.domid !== 0 && this.openTransactions > 0) this.writeRate.debit(client.domid, this.store.liveChanges - liveChanges);
+      if (client.domid !== 0 && this.store.usage.openTransactions > 0)
+        this.#writeRate.debit(client.domid, this.store.liveChanges - liveChanges);
     }
   }
 
   listens({ domid }: ClientState, waitingBytes: number): boolean {
     if (domid === 0) return true;
-    return (this.store.domains.find(domid)?.memory ?? 0) + waitingBytes < this.quota.memoryBytes && !this.writeRate.exceeded(domid);
+    return (this.store.domains.find(domid)?.memory ?? 0) + waitingBytes < this.quota.memoryBytes && !this.#writeRate.exceeded(domid);
   }
 
-  private perform(client: Client, tx: Transaction | undefined, request: Request): string {
+  #perform(client: Client, tx: Transaction | undefined, request: Request): string {
     const { store } = this;
     switch (request.type) {
       case MESSAGE.read:
-        return (store.find(client, tx, this.name(client, request), 'read') ?? fail('ENOENT')).value;
+        return (store.find(client, tx, this.#name(client, request), 'read') ?? fail('ENOENT')).value;
       case MESSAGE.write: {
         const { bytes, start, end } = request;
         const nul = bytes.indexOf(0, start);
@@ -138,51 +132,51 @@ export class XenstoredEngine implements Engine {
         return OK;
       }
       case MESSAGE.directory:
-        return listingOf(store.find(client, tx, this.name(client, request), 'read') ?? fail('ENOENT'));
+        return listingOf(store.find(client, tx, this.#name(client, request), 'read') ?? fail('ENOENT'));
       case MESSAGE.getPermissions: {
-        const node = store.find(client, tx, this.name(client, request), 'read') ?? fail('ENOENT');
-        return permissionsText(node.permissions, (domid) => String(domid | 0));
+        const node = store.find(client, tx, this.#name(client, request), 'read') ?? fail('ENOENT');
+        return permissionsText(node.permissions, ({ domid }) => String(domid | 0));
       }
       case MESSAGE.mkdir:
-        store.mkdir(client, tx, this.name(client, request));
+        store.mkdir(client, tx, this.#name(client, request));
         return OK;
       case MESSAGE.rm:
-        store.rm(client, tx, this.name(client, request));
+        store.rm(client, tx, this.#name(client, request));
         return OK;
       case MESSAGE.setPermissions:
-        this.setPermissions(client, tx, request);
+        this.#setPermissions(client, tx, request);
         return OK;
       case MESSAGE.transactionStart:
-        return `${this.start(client, tx)}\0`;
+        return `${this.#start(client, tx)}\0`;
       case MESSAGE.transactionEnd:
-        this.end(client, tx, request);
+        this.#end(client, tx, request);
         return OK;
       case MESSAGE.unwatch:
-        this.unwatch(client, request);
+        this.#unwatch(client, request);
         return OK;
       case MESSAGE.directoryPart:
         return directoryPart(store, client, tx, request);
       case MESSAGE.getDomainPath:
         return `/local/domain/${unsignedOf(oneString(request))}\0`;
       case MESSAGE.resetWatches:
-        this.reset(client);
+        this.#reset(client);
         return OK;
       case MESSAGE.isDomainIntroduced: {
         const domid = unsignedOf(oneString(request));
         return domid === DOMID_SELF || store.domains.introduced(domid) !== undefined ? 'T\0' : 'F\0';
       }
       case MESSAGE.introduce:
-        this.introduce(request);
+        this.#domains.introduce(request);
         return OK;
       case MESSAGE.resume:
-        this.namedDomain(request);
+        this.#domains.introduced(request);
         return OK;
       case MESSAGE.setTarget:
-        this.setTarget(request);
+        this.#domains.setTarget(request);
         return OK;
       case MESSAGE.control:
-        return control(store, text(request), this.hooks, (domid) =>
-          describeDomain(store.domains.find(domid) ?? fail('ENOENT'), this.clients),
+        return control(store, text(request), this.#hooks, (domid) =>
+          describeDomain(store.domains.find(domid) ?? fail('ENOENT'), this.#clients),
         );
       default:
         return fail('ENOSYS');
@@ -214,7 +208,7 @@ export class XenstoredEngine implements Engine {
     const { store } = this;
     switch (change.kind) {
       case 'set':
-        store.domains.refer(change.permissions, 0);
+        store.domains.refer(change.permissions, store.generation);
         if (store.special.has(change.path)) store.special.set(change.path, change.permissions);
         else placeNode(store, change.path, change.value, change.permissions);
         break;
@@ -222,85 +216,56 @@ export class XenstoredEngine implements Engine {
         if (store.live.has(change.path) && change.path !== '/') store.remove(undefined, change.path);
         break;
       case 'introduce':
-        if (store.domains.introduced(change.domid) === undefined) this.line.push(change.domid);
-        Object.assign(store.domains.allocate(change.domid, 0), { introduced: true, gfn: change.gfn, port: change.port });
+        if (store.domains.introduced(change.domid) === undefined) this.#domains.enter(change.domid);
+        Object.assign(store.domains.allocate(change.domid, store.generation), { introduced: true, gfn: change.gfn, port: change.port });
         break;
       case 'release':
         if (store.domains.introduced(change.domid) === undefined) break;
-        store.domains.forget(change.domid);
-        this.leave(change.domid);
+        store.domains.release(change.domid);
+        this.#domains.leave(change.domid);
         break;
     }
   }
 
   dump(): unknown {
-    const { live, domains, special, generation } = this.store;
-    const dumped: DumpedStore = { live, domains: [...domains.all()], special, generation, order: this.order };
-    return dumped;
+    return dumpStore(this.store, this.#order);
   }
 
   load(dumped: unknown): void {
-    const { live, domains, special, generation, order } = dumped as DumpedStore;
-    const { store } = this;
-    store.live.clear();
-    for (const { domid, introduced } of domains) if (introduced && domid !== 0) this.line.push(domid);
-    for (const domain of domains) Object.assign(store.domains.allocate(domain.domid, domain.generation), domain, { memory: 0 });
-    for (const [path, node] of live) {
-      store.live.set(path, node);
-      store.domains.charge(node.permissions[0]!.domid, nodeBytes(path, node));
-    }
-    for (const [event, permissions] of special) store.special.set(event, permissions);
-    store.generation = generation;
-    this.order = order;
+    const { order } = dumped as DumpedStore;
+    loadStore(this.store, dumped as DumpedStore);
+    for (const { domid } of this.introducedDomains()) this.#domains.enter(domid);
+    this.#order = order;
   }
 
-  dumpClient(state: ClientState): unknown {
-    const { transactions } = state as Client;
-    const dumped: DumpedTransactions = new Map(
-      [...transactions].map(([id, { accessed, counts, created, failed }]) => [id, { accessed, counts, created, failed }]),
+  dumpClient(client: ClientState): unknown {
+    return dumpClient(client as Client);
+  }
+
+  loadClient(client: ClientState, dumped: unknown): void {
+    loadClient(this.store, client as Client, dumped as ReturnType<typeof dumpClient>, (start) =>
+      this.#newTransaction(client as Client, start),
     );
-    return { ...dumpClientState(state), transactions: dumped };
-  }
-
-  loadClient(state: ClientState, dumped: unknown): void {
-    const client = state as Client;
-    const { target, nextTransaction, watches, transactions } = dumped as DumpedClient & { transactions: DumpedTransactions };
-    client.target = target;
-    client.nextTransaction = nextTransaction;
-    this.store.index.restore(client, watches);
-    for (const watch of watches) this.store.domains.charge(client.domid, watchBytes(watch));
-    for (const [id, { accessed, counts, created, failed }] of transactions) {
-      const tx = this.newTransaction(client);
-      for (const [path, access] of accessed) {
-        tx.accessed.set(path, access);
-        if (access.node !== undefined) tx.charge(tx.bytesOf(path, access.node));
-      }
-      for (const [domid, delta] of counts) tx.counts.set(domid, delta);
-      tx.created = created;
-      tx.failed = failed;
-      client.transactions.set(id, tx);
-      this.openTransactions++;
-    }
   }
 
   checkInvariants(): void {
-    checkStore(this.store, this.clients);
+    checkStore(this.store, this.#clients);
   }
 
   /** The one path of a request, absolute. */
-  private name(client: Client, request: Request): string {
+  #name(client: Client, request: Request): string {
     const name = oneString(request);
     return name.charCodeAt(0) === 0x2f ? name : this.store.absolute(client, name);
   }
 
-  private setPermissions(client: Client, tx: Transaction | undefined, request: Request): void {
+  #setPermissions(client: Client, tx: Transaction | undefined, request: Request): void {
     const { store } = this;
     const strings = text(request).split('\0');
     // What follows the last NUL is no string; it is not looked at, but the permissions before it are read through their NULs.
     strings.pop();
     if (strings.length < 2) fail('EINVAL');
     const [path, ...entries] = strings as [string, ...string[]];
-    if (client.domid !== 0 && entries.length > store.quota.permissions) fail('ENOSPC');
+    if (client.domid !== 0 && entries.length > this.quota.permissions) fail('ENOSPC');
     const permissions = entries.map((entry): XenstorePermission => {
       const domid = domidOf(entry.slice(1));
       const access = entry[0];
@@ -320,25 +285,29 @@ export class XenstoredEngine implements Engine {
     store.setPermissions(client, tx, store.absolute(client, path), permissions);
   }
 
-  private start(client: Client, tx: Transaction | undefined): number {
+  #start(client: Client, tx: Transaction | undefined): number {
     if (tx !== undefined) fail('EBUSY');
-    if (client.domid !== 0 && client.transactions.size > this.quota.transactions) fail('ENOSPC');
+    if (client.domid !== 0 && this.store.usage.of(client.domid, 'transactions') > this.quota.transactions) fail('ENOSPC');
     this.store.generation++;
     let id = client.nextTransaction;
     while (id === 0 || client.transactions.has(id)) id = (id + 1) >>> 0;
     client.nextTransaction = (id + 1) >>> 0;
-    client.transactions.set(id, this.newTransaction(client));
-    this.openTransactions++;
+    client.transactions.set(id, this.#newTransaction(client, this.#transactionStart(client)));
+    this.store.usage.add(client.domid, 'transactions', 1);
     return id;
   }
 
-  private newTransaction({ domid }: Client): Transaction {
-    const { live, domains, generation } = this.store;
+  #transactionStart({ domid }: Client): TransactionStart {
+    const { generation, domains } = this.store;
     const limit = domid === 0 ? Number.POSITIVE_INFINITY : this.quota.transactionNodes;
-    return new Transaction(live, limit, generation, (bytes) => domains.charge(domid, bytes));
+    return { limit, startedAt: generation, releases: domains.releases.count };
   }
 
-  private end(client: Client, tx: Transaction | undefined, request: Request): void {
+  #newTransaction({ domid }: Client, start: TransactionStart): Transaction {
+    return new Transaction(this.store.live, start, (bytes) => this.store.domains.charge(domid, bytes));
+  }
+
+  #end(client: Client, tx: Transaction | undefined, request: Request): void {
     const how = oneString(request);
     if (how !== 'T' && how !== 'F') fail('EINVAL');
     if (tx === undefined) fail('ENOENT');
@@ -347,15 +316,15 @@ export class XenstoredEngine implements Engine {
       if (how === 'T') {
         this.store.commit(client, tx);
         // One change, and only for the sake of other transactions.
-        if (client.domid !== 0 && this.openTransactions > 1) this.writeRate.debit(client.domid, 1);
+        if (client.domid !== 0 && this.store.usage.openTransactions > 1) this.#writeRate.debit(client.domid, 1);
       }
     } finally {
-      this.openTransactions--;
+      this.store.usage.add(client.domid, 'transactions', -1);
       tx.charge(-tx.memory);
     }
   }
 
-  private watch(client: Client, request: Request): Watch {
+  #watch(client: Client, request: Request): Watch {
     const strings = text(request).split('\0');
     if (strings.length !== 3) fail('EINVAL');
     const [given, token] = strings as [string, string];
@@ -363,17 +332,18 @@ export class XenstoredEngine implements Engine {
     if (given.startsWith('@') ? given.length > RELATIVE_PATH_MAX : !isValidName(path, this.quota.pathBytes)) fail('EINVAL');
     const key = watchKey(path, token);
     if (client.watches.has(key)) fail('EEXIST');
-    if (client.domid !== 0 && client.watches.size > this.quota.watches) fail('E2BIG');
+    if (client.domid !== 0 && this.store.usage.of(client.domid, 'watches') > this.quota.watches) fail('E2BIG');
     const relative = !given.startsWith('/') && !given.startsWith('@');
-    const watch: Watch = { client, path, token, hidden: relative ? client.home.length + 1 : 0, order: ++this.order };
-    this.store.checkMemory(client, undefined, client.domid, watchBytes(watch));
+    const watch: Watch = { client, path, token, hidden: relative ? client.home.length + 1 : 0, order: ++this.#order };
+    this.store.checks.memory(client, undefined, client.domid, watchBytes(watch));
     this.store.domains.charge(client.domid, watchBytes(watch));
     client.watches.set(key, watch);
     this.store.index.add(watch);
+    this.store.usage.add(client.domid, 'watches', 1);
     return watch;
   }
 
-  private unwatch(client: Client, request: Request): void {
+  #unwatch(client: Client, request: Request): void {
     const strings = text(request).split('\0');
     if (strings.length !== 3) fail('EINVAL');
     const key = watchKey(this.store.absolute(client, strings[0]!), strings[1]!);
@@ -381,70 +351,19 @@ export class XenstoredEngine implements Engine {
     client.watches.delete(key);
     this.store.domains.charge(client.domid, -watchBytes(watch));
     this.store.index.delete(watch);
+    this.store.usage.add(client.domid, 'watches', -1);
   }
 
-  private reset(client: Client): void {
+  #reset(client: Client): void {
+    const { index, domains, usage } = this.store;
     for (const watch of client.watches.values()) {
-      this.store.index.delete(watch);
-      this.store.domains.charge(client.domid, -watchBytes(watch));
+      index.delete(watch);
+      domains.charge(client.domid, -watchBytes(watch));
     }
     for (const tx of client.transactions.values()) tx.charge(-tx.memory);
+    usage.add(client.domid, 'watches', -client.watches.size);
+    usage.add(client.domid, 'transactions', -client.transactions.size);
     client.watches.clear();
-    this.openTransactions -= client.transactions.size;
     client.transactions.clear();
-  }
-
-  private introduce(request: Request): void {
-    const strings = text(request).split('\0');
-    if (strings.length < 4) fail('EINVAL');
-    const domid = unsignedOf(strings[0]!);
-    const port = intOf(strings[2]!);
-    if (port === 0) fail('EINVAL');
-    const { store } = this;
-    const domain = store.domains.allocate(domid, store.generation);
-    const known = domain.introduced;
-    domain.introduced = true;
-    if (!known) this.line.push(domid);
-    domain.gfn = strings[1]!;
-    domain.port = port;
-    store.journal?.introduce(domid, domain.gfn, port);
-    if (!known) store.fireSpecial('@introduceDomain');
-    for (const client of this.clients) if (client.domid === domid && domid !== 0) this.reset(client);
-    if (!known) this.onDomain?.(domid, true);
-  }
-
-  private namedDomain(request: Request): number {
-    const domid = unsignedOf(oneString(request));
-    if (domid === 0) fail('EINVAL');
-    if (this.store.domains.introduced(domid) === undefined) fail('ENOENT');
-    return domid;
-  }
-
-  private release(domid: number): void {
-    const { store } = this;
-    for (const client of this.clients) {
-      if (client.domid === domid) this.reset(client);
-      if (client.target === domid) client.target = undefined;
-    }
-    store.removeOwnedBy(domid);
-    store.domains.forget(domid);
-    this.leave(domid);
-    this.writeRate.forget(domid);
-    store.journal?.release(domid);
-    store.fireSpecial('@releaseDomain');
-    this.onDomain?.(domid, false);
-  }
-
-  private leave(who: Client | number): void {
-    const at = this.line.indexOf(who);
-    if (at >= 0) this.line.splice(at, 1);
-  }
-
-  private setTarget(request: Request): void {
-    const strings = text(request).split('\0');
-    if (strings.length < 3) fail('EINVAL');
-    const [domid, target] = [unsignedOf(strings[0]!), unsignedOf(strings[1]!)];
-    for (const id of [domid, target]) if (this.store.domains.introduced(id) === undefined) fail('ENOENT');
-    for (const client of this.clients) if (client.domid === domid) client.target = target;
   }
 }

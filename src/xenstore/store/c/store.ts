@@ -2,16 +2,18 @@
 // Box of the chart: XenStore. Source: tools/xenstore/xenstored_core.c (Xen 4.17), function by function.
 
 import type { Access, Permissions } from '../../protocol/permissions.js';
-import { PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';
 import type { ClientState } from '../client-state.js';
+import { DomainUsage } from '../domain-usage.js';
 import type { Journal } from '../engine.js';
 import { fail, StoreFailure } from '../failure.js';
 import type { StoreQuota } from '../limits.js';
-import { type Watch, WatchIndex } from '../watches.js';
+import { WatchIndex } from '../watches.js';
+import { Announcer, type Before } from './announcer.js';
 import { Domains } from './domains.js';
-import { nodeBytes, recordBytes } from './memory.js';
+import { nodeBytes } from './memory.js';
 import { canonical, childOf, isValidName, lastPart, parentOf } from './names.js';
 import { addChild, copyOf, type Node, newNode, removeChild } from './nodes.js';
+import { QuotaChecks } from './quota-checks.js';
 import type { Transaction } from './transaction.js';
 
 const DOM0_ONLY: Permissions = [{ domid: 0, access: 'n' }];
@@ -32,14 +34,15 @@ export class Store {
   generation = 0;
   /** Nodes written or removed in the live store by requests, each time. */
   liveChanges = 0;
-  /** Number of the request that is being answered. */
-  request = 1;
-  quota: StoreQuota;
-  journal: Journal | undefined;
+  readonly usage = new DomainUsage();
+  readonly announcer: Announcer;
+  readonly checks: QuotaChecks;
+  readonly journal: Journal | undefined;
 
-  constructor(quota: StoreQuota, exists: (domid: number) => boolean, journal: Journal | undefined) {
-    this.quota = quota;
+  constructor(quota: StoreQuota, exists: ((domid: number) => boolean) | undefined, journal: Journal | undefined) {
     this.domains = new Domains(exists);
+    this.checks = new QuotaChecks(quota, this.domains);
+    this.announcer = new Announcer(this.live, this.index, this.domains);
     this.journal = journal;
     this.live.set('/', newNode('', DOM0_ONLY, 0, this.generation));
     this.live.set('/tool', newNode('', DOM0_ONLY, 0, this.generation));
@@ -58,7 +61,7 @@ export class Store {
       const node = this.live.get(name);
       if (node !== undefined) return node;
     }
-    if (!isValidName(name, this.quota.pathBytes)) fail('EINVAL');
+    if (!isValidName(name, this.checks.quota.pathBytes)) fail('EINVAL');
     const node = this.read(tx, name);
     if (node !== undefined && this.permits(client, node, access)) return node;
     // A client that may not even read the nearest parent learns nothing about the node.
@@ -79,8 +82,8 @@ export class Store {
     if (existing === undefined) {
       this.create(client, tx, name, value);
     } else {
-      this.checkSize(client, tx, existing.permissions.length, value.length, existing.childBytes);
-      this.checkMemory(client, tx, existing.permissions[0]!.domid, value.length - existing.value.length);
+      this.checks.size(client, tx, existing.permissions.length, value.length, existing.childBytes);
+      this.checks.memory(client, tx, existing.permissions[0]!.domid, value.length - existing.value.length);
       this.change(tx, name, (node) => {
         node.value = value;
       });
@@ -112,10 +115,10 @@ export class Store {
       fail('EACCES');
     }
     if (client.domid !== 0 && permissions[0]!.domid !== node.permissions[0]!.domid) fail('EPERM');
-    this.checkSize(client, tx, permissions.length, node.value.length, node.childBytes);
+    this.checks.size(client, tx, permissions.length, node.value.length, node.childBytes);
     const before = node.permissions;
     const { since } = node;
-    this.checkOwner(client, tx, name, node, permissions);
+    this.checks.owner(client, tx, name, node, permissions);
     this.count(tx, before[0]!.domid, -1);
     this.count(tx, permissions[0]!.domid, 1);
     this.change(tx, name, (changed) => {
@@ -140,13 +143,15 @@ export class Store {
   commit(client: Client, tx: Transaction): void {
     if (tx.failed) fail('ENOMEM');
     for (const domid of tx.counts.keys()) {
+      // What the transaction made for a domain must not go to the next one of that number (XSA-417).
+      if (this.domains.releases.goneSince(domid, tx.start.releases)) fail('ENOMEM');
       // A domain released meanwhile may own nodes again only while the hypervisor knows it.
       this.domains.refer([{ domid, access: 'n' }], this.generation);
       if (this.domains.find(domid) === undefined) fail('ENOMEM');
     }
     if (client.domid !== 0 && tx.created) {
       for (const [domid, delta] of tx.counts) {
-        if (domid !== 0 && (this.domains.find(domid)?.nodes ?? 0) + delta >= this.quota.nodes) fail('ENOSPC');
+        if (domid !== 0 && (this.domains.find(domid)?.nodes ?? 0) + delta >= this.checks.quota.nodes) fail('ENOSPC');
       }
     }
     if (tx.conflicts()) fail('EAGAIN');
@@ -171,46 +176,15 @@ export class Store {
     }
   }
 
-  /** Tells the watches of a change, or remembers to do so at the commit. */
-  fire(tx: Tx, name: string, exact: boolean, before?: Pick<Node, 'permissions' | 'since'>, removed?: Node): void {
-    if (tx !== undefined) {
-      tx.queue(name, exact);
-      return;
-    }
-    if (this.index.size === 0) return;
-    // Made and removed in one transaction: nobody may read what never was there.
-    if (before === undefined && removed === undefined && !this.live.has(name)) return;
-    const lists = exact ? [this.index.at(name)] : this.index.above(name);
-    const watches = lists.length === 1 ? lists[0]! : lists.flat().sort((a, b) => a.order - b.order);
-    for (const watch of watches) {
-      if (watch.client.domid !== 0 && !this.mayHear(watch.client as Client, name, before, removed)) continue;
-      this.tell(watch, name);
-    }
+  /** Announces a change, or queues the announcement for the commit. */
+  fire(tx: Tx, name: string, exact: boolean, before?: Before, removed?: Node): void {
+    if (tx !== undefined) tx.queue(name, exact);
+    else this.announcer.fire(name, exact, before, removed);
   }
 
-  /** Introductions and releases: for those whom the event's permissions let read. */
   fireSpecial(name: '@introduceDomain' | '@releaseDomain'): void {
-    const permissions = this.special.get(name)!;
-    for (const watch of this.index.at(name)) {
-      if (this.domains.permits(watch.client, permissions, this.generation, 'read')) this.tell(watch, name);
-    }
-  }
-
-  /** One event; the same one twice in one request is sent once, as it would still wait in the daemon's queue. */
-  tell(watch: Watch, name: string): void {
-    const path = watch.hidden === 0 ? name : name.slice(watch.hidden);
-    if (path.length + watch.token.length + 2 > PAYLOAD_MAX_BYTES) return;
-    const { client } = watch;
-    if (client.toldBy !== this.request) {
-      client.toldBy = this.request;
-      client.told.clear();
-    }
-    if (!name.startsWith('@')) {
-      const key = `${path}\0${watch.token}`;
-      if (client.told.has(key)) return;
-      client.told.add(key);
-    }
-    client.out.event(path, watch.token);
+    // A release takes the entries of its domain out of these permissions: all that are left count.
+    this.announcer.fireSpecial(name, { permissions: this.special.get(name)!, since: Number.POSITIVE_INFINITY });
   }
 
   /** Removes what a domain owned, as its release does. */
@@ -274,22 +248,6 @@ export class Store {
     this.domains.charge(node.permissions[0]!.domid, nodeBytes(name, node));
   }
 
-  /** @throws StoreFailure ENOMEM when the domain that is charged would have so many bytes more than it may */
-  checkMemory({ domid }: Client, tx: Tx, owner: number, bytes: number): void {
-    const charged = tx === undefined ? owner : domid;
-    if (charged === 0 || (this.domains.find(charged)?.memory ?? 0) + bytes < this.quota.memoryBytes) return;
-    if (tx !== undefined) tx.failed = true;
-    fail('ENOMEM');
-  }
-
-  /** A new owner takes over the whole node, unless a transaction's domain has its copy. */
-  private checkOwner(client: Client, tx: Tx, name: string, node: Node, permissions: Permissions): void {
-    const owner = permissions[0]!.domid;
-    const bytes = nodeBytes(name, { ...node, permissions });
-    const same = tx !== undefined || owner === node.permissions[0]!.domid;
-    this.checkMemory(client, tx, owner, same ? bytes - nodeBytes(name, node) : bytes);
-  }
-
   /** Makes the node and its missing parents, as their parent's permissions say; who may write was checked. */
   private create(client: Client, tx: Tx, name: string, value: string): void {
     const missing = [name];
@@ -304,8 +262,7 @@ export class Store {
     const [first, ...others] = parent.permissions;
     const own = client.domid !== 0 && first!.domid !== client.domid;
     const permissions = own ? [{ domid: client.domid, access: first!.access }, ...others] : parent.permissions;
-    this.checkCreation(client, tx, missing, parent, permissions.length, value);
-    this.checkNewMemory(client, tx, missing, parent, permissions, value);
+    this.checks.creation(client, tx, missing, parent, permissions, value);
     const { since } = parent;
     for (let at = 0; at < missing.length; at++) {
       const path = missing[at]!;
@@ -324,49 +281,6 @@ export class Store {
     if (tx === undefined && this.journal !== undefined) {
       for (const path of missing.slice().reverse()) this.journal.set(path, this.live.get(path)!.value, permissions);
     }
-  }
-
-  /** The daemon writes from the leaf up and undoes all when a step meets a quota; here it is known before the first step. */
-  private checkCreation(client: Client, tx: Tx, missing: readonly string[], parent: Node, entries: number, value: string): void {
-    if (client.domid === 0) return;
-    const owned = this.domains.find(client.domid)?.nodes ?? 0;
-    // In a transaction the count of the live store decides here, before anything is written, and the commit counts again.
-    if (owned + (tx === undefined ? missing.length - 1 : 0) >= this.quota.nodes) fail('ENOSPC');
-    try {
-      this.checkSize(client, undefined, entries, value.length, 0);
-      for (let at = 1; at < missing.length; at++) this.checkSize(client, undefined, entries, 0, lastPart(missing[at - 1]!).length + 1);
-      this.checkSize(
-        client,
-        undefined,
-        parent.permissions.length,
-        parent.value.length,
-        parent.childBytes + lastPart(missing.at(-1)!).length + 1,
-      );
-    } catch (error) {
-      if (tx !== undefined && error instanceof StoreFailure) tx.failed = true;
-      throw error;
-    }
-  }
-
-  /** As checkCreation: the new nodes, then the parent with one name more. */
-  private checkNewMemory(client: Client, tx: Tx, missing: readonly string[], parent: Node, permissions: Permissions, value: string): void {
-    const [owner, parents] = [permissions[0]!.domid, parent.permissions[0]!.domid];
-    if ((tx === undefined ? owner + parents : client.domid) === 0) return;
-    let bytes = value.length;
-    for (const [at, path] of missing.entries()) {
-      bytes += recordBytes(permissions.length, 0, at === 0 ? 0 : lastPart(missing[at - 1]!).length + 1) + path.length;
-      if (tx !== undefined) bytes += tx.keyBytes;
-    }
-    this.checkMemory(client, tx, owner, bytes);
-    const nameBytes = lastPart(missing.at(-1)!).length + 1;
-    this.checkMemory(client, tx, parents, nameBytes + (tx !== undefined || owner === parents ? bytes : 0));
-  }
-
-  private checkSize(client: Client, tx: Tx, entries: number, valueBytes: number, childBytes: number): void {
-    if (client.domid === 0) return;
-    if (recordBytes(entries, valueBytes, childBytes) < this.quota.nodeSizeBytes) return;
-    if (tx !== undefined) tx.failed = true;
-    fail('ENOSPC');
   }
 
   private removeBelow(tx: Tx, name: string, top: string): void {
@@ -407,20 +321,5 @@ export class Store {
       if (node !== undefined) return this.permits(client, node, access);
     } while (at !== '/');
     return false;
-  }
-
-  /** The node or its parent must be readable, now or before the change. */
-  private mayHear(
-    client: Client,
-    name: string,
-    before: Pick<Node, 'permissions' | 'since'> | undefined,
-    removed: Node | undefined,
-  ): boolean {
-    if (before !== undefined && this.domains.permits(client, before.permissions, before.since, 'read')) return true;
-    const node = removed ?? this.live.get(name);
-    if (node === undefined) return false;
-    if (this.permits(client, node, 'read')) return true;
-    const parent = this.live.get(parentOf(name));
-    return parent !== undefined && this.permits(client, parent, 'read');
   }
 }

@@ -21,6 +21,15 @@ export interface Accessed {
   fire: 'no' | 'exact' | 'above';
 }
 
+export interface TransactionStart {
+  /** How many nodes it may touch. */
+  readonly limit: number;
+  /** Generation of the store, which precedes the names of its copies. */
+  readonly startedAt: number;
+  /** Releases of domains before it. */
+  readonly releases: number;
+}
+
 export class Transaction {
   /** In the order of the first access, which is the order of the events at the commit. */
   readonly accessed = new Map<string, Accessed>();
@@ -31,26 +40,23 @@ export class Transaction {
   failed = false;
   /** Bytes of its copies, for which its domain is charged. */
   memory = 0;
-  private readonly live: ReadonlyMap<string, Node>;
-  private readonly limit: number;
-  /** What its copies' keys have before the names. */
+  readonly #live: ReadonlyMap<string, Node>;
+  readonly start: TransactionStart;
+  /** Bytes of its copies' keys before the names. */
   readonly keyBytes: number;
-  private readonly charged: (bytes: number) => void;
+  readonly #charged: (bytes: number) => void;
 
-  /**
-   * `limit`: how many nodes it may touch. `generation`: of the store at its start, which stands before the names of its copies.
-   * `charged` is told of each change of `memory`.
-   */
-  constructor(live: ReadonlyMap<string, Node>, limit: number, generation: number, charged: (bytes: number) => void) {
-    this.live = live;
-    this.limit = limit;
-    this.keyBytes = String(generation).length + 1;
-    this.charged = charged;
+  /** `charged` is called with each change of `memory`. */
+  constructor(live: ReadonlyMap<string, Node>, start: TransactionStart, charged: (bytes: number) => void) {
+    this.#live = live;
+    this.start = start;
+    this.keyBytes = String(start.startedAt).length + 1;
+    this.#charged = charged;
   }
 
   charge(bytes: number): void {
     this.memory += bytes;
-    this.charged(bytes);
+    this.#charged(bytes);
   }
 
   bytesOf(name: string, node: Node): number {
@@ -59,12 +65,12 @@ export class Transaction {
 
   /** @throws StoreFailure ENOSPC past the limit of nodes */
   read(name: string): Node | undefined {
-    return this.touch(name).node;
+    return this.#touch(name).node;
   }
 
   /** The node's copy, to be changed by the caller; it exists. */
   change(name: string, generation: number): Node {
-    const access = this.touch(name);
+    const access = this.#touch(name);
     if (!access.own) {
       access.node = copyOf(access.node!);
       access.own = true;
@@ -75,7 +81,7 @@ export class Transaction {
   }
 
   create(name: string, node: Node): void {
-    const access = this.touch(name);
+    const access = this.#touch(name);
     if (access.node !== undefined) this.charge(-this.bytesOf(name, access.node));
     this.charge(this.bytesOf(name, node));
     access.node = node;
@@ -84,7 +90,7 @@ export class Transaction {
   }
 
   remove(name: string): void {
-    const access = this.touch(name);
+    const access = this.#touch(name);
     if (access.node !== undefined) this.charge(-this.bytesOf(name, access.node));
     access.node = undefined;
     access.modified = true;
@@ -104,19 +110,19 @@ export class Transaction {
   /** Whether a node that it saw has changed since. */
   conflicts(): boolean {
     for (const [name, { seen }] of this.accessed) {
-      if ((this.live.get(name)?.generation ?? NO_GENERATION) !== seen) return true;
+      if ((this.#live.get(name)?.generation ?? NO_GENERATION) !== seen) return true;
     }
     return false;
   }
 
-  private touch(name: string): Accessed {
+  #touch(name: string): Accessed {
     let access = this.accessed.get(name);
     if (access !== undefined) return access;
-    if (this.accessed.size >= this.limit) {
+    if (this.accessed.size >= this.start.limit) {
       this.failed = true;
       fail('ENOSPC');
     }
-    const node = this.live.get(name);
+    const node = this.#live.get(name);
     if (node !== undefined) {
       node.held = true;
       this.charge(this.bytesOf(name, node));

@@ -3,8 +3,8 @@
 
 import type { Permissions } from '../../protocol/permissions.js';
 import { PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';
-import type { ClientState } from '../client-state.js';
-import type { Watch, WatchIndex } from '../watches.js';
+import type { ClientState, Watch } from '../client-state.js';
+import type { WatchIndex } from '../watches.js';
 import { type Parts, split, textOf } from './paths.js';
 import { permits } from './permits.js';
 import type { Change } from './transaction.js';

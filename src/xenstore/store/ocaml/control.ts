@@ -3,7 +3,7 @@
 import type { ClientState } from '../client-state.js';
 import type { ControlHooks } from '../engine.js';
 import type { StoreQuota } from '../limits.js';
-import { intOfString } from './numbers.js';
+import { numberOfString } from './numbers.js';
 import type { Store } from './store.js';
 
 const OK = 'OK\0';
@@ -22,7 +22,7 @@ export function control(payload: string, hooks: ControlHooks, { store, clients, 
       if (args.length > 0) hooks.print?.(args[0]!);
       return OK;
     case 'quota': {
-      const domid = args.length > 0 ? intOfString(args[0]!) : undefined;
+      const domid = args.length > 0 ? numberOfString(args[0]!) : undefined;
       if (domid === undefined) return OK;
       const owned = store.counts.get(domid);
       return owned === undefined ? `dom${domid} quota: not set\0` : `dom${domid} quota: ${owned}/${quota.nodes}\0`;

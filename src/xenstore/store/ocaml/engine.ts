@@ -3,31 +3,28 @@
 
 import type { Permissions } from '../../protocol/permissions.js';
 import { MESSAGE, type Outbox, PAYLOAD_MAX_BYTES, type Request } from '../../protocol/wire.js';
-import { type ClientState, createClientState, type DumpedClient, dumpClientState } from '../client-state.js';
+import { type ClientState, createClientState, type DumpedClient, dumpClientState, type Watch, watchKey } from '../client-state.js';
+import { DomainUsage } from '../domain-usage.js';
 import type { ControlHooks, Engine, EngineOptions, Journal, JournalChange, StoredNode } from '../engine.js';
 import { fail, StoreFailure } from '../failure.js';
 import { QUOTA, type StoreQuota } from '../limits.js';
-import { type Watch, WatchIndex, watchKey } from '../watches.js';
+import { Releases } from '../releases.js';
+import { WatchIndex } from '../watches.js';
 import { Announcer } from './announcer.js';
+import { ConflictCredit } from './conflict-credit.js';
 import { control } from './control.js';
+import { type Domain, DomainRequests, journalNode } from './domain-requests.js';
+import { History } from './history.js';
 import { checkStore } from './invariants.js';
 import { journalChanges } from './journal.js';
-import { firstDigits, intOfString, nativeintOfString } from './numbers.js';
 import { absolute, type Parts, plainText, split } from './paths.js';
 import { isDom0 } from './permits.js';
+import { strings, twoStrings } from './requests.js';
 import { placeNode } from './restore.js';
-import { type Recorder, SIMPLE, simple } from './simple.js';
+import { domainsNamed, type Recorder, SIMPLE, simple } from './simple.js';
 import { Store } from './store.js';
-import { type DumpedTransaction, type Operation, Transaction } from './transaction.js';
+import { type Client, type DumpedTransaction, type Operation, Transaction } from './transaction.js';
 import { epochsAfter, find, lastEpoch, type Node, namesOf } from './tree.js';
-
-export type Client = ClientState<Transaction>;
-
-interface Domain {
-  readonly domid: number;
-  readonly mfn: string;
-  port: number;
-}
 
 interface DumpedStore {
   readonly root: Node;
@@ -35,13 +32,13 @@ interface DumpedStore {
   readonly domains: ReadonlyMap<number, Domain>;
   readonly epoch: number;
   readonly order: number;
+  readonly releases: ReturnType<Releases['dump']>;
 }
 
 const OK = 'OK\0';
-const DOMID_SELF = 0x7ff0;
 const HIGHEST_TRANSACTION = 0x3ffffffe;
-/** More strings than this in a payload stay together (process.ml split). */
-const MOST_STRINGS = 8;
+/** What the daemon remembers to find out who caused a conflict (process.ml retain_op_in_history). */
+const CHANGES: ReadonlySet<number> = new Set([MESSAGE.write, MESSAGE.mkdir, MESSAGE.rm, MESSAGE.setPermissions]);
 /** As a fresh daemon has them; the events of domains are nodes here, with permissions like any. */
 const FIRST_NODES: readonly Parts[] = [['tool'], ['tool', 'xenstored'], ['@introduceDomain'], ['@releaseDomain'], ['local']];
 
@@ -51,34 +48,56 @@ export class OxenstoredEngine implements Engine {
   readonly store = new Store();
   readonly index = new WatchIndex();
   onDomain: Engine['onDomain'];
-  private readonly clients = new Set<Client>();
-  private readonly domains = new Map<number, Domain>([[0, { domid: 0, mfn: '0', port: 0 }]]);
-  private readonly hooks: ControlHooks;
-  private readonly journal: Journal | undefined;
-  private readonly announcer: Announcer;
-  /** What the request on the live store did, until its watches are told. */
-  private readonly recorder: Recorder;
-  private order = 0;
+  readonly #clients = new Set<Client>();
+  readonly #usage = new DomainUsage();
+  readonly #releases: Releases;
+  readonly #domains: DomainRequests;
+  readonly #hooks: ControlHooks;
+  readonly #journal: Journal | undefined;
+  readonly #announcer: Announcer;
+  readonly #history: History;
+  readonly #credit: ConflictCredit;
+  /** What the request on the live store did, until its watch events are sent. */
+  readonly #recorder: Recorder;
+  #order = 0;
 
   constructor(options: EngineOptions = {}) {
     this.quota = { ...QUOTA.oxenstored, ...options.quota };
-    this.hooks = options.control ?? {};
-    this.journal = options.journal;
-    this.announcer = new Announcer(this.index);
-    this.recorder = { noteRead: nothing, noteWrite: nothing, changes: [], noteImplicit: (parts) => this.journalNode(parts) };
+    this.#hooks = options.control ?? {};
+    this.#journal = options.journal;
+    this.#announcer = new Announcer(this.index);
+    this.#releases = new Releases(options.domainExists);
+    const nowMs = options.nowMs ?? (() => performance.now());
+    this.#history = new History(nowMs);
+    this.#credit = new ConflictCredit(nowMs);
+    this.#domains = new DomainRequests(this.store, {
+      clients: this.#clients,
+      journal: options.journal,
+      announcer: this.#announcer,
+      reset: (client) => this.#reset(client),
+      onDomain: (domid, introduced) => {
+        if (!introduced) {
+          this.#credit.forget(domid);
+          this.#releases.add(domid);
+        }
+        this.onDomain?.(domid, introduced);
+      },
+    });
+    const noteImplicit = (parts: Parts): void => journalNode(this.#journal, this.store, parts);
+    this.#recorder = { noteRead: nothing, noteWrite: nothing, changes: [], noteImplicit };
     for (const parts of FIRST_NODES) this.store.tree.create(parts, '', this.store.root.permissions);
     this.store.count(0, FIRST_NODES.length);
   }
 
   connect(domid: number, out: Outbox): Client {
     const client = createClientState<Transaction>(domid, out);
-    this.clients.add(client);
+    this.#clients.add(client);
     return client;
   }
 
   disconnect(client: ClientState): void {
-    this.reset(client as Client);
-    this.clients.delete(client as Client);
+    this.#reset(client as Client);
+    this.#clients.delete(client as Client);
   }
 
   process(state: ClientState, request: Request): void {
@@ -97,17 +116,17 @@ export class OxenstoredEngine implements Engine {
     let answer: string;
     let failed = false;
     try {
-      this.checkRequests(client, tx);
+      this.#checkRequests(client, tx);
       answer = SIMPLE.has(type)
-        ? this.simple(client, tx, type, payload, (then) => (after = then))
-        : this.other(client, tx, request, payload, (then) => (after = then));
+        ? this.#simple(client, tx, type, payload, (then) => (after = then))
+        : this.#other(client, tx, request, payload, (then) => (after = then));
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
       answer = `${error.errno}\0`;
       failed = true;
     }
     if (tx !== undefined) {
-      if (this.overRequests(client, tx)) [answer, failed] = ['EQUOTA\0', true];
+      if (this.#overRequests(client, tx)) [answer, failed] = ['EQUOTA\0', true];
       else tx.operations.push({ type, payload, answer: failed ? `E${answer}` : answer });
     }
     if (answer.length > PAYLOAD_MAX_BYTES && client.domid !== 0) [answer, failed] = ['E2BIG\0', true];
@@ -115,70 +134,67 @@ export class OxenstoredEngine implements Engine {
     after?.();
   }
 
-  /** It has no quota on memory. */
-  listens(): boolean {
-    return true;
+  /** It has no quota on memory; a guest that caused too many conflicts is paused. */
+  listens({ domid }: ClientState): boolean {
+    return domid === 0 || !this.#credit.paused(domid);
   }
 
-  private simple(client: Client, tx: Transaction | undefined, type: number, payload: string, then: (run: () => void) => void): string {
+  #simple(client: Client, tx: Transaction | undefined, type: number, payload: string, then: (run: () => void) => void): string {
     if (tx !== undefined) return simple(client, tx.store, this.quota, tx, type, payload);
-    const { changes } = this.recorder;
+    const { changes } = this.#recorder;
     changes.length = 0;
     // What was there before decides who hears of a removal or of new permissions.
     const before = this.index.size > 0 && (type === MESSAGE.rm || type === MESSAGE.setPermissions) ? this.store.tree.freeze() : undefined;
-    const answer = simple(client, this.store, this.quota, this.recorder, type, payload);
+    const watched = CHANGES.has(type) && this.#history.wanted ? this.store.tree.freeze() : undefined;
+    const answer = simple(client, this.store, this.quota, this.#recorder, type, payload);
+    if (watched !== undefined) this.#history.record(client.domid, watched, this.store.tree.freeze());
     const change = changes[0];
     if (change !== undefined) {
-      if (this.journal !== undefined) {
-        if (change.kind === 'rm') this.journalRemoval(change.parts);
-        else this.journalNode(change.parts);
+      if (this.#journal !== undefined) {
+        if (change.kind === 'rm') this.#journal.remove(plainText(change.parts));
+        else journalNode(this.#journal, this.store, change.parts);
       }
-      if (this.index.size > 0) then(() => this.announcer.tell([change], before ?? this.store.root, this.store.root));
+      if (this.index.size > 0) then(() => this.#announcer.tell([change], before ?? this.store.root, this.store.root));
     }
     return answer;
   }
 
-  private other(client: Client, tx: Transaction | undefined, request: Request, payload: string, then: (run: () => void) => void): string {
+  #other(client: Client, tx: Transaction | undefined, request: Request, payload: string, then: (run: () => void) => void): string {
     switch (request.type) {
       case MESSAGE.watch: {
-        const watch = this.watch(client, payload);
-        then(() => this.announcer.send(watch, watch.path.slice(watch.hidden)));
+        const watch = this.#watch(client, payload);
+        then(() => this.#announcer.send(watch, watch.path.slice(watch.hidden)));
         return OK;
       }
       case MESSAGE.unwatch:
-        this.unwatch(client, payload);
+        this.#unwatch(client, payload);
         return OK;
       case MESSAGE.transactionStart:
         if (tx !== undefined) fail('EBUSY');
-        return `${this.start(client)}\0`;
+        return `${this.#start(client)}\0`;
       case MESSAGE.transactionEnd:
-        this.end(client, tx, request.txId, payload);
+        this.#end(client, tx, request.txId, payload);
         return OK;
       case MESSAGE.introduce:
-        this.introduce(client, payload);
+        this.#domains.introduce(client, payload);
         return OK;
       case MESSAGE.release:
-        this.release(client, payload);
+        this.#domains.release(client, payload);
         return OK;
-      case MESSAGE.isDomainIntroduced: {
-        dom0Only(client);
-        const domid = intOfString(strings(payload)[0]!) ?? fail('EINVAL');
-        return domid === DOMID_SELF || this.domains.has(domid) ? 'T\0' : 'F\0';
-      }
-      case MESSAGE.resume: {
-        dom0Only(client);
-        const domid = intOfString(strings(payload)[0]!) ?? fail('EINVAL');
-        return this.domains.has(domid) ? OK : fail('EINVAL');
-      }
+      case MESSAGE.isDomainIntroduced:
+        return this.#domains.isIntroduced(client, payload) ? 'T\0' : 'F\0';
+      case MESSAGE.resume:
+        this.#domains.resume(client, payload);
+        return OK;
       case MESSAGE.setTarget:
-        this.setTarget(client, payload);
+        this.#domains.setTarget(client, payload);
         return OK;
       case MESSAGE.resetWatches:
-        this.reset(client);
+        this.#reset(client);
         return OK;
       case MESSAGE.control:
         if (!isDom0(client)) return OK;
-        return control(payload, this.hooks, { store: this.store, clients: this.clients, quota: this.quota });
+        return control(payload, this.#hooks, { store: this.store, clients: this.#clients, quota: this.quota });
       default:
         return fail('ENOSYS');
     }
@@ -195,7 +211,9 @@ export class OxenstoredEngine implements Engine {
   }
 
   introducedDomains(): { domid: number; gfn: string; port: number }[] {
-    return [...this.domains.values()].filter(({ domid }) => domid !== 0).map(({ domid, mfn, port }) => ({ domid, gfn: mfn, port }));
+    return [...this.#domains.introduced.values()]
+      .filter(({ domid }) => domid !== 0)
+      .map(({ domid, mfn, port }) => ({ domid, gfn: mfn, port }));
   }
 
   /** Here they are ordinary nodes. */
@@ -214,27 +232,35 @@ export class OxenstoredEngine implements Engine {
         break;
       }
       case 'introduce':
-        this.domains.set(change.domid, { domid: change.domid, mfn: change.gfn, port: change.port });
+        this.#domains.introduced.set(change.domid, { domid: change.domid, mfn: change.gfn, port: change.port });
         break;
       case 'release':
-        this.domains.delete(change.domid);
+        this.#domains.introduced.delete(change.domid);
         break;
     }
   }
 
   dump(): unknown {
     const { root } = this.store;
-    const dumped: DumpedStore = { root, counts: this.store.counts, domains: this.domains, epoch: lastEpoch(), order: this.order };
+    const dumped: DumpedStore = {
+      root,
+      counts: this.store.counts,
+      domains: this.#domains.introduced,
+      epoch: lastEpoch(),
+      order: this.#order,
+      releases: this.#releases.dump(),
+    };
     return dumped;
   }
 
   load(dumped: unknown): void {
-    const { root, counts, domains, epoch, order } = dumped as DumpedStore;
+    const { root, counts, domains, epoch, order, releases } = dumped as DumpedStore;
     epochsAfter(epoch);
     this.store.replace(root, counts);
-    this.domains.clear();
-    for (const [domid, domain] of domains) this.domains.set(domid, domain);
-    this.order = order;
+    this.#domains.introduced.clear();
+    for (const [domid, domain] of domains) this.#domains.introduced.set(domid, domain);
+    this.#order = order;
+    this.#releases.load(releases);
   }
 
   dumpClient(state: ClientState): unknown {
@@ -247,54 +273,90 @@ export class OxenstoredEngine implements Engine {
     client.target = target;
     client.nextTransaction = nextTransaction;
     this.index.restore(client, watches);
+    this.#usage.add(client.domid, 'watches', watches.length);
+    this.#usage.add(client.domid, 'transactions', transactions.size);
     for (const [id, tx] of transactions) client.transactions.set(id, Transaction.load(this.store, tx));
   }
 
   checkInvariants(): void {
-    checkStore(this.store, this.index, this.clients);
+    checkStore(this.store, this.index, this.#clients);
   }
 
-  private overRequests(client: Client, tx: Transaction): boolean {
+  #overRequests(client: Client, tx: Transaction): boolean {
     if (isDom0(client) || (!tx.quotaReached && tx.operations.length < this.quota.transactionNodes)) return false;
     tx.quotaReached = true;
     return true;
   }
 
-  private checkRequests(client: Client, tx: Transaction | undefined): void {
-    if (tx !== undefined && this.overRequests(client, tx)) fail('EQUOTA');
+  #checkRequests(client: Client, tx: Transaction | undefined): void {
+    if (tx !== undefined && this.#overRequests(client, tx)) fail('EQUOTA');
   }
 
-  private start(client: Client): number {
-    if (!isDom0(client) && client.transactions.size > this.quota.transactions) fail('EQUOTA');
+  #start(client: Client): number {
+    const id = this.#takeId(client);
+    const tx = new Transaction(this.store, this.#releases.count);
+    client.transactions.set(id, tx);
+    this.#usage.add(client.domid, 'transactions', 1);
+    this.#history.start(tx);
+    return id;
+  }
+
+  /** The next free number of a transaction. @throws StoreFailure EQUOTA */
+  #takeId(client: Client): number {
+    if (!isDom0(client) && this.#usage.of(client.domid, 'transactions') > this.quota.transactions) fail('EQUOTA');
     const clip = (id: number): number => (id <= 0 || id > HIGHEST_TRANSACTION ? 1 : id);
     let id = clip(client.nextTransaction);
     while (client.transactions.has(id)) id = clip(id + 1);
     client.nextTransaction = id + 1;
-    client.transactions.set(id, new Transaction(this.store));
     return id;
   }
 
-  private end(client: Client, tx: Transaction | undefined, txId: number, payload: string): void {
+  #end(client: Client, tx: Transaction | undefined, txId: number, payload: string): void {
     const how = strings(payload)[0];
     if (how !== 'T' && how !== 'F') fail('EINVAL');
     if (tx === undefined) fail('ENOENT');
-    const commit = how === 'T' && tx.changes.length > 0;
     client.transactions.delete(txId);
-    if (!commit) return;
-    if (!tx.commit(this.store) && !this.replay(client, tx)) fail('EAGAIN');
-    if (this.journal !== undefined) journalChanges(this.journal, tx, this.store.root);
-    this.announcer.tell(tx.changes, tx.oldRoot, tx.store.root);
+    this.#usage.add(client.domid, 'transactions', -1);
+    try {
+      if (how === 'T' && tx.changes.length > 0) this.#commit(client, tx);
+    } finally {
+      this.#history.end(tx);
+    }
   }
 
-  /** Makes the transaction's requests again on the store as it is now; each must answer as before. */
-  private replay(client: Client, tx: Transaction): boolean {
-    const id = this.start(client);
-    const again = client.transactions.get(id)!;
-    client.transactions.delete(id);
-    return tx.operations.every((operation) => this.answersAgain(client, again, operation)) && again.commit(this.store);
+  #commit(client: Client, tx: Transaction): void {
+    for (const domid of this.#domainsOf(tx)) if (this.#releases.goneSince(domid, tx.releases)) fail('EAGAIN');
+    if (!tx.commit(this.store) && !this.#replay(client, tx)) {
+      const applies = (root: Node): boolean => this.#repeats(client, tx, Transaction.trial(this.store, root));
+      for (const domid of this.#history.culprits(tx, client.domid, this.store.root, applies)) this.#credit.blame(domid);
+      fail('EAGAIN');
+    }
+    if (this.#journal !== undefined) journalChanges(this.#journal, tx, this.store.root);
+    this.#announcer.tell(tx.changes, tx.oldRoot, tx.store.root);
+    this.#history.record(client.domid, tx.oldRoot, undefined);
   }
 
-  private answersAgain(client: Client, again: Transaction, { type, payload, answer }: Operation): boolean {
+  /** Domains that a transaction made something for: new owners of nodes, and whoever its permissions name. */
+  #domainsOf(tx: Transaction): Set<number> {
+    const domids = new Set(tx.store.counts.keys());
+    for (const { type, payload } of tx.operations) {
+      if (type === MESSAGE.setPermissions) for (const domid of domainsNamed(payload)) domids.add(domid);
+    }
+    return domids;
+  }
+
+  /** Repeats the transaction's requests on the store as it is now; each must give the same answer. */
+  #replay(client: Client, tx: Transaction): boolean {
+    this.#takeId(client);
+    const again = new Transaction(this.store, this.#releases.count);
+    return this.#repeats(client, tx, again) && again.commit(this.store);
+  }
+
+  #repeats(client: Client, tx: Transaction, again: Transaction): boolean {
+    return tx.operations.every((operation) => this.#answersAgain(client, again, operation));
+  }
+
+  #answersAgain(client: Client, again: Transaction, { type, payload, answer }: Operation): boolean {
     if (!SIMPLE.has(type)) return false;
     try {
       return simple(client, again.store, this.quota, again, type, payload) === answer;
@@ -304,115 +366,43 @@ export class OxenstoredEngine implements Engine {
     }
   }
 
-  private watch(client: Client, payload: string): Watch {
-    const [given, token] = threeStrings(payload);
+  #watch(client: Client, payload: string): Watch {
+    const [given, token] = twoStrings(payload);
     const path = absolute(given, client.home);
     if (!path.startsWith('@')) split(path);
-    if (!isDom0(client) && client.watches.size > this.quota.watches) fail('EQUOTA');
+    if (!isDom0(client) && this.#usage.of(client.domid, 'watches') > this.quota.watches) fail('EQUOTA');
     const key = watchKey(path, token);
     if (client.watches.has(key)) fail('EEXIST');
     const relative = !given.startsWith('/') && !given.startsWith('@');
-    const watch: Watch = { client, path, token, hidden: relative ? client.home.length + 1 : 0, order: ++this.order };
+    const watch: Watch = { client, path, token, hidden: relative ? client.home.length + 1 : 0, order: ++this.#order };
     client.watches.set(key, watch);
     this.index.add(watch);
+    this.#usage.add(client.domid, 'watches', 1);
     return watch;
   }
 
-  private unwatch(client: Client, payload: string): void {
-    const [given, token] = threeStrings(payload);
+  #unwatch(client: Client, payload: string): void {
+    const [given, token] = twoStrings(payload);
     const key = watchKey(absolute(given, client.home), token);
     const watch = client.watches.get(key) ?? fail('ENOENT');
     client.watches.delete(key);
     this.index.delete(watch);
+    this.#usage.add(client.domid, 'watches', -1);
   }
 
-  private reset(client: Client): void {
+  #reset(client: Client): void {
     for (const watch of client.watches.values()) this.index.delete(watch);
+    for (const tx of client.transactions.values()) this.#history.end(tx);
+    this.#usage.add(client.domid, 'watches', -client.watches.size);
+    this.#usage.add(client.domid, 'transactions', -client.transactions.size);
     client.watches.clear();
     client.transactions.clear();
-  }
-
-  private introduce(client: Client, payload: string): void {
-    dom0Only(client);
-    const [domidText, mfnText, portText] = strings(payload);
-    if (mfnText === undefined || portText === undefined) fail('EINVAL');
-    const port = intOfString(portText) ?? fail('EINVAL');
-    const mfn = nativeintOfString(mfnText) ?? fail('EIO');
-    const domid = intOfString(domidText!) ?? fail('EINVAL');
-    const known = this.domains.get(domid);
-    if (known === undefined) {
-      this.domains.set(domid, { domid, mfn, port });
-      this.journal?.introduce(domid, mfn, port);
-      if (!this.domains.has(0)) fail('EINVAL');
-      this.announcer.tellSpecial('@introduceDomain', this.store.root, this.clients);
-      this.onDomain?.(domid, true);
-      return;
-    }
-    if (known.mfn !== mfn) fail('EINVAL');
-    known.port = port;
-    this.journal?.introduce(domid, mfn, port);
-  }
-
-  private release(client: Client, payload: string): void {
-    dom0Only(client);
-    const [domidText, rest, more] = strings(payload);
-    if (rest !== '' || more !== undefined) fail('EINVAL');
-    const domid = intOfString(domidText!) ?? fail('EINVAL');
-    const known = this.domains.delete(domid);
-    for (const other of this.clients) {
-      if (other.domid === domid && domid !== 0) this.reset(other);
-      if (other.target === domid) other.target = undefined;
-    }
-    this.store.forget(
-      domid,
-      (parts) => this.journalRemoval(parts),
-      (parts) => this.journalNode(parts),
-    );
-    if (!known) fail('EINVAL');
-    this.journal?.release(domid);
-    this.onDomain?.(domid, false);
-    if (!this.domains.has(0)) fail('ENOENT');
-    this.announcer.tellSpecial('@releaseDomain', this.store.root, this.clients);
-  }
-
-  private setTarget(client: Client, payload: string): void {
-    dom0Only(client);
-    const [domid, target] = threeStrings(payload).map(firstDigits) as [number, number];
-    if (!this.domains.has(domid)) fail('ENOENT');
-    for (const other of this.clients) if (other.domid === domid && domid !== 0) other.target = target;
-  }
-
-  private journalNode(parts: Parts): void {
-    if (this.journal === undefined) return;
-    const node = find(this.store.root, parts)!;
-    this.journal.set(plainText(parts), node.value, node.permissions);
-  }
-
-  private journalRemoval(parts: Parts): void {
-    this.journal?.remove(plainText(parts));
   }
 }
 
 function* listed(node: Node, parts: Parts): Generator<StoredNode> {
   yield { path: plainText(parts), value: node.value, permissions: node.permissions };
   for (const name of namesOf(node)) yield* listed(node.children!.get(name)!, [...parts, name]);
-}
-
-/** The strings of a payload; the last one holds what follows the last NUL, and all that is more than MOST_STRINGS. */
-function strings(payload: string): string[] {
-  const parts = payload.split('\0');
-  return parts.length <= MOST_STRINGS ? parts : [...parts.slice(0, MOST_STRINGS - 1), parts.slice(MOST_STRINGS - 1).join('\0')];
-}
-
-/** Two strings and nothing behind them. */
-function threeStrings(payload: string): [string, string] {
-  const [first, second, end, more] = strings(payload);
-  if (second === undefined || end !== '' || more !== undefined) fail('EINVAL');
-  return [first!, second];
-}
-
-function dom0Only(client: Client): void {
-  if (!isDom0(client)) fail('EACCES');
 }
 
 function nothing(): void {}

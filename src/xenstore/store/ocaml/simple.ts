@@ -4,7 +4,7 @@
 import { type Permissions, permissionsText } from '../../protocol/permissions.js';
 import { MESSAGE } from '../../protocol/wire.js';
 import type { ClientState } from '../client-state.js';
-import { fail } from '../failure.js';
+import { fail, StoreFailure } from '../failure.js';
 import type { StoreQuota } from '../limits.js';
 import { firstDigits, intOfString, unsignedText } from './numbers.js';
 import { type Parts, partsOf } from './paths.js';
@@ -74,7 +74,7 @@ export function simple(client: ClientState, store: Store, quota: StoreQuota, to:
       const parts = onePath();
       const { permissions } = store.readable(client, parts);
       to.noteRead(parts);
-      return permissionsText(permissions, unsignedText);
+      return permissionsText(permissions, ({ domid, exactDomid }) => unsignedText(exactDomid ?? domid));
     }
     case MESSAGE.getDomainPath: {
       const strings = payload.split('\0');
@@ -124,6 +124,16 @@ function makeParents(client: ClientState, store: Store, quota: StoreQuota, to: R
   }
 }
 
+/** Domains that a SET_PERMS request names, as owner or in an entry; [] when it is malformed. */
+export function domainsNamed(payload: string): number[] {
+  try {
+    return permissionsOf(payload.slice(payload.indexOf('\0') + 1)).map(({ domid }) => domid);
+  } catch (error) {
+    if (error instanceof StoreFailure) return [];
+    throw error;
+  }
+}
+
 /** The strings before the last NUL; what follows it is dropped. */
 function permissionsOf(text: string): Permissions {
   const entries = text.split('\0').slice(0, -1);
@@ -131,6 +141,8 @@ function permissionsOf(text: string): Permissions {
   return entries.map((entry) => {
     const access = entry[0];
     if (access !== 'n' && access !== 'r' && access !== 'w' && access !== 'b') fail('EINVAL');
-    return { domid: intOfString(entry.slice(1)) ?? fail('EINVAL'), access };
+    const exact = intOfString(entry.slice(1)) ?? fail('EINVAL');
+    const domid = Number(exact);
+    return Number.isSafeInteger(domid) ? { domid, access } : { domid, access, exactDomid: exact };
   });
 }

@@ -1,5 +1,6 @@
 // A transaction of oxenstored: a store of its own, the requests that were made on it, and the three ways to commit it.
 // Box of the chart: XenStore. Source: tools/ocaml/xenstored/transaction.ml, process.ml transaction_replay (Xen 4.17).
+import type { ClientState } from '../client-state.js';
 import type { Parts } from './paths.js';
 import { Store } from './store.js';
 import { find, type Node } from './tree.js';
@@ -31,7 +32,10 @@ export interface DumpedTransaction {
   readonly rebuilt: boolean;
   readonly readLow: Parts | undefined;
   readonly writeLow: Parts | undefined;
+  readonly releases: number;
 }
+
+export type Client = ClientState<Transaction>;
 
 export class Transaction {
   readonly store: Store;
@@ -40,85 +44,96 @@ export class Transaction {
   readonly changes: Change[] = [];
   readonly operations: Operation[] = [];
   quotaReached = false;
-  private readonly live: Store;
-  private rebuilds: number;
-  private readLow: Parts | undefined;
-  private writeLow: Parts | undefined;
+  /** Releases of domains before it. */
+  readonly releases: number;
+  readonly #live: Store;
+  #rebuilds: number;
+  #readLow: Parts | undefined;
+  #writeLow: Parts | undefined;
 
-  constructor(live: Store, atStart?: ReadonlyMap<number, number>) {
+  constructor(live: Store, releases: number, atStart?: ReadonlyMap<number, number>) {
+    this.releases = releases;
     this.store = new Store(live, atStart);
     this.oldRoot = this.store.root;
-    this.live = live;
-    this.rebuilds = live.rebuilds;
+    this.#live = live;
+    this.#rebuilds = live.rebuilds;
   }
 
   /** Whether a release has made all nodes anew since it started (store.ml reset_permissions). */
-  private get rebuilt(): boolean {
-    return this.rebuilds !== this.live.rebuilds;
+  get #rebuilt(): boolean {
+    return this.#rebuilds !== this.#live.rebuilds;
   }
 
   static load(
     live: Store,
-    { root, counts, atStart, oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow }: DumpedTransaction,
+    { root, counts, atStart, oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow, releases }: DumpedTransaction,
   ): Transaction {
-    const tx = new Transaction(live, atStart);
+    const tx = new Transaction(live, releases, atStart);
     tx.store.replace(root, counts);
     tx.oldRoot = oldRoot;
     tx.changes.push(...changes);
     tx.operations.push(...operations);
     tx.quotaReached = quotaReached;
-    if (rebuilt) tx.rebuilds = Number.NaN;
-    tx.readLow = readLow;
-    tx.writeLow = writeLow;
+    if (rebuilt) tx.#rebuilds = Number.NaN;
+    tx.#readLow = readLow;
+    tx.#writeLow = writeLow;
+    return tx;
+  }
+
+  /** An attempt on another version of the tree, which is not committed. */
+  static trial(live: Store, root: Node): Transaction {
+    const tx = new Transaction(live, 0);
+    tx.store.tree.replaceRoot(root);
     return tx;
   }
 
   dump(): DumpedTransaction {
-    const { oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow } = this;
+    const { oldRoot, changes, operations, quotaReached, releases } = this;
+    const [rebuilt, readLow, writeLow] = [this.#rebuilt, this.#readLow, this.#writeLow];
     const { root, counts, atStart } = this.store;
-    return { root, counts, atStart: atStart!, oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow };
+    return { root, counts, atStart: atStart!, oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow, releases };
   }
 
   noteRead(parts: Parts): void {
-    this.readLow = commonPrefix(parts, this.readLow);
+    this.#readLow = commonPrefix(parts, this.#readLow);
   }
 
   noteWrite(parts: Parts): void {
-    this.writeLow = commonPrefix(parts, this.writeLow);
+    this.#writeLow = commonPrefix(parts, this.#writeLow);
   }
 
   /** Takes effect on the live store when that is unchanged, or unchanged where this transaction read and wrote. */
   commit(live: Store): boolean {
-    if (live.root === this.oldRoot && !this.rebuilt) {
+    if (live.root === this.oldRoot && !this.#rebuilt) {
       if (this.changes.length > 0) {
         live.tree.replaceRoot(this.store.root);
-        this.mergeCounts(live);
+        this.#mergeCounts(live);
       }
       return true;
     }
-    if (!this.untouched(live.root, this.readLow) || !this.untouched(live.root, this.writeLow)) return false;
-    const node = this.writeLow === undefined ? undefined : find(this.store.root, this.writeLow);
-    if (this.writeLow !== undefined && node !== undefined) {
-      if (this.writeLow.length === 0) live.tree.replaceRoot(node);
-      else live.tree.put(this.writeLow, node);
-      this.mergeCounts(live);
+    if (!this.#untouched(live.root, this.#readLow) || !this.#untouched(live.root, this.#writeLow)) return false;
+    const node = this.#writeLow === undefined ? undefined : find(this.store.root, this.#writeLow);
+    if (this.#writeLow !== undefined && node !== undefined) {
+      if (this.#writeLow.length === 0) live.tree.replaceRoot(node);
+      else live.tree.put(this.#writeLow, node);
+      this.#mergeCounts(live);
     }
     return true;
   }
 
-  private mergeCounts(live: Store): void {
+  #mergeCounts(live: Store): void {
     for (const [domid, delta] of this.store.counts) live.count(domid, delta);
   }
 
   /** test_coalesce: the same node object in both trees under the same permissions, or in neither below a parent that is there. */
-  private untouched(current: Node, low: Parts | undefined): boolean {
+  #untouched(current: Node, low: Parts | undefined): boolean {
     if (low === undefined) return true;
     const before = find(this.oldRoot, low);
     const now = find(current, low);
     if (before === undefined && now === undefined) {
       return find(this.oldRoot, low, low.length - 1) !== undefined && find(current, low, low.length - 1) !== undefined;
     }
-    if (before !== now || this.rebuilt) return false;
+    if (before !== now || this.#rebuilt) return false;
     for (let depth = 0; depth <= low.length; depth++) {
       const [a, b] = [find(this.oldRoot, low, depth)!.permissions, find(current, low, depth)!.permissions];
       if (a !== b && JSON.stringify(a) !== JSON.stringify(b)) return false;
