@@ -70,6 +70,17 @@ for (const personality of PERSONALITIES) {
     expect(await next.read('/secret')).toBe('t');
   });
 
+  test(`XSA-322, ${personality}: nor when nothing else changes between its grant and the next introduction`, async () => {
+    const store = createXenstore({ personality });
+    const dom0 = store.connect(0);
+    await dom0.introduce(5, 1n, 1);
+    await dom0.write('/secret', 's');
+    await dom0.setPermissions('/secret', [...DOM0_ONLY, { domid: 5, access: 'r' }]);
+    await dom0.release(5);
+    await dom0.introduce(5, 1n, 1);
+    expect(await errnoOf(store.connect(5).read('/secret'))).toBe('EACCES');
+  });
+
   test(`XSA-322, ${personality}: nor the nodes that it owned`, async () => {
     const store = createXenstore({ personality });
     const { dom0, guest } = await withGuest(store, 5);
