@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { InputError } from '../base/errors.js';
 import { affinityKey, decodeAffinity, platformPath } from '../machine/affinity-key.js';
 import type { VmSpec } from '../machine/vm.js';
-import type { Asked } from '../map/drift.js';
+import type { Expected } from '../map/drift.js';
 import type { VmMetadata } from '../xenopsd/api/metadata.js';
 import { masksOfVcpus, parseVmMask } from '../xenopsd/start/mask.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
@@ -34,9 +34,9 @@ export interface AskedSources {
  * the masks that a build had, libxl's file for what xl was told.
  * @throws InputError for a file of libxl that is damaged
  */
-export async function findAsked({ map, uuids }: LiveMap, sources: AskedSources): Promise<Map<number, Asked>> {
+export async function findAsked({ map, uuids }: LiveMap, sources: AskedSources): Promise<Map<number, Expected>> {
   const ours = new Map(sources.metadata.map((vm) => [vm.uuid, vm]));
-  const found = new Map<number, Asked>();
+  const found = new Map<number, Expected>();
   for (const { domid, vcpus } of map.domains) {
     const uuid = uuids.get(domid) ?? '';
     const own = ours.get(uuid);
@@ -53,7 +53,7 @@ export async function findAsked({ map, uuids }: LiveMap, sources: AskedSources):
   return found;
 }
 
-function withIgnored(asked: Asked | null, spec: Asked | null): Asked | null {
+function withIgnored(asked: Expected | null, spec: Expected | null): Expected | null {
   return asked === null || spec?.ignoredMask === undefined ? asked : { ...asked, ignoredMask: spec.ignoredMask };
 }
 
@@ -64,7 +64,7 @@ function withIgnored(asked: Asked | null, spec: Asked | null): Asked | null {
 export function askedOfSpec(
   spec: VmSpec,
   { source, pcpus, hardPlaced }: { readonly source: string; readonly pcpus: number; readonly hardPlaced: boolean },
-): Asked {
+): Expected {
   const { mask } = spec.vcpusParams;
   const parsed = parseVmMask(mask);
   const lists = (given: readonly (readonly number[])[]) => Array.from({ length: spec.vcpusMax }, (_, vcpu) => given[vcpu] ?? given.at(-1)!);
@@ -84,7 +84,7 @@ export function askedOfSpec(
 }
 
 /** From the affinity keys (xenopsd up to 25.20 writes them). null = no such keys. */
-async function askedInXenstore(xs: XenstoreConnection, domid: number, vcpus: number): Promise<Asked | null> {
+async function askedInXenstore(xs: XenstoreConnection, domid: number, vcpus: number): Promise<Expected | null> {
   const masks = await Promise.all(
     Array.from({ length: vcpus }, async (_, vcpu) => {
       const text = await readKey(xs, `${platformPath(domid)}/${affinityKey(vcpu)}`);
@@ -95,7 +95,7 @@ async function askedInXenstore(xs: XenstoreConnection, domid: number, vcpus: num
 }
 
 /** What xl was told for a domain; null = it is not libxl's, or we may not look. */
-export async function askedOfLibxl(folder: string, domid: number, uuid: string): Promise<Asked | null> {
+export async function askedOfLibxl(folder: string, domid: number, uuid: string): Promise<Expected | null> {
   const file = join(folder, `userdata-d.${domid}.${uuid}.libxl-json`);
   let text: string;
   try {

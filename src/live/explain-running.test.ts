@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 import { machine, vm } from '../../test/support/toolstack.js';
 import type { VmSpec } from '../machine/vm.js';
-import { type Asked, judge } from '../map/drift.js';
+import type { Expected } from '../map/drift.js';
+import { judgeDomains } from '../map/judge.js';
 import { embeddedHost } from '../xenopsd/hosts/embedded-host.js';
 import { createToolstack } from '../xenopsd/life/toolstack.js';
 import { explainRunning } from './explain-running.js';
@@ -13,15 +14,15 @@ async function started(spec: Partial<VmSpec> = {}) {
   toolstack.add(vm('web', 2, 256, spec));
   const { domid, failure } = await toolstack.start('web');
   expect(failure).toBeNull();
-  const told = (asked: Asked | null) => {
+  const told = (asked: Expected | null) => {
     const map = toolstack.snapshot();
-    const [verdict] = judge(map, new Map(asked === null ? [] : [[domid!, asked]]), new Set([domid!]));
+    const [verdict] = judgeDomains(map, new Map(asked === null ? [] : [[domid!, asked]]), new Set([domid!]));
     return explainRunning(map, verdict!);
   };
   return { toolstack, told, domid: domid!, xc: host.xc };
 }
 
-const NOTHING: Asked = { source: "libxl's userdata", hard: 'all', soft: null };
+const NOTHING: Expected = { source: "libxl's userdata", hard: 'all', soft: null };
 
 it('a placed domain: nobody asked, a placement set it, and nothing has drifted', async () => {
   const { told } = await started();

@@ -2,9 +2,12 @@
 // Box of the chart: what domain_node_affinity led to.
 import { formatList } from '../base/bitset.js';
 import { explainLanding } from '../flow/explain/landing.js';
-import { type Asked, type AskedMasks, automaticNodeAffinity, type DomainVerdict, nodeWords } from '../map/drift.js';
+import type { Expected, ExpectedMasks } from '../map/drift.js';
+import { nodeWords } from '../map/drift-rules.js';
 import { domainFigures } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
+import type { DomainVerdict } from '../map/judge.js';
+import { automaticNodeAffinity } from '../map/union-rule.js';
 
 /** What Xen says of a domain's state, where it does not run. */
 const STATES: Readonly<Partial<Record<MapDomain['state'], string>>> = {
@@ -14,38 +17,38 @@ const STATES: Readonly<Partial<Record<MapDomain['state'], string>>> = {
 };
 
 /** One sentence or a few a line. */
-export function explainRunning(map: HostMap, { domain, asked, drifts }: DomainVerdict): string[] {
+export function explainRunning(map: HostMap, { domain, expected, drifts }: DomainVerdict): string[] {
   const state = STATES[domain.state];
   return [
     ...(state === undefined ? [] : [state]),
-    askedSentence(asked),
-    ...masksSentences(map, domain, asked),
+    askedSentence(expected),
+    ...masksSentences(map, domain, expected),
     ...explainLanding(landingValues(map, domain), true),
     nodeAffinitySentence(map, domain),
     ...(drifts.length === 0 ? ['Nothing has drifted.'] : drifts.map(({ text }) => `Drift: ${text}.`)),
   ];
 }
 
-function askedSentence(asked: Asked | null): string {
-  if (asked === null) return 'Nobody here tells what was asked for it: neither xennuma, nor xenopsd in XenStore, nor libxl.';
-  const { source, hard, soft } = asked;
+function askedSentence(expected: Expected | null): string {
+  if (expected === null) return 'Nobody here tells what was asked for it: neither xennuma, nor xenopsd in XenStore, nor libxl.';
+  const { source, hard, soft } = expected;
   const hardWords =
     hard === null ? 'hard affinity not known' : typeof hard === 'string' ? 'no hard affinity' : `hard affinity ${maskWords(hard)}`;
   const softWords = soft === null ? 'no soft affinity' : `soft affinity ${maskWords(soft)}`;
   return `Asked for, by ${source}: ${hardWords}, ${softWords}.`;
 }
 
-function maskWords(masks: AskedMasks): string {
+function maskWords(masks: ExpectedMasks): string {
   const lists = masks.map((mask) => (mask === null ? '?' : formatList([...new Set(mask)].sort((a, b) => a - b)) || 'no CPU'));
   return [...new Set(lists)].length === 1 ? lists[0]! : lists.map((list, vcpu) => `${list} (vCPU ${vcpu})`).join(', ');
 }
 
 /** Masks that nobody asked for, and what sets such ones. */
-function masksSentences(map: HostMap, domain: MapDomain, asked: Asked | null): string[] {
+function masksSentences(map: HostMap, domain: MapDomain, expected: Expected | null): string[] {
   const present = map.cpus.flatMap((cpu) => (cpu === null ? [] : [cpu]));
   const sentences: string[] = [];
   for (const kind of ['hard', 'soft'] as const) {
-    const wanted = asked?.[kind] ?? null;
+    const wanted = expected?.[kind] ?? null;
     if (wanted !== null && typeof wanted !== 'string') continue;
     const masks = domain.vcpus.map((vcpu) => vcpu[kind].filter((cpu) => (map.cpus[cpu] ?? null) !== null));
     const lists = new Set(masks.map((mask) => formatList(mask)));

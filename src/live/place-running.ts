@@ -3,9 +3,11 @@
 import { formatList } from '../base/bitset.js';
 import { XenError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';
-import { automaticNodeAffinity, nodeWords } from '../map/drift.js';
-import { type DomainFigures, domainFigures, holdingNodes, reachFinder } from '../map/figures.js';
+import { nodeWords } from '../map/drift-rules.js';
+import { type DomainFigures, domainFigures, reachFinder } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
+import { holdingNodes } from '../map/numa-metrics.js';
+import { automaticNodeAffinity } from '../map/union-rule.js';
 import { bestEffort } from '../planner/best-effort.js';
 import type { PlacementRequest, PlannerHost } from '../planner/policy.js';
 import { vcpusOnNodes, xlPlacement } from '../planner/xl-placement.js';

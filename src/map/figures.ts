@@ -5,17 +5,7 @@ import { Bitset } from '../base/bitset.js';
 import { PAGE_BYTES } from '../base/units.js';
 import { UNREACHABLE } from '../machine/model.js';
 import type { HostMap, MapDomain } from './host-map.js';
-
-/** Bytes of a page; XenServer counts memory per node in such pages. */
-
-/** XenServer ignores a node that holds at most this many pages of a VM (facts of xen-api e2ee48d6: VM_metrics.numa_nodes). */
-export const XENSERVER_IGNORED_PAGES = 4096;
-
-/** Nodes that hold a domain's memory, ascending: as XenServer counts them, or all of them for a domain that has no more anywhere. */
-export function holdingNodes(pages: readonly number[]): number[] {
-  const many = pages.flatMap((count, node) => (count > XENSERVER_IGNORED_PAGES ? [node] : []));
-  return many.length > 0 ? many : pages.flatMap((count, node) => (count > 0 ? [node] : []));
-}
+import { type NumaMetrics, numaMetrics } from './numa-metrics.js';
 
 /** A distance of the SLIT; 'unreachable' where Xen knows none; null where there is nothing to measure (no memory, or no CPU to run on). */
 export type Distance = number | 'unreachable' | null;
@@ -43,13 +33,7 @@ export interface VcpuFigures extends VcpuReach {
 }
 
 /** XenServer's own figures, under its own names. */
-export interface XenServerFigures {
-  /** numa_nodes == 1 or numa_nodes < nodes of the host. */
-  readonly numa_optimised: boolean;
-  /** Nodes that hold more than XENSERVER_IGNORED_PAGES pages of the VM. */
-  readonly numa_nodes: number;
-  /** Bytes by node number, for those nodes only. */
-  readonly numa_node_memory: Readonly<Record<number, number>>;
+export interface XenServerFigures extends NumaMetrics {
   /**
    * vCPUs that may run outside of their soft affinity. XenServer's figure of this name is a rate, the share of a second that vCPUs ran
    * there; a map holds no time, so this is the most that the rate can be.
@@ -144,7 +128,10 @@ export function hostFigures(map: HostMap): HostFigures {
   };
 }
 
-type ReachFinder = (hard: readonly number[], soft: readonly number[], pool: number) => VcpuReach;
+/** The nodes and the CPUs of a host. */
+export type CpuMap = Pick<HostMap, 'nodes' | 'cpus'>;
+
+export type ReachFinder = (hard: readonly number[], soft: readonly number[], pool: number) => VcpuReach;
 
 /** Figures of one domain; `hostFigures` gives all of them at less cost. */
 export function domainFigures(map: HostMap, domain: MapDomain, reachOf: ReachFinder = reachFinder(map)): DomainFigures {
@@ -165,7 +152,6 @@ export function domainFigures(map: HostMap, domain: MapDomain, reachOf: ReachFin
   const vcpuNodes = [...reached].sort((a, b) => a - b);
   const remoteNode = map.nodes.map((_, node) => !reached.has(node));
   const remotePages = memoryNodes.reduce((sum, node) => sum + (remoteNode[node]! ? pages[node]! : 0), 0);
-  const counted = memoryNodes.filter((node) => pages[node]! > XENSERVER_IGNORED_PAGES);
   return {
     domid: domain.domid,
     name: domain.name,
@@ -180,16 +166,17 @@ export function domainFigures(map: HostMap, domain: MapDomain, reachOf: ReachFin
     meanDistance: meanOf(vcpus.map((vcpu) => [vcpu.meanDistance, 1])),
     worstDistance: worstToMemory(map, vcpuNodes, memoryNodes),
     xenserver: {
-      numa_optimised: counted.length === 1 || counted.length < map.nodes.length,
-      numa_nodes: counted.length,
-      numa_node_memory: Object.fromEntries(counted.map((node) => [node, pages[node]! * PAGE_BYTES])),
+      ...numaMetrics(
+        map.nodes.map((_, node) => pages[node] ?? 0),
+        map.nodes.length,
+      ),
       numa_node_nonaffine_vcpus: vcpus.reduce((sum, vcpu) => sum + (vcpu.affine ? 0 : 1), 0),
     },
   };
 }
 
 /** Finds the reach of masks, each distinct pair once: large hosts have thousands of vCPUs but few masks. */
-export function reachFinder(map: HostMap): ReachFinder {
+export function reachFinder(map: CpuMap): ReachFinder {
   const width = map.cpus.length;
   const bits = new WeakMap<readonly number[], { set: Bitset; key: string }>();
   const bitsOf = (mask: readonly number[]) => {

@@ -1,8 +1,9 @@
 // `xennuma verify --pool`: for each VM that runs on a host of a pool, what was asked by policy and masks against where the host says
 // that its memory is. Box of the chart: domain_node_affinity, where all of them led.
 import { formatList } from '../base/bitset.js';
+import { PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
-import { XENSERVER_IGNORED_PAGES } from '../map/figures.js';
+import { nodeCounts } from '../map/numa-metrics.js';
 import type { PoolVm } from '../xapi-client/pool.js';
 import type { ProfileName } from '../xenopsd/api/profiles.js';
 import { effectivePolicy, profileOf } from '../xenopsd/api/profiles.js';
@@ -26,7 +27,7 @@ export function verifyPool({ host, told, running }: PoolAccess, profile: Profile
   const policy = effectivePolicy(profileOf(profile), poolPolicy(told.policy)).name;
   return running.map((vm) => {
     const nodes =
-      vm.numa === null ? null : [...vm.numa.memoryBytes].flatMap(([node, bytes]) => (bytes > XENSERVER_IGNORED_PAGES * 4096 ? [node] : []));
+      vm.numa === null ? null : [...vm.numa.memoryBytes].flatMap(([node, bytes]) => (nodeCounts(bytes / PAGE_BYTES) ? [node] : []));
     const found = judge(vm, nodes, host, told.mask, policy);
     return { vm: vm.spec.name, uuid: vm.uuid, nodes, ...found };
   });

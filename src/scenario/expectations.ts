@@ -1,7 +1,7 @@
 // What a scenario expects of a VM, compared with the host as it is.
 import { formatList, parseList } from '../base/bitset.js';
-import { holdingNodes } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
+import { holdingNodes } from '../map/numa-metrics.js';
 import type { Outcome } from '../xenopsd/api/outcome.js';
 import type { Expectation } from './schema.js';
 

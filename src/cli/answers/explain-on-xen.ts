@@ -6,7 +6,7 @@ import { FlowRecord } from '../../flow/record.js';
 import { findAsked, LIBXL_FOLDER } from '../../live/asked.js';
 import { explainRunning } from '../../live/explain-running.js';
 import { liveMap } from '../../live/live-map.js';
-import { judge } from '../../map/drift.js';
+import { judgeDomains } from '../../map/judge.js';
 import type { LastBuild } from '../../xenopsd/api/metadata.js';
 import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
 import { withXen } from '../input/on-xen.js';
@@ -33,7 +33,7 @@ export async function explainOnXen(name: string, state: string): Promise<Running
   return withXen(async (host) => {
     const live = await liveMap(host, { memory: true });
     const asked = await findAsked(live, { xs: host.xs, metadata, libxlFolder: LIBXL_FOLDER });
-    const [verdict] = judge(live.map, asked, pickDomains(live.map, [name]));
+    const [verdict] = judgeDomains(live.map, asked, pickDomains(live.map, [name]));
     if (verdict === undefined) throw new InputError(`'${name}' is being taken apart`, {}, 'name one that runs');
     const { domid } = verdict.domain;
     const own = metadata.find(({ uuid }) => uuid === live.uuids.get(domid));

@@ -3,8 +3,9 @@
 import { type Command, Option } from 'commander';
 import { InputError } from '../../base/errors.js';
 import { askedOfSpec } from '../../live/asked.js';
-import { type Asked, type AskedMasks, type DomainVerdict, judge } from '../../map/drift.js';
+import type { Expected, ExpectedMasks } from '../../map/drift.js';
 import type { HostMap } from '../../map/host-map.js';
+import { type DomainVerdict, judgeDomains } from '../../map/judge.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
 import type { VerifyAnswer } from '../answers/answers.js';
@@ -28,7 +29,7 @@ interface VerifyOptions {
 
 interface Looked {
   readonly map: HostMap;
-  readonly asked: ReadonlyMap<number, Asked>;
+  readonly asked: ReadonlyMap<number, Expected>;
   readonly notes: readonly string[];
 }
 
@@ -58,7 +59,7 @@ async function verify(names: readonly string[], options: VerifyOptions): Promise
   }
   const { map, asked, notes } =
     options.scenario === undefined ? await lookAtRunning(options.state) : await lookAtScenario(options.scenario);
-  const verdicts = judge(map, asked, pickDomains(map, names));
+  const verdicts = judgeDomains(map, asked, pickDomains(map, names));
   const result: VerifyAnswer = {
     command: 'verify',
     version: VERSION,
@@ -96,7 +97,7 @@ async function lookAtScenario(file: string): Promise<Looked> {
   }
   const map = toolstack.snapshot();
   const { placement } = effectivePolicy(profileOf(toolstack.profile), toolstack.policy);
-  const asked = new Map<number, Asked>();
+  const asked = new Map<number, Expected>();
   for (const { spec, domid } of toolstack.vms()) {
     if (domid === null) continue;
     asked.set(domid, askedOfSpec(spec, { source: 'the scenario', pcpus: map.cpus.length, hardPlaced: placement.affinity === 'hard' }));
@@ -104,14 +105,14 @@ async function lookAtScenario(file: string): Promise<Looked> {
   return { map, asked, notes: [] };
 }
 
-function domainAnswer({ domain, asked, drifts }: DomainVerdict): VerifyAnswer['domains'][number] {
+function domainAnswer({ domain, expected, drifts }: DomainVerdict): VerifyAnswer['domains'][number] {
   return {
     domid: domain.domid,
     name: domain.name,
     asked:
-      asked === null
+      expected === null
         ? null
-        : { source: asked.source, hard: askedAnswer(asked.hard), soft: asked.soft === null ? null : listsOf(asked.soft) },
+        : { source: expected.source, hard: askedAnswer(expected.hard), soft: expected.soft === null ? null : listsOf(expected.soft) },
     hard: masksOf(domain.vcpus.map((vcpu) => vcpu.hard)),
     soft: masksOf(domain.vcpus.map((vcpu) => vcpu.soft)),
     nodeAffinity: [...domain.nodeAffinity],
@@ -120,11 +121,11 @@ function domainAnswer({ domain, asked, drifts }: DomainVerdict): VerifyAnswer['d
   };
 }
 
-function askedAnswer(hard: Asked['hard']): NonNullable<VerifyAnswer['domains'][number]['asked']>['hard'] {
+function askedAnswer(hard: Expected['hard']): NonNullable<VerifyAnswer['domains'][number]['asked']>['hard'] {
   return hard === null || typeof hard === 'string' ? hard : listsOf(hard);
 }
 
-function listsOf(masks: AskedMasks): (string | null)[] {
+function listsOf(masks: ExpectedMasks): (string | null)[] {
   const lists = masks.map((mask) => (mask === null ? null : (masksOf([[...new Set(mask)].sort((a, b) => a - b)])[0] ?? '')));
   return lists.every((list) => list === lists[0]) ? lists.slice(0, 1) : lists;
 }

@@ -3,7 +3,7 @@
 import { formatList } from '../../base/bitset.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
-import { XENSERVER_IGNORED_PAGES } from '../../map/figures.js';
+import { numaMetrics } from '../../map/numa-metrics.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import { pagesByNode } from '../../xenopsd/start/landing.js';
@@ -192,9 +192,9 @@ export class VmLife {
     });
     const { xc } = this.#toolstack.doors;
     const pages = pagesByNode(this.#toolstack.doors, domid);
-    const counted = pages.flatMap((count, node) => (count > XENSERVER_IGNORED_PAGES ? [node] : []));
+    const numa = numaMetrics(pages, pages.length);
     const nodeMemory = newStruct();
-    for (const node of counted) nodeMemory[String(node)] = pages[node]! * PAGE_BYTES;
+    Object.assign(nodeMemory, numa.numa_node_memory);
     this.#database.update('VM_metrics', String(record.metrics), {
       memory_actual: pages.reduce((sum, count) => sum + count, 0) * PAGE_BYTES,
       VCPUs_number: record.VCPUs_at_startup!,
@@ -203,8 +203,8 @@ export class VmLife {
       last_updated: WireDate.at(Date.now()),
       hvm: domainTypeOf(record) === 'hvm',
       current_domain_type: domainTypeOf(record),
-      numa_nodes: counted.length,
-      numa_optimised: counted.length === 1 || counted.length < pages.length,
+      numa_nodes: numa.numa_nodes,
+      numa_optimised: numa.numa_optimised,
       numa_node_memory: Object.freeze(nodeMemory),
     });
     const masks = Array.from({ length: record.VCPUs_max as number }, (_, vcpu) => xc.vcpuGetAffinity(domid, vcpu));

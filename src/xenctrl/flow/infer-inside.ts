@@ -6,6 +6,7 @@ import { formatList } from '../../base/bitset.js';
 import { type Errno, XenError } from '../../base/errors.js';
 import type { EdgeId, NodeId } from '../../flow/chart.js';
 import { FlowRecord, type NodeValues } from '../../flow/record.js';
+import { unionRule } from '../../map/union-rule.js';
 import { namesEveryNode } from '../calls/affinity-calls.js';
 import type { Xenctrl } from '../xenctrl.js';
 import type { InsideObserver, Masks, Observation } from './flow-calls.js';
@@ -121,18 +122,13 @@ export class InferredInside implements InsideObserver {
 
   #nodesByRule(domid: number): string | null {
     const info = this.#xc.domainInfo(domid);
-    const pool = new Set(this.#xc.cpupoolList().find((one) => one.id === info?.cpupool)?.cpus);
-    const hard = new Set<number>();
-    const soft = new Set<number>();
-    for (let vcpu = 0; vcpu <= (info?.maxVcpuId ?? -1); vcpu++) {
-      const masks = this.#xc.vcpuGetAffinity(domid, vcpu);
-      for (const cpu of masks.hard) if (pool.has(cpu)) hard.add(cpu);
-      for (const cpu of masks.soft) soft.add(cpu);
-    }
-    const preferred = [...soft].filter((cpu) => hard.has(cpu));
+    const vcpus = Array.from({ length: (info?.maxVcpuId ?? -1) + 1 }, (_, vcpu) => this.#xc.vcpuGetAffinity(domid, vcpu));
     const topology = this.#xc.cpuTopology();
-    const nodes = new Set((preferred.length > 0 ? preferred : [...hard]).flatMap((cpu) => topology[cpu]?.node ?? []));
-    return formatList([...nodes].sort((a, b) => a - b));
+    const nodes = unionRule(vcpus, {
+      poolCpus: this.#xc.cpupoolList().find((one) => one.id === info?.cpupool)?.cpus ?? [],
+      nodeOf: (cpu) => topology[cpu]?.node,
+    });
+    return nodes === null ? null : formatList(nodes);
   }
 }
 

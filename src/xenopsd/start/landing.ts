@@ -2,10 +2,9 @@
 import { formatList } from '../../base/bitset.js';
 import type { FlowSink } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
+import { countedNodes } from '../../map/numa-metrics.js';
 import type { HostDoors } from '../api/host-doors.js';
 
-/** XenServer's own bound: fewer pages than this on a node do not count (VM_metrics.numa_nodes). */
-const NODE_COUNTS_PAGES = 4096;
 const GIB_PAGES = 262_144;
 const BLOCK_PAGES = 512;
 
@@ -41,7 +40,7 @@ export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: F
   const freePages = nodeInfo.map((node) => Math.floor((node.freeBytes ?? 0) / 4096));
   sink.note('landed', { domid, pages, nodeAffinity, vcpus, freePages });
 
-  const holding = pages.flatMap((count, node) => (count > NODE_COUNTS_PAGES ? [node] : []));
+  const holding = countedNodes(pages);
   if (populated) notePopulated(sink, { vm, domid, pages, holding, nodeAffinity, freePages });
   const vcpuNodes = [...new Set(vcpus.flatMap(({ nodes }) => nodes))];
   const remote = holding.filter((node) => !hardNodes.includes(node));

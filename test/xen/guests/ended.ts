@@ -78,7 +78,7 @@ test('explain tells of domains that run; guests that go down by themselves are t
     assert.deepEqual(none, []);
     assert.ok(ofXl!.sentences.includes("Asked for, by libxl's userdata: hard affinity 4-5, no soft affinity."), ofXl!.sentences.join('\n'));
     xl('vcpu-pin', 'of-xl', '0', '6');
-    assert.ok(runsOf('of-xl').runs[0]!.sentences.some((one) => /^Drift: hard affinity differs from .* has 6, asked was 4-5\.$/.test(one)));
+    assert.ok(runsOf('of-xl').runs[0]!.sentences.some((one) => /^Drift: hard affinity differs from .* has 6 instead of 4-5\.$/.test(one)));
     xl('destroy', 'of-xl');
     await eventually(async () => assert.equal(execFileSync('xenstore-ls', ['-fp'], { encoding: 'utf8' }), before));
 

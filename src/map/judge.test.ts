@@ -1,7 +1,8 @@
-// Each drift by name, on hosts made by hand, and none on a host where all is as asked.
-import { expect, test } from 'vitest';
-import { type Asked, type DriftCode, judge } from './drift.js';
+// Each drift by name, on hosts made by hand, and none on a host where all is as requested.
+import { describe, expect, test } from 'vitest';
+import type { DriftCode, Expected } from './drift.js';
 import type { HostMap, MapDomain } from './host-map.js';
+import { judge, judgeDomains } from './judge.js';
 
 const MIB_PAGES = 256;
 const range = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index);
@@ -45,64 +46,64 @@ function vcpu(id: number, hard: readonly number[] = ALL, soft: readonly number[]
   return { id, online: true, hard, soft };
 }
 
-function asked(more: Partial<Asked>): Asked {
+function expected(more: Partial<Expected>): Expected {
   return { source: 'test', hard: 'all', soft: null, ...more };
 }
 
-function drifts(map: HostMap, of: Asked | null = null): string[] {
-  const [verdict] = judge(map, of === null ? new Map() : new Map([[3, of]]), new Set([3]));
+function drifts(map: HostMap, of: Expected | null = null): string[] {
+  const [verdict] = judgeDomains(map, of === null ? new Map() : new Map([[3, of]]), new Set([3]));
   return verdict!.drifts.map(({ text }) => text);
 }
 
-function codes(map: HostMap, of: Asked | null = null): DriftCode[] {
-  const [verdict] = judge(map, of === null ? new Map() : new Map([[3, of]]), new Set([3]));
+function codes(map: HostMap, of: Expected | null = null): DriftCode[] {
+  const [verdict] = judgeDomains(map, of === null ? new Map() : new Map([[3, of]]), new Set([3]));
   return verdict!.drifts.map(({ code }) => code);
 }
 
 test('a domain without any pinning, wherever its memory lies: nothing', () => {
-  expect(codes(host({}), asked({}))).toEqual([]);
+  expect(codes(host({}), expected({}))).toEqual([]);
   expect(codes(host({ pages: [100_000, 100_000, 5000] }), null)).toEqual([]);
 });
 
 test('placed on a node by soft affinity, memory there: nothing', () => {
   const vcpus = [vcpu(0, ALL, NODE[1]), vcpu(1, ALL, NODE[1])];
-  expect(codes(host({ vcpus, nodeAffinity: [1] }), asked({}))).toEqual([]);
+  expect(codes(host({ vcpus, nodeAffinity: [1] }), expected({}))).toEqual([]);
 });
 
-test('hard affinity that was asked for, given in another order and with CPUs that the host has not: nothing', () => {
+test('hard affinity that was requested, given in another order and with CPUs that the host has not: nothing', () => {
   const vcpus = [vcpu(0, [4, 5]), vcpu(1, [6])];
-  expect(codes(host({ vcpus, nodeAffinity: [1] }), asked({ hard: [[5, 4, 99], [6]] }))).toEqual([]);
+  expect(codes(host({ vcpus, nodeAffinity: [1] }), expected({ hard: [[5, 4, 99], [6]] }))).toEqual([]);
 });
 
 test('hard affinity differs, by vCPU', () => {
   const vcpus = [vcpu(0, [4, 5]), vcpu(1, [6])];
-  expect(drifts(host({ vcpus, nodeAffinity: [1] }), asked({ hard: [[4], [6]] }))).toEqual([
-    'hard affinity differs from what was asked: vCPU 0 has 4-5, asked was 4',
+  expect(drifts(host({ vcpus, nodeAffinity: [1] }), expected({ hard: [[4], [6]] }))).toEqual([
+    'hard affinity differs from what was requested: vCPU 0 has 4-5 instead of 4',
   ]);
-  expect(drifts(host({ vcpus: [vcpu(0, [4]), vcpu(1, [4])], nodeAffinity: [1] }), asked({}))).toEqual([
-    'hard affinity differs from what was asked: vCPUs 0-1 has 4, asked was all',
+  expect(drifts(host({ vcpus: [vcpu(0, [4]), vcpu(1, [4])], nodeAffinity: [1] }), expected({}))).toEqual([
+    'hard affinity differs from what was requested: vCPUs 0-1 have 4 instead of all',
   ]);
-  expect(codes(host({}), asked({ hard: [[4], null] }))).toEqual(['hard-differs']);
+  expect(codes(host({}), expected({ hard: [[4], null] }))).toEqual(['hard-differs']);
 });
 
 test('a placement may pin to whole nodes, and to nothing else', () => {
   const pinned = (hard: readonly number[]) => host({ vcpus: [vcpu(0, hard), vcpu(1, hard)], nodeAffinity: [1] });
-  expect(codes(pinned(NODE[1]), asked({ hard: 'placed' }))).toEqual([]);
-  expect(codes(pinned([4, 5]), asked({ hard: 'placed' }))).toEqual(['hard-differs']);
-  expect(codes(pinned(NODE[1]), asked({ hard: 'all' }))).toEqual(['hard-differs']);
-  expect(codes(pinned([4, 5]), asked({ hard: null }))).toEqual([]);
+  expect(codes(pinned(NODE[1]), expected({ hard: 'placed' }))).toEqual([]);
+  expect(codes(pinned([4, 5]), expected({ hard: 'placed' }))).toEqual(['hard-differs']);
+  expect(codes(pinned(NODE[1]), expected({ hard: 'all' }))).toEqual(['hard-differs']);
+  expect(codes(pinned([4, 5]), expected({ hard: null }))).toEqual([]);
 });
 
 test('soft affinity differs', () => {
   const vcpus = [vcpu(0, ALL, NODE[1]), vcpu(1, ALL, NODE[1])];
-  expect(drifts(host({ vcpus, nodeAffinity: [1] }), asked({ soft: [NODE[0], NODE[1]] }))).toEqual([
-    'soft affinity differs from what was asked: vCPU 0 has 4-7, asked was 0-3',
+  expect(drifts(host({ vcpus, nodeAffinity: [1] }), expected({ soft: [NODE[0], NODE[1]] }))).toEqual([
+    'soft affinity differs from what was requested: vCPU 0 has 4-7 instead of 0-3',
   ]);
 });
 
 test('a mask that was ignored', () => {
-  expect(drifts(host({}), asked({ ignoredMask: { mask: '1, 2', reason: 'white space' } }))).toEqual([
-    "a mask was asked for and ignored: '1, 2', for white space",
+  expect(drifts(host({}), expected({ ignoredMask: { mask: '1, 2', reason: 'white space' } }))).toEqual([
+    "the requested mask was ignored: '1, 2', for white space",
   ]);
 });
 
@@ -121,7 +122,7 @@ test('hard affinity that names CPUs offline, or of another pool', () => {
 test('soft affinity outside of the hard one counts for nothing', () => {
   const vcpus = [vcpu(0, NODE[1], NODE[0]), vcpu(1, NODE[1], [])];
   expect(drifts(host({ vcpus, nodeAffinity: [1] }))).toEqual([
-    'soft affinity names no CPU that it may run on: it is 0-3 (vCPU 0); it is empty (vCPU 1)',
+    'soft affinity names no CPU that hard affinity allows: it is 0-3 (vCPU 0); it is empty (vCPU 1)',
   ]);
 });
 
@@ -161,6 +162,44 @@ test("memory on a node without CPUs is nobody's pinning", () => {
 });
 
 test('domains that are being taken apart, and those not asked about, are passed over', () => {
-  expect(judge(host({ state: 'dying' }), new Map(), new Set([3]))).toEqual([]);
-  expect(judge(host({}), new Map(), new Set([4]))).toEqual([]);
+  expect(judgeDomains(host({ state: 'dying' }), new Map(), new Set([3]))).toEqual([]);
+  expect(judgeDomains(host({}), new Map(), new Set([4]))).toEqual([]);
+});
+
+describe("a host that tells no masks, as a pool's API: the requested hard affinity stands for them", () => {
+  const told = (pages: number[] | null, request: Partial<Expected>) =>
+    judge(host({}), expected({ hard: null, ...request }), { pool: 0, vcpus: null, nodeAffinity: null, pages });
+  const codesOf = (pages: number[] | null, request: Partial<Expected>) => told(pages, request).drifts.map(({ code }) => code);
+
+  test('memory outside the nodes of the requested mask is out of reach', () => {
+    const hard = [NODE[2], NODE[2]];
+    expect(told([0, 49_152, 16_384], { hard }).drifts).toEqual([
+      {
+        code: 'memory-unreachable',
+        text: 'vCPUs may not run where the memory is: 192 MiB (75%) on node 1, vCPUs may run on node 2 only',
+      },
+    ]);
+    expect(codesOf([0, 4096, 16_384], { hard })).toEqual([]);
+    expect(codesOf([0, 4097, 16_384], { hard })).toEqual(['memory-unreachable']);
+  });
+
+  test('memory on more nodes than the policy asks for', () => {
+    expect(told([65_536, 0, 65_536], { fewestNodes: 1 }).drifts).toEqual([
+      { code: 'memory-on-more-nodes', text: 'memory is on more nodes than it needs: it is on nodes 0,2, and 1 could hold it' },
+    ]);
+    expect(codesOf([65_536, 0, 4096], { fewestNodes: 1 })).toEqual([]);
+    expect(codesOf([65_536, 0, 65_536], { fewestNodes: 2 })).toEqual([]);
+    expect(codesOf([65_536, 0, 65_536], {})).toEqual([]);
+  });
+
+  test('a request that cannot be checked is said to be so; without one there is nothing to check', () => {
+    expect(told(null, { hard: [NODE[2]] })).toEqual({ drifts: [], untold: true });
+    expect(told(null, { fewestNodes: 1 })).toEqual({ drifts: [], untold: true });
+    expect(told(null, {})).toEqual({ drifts: [], untold: false });
+    expect(told([0, 0, 65_536], { hard: [NODE[2]] })).toEqual({ drifts: [], untold: false });
+  });
+
+  test('a mask that the toolstack ignored is drift, whatever the memory', () => {
+    expect(codesOf(null, { ignoredMask: { mask: '1, 2', reason: 'white space' } })).toEqual(['mask-ignored']);
+  });
 });
