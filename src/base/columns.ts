@@ -1,38 +1,47 @@
-// Text for terminals and for SVG: hostile characters made harmless, widths, wrapping.
-import { harmless } from './shown-text.js';
+// Text in the columns of a terminal: how wide it is, fitted, padded and wrapped. Widths are those of Unicode's grapheme clusters: two
+// columns for an emoji or a CJK character, none for a combining mark or a colour.
+import stringWidth from 'string-width';
 
-/** For element content and attribute values alike. */
-export function escapeXml(text: string): string {
-  return harmless(text).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
-}
+const PLAIN = /^[\x20-\x7e]*$/;
+const GRAPHEMES = new Intl.Segmenter();
 
-const WIDE =
-  /[\u1100-\u115F\u2E80-\u303E\u3041-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u;
-
-/** Columns of a terminal: 2 for wide characters, 0 for marks that join the one before. */
+/** Columns of a terminal; colours (ANSI escapes) take none. */
 export function textColumns(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
-  let columns = 0;
-  for (const char of text) columns += /\p{M}|\p{Cf}/u.test(char) ? 0 : WIDE.test(char) ? 2 : 1;
-  return columns;
+  return PLAIN.test(text) ? text.length : stringWidth(text);
 }
 
-/** At most `columns` columns; what is cut ends in '~'. */
-export function fitColumns(text: string, columns: number): string {
+/** What a reader takes for one character. */
+function characters(text: string): Iterable<string> {
+  return PLAIN.test(text) ? text : Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
+}
+
+/** At most `columns` columns, without colours; what is cut ends in `end`. */
+export function fitColumns(text: string, columns: number, end = '~'): string {
   if (textColumns(text) <= columns) return text;
+  const room = columns - textColumns(end);
+  if (room < 0) return '';
   let out = '';
   let used = 0;
-  for (const char of text) {
-    const width = textColumns(char);
-    if (used + width > columns - 1) break;
-    out += char;
-    used += width;
+  for (const character of characters(text)) {
+    used += textColumns(character);
+    if (used > room) break;
+    out += character;
   }
-  return columns < 1 ? '' : `${out}~`;
+  return out + end;
 }
 
+/** Filled with blanks on the right to `columns` columns. */
 export function padColumns(text: string, columns: number): string {
-  return text + ' '.repeat(Math.max(0, columns - textColumns(text)));
+  return text + blanksTo(text, columns);
+}
+
+/** Filled with blanks on the left to `columns` columns. */
+export function padColumnsLeft(text: string, columns: number): string {
+  return blanksTo(text, columns) + text;
+}
+
+function blanksTo(text: string, columns: number): string {
+  return ' '.repeat(Math.max(0, columns - textColumns(text)));
 }
 
 /** Lines of at most `columns` columns, broken at blanks and after commas; a longer word is cut into pieces. Never empty. */
@@ -40,22 +49,48 @@ export function wrapColumns(text: string, columns: number): string[] {
   const limit = Math.max(1, columns);
   const lines: string[] = [];
   let line = '';
-  for (let piece of text.split(/(?<=[ ,])/)) {
+  for (const piece of text.split(/(?<=[ ,])/)) {
     if (line !== '' && textColumns(line) + textColumns(piece.trimEnd()) > limit) {
       lines.push(line.trimEnd());
       line = '';
     }
-    while (textColumns(piece.trimEnd()) > limit) {
-      let head = '';
-      for (const char of piece) {
-        if (head !== '' && textColumns(head) + textColumns(char) > limit) break;
-        head += char;
-      }
-      lines.push(head);
-      piece = piece.slice(head.length);
-    }
-    line += piece;
+    const parts = cutPieces(piece, limit);
+    line += parts.pop()!;
+    lines.push(...parts);
   }
   if (line.trim() !== '' || lines.length === 0) lines.push(line.trimEnd());
   return lines;
+}
+
+/** A word in pieces of at most `limit` columns; one character wider than that stays whole. */
+function cutPieces(word: string, limit: number): string[] {
+  if (textColumns(word.trimEnd()) <= limit) return [word];
+  const pieces: string[] = [];
+  let piece = '';
+  for (const character of characters(word)) {
+    if (piece !== '' && textColumns(piece) + textColumns(character.trimEnd()) > limit) {
+      pieces.push(piece);
+      piece = '';
+    }
+    piece += character;
+  }
+  return [...pieces, piece];
+}
+
+/**
+ * Breaks a sentence at blanks so that no line is longer than `columns`; lines after the first start with `indent`. A longer word (a
+ * path, a link) stays whole, so that it can be copied.
+ */
+export function wrapWords(text: string, columns: number, indent = ''): string[] {
+  const lead = /^ */.exec(text)![0];
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.slice(lead.length).split(' ')) {
+    const next = line === '' ? `${lead}${word}` : `${line} ${word}`;
+    if (line !== '' && textColumns(next) > columns) {
+      lines.push(line);
+      line = indent + word;
+    } else line = next;
+  }
+  return [...lines, line];
 }

@@ -8,6 +8,11 @@ export function harmless(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}\uFFFE\uFFFF]/gu, '?');
 }
 
+/** For the content of XML elements and the values of attributes alike, made harmless as well. */
+export function escapeXml(text: string): string {
+  return harmless(text).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
 /** Whether a name holds what `harmless` would not show: readers refuse it, or do not take it over. */
 export function hasControls(name: string): boolean {
   return harmless(name) !== name;

@@ -17,7 +17,7 @@ import { UNREACHABLE } from '../machine/model.js';
 import { hostFigures } from '../map/figures.js';
 import type { HostMap } from '../map/host-map.js';
 import { renderHostMapText } from './host-map-text.js';
-import { packItems, visibleColumns } from './palette.js';
+import { packItems } from './palette.js';
 import { nodeSegments, shareCells } from './segments.js';
 
 const plain = (map: HostMap, width = 80) => renderHostMapText(map, { width, color: false });
@@ -163,7 +163,7 @@ it('any host, any names: no line too wide, no control character, never an error'
   fc.assert(
     fc.property(anyHost, fc.integer({ min: 40, max: 160 }), fc.boolean(), (map, width, color) => {
       for (const line of renderHostMapText(map, { width, color }).split('\n')) {
-        expect(visibleColumns(line)).toBeLessThanOrEqual(Math.max(72, width));
+        expect(textColumns(line)).toBeLessThanOrEqual(Math.max(72, width));
         if (!color) expect(line).not.toMatch(/\p{Cc}/u);
       }
     }),

@@ -67,13 +67,6 @@ export class Palette {
   }
 }
 
-/** Columns of a text that may hold colours. */
-export function visibleColumns(text: string): number {
-  return textColumns(text.replace(COLOR_CODES, ''));
-}
-
-const COLOR_CODES = new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*m`, 'g');
-
 /** Items two blanks apart on at most `maxLines` lines; what has no room is counted: "and 12 more". No item is broken. */
 export function packItems(items: readonly string[], width: number, indent: number, maxLines: number): string[] {
   const lines: string[] = [];
@@ -83,9 +76,9 @@ export function packItems(items: readonly string[], width: number, indent: numbe
     const joined = line === '' ? item : `${line}  ${item}`;
     const onLast = lines.length === maxLines - 1;
     // On the last line room stays for the count, unless all that is left fits.
-    const rest = items.slice(index + 1).reduce((sum, one) => sum + 2 + visibleColumns(one), 0);
+    const rest = items.slice(index + 1).reduce((sum, one) => sum + 2 + textColumns(one), 0);
     const reserve = onLast ? Math.min(rest, `  and ${left - 1} more`.length) : 0;
-    if (visibleColumns(joined) + reserve <= width - indent) {
+    if (textColumns(joined) + reserve <= width - indent) {
       line = joined;
     } else if (!onLast && line !== '') {
       lines.push(line);

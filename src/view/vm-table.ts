@@ -1,7 +1,8 @@
 // The table of VMs: masks over all vCPUs, node affinity, memory by node, how much of it is local and how far it is. Cells wrap, so that
 // any width keeps all of the columns. Box of the chart: vcpu_set_affinity and domain_node_affinity.
 import { formatList } from '../base/bitset.js';
-import { padColumns, textColumns, wrapColumns } from '../base/columns.js';
+import { wrapColumns } from '../base/columns.js';
+import { columnWidths, tableLines } from '../base/table.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { type DomainFigures, formatDistance, type HostFigures } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
@@ -23,7 +24,7 @@ export function vmTable(map: HostMap, figures: HostFigures, palette: Palette, wi
   const masks = new MaskWords(map);
   const chosen = choose(map, figures, limit);
   const rows = chosen.map((at) => row(map, map.domains[at]!, figures.domains[at]!, masks, palette, at));
-  const widths = columnWidths([HEAD, ...rows], width);
+  const widths = fittingWidths([HEAD, ...rows], width);
   const lines = [...tableRow(HEAD, widths).map((line) => palette.bold(line))];
   rows.forEach((cells, index) => {
     const remote = map.domains[chosen[index]!]!.domid !== 0 && figures.domains[chosen[index]!]!.remotePages > 0;
@@ -77,8 +78,8 @@ function row(map: HostMap, domain: MapDomain, figures: DomainFigures, masks: Mas
 }
 
 /** Widths that fit: each column as wide as its widest cell, the widest of those that give way cut first. */
-function columnWidths(rows: readonly (readonly string[])[], width: number): number[] {
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((cells) => textColumns(cells[column]!))));
+function fittingWidths(rows: readonly (readonly string[])[], width: number): number[] {
+  const widths = columnWidths(rows);
   let over = widths.reduce((sum, one) => sum + one, 0) + HEAD.length - 1 - width;
   for (; over > 0; over--) {
     const giving = Object.keys(LEAST)
@@ -91,19 +92,10 @@ function columnWidths(rows: readonly (readonly string[])[], width: number): numb
   return widths;
 }
 
+/** As many lines as the cell that wraps most. */
 function tableRow(cells: readonly string[], widths: readonly number[]): string[] {
   const wrapped = cells.map((cell, column) => wrapColumns(cell, widths[column]!));
   const height = Math.max(...wrapped.map((lines) => lines.length));
-  return Array.from({ length: height }, (_, at) =>
-    wrapped
-      .map((lines, column) => {
-        const text = lines[at] ?? '';
-        return NUMBERS.has(column)
-          ? ' '.repeat(Math.max(0, widths[column]! - textColumns(text))) + text
-          : padColumns(text, widths[column]!);
-      })
-      .join(' ')
-      .replaceAll(NO_BREAK, ' ')
-      .trimEnd(),
-  );
+  const rows = Array.from({ length: height }, (_, at) => wrapped.map((lines) => lines[at] ?? ''));
+  return tableLines(rows, { widths, right: NUMBERS, gap: 1 }).map((line) => line.replaceAll(NO_BREAK, ' ').trimEnd());
 }

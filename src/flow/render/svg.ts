@@ -1,8 +1,8 @@
 // The chart as an SVG: boxes, decisions as hexagons, source links, and, given a record, the path taken with its values and how often.
 // Box of the chart: all of them. No script, no external reference but the links; light and dark by the reader's own setting.
 
-import { escapeXml, fitColumns, wrapColumns } from '../../base/columns.js';
-import { harmless } from '../../base/shown-text.js';
+import { fitColumns, wrapColumns } from '../../base/columns.js';
+import { escapeXml, harmless } from '../../base/shown-text.js';
 import { EDGES, NODES, type NodeId, SUBGRAPHS } from '../chart.js';
 import { edgeText, foldRepeats, formatValues, type ShownEntry, type Tally, tally } from '../path.js';
 import type { FlowRecord } from '../record.js';

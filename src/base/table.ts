@@ -1,0 +1,29 @@
+// Tables for terminals: columns as wide as their widest cell.
+import { padColumns, padColumnsLeft, textColumns } from './columns.js';
+
+export interface TableOptions {
+  /** Positions of the columns that are aligned on the right: numbers. */
+  readonly right?: Iterable<number>;
+  /** Blanks between columns; 2 by default. */
+  readonly gap?: number;
+  /** Width of each column; as wide as the widest cell by default. */
+  readonly widths?: readonly number[];
+}
+
+/** Width of each column: that of its widest cell. @param rows the heading first; it says how many columns there are */
+export function columnWidths(rows: readonly (readonly string[])[]): number[] {
+  return (rows[0] ?? []).map((_, column) => rows.reduce((widest, row) => Math.max(widest, textColumns(row[column] ?? '')), 0));
+}
+
+/** One line a row, without blanks at its end. @param rows the heading first */
+export function tableLines(rows: readonly (readonly string[])[], options: TableOptions = {}): string[] {
+  const right = new Set(options.right ?? []);
+  const between = ' '.repeat(options.gap ?? 2);
+  const widths = options.widths ?? columnWidths(rows);
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (right.has(column) ? padColumnsLeft(cell, widths[column] ?? 0) : padColumns(cell, widths[column] ?? 0)))
+      .join(between)
+      .trimEnd(),
+  );
+}
