@@ -1,0 +1,167 @@
+// Policy `tight`: the nearest set of nodes that holds a VM's vCPUs with their memory beside them. Unlike the planners of xenopsd and
+// libxl it works on any number of nodes up to 64, places a VM within its hard mask, and says how its memory is divided.
+//
+// The order of preference:
+//   1. the VM fits, each vCPU with its share of the memory (else unbalanced: enough CPUs and enough memory in the set);
+//   2. the smallest worst distance within the set, then the smallest mean over all its ordered pairs;
+//   3. the lowest tier of CPU demand: the cores suffice, or 1.5 times as many would, or more;
+//   4. one node: the least free memory left; several nodes, or a VM with vNUMA: the most free memory;
+//   5. the lowest node numbers.
+// CPU load only ranks: as a condition it would split small VMs that fit one node.
+import type { PlacementPolicy, PlacementState, PlannerHost, Weighed } from '../policy.js';
+import { boundedSearch, DEFAULT_BUDGET, type SearchBudget } from './bounded-search.js';
+import { cpusOfNodes, type NodeRoom, nodeRoom } from './capacity.js';
+import { DistanceTable } from './distance-table.js';
+import { rank } from './rank.js';
+import type { TightPlan, TightRequest } from './request.js';
+import { type Found, isCloser } from './search.js';
+import { balancedSplit, unbalancedSplit } from './split.js';
+import { MAX_SUBSET_SEARCH_NODES, SubsetSearch } from './subset-search.js';
+import { TreeSearch } from './tree-search.js';
+import { unbalancedSearch } from './unbalanced-search.js';
+
+/** Sets of nodes are two 32-bit words in the inner loops. */
+export const MAX_TIGHT_NODES = 64;
+
+export interface TightOptions {
+  /** Bytes of each node that no plan uses; xapi keeps 2 GiB of node 0. */
+  readonly reserveBytes?: readonly number[];
+  /** Cores that one vCPU keeps busy, on average: for the tiers of CPU demand. */
+  readonly coresPerVcpu?: number;
+  readonly budget?: SearchBudget;
+}
+
+export interface TightState extends PlacementState {
+  plan(request: TightRequest): TightPlan | null;
+}
+
+export interface TightPolicy extends PlacementPolicy {
+  /** null on hosts without CPUs or with more than 64 nodes. */
+  prepare(host: PlannerHost): TightState | null;
+}
+
+export function tight(options: TightOptions = {}): TightPolicy {
+  return {
+    name: 'tight',
+    prepare: (host) =>
+      host.distances.length > MAX_TIGHT_NODES || cpusOfNodes(host).every((cpus) => cpus.length === 0) ? null : new Tight(host, options),
+  };
+}
+
+const DEFAULT_CORES_PER_VCPU = 0.4;
+
+class Tight implements TightState {
+  readonly nodeUsage: number[];
+  availableBytes: readonly number[] = [];
+  readonly #host: PlannerHost;
+  readonly #options: TightOptions;
+  readonly #table: DistanceTable;
+  readonly #cpus: readonly (readonly number[])[];
+  readonly #tree: TreeSearch | null;
+  readonly #subsets: SubsetSearch | null;
+
+  constructor(host: PlannerHost, options: TightOptions) {
+    this.#host = host;
+    this.#options = options;
+    this.#table = new DistanceTable(host.distances);
+    this.#cpus = cpusOfNodes(host);
+    this.#subsets = host.distances.length <= MAX_SUBSET_SEARCH_NODES ? new SubsetSearch(this.#table) : null;
+    this.#tree = this.#subsets === null ? TreeSearch.of(this.#table) : null;
+    this.nodeUsage = host.distances.map(() => 0);
+  }
+
+  plan(request: TightRequest): TightPlan | null {
+    const room = this.#room(request);
+    this.availableBytes = room.memoryBytes;
+    const plan = this.#best(request, room);
+    for (const node of plan?.nodes ?? []) this.nodeUsage[node]!++;
+    return plan;
+  }
+
+  weigh(request: TightRequest, most: number): Weighed[] {
+    const room = this.#room(request);
+    const chosen = this.#best(request, room);
+    const singles = this.#host.distances.map((_, node) => this.#weighed([node], request, room, chosen));
+    const isChosen = ({ verdict }: Weighed) => verdict === 'chosen';
+    if (chosen !== null && !singles.some(isChosen)) singles.unshift(this.#weighed(chosen.nodes, request, room, chosen));
+    return singles.slice(0, most);
+  }
+
+  #room(request: TightRequest): NodeRoom {
+    return nodeRoom(this.#host, this.#cpus, request, this.#options.reserveBytes ?? []);
+  }
+
+  #best(request: TightRequest, room: NodeRoom): TightPlan | null {
+    const { coresPerVcpu = DEFAULT_CORES_PER_VCPU } = this.#options;
+    const { vcpus, memoryBytes } = request;
+    const balanced = this.#balanced(request, room);
+    const found = balanced.length > 0 ? balanced : this.#unbalanced(request, room);
+    const split = balanced.length > 0 ? balancedSplit : unbalancedSplit;
+    const ranked = found.map((one) => ({ ...one, split: split(one.nodes, room, vcpus, memoryBytes) }));
+    const best = rank(ranked, { host: this.#host, room, request, coresPerVcpu });
+    if (best === null) return null;
+    return {
+      nodes: best.nodes,
+      cpus: best.nodes.flatMap((node) => this.#cpus[node]!).sort((a, b) => a - b),
+      split: best.split,
+      balanced: balanced.length > 0,
+      worstDistance: best.worst,
+      meanDistance: best.mean,
+      worstAtLeast: best.worstAtLeast,
+      meanAtLeast: best.meanAtLeast,
+      exact: best.exact,
+    };
+  }
+
+  /** All sets that are equally near, as far as the search knows them. */
+  #balanced({ vcpus }: TightRequest, { vcpus: capacity }: NodeRoom): Found[] {
+    const singles = this.#singles(capacity, vcpus);
+    if (singles.length > 0) return singles;
+    if (this.#subsets !== null) return this.#subsets.best(capacity, (nodes) => roomOf(nodes, capacity) >= vcpus);
+    if (this.#tree !== null) return this.#tree.best(capacity, vcpus);
+    const found = boundedSearch(this.#table, capacity, vcpus, this.#options.budget ?? DEFAULT_BUDGET);
+    return found === null ? [] : [found];
+  }
+
+  /** Single nodes at the smallest own distance: no set is nearer. */
+  #singles(capacity: readonly number[], vcpus: number): Found[] {
+    const { count, worst, levels } = this.#table;
+    const distance = levels[0]!;
+    return capacity.flatMap((room, node) =>
+      room >= vcpus && room > 0 && worst[node * count + node] === distance
+        ? [{ nodes: [node], worst: distance, mean: distance, worstAtLeast: distance, meanAtLeast: distance, exact: true }]
+        : [],
+    );
+  }
+
+  #unbalanced({ vcpus, memoryBytes }: TightRequest, room: NodeRoom): Found[] {
+    const holds = (nodes: readonly number[]) => roomOf(nodes, room.cpus) >= vcpus && roomOf(nodes, room.memoryBytes) >= memoryBytes;
+    const useful = room.cpus.map((cpus, node) => (cpus > 0 || room.memoryBytes[node]! > 0 ? 1 : 0));
+    if (this.#subsets !== null) return this.#subsets.best(useful, holds);
+    const found = unbalancedSearch(this.#table, useful, holds, (node) => [
+      vcpus === 0 ? 0 : room.cpus[node]! / vcpus,
+      memoryBytes === 0 ? 0 : room.memoryBytes[node]! / memoryBytes,
+    ]);
+    return found === null ? [] : [found];
+  }
+
+  #weighed(nodes: readonly number[], request: TightRequest, room: NodeRoom, chosen: TightPlan | null): Weighed {
+    const freeBytes = roomOf(nodes, room.memoryBytes);
+    const cpus = roomOf(nodes, room.cpus);
+    const averageDistance = this.#table.meanOf(nodes);
+    let verdict: Weighed['verdict'] = 'used more';
+    if (chosen !== null && chosen.nodes.join() === nodes.join()) verdict = 'chosen';
+    else if (freeBytes < request.memoryBytes) verdict = 'too little memory';
+    else if (cpus < request.vcpus) verdict = 'too few CPUs';
+    else if (
+      chosen !== null &&
+      isCloser({ worst: chosen.worstDistance, mean: chosen.meanDistance }, { worst: this.#table.worstOf(nodes), mean: averageDistance })
+    )
+      verdict = 'farther';
+    return { nodes, averageDistance, freeBytes, cpus, verdict };
+  }
+}
+
+function roomOf(nodes: readonly number[], room: readonly number[]): number {
+  return nodes.reduce((sum, node) => sum + room[node]!, 0);
+}
