@@ -7,13 +7,12 @@ import type { ClientState } from '../xenstore/store/client-state.js';
 import type { Engine } from '../xenstore/store/engine.js';
 import type { Personality, StoreQuota } from '../xenstore/store/limits.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';
+import { type RecordedStep, requestsFor, type StartingState, startingState } from './xenstore-state.js';
 
 /** Sent for a transaction's symbol that no step has bound. */
 const UNBOUND_TX = 0xfffffff0;
 /** Domains 0 to this one exist for the hypervisor of the recorded daemons. */
 const HIGHEST_DOMAIN = 8;
-/** "/" and its NUL. */
-const ROOT = 'LwA=';
 
 const word = z.int().min(0).max(0xffffffff);
 const payload = z.base64();
@@ -29,6 +28,7 @@ const lineSchema = z
   .looseObject({
     conns: z.int().min(1).max(1024),
     domids: z.array(z.int().min(0).max(HIGHEST_DOMAIN)).optional(),
+    begin: z.array(z.object({ type: word, payload_b64: payload })).optional(),
     steps: z.array(stepSchema),
   })
   .refine(({ conns, domids }) => domids === undefined || domids.length === conns, {
@@ -39,25 +39,6 @@ type Step = z.output<typeof stepSchema>;
 
 /** Requests of domain 0 before a conversation begins: [type, payload]. */
 type Prelude = readonly (readonly [type: number, payload: string])[];
-
-const ORPHANED: Prelude = [
-  [MESSAGE.release, '0\0'],
-  [MESSAGE.mkdir, '/local/domain/0\0'],
-  [MESSAGE.mkdir, '/tool\0'],
-];
-const introduced = (gfn: number, domid = 42): Prelude => [[MESSAGE.introduce, `${domid}\0${gfn}\x001\0`]];
-
-/**
- * The recorded daemons went on from one conversation to the next, and what an earlier one did to domain 0 and to domain 42 was not
- * undone: its release leaves oxenstored's root without an owner. A record is met when it is met from one of these states.
- */
-const FRAMES = [0, 1, 100];
-const LEFT_BEHIND: readonly Prelude[] = [[], ORPHANED, ...FRAMES.map((gfn) => [...ORPHANED, ...introduced(gfn, 0)])].flatMap((root) => [
-  root,
-  ...FRAMES.map((gfn) => [...root, ...introduced(gfn)]),
-  // Introduced before domain 0 went, which then refuses to hear of it.
-  ...FRAMES.map((gfn) => [...introduced(gfn), ...root]),
-]);
 
 /** Before a conversation with guests, domain 0 introduces each and gives it a home. */
 export function guestPrelude(domids: readonly number[]): Prelude {
@@ -78,11 +59,17 @@ interface Answer {
   txunbound?: true;
 }
 
+export interface XenstorePlayer extends ConformancePlayer {
+  /** Requests of domain 0 that lead a fresh daemon to the state in which a record began; [] where that was a fresh one. */
+  beginOf(record: JsonObject): { readonly type: number; readonly payload_b64: string }[];
+}
+
 /** `quota`: what the recorded daemon was started with, where that is not its default. */
-export function createXenstorePlayer(personality: Personality, quota: Partial<StoreQuota> = {}): ConformancePlayer {
+export function createXenstorePlayer(personality: Personality, quota: Partial<StoreQuota> = {}): XenstorePlayer {
   const play = (line: JsonObject): JsonObject => {
     const parsed = parse(line);
-    const answers = playSteps({ personality, quota }, parsed);
+    const begin = (parsed.begin ?? []).map(({ type, payload_b64 }) => [type, text(payload_b64)] as const);
+    const answers = playSteps({ personality, quota }, parsed, begin);
     const steps = parsed.steps.map(({ conn, type, tx, payload_b64, newtx, check }, at): JsonObject => {
       const asked: JsonObject = { conn, type, tx, payload_b64, ...(newtx === undefined ? {} : { newtx }) };
       return { ...asked, ...(answers[at] as unknown as JsonObject), check };
@@ -91,19 +78,31 @@ export function createXenstorePlayer(personality: Personality, quota: Partial<St
   };
   return {
     play,
+    beginOf: (record) =>
+      requestsFor(stateOf(personality, (record.steps ?? []) as readonly JsonObject[])).map(([type, payload]) => ({
+        type,
+        payload_b64: base64(payload),
+      })),
     check(line) {
       const recorded = (line.steps ?? []) as readonly JsonObject[];
       const parsed = parse(line);
-      let first: string[] | undefined;
-      for (const left of LEFT_BEHIND) {
-        const answers = playSteps({ personality, quota }, parsed, left);
-        const differences = answers.flatMap((ours, at) => compareStep(parsed.steps[at]!, recorded[at]!, ours, at));
-        if (differences.length === 0) return [];
-        first ??= differences;
-      }
-      return first!;
+      const answers = playSteps({ personality, quota }, parsed, requestsFor(stateOf(personality, recorded)));
+      return answers.flatMap((ours, at) => compareStep(parsed.steps[at]!, recorded[at]!, ours, at));
     },
   };
+}
+
+function stateOf(personality: Personality, recorded: readonly JsonObject[]): StartingState {
+  const steps = recorded.map(({ type, tx, payload_b64, reply }): RecordedStep => {
+    const { type: replyType, payload_b64: answer } = (reply ?? {}) as JsonObject;
+    return {
+      type: Number(type),
+      payload: text(payload_b64),
+      reply: reply === null || reply === undefined ? undefined : { type: Number(replyType), payload: text(answer) },
+      inTransaction: tx !== 0,
+    };
+  });
+  return startingState(personality, steps);
 }
 
 function parse(line: JsonObject): z.output<typeof lineSchema> {
@@ -219,8 +218,7 @@ function compareStep(step: Step, recorded: JsonObject, ours: Answer, at: number)
     const ourText = text(ours.reply.payload_b64);
     if (reply.type !== ours.reply.type) say('reply', [reply.type, theirText], [ours.reply.type, ourText]);
     else if (step.check === 'set' && reply.type !== MESSAGE.error) {
-      const own = step.payload_b64 === ROOT ? ownNames(ourText) : undefined;
-      if (sortedNames(theirText, own) !== sortedNames(ourText, own)) say('children', theirText, ourText);
+      if (sortedNames(theirText) !== sortedNames(ourText)) say('children', theirText, ourText);
     } else if (step.check === 'exact' && theirText !== ourText) {
       say('payload', theirText, ourText);
     }
@@ -238,14 +236,8 @@ function shownEvents(events: Answer['events']): string {
   return JSON.stringify(byConn.sort((a, b) => a[0] - b[0]));
 }
 
-/** In the root only what this conversation can have made counts: earlier ones left names of theirs ("@s30"). */
-function ownNames(names: string): (name: string) => boolean {
-  const here = new Set(names.split('\0'));
-  return (name) => here.has(name) || !/^@|^s\d+$/.test(name);
-}
-
-function sortedNames(names: string, counts: (name: string) => boolean = () => true): string {
-  return names.split('\0').filter(counts).sort().join('\0');
+function sortedNames(names: string): string {
+  return names.split('\0').sort().join('\0');
 }
 
 function text(payload64: JsonValue | undefined): string {
