@@ -1,8 +1,8 @@
 // `xennuma plan` of 1,000 VMs in one process: host raised, every VM started, figures made. On 2, 8, 16 and 64 nodes.
 
 import { GIB } from '../src/base/units.js';
+import { startAll } from '../src/cli/answers/start-all.js';
 import { summarise } from '../src/cli/answers/summary.js';
-import { startAll } from '../src/cli/commands/plan.js';
 import { raise } from '../src/cli/input/open-host.js';
 import type { Host } from '../src/machine/model.js';
 import type { VmSpec } from '../src/machine/vm.js';

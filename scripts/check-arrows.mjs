@@ -44,6 +44,7 @@ const files = readdirSync(src, { recursive: true, withFileTypes: true })
   .map((entry) => join(entry.parentPath, entry.name));
 const short = (file) => relative(src, file).split(sep).join('/');
 const room = (file) => short(file).split('/')[0].replace(/\.ts$/, '');
+const isCommand = (file) => short(file).startsWith('cli/commands/');
 let faults = 0;
 const fault = (text) => {
   console.error(text);
@@ -60,6 +61,13 @@ for (const file of files) {
     file,
     specs.map((spec) => resolve(dirname(file), spec).replace(/\.js$/, '.ts')).filter((target) => target.startsWith(src + sep)),
   );
+  for (const target of imports.get(file)) {
+    if (isCommand(file) && isCommand(target)) {
+      fault(
+        `src/${short(file)}: imports the command ${short(target)}; what commands share belongs in cli/answers, cli/input or cli/output`,
+      );
+    }
+  }
   const allowed = MAY_IMPORT[room(file)];
   if (allowed === undefined) fault(`src/${short(file)}: the room '${room(file)}' is not in the table of scripts/check-arrows.mjs`);
   if (allowed === undefined || allowed === '*') continue;

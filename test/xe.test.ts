@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { withPool } from '../src/pool/access.js';
+import { withPoolHost } from '../src/cli/input/open-pool.js';
 import { applyPlacement, planPlacement } from '../src/pool/place.js';
 import { verifyPool } from '../src/pool/verify.js';
 import { root, xennuma } from './xennuma.js';
@@ -123,21 +123,27 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
   it('--pool: verify names drift, place sets masks by the planner', async () => {
     const options = { pool: url, host: [join(root, HOST_FILE)] };
     const web = done('vm-list', 'name-label=web', '--minimal');
-    expect(await withPool(options, async (access) => verifyPool(access, 'xapi-25.6'))).toMatchObject([
+    expect(await withPoolHost(options, async (access) => verifyPool(access, 'xapi-25.6', access.running))).toMatchObject([
       { vm: 'web', state: 'ok', nodes: [0] },
     ]);
     // The last CPU is on another node: a mask moves no memory.
     done('vm-param-set', `uuid=${web}`, 'VCPUs-params:mask=15');
-    expect(await withPool(options, async (access) => verifyPool(access, 'xapi-25.6'))).toMatchObject([
-      { vm: 'web', asked: "mask '15'", state: 'drift', why: expect.stringMatching(/pinned to node 3, memory is on node 0/) },
+    expect(await withPoolHost(options, async (access) => verifyPool(access, 'xapi-25.6', access.running))).toMatchObject([
+      {
+        vm: 'web',
+        asked: "mask '15'",
+        state: 'drift',
+        drifts: ['memory-unreachable'],
+        why: expect.stringMatching(/on node 0, vCPUs may run on node 3 only; a mask takes effect at/),
+      },
     ]);
     done('vm-param-set', `uuid=${web}`, 'VCPUs-params:mask=1, 2');
-    expect(await withPool(options, async (access) => verifyPool(access, 'xapi-25.6'))).toMatchObject([
-      { state: 'drift', why: 'xapi ignores the mask: white space' },
+    expect(await withPoolHost(options, async (access) => verifyPool(access, 'xapi-25.6', access.running))).toMatchObject([
+      { state: 'drift', drifts: ['mask-ignored'], why: expect.stringMatching(/'1, 2', for white space/) },
     ]);
-    await withPool(options, async (access) => {
-      const { changes, left } = await planPlacement(access, ['db'], 'any', 'xapi-25.6');
-      expect(left).toEqual([]);
+    await withPoolHost(options, async (access) => {
+      const { changes, unchanged } = await planPlacement(access, ['db'], 'any', 'xapi-25.6');
+      expect(unchanged).toEqual([]);
       expect(changes).toMatchObject([
         { what: 'policy', from: 'best_effort', to: 'any' },
         { what: 'mask', of: 'db', from: null, running: false },
@@ -153,7 +159,7 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
     expect(verified).toMatchObject({
       code: 1,
       err: '',
-      out: expect.stringMatching(/web +mask '1, 2' +0 +DRIFT +xapi ignores the mask: white space/),
+      out: expect.stringMatching(/web +mask '1, 2' +yes +0 +DRIFT\n\nweb: the requested mask was ignored: '1, 2', for white space/),
     });
     const schema = (name: string) => z.fromJSONSchema(JSON.parse(readFileSync(join(root, `schemas/${name}-pool.schema.json`), 'utf8')));
     const drifted = xennuma(['verify', ...pool, '--json']);

@@ -1,4 +1,5 @@
-// Errors of the whole project: what a user did wrong (InputError) and what Xen or XenStore answers (XenError).
+// Errors of the whole project: bad input (InputError), a host that cannot be reached (UnreachableError), and what Xen or XenStore
+// answers (XenError).
 
 /** errno names as Xen gives them, with their Linux numbers (xen/include/public/errno.h). */
 export const ERRNO = {
@@ -55,6 +56,17 @@ export class XenError extends Error {
     this.name = 'XenError';
     this.errno = errno;
     this.call = call;
+  }
+}
+
+/** A host, daemon or pool that cannot be reached, or that refuses the user. The CLI prints it in one line and exits with 3. */
+export class UnreachableError extends Error {
+  override readonly name = 'UnreachableError';
+  /** How to mend it, one sentence. */
+  readonly mend: string;
+  constructor(message: string, mend: string) {
+    super(message);
+    this.mend = mend;
   }
 }
 

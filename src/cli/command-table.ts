@@ -1,19 +1,6 @@
 // The table of commands. A command is one entry here and one module that exports `define`; only the module of the command that was
 // asked for is loaded.
-import type { Command } from 'commander';
-
-export interface CommandModule {
-  /** Adds arguments, options, help text and the action; the action returns the exit code through `answer`. */
-  define(command: Command, answer: (code: number) => void): void;
-}
-
-export interface CommandEntry {
-  readonly name: string;
-  readonly summary: string;
-  /** Heading in the help. */
-  readonly group: string;
-  readonly load: () => Promise<CommandModule>;
-}
+import type { CommandEntry } from './command.js';
 
 const AHEAD = 'Look ahead, on an embedded Xen:';
 const DAEMON = 'A daemon that holds a host:';

@@ -13,10 +13,6 @@ async function main(words: readonly string[]): Promise<number> {
     }
     // xe's words are its own, not commander's: -pw, key=value, --minimal.
     if (words[0] === 'xe') return await (await import('./commands/xe.js')).xe(words.slice(1));
-    if (words.some((word) => word.startsWith('--pool'))) {
-      const { isPoolCommand, runPoolCommand } = await import('./pool-commands.js');
-      if (isPoolCommand(words)) return await runPoolCommand(withPasswordFile(words));
-    }
     const { runProgram } = await import('./program.js');
     return await runProgram(withPasswordFile(words));
   } catch (error) {

@@ -1,7 +1,9 @@
 // The program as commander sees it: all names and summaries, and the options of the one command that runs.
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { InputError } from '../base/errors.js';
 import { COMMANDS } from './command-table.js';
+import { namesFirst } from './input/argument-order.js';
 import { EXIT } from './output/exit-codes.js';
 import { columns } from './output/terminal.js';
 import { VERSION } from './output/version.js';
@@ -23,12 +25,20 @@ export async function runProgram(words: readonly string[]): Promise<number> {
   const program = await makeProgram(wanted === undefined ? [] : [wanted], (answer) => {
     code = answer;
   });
-  await program.parseAsync(words, { from: 'user' });
+  await program.parseAsync(withNamesFirst(words, program), { from: 'user' });
   return code;
 }
 
+/** For commands that take names; the others have files only. */
+function withNamesFirst(words: readonly string[], program: Command): readonly string[] {
+  const [first = '', ...rest] = words;
+  const command = program.commands.find((one) => one.name() === first);
+  const takesNames = command?.registeredArguments.some((argument) => /^vms?$/.test(argument.name())) === true;
+  return takesNames ? [first, ...namesFirst(rest, existsSync)] : words;
+}
+
 /** @param loaded names of the commands whose options are to be there */
-export async function makeProgram(loaded: readonly string[], answer: (code: number) => void): Promise<Command> {
+async function makeProgram(loaded: readonly string[], answer: (code: number) => void): Promise<Command> {
   const program = new Command('xennuma')
     .description('NUMA placement and vCPU affinity for Xen: where VMs land, and why.')
     .version(VERSION, '-V, --version', 'print the version')
@@ -42,7 +52,12 @@ export async function makeProgram(loaded: readonly string[], answer: (code: numb
     .addHelpText('after', '\nxennuma help <command> tells more. The start: xennuma demo');
   for (const entry of COMMANDS) {
     const command = program.command(entry.name).summary(entry.summary).description(entry.summary).helpGroup(entry.group);
-    if (loaded.includes(entry.name)) (await entry.load()).define(command, answer);
+    if (loaded.includes(entry.name)) (await entry.load()).define(command, answer, everyCommand);
   }
   return program;
+}
+
+async function everyCommand(): Promise<readonly Command[]> {
+  const names = COMMANDS.map(({ name }) => name);
+  return (await makeProgram(names, () => {})).commands;
 }

@@ -29,7 +29,7 @@ it('a placed domain: nobody asked, a placement set it, and nothing has drifted',
   expect(told(NOTHING)).toEqual([
     "Asked for, by libxl's userdata: no hard affinity, no soft affinity.",
     'Nobody asked for its soft affinity, 0-1: all CPUs of node 0, as a placement sets it.',
-    expect.stringMatching(/^Its memory lies on node 0: [\d.]+ MiB \(100 %\)\.$/),
+    expect.stringMatching(/^Its memory is on node 0: [\d.]+ MiB \(100 %\)\.$/),
     'vCPUs 0-1: CPUs 0-3 allowed, 0-1 preferred: node 0.',
     'All of its memory is on the nodes of its vCPUs (node 0).',
     'Its node affinity is node 0, as the affinity of its vCPUs gives it: memory that it takes from now on comes from there first.',

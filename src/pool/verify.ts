@@ -1,78 +1,94 @@
-// `xennuma verify --pool`: for each VM that runs on a host of a pool, what was asked by policy and masks against where the host says
-// that its memory is. Box of the chart: domain_node_affinity, where all of them led.
-import { formatList } from '../base/bitset.js';
+// `xennuma verify --pool`: for each VM that runs on a host of a pool, what was requested by policy and masks against the nodes that hold
+// its memory. Box of the chart: domain_node_affinity, where all of them lead.
 import { PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
-import { nodeCounts } from '../map/numa-metrics.js';
-import type { PoolVm } from '../xapi-client/pool.js';
-import type { ProfileName } from '../xenopsd/api/profiles.js';
-import { effectivePolicy, profileOf } from '../xenopsd/api/profiles.js';
+import type { DriftCode, Expected } from '../map/drift.js';
+import { type Judgement, judge } from '../map/judge.js';
+import { countedNodes } from '../map/numa-metrics.js';
+import type { PoolHost, PoolVm } from '../xapi-client/pool.js';
+import { effectivePolicy, type ProfileName, profileOf } from '../xenopsd/api/profiles.js';
 import { parseHostMask, parseVmMask } from '../xenopsd/start/mask.js';
 import type { PoolAccess } from './access.js';
-import { hardOf, nodesOf, poolPolicy } from './workload.js';
+import { hardOf, mapOfPool, poolPolicy } from './workload.js';
 
 export interface PoolVerdict {
   readonly vm: string;
   readonly uuid: string;
-  /** "mask 1,2", "best_effort", "nothing". */
+  /** What was requested: "mask '1,2'", "best_effort", "nothing". */
   readonly asked: string;
   /** Nodes that hold more of its memory than XenServer ignores; null where the host does not tell. */
   readonly nodes: readonly number[] | null;
+  /** Whether one node holds all memory that counts; null where the host does not tell. */
+  readonly onOneNode: boolean | null;
   readonly state: 'ok' | 'drift' | 'unknown';
+  readonly drifts: readonly DriftCode[];
+  /** Clauses; empty when there is nothing to say. */
   readonly why: string;
 }
 
-/** @param profile what default_policy means on the host */
-export function verifyPool({ host, told, running }: PoolAccess, profile: ProfileName): PoolVerdict[] {
-  const policy = effectivePolicy(profileOf(profile), poolPolicy(told.policy)).name;
-  return running.map((vm) => {
-    const nodes =
-      vm.numa === null ? null : [...vm.numa.memoryBytes].flatMap(([node, bytes]) => (nodeCounts(bytes / PAGE_BYTES) ? [node] : []));
-    const found = judge(vm, nodes, host, told.mask, policy);
-    return { vm: vm.spec.name, uuid: vm.uuid, nodes, ...found };
+/**
+ * @param profile how the host's toolstack behaves (releases.ts)
+ * @param vms guests that run on the host
+ */
+export function verifyPool(access: PoolAccess, profile: ProfileName, vms: readonly PoolVm[]): PoolVerdict[] {
+  const { host, record } = access;
+  const policy = effectivePolicy(profileOf(profile), poolPolicy(record.policy)).name;
+  const { map } = mapOfPool(access);
+  return vms.map((vm) => {
+    const pages = vm.numa === null ? null : host.nodes.map((_, node) => Math.floor((vm.numa!.memoryBytes.get(node) ?? 0) / PAGE_BYTES));
+    const { asked, expected } = requestOf(vm, host, record, policy, map.cpus.length);
+    const judgement = judge(map, expected, { pool: 0, vcpus: null, nodeAffinity: null, pages });
+    const nodes = pages === null ? null : countedNodes(pages);
+    const onOneNode = nodes === null ? null : nodes.length <= 1;
+    return { vm: vm.spec.name, uuid: vm.uuid, asked, nodes, onOneNode, ...verdictOf(judgement, vm) };
   });
 }
 
-function judge(
-  vm: PoolVm,
-  nodes: readonly number[] | null,
-  host: Host,
-  hostMask: string | null,
-  policy: string,
-): Pick<PoolVerdict, 'asked' | 'state' | 'why'> {
-  const { mask } = vm.spec.vcpusParams;
-  const ignored = parseVmMask(mask).ignored;
-  if (mask !== undefined && ignored !== null) {
-    return { asked: `mask '${mask}'`, state: 'drift', why: `xapi ignores the mask: ${ignored}` };
-  }
-  const hard = hardOf(vm.spec, hostMask, Math.max(-1, ...host.cpus.map((cpu) => cpu.id)) + 1);
-  if (hard !== null) {
-    const asked = mask === undefined ? `host mask '${hostMask}'` : `mask '${mask}'`;
-    if (nodes === null) return { asked, state: 'unknown', why: untold };
-    const wanted = nodesOf(host, hard.flat());
-    const astray = nodes.filter((node) => !wanted.includes(node));
-    if (astray.length === 0) return { asked, state: 'ok', why: '' };
-    return {
-      asked,
-      state: 'drift',
-      why: `vCPUs are pinned to node ${formatList(wanted)}, memory is on node ${formatList(astray)} as well; a mask moves no memory, and counts from the next start`,
-    };
-  }
-  if (policy === 'any') return { asked: 'nothing', state: 'ok', why: '' };
-  if (nodes === null) return { asked: policy, state: 'unknown', why: untold };
-  const least = leastNodes(vm.spec.memoryTargetBytes, vm.spec.vcpusMax, host);
-  if (nodes.length <= least) return { asked: policy, state: 'ok', why: '' };
-  const hostMaskNote = parseHostMask(hostMask ?? undefined).ignored === null ? '' : '; xapi ignores the host mask';
-  return { asked: policy, state: 'drift', why: `memory is on ${nodes.length} nodes, and ${least} could hold it${hostMaskNote}` };
+/** Masks that xapi drops without a word, for all VMs of the host. */
+export function hostMaskNotes({ name, mask }: PoolHost): string[] {
+  const { ignored } = parseHostMask(mask ?? undefined);
+  return ignored === null ? [] : [`xapi ignores the mask '${mask}' of ${name}: ${ignored}`];
 }
 
-const untold = 'the host does not tell on which nodes its memory is';
+/** A mask wins over the policy, which then places nothing. */
+function requestOf(
+  { spec }: PoolVm,
+  host: Host,
+  record: PoolHost,
+  policy: string,
+  cpuCount: number,
+): { readonly asked: string; readonly expected: Expected } {
+  const { mask } = spec.vcpusParams;
+  const { ignored } = parseVmMask(mask);
+  const hard = hardOf(spec, record.mask, cpuCount);
+  const expected: Expected = {
+    source: 'XAPI',
+    hard,
+    soft: null,
+    ...(mask !== undefined && ignored !== null ? { ignoredMask: { mask, reason: ignored } } : {}),
+    ...(hard === null && policy !== 'any' ? { fewestNodes: leastNodes(spec.memoryTargetBytes, spec.vcpusMax, host) } : {}),
+  };
+  if (mask !== undefined) return { asked: `mask '${mask}'`, expected };
+  if (hard !== null) return { asked: `host mask '${record.mask}'`, expected };
+  return { asked: policy === 'any' ? 'nothing' : policy, expected };
+}
 
-/** The fewest nodes whose memory and CPUs would hold it on an empty host. */
+function verdictOf({ drifts, untold }: Judgement, vm: PoolVm): Pick<PoolVerdict, 'state' | 'drifts' | 'why'> {
+  const codes = drifts.map(({ code }) => code);
+  if (codes.length > 0) {
+    const text = drifts.map((one) => one.text).join('; ');
+    const pinned = codes.includes('memory-unreachable') && vm.host !== null;
+    return { state: 'drift', drifts: codes, why: pinned ? `${text}; a mask takes effect at the next start, and moves no memory` : text };
+  }
+  if (untold) return { state: 'unknown', drifts: [], why: 'the host does not tell on which nodes its memory is' };
+  return { state: 'ok', drifts: [], why: '' };
+}
+
+/** The fewest nodes whose memory and CPUs would hold a VM on an empty host. */
 export function leastNodes(memoryBytes: number, vcpus: number, host: Host): number {
-  const cpus = host.nodes.map((_, node) => host.cpus.filter((cpu) => cpu.node === node).length);
-  const sizes = host.nodes.map((node) => node.memoryBytes).sort((a, b) => b - a);
-  const counts = [...cpus].sort((a, b) => b - a);
+  const descending = (a: number, b: number) => b - a;
+  const sizes = host.nodes.map((node) => node.memoryBytes).sort(descending);
+  const counts = host.nodes.map((_, node) => host.cpus.filter((cpu) => cpu.node === node).length).sort(descending);
   let memory = 0;
   let count = 0;
   for (let nodes = 1; nodes <= sizes.length; nodes++) {

@@ -1,10 +1,6 @@
-// A host of a pool as the commands need it: its VMs as a workload, its own settings unless others are given, its map as far as XAPI
-// tells it.
-import type { Command } from 'commander';
+// A host of a pool on the model's terms: policy, hard affinity of its VMs, and its map as far as XAPI tells it.
 import { InputError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';
-import { type Origin, readVms } from '../cli/input/open-host.js';
-import type { WorkloadOptions } from '../cli/input/workload-options.js';
 import type { Host } from '../machine/model.js';
 import type { VmSpec } from '../machine/vm.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
@@ -13,47 +9,10 @@ import { POLICIES, type PolicyName } from '../xenopsd/api/profiles.js';
 import { hardMasks } from '../xenopsd/start/mask.js';
 import type { PoolAccess } from './access.js';
 
-/** The host's own policy and mask, unless the command line says otherwise. */
-export function poolSettings<T extends WorkloadOptions>(options: T, command: Command, { told }: PoolAccess): T {
-  const given = command.getOptionValueSource('policy') === 'cli';
-  return {
-    ...options,
-    policy: given ? options.policy : poolPolicy(told.policy),
-    ...(options.hostMask === undefined && told.mask !== null ? { hostMask: told.mask } : {}),
-  };
-}
-
-export function poolPolicy(told: string | null): PolicyName {
-  return POLICIES.find((policy) => policy === told) ?? 'default_policy';
-}
-
-export const originOf = (host: Host): Origin => ({ host, live: null });
-
-/** Those of --vms, else the guests of the pool that are off. */
-export function poolVms(options: Pick<WorkloadOptions, 'vms'>, { halted, host, view }: PoolAccess): readonly VmSpec[] {
-  if (options.vms !== undefined) return readVms(options.vms, host);
-  if (halted.length === 0) {
-    throw new InputError(
-      `no VM of the pool '${view.name}' is off`,
-      { path: '--pool' },
-      'describe VMs with --vms FILE, or see xennuma verify',
-    );
-  }
-  return halted.map(({ spec }) => spec);
-}
-
-/** The host as it would be with no guest on it: only what is neither free nor a guest's stays in use, shared over the nodes. */
-export function emptied({ host, told, running }: PoolAccess): Host {
-  const guests = running.reduce((sum, { spec }) => sum + spec.memoryTargetBytes, 0);
-  const reserved = Math.max(0, told.memoryTotalBytes - told.memoryFreeBytes - guests);
-  const share = told.memoryTotalBytes > 0 ? reserved / told.memoryTotalBytes : 0;
-  return {
-    ...host,
-    nodes: host.nodes.map((node) => ({
-      ...node,
-      freeBytes: Math.floor((node.memoryBytes * (1 - share)) / PAGE_BYTES) * PAGE_BYTES,
-    })),
-  };
+/** Host.numa_affinity_policy; hosts that are older than it place nothing of their own accord. */
+export function poolPolicy(policy: string | null): PolicyName {
+  if (policy === null) return 'any';
+  return POLICIES.find((one) => one === policy) ?? 'default_policy';
 }
 
 /** The hard affinity that xapi makes of the masks, by vCPU; null = every CPU. */
@@ -62,11 +21,11 @@ export function hardOf(spec: VmSpec, hostMask: string | null, cpuCount: number):
 }
 
 /**
- * What XAPI tells of the host as a map. Soft affinity it does not tell: it is shown as every CPU. Memory by node is there for the VMs
- * whose metrics have it.
+ * The host as a map. XAPI does not tell soft affinity, which is shown as every CPU; memory by node is known of the VMs whose metrics have
+ * it.
  */
 export function mapOfPool(access: PoolAccess): { map: HostMap; notes: string[] } {
-  const { host, told, running } = access;
+  const { host, record, running } = access;
   const width = Math.max(-1, ...host.cpus.map((cpu) => cpu.id)) + 1;
   const all = host.cpus.map((cpu) => cpu.id);
   const cpus = Array.from({ length: width }, (_, id) => {
@@ -75,7 +34,7 @@ export function mapOfPool(access: PoolAccess): { map: HostMap; notes: string[] }
   });
   const ordered = running.map((vm, index) => ({ vm, domid: vm.domid ?? 1_000_000 + index })).sort((a, b) => a.domid - b.domid);
   const domains = ordered.map(({ vm, domid }): MapDomain => {
-    const hard = hardOf(vm.spec, told.mask, width);
+    const hard = hardOf(vm.spec, record.mask, width);
     return {
       domid,
       name: vm.spec.name,
@@ -93,10 +52,10 @@ export function mapOfPool(access: PoolAccess): { map: HostMap; notes: string[] }
       pages: host.nodes.map((_, node) => Math.floor((vm.numa?.memoryBytes.get(node) ?? 0) / PAGE_BYTES)),
     };
   });
-  const untold = running.filter((vm) => vm.numa === null).length;
+  const unknown = running.filter((vm) => vm.numa === null).length;
   return {
     map: {
-      name: told.name,
+      name: record.name,
       hypervisor: 'Xen, by XAPI',
       nodes: host.nodes.map((node, id) => ({
         id,
@@ -111,7 +70,7 @@ export function mapOfPool(access: PoolAccess): { map: HostMap; notes: string[] }
     notes: [
       ...host.notes,
       ...(running.length === 0 ? [] : ['XAPI does not tell soft affinity: it is shown as every CPU']),
-      ...(untold === 0 ? [] : [`XAPI does not tell on which nodes the memory of ${untold} VM${untold === 1 ? ' is' : 's is'}`]),
+      ...(unknown === 0 ? [] : [`XAPI does not tell on which nodes the memory of ${unknown} VM${unknown === 1 ? ' is' : 's is'}`]),
     ],
   };
 }
@@ -127,16 +86,8 @@ export function namedVms(vms: readonly PoolVm[], names: readonly string[]): Pool
   return names.map((name) => {
     const found = vms.find((vm) => vm.spec.name === name || vm.uuid === name);
     if (found === undefined) {
-      throw new InputError(
-        `there is no VM '${name}'`,
-        {},
-        `it knows ${
-          vms
-            .map((vm) => vm.spec.name)
-            .join(', ')
-            .slice(0, 300) || 'none'
-        }`,
-      );
+      const names = vms.map((vm) => vm.spec.name).join(', ');
+      throw new InputError(`there is no VM '${name}'`, {}, names === '' ? 'the pool has none' : `the VMs are ${names.slice(0, 300)}`);
     }
     return found;
   });

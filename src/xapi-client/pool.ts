@@ -1,5 +1,4 @@
-// What a pool tells of its hosts and VMs, read once and narrowed: policy, masks, memory, and where Xen put it. Nothing is changed.
-// Box of the chart: the questions of VM.create and VM.build, answered from the API.
+// Hosts and VMs of a pool, read once and narrowed: versions, policy, masks, memory, and the nodes that hold it. Changes nothing.
 import type { VmKind, VmSpec } from '../machine/vm.js';
 import type { XapiSession } from './session.js';
 import { asMap, asNumber, asRecord, asText, isNull, type Json } from './values.js';
@@ -12,6 +11,8 @@ export interface PoolHost {
   readonly policy: string | null;
   /** Host.guest_VCPUs_params["mask"]. */
   readonly mask: string | null;
+  /** Host.software_version. */
+  readonly software: Readonly<Record<string, string>>;
   readonly cpuCount: number;
   readonly socketCount: number;
   /** cpu_info["nr_nodes"]; null where the host does not tell. */
@@ -69,6 +70,7 @@ function poolHost(ref: string, host: Json, metrics: Json): PoolHost {
     name: asText(host.name_label),
     policy: host.numa_affinity_policy === undefined ? null : asText(host.numa_affinity_policy),
     mask: mask === undefined ? null : asText(mask),
+    software: Object.fromEntries(asMap(host.software_version)),
     cpuCount: asNumber(cpu.cpu_count),
     socketCount: asNumber(cpu.socket_count),
     nodeCount: Number.isNaN(nodes) ? null : nodes,

@@ -229,19 +229,34 @@ export const placeSchema = z.strictObject({
 export const verifyPoolSchema = z.strictObject({
   command: z.literal('verify'),
   version: z.string(),
-  host: z.string().describe('Of the pool'),
+  host: z.string().describe('Hosts that were verified, separated by commas'),
+  hosts: z.array(
+    z.strictObject({
+      host: z.string(),
+      profile: z.enum(PROFILES).describe('How its toolstack behaves'),
+      profileSource: z.string().describe("Where that was found: the host's version, or --profile"),
+      profileExact: z.boolean().describe('false: the nearest profile, from which that version differs in details'),
+      policy: z.string().nullable().describe('Host.numa_affinity_policy; null = the host is older than it'),
+      vms: count,
+      drift: count,
+      fault: z.string().nullable().describe('Why its VMs were not verified'),
+    }),
+  ),
   vms: z
     .array(
       z.strictObject({
         vm: z.string(),
         uuid: z.string(),
-        asked: z.string().describe("A mask, the host's policy, or nothing"),
+        host: z.string(),
+        asked: z.string().describe("What was requested: a mask, the host's policy, or nothing"),
+        onOneNode: z.boolean().nullable().describe('All memory that counts is on one node; null = the host does not tell'),
         nodes: z.array(count).nullable().describe('Nodes that hold more than 16 MiB of its memory; null = the host does not tell'),
         state: z.enum(['ok', 'drift', 'unknown']),
+        drifts: z.array(z.enum(DRIFT_CODES)),
         why: z.string(),
       }),
     )
-    .describe('VMs that run on the host'),
+    .describe('VMs that run on the hosts'),
   drift: count.describe('VMs with drift'),
   notes: z.array(z.string()),
 });
@@ -250,6 +265,7 @@ export const placePoolSchema = z.strictObject({
   command: z.literal('place'),
   version: z.string(),
   host: z.string().describe('Of the pool'),
+  profile: z.enum(PROFILES).describe('Toolstack version whose planner chose'),
   done: z.boolean().describe('With --yes: the changes were made'),
   changes: z.array(
     z.strictObject({
@@ -257,14 +273,15 @@ export const placePoolSchema = z.strictObject({
       of: z.string().describe('Name of the host, or of the VM'),
       uuid: z.string(),
       from: z.string().nullable(),
-      to: z.string(),
-      nodes: z.array(count).nullable().describe('Nodes that the mask stands for'),
+      to: z.string().describe('As it is written: masks name each CPU'),
+      nodes: z.array(count).nullable().describe("Nodes of the mask's CPUs"),
       running: z.boolean().describe('The VM runs: the mask counts from its next start'),
     }),
   ),
   left: z
-    .array(z.strictObject({ vm: z.string(), why: z.string() }))
-    .describe('VMs of which nothing is to be changed, or that have no place'),
+    .array(z.strictObject({ vm: z.string(), reason: z.enum(['no-place', 'kept']), why: z.string() }))
+    .describe('VMs whose mask is right already (kept), or for which the planner finds no nodes (no-place)'),
+  commands: z.array(z.string()).describe('The xe commands that make the same changes'),
 });
 
 export type VerifyPoolAnswer = z.output<typeof verifyPoolSchema>;

@@ -4,9 +4,8 @@ import { InputError } from '../../base/errors.js';
 import { readScenario, type Scenario } from '../../scenario/read-scenario.js';
 import { EVENT_KINDS, type EventKind } from '../../scenario/schema.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
-import type { Played, RunOptions } from '../commands/run.js';
 import { readInput } from '../input/read-input.js';
-import { settingsOfScenario, vmsOfScenario } from '../input/scenario-input.js';
+import { type Played, type RunOptions, settingsOfScenario, vmsOfScenario } from '../input/scenario-input.js';
 import { mustBeLoadable, mustBeNew, runningHost, withToolstack } from '../input/toolstack-on-xen.js';
 import { userWarnings } from '../output/warnings.js';
 

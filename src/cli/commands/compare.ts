@@ -3,12 +3,13 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { InputError } from '../../base/errors.js';
 import { formatBytes } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
-import { withPool } from '../../pool/access.js';
-import { emptied, originOf, poolVms } from '../../pool/workload.js';
+import { emptied } from '../../pool/topology.js';
 import { effectivePolicy, POLICIES, type PolicyName, PROFILES, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import type { CompareAnswer } from '../answers/answers.js';
+import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { type Origin, raise, readWorkload } from '../input/open-host.js';
+import { poolVms, withPoolHost } from '../input/open-pool.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -18,7 +19,6 @@ import { out, Progress, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { remarks } from '../output/vm-table.js';
 import type { UserWarning } from '../output/warnings.js';
-import { startAll } from './plan.js';
 
 type CompareOptions = Omit<WorkloadOptions, 'profile' | 'policy'> &
   PoolOptions & {
@@ -61,10 +61,10 @@ async function compare(options: CompareOptions): Promise<number> {
     return compareOn(options, origin, vms);
   }
   // The guests that run on the host and those that are off, as after a reboot of the host.
-  return withPool(options, (access) => {
+  return withPoolHost(options, (access) => {
     const vms = options.vms === undefined ? [...access.running, ...access.halted].map(({ spec }) => spec) : poolVms(options, access);
-    const hostMask = options.hostMask ?? access.told.mask;
-    return compareOn({ ...options, ...(hostMask === null ? {} : { hostMask }) }, originOf(emptied(access)), vms);
+    const hostMask = options.hostMask ?? access.record.mask;
+    return compareOn({ ...options, ...(hostMask === null ? {} : { hostMask }) }, { host: emptied(access), live: null }, vms);
   });
 }
 

@@ -1,10 +1,8 @@
 // `xennuma completion SHELL`: a script that the shell reads, made from the commands and options themselves.
 import { Argument, type Command } from 'commander';
 import { xeBashCompletion } from '../../xe/completion.js';
-import { COMMANDS } from '../command-table.js';
 import { EXIT } from '../output/exit-codes.js';
 import { out } from '../output/terminal.js';
-import { isPoolCommandName, poolCommand } from '../pool-commands.js';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
@@ -21,7 +19,7 @@ interface Completed {
   }[];
 }
 
-export function define(command: Command, answer: (code: number) => void): void {
+export function define(command: Command, answer: (code: number) => void, everyCommand: () => Promise<readonly Command[]>): void {
   command
     .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
     .addHelpText(
@@ -32,12 +30,7 @@ export function define(command: Command, answer: (code: number) => void): void {
   fish:  xennuma completion fish > ~/.config/fish/completions/xennuma.fish`,
     )
     .action(async (shell: (typeof SHELLS)[number]) => {
-      const { makeProgram } = await import('../program.js');
-      const program = await makeProgram(
-        COMMANDS.map((entry) => entry.name),
-        () => {},
-      );
-      const commands = program.commands.map(describe);
+      const commands = (await everyCommand()).map(describe);
       out(
         { bash, zsh, fish }[shell]([
           ...commands,
@@ -49,14 +42,11 @@ export function define(command: Command, answer: (code: number) => void): void {
 }
 
 function describe(command: Command): Completed {
-  const name = command.name();
-  const withPool = isPoolCommandName(name) ? poolCommand(name).options : [];
-  const options = [...command.options, ...withPool.filter(({ long }) => !command.options.some((one) => one.long === long))];
   return {
-    name,
+    name: command.name(),
     summary: command.summary(),
     words: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
-    options: options.map((option) => ({
+    options: command.options.map((option) => ({
       flag: option.long ?? option.short ?? '',
       summary: option.description,
       values: option.argChoices ?? [],

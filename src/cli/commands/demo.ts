@@ -6,12 +6,12 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { renderHostMapText } from '../../view/host-map-text.js';
+import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { raise, readHost, readVms } from '../input/open-host.js';
 import { EXIT } from '../output/exit-codes.js';
 import { columns, out, palette } from '../output/terminal.js';
 import { remarks } from '../output/vm-table.js';
-import { startAll } from './plan.js';
 
 const HOST = 'examples/hosts/epyc-7763-nps4.yaml';
 const VMS = 'examples/vms/dozen.yaml';

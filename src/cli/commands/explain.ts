@@ -5,6 +5,7 @@ import { explain } from '../../flow/explain/explain.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { ExplainAnswer } from '../answers/answers.js';
+import { startAll } from '../answers/start-all.js';
 import { raise, readWorkload, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
 import { STATE_FOLDER } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
@@ -15,7 +16,6 @@ import { columns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { listNames } from '../output/warnings.js';
 import { FLOW_FILES, formatOf, writeFlow } from '../output/write-files.js';
-import { startAll } from './plan.js';
 
 interface ExplainOptions extends WorkloadOptions {
   readonly scenario?: string;

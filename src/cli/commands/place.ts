@@ -1,143 +1,58 @@
-// `xennuma place DOMAIN...`: soft affinity for domains that run, where their memory is or where the planner would have them. Memory does not
-// move. Box of the chart: XEN_VCPUAFFINITY_SOFT.
+// `xennuma place`: soft affinity for running domains, or policy and masks for VMs of a pool. Memory does not move.
 import { type Command, Option } from 'commander';
-import { formatList } from '../../base/bitset.js';
-import { InputError } from '../../base/errors.js';
-import { liveMap } from '../../live/live-map.js';
-import { applyPlace, type Choice, choosePlace } from '../../live/place-running.js';
-import type { HostMap } from '../../map/host-map.js';
-import { runScenario } from '../../scenario/run-scenario.js';
-import type { Xenctrl } from '../../xenctrl/xenctrl.js';
-import { effectivePolicy, type PolicyName, PROFILES, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
-import type { PlaceAnswer } from '../answers/answers.js';
-import { hostAnswer, masksOf } from '../answers/summary.js';
-import { harmlessName, pickDomains } from '../input/running.js';
-import { openScenario } from '../input/scenario-input.js';
+import { PROFILES } from '../../xenopsd/api/profiles.js';
+import type { PoolPlaceOptions } from '../answers/place-pool.js';
+import type { PlaceOptions } from '../answers/place-running.js';
+import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
+import { addPoolOptions, addTopologyOption, HOST_POLICIES } from '../input/pool-options.js';
 import { onOption } from '../input/workload-options.js';
-import { EXIT } from '../output/exit-codes.js';
-import { cpuWords, distanceWords, nodeWords, percent } from '../output/phrases.js';
-import { wrap } from '../output/table.js';
-import { columns, out, palette } from '../output/terminal.js';
-import { VERSION } from '../output/version.js';
-import { poolHelp } from '../pool-commands.js';
-
-interface PlaceOptions {
-  readonly on?: 'xen';
-  readonly scenario?: string;
-  readonly profile: ProfileName;
-  readonly policy: PolicyName;
-  readonly dryRun?: true;
-  readonly json?: true;
-}
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description('Sets the soft affinity of running domains to the nodes where their memory lies. Memory does not move.')
-    .argument('<domain...>', 'names or numbers of domains')
-    .addOption(onOption('the host that runs here (the default)'))
-    .option('--scenario <file>', 'the embedded host at the end of a scenario instead')
-    .addOption(new Option('--profile <name>', 'whose planner chooses').choices(PROFILES).default('xapi-25.6'))
-    .addOption(new Option('--policy <name>', 'what it may choose').choices(['best_effort', 'prio_mem_only']).default('best_effort'))
-    .option('--dry-run', 'say what would be set, and set nothing')
-    .option('--json', 'print JSON (schemas/place.schema.json)')
-    .addHelpText('after', () => poolHelp('place'))
+    .description('Set the soft affinity of running domains, or policy and masks of VMs in a pool. Memory does not move.')
+    .argument('[vm...]', 'names or numbers of domains; with --pool names or uuids of VMs, in the order of their starts')
+    .addOption(onOption('the host this command runs on (the default)'))
+    .option('--scenario <file>', 'the embedded host at the end of a scenario')
+    .addOption(
+      new Option('--profile <name>', "toolstack version to act as (default: xapi-25.6; with --pool the host's own)").choices(PROFILES),
+    )
+    .addOption(new Option('--policy <name>', 'placement policy').choices(['best_effort', 'prio_mem_only']).default('best_effort'))
+    .option('--dry-run', 'show what would change, without changing it')
+    .option('--json', 'print JSON (schemas/place.schema.json; with --pool schemas/place-pool.schema.json)');
+  addTopologyOption(addPoolOptions(command))
+    .optionsGroup('A host of a pool, by XAPI:')
+    .addOption(new Option('--set-policy <policy>', "set the host's numa_affinity_policy").choices(HOST_POLICIES))
+    .option('--yes', 'make the changes; without it they are only shown')
+    .optionsGroup('Options:')
     .addHelpText(
       'after',
       `
-Nodes that hold the memory are chosen when the policy could choose them: when
-they have CPUs enough and are not all nodes. Else the planner chooses as if the
-domain started now. A domain with hard affinity is left alone, as at a start.
+A running domain gets the nodes of its memory when the policy could choose them:
+they have enough CPUs and are not all nodes. Otherwise it gets the nodes that
+the planner would choose if the domain started now. A domain with hard affinity
+is left alone, as at a start.
 
-Exit codes: 0 set, or right already; 1 there is nothing to set for one of them;
-2 bad input; 3 no Xen here.
+With --pool the VMs get the mask of the nodes that the planner would choose. It
+takes effect at their next start. --set-policy without VMs sets the policy only.
 
-  xennuma place web --dry-run`,
+Exit codes: 0 set, shown, or right already; 1 one of them has no place; 2 bad
+input; 3 no Xen here, or the pool cannot be reached.
+
+  xennuma place web --dry-run
+  xennuma place web db --pool https://xcp-1 -pwf password.txt --host xcp-1.txt
+  xennuma place --set-policy best_effort --pool https://xcp-1 --yes`,
     )
-    .action(async (domains: string[], options: PlaceOptions) => answer(await place(domains, options)));
-}
-
-async function place(names: readonly string[], options: PlaceOptions): Promise<number> {
-  if (options.on !== undefined && options.scenario !== undefined) {
-    throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
-  }
-  effectivePolicy(profileOf(options.profile), options.policy);
-  if (options.scenario === undefined) {
-    const { withXen } = await import('../input/on-xen.js');
-    return withXen((host) => placeOn(names, options, host.xc, async () => (await liveMap(host, { memory: true })).map));
-  }
-  const { scenario, workload } = await openScenario(options.scenario, {});
-  const { toolstack } = workload;
-  for await (const _ of runScenario(scenario, toolstack)) {
-    // Domains are placed as they stand at the end.
-  }
-  return placeOn(names, options, toolstack.doors.xc, async () => toolstack.snapshot());
-}
-
-async function placeOn(names: readonly string[], options: PlaceOptions, xc: Xenctrl, look: () => Promise<HostMap>): Promise<number> {
-  const map = await look();
-  const wanted = pickDomains(map, names);
-  if (wanted.has(0)) throw new InputError('Domain-0 is not placed', {}, "use Xen's option dom0_nodes=");
-  const profile = profileOf(options.profile);
-  const choices = map.domains.filter(({ domid }) => wanted.has(domid)).map((domain) => choosePlace(map, domain, profile, options.policy));
-  if (options.dryRun !== true) {
-    for (const choice of choices) if (choice.verdict === 'memory' || choice.verdict === 'planner') applyPlace(xc, choice);
-  }
-  // What was set is told as Xen has it now; of a dry run, as it would be.
-  const now = options.dryRun === true ? null : await look();
-  const result: PlaceAnswer = {
-    command: 'place',
-    version: VERSION,
-    profile: options.profile,
-    policy: options.policy,
-    dryRun: options.dryRun === true,
-    domains: choices.map((choice) => domainAnswer(choice, now)),
-  };
-  if (options.json) out(JSON.stringify(result, null, 2));
-  else out(placeText(result, choices, map).join('\n'));
-  return choices.some(({ verdict }) => verdict === 'none') ? EXIT.no : EXIT.ok;
-}
-
-function domainAnswer(choice: Choice, now: HostMap | null): PlaceAnswer['domains'][number] {
-  const { domain, verdict, reason, nodes, cpus, before, after, nodeAffinityAfter } = choice;
-  const soft = masksOf(domain.vcpus.map((vcpu) => vcpu.soft));
-  const held = now?.domains.find(({ domid }) => domid === domain.domid);
-  return {
-    domid: domain.domid,
-    name: domain.name,
-    verdict,
-    reason,
-    nodes: [...nodes],
-    before: { soft, nodeAffinity: [...domain.nodeAffinity], remotePages: before.remotePages, meanDistance: before.meanDistance },
-    after: {
-      soft: held !== undefined ? masksOf(held.vcpus.map((vcpu) => vcpu.soft)) : verdict === 'none' ? soft : [formatList(cpus)],
-      nodeAffinity: [...(held?.nodeAffinity ?? nodeAffinityAfter)],
-      remotePages: after.remotePages,
-      meanDistance: after.meanDistance,
-    },
-  };
-}
-
-function placeText(result: PlaceAnswer, choices: readonly Choice[], map: HostMap): string[] {
-  const colour = palette();
-  const words = cpuWords(hostAnswer(map));
-  const masks = (lists: readonly string[]) => lists.map((list) => words(list, 40)).join(' | ');
-  const real = (nodes: readonly number[]) => nodeWords(nodes.filter((node) => node < map.nodes.length));
-  const lines: string[] = [];
-  const say = (text: string, indent = '  ') => lines.push(...wrap(text, columns(), indent));
-  result.domains.forEach(({ domid, name, verdict, reason, before, after }, index) => {
-    const { before: figures, after: figuresAfter } = choices[index]!;
-    const local = (pages: number) => percent(1 - pages / Math.max(1, figures.totalPages));
-    const done = { memory: '', planner: '', kept: colour.good(', right already'), none: colour.warn(', left as it is') }[verdict];
-    say(`${colour.bold(harmlessName(name))} (domain ${domid})${done}: ${reason}.`);
-    if (verdict === 'none') return;
-    say(`  soft affinity  ${masks(before.soft)} -> ${masks(after.soft)}`, '    ');
-    say(`  node affinity  ${real(before.nodeAffinity)} -> ${real(after.nodeAffinity)}`, '    ');
-    const distances = `${distanceWords(figures.meanDistance)} -> ${distanceWords(figuresAfter.meanDistance)}`;
-    say(`  its memory     ${local(before.remotePages)} -> ${local(after.remotePages)} local, distance ${distances}`, '    ');
-  });
-  lines.push('');
-  say(
-    `Memory does not move: vCPUs prefer other CPUs${result.dryRun ? ', once this is set. Nothing was set (--dry-run).' : ' from now on.'}`,
-  );
-  return lines;
+    .action(async (names: string[], options: Omit<PlaceOptions, 'profile'> & PoolPlaceOptions) => {
+      if (options.pool !== undefined) {
+        refuseTogether(command, '--pool', ['--on', '--scenario', '--policy']);
+        refuseTogether(command, '--dry-run', options.dryRun === true ? ['--yes'] : []);
+        const { placeInPool } = await import('../answers/place-pool.js');
+        answer(await placeInPool(names, options));
+        return;
+      }
+      refuseWithout(command, '--pool', [...POOL_ONLY, '--host', '--set-policy', '--yes']);
+      if (options.on !== undefined) refuseTogether(command, '--on', ['--scenario']);
+      const { placeRunning } = await import('../answers/place-running.js');
+      answer(await placeRunning(names, { ...options, profile: options.profile ?? 'xapi-25.6' }));
+    });
 }

@@ -1,17 +1,16 @@
 // `xennuma plan`: a dry run. What would happen if these VMs started now, in this order? Box of the chart: all of it, once a VM.
 import type { Command } from 'commander';
 import type { VmSpec } from '../../machine/vm.js';
-import { withPool } from '../../pool/access.js';
-import { originOf, poolSettings, poolVms } from '../../pool/workload.js';
-import type { Outcome } from '../../xenopsd/api/outcome.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
 import type { PlanAnswer } from '../answers/answers.js';
+import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
-import { type Origin, raise, readWorkload, settingsOf, type Workload } from '../input/open-host.js';
+import { type Origin, raise, readWorkload, settingsOf } from '../input/open-host.js';
+import { poolSettings, poolVms, withPoolHost } from '../input/open-pool.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
-import { out, Progress, palette } from '../output/terminal.js';
+import { out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { remarks, totalsLines, vmTable } from '../output/vm-table.js';
 import { FLOW_FILES, formatOf, writeFlow, writeMap } from '../output/write-files.js';
@@ -49,7 +48,9 @@ async function plan(options: PlanOptions, command: Command): Promise<number> {
     return planOn(options, origin, vms);
   }
   // The VMs that are off, on the memory that is free.
-  return withPool(options, (access) => planOn(poolSettings(options, command, access), originOf(access.host), poolVms(options, access)));
+  return withPoolHost(options, (access) =>
+    planOn(poolSettings(options, command, access), { host: access.host, live: null }, poolVms(options, access)),
+  );
 }
 
 async function planOn(options: PlanOptions, origin: Origin, vms: readonly VmSpec[]): Promise<number> {
@@ -80,21 +81,7 @@ async function planOn(options: PlanOptions, origin: Origin, vms: readonly VmSpec
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
 }
 
-/** Starts all VMs, in their order or side by side. */
-export async function startAll(workload: Workload, together: boolean): Promise<Outcome[]> {
-  const names = workload.vms.map((vm) => vm.name);
-  if (together) return workload.toolstack.startTogether(names);
-  const progress = new Progress('starting VMs', names.length);
-  const outcomes: Outcome[] = [];
-  for (const name of names) {
-    outcomes.push(await workload.toolstack.start(name));
-    progress.at(outcomes.length);
-  }
-  progress.end();
-  return outcomes;
-}
-
-export function planText(result: PlanAnswer, means: string, count: number): string[] {
+function planText(result: PlanAnswer, means: string, count: number): string[] {
   const colour = palette();
   const policy = result.policy === means ? means : `${result.policy} (${means})`;
   const notes = remarks(result.vms, result.warnings, colour);

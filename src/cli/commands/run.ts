@@ -4,9 +4,8 @@ import { type EventResult, runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { RunAnswer } from '../answers/answers.js';
 import { type Summary, summarise, surprisesOf } from '../answers/summary.js';
-import type { Workload } from '../input/open-host.js';
 import { STATE_FOLDER } from '../input/running.js';
-import { type Opened, openScenario, type ScenarioOptions } from '../input/scenario-input.js';
+import { type Opened, openScenario, type Played, type RunOptions } from '../input/scenario-input.js';
 import { addHostOverride, addXenstoreOptions, onOption, parseSeed } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
 import { cpuWords, memoryWords } from '../output/phrases.js';
@@ -16,19 +15,6 @@ import { VERSION } from '../output/version.js';
 import { remarks, totalsLines, vmTable } from '../output/vm-table.js';
 import { isRemarkable, type UserWarning } from '../output/warnings.js';
 import { FLOW_FILES, formatOf, writeFlow, writeMap } from '../output/write-files.js';
-
-export interface RunOptions extends ScenarioOptions {
-  readonly on?: 'xen';
-  readonly state: string;
-  readonly keep?: true;
-  readonly changeHost?: true;
-  readonly json?: true;
-  readonly flow?: string;
-  readonly map?: string;
-}
-
-/** What the playing needs of a workload. */
-export type Played = Pick<Workload, 'toolstack' | 'warnings'>;
 
 export function define(command: Command, answer: (code: number) => void): void {
   command

@@ -3,13 +3,14 @@ import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 import { hostSummary } from '../../machine/xen-sees.js';
 import type { HostMap } from '../../map/host-map.js';
-import { withPool } from '../../pool/access.js';
 import { mapOfPool } from '../../pool/workload.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import { renderHostMapText } from '../../view/host-map-text.js';
 import type { ShowAnswer } from '../answers/answers.js';
+import { startAll } from '../answers/start-all.js';
 import { summarise, summariseMap } from '../answers/summary.js';
 import { raise, readOrigin, readVms, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
+import { withPoolHost } from '../input/open-pool.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { openScenario } from '../input/scenario-input.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
@@ -18,7 +19,6 @@ import { columns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { remarks } from '../output/vm-table.js';
 import { formatOf, writeMap } from '../output/write-files.js';
-import { startAll } from './plan.js';
 
 interface ShowOptions extends WorkloadOptions, PoolOptions {
   readonly scenario?: string;
@@ -54,7 +54,7 @@ async function show(options: ShowOptions): Promise<number> {
     if (options.vms !== undefined || options.scenario !== undefined) {
       throw new InputError('--pool shows the VMs that run there', {}, 'leave --vms and --scenario out, or use xennuma plan');
     }
-    return withPool(options, async (access) => showMap(mapOfPool(access), options));
+    return withPoolHost(options, async (access) => showMap(mapOfPool(access), options));
   }
   if (options.on !== undefined && options.vms === undefined) return showLive(options);
   if (!options.memory) throw new InputError('--no-memory is for the running host alone', {}, 'leave it out');

@@ -1,8 +1,7 @@
 // The running host behind --on xen: opened once, closed always, and every reason why it cannot be reached told as one.
-import { InputError, XenError } from '../../base/errors.js';
+import { InputError, UnreachableError, XenError } from '../../base/errors.js';
 import { type LiveMap, type LiveMapOptions, liveMap } from '../../live/live-map.js';
 import type { XenHost, XenHostOptions } from '../../xenopsd/hosts/xen-host.js';
-import { UnreachableError } from '../output/exit-codes.js';
 
 /** Xen's answers to a caller that it does not serve: not the control domain, no rights, no such call. */
 const REFUSALS: readonly string[] = ['EPERM', 'EACCES', 'ENOSYS'];

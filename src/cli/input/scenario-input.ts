@@ -15,6 +15,19 @@ export interface ScenarioOptions extends XenstoreOptions {
   readonly seed?: number;
 }
 
+export interface RunOptions extends ScenarioOptions {
+  readonly on?: 'xen';
+  readonly state: string;
+  readonly keep?: true;
+  readonly changeHost?: true;
+  readonly json?: true;
+  readonly flow?: string;
+  readonly map?: string;
+}
+
+/** The part of a workload that a scenario is played on. */
+export type Played = Pick<Workload, 'toolstack' | 'warnings'>;
+
 export interface Opened {
   readonly scenario: Scenario;
   readonly workload: Workload;

@@ -11,14 +11,3 @@ export const EXIT = {
   /** A fault of xennuma itself. */
   fault: 70,
 } as const;
-
-/** The host that was asked for cannot be reached; exit code 3. */
-export class UnreachableError extends Error {
-  override readonly name = 'UnreachableError';
-  /** How to mend it, one sentence. */
-  readonly mend: string;
-  constructor(message: string, mend: string) {
-    super(message);
-    this.mend = mend;
-  }
-}

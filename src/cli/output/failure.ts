@@ -1,6 +1,6 @@
 // From an error to one line on stderr and an exit code; a stack trace only with XENNUMA_DEBUG=1.
-import { InputError, XenError } from '../../base/errors.js';
-import { EXIT, UnreachableError } from './exit-codes.js';
+import { InputError, UnreachableError, XenError } from '../../base/errors.js';
+import { EXIT } from './exit-codes.js';
 
 /** Native code that an installation may be without (optionalDependencies of package.json). */
 const OPTIONAL_PACKAGES = ['better-sqlite3', 'koffi'];
@@ -24,11 +24,7 @@ function describe(error: unknown): [string, number] {
     // Help that was asked for is no error; commander has printed it.
     if (exitCode === 0) return ['', EXIT.ok];
     if (code === 'commander.help') return ['', EXIT.input];
-    // Words after --host or --vms are all taken for files.
-    const lists = process.argv.some((word) => word === '--host' || word === '--vms');
-    const swallowed =
-      lists && code === 'commander.missingArgument' ? ' (name it before --host and --vms, which take every word after them)' : '';
-    return [`${message.replace(/^error: /, '')}${swallowed}; see xennuma help`, EXIT.input];
+    return [`${message.replace(/^error: /, '')}; see xennuma help`, EXIT.input];
   }
   const missing = OPTIONAL_PACKAGES.find((name) => code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${name}'`));
   if (missing !== undefined) return [`this command needs the package ${missing}; npm install ${missing}`, EXIT.unreachable];

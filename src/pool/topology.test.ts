@@ -4,15 +4,16 @@ import { GIB } from '../base/units.js';
 import type { Host } from '../machine/model.js';
 import { endpointUrl, parsePoolUrl } from '../xapi-client/endpoint.js';
 import type { PoolHost, PoolVm } from '../xapi-client/pool.js';
-import { asItIsNow, topologyOf } from './access.js';
+import { asItIsNow, topologyOf } from './topology.js';
 import { leastNodes } from './verify.js';
 
-const told: PoolHost = {
+const record: PoolHost = {
   ref: 'OpaqueRef:h',
   uuid: 'h',
   name: 'xcp-1',
   policy: 'any',
   mask: null,
+  software: {},
   cpuCount: 4,
   socketCount: 1,
   nodeCount: null,
@@ -35,18 +36,18 @@ const free = (host: Host) => host.nodes.map((node) => node.freeBytes / GIB);
 
 describe('a host of a pool', () => {
   it('needs no file with one node, and one with more', () => {
-    expect(topologyOf(told, undefined)).toMatchObject({ nodes: [{ memoryBytes: 8 * GIB, freeBytes: 6 * GIB }] });
-    expect(topologyOf({ ...told, nodeCount: 1 }, undefined).notes).toEqual([]);
-    expect(() => topologyOf({ ...told, nodeCount: 2 }, undefined)).toThrow(InputError);
-    expect(() => topologyOf({ ...told, socketCount: 2 }, undefined)).toThrow(/does not tell which CPUs/);
+    expect(topologyOf(record, null)).toMatchObject({ nodes: [{ memoryBytes: 8 * GIB, freeBytes: 6 * GIB }] });
+    expect(topologyOf({ ...record, nodeCount: 1 }, null).notes).toEqual([]);
+    expect(() => topologyOf({ ...record, nodeCount: 2 }, null)).toThrow(InputError);
+    expect(() => topologyOf({ ...record, socketCount: 2 }, null)).toThrow(/does not tell which CPUs/);
   });
 
-  it('has in all the free memory that the pool tells, taken where VMs hold it, else from every node', () => {
-    expect(free(asItIsNow(two, told, [onNode1]))).toEqual([4, 2]);
-    expect(free(asItIsNow(two, told, []))).toEqual([3, 3]);
-    expect(asItIsNow(two, told, []).notes).toHaveLength(1);
-    expect(free(asItIsNow(two, { ...told, memoryFreeBytes: 9 * GIB }, [onNode1]))).toEqual([4, 4]);
-    expect(free(asItIsNow(two, { ...told, memoryFreeBytes: 0 }, [onNode1]))).toEqual([0, 0]);
+  it('has in all the free memory that the pool reports, taken where VMs hold it, else from every node', () => {
+    expect(free(asItIsNow(two, record, [onNode1]))).toEqual([4, 2]);
+    expect(free(asItIsNow(two, record, []))).toEqual([3, 3]);
+    expect(asItIsNow(two, record, []).notes).toHaveLength(1);
+    expect(free(asItIsNow(two, { ...record, memoryFreeBytes: 9 * GIB }, [onNode1]))).toEqual([4, 4]);
+    expect(free(asItIsNow(two, { ...record, memoryFreeBytes: 0 }, [onNode1]))).toEqual([0, 0]);
   });
 
   it('could hold a VM on so many nodes', () => {

@@ -1,0 +1,116 @@
+// `xennuma place DOMAIN...`: soft affinity for running domains, on the nodes of their memory or where the planner would have them. Memory
+// does not move. Box of the chart: XEN_VCPUAFFINITY_SOFT.
+import { formatList } from '../../base/bitset.js';
+import { InputError } from '../../base/errors.js';
+import { liveMap } from '../../live/live-map.js';
+import { applyPlace, type Choice, choosePlace } from '../../live/place-running.js';
+import type { HostMap } from '../../map/host-map.js';
+import { runScenario } from '../../scenario/run-scenario.js';
+import type { Xenctrl } from '../../xenctrl/xenctrl.js';
+import type { PolicyName, ProfileName } from '../../xenopsd/api/profiles.js';
+import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
+import { harmlessName, pickDomains } from '../input/running.js';
+import { openScenario } from '../input/scenario-input.js';
+import { EXIT } from '../output/exit-codes.js';
+import { cpuWords, distanceWords, nodeWords, percent } from '../output/phrases.js';
+import { wrap } from '../output/table.js';
+import { columns, out, palette } from '../output/terminal.js';
+import { VERSION } from '../output/version.js';
+import type { PlaceAnswer } from './answers.js';
+import { hostAnswer, masksOf } from './summary.js';
+
+export interface PlaceOptions {
+  readonly scenario?: string;
+  readonly profile: ProfileName;
+  readonly policy: PolicyName;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+/**
+ * @param names names or numbers of domains
+ * @returns the exit code
+ */
+export async function placeRunning(names: readonly string[], options: PlaceOptions): Promise<number> {
+  if (names.length === 0) throw new InputError('expected domains to place, got none', {}, 'name them; xennuma verify lists them');
+  effectivePolicy(profileOf(options.profile), options.policy);
+  if (options.scenario === undefined) {
+    const { withXen } = await import('../input/on-xen.js');
+    return withXen((host) => placeOn(names, options, host.xc, async () => (await liveMap(host, { memory: true })).map));
+  }
+  const { scenario, workload } = await openScenario(options.scenario, {});
+  const { toolstack } = workload;
+  for await (const _ of runScenario(scenario, toolstack)) {
+    // Domains are placed as they stand at the end.
+  }
+  return placeOn(names, options, toolstack.doors.xc, async () => toolstack.snapshot());
+}
+
+async function placeOn(names: readonly string[], options: PlaceOptions, xc: Xenctrl, look: () => Promise<HostMap>): Promise<number> {
+  const map = await look();
+  const wanted = pickDomains(map, names);
+  if (wanted.has(0)) throw new InputError('Domain-0 is not placed', {}, "use Xen's option dom0_nodes=");
+  const profile = profileOf(options.profile);
+  const choices = map.domains.filter(({ domid }) => wanted.has(domid)).map((domain) => choosePlace(map, domain, profile, options.policy));
+  if (options.dryRun !== true) {
+    for (const choice of choices) if (choice.verdict === 'memory' || choice.verdict === 'planner') applyPlace(xc, choice);
+  }
+  // What was set is told as Xen has it now; of a dry run, as it would be.
+  const now = options.dryRun === true ? null : await look();
+  const result: PlaceAnswer = {
+    command: 'place',
+    version: VERSION,
+    profile: options.profile,
+    policy: options.policy,
+    dryRun: options.dryRun === true,
+    domains: choices.map((choice) => domainAnswer(choice, now)),
+  };
+  if (options.json) out(JSON.stringify(result, null, 2));
+  else out(placeText(result, choices, map).join('\n'));
+  return choices.some(({ verdict }) => verdict === 'none') ? EXIT.no : EXIT.ok;
+}
+
+function domainAnswer(choice: Choice, now: HostMap | null): PlaceAnswer['domains'][number] {
+  const { domain, verdict, reason, nodes, cpus, before, after, nodeAffinityAfter } = choice;
+  const soft = masksOf(domain.vcpus.map((vcpu) => vcpu.soft));
+  const held = now?.domains.find(({ domid }) => domid === domain.domid);
+  return {
+    domid: domain.domid,
+    name: domain.name,
+    verdict,
+    reason,
+    nodes: [...nodes],
+    before: { soft, nodeAffinity: [...domain.nodeAffinity], remotePages: before.remotePages, meanDistance: before.meanDistance },
+    after: {
+      soft: held !== undefined ? masksOf(held.vcpus.map((vcpu) => vcpu.soft)) : verdict === 'none' ? soft : [formatList(cpus)],
+      nodeAffinity: [...(held?.nodeAffinity ?? nodeAffinityAfter)],
+      remotePages: after.remotePages,
+      meanDistance: after.meanDistance,
+    },
+  };
+}
+
+function placeText(result: PlaceAnswer, choices: readonly Choice[], map: HostMap): string[] {
+  const colour = palette();
+  const words = cpuWords(hostAnswer(map));
+  const masks = (lists: readonly string[]) => lists.map((list) => words(list, 40)).join(' | ');
+  const real = (nodes: readonly number[]) => nodeWords(nodes.filter((node) => node < map.nodes.length));
+  const lines: string[] = [];
+  const say = (text: string, indent = '  ') => lines.push(...wrap(text, columns(), indent));
+  result.domains.forEach(({ domid, name, verdict, reason, before, after }, index) => {
+    const { before: figures, after: figuresAfter } = choices[index]!;
+    const local = (pages: number) => percent(1 - pages / Math.max(1, figures.totalPages));
+    const done = { memory: '', planner: '', kept: colour.good(', right already'), none: colour.warn(', left as it is') }[verdict];
+    say(`${colour.bold(harmlessName(name))} (domain ${domid})${done}: ${reason}.`);
+    if (verdict === 'none') return;
+    say(`  soft affinity  ${masks(before.soft)} -> ${masks(after.soft)}`, '    ');
+    say(`  node affinity  ${real(before.nodeAffinity)} -> ${real(after.nodeAffinity)}`, '    ');
+    const distances = `${distanceWords(figures.meanDistance)} -> ${distanceWords(figuresAfter.meanDistance)}`;
+    say(`  its memory     ${local(before.remotePages)} -> ${local(after.remotePages)} local, distance ${distances}`, '    ');
+  });
+  lines.push('');
+  say(
+    `Memory does not move: vCPUs prefer other CPUs${result.dryRun ? ', once this is set. Nothing was set (--dry-run).' : ' from now on.'}`,
+  );
+  return lines;
+}

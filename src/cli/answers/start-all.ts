@@ -1,0 +1,18 @@
+// Starts the VMs of a workload, with progress on the terminal.
+import type { Outcome } from '../../xenopsd/api/outcome.js';
+import type { Workload } from '../input/open-host.js';
+import { Progress } from '../output/terminal.js';
+
+/** @param together start them side by side; otherwise one after another, in their order */
+export async function startAll(workload: Workload, together: boolean): Promise<Outcome[]> {
+  const names = workload.vms.map((vm) => vm.name);
+  if (together) return workload.toolstack.startTogether(names);
+  const progress = new Progress('starting VMs', names.length);
+  const outcomes: Outcome[] = [];
+  for (const name of names) {
+    outcomes.push(await workload.toolstack.start(name));
+    progress.at(outcomes.length);
+  }
+  progress.end();
+  return outcomes;
+}

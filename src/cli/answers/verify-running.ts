@@ -1,0 +1,145 @@
+// `xennuma verify` of running domains: what was requested against what Xen has, and vCPUs against memory. Changes nothing.
+// Box of the chart: domain_node_affinity, where all of them lead.
+import { askedOfSpec } from '../../live/asked.js';
+import type { Expected, ExpectedMasks } from '../../map/drift.js';
+import type { HostMap } from '../../map/host-map.js';
+import { type DomainVerdict, judgeDomains } from '../../map/judge.js';
+import { runScenario } from '../../scenario/run-scenario.js';
+import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
+import { harmlessName, pickDomains } from '../input/running.js';
+import { openScenario } from '../input/scenario-input.js';
+import { EXIT } from '../output/exit-codes.js';
+import { cpuWords, memoryWords, nodeWords } from '../output/phrases.js';
+import { cut, table, wrap } from '../output/table.js';
+import { columns, out, palette } from '../output/terminal.js';
+import { VERSION } from '../output/version.js';
+import type { VerifyAnswer } from './answers.js';
+import { hostAnswer, masksOf } from './summary.js';
+
+export interface VerifyOptions {
+  readonly scenario?: string;
+  readonly state: string;
+  readonly json?: true;
+}
+
+interface Running {
+  readonly map: HostMap;
+  readonly asked: ReadonlyMap<number, Expected>;
+  readonly notes: readonly string[];
+}
+
+/**
+ * @param names names or numbers of domains; all but Domain-0 by default
+ * @returns the exit code
+ */
+export async function verifyRunning(names: readonly string[], options: VerifyOptions): Promise<number> {
+  const { map, asked, notes } =
+    options.scenario === undefined ? await lookAtRunning(options.state) : await lookAtScenario(options.scenario);
+  const verdicts = judgeDomains(map, asked, pickDomains(map, names));
+  const result: VerifyAnswer = {
+    command: 'verify',
+    version: VERSION,
+    host: map.name,
+    hypervisor: map.hypervisor,
+    domains: verdicts.map(domainAnswer),
+    drifted: verdicts.filter(({ drifts }) => drifts.length > 0).length,
+    notes: [...notes],
+  };
+  if (options.json) out(JSON.stringify(result, null, 2));
+  else out(verifyText(result, map).join('\n'));
+  return result.drifted > 0 ? EXIT.no : EXIT.ok;
+}
+
+async function lookAtRunning(stateFolder: string): Promise<Running> {
+  const [{ withXen }, { liveMap }, { findAsked, LIBXL_FOLDER }, { FileMetadata }] = await Promise.all([
+    import('../input/on-xen.js'),
+    import('../../live/live-map.js'),
+    import('../../live/asked.js'),
+    import('../../xenopsd/store/file-metadata.js'),
+  ]);
+  const metadata = await FileMetadata.read(stateFolder);
+  return withXen(async (host) => {
+    const live = await liveMap(host, { memory: true });
+    const asked = await findAsked(live, { xs: host.xs, metadata, libxlFolder: LIBXL_FOLDER });
+    return { map: live.map, asked, notes: live.notes };
+  });
+}
+
+async function lookAtScenario(file: string): Promise<Running> {
+  const { scenario, workload } = await openScenario(file, {});
+  const { toolstack } = workload;
+  for await (const _ of runScenario(scenario, toolstack)) {
+    // Only what stands at the end is judged.
+  }
+  const map = toolstack.snapshot();
+  const { placement } = effectivePolicy(profileOf(toolstack.profile), toolstack.policy);
+  const asked = new Map<number, Expected>();
+  for (const { spec, domid } of toolstack.vms()) {
+    if (domid === null) continue;
+    asked.set(domid, askedOfSpec(spec, { source: 'the scenario', pcpus: map.cpus.length, hardPlaced: placement.affinity === 'hard' }));
+  }
+  return { map, asked, notes: [] };
+}
+
+function domainAnswer({ domain, expected, drifts }: DomainVerdict): VerifyAnswer['domains'][number] {
+  return {
+    domid: domain.domid,
+    name: domain.name,
+    asked:
+      expected === null
+        ? null
+        : { source: expected.source, hard: askedAnswer(expected.hard), soft: expected.soft === null ? null : listsOf(expected.soft) },
+    hard: masksOf(domain.vcpus.map((vcpu) => vcpu.hard)),
+    soft: masksOf(domain.vcpus.map((vcpu) => vcpu.soft)),
+    nodeAffinity: [...domain.nodeAffinity],
+    pagesByNode: [...domain.pages],
+    drifts: [...drifts],
+  };
+}
+
+function askedAnswer(hard: Expected['hard']): NonNullable<VerifyAnswer['domains'][number]['asked']>['hard'] {
+  return hard === null || typeof hard === 'string' ? hard : listsOf(hard);
+}
+
+function listsOf(masks: ExpectedMasks): (string | null)[] {
+  const lists = masks.map((mask) => (mask === null ? null : (masksOf([[...new Set(mask)].sort((a, b) => a - b)])[0] ?? '')));
+  return lists.every((list) => list === lists[0]) ? lists.slice(0, 1) : lists;
+}
+
+function verifyText(result: VerifyAnswer, map: HostMap): string[] {
+  const colour = palette();
+  const host = hostAnswer(map);
+  const words = cpuWords(host);
+  const perVcpu = (lists: readonly (string | null)[]) =>
+    lists.length === 0 ? '-' : cut(lists.map((list) => (list === null ? '?' : words(list, 40))).join(' | '), 16);
+  const askedHard = (asked: VerifyAnswer['domains'][number]['asked']) => {
+    if (asked === null || asked.hard === null) return '?';
+    return typeof asked.hard === 'string' ? (asked.hard === 'all' ? 'all' : '-') : perVcpu(asked.hard);
+  };
+  const rows = result.domains.map((one) => [
+    cut(harmlessName(one.name), 20),
+    String(one.domid),
+    askedHard(one.asked),
+    perVcpu(one.hard),
+    perVcpu(one.soft),
+    nodeWords(one.nodeAffinity.filter((node) => node < map.nodes.length)),
+    memoryWords(one.pagesByNode),
+    one.drifts.length === 0 ? colour.good('ok') : colour.bad('DRIFT'),
+  ]);
+  const heading = ['domain', 'ID', 'asked', 'hard', 'soft', 'affinity', 'memory on', ''].map(colour.bold);
+  const found = result.domains.flatMap((one) => one.drifts.map(({ text }) => `${harmlessName(one.name)}: ${text}`));
+  const total = result.domains.length;
+  const verdict =
+    result.drifted === 0
+      ? `${total} domain${total === 1 ? '' : 's'}, no drift.`
+      : `${result.drifted} of ${total} domain${total === 1 ? '' : 's'} with drift.`;
+  return [
+    `${colour.bold(harmlessName(result.host))}, ${result.hypervisor}`,
+    '',
+    ...(total === 0 ? [] : [...table([heading, ...rows], [1]), '']),
+    ...found.flatMap((text) => wrap(text, columns(), '  ')),
+    ...(found.length === 0 ? [] : ['']),
+    result.drifted === 0 ? verdict : colour.bad(verdict),
+    ...result.notes.map((note) => `note: ${note}`),
+  ];
+}

@@ -1,0 +1,26 @@
+// Names after --host and --vms. Both options take several files, so commander hands them every word up to the next option: the VM's name
+// in `explain --host a.xml --vms b.yaml web` as well.
+const LISTS: readonly string[] = ['--host', '--vms'];
+
+/**
+ * Moves words that are no files to the front, where commander takes them for the command's own arguments.
+ * @param words those after the command's name
+ * @param isFile whether a file of that name exists; "-" and NAME=FILE count as files too
+ */
+export function namesFirst(words: readonly string[], isFile: (word: string) => boolean): string[] {
+  const names: string[] = [];
+  const rest: string[] = [];
+  let list: 'none' | 'first' | 'more' = 'none';
+  for (const word of words) {
+    if (word.startsWith('-') && word !== '-') {
+      list = LISTS.includes(word) ? 'first' : 'none';
+      rest.push(word);
+      continue;
+    }
+    // The first word is a file whatever it is: one that is missing is to be named as such.
+    if (list === 'more' && word !== '-' && !word.includes('=') && !isFile(word)) names.push(word);
+    else rest.push(word);
+    if (list === 'first') list = 'more';
+  }
+  return [...names, ...rest];
+}

@@ -1,0 +1,103 @@
+// From the options of --pool to a pool, one host of it, and the VMs of a command.
+import type { Command } from 'commander';
+import { InputError } from '../../base/errors.js';
+import type { Host } from '../../machine/model.js';
+import type { VmSpec } from '../../machine/vm.js';
+import { accessOf, type Describe, hostNamed, type Pool, type PoolAccess, type PoolTarget, withPool } from '../../pool/access.js';
+import { profileOfHost } from '../../pool/releases.js';
+import { poolPolicy } from '../../pool/workload.js';
+import { parsePoolUrl } from '../../xapi-client/endpoint.js';
+import type { PoolView } from '../../xapi-client/pool.js';
+import type { Credentials } from '../../xapi-client/session.js';
+import { PROFILES } from '../../xenopsd/api/profiles.js';
+import { readHost, readVms } from './open-host.js';
+import type { PoolOptions } from './pool-options.js';
+import { readInput } from './read-input.js';
+import type { WorkloadOptions } from './workload-options.js';
+
+/**
+ * One host of the pool: the one that is named, or the only one.
+ * @throws UnreachableError when the pool cannot be reached or refuses the user; InputError for a host or file that does not fit
+ */
+export function withPoolHost<T>(options: PoolOptions, work: (access: PoolAccess) => Promise<T>): Promise<T> {
+  return openPool(options, (pool) => work(accessOf(pool, hostNamed(pool.view, options.poolHost), describer(options.host))));
+}
+
+/** @throws as `withPoolHost` */
+export function openPool<T>(options: PoolOptions, work: (pool: Pool) => Promise<T>): Promise<T> {
+  if (options.on !== undefined) throw new InputError('expected --on or --pool, got both', {}, 'leave one of them out');
+  return withPool(targetOf(options), work);
+}
+
+function targetOf(options: PoolOptions): PoolTarget {
+  const endpoint = parsePoolUrl(options.pool!, {
+    insecure: options.insecure === true,
+    ...(options.ca === undefined ? {} : { ca: readInput(options.ca).text }),
+  });
+  return { endpoint, credentials: credentialsOf(options) };
+}
+
+function credentialsOf({ user, pwf }: PoolOptions): Credentials {
+  if (pwf === undefined) return { user: user ?? 'root', password: '' };
+  const [first = '', second = ''] = readInput(pwf).text.split(/\r?\n/);
+  if (second !== '') return { user: user ?? first, password: second };
+  if (first === '') {
+    throw new InputError(
+      'expected a password, got nothing',
+      { file: pwf },
+      'write the user on its first line and the password on its second',
+    );
+  }
+  return { user: user ?? 'root', password: first };
+}
+
+/** NAME=FILE describes the host of that name or uuid, everything else every host. */
+export function describer(files: readonly string[] | undefined): Describe {
+  const read = new Map<string, Host>();
+  return (record, view) => {
+    if (files === undefined) return null;
+    const [own, common]: [string[], string[]] = [[], []];
+    for (const word of files) {
+      const named = hostOfWord(word, view);
+      if (named === null) common.push(word);
+      else if (named.name === record.name || named.name === record.uuid) own.push(named.file);
+    }
+    const chosen = own.length > 0 ? own : common;
+    if (chosen.length === 0) return null;
+    const key = chosen.join('\n');
+    const host = read.get(key) ?? readHost(chosen);
+    read.set(key, host);
+    return host;
+  };
+}
+
+/** A file may have "=" in its name: only a host of the pool counts as NAME. */
+function hostOfWord(word: string, { hosts }: PoolView): { readonly name: string; readonly file: string } | null {
+  const at = word.indexOf('=');
+  const name = word.slice(0, Math.max(0, at));
+  return hosts.some((host) => host.name === name || host.uuid === name) ? { name, file: word.slice(at + 1) } : null;
+}
+
+/** Policy, mask and version of the host itself, unless the command line says otherwise. */
+export function poolSettings<T extends WorkloadOptions>(options: T, command: Command, { record }: PoolAccess): T {
+  const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+  return {
+    ...options,
+    profile: given('profile') ? options.profile : profileOfHost(record.software, PROFILES).profile,
+    policy: given('policy') ? options.policy : poolPolicy(record.policy),
+    ...(options.hostMask === undefined && record.mask !== null ? { hostMask: record.mask } : {}),
+  };
+}
+
+/** Those of --vms, else the guests of the pool that are off. */
+export function poolVms(options: Pick<WorkloadOptions, 'vms'>, { halted, host, view }: PoolAccess): readonly VmSpec[] {
+  if (options.vms !== undefined) return readVms(options.vms, host);
+  if (halted.length === 0) {
+    throw new InputError(
+      `no VM of the pool '${view.name}' is off`,
+      { path: '--pool' },
+      'describe VMs with --vms FILE, or see xennuma verify',
+    );
+  }
+  return halted.map(({ spec }) => spec);
+}
