@@ -1,26 +1,35 @@
-// Bundles the command, the conformance runner and the library into dist/. Splitting keeps what a command does not need
-// out of its start: `xennuma --version` loads a few kilobytes.
+// Bundles the command, the library and the tools into dist/; --package leaves out the tools and source maps. The code is split into
+// chunks, so that `xennuma --version` loads a few kilobytes only.
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-export async function build() {
+const SHIPPED = {
+  xennuma: 'src/cli/main.ts',
+  index: 'src/index.ts',
+  xenstore: 'src/xenstore/index.ts',
+  xenguest: 'src/xenguest/real/xenguest-main.ts',
+};
+/** For work on the project: not in the package. */
+const TOOLS = {
+  conformance: 'src/conformance/main.ts',
+  'fuzz-xenstore': 'src/xenstore/fuzz/main.ts',
+  differential: 'src/differential/main.ts',
+  'differential-dom0': 'src/differential/dom0.ts',
+  'bench-xen': 'bench/xen/pairs.ts',
+};
+
+/**
+ * @param folder that is replaced
+ * @param forPackage what npm ships: no tools, no source maps
+ */
+export async function build({ folder = join(root, 'dist'), forPackage = false } = {}) {
   const { build: bundle } = await import('esbuild');
   // Built beside, then swapped in: a command that starts meanwhile finds the old one, and a build that fails leaves it there.
-  const fresh = `.dist-${process.pid}`;
-  const entries = {
-    xennuma: 'src/cli/main.ts',
-    conformance: 'src/conformance/main.ts',
-    index: 'src/index.ts',
-    xenstore: 'src/xenstore/index.ts',
-    'fuzz-xenstore': 'src/xenstore/fuzz/main.ts',
-    xenguest: 'src/xenguest/real/xenguest-main.ts',
-    differential: 'src/differential/main.ts',
-    'differential-dom0': 'src/differential/dom0.ts',
-    'bench-xen': 'bench/xen/pairs.ts',
-  };
+  const fresh = join(dirname(folder), `.dist-${process.pid}`);
+  const entries = forPackage ? SHIPPED : { ...SHIPPED, ...TOOLS };
   await bundle({
     absWorkingDir: root,
     entryPoints: Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(join(root, path)))),
@@ -31,17 +40,19 @@ export async function build() {
     platform: 'node',
     target: 'node20.19',
     minifySyntax: true,
-    sourcemap: 'linked',
+    sourcemap: forPackage ? false : 'linked',
     // Native code, and what only the daemon needs: loaded from node_modules when asked for.
     external: ['koffi', 'better-sqlite3', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata'],
     logLevel: 'warning',
     // yaml is CommonJS inside; esbuild's shim for require needs this in an ES module.
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   });
-  if (existsSync(join(root, fresh, 'xennuma.js'))) chmodSync(join(root, fresh, 'xennuma.js'), 0o755);
-  writeFileSync(join(root, fresh, '.built'), '');
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  renameSync(join(root, fresh), join(root, 'dist'));
+  if (existsSync(join(fresh, 'xennuma.js'))) chmodSync(join(fresh, 'xennuma.js'), 0o755);
+  // Without this mark scripts/setup.mjs builds again: a package build has no tools for the tests.
+  if (!forPackage) writeFileSync(join(fresh, '.built'), '');
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(fresh, folder);
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await build();
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  await build({ forPackage: process.argv.includes('--package') });
