@@ -20,7 +20,7 @@ async function startsPerSecond(nodes: number, profile: ProfileName, vms: number,
   const names = Array.from({ length: vms }, (_, index) => `vm-${index}`);
   for (const name of names) {
     const memory = { memoryStaticMaxBytes: 4 * GIB, memoryTargetBytes: 4 * GIB };
-    toolstack.add({ name, kind: 'hvm', vcpusMax: 4, vcpusAtStartup: 4, ...memory, vcpusParams: {} });
+    await toolstack.add({ name, kind: 'hvm', vcpusMax: 4, vcpusAtStartup: 4, ...memory, vcpusParams: {} });
   }
   let spentMs = 0;
   // CPU time of this process: what else runs on the machine does not count.

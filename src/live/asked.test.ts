@@ -51,7 +51,7 @@ test("of a host: xennuma's state, then XenStore, found again by uuid; nobody tel
   const metadata = await FileMetadata.open(state);
   const toolstack = await toolstackOn(machine([2048, 2048], 4), { metadata });
   for (const spec of [masked('masked', 2, 100, '1'), vm('plain', 1, 100)]) {
-    toolstack.add(spec);
+    await toolstack.add(spec);
     await toolstack.start(spec.name);
   }
   const live = await liveMap(toolstack.doors, { memory: true });

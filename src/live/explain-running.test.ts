@@ -11,7 +11,7 @@ import { explainRunning } from './explain-running.js';
 async function started(spec: Partial<VmSpec> = {}) {
   const host = await embeddedHost(machine([2048, 2048], 2), { profile: 'xapi-25.6' });
   const toolstack = await createToolstack(host, { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 });
-  toolstack.add(vm('web', 2, 256, spec));
+  await toolstack.add(vm('web', 2, 256, spec));
   const { domid, failure } = await toolstack.start('web');
   expect(failure).toBeNull();
   const told = (asked: Expected | null) => {

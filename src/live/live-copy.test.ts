@@ -19,7 +19,7 @@ async function listing(xs: XenstoreConnection, path = '/'): Promise<string[]> {
 async function busyHost(): Promise<EmbeddedHost> {
   const toolstack = await toolstackOn(machine(FREE_MIB, 4));
   for (const spec of [vm('wide', 6, 4000), masked('pinned', 2, 500, '4,5'), vm('small', 2, 700, { kind: 'pv' }), vm('still', 1, 300)]) {
-    toolstack.add(spec);
+    await toolstack.add(spec);
     expect((await toolstack.start(spec.name)).failure).toBeNull();
   }
   await toolstack.pause('still');
@@ -96,7 +96,7 @@ test('property: any set of VMs is copied page for page and mask for mask', async
     fc.asyncProperty(fc.array(spec, { maxLength: 4 }), async (specs) => {
       const toolstack = await toolstackOn(machine(FREE_MIB, 4));
       for (const [index, { vcpus, mib, pv, mask }] of specs.entries()) {
-        toolstack.add(vm(`vm${index}`, vcpus, mib, { kind: pv ? 'pv' : 'hvm', vcpusParams: mask === null ? {} : { mask } }));
+        await toolstack.add(vm(`vm${index}`, vcpus, mib, { kind: pv ? 'pv' : 'hvm', vcpusParams: mask === null ? {} : { mask } }));
         await toolstack.start(`vm${index}`);
       }
       const live = await liveMap(toolstack.doors, { memory: true });

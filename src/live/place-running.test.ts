@@ -11,7 +11,7 @@ const SEED = profileOf('xapi-25.6');
 async function running(specs: readonly VmSpec[], freeMib = [4096, 4096, 4096]) {
   const toolstack = await toolstackOn(machine(freeMib, 4), { policy: 'best_effort' });
   for (const spec of specs) {
-    toolstack.add(spec);
+    await toolstack.add(spec);
     expect((await toolstack.start(spec.name)).failure).toBeNull();
   }
   const choose = (name: string, profile = SEED) => {
@@ -38,7 +38,7 @@ test('the nodes of its memory, when its soft affinity was lost', async () => {
 test('the planner chooses when the memory is on all nodes', async () => {
   const { toolstack, choose } = await running([vm('a', 2, 1000)]);
   toolstack.setPolicy('any');
-  toolstack.add(vm('spread', 2, 900));
+  await toolstack.add(vm('spread', 2, 900));
   await toolstack.start('spread');
   expect(choose('spread')).toMatchObject({
     verdict: 'planner',
@@ -50,7 +50,7 @@ test('the planner chooses when the memory is on all nodes', async () => {
 test('the planner chooses when the nodes of the memory have too few CPUs', async () => {
   const { toolstack, choose } = await running([]);
   toolstack.setPolicy('any');
-  toolstack.add(masked('wide', 6, 1000, '0,1'));
+  await toolstack.add(masked('wide', 6, 1000, '0,1'));
   await toolstack.start('wide');
   const all = Array.from({ length: 12 }, (_, cpu) => cpu);
   await toolstack.pin('wide', 'all', { hard: all });

@@ -103,10 +103,10 @@ async function act(scenario: Scenario, toolstack: Toolstack, event: ScenarioEven
   if (event.poolMove !== undefined) return [await toolstack.moveToPool(event.poolMove.vm, event.poolMove.pool)];
   if (event.create !== undefined) {
     const fault = (_: number, field: string, message: string, mend: string) => scenario.fault(index, ['create', field], message, mend);
-    for (const vm of expandVms([event.create], fault)) toolstack.add(vm);
+    for (const vm of expandVms([event.create], fault)) await toolstack.add(vm);
   }
-  if (event.remove !== undefined) for (const name of namesIn(toolstack, event.remove, ['halted'])) toolstack.remove(name);
-  if (event.mask !== undefined) toolstack.setMask(event.mask.vm, event.mask.set);
+  if (event.remove !== undefined) for (const name of namesIn(toolstack, event.remove, ['halted'])) await toolstack.remove(name);
+  if (event.mask !== undefined) await toolstack.setMask(event.mask.vm, event.mask.set);
   if (event.hostMask !== undefined) toolstack.setHostMask(event.hostMask);
   if (event.policy !== undefined) toolstack.setPolicy(event.policy);
   if (event.profile !== undefined) toolstack.setProfile(event.profile);

@@ -210,8 +210,7 @@ function allMethods({ database, toolstack, life, objects, sessions, events, task
 
 /** One line a decision: the way through the chart, and where it led. */
 function logOutcome(log: DaemonLog, vm: WireStruct, outcome: Outcome, durationMs: number): void {
-  const { record, failure, domid, operation } = outcome;
-  const landed = record.notes('landed').at(-1);
+  const { record, failure, domid, operation, landing } = outcome;
   const surprises = record.surprises();
   const values = {
     vm: vm.name_label,
@@ -220,7 +219,7 @@ function logOutcome(log: DaemonLog, vm: WireStruct, outcome: Outcome, durationMs
     domid,
     ms: Math.round(durationMs * 1000) / 1000,
     path: record.edgesTaken(),
-    ...(landed === undefined ? {} : { pages: landed.pages, nodeAffinity: landed.nodeAffinity }),
+    ...(landing ?? {}),
     ...(surprises.length > 0 ? { surprises } : {}),
   };
   if (failure === null) log.info(values, `${operation} of a VM`);

@@ -1,5 +1,6 @@
 // What xenopsd knows of the domain builder: a command line, and lines that come back on a control fd. Implementations: embedded.ts
 // in this process, and a process of its own over libxenguest. Box of the chart: exec_xenguest.
+import { type Errno, errnoName } from '../base/errors.js';
 import type { FlowSink } from '../flow/record.js';
 
 /** xenguest's command line (xenopsd, ocaml/xenopsd/xc/domain.ml, build_linux/hvm_build_params). */
@@ -33,6 +34,12 @@ export interface XenguestResult {
 /** "error:<text>": the build failed; `message` is the text, such as "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". */
 export class XenguestError extends Error {
   override readonly name = 'XenguestError';
+
+  /** The errno in the text, in brackets: all that the control protocol says of the call that failed. null = there is none. */
+  get errno(): Errno | null {
+    const number = /\[(\d+)\]/.exec(this.message)?.[1];
+    return number === undefined ? null : (errnoName(Number(number)) ?? null);
+  }
 }
 
 export interface XenguestRun {

@@ -2,6 +2,7 @@
 // only the types are used.
 import * as z from 'zod';
 import { DRIFTS, type DriftCode } from '../../map/drift.js';
+import { FAILURE_KINDS } from '../../xenopsd/api/outcome.js';
 import { POLICIES, PROFILES } from '../../xenopsd/api/profiles.js';
 
 const DRIFT_CODES = Object.keys(DRIFTS) as [DriftCode, ...DriftCode[]];
@@ -14,7 +15,10 @@ const masks = z.array(z.string()).describe('CPUs as "0-3,8": one entry for all v
 export const failureSchema = z.strictObject({
   step: z.string().describe('Where it failed: VM.create, VM.build, xenguest ...'),
   message: z.string().describe('As the real system words it'),
-  errno: z.string().nullable(),
+  errno: z.string().nullable().describe('What Xen or XenStore answered'),
+  kind: z.enum(FAILURE_KINDS).describe('Which failure it is'),
+  neededBytes: count.optional().describe('Of kind not-enough-memory: what the host must have free'),
+  freeBytes: count.optional().describe('Of kind not-enough-memory: what it had'),
 });
 
 export const surpriseSchema = z.strictObject({ code: z.string(), text: z.string() });

@@ -8,6 +8,7 @@ import { explainRunning } from '../../live/explain-running.js';
 import { liveMap } from '../../live/live-map.js';
 import { judgeDomains } from '../../map/judge.js';
 import type { LastBuild } from '../../xenopsd/api/metadata.js';
+import { readBuild } from '../../xenopsd/store/build-files.js';
 import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
 import { withXen } from '../input/on-xen.js';
 import { harmlessName, pickDomains } from '../input/running.js';
@@ -22,22 +23,24 @@ export interface RunningExplained {
 
 /**
  * Changes nothing on the host.
- * @param state folder of xennuma's own VMs
+ * @param state folder of xennuma's own VMs, or of `serve`
  * @throws InputError for a name that is neither a domain nor such a VM
  * @throws UnreachableError when there is no Xen here
  */
 export async function explainOnXen(name: string, state: string): Promise<RunningExplained> {
   const metadata = await FileMetadata.read(state);
   const halted = metadata.find(({ spec, domid }) => spec.name === name && domid === null);
-  if (halted !== undefined) return ofHalted(name, await FileMetadata.readBuild(state, name));
+  if (halted !== undefined) return ofHalted(name, await readBuild(state, name));
   return withXen(async (host) => {
     const live = await liveMap(host, { memory: true });
     const asked = await findAsked(live, { xs: host.xs, metadata, libxlFolder: LIBXL_FOLDER });
     const [verdict] = judgeDomains(live.map, asked, pickDomains(live.map, [name]));
     if (verdict === undefined) throw new InputError(`'${name}' is being taken apart`, {}, 'name one that runs');
     const { domid } = verdict.domain;
-    const own = metadata.find(({ uuid }) => uuid === live.uuids.get(domid));
-    const build = own === undefined ? null : await FileMetadata.readBuild(state, own.spec.name);
+    const uuid = live.uuids.get(domid);
+    // `serve` names its VMs by their uuid.
+    const keptAs = metadata.find((vm) => vm.uuid === uuid)?.spec.name ?? uuid;
+    const build = keptAs === undefined ? null : await readBuild(state, keptAs);
     // A record of an earlier start is not the story of this one.
     const started = build !== null && build.domid === domid ? recordOf(build) : null;
     const now = {

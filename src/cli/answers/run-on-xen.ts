@@ -29,11 +29,10 @@ export async function runOnXen(file: string, options: RunOptions, play: Play): P
     mustBeNew(toolstack, [...vms.map(({ name }) => name), ...createdLater(scenario)], options.state);
     mustBeLoadable(vms);
     try {
-      for (const vm of vms) toolstack.add(vm);
+      for (const vm of vms) await toolstack.add(vm);
       return await play({ scenario, workload: { toolstack, warnings: userWarnings(toolstack) } }, options);
     } finally {
       if (options.keep !== true) await takeAway(toolstack, before);
-      await toolstack.settled();
     }
   });
 }
@@ -43,7 +42,7 @@ async function takeAway(toolstack: Toolstack, before: ReadonlySet<string>): Prom
   for (const { spec, domid } of toolstack.vms()) {
     if (before.has(spec.name)) continue;
     const stopped = domid === null ? null : await toolstack.stop(spec.name);
-    if (stopped === null || stopped.failure === null) toolstack.remove(spec.name);
+    if (stopped === null || stopped.failure === null) await toolstack.remove(spec.name);
     else process.stderr.write(`xennuma: ${spec.name} could not be stopped: ${stopped.failure.message}\n`);
   }
 }

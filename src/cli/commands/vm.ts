@@ -80,7 +80,7 @@ async function perform(toolstack: Toolstack, action: Action, names: readonly str
   if (unknown !== undefined)
     throw new InputError(`there is no VM '${unknown}' in ${options.state}`, { path: unknown }, 'vm list shows them');
   const ended = toolstack.vms().flatMap(({ outcomes }) => outcomes.filter(({ operation }) => operation === 'ended'));
-  if (action === 'create') for (const spec of await newVms(toolstack, options)) toolstack.add(spec);
+  if (action === 'create') for (const spec of await newVms(toolstack, options)) await toolstack.add(spec);
   const outcomes: Outcome[] = [];
   const progress = new Progress('VMs', names.length);
   for (const name of names) {
@@ -88,7 +88,6 @@ async function perform(toolstack: Toolstack, action: Action, names: readonly str
     progress.at(outcomes.length);
   }
   progress.end();
-  await toolstack.settled();
   if (options.flow !== undefined)
     await writeFlow(
       options.flow,
@@ -128,7 +127,7 @@ async function act(toolstack: Toolstack, action: Action, name: string): Promise<
       return [await toolstack[action](name)];
     case 'destroy': {
       const stopped = domid !== null ? [await toolstack.stop(name)] : [];
-      if (stopped.every(({ failure }) => failure === null)) toolstack.remove(name);
+      if (stopped.every(({ failure }) => failure === null)) await toolstack.remove(name);
       return stopped;
     }
     case 'create':

@@ -113,7 +113,7 @@ export async function raise(
       : await (await import('../../live/live-copy.js')).copyOfLive(live, settings.profile);
   try {
     const toolstack = await createToolstack(doors, settings);
-    for (const vm of vms) toolstack.add(vm);
+    for (const vm of vms) await toolstack.add(vm);
     return { host, vms, toolstack, warnings: userWarnings(toolstack) };
   } catch (error) {
     await doors.xs.close();

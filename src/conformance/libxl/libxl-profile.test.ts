@@ -67,7 +67,7 @@ it('places guests as the kind libxl does', { timeout: 120_000 }, async () => {
         // The records tell what Xen itself took for the guest on Domain-0's node; the embedded Xen takes nothing there.
         const taken = (XEN_PAGES.domain + XEN_PAGES.vcpu * vcpus) * PAGE_BYTES;
         const before = { free: free(toolstack).map((bytes, node) => (node === 0 ? bytes + taken : bytes)), domains: domains(toolstack) };
-        toolstack.add(vm(name, vcpus, mib, { kind: 'pv' }));
+        await toolstack.add(vm(name, vcpus, mib, { kind: 'pv' }));
         const played = answerOfLibxl(await player.play({ shape: 'x', op: 'create', name, vcpus, memoryMiB: mib, before } as JsonObject));
         const ours = await answerOfToolstack(toolstack, name);
         if ('failed' in ours || 'failed' in played) {

@@ -51,6 +51,9 @@ const SENTENCES: { readonly [T in NoteTopic]: (values: NoteValues[T]) => string[
     `Domain ${domid} was moved to CPU pool ${pool}; its node affinity went from ${nodeList(nodeAffinityBefore)} to ${nodeList(nodeAffinity)}.`,
   ],
   failed: ({ step, message }) => [`It failed in ${message.startsWith(`${step}: `) ? message : `${step}: ${message}`}`],
+  'state not kept': ({ message }) => [
+    `The end of the operation was not written down (${message}): the next start of the toolstack repeats its clean-up.`,
+  ],
 };
 
 const ENDINGS: Readonly<Record<NoteValues['ended']['ending'], string>> = {

@@ -62,4 +62,5 @@ export const NOTE_SCHEMAS = {
   'node affinity': z.strictObject({ domid, asked: z.union([nodes, z.literal('all')]), stored: nodes }),
   pool: z.strictObject({ domid, pool: z.int(), nodeAffinityBefore: nodes, nodeAffinity: nodes }),
   failed: z.strictObject({ step: z.string(), message: z.string(), errno: errno.nullable() }),
+  'state not kept': z.strictObject({ message: z.string() }),
 } as const;

@@ -47,7 +47,7 @@ async function look(parts: EndingsParts): Promise<void> {
     parts.ended(record, outcome);
     // After what is asked of this VM already.
     life.queues
-      .run(ref, ref, null, () => follow(parts, ref, endingOf(outcome)))
+      .run(ref, ref, null, () => follow(parts, ref, outcome.ending ?? 'gone'))
       .catch((error: unknown) => parts.failed({ vm: outcome.vm, name: record.name_label }, error));
   }
 }
@@ -58,12 +58,8 @@ async function follow({ database, toolstack, life }: EndingsParts, ref: string, 
   const runs = toolstack.vms().some(({ spec, domid }) => spec.name === record.uuid && domid !== null);
   // Started again, or stopped and noted, by somebody who was first.
   if (runs || record.domid === -1) return;
-  life.gone(ref, 'Halted');
+  await life.gone(ref, 'Halted');
   const field = ACTION_FIELD[ending];
   if (field !== null && String(record[field]).includes('restart')) await life.start(ref, false);
   database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
-}
-
-function endingOf({ record }: Outcome): Ending {
-  return record.notes('ended').at(-1)?.ending ?? 'gone';
 }

@@ -37,7 +37,7 @@ export async function restoreVms(
       const reason = outlivesProcess ? find(known, life, ref, record) : await rebuild(toolstack, life, ref, record, power);
       if (reason === null) running++;
       else {
-        life.gone(ref, 'Halted');
+        await life.gone(ref, 'Halted');
         lost.push({ uuid: String(record.uuid), name: String(record.name_label), reason });
       }
     } else if ((known.get(String(record.uuid))?.domid ?? null) !== null) {
@@ -50,7 +50,7 @@ export async function restoreVms(
   for (const state of toolstack.vms()) {
     if (database.findUuid('VM', state.spec.name) !== null) continue;
     if (state.domid !== null) await toolstack.stop(state.spec.name);
-    toolstack.remove(state.spec.name);
+    await toolstack.remove(state.spec.name);
   }
   toolstack.setPolicy(settings.policy);
   toolstack.setHostMask(settings.hostMask);

@@ -114,8 +114,8 @@ export class VmLife {
   /** From a spec of the caller's making; the database is not changed. */
   async startAs(vm: string, spec: VmSpec): Promise<Outcome> {
     const startedMs = performance.now();
-    this.forget(spec.name);
-    this.#toolstack.add(spec);
+    await this.forget(spec.name);
+    await this.#toolstack.add(spec);
     this.#known.add(spec.name);
     const outcome = await this.#starts.start(spec.name);
     this.#hooks.outcome(this.#database.get('VM', vm), outcome, startedMs);
@@ -126,8 +126,8 @@ export class VmLife {
   async start(vm: string, paused: boolean): Promise<void> {
     const record = this.#database.get('VM', vm);
     const outcome = await this.startAs(vm, specOf(record));
-    this.#throwFailure(outcome, record);
-    if (paused) this.#throwFailure(await this.#toolstack.pause(String(record.uuid)), record);
+    this.#throwFailure(outcome);
+    if (paused) this.#throwFailure(await this.#toolstack.pause(String(record.uuid)));
     this.landed(vm, paused ? 'Paused' : 'Running', outcome.domid!);
   }
 
@@ -137,9 +137,9 @@ export class VmLife {
       const startedMs = performance.now();
       const outcome = await this.#toolstack.stop(String(record.uuid));
       this.#hooks.outcome(record, outcome, startedMs);
-      this.#throwFailure(outcome, record);
+      this.#throwFailure(outcome);
     }
-    this.gone(vm, into);
+    await this.gone(vm, into);
   }
 
   /** A guest of a real host may have gone down by itself just now, which the database does not say yet. */
@@ -159,25 +159,27 @@ export class VmLife {
     const startedMs = performance.now();
     const outcome = await this.#toolstack.migrateLocal(String(record.uuid));
     this.#hooks.outcome(record, outcome, startedMs);
-    this.#throwFailure(outcome, record);
+    this.#throwFailure(outcome);
     this.landed(vm, record.power_state as PowerState, outcome.domid!);
   }
 
   async pause(vm: string): Promise<void> {
     const record = this.#database.get('VM', vm);
-    this.#throwFailure(await this.#toolstack.pause(String(record.uuid)), record);
+    this.#throwFailure(await this.#toolstack.pause(String(record.uuid)));
     this.#database.update('VM', vm, { power_state: 'Paused' });
   }
 
   async unpause(vm: string): Promise<void> {
     const record = this.#database.get('VM', vm);
-    this.#throwFailure(await this.#toolstack.unpause(String(record.uuid)), record);
+    this.#throwFailure(await this.#toolstack.unpause(String(record.uuid)));
     this.#database.update('VM', vm, { power_state: 'Running' });
   }
 
   /** The toolstack need not know halted VMs. */
-  forget(name: string): void {
-    if (this.#known.delete(name)) this.#toolstack.remove(name);
+  async forget(name: string): Promise<void> {
+    if (!this.#known.has(name)) return;
+    await this.#toolstack.remove(name);
+    this.#known.delete(name);
   }
 
   /** The database after a domain of the VM came to be, with XenServer's figures of where it lies. */
@@ -215,9 +217,8 @@ export class VmLife {
   }
 
   /** The database after the VM's domain went. */
-  gone(vm: string, into: 'Halted' | 'Suspended'): void {
+  async gone(vm: string, into: 'Halted' | 'Suspended'): Promise<void> {
     const record = this.#database.get('VM', vm);
-    this.forget(String(record.uuid));
     this.#database.update('VM', vm, { power_state: into, domid: -1, resident_on: NULL, domarch: '' });
     this.#database.update('VM_metrics', String(record.metrics), {
       memory_actual: 0,
@@ -231,6 +232,7 @@ export class VmLife {
       numa_node_memory: EMPTY_MAP,
     });
     this.dropPlacement(String(record.uuid));
+    await this.forget(String(record.uuid));
   }
 
   #keepPlacement(uuid: string, fields: Readonly<Record<string, Wire>>): void {
@@ -256,14 +258,9 @@ export class VmLife {
   }
 
   /** From the toolstack's words to XAPI's codes (xapi/xapi_xenops.ml, transform_xenops_exn). */
-  #throwFailure(outcome: Outcome, record: WireStruct): void {
-    const { failure } = outcome;
+  #throwFailure({ failure }: Outcome): void {
     if (failure === null) return;
-    const { errno, message } = failure;
-    if (message.includes('Not_enough_memory') || errno === 'ENOMEM') {
-      const needed = outcome.record.notes('free memory').at(-1)?.wantedBytes ?? (record.memory_dynamic_max as number);
-      throw xapiErrors.notEnoughFreeMemory(needed, this.#toolstack.doors.xc.physInfo().freePages * PAGE_BYTES);
-    }
-    throw xapiErrors.internal(`xenopsd internal error: ${failure.step}: ${message}`);
+    if (failure.kind === 'not-enough-memory') throw xapiErrors.notEnoughFreeMemory(failure.neededBytes, failure.freeBytes);
+    throw xapiErrors.internal(`xenopsd internal error: ${failure.step}: ${failure.message}`);
   }
 }

@@ -4,7 +4,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { InputError } from '../../base/errors.js';
-import type { MetadataStore, VmMetadata } from '../../xenopsd/api/metadata.js';
+import type { MetadataStore } from '../../xenopsd/api/metadata.js';
+import { forgetBuild, keepBuild } from '../../xenopsd/store/build-files.js';
+import { decodeVm, encodeVm } from '../../xenopsd/store/metadata-format.js';
 import { newStruct, type Wire, WireDate, WireFloat, type WireStruct } from '../wire/values.js';
 import type { Keeper } from './database.js';
 
@@ -12,6 +14,7 @@ const FORMAT = 1;
 
 export class StateFolder implements Keeper {
   readonly #db: Sqlite.Database;
+  readonly #folder: string | null;
   readonly #put: Sqlite.Statement<[string, string, string]>;
   readonly #drop: Sqlite.Statement<[string]>;
 
@@ -20,6 +23,7 @@ export class StateFolder implements Keeper {
    * @throws InputError when the folder cannot be used, another process has it, or it is of another version
    */
   constructor(folder: string | null) {
+    this.#folder = folder;
     try {
       if (folder !== null) mkdirSync(folder, { recursive: true, mode: 0o700 });
       this.#db = new Sqlite(folder === null ? ':memory:' : join(folder, 'xapi.db'), { timeout: 0 });
@@ -86,17 +90,33 @@ export class StateFolder implements Keeper {
 
   /** What a toolstack keeps of its domains, for hosts whose domains outlive this process. */
   domains(): MetadataStore {
-    const all = this.#db.prepare('SELECT metadata FROM domains ORDER BY position');
+    const all = this.#db.prepare('SELECT name, metadata FROM domains ORDER BY position');
     const put = this.#db.prepare(`INSERT INTO domains VALUES (?, (SELECT coalesce(max(position), 0) + 1 FROM domains), ?)
       ON CONFLICT (name) DO UPDATE SET metadata = excluded.metadata`);
     const drop = this.#db.prepare('DELETE FROM domains WHERE name = ?');
+    const folder = this.#folder;
     return {
-      load: async () => (all.all() as { metadata: string }[]).map(({ metadata }) => JSON.parse(metadata) as VmMetadata),
-      save: async (vm) => {
-        put.run(vm.spec.name, JSON.stringify(vm));
+      load: async () =>
+        (all.all() as { name: string; metadata: string }[]).map(({ name, metadata }) => {
+          try {
+            return decodeVm(metadata);
+          } catch (error) {
+            throw new InputError(
+              `expected what xennuma keeps of a VM, got ${error instanceof Error ? error.message : String(error)}`,
+              { file: join(folder ?? 'memory', 'xapi.db'), path: `domains '${name}'` },
+              'put the state folder back from a copy',
+            );
+          }
+        }),
+      save: async (vm, build) => {
+        const { name } = vm.spec;
+        // A file of its own: `explain` reads it while this process holds the database.
+        if (build !== undefined && folder !== null) await keepBuild(folder, name, build);
+        put.run(name, encodeVm(vm));
       },
       remove: async (name) => {
         drop.run(name);
+        if (folder !== null) await forgetBuild(folder, name).catch(() => {});
       },
     };
   }

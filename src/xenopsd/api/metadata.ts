@@ -1,11 +1,12 @@
-// What a toolstack keeps of its VMs. In memory here; on disk or in XenStore for a real host, where a new process must find them again.
+// What a toolstack keeps of its VMs. In memory here; on disk for a real host, where a new process must find them again.
+import { InputError } from '../../base/errors.js';
 import type { FlowEntry } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
-import type { Outcome, OutcomeFailure } from './outcome.js';
+import type { OutcomeFailure, OutcomeOperation } from './outcome.js';
 
 /**
- * Where a VM is in its life. 'starting' and 'stopping' are written before the first step and replaced after the last: found at the
- * beginning, they say that a process died between, and what it left is to be removed.
+ * Where a VM is in its life (life/states.ts has the diagram). 'starting' and 'stopping' are written before the first step and replaced
+ * after the last: a process that finds them at its beginning knows that another one died between, and completes or undoes the operation.
  */
 export type Phase = 'halted' | 'starting' | 'running' | 'paused' | 'stopping';
 
@@ -15,13 +16,13 @@ export interface VmMetadata {
   readonly phase: Phase;
   /** The VM's domain; null = none that is known to run. */
   readonly domid: number | null;
-  /** Domains made and not handed over yet, or not gone yet. */
+  /** Domains that are to go: what is left of them is removed by whoever finds them here. */
   readonly pending: readonly number[];
 }
 
-/** The last time that a VM was built, or was to be: what explains where it lies. */
+/** The last time that a VM was built, or should have been: what explains where it lies. */
 export interface LastBuild {
-  readonly operation: Outcome['operation'];
+  readonly operation: OutcomeOperation;
   /** The domain that came of it; null = none did. */
   readonly domid: number | null;
   readonly failure: OutcomeFailure | null;
@@ -32,11 +33,13 @@ export interface LastBuild {
 export interface MetadataStore {
   /** In the order in which the VMs were added. */
   load(): Promise<readonly VmMetadata[]>;
-  /** Must be durable when it returns, where the store is. */
-  save(vm: VmMetadata): Promise<void>;
+  /**
+   * Must be durable when it resolves, where the store is; when it rejects, the VM's earlier state must be what `load` finds.
+   * @param build replaces what was kept of the VM's last build; stores that end with the process need not keep it
+   */
+  save(vm: VmMetadata, build?: LastBuild): Promise<void>;
+  /** With what was kept of its last build. */
   remove(name: string): Promise<void>;
-  /** Stores that outlive the process keep it, for those who ask later; it is told once the VM runs, or could not be started. */
-  keepBuild?(name: string, build: LastBuild): Promise<void>;
 }
 
 export class MemoryMetadata implements MetadataStore {
@@ -52,5 +55,18 @@ export class MemoryMetadata implements MetadataStore {
 
   async remove(name: string): Promise<void> {
     this.#vms.delete(name);
+  }
+}
+
+/** A metadata store that could not keep a change, as on a full disk. The change is undone. */
+export class StateNotKeptError extends InputError {
+  constructor(vm: string, cause: unknown) {
+    super(
+      `the state of VM '${vm}' could not be kept: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {},
+      'make the state folder writable, with room on its disk, and try again',
+    );
+    this.name = 'StateNotKeptError';
+    this.cause = cause;
   }
 }

@@ -1,24 +1,63 @@
-// How one operation on one VM ended.
+// How one operation on one VM ended: what became of it, and for a failure which one it was, in fields. Nobody needs to read the record
+// or a message's text for that.
 import type { Errno } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
 
 /** How a guest went down; 'gone': somebody else took its domain away. */
 export type Ending = 'poweroff' | 'reboot' | 'crash' | 'gone';
 
+/** ended: the guest shut itself down, or somebody else took its domain away. */
+export type OutcomeOperation = 'start' | 'stop' | 'reboot' | 'migrate' | 'change' | 'ended';
+
 export interface Outcome {
   readonly vm: string;
-  /** ended: the guest shut itself down, or somebody else took its domain away. */
-  readonly operation: 'start' | 'stop' | 'reboot' | 'migrate' | 'change' | 'ended';
+  readonly operation: OutcomeOperation;
   /** null when the domain never came to be, or is gone. */
   readonly domid: number | null;
   readonly failure: OutcomeFailure | null;
+  /** Of operation 'ended' only, else null. */
+  readonly ending: Ending | null;
+  /** Where the memory lies that the operation populated; null when it populated none. */
+  readonly landing: Landing | null;
   readonly record: FlowRecord;
 }
 
-export interface OutcomeFailure {
+export interface Landing {
+  /** 4 KiB pages, index = node. */
+  readonly pages: readonly number[];
+  readonly nodeAffinity: readonly number[];
+}
+
+export type OutcomeFailure = FailureText & FailureKind;
+
+export interface FailureText {
   /** "VM.create", "VM.build", "xenguest". */
   readonly step: string;
   /** As the real system words it: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". */
   readonly message: string;
+  /** What Xen or XenStore answered, if one of them did. */
   readonly errno: Errno | null;
 }
+
+export type FailureKind =
+  /** The whole host has too little: seen before anything was taken, at a claim, or while the guest was populated. */
+  | { readonly kind: 'not-enough-memory'; readonly neededBytes: number; readonly freeBytes: number }
+  /** A real host cannot load what the VM boots, or it does not say what that is. */
+  | { readonly kind: 'not-bootable' }
+  /** Xen or XenStore answered with `errno`. */
+  | { readonly kind: 'refused' }
+  /** The domain builder gave up, or died. */
+  | { readonly kind: 'builder' }
+  /** The metadata store failed, as on a full disk: what the operation did is undone. */
+  | { readonly kind: 'state-not-kept' }
+  /** Anything else that broke a step, such as a connection that was lost. */
+  | { readonly kind: 'unexpected' };
+
+export const FAILURE_KINDS = [
+  'not-enough-memory',
+  'not-bootable',
+  'refused',
+  'builder',
+  'state-not-kept',
+  'unexpected',
+] as const satisfies readonly FailureKind['kind'][];

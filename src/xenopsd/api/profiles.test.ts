@@ -20,7 +20,7 @@ async function started(
   host = FOUR(),
 ) {
   const toolstack = await toolstackOn(host, { profile, policy });
-  toolstack.add(spec);
+  await toolstack.add(spec);
   const outcome = await toolstack.start(spec.name);
   return { toolstack, outcome, xc: toolstack.doors.xc, domid: outcome.domid! };
 }
@@ -99,10 +99,10 @@ describe('profiles', () => {
   it('26.1: memory that was free again counts again, where 26.2 keeps the lowest reading', async () => {
     const available = async (profile: ProfileName) => {
       const { toolstack } = await started(profile, vm('a', 2, 3072));
-      toolstack.add(vm('b', 2, 256));
+      await toolstack.add(vm('b', 2, 256));
       await toolstack.start('b');
       await toolstack.stop('a');
-      toolstack.add(vm('c', 2, 256));
+      await toolstack.add(vm('c', 2, 256));
       await toolstack.start('c');
       return toolstack.placement()!.availableBytes.map((bytes) => Math.floor(bytes / GIB));
     };
@@ -113,7 +113,7 @@ describe('profiles', () => {
 
   it('26.1: starts side by side see what the others are about to take', async () => {
     const toolstack = await toolstackOn(machine([8192, 4096, 4096], 4), { profile: 'xapi-26.1', policy: 'best_effort' });
-    for (const name of ['a', 'b', 'c']) toolstack.add(vm(name, 2, 3072));
+    for (const name of ['a', 'b', 'c']) await toolstack.add(vm(name, 2, 3072));
     const outcomes = await toolstack.startTogether(['a', 'b', 'c']);
     const nodes = outcomes.map(({ domid }) => toolstack.doors.xc.vcpuGetAffinity(domid!, 0).soft[0]! / 4);
     expect(nodes.toSorted()).toEqual([0, 1, 2]);
@@ -132,7 +132,7 @@ describe('profiles', () => {
   it('26.1 on a Xen without claims on a node: affinity is set all the same', async () => {
     const doors = await embeddedHost(FOUR(), { profile: 'xapi-25.6' });
     const toolstack = await createToolstack(doors, { profile: 'xapi-26.1', policy: 'best_effort', seed: 1 });
-    toolstack.add(vm('a', 2, 1024));
+    await toolstack.add(vm('a', 2, 1024));
     const outcome = await toolstack.start('a');
     expect(claims(outcome.record)).toEqual([[0, 'EINVAL']]);
     expect(doors.xc.vcpuGetAffinity(outcome.domid!, 0).soft).toEqual([0, 1, 2, 3]);
@@ -150,7 +150,7 @@ describe('profiles', () => {
   it('26.3 on a Xen without claims on a node: affinity is set all the same, and the memory claimed host-wide', async () => {
     const doors = await embeddedHost(FOUR(), { profile: 'xapi-25.6' });
     const toolstack = await createToolstack(doors, { profile: 'xapi-26.3', policy: 'best_effort', seed: 1 });
-    toolstack.add(vm('a', 2, 1024));
+    await toolstack.add(vm('a', 2, 1024));
     const outcome = await toolstack.start('a');
     expect(claims(outcome.record)).toEqual([
       [0, 'EINVAL'],
@@ -163,7 +163,7 @@ describe('profiles', () => {
   it('26.3 forgets nothing and remembers nothing: free memory is read anew', async () => {
     const { toolstack } = await started('xapi-26.3', vm('a', 2, 3072));
     await toolstack.stop('a');
-    toolstack.add(vm('b', 2, 3072));
+    await toolstack.add(vm('b', 2, 3072));
     const outcome = await toolstack.start('b');
     expect(codes(outcome.record)).not.toContain('ratchet');
     expect(toolstack.placement()!.availableBytes.every((bytes) => bytes > 3.9 * 2 ** 30)).toBe(true);
@@ -217,7 +217,7 @@ it.each(PROFILES)('%s: PV, PVH and HVM start and stop on Xen 4.13 to 4.22, and l
     const toolstack = await createToolstack(doors, { profile, policy: 'default_policy', seed: 1 });
     const before = { keys: doors.store.list(), free: doors.inspect.freePages() };
     for (const kind of ['pv', 'pvh', 'hvm'] as const) {
-      toolstack.add(vm(kind, 2, 512, { kind }));
+      await toolstack.add(vm(kind, 2, 512, { kind }));
       expect((await toolstack.start(kind)).failure).toBeNull();
     }
     expect(doors.inspect.invariants()).toEqual([]);

@@ -13,26 +13,35 @@ export interface ToolstackOptions {
   readonly policy: PolicyName;
   /** Host.guest_VCPUs_params["mask"]. */
   readonly hostMask?: string;
-  /** Whose turn it is when VMs start side by side. */
+  /** For the order of steps when VMs start side by side. */
   readonly seed: number;
-  /** What is kept of VMs; in memory by default. */
+  /** Where VMs are kept; in memory by default. */
   readonly metadata?: MetadataStore;
   /** Waits for Xen's scrubber; real time by default. */
   readonly sleep?: (ms: number) => Promise<void>;
 }
 
 /**
- * Operations on a VM never throw for what the host answers: that is an Outcome with a failure, and nothing is left behind. They throw
- * InputError for what the caller got wrong (no such VM, already running).
+ * Operations on a VM never throw for what the host answers, nor for a metadata store that fails: that is an Outcome with a failure, and
+ * what they did is undone. They throw InputError for what the caller got wrong (no such VM, already running). Operations on one VM come one
+ * after another, those on different VMs side by side. What they acknowledge is kept by then, where the store is durable.
  */
 export interface Toolstack {
   readonly doors: HostDoors;
   readonly profile: ProfileName;
   readonly policy: PolicyName;
 
-  /** Makes VMs known, halted. */
-  add(vm: VmSpec): void;
-  remove(name: string): void;
+  /**
+   * Makes a VM known, halted.
+   * @throws InputError for a name that is taken, or past the limit of VMs
+   * @throws StateNotKeptError when the metadata store fails; the VM is then not known
+   */
+  add(vm: VmSpec): Promise<void>;
+  /**
+   * @throws InputError when it is not halted
+   * @throws StateNotKeptError when the metadata store fails; the VM then stays
+   */
+  remove(name: string): Promise<void>;
   vms(): readonly VmState[];
 
   start(name: string): Promise<Outcome>;
@@ -43,14 +52,18 @@ export interface Toolstack {
   /** To the same host: a new domain is built beside the old one, which then goes. */
   migrateLocal(name: string): Promise<Outcome>;
   /**
-   * Takes apart the domains of VMs whose guests have shut themselves down, and knows as halted those whose domains are gone; a new toolstack
-   * begins with it. What a guest asked for ("ending" of the record's note 'ended') is told and not done: a reboot is the caller's to start.
+   * Destroys the domains of VMs whose guests have shut themselves down, and halts VMs whose domains are gone; a new toolstack begins with
+   * it. What a guest requested is the outcome's `ending`, and is not done: a reboot is the caller's to start.
    */
   noticeEnded(): Promise<Outcome[]>;
   pause(name: string): Promise<Outcome>;
   unpause(name: string): Promise<Outcome>;
 
-  setMask(name: string, mask: string | null): void;
+  /**
+   * For later builds; a domain that runs keeps its masks.
+   * @throws StateNotKeptError when the metadata store fails; the mask is then as before
+   */
+  setMask(name: string, mask: string | null): Promise<void>;
   setHostMask(mask: string | null): void;
   setPolicy(policy: PolicyName): void;
   setProfile(profile: ProfileName): void;
@@ -69,8 +82,6 @@ export interface Toolstack {
   placement(): PlacementBelief | null;
 
   snapshot(): HostMap;
-  /** Resolves when all that was asked so far is done and kept. */
-  settled(): Promise<void>;
 }
 
 /** An entry of flow/surprises.ts with the numbers that it is about. */

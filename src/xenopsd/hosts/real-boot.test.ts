@@ -11,9 +11,9 @@ it('a VM that cannot be loaded fails before there is a domain, and others start'
   const host = await embeddedHost(machine([1024, 1024], 2), { profile: 'xapi-25.6' });
   const before = { keys: host.store.list(), domains: host.xc.domainList(), free: host.inspect.freePages() };
   const toolstack = await createToolstack({ ...host, can: XEN_CAPABILITIES }, OPTIONS);
-  toolstack.add(vm('no-kernel', 1, 64, { kind: 'pvh' }));
-  toolstack.add(vm('hvm', 1, 64));
-  toolstack.add(vm('whole', 1, 64, { kind: 'pv', boot: { kernel: '/boot/vmlinuz' } }));
+  await toolstack.add(vm('no-kernel', 1, 64, { kind: 'pvh' }));
+  await toolstack.add(vm('hvm', 1, 64));
+  await toolstack.add(vm('whole', 1, 64, { kind: 'pv', boot: { kernel: '/boot/vmlinuz' } }));
   expect(await toolstack.start('no-kernel')).toMatchObject({
     domid: null,
     failure: { step: 'VM.create', message: 'nothing to boot: a real host needs boot.kernel (kernel= in an xl config)' },
@@ -30,6 +30,6 @@ it('a VM that cannot be loaded fails before there is a domain, and others start'
 it('the embedded host loads nothing, so nothing need be given', async () => {
   const host = await embeddedHost(machine([1024, 1024], 2), { profile: 'xapi-25.6' });
   const toolstack = await createToolstack(host, OPTIONS);
-  toolstack.add(vm('no-kernel', 1, 64, { kind: 'pvh' }));
+  await toolstack.add(vm('no-kernel', 1, 64, { kind: 'pvh' }));
   expect((await toolstack.start('no-kernel')).failure).toBeNull();
 });

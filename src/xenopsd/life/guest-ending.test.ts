@@ -14,7 +14,7 @@ async function running() {
   const before = { keys: host.store.list(), free: host.inspect.freePages() };
   const metadata = new MemoryMetadata();
   const toolstack = await createToolstack(host, { ...OPTIONS, metadata });
-  toolstack.add(vm('guest', 1, 64));
+  await toolstack.add(vm('guest', 1, 64));
   const { domid } = await toolstack.start('guest');
   return { host, before, metadata, toolstack, domid: domid! };
 }
@@ -41,7 +41,7 @@ describe.each(REASONS)('shutdown reason %s', (_, reason, ending) => {
         expect(next.vms()[0]).toMatchObject({ power: 'running', domid });
         continue;
       }
-      expect(told).toMatchObject([{ vm: 'guest', operation: 'ended', domid: null, failure: null }]);
+      expect(told).toMatchObject([{ vm: 'guest', operation: 'ended', domid: null, failure: null, ending }]);
       expect(told[0]!.record.entries).toContainEqual({ kind: 'note', topic: 'ended', values: { domid, ending } });
       expect(next.vms()[0]).toMatchObject({ power: 'halted', domid: null });
       expect({ keys: host.store.list(), free: host.inspect.freePages() }).toEqual(before);

@@ -12,7 +12,7 @@ describe('stop', () => {
     const toolstack = await toolstackOn(FOUR());
     const { store, inspect } = toolstack.doors;
     const before = { keys: store.list(), free: inspect.freePages() };
-    toolstack.add(vm('a', 2, 1024));
+    await toolstack.add(vm('a', 2, 1024));
     await toolstack.start('a');
     const stopped = await toolstack.stop('a');
     expect(stopped).toMatchObject({ operation: 'stop', domid: null, failure: null });
@@ -28,9 +28,9 @@ describe('stop', () => {
 describe('the ratchet of 25.6', () => {
   it('keeps the lowest reading, until nothing fits though everything is free', async () => {
     const toolstack = await toolstackOn(machine([2048, 2048], 2));
-    for (const name of ['a', 'b']) toolstack.add(masked(name, 1, 1536, name === 'a' ? '0' : '2'));
-    toolstack.add(vm('probe', 1, 64));
-    toolstack.add(vm('c', 1, 1024));
+    for (const name of ['a', 'b']) await toolstack.add(masked(name, 1, 1536, name === 'a' ? '0' : '2'));
+    await toolstack.add(vm('probe', 1, 64));
+    await toolstack.add(vm('c', 1, 1024));
     await toolstack.start('a');
     await toolstack.start('b');
     await toolstack.start('probe');
@@ -50,9 +50,9 @@ describe('the ratchet of 25.6', () => {
 describe('reboot and local migration', () => {
   it('a reboot reads mask and policy anew, in a new domain', async () => {
     const toolstack = await toolstackOn(FOUR(), { policy: 'any' });
-    toolstack.add(vm('a', 1, 512));
+    await toolstack.add(vm('a', 1, 512));
     const first = await toolstack.start('a');
-    toolstack.setMask('a', '9');
+    await toolstack.setMask('a', '9');
     expect(toolstack.doors.xc.vcpuGetAffinity(first.domid!, 0).hard).toHaveLength(16);
     expect(toolstack.warnings('a')).toEqual([
       { code: 'policy-changes-later-builds', values: { builtBy: 'xapi-25.6, any, no mask', now: "xapi-25.6, any, mask '9'" } },
@@ -62,7 +62,7 @@ describe('reboot and local migration', () => {
     expect(second.operation).toBe('reboot');
     expect(second.domid).not.toBe(first.domid);
     expect(toolstack.doors.xc.vcpuGetAffinity(second.domid!, 0).hard).toEqual([9]);
-    toolstack.setMask('a', null);
+    await toolstack.setMask('a', null);
     toolstack.setPolicy('best_effort');
     const third = await toolstack.reboot('a');
     expect(third.record.nodesVisited()).toContain('numa_placement');
@@ -71,7 +71,7 @@ describe('reboot and local migration', () => {
   it('a migration holds both memories for a while: without room for both it fails, and the VM goes on', async () => {
     const toolstack = await toolstackOn(machine([2048, 2048], 2));
     const { inspect, xc, store } = toolstack.doors;
-    toolstack.add(vm('small', 1, 512));
+    await toolstack.add(vm('small', 1, 512));
     const first = await toolstack.start('small');
     const moved = await toolstack.migrateLocal('small');
     expect(moved).toMatchObject({ operation: 'migrate', failure: null });
@@ -81,7 +81,7 @@ describe('reboot and local migration', () => {
     expect(store.list('/vm').filter(({ path }) => /domains\/\d+$/.test(path))).toHaveLength(1);
     await toolstack.stop('small');
 
-    toolstack.add(vm('big', 1, 2500));
+    await toolstack.add(vm('big', 1, 2500));
     const running = await toolstack.start('big');
     const before = { keys: store.list(), free: inspect.freePages() };
     const failed = await toolstack.migrateLocal('big');
@@ -93,7 +93,7 @@ describe('reboot and local migration', () => {
 
   it('a paused VM stays paused through a migration', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(vm('a', 1, 256));
+    await toolstack.add(vm('a', 1, 256));
     await toolstack.start('a');
     await toolstack.pause('a');
     const moved = await toolstack.migrateLocal('a');
@@ -107,7 +107,7 @@ describe('reboot and local migration', () => {
 describe('changes by hand', () => {
   it('a pin moves neither memory nor, before the last vCPU, the node affinity', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(vm('a', 2, 512));
+    await toolstack.add(vm('a', 2, 512));
     const { domid } = await toolstack.start('a');
     const pages = toolstack.doors.pagesByNode!(domid!);
     const one = await toolstack.pin('a', 0, { hard: [4] });
@@ -121,7 +121,7 @@ describe('changes by hand', () => {
 
   it('a pin to no CPU is refused by Xen, and said so', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(vm('a', 1, 256));
+    await toolstack.add(vm('a', 1, 256));
     await toolstack.start('a');
     expect((await toolstack.pin('a', 'all', { hard: [] })).failure).toMatchObject({ errno: 'EINVAL' });
   });
@@ -129,7 +129,7 @@ describe('changes by hand', () => {
   it("every node of the host is not 'all', and a choice by hand survives a move to another pool", async () => {
     const toolstack = await toolstackOn(FOUR());
     const { xc } = toolstack.doors;
-    toolstack.add(vm('a', 1, 256));
+    await toolstack.add(vm('a', 1, 256));
     const { domid } = await toolstack.start('a');
     expect(codes((await toolstack.setNodeAffinity('a', [0, 1, 2, 3])).record)).toEqual(['all-nodes-is-not-all']);
     expect(xc.domainNodeGetAffinity(domid!)).toEqual([0, 1, 2, 3]);
@@ -149,8 +149,8 @@ describe('changes by hand', () => {
 describe('what the caller got wrong', () => {
   it('is one clear error, and nothing happens', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(vm('a', 1, 256));
-    expect(() => toolstack.add(vm('a', 1, 256))).toThrow(InputError);
+    await toolstack.add(vm('a', 1, 256));
+    await expect(toolstack.add(vm('a', 1, 256))).rejects.toThrow(InputError);
     expect(() => toolstack.warnings('b')).toThrow("there is no VM 'b'");
     await expect(toolstack.start('b')).rejects.toThrow(InputError);
     await expect(toolstack.stop('a')).rejects.toThrow("VM 'a' is halted");
@@ -159,10 +159,10 @@ describe('what the caller got wrong', () => {
     await expect(toolstack.start('a')).rejects.toThrow('running already');
     await expect(toolstack.unpause('a')).rejects.toThrow(InputError);
     await expect(toolstack.pin('a', 1, { hard: [0] })).rejects.toThrow('no vCPU 1');
-    expect(() => toolstack.remove('a')).toThrow("VM 'a' is running");
+    await expect(toolstack.remove('a')).rejects.toThrow("VM 'a' is running");
     expect(() => toolstack.setPolicy('prio_mem_only')).toThrow('xapi-25.6 has no policy');
     await toolstack.stop('a');
-    toolstack.remove('a');
+    await toolstack.remove('a');
     expect(toolstack.vms()).toEqual([]);
   });
 });

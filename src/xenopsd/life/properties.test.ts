@@ -50,7 +50,7 @@ async function perform(toolstack: Toolstack, what: Operation): Promise<Outcome[]
     case 'pause':
       return [await toolstack.pause(what.name)];
     case 'mask':
-      toolstack.setMask(what.name, what.mask);
+      await toolstack.setMask(what.name, what.mask);
       return [];
     case 'hostMask':
       toolstack.setHostMask(what.mask);
@@ -68,10 +68,10 @@ async function play(operations: readonly Operation[], seed: number): Promise<str
   const toolstack = await toolstackOn(machine([1024, 768, 512], 2), { seed, profile: 'xapi-26.3' });
   const { doors } = toolstack;
   const before = { keys: doors.store.list(), free: doors.inspect.freePages() };
-  toolstack.add(vm('a', 1, 300));
-  toolstack.add(vm('b', 2, 700, { kind: 'pv' }));
-  toolstack.add(vm('c', 3, 1100, { kind: 'pvh' }));
-  toolstack.add(vm('d', 2, 400, { memoryTargetBytes: 200 * 2 ** 20 }));
+  await toolstack.add(vm('a', 1, 300));
+  await toolstack.add(vm('b', 2, 700, { kind: 'pv' }));
+  await toolstack.add(vm('c', 3, 1100, { kind: 'pvh' }));
+  await toolstack.add(vm('d', 2, 400, { memoryTargetBytes: 200 * 2 ** 20 }));
   const told: unknown[] = [];
   for (const what of operations) {
     try {

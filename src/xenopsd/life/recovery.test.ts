@@ -46,7 +46,7 @@ async function die(calls: number, stop: boolean) {
   const before = { keys: host.store.list(), free: host.inspect.freePages() };
   const metadata = new MemoryMetadata();
   const other = await createToolstack(host, { ...OPTIONS, metadata });
-  other.add(vm('a', 2, 256));
+  await other.add(vm('a', 2, 256));
   // What `add` saves goes before any operation.
   await other.startTogether(stop ? ['a'] : []);
   const own = host.store.connect(0);
@@ -85,8 +85,8 @@ it('a running VM is known again, and one whose domain is gone is halted', async 
   const metadata = new MemoryMetadata();
   const options = { profile: 'xapi-25.6', policy: 'any', seed: 1, metadata } as const;
   const first = await createToolstack(host, options);
-  first.add(vm('a', 1, 256));
-  first.add(vm('b', 1, 256));
+  await first.add(vm('a', 1, 256));
+  await first.add(vm('b', 1, 256));
   const [a, b] = await first.startTogether(['a', 'b']);
   host.xc.domainDestroy(b!.domid!);
   const next = await createToolstack(host, options);

@@ -8,7 +8,7 @@ const NAMES = ['a', 'b', 'c'];
 /** Three VMs of 1.5 GiB on two nodes of 4 GiB, started together. */
 async function race(profile: ProfileName, seed: number, mib = 1536) {
   const toolstack = await toolstackOn(machine([4096, 4096], 8), { profile, seed });
-  for (const name of NAMES) toolstack.add(vm(name, 2, mib));
+  for (const name of NAMES) await toolstack.add(vm(name, 2, mib));
   const outcomes = await toolstack.startTogether(NAMES);
   expect(toolstack.doors.inspect.invariants()).toEqual([]);
   const surprises = outcomes.flatMap(({ record }) => record.entries.flatMap((entry) => (entry.kind === 'surprise' ? [entry.code] : [])));
@@ -68,9 +68,9 @@ describe('starts side by side', () => {
 
   it('a failing one does not disturb the others, and leaves nothing', async () => {
     const toolstack = await toolstackOn(machine([2048, 2048], 4), { seed: 4 });
-    toolstack.add(vm('good', 1, 512));
-    toolstack.add(vm('bad', 1, 512, { vcpusParams: { mask: '99' } }));
-    toolstack.add(vm('huge', 1, 9000));
+    await toolstack.add(vm('good', 1, 512));
+    await toolstack.add(vm('bad', 1, 512, { vcpusParams: { mask: '99' } }));
+    await toolstack.add(vm('huge', 1, 9000));
     const outcomes = await toolstack.startTogether(['good', 'bad', 'huge']);
     expect(outcomes.map(({ failure }) => failure?.step ?? null)).toEqual([null, 'xenguest', 'VM.build']);
     expect(toolstack.doors.xc.domainList().map(({ domid }) => domid)).toEqual([0, outcomes[0]!.domid]);

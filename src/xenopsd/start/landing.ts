@@ -4,6 +4,7 @@ import type { FlowSink } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { countedNodes } from '../../map/numa-metrics.js';
 import type { HostDoors } from '../api/host-doors.js';
+import type { Landing } from '../api/outcome.js';
 
 const GIB_PAGES = 262_144;
 const BLOCK_PAGES = 512;
@@ -19,7 +20,7 @@ export function pagesByNode(doors: HostDoors, domid: number): readonly number[] 
  * Notes it all in `sink`; the calls themselves are not part of the run.
  * @param populated the run took the memory, so that where it came to lie is news; a change by hand moves none
  */
-export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: FlowSink, populated: boolean): void {
+export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: FlowSink, populated: boolean): Landing {
   const { xc } = doors;
   const pages = pagesByNode(doors, domid);
   const topology = xc.cpuTopology();
@@ -48,6 +49,7 @@ export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: F
     const remotePages = remote.reduce((sum, node) => sum + pages[node]!, 0);
     sink.surprise('hard-narrower-than-memory', { domid, nodes: remote, pages: remotePages, vcpuNodes });
   }
+  return { pages, nodeAffinity };
 }
 
 interface Populated {

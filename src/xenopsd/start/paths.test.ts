@@ -19,7 +19,7 @@ function nodesOf(toolstack: { doors: { pagesByNode?: (domid: number) => readonly
 describe('a mask', () => {
   it('1,2,3 goes through XenStore to a hard affinity, and there is no placement', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(masked('a', 2, 512, '5,6'));
+    await toolstack.add(masked('a', 2, 512, '5,6'));
     const outcome = await toolstack.start('a');
     expect(outcome.failure).toBeNull();
     const { xs, xc } = toolstack.doors;
@@ -44,7 +44,7 @@ describe('a mask', () => {
 
   it('1,2;3,4 gives each vCPU its own, and those past the list the first', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(masked('a', 3, 512, '1,2;3,4'));
+    await toolstack.add(masked('a', 3, 512, '1,2;3,4'));
     const outcome = await toolstack.start('a');
     const hard = [0, 1, 2].map((vcpu) => toolstack.doors.xc.vcpuGetAffinity(outcome.domid!, vcpu).hard);
     expect(hard).toEqual([
@@ -59,7 +59,7 @@ describe('a mask', () => {
 
   it('with a space counts for nothing, and the user is told', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(masked('a', 2, 512, '1,2,3; 4,5,6'));
+    await toolstack.add(masked('a', 2, 512, '1,2,3; 4,5,6'));
     expect(toolstack.warnings('a')).toEqual([{ code: 'mask-ignored', values: { mask: '1,2,3; 4,5,6', reason: 'white space' } }]);
     const outcome = await toolstack.start('a');
     expect(codes(outcome.record)).toContain('mask-ignored');
@@ -70,11 +70,16 @@ describe('a mask', () => {
 
   it.each(['99', '-1', '16'])('%s leaves no CPU: the build fails as in the field, and nothing is left behind', async (mask) => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(masked('a', 2, 512, mask));
+    await toolstack.add(masked('a', 2, 512, mask));
     const { store, inspect, xc } = toolstack.doors;
     const before = { keys: store.list(), domains: xc.domainList(), free: inspect.freePages() };
     const outcome = await toolstack.start('a');
-    expect(outcome.failure).toEqual({ step: 'xenguest', message: 'xenguest: xc_vcpu_setaffinity: [22] Invalid argument', errno: 'EINVAL' });
+    expect(outcome.failure).toEqual({
+      step: 'xenguest',
+      message: 'xenguest: xc_vcpu_setaffinity: [22] Invalid argument',
+      errno: 'EINVAL',
+      kind: 'builder',
+    });
     expect(outcome.domid).toBeNull();
     expect(codes(outcome.record)).toEqual(expect.arrayContaining(['empty-mask', 'cpus-beyond-host']));
     expect({ keys: store.list(), domains: xc.domainList(), free: inspect.freePages() }).toEqual(before);
@@ -83,13 +88,13 @@ describe('a mask', () => {
 
   it("that the host's mask leaves nothing of is still a mask, and fails the build", async () => {
     const toolstack = await toolstackOn(FOUR(), { hostMask: '4,5' });
-    toolstack.add(masked('a', 1, 512, '1'));
+    await toolstack.add(masked('a', 1, 512, '1'));
     expect((await toolstack.start('a')).failure?.errno).toBe('EINVAL');
   });
 
   it('of the host turns placement off for a VM without one', async () => {
     const toolstack = await toolstackOn(FOUR(), { hostMask: '8,9' });
-    toolstack.add(vm('a', 1, 512));
+    await toolstack.add(vm('a', 1, 512));
     expect(toolstack.warnings('a').map(({ code }) => code)).toEqual(['host-mask-stops-placement']);
     const outcome = await toolstack.start('a');
     expect(codes(outcome.record)).toContain('host-mask-stops-placement');
@@ -101,7 +106,7 @@ describe('a mask', () => {
 describe('placement', () => {
   it('off: the domain may use every node, and its memory alternates over them', async () => {
     const toolstack = await toolstackOn(FOUR(), { policy: 'default_policy' });
-    toolstack.add(vm('a', 2, 1024));
+    await toolstack.add(vm('a', 2, 1024));
     const outcome = await toolstack.start('a');
     expect(outcome.record.edgesTaken()).toContain('is_Host.numa_affinity_policy_set? -> exec_xenguest');
     expect(outcome.record.nodesVisited()).not.toContain('XEN_VCPUAFFINITY_SOFT');
@@ -111,7 +116,7 @@ describe('placement', () => {
 
   it('best_effort: a VM that fits one node is there, with all its vCPUs and memory', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(vm('a', 2, 1024));
+    await toolstack.add(vm('a', 2, 1024));
     const outcome = await toolstack.start('a');
     expect(nodesOf(toolstack, outcome)).toEqual([0]);
     expect(toolstack.doors.xc.vcpuGetAffinity(outcome.domid!, 1)).toEqual({ hard: [...Array(16).keys()], soft: [0, 1, 2, 3] });
@@ -120,7 +125,7 @@ describe('placement', () => {
 
   it('best_effort: a VM too big for a node gets two', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(vm('a', 2, 6144));
+    await toolstack.add(vm('a', 2, 6144));
     const outcome = await toolstack.start('a');
     expect(nodesOf(toolstack, outcome)).toEqual([0, 1]);
     expect(codes(outcome.record)).toContain('memory-alternates');
@@ -128,7 +133,7 @@ describe('placement', () => {
 
   it('best_effort: a VM with more vCPUs than CPUs gets no plan and starts anyway', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(vm('a', 17, 512));
+    await toolstack.add(vm('a', 17, 512));
     const outcome = await toolstack.start('a');
     expect(outcome.failure).toBeNull();
     expect(codes(outcome.record)).toContain('more-vcpus-than-cpus');
@@ -137,8 +142,8 @@ describe('placement', () => {
 
   it('spills over from a full node, whose number the node affinity keeps', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(masked('a', 2, 3072, '4,5'));
-    toolstack.add(masked('b', 2, 2048, '4,5'));
+    await toolstack.add(masked('a', 2, 3072, '4,5'));
+    await toolstack.add(masked('b', 2, 2048, '4,5'));
     await toolstack.start('a');
     const outcome = await toolstack.start('b');
     expect(outcome.failure).toBeNull();
@@ -151,8 +156,8 @@ describe('placement', () => {
 
   it('leaves the low memory of node 0 alone while other nodes have any', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(masked('a', 2, 3072, '0,1'));
-    toolstack.add(vm('b', 2, 2048, { kind: 'pv', vcpusParams: { mask: '0,1' } }));
+    await toolstack.add(masked('a', 2, 3072, '0,1'));
+    await toolstack.add(vm('b', 2, 2048, { kind: 'pv', vcpusParams: { mask: '0,1' } }));
     await toolstack.start('a');
     const outcome = await toolstack.start('b');
     expect(toolstack.doors.inspect.freePages()[0]).toBeGreaterThan(200_000);
@@ -162,7 +167,7 @@ describe('placement', () => {
 
   it('a host without the memory refuses the build, and nothing is left behind', async () => {
     const toolstack = await toolstackOn(FOUR());
-    toolstack.add(vm('a', 2, 20_000));
+    await toolstack.add(vm('a', 2, 20_000));
     const { store, inspect } = toolstack.doors;
     const before = { keys: store.list(), free: inspect.freePages() };
     const { failure } = await toolstack.start('a');
@@ -173,7 +178,7 @@ describe('placement', () => {
 
   it('on more than 16 nodes knows only single nodes', async () => {
     const toolstack = await toolstackOn(machine(Array(17).fill(1024), 1));
-    toolstack.add(vm('a', 1, 1500));
+    await toolstack.add(vm('a', 1, 1500));
     const outcome = await toolstack.start('a');
     expect(codes(outcome.record)).toContain('single-nodes-only');
     expect(nodesOf(toolstack, outcome)).toHaveLength(17);
@@ -186,9 +191,9 @@ it('every one of the 28 edges of the chart is taken', async () => {
   const note = ({ record }: Outcome) => {
     for (const edge of record.edgesTaken()) taken.add(edge);
   };
-  toolstack.add(masked('pinned', 1, 256, '1'));
-  toolstack.add(vm('placed', 1, 256));
-  toolstack.add(vm('free', 1, 256));
+  await toolstack.add(masked('pinned', 1, 256, '1'));
+  await toolstack.add(vm('placed', 1, 256));
+  await toolstack.add(vm('free', 1, 256));
   note(await toolstack.start('pinned'));
   note(await toolstack.start('placed'));
   toolstack.setPolicy('any');

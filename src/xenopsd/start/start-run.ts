@@ -4,7 +4,9 @@ import { XenError } from '../../base/errors.js';
 import type { FlowRecord, FlowValue } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
+import { XenguestError } from '../../xenguest/xenguest.js';
 import type { HostDoors } from '../api/host-doors.js';
+import type { FailureKind } from '../api/outcome.js';
 import type { PolicyName, Profile } from '../api/profiles.js';
 import type { MemoryConfig } from './memory-model.js';
 import type { Turn } from './turns.js';
@@ -37,9 +39,13 @@ export class StepError extends Error {
   override readonly name = 'StepError';
   readonly step: StepName;
 
-  constructor(step: StepName, message: string, cause?: unknown) {
+  readonly kind: FailureKind;
+
+  /** `kind`: which failure it is; by default what the cause says. */
+  constructor(step: StepName, message: string, { cause, kind }: { readonly cause?: unknown; readonly kind?: FailureKind } = {}) {
     super(message, { cause });
     this.step = step;
+    this.kind = kind ?? { kind: errnoOf(cause) === null ? 'unexpected' : 'refused' };
   }
 }
 
@@ -50,13 +56,13 @@ export async function calling<T>(what: string, work: () => T | Promise<T>): Prom
   } catch (error) {
     if (error instanceof StepError) throw error;
     const text = error instanceof Error ? error.message : String(error);
-    throw new StepError('VM.build', `Calling '${what}' failed: ${text}`, error);
+    throw new StepError('VM.build', `Calling '${what}' failed: ${text}`, { cause: error });
   }
 }
 
 /** The errno behind an error or its cause, if Xen or XenStore gave one. */
 export function errnoOf(error: unknown): XenError['errno'] | null {
-  if (error instanceof XenError) return error.errno;
+  if (error instanceof XenError || error instanceof XenguestError) return error.errno;
   return error instanceof Error && error.cause !== undefined ? errnoOf(error.cause) : null;
 }
 

@@ -41,7 +41,9 @@ export async function waitForFreeMemory(run: StartRun): Promise<void> {
     }
     if (scrubPages === 0 || seconds >= SCRUB_WAIT_SECONDS) {
       run.record.note('free memory', { wantedBytes, freeBytes, waitedSeconds: seconds });
-      throw new StepError('VM.build', `Not_enough_memory: ${wantedBytes} bytes needed, ${freeBytes} free on the whole host`);
+      throw new StepError('VM.build', `Not_enough_memory: ${wantedBytes} bytes needed, ${freeBytes} free on the whole host`, {
+        kind: { kind: 'not-enough-memory', neededBytes: wantedBytes, freeBytes },
+      });
     }
     await run.sleep(1000);
   }
@@ -69,7 +71,7 @@ async function setHard(run: StartRun, created: Created): Promise<void> {
     try {
       xc.vcpuSetAffinity(created.domid, vcpu, { hard });
     } catch (error) {
-      throw new StepError('VM.build', error instanceof Error ? error.message : String(error), error);
+      throw new StepError('VM.build', error instanceof Error ? error.message : String(error), { cause: error });
     }
   }
   run.record.note('hard by toolstack', { domid: created.domid, masks: masks.map((mask) => formatList(mask)) });
@@ -121,7 +123,7 @@ export async function buildDomain(run: StartRun, domid: number, node: number | u
       { flow: record, turn: () => run.step('builder') },
     );
   } catch (error) {
-    if (error instanceof XenguestError) throw new StepError('xenguest', error.message, error);
+    if (error instanceof XenguestError) throw new StepError('xenguest', error.message, { cause: error, kind: { kind: 'builder' } });
     throw error;
   }
   await run.step('memory populated');

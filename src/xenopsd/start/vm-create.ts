@@ -36,14 +36,14 @@ export async function createVm(run: StartRun, created: (domid: number) => void):
     await run.step('keys written');
     return { domid, affinity };
   } catch (error) {
-    throw new StepError('VM.create', error instanceof Error ? error.message : String(error), error);
+    throw new StepError('VM.create', error instanceof Error ? error.message : String(error), { cause: error });
   }
 }
 
 /** A real host loads what the guest boots: one that cannot be loaded is refused before there is a domain. */
 function mustLoad(vm: VmSpec): void {
   const why = whyNotLoadable(vm);
-  if (why !== null) throw new StepError('VM.create', `${why.what}: ${why.mend}`);
+  if (why !== null) throw new StepError('VM.create', `${why.what}: ${why.mend}`, { kind: { kind: 'not-bootable' } });
 }
 
 /** What keeps a VM from being started on a real host, whatever the host; null when nothing does. */

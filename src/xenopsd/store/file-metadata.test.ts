@@ -6,6 +6,7 @@ import { landed, placement } from '../../../test/support/flow-records.js';
 import { machine, vm as small, toolstackOn } from '../../../test/support/toolstack.js';
 import { InputError } from '../../base/errors.js';
 import type { LastBuild, VmMetadata } from '../api/metadata.js';
+import { readBuild } from './build-files.js';
 import { FileMetadata } from './file-metadata.js';
 
 let folder: string;
@@ -137,15 +138,20 @@ describe('how a VM was last built', () => {
   };
 
   it('is there for any process, the newest of it, and goes with the VM', async () => {
-    expect(await FileMetadata.readBuild(folder, 'a')).toBeNull();
-    expect(await FileMetadata.readBuild(join(folder, 'nowhere'), 'a')).toBeNull();
+    expect(await readBuild(folder, 'a')).toBeNull();
+    expect(await readBuild(join(folder, 'nowhere'), 'a')).toBeNull();
     const store = await FileMetadata.open(folder);
     await store.save(vm('a'));
-    await store.keepBuild('a', build);
-    expect(await FileMetadata.readBuild(folder, 'a')).toEqual(build);
-    const failed: LastBuild = { ...build, domid: null, failure: { step: 'VM.build', message: 'no memory', errno: 'ENOMEM' }, entries: [] };
-    await store.keepBuild('a', failed);
-    expect(await FileMetadata.readBuild(folder, 'a')).toEqual(failed);
+    await store.save(vm('a'), build);
+    expect(await readBuild(folder, 'a')).toEqual(build);
+    const failed: LastBuild = {
+      ...build,
+      domid: null,
+      failure: { step: 'VM.build', message: 'no memory', errno: 'ENOMEM', kind: 'not-enough-memory', neededBytes: 2, freeBytes: 1 },
+      entries: [],
+    };
+    await store.save(vm('a'), failed);
+    expect(await readBuild(folder, 'a')).toEqual(failed);
     expect((await store.load()).map(({ spec }) => spec.name)).toEqual(['a']);
     await store.remove('a');
     expect(await readdir(folder)).toEqual([]);
@@ -155,7 +161,7 @@ describe('how a VM was last built', () => {
   it('that is damaged is one clear error, and takes nothing else with it', async () => {
     const store = await FileMetadata.open(folder);
     await store.save(vm('a'));
-    await store.keepBuild('a', build);
+    await store.save(vm('a'), build);
     const path = join(folder, (await readdir(folder)).find((name) => name.endsWith('.build'))!);
     const whole = JSON.parse(await readFile(path, 'utf8'));
     for (const bad of [
@@ -167,7 +173,7 @@ describe('how a VM was last built', () => {
       JSON.stringify({ ...whole, entries: [{ kind: 'note', topic: 'weather', values: {} }] }),
     ]) {
       await writeFile(path, bad);
-      await expect(FileMetadata.readBuild(folder, 'a')).rejects.toThrow(InputError);
+      await expect(readBuild(folder, 'a')).rejects.toThrow(InputError);
     }
     expect(await store.load()).toHaveLength(1);
     await store.close();
@@ -176,15 +182,15 @@ describe('how a VM was last built', () => {
   it('is kept by a toolstack for each start, failed ones too, and not for what builds nothing', async () => {
     const store = await FileMetadata.open(folder);
     const toolstack = await toolstackOn(machine([2048, 2048], 2), { metadata: store });
-    toolstack.add(small('fits', 1, 64));
-    toolstack.add(small('huge', 1, 64 * 1024));
+    await toolstack.add(small('fits', 1, 64));
+    await toolstack.add(small('huge', 1, 64 * 1024));
     const started = await toolstack.start('fits');
     await toolstack.pause('fits');
-    const kept = await FileMetadata.readBuild(folder, 'fits');
+    const kept = await readBuild(folder, 'fits');
     expect(kept).toMatchObject({ operation: 'start', domid: started.domid, failure: null, title: 'start fits' });
     expect(kept!.entries).toEqual(started.record.entries);
     const failed = await toolstack.start('huge');
-    expect(await FileMetadata.readBuild(folder, 'huge')).toMatchObject({ domid: null, failure: failed.failure });
+    expect(await readBuild(folder, 'huge')).toMatchObject({ domid: null, failure: failed.failure });
     await store.close();
   });
 });

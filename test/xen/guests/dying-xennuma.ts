@@ -39,7 +39,7 @@ const host = await xenHost();
 const metadata = counted(await FileMetadata.open(folder));
 const doors = { ...host, xc: counted(host.xc), xs: counted(host.xs), xenguest: counted(host.xenguest) };
 const toolstack = await createToolstack(doors, { profile: 'xapi-25.6', policy: 'best_effort', seed: 1, metadata });
-if (!toolstack.vms().some(({ spec }) => spec.name === 'victim')) toolstack.add(vm('victim', 'pvh', 1, 32));
+if (!toolstack.vms().some(({ spec }) => spec.name === 'victim')) await toolstack.add(vm('victim', 'pvh', 1, 32));
 const { failure } = await toolstack.start('victim');
 if (failure !== null) throw new Error(failure.message);
 console.log('DONE');

@@ -68,7 +68,7 @@ export async function using(opening: Promise<Bench>, work: (one: Bench) => Promi
 }
 
 export async function start({ toolstack }: Bench, spec: VmSpec): Promise<Outcome & { readonly domid: number }> {
-  toolstack.add(spec);
+  await toolstack.add(spec);
   const outcome = await toolstack.start(spec.name);
   assert.equal(outcome.failure, null, `${spec.name}: ${outcome.failure?.message}`);
   assert.ok(outcome.domid !== null);

@@ -37,7 +37,7 @@ describe('beside a VM that runs', () => {
     for (const step of BUILD_STEPS) {
       const command = ['/usr/bin/env', `DIE_AT=${step}`, process.execPath, join(import.meta.dirname, 'dying-builder.js')];
       await using(bench({ builder: { command } }), async (one) => {
-        one.toolstack.add(vm('victim', 'pvh', 1, 32));
+        await one.toolstack.add(vm('victim', 'pvh', 1, 32));
         const { failure, domid } = await one.toolstack.start('victim');
         assert.equal(failure?.step, 'xenguest', step);
         assert.match(failure.message, /SIGKILL/, step);

@@ -51,7 +51,7 @@ for (const [what, change, message] of FAILING) {
   test(`${what} fails the build with its own words and leaves nothing behind`, () =>
     using(bench(), async ({ doors, toolstack }) => {
       const unused = await traces(doors.xc, doors.xs);
-      toolstack.add(vm('failing', 'pvh', 1, 64, change));
+      await toolstack.add(vm('failing', 'pvh', 1, 64, change));
       const { failure, domid } = await toolstack.start('failing');
       assert.equal(failure?.step, 'xenguest');
       assert.match(failure.message, message);

@@ -1,0 +1,53 @@
+// How each VM was last built, one file a VM in a state folder: for `explain`, which reads it without asking the process that owns the
+// folder. Also beside the daemon's database, whose lock keeps other processes out.
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { InputError } from '../../base/errors.js';
+import type { LastBuild } from '../api/metadata.js';
+import { removeFiles, replaceFile } from './durable-file.js';
+import { decodeBuild, encodeBuild } from './metadata-format.js';
+
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/** Names may hold anything and be long; files may not. */
+export function fileOf(folder: string, name: string, kind: 'json' | 'build'): string {
+  return join(folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.${kind}`);
+}
+
+export async function keepBuild(folder: string, name: string, build: LastBuild): Promise<void> {
+  await replaceFile(fileOf(folder, name, 'build'), encodeBuild(name, build));
+}
+
+export async function forgetBuild(folder: string, name: string): Promise<void> {
+  await removeFiles([fileOf(folder, name, 'build')]);
+}
+
+/**
+ * How a VM was last built, by whichever process; null when it never was, or there is no such folder.
+ * @throws InputError when it cannot be read
+ */
+export async function readBuild(folder: string, name: string): Promise<LastBuild | null> {
+  const path = fileOf(resolve(folder), name, 'build');
+  if (!existsSync(path)) return null;
+  const orElse = 'or remove it, and explain knows the next start';
+  const { name: of, build } = await readFileAs(path, decodeBuild, orElse);
+  if (of !== name) throw damaged(path, `that of another VM, '${of}'`, 'or remove it');
+  return build;
+}
+
+/** @throws InputError for a file that `decode` does not take */
+export async function readFileAs<T>(path: string, decode: (text: string) => T, orElse: string): Promise<T> {
+  try {
+    const text = await readFile(path, 'utf8');
+    if (text.length > MAX_FILE_BYTES) throw new Error(`${text.length} characters`);
+    return decode(text);
+  } catch (error) {
+    throw damaged(path, error instanceof Error ? error.message : String(error), orElse);
+  }
+}
+
+export function damaged(path: string, why: string, orElse: string): InputError {
+  return new InputError(`expected what xennuma keeps of a VM, got ${why}`, { file: path }, `put it back from a copy, ${orElse}`);
+}
