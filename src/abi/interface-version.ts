@@ -32,6 +32,33 @@ const DOMCTL = [0x12, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x17, 0x17, 0x18];
 const SYSCTL = [0x12, 0x13, 0x13, 0x13, 0x15, 0x15, 0x15, 0x15, 0x16, 0x16];
 const FIRST_MINOR = 13;
 
+/** Values by the first minor version that has them, newest first. */
+type Since = readonly (readonly [number, number])[];
+
+const CPUPOOL_AT: Since = [
+  [19, 56],
+  [17, 52],
+  [FIRST_MINOR, -1],
+];
+const EMULATION_FLAGS_AT: Since = [
+  [19, 60],
+  [17, 56],
+  [16, 52],
+  [15, 48],
+  [FIRST_MINOR, 44],
+];
+/** All flags of XEN_DOMCTL_CDF_* up to the newest: nested_virt came with 4.15, vpmu with 4.16, trap_unmapped_accesses with 4.21. */
+const CREATE_FLAGS: Since = [
+  [21, 0x1ff],
+  [16, 0xff],
+  [15, 0x7f],
+  [FIRST_MINOR, 0x3f],
+];
+
+function since(minor: number, values: Since): number {
+  return values.find(([first]) => minor >= first)![1];
+}
+
 /** @throws InputError when the version is not 4.13 to 4.22 */
 export function interfaceVersion(version: string): InterfaceVersion {
   const match = /^4\.(\d+)(?:\.\d+)?(?:[-.].*)?$/.exec(version);
@@ -46,9 +73,9 @@ export function interfaceVersion(version: string): InterfaceVersion {
     minor,
     domctl,
     sysctl,
-    cpupoolAt: minor >= 19 ? 56 : minor >= 17 ? 52 : -1,
-    emulationFlagsAt: minor >= 19 ? 60 : minor >= 17 ? 56 : minor >= 16 ? 52 : minor >= 15 ? 48 : 44,
-    createFlags: 63 | (minor >= 15 ? 64 : 0) | (minor >= 16 ? 128 : 0) | (minor >= 21 ? 256 : 0),
+    cpupoolAt: since(minor, CPUPOOL_AT),
+    emulationFlagsAt: since(minor, EMULATION_FLAGS_AT),
+    createFlags: since(minor, CREATE_FLAGS),
     gpaddrBits: minor >= 16,
     domainInfoBytes: minor >= 16 ? 112 : 104,
     grantOptsAt: minor >= 16 ? 44 : -1,

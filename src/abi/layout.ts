@@ -74,8 +74,10 @@ export const VCPU_INFO_AT = { vcpu: 0, online: 4, blocked: 5, running: 6, cpuTim
 /** xen_domctl_scheduler_op with the parameters of credit or credit2. */
 export const SCHEDULER_OP_AT = { scheduler: 0, cmd: 4, weight: 8, cap: 10 } as const;
 export const SCHEDULER_OP = { put: 0, get: 1 } as const;
+/** The weight and the cap that leave the domain's own as they are. */
+export const SCHEDULER_KEEP = { weight: 0, cap: 0xffff } as const;
 
-/** xen_domctl_vnuma, and an entry of its memory ranges. */
+/** xen_domctl_vnuma; `rangeBytes` is the size of an entry of its memory ranges. */
 export const VNUMA_AT = {
   vnodes: 0,
   ranges: 4,
@@ -88,6 +90,9 @@ export const VNUMA_AT = {
   rangeBytes: 24,
 } as const;
 
+/** An entry of the arrays vcpu_to_vnode and vnode_to_pnode. */
+export const VNUMA_NUMBER_BYTES = 4;
+
 /** xen_sysctl_physinfo up to where it moved; the rest is relative to InterfaceVersion.physinfoPagesAt. */
 export const PHYSINFO_AT = {
   threadsPerCore: 0,
@@ -98,13 +103,25 @@ export const PHYSINFO_AT = {
   maxNodeId: 20,
   khz: 24,
   capabilities: 28,
+  /** From 4.17 on. */
+  archCapabilities: 32,
 } as const;
+/** XEN_SYSCTL_PHYSCAP_*. */
+export const PHYSCAP = { hvm: 1, pv: 2, directio: 4, hap: 8, shadow: 16 } as const;
 export const PHYSINFO_PAGES_AT = { total: 0, free: 8, scrub: 16, outstanding: 24, maxMfn: 32, hwCap: 40 } as const;
+/** Bytes of xen_sysctl_physinfo.hw_cap. */
+export const HW_CAP_BYTES = 32;
 
-/** xen_sysctl_numainfo, and an entry of its memory array. */
-export const NUMAINFO_AT = { nodes: 0, memory: 8, distances: 16, memoryBytes: 16 } as const;
-/** xen_sysctl_cputopoinfo, and an entry of its array. */
-export const CPUTOPO_AT = { cpus: 0, entries: 8, entryBytes: 12 } as const;
+/** xen_sysctl_numainfo. */
+export const NUMAINFO_AT = { nodes: 0, memory: 8, distances: 16 } as const;
+/** xen_sysctl_meminfo, an entry of its memory array. */
+export const MEMINFO_AT = { size: 0, free: 8, sizeBytes: 16 } as const;
+/** An entry of its distance array, which has a row of as many entries as nodes were returned. */
+export const DISTANCE_BYTES = 4;
+/** xen_sysctl_cputopoinfo. */
+export const CPUTOPOINFO_AT = { cpus: 0, entries: 8 } as const;
+/** xen_sysctl_cputopo, an entry of its array. */
+export const CPUTOPO_AT = { core: 0, socket: 4, node: 8, sizeBytes: 12 } as const;
 /** xen_sysctl_availheap. */
 export const AVAILHEAP_AT = { minBits: 0, maxBits: 4, node: 8, bytes: 16 } as const;
 /** xen_sysctl_cpupool_op. */
@@ -124,6 +141,9 @@ export const POD_TARGET_AT = { target: 0, totPages: 8, cachePages: 16, entries: 
 
 /** sched_remote_shutdown. */
 export const REMOTE_SHUTDOWN_AT = { domid: 0, reason: 4, sizeBytes: 8 } as const;
+
+/** sched_pin_override. */
+export const PIN_OVERRIDE_AT = { cpu: 0, sizeBytes: 4 } as const;
 
 /** XEN_INVALID_*: an absent CPU, an offline node's sizes, an unknown distance. */
 export const NONE_U32 = 0xffffffff;

@@ -1,6 +1,6 @@
 // xen_memory_reservation, the structure of populate_physmap and claim_pages, and the node in its
 // mem_flags (xen/include/public/memory.h).
-import { readWord, writeWord } from './words.js';
+import { readU64, writeU64 } from './u64.js';
 
 const AT = { extentStart: 0, extents: 8, order: 16, memFlags: 20, domid: 24 } as const;
 export const RESERVATION_BYTES = 32;
@@ -26,8 +26,8 @@ export interface Reservation {
 
 export function readReservation(view: DataView, at: number): Reservation {
   return {
-    extentStart: readWord(view, at + AT.extentStart),
-    extents: readWord(view, at + AT.extents),
+    extentStart: readU64(view, at + AT.extentStart),
+    extents: readU64(view, at + AT.extents),
     order: view.getUint32(at + AT.order, true),
     memFlags: view.getUint32(at + AT.memFlags, true),
     domid: view.getUint16(at + AT.domid, true),
@@ -36,8 +36,8 @@ export function readReservation(view: DataView, at: number): Reservation {
 
 /** The bytes that belong to no field stay as they are. */
 export function writeReservation(view: DataView, at: number, reservation: Reservation): void {
-  writeWord(view, at + AT.extentStart, reservation.extentStart);
-  writeWord(view, at + AT.extents, reservation.extents);
+  writeU64(view, at + AT.extentStart, reservation.extentStart);
+  writeU64(view, at + AT.extents, reservation.extents);
   view.setUint32(at + AT.order, reservation.order, true);
   view.setUint32(at + AT.memFlags, reservation.memFlags, true);
   view.setUint16(at + AT.domid, reservation.domid, true);

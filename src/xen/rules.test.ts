@@ -483,7 +483,7 @@ test('every edge inside Xen is recorded, and nothing is without a sink', () => {
   const { door, xen } = start();
   const record = new FlowRecord('all of Xen');
   const domid = xen.guest(1);
-  door.setFlow(record);
+  door.inspect.setFlow(record);
   xen.setAffinity(domid, 0, { soft: [0] });
   xen.setNodes(domid, [1]);
   xen.setNodes(
@@ -491,7 +491,7 @@ test('every edge inside Xen is recorded, and nothing is without a sink', () => {
     Array.from({ length: 64 }, (_, node) => node),
   );
   xen.nodes(domid);
-  door.setFlow(NO_FLOW);
+  door.inspect.setFlow(NO_FLOW);
   const count = record.entries.length;
   xen.setNodes(domid, [1]);
   expect(record.entries).toHaveLength(count);

@@ -32,7 +32,7 @@ export function openXenctrl(door: HypercallDoor): Xenctrl {
 }
 
 function assemble(calls: CallBuffers): Xenctrl {
-  const { door, abi } = calls;
+  const { door, abi, inspection } = calls;
   const cpuBits = physInfo(calls).maxCpuId + 1;
   const host = hostCalls(calls);
   const domains = domainCalls(calls);
@@ -60,7 +60,7 @@ function assemble(calls: CallBuffers): Xenctrl {
     },
     withFlow(sink: FlowSink): Xenctrl {
       if (sink === NO_FLOW) return base;
-      const inside = door.setFlow === undefined ? new InferredInside(base, ownSettings) : seenInside((to) => door.setFlow?.(to));
+      const inside = inspection === null ? new InferredInside(base, ownSettings) : seenInside(inspection);
       return { ...base, ...flowCalls(base, sink, inside) };
     },
     close: () => calls.close(),

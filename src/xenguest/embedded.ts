@@ -3,6 +3,7 @@
 import { formatList } from '../base/bitset.js';
 import { XenError } from '../base/errors.js';
 import { type FlowSink, NO_FLOW } from '../flow/record.js';
+import { inspectionOf } from '../xenctrl/doors/inspection.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { configureVcpus } from './configure-vcpus.js';
@@ -67,11 +68,12 @@ function notePopulated(
   what: Omit<PopulatedGuest, 'storePfn' | 'consolePfn'> | { readonly failed: string },
 ): void {
   if (flow === NO_FLOW) return;
-  const memory = xc.door.memoryByNode?.(domid)[0] ?? xc.domainMemory().find((one) => one.domid === domid);
+  const pagesByNode =
+    inspectionOf(xc.door)?.pagesByNode(domid) ?? xc.domainMemory().find((one) => one.domid === domid)?.pagesByNode ?? null;
   flow.note('populated', {
     domid,
-    pages: memory?.totalPages ?? null,
-    pagesByNode: memory?.pagesByNode ?? null,
+    pages: pagesByNode?.reduce((sum, pages) => sum + pages, 0) ?? null,
+    pagesByNode,
     nodeAffinity: formatList(xc.domainNodeGetAffinity(domid)),
     ...what,
   });

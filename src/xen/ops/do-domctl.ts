@@ -1,10 +1,11 @@
 // do_domctl(): checks and dispatch (xen/common/domctl.c:282-338). Box of the chart: `do_domctl`.
 import { DOMCTL } from '../../abi/commands.js';
 import { DOMCTL_AT } from '../../abi/layout.js';
+import { readU64 } from '../../abi/u64.js';
 import { ERRNO } from '../../base/errors.js';
 import { NO_FLOW } from '../../flow/record.js';
 import { DOMID_FIRST_RESERVED, type Domain } from '../state/domain.js';
-import { buffer, type GuestMemory, readBitmap, readWord, writeBitmap } from '../state/guest-memory.js';
+import { buffer, type GuestMemory, readBitmap, writeBitmap } from '../state/guest-memory.js';
 import type { XenState } from '../state/xen-state.js';
 import { createDomain, createVcpus, destroyDomain, setPagingMempoolSize } from './create-domain.js';
 import { writeDomainInfo, writeVcpuInfo } from './domain-info.js';
@@ -87,7 +88,7 @@ function domctlOfDomain(xen: XenState, memory: GuestMemory, domain: Domain, cmd:
     case DOMCTL.soft_reset:
       return softReset(domain);
     case DOMCTL.max_mem:
-      domain.maxPages = Math.min(Math.floor(readWord(view, at) / KIB_A_PAGE), UINT_MAX);
+      domain.maxPages = Math.min(Math.floor(readU64(view, at) / KIB_A_PAGE), UINT_MAX);
       return 0;
     case DOMCTL.max_vcpus:
       return createVcpus(xen, domain, view.getUint32(at, true));
@@ -98,7 +99,7 @@ function domctlOfDomain(xen: XenState, memory: GuestMemory, domain: Domain, cmd:
     case DOMCTL.setvnumainfo:
       return setVnumaInfo(domain, memory, view, at);
     case DOMCTL.set_paging_mempool_size:
-      return setPagingMempoolSize(xen, domain, readWord(view, at));
+      return setPagingMempoolSize(xen, domain, readU64(view, at));
     default:
       return -ERRNO.ENOSYS;
   }

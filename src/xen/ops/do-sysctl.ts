@@ -1,8 +1,9 @@
 // do_sysctl(): checks and dispatch (xen/common/sysctl.c). Box of the chart: Xen hypervisor.
 import { SYSCTL } from '../../abi/commands.js';
 import { CPU_HOTPLUG_AT, CPU_HOTPLUG_OP, DEBUG_KEYS_AT, READCONSOLE_AT, SYSCTL_AT } from '../../abi/layout.js';
+import { readU64 } from '../../abi/u64.js';
 import { ERRNO } from '../../base/errors.js';
-import { buffer, type GuestMemory, readWord } from '../state/guest-memory.js';
+import { buffer, type GuestMemory } from '../state/guest-memory.js';
 import type { XenState } from '../state/xen-state.js';
 import { domainInfoList } from './domain-info.js';
 import { dumpNuma } from './dump-numa.js';
@@ -20,7 +21,7 @@ export function doSysctl(xen: XenState, memory: GuestMemory, address: number): n
   const base = address - found.address;
   if (view.getUint32(base + SYSCTL_AT.version, true) !== xen.version.sysctl) return -ERRNO.EACCES;
   const at = base + UNION;
-  switch (view.getUint32(base, true)) {
+  switch (view.getUint32(base + SYSCTL_AT.cmd, true)) {
     case SYSCTL.physinfo:
       return physInfo(xen, view, at);
     case SYSCTL.numainfo:
@@ -51,7 +52,7 @@ export function doSysctl(xen: XenState, memory: GuestMemory, address: number): n
 function debugKeys(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const count = view.getUint32(at + DEBUG_KEYS_AT.count, true);
   if (count === 0) return 0;
-  const address = readWord(view, at + DEBUG_KEYS_AT.keys);
+  const address = readU64(view, at + DEBUG_KEYS_AT.keys);
   const found = buffer(memory, address, count);
   if (found === undefined) return -ERRNO.EFAULT;
   for (let i = 0; i < count; i++) {
@@ -63,7 +64,7 @@ function debugKeys(xen: XenState, memory: GuestMemory, view: DataView, at: numbe
 function readConsole(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const clear = view.getUint8(at + READCONSOLE_AT.clear) !== 0;
   const incremental = view.getUint8(at + READCONSOLE_AT.incremental) !== 0;
-  const address = readWord(view, at + READCONSOLE_AT.buffer);
+  const address = readU64(view, at + READCONSOLE_AT.buffer);
   const size = view.getUint32(at + READCONSOLE_AT.count, true);
   const found = size === 0 ? undefined : buffer(memory, address, size);
   if (size > 0 && found === undefined) return -ERRNO.EFAULT;

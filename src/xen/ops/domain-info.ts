@@ -1,11 +1,11 @@
 // What Xen tells of a domain and of a vCPU (xen/common/domctl.c, getdomaininfo()). Box of the chart: `do_domctl`.
-import { DOMAIN_INFO_AT as AT, DOMAIN_LIST_AT, DOMAIN_FLAG as FLAG, SHUTDOWN_SHIFT, VCPU_INFO_AT } from '../../abi/layout.js';
+import { DOMAIN_INFO_AT as AT, DOMAIN_LIST_AT, DOMAIN_FLAG as FLAG, NONE_U32, SHUTDOWN_SHIFT, VCPU_INFO_AT } from '../../abi/layout.js';
+import { readU64, writeNoneU64, writeU64 } from '../../abi/u64.js';
 import { ERRNO } from '../../base/errors.js';
 import type { Domain, Vcpu } from '../state/domain.js';
-import { buffer, type GuestMemory, readWord, writeWord } from '../state/guest-memory.js';
+import { buffer, type GuestMemory } from '../state/guest-memory.js';
 import type { XenState } from '../state/xen-state.js';
 
-const ALL_ONES = 0xffffffff;
 const GPADDR_BITS = 48;
 
 /** vCPUs of a guest are offline until the guest's own start brings them up, which nobody does here; Domain-0's run. */
@@ -22,16 +22,15 @@ export function writeDomainInfo(xen: XenState, domain: Domain, view: DataView, a
     (domain.shutdownCode << SHUTDOWN_SHIFT);
   view.setUint16(at + AT.domain, domain.id, true);
   view.setUint32(at + AT.flags, flags >>> 0, true);
-  writeWord(view, at + AT.totPages, domain.totPages);
-  writeWord(view, at + AT.maxPages, domain.maxPages);
-  writeWord(view, at + AT.outstanding, domain.outstandingPages);
-  writeWord(view, at + AT.shared, 0);
-  writeWord(view, at + AT.paged, 0);
-  view.setUint32(at + AT.sharedInfoFrame, ALL_ONES, true);
-  view.setUint32(at + AT.sharedInfoFrame + 4, ALL_ONES, true);
-  writeWord(view, at + AT.cpuTime, 0);
+  writeU64(view, at + AT.totPages, domain.totPages);
+  writeU64(view, at + AT.maxPages, domain.maxPages);
+  writeU64(view, at + AT.outstanding, domain.outstandingPages);
+  writeU64(view, at + AT.shared, 0);
+  writeU64(view, at + AT.paged, 0);
+  writeNoneU64(view, at + AT.sharedInfoFrame);
+  writeU64(view, at + AT.cpuTime, 0);
   view.setUint32(at + AT.onlineVcpus, runs ? domain.vcpus.length : 0, true);
-  view.setUint32(at + AT.maxVcpuId, domain.vcpus.length === 0 ? ALL_ONES : domain.vcpus.length - 1, true);
+  view.setUint32(at + AT.maxVcpuId, domain.vcpus.length === 0 ? NONE_U32 : domain.vcpus.length - 1, true);
   view.setUint32(at + AT.ssidref, config.ssidref, true);
   for (let i = 0; i < config.handle.length; i++) view.setUint8(at + AT.handle + i, config.handle[i]!);
   view.setUint32(at + AT.cpupool, domain.pool.id, true);
@@ -42,7 +41,7 @@ export function writeDomainInfo(xen: XenState, domain: Domain, view: DataView, a
 export function domainInfoList(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const first = view.getUint16(at + DOMAIN_LIST_AT.first, true);
   const most = view.getUint32(at + DOMAIN_LIST_AT.most, true);
-  const address = readWord(view, at + DOMAIN_LIST_AT.entries);
+  const address = readU64(view, at + DOMAIN_LIST_AT.entries);
   const domains = [...xen.domains.values()].filter((domain) => domain.id >= first).sort((a, b) => a.id - b.id);
   const count = Math.min(most, domains.length);
   const size = xen.version.domainInfoBytes;
@@ -63,7 +62,7 @@ export function writeVcpuInfo(xen: XenState, domain: Domain, view: DataView, at:
   view.setUint8(at + VCPU_INFO_AT.online, runs);
   view.setUint8(at + VCPU_INFO_AT.blocked, 0);
   view.setUint8(at + VCPU_INFO_AT.running, runs);
-  writeWord(view, at + VCPU_INFO_AT.cpuTime, 0);
+  writeU64(view, at + VCPU_INFO_AT.cpuTime, 0);
   view.setUint32(at + VCPU_INFO_AT.cpu, processorOf(xen, domain, vcpu), true);
   return 0;
 }

@@ -1,10 +1,11 @@
 // Hard and soft affinity of a vCPU, set and read (xen/common/sched/core.c:1353-1393 and 1670-1788). Box of the chart: `vcpu_set_affinity`.
 import { AFFINITY_AT, AFFINITY_FLAG } from '../../abi/layout.js';
+import { readU64 } from '../../abi/u64.js';
 import type { Bitset } from '../../base/bitset.js';
 import { ERRNO } from '../../base/errors.js';
 import { NO_FLOW } from '../../flow/record.js';
 import type { Domain, Vcpu } from '../state/domain.js';
-import { type GuestMemory, readBitmap, readWord, writeBitmap } from '../state/guest-memory.js';
+import { type GuestMemory, readBitmap, writeBitmap } from '../state/guest-memory.js';
 import type { XenState } from '../state/xen-state.js';
 import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
 
@@ -19,8 +20,8 @@ export function vcpuAffinityDomctl(xen: XenState, domain: Domain, memory: GuestM
   if (vcpu === undefined) return -ERRNO.ESRCH;
   const flags = view.getUint32(at + FLAGS, true);
   if (flags === 0) return -ERRNO.EINVAL;
-  if ((flags & HARD) !== 0 && readWord(view, at + HARD_MAP) === 0) return -ERRNO.EINVAL;
-  if ((flags & SOFT) !== 0 && readWord(view, at + SOFT_MAP) === 0) return -ERRNO.EINVAL;
+  if ((flags & HARD) !== 0 && readU64(view, at + HARD_MAP) === 0) return -ERRNO.EINVAL;
+  if ((flags & SOFT) !== 0 && readU64(view, at + SOFT_MAP) === 0) return -ERRNO.EINVAL;
   if (set) return setAffinity(xen, domain, vcpu, memory, view, at, flags);
   let result = 0;
   if ((flags & HARD) !== 0) result = writeBitmap(memory, view, at + HARD_MAP, vcpu.hard) ? 0 : -ERRNO.EFAULT;

@@ -1,9 +1,7 @@
 // The caller's memory as the hypervisor reads and writes it: handles, words and bitmaps in live buffers; anything else faults.
 import { BITMAP_AT } from '../../abi/layout.js';
-import { readWord } from '../../abi/words.js';
+import { readU64 } from '../../abi/u64.js';
 import type { Bitset } from '../../base/bitset.js';
-
-export { readWord, writeWord } from '../../abi/words.js';
 
 export interface GuestBuffer {
   readonly address: number;
@@ -35,7 +33,7 @@ export function readBitmap(memory: GuestMemory, view: DataView, offset: number, 
     into.words.fill(0);
     return true;
   }
-  const address = readWord(view, offset);
+  const address = readU64(view, offset + BITMAP_AT.handle);
   const found = buffer(memory, address, copied);
   if (found === undefined) return false;
   const start = address - found.address;
@@ -55,7 +53,7 @@ export function readBitmap(memory: GuestMemory, view: DataView, offset: number, 
 export function writeBitmap(memory: GuestMemory, view: DataView, offset: number, set: Bitset): boolean {
   const guestBytes = Math.ceil(view.getUint32(offset + BITMAP_AT.bits, true) / 8);
   if (guestBytes === 0) return true;
-  const address = readWord(view, offset);
+  const address = readU64(view, offset + BITMAP_AT.handle);
   const found = buffer(memory, address, guestBytes);
   if (found === undefined) return false;
   const start = address - found.address;

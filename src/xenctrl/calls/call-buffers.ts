@@ -3,9 +3,10 @@
 import { HYPERCALL } from '../../abi/commands.js';
 import type { InterfaceVersion } from '../../abi/interface-version.js';
 import { BITMAP_AT, DOMCTL_AT, SYSCTL_AT } from '../../abi/layout.js';
-import { writeWord } from '../../abi/words.js';
+import { writeU64 } from '../../abi/u64.js';
 import { errnoName, XenError } from '../../base/errors.js';
 import type { HypercallBuffer, HypercallDoor } from '../doors/door.js';
+import { type Inspection, inspectionOf } from '../doors/inspection.js';
 
 /** What a kept buffer is for; two uses in one call need two names. */
 type Purpose = 'op' | 'hard' | 'soft' | 'nodes' | 'cpumap' | 'list' | 'distances' | 'extents' | 'text';
@@ -16,6 +17,8 @@ const KEPT_BYTES = 256 * 1024;
 export class CallBuffers {
   readonly door: HypercallDoor;
   readonly abi: InterfaceVersion;
+  /** null on a real Xen. */
+  readonly inspection: Inspection | null;
   /** The structure of the current call, domctl, sysctl or reservation. */
   readonly op: HypercallBuffer;
   readonly #kept = new Map<Purpose, HypercallBuffer>();
@@ -24,6 +27,7 @@ export class CallBuffers {
   constructor(door: HypercallDoor, abi: InterfaceVersion) {
     this.door = door;
     this.abi = abi;
+    this.inspection = inspectionOf(door);
     this.op = this.buffer('op', DOMCTL_AT.sizeBytes);
   }
 
@@ -87,7 +91,7 @@ export class CallBuffers {
 
   /** A xenctl_bitmap of the current call at `offset` of its structure. */
   putBitmap(offset: number, map: HypercallBuffer, bits: number): void {
-    writeWord(this.op.view, offset + BITMAP_AT.handle, map.address);
+    writeU64(this.op.view, offset + BITMAP_AT.handle, map.address);
     this.op.view.setUint32(offset + BITMAP_AT.bits, bits, true);
   }
 

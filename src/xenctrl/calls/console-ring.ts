@@ -1,7 +1,7 @@
 // Reading Xen's console ring: what Xen printed since a moment, as debug keys print their answers there. Box of the chart: libxenctrl.
 import { SYSCTL } from '../../abi/commands.js';
 import { DEBUG_KEYS_AT, READCONSOLE_AT, SYSCTL_AT } from '../../abi/layout.js';
-import { writeWord } from '../../abi/words.js';
+import { writeU64 } from '../../abi/u64.js';
 import { type CallBuffers, callError } from './call-buffers.js';
 
 const AT = SYSCTL_AT.union;
@@ -40,7 +40,7 @@ export class ConsoleReader {
     const text = this.#calls.buffer('text', READ_BYTES);
     text.bytes.set(Buffer.from(keys, 'latin1'));
     const view = this.#calls.startSysctl(SYSCTL.debug_keys);
-    writeWord(view, AT + DEBUG_KEYS_AT.keys, text.address);
+    writeU64(view, AT + DEBUG_KEYS_AT.keys, text.address);
     view.setUint32(AT + DEBUG_KEYS_AT.count, keys.length, true);
     const result = this.#calls.sysctl();
     if (result < 0) throw callError(result, `xc_send_debug_keys("${keys}")`);
@@ -54,7 +54,7 @@ export class ConsoleReader {
       const view = this.#calls.startSysctl(SYSCTL.readconsole);
       view.setUint8(AT + READCONSOLE_AT.incremental, 1);
       view.setUint32(AT + READCONSOLE_AT.index, this.#index, true);
-      writeWord(view, AT + READCONSOLE_AT.buffer, text.address);
+      writeU64(view, AT + READCONSOLE_AT.buffer, text.address);
       view.setUint32(AT + READCONSOLE_AT.count, READ_BYTES, true);
       const result = this.#calls.sysctl();
       if (result < 0) throw callError(result, 'xc_readconsolering');

@@ -14,7 +14,7 @@ import {
   SYSCTL_AT,
   VCPU_INFO_AT,
 } from '../../abi/layout.js';
-import { readWord, writeWord } from '../../abi/words.js';
+import { readU64, writeU64 } from '../../abi/u64.js';
 import { ERRNO, InputError } from '../../base/errors.js';
 import type { DomainConfig, DomainInfo, VcpuInfo, Xenctrl } from '../xenctrl.js';
 import { type CallBuffers, callError } from './call-buffers.js';
@@ -51,7 +51,7 @@ export function domainCalls(calls: CallBuffers): DomainCalls {
       check(calls.domctl(), () => `xc_domain_max_vcpus(domid ${domid}, ${vcpus})`);
     },
     domainSetMaxmem(domid, kib) {
-      writeWord(calls.startDomctl(DOMCTL.max_mem, domid), AT, kib);
+      writeU64(calls.startDomctl(DOMCTL.max_mem, domid), AT, kib);
       check(calls.domctl(), () => `xc_domain_setmaxmem(domid ${domid}, ${kib} KiB)`);
     },
     domainPause(domid) {
@@ -67,7 +67,7 @@ export function domainCalls(calls: CallBuffers): DomainCalls {
     domainInfo: (domid) => domainInfo(calls, domid),
     domainList: () => domainList(calls),
     setPagingMempoolSize(domid, bytes) {
-      writeWord(calls.startDomctl(DOMCTL.set_paging_mempool_size, domid), AT, bytes);
+      writeU64(calls.startDomctl(DOMCTL.set_paging_mempool_size, domid), AT, bytes);
       check(calls.domctl(), () => `xc_set_paging_mempool_size(domid ${domid}, ${bytes} bytes)`);
     },
     vcpuInfo: (domid, vcpu) => vcpuInfo(calls, domid, vcpu),
@@ -146,7 +146,7 @@ function domainList(calls: CallBuffers): DomainInfo[] {
     const view = calls.startSysctl(SYSCTL.getdomaininfolist);
     view.setUint16(SYSCTL_AT.union + DOMAIN_LIST_AT.first, first, true);
     view.setUint32(SYSCTL_AT.union + DOMAIN_LIST_AT.most, LIST_ENTRIES, true);
-    writeWord(view, SYSCTL_AT.union + DOMAIN_LIST_AT.entries, entries.address);
+    writeU64(view, SYSCTL_AT.union + DOMAIN_LIST_AT.entries, entries.address);
     check(calls.sysctl(), () => `xc_domain_getinfolist(from domid ${first})`);
     const count = view.getUint32(SYSCTL_AT.union + DOMAIN_LIST_AT.count, true);
     for (let i = 0; i < count; i++) domains.push(readDomainInfo(entries.view, i * size));
@@ -168,12 +168,12 @@ function readDomainInfo(view: DataView, at: number): DomainInfo {
     blocked: has(DOMAIN_FLAG.blocked),
     running: has(DOMAIN_FLAG.running),
     shutdown: has(DOMAIN_FLAG.shutdown) ? flags >>> SHUTDOWN_SHIFT : null,
-    totPages: readWord(view, at + DOMAIN_INFO_AT.totPages),
-    maxPages: readWord(view, at + DOMAIN_INFO_AT.maxPages),
-    outstandingPages: readWord(view, at + DOMAIN_INFO_AT.outstanding),
+    totPages: readU64(view, at + DOMAIN_INFO_AT.totPages),
+    maxPages: readU64(view, at + DOMAIN_INFO_AT.maxPages),
+    outstandingPages: readU64(view, at + DOMAIN_INFO_AT.outstanding),
     onlineVcpus: view.getUint32(at + DOMAIN_INFO_AT.onlineVcpus, true),
     maxVcpuId: maxVcpuId === NONE_U32 ? -1 : maxVcpuId,
-    cpuTimeNs: readWord(view, at + DOMAIN_INFO_AT.cpuTime),
+    cpuTimeNs: readU64(view, at + DOMAIN_INFO_AT.cpuTime),
     uuid: new Uint8Array(view.buffer, uuidAt, UUID_BYTES).slice(),
     cpupool: view.getUint32(at + DOMAIN_INFO_AT.cpupool, true),
   };
@@ -187,7 +187,7 @@ function vcpuInfo(calls: CallBuffers, domid: number, vcpu: number): VcpuInfo {
     online: view.getUint8(AT + VCPU_INFO_AT.online) !== 0,
     blocked: view.getUint8(AT + VCPU_INFO_AT.blocked) !== 0,
     running: view.getUint8(AT + VCPU_INFO_AT.running) !== 0,
-    cpuTimeNs: readWord(view, AT + VCPU_INFO_AT.cpuTime),
+    cpuTimeNs: readU64(view, AT + VCPU_INFO_AT.cpuTime),
     cpu: view.getUint32(AT + VCPU_INFO_AT.cpu, true),
   };
 }

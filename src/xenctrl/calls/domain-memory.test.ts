@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { HYPERCALL, SYSCTL } from '../../abi/commands.js';
 import { READCONSOLE_AT, SYSCTL_AT } from '../../abi/layout.js';
-import { writeWord } from '../../abi/words.js';
+import { writeU64 } from '../../abi/u64.js';
 import { GIB } from '../../base/units.js';
 import { machineFromHost } from '../../xen/state/machine.js';
 import type { HypercallBuffer, HypercallDoor } from '../doors/door.js';
@@ -146,7 +146,7 @@ test('somebody who clears the ring between the key and the reading: asked again'
       clear.view.setUint32(SYSCTL_AT.cmd, SYSCTL.readconsole, true);
       clear.view.setUint32(SYSCTL_AT.version, 0x15, true);
       clear.view.setUint8(SYSCTL_AT.union + READCONSOLE_AT.clear, 1);
-      writeWord(clear.view, SYSCTL_AT.union + READCONSOLE_AT.buffer, text.address);
+      writeU64(clear.view, SYSCTL_AT.union + READCONSOLE_AT.buffer, text.address);
       clear.view.setUint32(SYSCTL_AT.union + READCONSOLE_AT.count, 65536, true);
       expect(door.hypercall(HYPERCALL.sysctl, clear.address)).toBe(0);
     }),

@@ -18,8 +18,7 @@ export function domainMemoryCalls(calls: CallBuffers, nodeCount: () => number): 
       const printed = reader.pressKey('u');
       const domains = printed.headLost ? null : parseNumaDump(printed.text, nodeCount());
       if (domains !== null) return domains;
-      const known = calls.door.memoryByNode?.();
-      if (known !== undefined) return known;
+      if (calls.inspection !== null) return calls.inspection.domainMemory();
       throw new InputError(
         printed.headLost
           ? `what debug key 'u' prints is longer than Xen's console ring (${printed.text.length} bytes of it are left)`

@@ -1,7 +1,7 @@
 // Calls for a guest that runs: its event channels and its HVM parameters. Box of the chart: libxenctrl.
 import { EVTCHNOP, HVMOP, HYPERCALL } from '../../abi/commands.js';
 import { ALLOC_UNBOUND_AT, HVM_PARAM_AT } from '../../abi/layout.js';
-import { writeWord } from '../../abi/words.js';
+import { writeU64 } from '../../abi/u64.js';
 import type { Xenctrl } from '../xenctrl.js';
 import { type CallBuffers, callError } from './call-buffers.js';
 
@@ -24,7 +24,7 @@ export function guestCalls(calls: CallBuffers): GuestCalls {
       bytes.fill(0, 0, HVM_PARAM_AT.sizeBytes);
       view.setUint16(HVM_PARAM_AT.domid, domid, true);
       view.setUint32(HVM_PARAM_AT.index, param, true);
-      writeWord(view, HVM_PARAM_AT.value, value);
+      writeU64(view, HVM_PARAM_AT.value, value);
       const result = calls.hypercall(HYPERCALL.hvmOp, HVMOP.set_param, address);
       if (result < 0) throw callError(result, `xc_hvm_param_set(domid ${domid}, parameter ${param})`);
     },

@@ -6,13 +6,16 @@ import {
   CPU_HOTPLUG_AT,
   CPU_HOTPLUG_OP,
   CPUTOPO_AT,
+  CPUTOPOINFO_AT,
+  DISTANCE_BYTES,
+  MEMINFO_AT,
   NONE_U32,
   NUMAINFO_AT,
   PHYSINFO_AT,
   PHYSINFO_PAGES_AT,
   SYSCTL_AT,
 } from '../../abi/layout.js';
-import { readWord, writeWord } from '../../abi/words.js';
+import { readU64, writeU64 } from '../../abi/u64.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import type { CpuTopology, NumaInfo, NumaNodeInfo, PhysInfo, Xenctrl } from '../xenctrl.js';
 import { type CallBuffers, callError } from './call-buffers.js';
@@ -43,10 +46,10 @@ export function physInfo(calls: CallBuffers): PhysInfo {
     nodes: view.getUint32(AT + PHYSINFO_AT.nodes, true),
     threadsPerCore: view.getUint32(AT + PHYSINFO_AT.threadsPerCore, true),
     coresPerSocket: view.getUint32(AT + PHYSINFO_AT.coresPerSocket, true),
-    totalPages: readWord(view, pagesAt + PHYSINFO_PAGES_AT.total),
-    freePages: readWord(view, pagesAt + PHYSINFO_PAGES_AT.free),
-    scrubPages: readWord(view, pagesAt + PHYSINFO_PAGES_AT.scrub),
-    outstandingPages: readWord(view, pagesAt + PHYSINFO_PAGES_AT.outstanding),
+    totalPages: readU64(view, pagesAt + PHYSINFO_PAGES_AT.total),
+    freePages: readU64(view, pagesAt + PHYSINFO_PAGES_AT.free),
+    scrubPages: readU64(view, pagesAt + PHYSINFO_PAGES_AT.scrub),
+    outstandingPages: readU64(view, pagesAt + PHYSINFO_PAGES_AT.outstanding),
   };
 }
 
@@ -54,28 +57,29 @@ export function physInfo(calls: CallBuffers): PhysInfo {
 function numaInfo(calls: CallBuffers): NumaInfo {
   const call = 'xc_numainfo';
   const asked = sizeQuery(calls, SYSCTL.numainfo, NUMAINFO_AT.nodes, call);
-  const memory = calls.buffer('list', asked * NUMAINFO_AT.memoryBytes);
-  const distances = calls.buffer('distances', asked * asked * 4);
+  const memory = calls.buffer('list', asked * MEMINFO_AT.sizeBytes);
+  const distances = calls.buffer('distances', asked * asked * DISTANCE_BYTES);
   const view = calls.startSysctl(SYSCTL.numainfo);
   view.setUint32(AT + NUMAINFO_AT.nodes, asked, true);
-  writeWord(view, AT + NUMAINFO_AT.memory, memory.address);
-  writeWord(view, AT + NUMAINFO_AT.distances, distances.address);
+  writeU64(view, AT + NUMAINFO_AT.memory, memory.address);
+  writeU64(view, AT + NUMAINFO_AT.distances, distances.address);
   const result = calls.sysctl();
   if (result < 0) throw callError(result, call);
   const count = Math.min(asked, view.getUint32(AT + NUMAINFO_AT.nodes, true));
-  const claimed = calls.door.claimedPages?.() ?? [];
+  const claimed = calls.inspection?.claimedPages() ?? [];
   const nodes: NumaNodeInfo[] = [];
   const rows: number[][] = [];
   for (let node = 0; node < count; node++) {
-    const size = readWord(memory.view, node * NUMAINFO_AT.memoryBytes);
+    const entry = node * MEMINFO_AT.sizeBytes;
+    const size = readU64(memory.view, entry + MEMINFO_AT.size);
     const offline = size === NONE_U32;
     nodes.push({
       sizeBytes: offline ? null : size,
-      freeBytes: offline ? null : readWord(memory.view, node * NUMAINFO_AT.memoryBytes + 8),
+      freeBytes: offline ? null : readU64(memory.view, entry + MEMINFO_AT.free),
       claimedBytes: (claimed[node] ?? 0) * PAGE_BYTES,
     });
     const row: number[] = new Array<number>(count);
-    for (let other = 0; other < count; other++) row[other] = distances.view.getUint32((node * count + other) * 4, true);
+    for (let other = 0; other < count; other++) row[other] = distances.view.getUint32((node * count + other) * DISTANCE_BYTES, true);
     rows.push(row);
   }
   return { nodes, distances: rows };
@@ -83,20 +87,20 @@ function numaInfo(calls: CallBuffers): NumaInfo {
 
 function cpuTopology(calls: CallBuffers): (CpuTopology | null)[] {
   const call = 'xc_cputopoinfo';
-  const asked = sizeQuery(calls, SYSCTL.cputopoinfo, CPUTOPO_AT.cpus, call);
-  const entries = calls.buffer('list', asked * CPUTOPO_AT.entryBytes);
+  const asked = sizeQuery(calls, SYSCTL.cputopoinfo, CPUTOPOINFO_AT.cpus, call);
+  const entries = calls.buffer('list', asked * CPUTOPO_AT.sizeBytes);
   const view = calls.startSysctl(SYSCTL.cputopoinfo);
-  view.setUint32(AT + CPUTOPO_AT.cpus, asked, true);
-  writeWord(view, AT + CPUTOPO_AT.entries, entries.address);
+  view.setUint32(AT + CPUTOPOINFO_AT.cpus, asked, true);
+  writeU64(view, AT + CPUTOPOINFO_AT.entries, entries.address);
   const result = calls.sysctl();
   if (result < 0) throw callError(result, call);
-  const count = Math.min(asked, view.getUint32(AT + CPUTOPO_AT.cpus, true));
+  const count = Math.min(asked, view.getUint32(AT + CPUTOPOINFO_AT.cpus, true));
   const cpus: (CpuTopology | null)[] = [];
   for (let cpu = 0; cpu < count; cpu++) {
-    const at = cpu * CPUTOPO_AT.entryBytes;
-    const core = entries.view.getUint32(at, true);
-    const socket = entries.view.getUint32(at + 4, true);
-    const node = entries.view.getUint32(at + 8, true);
+    const at = cpu * CPUTOPO_AT.sizeBytes;
+    const core = entries.view.getUint32(at + CPUTOPO_AT.core, true);
+    const socket = entries.view.getUint32(at + CPUTOPO_AT.socket, true);
+    const node = entries.view.getUint32(at + CPUTOPO_AT.node, true);
     cpus.push(node === NONE_U32 ? null : { core, socket, node });
   }
   return cpus;
@@ -109,7 +113,7 @@ function availHeap(calls: CallBuffers, node: number, maxBits: number): number {
   view.setInt32(AT + AVAILHEAP_AT.node, node, true);
   const result = calls.sysctl();
   if (result < 0) throw callError(result, `xc_availheap(node ${node}, ${maxBits} bits)`);
-  return readWord(view, AT + AVAILHEAP_AT.bytes);
+  return readU64(view, AT + AVAILHEAP_AT.bytes);
 }
 
 /** Null handles ask for the count. */

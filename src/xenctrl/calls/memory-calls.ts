@@ -2,7 +2,7 @@
 import { XENMEM } from '../../abi/commands.js';
 import { NODE_BITS, POD_TARGET_AT } from '../../abi/layout.js';
 import { FRAME_BYTES, MEMF, memFlagsOfNode, RESERVATION_BYTES, type Reservation, writeReservation } from '../../abi/reservation.js';
-import { readWord, writeWord } from '../../abi/words.js';
+import { readU64, writeU64 } from '../../abi/u64.js';
 import { InputError } from '../../base/errors.js';
 import type { PopulateRequest, PopulateResult, Xenctrl } from '../xenctrl.js';
 import { type CallBuffers, callError } from './call-buffers.js';
@@ -23,7 +23,7 @@ export function memoryCalls(calls: CallBuffers): MemoryCalls {
     domainSetPodTarget(domid, pages) {
       const { bytes, view } = calls.op;
       bytes.fill(0, 0, POD_TARGET_AT.sizeBytes);
-      writeWord(view, POD_TARGET_AT.target, pages);
+      writeU64(view, POD_TARGET_AT.target, pages);
       view.setUint16(POD_TARGET_AT.domid, domid, true);
       const result = calls.memoryOp(XENMEM.set_pod_target);
       if (result < 0) throw callError(result, `xc_domain_set_pod_target(domid ${domid}, ${pages} pages)`);
@@ -42,7 +42,7 @@ function populate(calls: CallBuffers, domid: number, request: PopulateRequest): 
   const list = calls.buffer('extents', extents * FRAME_BYTES);
   const first = request.firstPfn ?? 0;
   const extentPages = 2 ** order;
-  for (let i = 0; i < extents; i++) writeWord(list.view, i * FRAME_BYTES, first + i * extentPages);
+  for (let i = 0; i < extents; i++) writeU64(list.view, i * FRAME_BYTES, first + i * extentPages);
   const onDemand = request.onDemand === true ? MEMF.populateOnDemand : 0;
   const exact = request.exactNode === true;
   const where = node !== undefined ? onNode(node, exact) : vnode !== undefined ? onNode(vnode, exact) | MEMF.vnode : 0;
@@ -50,7 +50,7 @@ function populate(calls: CallBuffers, domid: number, request: PopulateRequest): 
   startReservation(calls, { domid, extentStart: list.address, extents, order, memFlags });
   const done = calls.memoryOp(XENMEM.populate_physmap);
   if (done < 0) throw callError(done, `xc_domain_populate_physmap(domid ${domid}, ${extents} extents of order ${order})`);
-  const mfns = request.wantMfns === true ? Array.from({ length: done }, (_, i) => readWord(list.view, i * FRAME_BYTES)) : null;
+  const mfns = request.wantMfns === true ? Array.from({ length: done }, (_, i) => readU64(list.view, i * FRAME_BYTES)) : null;
   calls.trim('extents');
   return { done, mfns };
 }

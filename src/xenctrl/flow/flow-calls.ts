@@ -3,6 +3,7 @@
 import { formatList } from '../../base/bitset.js';
 import { type Errno, XenError } from '../../base/errors.js';
 import { type FlowEntry, FlowRecord, type FlowSink, NO_FLOW } from '../../flow/record.js';
+import type { Inspection } from '../doors/inspection.js';
 import type { Xenctrl } from '../xenctrl.js';
 
 /** Observes Xen's inside during one call: makes it (`run` tells Xen's errno) and gives what happened, in order. */
@@ -109,15 +110,15 @@ function watched<T>(sink: FlowSink, observe: Observation, call: () => T): Step<T
   };
 }
 
-/** The inside as the door shows it: the embedded Xen notes its own steps. */
-export function seenInside(setFlow: (sink: FlowSink) => void): InsideObserver {
+/** The inside as it is shown: the embedded Xen notes its own steps. */
+export function seenInside(inspection: Pick<Inspection, 'setFlow'>): InsideObserver {
   const observe: Observation = (run) => {
     const record = new FlowRecord('inside of Xen');
-    setFlow(record);
+    inspection.setFlow(record);
     try {
       run();
     } finally {
-      setFlow(NO_FLOW);
+      inspection.setFlow(NO_FLOW);
     }
     return record.entries;
   };

@@ -2,7 +2,8 @@
 // Box of the chart: all that stands under xenopsd.
 import type { SchedulerName } from '../../abi/commands.js';
 import type { Host } from '../../machine/model.js';
-import { EmbeddedDoor, type Inspect } from '../../xenctrl/doors/embedded-door.js';
+import { EmbeddedDoor } from '../../xenctrl/doors/embedded-door.js';
+import type { Inspection } from '../../xenctrl/doors/inspection.js';
 import { openXenctrl } from '../../xenctrl/open-xenctrl.js';
 import { embeddedXenguest } from '../../xenguest/embedded.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
@@ -28,7 +29,7 @@ export interface EmbeddedHostOptions {
 
 export interface EmbeddedHost extends HostDoors {
   /** Looks past the doors, for tests. */
-  readonly inspect: Inspect;
+  readonly inspect: Inspection;
   readonly store: InProcessXenstore;
 }
 
@@ -55,7 +56,11 @@ export async function embeddedHostOn(
   return (await doorsOf(host, xs, options)).doors;
 }
 
-async function doorsOf(host: Host, xs: XenstoreConnection, options: EmbeddedHostOptions): Promise<{ doors: HostDoors; inspect: Inspect }> {
+async function doorsOf(
+  host: Host,
+  xs: XenstoreConnection,
+  options: EmbeddedHostOptions,
+): Promise<{ doors: HostDoors; inspect: Inspection }> {
   const door = EmbeddedDoor.forHost(host, {
     ...(options.xenVersion === undefined ? {} : { version: options.xenVersion }),
     ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),

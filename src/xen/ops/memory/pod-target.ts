@@ -1,11 +1,11 @@
 // Populate on demand: the memory that a domain is to have when it is built with less than its maximum (xen/arch/x86/mm/p2m-pod.c,
 // p2m_pod_set_mem_target()). Box of the chart: what `domain_node_affinity` is for.
 import { POD_TARGET_AT } from '../../../abi/layout.js';
+import { readU64, writeU64 } from '../../../abi/u64.js';
 import { ERRNO } from '../../../base/errors.js';
 import { ZONE_MAX } from '../../heap/free-heap.js';
 import { ExtentAllocator } from '../../heap/get-free-buddy.js';
 import { type Domain, NUMA_NO_NODE } from '../../state/domain.js';
-import { readWord, writeWord } from '../../state/guest-memory.js';
 import type { XenState } from '../../state/xen-state.js';
 
 const SUPERPAGE_ORDER = 9;
@@ -16,10 +16,10 @@ export function setPodTarget(xen: XenState, view: DataView, at: number): number 
   if (domain === undefined) return -ERRNO.ESRCH;
   const { frames } = domain;
   if (frames === null) return -ERRNO.EINVAL;
-  const result = growCache(xen, domain, frames.promised, readWord(view, at + POD_TARGET_AT.target));
-  writeWord(view, at + POD_TARGET_AT.totPages, domain.totPages);
-  writeWord(view, at + POD_TARGET_AT.cachePages, domain.podCachePages);
-  writeWord(view, at + POD_TARGET_AT.entries, frames.promised);
+  const result = growCache(xen, domain, frames.promised, readU64(view, at + POD_TARGET_AT.target));
+  writeU64(view, at + POD_TARGET_AT.totPages, domain.totPages);
+  writeU64(view, at + POD_TARGET_AT.cachePages, domain.podCachePages);
+  writeU64(view, at + POD_TARGET_AT.entries, frames.promised);
   return result;
 }
 

@@ -2,10 +2,11 @@
 // chart: what `domain_node_affinity` is for.
 import { DOMID_SELF } from '../../../abi/commands.js';
 import { FRAME_BYTES, MEMF, nodeOfMemFlags, type Reservation } from '../../../abi/reservation.js';
+import { readU64, writeU64 } from '../../../abi/u64.js';
 import { MAX_ORDER, ZONE_MAX } from '../../heap/free-heap.js';
 import { ExtentAllocator, type ExtentRequest } from '../../heap/get-free-buddy.js';
 import { type Domain, MAX_NUMNODES, NUMA_NO_NODE } from '../../state/domain.js';
-import { buffer, type GuestMemory, readWord, writeWord } from '../../state/guest-memory.js';
+import { buffer, type GuestMemory } from '../../state/guest-memory.js';
 import { bitsToZone } from '../../state/machine.js';
 import type { XenState } from '../../state/xen-state.js';
 import { SHUTDOWN_CRASH, shutdownDomain } from '../domain-run.js';
@@ -58,7 +59,7 @@ function requestOf(xen: XenState, domain: Domain, order: number, memFlags: numbe
 function promise(domain: Domain, order: number, extents: number, list: DataView, at: number): number {
   if (domain.frames === null) return extents;
   for (let done = 0; done < extents; done++) {
-    const outcome = domain.frames.promise(readWord(list, at + done * FRAME_BYTES), 2 ** order);
+    const outcome = domain.frames.promise(readU64(list, at + done * FRAME_BYTES), 2 ** order);
     if (outcome === 'broken') shutdownDomain(domain, SHUTDOWN_CRASH);
     if (outcome !== 'marked') return done;
   }
@@ -82,8 +83,8 @@ function allocate(xen: XenState, domain: Domain, request: ExtentRequest, extents
       break;
     }
     heap.adjustTotPages(domain, node, sizePages);
-    if (domain.frames === null) writeWord(list, at + done * FRAME_BYTES, allocator.mfn);
-    else if (!domain.frames.map(readWord(list, at + done * FRAME_BYTES), sizePages)) break;
+    if (domain.frames === null) writeU64(list, at + done * FRAME_BYTES, allocator.mfn);
+    else if (!domain.frames.map(readU64(list, at + done * FRAME_BYTES), sizePages)) break;
     done++;
   }
   allocator.close();
