@@ -37,6 +37,11 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     on: ['embedded'],
     create: async () => (await import('./libxl/libxl.js')).createLibxlPlayer(),
   },
+  'xl-config': {
+    summary: "xl's reading of guest configs",
+    on: ['embedded'],
+    create: async () => (await import('./xl-config.js')).createXlConfigPlayer(),
+  },
   xenstore: {
     summary: 'raw conversations with the C xenstored or with oxenstored',
     personalities: ['xenstored', 'oxenstored'],

@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { KINDS } from './kinds.js';
 import type { JsonObject } from './player.js';
 
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
 type Played = Readonly<Record<string, never>>;
 
 async function play(kind: string): Promise<Played[]> {
@@ -54,6 +56,15 @@ test('libxl', async () => {
   // Node 0 has Domain-0's two vCPUs, node 1 none.
   expect(small).toMatchObject({ rc: 0, nodeAffinity: '1', hardSoft: ['0-3 / 2-3'], pages: [0, 65536] });
   expect(wide).toMatchObject({ rc: 0, candidates: [], nodeAffinity: '0-1', hardSoft: ['0-3 / 0-3'], pages: [65536, 65536] });
+});
+
+test('xl-config', async () => {
+  const [string, list, refused, vnuma] = await play('xl-config');
+  // Octal memory; CPUs past the host's mask of 8 bits are ignored.
+  expect(string!.real).toMatchObject({ target_memkb: 512 * 1024, vcpu_hard_affinity: [range(1, 7), range(1, 7)], numa_placement: null });
+  expect(list!.real).toMatchObject({ type: 'pv', vcpu_hard_affinity: [[2, 3]], vcpu_soft_affinity: [[], []], numa_placement: 'False' });
+  expect(refused).toMatchObject({ rc: 1, real: null });
+  expect(vnuma!.real).toMatchObject({ max_vcpus: 3, max_memkb: 3072 * 1024, vnuma_nodes: [{ pnode: 1, vcpus: [0, 1] }, { vcpus: [2] }] });
 });
 
 describe('conformance/README.md', () => {

@@ -27,6 +27,7 @@ const RECORDS = [
       'output',
     ],
   },
+  { kind: 'xl-config', files: /^xl-config\.jsonl\.gz$/, answers: ['rc', 'real'] },
   { kind: 'hypercalls', files: /^hypercalls-.*\.jsonl\.gz$/, answers: ['result'] },
 ];
 

@@ -3,6 +3,17 @@
 /** Container types of xenopsd: HVM, PVinPVH (pv-in-pvh), PV. */
 export type VmKind = 'hvm' | 'pvh' | 'pv';
 
+/** A virtual node of a guest (vNUMA): libxl takes its memory from one physical node only. */
+export interface VirtualNode {
+  /** Xen's number of the physical node. */
+  readonly pnode: number;
+  readonly memoryBytes: number;
+  /** Ascending. */
+  readonly vcpus: readonly number[];
+  /** Index = virtual node. */
+  readonly distances: readonly number[];
+}
+
 /** What a guest boots, as paths on its host. */
 export interface VmBoot {
   readonly kernel: string;
@@ -34,6 +45,12 @@ export interface VmSpec {
   readonly xlHardCpus?: readonly (readonly number[])[];
   /** Whether `cpus=` was one string for all vCPUs or a list: xl's automatic placement stops for the list only. */
   readonly xlHardCpusForm?: 'string' | 'list';
+  /** Virtual nodes, in their order: together all of the VM's memory and vCPUs. Honoured by the profile `xl` only. */
+  readonly vnuma?: readonly VirtualNode[];
+  /** Name or number of the CPU pool that it starts in; Pool-0 when left out. Honoured by the profile `xl` only. */
+  readonly pool?: string;
+  /** What its source says and no start will honour, in clauses for the user. */
+  readonly notes?: readonly string[];
   /** Needed on a real host, for PVH and PV; the embedded host loads no image. */
   readonly boot?: VmBoot;
 }

@@ -14,7 +14,9 @@ export interface UserWarning {
 /** What the toolstack will make of its VMs' settings that their owners may not expect, before any start. */
 export function userWarnings(toolstack: Toolstack): UserWarning[] {
   const found = new Map<string, { warning: Warning; names: string[] }>();
+  const noted = new Map<string, string[]>();
   for (const { spec } of toolstack.vms()) {
+    for (const note of spec.notes ?? []) noted.set(note, [...(noted.get(note) ?? []), spec.name]);
     for (const warning of toolstack.warnings(spec.name)) {
       const key = JSON.stringify(warning);
       const seen = found.get(key);
@@ -22,7 +24,10 @@ export function userWarnings(toolstack: Toolstack): UserWarning[] {
       else seen.names.push(spec.name);
     }
   }
-  return [...found.values()].map(({ warning, names }) => ({ code: warning.code, text: warningText(warning, names), vms: names }));
+  return [
+    ...[...noted].map(([note, vms]) => ({ code: 'vm-note', text: `${listNames(vms)}: ${note}`, vms })),
+    ...[...found.values()].map(({ warning, names }) => ({ code: warning.code, text: warningText(warning, names), vms: names })),
+  ];
 }
 
 const ENDED: Readonly<Record<Ending, string>> = {

@@ -4,7 +4,7 @@ import type { Host } from '../model.js';
 import type { VmSpec } from '../vm.js';
 import { guardSize, type InputText } from './input-text.js';
 import { looksLikeVmFile, readVmFile } from './vm-file.js';
-import { looksLikeXlConfig, readXlConfig } from './xl-config.js';
+import { looksLikeXlConfig, readXlConfig } from './xl/xl-config.js';
 
 /**
  * Reads VMs from texts of our own form and from xl guest configs, in the order given.

@@ -10,7 +10,7 @@ import { detectAndReadVms } from './detect-vms.js';
 const sample = (path: string) => ({ file: path, text: readFileSync(new URL(`../../../examples/${path}`, import.meta.url), 'utf8') });
 // CPUs 0-7 on node 0, 8-15 on node 1.
 const host = detectAndRead([sample('hosts/two-nodes.xl-info.txt')]);
-const xl = (lines: string) => detectAndReadVms([{ file: 'g.cfg', text: `name = "g"\nmemory = 512\n${lines}` }], host)[0]!;
+const xl = (lines: string) => detectAndReadVms([{ file: 'g.cfg', text: `name = "g"\nmemory = 512\nvcpus = 1\n${lines}\n` }], host)[0]!;
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 function errorOf(action: () => unknown): InputError {
@@ -95,6 +95,12 @@ describe('xl guest configs', () => {
 
   it.each([
     ['cpus = "all"', [range(0, 15)]],
+    ['cpus = "0-99"', [range(0, 15)]],
+    ['cpus = "99"', [[]]],
+    ['cpus = "0,^0"', [[]]],
+    ['cpus = "node:2"', [[]]],
+    ['cpus = "0,1,"', [[0, 1]]],
+    ['cpus = "4294967297"', [[1]]],
     ["cpus = '0-3,5,^1'", [[0, 2, 3, 5]]],
     ['cpus = "nodes:0-1,^node:0"', [range(8, 15)]],
     ['cpus = "node:1,0,^8"', [[0, ...range(9, 15)]]],
@@ -103,6 +109,7 @@ describe('xl guest configs', () => {
     ['vcpus = 2\ncpus = [1, "2-3"]', [[1], [2, 3]]],
     ['vcpus = 2\ncpus = [ # first\n  "1",\n  "2",\n  "3",\n]', [[1], [2]]],
     ['vcpus = 2\ncpus = []', [range(0, 15)]],
+    ['vcpus = 0\ncpus = "3"', undefined],
   ])('reads %j', (lines, expected) => {
     expect(xl(lines).xlHardCpus).toEqual(expected);
   });
@@ -118,37 +125,66 @@ describe('xl guest configs', () => {
     expect(xl('ramdisk = "/r"').boot).toBeUndefined();
   });
 
-  it('takes the kind from type, builder or pvh; PV otherwise, as xl', () => {
-    const kinds = ['type="hvm"', "builder = 'hvm'", 'pvh = 1', 'type="pvh"; vcpus=2', ''].map((lines) => xl(lines).kind);
-    expect(kinds).toEqual(['hvm', 'hvm', 'pvh', 'pvh', 'pv']);
+  it('takes the kind from type or builder; PV otherwise, as xl', () => {
+    const kinds = ['type="hvm"', "builder = 'hvm'", 'pvh = 1', 'type="pvh"; vcpus=2', '', 'type="h"'].map((lines) => xl(lines).kind);
+    expect(kinds).toEqual(['hvm', 'hvm', 'pv', 'pvh', 'pv', 'hvm']);
   });
 
   it.each([
-    ['cpus = "0-99"', 3],
-    ['cpus = "4-2"', 3],
-    ['cpus = "0,^0"', 3],
-    ['cpus = "node:2"', 3],
-    ['cpus = "0;1"', 3],
-    ['cpus = [["0"]]', 3],
-    ['vcpus = "two"', 3],
-    ['vcpus = 9000', 3],
-    ['maxvcpus = 1\nvcpus = 2', 4],
-    ['maxmem = 100', 3],
-    ['type = "vmware"', 3],
-    ['cpus = ["0"', 3],
-    ['cpus = "0', 3],
-    ['cpus "0"', 3],
-    ['vcpus = 2 3', 3],
-    ['vcpus = {}', 3],
+    ['cpus = "4-2"', 4],
+    ['cpus = "0;1"', 4],
+    ['cpus = "all,^all"', 4],
+    ['cpus = "0, all"', 4],
+    ['cpus = "0--3"', 4],
+    ['cpus = [["0"]]', 4],
+    ['vcpus = 9000', 4],
+    ['maxvcpus = 1\nvcpus = 2', 5],
+    ['maxmem = 100', 4],
+    ['type = "vmware"', 4],
+    ['type = hvm', 4],
+    ['builder = "linux"', 4],
+    ['Vcpus = 2', 4],
+    ['x = 1.5', 4],
+    ['x = "\\x41"', 4],
+    ['cpus = ["0"', 5],
+    ['cpus = "0', 4],
+    ['cpus "0"', 4],
+    ['vcpus = 2 3', 4],
+    ['vcpus = {}', 4],
+    ['vcpus = 2\r', 4],
   ])('refuses %j and says the line', (lines, line) => {
     const error = errorOf(() => xl(lines));
     expect(error.place).toMatchObject({ file: 'g.cfg', line });
     expect(error.mend).not.toBe('');
   });
 
-  it('refuses a config without a name or memory, and two VMs of one name', () => {
+  it("fills in libxl's defaults", () => {
+    const [guest] = detectAndReadVms([{ file: 'a', text: 'name = "a"\nmaxvcpus = 4\n' }], host);
+    expect(guest).toMatchObject({ vcpusMax: 4, vcpusAtStartup: 1, memoryStaticMaxBytes: 32 * 2 ** 20, memoryTargetBytes: 32 * 2 ** 20 });
+    expect(xl('memory = 01000').memoryStaticMaxBytes).toBe(512 * 2 ** 20);
+    expect(xl('vcpus = 0')).toMatchObject({ vcpusMax: 1, vcpusAtStartup: 1 });
+  });
+
+  it.each([
+    ['cpus_sofft = "0"', 'cpus_sofft= is no setting of xl, which ignores it; did you mean cpus_soft?'],
+    ['pvh = 1', 'pvh= is no setting of xl, which ignores it; write type = "pvh"; without it the guest is PV'],
+    ['shadow_memory = 16', 'shadow_memory= is not part of the plan: it changes the memory that the guest takes beside its own'],
+    ['memory = 01000', 'memory is octal for xl: 01000 is 512'],
+    ['vcpus = 2x', "vcpus is no number for xl ('2x'); xl ignores it"],
+    ['cpus = "0-99"', 'cpus= names CPUs that'],
+    ['cpus = "99"', 'xl refuses this config: cpus leaves vCPU 0 no CPU'],
+    ['vcpus = 0\ncpus = "3"', 'cpus= has no effect without vcpus= or maxvcpus='],
+    ['vnuma = "pnode=0"', 'vnuma= is a string, which xl passes over; write a list'],
+  ])('says what %j does not do', (lines, note) => {
+    expect(xl(lines).notes?.join('\n')).toContain(note);
+  });
+
+  it('has nothing to say of an ordinary config', () => {
+    expect(xl('type = "hvm"\ncpus = "all"\nvif = ["bridge=xenbr0"]\non_crash = "restart"').notes).toBeUndefined();
+  });
+
+  it('refuses a config without a name, and two VMs of one name', () => {
     expect(errorOf(() => detectAndReadVms([{ file: 'a', text: 'memory = 5' }], host)).message).toContain('name');
-    expect(errorOf(() => detectAndReadVms([{ file: 'a', text: 'name = "a"' }], host)).message).toContain('memory');
     expect(errorOf(() => detectAndReadVms([sample('vms/router.cfg'), sample('vms/router.cfg')], host)).message).toContain('router');
   });
 });

@@ -28,6 +28,18 @@ const specSchema = z.strictObject({
   xlSoftCpus: cpuLists.optional(),
   xlHardCpus: cpuLists.optional(),
   xlHardCpusForm: z.enum(['string', 'list']).optional(),
+  vnuma: z
+    .array(
+      z.strictObject({
+        pnode: z.int().min(0),
+        memoryBytes: z.int().min(0),
+        vcpus: z.array(z.int().min(0)),
+        distances: z.array(z.int().min(0)),
+      }),
+    )
+    .optional(),
+  pool: z.string().optional(),
+  notes: z.array(z.string()).optional(),
   boot: z.strictObject({ kernel: z.string().min(1), ramdisk: z.string().optional(), cmdline: z.string().optional() }).optional(),
 });
 

@@ -1,0 +1,35 @@
+// The known word that a mistyped one most resembles.
+
+/** Letters that may differ: one in a short word, a third of a long one. */
+function mostEdits(word: string): number {
+  return Math.max(1, Math.floor(word.length / 3));
+}
+
+/** The nearest of the known words, by letters inserted, deleted, changed or swapped; undefined when none is near. */
+export function nearestWord(word: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let fewest = mostEdits(word) + 1;
+  for (const candidate of known) {
+    if (candidate === word || Math.abs(candidate.length - word.length) >= fewest) continue;
+    const count = edits(word.toLowerCase(), candidate.toLowerCase());
+    if (count < fewest) [best, fewest] = [candidate, count];
+  }
+  return best;
+}
+
+/** Distance of Damerau and Levenshtein (optimal string alignment). */
+function edits(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, at) => at)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1;
+      let least = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, rows[i - 1]![j - 1]! + change);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) least = Math.min(least, rows[i - 2]![j - 2]! + 1);
+      row.push(least);
+    }
+    rows.push(row);
+  }
+  return rows[a.length]![b.length]!;
+}
