@@ -2,7 +2,7 @@
 export { type Bitset, formatList, parseList } from './base/bitset.js';
 export { ERRNO, type Errno, InputError, type InputPlace, XenError } from './base/errors.js';
 export { EDGES, type EdgeId, NODES, type NodeId } from './flow/chart.js';
-export { type ExplainOptions, explain } from './flow/explain/explain.js';
+export { type ExplainOptions, type Explanation, explain } from './flow/explain/explain.js';
 export { type FlowEntry, FlowRecord, type FlowSink, type FlowValue } from './flow/record.js';
 export { FLOW_FORMATS, type FlowFormat, renderFlow } from './flow/render/render.js';
 export { type Host, type HostCpu, type HostNode, LIMITS, UNREACHABLE } from './machine/model.js';

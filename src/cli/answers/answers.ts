@@ -154,7 +154,9 @@ export const explainSchema = z.strictObject({
   runs: z.array(
     z.strictObject({
       title: z.string(),
-      sentences: z.array(z.string()),
+      summary: z.array(z.string()).describe('Where the VM is, why, and what to do; empty for a run that built no domain'),
+      sentences: z.array(z.string()).describe('Each decision with its numbers; [2] at the end of one is the second of the sources'),
+      sources: z.array(z.string()).describe('Links to the source code that the sentences are about'),
       nodes: z.array(z.string()).describe('Boxes of the flowchart visited'),
       path: z.array(z.string()).describe('Edges taken'),
     }),

@@ -1,7 +1,6 @@
 // `xennuma explain VM --on xen` without VMs from files: a domain that runs here, or a VM of xennuma's own that could not be started.
 // Box of the chart: all, as they were taken at its start; what domain_node_affinity led to, as it is now.
 import { InputError } from '../../base/errors.js';
-import { explain } from '../../flow/explain/explain.js';
 import { FlowRecord } from '../../flow/record.js';
 import { findAsked, LIBXL_FOLDER } from '../../live/asked.js';
 import { explainRunning } from '../../live/explain-running.js';
@@ -13,6 +12,7 @@ import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
 import { withXen } from '../input/on-xen.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import type { ExplainAnswer } from './answers.js';
+import { explainedRun } from './explained-run.js';
 
 export interface RunningExplained {
   readonly runs: ExplainAnswer['runs'];
@@ -45,24 +45,22 @@ export async function explainOnXen(name: string, state: string): Promise<Running
     const started = build !== null && build.domid === domid ? recordOf(build) : null;
     const now = {
       title: `${harmlessName(verdict.domain.name)} (domain ${domid}) as it is now`,
+      summary: [],
       sentences: explainRunning(live.map, verdict),
+      sources: [],
       nodes: [],
       path: [],
     };
-    return { runs: [...(started === null ? [] : [runOf(started)]), now], record: started, failed: false };
+    return { runs: [...(started === null ? [] : [explainedRun(started)]), now], record: started, failed: false };
   });
 }
 
 function ofHalted(name: string, build: LastBuild | null): RunningExplained {
   if (build === null) throw new InputError(`'${name}' is halted, and was never started`, { path: name }, 'start it with vm start');
   const record = recordOf(build);
-  return { runs: [runOf(record)], record, failed: build.failure !== null };
+  return { runs: [explainedRun(record)], record, failed: build.failure !== null };
 }
 
 function recordOf({ title, entries }: LastBuild): FlowRecord {
   return new FlowRecord(title, entries);
-}
-
-function runOf(record: FlowRecord): ExplainAnswer['runs'][number] {
-  return { title: record.title, sentences: explain(record), nodes: record.nodesVisited(), path: record.edgesTaken() };
 }

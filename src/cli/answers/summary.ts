@@ -2,11 +2,11 @@
 import { formatList } from '../../base/bitset.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import type { FlowRecord } from '../../flow/record.js';
+import { surpriseClause } from '../../flow/surprises.js';
 import { UNREACHABLE } from '../../machine/model.js';
 import { type DomainFigures, type HostFigures, hostFigures } from '../../map/figures.js';
 import type { HostMap, MapDomain } from '../../map/host-map.js';
 import type { Toolstack, VmState } from '../../xenopsd/api/toolstack.js';
-import { sentenceOf } from '../output/warnings.js';
 import type { HostAnswer, TotalsAnswer, VmAnswer } from './answers.js';
 
 export interface Summary {
@@ -86,7 +86,7 @@ function lastOperation(vm: VmState): Pick<VmAnswer, 'failure' | 'surprises' | 'p
 
 /** Each surprise of a run once. */
 export function surprisesOf(record: FlowRecord): { code: string; text: string }[] {
-  return record.surprises().map((code) => ({ code, text: sentenceOf(code) }));
+  return record.surprises().map((code) => ({ code, text: surpriseClause(code) }));
 }
 
 function haltedVm(vm: VmState, map: HostMap): VmAnswer {

@@ -1,10 +1,10 @@
 // `xennuma explain VM`: the path that a VM took through the flowchart, in sentences. Box of the chart: all.
 import { type Command, Option } from 'commander';
 import { InputError } from '../../base/errors.js';
-import { explain } from '../../flow/explain/explain.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { ExplainAnswer } from '../answers/answers.js';
+import { explainedRun } from '../answers/explained-run.js';
 import { startAll } from '../answers/start-all.js';
 import { raise, readWorkload, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
 import { STATE_FOLDER } from '../input/running.js';
@@ -20,6 +20,7 @@ import { FLOW_FILES, formatOf, writeFlow } from '../output/write-files.js';
 interface ExplainOptions extends WorkloadOptions {
   readonly scenario?: string;
   readonly all?: true;
+  readonly details?: true;
   readonly state: string;
   readonly json?: true;
   readonly flow?: string;
@@ -27,12 +28,15 @@ interface ExplainOptions extends WorkloadOptions {
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description('Why a VM landed where it did: each decision, the numbers it was taken on, and what people do not expect.')
+    .description(
+      'Why a VM is where it is, and what to do about it. --details adds each decision, its numbers and what people do not expect.',
+    )
     .argument('<vm>', 'name of the VM; with --on xen and no --vms, of a domain that runs, or its number');
   addToolstackOptions(addVmOptions(addHostOptions(command)))
     .option('--scenario <file>', 'explain the VM at the end of a scenario, instead of --host and --vms')
     .addOption(new Option('--state <dir>', "with --on xen: folder of xennuma's own VMs").default(STATE_FOLDER))
     .option('--all', 'every operation on the VM, not only the last')
+    .option('--details', 'each decision with its numbers, and the sources')
     .option('--json', 'print JSON (schemas/explain.schema.json)')
     .option('--flow <file>', 'write the path through the flowchart: .txt, .mmd or .svg')
     .addHelpText(
@@ -42,6 +46,7 @@ Exit codes: 0 it started or runs, 1 it could not start, 2 bad input, 3 no Xen
 here.
 
   xennuma explain web-1 --host host.xml --vms vms.yaml --policy best_effort
+  xennuma explain web-1 --host host.xml --vms vms.yaml --details
   xennuma explain db --scenario examples/scenarios/race.yaml --all
   xennuma explain web-1 --on xen`,
     )
@@ -70,12 +75,7 @@ async function explainVm(name: string, options: ExplainOptions): Promise<number>
       options.flow,
       outcomes.map((outcome) => outcome.record),
     );
-  const runs = outcomes.map(({ record }) => ({
-    title: record.title,
-    sentences: explain(record),
-    nodes: record.nodesVisited(),
-    path: record.edgesTaken(),
-  }));
+  const runs = outcomes.map(({ record }) => explainedRun(record));
   // In the text the surprises of the run tell them.
   const warnings = workload.warnings.filter((warning) => warning.vms.includes(name));
   print({ command: 'explain', version: VERSION, vm: name, runs, warnings }, options);
@@ -97,8 +97,8 @@ async function explainDomain(name: string, options: ExplainOptions): Promise<num
   return failed ? EXIT.no : EXIT.ok;
 }
 
-function print(result: ExplainAnswer, { json }: ExplainOptions): void {
-  out(json ? JSON.stringify(result, null, 2) : explainText(result).join('\n'));
+function print(result: ExplainAnswer, { json, details }: ExplainOptions): void {
+  out(json ? JSON.stringify(result, null, 2) : explainText(result, details === true).join('\n'));
 }
 
 async function fromFiles(name: string, options: ExplainOptions): Promise<Workload> {
@@ -129,20 +129,20 @@ function noSuchVm(name: string, names: readonly string[]): InputError {
   );
 }
 
-function explainText(result: ExplainAnswer): string[] {
+/** Where, why and what to do; every sentence for a run without that, and with --details. Links last, whole, so that they can be copied. */
+function explainText({ runs }: ExplainAnswer, details: boolean): string[] {
   const colour = palette();
   const width = columns();
-  return [
-    ...result.runs.flatMap((run, index) => [
+  const lines = runs.flatMap(({ title, summary, sentences, sources }, index) => {
+    const said = details ? [...summary, ...sentences] : summary;
+    const links = details ? sources.map((link, at) => `[${at + 1}] ${link}`) : [];
+    return [
       ...(index === 0 ? [] : ['']),
-      colour.bold(run.title),
-      ...run.sentences.flatMap((sentence) => sentenceLines(sentence, width)),
-    ]),
-  ];
-}
-
-/** A link is a line of its own, whole, so that it can be clicked and copied. */
-function sentenceLines(sentence: string, width: number): string[] {
-  const [, said, link] = /^(.*) See (https:\/\/\S+)$/s.exec(sentence) ?? [];
-  return said === undefined ? wrap(`- ${sentence}`, width, '  ') : [...wrap(`- ${said}`, width, '  '), `  ${link}`];
+      colour.bold(title),
+      ...(said.length === 0 ? sentences : said).flatMap((sentence) => wrap(`- ${sentence}`, width, '  ')),
+      ...links,
+    ];
+  });
+  const more = !details && runs.some(({ summary, sentences }) => summary.length > 0 && sentences.length > 0);
+  return more ? [...lines, colour.dim('Each decision, its numbers and the sources: --details')] : lines;
 }

@@ -1,6 +1,6 @@
 // Warnings and surprises in sentences, each once with the VMs that it is about. Box of the chart: is_xe_vCPUparams_mask_set? mostly.
 import { formatList } from '../../base/bitset.js';
-import { SURPRISES, type SurpriseCode } from '../../flow/surprises.js';
+import { surpriseClause } from '../../flow/surprises.js';
 import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack, Warning } from '../../xenopsd/api/toolstack.js';
 
@@ -68,7 +68,7 @@ function warningText(warning: Warning, names: readonly string[]): string {
     case 'empty-mask':
       return `${vms}: nothing is left of the mask of vCPU ${formatList([...warning.values.vcpus])}, so Xen will refuse it and the VM cannot start`;
     default:
-      return `${vms}: ${sentenceOf(warning.code)}`;
+      return `${vms}: ${surpriseClause(warning.code)}`;
   }
 }
 
@@ -85,12 +85,6 @@ const ORDINARY: readonly string[] = [
 /** Is it worth a line of its own? */
 export function isRemarkable(code: string, warnings: readonly UserWarning[]): boolean {
   return !ORDINARY.includes(code) && !warnings.some((warning) => warning.code === code);
-}
-
-/** The title of an entry of the catalogue, as a clause. */
-export function sentenceOf(code: SurpriseCode): string {
-  const { title } = SURPRISES[code];
-  return /^[A-Z][a-z ]/.test(title) ? `${title.slice(0, 1).toLowerCase()}${title.slice(1)}` : title;
 }
 
 /** "a", "a and b", "a, b and 7 more" */

@@ -5,55 +5,12 @@ import { FlowRecord } from '../record.js';
 import { SURPRISES } from '../surprises.js';
 import { explain } from './explain.js';
 
-function record(fill: (record: FlowRecord) => void): string {
-  const made = new FlowRecord('start a');
-  fill(made);
-  return explain(made).join('\n');
+function made(fill: (record: FlowRecord) => void): FlowRecord {
+  const record = new FlowRecord('start a');
+  fill(record);
+  return record;
 }
-
-describe('the first sentence of a start', () => {
-  const first = (fill: (record: FlowRecord) => void) => record(fill).split('\n')[0];
-
-  it('says that a mask pins, and how much memory is elsewhere', () => {
-    const sentence = first((r) => {
-      r.edge('is_xe_vCPUparams_mask_set? -> set_hard_affinity');
-      r.note(
-        'landed',
-        landed({
-          vcpus: [
-            { vcpu: 0, hard: '1-2', soft: '0-7', nodes: [0] },
-            { vcpu: 1, hard: '3-4', soft: '0-7', nodes: [0] },
-          ],
-          pages: [75, 0, 25],
-        }),
-      );
-    });
-    expect(sentence).toBe(
-      'In short: its mask pins its vCPUs to CPUs 1-2 | CPUs 3-4; its memory is on nodes 0,2, 75 % of it where its vCPUs run.',
-    );
-  });
-
-  it('says what the planner chose, or that it found no room', () => {
-    const placed = (nodes: number[] | null) =>
-      first((r) => {
-        r.edge('is_xe_vCPUparams_mask_set? -> is_Host.numa_affinity_policy_set?');
-        r.edge('has_hard_affinity? -> numa_placement');
-        r.node('numa_placement', placement({ nodes }));
-        r.note('landed', landed({ vcpus: [{ vcpu: 0, hard: '0-7', soft: '4-7', nodes: [1] }], pages: [0, 10] }));
-      });
-    expect(placed([1])).toBe('In short: the planner chose node 1 for it; its memory is on node 1, all of it where its vCPUs run.');
-    expect(placed(null)).toContain('the planner found no nodes with room for it; its memory is on node 1');
-  });
-
-  it('says why it did not start, and nothing of a run that started nothing', () => {
-    const sentence = first((r) => {
-      r.edge('is_xe_vCPUparams_mask_set? -> set_hard_affinity');
-      r.note('failed', { step: 'xenguest', message: 'xenguest: xc_vcpu_setaffinity: [22] Invalid argument', errno: 'EINVAL' });
-    });
-    expect(sentence).toBe('In short: it did not start. xenguest: xc_vcpu_setaffinity: [22] Invalid argument');
-    expect(record((r) => r.note('landed', landed()))).not.toContain('In short');
-  });
-});
+const record = (fill: (record: FlowRecord) => void) => explain(made(fill)).details.join('\n');
 
 describe('affinity calls', () => {
   it('are told once for all vCPUs that had the same', () => {
@@ -130,9 +87,8 @@ describe('a placement', () => {
       cpus: 8,
       verdict: node === 11 ? ('chosen' as const) : ('too few CPUs' as const),
     }));
-    const made = new FlowRecord('start a');
-    made.node('numa_placement', placement({ weighed }));
-    const [sentence] = explain(made, { candidates: 2 }).filter((one) => one.startsWith('Weighed'));
+    const run = made((r) => r.node('numa_placement', placement({ weighed })));
+    const [sentence] = explain(run, { candidates: 2 }).details.filter((one) => one.startsWith('Weighed'));
     expect(sentence).toBe(
       'Weighed, nearest first: {0} (distance 10, 1 GiB, 8 CPUs) too few CPUs; {1} (distance 11, 1 GiB, 8 CPUs) too few CPUs; {11} (distance 21, 1 GiB, 8 CPUs) chosen; 9 more.',
     );
@@ -155,16 +111,31 @@ describe('where it is', () => {
 });
 
 describe('surprises', () => {
-  it('are each named once, with the numbers of the run and where to read it', () => {
-    const text = record((r) => {
-      r.surprise('mask-ignored', { mask: '1, 2', reason: 'white space' });
-      r.surprise('mask-ignored', { mask: '1, 2', reason: 'white space' });
-    });
-    expect(text.match(/mask '1, 2' is ignored by xapi: white space/g)).toHaveLength(1);
-    expect(text).toContain(SURPRISES['mask-ignored'].source);
+  it('are each named once, with the numbers of the run, the advice, and a numbered source', () => {
+    const { details, sources } = explain(
+      made((r) => {
+        r.surprise('mask-ignored', { mask: '1, 2', reason: 'white space' });
+        r.surprise('mask-ignored', { mask: '1, 2', reason: 'white space' });
+        r.surprise('memory-alternates', { domid: 7, nodes: [0, 1] });
+        r.surprise('host-mask-ignored', { mask: '1;2', reason: 'a semicolon' });
+      }),
+    );
+    expect(details).toHaveLength(3);
+    expect(details[0]).toBe(
+      `Surprise: the mask is ignored by xapi ('1, 2': white space): ${SURPRISES['mask-ignored'].happens}. ${SURPRISES['mask-ignored'].advice} [1]`,
+    );
+    expect(details[1]).toMatch(/^Surprise: memory alternates .* \(nodes 0-1\): .* \[2\]$/);
+    expect(details[2]).toMatch(/ \[1\]$/);
+    expect(sources).toEqual([SURPRISES['mask-ignored'].source, SURPRISES['memory-alternates'].source]);
+  });
+
+  it('names at most eight CPUs that the host does not have', () => {
+    const text = (cpus: number[]) => record((r) => r.surprise('cpus-beyond-host', { cpus, pcpus: 16 }));
+    expect(text([16])).toContain('(1 number not in 0-15: 16)');
+    expect(text([16, 17, 18, 19, 20, 21, 22, 23, 24])).toContain('(9 numbers not in 0-15: 16, 17, 18, 19, 20, 21, 22, 23, ...)');
   });
 });
 
 it('is empty for an empty record', () => {
-  expect(explain(new FlowRecord('nothing'))).toEqual([]);
+  expect(explain(new FlowRecord('nothing'))).toEqual({ summary: [], details: [], sources: [] });
 });

@@ -1,42 +1,64 @@
-// A start in one sentence: why the VM is where it is, and where that is.
-import type { EdgeId } from '../chart.js';
-import type { FlowRecord, NoteValues } from '../record.js';
+// A start in three sentences: where the VM is, why, and what to do about it.
+import type { FlowRecord, NodeValues, NoteValues } from '../record.js';
+import { surpriseClause } from '../surprises.js';
+import { adviceSentence, mainSurprise, type StartOutcome } from './advice.js';
 import { landingOf, share } from './landing.js';
 import { namedCpus, nodeList } from './phrases.js';
+import { surpriseDetail } from './surprise.js';
 
-/** null for runs that built no domain: stops, changes by hand. */
-export function summarySentence(record: FlowRecord): string | null {
-  if (!record.edgesTaken().some((edge) => edge.startsWith('is_xe_vCPUparams_mask_set? ->'))) return null;
-  const failed = record.notes('failed').at(-1);
-  if (failed !== undefined) return `In short: it did not start. ${reason(failed)}`;
-  const landed = record.notes('landed').at(-1);
-  if (landed === undefined) return null;
-  return `In short: ${why(record, landed)}; ${where(landed)}.`;
+/** [] for runs that built no domain: stops, changes by hand. */
+export function summarySentences(record: FlowRecord): string[] {
+  if (!record.nodesVisited().includes('is_xe_vCPUparams_mask_set?')) return [];
+  const failed = record.notes('failed').at(-1) ?? null;
+  const landed = failed === null ? record.notes('landed').at(-1) : undefined;
+  if (failed === null && landed === undefined) return [];
+  const plan = record.visits('numa_placement').at(-1);
+  const outcome: StartOutcome = {
+    failed,
+    landing: landed === undefined ? null : landingOf(landed),
+    unplaced: plan?.numa === true && plan.nodes === null,
+  };
+  const where = landed === undefined ? 'It did not start, and holds no memory.' : whereSentence(landed);
+  const why = failed === null ? whySentence(record, plan) : `${failed.step} failed: ${reason(failed)}`;
+  const surprise = mainSurprise(record, outcome);
+  if (surprise === null) return [where, `${why}.`, adviceSentence(record, outcome)];
+  const detail = surpriseDetail(surprise);
+  const note = `; note that ${surpriseClause(surprise.code)}${detail === '' ? '' : ` (${detail})`}`;
+  return [where, `${why}${note}.`, adviceSentence(record, outcome)];
 }
 
 /** Some messages begin with the step's name already. */
 function reason({ step, message }: NoteValues['failed']): string {
-  return message.startsWith(`${step}: `) ? message : `${step}: ${message}`;
+  return message.startsWith(`${step}: `) ? message.slice(step.length + 2) : message;
 }
 
-function why(record: FlowRecord, landed: NoteValues['landed']): string {
-  const taken = (edge: EdgeId) => record.edgesTaken().includes(edge);
-  if (taken('is_xe_vCPUparams_mask_set? -> set_hard_affinity')) {
-    const lists = [...new Set(landed.vcpus.map(({ hard }) => namedCpus(hard)))];
-    return `its mask pins its vCPUs to ${lists.join(' | ')}`;
-  }
-  if (taken('has_hard_affinity? -> numa_placement')) {
-    const plan = record.visits('numa_placement').at(-1);
-    const chosen = plan?.numa === true ? (plan.nodes ?? []) : [];
-    return chosen.length > 0 ? `the planner chose ${nodeList(chosen)} for it` : 'the planner found no nodes with room for it';
-  }
-  if (taken('has_hard_affinity? -> exec_xenguest')) return 'it has an affinity of its own, so it was not placed';
-  return 'the host places no VMs, so it may run anywhere';
+function whereSentence(landed: NoteValues['landed']): string {
+  const { held, totalPages, localPages, vcpuNodes } = landingOf(landed);
+  if (totalPages === 0) return 'It holds no memory.';
+  const memory = `Its memory is on ${nodeList(held.map(({ node }) => node))}`;
+  if (landed.pages.length > 1 && vcpuNodes.length === landed.pages.length) return `${memory}, and its vCPUs may run on every node.`;
+  if (localPages === totalPages) return `${memory}, where its vCPUs run.`;
+  if (localPages === 0) return `${memory}, and its vCPUs run on ${nodeList(vcpuNodes)}: all of it is remote.`;
+  return `${memory}; ${share(localPages, totalPages)} of it is where its vCPUs run (${nodeList(vcpuNodes)}), the rest is remote.`;
 }
 
-function where(landed: NoteValues['landed']): string {
-  const { held, totalPages, localPages } = landingOf(landed);
-  if (totalPages === 0) return 'it holds no memory';
-  const near = localPages === totalPages ? 'all' : share(localPages, totalPages);
-  return `its memory is on ${nodeList(held.map(({ node }) => node))}, ${near} of it where its vCPUs run`;
+function whySentence(record: FlowRecord, plan: NodeValues['numa_placement'] | undefined): string {
+  const mask = record.visits('set_hard_affinity').at(-1);
+  if (mask !== undefined) {
+    const lists = [...new Set(mask.masks)].map(namedCpus);
+    const whose = mask.source === 'host' ? "The host's mask" : 'Its mask';
+    return `${whose} pins its vCPUs to ${lists.join(' | ')}, and Xen takes the memory from the nodes of these CPUs`;
+  }
+  if (plan !== undefined) return planReason(plan);
+  const policy = record.visits('is_Host.numa_affinity_policy_set?').at(-1);
+  if (record.visits('has_hard_affinity?').at(-1)?.hardAffinity === true) return 'It has an affinity of its own, so it was not placed';
+  if (policy === undefined) return 'It has no mask, and it was not placed';
+  const means = policy.policy === policy.means ? '' : `, which means ${policy.means} in ${policy.profile},`;
+  return `The host's NUMA policy ${policy.policy}${means} places no VMs, and this VM has no mask`;
+}
+
+function planReason(plan: NodeValues['numa_placement']): string {
+  if (!plan.numa) return 'The planner sees no NUMA on this host, so the VM was not placed';
+  if (plan.nodes === null) return 'The planner found no nodes with enough memory and CPUs, so the VM may run anywhere';
+  return `The planner chose ${nodeList(plan.nodes)} for it`;
 }

@@ -1,14 +1,30 @@
 // A surprise of the catalogue in a sentence or two, with the numbers of this run.
 import { formatBytes } from '../../base/units.js';
 import type { SurpriseEntry, SurpriseValues } from '../record.js';
-import { SURPRISES, type SurpriseCode } from '../surprises.js';
+import { SURPRISES, type SurpriseCode, surpriseClause } from '../surprises.js';
 import { namedCpus, nodeList, pagesText, plural, vcpuList } from './phrases.js';
 
-/** "Surprise: title (this run's numbers): what happens. See source". */
-export function explainSurprise(entry: SurpriseEntry): string {
-  const { title, happens, source } = SURPRISES[entry.code];
+/** Links, each once and numbered from 1. */
+export class Sources {
+  readonly #links: string[] = [];
+
+  get links(): readonly string[] {
+    return this.#links;
+  }
+
+  number(link: string): number {
+    const known = this.#links.indexOf(link);
+    return known === -1 ? this.#links.push(link) : known + 1;
+  }
+}
+
+/** "Surprise: the mask is ignored by xapi (this run's numbers): what happens. What to do. [1]" */
+export function surpriseSentence(entry: SurpriseEntry, sources: Sources): string {
+  const { happens, advice, source } = SURPRISES[entry.code];
   const detail = surpriseDetail(entry);
-  return `Surprise: ${title}${detail === '' ? '' : ` (${detail})`}: ${happens}. See ${source}`;
+  const numbers = detail === '' ? '' : ` (${detail})`;
+  const what = `Surprise: ${surpriseClause(entry.code)}${numbers}: ${happens}.`;
+  return `${what}${advice === null ? '' : ` ${advice}`} [${sources.number(source)}]`;
 }
 
 /** The numbers of this run; '' where the surprise has none. */
@@ -18,8 +34,7 @@ export function surpriseDetail(entry: SurpriseEntry): string {
 }
 
 const none = () => '';
-const ignoredMask = ({ mask, reason }: { readonly mask: string; readonly reason: string }) =>
-  `mask '${mask}' is ignored by xapi: ${reason}`;
+const ignoredMask = ({ mask, reason }: { readonly mask: string; readonly reason: string }) => `'${mask}': ${reason}`;
 const claim = ({ node, errno }: SurpriseValues['claim-refused']) => `node ${node}, ${errno}`;
 const nodesOf = ({ nodes }: { readonly nodes: readonly number[] }) => nodeList(nodes);
 const pagesOnNodes = ({ pages, nodes }: { readonly pages: number; readonly nodes: readonly number[] }) =>
