@@ -30,8 +30,15 @@ interface Started {
   readonly url: URL;
 }
 
-async function serve(...words: string[]): Promise<Started> {
-  const child = spawn(process.execPath, ['dist/xennuma.js', 'serve', ...words], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+function serve(...words: string[]): Promise<Started> {
+  return serveWith([], ...words);
+}
+
+async function serveWith(nodeWords: readonly string[], ...words: string[]): Promise<Started> {
+  const child = spawn(process.execPath, [...nodeWords, 'dist/xennuma.js', 'serve', ...words], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   running.push(child);
   const url = await new Promise<string>((done, failed) => {
     let text = '';
@@ -154,6 +161,21 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     const { code, out, err } = xennuma(['serve', '--host', HOST, ...words]);
     expect([code, out]).toEqual([2, '']);
     expect(err).toMatch(message);
+  });
+
+  it('needs no native module while its state is in memory, and says what is missing when it is not', async () => {
+    const hook = `export async function resolve(name, context, next) {
+      if (name === 'better-sqlite3' || name === 'koffi') throw new Error(name + ' is not installed');
+      return next(name, context);
+    }`;
+    writeFileSync(join(folder, 'hook.mjs'), hook);
+    writeFileSync(join(folder, 'register.mjs'), "import { register } from 'node:module'; register('./hook.mjs', import.meta.url);");
+    const without = ['--import', join(folder, 'register.mjs')];
+    const { url } = await serveWith(without, '--host', HOST, '--listen', '127.0.0.1:0');
+    const session = (await login(url, null, 'root', 'any')).result;
+    expect((await call(url, null, 'VM.get_all', session)).result).toEqual([]);
+    const words = ['--host', HOST, '--listen', '127.0.0.1:0', '--state', join(folder, 'no-driver')];
+    await expect(serveWith(without, ...words)).rejects.toThrow(/better-sqlite3 .*leave out --state to keep the state in memory/s);
   });
 
   it('says which port is in use, and who owns a state folder', async () => {

@@ -166,7 +166,7 @@ describe('who may', () => {
 
   it('a wrong password, an unknown user and a made-up session change nothing', async () => {
     const { daemon, port } = await serving({ users: () => users });
-    const before = daemon.database.generation;
+    const before = daemon.database.published.generation;
     expect((await login(port, 'root', 'guess')).error?.message).toBe('SESSION_AUTHENTICATION_FAILED');
     expect((await login(port, 'nobody', 'secret')).error?.message).toBe('SESSION_AUTHENTICATION_FAILED');
     const methods = (await daemon.dispatcher.call(
@@ -186,7 +186,7 @@ describe('who may', () => {
         );
       }
     }
-    expect(daemon.database.generation).toBe(before);
+    expect(daemon.database.published.generation).toBe(before);
     for (const path of ['/metrics', '/events']) expect((await send(port, path, null)).status).toBe(404);
   });
 
@@ -199,7 +199,7 @@ describe('who may', () => {
         error?: { message: string };
       };
     expect((await raw('VM.get_all')).result).toEqual([]);
-    const before = daemon.database.generation;
+    const before = daemon.database.published.generation;
     const methods = (await daemon.dispatcher.call(
       { method: 'system.listMethods', params: [] },
       '',
@@ -212,7 +212,7 @@ describe('who may', () => {
           expect([method, error?.message]).toEqual([method, 'RBAC_PERMISSION_DENIED']);
       }
     }
-    expect(daemon.database.generation - before).toBeLessThan(200);
+    expect(daemon.database.published.generation - before).toBeLessThan(200);
     expect((await raw('VM.get_all')).result).toEqual([]);
   });
 
@@ -265,7 +265,7 @@ describe('bounds', () => {
 
   it('no more watchers and calls than allowed', async () => {
     const { daemon, port } = await serving({ limits: { ...HTTP_LIMITS, callsAtOnce: 3 } });
-    const token = `${String(daemon.database.generation).padStart(20, '0')},${'0'.repeat(20)}`;
+    const token = `${String(daemon.database.published.generation).padStart(20, '0')},${'0'.repeat(20)}`;
     const waiting = Array.from({ length: 3 }, () => send(port, '/jsonrpc', json('event.from', [daemon.session, ['VM'], token, 30])));
     while (daemon.events.watchers < 3) await new Promise((done) => setTimeout(done, 5));
     expect((await send(port, '/jsonrpc', json('VM.get_all', [daemon.session]))).status).toBe(503);

@@ -1,6 +1,8 @@
 // The daemon's parts put together: state folder, database, toolstack, VMs of an earlier process, and the dispatcher. Everything but the
 // network. Box of the chart: xe's other end.
 
+import { InputError } from '../base/errors.js';
+import type { FileCalls } from '../base/file-calls.js';
 import type { HostDoors } from '../xenopsd/api/host-doors.js';
 import type { Outcome } from '../xenopsd/api/outcome.js';
 import type { PolicyName, ProfileName } from '../xenopsd/api/profiles.js';
@@ -16,13 +18,16 @@ import { SESSION_LIMITS, type SessionLimits, Sessions } from './calls/sessions.j
 import type { User } from './calls/users.js';
 import { vmMethods } from './calls/vm-methods.js';
 import { followEndings } from './life/endings.js';
-import { restoreVms } from './life/restore.js';
+import { restoreVms, revertVm } from './life/restore.js';
 import { VmLife } from './life/vm-life.js';
 import { Database } from './model/database.js';
 import { EventSource } from './model/events.js';
 import { type HostObjects, hostMask, hostPolicy, makeHostObjects, updateMemory } from './model/host-objects.js';
+import { openState } from './model/open-state.js';
+import type { StoredObject } from './model/published.js';
 import { CLASSES } from './model/schema.js';
-import { StateFolder } from './model/sqlite.js';
+import type { StateFolderOptions } from './model/sqlite.js';
+import { type StateStore, StorageError } from './model/storage.js';
 import { Tasks } from './model/tasks.js';
 import { xapiErrors } from './wire/errors.js';
 import type { WireStruct } from './wire/values.js';
@@ -44,6 +49,9 @@ export interface DaemonOptions {
   readonly audit: string | null;
   /** What default_policy of the API stands for, where it is not the profile's own. */
   readonly policy: PolicyName;
+  /** Tests: the file system and the storage with faults in them. */
+  readonly files?: FileCalls;
+  readonly wrapState?: (state: StateStore) => StateStore;
   /** null = none kept. */
   readonly users: () => ReadonlyMap<string, User> | null;
   readonly sessions?: SessionLimits;
@@ -63,6 +71,12 @@ export interface Daemon {
   readonly sessions: Sessions;
   readonly events: EventSource;
   readonly objects: HostObjects;
+  /** Why no changes are accepted now; null = they are. */
+  writable(): StorageError | null;
+  /** The whole state as one database file; null when it is in memory. */
+  backup(): Buffer | null;
+  /** After somebody renamed the audit log. */
+  reopenLogs(): void;
   /** Waits for operations under way, then closes the state. */
   close(): Promise<void>;
 }
@@ -70,69 +84,58 @@ export interface Daemon {
 /** @throws InputError for a state folder that cannot be used */
 export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const { doors, log } = options;
-  const folder = new StateFolder(options.state);
-  const audit = new AuditLog(options.audit);
-  const database = new Database(folder, Date.now());
+  const opened = await openState(options.state, stateOptions(options));
+  const state = options.wrapState?.(opened) ?? opened;
+  const audit = openAudit(options);
+  const database = new Database(state, Date.now());
+  const writable = () => database.fault ?? audit.fault;
+  reportStorage(database, log);
   const toolstack = await createToolstack(doors, {
     profile: options.profile,
     policy: options.policy,
     seed: options.seed,
-    ...(doors.can.outlivesProcess ? { metadata: folder.domains() } : {}),
+    ...(doors.can.outlivesProcess ? { metadata: state.domains() } : {}),
   });
   const objects = makeHostObjects(database, toolstack, options.version, options.address);
-  const life = new VmLife(database, toolstack, () => objects.host, {
-    outcome: (vm, outcome, startedMs) => {
-      const durationMs = performance.now() - startedMs;
-      logOutcome(log, vm, outcome, durationMs);
-      options.observe?.outcome?.(vm, outcome, durationMs);
-      memorySoon();
+  storeStart(database, objects);
+  const reportOutcome = (vm: WireStruct, outcome: Outcome, durationMs: number): void => {
+    logOutcome(log, vm, outcome, durationMs);
+    options.observe?.outcome?.(vm, outcome, durationMs);
+  };
+  const life: VmLife = new VmLife(database, toolstack, () => objects.host, {
+    outcome: (vm, outcome, startedMs) => reportOutcome(vm, outcome, performance.now() - startedMs),
+    refused: async (vm) => {
+      await revertVm(database, toolstack, life, vm);
+      updateMemory(database, toolstack, objects);
     },
   });
-  let pending = false;
-  // Hundreds of starts in one turn of the event loop change the host's free memory once.
-  const memorySoon = (): void => {
-    if (pending) return;
-    pending = true;
-    setImmediate(() => {
-      pending = false;
-      updateMemory(database, toolstack, objects);
-    });
-  };
   const policyOf = (host: WireStruct): PolicyName => {
     const policy = hostPolicy(host);
     return policy === 'default_policy' ? options.policy : policy;
   };
-  const record = database.get('host', objects.host);
-  const restored = await restoreVms(database, toolstack, life, { policy: policyOf(record), hostMask: hostMask(record) });
-  for (const vm of restored.lost) log.error(vm, 'a VM that ran could not be brought back and is halted now');
-  if (restored.running > 0) log.info({ running: restored.running }, 'VMs that ran are running again');
+  await restore({ database, toolstack, life, objects, policyOf, log });
+  followPublished({ database, toolstack, life, objects, policyOf });
   const stopFollowing = doors.can.runsGuests
     ? await followEndings({
         database,
         toolstack,
         life,
-        ended: (vm, outcome) => {
-          logOutcome(log, vm, outcome, 0);
-          memorySoon();
-        },
-        failed: (values, error) =>
-          log.error(
-            { ...values, error: error instanceof Error ? error.message : String(error) },
-            'the end of a guest could not be followed',
-          ),
+        ended: (vm, outcome) => logOutcome(log, vm, outcome, 0),
+        failed: (values, error) => log.error({ ...values, error: textOf(error) }, 'the end of a guest could not be followed'),
       })
     : null;
   const sessions = new Sessions(options.users, options.sessions ?? SESSION_LIMITS);
-  const events = new EventSource(database);
+  const events = new EventSource(database.published, () => database.commitUnderWay);
   const tasks = new Tasks(database);
+  storeStart(database, objects);
   updateMemory(database, toolstack, objects);
-  database.flushNow();
   const dispatcher = new Dispatcher({
     database,
     sessions,
     tasks,
+    writable,
     host: () => objects.host,
-    methods: allMethods({ database, toolstack, life, objects, sessions, events, tasks, policyOf }),
+    methods: allMethods({ database, toolstack, life, objects, sessions, events, tasks }),
     ended: (end) => {
       if (end.changes) audit.write(end);
       options.observe?.call?.(end);
@@ -145,15 +148,96 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     sessions,
     events,
     objects,
+    writable,
+    backup: () => state.backup(),
+    reopenLogs: () => audit.reopen(),
     close: async () => {
       await stopFollowing?.();
       await dispatcher.idle();
       await life.queues.idle();
-      database.flushNow();
+      await database.flushed().catch((error: unknown) => log.error({ error: textOf(error) }, 'the last changes could not be stored'));
+      database.close();
       audit.close();
-      folder.close();
+      state.close();
     },
   };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function stateOptions({ files, log }: DaemonOptions): StateFolderOptions {
+  return {
+    ...(files === undefined ? {} : { files }),
+    countFailed: (error) => log.warn({ error: textOf(error) }, 'the count of commits could not be written: lost commits may go unnoticed'),
+  };
+}
+
+function openAudit({ audit, files, log }: DaemonOptions): AuditLog {
+  return new AuditLog({
+    file: audit,
+    ...(files === undefined ? {} : { files }),
+    changed: (fault) => {
+      if (fault === null) log.info({}, 'the audit log is written again');
+      else log.error({ errno: fault.errno }, `the audit log cannot be written, and no changes are accepted: ${fault.reason}`);
+    },
+    unwritten: (line) => log.error({ audit: line }, 'a line of the audit log waits to be written'),
+  });
+}
+
+function reportStorage(database: Database, log: DaemonLog): void {
+  database.subscribe({
+    storage: (fault) => {
+      if (fault === null) log.info({}, 'storage accepts changes again');
+      else log.error({ errno: fault.errno }, `the daemon is read-only: ${fault.reason}`);
+    },
+  });
+}
+
+/** A daemon whose disk is full starts and serves reads, unless this is its first start. @throws InputError then */
+function storeStart(database: Database, { host, pool }: HostObjects): void {
+  try {
+    database.flushNow();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    if (database.published.object('host', host) !== undefined && database.published.object('pool', pool) !== undefined) return;
+    throw new InputError(`the state cannot be stored: ${error.message}`, {}, 'make room on the disk, or choose another folder');
+  }
+}
+
+type RestoreParts = Pick<Parts, 'database' | 'toolstack' | 'life' | 'objects'> & { readonly policyOf: (host: WireStruct) => PolicyName };
+
+async function restore({ database, toolstack, life, objects, policyOf, log }: RestoreParts & { readonly log: DaemonLog }): Promise<void> {
+  const record = database.get('host', objects.host);
+  const restored = await restoreVms(database, toolstack, life, { policy: policyOf(record), hostMask: hostMask(record) });
+  for (const vm of restored.lost) log.error(vm, 'a VM that ran could not be brought back and is halted now');
+  if (restored.running > 0) log.info({ running: restored.running }, 'VMs that ran are running again');
+}
+
+/** What follows from records is done when they are published: a change that storage refuses has no effect. */
+function followPublished({ database, toolstack, life, objects, policyOf }: RestoreParts): void {
+  const applyHost = (): void => {
+    const record = database.published.get('host', objects.host);
+    toolstack.setPolicy(policyOf(record));
+    toolstack.setHostMask(hostMask(record));
+  };
+  const allow = ({ ref }: StoredObject): void => {
+    const vm = database.published.object('VM', ref);
+    if (vm === undefined || Object.keys(vm.record!.current_operations as WireStruct).length > 0) return;
+    const allowed = life.allowedNow(ref);
+    const before = vm.record!.allowed_operations as readonly string[];
+    if (before.join() !== allowed.join()) database.update('VM', ref, { allowed_operations: allowed }, 'derived');
+  };
+  database.subscribe({
+    published: (changed) => {
+      if (changed.some(({ ref }) => ref === objects.host)) applyHost();
+      const vms = changed.filter(({ type }) => type === 'VM');
+      for (const vm of vms) allow(vm);
+      // Once for all VMs whose domains came or went in this commit.
+      if (changed.some(({ type }) => type === 'VM_metrics')) updateMemory(database, toolstack, objects);
+    },
+  });
 }
 
 interface Parts {
@@ -164,10 +248,9 @@ interface Parts {
   readonly sessions: Sessions;
   readonly events: EventSource;
   readonly tasks: Tasks;
-  readonly policyOf: (host: WireStruct) => PolicyName;
 }
 
-function allMethods({ database, toolstack, life, objects, sessions, events, tasks, policyOf }: Parts): Method[] {
+function allMethods({ database, toolstack, life, objects, sessions, events, tasks }: Parts): Method[] {
   const host = () => objects.host;
   const hooks: Readonly<Record<string, Parameters<typeof genericMethods>[2]>> = {
     host: {
@@ -178,18 +261,6 @@ function allMethods({ database, toolstack, life, objects, sessions, events, task
         } catch (error) {
           throw xapiErrors.valueNotSupported('numa_affinity_policy', String(value), error instanceof Error ? error.message : String(error));
         }
-      },
-      changed: (ref, field) => {
-        const record = database.get('host', ref);
-        if (field === 'numa_affinity_policy') toolstack.setPolicy(policyOf(record));
-        if (field === 'guest_VCPUs_params') toolstack.setHostMask(hostMask(record));
-      },
-    },
-    VM: {
-      changed: (ref, field) => {
-        if (field !== 'is_a_template' && field !== 'blocked_operations') return;
-        if (Object.keys(database.get('VM', ref).current_operations as WireStruct).length > 0) return;
-        database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
       },
     },
   };

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { smallHost, type TestDaemon, testDaemon, vmRecord } from '../../test/support/daemon.js';
 import { GIB } from '../base/units.js';
 import { MAX_WAITING } from './life/vm-queue.js';
-import { KEPT_DELETIONS } from './model/database.js';
+import { KEPT_DELETIONS } from './model/published.js';
 import { CLASSES } from './model/schema.js';
 import { MAX_ENDED_TASKS } from './model/tasks.js';
 import { type Wire, WireFloat, type WireStruct } from './wire/values.js';
@@ -438,7 +438,10 @@ describe('event.from', () => {
     const daemon = await start();
     const { token } = await from(daemon, ['task'], '');
     const make = (count: number) => {
-      for (let index = 0; index < count; index++) daemon.database.destroy('task', daemon.database.create('task', {}));
+      const refs = Array.from({ length: count }, () => daemon.database.create('task', {}));
+      daemon.database.flushNow();
+      for (const ref of refs) daemon.database.destroy('task', ref);
+      daemon.database.flushNow();
     };
     make(KEPT_DELETIONS);
     expect((await from(daemon, ['task'], token)).events).toEqual([]);

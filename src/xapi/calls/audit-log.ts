@@ -1,43 +1,174 @@
-// The audit log: every change and every attempt at one, a JSON line each, on disk before the caller gets its answer. Passwords are never in it.
-import { closeSync, openSync, writeSync } from 'node:fs';
+// The audit log: a JSON line for every change and every attempt at one, written before the caller gets its answer. Passwords are never in
+// it. Its size is bounded, and lines that cannot be written wait in memory until they can.
 import { InputError } from '../../base/errors.js';
+import { FILE_CALLS, type FileCalls } from '../../base/file-calls.js';
+import { type StorageError, storageErrorOf } from '../model/storage.js';
 import { wireToJson } from '../wire/json-rpc.js';
 import type { Wire } from '../wire/values.js';
 import type { CallEnd } from './dispatch.js';
+import { RefusedLogins } from './refused-logins.js';
 
 /** Longest text of one call's arguments in the log. */
 const MAX_ARGS_CHARS = 4096;
+/** The file is renamed to FILE.1 when it would exceed this, and FILE.1 to FILE.2 up to the number below. */
+export const AUDIT_LIMITS = { fileBytes: 16 * 2 ** 20, oldFiles: 4, pendingBytes: 2 ** 20 } as const;
+const RETRY_MS = 1000;
+
+export interface AuditOptions {
+  /** null = no log is kept. */
+  readonly file: string | null;
+  readonly files?: FileCalls;
+  readonly limits?: { readonly fileBytes: number; readonly oldFiles: number; readonly pendingBytes: number };
+  readonly now?: () => number;
+  /** The log cannot be written (with the reason), or can be written again (null). */
+  readonly changed?: (fault: StorageError | null) => void;
+  /** A line that has not reached the file. */
+  readonly unwritten?: (line: string) => void;
+}
 
 export class AuditLog {
-  readonly #fd: number | null;
+  readonly #options: AuditOptions;
+  readonly #files: FileCalls;
+  readonly #limits: NonNullable<AuditOptions['limits']>;
+  readonly #refused: RefusedLogins;
+  readonly #timer: NodeJS.Timeout;
+  #fd: number | null = null;
+  #bytes = 0;
+  #pending: Uint8Array[] = [];
+  #fault: StorageError | null = null;
 
-  /** @param file null = no log is kept. @throws InputError when it cannot be written */
-  constructor(file: string | null) {
+  /** @throws InputError when the file cannot be opened */
+  constructor(options: AuditOptions) {
+    this.#options = options;
+    this.#files = options.files ?? FILE_CALLS;
+    this.#limits = options.limits ?? AUDIT_LIMITS;
+    this.#refused = new RefusedLogins(options.now);
+    this.#timer = setInterval(() => this.tick(), RETRY_MS).unref();
+    if (options.file === null) return;
     try {
-      this.#fd = file === null ? null : openSync(file, 'a', 0o600);
+      this.#open(options.file);
     } catch (error) {
-      throw new InputError(`the audit log cannot be written: ${(error as Error).message}`, { file: file! }, 'choose another file');
+      clearInterval(this.#timer);
+      const { message } = storageErrorOf(error);
+      throw new InputError(`the audit log cannot be written: ${message}`, { file: options.file }, 'choose another file, or make room');
     }
   }
 
-  write({ method, session, address, args, error, durationMs }: CallEnd): void {
-    if (this.#fd === null) return;
-    const line = {
-      time: new Date().toISOString(),
-      user: session?.user ?? null,
-      role: session?.role ?? null,
-      address,
-      method,
-      args: argsText(args),
-      result: error === null ? 'success' : [error.code, ...error.params],
-      ms: Math.round(durationMs * 1000) / 1000,
-    };
-    writeSync(this.#fd, `${JSON.stringify(line)}\n`);
+  /** Why lines cannot be written now; null = they can. */
+  get fault(): StorageError | null {
+    return this.#fault;
+  }
+
+  write(end: CallEnd): void {
+    if (this.#options.file === null) return;
+    if (end.method !== 'session.login_with_password' || end.error === null) {
+      this.#append(lineOf(end));
+      return;
+    }
+    const due = this.#refused.add(end);
+    if (due !== null) this.#append(lineOf(due.end, due.count));
+  }
+
+  /** Once a second: lines that wait, and counts whose minute is over. */
+  tick(): void {
+    if (this.#options.file === null) return;
+    if (this.#fault !== null) this.#retry();
+    for (const { end, count } of this.#refused.due()) this.#append(lineOf(end, count));
+  }
+
+  /** After the file was renamed by somebody else: goes on in a new one of the old name. */
+  reopen(): void {
+    if (this.#options.file === null) return;
+    this.#closeFile();
+    this.#retry();
   }
 
   close(): void {
-    if (this.#fd !== null) closeSync(this.#fd);
+    clearInterval(this.#timer);
+    if (this.#options.file === null) return;
+    for (const { end, count } of this.#refused.due(true)) this.#append(lineOf(end, count));
+    if (this.#fault !== null) this.#retry();
+    this.#closeFile();
   }
+
+  #append(line: string): void {
+    const bytes = Buffer.from(`${line}\n`);
+    const waiting = this.#pending.length > 0;
+    if (!waiting || this.#pendingBytes() + bytes.length <= this.#limits.pendingBytes) this.#pending.push(bytes);
+    if (waiting) this.#options.unwritten?.(line);
+    else if (!this.#writePending()) this.#options.unwritten?.(line);
+  }
+
+  #pendingBytes(): number {
+    return this.#pending.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  #retry(): void {
+    if (!this.#writePending()) return;
+    if (this.#fault === null) return;
+    this.#fault = null;
+    this.#options.changed?.(null);
+  }
+
+  /** Lines in their order; what a short write left of one goes on where it ended. @returns false when the file refused */
+  #writePending(): boolean {
+    try {
+      const { file } = this.#options;
+      if (this.#fd === null) this.#open(file!);
+      while (this.#pending.length > 0) {
+        const bytes = this.#pending[0]!;
+        if (this.#bytes > 0 && this.#bytes + bytes.length > this.#limits.fileBytes) this.#rotate(file!);
+        const written = this.#files.write(this.#fd!, bytes, null);
+        this.#bytes += written;
+        if (written < bytes.length) this.#pending[0] = bytes.subarray(written);
+        else this.#pending.shift();
+      }
+      return true;
+    } catch (error) {
+      const known = this.#fault !== null;
+      this.#fault = storageErrorOf(error);
+      if (!known) this.#options.changed?.(this.#fault);
+      return false;
+    }
+  }
+
+  #rotate(file: string): void {
+    this.#closeFile();
+    const { oldFiles } = this.#limits;
+    for (let number = oldFiles - 1; number >= 0; number--) {
+      try {
+        this.#files.rename(number === 0 ? file : `${file}.${number}`, `${file}.${number + 1}`);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+    }
+    this.#open(file);
+  }
+
+  #open(file: string): void {
+    this.#fd = this.#files.open(file, 'a', 0o600);
+    this.#bytes = this.#files.size(this.#fd);
+  }
+
+  #closeFile(): void {
+    const fd = this.#fd;
+    this.#fd = null;
+    if (fd !== null) this.#files.close(fd);
+  }
+}
+
+function lineOf({ method, session, address, args, error, durationMs }: CallEnd, count?: number): string {
+  return JSON.stringify({
+    time: new Date().toISOString(),
+    user: session?.user ?? null,
+    role: session?.role ?? null,
+    address,
+    method,
+    args: argsText(args),
+    result: error === null ? 'success' : [error.code, ...error.params],
+    ...(count === undefined ? {} : { count }),
+    ms: Math.round(durationMs * 1000) / 1000,
+  });
 }
 
 function argsText(args: readonly Wire[]): unknown {

@@ -2,7 +2,8 @@
 // the checks is that of xapi's generated dispatcher.
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
-import type { Database } from '../model/database.js';
+import type { ChangeKind, Database } from '../model/database.js';
+import type { StorageError } from '../model/storage.js';
 import { asXapiError, type Tasks } from '../model/tasks.js';
 import { type XapiError, xapiErrors } from '../wire/errors.js';
 import { checkValue } from '../wire/types.js';
@@ -27,12 +28,18 @@ export interface DispatcherOptions {
   readonly tasks: Tasks;
   readonly host: () => string;
   readonly methods: readonly Method[];
+  /** Why no changes are accepted now; null = they are. */
+  readonly writable: () => StorageError | null;
   /** Told of every call before it is answered, and of every Async call's end. */
   readonly ended: (end: CallEnd) => void;
 }
 
-/** Changes without being recorded as such: what a client does with its own session and with waiting. */
+/** No changes in this sense: what a client does with its own session and with waiting. */
 const NO_AUDIT = /^(session|event)\./;
+
+function isChange({ name, role }: Method): boolean {
+  return role === 'admin' && !NO_AUDIT.test(name);
+}
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -65,14 +72,12 @@ export class Dispatcher {
       session = this.#session(params[0]!);
       if (found.role === 'admin' && session.role !== 'admin') throw xapiErrors.permissionDenied(method);
       const args = found.params.map(({ name, type, initial }, index) => checkValue(type, params[index + 1] ?? initial ?? null, name));
-      const answer = isAsync ? this.#begin(found, args, session, address) : await this.#run(found, args, session, address, gone);
-      await this.#options.database.flushed();
+      if (isChange(found)) this.#assertWritable();
+      const answer = isAsync ? await this.#begin(found, args, session, address) : await this.#run(found, args, session, address, gone);
       if (!isAsync) this.#ended(found, session, address, args, null, startedMs);
       return answer;
     } catch (error) {
       const failure = asXapiError(error);
-      // A failed call may have changed something on its way.
-      await this.#options.database.flushed();
       this.#ended(found, session, address, params.slice(1), failure, startedMs);
       throw failure;
     }
@@ -107,24 +112,54 @@ export class Dispatcher {
     return this.#options.sessions.get(ref);
   }
 
-  #run(method: Method, args: readonly Wire[], session: Session, address: string, abort: AbortSignal): Wire | Promise<Wire> {
-    const context: CallContext = { session, address, abort, task: `OpaqueRef:${randomUUID()}` };
-    return method.call(args, context);
+  #assertWritable(): void {
+    const fault = this.#options.writable();
+    if (fault !== null) throw fault;
   }
 
-  #begin(method: Method, args: readonly Wire[], session: Session, address: string): string {
-    const { tasks } = this.#options;
+  async #run(method: Method, args: readonly Wire[], session: Session, address: string, abort: AbortSignal): Promise<Wire> {
+    const context: CallContext = { session, address, abort, task: `OpaqueRef:${randomUUID()}` };
+    return this.#stored(method, () => method.call(args, context));
+  }
+
+  /** The answer, once all that the method changed is stored. */
+  async #stored(method: Method, call: () => Wire | Promise<Wire>): Promise<Wire> {
+    const { database } = this.#options;
+    try {
+      const answer = await call();
+      if (isChange(method)) await database.flushed();
+      return answer;
+    } catch (error) {
+      // What a method did before it failed stays, such as the first half of a reboot; its own error says why it ended.
+      await database.flushed().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #begin(method: Method, args: readonly Wire[], session: Session, address: string): Promise<string> {
+    const { tasks, database } = this.#options;
     const { ref, abort } = tasks.begin(`Async.${method.name}`, '', this.#options.host());
+    try {
+      await database.flushed();
+    } catch (error) {
+      tasks.forget(ref);
+      throw error;
+    }
     const startedMs = performance.now();
     const work = async (): Promise<void> => {
+      let end: (kind: ChangeKind) => void;
       let failure: XapiError | null = null;
       try {
-        tasks.succeeded(ref, await method.call(args, { session, address, abort, task: ref }));
+        const result = await this.#stored(method, () => method.call(args, { session, address, abort, task: ref }));
+        end = (kind) => tasks.succeeded(ref, result, kind);
       } catch (error) {
-        failure = asXapiError(error);
-        tasks.failed(ref, failure);
+        const reason = asXapiError(error);
+        failure = reason;
+        end = (kind) => tasks.failed(ref, reason, kind);
       }
-      await this.#options.database.flushed();
+      end('stored');
+      // The work has ended, whether or not storage takes that.
+      await database.flushed().catch(() => end('fact'));
       this.#ended(method, session, address, args, failure, startedMs);
     };
     const running = work().finally(() => this.#background.delete(running));
@@ -140,7 +175,14 @@ export class Dispatcher {
     error: XapiError | null,
     startedMs: number,
   ): void {
-    const changes = method.role === 'admin' && !NO_AUDIT.test(method.name);
-    this.#options.ended({ method: method.name, changes, session, address, args, error, durationMs: performance.now() - startedMs });
+    this.#options.ended({
+      method: method.name,
+      changes: isChange(method),
+      session,
+      address,
+      args,
+      error,
+      durationMs: performance.now() - startedMs,
+    });
   }
 }

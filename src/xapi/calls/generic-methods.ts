@@ -26,14 +26,14 @@ export function genericMethods(database: Database, type: ClassDef, hooks: Generi
       params: [selfOf(type)],
       role: 'read-only',
       async: false,
-      call: ([ref]) => database.get(type.name, ref as string)[name]!,
+      call: ([ref]) => database.published.get(type.name, ref as string)[name]!,
     });
     if (field.access === 'rw') methods.push(...setters(database, type, name, field, hooks));
   }
   return methods;
 }
 
-function listing(database: Database, type: ClassDef): Method[] {
+function listing({ published }: Database, type: ClassDef): Method[] {
   const read = (name: string, params: Method['params'], call: Method['call']): Method => ({
     name: `${type.name}.${name}`,
     params,
@@ -43,7 +43,7 @@ function listing(database: Database, type: ClassDef): Method[] {
   });
   const where = (text: string): [string, WireStruct][] => {
     const filter = parseFilter(text);
-    return [...database.records(type.name)].filter(([, record]) => filter(record));
+    return [...published.records(type.name)].filter(([, record]) => filter(record));
   };
   const asMap = (records: Iterable<[string, WireStruct]>): Wire => {
     const all = newStruct();
@@ -51,17 +51,17 @@ function listing(database: Database, type: ClassDef): Method[] {
     return all;
   };
   const methods = [
-    read('get_all', [], () => database.refs(type.name)),
+    read('get_all', [], () => published.refs(type.name)),
     read('get_all_where', [{ name: 'expr', type: 'string' }], ([text]) => where(text as string).map(([ref]) => ref)),
-    read('get_all_records', [], () => asMap(database.records(type.name))),
+    read('get_all_records', [], () => asMap(published.records(type.name))),
     read('get_all_records_where', [{ name: 'expr', type: 'string' }], ([text]) => asMap(where(text as string))),
-    read('get_record', [selfOf(type)], ([ref]) => database.get(type.name, ref as string)),
-    read('get_by_uuid', [{ name: 'uuid', type: 'string' }], ([uuid]) => database.refOfUuid(type.name, uuid as string)),
+    read('get_record', [selfOf(type)], ([ref]) => published.get(type.name, ref as string)),
+    read('get_by_uuid', [{ name: 'uuid', type: 'string' }], ([uuid]) => published.refOfUuid(type.name, uuid as string)),
   ];
   if (type.fields.name_label !== undefined) {
     methods.push(
       read('get_by_name_label', [{ name: 'label', type: 'string' }], ([label]) =>
-        [...database.records(type.name)].filter(([, { name_label }]) => name_label === label).map(([ref]) => ref),
+        [...published.records(type.name)].filter(([, { name_label }]) => name_label === label).map(([ref]) => ref),
       ),
     );
   }

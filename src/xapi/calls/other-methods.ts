@@ -81,14 +81,14 @@ function eventMethods({ events, database }: OtherMethodsOptions): Method[] {
       const type = [...CLASSES.values()].find((one) => one.listed && one.name.toLowerCase() === (name as string).toLowerCase());
       if (type === undefined) throw xapiErrors.invalidValue('class', (name as string).slice(0, 100));
       database.inject(type.name, ref as string);
-      return formatToken(database.generation);
+      return formatToken(database.published.generation);
     }),
-    method('event.get_current_id', [], () => database.generation),
+    method('event.get_current_id', [], () => database.published.generation),
     method('event.register', [classes], ([names], { session }) => {
       const known = session.registered;
       const all = new Set([...(known?.names ?? []), ...(names as readonly string[])]);
       if (all.size > 1024) throw xapiErrors.valueNotSupported('classes', `${all.size} names`, 'expected at most 1024');
-      session.registered = { names: [...all], since: known?.since ?? database.generation };
+      session.registered = { names: [...all], since: known?.since ?? database.published.generation };
       return VOID;
     }),
     method('event.unregister', [classes], ([names], { session }) => {
@@ -152,7 +152,7 @@ function taskMethods({ database, tasks, host }: OtherMethodsOptions): Method[] {
 function hostMethods({ database, freeMemoryBytes }: OtherMethodsOptions): Method[] {
   const param: Param = { name: 'host', type: { ref: 'host' } };
   const known = (ref: Wire): void => {
-    database.get('host', ref as string);
+    database.published.get('host', ref as string);
   };
   return [
     method('host.compute_free_memory', [param], ([ref]) => {

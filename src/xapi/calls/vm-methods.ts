@@ -75,7 +75,7 @@ function makingMethods({ database, life }: VmMethodsOptions): Method[] {
     message('destroy', [self], ([ref], context) =>
       life.operate(ref as string, 'destroy', context, async (record) => {
         await life.forget(String(record.uuid));
-        life.dropPlacement(String(record.uuid));
+        life.records.dropPlacement(String(record.uuid));
         if (database.has('VM_metrics', String(record.metrics))) database.destroy('VM_metrics', String(record.metrics));
         database.destroy('VM', ref as string);
         return VOID;

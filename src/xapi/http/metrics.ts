@@ -18,6 +18,8 @@ export interface MetricsSources {
   readonly toolstack: Toolstack;
   readonly sessions: { readonly count: number };
   readonly events: { readonly watchers: number };
+  /** Why no changes are accepted now; null = they are. */
+  readonly writable: () => unknown;
 }
 
 export class Metrics {
@@ -55,9 +57,12 @@ export class Metrics {
         },
       });
     };
+    gauge('xennuma_storage_writable', '1 when changes are accepted; 0 while storage fails and the daemon is read-only', ({ writable }) =>
+      writable() === null ? 1 : 0,
+    );
     gauge('xennuma_xapi_sessions', 'Sessions that are logged in', ({ sessions }) => sessions.count);
     gauge('xennuma_xapi_event_watchers', 'Calls that wait for events', ({ events }) => events.watchers);
-    gauge('xennuma_xapi_objects', 'Objects of class VM', ({ database }) => database.count('VM'));
+    gauge('xennuma_xapi_objects', 'Objects of class VM', ({ database }) => database.published.count('VM'));
   }
 
   attach(sources: MetricsSources): void {
@@ -84,7 +89,7 @@ export class Metrics {
   async #hostText({ database, toolstack }: MetricsSources): Promise<string> {
     this.#host.clear();
     const gauge = (name: string, help: string, labelNames: string[]) => new Gauge({ name, help, labelNames, registers: [this.#host] });
-    const names = new Map([...database.records('VM')].map(([, vm]) => [vm.domid as number, vm] as const));
+    const names = new Map([...database.published.records('VM')].map(([, vm]) => [vm.domid as number, vm] as const));
     const map = toolstack.snapshot();
     const figures = hostFigures(map);
     const total = gauge('xennuma_numa_node_memory_bytes', 'Memory of a node', ['node']);

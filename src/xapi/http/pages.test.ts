@@ -2,7 +2,7 @@
 import { get, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type TestDaemon, testDaemon, testFront, vmRecord } from '../../../test/support/daemon.js';
-import { KEPT_DELETIONS } from '../model/database.js';
+import { KEPT_DELETIONS } from '../model/published.js';
 import { pagesOf } from './pages.js';
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -125,11 +125,18 @@ describe('/events', () => {
   });
 
   it.each([
-    ['too old', (daemon: TestDaemon) => `${String(daemon.database.lostBefore - 1).padStart(20, '0')},${'0'.repeat(20)}`, 'EVENTS_LOST'],
+    [
+      'too old',
+      (daemon: TestDaemon) => `${String(daemon.database.published.lostBefore - 1).padStart(20, '0')},${'0'.repeat(20)}`,
+      'EVENTS_LOST',
+    ],
     ['none of ours', () => 'yesterday', 'EVENT_FROM_TOKEN_PARSE_FAILURE'],
   ])('a Last-Event-ID that is %s ends the stream with an event that says so', async (_what, id, code) => {
     const { daemon, port } = await serving();
-    for (let index = 0; index <= KEPT_DELETIONS; index++) daemon.database.destroy('task', daemon.database.create('task', {}));
+    const refs = Array.from({ length: KEPT_DELETIONS + 1 }, () => daemon.database.create('task', {}));
+    daemon.database.flushNow();
+    for (const ref of refs) daemon.database.destroy('task', ref);
+    daemon.database.flushNow();
     const client = await Client.open(port, '', { 'last-event-id': id(daemon) });
     const lost = await client.next();
     expect([lost.event, (lost.data as string[])[0]]).toEqual(['lost', code]);

@@ -98,7 +98,7 @@ async function streamEvents(
     leave();
   });
   const last = request.headers['last-event-id'];
-  let token = typeof last === 'string' && last !== '' ? last : formatToken(daemon.database.generation);
+  let token = typeof last === 'string' && last !== '' ? last : formatToken(daemon.database.published.generation);
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
   response.write(': xennuma\n\n');
   while (!gone.signal.aborted) {

@@ -58,8 +58,10 @@ async function follow({ database, toolstack, life }: EndingsParts, ref: string, 
   const runs = toolstack.vms().some(({ spec, domid }) => spec.name === record.uuid && domid !== null);
   // Started again, or stopped and noted, by somebody who was first.
   if (runs || record.domid === -1) return;
-  await life.gone(ref, 'Halted');
+  await life.halted(ref, 'Halted', 'fact');
   const field = ACTION_FIELD[ending];
-  if (field !== null && String(record[field]).includes('restart')) await life.start(ref, false);
-  database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
+  if (field !== null && String(record[field]).includes('restart')) await life.start(ref, false, 'fact');
+  database.update('VM', ref, { allowed_operations: life.allowedNow(ref) }, 'derived');
+  // What storage refuses here is stored later: the guest is down whatever it says.
+  await database.flushed().catch(() => {});
 }

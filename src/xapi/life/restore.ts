@@ -31,20 +31,20 @@ export async function restoreVms(
   }
   const known = new Map(toolstack.vms().map((state) => [state.spec.name, state]));
   for (const [ref, record] of kept) {
-    database.update('VM', ref, { current_operations: {} });
+    database.update('VM', ref, { current_operations: {} }, 'derived');
     const power = record.power_state as PowerState;
     if (power === 'Running' || power === 'Paused') {
       const reason = outlivesProcess ? find(known, life, ref, record) : await rebuild(toolstack, life, ref, record, power);
       if (reason === null) running++;
       else {
-        await life.gone(ref, 'Halted');
+        await life.halted(ref, 'Halted', 'fact');
         lost.push({ uuid: String(record.uuid), name: String(record.name_label), reason });
       }
     } else if ((known.get(String(record.uuid))?.domid ?? null) !== null) {
       // Started, and killed before it was written down: nobody was told that it runs.
       await life.stop(ref, power === 'Suspended' ? 'Suspended' : 'Halted');
     }
-    database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
+    database.update('VM', ref, { allowed_operations: life.allowedNow(ref) }, 'derived');
   }
   // Domains of VMs that were destroyed or never acknowledged.
   for (const state of toolstack.vms()) {
@@ -57,10 +57,36 @@ export async function restoreVms(
   return { running, lost };
 }
 
+/**
+ * After storage refused what an operation changed: brings the host back to what the database says of the VM. A guest of a real host that
+ * is gone cannot be brought back; then the database follows.
+ */
+export async function revertVm(database: Database, toolstack: Toolstack, life: VmLife, ref: string): Promise<void> {
+  if (!database.has('VM', ref)) return;
+  const record = database.get('VM', ref);
+  const name = String(record.uuid);
+  const power = record.power_state as PowerState;
+  const state = toolstack.vms().find(({ spec }) => spec.name === name);
+  const domid = state?.domid ?? null;
+  if (power !== 'Running' && power !== 'Paused') {
+    if (domid !== null) await toolstack.stop(name);
+    await life.forget(name);
+    return;
+  }
+  if (state === undefined || domid === null) {
+    const reason = toolstack.doors.can.outlivesProcess ? 'its guest is gone' : await rebuild(toolstack, life, ref, record, power);
+    if (reason !== null) await life.halted(ref, 'Halted', 'fact');
+    return;
+  }
+  if (domid !== record.domid) life.records.domainBuilt(ref, power, domid, 'fact');
+  if (power === 'Paused' && state.power === 'running') await toolstack.pause(name);
+  if (power === 'Running' && state.power === 'paused') await toolstack.unpause(name);
+}
+
 /** @returns why it could not be; null when it runs */
 async function rebuild(toolstack: Toolstack, life: VmLife, ref: string, record: WireStruct, power: PowerState): Promise<string | null> {
   const spec = specOf(record);
-  const placement = life.placement(spec.name);
+  const placement = life.records.placement(spec.name);
   const pcpus = toolstack.doors.xc.physInfo().maxCpuId + 1;
   const masks = placement?.hard.map((hard, vcpu) => masksOf(hard, placement.soft[vcpu] ?? '', pcpus)) ?? [];
   const anywhere = masks.every(({ both }) => both.length === pcpus);
@@ -71,7 +97,7 @@ async function rebuild(toolstack: Toolstack, life: VmLife, ref: string, record: 
     if (outcome.failure !== null) return outcome.failure.message;
     if (!anywhere) for (const [vcpu, { hard, soft }] of masks.entries()) await toolstack.pin(spec.name, vcpu, { hard, soft });
     if (power === 'Paused') await toolstack.pause(spec.name);
-    life.landed(ref, power, outcome.domid!);
+    life.records.domainBuilt(ref, power, outcome.domid!, 'fact');
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -100,6 +126,6 @@ function find(
 ): string | null {
   const state = known.get(String(record.uuid));
   if (state === undefined || state.domid === null) return 'its domain is gone';
-  life.landed(ref, state.power === 'paused' ? 'Paused' : 'Running', state.domid);
+  life.records.domainBuilt(ref, state.power === 'paused' ? 'Paused' : 'Running', state.domid, 'fact');
   return null;
 }

@@ -1,19 +1,16 @@
 // The life of VMs behind XAPI's messages: power states, which operation is allowed when, and what the database says afterwards. Boxes of the
 // chart: VM.create and VM.build, through the toolstack.
-import { formatList } from '../../base/bitset.js';
-import { PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
-import { numaMetrics } from '../../map/numa-metrics.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
-import { pagesByNode } from '../../xenopsd/start/landing.js';
-import type { Database } from '../model/database.js';
-import { EMPTY_MAP, NULL } from '../model/schema-types.js';
+import type { ChangeKind, Database } from '../model/database.js';
+import { EMPTY_MAP } from '../model/schema-types.js';
 import type { PowerState, VmOperation } from '../model/schema-vm.js';
 import { xapiErrors } from '../wire/errors.js';
-import { EPOCH, newStruct, type Wire, WireDate, type WireStruct } from '../wire/values.js';
+import type { WireStruct } from '../wire/values.js';
 import { StartsTogether, VmQueues } from './vm-queue.js';
-import { domainTypeOf, specOf } from './vm-spec.js';
+import { VmRecords } from './vm-records.js';
+import { specOf } from './vm-spec.js';
 
 /** States in which xapi allows an operation (xapi/xapi_vm_lifecycle.ml, allowed_power_states), in its order. */
 const ALLOWED_IN: Readonly<Record<VmOperation, readonly PowerState[]>> = {
@@ -46,15 +43,17 @@ export interface OperationContext {
 export interface LifeHooks {
   /** After every outcome, before it is acknowledged. */
   readonly outcome: (vm: WireStruct, outcome: Outcome, startedMs: number) => void;
+  /** Storage refused what an operation changed: the host must be brought back to what the database says of the VM. */
+  readonly refused: (vm: string) => Promise<void>;
 }
 
 export class VmLife {
   readonly queues = new VmQueues();
+  readonly records: VmRecords;
   readonly #database: Database;
   readonly #toolstack: Toolstack;
   readonly #starts: StartsTogether;
   readonly #hooks: LifeHooks;
-  readonly #host: () => string;
   /** Names that the toolstack has. */
   readonly #known: Set<string>;
 
@@ -62,7 +61,7 @@ export class VmLife {
     this.#database = database;
     this.#toolstack = toolstack;
     this.#starts = new StartsTogether(toolstack);
-    this.#host = host;
+    this.records = new VmRecords(database, toolstack.doors, host);
     this.#hooks = hooks;
     this.#known = new Set(toolstack.vms().map(({ spec }) => spec.name));
   }
@@ -75,15 +74,33 @@ export class VmLife {
     this.#database.get('VM', vm);
     return this.queues.run(vm, context.task, context.abort, async () => {
       this.assertAllowed(vm, operation);
-      this.#database.update('VM', vm, { current_operations: { [context.task]: operation }, allowed_operations: [] });
+      this.#database.update('VM', vm, { current_operations: { [context.task]: operation }, allowed_operations: [] }, 'derived');
       try {
-        return await work(this.#database.get('VM', vm));
+        return await this.#stored(vm, () => work(this.#database.get('VM', vm)));
       } finally {
         if (this.#database.has('VM', vm)) {
-          this.#database.update('VM', vm, { current_operations: EMPTY_MAP, allowed_operations: this.allowedNow(vm) });
+          this.#database.update('VM', vm, { current_operations: EMPTY_MAP, allowed_operations: this.allowedNow(vm) }, 'derived');
         }
       }
     });
+  }
+
+  /** Within the VM's turn: a change that storage refuses is undone on the host before the next operation looks at the VM. */
+  async #stored<T>(vm: string, work: () => Promise<T>): Promise<T> {
+    let ended: { readonly result: T } | { readonly error: unknown };
+    try {
+      ended = { result: await work() };
+    } catch (error) {
+      ended = { error };
+    }
+    try {
+      await this.#database.flushed();
+    } catch (fault) {
+      await this.#hooks.refused(vm);
+      if ('result' in ended) throw fault;
+    }
+    if ('error' in ended) throw ended.error;
+    return ended.result;
   }
 
   /** @throws XapiError that says why an operation is not allowed now */
@@ -123,12 +140,12 @@ export class VmLife {
   }
 
   /** Of a halted or suspended VM. */
-  async start(vm: string, paused: boolean): Promise<void> {
+  async start(vm: string, paused: boolean, kind: ChangeKind = 'stored'): Promise<void> {
     const record = this.#database.get('VM', vm);
     const outcome = await this.startAs(vm, specOf(record));
     this.#throwFailure(outcome);
     if (paused) this.#throwFailure(await this.#toolstack.pause(String(record.uuid)));
-    this.landed(vm, paused ? 'Paused' : 'Running', outcome.domid!);
+    this.records.domainBuilt(vm, paused ? 'Paused' : 'Running', outcome.domid!, kind);
   }
 
   async stop(vm: string, into: 'Halted' | 'Suspended'): Promise<void> {
@@ -139,7 +156,7 @@ export class VmLife {
       this.#hooks.outcome(record, outcome, startedMs);
       this.#throwFailure(outcome);
     }
-    await this.gone(vm, into);
+    await this.halted(vm, into);
   }
 
   /** A guest of a real host may have gone down by itself just now, which the database does not say yet. */
@@ -160,7 +177,7 @@ export class VmLife {
     const outcome = await this.#toolstack.migrateLocal(String(record.uuid));
     this.#hooks.outcome(record, outcome, startedMs);
     this.#throwFailure(outcome);
-    this.landed(vm, record.power_state as PowerState, outcome.domid!);
+    this.records.domainBuilt(vm, record.power_state as PowerState, outcome.domid!);
   }
 
   async pause(vm: string): Promise<void> {
@@ -175,6 +192,12 @@ export class VmLife {
     this.#database.update('VM', vm, { power_state: 'Running' });
   }
 
+  /** The VM has no domain any more. */
+  async halted(vm: string, into: 'Halted' | 'Suspended', kind: ChangeKind = 'stored'): Promise<void> {
+    this.records.domainGone(vm, into, kind);
+    await this.forget(String(this.#database.get('VM', vm).uuid));
+  }
+
   /** The toolstack need not know halted VMs. */
   async forget(name: string): Promise<void> {
     if (!this.#known.has(name)) return;
@@ -182,85 +205,11 @@ export class VmLife {
     this.#known.delete(name);
   }
 
-  /** The database after a domain of the VM came to be, with XenServer's figures of where it lies. */
-  landed(vm: string, power: PowerState, domid: number): void {
-    const record = this.#database.get('VM', vm);
-    this.#database.update('VM', vm, {
-      power_state: power,
-      domid,
-      resident_on: this.#host(),
-      domarch: 'x64',
-      memory_target: record.memory_dynamic_max!,
-    });
-    const { xc } = this.#toolstack.doors;
-    const pages = pagesByNode(this.#toolstack.doors, domid);
-    const numa = numaMetrics(pages, pages.length);
-    const nodeMemory = newStruct();
-    Object.assign(nodeMemory, numa.numa_node_memory);
-    this.#database.update('VM_metrics', String(record.metrics), {
-      memory_actual: pages.reduce((sum, count) => sum + count, 0) * PAGE_BYTES,
-      VCPUs_number: record.VCPUs_at_startup!,
-      state: [power.toLowerCase()],
-      start_time: WireDate.at(Date.now()),
-      last_updated: WireDate.at(Date.now()),
-      hvm: domainTypeOf(record) === 'hvm',
-      current_domain_type: domainTypeOf(record),
-      numa_nodes: numa.numa_nodes,
-      numa_optimised: numa.numa_optimised,
-      numa_node_memory: Object.freeze(nodeMemory),
-    });
-    const masks = Array.from({ length: record.VCPUs_max as number }, (_, vcpu) => xc.vcpuGetAffinity(domid, vcpu));
-    this.#keepPlacement(String(record.uuid), {
-      hard: masks.map(({ hard }) => formatList(hard)),
-      soft: masks.map(({ soft }) => formatList(soft)),
-    });
-  }
-
-  /** The database after the VM's domain went. */
-  async gone(vm: string, into: 'Halted' | 'Suspended'): Promise<void> {
-    const record = this.#database.get('VM', vm);
-    this.#database.update('VM', vm, { power_state: into, domid: -1, resident_on: NULL, domarch: '' });
-    this.#database.update('VM_metrics', String(record.metrics), {
-      memory_actual: 0,
-      VCPUs_number: 0,
-      state: [into.toLowerCase()],
-      start_time: EPOCH,
-      last_updated: WireDate.at(Date.now()),
-      current_domain_type: 'unspecified',
-      numa_nodes: 0,
-      numa_optimised: false,
-      numa_node_memory: EMPTY_MAP,
-    });
-    this.dropPlacement(String(record.uuid));
-    await this.forget(String(record.uuid));
-  }
-
-  #keepPlacement(uuid: string, fields: Readonly<Record<string, Wire>>): void {
-    const known = this.#placementRef(uuid);
-    if (known === null) this.#database.create('placement', fields, uuid);
-    else this.#database.update('placement', known, fields);
-  }
-
-  placement(uuid: string): { readonly hard: readonly string[]; readonly soft: readonly string[] } | null {
-    const known = this.#placementRef(uuid);
-    if (known === null) return null;
-    const { hard, soft } = this.#database.get('placement', known);
-    return { hard: hard as readonly string[], soft: soft as readonly string[] };
-  }
-
-  dropPlacement(uuid: string): void {
-    const known = this.#placementRef(uuid);
-    if (known !== null) this.#database.destroy('placement', known);
-  }
-
-  #placementRef(uuid: string): string | null {
-    return this.#database.findUuid('placement', uuid);
-  }
-
   /** From the toolstack's words to XAPI's codes (xapi/xapi_xenops.ml, transform_xenops_exn). */
   #throwFailure({ failure }: Outcome): void {
     if (failure === null) return;
     if (failure.kind === 'not-enough-memory') throw xapiErrors.notEnoughFreeMemory(failure.neededBytes, failure.freeBytes);
+    if (failure.kind === 'state-not-kept') throw xapiErrors.notStored(failure.message);
     throw xapiErrors.internal(`xenopsd internal error: ${failure.step}: ${failure.message}`);
   }
 }

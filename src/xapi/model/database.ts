@@ -1,148 +1,170 @@
-// XAPI's objects: in memory for reading, in order of their last change for event.from, and on disk before any call that changed them is
-// answered.
+// XAPI's objects. A change is staged, then committed to storage, then published: readers and watchers see published records only, so that
+// a change that storage refuses was never there.
 import { randomUUID } from 'node:crypto';
 import { xapiErrors } from '../wire/errors.js';
 import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
-import { CLASSES, classOf } from './schema.js';
+import { PublishedObjects, type StoredObject } from './published.js';
+import { classOf } from './schema.js';
+import { type Keeper, type StorageError, type StoredChange, storageErrorOf } from './storage.js';
 
-export interface StoredObject {
-  readonly ref: string;
-  readonly type: string;
-  /** Frozen; a change puts another in its place. null = destroyed. */
+/** How often a daemon whose storage failed looks whether it accepts commits again. */
+export const PROBE_MS = 1000;
+
+/**
+ * What becomes of a change:
+ * - stored: staged, and published by the commit that stores it; refused with the commit.
+ * - derived: published at once, and not stored for its own sake: the next start derives it anew.
+ * - fact: published at once, since it has happened whatever storage says; stored as soon as storage accepts it.
+ */
+export type ChangeKind = 'stored' | 'derived' | 'fact';
+
+interface StagedObject {
+  readonly object: StoredObject;
+  /** null = to be destroyed. */
   record: WireStruct | null;
-  readonly created: number;
-  modified: number;
-  older: StoredObject | null;
-  newer: StoredObject | null;
 }
 
-/** Where objects of kept classes go. */
-export interface Keeper {
-  load(): Iterable<{ readonly ref: string; readonly type: string; readonly record: WireStruct }>;
-  /** All of it or nothing, and durable when it returns. `record` null = destroyed. */
-  commit(changes: Iterable<{ readonly ref: string; readonly type: string; readonly record: WireStruct | null }>): void;
+export interface DatabaseEvents {
+  /** After a commit, with the objects that it published. */
+  readonly published?: (objects: readonly StoredObject[]) => void;
+  /** Staged changes were dropped: what was derived from them must be derived anew. */
+  readonly dropped?: () => void;
+  /** Storage failed (with the reason), or accepts commits again (null). */
+  readonly storage?: (fault: StorageError | null) => void;
 }
 
-/** Destroyed objects that event.from can still tell of; older tokens get EVENTS_LOST. */
-export const KEPT_DELETIONS = 10_000;
-
+/**
+ * Reads on this class see staged changes: they are for code that changes objects, such as a read-modify-write of a map. Whatever goes to a
+ * client is read from `published`.
+ */
 export class Database {
+  readonly published: PublishedObjects;
   readonly #keeper: Keeper;
-  readonly #byClass = new Map<string, Map<string, StoredObject>>();
-  readonly #byUuid = new Map<string, StoredObject>();
-  readonly #dirty = new Map<string, StoredObject>();
-  readonly #listeners = new Set<() => void>();
-  #newest: StoredObject | null = null;
-  #oldest: StoredObject | null = null;
-  #deletions: StoredObject[] = [];
-  #generation: number;
-  #lostBefore: number;
+  readonly #listeners: DatabaseEvents[] = [];
+  #staged = new Map<string, StagedObject>();
+  #stagedUuids = new Map<string, StagedObject>();
+  /** Facts that are not stored yet: the next commit takes them along. */
+  readonly #unsaved = new Map<string, StoredObject>();
   #flush: Promise<void> | null = null;
+  #fault: StorageError | null = null;
+  #probeTimer: NodeJS.Timeout | null = null;
 
-  /** @param nowMs the generations of this process start here, so that tokens of an earlier one are told from its own */
+  /** @param nowMs the generations of this process start here, which tells its tokens from those of an earlier one */
   constructor(keeper: Keeper, nowMs: number) {
     this.#keeper = keeper;
-    for (const name of CLASSES.keys()) this.#byClass.set(name, new Map());
-    this.#generation = nowMs * 1000;
-    this.#lostBefore = this.#generation;
-    for (const { ref, type, record } of keeper.load()) this.#insert(ref, type, this.#complete(type, record));
+    this.published = new PublishedObjects(nowMs * 1000);
+    for (const { ref, type, record } of keeper.load()) this.published.put(this.published.blank(ref, type), complete(type, record));
   }
 
-  get generation(): number {
-    return this.#generation;
+  /** The commit that is due; null = none is. */
+  get commitUnderWay(): Promise<void> | null {
+    return this.#flush;
   }
 
-  /** Tokens below this one may have missed deletions. */
-  get lostBefore(): number {
-    return this.#lostBefore;
+  subscribe(events: DatabaseEvents): void {
+    this.#listeners.push(events);
   }
 
-  get newest(): StoredObject | null {
-    return this.#newest;
+  /** Why storage takes no changes now; null = it does. */
+  get fault(): StorageError | null {
+    return this.#fault;
   }
 
   /** @returns the new object's ref */
-  create(type: string, fields: Readonly<Record<string, Wire>>, uuid: string = randomUUID()): string {
-    const ref = `OpaqueRef:${randomUUID()}`;
-    this.#touch(this.#insert(ref, type, this.#complete(type, { ...fields, uuid })));
-    return ref;
+  create(type: string, fields: Readonly<Record<string, Wire>>, uuid: string = randomUUID(), kind: ChangeKind = 'stored'): string {
+    const object = this.published.blank(`OpaqueRef:${randomUUID()}`, type);
+    const record = complete(type, { ...fields, uuid });
+    if (kind === 'stored' && classOf(type).kept) this.#stage(object, record);
+    else this.published.put(object, record);
+    if (kind === 'fact') this.#unsaved.set(object.ref, object);
+    return object.ref;
   }
 
   /** @throws XapiError HANDLE_INVALID */
   get(type: string, ref: string): WireStruct {
-    return this.#object(type, ref).record!;
+    const record = this.#working(type, ref);
+    if (record === null) throw xapiErrors.handleInvalid(type, ref);
+    return record;
   }
 
   has(type: string, ref: string): boolean {
-    return this.#byClass.get(type)!.has(ref);
+    return this.#working(type, ref) !== null;
   }
 
   count(type: string): number {
-    return this.#byClass.get(type)!.size;
+    let count = this.published.count(type);
+    for (const { object, record } of this.#staged.values()) {
+      if (object.type !== type) continue;
+      if (record === null && object.record !== null) count--;
+      if (record !== null && object.record === null) count++;
+    }
+    return count;
   }
 
   refs(type: string): string[] {
-    return [...this.#byClass.get(type)!.keys()];
+    return [...this.records(type)].map(([ref]) => ref);
   }
 
   *records(type: string): Iterable<[string, WireStruct]> {
-    for (const [ref, { record }] of this.#byClass.get(type)!) yield [ref, record!];
-  }
-
-  /** @throws XapiError UUID_INVALID */
-  refOfUuid(type: string, uuid: string): string {
-    const found = this.#byUuid.get(`${type}/${uuid}`);
-    if (found === undefined) throw xapiErrors.uuidInvalid(type, uuid);
-    return found.ref;
+    for (const [ref, record] of this.published.records(type)) {
+      const staged = this.#staged.get(ref);
+      if (staged === undefined) yield [ref, record];
+      else if (staged.record !== null) yield [ref, staged.record];
+    }
+    for (const { object, record } of this.#staged.values()) {
+      if (object.type === type && object.record === null && record !== null) yield [object.ref, record];
+    }
   }
 
   /** The ref of a uuid; null = there is none. */
   findUuid(type: string, uuid: string): string | null {
-    return this.#byUuid.get(`${type}/${uuid}`)?.ref ?? null;
+    const staged = this.#stagedUuids.get(`${type}/${uuid}`);
+    if (staged !== undefined) return staged.record === null ? null : staged.object.ref;
+    return this.published.findUuid(type, uuid);
   }
 
   /**
-   * Nothing happens when the fields have these values already.
-   * @param keep false for what the next start finds out anew: it is told to watchers, and not written
+   * Does nothing when the fields have these values already.
    * @throws XapiError HANDLE_INVALID
    */
-  update(type: string, ref: string, changes: Readonly<Record<string, Wire>>, keep = true): void {
-    const object = this.#object(type, ref);
-    const old = object.record!;
-    if (Object.entries(changes).every(([name, value]) => old[name] === value)) return;
-    object.record = freeze(Object.assign(newStruct(), old, changes));
-    this.#touch(object, keep);
+  update(type: string, ref: string, changes: Readonly<Record<string, Wire>>, kind: ChangeKind = 'stored'): void {
+    const old = this.get(type, ref);
+    const differs = (record: WireStruct) => Object.entries(changes).some(([name, value]) => record[name] !== value);
+    const changed = (record: WireStruct) => freeze(Object.assign(newStruct(), record, changes));
+    const staged = this.#staged.get(ref);
+    const object = staged?.object ?? this.published.object(type, ref)!;
+    if (kind === 'stored' && classOf(type).kept) {
+      if (differs(old)) this.#stage(object, changed(old));
+      return;
+    }
+    if (staged !== undefined && differs(old)) staged.record = changed(old);
+    if (object.record === null || !differs(object.record)) return;
+    this.published.put(object, changed(object.record));
+    if (kind === 'fact') this.#unsaved.set(ref, object);
   }
 
-  /** A change of nothing, which event.from tells of. @throws XapiError HANDLE_INVALID */
+  /** A change of nothing, of which event.from tells. @throws XapiError HANDLE_INVALID */
   inject(type: string, ref: string): void {
-    this.#touch(this.#object(type, ref));
+    const object = this.published.object(type, ref);
+    if (object === undefined) throw xapiErrors.handleInvalid(type, ref);
+    this.published.put(object, object.record!);
   }
 
   /** @throws XapiError HANDLE_INVALID */
   destroy(type: string, ref: string): void {
-    const object = this.#object(type, ref);
-    this.#byClass.get(type)!.delete(ref);
-    this.#byUuid.delete(`${type}/${String(object.record!.uuid)}`);
-    object.record = null;
-    this.#touch(object);
-    this.#deletions.push(object);
-    if (this.#deletions.length > KEPT_DELETIONS) {
-      const lost = this.#deletions.splice(0, KEPT_DELETIONS / 2);
-      for (const one of lost) this.#unlink(one);
-      this.#lostBefore = lost.at(-1)!.modified;
-    }
+    this.get(type, ref);
+    const staged = this.#staged.get(ref);
+    const object = staged?.object ?? this.published.object(type, ref)!;
+    if (classOf(type).kept) this.#stage(object, null);
+    else this.published.remove(object);
   }
 
-  /** Calls back soon after changes, many of them at once. @returns what ends it */
-  onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  /** Resolves once every change up to now is durable; changes of calls that end together share one commit. */
+  /**
+   * Resolves once every change staged up to now is stored and published; calls that end together share one commit.
+   * @throws StorageError: none of the staged changes was kept
+   */
   flushed(): Promise<void> {
-    if (this.#dirty.size === 0) return this.#flush ?? Promise.resolve();
+    if (!this.#hasWork()) return this.#flush ?? Promise.resolve();
     this.#flush ??= new Promise((done, failed) => {
       setImmediate(() => {
         this.#flush = null;
@@ -157,58 +179,97 @@ export class Database {
     return this.#flush;
   }
 
+  /** @throws StorageError: none of the staged changes was kept */
   flushNow(): void {
-    if (this.#dirty.size === 0) return;
-    this.#keeper.commit(this.#dirty.values());
-    this.#dirty.clear();
+    if (!this.#hasWork()) return;
+    const staged = this.#staged;
+    const facts = [...this.#unsaved.values()];
+    this.#staged = new Map();
+    this.#stagedUuids = new Map();
+    try {
+      this.#commit(staged.values());
+    } catch (error) {
+      const fault = storageErrorOf(error);
+      for (const { dropped } of this.#listeners) dropped?.();
+      this.#failed(fault);
+      throw fault;
+    }
+    this.#publish(staged, facts);
   }
 
-  #object(type: string, ref: string): StoredObject {
-    const object = this.#byClass.get(type)!.get(ref);
-    if (object === undefined) throw xapiErrors.handleInvalid(type, ref);
-    return object;
+  /** Looks whether storage accepts commits again, and gives it what it missed. @returns whether it does */
+  probe(): boolean {
+    if (this.#fault === null) return true;
+    try {
+      this.#keeper.probe();
+      if (this.#unsaved.size > 0) this.#commit([]);
+    } catch (error) {
+      this.#fault = storageErrorOf(error);
+      return false;
+    }
+    this.#fault = null;
+    this.close();
+    for (const { storage } of this.#listeners) storage?.(null);
+    return true;
   }
 
-  /** Fields that the class has and the record has not come with their defaults: an older state gains fields so. */
-  #complete(type: string, fields: Readonly<Record<string, Wire>>): WireStruct {
-    const record = newStruct();
-    for (const [name, { initial }] of Object.entries(classOf(type).fields)) record[name] = fields[name] ?? initial;
-    return freeze(record);
+  /** Ends the probing. */
+  close(): void {
+    if (this.#probeTimer !== null) clearInterval(this.#probeTimer);
+    this.#probeTimer = null;
   }
 
-  #insert(ref: string, type: string, record: WireStruct): StoredObject {
-    const generation = ++this.#generation;
-    const object: StoredObject = { ref, type, record, created: generation, modified: generation, older: null, newer: null };
-    this.#byClass.get(type)!.set(ref, object);
-    this.#byUuid.set(`${type}/${String(record.uuid)}`, object);
-    this.#link(object);
-    return object;
+  #working(type: string, ref: string): WireStruct | null {
+    const staged = this.#staged.get(ref);
+    if (staged !== undefined && staged.object.type === type) return staged.record;
+    return this.published.object(type, ref)?.record ?? null;
   }
 
-  #touch(object: StoredObject, keep = true): void {
-    object.modified = ++this.#generation;
-    this.#unlink(object);
-    this.#link(object);
-    if (keep && classOf(object.type).kept) this.#dirty.set(object.ref, object);
-    if (this.#listeners.size > 0) for (const listener of this.#listeners) listener();
+  #stage(object: StoredObject, record: WireStruct | null): void {
+    const known = this.#staged.get(object.ref);
+    const staged = known ?? { object, record };
+    const uuid = record?.uuid ?? staged.record?.uuid ?? object.record?.uuid;
+    staged.record = record;
+    if (known === undefined) this.#staged.set(object.ref, staged);
+    this.#stagedUuids.set(`${object.type}/${String(uuid)}`, staged);
   }
 
-  #link(object: StoredObject): void {
-    object.older = this.#newest;
-    object.newer = null;
-    if (this.#newest !== null) this.#newest.newer = object;
-    this.#newest = object;
-    this.#oldest ??= object;
+  /** Facts wait for the probe while storage fails. */
+  #hasWork(): boolean {
+    return this.#staged.size > 0 || (this.#unsaved.size > 0 && this.#fault === null);
   }
 
-  #unlink(object: StoredObject): void {
-    if (object.older !== null) object.older.newer = object.newer;
-    if (object.newer !== null) object.newer.older = object.older;
-    if (this.#newest === object) this.#newest = object.older;
-    if (this.#oldest === object) this.#oldest = object.newer;
-    object.older = null;
-    object.newer = null;
+  #commit(staged: Iterable<StagedObject>): void {
+    const changes = new Map<string, StoredChange>();
+    for (const { ref, type, record } of this.#unsaved.values()) changes.set(ref, { ref, type, record });
+    for (const { object, record } of staged) changes.set(object.ref, { ref: object.ref, type: object.type, record });
+    this.#keeper.commit(changes.values());
+    this.#unsaved.clear();
   }
+
+  #publish(staged: ReadonlyMap<string, StagedObject>, facts: readonly StoredObject[]): void {
+    for (const { object, record } of staged.values()) {
+      if (record !== null) this.published.put(object, record);
+      else if (object.record !== null) this.published.remove(object);
+    }
+    const objects = [...[...staged.values()].map(({ object }) => object), ...facts];
+    for (const { published } of this.#listeners) published?.(objects);
+  }
+
+  #failed(fault: StorageError): void {
+    const known = this.#fault !== null;
+    this.#fault = fault;
+    if (known) return;
+    this.#probeTimer = setInterval(() => this.probe(), PROBE_MS).unref();
+    for (const { storage } of this.#listeners) storage?.(fault);
+  }
+}
+
+/** Fields that the class has and the record has not come with their defaults: an older state gains fields so. */
+function complete(type: string, fields: Readonly<Record<string, Wire>>): WireStruct {
+  const record = newStruct();
+  for (const [name, { initial }] of Object.entries(classOf(type).fields)) record[name] = fields[name] ?? initial;
+  return freeze(record);
 }
 
 function freeze(record: WireStruct): WireStruct {

@@ -3,7 +3,7 @@
 
 import { xapiErrors } from '../wire/errors.js';
 import { newStruct, type Wire, WireFloat, type WireStruct } from '../wire/values.js';
-import type { Database, StoredObject } from './database.js';
+import type { PublishedObjects, StoredObject } from './published.js';
 import { CLASSES, classOf } from './schema.js';
 
 /** Calls that wait for events at one time, in all. */
@@ -47,16 +47,22 @@ export function parseToken(token: string): number {
 }
 
 /** Events since a generation, oldest change first. */
-function eventsSince(database: Database, since: number, interest: Interest): WireStruct[] {
+function eventsSince(objects: PublishedObjects, since: number, interest: Interest): WireStruct[] {
   const events: WireStruct[] = [];
-  for (let object = database.newest; object !== null && object.modified > since; object = object.older) {
+  for (let object = objects.newest; object !== null && object.modified > since; object = object.older) {
     if (!interest(object)) continue;
     const { record, created, modified } = object;
-    // Came and went since then: nobody needs to know.
-    if (record === null && created > since) continue;
-    events.push(eventOf(object, record === null ? 'del' : created > since ? 'add' : 'mod', modified));
+    const isNew = created > since;
+    // Created and destroyed since then: nobody needs to know.
+    if (record === null && isNew) continue;
+    events.push(eventOf(object, operationOf(record === null, isNew), modified));
   }
   return events.reverse();
+}
+
+function operationOf(isGone: boolean, isNew: boolean): string {
+  if (isGone) return 'del';
+  return isNew ? 'add' : 'mod';
 }
 
 function eventOf(object: StoredObject, operation: string, generation: number): WireStruct {
@@ -73,20 +79,23 @@ function eventOf(object: StoredObject, operation: string, generation: number): W
   return event;
 }
 
-function refCounts(database: Database): WireStruct {
+function refCounts(objects: PublishedObjects): WireStruct {
   const counts = newStruct();
-  for (const { name, listed } of CLASSES.values()) if (listed) counts[name.toLowerCase()] = database.count(name);
+  for (const { name, listed } of CLASSES.values()) if (listed) counts[name.toLowerCase()] = objects.count(name);
   return counts;
 }
 
 export class EventSource {
-  readonly #database: Database;
+  readonly #objects: PublishedObjects;
   readonly #waiting = new Set<() => void>();
+  readonly #commit: () => Promise<void> | null;
   #scheduled = false;
 
-  constructor(database: Database) {
-    this.#database = database;
-    database.onChange(() => this.#wakeSoon());
+  /** @param commit the commit under way: what it publishes is told together with what came just before; null = there is none */
+  constructor(objects: PublishedObjects, commit: () => Promise<void> | null = () => null) {
+    this.#objects = objects;
+    this.#commit = commit;
+    objects.onChange(() => this.#wakeSoon());
   }
 
   get watchers(): number {
@@ -99,29 +108,27 @@ export class EventSource {
    */
   async from(names: readonly string[], token: string, timeoutSeconds: number, abort: AbortSignal): Promise<Wire> {
     const since = parseToken(token);
-    if (since !== 0 && since < this.#database.lostBefore) throw xapiErrors.eventsLost();
-    if (since > this.#database.generation) throw xapiErrors.eventsLost();
+    if (since !== 0 && since < this.#objects.lostBefore) throw xapiErrors.eventsLost();
+    if (since > this.#objects.generation) throw xapiErrors.eventsLost();
     const interest = interestIn(names);
     const seconds = Math.min(Math.max(timeoutSeconds, 0), MAX_TIMEOUT_SECONDS);
     const deadline = performance.now() + seconds * 1000;
     let seen = since;
     for (;;) {
-      const generation = this.#database.generation;
+      const generation = this.#objects.generation;
       // Only what is new since the last look can be of interest; the answer tells of all since the token.
-      const events = this.#anyOf(seen, interest) ? eventsSince(this.#database, since, interest) : [];
+      const events = this.#anyOf(seen, interest) ? eventsSince(this.#objects, since, interest) : [];
       seen = generation;
       const leftMs = deadline - performance.now();
       if (events.length > 0 || leftMs <= 0 || abort.aborted) {
-        // What is told must not be lost by a crash afterwards.
-        await this.#database.flushed();
-        return { events, valid_ref_counts: refCounts(this.#database), token: formatToken(generation) };
+        return { events, valid_ref_counts: refCounts(this.#objects), token: formatToken(generation) };
       }
       await this.#wait(leftMs, abort);
     }
   }
 
   #anyOf(since: number, interest: Interest): boolean {
-    for (let object = this.#database.newest; object !== null && object.modified > since; object = object.older) {
+    for (let object = this.#objects.newest; object !== null && object.modified > since; object = object.older) {
       if (interest(object)) return true;
     }
     return false;
@@ -147,9 +154,14 @@ export class EventSource {
   #wakeSoon(): void {
     if (this.#scheduled || this.#waiting.size === 0) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    const wakeAll = (): void => {
       this.#scheduled = false;
       for (const wake of [...this.#waiting]) wake();
+    };
+    setImmediate(() => {
+      const commit = this.#commit();
+      if (commit === null) wakeAll();
+      else commit.then(wakeAll, wakeAll);
     });
   }
 }

@@ -19,27 +19,32 @@ export function makeHostObjects(database: Database, toolstack: Toolstack, versio
   const pool = database.refs('pool')[0] ?? database.create('pool', { name_label: '' });
   const metrics = database.create('host_metrics', {});
   const cpuInfo = cpuInfoOf(toolstack);
-  database.update('pool', pool, { master: host, cpu_info: cpuInfo });
-  database.update('host', host, {
-    API_version_major: API_VERSION.major,
-    API_version_minor: API_VERSION.minor,
-    API_version_vendor: 'xennuma',
-    software_version: struct({
-      product_brand: 'xennuma',
-      product_version: version,
-      xen: toolstack.doors.xc.version.xen,
-      'xennuma:host': toolstack.doors.kind,
-      'xennuma:profile': toolstack.profile,
-    }),
-    capabilities: ['xen-3.0-x86_64', 'hvm-3.0-x86_64'],
-    hostname: hostname(),
-    address,
-    enabled: true,
-    cpu_info: cpuInfo,
-    host_CPUs: makeCpus(database, toolstack, host),
-    metrics,
-    resident_VMs: [],
-  });
+  database.update('pool', pool, { master: host, cpu_info: cpuInfo }, 'fact');
+  database.update(
+    'host',
+    host,
+    {
+      API_version_major: API_VERSION.major,
+      API_version_minor: API_VERSION.minor,
+      API_version_vendor: 'xennuma',
+      software_version: struct({
+        product_brand: 'xennuma',
+        product_version: version,
+        xen: toolstack.doors.xc.version.xen,
+        'xennuma:host': toolstack.doors.kind,
+        'xennuma:profile': toolstack.profile,
+      }),
+      capabilities: ['xen-3.0-x86_64', 'hvm-3.0-x86_64'],
+      hostname: hostname(),
+      address,
+      enabled: true,
+      cpu_info: cpuInfo,
+      host_CPUs: makeCpus(database, toolstack, host),
+      metrics,
+      resident_VMs: [],
+    },
+    'fact',
+  );
   const objects = { pool, host, metrics };
   updateMemory(database, toolstack, objects);
   return objects;
@@ -53,10 +58,10 @@ export function updateMemory(database: Database, toolstack: Toolstack, { host, m
     memory_free: freePages * PAGE_BYTES,
     last_updated: WireDate.at(Date.now()),
   });
-  const resident = [...database.records('VM')].filter(([, vm]) => vm.resident_on === host).map(([ref]) => ref);
+  const resident = [...database.published.records('VM')].filter(([, vm]) => vm.resident_on === host).map(([ref]) => ref);
   const before = database.get('host', host).resident_VMs as readonly string[];
   if (before.length !== resident.length || before.some((ref, index) => ref !== resident[index])) {
-    database.update('host', host, { resident_VMs: resident }, false);
+    database.update('host', host, { resident_VMs: resident }, 'derived');
   }
 }
 

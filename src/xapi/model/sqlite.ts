@@ -1,100 +1,93 @@
-// The state folder: one SQLite database with XAPI's objects and what the toolstack keeps of domains. Write-ahead log, synchronous=FULL: what
-// is committed survives kill -9 and power loss. One process owns the folder.
-import { mkdirSync } from 'node:fs';
+// The state folder: one SQLite database with XAPI's objects and the toolstack's metadata of domains. Write-ahead log, synchronous=FULL: a
+// commit survives kill -9 and power failures. One process owns the folder.
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { InputError } from '../../base/errors.js';
+import { FILE_CALLS, type FileCalls } from '../../base/file-calls.js';
 import type { MetadataStore } from '../../xenopsd/api/metadata.js';
 import { forgetBuild, keepBuild } from '../../xenopsd/store/build-files.js';
 import { decodeVm, encodeVm } from '../../xenopsd/store/metadata-format.js';
-import { newStruct, type Wire, WireDate, WireFloat, type WireStruct } from '../wire/values.js';
-import type { Keeper } from './database.js';
+import type { WireStruct } from '../wire/values.js';
+import { CommitCount } from './commit-count.js';
+import { recordOf, recordText } from './record-text.js';
+import { type StateStore, type StoredChange, storageErrorOf } from './storage.js';
 
 const FORMAT = 1;
+const RESTORE = 'restore a backup: xennuma serve restore FILE --state FOLDER';
+/** What a commit of a small change may need: as much must fit before a daemon whose disk was full goes on. */
+const PROBE_BYTES = 65_536;
 
-export class StateFolder implements Keeper {
+export interface StateFolderOptions {
+  readonly files?: FileCalls;
+  /** Told when the count of commits beside the database could not be written: losses are noticed later than they could be. */
+  readonly countFailed?: (error: unknown) => void;
+}
+
+export class StateFolder implements StateStore {
   readonly #db: Sqlite.Database;
-  readonly #folder: string | null;
+  readonly #folder: string;
+  readonly #file: string;
   readonly #put: Sqlite.Statement<[string, string, string]>;
   readonly #drop: Sqlite.Statement<[string]>;
+  readonly #setting: Sqlite.Statement<[string, string]>;
+  readonly #count: CommitCount | null;
+  readonly #countFailed: (error: unknown) => void;
+  #commits: number;
 
-  /**
-   * @param folder null = in memory, for tests and trials
-   * @throws InputError when the folder cannot be used, another process has it, or it is of another version
-   */
-  constructor(folder: string | null) {
+  /** @throws InputError for a folder that cannot be used, is owned by another process, is damaged, has lost commits, or is of another version */
+  constructor(folder: string, { files = FILE_CALLS, countFailed = () => {} }: StateFolderOptions = {}) {
     this.#folder = folder;
+    this.#file = join(folder, 'xapi.db');
+    this.#countFailed = countFailed;
+    this.#db = this.#open(folder);
     try {
-      if (folder !== null) mkdirSync(folder, { recursive: true, mode: 0o700 });
-      this.#db = new Sqlite(folder === null ? ':memory:' : join(folder, 'xapi.db'), { timeout: 0 });
-      // Exclusive: the lock is held until this process ends, however it ends.
-      this.#db.pragma('locking_mode = EXCLUSIVE');
-      this.#db.pragma('journal_mode = WAL');
-      this.#db.pragma('synchronous = FULL');
-      const version = this.#db.pragma('user_version', { simple: true }) as number;
-      if (version !== 0 && version !== FORMAT) {
-        throw new InputError(`the state is of format ${version}`, { file: folder ?? 'memory' }, `this xennuma knows format ${FORMAT} only`);
-      }
-      this.#db.exec(`BEGIN IMMEDIATE;
-        CREATE TABLE IF NOT EXISTS objects (ref TEXT PRIMARY KEY, class TEXT NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS domains (name TEXT PRIMARY KEY, position INTEGER NOT NULL, metadata TEXT NOT NULL) WITHOUT ROWID;
-        CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-        PRAGMA user_version = ${FORMAT};
-        COMMIT`);
+      this.#check();
+      this.#put = this.#db.prepare('INSERT INTO objects VALUES (?, ?, ?) ON CONFLICT (ref) DO UPDATE SET record = excluded.record');
+      this.#drop = this.#db.prepare('DELETE FROM objects WHERE ref = ?');
+      this.#setting = this.#db.prepare('INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value');
+      this.#commits = this.#checkCommits(join(folder, 'commits'));
+      this.#count = this.#openCount(join(folder, 'commits'), files);
     } catch (error) {
-      if (error instanceof InputError) throw error;
-      const { code = '', message } = error as { code?: string; message: string };
-      if (!code.startsWith('SQLITE') && /bindings file|\.node\b/.test(message)) {
-        throw new InputError('better-sqlite3 has no binary for this machine', {}, 'run npm rebuild better-sqlite3');
-      }
-      const busy = code.startsWith('SQLITE_BUSY');
-      throw new InputError(
-        busy ? 'another xennuma owns this state folder' : `the state folder cannot be used: ${message}`,
-        { file: folder ?? 'memory' },
-        busy ? 'end it first, or choose another folder' : 'choose a folder that this user may write',
-      );
+      this.#db.close();
+      throw this.#asInputError(error);
     }
-    this.#put = this.#db.prepare('INSERT INTO objects VALUES (?, ?, ?) ON CONFLICT (ref) DO UPDATE SET record = excluded.record');
-    this.#drop = this.#db.prepare('DELETE FROM objects WHERE ref = ?');
   }
 
   *load(): Iterable<{ ref: string; type: string; record: WireStruct }> {
-    const rows = this.#db.prepare('SELECT ref, class, record FROM objects').all();
-    for (const row of rows as { ref: string; class: string; record: string }[]) {
-      yield { ref: row.ref, type: row.class, record: fromText(row.record) };
+    for (const row of this.#db.prepare('SELECT ref, class, record FROM objects').iterate()) {
+      const { ref, class: type, record } = row as { ref: string; class: string; record: string };
+      yield { ref, type, record: this.#recordOf(type, ref, record) };
     }
   }
 
-  commit(changes: Iterable<{ readonly ref: string; readonly type: string; readonly record: WireStruct | null }>): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
+  commit(changes: Iterable<StoredChange>): void {
+    this.#transaction(() => {
       for (const { ref, type, record } of changes) {
         if (record === null) this.#drop.run(ref);
-        else this.#put.run(ref, type, toText(record));
+        else this.#put.run(ref, type, recordText(record));
       }
-      this.#db.exec('COMMIT');
+      this.#setting.run('commits', String(this.#commits + 1));
+    });
+    this.#commits++;
+    try {
+      this.#count?.write(this.#commits);
     } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
+      this.#countFailed(error);
     }
   }
 
-  setting(name: string): string | null {
-    const row = this.#db.prepare('SELECT value FROM settings WHERE name = ?').get(name) as { value: string } | undefined;
-    return row?.value ?? null;
+  probe(): void {
+    this.#transaction(() => this.#setting.run('probe', 'x'.repeat(PROBE_BYTES)));
+    this.#transaction(() => this.#setting.run('probe', ''));
   }
 
-  setSetting(name: string, value: string): void {
-    this.#db.prepare('INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value').run(name, value);
-  }
-
-  /** What a toolstack keeps of its domains, for hosts whose domains outlive this process. */
   domains(): MetadataStore {
     const all = this.#db.prepare('SELECT name, metadata FROM domains ORDER BY position');
     const put = this.#db.prepare(`INSERT INTO domains VALUES (?, (SELECT coalesce(max(position), 0) + 1 FROM domains), ?)
       ON CONFLICT (name) DO UPDATE SET metadata = excluded.metadata`);
     const drop = this.#db.prepare('DELETE FROM domains WHERE name = ?');
-    const folder = this.#folder;
+    const [folder, file] = [this.#folder, this.#file];
     return {
       load: async () =>
         (all.all() as { name: string; metadata: string }[]).map(({ name, metadata }) => {
@@ -103,55 +96,146 @@ export class StateFolder implements Keeper {
           } catch (error) {
             throw new InputError(
               `expected what xennuma keeps of a VM, got ${error instanceof Error ? error.message : String(error)}`,
-              { file: join(folder ?? 'memory', 'xapi.db'), path: `domains '${name}'` },
-              'put the state folder back from a copy',
+              { file, path: `domains '${name}'` },
+              RESTORE,
             );
           }
         }),
       save: async (vm, build) => {
         const { name } = vm.spec;
         // A file of its own: `explain` reads it while this process holds the database.
-        if (build !== undefined && folder !== null) await keepBuild(folder, name, build);
-        put.run(name, encodeVm(vm));
+        if (build !== undefined) await keepBuild(folder, name, build);
+        stored(() => put.run(name, encodeVm(vm)));
       },
       remove: async (name) => {
-        drop.run(name);
-        if (folder !== null) await forgetBuild(folder, name).catch(() => {});
+        stored(() => drop.run(name));
+        await forgetBuild(folder, name).catch(() => {});
       },
     };
   }
 
+  backup(): Buffer {
+    return this.#db.serialize();
+  }
+
   close(): void {
     this.#db.close();
+    try {
+      this.#count?.close();
+    } catch (error) {
+      this.#countFailed(error);
+    }
+  }
+
+  #open(folder: string): Sqlite.Database {
+    let db: Sqlite.Database | null = null;
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      db = new Sqlite(this.#file, { timeout: 0 });
+      // Exclusive: the lock is held until this process ends, however it ends.
+      db.pragma('locking_mode = EXCLUSIVE');
+      db.pragma('journal_mode = WAL');
+      db.pragma('synchronous = FULL');
+      const version = db.pragma('user_version', { simple: true }) as number;
+      if (version !== 0 && version !== FORMAT) {
+        throw new InputError(`the state is of format ${version}`, { file: this.#file }, `this xennuma knows format ${FORMAT} only`);
+      }
+      // A state that is there is not written to: the daemon starts on a full disk as well.
+      if (version === 0) db.exec(SCHEMA);
+      else db.exec('BEGIN EXCLUSIVE; COMMIT');
+      return db;
+    } catch (error) {
+      db?.close();
+      throw this.#asInputError(error);
+    }
+  }
+
+  #check(): void {
+    const faults = this.#db.pragma('integrity_check(1)') as { integrity_check: string }[];
+    if (faults[0]?.integrity_check !== 'ok') {
+      throw new InputError(`the state is damaged: ${faults[0]?.integrity_check ?? 'no answer'}`, { file: this.#file }, RESTORE);
+    }
+  }
+
+  /** @returns the database's own count */
+  #checkCommits(file: string): number {
+    const row = this.#db.prepare("SELECT value FROM settings WHERE name = 'commits'").get() as { value: string } | undefined;
+    const here = Number(row?.value ?? 0);
+    const acknowledged = CommitCount.read(file);
+    if (here >= acknowledged) return here;
+    throw new InputError(
+      `the state has lost commits: it ends at commit ${here}, and ${acknowledged} were acknowledged`,
+      { file: this.#file },
+      `${RESTORE}; or remove ${file} to go on with what is left`,
+    );
+  }
+
+  #openCount(file: string, files: FileCalls): CommitCount | null {
+    try {
+      const count = new CommitCount(file, files);
+      count.write(this.#commits);
+      return count;
+    } catch (error) {
+      this.#countFailed(error);
+      return null;
+    }
+  }
+
+  #transaction(work: () => void): void {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE');
+      work();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      // On a full disk SQLite has rolled back by itself, and another ROLLBACK would hide why.
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      throw storageErrorOf(error);
+    }
+  }
+
+  #recordOf(type: string, ref: string, text: string): WireStruct {
+    try {
+      return recordOf(type, text);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new InputError(`the record of ${type} ${ref} is damaged: ${reason}`, { file: this.#file }, RESTORE);
+    }
+  }
+
+  #asInputError(error: unknown): InputError {
+    if (error instanceof InputError) return error;
+    const { code = '', message } = error as { code?: string; message: string };
+    if (!code.startsWith('SQLITE') && /bindings file|\.node\b/.test(message)) {
+      return new InputError(
+        'better-sqlite3 has no binary for this machine',
+        {},
+        'run npm rebuild better-sqlite3, or leave out --state to keep the state in memory',
+      );
+    }
+    const at = { file: this.#file };
+    if (code.startsWith('SQLITE_BUSY')) {
+      return new InputError('another xennuma owns this state folder', at, 'end it first, or choose another folder');
+    }
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return new InputError(`the state is damaged: ${message}`, at, RESTORE);
+    if (/^SQLITE_(FULL|IOERR)|^ENOSPC$/.test(code)) {
+      return new InputError(`the state folder cannot be used: ${storageErrorOf(error).message}`, at, 'make room on the disk');
+    }
+    const mend = existsSync(this.#file) ? 'give the file to this user' : 'choose a folder that this user may write';
+    return new InputError(`the state folder cannot be used: ${message}`, at, mend);
   }
 }
 
-/** Floats and dates keep their kind as one-member objects with a name that no field or key can have. */
-const FLOAT = '\u0000f';
-const DATE = '\u0000d';
-
-function toText(record: WireStruct): string {
-  return JSON.stringify(record, (_name, value: unknown) => {
-    if (value instanceof WireFloat) return { [FLOAT]: value.value };
-    if (value instanceof WireDate) return { [DATE]: value.text };
-    return value;
-  });
-}
-
-function fromText(text: string): WireStruct {
-  return revive(JSON.parse(text)) as WireStruct;
-}
-
-function revive(value: unknown): Wire {
-  if (typeof value !== 'object' || value === null) return value as Wire;
-  if (Array.isArray(value)) return value.map(revive);
-  const entries = Object.entries(value);
-  const [first] = entries;
-  if (first !== undefined && entries.length === 1) {
-    if (first[0] === FLOAT) return new WireFloat(first[1] as number);
-    if (first[0] === DATE) return new WireDate(first[1] as string);
+function stored(work: () => unknown): void {
+  try {
+    work();
+  } catch (error) {
+    throw storageErrorOf(error);
   }
-  const struct = newStruct();
-  for (const [name, member] of entries) struct[name] = revive(member);
-  return Object.freeze(struct);
 }
+
+const SCHEMA = `BEGIN IMMEDIATE;
+  CREATE TABLE IF NOT EXISTS objects (ref TEXT PRIMARY KEY, class TEXT NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS domains (name TEXT PRIMARY KEY, position INTEGER NOT NULL, metadata TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  PRAGMA user_version = ${FORMAT};
+  COMMIT`;

@@ -3,8 +3,9 @@
 import { XapiError, xapiErrors } from '../wire/errors.js';
 import { EPOCH, type Wire, WireDate, WireFloat } from '../wire/values.js';
 import { wireToXml } from '../wire/xml-rpc.js';
-import type { Database } from './database.js';
+import type { ChangeKind, Database } from './database.js';
 import { NULL } from './schema-types.js';
+import { StorageError } from './storage.js';
 
 /** Ended tasks that nobody destroyed: the oldest go past this many (xapi's database GC keeps as many). */
 export const MAX_ENDED_TASKS = 400;
@@ -21,12 +22,12 @@ export class Tasks {
     // Their work ended with the process that did it.
     for (const [ref, { status }] of [...database.records('task')]) {
       if (status === 'pending' || status === 'cancelling') {
-        this.#finish(ref, { status: 'cancelled', error_info: ['TASK_CANCELLED', ref] });
+        this.#finish(ref, { status: 'cancelled', error_info: ['TASK_CANCELLED', ref] }, 'fact');
       } else this.#ended.push(ref);
     }
   }
 
-  /** @throws XapiError when too many are under way */
+  /** Staged: the work may begin once it is committed. @throws XapiError when too many are under way */
   begin(label: string, description: string, host: string): { readonly ref: string; readonly abort: AbortSignal } {
     if (this.#aborts.size >= MAX_PENDING_TASKS) throw xapiErrors.operationNotAllowed(`more than ${MAX_PENDING_TASKS} tasks under way`);
     const ref = this.#database.create('task', {
@@ -44,18 +45,23 @@ export class Tasks {
     return { ref, abort: abort.signal };
   }
 
+  /** A task that could not be stored: its work never began. */
+  forget(ref: string): void {
+    this.#aborts.delete(ref);
+  }
+
   progress(ref: string, share: number): void {
     if (this.#database.has('task', ref)) this.#database.update('task', ref, { progress: new WireFloat(share) });
   }
 
-  succeeded(ref: string, result: Wire): void {
+  succeeded(ref: string, result: Wire, kind: ChangeKind = 'stored'): void {
     // A void result is no text; all others are XML-RPC values, whichever protocol the caller speaks.
-    this.#finish(ref, { status: 'success', result: result === '' ? '' : wireToXml(result) });
+    this.#finish(ref, { status: 'success', result: result === '' ? '' : wireToXml(result) }, kind);
   }
 
-  failed(ref: string, error: XapiError): void {
+  failed(ref: string, error: XapiError, kind: ChangeKind = 'stored'): void {
     const status = error.code === 'TASK_CANCELLED' ? 'cancelled' : 'failure';
-    this.#finish(ref, { status, error_info: [error.code, ...error.params] });
+    this.#finish(ref, { status, error_info: [error.code, ...error.params] }, kind);
   }
 
   /** Work that has not begun ends; work under way goes on to its end, as xapi's does where it cannot be undone. */
@@ -84,16 +90,16 @@ export class Tasks {
     return ref;
   }
 
-  #finish(ref: string, changes: Readonly<Record<string, Wire>>): void {
+  #finish(ref: string, changes: Readonly<Record<string, Wire>>, kind: ChangeKind = 'stored'): void {
     this.#aborts.delete(ref);
     if (!this.#database.has('task', ref)) return;
-    this.#database.update('task', ref, {
-      ...changes,
+    const ended = {
       progress: new WireFloat(1),
       finished: WireDate.at(Date.now()),
       allowed_operations: ['destroy'],
       current_operations: {},
-    });
+    };
+    this.#database.update('task', ref, { ...changes, ...ended }, kind);
     this.#ended.push(ref);
     this.#trim();
   }
@@ -108,5 +114,6 @@ export class Tasks {
 
 export function asXapiError(error: unknown): XapiError {
   if (error instanceof XapiError) return error;
+  if (error instanceof StorageError) return xapiErrors.notStored(error.message);
   return xapiErrors.internal(error instanceof Error ? error.message : String(error));
 }

@@ -40,5 +40,7 @@ export const xapiErrors = {
   eventTokenInvalid: (token: string) => new XapiError('EVENT_FROM_TOKEN_PARSE_FAILURE', token),
   notRegistered: (type: string) => new XapiError('SESSION_NOT_REGISTERED', type),
   notImplemented: (what: string) => new XapiError('NOT_IMPLEMENTED', what),
+  /** Nothing of the change was kept. XAPI has no code for it. */
+  notStored: (reason: string) => new XapiError('INTERNAL_ERROR', `nothing was changed: ${reason}`),
   internal: (message: string) => new XapiError('INTERNAL_ERROR', message),
 } as const;

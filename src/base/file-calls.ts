@@ -1,0 +1,31 @@
+// The file system calls of everything that writes, as an interface: tests make each of them fail in turn.
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+
+export interface FileCalls {
+  open(path: string, flags: string | number, mode: number): number;
+  /** @returns bytes written, which may be fewer than given; `position` null = at the end of what was written */
+  write(fd: number, bytes: Uint8Array, position: number | null): number;
+  sync(fd: number): void;
+  truncate(fd: number, bytes: number): void;
+  /** Bytes in the file. */
+  size(fd: number): number;
+  rename(from: string, to: string): void;
+  unlink(path: string): void;
+  close(fd: number): void;
+}
+
+export const FILE_CALLS: FileCalls = {
+  open: (path, flags, mode) => openSync(path, flags, mode),
+  write: (fd, bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
+  sync: fsyncSync,
+  truncate: ftruncateSync,
+  size: (fd) => fstatSync(fd).size,
+  rename: renameSync,
+  unlink: unlinkSync,
+  close: closeSync,
+};
+
+/** Writes all of it: a short write is continued until the rest fails with its reason. @throws the error of the file system */
+export function writeAll(files: FileCalls, fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += files.write(fd, bytes.subarray(at), null);
+}

@@ -1,0 +1,48 @@
+// The number of commits, kept in a file beside the database: a database that is behind it has lost commits, such as by a write-ahead log
+// that was cut, or by a copy without its log.
+import { readFileSync } from 'node:fs';
+import { FILE_CALLS, type FileCalls } from '../../base/file-calls.js';
+
+/** Digits of the number, so that it is overwritten in place: a full disk does not stop that. */
+const DIGITS = 20;
+
+export class CommitCount {
+  readonly #fd: number;
+  readonly #files: FileCalls;
+
+  /** @throws the error of the file system */
+  constructor(file: string, files: FileCalls = FILE_CALLS) {
+    this.#files = files;
+    this.#fd = files.open(file, 'a+', 0o600);
+    files.close(this.#fd);
+    this.#fd = files.open(file, 'r+', 0o600);
+  }
+
+  /** 0 for a file that is not there or says nothing. */
+  static read(file: string): number {
+    try {
+      const text = readFileSync(file, 'latin1');
+      return /^\d{20}\n$/.test(text) ? Number(text) : 0;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+      throw error;
+    }
+  }
+
+  /**
+   * After the commit is durable. The number is not synced each time: after a power failure it may be behind the database, never before it.
+   * @throws the error of the file system
+   */
+  write(count: number): void {
+    const bytes = Buffer.from(`${String(count).padStart(DIGITS, '0')}\n`, 'latin1');
+    if (this.#files.write(this.#fd, bytes, 0) !== bytes.length) throw Object.assign(new Error('short write'), { code: 'EIO' });
+  }
+
+  close(): void {
+    try {
+      this.#files.sync(this.#fd);
+    } finally {
+      this.#files.close(this.#fd);
+    }
+  }
+}
