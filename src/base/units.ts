@@ -12,7 +12,7 @@ export const PAGES_PER_GIB = GIB / PAGE_BYTES;
 const UNIT_BYTES: Readonly<Record<string, number>> = { B: 1, KiB: KIB, MiB: MIB, GiB: GIB, TiB: TIB };
 
 /** How a size is written, for error messages. */
-export const SIZE_FORM = 'a size such as 64GiB, 512MiB or a number of bytes';
+export const SIZE_FORM = 'a size with its unit, such as 64GiB, 512MiB or 4096B';
 
 /** "64GiB", "1.5 TiB", "512MiB", 1048576 in bytes; undefined when it is none of these, is negative or is not a whole number of bytes. */
 export function parseSizeBytes(value: string | number): number | undefined {

@@ -48,7 +48,7 @@ export function hostSummary(host: Host): string[] {
       formatBytes(node.memoryBytes),
       formatBytes(node.freeBytes),
       host.distances[index]!.map((value) => (value === UNREACHABLE ? '-' : String(value))).join(' '),
-      cpusOf[index]!.length === 0 ? 'none (memory only)' : formatList(cpusOf[index]!),
+      cpusOf[index]!.length === 0 ? emptyNode(node) : formatList(cpusOf[index]!),
     ]),
   ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
@@ -60,4 +60,8 @@ export function hostSummary(host: Host): string[] {
         .trimEnd(),
     );
   return [...lines, ...host.notes.map((note) => `note: ${note}`)];
+}
+
+function emptyNode({ memoryBytes }: HostNode): string {
+  return memoryBytes === 0 ? 'none (no memory either)' : 'none (memory only)';
 }

@@ -9,10 +9,13 @@ import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import type { InputText } from './input-text.js';
 import { readStructured, type Structured } from './structured.js';
 
+/** A bare number may be meant in MiB, as xl takes it, or in bytes: the unit must be there, but for 0. */
 export const sizeSchema = z
-  .union([z.string(), z.int().nonnegative()], { error: `expected ${SIZE_FORM}` })
-  .refine((value) => parseSizeBytes(value) !== undefined, { message: `expected ${SIZE_FORM}` })
-  .describe('A size: "64GiB", "512MiB", or a number of bytes');
+  .union([z.string(), z.literal(0)], { error: `expected ${SIZE_FORM}` })
+  .refine((value) => parseSizeBytes(value) !== undefined && (Number(value) === 0 || /[A-Za-z]/.test(String(value))), {
+    message: `expected ${SIZE_FORM}`,
+  })
+  .describe('A size with its unit: "64GiB", "512MiB", "4096B"; or 0');
 
 const cpuId = z.int().min(0).max(MAX_CPU_ID);
 const nodeSchema = z.strictObject({

@@ -23,6 +23,8 @@ interface NumactlTables {
   readonly nodes: Map<number, { memoryBytes: number | undefined; freeBytes: number | undefined; cpus: number[] | undefined }>;
   distances: DraftDistances | undefined;
   announced: number | undefined;
+  /** Nodes whose size is not available. */
+  readonly unknown: Set<number>;
 }
 
 /**
@@ -54,10 +56,10 @@ export function readNumactl(listing: InputText, second?: InputText): Host {
   }
   const nodes: DraftNode[] = [];
   for (const [id, node] of tables.nodes) {
-    if (node.memoryBytes === undefined) {
+    if (node.memoryBytes === undefined && !tables.unknown.has(id)) {
       throw new InputError(`node ${id} has no line 'node ${id} size: ...'`, { file: listing.file }, 'the listing is cut; take it again');
     }
-    nodes.push({ id, memoryBytes: node.memoryBytes, freeBytes: node.freeBytes });
+    nodes.push({ id, memoryBytes: node.memoryBytes ?? 0, freeBytes: node.memoryBytes === undefined ? 0 : node.freeBytes });
   }
   return assembleHost({
     name: listing.file,
@@ -68,7 +70,10 @@ export function readNumactl(listing: InputText, second?: InputText): Host {
     cpus,
     distances: tables.distances,
     oddDistances: 'drop',
-    notes: cpus.every((cpu) => cpu.core === null) ? ['Cores and sockets are unknown; `lscpu -p` as a second file tells them.'] : [],
+    notes: [
+      ...[...tables.unknown].map((id) => `The memory of node ${id} is not known (size: <not available>); none is taken.`),
+      ...(cpus.every((cpu) => cpu.core === null) ? ['Cores and sockets are unknown; `lscpu -p` as a second file tells them.'] : []),
+    ],
   });
 }
 
@@ -81,7 +86,7 @@ function scanNumactl(input: InputText): NumactlTables {
       'describe a machine of one node in YAML',
     );
   }
-  const tables: NumactlTables = { nodes: new Map(), distances: undefined, announced: undefined };
+  const tables: NumactlTables = { nodes: new Map(), distances: undefined, announced: undefined, unknown: new Set() };
   const rows: { ids: number[] | undefined; given: { id: number; values: number[]; line: number }[] } = { ids: undefined, given: [] };
   let inDistances = false;
   for (const line of linesOf(input.text)) {
@@ -146,7 +151,8 @@ function readNodeLine(line: Line, tables: NumactlTables, file: string): void {
   tables.nodes.set(id, node);
   const value = match[3]!;
   if (match[2] === 'cpus') {
-    const cpus = parseRanges(value, MAX_CPU_ID + 1);
+    // `numactl --cpu-compress` puts their number behind the ranges.
+    const cpus = parseRanges(value.replace(/ ?\(\d{1,9}\)$/, ''), MAX_CPU_ID + 1);
     if (cpus === undefined) {
       throw new InputError(
         `expected CPU numbers from 0 to ${MAX_CPU_ID}, got '${value.slice(0, 60)}'`,
@@ -159,7 +165,11 @@ function readNodeLine(line: Line, tables: NumactlTables, file: string): void {
     return;
   }
   const size = /^(\d{1,12}) ?(B|KB|MB|GB)$/.exec(value);
-  const bytes = value === '<not available>' ? 0 : size === null ? undefined : Number(size[1]) * SIZE_UNITS[size[2]!]!;
+  if (value === '<not available>') {
+    if (match[2] === 'size') tables.unknown.add(id);
+    return;
+  }
+  const bytes = size === null ? undefined : Number(size[1]) * SIZE_UNITS[size[2]!]!;
   if (bytes === undefined) {
     throw new InputError(
       `expected a size such as '64508 MB', got '${value.slice(0, 60)}'`,

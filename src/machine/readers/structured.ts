@@ -1,7 +1,8 @@
 // YAML and JSON of the user's, parsed within bounds and checked against a zod schema, with the line in every error.
 import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
-import type * as z from 'zod';
+import * as z from 'zod';
 import { InputError } from '../../base/errors.js';
+import { nearestWord } from '../../base/nearest-word.js';
 import { guardSize, INPUT_LIMITS, type InputText } from './input-text.js';
 
 /** What a reader of one of our own forms gets: the checked value, and where each part of it stands. */
@@ -31,8 +32,9 @@ export function readStructured<S extends z.ZodType>(input: InputText, schema: S,
   };
   const result = schema.safeParse(plain);
   if (result.success) return { value: result.data, fault };
-  const issue = result.error.issues[0]!;
-  throw fault(issue.path, describeIssue(issue, valueAt(plain, issue.path)), mend);
+  // A mistyped field says more than the field that is missing for it.
+  const issue = result.error.issues.find(({ code }) => code === 'unrecognized_keys') ?? result.error.issues[0]!;
+  throw fault(issue.path, describeIssue(issue, valueAt(plain, issue.path), schema), mend);
 }
 
 function parse(input: InputText, counter: LineCounter): { contents: Node; plain: unknown } {
@@ -141,10 +143,27 @@ function valueAt(plain: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-/** zod's sentence, with the value that was found. */
-function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
-  if (issue.code === 'unrecognized_keys') return `expected only known fields, got '${issue.keys.slice(0, 3).join("', '").slice(0, 120)}'`;
+/** zod's sentence, with the value that was found; for a field that does not exist, the one that it most resembles. */
+function describeIssue(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodType): string {
+  if (issue.code === 'unrecognized_keys') {
+    const near = nearestWord(issue.keys[0]!, fieldNames(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })));
+    const question = near === undefined ? '' : `; did you mean '${near}'?`;
+    return `expected only known fields, got '${issue.keys.slice(0, 3).join("', '").slice(0, 120)}'${question}`;
+  }
   const text = JSON.stringify(value) ?? 'nothing';
   const sentence = issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, '');
   return `${sentence}, got ${text.length > 80 ? `${text.slice(0, 80)}...` : text}`;
+}
+
+/** Names of the fields of all objects in a JSON Schema. */
+function fieldNames(schema: unknown): Set<string> {
+  const names = new Set<string>();
+  const todo = [schema];
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    const { properties } = next as { properties?: object };
+    for (const name of Object.keys(properties ?? {})) names.add(name);
+    todo.push(...Object.values(next));
+  }
+  return names;
 }

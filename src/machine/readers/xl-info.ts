@@ -3,11 +3,12 @@
 import { InputError } from '../../base/errors.js';
 import { parseCount } from '../../base/lists.js';
 import { hasControls } from '../../base/shown-text.js';
-import { MIB } from '../../base/units.js';
+import { formatBytes, GIB, MIB } from '../../base/units.js';
 import { type Host, UNREACHABLE } from '../model.js';
-import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode } from './assemble.js';
+import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode, LOCAL } from './assemble.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
+import { type OnlineEvidence, onlineCpus } from './online-cpus.js';
 
 /** Xen's XEN_INVALID_CORE_ID and its kin, as tools print it unsigned. */
 const INVALID_ID = 0xffffffff;
@@ -41,7 +42,7 @@ interface Tables {
  * either text serves as a second source too. Memory is in whole MiB as xl prints it.
  * @throws InputError with file and line when a table is damaged, missing, or without CPUs
  */
-export function readXlInfo(info: InputText, second?: InputText): Host {
+export function readXlInfo(info: InputText, second?: InputText, evidence: OnlineEvidence = {}): Host {
   const tables = scan(info);
   if (tables.nodes.length === 0) {
     const hasTable = /^[ \t]*numa_info[ \t]*:/m.test(info.text);
@@ -52,22 +53,27 @@ export function readXlInfo(info: InputText, second?: InputText): Host {
     );
   }
   const more = second === undefined ? tables.more : scan(second).more;
-  const cpus = tables.cpus.length > 0 ? tables.cpus : more;
+  const listed = tables.cpus.length > 0 ? tables.cpus : more;
   const notes: string[] = [];
   const wanted = parseCount(tables.fields.get('nr_cpus') ?? '');
-  if (cpus.length === 0) throw emptyTable(info.file, second?.file);
+  if (listed.length === 0) throw emptyTable(info.file, second?.file);
   if (tables.cpus.length === 0) {
     notes.push(
       `The CPU table of xl info is empty; the CPUs come from ${second === undefined ? 'another section of the file' : second.file}.`,
     );
   } else if (second !== undefined) compareCpus(tables.cpus, more, info.file, second.file);
-  if (wanted !== undefined && wanted !== cpus.length) {
+  if (wanted !== undefined && (wanted > listed.length || wanted === 0)) {
     throw new InputError(
-      `expected ${wanted} CPUs (nr_cpus), got ${cpus.length} in the CPU table`,
+      `expected ${wanted} CPUs (nr_cpus), got ${listed.length} in the CPU table`,
       { file: info.file },
       'the listing is cut or is of two machines; take it again, or give a second source of CPUs',
     );
   }
+  // Debug key 'u' lists online CPUs only.
+  const dumped =
+    tables.cpus.length > 0 && more.length > 0 && more.length < listed.length ? { online: new Set(more.map(({ id }) => id)) } : {};
+  const { cpus, note } = onlineCpus(listed, wanted ?? listed.length, { ...dumped, ...evidence });
+  if (note !== undefined) notes.push(note);
   const nodeCount = parseCount(tables.fields.get('nr_nodes') ?? '');
   if (nodeCount !== undefined && nodeCount !== tables.nodes.length) {
     throw new InputError(
@@ -82,7 +88,7 @@ export function readXlInfo(info: InputText, second?: InputText): Host {
     name: hostname === undefined || hostname === '(none)' || hostname === '' || hasControls(hostname) ? info.file : hostname,
     source: second === undefined ? `${info.file} (xl info -n)` : `${info.file} (xl info -n) with ${second.file}`,
     file: info.file,
-    nodes: tables.nodes,
+    nodes: withoutHoles(tables, notes),
     cpus,
     distances: distancesOf(tables),
     oddDistances: 'refuse',
@@ -102,8 +108,9 @@ function emptyTable(file: string, second: string | undefined): InputError {
 
 function compareCpus(a: readonly DraftCpu[], b: readonly DraftCpu[], fileA: string, fileB: string): void {
   const nodeOf = new Map(b.map((cpu) => [cpu.id, cpu.nodeId]));
-  const differs = a.find((cpu) => b.length > 0 && nodeOf.get(cpu.id) !== cpu.nodeId);
-  if (differs !== undefined || (b.length > 0 && b.length !== a.length)) {
+  // One of the two may list online CPUs only.
+  const differs = a.find((cpu) => (nodeOf.get(cpu.id) ?? cpu.nodeId) !== cpu.nodeId);
+  if (differs !== undefined || b.length > a.length) {
     const cpu = differs === undefined ? '' : `CPU ${differs.id} is on node ${differs.nodeId} here, but not there; `;
     throw new InputError(
       `${cpu}this file has ${a.length} CPUs, ${fileB} has ${b.length}`,
@@ -221,9 +228,44 @@ function distancesOf(tables: Tables): DraftDistances {
       'the line is cut; take the listing again',
     );
   }
+  if (count === 1 && tables.rows[0]!.distances[0] === NO_NUMA_DISTANCE) return { ids, rows: [[LOCAL]] };
   const rows = tables.rows.map(({ distances }) => (distances.length === count ? distances : ids.map((id) => distances[id]!)));
   return { ids, rows };
 }
+
+/** Up to this much of a surplus is the hole for devices below 4 GiB, which is in the node that begins at address 0. */
+const DEVICE_HOLE_BYTES = 4 * GIB;
+/** Every host has a few MiB of holes for its firmware, which nobody wants to hear of. */
+const NOTED_HOLE_BYTES = 64 * MIB;
+
+/**
+ * `memsize` is what a node spans, holes included (node_spanned_pages, xen/common/sysctl.c); `total_memory` is what there is. The surplus is
+ * taken off the first node while it may be the hole for devices, else off the node that spans the most, and never below what is free.
+ */
+function withoutHoles({ nodes, fields }: Tables, notes: string[]): DraftNode[] {
+  const totalMib = parseCount(fields.get('total_memory') ?? '', 2 ** 32);
+  let surplus = nodes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) - (totalMib ?? Number.POSITIVE_INFINITY) * MIB;
+  if (!(surplus > 0)) return nodes;
+  const hole = surplus;
+  const bySize = [...nodes].sort((a, b) => b.memoryBytes - a.memoryBytes);
+  const order = surplus <= DEVICE_HOLE_BYTES ? [nodes[0]!, ...bySize.filter((node) => node !== nodes[0])] : bySize;
+  const sizes = new Map<number, number>();
+  for (const node of order) {
+    const cut = Math.min(surplus, node.memoryBytes - (node.freeBytes ?? 0));
+    sizes.set(node.id, node.memoryBytes - cut);
+    surplus -= cut;
+  }
+  const cut = nodes.filter(({ id, memoryBytes }) => sizes.get(id)! < memoryBytes).map(({ id }) => id);
+  if (hole >= NOTED_HOLE_BYTES)
+    notes.push(
+    `The nodes span ${formatBytes(hole)} more than there is memory (${formatBytes(totalMib! * MIB)}); the hole is taken to be in node ${cut.join(', ')}.`,
+    'How much of the memory in use is Domain-0 and how much Xen is not known; the picture divides it by a guess.',
+  );
+  return nodes.map((node) => ({ ...node, memoryBytes: sizes.get(node.id)! }));
+}
+
+/** Xen prints 20 as the distance of a node to itself on a machine without NUMA (ARM; numa=off). */
+const NO_NUMA_DISTANCE = 20;
 
 function clip(text: string): string {
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;

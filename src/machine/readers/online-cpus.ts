@@ -1,0 +1,54 @@
+// Which CPUs of a table are online, when Xen counts fewer than it lists: with smt=off, maxcpus= and CPUs taken offline the rest is
+// parked, and the table still has them (xen/common/sysctl.c, XEN_SYSCTL_cputopoinfo; xen/arch/x86/cpu/common.c, park_offline_cpus).
+import { formatList } from '../../base/bitset.js';
+import type { DraftCpu } from './assemble.js';
+
+/** What other listings of the same host say of its CPUs. */
+export interface OnlineEvidence {
+  /** All online CPUs: those of the CPU pools, or of debug key 'u'. */
+  readonly online?: ReadonlySet<number>;
+  /** CPUs on which a vCPU was seen: online, and not all of those that are. */
+  readonly seen?: ReadonlySet<number>;
+}
+
+export interface OnlineCpus {
+  readonly cpus: readonly DraftCpu[];
+  /** A sentence for the user; undefined when all CPUs of the table are online. */
+  readonly note?: string;
+}
+
+/** @param count online CPUs by Xen's count, at most as many as the table has */
+export function onlineCpus(table: readonly DraftCpu[], count: number, { online, seen = new Set() }: OnlineEvidence): OnlineCpus {
+  if (online !== undefined) {
+    const there = table.filter(({ id }) => online.has(id));
+    if (there.length === count)
+      return count === table.length ? { cpus: table } : { cpus: there, note: parked(table, there, 'another listing says so') };
+  }
+  if (count === table.length) return { cpus: table };
+  const certain = table.filter(({ id }) => seen.has(id));
+  if (certain.length === count) return { cpus: certain, note: parked(table, certain, 'vCPUs run on all the others') };
+  const threads = oneThreadOfEachCore(table, seen);
+  if (threads.length === count)
+    return { cpus: threads, note: parked(table, threads, 'a guess: one thread of each core is online, as with smt=off') };
+  const others = table.filter(({ id }) => !seen.has(id)).slice(0, count - certain.length);
+  const lowest = [...certain, ...others].sort((a, b) => a.id - b.id);
+  return { cpus: lowest, note: parked(table, lowest, 'a guess: the lowest numbers are online, as with maxcpus=') };
+}
+
+/** Of each core the thread that was seen, else the lowest; [] when a core is not known. */
+function oneThreadOfEachCore(table: readonly DraftCpu[], seen: ReadonlySet<number>): DraftCpu[] {
+  if (table.some(({ core }) => core === null)) return [];
+  const chosen = new Map<string, DraftCpu>();
+  for (const cpu of table) {
+    const key = `${cpu.nodeId}/${cpu.socket}/${cpu.core}`;
+    const before = chosen.get(key);
+    if (before === undefined || (seen.has(cpu.id) && !seen.has(before.id))) chosen.set(key, cpu);
+  }
+  return [...chosen.values()].sort((a, b) => a.id - b.id);
+}
+
+function parked(table: readonly DraftCpu[], online: readonly DraftCpu[], why: string): string {
+  const there = new Set(online.map(({ id }) => id));
+  const list = formatList(table.filter(({ id }) => !there.has(id)).map(({ id }) => id));
+  return `Xen has ${online.length} CPUs online of ${table.length} that it lists; CPUs ${list} are taken as offline (${why}).`;
+}

@@ -1,0 +1,173 @@
+// Kinds of input that public reports met trouble with, as inputs of our own; and those of ../shared/reports where that folder is there.
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it, test } from 'vitest';
+import { InputError } from '../../base/errors.js';
+import { MIB } from '../../base/units.js';
+import { hostSummary } from '../xen-sees.js';
+import { detectAndRead } from './detect.js';
+import { detectAndReadVms } from './detect-vms.js';
+
+interface Listing {
+  readonly nrCpus: number;
+  readonly totalMib: number;
+  /** core, socket, node of each CPU. */
+  readonly cpus: readonly (readonly [number, number, number])[];
+  /** MiB spanned, MiB free, distances. */
+  readonly nodes: readonly (readonly [number, number, string])[];
+}
+
+function xlInfo({ nrCpus, totalMib, cpus, nodes }: Listing): string {
+  return [
+    `nr_cpus                : ${nrCpus}`,
+    `nr_nodes               : ${nodes.length}`,
+    `total_memory           : ${totalMib}`,
+    'cpu_topology           :',
+    'cpu:    core    socket     node',
+    ...cpus.map(([core, socket, node], id) => `${id}: ${core} ${socket} ${node}`),
+    'numa_info              :',
+    'node:    memsize    memfree    distances',
+    ...nodes.map(([size, free, distances], id) => `${id}: ${size} ${free} ${distances}`),
+    'xen_version            : 4.17',
+  ].join('\n');
+}
+
+const read = (...texts: string[]) => detectAndRead(texts.map((text, index) => ({ file: `f${index}`, text })));
+/** Two nodes of two cores with two threads each: 0 and 1 share a core, 2 and 3, and so on. */
+const SMT = Array.from({ length: 8 }, (_, cpu) => [Math.floor(cpu / 2) % 2, Math.floor(cpu / 4), Math.floor(cpu / 4)] as const);
+const TWO = [
+  [4096, 1000, '10,21'],
+  [4096, 1000, '21,10'],
+] as const;
+
+describe('parked CPUs', () => {
+  it('takes one thread of each core as online when the counts fit, and says that it is a guess', () => {
+    const host = read(xlInfo({ nrCpus: 4, totalMib: 8192, cpus: SMT, nodes: TWO }));
+    expect(host.cpus.map(({ id }) => id)).toEqual([0, 2, 4, 6]);
+    expect(host.notes.join(' ')).toMatch(/4 CPUs online of 8.*CPUs 1,3,5,7.*a guess/);
+  });
+
+  it('takes the lowest numbers otherwise, as with maxcpus=', () => {
+    const host = read(xlInfo({ nrCpus: 6, totalMib: 8192, cpus: SMT, nodes: TWO }));
+    expect(host.cpus.map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(host.notes.join(' ')).toContain('a guess');
+  });
+
+  it("believes debug key 'u', which lists online CPUs only", () => {
+    const dump = '(XEN) CPU0...2 -> NODE0\n(XEN) CPU4...6 -> NODE1\n';
+    const host = read(xlInfo({ nrCpus: 6, totalMib: 8192, cpus: SMT, nodes: TWO }), dump);
+    expect(host.cpus.map(({ id }) => id)).toEqual([0, 1, 2, 4, 5, 6]);
+    expect(host.notes.join(' ')).not.toContain('a guess');
+  });
+
+  it('still refuses a table that is cut', () => {
+    expect(() => read(xlInfo({ nrCpus: 9, totalMib: 8192, cpus: SMT, nodes: TWO }))).toThrow(InputError);
+  });
+});
+
+describe('memsize spans holes', () => {
+  const total = (nodes: Listing['nodes'], totalMib: number) => {
+    const host = read(xlInfo({ nrCpus: 8, totalMib, cpus: SMT, nodes }));
+    return host.nodes.map(({ memoryBytes }) => memoryBytes / MIB);
+  };
+  it('takes a hole of the size of a device hole off node 0', () => {
+    expect(
+      total(
+        [
+          [6144, 1000, '10,21'],
+          [8192, 1000, '21,10'],
+        ],
+        12_288,
+      ),
+    ).toEqual([4096, 8192]);
+  });
+  it('takes a larger one off the node that spans the most', () => {
+    expect(
+      total(
+        [
+          [65_536, 1000, '10,21'],
+          [1_114_112, 1000, '21,10'],
+        ],
+        131_072,
+      ),
+    ).toEqual([65_536, 65_536]);
+  });
+  it('never leaves less than what is free', () => {
+    expect(
+      total(
+        [
+          [8192, 8000, '10,21'],
+          [8192, 1000, '21,10'],
+        ],
+        14_000,
+      ),
+    ).toEqual([8000, 6000]);
+  });
+});
+
+test('a host without NUMA has the distance 20 to itself', () => {
+  const host = read(
+    xlInfo({
+      nrCpus: 2,
+      totalMib: 2048,
+      cpus: [
+        [0, 0, 0],
+        [1, 0, 0],
+      ],
+      nodes: [[2048, 1000, '20']],
+    }),
+  );
+  expect(host.distances).toEqual([[10]]);
+});
+
+describe('numactl', () => {
+  const listing = (second: string) => `available: 2 nodes (0-1)\nnode 0 cpus: 0-3 (4)\nnode 0 size: 800 MB\nnode 0 free: 400 MB\n${second}`;
+  it('reads compressed CPUs', () => {
+    const host = read(listing('node 1 cpus: 4-5,8 (3)\nnode 1 size: 800 MB\nnode 1 free: 100 MB\n'));
+    expect(host.cpus.map(({ id, node }) => [id, node])).toEqual([
+      [0, 0],
+      [1, 0],
+      [2, 0],
+      [3, 0],
+      [4, 1],
+      [5, 1],
+      [8, 1],
+    ]);
+  });
+  it('says that the memory of a node is not known', () => {
+    const host = read(listing('node 1 cpus:\nnode 1 size: <not available>\nnode 1 free: <not available>\n'));
+    expect(host.nodes[1]).toMatchObject({ memoryBytes: 0, freeBytes: 0 });
+    expect(host.notes.join(' ')).toContain('The memory of node 1 is not known');
+    expect(hostSummary(host).join('\n')).toContain('none (no memory either)');
+  });
+});
+
+describe('our own form', () => {
+  const host = read(xlInfo({ nrCpus: 8, totalMib: 8192, cpus: SMT, nodes: TWO }));
+  const vms = (text: string) => () => detectAndReadVms([{ file: 'v.yaml', text }], host);
+  it.each(['4096', '"4096"'])('asks for the unit of memory: %s', (size) => {
+    expect(vms(`vms:\n  - {name: a, vcpus: 1, memory: ${size}}`)).toThrow(/a size with its unit/);
+  });
+  it('names the field that a mistyped one resembles', () => {
+    expect(vms('vms:\n  - {name: a, vcpu: 2, memory: 1GiB}')).toThrow(/got 'vcpu'; did you mean 'vcpus'\?/);
+    expect(vms('vms:\n  - {name: a, vcpus: 2, memroy: 1GiB}')).toThrow(/did you mean 'memory'\?/);
+  });
+});
+
+const folder = new URL('../../../../shared/reports/', import.meta.url);
+describe.skipIf(!existsSync(folder))('../shared/reports (not everywhere)', () => {
+  const report = (file: string) => ({ file, text: readFileSync(new URL(file, folder), 'utf8') });
+  it.each([
+    ['parked-smt-off.xl-info.txt', [4]],
+    ['parked-two-nodes.xl-info.txt', [4, 4]],
+    ['no-numa.xl-info.txt', [2]],
+    ['compressed.numactl.txt', [16, 16]],
+    ['size-not-available.numactl.txt', [4, 0]],
+  ])('%s: online CPUs of each node', (file, counts) => {
+    const { cpus, nodes } = detectAndRead([report(file)]);
+    expect(nodes.map((_, node) => cpus.filter((cpu) => cpu.node === node).length)).toEqual(counts);
+  });
+  it('spanned-hole.xl-info.txt: total_memory in all', () => {
+    const { nodes } = detectAndRead([report('spanned-hole.xl-info.txt')]);
+    expect(nodes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0)).toBe(131_000 * MIB);
+  });
+});
