@@ -1,8 +1,8 @@
 // `xennuma serve passwd`: one user's line in the file of users, replaced as a whole.
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { InputError } from '../../base/errors.js';
 import { parseUsers, type Role, userLine } from '../../xapi/calls/users.js';
+import { changeUsersFile } from '../../xapi/calls/users-file.js';
 import { remark } from '../output/terminal.js';
 
 export async function passwd(
@@ -10,20 +10,14 @@ export async function passwd(
   options: { readonly file: string; readonly role: Role; readonly remove?: boolean },
 ): Promise<void> {
   const { file } = options;
-  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  const known = parseUsers(text, file);
-  const others = text.split('\n').filter((line) => line.trim() !== '' && line.split(':')[0] !== user);
-  if (options.remove === true) {
-    if (!known.has(user)) throw new InputError(`there is no user '${user}'`, { file }, 'name one that is in the file');
-  } else others.push(await userLine(user, options.role, await readPassword()));
-  const fd = openSync(`${file}.new`, 'w', 0o600);
-  try {
-    writeSync(fd, others.map((line) => `${line}\n`).join(''));
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(`${file}.new`, file);
+  // Asked for before the file is locked: a password is typed slowly.
+  const line = options.remove === true ? null : await userLine(user, options.role, await readPassword());
+  await changeUsersFile(file, (text) => {
+    const known = parseUsers(text, file);
+    if (line === null && !known.has(user)) throw new InputError(`there is no user '${user}'`, { file }, 'name one that is in the file');
+    const others = text.split('\n').filter((one) => one.trim() !== '' && one.split(':')[0] !== user);
+    return [...others, ...(line === null ? [] : [line])].map((one) => `${one}\n`).join('');
+  });
   remark(options.remove === true ? `${user} may not log in any more` : `${user} may log in (${options.role})`);
 }
 

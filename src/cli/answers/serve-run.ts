@@ -1,12 +1,14 @@
 // What `xennuma serve` does once its settings are read: opens the host, the state and the network, and waits for a signal.
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { InputError } from '../../base/errors.js';
 import { detectAndRead } from '../../machine/readers/detect.js';
 import { SESSION_LIMITS } from '../../xapi/calls/sessions.js';
 import { parseUsers, type User } from '../../xapi/calls/users.js';
+import { readUsersFile } from '../../xapi/calls/users-file.js';
 import { openDaemon } from '../../xapi/daemon.js';
+import { serveBackups } from '../../xapi/http/backup-socket.js';
 import { HTTP_LIMITS, type HttpLimits, openHttp } from '../../xapi/http/http-server.js';
 import { Metrics } from '../../xapi/http/metrics.js';
 import { pagesOf } from '../../xapi/http/pages.js';
@@ -57,15 +59,21 @@ export async function serve(settings: ServeSettings): Promise<void> {
     pages: pagesOf(daemon, metrics, users === null),
     failed: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a fault while answering'),
   });
+  const backups = settings.state === null ? null : await serveBackups(settings.state, daemon, (message) => log.warn({}, message));
   if (tls !== null) log.info({ sha256: fingerprint(tls.cert) }, 'fingerprint of the certificate');
   if (users === null) log.warn({}, 'no users are kept: everybody on this machine may log in as root, with any password');
   // Scripts wait for this line; it says the port when 0 was asked for.
   const host = address.includes(':') ? `[${address}]` : address;
   process.stdout.write(`listening at ${tls === null ? 'http' : 'https'}://${host}:${front.port}\n`);
+  process.on('SIGHUP', () => {
+    log.info({}, 'the audit log is opened anew');
+    daemon.reopenLogs();
+  });
   const signal = await new Promise<string>((done) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => done(name));
   });
   log.info({ signal }, 'ending');
+  await backups?.close();
   await front.close();
   await daemon.close();
   await doors.close?.();
@@ -101,24 +109,28 @@ async function openDoors(settings: ServeSettings): Promise<HostDoors & { readonl
   });
 }
 
-/** Read again when it changes; a file that cannot be read then leaves the users as they were. */
+/** Read again when it changes. A file that cannot be read leaves the users as they were, and is tried again at every call. */
 function usersOf(file: string, complain: (message: string) => void): () => ReadonlyMap<string, User> {
   const stamp = (): string => {
     const { mtimeMs, size, ino } = statSync(file);
     return `${mtimeMs} ${size} ${ino}`;
   };
-  let users = parseUsers(readInput(file).text, file);
-  if (users.size === 0) throw new InputError('there are no users in it', { file }, 'make one with: xennuma serve passwd USER --file FILE');
+  if (!existsSync(file)) throw new InputError('there is no such file', { file }, 'make one with: xennuma serve passwd USER --file FILE');
   let seen = stamp();
+  let users = parseUsers(readUsersFile(file), file);
+  if (users.size === 0) throw new InputError('there are no users in it', { file }, 'make one with: xennuma serve passwd USER --file FILE');
+  let complained = '';
   return () => {
     try {
       const now = stamp();
-      if (now !== seen) {
-        seen = now;
-        users = parseUsers(readInput(file).text, file);
-      }
+      if (now === seen) return users;
+      users = parseUsers(readUsersFile(file), file);
+      seen = now;
+      complained = '';
     } catch (error) {
-      complain(error instanceof InputError ? error.toString() : String(error));
+      const message = error instanceof InputError ? error.toString() : String(error);
+      if (message !== complained) complain(message);
+      complained = message;
     }
     return users;
   };

@@ -38,6 +38,28 @@ loopback only. See docs/xapi.md.`,
       answer(EXIT.ok);
     });
   command
+    .command('backup')
+    .summary('copy the state of a daemon, also while it runs')
+    .description('Writes the whole state to one file: from the running daemon, or from its folder when none runs. The copy is checked.')
+    .argument('<file>', 'file to write; it must not exist')
+    .requiredOption('--from <folder>', 'state folder of the daemon')
+    .action(async (file: string, given: { from: string }) => {
+      const { backup } = await import('../answers/serve-backup.js');
+      await backup(file, given.from);
+      answer(EXIT.ok);
+    });
+  command
+    .command('restore')
+    .summary('put a backup into a state folder')
+    .description('Checks a backup and puts it into a state folder that no daemon uses. A state that is there is kept beside it.')
+    .argument('<file>', 'backup')
+    .requiredOption('--into <folder>', 'state folder')
+    .action(async (file: string, given: { into: string }) => {
+      const { restore } = await import('../answers/serve-backup.js');
+      await restore(file, given.into);
+      answer(EXIT.ok);
+    });
+  command
     .command('passwd')
     .summary('write a user and the hash of a password into a file of users')
     .description('Writes a user and the scrypt hash of a password, read from the terminal or the first line of stdin.')

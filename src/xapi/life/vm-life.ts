@@ -1,5 +1,6 @@
 // The life of VMs behind XAPI's messages: power states, which operation is allowed when, and what the database says afterwards. Boxes of the
 // chart: VM.create and VM.build, through the toolstack.
+import { PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
@@ -208,7 +209,10 @@ export class VmLife {
   /** From the toolstack's words to XAPI's codes (xapi/xapi_xenops.ml, transform_xenops_exn). */
   #throwFailure({ failure }: Outcome): void {
     if (failure === null) return;
-    if (failure.kind === 'not-enough-memory') throw xapiErrors.notEnoughFreeMemory(failure.neededBytes, failure.freeBytes);
+    if (failure.kind === 'not-enough-memory') {
+      // What the client can use now, as xapi says it, and not what was left in the middle of the start.
+      throw xapiErrors.notEnoughFreeMemory(failure.neededBytes, this.#toolstack.doors.xc.physInfo().freePages * PAGE_BYTES);
+    }
     if (failure.kind === 'state-not-kept') throw xapiErrors.notStored(failure.message);
     throw xapiErrors.internal(`xenopsd internal error: ${failure.step}: ${failure.message}`);
   }

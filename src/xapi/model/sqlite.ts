@@ -14,7 +14,7 @@ import { recordOf, recordText } from './record-text.js';
 import { type StateStore, type StoredChange, storageErrorOf } from './storage.js';
 
 const FORMAT = 1;
-const RESTORE = 'restore a backup: xennuma serve restore FILE --state FOLDER';
+const RESTORE = 'restore a backup: xennuma serve restore FILE --into FOLDER';
 /** What a commit of a small change may need: as much must fit before a daemon whose disk was full goes on. */
 const PROBE_BYTES = 65_536;
 

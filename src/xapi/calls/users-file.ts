@@ -1,0 +1,98 @@
+// The file of users: checked before it is trusted, and replaced as a whole by one writer at a time.
+import { constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { InputError } from '../../base/errors.js';
+import { FILE_CALLS, type FileCalls, writeAll } from '../../base/file-calls.js';
+import { storageErrorOf } from '../model/storage.js';
+
+const WAIT_MS = 50;
+/** How long a writer waits for another one. */
+const LONGEST_WAIT_MS = 10_000;
+
+/** @returns '' when there is no file. @throws InputError for a file that others could have written */
+export function readUsersFile(file: string): string {
+  let fd: number;
+  try {
+    fd = openSync(file, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw new InputError(`the file of users cannot be read: ${(error as Error).message}`, { file }, 'give it to this user');
+  }
+  try {
+    const { uid, mode } = fstatSync(fd);
+    const isFile = (mode & constants.S_IFMT) === constants.S_IFREG;
+    if (isFile && uid !== 0 && uid !== process.geteuid!()) {
+      throw new InputError(
+        `the file of users belongs to user ${uid}, who could change it`,
+        { file },
+        'give it to this user or to root: chown',
+      );
+    }
+    if (isFile && (mode & 0o022) !== 0) {
+      throw new InputError('others may write the file of users', { file }, 'chmod go-w');
+    }
+    return readFileSync(fd, 'utf8');
+  } finally {
+    FILE_CALLS.close(fd);
+  }
+}
+
+/**
+ * Replaces the file by `change(old text)`. The new file beside it is the lock: it is made only where nothing is, so that no symbolic link
+ * is followed, and a second writer waits. A failure leaves the old file.
+ * @throws InputError
+ */
+export async function changeUsersFile(file: string, change: (text: string) => string, files: FileCalls = FILE_CALLS): Promise<void> {
+  const fresh = `${file}.new`;
+  const fd = await lock(fresh, file, files);
+  let open = true;
+  try {
+    const text = change(readUsersFile(file));
+    writeAll(files, fd, Buffer.from(text));
+    files.sync(fd);
+    open = false;
+    files.close(fd);
+    files.rename(fresh, file);
+  } catch (error) {
+    if (open) files.close(fd);
+    files.unlink(fresh);
+    if (error instanceof InputError) throw error;
+    throw new InputError(
+      `the file of users was not changed: ${storageErrorOf(error).message}`,
+      { file },
+      'make room, or choose another file',
+    );
+  }
+  syncFolder(dirname(file), files);
+}
+
+async function lock(fresh: string, file: string, files: FileCalls): Promise<number> {
+  const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants;
+  for (let waitedMs = 0; ; waitedMs += WAIT_MS) {
+    try {
+      return files.open(fresh, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+        throw new InputError(`the file of users cannot be changed: ${storageErrorOf(error).message}`, { file }, 'choose another folder');
+      }
+      if (waitedMs >= LONGEST_WAIT_MS) {
+        throw new InputError(`${fresh} is there: another change goes on, or was killed`, { file }, `remove ${fresh} if none goes on`);
+      }
+    }
+    await new Promise((done) => setTimeout(done, WAIT_MS));
+  }
+}
+
+/** The rename is durable when its folder is. The file is in its place already: a failure here is no failure of the change. */
+function syncFolder(folder: string, files: FileCalls): void {
+  try {
+    const fd = files.open(folder, 'r', 0);
+    try {
+      files.sync(fd);
+    } finally {
+      files.close(fd);
+    }
+  } catch {
+    // Nothing to undo.
+  }
+}

@@ -1,0 +1,186 @@
+// The daemon as a user starts it: on a disk that fills up and empties, killed there; backed up while it runs, and restored; SIGHUP.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { vmRecord } from '../support/daemon.js';
+import { root, xennuma } from '../xennuma.js';
+
+const HOST = join(root, 'examples/hosts/four-nodes.yaml');
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), 'xennuma-daemon-'));
+  ends.push(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly call: (method: string, ...params: unknown[]) => Promise<unknown>;
+  readonly log: () => string;
+}
+
+async function serve(command: readonly string[], state: string): Promise<Started> {
+  const words = [process.execPath, join(root, 'dist/xennuma.js'), 'serve', '--host', HOST, '--state', state, '--listen', '127.0.0.1:0'];
+  const [program, ...args] = [...command, ...words];
+  const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  ends.push(() => child.kill('SIGKILL'));
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    log += String(chunk);
+  });
+  const port = await new Promise<number>((done, failed) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      const found = /:(\d+)\n/.exec(String(chunk));
+      if (found !== null) done(Number(found[1]));
+    });
+    child.once('exit', () => failed(new Error(`serve ended: ${log}`)));
+  });
+  const post = (method: string, params: unknown[]): Promise<unknown> =>
+    new Promise((done, failed) => {
+      const sent = request({ host: '127.0.0.1', port, path: '/jsonrpc', method: 'POST' }, (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => {
+          text += String(chunk);
+        });
+        response.on('end', () => {
+          const { result, error } = JSON.parse(text) as { result?: unknown; error?: { message: string; data: string[] } };
+          if (error === undefined) done(result);
+          else failed(new Error(`${error.message} ${error.data.join(' ')}`));
+        });
+      });
+      sent.on('error', failed);
+      sent.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
+    });
+  const session = await post('session.login_with_password', ['root', '']);
+  return { child, log: () => log, call: (method, ...params) => post(method, [session, ...params]) };
+}
+
+const killed = (child: ChildProcess): Promise<unknown> => {
+  const gone = new Promise((done) => child.once('exit', done));
+  child.kill('SIGKILL');
+  return gone;
+};
+const labels = async ({ call }: Started): Promise<string[]> =>
+  Object.values((await call('VM.get_all_records')) as Record<string, { name_label: string }>)
+    .map(({ name_label }) => name_label)
+    .sort();
+
+/** A small file system of its own, in a mount namespace; null where that is not allowed. */
+const namespaces = spawnSync('unshare', ['-rm', 'true']).status === 0;
+
+describe('on a disk that is full', { timeout: 240_000 }, () => {
+  it.skipIf(!namespaces)(
+    'refuses with the reason, serves reads, lives on, and keeps exactly what it acknowledged, also after kill -9',
+    async () => {
+      const disk = folder();
+      // The process that holds the file system: daemons come and go inside it.
+      const holder = spawn('unshare', ['-rm', 'sh', '-c', `mount -t tmpfs -o size=3m tmpfs ${disk} && echo ready && exec sleep 1000`]);
+      ends.push(() => holder.kill('SIGKILL'));
+      await new Promise((done) => holder.stdout.once('data', done));
+      const inside = join('/proc', String(holder.pid), 'root', disk);
+      const enter = ['nsenter', '-t', String(holder.pid), '-U', '-m', '--preserve-credentials'];
+      const first = await serve(enter, join(disk, 'state'));
+      const acknowledged: string[] = [];
+      const vm = await first.call('VM.create', vmRecord('vm'));
+      acknowledged.push('vm');
+      const fill = (): void => {
+        const file = join(inside, 'filler');
+        for (let bytes = 65_536; bytes >= 512; bytes /= 2) {
+          try {
+            for (;;) writeFileSync(file, Buffer.alloc(bytes), { flag: 'a' });
+          } catch {
+            // Full for pieces of this size.
+          }
+        }
+      };
+      fill();
+      const reasons = new Set<string>();
+      for (let index = 0; index < 30; index++) {
+        const label = `full-${index}`;
+        const method = index % 2 === 0 ? 'VM.create' : 'Async.VM.create';
+        await first.call(method, vmRecord(label)).then(
+          async (task) => {
+            const status = method.startsWith('Async.') ? await first.call('task.get_status', task) : 'success';
+            if (status === 'success') acknowledged.push(label);
+          },
+          (error: Error) => reasons.add(error.message),
+        );
+      }
+      await expect(first.call('VM.set_name_label', vm, 'refused')).rejects.toThrow(/the disk is full \(ENOSPC\)/);
+      await expect(first.call('VM.start', vm, false, false)).rejects.toThrow(/the disk is full/);
+      expect([...reasons].join()).toMatch(/the disk is full/);
+      expect(await labels(first)).toEqual([...acknowledged].sort());
+      expect(first.log()).toMatch(/read-only: the disk is full/);
+      await killed(first.child);
+      // It starts on the full disk as well.
+      const second = await serve(enter, join(disk, 'state'));
+      expect(await labels(second)).toEqual([...acknowledged].sort());
+      truncateSync(join(inside, 'filler'), 0);
+      await expect
+        .poll(
+          () =>
+            second.call('VM.set_name_label', vm, 'room').then(
+              () => true,
+              () => false,
+            ),
+          { timeout: 10_000 },
+        )
+        .toBe(true);
+      await killed(second.child);
+      const third = await serve(enter, join(disk, 'state'));
+      expect(await labels(third)).toEqual(acknowledged.map((label) => (label === 'vm' ? 'room' : label)).sort());
+    },
+  );
+});
+
+describe('backup and restore', { timeout: 240_000 }, () => {
+  it('of a daemon that runs, of a folder, and into a folder whose state is damaged', async () => {
+    const made = folder();
+    const state = join(made, 'state');
+    const daemon = await serve([], state);
+    for (let index = 0; index < 10; index++) await daemon.call('VM.create', vmRecord(`vm-${index}`));
+    const before = await labels(daemon);
+    const online = join(made, 'online.db');
+    expect(xennuma(['serve', 'backup', online, '--from', state])).toMatchObject({ code: 0 });
+    await daemon.call('VM.create', vmRecord('later'));
+    const busy = xennuma(['serve', 'restore', online, '--into', state]);
+    expect([busy.code, busy.err]).toEqual([2, expect.stringMatching(/another xennuma owns/)]);
+    await killed(daemon.child);
+    const offline = join(made, 'offline.db');
+    expect(xennuma(['serve', 'backup', offline, '--from', state])).toMatchObject({ code: 0 });
+    const again = xennuma(['serve', 'backup', offline, '--from', state]);
+    expect([again.code, again.err]).toEqual([2, expect.stringMatching(/is there already/)]);
+    writeFileSync(join(state, 'xapi.db'), 'damaged\n'.repeat(1000));
+    expect(xennuma(['serve', 'restore', offline, '--into', state])).toMatchObject({ code: 0 });
+    expect(await labels(await serve([], state))).toEqual(['later', ...before].sort());
+    const other = join(made, 'other');
+    expect(xennuma(['serve', 'restore', online, '--into', other])).toMatchObject({ code: 0 });
+    expect(await labels(await serve([], other))).toEqual(before);
+    const bytes = readFileSync(online);
+    writeFileSync(join(made, 'bad.db'), bytes.fill(0xff, 8192, 12_000));
+    const bad = xennuma(['serve', 'restore', join(made, 'bad.db'), '--into', join(made, 'third')]);
+    expect([bad.code, bad.err]).toEqual([2, expect.stringMatching(/no sound backup/)]);
+    expect(existsSync(join(made, 'third', 'xapi.db'))).toBe(false);
+  });
+});
+
+describe('SIGHUP', { timeout: 120_000 }, () => {
+  it('opens the audit log anew and ends nothing', async () => {
+    const state = join(folder(), 'state');
+    mkdirSync(state, { mode: 0o700 });
+    const daemon = await serve([], state);
+    await daemon.call('VM.create', vmRecord('before'));
+    renameSync(join(state, 'audit.log'), join(state, 'audit.old'));
+    daemon.child.kill('SIGHUP');
+    await expect.poll(() => existsSync(join(state, 'audit.log')), { timeout: 10_000 }).toBe(true);
+    await daemon.call('VM.create', vmRecord('after'));
+    expect(readFileSync(join(state, 'audit.log'), 'utf8')).toMatch(/after/);
+    expect(readFileSync(join(state, 'audit.old'), 'utf8')).toMatch(/before/);
+  });
+});

@@ -1,0 +1,148 @@
+// The audit log and the file of users while their writes fail, each write in turn and with every fault.
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { AuditLog } from '../../src/xapi/calls/audit-log.js';
+import type { CallEnd } from '../../src/xapi/calls/dispatch.js';
+import { changeUsersFile, readUsersFile } from '../../src/xapi/calls/users-file.js';
+import { XapiError } from '../../src/xapi/wire/errors.js';
+import { testDaemon, vmRecord } from '../support/daemon.js';
+import { FAULTS, FaultInjector } from '../support/faults.js';
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), 'xennuma-files-'));
+  ends.push(() => rmSync(made, { recursive: true }));
+  return made;
+}
+
+const end = (method: string, args: string[], error: XapiError | null = null): CallEnd => ({
+  method,
+  changes: true,
+  session: null,
+  address: '10.0.0.1',
+  args,
+  error,
+  durationMs: 1,
+});
+const refusedLogin = (user: string) =>
+  end('session.login_with_password', [user], new XapiError('SESSION_AUTHENTICATION_FAILED', user, 'x'));
+const linesOf = (file: string) =>
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as { args: string[]; count?: number });
+
+describe.each(FAULTS)('the audit log whose writes fail with %s', (fault) => {
+  it.each([1, 2, 3, 4, 5])('from write %i on has each line once and in order when it can be written again', (nth) => {
+    const file = join(folder(), 'audit.log');
+    const injector = new FaultInjector();
+    const changes: (string | null)[] = [];
+    const audit = new AuditLog({ file, files: injector.files(), changed: (reason) => changes.push(reason?.errno ?? null) });
+    injector.arm(nth, fault);
+    for (let index = 0; index < 8; index++) audit.write(end('VM.create', [`vm-${index}`]));
+    expect(audit.fault).toMatchObject({ errno: fault === 'short' ? 'ENOSPC' : fault });
+    injector.heal();
+    audit.tick();
+    expect(audit.fault).toBe(null);
+    audit.close();
+    expect(linesOf(file).map(({ args }) => args[0])).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((index) => `vm-${index}`));
+    expect(changes).toEqual([fault === 'short' ? 'ENOSPC' : fault, null]);
+  });
+});
+
+describe('the audit log', () => {
+  it('that cannot be written makes the daemon read-only, keeps what was acknowledged, and comes back by itself', async () => {
+    const file = join(folder(), 'audit.log');
+    const injector = new FaultInjector();
+    const daemon = await testDaemon({ audit: file, files: injector.files() });
+    ends.push(() => daemon.close());
+    const vm = (await daemon.call('VM.create', vmRecord('vm'))) as string;
+    injector.arm(1, 'ENOSPC');
+    // Stored already when its line is refused: it is acknowledged, and its line waits.
+    await daemon.call('VM.set_name_label', vm, 'kept');
+    await expect(daemon.call('VM.set_name_label', vm, 'refused')).rejects.toThrow(/the disk is full/);
+    expect(await daemon.call('VM.get_name_label', vm)).toBe('kept');
+    injector.heal();
+    await expect.poll(() => daemon.writable(), { timeout: 5000 }).toBe(null);
+    await daemon.call('VM.set_name_label', vm, 'again');
+    expect(linesOf(file).map(({ args }) => args.at(-1))).toEqual(expect.arrayContaining(['kept', 'refused', 'again']));
+  });
+
+  it('counts refused logins: one line a user and minute, whatever names strangers invent', () => {
+    const file = join(folder(), 'audit.log');
+    let now = 0;
+    const audit = new AuditLog({ file, now: () => now });
+    for (now = 0; now < 180_000; now += 20) {
+      audit.write(refusedLogin('root'));
+      if (now % 1000 === 0) audit.tick();
+    }
+    audit.close();
+    const lines = linesOf(file);
+    expect(lines.length).toBeLessThanOrEqual(4);
+    expect(lines.reduce((sum, { count }) => sum + (count ?? 0), 0)).toBe(9000);
+    const strangers = join(folder(), 'audit.log');
+    const flooded = new AuditLog({ file: strangers, now: () => now });
+    for (let index = 0; index < 50_000; index++) flooded.write(refusedLogin(`stranger-${index}`));
+    flooded.close();
+    expect(linesOf(strangers).length).toBeLessThanOrEqual(102);
+    expect(linesOf(strangers).reduce((sum, { count }) => sum + (count ?? 0), 0)).toBe(50_000);
+  });
+
+  it('is bounded: old files are renamed and the oldest goes; after a rename by somebody else it goes on in a new file', () => {
+    const made = folder();
+    const file = join(made, 'audit.log');
+    const audit = new AuditLog({ file, limits: { fileBytes: 2000, oldFiles: 2, pendingBytes: 10_000 } });
+    for (let index = 0; index < 100; index++) audit.write(end('VM.create', [`vm-${index}`]));
+    expect(readdirSync(made).sort()).toEqual(['audit.log', 'audit.log.1', 'audit.log.2']);
+    for (const name of readdirSync(made)) expect(statSync(join(made, name)).size).toBeLessThanOrEqual(2000);
+    expect(linesOf(file).at(-1)!.args).toEqual(['vm-99']);
+    rmSync(file);
+    audit.reopen();
+    audit.write(end('VM.create', ['after']));
+    audit.close();
+    expect(linesOf(file).map(({ args }) => args)).toEqual([['after']]);
+  });
+});
+
+describe('the file of users', () => {
+  it.each(FAULTS)('whose writes fail with %s is as it was or as it should be, and says why', async (fault) => {
+    for (let nth = 1; ; nth++) {
+      const file = join(folder(), 'users');
+      writeFileSync(file, 'old\n', { mode: 0o600 });
+      const injector = new FaultInjector();
+      injector.arm(nth, fault);
+      const failure = await changeUsersFile(file, (text) => `${text}new\n`, injector.files()).then(
+        () => null,
+        (error: unknown) => error,
+      );
+      expect(existsSync(`${file}.new`)).toBe(false);
+      expect(readUsersFile(file)).toBe(failure === null ? 'old\nnew\n' : 'old\n');
+      if (failure !== null) expect(String(failure)).toMatch(fault === 'short' ? /ENOSPC/ : new RegExp(fault));
+      if (injector.writes < nth) break;
+      expect(nth).toBeLessThan(20);
+    }
+  });
+
+  it('has all users when six are written at once', async () => {
+    const file = join(folder(), 'users');
+    await Promise.all([1, 2, 3, 4, 5, 6].map((user) => changeUsersFile(file, (text) => `${text}user-${user}\n`)));
+    expect(readUsersFile(file).split('\n').sort()).toEqual(['', ...[1, 2, 3, 4, 5, 6].map((user) => `user-${user}`)]);
+  });
+
+  it('follows no symbolic link that was planted, and is refused when others may write it', async () => {
+    const made = folder();
+    const [file, target] = [join(made, 'users'), join(made, 'target')];
+    writeFileSync(target, 'precious');
+    symlinkSync(target, `${file}.new`);
+    await expect(changeUsersFile(file, () => 'x')).rejects.toThrow(/users\.new is there/);
+    expect(readFileSync(target, 'utf8')).toBe('precious');
+    writeFileSync(file, 'a\n');
+    chmodSync(file, 0o666);
+    expect(() => readUsersFile(file)).toThrow(/others may write/);
+  });
+});
