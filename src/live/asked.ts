@@ -2,7 +2,6 @@
 // JSON that libxl keeps. Reads only. Boxes of the chart: is_xe_vCPUparams_mask_set?, set_hard_affinity.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
 import { InputError } from '../base/errors.js';
 import { affinityKey, decodeAffinity, platformPath } from '../machine/affinity-key.js';
 import type { VmSpec } from '../machine/vm.js';
@@ -11,16 +10,11 @@ import type { VmMetadata } from '../xenopsd/api/metadata.js';
 import { masksOfVcpus, parseVmMask } from '../xenopsd/start/mask.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { type LiveMap, readKey } from './live-map.js';
+import { readUserdata } from './userdata.js';
 
 /** libxl__userdata_path (tools/libs/light/libxl_dom.c): one file a domain, "d" for the lifetime of the domain. */
 export const LIBXL_FOLDER = '/var/lib/xen';
 const LIBXL_MOST_BYTES = 16 * 2 ** 20;
-
-/** A bitmap of libxl in JSON: the numbers of its bits. */
-const bitmap = z.array(z.int().min(0));
-const libxlSchema = z.object({
-  b_info: z.object({ vcpu_hard_affinity: z.array(bitmap).optional(), vcpu_soft_affinity: z.array(bitmap).optional() }),
-});
 
 export interface AskedSources {
   readonly xs: XenstoreConnection;
@@ -103,18 +97,8 @@ export async function askedOfLibxl(folder: string, domid: number, uuid: string):
   } catch {
     return null;
   }
-  const damaged = (why: string) =>
-    new InputError(`expected what libxl keeps of a domain, got ${why}`, { file }, 'is the domain still there?');
-  if (text.length > LIBXL_MOST_BYTES) throw damaged(`${text.length} characters`);
-  let content: unknown;
-  try {
-    // libxl ends it with a zero byte.
-    content = JSON.parse(text.replace(/\0+$/, ''));
-  } catch (error) {
-    throw damaged(error instanceof Error ? error.message : String(error));
+  if (text.length > LIBXL_MOST_BYTES) {
+    throw new InputError(`expected what libxl keeps of a domain, got ${text.length} characters`, { file }, 'is the domain still there?');
   }
-  const parsed = libxlSchema.safeParse(content);
-  if (!parsed.success) throw damaged(`${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`);
-  const { vcpu_hard_affinity: hard = [], vcpu_soft_affinity: soft = [] } = parsed.data.b_info;
-  return { source: "libxl's userdata", hard: hard.length === 0 ? 'all' : hard, soft: soft.length === 0 ? null : soft };
+  return readUserdata(text, file).expected;
 }

@@ -1,0 +1,291 @@
+// One host from the listings of one or several texts: what each source knows is used, what none knows is said. The result is the map
+// that a live host gives, so that show, verify and explain read both alike.
+import { InputError } from '../../base/errors.js';
+import { MIB, PAGE_BYTES } from '../../base/units.js';
+import type { Host } from '../../machine/model.js';
+import type { InputText } from '../../machine/readers/input-text.js';
+import { readXlInfo } from '../../machine/readers/xl-info.js';
+import type { HostMap, MapCpu, MapDomain, MapVcpu } from '../../map/host-map.js';
+import { automaticNodeAffinity } from '../../map/union-rule.js';
+import { parseNumaDump } from '../../xenctrl/calls/numa-dump.js';
+import type { CpupoolInfo, DomainInfo } from '../../xenctrl/xenctrl.js';
+import type { LiveMap } from '../live-map.js';
+import { readUserdata } from '../userdata.js';
+import { type Listing, type ListingKind, splitListings } from './listings.js';
+import { XenstoreListing } from './xenstore-listing.js';
+import { type ListedDomain, type ListedMask, type ListedPool, type ListedVcpu, readDomains, readPools, readVcpus } from './xl-tables.js';
+
+export interface CapturedHost {
+  readonly host: Host;
+  readonly live: LiveMap;
+  readonly store: XenstoreListing;
+  /** What libxl keeps of each domain, as text, by domid. */
+  readonly userdata: ReadonlyMap<number, string>;
+}
+
+const DUMP_HEADING = 'Memory location of each domain:';
+
+/**
+ * @param texts parts of one host, in any order
+ * @throws InputError when the host's topology is in none of them, or a table is damaged
+ */
+export function readCapture(texts: readonly InputText[]): CapturedHost {
+  const listings = texts.flatMap(splitListings);
+  const of = (...kinds: ListingKind[]) => listings.filter(({ kind }) => kinds.includes(kind));
+  const host = readHost(texts, listings);
+  const store = new XenstoreListing(of('xenstore-ls'));
+  const notes: string[] = [];
+  const domains = unique(of('xl list').flatMap(readDomains), ({ domid }) => domid);
+  const vcpus = unique(of('xl vcpu-list').flatMap(readVcpus), ({ domid, vcpu }) => domid * 65_536 + vcpu);
+  const listedPools = unique(
+    of('xl cpupool-list', 'xl cpupool-list -c').flatMap(readPools),
+    ({ name, cpus }) => `${name} ${cpus === null}`,
+  );
+  const pools = poolsOf(listedPools, store, host, vcpus, notes);
+  const cpus = cpusOf(host, pools);
+  const memory = memoryOf(of('numa dump'), host.nodes.length);
+  const map = {
+    name: host.name,
+    hypervisor: host.xenVersion === undefined ? 'Xen (from listings)' : `Xen ${host.xenVersion} (from listings)`,
+    nodes: host.nodes.map((node, id) => ({
+      id,
+      memoryBytes: node.memoryBytes,
+      freePages: Math.floor(node.freeBytes / PAGE_BYTES),
+      claimedPages: 0,
+    })),
+    cpus,
+    distances: host.distances,
+  };
+  const userdata = userdataOf(listings);
+  const parts = { host, store, pools, memory, domains, vcpus, userdata, map: { ...map, domains: [] } };
+  const domids = [...new Set([...domains, ...vcpus].map(({ domid }) => domid).concat([...(memory?.keys() ?? [])]))].sort((a, b) => a - b);
+  const mapDomains = domids.map((domid) => mapDomain(domid, parts, notes));
+  notes.push(...missing({ domains, vcpus, memory, listedPools }));
+  return {
+    host,
+    store,
+    userdata,
+    live: {
+      map: { ...map, domains: mapDomains },
+      xenVersion: host.xenVersion ?? '',
+      pools,
+      infos: mapDomains.map((domain) => infoOf(domain, parts)),
+      uuids: new Map(
+        domids.flatMap((domid) => {
+          const uuid = uuidOf(domid, parts);
+          return uuid === undefined ? [] : [[domid, uuid] as const];
+        }),
+      ),
+      notes: [...host.notes, ...new Set(notes)],
+    },
+  };
+}
+
+interface Parts {
+  readonly host: Host;
+  readonly store: XenstoreListing;
+  readonly pools: readonly CpupoolInfo[];
+  readonly memory: ReadonlyMap<number, readonly number[]> | null;
+  readonly domains: readonly ListedDomain[];
+  readonly vcpus: readonly ListedVcpu[];
+  readonly userdata: ReadonlyMap<number, string>;
+  readonly map: HostMap;
+}
+
+/** The topology: `xl info -n`, with xenpm's table or Xen's own dump where the text has them. */
+function readHost(texts: readonly InputText[], listings: readonly Listing[]): Host {
+  const info = listings.filter(({ kind }) => kind === 'xl info');
+  const [first] = info;
+  if (first === undefined) {
+    const files = texts.map(({ file }) => file).join(', ');
+    const seen = [...new Set(listings.map(({ kind }) => `\`${kind}\``))];
+    throw new InputError(
+      seen.length === 0
+        ? 'expected the output of Xen tools, found none'
+        : `the host's topology is not known: found ${seen.join(', ')}, not \`xl info -n\``,
+      { file: files },
+      'add the output of `xl info -n`, taken as root in dom0',
+    );
+  }
+  const textOf = (some: readonly Listing[]) => some.flatMap(({ lines }) => lines.map(({ text }) => text)).join('\n');
+  const tables = listings.filter(({ kind }) => kind === 'xenpm' || kind === 'numa dump');
+  const second = tables.some(({ lines }) => lines.some(({ text }) => /^CPU\d|-> NODE/.test(text)));
+  return readXlInfo({ file: first.file, text: textOf(info) }, ...(second ? [{ file: tables[0]!.file, text: textOf(tables) }] : []));
+}
+
+function unique<T>(rows: readonly T[], key: (row: T) => number | string): T[] {
+  // A text may hold a command twice: the later answer counts.
+  return [...new Map(rows.map((row) => [key(row), row])).values()];
+}
+
+/** CPU pools by number; without any list all CPUs are Pool-0's, as Xen has it unless told otherwise. */
+function poolsOf(
+  listed: readonly ListedPool[],
+  store: XenstoreListing,
+  host: Host,
+  vcpus: readonly ListedVcpu[],
+  notes: string[],
+): CpupoolInfo[] {
+  const present = host.cpus.map(({ id }) => id);
+  const named = listed.filter((pool) => pool.cpus !== null);
+  const names = [...new Set(listed.map(({ name }) => name))];
+  if (named.length === 0) {
+    if (names.length > 1) notes.push('Which CPUs the CPU pools have is not known: run `xl cpupool-list -c`.');
+    // A CPU on which a vCPU ran is online, whatever the table says.
+    const online = new Set([...present, ...vcpus.flatMap(({ cpu }) => (cpu === null ? [] : [cpu]))]);
+    return [{ id: 0, scheduler: 0, domains: 0, cpus: [...online].sort((a, b) => a - b) }];
+  }
+  const ids = new Map(
+    [...store.below('/local/pool')].flatMap(([path, name]) => {
+      const match = /^\/local\/pool\/(\d+)\/name$/.exec(path);
+      return match === null ? [] : [[name, Number(match[1])] as const];
+    }),
+  );
+  return named.map(({ name, cpus }, index) => ({
+    id: ids.get(name) ?? (name === 'Pool-0' ? 0 : index),
+    scheduler: 0,
+    domains: 0,
+    cpus: cpus!,
+  }));
+}
+
+function cpusOf(host: Host, pools: readonly CpupoolInfo[]): (MapCpu | null)[] {
+  const poolOf = new Map(pools.flatMap(({ id, cpus }) => cpus.map((cpu) => [cpu, id] as const)));
+  const cpus: (MapCpu | null)[] = new Array<MapCpu | null>((host.cpus.at(-1)?.id ?? -1) + 1).fill(null);
+  for (const { id, node, core, socket } of host.cpus) {
+    const pool = poolOf.get(id) ?? null;
+    cpus[id] = { id, node, core: core ?? id, socket: socket ?? node, online: pool !== null, pool };
+  }
+  return cpus;
+}
+
+/** Pages by node of each domain; null when no dump is there. */
+function memoryOf(dumps: readonly Listing[], nodes: number): Map<number, readonly number[]> | null {
+  const text = dumps.flatMap(({ lines }) => lines.map((line) => line.text)).join('\n');
+  // People cut the heading off.
+  const found = parseNumaDump(text.includes(DUMP_HEADING) ? text : `${DUMP_HEADING}\n${text}`, nodes);
+  return found === null || found.length === 0 ? null : new Map(found.map(({ domid, pagesByNode }) => [domid, pagesByNode]));
+}
+
+function userdataOf(listings: readonly Listing[]): Map<number, string> {
+  const found = new Map<number, string>();
+  for (const { kind, lines, domid } of listings) {
+    const text = lines.map((line) => line.text).join('\n');
+    if (kind === 'libxl userdata' && domid !== undefined && text.trim() !== '') found.set(domid, text);
+    if (kind === 'xl list -l') for (const [id, one] of longList(text)) if (!found.has(id)) found.set(id, one);
+  }
+  return found;
+}
+
+/** `xl list -l`: a list of {domid, config}, each config what libxl keeps of the domain. */
+function longList(text: string): [number, string][] {
+  try {
+    const list = JSON.parse(text) as unknown;
+    if (!Array.isArray(list)) return [];
+    return list.flatMap((one: { domid?: unknown; config?: unknown }) =>
+      typeof one?.domid === 'number' && typeof one.config === 'object' ? [[one.domid, JSON.stringify(one.config)] as [number, string]] : [],
+    );
+  } catch {
+    // Cut in a paste: the tables say the rest.
+    return [];
+  }
+}
+
+function mapDomain(domid: number, parts: Parts, notes: string[]): MapDomain {
+  const { store, host, memory } = parts;
+  const listed = parts.domains.find((one) => one.domid === domid);
+  const rows = parts.vcpus.filter((one) => one.domid === domid).sort((a, b) => a.vcpu - b.vcpu);
+  const config = parts.userdata.has(domid) ? readUserdata(parts.userdata.get(domid)!, `userdata of domain ${domid}`) : null;
+  const vm = store.get(`/local/domain/${domid}/vm`);
+  const name =
+    store.get(`/local/domain/${domid}/name`) ??
+    (vm === undefined ? undefined : store.get(`${vm}/name`)) ??
+    listed?.name ??
+    rows[0]?.name ??
+    config?.name ??
+    (domid === 0 ? 'Domain-0' : `Domain-${domid}`);
+  const type = store.get(`/libxl/${domid}/type`)?.toLowerCase() ?? config?.type ?? (domid === 0 ? 'pv' : undefined);
+  const kind = type === 'pv' || type === 'pvh' || type === 'hvm' ? type : 'hvm';
+  const all = parts.map.cpus.flatMap((cpu) => (cpu === null ? [] : [cpu.id]));
+  const mask = (given: ListedMask | null): readonly number[] => (given === null || given === 'all' ? all : given);
+  const vcpus: MapVcpu[] =
+    rows.length > 0
+      ? rows.map(({ vcpu, cpu, hard, soft }) => ({ id: vcpu, online: cpu !== null, hard: mask(hard), soft: mask(soft) }))
+      : Array.from({ length: listed?.vcpus ?? 0 }, (_, id) => ({ id, online: true, hard: all, soft: all }));
+  const pool = poolOfDomain(rows, parts.pools);
+  const automatic = automaticNodeAffinity(parts.map, { vcpus, pool });
+  const nodeAffinity = listed?.nodeAffinity;
+  const nodes = host.nodes.map((_, node) => node);
+  if (nodeAffinity === undefined && domid !== 0)
+    notes.push('Node affinity is not in the listings and is worked out from vCPU affinity: `xl list -n` prints it.');
+  return {
+    domid,
+    name,
+    kind,
+    state: listed?.state ?? 'running',
+    pool,
+    vcpus,
+    nodeAffinity: nodeAffinity === undefined ? (automatic ?? nodes) : nodeAffinity === 'all' ? nodes : nodeAffinity,
+    autoNodeAffinity: null,
+    pages: memory?.get(domid) ?? nodes.map(() => 0),
+  };
+}
+
+/** The pool of the CPUs that its vCPUs run on: xl names a domain's pool only with -v. */
+function poolOfDomain(rows: readonly ListedVcpu[], pools: readonly CpupoolInfo[]): number {
+  const cpu = rows.find((row) => row.cpu !== null)?.cpu ?? null;
+  return pools.find(({ cpus }) => cpu !== null && cpus.includes(cpu))?.id ?? 0;
+}
+
+function infoOf(domain: MapDomain, parts: Parts): DomainInfo {
+  const listed = parts.domains.find(({ domid }) => domid === domain.domid);
+  const held = domain.pages.reduce((sum, pages) => sum + pages, 0);
+  const pages = held > 0 ? held : Math.floor(((listed?.memoryMib ?? 0) * MIB) / PAGE_BYTES);
+  return {
+    domid: domain.domid,
+    dying: domain.state === 'dying',
+    hvm: domain.kind !== 'pv',
+    paused: domain.state === 'paused',
+    blocked: domain.state === 'blocked',
+    running: domain.state === 'running',
+    shutdown: domain.state === 'shutdown' ? (listed?.crashed === true ? 3 : 0) : null,
+    totPages: pages,
+    maxPages: pages,
+    outstandingPages: 0,
+    onlineVcpus: domain.vcpus.filter(({ online }) => online).length,
+    maxVcpuId: domain.vcpus.at(-1)?.id ?? -1,
+    cpuTimeNs: 0,
+    uuid: uuidBytes(uuidOf(domain.domid, parts)),
+    cpupool: domain.pool,
+  };
+}
+
+function uuidOf(domid: number, { domains, store }: Parts): string | undefined {
+  const listed = domains.find((one) => one.domid === domid)?.uuid;
+  const path = store.get(`/local/domain/${domid}/vm`);
+  return listed ?? /^\/vm\/([0-9a-f-]{36})/i.exec(path ?? '')?.[1]?.toLowerCase();
+}
+
+function uuidBytes(uuid: string | undefined): Uint8Array {
+  return Uint8Array.from(Buffer.from((uuid ?? '').replaceAll('-', '').padEnd(32, '0').slice(0, 32), 'hex'));
+}
+
+/** What no source told, and the command that tells it. */
+function missing({
+  domains,
+  vcpus,
+  memory,
+  listedPools,
+}: Pick<Parts, 'domains' | 'vcpus' | 'memory'> & { readonly listedPools: readonly ListedPool[] }): string[] {
+  const notes: string[] = [];
+  if (domains.length === 0 && vcpus.length === 0) notes.push('Which domains run is not known: run `xl list -n` and `xl vcpu-list`.');
+  else if (vcpus.length === 0) notes.push('vCPU affinity is not known and is taken as all CPUs: run `xl vcpu-list`.');
+  if (memory === null) notes.push('Memory by node is not known: run `xl debug-keys u; xl dmesg`.');
+  else if (domains.some(({ domid }) => !memory.has(domid))) {
+    const names = domains.filter(({ domid }) => !memory.has(domid)).map(({ name }) => name);
+    notes.push(`Memory by node of ${names.join(', ')} is not in the dump: run \`xl debug-keys u; xl dmesg\` again.`);
+  }
+  if (listedPools.length === 0)
+    notes.push('CPU pools are not in the listings: all CPUs are taken to be online and in Pool-0 (`xl cpupool-list -c` prints them).');
+  return notes;
+}

@@ -1,0 +1,189 @@
+// A text that people took from a host (a paste, a file, the answer of our script over ssh), divided into what each command printed. Prompts,
+// quoting marks, colours and line wraps are taken off. What a line is, its content decides: prompts and file names only help.
+import { guardSize, type InputText } from '../../machine/readers/input-text.js';
+
+export const LISTING_KINDS = [
+  'xl info',
+  'xenpm',
+  'xl list',
+  'xl vcpu-list',
+  'xl cpupool-list',
+  'xl cpupool-list -c',
+  'numa dump',
+  'xenstore-ls',
+  'xl list -l',
+  'libxl userdata',
+] as const;
+export type ListingKind = (typeof LISTING_KINDS)[number];
+
+export interface ListingLine {
+  readonly text: string;
+  /** 1-based, in the file. */
+  readonly number: number;
+}
+
+/** What one command printed, heading included. */
+export interface Listing {
+  readonly kind: ListingKind;
+  readonly file: string;
+  readonly lines: readonly ListingLine[];
+  /** Of libxl's userdata: the domain that its file is of. */
+  readonly domid?: number;
+}
+
+/** Characters that a terminal or a forum puts around text: ANSI colours, carriage returns, odd blanks. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminals do send them.
+const DECORATION = /\u001b\[[0-9;?]*[ -/]*[@-~]|[\r\u200b\ufeff]/g;
+const ODD_BLANKS = /[\u00a0\u2007\u202f]/g;
+const QUOTE = /^[ \t]*(?:[>|][ \t]?)+/;
+const FENCE = /^[ \t]*(?:```|~~~)\w*[ \t]*$/;
+/** "[root@host ~]# xl list", "host:~# xl list", "$ xl list" */
+const PROMPT = /^(?:\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}\]?|[\w.-]+:[~/][^#$%>]{0,80})?[#$%] +(\S.*)$/;
+const XEN_PREFIX = /^\(XEN\) ?/;
+
+/** How a listing begins. The first that matches a line opens a listing of that kind, unless the open one goes on with it. */
+const HEADS: readonly { readonly kind: ListingKind; readonly head: RegExp }[] = [
+  { kind: 'xl vcpu-list', head: /^Name\s+ID\s+VCPU\s+CPU\s+State\s+Time/i },
+  { kind: 'xl list', head: /^Name\s+ID\s+Mem(?:\([^)]*\))?\s+VCPUs\s+State\s+Time/i },
+  { kind: 'xl cpupool-list -c', head: /^Name\s+CPU list\s*$/i },
+  { kind: 'xl cpupool-list', head: /^Name\s+CPUs\s+Sched/i },
+  { kind: 'xenpm', head: /^CPU\s+core\s+socket\s+node\s*$/ },
+  {
+    kind: 'numa dump',
+    head: /^(?:\(XEN\) ?(?:\[[^\]]*\] ?)?)?(?:Memory location of each domain:|(?:Domain |d)\d+ \(total: \d+\):|NODE\d+ start->|CPU\d+(?:\.\.\.\d+)? -> NODE\d+)/,
+  },
+  { kind: 'xenstore-ls', head: /^\/(?:local|vm|libxl|tool)(?:\/[^ =]*)? = "/ },
+  { kind: 'xl list -l', head: /^\[$|^\[\s*\{/ },
+  {
+    kind: 'xl info',
+    head: /^(?:host|release|machine|nr_cpus|max_cpu_id|nr_nodes|cores_per_socket|threads_per_core|cpu_topology|numa_info|total_memory|free_memory|xen_major|xen_version)\s*:/,
+  },
+];
+
+/** What a line of each listing looks like beyond its head. */
+const ROW: Readonly<Record<ListingKind, RegExp>> = {
+  'xl info': /^\s*(?:[a-z][a-z0-9_]*\s*:|cpu:\s|node:\s|\d+:)/,
+  xenpm: /^CPU\d+/,
+  'xl list': /\s\d+\s+\d+\s+\d+\s+[-rbpscd]{5,7}\s+[\d.]+/,
+  'xl vcpu-list': /\s\d+\s+\d+\s+(?:\d+|-)\s+[-rbp]{2,3}\s+[\d.]+\s+\S/,
+  'xl cpupool-list': /\s\d+\s+\w+\s+[yn]\s+\d+/i,
+  'xl cpupool-list -c': /\s[\d,-]+\s*$/,
+  'numa dump': /^\(XEN\)|^\s+Node \d+: \d+|^(?:Domain |d)\d+ \(total|^NODE\d+|^CPU\d+|^PXM|vnode|^\s+\d+ \(/,
+  'xenstore-ls': /^\/\S* = "/,
+  'xl list -l': /./,
+  'libxl userdata': /./,
+};
+/** Tables whose rows are long enough to be wrapped by a mail or a forum. */
+const WRAPS: ReadonlySet<ListingKind> = new Set(['xl list', 'xl vcpu-list', 'xenstore-ls']);
+/** A row that ends too early: its rest stands in the next line. */
+const UNFINISHED = /[,/]\s*$/;
+
+/** A line of our own script: what the next lines are of. */
+const MARK = /^@@xennuma(?::[\w-]+)? (.+?)\s*$/;
+
+/**
+ * The listings of a text in their order; prose between them is passed over.
+ * @throws InputError when the text is empty or longer than a listing may be
+ */
+export function splitListings(input: InputText): Listing[] {
+  guardSize(input);
+  const splitter = new Splitter(input.file);
+  for (const line of cleanLines(input.text)) splitter.take(line);
+  return splitter.listings;
+}
+
+interface OpenListing {
+  readonly kind: ListingKind;
+  readonly lines: ListingLine[];
+}
+
+class Splitter {
+  readonly listings: { kind: ListingKind; file: string; lines: ListingLine[]; domid?: number }[] = [];
+  readonly #file: string;
+  #open: OpenListing | null = null;
+  /** A line that is no row by itself: the first half of one that was wrapped, or prose. */
+  #half: ListingLine | null = null;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  take(line: ListingLine): void {
+    if (this.#isBoundary(line.text)) return;
+    const head = HEADS.find(({ head: pattern }) => pattern.test(line.text))?.kind;
+    const open = this.#open;
+    if (open !== null && this.#continues(open, line, head)) return;
+    if (head !== undefined) this.#start(head, [line]);
+    else if (open !== null && line.text.trim() !== '') this.#halfOrEnd(open, line);
+  }
+
+  #start(kind: ListingKind, lines: ListingLine[], domid?: number): void {
+    const listing = { kind, file: this.#file, lines, ...(domid === undefined ? {} : { domid }) };
+    this.listings.push(listing);
+    this.#open = listing;
+    this.#half = null;
+  }
+
+  /** Prompts and the marks of our script end what was open. */
+  #isBoundary(text: string): boolean {
+    const mark = MARK.exec(text);
+    if (mark === null && !PROMPT.test(text)) return false;
+    this.#open = null;
+    const userdata = /^libxl userdata (\d+)$/.exec(mark?.[1] ?? '');
+    if (userdata !== null) this.#start('libxl userdata', [], Number(userdata[1]));
+    return true;
+  }
+
+  #continues(open: OpenListing, line: ListingLine, head: ListingKind | undefined): boolean {
+    const { kind, lines } = open;
+    const last = lines.at(-1);
+    if (kind === 'libxl userdata' || (kind === 'xl list -l' && !/^\]/.test(last?.text ?? ''))) {
+      lines.push(line);
+      return true;
+    }
+    if (kind === 'xl list -l') return false;
+    if (last !== undefined && kind !== 'numa dump' && UNFINISHED.test(last.text) && head === undefined && line.text.trim() !== '') {
+      const glue = last.text.trimEnd().endsWith(',') ? '' : ' ';
+      lines[lines.length - 1] = { text: `${last.text.trimEnd()}${glue}${line.text.trim()}`, number: last.number };
+      return true;
+    }
+    if (head !== undefined && head !== kind) return false;
+    if (head !== kind && !ROW[kind].test(line.text)) return false;
+    this.#half = null;
+    lines.push(line);
+    return true;
+  }
+
+  #halfOrEnd(open: OpenListing, line: ListingLine): void {
+    if (WRAPS.has(open.kind)) {
+      const half = this.#half;
+      const joined = half === null ? null : { text: `${half.text.trimEnd()} ${line.text.trim()}`, number: half.number };
+      if (joined !== null && ROW[open.kind].test(joined.text)) {
+        open.lines.push(joined);
+        this.#half = null;
+        return;
+      }
+      if (half === null) {
+        this.#half = line;
+        return;
+      }
+    }
+    this.#open = null;
+    this.#half = null;
+  }
+}
+
+function cleanLines(text: string): ListingLine[] {
+  return text
+    .split('\n')
+    .map((raw, index) => {
+      const plain = raw.replace(DECORATION, '').replace(ODD_BLANKS, ' ');
+      return { text: plain.replace(QUOTE, '').trimEnd(), number: index + 1 };
+    })
+    .filter(({ text: line }) => !FENCE.test(line));
+}
+
+/** The line as Xen printed it, without its console prefix. */
+export function withoutXenPrefix(text: string): string {
+  return text.replace(XEN_PREFIX, '');
+}
