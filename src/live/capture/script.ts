@@ -1,0 +1,72 @@
+// The script that runs on a host from afar, in its own shell: POSIX sh, nothing installed, reads only. All that it changes is Xen's console
+// ring, to which debug key 'u' prints. Each command's output follows a mark, so that what a command says can't be taken for another's.
+
+export interface ScriptOptions {
+  /** Marks carry it, so that no text of a guest's can stand for one: letters, digits and dashes. */
+  readonly nonce: string;
+  /** Write a compressed archive to standard output instead of text: for `... | ssh host sh > host.tgz`. */
+  readonly archive: boolean;
+  /** false: debug key 'u' is not sent, and where memory lies stays unknown. */
+  readonly memory: boolean;
+}
+
+/** Name of the archive's one file. */
+export const CAPTURE_FILE = 'xennuma-capture.txt';
+
+/** The last line of a whole capture. */
+export const END_MARK = 'end of capture';
+
+export function captureScript({ nonce, archive, memory }: ScriptOptions): string {
+  if (!/^[\w-]+$/.test(nonce)) throw new Error(`a nonce of letters, digits and dashes is expected, got '${nonce}'`);
+  return `# Reads the NUMA state of a Xen host. Nothing is changed but Xen's console ring${memory ? ", to which debug key 'u' prints" : ''}.
+LC_ALL=C; export LC_ALL
+PATH=$PATH:/usr/sbin:/sbin:/usr/lib/xen/bin:/usr/libexec/xen/bin:/opt/xensource/bin; export PATH
+root=
+if [ "$(id -u)" != 0 ] && command -v sudo >/dev/null 2>&1; then root='sudo -n'; fi
+mark() { printf '\\n@@xennuma:%s %s\\n' '${nonce}' "$1"; }
+part() {
+  name=$1; shift
+  mark "$name"
+  if command -v "$1" >/dev/null 2>&1; then $root "$@" 2>&1 </dev/null || mark "$name failed with status $?"
+  else mark "$name: $1 is not there"; fi
+}
+dumps() { $root xl dmesg 2>/dev/null </dev/null | grep -c 'Memory location of each domain:'; }
+capture() {
+  part 'xl info' xl info -n
+  part 'xenpm' xenpm get-cpu-topology
+  part 'xl list' xl list -n
+  part 'xl list -v' xl list -v
+  part 'xl vcpu-list' xl vcpu-list
+  part 'xl cpupool-list -c' xl cpupool-list -c
+  part 'xl cpupool-list' xl cpupool-list
+  part 'xenstore-ls' xenstore-ls -f /
+  for file in /var/lib/xen/userdata-d.*.libxl-json; do
+    [ -e "$file" ] || continue
+    id=\${file#/var/lib/xen/userdata-d.}
+    mark "libxl userdata \${id%%.*}"
+    $root cat "$file" 2>&1
+  done
+${memory ? DUMP : ''}  if command -v xe >/dev/null 2>&1; then
+    part 'xe host' xe host-list params=uuid,hostname,name-label,software-version,numa-affinity-policy
+    part 'xe vm' xe vm-list params=uuid,name-label,resident-on,VCPUs-params,is-control-domain,dom-id
+  fi
+  mark '${END_MARK}'
+}
+${archive ? ARCHIVE : 'capture\n'}`;
+}
+
+/** Waits for the dump that was asked for, not for an older one: a ring that is full forgets old dumps, so two seconds at most. */
+const DUMP = `  if command -v xl >/dev/null 2>&1; then
+    before=$(dumps); tries=0
+    $root xl debug-keys u >/dev/null 2>&1 </dev/null
+    while [ "$(dumps)" = "$before" ] && [ "$tries" -lt 10 ]; do sleep 0.2 2>/dev/null || sleep 1; tries=$((tries + 1)); done
+    sleep 0.2 2>/dev/null || sleep 1
+  fi
+  part 'numa dump' xl dmesg
+`;
+
+const ARCHIVE = `folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+capture >"$folder/${CAPTURE_FILE}"
+tar -C "$folder" -czf - ${CAPTURE_FILE}
+`;

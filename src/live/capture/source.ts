@@ -1,0 +1,80 @@
+// `--from SOURCE`: where the texts of a host come from. A host by ssh, an archive or a folder, a file, or standard input.
+import { randomBytes } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { InputError } from '../../base/errors.js';
+import type { InputText } from '../../machine/readers/input-text.js';
+import { archiveKind, readArchive, readFolder } from './archive.js';
+import { type CapturedHost, readCapture } from './captured-host.js';
+import { captureScript, END_MARK } from './script.js';
+import { SshError, SshHost, sshTarget } from './ssh.js';
+
+const MOST_FILE_BYTES = 512 * 2 ** 20;
+
+export interface SourceOptions {
+  readonly memory: boolean;
+  /** Reads standard input, for the source '-'. */
+  readonly stdin: () => Promise<Uint8Array>;
+}
+
+export function isSsh(source: string): boolean {
+  return source.startsWith('ssh://');
+}
+
+/**
+ * @throws InputError for a source that is not there, is damaged, or holds no host
+ * @throws SshError for a host that cannot be reached
+ */
+export async function readSource(source: string, options: SourceOptions): Promise<CapturedHost> {
+  return readCapture(await textsOf(source, options));
+}
+
+export async function textsOf(source: string, options: SourceOptions): Promise<InputText[]> {
+  if (isSsh(source)) {
+    const host = await SshHost.open(sshTarget(source));
+    try {
+      return [{ file: source, text: await captureText(host, options.memory) }];
+    } finally {
+      await host.close();
+    }
+  }
+  if (source === '-') return textsOfBytes(await options.stdin(), 'standard input');
+  const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
+    throw new InputError(
+      error.code === 'ENOENT' ? 'there is no such file' : error.message,
+      { file: source },
+      'give ssh://host, a capture, a status report, or a text',
+    );
+  });
+  if (info.isDirectory()) return readFolder(source);
+  if (info.size > MOST_FILE_BYTES) {
+    throw new InputError(
+      `expected at most ${MOST_FILE_BYTES / 2 ** 20} MiB, got ${Math.ceil(info.size / 2 ** 20)} MiB`,
+      { file: source },
+      'unpack it, and give the folder with the listings',
+    );
+  }
+  return textsOfBytes(await readFile(source), source);
+}
+
+async function textsOfBytes(bytes: Uint8Array, file: string): Promise<InputText[]> {
+  return archiveKind(bytes) === null ? [{ file, text: Buffer.from(bytes).toString() }] : readArchive(bytes, file);
+}
+
+/**
+ * What the script prints on a host.
+ * @throws SshError as SshHost.run, and for an answer that was cut off
+ */
+export async function captureText(host: SshHost, memory: boolean): Promise<string> {
+  const nonce = randomBytes(9).toString('hex');
+  const text = await host.run(captureScript({ nonce, archive: false, memory }));
+  const from = text.indexOf(`@@xennuma:${nonce} `);
+  if (from < 0 || !text.includes(`@@xennuma:${nonce} ${END_MARK}`)) {
+    throw new SshError('the answer of the host is cut off', 'does its shell start-up end the session, or is the connection bad?');
+  }
+  // Whatever the shell's start-up prints comes before; marks of another nonce are a guest's text.
+  return text
+    .slice(from)
+    .split('\n')
+    .filter((line) => !line.startsWith('@@xennuma') || line.startsWith(`@@xennuma:${nonce} `))
+    .join('\n');
+}
