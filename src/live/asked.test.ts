@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { machine, masked, toolstackOn, vm } from '../../test/support/toolstack.js';
 import { FileMetadata } from '../xenopsd/store/file-metadata.js';
-import { askedOfLibxl, askedOfSpec, findAsked } from './asked.js';
+import { askedOfLibxl, askedOfSpec, findAsked, keptHere } from './asked.js';
 import { liveMap } from './live-map.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-asked-'));
@@ -57,12 +57,12 @@ test("of a host: xennuma's state, then XenStore, found again by uuid; nobody tel
   const live = await liveMap(toolstack.doors, { memory: true });
   // While the other process still owns the folder.
   const kept = await FileMetadata.read(state);
-  const asked = await findAsked(live, { xs: toolstack.doors.xs, metadata: kept, libxlFolder: folder });
+  const asked = await findAsked(live, { xs: toolstack.doors.xs, ...keptHere(kept, folder) });
   await metadata.close();
   expect([...asked.keys()]).toEqual([1, 2]);
   expect(asked.get(1)).toEqual({ source: "xennuma's state", hard: [[1], [1]], soft: null });
   expect(asked.get(2)).toEqual({ source: 'XenStore', hard: [[0, 1, 2, 3, 4, 5, 6, 7]], soft: null });
-  const strangers = await findAsked(live, { xs: toolstack.doors.xs, metadata: [], libxlFolder: folder });
+  const strangers = await findAsked(live, { xs: toolstack.doors.xs, ...keptHere([], folder) });
   expect(strangers.get(1)).toEqual({ source: 'XenStore', hard: [[1], [1]], soft: null });
 });
 

@@ -8,8 +8,7 @@ import type { VmSpec } from '../machine/vm.js';
 import type { Expected } from '../map/drift.js';
 import type { VmMetadata } from '../xenopsd/api/metadata.js';
 import { masksOfVcpus, parseVmMask } from '../xenopsd/start/mask.js';
-import type { XenstoreConnection } from '../xenstore/connection.js';
-import { type LiveMap, readKey } from './live-map.js';
+import { type KeyReader, type LiveMap, readKey } from './live-map.js';
 import { readUserdata } from './userdata.js';
 
 /** libxl__userdata_path (tools/libs/light/libxl_dom.c): one file a domain, "d" for the lifetime of the domain. */
@@ -17,10 +16,18 @@ export const LIBXL_FOLDER = '/var/lib/xen';
 const LIBXL_MOST_BYTES = 16 * 2 ** 20;
 
 export interface AskedSources {
-  readonly xs: XenstoreConnection;
+  readonly xs: KeyReader;
   /** xennuma's own, of any process. */
   readonly metadata: readonly VmMetadata[];
-  readonly libxlFolder: string;
+  /** What xl was told for a domain; null = it is not libxl's, or nobody tells. */
+  readonly userdata: (domid: number, uuid: string) => Promise<Expected | null>;
+  /** VCPUs_params["mask"] by uuid, as xapi has it. */
+  readonly xapiMasks?: ReadonlyMap<string, string>;
+}
+
+/** What this host keeps of its domains beside XenStore. */
+export function keptHere(metadata: readonly VmMetadata[], libxlFolder: string = LIBXL_FOLDER): Omit<AskedSources, 'xs'> {
+  return { metadata, userdata: (domid, uuid) => askedOfLibxl(libxlFolder, domid, uuid) };
 }
 
 /**
@@ -41,10 +48,22 @@ export async function findAsked({ map, uuids }: LiveMap, sources: AskedSources):
       (saysMore ? fromSpec : null) ??
       withIgnored(await askedInXenstore(sources.xs, domid, vcpus.length), fromSpec) ??
       fromSpec ??
-      (await askedOfLibxl(sources.libxlFolder, domid, uuid));
+      askedOfXapi(sources.xapiMasks?.get(uuid), vcpus.length, map.cpus.length) ??
+      (await sources.userdata(domid, uuid));
     if (asked !== null) found.set(domid, asked);
   }
   return found;
+}
+
+function askedOfXapi(mask: string | undefined, vcpus: number, pcpus: number): Expected | null {
+  if (mask === undefined) return null;
+  const { masks, ignored } = parseVmMask(mask);
+  return {
+    source: 'VCPUs-params:mask',
+    hard: masks.length === 0 ? 'placed' : masksOfVcpus(masks, vcpus, pcpus),
+    soft: null,
+    ...(ignored === null ? {} : { ignoredMask: { mask, reason: ignored } }),
+  };
 }
 
 function withIgnored(asked: Expected | null, spec: Expected | null): Expected | null {
@@ -78,7 +97,7 @@ export function askedOfSpec(
 }
 
 /** From the affinity keys (xenopsd up to 25.20 writes them). null = no such keys. */
-async function askedInXenstore(xs: XenstoreConnection, domid: number, vcpus: number): Promise<Expected | null> {
+async function askedInXenstore(xs: KeyReader, domid: number, vcpus: number): Promise<Expected | null> {
   const masks = await Promise.all(
     Array.from({ length: vcpus }, async (_, vcpu) => {
       const text = await readKey(xs, `${platformPath(domid)}/${affinityKey(vcpu)}`);

@@ -79,8 +79,11 @@ function kindOf(type: string | undefined): { kind?: VmKind } {
   return kind === 'pv' || kind === 'pvh' || kind === 'hvm' ? { kind } : {};
 }
 
+/** A XenStore, or a listing of one. */
+export type KeyReader = Pick<XenstoreConnection, 'read'>;
+
 /** undefined when the key is not there, or not for us. */
-export async function readKey(xs: XenstoreConnection, path: string): Promise<string | undefined> {
+export async function readKey(xs: KeyReader, path: string): Promise<string | undefined> {
   try {
     return await xs.read(path);
   } catch (error) {

@@ -2,13 +2,14 @@
 // Box of the chart: all, as they were taken at its start; what domain_node_affinity led to, as it is now.
 import { InputError } from '../../base/errors.js';
 import { FlowRecord } from '../../flow/record.js';
-import { findAsked, LIBXL_FOLDER } from '../../live/asked.js';
+import { findAsked, keptHere } from '../../live/asked.js';
 import { explainRunning } from '../../live/explain-running.js';
 import { liveMap } from '../../live/live-map.js';
 import { judgeDomains } from '../../map/judge.js';
 import type { LastBuild } from '../../xenopsd/api/metadata.js';
 import { readBuild } from '../../xenopsd/store/build-files.js';
 import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
+import { askedOfCapture, readFrom } from '../input/from.js';
 import { withXen } from '../input/on-xen.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import type { ExplainAnswer } from './answers.js';
@@ -33,7 +34,7 @@ export async function explainOnXen(name: string, state: string): Promise<Running
   if (halted !== undefined) return ofHalted(name, await readBuild(state, name));
   return withXen(async (host) => {
     const live = await liveMap(host, { memory: true });
-    const asked = await findAsked(live, { xs: host.xs, metadata, libxlFolder: LIBXL_FOLDER });
+    const asked = await findAsked(live, { xs: host.xs, ...keptHere(metadata) });
     const [verdict] = judgeDomains(live.map, asked, pickDomains(live.map, [name]));
     if (verdict === undefined) throw new InputError(`'${name}' is being taken apart`, {}, 'name one that runs');
     const { domid } = verdict.domain;
@@ -53,6 +54,21 @@ export async function explainOnXen(name: string, state: string): Promise<Running
     };
     return { runs: [...(started === null ? [] : [explainedRun(started)]), now], record: started, failed: false };
   });
+}
+
+/**
+ * A domain of a host that is read from afar: how it is now; of its start nothing is known.
+ * @throws InputError for a name that is no domain of it
+ * @throws UnreachableError when the host cannot be reached
+ */
+export async function explainFrom(name: string, source: string): Promise<RunningExplained> {
+  const captured = await readFrom(source);
+  const { map, notes } = captured.live;
+  const [verdict] = judgeDomains(map, await askedOfCapture(captured), pickDomains(map, [name]));
+  if (verdict === undefined) throw new InputError(`'${name}' is being taken apart`, {}, 'name one that runs');
+  const title = `${harmlessName(verdict.domain.name)} (domain ${verdict.domain.domid}) as ${source} has it`;
+  const sentences = [...explainRunning(map, verdict), ...notes];
+  return { runs: [{ title, summary: [], sentences, sources: [], nodes: [], path: [] }], record: null, failed: false };
 }
 
 function ofHalted(name: string, build: LastBuild | null): RunningExplained {

@@ -6,6 +6,7 @@ import type { HostMap } from '../../map/host-map.js';
 import { type DomainVerdict, judgeDomains } from '../../map/judge.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
+import { askedOfCapture, readFrom, sourcesOf } from '../input/from.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -17,6 +18,7 @@ import type { VerifyAnswer } from './answers.js';
 import { hostAnswer, masksOf } from './summary.js';
 
 export interface VerifyOptions {
+  readonly from?: string;
   readonly scenario?: string;
   readonly state: string;
   readonly json?: true;
@@ -33,8 +35,15 @@ interface Running {
  * @returns the exit code
  */
 export async function verifyRunning(names: readonly string[], options: VerifyOptions): Promise<number> {
-  const { map, asked, notes } =
-    options.scenario === undefined ? await lookAtRunning(options.state) : await lookAtScenario(options.scenario);
+  const sources = options.from === undefined ? [undefined] : sourcesOf(options.from);
+  let drifted = false;
+  for (const source of sources) drifted = (await verifyHost(names, options, source)) || drifted;
+  return drifted ? EXIT.no : EXIT.ok;
+}
+
+/** @returns whether a domain drifted */
+async function verifyHost(names: readonly string[], options: VerifyOptions, source: string | undefined): Promise<boolean> {
+  const { map, asked, notes } = await look(options, source);
   const verdicts = judgeDomains(map, asked, pickDomains(map, names));
   const result: VerifyAnswer = {
     command: 'verify',
@@ -47,11 +56,19 @@ export async function verifyRunning(names: readonly string[], options: VerifyOpt
   };
   if (options.json) out(JSON.stringify(result, null, 2));
   else out(verifyText(result, map).join('\n'));
-  return result.drifted > 0 ? EXIT.no : EXIT.ok;
+  return result.drifted > 0;
+}
+
+async function look(options: VerifyOptions, source: string | undefined): Promise<Running> {
+  if (source !== undefined) {
+    const captured = await readFrom(source);
+    return { map: captured.live.map, asked: await askedOfCapture(captured), notes: captured.live.notes };
+  }
+  return options.scenario === undefined ? lookAtRunning(options.state) : lookAtScenario(options.scenario);
 }
 
 async function lookAtRunning(stateFolder: string): Promise<Running> {
-  const [{ withXen }, { liveMap }, { findAsked, LIBXL_FOLDER }, { FileMetadata }] = await Promise.all([
+  const [{ withXen }, { liveMap }, { findAsked, keptHere }, { FileMetadata }] = await Promise.all([
     import('../input/on-xen.js'),
     import('../../live/live-map.js'),
     import('../../live/asked.js'),
@@ -60,7 +77,7 @@ async function lookAtRunning(stateFolder: string): Promise<Running> {
   const metadata = await FileMetadata.read(stateFolder);
   return withXen(async (host) => {
     const live = await liveMap(host, { memory: true });
-    const asked = await findAsked(live, { xs: host.xs, metadata, libxlFolder: LIBXL_FOLDER });
+    const asked = await findAsked(live, { xs: host.xs, ...keptHere(metadata) });
     return { map: live.map, asked, notes: live.notes };
   });
 }

@@ -6,6 +6,7 @@ import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { ExplainAnswer } from '../answers/answers.js';
 import { explainedRun } from '../answers/explained-run.js';
 import { startAll } from '../answers/start-all.js';
+import { refuseBesideFrom } from '../input/from.js';
 import { raise, readWorkload, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
 import { STATE_FOLDER } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
@@ -58,7 +59,8 @@ async function explainVm(name: string, options: ExplainOptions): Promise<number>
   if (options.on !== undefined && options.scenario !== undefined) {
     throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
   }
-  if (options.on !== undefined && options.vms === undefined) return explainDomain(name, options);
+  if (options.from !== undefined) refuseBesideFrom({ ...options });
+  if ((options.on ?? options.from) !== undefined && options.vms === undefined) return explainDomain(name, options);
   const workload = options.scenario === undefined ? await fromFiles(name, options) : await fromScenario(options.scenario, options);
   const known = workload.toolstack.vms();
   const vm = known.find((one) => one.spec.name === name);
@@ -83,11 +85,11 @@ async function explainVm(name: string, options: ExplainOptions): Promise<number>
 }
 
 async function explainDomain(name: string, options: ExplainOptions): Promise<number> {
-  refuseBeside(options);
+  if (options.on !== undefined) refuseBeside(options);
   if (options.all === true) {
     throw new InputError('expected no --all with a domain that runs', {}, 'leave it out: its last start is all that is kept');
   }
-  const { runs, record, failed } = await (await import('../answers/explain-on-xen.js')).explainOnXen(name, options.state);
+  const { runs, record, failed } = await explained(name, options);
   if (options.flow !== undefined) {
     if (record === null)
       throw new InputError(`xennuma has not started '${name}', so there is no path of it`, { path: '--flow' }, 'leave --flow out');
@@ -95,6 +97,11 @@ async function explainDomain(name: string, options: ExplainOptions): Promise<num
   }
   print({ command: 'explain', version: VERSION, vm: name, runs, warnings: [] }, options);
   return failed ? EXIT.no : EXIT.ok;
+}
+
+async function explained(name: string, { from, state }: ExplainOptions) {
+  const { explainFrom, explainOnXen } = await import('../answers/explain-on-xen.js');
+  return from === undefined ? explainOnXen(name, state) : explainFrom(name, from);
 }
 
 function print(result: ExplainAnswer, { json, details }: ExplainOptions): void {

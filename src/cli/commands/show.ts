@@ -9,6 +9,7 @@ import { renderHostMapText } from '../../view/host-map-text.js';
 import type { ShowAnswer } from '../answers/answers.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise, summariseMap } from '../answers/summary.js';
+import { readFrom, refuseBesideFrom, sourcesOf } from '../input/from.js';
 import { raise, readOrigin, readVms, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
 import { withPoolHost } from '../input/open-pool.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
@@ -56,6 +57,7 @@ async function show(options: ShowOptions): Promise<number> {
     }
     return withPoolHost(options, async (access) => showMap(mapOfPool(access), options));
   }
+  if (options.from !== undefined && options.vms === undefined) return showFrom(options.from, options);
   if (options.on !== undefined && options.vms === undefined) return showLive(options);
   if (!options.memory) throw new InputError('--no-memory is for the running host alone', {}, 'leave it out');
   const workload = await occupy(options);
@@ -78,6 +80,13 @@ async function show(options: ShowOptions): Promise<number> {
     out([...(alone ? [...hostSummary(workload.host), ''] : []), map, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n'));
   }
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
+}
+
+/** Hosts over ssh, or one from a capture, a status report or a text. */
+async function showFrom(from: string, options: ShowOptions): Promise<number> {
+  refuseBesideFrom({ ...options });
+  for (const source of sourcesOf(from)) await showMap((await readFrom(source, { memory: options.memory })).live, options);
+  return EXIT.ok;
 }
 
 /** The running host itself, as it is: nothing is planned and nothing is changed. */

@@ -6,13 +6,14 @@ import type { VerifyOptions } from '../answers/verify-running.js';
 import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, addTopologyOption } from '../input/pool-options.js';
 import { STATE_FOLDER } from '../input/running.js';
-import { onOption } from '../input/workload-options.js';
+import { fromOption, onOption } from '../input/workload-options.js';
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
     .description('Compare running domains with what was requested, and their vCPUs with their memory. Changes nothing.')
     .argument('[vm...]', 'names or numbers of domains, with --pool names or uuids of VMs; all by default')
     .addOption(onOption('the host this command runs on (the default)'))
+    .addOption(fromOption())
     .option('--scenario <file>', 'the embedded host at the end of a scenario')
     .addOption(new Option('--state <dir>', "folder of xennuma's own VMs").default(STATE_FOLDER))
     .option('--json', 'print JSON (schemas/verify.schema.json; with --pool schemas/verify-pool.schema.json)');
@@ -30,9 +31,12 @@ Exit codes: 0 no drift, 1 drift, 2 bad input, or a host that has no description,
 
   xennuma verify
   xennuma verify --scenario examples/scenarios/drift.yaml
+  xennuma verify --from ssh://root@xen-1
+  xennuma verify --from paste.txt
   xennuma verify --pool https://xcp-1 -pwf password.txt --host xcp-1.txt`,
     )
     .action(async (names: string[], options: VerifyOptions & PoolVerifyOptions) => {
+      if (options.from !== undefined) refuseTogether(command, '--from', ['--on', '--scenario', '--pool', '--state', '--host']);
       if (options.pool !== undefined) {
         refuseTogether(command, '--pool', ['--on', '--scenario', '--state']);
         const { verifyInPool } = await import('../answers/verify-pool.js');

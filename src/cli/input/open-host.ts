@@ -12,6 +12,7 @@ import type { Toolstack, ToolstackOptions } from '../../xenopsd/api/toolstack.js
 import { embeddedHost, embeddedHostOn } from '../../xenopsd/hosts/embedded-host.js';
 import { createToolstack } from '../../xenopsd/life/toolstack.js';
 import { type UserWarning, userWarnings } from '../output/warnings.js';
+import { readFrom, refuseBesideFrom } from './from.js';
 import { readInput } from './read-input.js';
 import type { HostOptions, WorkloadOptions, XenstoreOptions } from './workload-options.js';
 
@@ -80,6 +81,11 @@ export interface Origin {
 
 /** @throws InputError when no host is named, or two; UnreachableError when the running one cannot be looked at */
 export async function readOrigin(options: HostOptions): Promise<Origin> {
+  if (options.from !== undefined) {
+    refuseBesideFrom({ ...options });
+    const [{ live }, { hostOf }] = await Promise.all([readFrom(options.from), import('../../live/live-copy.js')]);
+    return { host: hostOf(live), live };
+  }
   if (options.on === undefined) return { host: readHost(options.host), live: null };
   refuseBeside(options);
   const [{ lookAtXen }, { hostOf }] = await Promise.all([import('./on-xen.js'), import('../../live/live-copy.js')]);

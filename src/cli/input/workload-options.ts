@@ -7,6 +7,8 @@ export interface HostOptions {
   readonly host?: readonly string[];
   /** The running host instead of a description. */
   readonly on?: 'xen';
+  /** A host over ssh, from a capture, a status report or a text. */
+  readonly from?: string;
   readonly xen?: string | undefined;
   readonly scheduler?: 'credit' | 'credit2' | undefined;
 }
@@ -24,8 +26,13 @@ export function addHostOptions(command: Command): Command {
   return command
     .option('--host <file...>', 'the host: a file, two that belong together, or - for stdin')
     .addOption(onOption('the host that runs here, as it is now, instead of --host'))
+    .addOption(fromOption())
     .option('--xen <version>', 'version of Xen, such as 4.17 (default: what the host says)', parseXenVersion)
     .addOption(new Option('--scheduler <name>', "scheduler of Xen's Pool-0").choices(['credit', 'credit2']));
+}
+
+export function fromOption(): Option {
+  return new Option('--from <source>', 'ssh://[user@]host, a capture, a status report, or a text with what Xen tools print (- for stdin)');
 }
 
 export function onOption(what: string): Option {

@@ -1,5 +1,6 @@
 // One host from the listings of one or several texts: what each source knows is used, what none knows is said. The result is the map
 // that a live host gives, so that show, verify and explain read both alike.
+import { SCHEDULERS } from '../../abi/commands.js';
 import { InputError } from '../../base/errors.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { Host } from '../../machine/model.js';
@@ -12,17 +13,21 @@ import type { CpupoolInfo, DomainInfo } from '../../xenctrl/xenctrl.js';
 import type { LiveMap } from '../live-map.js';
 import { readUserdata } from '../userdata.js';
 import { type Listing, type ListingKind, splitListings } from './listings.js';
+import { readXapiRecords, type XapiRecords } from './xapi-records.js';
 import { XenstoreListing } from './xenstore-listing.js';
 import { type ListedDomain, type ListedMask, type ListedPool, type ListedVcpu, readDomains, readPools, readVcpus } from './xl-tables.js';
 
 export interface CapturedHost {
   readonly host: Host;
+  readonly xapi: XapiRecords;
   readonly live: LiveMap;
   readonly store: XenstoreListing;
   /** What libxl keeps of each domain, as text, by domid. */
   readonly userdata: ReadonlyMap<number, string>;
 }
 
+/** Xen's version where no listing tells: what is planned on a copy of the host does not depend on it. */
+const ASSUMED_XEN = '4.17';
 const DUMP_HEADING = 'Memory location of each domain:';
 
 /**
@@ -41,7 +46,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     of('xl cpupool-list', 'xl cpupool-list -c').flatMap(readPools),
     ({ name, cpus }) => `${name} ${cpus === null}`,
   );
-  const pools = poolsOf(listedPools, store, host, vcpus, notes);
+  const pools = poolsOf(listedPools, store, host, vcpus, notes).map((pool) => ({ ...pool, scheduler: schedulerOf(listings) }));
   const cpus = cpusOf(host, pools);
   const memory = memoryOf(of('numa dump'), host.nodes.length);
   const map = {
@@ -63,11 +68,12 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
   notes.push(...missing({ domains, vcpus, memory, listedPools }));
   return {
     host,
+    xapi: readXapiRecords(texts),
     store,
     userdata,
     live: {
       map: { ...map, domains: mapDomains },
-      xenVersion: host.xenVersion ?? '',
+      xenVersion: host.xenVersion ?? ASSUMED_XEN,
       pools,
       infos: mapDomains.map((domain) => infoOf(domain, parts)),
       uuids: new Map(
@@ -147,6 +153,19 @@ function poolsOf(
     domains: 0,
     cpus: cpus!,
   }));
+}
+
+/** Xen's number of the scheduler that `xl info` names. Placement does not depend on it: credit2, the default, where it is not known. */
+function schedulerOf(listings: readonly Listing[]): number {
+  for (const { kind, lines } of listings) {
+    const name =
+      kind === 'xl info'
+        ? lines.map(({ text }) => /^xen_scheduler\s*:\s*(\w+)/.exec(text)?.[1]).find((found) => found !== undefined)
+        : undefined;
+    const number = Object.entries(SCHEDULERS).find(([known]) => known === name)?.[1];
+    if (number !== undefined) return number;
+  }
+  return SCHEDULERS.credit2;
 }
 
 function cpusOf(host: Host, pools: readonly CpupoolInfo[]): (MapCpu | null)[] {

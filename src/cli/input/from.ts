@@ -1,0 +1,60 @@
+// `--from SOURCE`: a host over ssh, from a capture, a status report or a paste, instead of the one that this command runs on.
+import { InputError, UnreachableError } from '../../base/errors.js';
+import { type AskedSources, findAsked } from '../../live/asked.js';
+import type { CapturedHost } from '../../live/capture/captured-host.js';
+import { readUserdata } from '../../live/userdata.js';
+import type { Expected } from '../../map/drift.js';
+
+/** @throws InputError when another host is named beside --from */
+export function refuseBesideFrom(options: Readonly<Record<string, unknown>>): void {
+  for (const name of ['on', 'host', 'xen', 'scheduler', 'scenario', 'pool']) {
+    if (options[name] !== undefined) throw new InputError(`expected --from or --${name}, got both`, {}, 'leave one of them out');
+  }
+}
+
+/** "ssh://a,ssh://b" names several hosts; a comma in a file's name is no divider. */
+export function sourcesOf(from: string): string[] {
+  return from.startsWith('ssh://') ? from.split(',') : [from];
+}
+
+/**
+ * @throws InputError for a source that is not there, is damaged, or holds no host
+ * @throws UnreachableError for a host that ssh does not reach
+ */
+export async function readFrom(source: string, options: { readonly memory: boolean } = { memory: true }): Promise<CapturedHost> {
+  const [{ readSource }, { SshError }] = await Promise.all([import('../../live/capture/source.js'), import('../../live/capture/ssh.js')]);
+  try {
+    return await readSource(source, { ...options, stdin });
+  } catch (error) {
+    if (error instanceof SshError) throw new UnreachableError(error.message, error.mend);
+    throw error;
+  }
+}
+
+/** What was requested for the domains of a capture, as far as the capture tells. */
+export function askedOfCapture({ live, store, userdata, xapi }: CapturedHost): Promise<Map<number, Expected>> {
+  const sources: AskedSources = {
+    xs: store,
+    metadata: [],
+    userdata: async (domid) => {
+      const text = userdata.get(domid);
+      return text === undefined ? null : readUserdata(text, `what libxl keeps of domain ${domid}`).expected;
+    },
+    xapiMasks: new Map(xapi.vms.flatMap(({ uuid, mask }) => (mask === undefined ? [] : [[uuid, mask] as const]))),
+  };
+  return findAsked(live, sources);
+}
+
+const MOST_STDIN_BYTES = 512 * 2 ** 20;
+
+async function stdin(): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MOST_STDIN_BYTES)
+      throw new InputError(`expected at most ${MOST_STDIN_BYTES / 2 ** 20} MiB, got more`, { file: 'standard input' });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
