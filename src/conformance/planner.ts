@@ -1,10 +1,10 @@
 // Conformance kind `planner`: xenopsd's planner at both commits (format: conformance/README.md). Box of the chart: numa_placement.
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
-import { GIB } from '../base/units.js';
 import { type BestEffortOptions, BestEffortState } from '../planner/best-effort.js';
 import { type Candidates, makeCandidates, PlannerException } from '../planner/candidates.js';
 import type { PlannerHost } from '../planner/policy.js';
+import { profileOf } from '../xenopsd/api/profiles.js';
 import { differences } from './differences.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';
 
@@ -28,10 +28,11 @@ const inputSchema = z.object({
 });
 type Input = z.output<typeof inputSchema>;
 
+/** Each recorded side is the planner of a profile, whose options they are: a profile that changes is held to the records. */
 const OPTIONS = {
-  seed: { reading: 'seed', ratchet: true, deductClaims: false, wantCores: false },
-  '26.1': { reading: 'seed', ratchet: false, deductClaims: false, wantCores: true, node0ReserveBytes: 2 * GIB, trackBuilds: true },
-  new: { reading: 'new', ratchet: false, deductClaims: true, wantCores: true },
+  seed: profileOf('xapi-25.6').planner,
+  '26.1': profileOf('xapi-26.1').planner,
+  new: profileOf('xapi-26.3').planner,
 } as const satisfies Record<string, BestEffortOptions>;
 const SIDES = ['seed', '26.1', 'new'] as const;
 type Side = (typeof SIDES)[number];

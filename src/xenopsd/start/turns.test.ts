@@ -85,4 +85,18 @@ describe('turns', () => {
     ).rejects.toThrow('failed inside');
     expect(await mutex.with(OWN_TURN, async () => 'free again')).toBe('free again');
   });
+
+  it('and whoever is in no round waits for the lock without keeping the process busy', async () => {
+    const mutex = new TurnMutex();
+    const order: string[] = [];
+    const slow = mutex.with(OWN_TURN, async () => {
+      // Fires only when the event loop goes round: a waiter that spins would keep it from that.
+      await new Promise((done) => setTimeout(done, 1));
+      order.push('slow');
+    });
+    const round = takeTurns(3, [(turn: Turn) => mutex.with(turn, async () => void order.push('in a round'))]);
+    await Promise.all([mutex.with(OWN_TURN, async () => void order.push('alone')), round, slow]);
+    expect(order[0]).toBe('slow');
+    expect(order).toHaveLength(3);
+  });
 });

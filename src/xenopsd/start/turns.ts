@@ -46,18 +46,27 @@ export async function takeTurns<T>(seed: number, tasks: readonly ((turn: Turn) =
   });
 }
 
-/** A lock whose owner may wait for its turn while it holds it. */
+/** A lock whose owner may wait for its turn while it holds it. Short: nothing that is awaited inside may take time of its own. */
 export class TurnMutex {
-  #held = false;
+  #holder: { readonly turn: Turn; readonly released: Promise<void> } | null = null;
 
   /** Runs `body` once nobody else is in here. */
   async with<T>(turn: Turn, body: () => Promise<T>): Promise<T> {
-    while (this.#held) await turn();
-    this.#held = true;
+    while (this.#holder !== null) {
+      // Tasks of one round take turns, so that the seed decides who is next; a holder outside the round needs no turn of it.
+      const sameRound = turn !== OWN_TURN && this.#holder.turn === turn;
+      await (sameRound ? turn() : this.#holder.released);
+    }
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.#holder = { turn, released };
     try {
       return await body();
     } finally {
-      this.#held = false;
+      this.#holder = null;
+      release();
     }
   }
 }
