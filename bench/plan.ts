@@ -15,6 +15,10 @@ const VMS = 1000;
 function hostOf(nodes: number, nodeBytes: number): Host {
   const indices = Array.from({ length: nodes }, (_, node) => node);
   const socket = (node: number) => node >> 2;
+  const distance = (a: number, b: number): number => {
+    if (a === b) return 10;
+    return socket(a) === socket(b) ? 12 : 32;
+  };
   return {
     name: `${nodes} nodes`,
     source: 'bench',
@@ -23,7 +27,7 @@ function hostOf(nodes: number, nodeBytes: number): Host {
       const node = Math.floor(id / CPUS_OF_NODE);
       return { id, node, core: id, socket: socket(node) };
     }),
-    distances: indices.map((i) => indices.map((j) => (i === j ? 10 : socket(i) === socket(j) ? 12 : 32))),
+    distances: indices.map((i) => indices.map((j) => distance(i, j))),
     notes: [],
   };
 }

@@ -28,8 +28,12 @@ const OCAML: Readonly<Record<number, readonly number[]>> = {
 function hostOf(nodes: number): PlannerHost {
   const indices = Array.from({ length: nodes }, (_, node) => node);
   const socket = (node: number) => Math.floor(node / 4);
+  const distance = (a: number, b: number): number => {
+    if (a === b) return 10;
+    return socket(a) === socket(b) ? 16 : 28 + Math.abs(socket(a) - socket(b));
+  };
   return {
-    distances: indices.map((i) => indices.map((j) => (i === j ? 10 : socket(i) === socket(j) ? 16 : 28 + Math.abs(socket(i) - socket(j))))),
+    distances: indices.map((i) => indices.map((j) => distance(i, j))),
     cpuToNode: indices.flatMap((node) => Array.from({ length: CPUS }, () => node)),
     nodeCores: indices.map(() => CPUS / 2),
   };

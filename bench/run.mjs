@@ -17,7 +17,10 @@ if (wrong !== undefined || filters.length > 1) {
   process.exit(2);
 }
 
-const number = (value) => (value >= 1000 ? Math.round(value).toLocaleString('en') : value >= 10 ? value.toFixed(1) : value.toPrecision(3));
+function number(value) {
+  if (value >= 1000) return Math.round(value).toLocaleString('en');
+  return value >= 10 ? value.toFixed(1) : value.toPrecision(3);
+}
 
 function print(benchmark, rows) {
   console.log(`\n${benchmark}`);

@@ -113,9 +113,7 @@ export class Generator {
         [5, 4],
         [8, 4],
       ]);
-    const extents =
-      options.extents ??
-      (order === 9 ? random.between(1, 5) : order === 8 ? random.between(1, 8) : random.pick([1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 64]));
+    const extents = options.extents ?? extentsOf(order, random);
     const { firstFrame } = options;
     const frames = firstFrame === undefined ? {} : { first_frame: firstFrame };
     this.push({ op: 'populate_physmap', dom, extents, order, mem_flags: options.memFlags ?? args.memFlags(20), ...frames });
@@ -276,4 +274,11 @@ export class Generator {
     const pv = 'max_vcpus' in fault && fault.max_vcpus === 129 ? false : random.chance(50);
     this.push({ op: 'createdomain', as: letter, pv, max_vcpus: 1, ...fault });
   }
+}
+
+/** How many extents of the order to populate: fewer of the large ones, so that a node still holds them. */
+function extentsOf(order: number, random: Random): number {
+  if (order === 9) return random.between(1, 5);
+  if (order === 8) return random.between(1, 8);
+  return random.pick([1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 64]);
 }

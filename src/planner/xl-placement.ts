@@ -66,7 +66,8 @@ export class XlPlacementState implements PlacementState {
         const candidate = this.#candidate(nodes, request);
         const fit = verdictOn(candidate, request);
         const isChosen = chosen !== undefined && nodes.every((node, at) => node === chosen.nodes[at]);
-        const verdict = fit === 'fits' ? (isChosen ? 'chosen' : 'used more') : fit;
+        const placed = isChosen ? 'chosen' : 'used more';
+        const verdict = fit === 'fits' ? placed : fit;
         const freeBytes = candidate.freeKib * KIB;
         weighed.push({ nodes, averageDistance: this.#averageDistance(nodes), freeBytes, cpus: candidate.cpus, verdict });
       }

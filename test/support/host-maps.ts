@@ -32,7 +32,7 @@ export function idleHost({ nodes, cpusPerNode, nodeGib, threads = 2 }: Shape): H
       online: true,
       pool: 0,
     })),
-    distances: range(0, nodes).map((i) => range(0, nodes).map((j) => (i === j ? 10 : i >> 1 === j >> 1 ? 16 : 28))),
+    distances: range(0, nodes).map((i) => range(0, nodes).map((j) => distance(i, j))),
     domains: [domain(0, 'Domain-0', 4, cpus, cpus, { 0: 4 }, nodes)],
   };
 }
@@ -173,3 +173,9 @@ export const anyHost: fc.Arbitrary<HostMap> = fc
       ),
     });
   });
+
+/** Two nodes a socket. */
+function distance(a: number, b: number): number {
+  if (a === b) return 10;
+  return a >> 1 === b >> 1 ? 16 : 28;
+}

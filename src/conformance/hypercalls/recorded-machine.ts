@@ -9,13 +9,19 @@ const NODE_0_START = 8192;
 const HOLE: readonly [number, number] = [524288, 1048576];
 const RUN_MOST = 131072;
 
+/** How many blocks' worth of a node's free memory lies in smaller pieces, by the place of the node. */
+function piecesOf(isFirst: boolean, isLast: boolean): number {
+  if (isFirst) return isLast ? 4 : 3;
+  return isLast ? 2 : 0;
+}
+
 /**
  * Free frames as the recorder's ballast leaves them: 2 MiB blocks, and on the first and the last node more small pieces than elsewhere
  * (measured by the `fill` scenarios); on node 0 nothing as large as 1 GiB.
  */
 function freeRanges(startMfn: number, freePages: number, isFirst: boolean, isLast: boolean): (readonly [number, number])[] {
   const ranges: (readonly [number, number])[] = [];
-  const inPieces = isFirst ? (isLast ? 4 : 3) : isLast ? 2 : 0;
+  const inPieces = piecesOf(isFirst, isLast);
   let blocks = Math.max(0, Math.floor(freePages / BLOCK) - inPieces);
   let pieces = freePages - blocks * BLOCK;
   let mfn = isFirst ? NODE_0_START : startMfn;

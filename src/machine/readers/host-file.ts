@@ -119,7 +119,7 @@ function draftNode(node: HostFile['nodes'][number], index: number, file: Structu
   if (bytes !== undefined && bytes > memoryBytes) {
     throw file.fault(['nodes', index, field], `more memory is ${field} (${given}) than there is (${node.memory})`, 'correct one of them');
   }
-  const freeBytes = bytes === undefined ? undefined : field === 'used' ? memoryBytes - bytes : bytes;
+  const freeBytes = bytes !== undefined && field === 'used' ? memoryBytes - bytes : bytes;
   return { id: node.id ?? index, memoryBytes, freeBytes };
 }
 
@@ -149,7 +149,7 @@ function draftCpus(file: Structured<HostFile>, nodes: readonly DraftNode[]): Dra
   const homes = new Map<number, { nodeId: number; socket: number | null }>();
   value.nodes.forEach((node, index) => {
     const listed = node.cpus ?? [];
-    const ids = typeof listed === 'string' ? parseRanges(listed, MAX_CPU_ID + 1) : typeof listed === 'number' ? [listed] : listed;
+    const ids = cpuIdsOf(listed);
     if (ids === undefined) {
       throw file.fault(
         ['nodes', index, 'cpus'],
@@ -209,4 +209,10 @@ function coresOf(
     nodeOf.set(thread.core, nodeId);
   }
   return new Map(numberCores(threads).map(({ id, core }) => [id, core ?? 0]));
+}
+
+/** CPU ids of a list, one number, or ranges as text; undefined when the text is no such ranges. */
+function cpuIdsOf(listed: string | number | readonly number[]): readonly number[] | undefined {
+  if (typeof listed === 'string') return parseRanges(listed, MAX_CPU_ID + 1);
+  return typeof listed === 'number' ? [listed] : listed;
 }

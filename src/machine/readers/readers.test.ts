@@ -253,11 +253,16 @@ describe('damaged and hostile input', () => {
       const read = (text: string) => (vm ? detectAndReadVms([{ ...input, text }], host) : detectAndRead([{ ...input, text }]));
       const place = fc.double({ min: 0, max: 1, noNaN: true });
       fc.assert(
-        fc.property(place, fc.constantFrom('cut', 'drop', 'put'), fc.string({ maxLength: 6 }), (at, how, put) => {
-          const from = Math.floor(at * input.text.length);
-          const rest = how === 'cut' ? '' : how === 'drop' ? input.text.slice(from + 3) : put + input.text.slice(from);
-          readsOrRefuses(() => read(input.text.slice(0, from) + rest));
-        }),
+        fc.property(
+          place,
+          fc.constantFrom('cut' as const, 'drop' as const, 'put' as const),
+          fc.string({ maxLength: 6 }),
+          (at, how, put) => {
+            const from = Math.floor(at * input.text.length);
+            const rest = { cut: '', drop: input.text.slice(from + 3), put: put + input.text.slice(from) }[how];
+            readsOrRefuses(() => read(input.text.slice(0, from) + rest));
+          },
+        ),
         { seed: 42, numRuns: input.text.length > 20_000 ? 40 : 150 },
       );
       expect(() => read(input.text)).not.toThrow(/Cannot|undefined/);

@@ -56,16 +56,17 @@ export class CliqueSearch {
     if (this.#left-- <= 0) return 'budget spent';
     const base = depth * MOST;
     const count = this.#colour(base, low, high);
+    let [leftLow, leftHigh] = [low, high];
     for (let at = base + count - 1; at >= base; at--) {
       if (room + this.#bounds[at]! < this.#vcpus) return 'none';
       const node = this.#order[at]!;
       const near = this.#near[node]!;
       this.#chosen.push(node);
-      const answer = this.#extend(depth + 1, low & near.low, high & near.high, room + this.#capacity[node]!);
+      const answer = this.#extend(depth + 1, leftLow & near.low, leftHigh & near.high, room + this.#capacity[node]!);
       if (answer !== 'none') return answer;
       this.#chosen.pop();
-      if (node < 32) low &= ~(1 << node);
-      else high &= ~(1 << (node - 32));
+      if (node < 32) leftLow &= ~(1 << node);
+      else leftHigh &= ~(1 << (node - 32));
     }
     return 'none';
   }
@@ -77,16 +78,17 @@ export class CliqueSearch {
   #colour(base: number, low: number, high: number): number {
     let end = base;
     let before = 0;
-    while ((low | high) !== 0) {
+    let [leftLow, leftHigh] = [low, high];
+    while ((leftLow | leftHigh) !== 0) {
       const start = end;
-      let [freeLow, freeHigh] = [low, high];
+      let [freeLow, freeHigh] = [leftLow, leftHigh];
       while ((freeLow | freeHigh) !== 0) {
         const node = freeLow !== 0 ? 31 - Math.clz32(freeLow & -freeLow) : 63 - Math.clz32(freeHigh & -freeHigh);
         const near = this.#near[node]!;
-        if (node < 32) low &= ~(1 << node);
-        else high &= ~(1 << (node - 32));
-        freeLow &= low & ~near.low;
-        freeHigh &= high & ~near.high;
+        if (node < 32) leftLow &= ~(1 << node);
+        else leftHigh &= ~(1 << (node - 32));
+        freeLow &= leftLow & ~near.low;
+        freeHigh &= leftHigh & ~near.high;
         this.#insert(start, end++, node);
       }
       for (let at = start; at < end; at++) this.#bounds[at] = before + this.#capacity[this.#order[at]!]!;
