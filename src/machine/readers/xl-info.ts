@@ -258,9 +258,9 @@ function withoutHoles({ nodes, fields }: Tables, notes: string[]): DraftNode[] {
   const cut = nodes.filter(({ id, memoryBytes }) => sizes.get(id)! < memoryBytes).map(({ id }) => id);
   if (hole >= NOTED_HOLE_BYTES)
     notes.push(
-    `The nodes span ${formatBytes(hole)} more than there is memory (${formatBytes(totalMib! * MIB)}); the hole is taken to be in node ${cut.join(', ')}.`,
-    'How much of the memory in use is Domain-0 and how much Xen is not known; the picture divides it by a guess.',
-  );
+      `The nodes span ${formatBytes(hole)} more than there is memory (${formatBytes(totalMib! * MIB)}); the hole is taken to be in node ${cut.join(', ')}.`,
+      'How much of the memory in use is Domain-0 and how much Xen is not known; the picture divides it by a guess.',
+    );
   return nodes.map((node) => ({ ...node, memoryBytes: sizes.get(node.id)! }));
 }
 
