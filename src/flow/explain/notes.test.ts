@@ -82,6 +82,7 @@ const CASES: readonly Case[] = [
     { domid: 3, pool: 1, nodeAffinityBefore: [0, 1], nodeAffinity: [1] },
     'Domain 3 was moved to CPU pool 1; its node affinity went from nodes 0-1 to node 1.',
   ],
+  ['state not kept', { message: 'ENOSPC' }, /ENOSPC/],
   ['failed', { step: 'VM.build', message: 'no memory', errno: null }, 'It failed in VM.build: no memory'],
   ['failed', { step: 'xenguest', message: 'xenguest: no memory', errno: null }, 'It failed in xenguest: no memory'],
 ];
