@@ -120,7 +120,7 @@ export const NODE_GUIDE: Readonly<Record<NodeId, GuideEntry>> = {
     'domain_update_node_aff',
     'Entry of the derivation: after each change of a vCPU mask and of the node affinity. Nothing happens before the domain has vCPUs.',
     UPDATE,
-    'src/xen/rules.test.ts',
+    CALLS_TEST,
   ),
   check_auto_node: box(
     'check_auto_node',
