@@ -39,7 +39,7 @@ async function build({ xc, xs }: EmbeddedXenguestDoors, args: XenguestArguments,
   const exactNode = chooseExactNode(args, memStartMib, xc, flow);
   let populated: PopulatedGuest;
   try {
-    populated = await populateGuest(xc, { domid, kind, memMaxMib, memStartMib, exactNode }, turn);
+    populated = await populateGuest(xc, { domid, kind, memMaxMib, memStartMib, exactNode, vnodes: args.vnodes ?? [] }, turn);
   } catch (error) {
     notePopulated(xc, domid, flow, { failed: error instanceof Error ? error.message : String(error) });
     throw failwithOssXc(error instanceof XenError ? error.call : '', error);

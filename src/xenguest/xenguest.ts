@@ -3,6 +3,11 @@
 import { type Errno, errnoName } from '../base/errors.js';
 import type { FlowSink } from '../flow/record.js';
 
+export interface VnodeMemory {
+  readonly node: number;
+  readonly pages: number;
+}
+
 /** xenguest's command line (xenopsd, ocaml/xenopsd/xc/domain.ml, build_linux/hvm_build_params). */
 export interface XenguestArguments {
   readonly mode: 'hvm_build' | 'pvh_build' | 'linux_build';
@@ -23,6 +28,8 @@ export interface XenguestArguments {
    * where the extents of 1 GiB that libxenguest asks for first would go elsewhere.
    */
   readonly keepOnNode?: boolean;
+  /** libxl's vNUMA: the memory of each virtual node, in order, from its physical node and no other. */
+  readonly vnodes?: readonly VnodeMemory[];
 }
 
 /** "result:<store_pfn> <console_pfn>" */

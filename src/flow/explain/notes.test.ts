@@ -37,6 +37,17 @@ const CASES: readonly Case[] = [
   ['soft affinity failed', { domid: 3, vcpu: 2, errno: 'EINVAL' }, /^Setting the soft affinity of vCPU 2 failed with EINVAL/],
   ['no weight or cap', { domid: 3, scheduler: 'null' }, 'Weight and cap were not set: the scheduler of its CPU pool, null, has neither.'],
   ['no credit scheduler', { errno: 'EINVAL' }, 'Weight and cap were left alone: the scheduler of its CPU pool is not credit.'],
+  [
+    'virtual nodes',
+    {
+      domid: 3,
+      nodes: [
+        { node: 1, mib: 2048, vcpus: '0-1' },
+        { node: 0, mib: 1024, vcpus: '2' },
+      ],
+    },
+    /2 GiB from node 1 alone for vCPUs 0-1, 1 GiB from node 0 alone for vCPUs 2/,
+  ],
   ['memory on one node only', { node: 2, because: '-mem_pnode' }, 'The builder was told to take all memory from node 2 (-mem_pnode).'],
   [
     'memory on one node only',

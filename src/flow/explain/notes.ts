@@ -30,6 +30,9 @@ const SENTENCES: { readonly [T in NoteTopic]: (values: NoteValues[T]) => string[
       ? `The builder was told to take all memory from node ${node} (-mem_pnode).`
       : `The builder took all memory from node ${node}, which had enough free (-keep_on_node).`,
   ],
+  'virtual nodes': ({ nodes }) => [
+    `The guest has virtual nodes: ${nodes.map(({ node, mib, vcpus }) => `${formatBytes(mib * MIB)} from node ${node} alone for vCPUs ${vcpus || 'none'}`).join(', ')}. libxl places nothing by itself then, and the vCPUs prefer the CPUs of those nodes.`,
+  ],
   'memory not kept on one node': (values) => [
     'node' in values
       ? `The memory was to stay on node ${values.node}, but the guest needs ${formatBytes(values.wantedMib * MIB)} and only ${formatBytes(values.freeMib * MIB)} are free there, so the builder did not insist on the node.`

@@ -42,6 +42,8 @@ export const NOTE_SCHEMAS = {
   /** xenguest: weight and cap are the credit scheduler's. */
   'no credit scheduler': z.strictObject({ errno }),
   'memory on one node only': z.strictObject({ node, because: z.enum(['-mem_pnode', '-keep_on_node']) }),
+  /** libxl's vNUMA: each virtual node's memory from its physical node alone. */
+  'virtual nodes': z.strictObject({ domid, nodes: z.array(z.strictObject({ node, mib: z.number(), vcpus: list })) }),
   'memory not kept on one node': z.union([
     /** The node affinity has no one node with memory. */
     z.strictObject({ nodes: list }),

@@ -1,10 +1,11 @@
 // Reader of our own list of VMs, in YAML or JSON, and the JSON Schema of it. Box of the chart: the input of VM.create.
 import * as z from 'zod';
 import type { InputError } from '../../base/errors.js';
+import { parseRanges } from '../../base/lists.js';
 import { hasControls } from '../../base/shown-text.js';
 import { parseSizeBytes } from '../../base/units.js';
 import { LIMITS } from '../model.js';
-import type { VmBoot, VmSpec } from '../vm.js';
+import type { VirtualNode, VmBoot, VmSpec } from '../vm.js';
 import { sizeSchema } from './host-file.js';
 import type { InputText } from './input-text.js';
 import { readStructured } from './structured.js';
@@ -35,6 +36,28 @@ export const vmEntrySchema = z.strictObject({
     })
     .optional()
     .describe('What the guest boots on a real host (PVH and PV); the embedded host loads no image'),
+  pool: z
+    .union([z.string().min(1).max(200), z.int().min(0).max(0xfffe)], { error: 'expected the name or the number of a CPU pool' })
+    .optional()
+    .describe('CPU pool that it starts in, by name or number; profile xl only'),
+  vnuma: z
+    .array(
+      z.strictObject({
+        node: z.int().min(0).max(63).describe('Physical node, by the number that Xen has for it'),
+        memory: sizeSchema,
+        vcpus: z
+          .union([z.string(), z.int().min(0)], { error: 'expected vCPUs such as "0-3"' })
+          .describe('vCPUs of the virtual node: "0-3"'),
+        distances: z
+          .array(z.int().min(1).max(255))
+          .optional()
+          .describe('To each virtual node; 10 to itself and 20 to others when left out'),
+      }),
+    )
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Virtual nodes: together all of the memory and the vCPUs; profile xl only'),
   count: z.int().min(1).max(LIMITS.domains).optional().describe('That many VMs: name-1 ... name-N'),
 });
 
@@ -107,8 +130,30 @@ function toSpec(entry: VmEntry, fault: (field: string, message: string, mend: st
     memoryStaticMaxBytes,
     memoryTargetBytes,
     vcpusParams: Object.fromEntries(params.map(([key, value]) => [key, String(value)])),
+    ...(entry.pool === undefined ? {} : { pool: String(entry.pool) }),
+    ...(entry.vnuma === undefined ? {} : { vnuma: virtualNodes(entry.vnuma, max, fault) }),
     ...(entry.boot === undefined ? {} : { boot: bootOf(entry.boot) }),
   };
+}
+
+function virtualNodes(
+  vnuma: NonNullable<VmEntry['vnuma']>,
+  vcpusMax: number,
+  fault: (field: string, message: string, mend: string) => InputError,
+): VirtualNode[] {
+  return vnuma.map(({ node, memory, vcpus, distances }, index) => {
+    const list = parseRanges(String(vcpus), vcpusMax);
+    if (list === undefined) throw fault('vnuma', `expected vCPUs from 0 to ${vcpusMax - 1}, got ${vcpus}`, 'write vcpus: "0-3"');
+    if (distances !== undefined && distances.length !== vnuma.length) {
+      throw fault('vnuma', `expected ${vnuma.length} distances, one a virtual node, got ${distances.length}`, 'give one for each');
+    }
+    return {
+      pnode: node,
+      memoryBytes: parseSizeBytes(memory)!,
+      vcpus: list,
+      distances: distances ?? vnuma.map((_, to) => (to === index ? 10 : 20)),
+    };
+  });
 }
 
 function bootOf({ kernel, ramdisk, cmdline }: NonNullable<VmEntry['boot']>): VmBoot {

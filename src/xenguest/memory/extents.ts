@@ -16,22 +16,29 @@ export class Extents {
   firstMfns: readonly number[] = [];
   readonly #xc: Xenctrl;
   readonly #domid: number;
-  readonly #options: ExtentOptions;
+  readonly #onDemand: boolean;
+  #exactNode: number | null;
 
   constructor(xc: Xenctrl, domid: number, options: ExtentOptions) {
     this.#xc = xc;
     this.#domid = domid;
-    this.#options = options;
+    this.#onDemand = options.onDemand;
+    this.#exactNode = options.exactNode;
+  }
+
+  /** From now on no other node will do; null: as the domain's node affinity says. */
+  useNode(node: number | null): void {
+    this.#exactNode = node;
   }
 
   /** As many of them as there is memory for. @returns how many */
   some(firstPfn: number, extents: number, order: number, wantMfns = false): number {
-    const { exactNode, onDemand } = this.#options;
+    const exactNode = this.#exactNode;
     const { done, mfns } = this.#xc.domainPopulatePhysmap(this.#domid, {
       extents,
       order,
       firstPfn,
-      onDemand,
+      onDemand: this.#onDemand,
       wantMfns,
       ...(exactNode === null ? {} : { node: exactNode, exactNode: true }),
     });

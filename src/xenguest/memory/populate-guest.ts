@@ -2,6 +2,7 @@
 // cancelled. Box of the chart: stub_xc_hvm_build, after configure_vcpus.
 import { XenError } from '../../base/errors.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
+import type { VnodeMemory } from '../xenguest.js';
 import { Extents } from './extents.js';
 import {
   type ContainerKind,
@@ -23,6 +24,8 @@ export interface GuestMemoryRequest {
   readonly memStartMib: number;
   /** No other node will do, for the guest's memory but not for its special pages. */
   readonly exactNode: number | null;
+  /** Virtual nodes, in order: together all of the memory; [] without vNUMA. */
+  readonly vnodes?: readonly VnodeMemory[];
 }
 
 export interface PopulatedGuest {
@@ -68,7 +71,28 @@ async function bootMemInit(xc: Xenctrl, request: GuestMemoryRequest, extents: Ex
   const { domid, kind } = request;
   if (onDemand) xc.domainSetPodTarget(domid, startPages(kind, request.memStartMib));
   const ranges = memoryRanges(kind, (kind === 'pv' ? request.memStartMib : request.memMaxMib) * PAGES_A_MIB);
-  for (const range of ranges) await populateRange(extents, kind, range, turn);
+  for (const { range, node } of nodeRanges(ranges, request.vnodes ?? [])) {
+    if (node !== undefined) extents.useNode(node);
+    await populateRange(extents, kind, range, turn);
+  }
+}
+
+/** The ranges cut at the borders of the virtual nodes, whose memory follows one another (libxl_vnuma.c, libxl__vnuma_build_vmemrange_hvm). */
+export function nodeRanges(ranges: readonly PfnRange[], vnodes: readonly VnodeMemory[]): { range: PfnRange; node?: number }[] {
+  if (vnodes.length === 0) return ranges.map((range) => ({ range }));
+  const parts: { range: PfnRange; node?: number }[] = [];
+  const left = vnodes.map((vnode) => ({ ...vnode }));
+  for (const range of ranges) {
+    let { start } = range;
+    for (const vnode of left) {
+      const pages = Math.min(vnode.pages, range.end - start);
+      if (pages === 0) continue;
+      parts.push({ range: { start, end: start + pages }, node: vnode.node });
+      vnode.pages -= pages;
+      start += pages;
+    }
+  }
+  return parts;
 }
 
 async function populateRange(extents: Extents, kind: ContainerKind, range: PfnRange, turn: Turn): Promise<void> {

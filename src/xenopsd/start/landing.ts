@@ -24,7 +24,8 @@ export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: F
   const { xc } = doors;
   const pages = pagesByNode(doors, domid);
   const topology = xc.cpuTopology();
-  const online = new Set(xc.cpupoolList().flatMap((pool) => pool.cpus));
+  const ownPool = xc.domainInfo(domid)?.cpupool;
+  const online = new Set(xc.cpupoolList().flatMap((pool) => (pool.id === ownPool ? pool.cpus : [])));
   const nodesOf = (cpus: readonly number[]) =>
     [...new Set(cpus.filter((cpu) => online.has(cpu)).map((cpu) => topology[cpu]?.node ?? -1))]
       .filter((node) => node >= 0)

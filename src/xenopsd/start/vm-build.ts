@@ -119,6 +119,7 @@ export async function buildDomain(run: StartRun, domid: number, node: number | u
         memMaxMib: memory.buildMaxMib,
         memStartMib: memory.buildStartMib,
         ...(node === undefined ? {} : { memPnode: node }),
+        ...(vm.vnuma === undefined || run.profile.toolstack !== 'libxl' ? {} : { vnodes: vnodesOf(vm.vnuma) }),
       },
       { flow: record, turn: () => run.step('builder') },
     );
@@ -139,6 +140,10 @@ export async function buildDomain(run: StartRun, domid: number, node: number | u
     vcpusMax: vm.vcpusMax,
     vcpusAtStartup: vm.vcpusAtStartup,
   });
+}
+
+function vnodesOf(vnuma: NonNullable<VmSpec['vnuma']>): NonNullable<XenguestArguments['vnodes']> {
+  return vnuma.map(({ pnode, memoryBytes }) => ({ node: pnode, pages: Math.floor(memoryBytes / PAGE_BYTES) }));
 }
 
 /** What the builder loads. The embedded host loads nothing, so that a VM described for it need not say what it boots. */

@@ -6,7 +6,9 @@ import type { VmSpec } from '../../machine/vm.js';
 import { type AffinityList, masksOfVcpus, mergeMasks, parseHostMask, parsePriority, parseVmMask } from './mask.js';
 import { type StartRun, StepError } from './start-run.js';
 import { writeDomainKeys } from './store-keys.js';
-import { listWarnings } from './warnings.js';
+import { hasXlSettings, listWarnings } from './warnings.js';
+import { poolOfXl } from './xl-pool.js';
+import { checkVnuma } from './xl-vnuma.js';
 
 /** What VM.create leaves for VM.build. */
 export interface Created {
@@ -19,18 +21,22 @@ export interface Created {
 export async function createVm(run: StartRun, created: (domid: number) => void): Promise<Created> {
   const { record, vm, profile } = run;
   if (run.doors.can.loadsImages) mustLoad(vm);
-  const affinity = profile.toolstack === 'libxl' ? affinityOfXl(run) : affinityOfXapi(run);
+  const isXl = profile.toolstack === 'libxl';
+  const affinity = isXl ? affinityOfXl(run) : affinityOfXapi(run);
+  if (isXl) checkVnuma(run);
+  const cpupool = isXl ? await poolOfXl(run) : 0;
   try {
     const domid = run.xc.domainCreate({
       domid: 0,
       kind: vm.kind === 'pv' ? 'pv' : 'pvh',
       maxVcpus: vm.vcpusMax,
       uuid: Buffer.from(run.uuid.replaceAll('-', ''), 'hex'),
+      ...(cpupool === 0 ? {} : { cpupool }),
     });
     created(domid);
     record.note('domain', { domid, kind: vm.kind, vcpus: vm.vcpusMax });
     await run.step('domain created');
-    const platform = profile.toolstack === 'libxl' ? [] : platformKeys(run, domid, affinity);
+    const platform = isXl ? [] : platformKeys(run, domid, affinity);
     await writeDomainKeys(run.doors.xs, { domid, uuid: run.uuid, name: vm.label ?? vm.name, platform });
     if (affinity.length > 0) record.edge('set_hard_affinity -> is_Host.numa_affinity_policy_set?');
     await run.step('keys written');
@@ -72,7 +78,7 @@ function affinityOfXapi(run: StartRun): AffinityList {
   });
   if (ofVm.ignored !== null) record.surprise('mask-ignored', { mask: mask!, reason: ofVm.ignored });
   if (ofHost.ignored !== null) record.surprise('host-mask-ignored', { mask: hostMask!, reason: ofHost.ignored });
-  if (vm.xlHardCpus !== undefined || vm.xlSoftCpus !== undefined) record.surprise('xl-cpus-ignored', {});
+  if (hasXlSettings(vm)) record.surprise('xl-cpus-ignored', {});
   const priority = parsePriority(vm.vcpusParams);
   for (const parameter of priority.ignored) record.surprise('priority-ignored', { parameter, value: vm.vcpusParams[parameter]! });
   record.edge(set ? 'is_xe_vCPUparams_mask_set? -> set_hard_affinity' : 'is_xe_vCPUparams_mask_set? -> is_Host.numa_affinity_policy_set?');

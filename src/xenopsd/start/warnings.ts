@@ -13,7 +13,7 @@ export function warningsOf(vm: VmSpec, profile: Profile, policy: PolicyName, hos
   const [ofVm, ofHost] = [parseVmMask(mask), parseHostMask(hostMask)];
   if (ofVm.ignored !== null) warnings.push({ code: 'mask-ignored', values: { mask: mask!, reason: ofVm.ignored } });
   if (ofHost.ignored !== null) warnings.push({ code: 'host-mask-ignored', values: { mask: hostMask!, reason: ofHost.ignored } });
-  if (vm.xlHardCpus !== undefined || vm.xlSoftCpus !== undefined) warnings.push({ code: 'xl-cpus-ignored', values: {} });
+  if (hasXlSettings(vm)) warnings.push({ code: 'xl-cpus-ignored', values: {} });
   for (const parameter of parsePriority(vm.vcpusParams).ignored) {
     warnings.push({ code: 'priority-ignored', values: { parameter, value: vm.vcpusParams[parameter]! } });
   }
@@ -24,6 +24,11 @@ export function warningsOf(vm: VmSpec, profile: Profile, policy: PolicyName, hos
   }
   const pcpus = xc.physInfo().maxCpuId + 1;
   return warnings.concat(listWarnings(affinity, vm.vcpusMax, pcpus));
+}
+
+/** Does the VM have settings that xl alone honours? */
+export function hasXlSettings(vm: VmSpec): boolean {
+  return [vm.xlHardCpus, vm.xlSoftCpus, vm.vnuma, vm.pool].some((setting) => setting !== undefined);
 }
 
 /** Of a list of masks that xenopsd will use. */

@@ -11,6 +11,7 @@ import { nodeMemory, plannerHost } from './numa-hierarchy.js';
 import { calling, type StartRun } from './start-run.js';
 import { buildDomain } from './vm-build.js';
 import type { Created } from './vm-create.js';
+import { preferVirtualNodes } from './xl-vnuma.js';
 
 /** libxl_internal.h, LIBXL_MAXMEM_CONSTANT. */
 const MAXMEM_EXTRA_KIB = 1024;
@@ -33,6 +34,7 @@ export async function buildVmWithXl(run: StartRun, created: Created): Promise<vo
   schedule(run, domid);
   await claimMemory(run, domid);
   await buildDomain(run, domid, undefined);
+  await preferVirtualNodes(run, domid);
 }
 
 /**
@@ -55,7 +57,7 @@ async function placementStep(run: StartRun, { domid, affinity }: Created): Promi
   } else {
     record.edge('is_Host.numa_affinity_policy_set? -> has_hard_affinity?');
     const listed = affinity.length > 0 && vm.xlHardCpusForm !== 'string';
-    const given = vm.xlSoftCpus !== undefined || listed;
+    const given = vm.xlSoftCpus !== undefined || listed || vm.vnuma !== undefined;
     record.node('has_hard_affinity?', { hardAffinity: given, cpus: listed, cpusSoft: vm.xlSoftCpus !== undefined });
     record.edge(given ? 'has_hard_affinity? -> exec_xenguest' : 'has_hard_affinity? -> numa_placement');
     if (!given) {
@@ -75,12 +77,16 @@ function place(run: StartRun, domid: number): Plan | null {
   const { xc } = run.doors;
   const host = plannerHost(xc);
   const state = xlPlacement().prepare(host);
+  // libxl looks at the CPUs of the domain's pool only (libxl_dom.c, numa_place_domain).
+  const pool = xc.domainInfo(domid)?.cpupool ?? 0;
+  const suitableCpus = xc.cpupoolList().find(({ id }) => id === pool)?.cpus ?? [];
   const request: PlacementRequest = {
     vcpus: vm.vcpusMax,
     cores: 0,
     memoryBytes: xlNeededBytes({ memoryBytes: memory.targetMib * MIB, vcpus: vm.vcpusMax, kind: vm.kind }),
     ...nodeMemory(xc),
-    vcpusOnNode: vcpusOnNodes(host, countedDomains(xc)),
+    vcpusOnNode: vcpusOnNodes(host, countedDomains(xc), suitableCpus),
+    suitableCpus,
   };
   const weighed = state?.weigh(request, 24) ?? [];
   const plan = state?.plan(request) ?? null;
