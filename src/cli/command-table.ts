@@ -33,6 +33,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'soft affinity for running domains, where their memory is',
     load: () => import('./commands/place.js'),
   },
+  {
+    name: 'capture',
+    group: REAL,
+    summary: 'take what show, verify and explain need of a host into one file',
+    load: () => import('./commands/capture.js'),
+  },
   { name: 'vm', group: REAL, summary: 'the life of VMs: create, start, stop, destroy ...', load: () => import('./commands/vm.js') },
   { name: 'console', group: REAL, summary: "a guest's console; Ctrl-] leaves it", load: () => import('./commands/console.js') },
   {

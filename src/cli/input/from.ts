@@ -3,6 +3,7 @@ import { InputError, UnreachableError } from '../../base/errors.js';
 import { type AskedSources, findAsked } from '../../live/asked.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';
 import { readUserdata } from '../../live/userdata.js';
+import type { InputText } from '../../machine/readers/input-text.js';
 import type { Expected } from '../../map/drift.js';
 
 /** @throws InputError when another host is named beside --from */
@@ -22,9 +23,15 @@ export function sourcesOf(from: string): string[] {
  * @throws UnreachableError for a host that ssh does not reach
  */
 export async function readFrom(source: string, options: { readonly memory: boolean } = { memory: true }): Promise<CapturedHost> {
-  const [{ readSource }, { SshError }] = await Promise.all([import('../../live/capture/source.js'), import('../../live/capture/ssh.js')]);
+  const texts = await textsFrom(source, options);
+  return (await import('../../live/capture/captured-host.js')).readCapture(texts);
+}
+
+/** The texts of a source, as they are. */
+export async function textsFrom(source: string, { memory }: { readonly memory: boolean }): Promise<InputText[]> {
+  const [{ textsOf }, { SshError }] = await Promise.all([import('../../live/capture/source.js'), import('../../live/capture/ssh.js')]);
   try {
-    return await readSource(source, { ...options, stdin });
+    return await textsOf(source, { memory, stdin });
   } catch (error) {
     if (error instanceof SshError) throw new UnreachableError(error.message, error.mend);
     throw error;

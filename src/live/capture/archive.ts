@@ -10,13 +10,19 @@ import unbzip2 from 'unbzip2-stream';
 import { InputError } from '../../base/errors.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 
-export const ARCHIVE_LIMITS = {
+export interface ArchiveLimits {
+  readonly entries: number;
+  readonly entryBytes: number;
+  readonly totalBytes: number;
+}
+
+export const ARCHIVE_LIMITS: ArchiveLimits = {
   entries: 20_000,
   /** Of one entry; a longer one is cut there: only logs are so long, and their end counts least. */
   entryBytes: 32 * 2 ** 20,
   /** Of all entries together, unpacked. */
   totalBytes: 1024 * 2 ** 20,
-} as const;
+};
 
 export type ArchiveKind = 'gzip' | 'bzip2' | 'zip' | 'tar';
 
@@ -37,8 +43,8 @@ const TELLING =
  * The texts of an archive, in the order of their names.
  * @throws InputError for a damaged archive, one beyond the limits, or one without anything from Xen
  */
-export async function readArchive(bytes: Uint8Array, file: string): Promise<InputText[]> {
-  const texts = await collect(bytes, file);
+export async function readArchive(bytes: Uint8Array, file: string, limits: ArchiveLimits = ARCHIVE_LIMITS): Promise<InputText[]> {
+  const texts = await collect(bytes, file, new Collection(file, limits));
   if (texts.length === 0)
     throw new InputError('expected the output of Xen tools in the archive, found none', { file }, 'is it a capture or a status report?');
   return texts.sort((a, b) => orderOf(a.file) - orderOf(b.file) || (a.file < b.file ? -1 : 1));
@@ -46,7 +52,7 @@ export async function readArchive(bytes: Uint8Array, file: string): Promise<Inpu
 
 /** As readArchive, for a folder that was unpacked. Symbolic links are not followed. */
 export async function readFolder(folder: string): Promise<InputText[]> {
-  const found = new Collection(folder);
+  const found = new Collection(folder, ARCHIVE_LIMITS);
   const visit = async (path: string): Promise<void> => {
     for (const name of (await readdir(path)).sort()) {
       const full = join(path, name);
@@ -75,24 +81,26 @@ function orderOf(file: string): number {
 class Collection {
   readonly texts: InputText[] = [];
   readonly #file: string;
+  readonly #limits: ArchiveLimits;
   #entries = 0;
   #bytes = 0;
 
-  constructor(file: string) {
+  constructor(file: string, limits: ArchiveLimits) {
     this.#file = file;
+    this.#limits = limits;
   }
 
   /** @throws InputError past the limits, here and when bytes are added */
   entry(name: string): { add(chunk: Uint8Array): void; end(): void } {
-    if (++this.#entries > ARCHIVE_LIMITS.entries) throw this.#tooLarge(`${ARCHIVE_LIMITS.entries} entries`);
+    if (++this.#entries > this.#limits.entries) throw this.#tooLarge(`${this.#limits.entries} entries`);
     const parts: Uint8Array[] = [];
     let kept = 0;
     return {
       add: (chunk) => {
         this.#bytes += chunk.length;
-        if (this.#bytes > ARCHIVE_LIMITS.totalBytes) throw this.#tooLarge(`${ARCHIVE_LIMITS.totalBytes / 2 ** 20} MiB`);
-        if (kept >= ARCHIVE_LIMITS.entryBytes) return;
-        parts.push(chunk.slice(0, ARCHIVE_LIMITS.entryBytes - kept));
+        if (this.#bytes > this.#limits.totalBytes) throw this.#tooLarge(`${this.#limits.totalBytes / 2 ** 20} MiB`);
+        if (kept >= this.#limits.entryBytes) return;
+        parts.push(chunk.slice(0, this.#limits.entryBytes - kept));
         kept += chunk.length;
       },
       end: () => {
@@ -111,8 +119,7 @@ class Collection {
   }
 }
 
-async function collect(bytes: Uint8Array, file: string): Promise<InputText[]> {
-  const found = new Collection(file);
+async function collect(bytes: Uint8Array, file: string, found: Collection): Promise<InputText[]> {
   try {
     const kind = archiveKind(bytes);
     if (kind === 'zip') unzip(bytes, found);
@@ -127,7 +134,8 @@ async function collect(bytes: Uint8Array, file: string): Promise<InputText[]> {
 
 /** Compressed: a tar archive or a single text. */
 async function unpack(source: Readable, kind: ArchiveKind | null, file: string, found: Collection): Promise<void> {
-  const plain = kind === 'gzip' ? source.pipe(createGunzip()) : Readable.from(source.pipe(unbzip2()));
+  // The stream of bzip2 is of the old kind, which cannot be iterated.
+  const plain = kind === 'gzip' ? source.pipe(createGunzip()) : new Readable().wrap(source.pipe(unbzip2()));
   source.on('error', (error) => plain.destroy(error));
   const chunks = plain[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const first = await chunks.next();

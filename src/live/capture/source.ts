@@ -4,7 +4,6 @@ import { readFile, stat } from 'node:fs/promises';
 import { InputError } from '../../base/errors.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 import { archiveKind, readArchive, readFolder } from './archive.js';
-import { type CapturedHost, readCapture } from './captured-host.js';
 import { captureScript, END_MARK } from './script.js';
 import { SshError, SshHost, sshTarget } from './ssh.js';
 
@@ -21,13 +20,9 @@ export function isSsh(source: string): boolean {
 }
 
 /**
- * @throws InputError for a source that is not there, is damaged, or holds no host
+ * @throws InputError for a source that is not there or is damaged
  * @throws SshError for a host that cannot be reached
  */
-export async function readSource(source: string, options: SourceOptions): Promise<CapturedHost> {
-  return readCapture(await textsOf(source, options));
-}
-
 export async function textsOf(source: string, options: SourceOptions): Promise<InputText[]> {
   if (isSsh(source)) {
     const host = await SshHost.open(sshTarget(source));

@@ -1,0 +1,179 @@
+// Where the texts of a host come from: archives made by other programs, folders, and ssh played by a program of the test's own.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { zipSync } from 'fflate';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { anonymous } from './anonymous.js';
+import { ARCHIVE_LIMITS, readArchive, readFolder } from './archive.js';
+import { readCapture } from './captured-host.js';
+import { textsOf } from './source.js';
+import { SshError, sshTarget } from './ssh.js';
+import { packCapture } from './write-capture.js';
+
+const INFO = `host                   : beta
+nr_cpus                : 4
+nr_nodes               : 2
+total_memory           : 8192
+cpu_topology           :
+cpu:    core    socket     node
+  0:       0        0        0
+  1:       1        0        0
+  2:       0        1        1
+  3:       1        1        1
+numa_info              :
+node:    memsize    memfree    distances
+   0:      4096       1024      10,21
+   1:      4096       1024      21,10
+xen_version            : 4.17
+`;
+const LIST = `Name                                        ID   Mem VCPUs\tState\tTime(s)
+Domain-0                                     0  1024     2     r-----     812.4
+payroll                                      5  1024     1     -b----       9.9
+`;
+const DUMP = `(XEN) Memory location of each domain:
+(XEN) Domain 5 (total: 262144):
+(XEN)     Node 0: 0
+(XEN)     Node 1: 262144
+`;
+const OLD_DUMP = DUMP.replace('Node 0: 0', 'Node 0: 262144').replace('Node 1: 262144', 'Node 1: 0');
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'xennuma-source-'));
+  const report = join(folder, 'report', 'bug-report-20260101');
+  mkdirSync(join(report, 'var', 'log', 'xen'), { recursive: true });
+  writeFileSync(join(report, 'xl_info_n.out'), INFO);
+  writeFileSync(join(report, 'xl_list.out'), LIST);
+  writeFileSync(join(report, 'xl_dmesg.out'), DUMP);
+  writeFileSync(join(report, 'var', 'log', 'xen', 'hypervisor.log'), OLD_DUMP);
+  writeFileSync(join(report, 'xensource.log'), 'Jan  1 00:00:00 host xapi: nothing of ours\n'.repeat(1000));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const stdin = async () => new Uint8Array();
+const options = { memory: true, stdin };
+const pagesOf = (texts: Parameters<typeof readCapture>[0]) => readCapture(texts).live.map.domains.find(({ domid }) => domid === 5)?.pages;
+
+describe('archives', () => {
+  it.each([
+    ['tgz', ['-czf']],
+    ['tar.bz2', ['-cjf']],
+    ['tar', ['-cf']],
+  ])('a status report as %s, by what its entries hold; the newest dump counts', async (ending, words) => {
+    const file = join(folder, `report.${ending}`);
+    execFileSync('tar', ['-C', join(folder, 'report'), ...words, file, '.']);
+    expect(pagesOf(await textsOf(file, options))).toEqual([0, 262_144]);
+  });
+
+  it('a status report as zip, and as a folder', async () => {
+    const zip = zipSync({
+      'a/info': Buffer.from(INFO),
+      'a/list': Buffer.from(LIST),
+      'a/dmesg': Buffer.from(DUMP),
+      'b.log': Buffer.from(OLD_DUMP),
+    });
+    expect(pagesOf(await readArchive(zip, 'report.zip'))).toEqual([0, 262_144]);
+    expect(pagesOf(await readFolder(join(folder, 'report')))).toEqual([0, 262_144]);
+  });
+
+  it('a capture as we write it, and one gzip text', async () => {
+    expect(pagesOf(await readArchive(await packCapture(INFO + LIST + DUMP, new Date(0)), 'host.tgz'))).toEqual([0, 262_144]);
+    expect(pagesOf(await readArchive(gzipSync(INFO + LIST + DUMP), 'host.gz'))).toEqual([0, 262_144]);
+  });
+
+  it('does not follow symbolic links of a folder', async () => {
+    const linked = join(folder, 'linked');
+    mkdirSync(linked);
+    writeFileSync(join(linked, 'info'), INFO);
+    symlinkSync(join(folder, 'report'), join(linked, 'more'));
+    expect((await readFolder(linked)).map(({ file }) => file)).toEqual([join(linked, 'info')]);
+  });
+
+  it('refuses a damaged archive, an empty one, and one beyond the limits', async () => {
+    const whole = gzipSync(INFO.repeat(50));
+    await expect(readArchive(whole.subarray(0, whole.length - 20), 'cut.gz')).rejects.toThrow('the archive is damaged');
+    await expect(readArchive(zipSync({ readme: Buffer.from('hello') }), 'other.zip')).rejects.toThrow('found none');
+  });
+
+  it('counts entries and bytes, of all entries and of one', async () => {
+    const three = zipSync({ a: Buffer.from(INFO), b: Buffer.from(LIST), c: Buffer.from(DUMP) });
+    const bytes = INFO.length + LIST.length + DUMP.length;
+    const limits = { ...ARCHIVE_LIMITS, entries: 3, totalBytes: bytes };
+    expect(await readArchive(three, 'x.zip', limits)).toHaveLength(3);
+    await expect(readArchive(three, 'x.zip', { ...limits, entries: 2 })).rejects.toThrow('expected at most 2 entries');
+    await expect(readArchive(three, 'x.zip', { ...limits, totalBytes: bytes - 1 })).rejects.toThrow('in the archive, got more');
+    const long = gzipSync(INFO + ' '.repeat(10_000));
+    expect((await readArchive(long, 'x.gz', { ...ARCHIVE_LIMITS, entryBytes: INFO.length }))[0]!.text).toBe(INFO);
+  });
+});
+
+describe('ssh', () => {
+  /** Puts a program named ssh first in the path: it runs the script in a shell whose xl is the test's. */
+  async function withSsh<T>(ssh: string, work: () => Promise<T>): Promise<T> {
+    const bin = mkdtempSync(join(folder, 'bin-'));
+    writeFileSync(join(bin, 'ssh'), `#!/bin/sh\necho "$*" >> ${bin}/calls\n${ssh}\n`);
+    chmodSync(join(bin, 'ssh'), 0o755);
+    const path = process.env.PATH;
+    process.env.PATH = `${bin}:${path}`;
+    try {
+      return await work();
+    } finally {
+      process.env.PATH = path;
+    }
+  }
+
+  const far = () => {
+    const there = mkdtempSync(join(folder, 'far-'));
+    writeFileSync(join(there, 'info'), INFO);
+    writeFileSync(join(there, 'list'), LIST);
+    writeFileSync(join(there, 'dump'), DUMP);
+    const xl = `#!/bin/sh\ncase "$1 $2" in "info -n") cat ${there}/info;; "list -n") cat ${there}/list;; "debug-keys u") touch ${there}/asked;; dmesg*) [ -e ${there}/asked ] && cat ${there}/dump; exit 0;; *) exit 1;; esac\n`;
+    writeFileSync(join(there, 'xl'), xl);
+    chmodSync(join(there, 'xl'), 0o755);
+    return there;
+  };
+
+  it('runs one script there, over one connection, and reads what it prints', async () => {
+    const there = far();
+    const before = readdirSync(tmpdir()).filter((name) => name.startsWith('xennuma-ssh-'));
+    const texts = await withSsh(
+      `for last; do :; done\n[ "$last" = "sh -s" ] || exit 0\necho "Welcome to beta"\nPATH=${there}:$PATH exec sh -s`,
+      () => textsOf('ssh://root@beta:2222', options),
+    );
+    expect(pagesOf(texts)).toEqual([0, 262_144]);
+    expect(texts[0]!.text).not.toContain('Welcome');
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('xennuma-ssh-'))).toEqual(before);
+  });
+
+  it("sends no debug key without memory, and tells ssh's own words when it fails", async () => {
+    const there = far();
+    const texts = await withSsh(`PATH=${there}:$PATH exec sh -s`, () => textsOf('ssh://beta', { ...options, memory: false }));
+    expect(pagesOf(texts)).toEqual([0, 0]);
+    expect(readdirSync(there)).not.toContain('asked');
+    const refused = withSsh('echo "Permission denied (publickey)." >&2; exit 255', () => textsOf('ssh://beta', options));
+    await expect(refused).rejects.toThrow('beta cannot be reached by ssh: Permission denied (publickey).');
+    await expect(withSsh('echo hello; exit 0', () => textsOf('ssh://beta', options))).rejects.toThrow(SshError);
+  });
+
+  it.each(['ssh://', 'ssh://-oProxyCommand=x', 'ssh://a b', 'ssh://a:0', 'ssh://a:70000', 'ssh://a/path', 'ssh://-l@a'])(
+    'refuses %s',
+    (text) => {
+      expect(() => sshTarget(text)).toThrow('expected ssh://[user@]host[:port]');
+    },
+  );
+});
+
+it('a capture without names says the same of placement', () => {
+  const uuid = '0b1c2d3e-0000-4000-8000-000000000007';
+  const store = `/local/domain/5/name = "payroll"\n/local/domain/5/vm = "/vm/${uuid}"\n/local/domain/5/device/vbd/1/params = "/dev/vg/payroll-secret"\n`;
+  const text = anonymous(INFO + LIST + DUMP + store, ['beta', 'payroll', 'Domain-0']);
+  expect(text).not.toMatch(/payroll|beta|secret|0b1c2d3e/);
+  const [open, closed] = [INFO + LIST + DUMP + store, text].map((one) => readCapture([{ file: 'x', text: one }]).live);
+  expect(closed!.map.domains.map(({ pages, vcpus }) => ({ pages, vcpus }))).toEqual(
+    open!.map.domains.map(({ pages, vcpus }) => ({ pages, vcpus })),
+  );
+  expect(closed!.uuids.has(5)).toBe(true);
+});
