@@ -1,4 +1,5 @@
-// Hypercalls written out as bytes, for the tests of this room: what a program that knows only the ABI does.
+// Hypercalls written out as bytes: what a program does that knows only the ABI. Its offsets are its own, so that tests do not
+// take them from what they test.
 import { CPUPOOL_OP, DOMCTL, HYPERCALL, SYSCTL } from '../../src/abi/commands.js';
 import { type InterfaceVersion, interfaceVersion } from '../../src/abi/interface-version.js';
 import { Bitset } from '../../src/base/bitset.js';
@@ -119,9 +120,12 @@ export class RawCaller {
     return this.#read(map, NODE_BITS);
   }
 
-  /** Extents done and the frames that the list then holds. */
-  populate(domid: number, extents: number, order = 0, memFlags = 0): { done: number; frames: number[] } {
-    const list = this.door.allocBuffer(8 * Math.max(1, extents));
+  /**
+   * Extents done and the frames that the list then holds. `listed`: entries of the caller's list, when it is shorter than the
+   * request.
+   */
+  populate(domid: number, extents: number, order = 0, memFlags = 0, listed = extents): { done: number; frames: number[] } {
+    const list = this.door.allocBuffer(8 * Math.max(1, listed));
     const done = this.#memory(6, list.address, extents, order, memFlags, domid);
     const frames = Array.from({ length: done }, (_, i) => Number(list.view.getBigUint64(8 * i, true)));
     this.door.freeBuffer(list);
@@ -130,6 +134,33 @@ export class RawCaller {
 
   claim(domid: number, pages: number, memFlags = 0): number {
     return this.#memory(24, 0, pages, 0, memFlags, domid);
+  }
+
+  /** XENMEM_set_pod_target: pages in all, pages held for promised frames, and promised frames, as Xen answers. */
+  podTarget(domid: number, pages: number): { result: number; total: number; cache: number; entries: number } {
+    const { bytes, view, address } = this.#op;
+    bytes.fill(0);
+    view.setBigUint64(0, BigInt(pages), true);
+    view.setUint16(32, domid, true);
+    const result = this.door.hypercall(HYPERCALL.memoryOp, 16, address);
+    const word = (at: number) => Number(view.getBigUint64(at, true));
+    return { result, total: word(8), cache: word(16), entries: word(24) };
+  }
+
+  /** XEN_DOMCTL_setvnumainfo with one memory range; vCPUs are all on virtual node 0. */
+  vnuma(domid: number, vcpus: number, vnodeToPnode: readonly number[], change: (view: DataView) => void = () => {}): number {
+    const vnodes = vnodeToPnode.length;
+    const arrays = [vnodes * vnodes * 4, vcpus * 4, vnodes * 4, 24].map((size) => this.door.allocBuffer(Math.max(1, size)));
+    for (const [vnode, pnode] of vnodeToPnode.entries()) arrays[2]!.view.setUint32(vnode * 4, pnode, true);
+    const result = this.domctl(DOMCTL.setvnumainfo, domid, (view) => {
+      view.setUint32(16, vnodes, true);
+      view.setUint32(20, 1, true);
+      view.setUint32(24, vcpus, true);
+      for (const [index, array] of arrays.entries()) view.setBigUint64(32 + 8 * index, BigInt(array.address), true);
+      change(view);
+    });
+    for (const array of arrays) this.door.freeBuffer(array);
+    return result;
   }
 
   /** The pool's id, or a negative errno. */
