@@ -1,4 +1,4 @@
-// Numbers of the ABI: hypercalls, their commands, schedulers (xen/include/public/). Pure data. Boxes of the chart: libxenctrl and Xen.
+// Numbers of the ABI: hypercalls, their commands, schedulers (xen/include/public/). Pure data.
 
 /** Hypercall numbers (xen/include/public/xen.h). */
 export const HYPERCALL = { memoryOp: 12, xenVersion: 17, schedOp: 29, eventChannelOp: 32, hvmOp: 34, sysctl: 35, domctl: 36 } as const;

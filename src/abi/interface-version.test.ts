@@ -20,7 +20,9 @@ test.each(NUMBERS)('Xen %s has domctl %i and sysctl %i', (version, domctl, sysct
   expect(interfaceVersion(version)).toMatchObject({ major: 4, minor: Number(version.slice(2)), domctl, sysctl });
 });
 
-/** Offsets in xen_domctl_createdomain: emulation_flags, cpupool_id, grant_opts; XEN_DOMCTL_CDF_MASK. */
+/**
+ * Offsets in xen_domctl_createdomain: emulation_flags, cpupool_id, grant_opts; XEN_DOMCTL_CDF_MASK.
+ */
 const CREATE_DOMAIN = [
   ['4.13', 44, -1, -1, 0x3f],
   ['4.14', 44, -1, -1, 0x3f],

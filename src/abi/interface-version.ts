@@ -1,5 +1,6 @@
-// What of the hypercall structures depends on Xen's version: interface versions and the few offsets that moved
-// (xen/include/public/domctl.h and sysctl.h of each release). Box of the chart: `do_domctl`.
+// The parts of the hypercall structures that depend on Xen's version: interface versions and the
+// few offsets that moved (xen/include/public/domctl.h and sysctl.h of each release).
+// Box of the chart: `do_domctl`.
 import { InputError } from '../base/errors.js';
 
 export interface InterfaceVersion {
@@ -47,7 +48,10 @@ const EMULATION_FLAGS_AT: Since = [
   [15, 48],
   [FIRST_MINOR, 44],
 ];
-/** All flags of XEN_DOMCTL_CDF_* up to the newest: nested_virt came with 4.15, vpmu with 4.16, trap_unmapped_accesses with 4.21. */
+/**
+ * All flags of XEN_DOMCTL_CDF_* up to the newest: nested_virt came with 4.15, vpmu with 4.16,
+ * trap_unmapped_accesses with 4.21.
+ */
 const CREATE_FLAGS: Since = [
   [21, 0x1ff],
   [16, 0xff],
@@ -86,7 +90,9 @@ export function interfaceVersion(version: string): InterfaceVersion {
   };
 }
 
-/** What the version query (XENVER_version) answers: the major number above 16 bits of the minor one. */
+/**
+ * What the version query (XENVER_version) answers: the major number above 16 bits of the minor one.
+ */
 export function packVersion({ major, minor }: Pick<InterfaceVersion, 'major' | 'minor'>): number {
   return (major << 16) | minor;
 }
@@ -95,13 +101,14 @@ export function unpackVersion(version: number): { readonly major: number; readon
   return { major: version >>> 16, minor: version & 0xffff };
 }
 
-/** Every domctl version, and every sysctl version, of the releases that are known here; newest first. */
+/** The domctl and the sysctl versions of the supported releases, each once, newest first. */
 export const DOMCTL_VERSIONS: readonly number[] = [...new Set(DOMCTL)].reverse();
 export const SYSCTL_VERSIONS: readonly number[] = [...new Set(SYSCTL)].reverse();
 
 /**
- * The structures of a Xen that answers to these interface numbers: of its own release when they are that release's, else of the newest
- * release with the number (a patched Xen, or a release newer than those known here that kept its numbers).
+ * The structures of a Xen that answers to these interface numbers: of its own release when they are
+ * that release's, else of the newest release with the number (a patched Xen, or a release newer
+ * than those known here that kept its numbers).
  */
 export function interfaceOf(minor: number, domctl: number, sysctl: number): InterfaceVersion {
   const release = (numbers: readonly number[], number: number) => {

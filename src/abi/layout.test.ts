@@ -1,5 +1,5 @@
-// Offsets and numbers of the public headers of Xen (xen/include/public/): what a program in C would be
-// compiled with. Taken from the headers, not from layout.ts.
+// Offsets and numbers of the public headers of Xen (xen/include/public/): what a program in C would
+// be compiled with. Taken from the headers, not from layout.ts.
 import { describe, expect, test } from 'vitest';
 import * as commands from './commands.js';
 import * as layout from './layout.js';

@@ -1,5 +1,6 @@
-// Where the fields of the hypercall structures lie, in bytes: what is the same in every version from 4.13 on (xen/include/public/
-// domctl.h, sysctl.h, memory.h, sched.h). The few that moved are in interface-version.ts. Boxes of the chart: libxenctrl and Xen.
+// Offsets of the fields of the hypercall structures, in bytes: those that are the same in every
+// version from 4.13 on (xen/include/public/: domctl.h, sysctl.h, memory.h, sched.h). The few that
+// moved are in interface-version.ts.
 
 /** xen_domctl; payloads below are offsets within its union. */
 export const DOMCTL_AT = { cmd: 0, version: 4, domain: 8, union: 16, sizeBytes: 144 } as const;
@@ -93,7 +94,10 @@ export const VNUMA_AT = {
 /** An entry of the arrays vcpu_to_vnode and vnode_to_pnode. */
 export const VNUMA_NUMBER_BYTES = 4;
 
-/** xen_sysctl_physinfo up to where it moved; the rest is relative to InterfaceVersion.physinfoPagesAt. */
+/**
+ * xen_sysctl_physinfo up to where it moved; the rest is relative to
+ * InterfaceVersion.physinfoPagesAt.
+ */
 export const PHYSINFO_AT = {
   threadsPerCore: 0,
   coresPerSocket: 4,

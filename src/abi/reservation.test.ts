@@ -1,6 +1,6 @@
-// xen_memory_reservation and its node flags, against xen/include/public/memory.h: extent_start at 0,
-// nr_extents at 8, order at 16, mem_flags at 20, domid at 24, 32 bytes in all; bits 8-15 of mem_flags are
-// a node plus one.
+// xen_memory_reservation and its node flags, against xen/include/public/memory.h: extent_start at
+// 0, nr_extents at 8, order at 16, mem_flags at 20, domid at 24, 32 bytes in all; bits 8-15 of
+// mem_flags are a node plus one.
 import { expect, test } from 'vitest';
 import { MEMF, memFlagsOfNode, NUMA_NO_NODE, nodeOfMemFlags, RESERVATION_BYTES, readReservation, writeReservation } from './reservation.js';
 

@@ -59,7 +59,10 @@ function differences(host: CpuMap, vcpus: Vcpus, kind: 'hard' | 'soft', expected
   return [drift(kind === 'hard' ? 'hard-differs' : 'soft-differs', clauses.join('; '))];
 }
 
-/** Have all vCPUs the same hard mask, and is it all CPUs of some nodes? A placement sets such masks (best_effort_hard). */
+/**
+ * Have all vCPUs the same hard mask, and is it all CPUs of some nodes? A placement sets such masks
+ * (best_effort_hard).
+ */
 function isWholeNodes(host: CpuMap, vcpus: Vcpus): boolean {
   const present = host.cpus.filter((cpu) => cpu !== null);
   const first = new Set(vcpus[0]?.hard);
@@ -96,7 +99,10 @@ export function maskDrifts(host: CpuMap, vcpus: Vcpus, pool: number, reaches: re
   ];
 }
 
-/** Memory away from the node affinity or from the vCPUs. `reaches`: of the vCPUs, none when their masks are not known. */
+/**
+ * Memory away from the node affinity or from the vCPUs. `reaches`: of the vCPUs, none when their
+ * masks are not known.
+ */
 export function memoryDrifts(
   host: CpuMap,
   pages: readonly number[],
@@ -144,7 +150,10 @@ export function spreadDrifts(pages: readonly number[], fewestNodes: number | und
   return [drift('memory-on-more-nodes', `it is on ${nodeWords(counted)}, and ${fewestNodes} could hold it`)];
 }
 
-/** A node affinity that the union rule does not give. One set by hand to just that passes for automatic. */
+/**
+ * A node affinity that the union rule does not give. An explicit one that equals it passes for
+ * automatic.
+ */
 export function nodeAffinityDrifts(host: CpuMap, vcpus: Vcpus, pool: number, nodeAffinity: readonly number[]): Drift[] {
   const affinity = nodeAffinity.filter((node) => node < host.nodes.length);
   const automatic = automaticNodeAffinity(host, { vcpus, pool });

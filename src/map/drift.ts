@@ -1,8 +1,11 @@
-// Drift by name: where a running domain is not what was requested, or where its masks, its node affinity
-// and its memory do not fit together. The judge that finds it is in judge.ts.
+// Drift by name: where a running domain is not what was requested, or where its masks, its node
+// affinity and its memory do not fit together. The judge that finds it is in judge.ts.
 import type { MapDomain } from './host-map.js';
 
-/** CPUs by vCPU; null = nothing is known of that vCPU. CPUs that the host does not have may be among them. */
+/**
+ * CPUs by vCPU; null = nothing is known of that vCPU. CPUs that the host does not have may be among
+ * them.
+ */
 export type ExpectedMasks = readonly (readonly number[] | null)[];
 
 /** What was requested for a domain when it was built. */
@@ -18,11 +21,17 @@ export interface Expected {
   readonly soft: ExpectedMasks | null;
   /** A requested mask that the toolstack did not understand. */
   readonly ignoredMask?: { readonly mask: string; readonly reason: string };
-  /** The fewest nodes that could hold it, when its policy asks for no more; absent: any number will do. */
+  /**
+   * The fewest nodes that could hold it, when its policy asks for no more; absent: any number will
+   * do.
+   */
   readonly fewestNodes?: number;
 }
 
-/** What the host says of a running domain. null: the host does not say (a pool's API knows no masks). */
+/**
+ * What the host says of a running domain. null: the host does not say (a pool's API knows no
+ * masks).
+ */
 export interface Actual {
   readonly pool: number;
   readonly vcpus: MapDomain['vcpus'] | null;
@@ -51,7 +60,10 @@ export type DriftCode = keyof typeof DRIFTS;
 
 export interface Drift {
   readonly code: DriftCode;
-  /** A clause with the numbers: "hard affinity differs from what was requested: vCPU 0: 4-5 instead of 2-3". */
+  /**
+   * A clause with the numbers: "hard affinity differs from what was requested: vCPU 0: 4-5 instead
+   * of 2-3".
+   */
   readonly text: string;
 }
 

@@ -1,5 +1,5 @@
-// Numbers on a host at one moment: where each vCPU may run and would rather run, how far its memory is, and the figures that XenServer
-// publishes for each VM. Pure. Box of the chart: what domain_node_affinity led to.
+// Figures of a host at one moment: where each vCPU may run and prefers to run, how far its memory
+// is, and what XenServer publishes for each VM. Pure.
 
 import { Bitset } from '../base/bitset.js';
 import { PAGE_BYTES } from '../base/units.js';
@@ -7,18 +7,29 @@ import { UNREACHABLE } from '../machine/model.js';
 import type { HostMap, MapDomain } from './host-map.js';
 import { type NumaMetrics, numaMetrics } from './numa-metrics.js';
 
-/** A distance of the SLIT; 'unreachable' where Xen knows none; null where there is nothing to measure (no memory, or no CPU to run on). */
+/**
+ * A distance of the SLIT; 'unreachable' where Xen knows none; null where there is nothing to
+ * measure (no memory, or no CPU to run on).
+ */
 export type Distance = number | 'unreachable' | null;
 
 /** Where a vCPU may run. vCPUs with the same masks share one such object. */
 export interface VcpuReach {
-  /** CPUs of the hard affinity that are online and in the VM's pool: Xen runs it nowhere else. Ascending. */
+  /**
+   * CPUs of the hard affinity that are online and in the VM's pool: Xen runs it nowhere else.
+   * Ascending.
+   */
   readonly effective: readonly number[];
-  /** Those of `effective` that the soft affinity names, or all of `effective` when it names none of them. Ascending. */
+  /**
+   * Those of `effective` that the soft affinity names, or all of `effective` when it names none of
+   * them. Ascending.
+   */
   readonly preferred: readonly number[];
   /** Nodes of `preferred`, ascending. */
   readonly nodes: readonly number[];
-  /** Index = node; share of `preferred` on that node; sums to 1, or all 0 when it can run nowhere. */
+  /**
+   * Index = node; share of `preferred` on that node; sums to 1, or all 0 when it can run nowhere.
+   */
   readonly nodeShares: readonly number[];
   /** Does the hard affinity allow every CPU that is online and in the pool? */
   readonly anywhere: boolean;
@@ -35,8 +46,9 @@ export interface VcpuFigures extends VcpuReach {
 /** XenServer's own figures, under its own names. */
 export interface XenServerFigures extends NumaMetrics {
   /**
-   * vCPUs that may run outside of their soft affinity. XenServer's figure of this name is a rate, the share of a second that vCPUs ran
-   * there; a map holds no time, so this is the most that the rate can be.
+   * vCPUs that may run outside of their soft affinity. XenServer's figure of this name is a rate,
+   * the share of a second that vCPUs ran there; a map holds no time, so this is the most that the
+   * rate can be.
    */
   readonly numa_node_nonaffine_vcpus: number;
 }
@@ -57,9 +69,14 @@ export interface DomainFigures {
   readonly remoteNode: readonly boolean[];
   /** The memory and the preferred CPUs of all vCPUs are on one and the same node. */
   readonly onOneNode: boolean;
-  /** Mean of the vCPUs' mean distances, over those that can run somewhere; all vCPUs count, online or not, as for Xen's node affinity. */
+  /**
+   * Mean of the vCPUs' mean distances, over those that can run somewhere; all vCPUs count, online
+   * or not, as for Xen's node affinity.
+   */
   readonly meanDistance: Distance;
-  /** Greatest distance from the node of a preferred CPU to a node with pages, few as they may be. */
+  /**
+   * Greatest distance from the node of a preferred CPU to a node with pages, few as they may be.
+   */
   readonly worstDistance: Distance;
   readonly xenserver: XenServerFigures;
 }
@@ -175,7 +192,10 @@ export function domainFigures(map: HostMap, domain: MapDomain, reachOf: ReachFin
   };
 }
 
-/** Finds the reach of masks, each distinct pair once: large hosts have thousands of vCPUs but few masks. */
+/**
+ * Finds the reach of masks, each distinct pair once: large hosts have thousands of vCPUs but few
+ * masks.
+ */
 export function reachFinder(map: CpuMap): ReachFinder {
   const width = map.cpus.length;
   const bits = new WeakMap<readonly number[], { set: Bitset; key: string }>();
@@ -261,7 +281,10 @@ function worstToMemory(map: HostMap, vcpuNodes: readonly number[], memoryNodes: 
   return worst;
 }
 
-/** Weighted mean; one unreachable part of any weight makes the whole unreachable; null parts and parts without weight do not count. */
+/**
+ * Weighted mean; one unreachable part of any weight makes the whole unreachable; null parts and
+ * parts without weight do not count.
+ */
 function meanOf(parts: readonly (readonly [Distance, number])[]): Distance {
   let sum = 0;
   let weight = 0;

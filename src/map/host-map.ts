@@ -1,5 +1,5 @@
-// A host at one moment: its nodes and CPUs, and each domain's vCPUs and memory. Plain data that show, compare, explain and the API
-// read, from the embedded host and from a real one alike. Box of the chart: what domain_node_affinity led to.
+// A host at one moment: its nodes and CPUs, and each domain's vCPUs and memory. Plain data that
+// show, compare, explain and the API read, from the embedded host and from a real one alike.
 
 export interface HostMap {
   readonly name: string;
@@ -41,7 +41,7 @@ export interface MapDomain {
   readonly vcpus: readonly MapVcpu[];
   /** The raw mask; may name nodes that do not exist. */
   readonly nodeAffinity: readonly number[];
-  /** null = the host does not tell (a real Xen has no call for it). */
+  /** null = the host does not say (a real Xen has no call for it). */
   readonly autoNodeAffinity: boolean | null;
   /** Index = node. */
   readonly pages: readonly number[];

@@ -1,6 +1,6 @@
-// The one judge of drift: what was requested for a domain against what the host says of it, and whether
-// its masks, its node affinity and its memory fit together. Pure; `verify` and `explain` of a host and of
-// a pool call it.
+// The one judge of drift: what was requested for a domain against what the host says of it, and
+// whether its masks, its node affinity and its memory fit together. Pure; `verify` and `explain` of
+// a host and of a pool call it.
 import type { Actual, Drift, Expected } from './drift.js';
 import { ignoredMaskDrifts, maskDrifts, memoryDrifts, nodeAffinityDrifts, requestDrifts, spreadDrifts } from './drift-rules.js';
 import { type CpuMap, type ReachFinder, reachFinder } from './figures.js';
@@ -56,8 +56,8 @@ export interface DomainVerdict {
 }
 
 /**
- * Judges the domains of `domids`, in the map's order; `expected` by domid. Domains that Xen is destroying
- * are passed over.
+ * Judges the domains of `domids`, in the map's order; `expected` by domid. Domains that Xen is
+ * destroying are passed over.
  */
 export function judgeDomains(map: HostMap, expected: ReadonlyMap<number, Expected>, domids: ReadonlySet<number>): DomainVerdict[] {
   const reachOf = reachFinder(map);

@@ -1,5 +1,5 @@
-// The bound of 16 MiB and XenServer's figures, at the bound itself (xen-api: nodes that hold 4096 pages
-// or fewer are ignored; optimised = one node, or fewer than the host has).
+// The bound of 16 MiB and XenServer's figures, at the bound itself (xen-api: nodes that hold 4096
+// pages or fewer are ignored; optimised = one node, or fewer than the host has).
 import { expect, test } from 'vitest';
 import { countedNodes, holdingNodes, numaMetrics } from './numa-metrics.js';
 

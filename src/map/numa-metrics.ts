@@ -1,5 +1,6 @@
-// XenServer's NUMA figures of a VM, as VM_metrics publishes them, and the bound below which a node does
-// not count. Source: xen-api e2ee48d6, facts of numa_optimised, numa_nodes and numa_node_memory.
+// XenServer's NUMA figures of a VM, as VM_metrics publishes them, and the bound below which a node
+// does not count. Source: xen-api e2ee48d6, facts of numa_optimised, numa_nodes and
+// numa_node_memory.
 import { PAGE_BYTES } from '../base/units.js';
 
 /** A node that holds this many pages of a VM or fewer (16 MiB) does not count. */
@@ -15,7 +16,10 @@ export function countedNodes(pages: readonly number[]): number[] {
   return pages.flatMap((count, node) => (nodeCounts(count) ? [node] : []));
 }
 
-/** The nodes that count, or every node with a page for a domain that has no more anywhere. Ascending. */
+/**
+ * The nodes that count, or every node with a page for a domain that has no more anywhere.
+ * Ascending.
+ */
 export function holdingNodes(pages: readonly number[]): number[] {
   const counted = countedNodes(pages);
   return counted.length > 0 ? counted : pages.flatMap((count, node) => (count > 0 ? [node] : []));

@@ -1,5 +1,5 @@
-// The union rule by hand, and against the embedded hypervisor, which computes it on bitmaps in its own
-// domain_update_node_aff().
+// The union rule by hand, and against the embedded hypervisor, which computes it on bitmaps in its
+// own domain_update_node_aff().
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RawCaller } from '../../test/support/raw-caller.js';

@@ -1,5 +1,6 @@
-// The union rule: which nodes Xen gives a domain whose node affinity is automatic, from the affinity of
-// all its vCPUs. Source: domain_update_node_aff(), xen/common/sched/core.c:1809-1876 (7cf163879).
+// The union rule: which nodes Xen gives a domain whose node affinity is automatic, from the
+// affinity of all its vCPUs. Source: domain_update_node_aff(), xen/common/sched/core.c:1809-1876
+// (7cf163879).
 import type { HostMap, MapDomain } from './host-map.js';
 
 /** CPU lists of one vCPU as Xen stores them; CPUs that are offline or absent may be among them. */
@@ -17,9 +18,9 @@ export interface DomainCpus {
 }
 
 /**
- * Let `hard` be the union of all hard masks within the pool's CPUs, and `soft` the union of all soft
- * masks within `hard`. The node affinity is the nodes of `soft`, or those of `hard` when `soft` is
- * empty. So one vCPU without restrictions makes the domain span every node of its pool.
+ * Let `hard` be the union of all hard masks within the pool's CPUs, and `soft` the union of all
+ * soft masks within `hard`. The node affinity is the nodes of `soft`, or those of `hard` when
+ * `soft` is empty. So one vCPU without restrictions makes the domain span every node of its pool.
  * @returns node numbers, ascending; null without vCPUs, when Xen leaves the node affinity as it is
  */
 export function unionRule(vcpus: readonly VcpuMasks[], { poolCpus, nodeOf }: DomainCpus): number[] | null {

@@ -50,7 +50,9 @@ function giveMemory(domain: Domain, { dom0, nodes }: XenMachine): void {
   domain.totPages = domain.pages.reduce((sum, runs) => sum + runs.pages, 0);
 }
 
-/** Frames of a node's span that are not free at the start, as [first, one past the last), ascending. */
+/**
+ * Frames of a node's span that are not free at the start, as [first, one past the last), ascending.
+ */
 function usedFrames({ startMfn, endMfn, freePages, freeRanges }: XenNode): [number, number][] {
   const free = freeRanges ?? [[endMfn - freePages, endMfn] as const];
   const used: [number, number][] = [];

@@ -1,5 +1,4 @@
 // The embedded hypervisor as its callers see it: a hypercall in bytes, and nothing else.
-// Box of the chart: Xen hypervisor.
 import { HYPERCALL } from '../abi/commands.js';
 import { ERRNO } from '../base/errors.js';
 import { boot } from './boot.js';
@@ -20,7 +19,9 @@ export class Hypervisor {
     this.state = boot(machine);
   }
 
-  /** Result >= 0, or a negative errno. Addresses in `a1`, `a2` and in structures are of `memory`. */
+  /**
+   * Result >= 0, or a negative errno. Addresses in `a1`, `a2` and in structures are of `memory`.
+   */
   hypercall(memory: GuestMemory, op: number, a1: number, a2 = 0): number {
     const { state } = this;
     switch (op) {

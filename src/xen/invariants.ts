@@ -1,12 +1,15 @@
-// What must hold after every hypercall: pages conserved, claims within free memory, masks by the rules.
-// checks the hypervisor.
+// What must hold after every hypercall: pages are conserved, claims stay within free memory, masks
+// follow the rules.
 import { Bitset } from '../base/bitset.js';
 import { zoneOf } from './heap/free-heap.js';
 import { nodesOfVcpus } from './ops/domain-update-node-affinity.js';
 import { type Domain, MAX_NUMNODES, type PageRuns } from './state/domain.js';
 import type { XenState } from './state/xen-state.js';
 
-/** One sentence for each thing that does not hold; [] = all is well. Walks all memory: for tests, not for every call. */
+/**
+ * One sentence for each invariant that does not hold; [] = all is well. Walks all memory: for
+ * tests.
+ */
 export function invariants(xen: XenState): string[] {
   return [...xen.machine.nodes.keys()].flatMap((node) => checkNode(xen, node)).concat(checkClaims(xen), checkDomains(xen), checkCpus(xen));
 }

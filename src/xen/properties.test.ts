@@ -104,7 +104,8 @@ function run(steps: readonly Step[], perNodeClaims: boolean, check: (door: Embed
   const bytes: string[] = [];
   for (const one of steps) {
     const answer = one(xen, domids);
-    // Handles are addresses of the test's own buffers; the structure's other bytes and the answers must repeat too.
+    // Handles are addresses of the test's own buffers; the structure's other bytes and the answers
+    // must repeat too.
     bytes.push(JSON.stringify(answer), Buffer.from(xen.view.buffer).toString('hex'));
     check(door);
   }

@@ -1,5 +1,5 @@
-// Opens libxenctrl's calls over any hypercall door: finds out which Xen is there, and puts the calls of each concern together. Box of the
-// chart: libxenctrl.
+// Opens libxenctrl's calls over any hypercall door: finds out which Xen is there, and puts the
+// calls of each concern together.
 import { type FlowSink, NO_FLOW } from '../flow/record.js';
 import { affinityCalls, namesEveryNode } from './calls/affinity-calls.js';
 import { CallBuffers } from './calls/call-buffers.js';
@@ -16,7 +16,8 @@ import { InferredInside } from './flow/infer-inside.js';
 import type { Xenctrl } from './xenctrl.js';
 
 /**
- * The door stays the caller's: `close` of what is returned gives back the buffers kept for its calls, not the door.
+ * The door stays the caller's: `close` of what is returned gives back the buffers kept for its
+ * calls, not the door.
  * @throws InputError when Xen's interface versions are not known here
  * @throws XenError when Xen does not answer this caller (EPERM)
  */
@@ -37,7 +38,10 @@ function assemble(calls: CallBuffers): Xenctrl {
   const host = hostCalls(calls);
   const domains = domainCalls(calls);
   const affinity = affinityCalls(calls, cpuBits);
-  /** Domains whose node affinity was set here, and whether that made it automatic: for concluding what cannot be read. */
+  /**
+   * Domains whose node affinity was set here, and whether that made it automatic: for concluding
+   * what cannot be read.
+   */
   const ownSettings = new Map<number, boolean>();
   const base: Xenctrl = {
     door,

@@ -1,5 +1,6 @@
-// libxenctrl's calls, typed, over a hypercall door: the same interface on the embedded Xen and on a real one. Synchronous, as
-// hypercalls are. Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD, xc_domain_node_setaffinity.
+// libxenctrl's calls, typed, over a hypercall door: the same interface on the embedded Xen and on a
+// real one. Synchronous, as hypercalls are.
+// Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD, xc_domain_node_setaffinity.
 import type { SchedulerName } from '../abi/commands.js';
 import type { FlowSink } from '../flow/record.js';
 import type { HypercallDoor } from './doors/door.js';
@@ -28,7 +29,10 @@ export interface NumaNodeInfo {
   /** The node's whole span, holes included. null = the node is offline. */
   readonly sizeBytes: number | null;
   readonly freeBytes: number | null;
-  /** Claimed on this node by domains not built yet, where the door can tell (XenServer's Xen); 0 where Xen has no claims per node. */
+  /**
+   * Claimed on this node by domains not built yet, where that is known (XenServer's Xen); 0 where
+   * Xen has no claims per node.
+   */
   readonly claimedBytes: number;
 }
 
@@ -39,7 +43,7 @@ export interface NumaInfo {
   readonly distances: readonly (readonly number[])[];
 }
 
-/** NONE_U32 where Xen knows no number: with one core a socket it tells no cores. */
+/** NONE_U32 where Xen knows no number: with one core a socket it reports no cores. */
 export interface CpuTopology {
   readonly core: number;
   readonly socket: number;
@@ -49,7 +53,10 @@ export interface CpuTopology {
 export interface DomainConfig {
   /** 0 = Xen picks. */
   readonly domid: number;
-  /** pv: flags 0. pvh: hvm, hap, oos_off with a local APIC (what HVM is to the embedded host as well). */
+  /**
+   * pv: flags 0. pvh: hvm, hap, oos_off with a local APIC (what HVM is to the embedded host as
+   * well).
+   */
   readonly kind: 'pv' | 'pvh';
   readonly maxVcpus: number;
   /** 16 bytes. */
@@ -103,9 +110,15 @@ export interface PopulateRequest {
   readonly vnode?: number;
   /** Pseudo-physical frame of the first extent (0 by default); extents follow one another. */
   readonly firstPfn?: number;
-  /** Populate on demand (XENMEMF_populate_on_demand): nothing is allocated, the guest's pages come from its target. */
+  /**
+   * Populate on demand (XENMEMF_populate_on_demand): nothing is allocated, the guest's pages come
+   * from its target.
+   */
   readonly onDemand?: boolean;
-  /** A PV domain's machine frames are wanted (a PVH domain has its own numbering, so there are none to tell). */
+  /**
+   * A PV domain's machine frames are wanted (a PVH domain has its own numbering, so there are none
+   * to tell).
+   */
   readonly wantMfns?: boolean;
 }
 
@@ -130,7 +143,7 @@ export type WeighingScheduler = Extract<SchedulerName, 'credit' | 'credit2'>;
 export interface Xenctrl {
   readonly door: HypercallDoor;
   readonly version: XenVersion;
-  /** The same calls, noting themselves and (as far as the door can tell) Xen's inside in `sink`. */
+  /** The same calls, which record themselves and Xen's inside in `sink`. */
   withFlow(sink: FlowSink): Xenctrl;
 
   physInfo(): PhysInfo;
@@ -156,14 +169,18 @@ export interface Xenctrl {
   /** All domains, ascending by id. */
   domainList(): DomainInfo[];
   setPagingMempoolSize(domid: number, bytes: number): void;
-  /** A port in the domain for `remoteDomid` to bind to. ENOSYS on the embedded host, where no guest runs. */
+  /**
+   * A port in the domain for `remoteDomid` to bind to. ENOSYS on the embedded host, where no guest
+   * runs.
+   */
   eventChannelAllocUnbound(domid: number, remoteDomid: number): number;
   /** HVMOP_set_param, of an HVM container. ENOSYS on the embedded host, where no guest runs. */
   hvmParamSet(domid: number, param: number, value: number): void;
 
   vcpuInfo(domid: number, vcpu: number): VcpuInfo;
   /**
-   * xc_vcpu_setaffinity: `hard` and `soft`, or one of them. The maps are as wide as the machine has CPU numbers.
+   * xc_vcpu_setaffinity: `hard` and `soft`, or one of them. The maps are as wide as the machine has
+   * CPU numbers.
    * @returns the effective masks, as Xen writes them back
    * @throws InputError for a CPU that the machine has no number for
    */
@@ -186,7 +203,8 @@ export interface Xenctrl {
   /** 0 cancels. `node`: a claim on one node (XenServer's patch; EINVAL upstream). */
   domainClaimPages(domid: number, pages: number, node?: number): void;
   /**
-   * XENMEM_set_pod_target: pages that a domain populated on demand is to have; what is missing is allocated now, by its node affinity.
+   * XENMEM_set_pod_target: pages that a domain populated on demand is to have; what is missing is
+   * allocated now, by its node affinity.
    */
   domainSetPodTarget(domid: number, pages: number): void;
   /** Never throws for lack of memory: says how far it came. */
@@ -203,10 +221,14 @@ export interface Xenctrl {
 
   /**
    * Debug key 'u' and the console ring behind it: where each domain's memory lies. Ascending by id.
-   * @throws InputError when the dump is longer than the ring and the door has no other way to tell
+   * @throws InputError when the dump is longer than the ring, and the hypervisor cannot be
+   * inspected
    */
   domainMemory(): DomainMemory[];
 
-  /** Gives the kept buffers back; the door stays open. No call may follow. Closes what `withFlow` returned as well. */
+  /**
+   * Gives the kept buffers back; the door stays open. No call may follow. Closes what `withFlow`
+   * returned as well.
+   */
   close(): void;
 }

@@ -1,5 +1,5 @@
-// A machine of equal nodes with the embedded hypervisor on it, and a caller that writes hypercalls out
-// as bytes: for the tests of Xen's rules.
+// A machine of equal nodes with the embedded hypervisor on it, and a caller that writes hypercalls
+// out as bytes: for the tests of Xen's rules.
 import { GIB } from '../../src/base/units.js';
 import type { Host } from '../../src/machine/model.js';
 import { machineFromHost, type XenMachine } from '../../src/xen/state/machine.js';

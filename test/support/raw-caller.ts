@@ -1,5 +1,5 @@
-// Hypercalls written out as bytes: what a program does that knows only the ABI. Its offsets are its own, so that tests do not
-// take them from what they test.
+// Hypercalls written out as bytes: what a program does that knows only the ABI. Its offsets are its
+// own, so that tests do not take them from what they test.
 import { CPUPOOL_OP, DOMCTL, HYPERCALL, SYSCTL } from '../../src/abi/commands.js';
 import { type InterfaceVersion, interfaceVersion } from '../../src/abi/interface-version.js';
 import { Bitset } from '../../src/base/bitset.js';
@@ -121,8 +121,8 @@ export class RawCaller {
   }
 
   /**
-   * Extents done and the frames that the list then holds. `listed`: entries of the caller's list, when it is shorter than the
-   * request.
+   * Extents done and the frames that the list then holds. `listed`: entries of the caller's list,
+   * when it is shorter than the request.
    */
   populate(domid: number, extents: number, order = 0, memFlags = 0, listed = extents): { done: number; frames: number[] } {
     const list = this.door.allocBuffer(8 * Math.max(1, listed));
@@ -136,7 +136,10 @@ export class RawCaller {
     return this.#memory(24, 0, pages, 0, memFlags, domid);
   }
 
-  /** XENMEM_set_pod_target: pages in all, pages held for promised frames, and promised frames, as Xen answers. */
+  /**
+   * XENMEM_set_pod_target: pages in all, pages held for promised frames, and promised frames, as
+   * Xen answers.
+   */
   podTarget(domid: number, pages: number): { result: number; total: number; cache: number; entries: number } {
     const { bytes, view, address } = this.#op;
     bytes.fill(0);

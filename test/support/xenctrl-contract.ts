@@ -1,5 +1,6 @@
-// What every Xenctrl must do, whatever door is below: the tests that run on the embedded Xen of every version and on a real one. The
-// machine needs at least 2 nodes, each with CPUs and some 64 MiB free.
+// What every Xenctrl must do, whatever door is below: the tests that run on the embedded Xen of
+// every version and on a real one. The machine needs at least 2 nodes, each with CPUs and some 64
+// MiB free.
 import { expect, test } from 'vitest';
 import { NODE_BITS } from '../../src/abi/layout.js';
 import { EDGES, type EdgeId } from '../../src/flow/chart.js';

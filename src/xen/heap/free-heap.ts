@@ -1,9 +1,12 @@
-// The free memory of one node as buddy blocks by zone and order, as Xen's heap keeps it. Box of the chart: what
-// `domain_node_affinity` is for. A zone is the bit length of a frame number, so that "below 2^n" is a range of zones.
+// The free memory of one node as buddy blocks by zone and order, as Xen's heap keeps it. A zone is
+// the bit length of a frame number, so that "below 2^n" is a range of zones.
 
 /** Largest block: 2^20 pages, 4 GiB (xen/include/xen/mm.h, MAX_ORDER). */
 export const MAX_ORDER = 20;
-/** Zones 1 .. 40: frames of 1 .. 40 bits, addresses of up to 52 bits (xen/common/page_alloc.c, NR_ZONES). */
+/**
+ * Zones 1 .. 40: frames of 1 .. 40 bits, addresses of up to 52 bits (xen/common/page_alloc.c,
+ * NR_ZONES).
+ */
 export const NR_ZONES = 41;
 /** Lowest zone that guests' memory may come from: zone 0 is Xen's own heap. */
 export const ZONE_MIN = 1;
@@ -11,7 +14,10 @@ export const ZONE_MAX = NR_ZONES - 1;
 
 const ORDERS = MAX_ORDER + 1;
 const TWO_32 = 2 ** 32;
-/** Frame 0 never enters the heap: it would let two blocks of different zones merge (page_alloc.c, init_heap_pages). */
+/**
+ * Frame 0 never enters the heap: it would let two blocks of different zones merge (page_alloc.c,
+ * init_heap_pages).
+ */
 const FIRST_FRAME = 1;
 
 /** Bit length of a frame number (page_alloc.c, page_to_zone). */
@@ -28,8 +34,9 @@ export interface Chunk {
 }
 
 /**
- * Blocks are nodes of doubly linked lists in parallel arrays; `slotOf` finds a block by its first frame, for merging. What is free is
- * always fully merged, so the set of blocks follows from the set of free frames; only the order within a list is history.
+ * Blocks are nodes of doubly linked lists in parallel arrays; `slotOf` finds a block by its first
+ * frame, for merging. What is free is always fully merged, so the set of blocks follows from the
+ * set of free frames; only the order within a list is history.
  */
 export class FreeHeap {
   freePages = 0;
@@ -58,7 +65,10 @@ export class FreeHeap {
     }
   }
 
-  /** Gives back the unused lower part of a chunk that `take` returned: nothing can merge, its upper part is in use. */
+  /**
+   * Gives back the unused lower part of a chunk that `take` returned: nothing can merge, its upper
+   * part is in use.
+   */
   putBack(start: number, pages: number): void {
     let from = start;
     const end = start + pages;
@@ -72,8 +82,9 @@ export class FreeHeap {
   }
 
   /**
-   * The highest part of the block that Xen would take for an extent of `order`: zones from high to low, the smallest order that
-   * fits (page_alloc.c:855-958). Up to `most` extents of it at once, which is what as many single requests would get.
+   * The highest part of the block that Xen would take for an extent of `order`: zones from high to
+   * low, the smallest order that fits (page_alloc.c:855-958). Up to `most` extents of it at once,
+   * which is what as many single requests would get.
    * @returns false when no zone has such a block
    */
   take(order: number, zoneLow: number, zoneHigh: number, most: number, into: Chunk): boolean {

@@ -1,4 +1,5 @@
-// Whole rounds of extents at once end exactly where the same extents one by one do: frames, heap, cursor.
+// Whole rounds of extents at once end exactly where the same extents one by one do: frames, heap,
+// cursor.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// Which node an extent comes from: get_free_buddy() (xen/common/page_alloc.c:855-958), for one extent or many of one request.
-// Box of the chart: what `domain_node_affinity` is for.
+// Which node an extent comes from: get_free_buddy() (xen/common/page_alloc.c:855-958), for one
+// extent or many of one request.
 import { Bitset } from '../../base/bitset.js';
 import { type Domain, MAX_NUMNODES, NUMA_NO_NODE, type PageRuns } from '../state/domain.js';
 import { type Chunk, ZONE_MAX, ZONE_MIN } from './free-heap.js';
@@ -7,13 +7,16 @@ import type { Heap } from './heap.js';
 
 export interface ExtentRequest {
   readonly order: number;
-  /** NUMA_NO_NODE = none asked for. */
+  /** NUMA_NO_NODE = none was requested. */
   readonly node: number;
-  /** Fail rather than go to a node other than the one asked for. */
+  /** Fail rather than use another node than the requested one. */
   readonly exact: boolean;
   /** Highest zone that the caller's address width allows. */
   readonly zoneHigh: number;
-  /** The domain's own claim covers it. Pages of Xen's own in the domain's name are never covered (MEMF_no_refcount). */
+  /**
+   * The domain's own claim covers it. Pages of Xen's own in the domain's name are never covered
+   * (MEMF_no_refcount).
+   */
   readonly coveredByClaim: boolean;
 }
 
@@ -24,8 +27,9 @@ interface OpenChunk extends Chunk {
 }
 
 /**
- * Hands out the extents of one hypercall. As nothing is freed meanwhile, a node that once had nothing for the order stays so for this
- * pass, and the block that a node's next extents come from can be taken out of the heap once for all of them; `close` gives the rest back.
+ * Hands out the extents of one hypercall. As nothing is freed meanwhile, a node that once had
+ * nothing for the order stays so for this pass, and the block that a node's next extents come from
+ * can be taken out of the heap once for all of them; `close` gives the rest back.
  */
 export class ExtentAllocator {
   /** First frame of the extent that the last `next` gave. */
@@ -46,7 +50,7 @@ export class ExtentAllocator {
   /** All free memory is claimed: only the domain's own claim lets it have the extent. */
   #needsClaim = false;
 
-  /** `owned`: where the pages are noted, by node; at most `extents` are handed out. */
+  /** `owned`: receives the pages, by node. At most `extents` are handed out. */
   constructor(heap: Heap, online: Bitset, domain: Domain, request: ExtentRequest, extents: number, owned: readonly PageRuns[]) {
     this.#heap = heap;
     this.#domain = domain;
@@ -62,10 +66,13 @@ export class ExtentAllocator {
     this.#totalFree = heap.freePages();
   }
 
-  /** Node of the next extent, whose pages are then taken; -1 when there is none. Moves the domain's cursor. */
+  /**
+   * Node of the next extent, whose pages are then taken; -1 when there is none. Moves the domain's
+   * cursor.
+   */
   next(): number {
     const domain = this.#domain;
-    // Claimed memory is not there for those who did not claim it (alloc_heap_pages).
+    // Claimed memory is not available to others (alloc_heap_pages).
     this.#needsClaim = this.#heap.outstandingPages + this.#sizePages > this.#totalFree;
     if (this.#needsClaim && !(this.#request.coveredByClaim && domain.outstandingPages >= this.#sizePages)) return -1;
     let node = this.#search();
@@ -86,8 +93,9 @@ export class ExtentAllocator {
   }
 
   /**
-   * As many calls of `next` as go once or more around the nodes of the affinity and leave the cursor where it is, at once: while every
-   * node that has any memory has an open block and no claim is in the way, each round takes one extent of each. 0 when that is not so.
+   * As many calls of `next` as go once or more around the nodes of the affinity and leave the
+   * cursor where it is, at once: while every node that has any memory has an open block and no
+   * claim is in the way, each round takes one extent of each. 0 when that is not so.
    * @returns extents taken, at most `most`
    */
   nextRounds(most: number): number {
@@ -121,7 +129,7 @@ export class ExtentAllocator {
     return extents;
   }
 
-  /** The extent of the last `next` is given back (its domain may not have it); the cursor stays moved. */
+  /** Frees the extent of the last `next`, which the domain may not have. The cursor stays moved. */
   undo(node: number): void {
     const chunk = this.#chunks[node]!;
     chunk.top += this.#sizePages;
@@ -130,7 +138,7 @@ export class ExtentAllocator {
     this.#totalFree += this.#sizePages;
   }
 
-  /** Must be called once, after the last `next`: notes what was handed out and gives back the rest. */
+  /** Must be called once, after the last `next`: records what was handed out and frees the rest. */
   close(): void {
     for (let node = 0; node < this.#chunks.length; node++) {
       const chunk = this.#chunks[node];
@@ -193,7 +201,7 @@ export class ExtentAllocator {
     return true;
   }
 
-  /** What others claimed of this node is not there for this domain (XenServer's patch). */
+  /** What others claimed of this node is not available to this domain (XenServer's patch). */
   #allowedByNodeClaims(node: number, heapFree: number, chunk: OpenChunk | undefined): boolean {
     const domain = this.#domain;
     const own = this.#request.coveredByClaim && domain.claimNode === node && domain.outstandingPages >= this.#sizePages;

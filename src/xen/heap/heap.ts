@@ -1,4 +1,4 @@
-// The memory of all nodes, and claims on it: what may be allocated, by whom. Box of the chart: what `domain_node_affinity` is for.
+// The memory of all nodes and the claims on it: how much a domain may allocate.
 import { type Domain, MAX_NUMNODES, NUMA_NO_NODE } from '../state/domain.js';
 import { bitsToZone, dmaBitsOf, type XenMachine } from '../state/machine.js';
 import { FreeHeap } from './free-heap.js';
@@ -7,7 +7,10 @@ export class Heap {
   readonly nodes: readonly FreeHeap[];
   /** Zones up to this one are left alone in the first pass; 0 = there is only one pass. */
   readonly dmaZone: number;
-  /** Pages that domains claimed and have not allocated, all of them and by node (XenServer's patch only). */
+  /**
+   * Pages that domains claimed and have not allocated: in all, and by node (XenServer's patch
+   * only).
+   */
   outstandingPages = 0;
   readonly outstandingOnNode = new Float64Array(MAX_NUMNODES);
   readonly perNodeClaims: boolean;
@@ -34,8 +37,8 @@ export class Heap {
   }
 
   /**
-   * Pages that came to or left a domain on a node: its claim shrinks by what came (page_alloc.c, domain_adjust_tot_pages). A claim
-   * on one node shrinks only by pages of that node.
+   * Pages that came to or left a domain on a node: its claim shrinks by what came (page_alloc.c,
+   * domain_adjust_tot_pages). A claim on one node shrinks only by pages of that node.
    */
   adjustTotPages(domain: Domain, node: number, pages: number): void {
     domain.totPages += pages;
@@ -44,7 +47,7 @@ export class Heap {
     this.#setClaim(domain, Math.max(0, domain.outstandingPages - pages), domain.claimNode);
   }
 
-  /** Takes the claim away. */
+  /** Releases the claim. */
   cancelClaim(domain: Domain): void {
     this.#setClaim(domain, 0, NUMA_NO_NODE);
   }
@@ -62,7 +65,7 @@ export class Heap {
     if (domain.claimNode !== NUMA_NO_NODE) this.outstandingOnNode[domain.claimNode]! += pages;
   }
 
-  /** All memory of a domain comes back, and its claim goes. */
+  /** Frees all memory of a domain and releases its claim. */
   releaseAll(domain: Domain): void {
     this.cancelClaim(domain);
     for (const owned of [domain.pages, domain.xenPages]) {

@@ -1,4 +1,5 @@
-// Creating and destroying domains (xen/common/domctl.c and domain.c). Box of the chart: `do_domctl`.
+// Creating and destroying domains (xen/common/domctl.c and domain.c).
+// Box of the chart: `do_domctl`.
 import { CREATE_AT as AT, CREATE_FLAG } from '../../abi/layout.js';
 import { ERRNO } from '../../base/errors.js';
 import { ZONE_MAX } from '../heap/free-heap.js';
@@ -13,18 +14,28 @@ const { hvm: HVM, hap: HAP, xenstoreDomain: XS_DOMAIN, iommu: IOMMU } = CREATE_F
 /** Emulated devices that Xen knows. */
 const EMULATION_FLAGS = 0x7ff;
 /**
- * Pages of Xen's own that are allocated in a domain's name: each moves its cursor, so they set where its first extent goes (4.17).
- * PV: the tables of the per-domain mappings (create_perdomain_mapping(), xen/arch/x86/mm.c; pv_domain_initialise()).
+ * Pages of Xen's own that are allocated in a domain's name: each moves its cursor, so they set
+ * where its first extent goes (4.17). PV: the tables of the per-domain mappings
+ * (create_perdomain_mapping(), xen/arch/x86/mm.c; pv_domain_initialise()).
  */
 const PV_TABLE_PAGES = 2;
 /** With hardware virtualisation: the upper table of those mappings (hvm_domain_initialise()), */
 const HVM_TABLE_PAGES = 1;
-/** the paging pool that a domain starts with (hap_enable() in mm/hap/hap.c; shadow_enable() in mm/shadow/common.c), */
+/**
+ * the paging pool that a domain starts with (hap_enable() in mm/hap/hap.c; shadow_enable() in
+ * mm/shadow/common.c),
+ */
 const HAP_POOL_PAGES = 256;
 const SHADOW_POOL_PAGES = 1024;
-/** for each vCPU its local APIC's registers (vlapic_init()) and two for translated arguments (setup_compat_arg_xlat()), */
+/**
+ * for each vCPU its local APIC's registers (vlapic_init()) and two for translated arguments
+ * (setup_compat_arg_xlat()),
+ */
 const HVM_VCPU_PAGES = 3;
-/** and, with the first vCPU, two tables to map them by. One such table serves as many vCPUs as an HVM domain can have. */
+/**
+ * and, with the first vCPU, two tables to map them by. One such table serves as many vCPUs as an
+ * HVM domain can have.
+ */
 const HVM_VCPU_TABLE_PAGES = 2;
 
 /** XEN_DOMCTL_createdomain. @returns the new domain's id, or a negative errno */
@@ -98,7 +109,7 @@ export function createVcpus(xen: XenState, domain: Domain, maxVcpus: number): nu
   return 0;
 }
 
-/** XEN_DOMCTL_destroydomain: all memory comes back at once. */
+/** XEN_DOMCTL_destroydomain: all memory is freed at once. */
 export function destroyDomain(xen: XenState, domain: Domain): number {
   if (domain.id === 0) return -ERRNO.EINVAL;
   xen.heap.releaseAll(domain);
@@ -107,8 +118,8 @@ export function destroyDomain(xen: XenState, domain: Domain): number {
 }
 
 /**
- * XEN_DOMCTL_set_paging_mempool_size: the pool grows or shrinks to whole pages; PV domains have none. Its oldest pages go first, and they
- * lie on the nodes in turn (hap_set_allocation()).
+ * XEN_DOMCTL_set_paging_mempool_size: the pool grows or shrinks to whole pages; PV domains have
+ * none. Its oldest pages are freed first, and they lie on the nodes in turn (hap_set_allocation()).
  */
 export function setPagingMempoolSize(xen: XenState, domain: Domain, sizeBytes: number): number {
   if (!domain.config.hvm) return -ERRNO.EOPNOTSUPP;

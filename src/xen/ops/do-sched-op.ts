@@ -1,4 +1,4 @@
-// The scheduler operations that Domain-0's tools use (xen/common/sched/core.c, do_sched_op()). Box of the chart: Xen hypervisor.
+// The scheduler operations that Domain-0's tools use (xen/common/sched/core.c, do_sched_op()).
 import { SCHEDOP } from '../../abi/commands.js';
 import { PIN_OVERRIDE_AT, REMOTE_SHUTDOWN_AT } from '../../abi/layout.js';
 import { ERRNO } from '../../base/errors.js';

@@ -1,4 +1,4 @@
-// do_sysctl(): checks and dispatch (xen/common/sysctl.c). Box of the chart: Xen hypervisor.
+// do_sysctl(): checks and dispatch (xen/common/sysctl.c).
 import { SYSCTL } from '../../abi/commands.js';
 import { CPU_HOTPLUG_AT, CPU_HOTPLUG_OP, DEBUG_KEYS_AT, READCONSOLE_AT, SYSCTL_AT } from '../../abi/layout.js';
 import { readU64 } from '../../abi/u64.js';

@@ -1,4 +1,5 @@
-// What Xen tells of a domain and of a vCPU (xen/common/domctl.c, getdomaininfo()). Box of the chart: `do_domctl`.
+// What Xen reports of a domain and of a vCPU (xen/common/domctl.c, getdomaininfo()).
+// Box of the chart: `do_domctl`.
 import { DOMAIN_INFO_AT as AT, DOMAIN_LIST_AT, DOMAIN_FLAG as FLAG, NONE_U32, SHUTDOWN_SHIFT, VCPU_INFO_AT } from '../../abi/layout.js';
 import { readU64, writeNoneU64, writeU64 } from '../../abi/u64.js';
 import { ERRNO } from '../../base/errors.js';
@@ -8,7 +9,10 @@ import type { XenState } from '../state/xen-state.js';
 
 const GPADDR_BITS = 48;
 
-/** vCPUs of a guest are offline until the guest's own start brings them up, which nobody does here; Domain-0's run. */
+/**
+ * A guest's vCPUs are offline until the guest brings them up, and no guest runs here. Domain-0's
+ * vCPUs run.
+ */
 export function writeDomainInfo(xen: XenState, domain: Domain, view: DataView, at: number): void {
   const { config } = domain;
   const runs = domain.id === 0;
@@ -37,7 +41,10 @@ export function writeDomainInfo(xen: XenState, domain: Domain, view: DataView, a
   if (xen.version.gpaddrBits) view.setUint8(at + AT.gpaddrBits, config.hap ? GPADDR_BITS : 0);
 }
 
-/** XEN_SYSCTL_getdomaininfolist: the domains from an id on, ascending, as many as there is room for (xen/common/sysctl.c). */
+/**
+ * XEN_SYSCTL_getdomaininfolist: the domains from an id on, ascending, as many as there is room for
+ * (xen/common/sysctl.c).
+ */
 export function domainInfoList(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const first = view.getUint16(at + DOMAIN_LIST_AT.first, true);
   const most = view.getUint32(at + DOMAIN_LIST_AT.most, true);

@@ -1,4 +1,4 @@
-// Pausing, shutting down, resuming and resetting domains (xen/common/domain.c). Box of the chart: Xen hypervisor.
+// Pausing, shutting down, resuming and resetting domains (xen/common/domain.c).
 import { ERRNO } from '../../base/errors.js';
 import { type Domain, NO_SHUTDOWN_CODE } from '../state/domain.js';
 
@@ -32,8 +32,9 @@ export function resumeDomain(domain: Domain): number {
 }
 
 /**
- * Only for a domain with hardware virtualisation, all of whose vCPUs were shut down (none counts as all); its masks and its node affinity
- * stay. Any other that gets past the check of the vCPUs is crashed (domain_soft_reset).
+ * Only for a domain with hardware virtualisation, all of whose vCPUs were shut down (none counts as
+ * all); its masks and its node affinity stay. Any other that gets past the check of the vCPUs is
+ * crashed (domain_soft_reset).
  */
 export function softReset(domain: Domain): number {
   if (domain.id === 0 || (domain.vcpus.length > 0 && !domain.isShutDown)) return -ERRNO.EINVAL;

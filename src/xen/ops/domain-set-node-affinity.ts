@@ -1,5 +1,6 @@
-// Node affinity set by hand (xen/common/domain.c:943-970). Boxes of the chart: `is_new_affinity_all_nodes?`,
-// `enable_auto_node_affinity`, `disable_auto_node_affinity`.
+// A node affinity that a caller sets (xen/common/domain.c:943-970).
+// Boxes of the chart: `is_new_affinity_all_nodes?`, `enable_auto_node_affinity`,
+// `disable_auto_node_affinity`.
 import type { Bitset } from '../../base/bitset.js';
 import { ERRNO } from '../../base/errors.js';
 import { NO_FLOW } from '../../flow/record.js';
@@ -7,7 +8,10 @@ import type { Domain } from '../state/domain.js';
 import type { XenState } from '../state/xen-state.js';
 import { domainUpdateNodeAffinity } from './domain-update-node-affinity.js';
 
-/** "All" is every one of the 64 bits, not every node of the machine; anything else is stored as it came, offline nodes included. */
+/**
+ * "All" is every one of the 64 bits, not every node of the machine; anything else is stored as it
+ * came, offline nodes included.
+ */
 export function domainSetNodeAffinity(xen: XenState, domain: Domain, affinity: Bitset): number {
   const { flow } = xen;
   const recorded = flow !== NO_FLOW;

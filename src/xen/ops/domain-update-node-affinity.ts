@@ -1,13 +1,15 @@
-// Which nodes a domain's memory comes from, by its vCPUs' masks (xen/common/sched/core.c:1809-1876). Boxes of the chart:
-// `domain_update_node_aff`, `check_auto_node`, `set_node_affinity_from_vcpu_affinities`, `domain_node_affinity`.
+// Which nodes a domain's memory comes from, by its vCPUs' masks
+// (xen/common/sched/core.c:1809-1876).
+// Boxes of the chart: `domain_update_node_aff`, `check_auto_node`,
+// `set_node_affinity_from_vcpu_affinities`, `domain_node_affinity`.
 import type { Bitset } from '../../base/bitset.js';
 import { NO_FLOW } from '../../flow/record.js';
 import type { Domain } from '../state/domain.js';
 import type { XenState } from '../state/xen-state.js';
 
 /**
- * Unions over all vCPUs, so one unrestricted vCPU makes an automatic domain span every node of its pool. Nothing happens before the
- * domain has vCPUs.
+ * Unions over all vCPUs, so one unrestricted vCPU makes an automatic domain span every node of its
+ * pool. Nothing happens before the domain has vCPUs.
  */
 export function domainUpdateNodeAffinity(xen: XenState, domain: Domain): void {
   const { flow } = xen;
@@ -35,7 +37,10 @@ export function domainUpdateNodeAffinity(xen: XenState, domain: Domain): void {
   flow.node('domain_node_affinity', { domid: domain.id, before, after: nodeAffinity, auto: true });
 }
 
-/** The union rule by itself: `into` = nodes of the soft union within the hard one, or of the hard union when that is empty. */
+/**
+ * The union rule by itself: `into` = nodes of the soft union within the hard one, or of the hard
+ * union when that is empty.
+ */
 export function nodesOfVcpus(xen: XenState, domain: Domain, into: Bitset): void {
   const { hardUnion, softUnion } = xen.scratch;
   const hard = hardUnion.words.fill(0);

@@ -1,5 +1,5 @@
-// Debug key 'u': nodes, CPUs and where each domain's memory lies, on the console (xen/arch/x86/numa.c, dump_numa()). Box of the
-// chart: the only look at what `domain_node_affinity` led to.
+// Debug key 'u': nodes, CPUs and where each domain's memory lies, on the console
+// (xen/arch/x86/numa.c, dump_numa()). It is the only way to see where memory is.
 import type { XenState } from '../state/xen-state.js';
 
 export function dumpNuma(xen: XenState): void {

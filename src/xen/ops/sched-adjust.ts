@@ -1,4 +1,4 @@
-// Weight and cap of a domain (xen/common/sched/core.c, sched_adjust()). Box of the chart: Xen hypervisor.
+// Weight and cap of a domain (xen/common/sched/core.c, sched_adjust()).
 import { SCHEDULERS } from '../../abi/commands.js';
 import { SCHEDULER_OP_AT as AT, SCHEDULER_KEEP, SCHEDULER_OP } from '../../abi/layout.js';
 import { ERRNO } from '../../base/errors.js';

@@ -1,4 +1,5 @@
-// What Xen tells of the machine: physinfo, numainfo, cputopoinfo, availheap (xen/common/sysctl.c). Box of the chart: Xen hypervisor.
+// What Xen reports of the machine: physinfo, numainfo, cputopoinfo, availheap
+// (xen/common/sysctl.c).
 import {
   AVAILHEAP_AT,
   CPUTOPO_AT,
@@ -25,7 +26,7 @@ const CAPABILITIES = PHYSCAP.hvm | PHYSCAP.pv | PHYSCAP.directio | PHYSCAP.hap |
 
 const ABSENT_CPU = { core: NONE_U32, socket: NONE_U32, node: NONE_U32 } as const;
 
-/** Of each machine, which never changes; physinfo is asked before every VM's start. */
+/** By machine, which never changes: every start of a VM calls physinfo. */
 const SHAPES = new WeakMap<XenMachine, { readonly threadsPerCore: number; readonly coresPerSocket: number }>();
 
 function shapeOf(machine: XenMachine) {
@@ -67,7 +68,10 @@ export function physInfo(xen: XenState, view: DataView, at: number): number {
   return 0;
 }
 
-/** Both handles null asks for the count; otherwise no more nodes than the caller has room for, and the stride is what is returned. */
+/**
+ * Both handles null asks for the count; otherwise no more nodes than the caller has room for, and
+ * the stride is what is returned.
+ */
 export function numaInfo(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const { machine, heap } = xen;
   const infoAddress = readU64(view, at + NUMAINFO_AT.memory);

@@ -1,4 +1,5 @@
-// Hard and soft affinity of a vCPU, set and read (xen/common/sched/core.c:1353-1393 and 1670-1788). Box of the chart: `vcpu_set_affinity`.
+// Hard and soft affinity of a vCPU, set and read (xen/common/sched/core.c:1353-1393 and 1670-1788).
+// Box of the chart: `vcpu_set_affinity`.
 import { AFFINITY_AT, AFFINITY_FLAG } from '../../abi/layout.js';
 import { readU64 } from '../../abi/u64.js';
 import type { Bitset } from '../../base/bitset.js';
@@ -30,8 +31,9 @@ export function vcpuAffinityDomctl(xen: XenState, domain: Domain, memory: GuestM
 }
 
 /**
- * Stores the full requested masks, and writes back what they come to: online & hard, and requested & online & hard for soft. A failing
- * soft half rolls the hard one back, but the caller's hard buffer already holds the effective mask.
+ * Stores the full requested masks, and writes back what they come to: online & hard, and requested
+ * & online & hard for soft. A failing soft half rolls the hard one back, but the caller's hard
+ * buffer already holds the effective mask.
  */
 function setAffinity(xen: XenState, domain: Domain, vcpu: Vcpu, memory: GuestMemory, view: DataView, at: number, flags: number): number {
   const { requested, effective, oldHard } = xen.scratch;
@@ -81,7 +83,9 @@ function storeMask(xen: XenState, domain: Domain, vcpu: Vcpu, which: Bitset, mas
   return pinned ? -ERRNO.EBUSY : 0;
 }
 
-/** Ends a temporary pin: the hard mask from before it comes back. @returns false when there was none */
+/**
+ * Ends a temporary pin: the hard mask from before it comes back. @returns false when there was none
+ */
 export function unpin(vcpu: Vcpu): boolean {
   if (vcpu.unpinned === null) return false;
   vcpu.hard.copyFrom(vcpu.unpinned);
@@ -90,8 +94,8 @@ export function unpin(vcpu: Vcpu): boolean {
 }
 
 /**
- * SCHEDOP_pin_override of a vCPU of the caller: one CPU as its hard mask until it is undone; negative = undo. Neither looks at the
- * domain's nodes (vcpu_temporary_affinity).
+ * SCHEDOP_pin_override of a vCPU of the caller: one CPU as its hard mask until it is undone;
+ * negative = undo. Neither looks at the domain's nodes (vcpu_temporary_affinity).
  */
 export function pinOverride(xen: XenState, domain: Domain, vcpu: Vcpu, cpu: number): number {
   if (cpu < 0) return unpin(vcpu) ? 0 : -ERRNO.EINVAL;

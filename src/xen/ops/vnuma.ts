@@ -1,4 +1,5 @@
-// Virtual NUMA of a domain (xen/common/domctl.c, vnuma_init()): only where its virtual nodes are is kept. Box of the chart: Xen hypervisor.
+// Virtual NUMA of a domain (xen/common/domctl.c, vnuma_init()): only where its virtual nodes are is
+// kept.
 import { VNUMA_AT as AT, DISTANCE_BYTES, NONE_U32, VNUMA_NUMBER_BYTES } from '../../abi/layout.js';
 import { readU64 } from '../../abi/u64.js';
 import { ERRNO } from '../../base/errors.js';

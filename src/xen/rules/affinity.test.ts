@@ -1,4 +1,4 @@
-// vCPU affinity and node affinity: rules that were measured on a real Xen 4.17.7, in bytes through the door.
+// vCPU affinity and node affinity: rules measured on a real Xen 4.17.7, in bytes through the door.
 import { expect, test } from 'vitest';
 import { bootedXen } from '../../../test/support/booted-xen.js';
 import { CPUPOOL_OP, DOMCTL } from '../../abi/commands.js';

@@ -1,4 +1,5 @@
-// do_domctl(): the order of its checks, and the life of a domain: rules that were measured on a real Xen 4.17.7, in bytes through the door.
+// do_domctl(): the order of its checks, and the life of a domain: rules measured on a real Xen
+// 4.17.7, in bytes through the door.
 import { expect, test } from 'vitest';
 import { bootedXen } from '../../../test/support/booted-xen.js';
 import { DOMCTL, HYPERCALL, SYSCTL } from '../../abi/commands.js';

@@ -1,4 +1,5 @@
-// What Xen shows of its inside: debug key 'u', and the boxes of the chart: rules that were measured on a real Xen 4.17.7, in bytes through the door.
+// What Xen shows of its inside: debug key 'u', and the boxes of the chart: rules measured on a real
+// Xen 4.17.7, in bytes through the door.
 import { expect, test } from 'vitest';
 import { bootedXen } from '../../../test/support/booted-xen.js';
 import { SYSCTL } from '../../abi/commands.js';

@@ -1,4 +1,5 @@
-// The largest machine and the most domains: rules that were measured on a real Xen 4.17.7, in bytes through the door.
+// The largest machine and the most domains: rules measured on a real Xen 4.17.7, in bytes through
+// the door.
 import { expect, test } from 'vitest';
 import { bootedXen, hostOf } from '../../../test/support/booted-xen.js';
 import { RawCaller } from '../../../test/support/raw-caller.js';

@@ -1,5 +1,5 @@
-// The arguments of memory operations: orders, lists, address widths, virtual nodes, and memory on demand
-// (xen/common/memory.c; xen/arch/x86/mm/p2m-pod.c; xen/common/domctl.c, vnuma_init()).
+// The arguments of memory operations: orders, lists, address widths, virtual nodes, and memory on
+// demand (xen/common/memory.c; xen/arch/x86/mm/p2m-pod.c; xen/common/domctl.c, vnuma_init()).
 import { describe, expect, test } from 'vitest';
 import { bootedXen, EXACT, nodeOf, onNode } from '../../../test/support/booted-xen.js';
 import { HYPERCALL } from '../../abi/commands.js';

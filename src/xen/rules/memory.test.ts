@@ -1,4 +1,5 @@
-// Where memory comes from, and claims on it: rules that were measured on a real Xen 4.17.7, in bytes through the door.
+// Where memory comes from, and claims on it: rules measured on a real Xen 4.17.7, in bytes through
+// the door.
 import { expect, test } from 'vitest';
 import { bootedXen, EXACT, hostOf, nodeOf, onNode } from '../../../test/support/booted-xen.js';
 import { RawCaller } from '../../../test/support/raw-caller.js';

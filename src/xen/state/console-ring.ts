@@ -1,4 +1,5 @@
-// Xen's console ring: what it printed, as long as it is not overwritten (xen/drivers/char/console.c). Box of the chart: Xen hypervisor.
+// Xen's console ring: what it printed, as long as it is not overwritten
+// (xen/drivers/char/console.c).
 
 const SMALLEST = 16 * 1024;
 const BYTES_A_CPU = 2 * 1024;
@@ -23,7 +24,8 @@ export class ConsoleRing {
   }
 
   /**
-   * Copies what is in the ring to `into`, from `index` on when `incremental` and it is later. `clear` forgets what was read.
+   * Copies what is in the ring to `into`, from `index` on when `incremental` and it is later.
+   * `clear` forgets what was read.
    * @returns bytes copied, and the index to go on from
    */
   read(into: Uint8Array, incremental: boolean, index: number, clear: boolean): { readonly count: number; readonly index: number } {

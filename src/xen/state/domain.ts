@@ -1,4 +1,4 @@
-// A domain and its vCPUs as the hypervisor keeps them. Box of the chart: Xen hypervisor.
+// A domain and its vCPUs, as the hypervisor keeps them.
 import { NODE_BITS } from '../../abi/layout.js';
 import { NUMA_NO_NODE } from '../../abi/reservation.js';
 import { Bitset } from '../../base/bitset.js';
@@ -36,12 +36,15 @@ export interface DomainConfig {
 export class Domain {
   readonly config: DomainConfig;
   readonly id: number;
-  /** All of its vCPUs, or none. */
+  /** All of the domain's vCPUs, or none before max_vcpus. */
   readonly vcpus: Vcpu[] = [];
   pool: Cpupool;
   readonly nodeAffinity: Bitset = Bitset.all(NODE_BITS);
   autoNodeAffinity = true;
-  /** A vCPU was pinned for a time: then neither its masks nor the node affinity need be what the rules make them (no update follows). */
+  /**
+   * A vCPU was pinned for a time. No update follows a pin, so neither its masks nor the node
+   * affinity need match the rules.
+   */
   wasPinned = false;
   /** Where the last page came from; Xen 4.17 sets nothing at first, which is node 0. */
   lastAllocNode = 0;
@@ -53,10 +56,13 @@ export class Domain {
   claimNode: number = NUMA_NO_NODE;
   /** Its memory by node, as runs of frames. */
   readonly pages: readonly PageRuns[];
-  /** What Xen took in its name: its own structures and the paging pool. Not in totPages. */
+  /**
+   * Pages that Xen allocated in the domain's name: its own structures and the paging pool. Not in
+   * totPages.
+   */
   readonly xenPages: readonly PageRuns[];
   pagingPoolPages = 0;
-  /** Pages held to populate promised frames with (part of totPages). */
+  /** Pages held for promised frames (part of totPages). */
   podCachePages = 0;
   /** With hardware virtualisation, the guest's own frames; null = PV. */
   readonly frames: GuestFrames | null;
@@ -98,7 +104,7 @@ export class PageRuns {
     else this.#runs.push(start, end);
   }
 
-  /** Takes `pages` of the newest frames away, calling `release(start, pages)` for each run of them. */
+  /** Removes the newest `pages` frames and calls `release(start, pages)` for each run of them. */
   drop(pages: number, release: (start: number, pages: number) => void): void {
     let left = Math.min(pages, this.pages);
     this.pages -= left;

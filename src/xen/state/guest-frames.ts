@@ -1,5 +1,6 @@
-// Which frames of a guest with hardware virtualisation have memory, and which are promised some on demand: as much of its p2m as decides
-// whether memory can be populated on demand (xen/arch/x86/mm/p2m.c, p2m-pod.c). Box of the chart: what `domain_node_affinity` is for.
+// Which frames of a guest with hardware virtualisation have memory, and which are promised some on
+// demand: as much of its p2m as decides whether memory can be populated on demand
+// (xen/arch/x86/mm/p2m.c, p2m-pod.c).
 
 export type FrameKind = 'ram' | 'promised';
 
@@ -23,7 +24,8 @@ export class GuestFrames {
 
   /**
    * An extent of memory: what was there before is there no more (guest_physmap_add_entry()).
-   * @returns false when it goes beyond the last frame: then the part before that is mapped all the same (p2m_set_entry())
+   * @returns false when it goes beyond the last frame: then the part before that is mapped all the
+   * same (p2m_set_entry())
    */
   map(start: number, pages: number): boolean {
     const end = Math.min(start + pages, FRAMES);
@@ -32,11 +34,13 @@ export class GuestFrames {
   }
 
   /**
-   * An extent, a power of two of pages, promised memory on demand. It is marked in parts as large as its first frame is aligned, each only
-   * when none of its frames has memory; the first that cannot be marked ends it (guest_physmap_mark_populate_on_demand() and
+   * An extent, a power of two of pages, promised memory on demand. It is marked in parts as large
+   * as its first frame is aligned, each only when none of its frames has memory; the first that
+   * cannot be marked ends it (guest_physmap_mark_populate_on_demand() and
    * mark_populate_on_demand()).
-   * @returns 'marked'; 'refused' when not all of it is; 'broken' when a part of more than one frame goes beyond the last frame, which Xen
-   * crashes the domain for, as it cannot tell how much of the part it changed
+   * @returns 'marked'; 'refused' when not all of it is; 'broken' when a part of more than one frame
+   * goes beyond the last frame, which Xen crashes the domain for, as it cannot tell how much of the
+   * part it changed
    */
   promise(start: number, pages: number): 'marked' | 'refused' | 'broken' {
     const size = partOf(start, pages);

@@ -1,4 +1,5 @@
-// The caller's memory as the hypervisor reads and writes it: handles, words and bitmaps in live buffers; anything else faults.
+// The caller's memory as the hypervisor reads and writes it: handles, words and bitmaps in live
+// buffers; anything else faults.
 import { BITMAP_AT } from '../../abi/layout.js';
 import { readU64 } from '../../abi/u64.js';
 import type { Bitset } from '../../base/bitset.js';
@@ -21,8 +22,9 @@ export function buffer(memory: GuestMemory, address: number, size: number): Gues
 }
 
 /**
- * A xenctl_bitmap at `offset` into `into`: missing bytes are 0, excess is dropped, and bits past nr_bits are masked only when the
- * caller's map is not longer than Xen's (xen/common/bitmap.c:380-465).
+ * A xenctl_bitmap at `offset` into `into`: missing bytes are 0, excess is dropped, and bits past
+ * nr_bits are masked only when the caller's map is not longer than Xen's
+ * (xen/common/bitmap.c:380-465).
  * @returns false when the caller's memory faults; `into` is then unchanged
  */
 export function readBitmap(memory: GuestMemory, view: DataView, offset: number, into: Bitset): boolean {
@@ -47,7 +49,8 @@ export function readBitmap(memory: GuestMemory, view: DataView, offset: number, 
 }
 
 /**
- * `set` to the caller's xenctl_bitmap at `offset`: whole bytes, not cut at nr_bits; the rest of the caller's bytes become 0.
+ * `set` to the caller's xenctl_bitmap at `offset`: whole bytes, not cut at nr_bits; the rest of the
+ * caller's bytes become 0.
  * @returns false when the caller's memory faults
  */
 export function writeBitmap(memory: GuestMemory, view: DataView, offset: number, set: Bitset): boolean {

@@ -1,4 +1,4 @@
-// The machine under the embedded hypervisor, as plain data: what Xen finds at boot. Box of the chart: the host on which every box runs.
+// The machine under the embedded hypervisor, as plain data: what Xen finds at boot.
 
 import type { SchedulerName } from '../../abi/commands.js';
 import { InputError } from '../../base/errors.js';
@@ -9,12 +9,20 @@ import { ZONE_MAX, zoneOf } from '../heap/free-heap.js';
 const PAGE_SHIFT = 12;
 
 export interface XenNode {
-  /** First frame and one past the last frame of the node's span; equal for a node with CPUs only. */
+  /**
+   * First frame and one past the last frame of the node's span; equal for a node with CPUs only.
+   */
   readonly startMfn: number;
   readonly endMfn: number;
-  /** Frames of the span that are free for domains at the start; the rest is Xen's and Domain-0's, or a hole. */
+  /**
+   * Frames of the span that are free for domains at the start; the rest is Xen's and Domain-0's, or
+   * a hole.
+   */
   readonly freePages: number;
-  /** Where the free frames lie when they are not the highest of the span: [start, end) each, ascending; adds up to `freePages`. */
+  /**
+   * Where the free frames lie when they are not the highest of the span: [start, end) each,
+   * ascending; adds up to `freePages`.
+   */
   readonly freeRanges?: readonly (readonly [number, number])[];
 }
 
@@ -34,11 +42,14 @@ export interface XenMachine {
   readonly cpus: readonly (XenCpu | null)[];
   /** distances[i][j]; UNREACHABLE = none known. */
   readonly distances: readonly (readonly number[])[];
-  /** Memory below 2^dmaBits is kept back for the second pass; 0 = none is. Default: as Xen computes it from the first node. */
+  /**
+   * Memory below 2^dmaBits is kept back for the second pass; 0 = none is. Default: as Xen computes
+   * it from the first node.
+   */
   readonly dmaBits?: number;
   /**
-   * `pages` are its memory, part of what is not free. `hardAffinity`: CPUs of its vCPUs; absent = all. `nodes`: Xen's option dom0_nodes=,
-   * a node affinity set by hand; absent = automatic.
+   * `pages` are its memory, part of what is not free. `hardAffinity`: CPUs of its vCPUs; absent =
+   * all. `nodes`: Xen's option dom0_nodes=, a node affinity set explicitly; absent = automatic.
    */
   readonly dom0: {
     readonly vcpus: number;
@@ -61,8 +72,8 @@ export interface MachineOptions {
 }
 
 /**
- * Xen's choice on a NUMA machine: a quarter of the first node below 4 GiB, at most 32 bits (xen/arch/x86/numa.c, arch_get_dma_bitsize);
- * a machine with one node keeps nothing back.
+ * Xen's choice on a NUMA machine: a quarter of the first node below 4 GiB, at most 32 bits
+ * (xen/arch/x86/numa.c, arch_get_dma_bitsize); a machine with one node keeps nothing back.
  */
 export function dmaBitsOf(machine: XenMachine): number {
   if (machine.dmaBits !== undefined) return machine.dmaBits;
@@ -78,8 +89,9 @@ export function bitsToZone(bits: number): number {
 }
 
 /**
- * The machine behind a description: node numbers are positions in `host.nodes`, nodes lie one after the other from frame 0, each with
- * its free frames at the top. numainfo then tells each node's `memoryBytes` and `freeBytes`, both rounded down to pages.
+ * The machine behind a description: node numbers are positions in `host.nodes`, nodes lie one after
+ * the other from frame 0, each with its free frames at the top. numainfo then reports each node's
+ * `memoryBytes` and `freeBytes`, both rounded down to pages.
  * @throws InputError past the limits of the project
  */
 export function machineFromHost(host: Host, options: MachineOptions = {}): XenMachine {

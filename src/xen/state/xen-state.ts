@@ -1,4 +1,5 @@
-// The state of the embedded hypervisor: one machine, its pools, domains and memory. Hypercalls are handled in ops/.
+// The state of the embedded hypervisor: one machine, its pools, domains and memory. Hypercalls are
+// handled in ops/.
 import { SCHEDULERS } from '../../abi/commands.js';
 import { type InterfaceVersion, interfaceVersion } from '../../abi/interface-version.js';
 import { Bitset } from '../../base/bitset.js';
@@ -35,7 +36,7 @@ export class XenState {
   readonly scratch: Scratch;
   /** The last id that Xen itself gave out. */
   domidRover = 0;
-  /** Where the inside of Xen notes what it does; NO_FLOW = nowhere, and nothing is computed for it. */
+  /** Records what Xen does inside; NO_FLOW = nowhere, and then nothing is computed for it. */
   flow: FlowSink = NO_FLOW;
 
   /**

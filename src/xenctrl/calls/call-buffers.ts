@@ -1,5 +1,5 @@
-// One caller's way through a hypercall door: its interface versions, its kept buffers, and the errors of its calls. Box of the chart:
-// libxenctrl's side of `do_domctl`.
+// One caller's way through a hypercall door: its interface versions, its kept buffers, and the
+// errors of its calls.
 import { HYPERCALL } from '../../abi/commands.js';
 import type { InterfaceVersion } from '../../abi/interface-version.js';
 import { BITMAP_AT, DOMCTL_AT, SYSCTL_AT } from '../../abi/layout.js';
@@ -11,7 +11,9 @@ import { type Inspection, inspectionOf } from '../doors/inspection.js';
 /** What a kept buffer is for; two uses in one call need two names. */
 type Purpose = 'op' | 'hard' | 'soft' | 'nodes' | 'cpumap' | 'list' | 'distances' | 'extents' | 'text';
 
-/** Larger ones are given back after the call, so that one large call does not hold memory for ever. */
+/**
+ * Larger ones are given back after the call, so that one large call does not hold memory for ever.
+ */
 const KEPT_BYTES = 256 * 1024;
 
 export class CallBuffers {
@@ -31,7 +33,10 @@ export class CallBuffers {
     this.op = this.buffer('op', DOMCTL_AT.sizeBytes);
   }
 
-  /** At least `sizeBytes`, contents undefined; the same one for the same purpose until a larger one is needed. */
+  /**
+   * At least `sizeBytes`, contents undefined; the same one for the same purpose until a larger one
+   * is needed.
+   */
   buffer(purpose: Purpose, sizeBytes: number): HypercallBuffer {
     const kept = this.#kept.get(purpose);
     if (kept !== undefined && kept.bytes.length >= sizeBytes) return kept;
@@ -103,7 +108,7 @@ export class CallBuffers {
     this.#kept.clear();
   }
 
-  /** Xen would write into memory that is somebody else's by now. */
+  /** Xen would write into memory that has been given back. */
   #checkOpen(): void {
     if (this.#closed) throw new Error('a call on a Xenctrl that was closed');
   }

@@ -1,4 +1,5 @@
-// Reading Xen's console ring: what Xen printed since a moment, as debug keys print their answers there. Box of the chart: libxenctrl.
+// Reading Xen's console ring: what Xen printed since a moment, as debug keys print their answers
+// there.
 import { SYSCTL } from '../../abi/commands.js';
 import { DEBUG_KEYS_AT, READCONSOLE_AT, SYSCTL_AT } from '../../abi/layout.js';
 import { writeU64 } from '../../abi/u64.js';
@@ -6,7 +7,10 @@ import { type CallBuffers, callError } from './call-buffers.js';
 
 const AT = SYSCTL_AT.union;
 const READ_BYTES = 64 * 1024;
-/** Somebody who clears the ring (`xl dmesg -c`) can take the answer away between the key and the reading. */
+/**
+ * Another reader that clears the ring (`xl dmesg -c`) can remove the answer between the key and the
+ * reading.
+ */
 const ATTEMPTS = 3;
 
 export interface Printed {
@@ -15,7 +19,10 @@ export interface Printed {
   readonly headLost: boolean;
 }
 
-/** Sends a debug key and reads what Xen printed meanwhile, other messages included. Nobody else's reading is disturbed. */
+/**
+ * Sends a debug key and reads what Xen printed meanwhile, other messages included. Other readers
+ * are not disturbed.
+ */
 export class ConsoleReader {
   readonly #calls: CallBuffers;
   /** End of what was read so far; indexes are 32 bits wide and wrap. */
@@ -46,7 +53,7 @@ export class ConsoleReader {
     if (result < 0) throw callError(result, `xc_send_debug_keys("${keys}")`);
   }
 
-  /** All that is there from the last index on, one character a byte. */
+  /** Everything from the last index on, one character a byte. */
   #readOn(): string {
     const text = this.#calls.buffer('text', READ_BYTES);
     const parts: string[] = [];

@@ -1,4 +1,4 @@
-// Calls about CPU pools. Box of the chart: libxenctrl.
+// Calls about CPU pools.
 import { CPUPOOL_ANY, CPUPOOL_OP, SCHEDULERS, SYSCTL } from '../../abi/commands.js';
 import { CPUPOOL_AT, SYSCTL_AT } from '../../abi/layout.js';
 import { ERRNO } from '../../base/errors.js';
@@ -7,7 +7,10 @@ import { type CallBuffers, callError } from './call-buffers.js';
 import { decodeMask } from './masks.js';
 
 const AT = SYSCTL_AT.union;
-/** Removing a CPU can be in the way of a running vCPU for a moment; libxenctrl asks this often (xc_cpupool.c). */
+/**
+ * A running vCPU can be in the way of the removal for a moment; libxenctrl tries this often
+ * (xc_cpupool.c).
+ */
 const REMOVE_ATTEMPTS = 5;
 
 export type CpupoolCalls = Pick<
@@ -52,7 +55,7 @@ export function cpupoolMoveDomain(calls: CallBuffers, pool: number, domid: numbe
   if (result < 0) throw callError(result, `xc_cpupool_movedomain(pool ${pool}, domid ${domid})`);
 }
 
-/** INFO answers for the first pool whose id is not below the asked one. */
+/** INFO answers for the first pool whose id is at least the requested one. */
 export function cpupoolList(calls: CallBuffers, cpuBits: number): CpupoolInfo[] {
   const pools: CpupoolInfo[] = [];
   for (let id = 0; ; ) {

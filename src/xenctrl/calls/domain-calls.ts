@@ -1,4 +1,4 @@
-// Calls about domains: their life, their size, what Xen knows of them. Box of the chart: libxenctrl.
+// Calls about domains: their life, their size, what Xen knows of them.
 import { DOMCTL, HYPERCALL, SCHEDOP, SYSCTL } from '../../abi/commands.js';
 import {
   CREATE_AT,
@@ -21,11 +21,17 @@ import { type CallBuffers, callError } from './call-buffers.js';
 import { cpupoolMoveDomain } from './cpupool-calls.js';
 
 const AT = DOMCTL_AT.union;
-/** As xl and xenopsd ask for a guest: event channels, grant frames, maptrack frames, and grant table version 2 at most. */
+/**
+ * As xl and xenopsd request for a guest: event channels, grant frames, maptrack frames, and grant
+ * table version 2 at most.
+ */
 const LIMITS = { maxEventChannelPort: 1023, maxGrantFrames: 64, maxMaptrackFrames: 1024, grantVersion: 2 } as const;
 const UUID_BYTES = 16;
 const LIST_ENTRIES = 256;
-/** A destroyed domain's memory goes back in pieces of milliseconds; a domain of 16 TiB needs far fewer. */
+/**
+ * Xen frees a domain's memory in pieces of milliseconds; a domain of 16 TiB needs far fewer
+ * attempts.
+ */
 const DESTROY_ATTEMPTS = 1_000_000;
 
 export type DomainCalls = Pick<
@@ -78,7 +84,10 @@ function check(result: number, call: () => string): void {
   if (result < 0) throw callError(result, call());
 }
 
-/** Up to 4.16 a domain is born in Pool-0 and moved, as libxl of those versions does it; a failing move leaves no domain behind. */
+/**
+ * Up to 4.16 a domain is born in Pool-0 and moved, as libxl of those versions does it; a failing
+ * move leaves no domain behind.
+ */
 function domainCreate(calls: CallBuffers, config: DomainConfig): number {
   if (config.uuid.length !== UUID_BYTES) {
     throw new InputError(`a domain's UUID has ${UUID_BYTES} bytes, this one ${config.uuid.length}`, { path: 'uuid' });
@@ -118,7 +127,10 @@ function domainShutdown(calls: CallBuffers, domid: number, reason: number): void
   check(result, () => `xc_domain_shutdown(domid ${domid}, reason ${reason})`);
 }
 
-/** Xen gives the memory of a large domain back in pieces and asks to be called again (libxenctrl does the same, xc_domain.c). */
+/**
+ * Xen gives the memory of a large domain back in pieces and asks to be called again (libxenctrl
+ * does the same, xc_domain.c).
+ */
 function domainDestroy(calls: CallBuffers, domid: number): void {
   for (let attempt = 1; ; attempt++) {
     calls.startDomctl(DOMCTL.destroydomain, domid);
@@ -129,7 +141,7 @@ function domainDestroy(calls: CallBuffers, domid: number): void {
   }
 }
 
-/** Up to 4.17 Xen answers for the next domain when the asked one is absent. */
+/** Up to 4.17 Xen answers for the next domain when the requested one is absent. */
 function domainInfo(calls: CallBuffers, domid: number): DomainInfo | null {
   const view = calls.startDomctl(DOMCTL.getdomaininfo, domid);
   const result = calls.domctl();

@@ -1,4 +1,5 @@
-// Debug key 'u' and the console ring behind it: whatever else is in the ring, however often it wrapped, whoever else reads it.
+// Debug key 'u' and the console ring behind it: whatever else is in the ring, however often it
+// wrapped, whoever else reads it.
 
 import { describe, expect, test } from 'vitest';
 import { HYPERCALL, SYSCTL } from '../../abi/commands.js';

@@ -1,4 +1,4 @@
-// Where each domain's memory lies: debug key 'u', read back from the console ring. Box of the chart: what `domain_node_affinity` led to.
+// Where each domain's memory lies: debug key 'u', read back from the console ring.
 import { InputError } from '../../base/errors.js';
 import type { DomainMemory, Xenctrl } from '../xenctrl.js';
 import type { CallBuffers } from './call-buffers.js';
@@ -8,8 +8,9 @@ import { parseNumaDump } from './numa-dump.js';
 export type DomainMemoryCalls = Pick<Xenctrl, 'domainMemory'>;
 
 /**
- * Only what Xen printed after the key counts, so older dumps in the ring do no harm. A dump longer than the ring has lost its first
- * domains: then the door itself must know, or the call fails, since half an answer would look like a whole one.
+ * Only what Xen printed after the key counts, so older dumps in the ring do no harm. A dump longer
+ * than the ring has lost its first domains. Then the inspection answers; without one the call
+ * fails, because half an answer would look like a whole one.
  */
 export function domainMemoryCalls(calls: CallBuffers, nodeCount: () => number): DomainMemoryCalls {
   const reader = new ConsoleReader(calls);

@@ -1,4 +1,4 @@
-// Calls for a guest that runs: its event channels and its HVM parameters. Box of the chart: libxenctrl.
+// Calls for a guest that runs: its event channels and its HVM parameters.
 import { EVTCHNOP, HVMOP, HYPERCALL } from '../../abi/commands.js';
 import { ALLOC_UNBOUND_AT, HVM_PARAM_AT } from '../../abi/layout.js';
 import { writeU64 } from '../../abi/u64.js';

@@ -1,4 +1,4 @@
-// Calls about the machine: physinfo, numainfo, cputopoinfo, CPU hotplug. Box of the chart: libxenctrl.
+// Calls about the machine: physinfo, numainfo, cputopoinfo, CPU hotplug.
 
 import { SYSCTL } from '../../abi/commands.js';
 import {
@@ -116,7 +116,7 @@ function availHeap(calls: CallBuffers, node: number, maxBits: number): number {
   return readU64(view, AT + AVAILHEAP_AT.bytes);
 }
 
-/** Null handles ask for the count. */
+/** With null handles Xen answers the count. */
 function sizeQuery(calls: CallBuffers, cmd: number, countAt: number, call: string): number {
   const view = calls.startSysctl(cmd);
   const result = calls.sysctl();

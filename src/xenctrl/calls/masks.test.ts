@@ -1,4 +1,5 @@
-// Masks in bytes: what goes in comes out, nothing beyond the width, whatever was in the buffer before.
+// Masks in bytes: what goes in comes out, nothing beyond the width, whatever was in the buffer
+// before.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Bitset } from '../../base/bitset.js';

@@ -1,7 +1,10 @@
-// CPU and node masks between lists of numbers and the bytes of a xenctl_bitmap. Box of the chart: libxenctrl.
+// CPU and node masks between lists of numbers and the bytes of a xenctl_bitmap.
 import { InputError } from '../../base/errors.js';
 
-/** Sets the first `bits` bits of `bytes` to `members`. @throws InputError for a member that is not in 0 .. bits-1 */
+/**
+ * Sets the first `bits` bits of `bytes` to `members`. @throws InputError for a member that is not
+ * in 0 .. bits-1
+ */
 export function encodeMask(bytes: Uint8Array, bits: number, members: Iterable<number>, what: string): void {
   bytes.fill(0, 0, (bits + 7) >>> 3);
   if (Array.isArray(members)) {

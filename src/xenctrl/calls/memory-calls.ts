@@ -1,4 +1,4 @@
-// Calls about memory: claims, and memory for a domain. Box of the chart: libxenctrl, at what `domain_node_affinity` is for.
+// Calls about memory: claims, and memory for a domain.
 import { XENMEM } from '../../abi/commands.js';
 import { NODE_BITS, POD_TARGET_AT } from '../../abi/layout.js';
 import { FRAME_BYTES, MEMF, memFlagsOfNode, RESERVATION_BYTES, type Reservation, writeReservation } from '../../abi/reservation.js';
@@ -7,7 +7,10 @@ import { InputError } from '../../base/errors.js';
 import type { PopulateRequest, PopulateResult, Xenctrl } from '../xenctrl.js';
 import { type CallBuffers, callError } from './call-buffers.js';
 
-/** More in one call Xen refuses as a whole: a continuation could not count them (xen/common/memory.c). */
+/**
+ * More in one call Xen refuses as a whole: a continuation could not count them
+ * (xen/common/memory.c).
+ */
 const MAX_EXTENTS = 2 ** 26 - 1;
 
 export type MemoryCalls = Pick<Xenctrl, 'domainClaimPages' | 'domainSetPodTarget' | 'domainPopulatePhysmap'>;

@@ -1,5 +1,5 @@
-// The dump of debug key 'u' as text (xen/arch/x86/numa.c, dump_numa(); xen/common/numa.c from 4.18 on): where each domain's memory lies.
-// Box of the chart: what `domain_node_affinity` led to.
+// The dump of debug key 'u' as text (xen/arch/x86/numa.c, dump_numa(); xen/common/numa.c from 4.18
+// on): where each domain's memory lies.
 import type { DomainMemory } from '../xenctrl.js';
 
 const PREFIX = /^\(XEN\) (?:\[[^\]]*\] )?/;
@@ -9,8 +9,9 @@ const DOMAIN = /^(?:Domain |d)(\d+) \(total: (\d+)\):$/;
 const NODE = /^ +Node (\d+): (\d+)$/;
 
 /**
- * Domains of the last dump in the text, ascending by id; null when no dump begins in it. Lines that are not of the dump (other messages,
- * virtual NUMA of a domain) are passed over. `nodes`: entries of pagesByNode at least.
+ * Domains of the last dump in the text, ascending by id; null when no dump begins in it. Lines that
+ * are not of the dump (other messages, virtual NUMA of a domain) are passed over. `nodes`: entries
+ * of pagesByNode at least.
  */
 export function parseNumaDump(text: string, nodes: number): DomainMemory[] | null {
   let domains: { domid: number; totalPages: number; pagesByNode: number[] }[] | null = null;

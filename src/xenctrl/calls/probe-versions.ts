@@ -1,5 +1,5 @@
-// Which Xen stands behind a door: its version, and its domctl and sysctl interface versions, each found by asking. Box of the chart:
-// libxenctrl.
+// Which Xen stands behind a door: its version, and its domctl and sysctl interface versions, each
+// found by asking.
 import { DOMCTL, HYPERCALL, SYSCTL, XENVER } from '../../abi/commands.js';
 import {
   DOMCTL_VERSIONS,
@@ -15,8 +15,9 @@ import type { HypercallDoor } from '../doors/door.js';
 import { callError } from './call-buffers.js';
 
 /**
- * A wrong interface version gives EACCES before anything else is looked at (domctl.c:282-338), so harmless operations tell: getdomaininfo
- * of Domain-0, and physinfo. The release's own numbers are tried first.
+ * A wrong interface version gives EACCES before anything else is looked at (domctl.c:282-338), so
+ * harmless operations find it: getdomaininfo of Domain-0, and physinfo. The release's own numbers
+ * are tried first.
  * @throws InputError when Xen answers to no interface version that is known here
  * @throws XenError when Xen does not let the caller ask (EPERM, ENOSYS)
  */
@@ -40,14 +41,10 @@ export function probeVersions(door: HypercallDoor): InterfaceVersion {
       return door.hypercall(HYPERCALL.sysctl, op.address);
     });
     if (major !== 4 || domctl === undefined || sysctl === undefined) {
-      const which = [domctl === undefined ? 'domctl' : '', sysctl === undefined ? 'sysctl' : '']
-        .filter((name) => name !== '')
-        .join(' and ');
-      throw new InputError(
-        `Xen ${major}.${minor} (${door.name}) ${which === '' ? 'is not known here' : `answers to no ${which} interface version that is known here`}`,
-        {},
-        'Xen 4.13 to 4.22 are known',
-      );
+      const unknown = [domctl === undefined ? 'domctl' : '', sysctl === undefined ? 'sysctl' : ''].filter((name) => name !== '');
+      const problem =
+        unknown.length === 0 ? 'is not known here' : `answers to no ${unknown.join(' and ')} interface version that is known here`;
+      throw new InputError(`Xen ${major}.${minor} (${door.name}) ${problem}`, {}, 'Xen 4.13 to 4.22 are known');
     }
     return interfaceOf(minor, domctl, sysctl);
   } finally {

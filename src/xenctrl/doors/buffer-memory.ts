@@ -5,7 +5,10 @@ import type { HypercallBuffer } from './door.js';
 
 const FIRST_ADDRESS = 0x10_0000_0000;
 
-/** Buffers on pages of their own with a gap after each, so that an access past the end of one faults. */
+/**
+ * Buffers on pages of their own with a gap after each, so that an access past the end of one
+ * faults.
+ */
 export class BufferMemory implements GuestMemory {
   /** Ascending by address. */
   #buffers: GuestBuffer[] = [];

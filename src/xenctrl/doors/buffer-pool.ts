@@ -1,5 +1,5 @@
-// Small hypercall buffers from few pages: a page of hypercall memory is a system call and a mapping each, and most buffers are 16 to 144
-// bytes. Box of the chart: libxenctrl's side of `do_domctl`.
+// Small hypercall buffers share pages: every page of hypercall memory costs a system call and a
+// mapping, and most buffers have 16 to 144 bytes.
 import { PAGE_BYTES } from '../../base/units.js';
 import type { HypercallBuffer } from './door.js';
 
@@ -73,12 +73,12 @@ export class BufferPool {
     else this.#freeSlot(live.page, live.address);
   }
 
-  /** Buffers that were not given back yet. */
+  /** Buffers in use. */
   get liveBuffers(): number {
     return this.#live.size;
   }
 
-  /** All memory goes back, buffers that are still out included. */
+  /** Frees all memory, buffers in use included. */
   clear(): void {
     for (const buffer of this.#live.values()) {
       buffer.bytes = NO_BYTES;

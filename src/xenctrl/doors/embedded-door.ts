@@ -1,5 +1,4 @@
 // The hypercall door to the embedded hypervisor: the one place that reaches into xen/.
-// Between libxenctrl and Xen in the chart.
 import type { Host } from '../../machine/model.js';
 import { asXenSees } from '../../machine/xen-sees.js';
 import { Hypervisor } from '../../xen/hypervisor.js';
@@ -25,8 +24,8 @@ export class EmbeddedDoor implements InspectedDoor {
   }
 
   /**
-   * The embedded Xen booted on a described machine, its nodes numbered as Xen does. `numberedByXen`: they
-   * are so already, whatever the order.
+   * The embedded Xen booted on a described machine, its nodes numbered as Xen does.
+   * `numberedByXen`: they are so already, whatever the order.
    * @throws InputError past the limits of the project, or for a version that is not known
    */
   static forHost(host: Host, options: MachineOptions & { readonly numberedByXen?: boolean } = {}): EmbeddedDoor {

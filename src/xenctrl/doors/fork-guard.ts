@@ -1,4 +1,5 @@
-// Tells a process from its children by fork(), at the price of reading a byte: a page that the kernel wipes in the child.
+// Tells a process from its children by fork(), at the price of reading a byte: a page that the
+// kernel wipes in the child.
 
 import { InputError } from '../../base/errors.js';
 import { PAGE_BYTES } from '../../base/units.js';
@@ -12,7 +13,7 @@ const HERE = 1;
 
 type Call = (...args: number[]) => number;
 
-/** What it takes of the C library and of whoever maps foreign memory. */
+/** The calls of the C library that it needs, and a view of the memory that they give. */
 export interface GuardCalls {
   readonly mmap: Call;
   readonly madvise: Call;
@@ -21,9 +22,12 @@ export interface GuardCalls {
 }
 
 export interface ForkGuard {
-  /** Where its page is. */
+  /** Address of its page. */
   readonly address: number;
-  /** False in a process that was forked from the one that made the guard. Not to be asked after `release`. */
+  /**
+   * False in a process that was forked from the one that made the guard. Must not be called after
+   * `release`.
+   */
   isHere(): boolean;
   release(): void;
 }

@@ -1,15 +1,17 @@
-// What the embedded hypervisor shows beside its hypercalls, none of which a real Xen has a call for. It is
-// no part of the hypercall door: xenctrl uses it where it is there, and does without on a real Xen.
+// What the embedded hypervisor shows beside its hypercalls, none of which a real Xen has a call
+// for. It is not part of the hypercall door: xenctrl uses it where there is one, and does without
+// on a real Xen.
 import type { FlowSink } from '../../flow/record.js';
 import type { DomainMemory } from '../xenctrl.js';
 import type { HypercallDoor } from './door.js';
 
 export interface Inspection {
-  /** Where Xen's inside notes what it does, from the next hypercall on; NO_FLOW = nowhere. */
+  /** Records what Xen does inside, from the next hypercall on; NO_FLOW = nowhere. */
   setFlow(sink: FlowSink): void;
   /**
-   * Pages claimed on each node by domains that are not built yet. XenServer's patched numainfo tells them,
-   * but the layout of that patch is not public, so there are no bytes to read them from.
+   * Pages claimed on each node by domains that are not built yet. XenServer's patched numainfo
+   * tells them, but the layout of that patch is not public, so there are no bytes to read them
+   * from.
    */
   claimedPages(): number[];
   /** Pages of every domain by node, ascending by id, whatever the size of the console ring. */

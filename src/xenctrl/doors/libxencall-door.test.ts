@@ -1,4 +1,5 @@
-// What the libxencall door says where there is no Xen, and its buffer pool over memory of this process. On a real Xen: test/xen/.
+// What the libxencall door says where there is no Xen, and its buffer pool over memory of this
+// process. On a real Xen: test/xen/.
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -87,7 +88,10 @@ test.each([0, -1, 1.5, Number.NaN])('a buffer of %s bytes is refused', (sizeByte
   expect(() => countingPool().pool.alloc(sizeBytes)).toThrow(RangeError);
 });
 
-/** A library that answers each hypercall with 0; `fork` makes the process a child of the one that opened the door. */
+/**
+ * A library that answers each hypercall with 0; `fork` makes the process a child of the one that
+ * opened the door.
+ */
 function forkableLibrary() {
   const state = { here: true, kept: 0, guards: 0, opened: 0, calls: 0, pages: new Set<number>() };
   let next = 4096;

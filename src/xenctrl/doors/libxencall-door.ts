@@ -1,5 +1,5 @@
-// The hypercall door of a real Xen: libxencall.so.1 (a stable ABI) through koffi, which is loaded only here and only when it is asked for.
-// Box of the chart: between libxenctrl and Xen.
+// The hypercall door of a real Xen: libxencall.so.1 (a stable ABI) through koffi, which is loaded
+// only here and only when it is asked for.
 import { accessSync, constants, existsSync } from 'node:fs';
 import { HYPERCALL } from '../../abi/commands.js';
 import { InputError } from '../../base/errors.js';
@@ -14,7 +14,7 @@ const DEVICES = ['/dev/xen/privcmd', '/proc/xen/privcmd'];
 
 type Call = (...args: number[]) => number;
 
-/** libxencall, and what of the C library goes with it. */
+/** libxencall, and the calls of the C library that belong to it. */
 export interface Library {
   readonly open: Call;
   readonly close: Call;
@@ -25,16 +25,18 @@ export interface Library {
   readonly xencall3: Call;
   readonly xencall2L: Call;
   guard(): ForkGuard;
-  /** Leaves pages out of what children by fork() get. */
+  /** Keeps pages out of forked children. */
   keepFromForks(address: number, sizeBytes: number): void;
   errno(): number;
   view(address: number, sizeBytes: number): ArrayBuffer;
 }
 
 /**
- * Opens Xen's privileged interface. The device is closed on exec (libxencall sees to it). A bare fork() would share device and buffers, as the
- * kernel's /dev/xen/hypercall maps them shared: the buffers are kept from it, and the child's door refuses all calls.
- * @throws InputError when this machine has no Xen, this user may not use it, or the library is not there
+ * Opens Xen's privileged interface. The device is closed on exec (libxencall sees to it). A bare
+ * fork() would share device and buffers, as the kernel's /dev/xen/hypercall maps them shared: the
+ * buffers are kept from it, and the child's door refuses all calls.
+ * @throws InputError when this machine has no Xen, this user may not use it, or the library is not
+ * there
  */
 export async function openLibxencall(): Promise<HypercallDoor> {
   requireXen();
@@ -75,7 +77,8 @@ async function loadLibrary(): Promise<Library> {
       "install Xen's libraries (on Debian the package libxencall1)",
     );
   }
-  // Addresses are declared as integers: below 2^47 they come and go as plain numbers, which costs less than pointer objects.
+  // Addresses are declared as integers: below 2^47 they come and go as plain numbers, which costs
+  // less than pointer objects.
   const call = (declaration: string) => xencall.func(declaration) as Call;
   const view = (address: number, sizeBytes: number) => koffi.view(BigInt(address), sizeBytes);
   const memory = memoryCalls(koffi.load('libc.so.6'));
@@ -90,7 +93,7 @@ async function loadLibrary(): Promise<Library> {
     xencall2L: call('long xencall2L(uintptr_t handle, unsigned int op, uint64_t a1, uint64_t a2)'),
     guard: () => forkGuard({ ...memory, view }),
     keepFromForks: (address, sizeBytes) => {
-      // libxencall keeps a header of its own before what it gives out.
+      // libxencall keeps a header of its own before the memory that it returns.
       const start = Math.floor(address / PAGE_BYTES) * PAGE_BYTES;
       if (memory.madvise(start, address + sizeBytes - start, MADV_DONTFORK) !== 0)
         throw new Error(`hypercall buffer: madvise: errno ${koffi.errno()}`);
@@ -113,7 +116,7 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Over a library that was loaded; openLibxencall is what loads it. */
+/** A door over a loaded library; openLibxencall loads it. */
 export class LibxencallDoor implements HypercallDoor {
   readonly name = 'libxencall';
   readonly #library: Library;
@@ -147,7 +150,7 @@ export class LibxencallDoor implements HypercallDoor {
   }
 
   freeBuffer(buffer: HypercallBuffer): void {
-    // Buffers of a closed door are gone, and giving them back again is told so.
+    // The buffers of a closed door are gone, and freeing one again is an error.
     if (!this.#closed) this.#checkProcess();
     this.#pool.free(buffer);
   }
@@ -167,7 +170,7 @@ export class LibxencallDoor implements HypercallDoor {
     this.#guard.release();
   }
 
-  /** memory_op has the one result that an int does not hold. */
+  /** Only the result of memory_op may not fit in an int. */
   #call(op: number, a1: number, a2: number | undefined, a3: number | undefined): number {
     const library = this.#library;
     if (op === HYPERCALL.memoryOp) return library.xencall2L(this.#handle, op, a1, a2 ?? 0);

@@ -1,4 +1,5 @@
-// The affinity calls of libxenctrl as the chart sees them: each notes its box, its way to do_domctl, and Xen's inside, seen or inferred.
+// The affinity calls of libxenctrl as the chart sees them: each notes its box, its way to
+// do_domctl, and Xen's inside, seen or inferred.
 // Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD, xc_domain_node_setaffinity.
 import { formatList } from '../../base/bitset.js';
 import { type Errno, XenError } from '../../base/errors.js';
@@ -6,7 +7,10 @@ import { type FlowEntry, FlowRecord, type FlowSink, NO_FLOW } from '../../flow/r
 import type { Inspection } from '../doors/inspection.js';
 import type { Xenctrl } from '../xenctrl.js';
 
-/** Observes Xen's inside during one call: makes it (`run` tells Xen's errno) and gives what happened, in order. */
+/**
+ * Observes Xen's inside during one call: `run` makes the call and returns Xen's errno. Returns what
+ * happened, in order.
+ */
 export type Observation = (run: () => Errno | null) => readonly FlowEntry[];
 
 export interface Masks {
@@ -15,7 +19,7 @@ export interface Masks {
   readonly force?: boolean;
 }
 
-/** How Xen's inside is seen during each of the charted calls. */
+/** How Xen's inside is observed during each of the charted calls. */
 export interface InsideObserver {
   duringSetVcpuAffinity(domid: number, vcpu: number, masks: Masks): Observation;
   duringSetNodeAffinity(domid: number, nodes: readonly number[] | 'all'): Observation;
@@ -63,7 +67,9 @@ export function flowCalls(plain: ChartedCalls, sink: FlowSink, inside: InsideObs
   };
 }
 
-/** An iterable may be read only once, but the masks are read twice: for the call and for the notes. */
+/**
+ * An iterable may be read only once, and the masks are read twice: for the call and for the record.
+ */
 function listed({ hard, soft, force }: Parameters<Xenctrl['vcpuSetAffinity']>[2]): Masks {
   return {
     ...(hard === undefined ? {} : { hard: [...hard] }),
@@ -80,7 +86,10 @@ interface Step<T> {
   /** undefined when the call failed. */
   readonly value: T | undefined;
   readonly failure: { readonly errno?: Errno };
-  /** Writes the inside after the call's own box; gives the call's answer or throws its error. */
+  /**
+   * Records the inside after the call's own box, then returns the call's answer or throws its
+   * error.
+   */
   finish(): T;
 }
 
@@ -91,7 +100,7 @@ function watched<T>(sink: FlowSink, observe: Observation, call: () => T): Step<T
       outcome = { value: call() };
       return null;
     } catch (error) {
-      // Anything but Xen's own answer: no hypercall was made, so there is nothing to note.
+      // Not an answer of Xen: no hypercall was made, so there is nothing to record.
       if (!(error instanceof XenError)) throw error;
       outcome = { error };
       return error.errno;
@@ -110,7 +119,7 @@ function watched<T>(sink: FlowSink, observe: Observation, call: () => T): Step<T
   };
 }
 
-/** The inside as it is shown: the embedded Xen notes its own steps. */
+/** The inside as the embedded Xen records it. */
 export function seenInside(inspection: Pick<Inspection, 'setFlow'>): InsideObserver {
   const observe: Observation = (run) => {
     const record = new FlowRecord('inside of Xen');

@@ -1,4 +1,5 @@
-// What is concluded about Xen's inside is what really happened there: the same calls on two hosts, one watched and one not.
+// What is concluded about Xen's inside is what really happened there: the same calls on two hosts,
+// one watched and one not.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -132,7 +133,8 @@ test('the inferred way through Xen is the way that was taken, call by call', () 
       seen.forEach(({ outcome, record }, index) => {
         const other = concluded[index]!;
         expect(other.outcome).toEqual(outcome);
-        // A pin that FORCE ends before a hard mask is stored cannot be told from none: the same edges are taken twice or once.
+        // A pin that FORCE ends before a hard mask is stored cannot be told from none: the same
+        // edges are taken twice or once.
         expect(new Set(edgesOf(other.record))).toEqual(new Set(edgesOf(record)));
         expect(new Set(other.record.nodesVisited())).toEqual(new Set(record.nodesVisited()));
         for (const edge of edgesOf(record)) taken.add(edge);

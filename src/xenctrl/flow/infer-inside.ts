@@ -1,5 +1,5 @@
-// The inside of a Xen that cannot be watched, concluded from what it reads back. Boxes of the chart: `do_domctl` to `domain_node_affinity`,
-// every edge marked as inferred.
+// The inside of a Xen that cannot be watched, concluded from what it reads back.
+// Boxes of the chart: `do_domctl` to `domain_node_affinity`, every edge marked as inferred.
 import { DOMCTL } from '../../abi/commands.js';
 import { NODE_BITS } from '../../abi/layout.js';
 import { formatList } from '../../base/bitset.js';
@@ -11,19 +11,26 @@ import { namesEveryNode } from '../calls/affinity-calls.js';
 import type { Xenctrl } from '../xenctrl.js';
 import type { InsideObserver, Masks, Observation } from './flow-calls.js';
 
-/** What is asked of Xen before and after a call. */
+/** The readers that are called before and after a call. */
 type Readers = Pick<Xenctrl, 'vcpuGetAffinity' | 'domainNodeGetAffinity' | 'domainInfo' | 'cpupoolList' | 'cpuTopology'>;
 
 /**
- * Xen has no call that reads auto_node_affinity. It is concluded so: the node affinity changed with a vCPU's mask: on; this process set it
- * by hand: off; it is not what the union rule gives (sched/core.c:1809-1876): off; otherwise on, the default. So one that somebody else set
- * by hand to just what the rule gives passes for automatic.
+ * Xen has no call that reads auto_node_affinity. It is inferred: on when the node affinity changed
+ * with a vCPU's mask; off when this process set it explicitly, or when it is not what the union
+ * rule gives; otherwise on, the default. So an explicit one that equals what the rule gives passes
+ * for automatic.
  */
 export class InferredInside implements InsideObserver {
   readonly #xc: Readers;
-  /** By domain: false = this process set the node affinity by hand, true = it made it automatic again. */
+  /**
+   * By domain: false = this process set the node affinity explicitly, true = it made it automatic
+   * again.
+   */
   readonly #ownSettings: ReadonlyMap<number, boolean>;
-  /** What the rule said, asked once a domain: it reads every vCPU. */
+  /**
+   * Whether the rule gives the node affinity. Computed once for each domain, as it reads every
+   * vCPU.
+   */
   readonly #byRule = new Map<number, boolean>();
 
   constructor(xc: Readers, ownSettings: ReadonlyMap<number, boolean>) {
@@ -132,7 +139,10 @@ export class InferredInside implements InsideObserver {
   }
 }
 
-/** Which masks Xen got to storing: a vCPU under a temporary pin (EBUSY) is looked at and refused, an empty hard mask is refused before. */
+/**
+ * Which masks Xen got to storing: a vCPU under a temporary pin (EBUSY) is looked at and refused, an
+ * empty hard mask is refused before.
+ */
 function storedMasks(masks: Masks, errno: Errno | null): ('hard' | 'soft')[] {
   const asked = (['hard', 'soft'] as const).filter((kind) => masks[kind] !== undefined);
   if (errno === null) return asked;
@@ -177,7 +187,10 @@ class InferredNotes {
     this.#record.edge(edge, true);
   }
 
-  /** domain_update_node_aff(): nothing before the domain has vCPUs, nothing for one set by hand. */
+  /**
+   * domain_update_node_aff(): it does nothing before the domain has vCPUs, and nothing to a node
+   * affinity that was set explicitly.
+   */
   update(facts: { readonly vcpus: number; readonly auto: boolean; readonly before: string; readonly after: string }): void {
     this.node('domain_update_node_aff', { vcpus: facts.vcpus });
     if (facts.vcpus === 0) return;

@@ -1,13 +1,12 @@
-// Claims on memory not allocated yet (xen/common/page_alloc.c, domain_set_outstanding_pages()). Box of the chart: what
-// `domain_node_affinity` is for.
+// Claims on memory not allocated yet (xen/common/page_alloc.c, domain_set_outstanding_pages()).
 import { memFlagsOfNode, nodeOfMemFlags, type Reservation } from '../../../abi/reservation.js';
 import { ERRNO } from '../../../base/errors.js';
 import { NUMA_NO_NODE } from '../../state/domain.js';
 import type { XenState } from '../../state/xen-state.js';
 
 /**
- * The total that the domain is to have, pages held already included; 0 cancels. With XenServer's patch a claim may be on one node: then
- * it is of that many pages of the node.
+ * The total that the domain is to have, pages held already included; 0 cancels. With XenServer's
+ * patch a claim may be on one node: then it is of that many pages of the node.
  */
 export function claimPages(xen: XenState, reservation: Reservation): number {
   const { extents: pages, memFlags } = reservation;

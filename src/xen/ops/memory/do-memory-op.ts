@@ -1,4 +1,4 @@
-// Memory for domains: populate_physmap and claims (xen/common/memory.c). Box of the chart: what `domain_node_affinity` is for.
+// Memory for domains: populate_physmap and claims (xen/common/memory.c).
 import { XENMEM } from '../../../abi/commands.js';
 import { POD_TARGET_AT } from '../../../abi/layout.js';
 import { RESERVATION_BYTES, readReservation } from '../../../abi/reservation.js';
@@ -16,7 +16,7 @@ export function doMemoryOp(xen: XenState, memory: GuestMemory, cmd: number, addr
   }
   if (cmd !== XENMEM.populate_physmap && cmd !== XENMEM.claim_pages) return -ERRNO.ENOSYS;
   const found = buffer(memory, address, RESERVATION_BYTES);
-  // populate_physmap never gives an errno: it tells how many extents were done.
+  // populate_physmap never answers an errno: it answers how many extents were done.
   if (found === undefined) return cmd === XENMEM.populate_physmap ? 0 : -ERRNO.EFAULT;
   const reservation = readReservation(found.view, address - found.address);
   return cmd === XENMEM.claim_pages ? claimPages(xen, reservation) : populatePhysmap(xen, memory, reservation);

@@ -1,5 +1,5 @@
-// Populate on demand: the memory that a domain is to have when it is built with less than its maximum (xen/arch/x86/mm/p2m-pod.c,
-// p2m_pod_set_mem_target()). Box of the chart: what `domain_node_affinity` is for.
+// Populate on demand: the memory that a domain is to have when it is built with less than its
+// maximum (xen/arch/x86/mm/p2m-pod.c, p2m_pod_set_mem_target()).
 import { POD_TARGET_AT } from '../../../abi/layout.js';
 import { readU64, writeU64 } from '../../../abi/u64.js';
 import { ERRNO } from '../../../base/errors.js';
@@ -10,7 +10,10 @@ import type { XenState } from '../../state/xen-state.js';
 
 const SUPERPAGE_ORDER = 9;
 
-/** XENMEM_set_pod_target: the cache grows to the target, in 2 MiB extents as long as there are some, then in pages. */
+/**
+ * XENMEM_set_pod_target: the cache grows to the target, in 2 MiB extents as long as there are some,
+ * then in pages.
+ */
 export function setPodTarget(xen: XenState, view: DataView, at: number): number {
   const domain = xen.domains.get(view.getUint16(at + POD_TARGET_AT.domid, true));
   if (domain === undefined) return -ERRNO.ESRCH;

@@ -1,5 +1,5 @@
-// XENMEM_populate_physmap (xen/common/memory.c): extents of memory for a domain, one after the other, until one fails. Box of the
-// chart: what `domain_node_affinity` is for.
+// XENMEM_populate_physmap (xen/common/memory.c): extents of memory for a domain, one after the
+// other, until one fails.
 import { DOMID_SELF } from '../../../abi/commands.js';
 import { FRAME_BYTES, MEMF, nodeOfMemFlags, type Reservation } from '../../../abi/reservation.js';
 import { readU64, writeU64 } from '../../../abi/u64.js';
@@ -55,7 +55,10 @@ function requestOf(xen: XenState, domain: Domain, order: number, memFlags: numbe
   return asked >= MAX_NUMNODES ? undefined : { order, node: asked, exact, zoneHigh, coveredByClaim: true };
 }
 
-/** Populate on demand: an extent that cannot be marked ends the call. PV domains have no frames of their own numbering: nothing is done for them. */
+/**
+ * Populate on demand: an extent that cannot be marked ends the call. PV domains have no frames of
+ * their own numbering: nothing is done for them.
+ */
 function promise(domain: Domain, order: number, extents: number, list: DataView, at: number): number {
   if (domain.frames === null) return extents;
   for (let done = 0; done < extents; done++) {
@@ -67,8 +70,9 @@ function promise(domain: Domain, order: number, extents: number, list: DataView,
 }
 
 /**
- * `list` has the guest's frame of each extent; PV domains get the machine's there instead. An extent that max_pages forbids has moved the
- * cursor all the same; one that cannot be mapped ends the call and stays the domain's.
+ * `list` has the guest's frame of each extent; PV domains get the machine's there instead. An
+ * extent that max_pages forbids has moved the cursor all the same; one that cannot be mapped ends
+ * the call and stays the domain's.
  */
 function allocate(xen: XenState, domain: Domain, request: ExtentRequest, extents: number, list: DataView, at: number): number {
   const { heap } = xen;

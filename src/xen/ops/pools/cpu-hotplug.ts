@@ -1,9 +1,12 @@
-// Taking CPUs offline and back (xen/common/cpu.c, xen/common/sched/cpupool.c). Box of the chart: Xen hypervisor.
+// CPU hotplug (xen/common/cpu.c, xen/common/sched/cpupool.c).
 import { ERRNO } from '../../../base/errors.js';
 import type { XenState } from '../../state/xen-state.js';
 import { assignCpu, takeCpuAway } from './cpupool.js';
 
-/** A CPU of Pool-0, or of no pool, goes offline. One of another pool cannot, and the attempt locks it until the next boot. */
+/**
+ * A CPU of Pool-0 or of no pool goes offline. A CPU of another pool does not, and the attempt locks
+ * it until the next boot.
+ */
 export function cpuOffline(xen: XenState, cpu: number): number {
   const { cpu: state } = xen;
   if (cpu === 0 || cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
@@ -22,7 +25,7 @@ export function cpuOffline(xen: XenState, cpu: number): number {
   return 0;
 }
 
-/** The CPU comes back into Pool-0, whichever pool it was in. */
+/** The CPU joins Pool-0, whichever pool it was in. */
 export function cpuOnline(xen: XenState, cpu: number): number {
   const { cpu: state } = xen;
   if (cpu >= xen.nrCpuIds || !state.present.has(cpu)) return -ERRNO.EINVAL;

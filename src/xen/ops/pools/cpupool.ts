@@ -1,4 +1,4 @@
-// CPU pools (xen/common/sched/cpupool.c), and what their changes do to hard affinity. Box of the chart: Xen hypervisor.
+// CPU pools (xen/common/sched/cpupool.c), and what their changes do to hard affinity.
 import { CPUPOOL_ANY as POOL_ANY, SCHEDULERS } from '../../../abi/commands.js';
 import { Bitset } from '../../../base/bitset.js';
 import { ERRNO } from '../../../base/errors.js';
@@ -7,7 +7,10 @@ import type { Cpupool } from '../../state/pool.js';
 import type { XenState } from '../../state/xen-state.js';
 import { domainUpdateNodeAffinity } from '../domain-update-node-affinity.js';
 
-/** Schedulers of a release build (seen on Debian's 4.17.7); rtds, arinc653 and null are for experts' builds. */
+/**
+ * Schedulers of a release build (seen on Debian's 4.17.7); rtds, arinc653 and null are for experts'
+ * builds.
+ */
 const BUILT_IN: readonly number[] = [SCHEDULERS.credit, SCHEDULERS.credit2];
 
 /** Pools that Xen allows for each CPU number, Pool-0 included. */
@@ -46,7 +49,7 @@ export function cpupoolAddCpu(xen: XenState, id: number, asked: number): number 
   const { cpu: state } = xen;
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ENOENT;
-  // Any: the first free one, even when it is one that cannot be had.
+  // "Any" is the first free CPU, even when that one is locked.
   const cpu = asked === POOL_ANY ? state.free.first : asked;
   if (cpu < 0) return -ERRNO.ENODEV;
   if (cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
@@ -56,7 +59,10 @@ export function cpupoolAddCpu(xen: XenState, id: number, asked: number): number 
   return 0;
 }
 
-/** The CPU joins the pool; automatic domains of the pool look at their nodes again (cpupool_assign_cpu_locked). */
+/**
+ * The CPU joins the pool, and the node affinity of the pool's domains is computed again
+ * (cpupool_assign_cpu_locked).
+ */
 export function assignCpu(xen: XenState, pool: Cpupool, cpu: number): void {
   const { cpu: state } = xen;
   state.free.delete(cpu);
@@ -91,9 +97,11 @@ function lastOf(set: Bitset): number {
 }
 
 /**
- * The CPU leaves the pool. Only a vCPU whose hard mask has no other CPU of the pool gets all CPUs as its hard mask; the others keep the
- * dead CPU in theirs (sched/core.c, cpu_disable_scheduler). EADDRINUSE when a temporary pin holds a vCPU there; the removal then
- * stays half done until it is asked for again or the CPU is added again. Either way all domains of the pool look at their nodes again.
+ * The CPU leaves the pool. Only a vCPU whose hard mask has no other CPU of the pool gets all CPUs
+ * as its hard mask; the others keep the dead CPU in theirs (sched/core.c, cpu_disable_scheduler).
+ * EADDRINUSE when a temporary pin holds a vCPU there: the removal then stays half done until the
+ * next removal or until the CPU is added again. In both cases the node affinity of all domains of
+ * the pool is computed again.
  */
 export function takeCpuAway(xen: XenState, pool: Cpupool, cpu: number): number {
   const { cpu: state } = xen;
@@ -119,8 +127,8 @@ export function takeCpuAway(xen: XenState, pool: Cpupool, cpu: number): number {
 }
 
 /**
- * Moves a domain: its hard and soft masks become all CPUs; its node affinity is recomputed when automatic and survives when set by hand
- * (sched/core.c, sched_move_domain).
+ * Moves a domain: its hard and soft masks become all CPUs; an automatic node affinity is computed
+ * again, one that was set explicitly stays (sched/core.c, sched_move_domain).
  */
 export function cpupoolMoveDomain(xen: XenState, id: number, domid: number): number {
   if (domid === 0) return -ERRNO.EPERM;

@@ -1,4 +1,4 @@
-// XEN_SYSCTL_cpupool_op (xen/common/sched/cpupool.c, cpupool_do_sysctl()). Box of the chart: Xen hypervisor.
+// XEN_SYSCTL_cpupool_op (xen/common/sched/cpupool.c, cpupool_do_sysctl()).
 import { CPUPOOL_OP } from '../../../abi/commands.js';
 import { CPUPOOL_AT as AT } from '../../../abi/layout.js';
 import { ERRNO } from '../../../base/errors.js';
