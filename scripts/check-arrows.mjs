@@ -33,7 +33,7 @@ const MAY_IMPORT = {
 };
 const FILES_IN_A_FOLDER = 20;
 
-// For the test that compares docs/architecture.md with this table.
+// --json prints the table, --imports the imports that exist: scripts/docs.mjs puts both into docs/architecture.md, and a test compares.
 if (process.argv.includes('--json')) {
   console.log(JSON.stringify(MAY_IMPORT));
   process.exit(0);
@@ -112,5 +112,25 @@ for (const [folder, count] of folders) {
     fault(`src/${short(folder)} holds ${count} files; a folder of more than ${FILES_IN_A_FOLDER} is to be divided`);
 }
 
+/** Rooms that import all others: their arrows would hide the rest. */
+const ABOVE_ALL = Object.keys(MAY_IMPORT).filter((name) => MAY_IMPORT[name] === '*');
+
+/** Imports from room to room, without those that others imply: [[from, to]]. */
+function roomImports() {
+  const direct = new Map(Object.keys(MAY_IMPORT).map((name) => [name, new Set()]));
+  for (const [file, targets] of imports) {
+    for (const target of targets) if (room(target) !== room(file)) direct.get(room(file))?.add(room(target));
+  }
+  const reaches = (from, to) => [...direct.get(from)].some((next) => next === to || reaches(next, to));
+  const implied = (from, to) => [...direct.get(from)].some((next) => next !== to && reaches(next, to));
+  return [...direct]
+    .filter(([from]) => !ABOVE_ALL.includes(from))
+    .flatMap(([from, rooms]) => [...rooms].filter((to) => !implied(from, to)).map((to) => [from, to]));
+}
+
+if (process.argv.includes('--imports')) {
+  console.log(JSON.stringify(roomImports()));
+  process.exit(0);
+}
 if (faults > 0) process.exit(1);
 console.log(`arrows: ${files.length} files, all imports as docs/architecture.md says, no circle`);

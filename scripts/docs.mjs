@@ -76,6 +76,16 @@ if (only.length === 0 || only.includes('docs/flowchart.md')) {
   if (status !== 0) faults++;
 }
 
+/** The diagram of rooms: an arrow for each import from room to room that no other arrows imply. */
+function withDiagram(text) {
+  const { stdout } = spawnSync(process.execPath, [join(root, 'scripts/check-arrows.mjs'), '--imports'], { encoding: 'utf8' });
+  return text.replace(/(?<=^```mermaid\nflowchart BT\n)[\s\S]*?(?=^```$)/m, () =>
+    JSON.parse(stdout)
+      .map(([from, to]) => `  ${to} --> ${from}\n`)
+      .join(''),
+  );
+}
+
 const files =
   only.length > 0
     ? only
@@ -97,7 +107,10 @@ for (const file of files) {
       faults++;
     }
   }
-  const fresh = withArrows(text).replace(/^```sh\n([\s\S]*?)\n```$/gm, (_, block) => `\`\`\`sh\n${refresh(block, file)}\n\`\`\``);
+  const fresh = withDiagram(withArrows(text)).replace(
+    /^```sh\n([\s\S]*?)\n```$/gm,
+    (_, block) => `\`\`\`sh\n${refresh(block, file)}\n\`\`\``,
+  );
   if (!check) writeFileSync(join(root, file), fresh);
   else if (fresh === text) passed++;
   else {
