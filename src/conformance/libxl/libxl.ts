@@ -1,30 +1,43 @@
-// Conformance kind `libxl`: `xl create` of PV guests by xl's automatic placement, on the embedded hypervisor (format:
-// conformance/README.md). Box of the chart: numa_placement, in xl's way.
+// Conformance kind `libxl`: `xl create` of PV guests by xl's automatic placement, played by the toolstack under profile xl on the embedded
+// hypervisor (format: conformance/README.md). Box of the chart: numa_placement, in xl's way.
 
 import { formatList, parseList } from '../../base/bitset.js';
-import { InputError, XenError } from '../../base/errors.js';
+import { InputError } from '../../base/errors.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
-import { vcpusOnNodes, type XlCandidate, XlPlacementState, xlNeededBytes, xlPlacement } from '../../planner/xl-placement.js';
+import { type XlCandidate, XlPlacementState, xlPlacement } from '../../planner/xl-placement.js';
 import type { XenMachine } from '../../xen/state/machine.js';
 import { EmbeddedDoor } from '../../xenctrl/doors/embedded-door.js';
 import { openXenctrl } from '../../xenctrl/open-xenctrl.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
-import { startPages } from '../../xenguest/memory/guest-pages.js';
-import { populateGuest } from '../../xenguest/memory/populate-guest.js';
+import { embeddedXenguest } from '../../xenguest/embedded.js';
+import { EMBEDDED_CAPABILITIES, type HostDoors } from '../../xenopsd/api/host-doors.js';
+import type { Outcome } from '../../xenopsd/api/outcome.js';
+import { profileOf } from '../../xenopsd/api/profiles.js';
+import { createToolstack } from '../../xenopsd/life/toolstack.js';
+import { createXenstore } from '../../xenstore/in-process.js';
 import { differences, isObject } from '../differences.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from '../player.js';
 import { type LibxlCreate, type LibxlDomain, type LibxlMachine, parseLibxlLine } from './libxl-case.js';
 
 const KIB_A_MIB = 1024;
 const ENOMEM_RC = 3;
-/** What a PV domain takes of the node that Domain-0 runs on beyond its memory, as the recorded freeDelta show: 14 pages and 3 a vCPU. */
+/**
+ * What Xen's own structures for a PV domain (struct domain, shared info, each vCPU's struct and stack) take of Domain-0's node beyond the
+ * guest's memory. The embedded Xen has no such structures, so the machine starts with that much less. Fitted to the recorded freeDelta.
+ */
 export const XEN_PAGES = { domain: 14, vcpu: 3 } as const;
-/** Pages that stay free below 16 MiB on the recorded machines (dma_bits=24): taken only when nothing else is left. */
+/** With dma_bits=24, as the recorded machines booted, the zone below 16 MiB is taken only when nothing else is left: so much is free there. */
 const LOW_FREE_PAGES = 1280;
 const LOW_START_MFN = 1024;
 
-export const TOLERANCE = { pages: 1024, candidateMib: 1 } as const;
-/** A node that ends with less free than this came near full: its memory may have gone elsewhere in small pieces. */
+/** How far an answer may be from the record, each for what the record does not tell. */
+export const TOLERANCE = {
+  /** Of a guest's memory on one node: how the free memory is cut, so up to two of its 2 MiB extents may have come from elsewhere. */
+  pages: 1024,
+  /** Of the free MiB that xl prints: Domain-0 takes and gives back pages while xl looks. */
+  candidateMib: 1,
+} as const;
+/** A node that ends with less free than this came near full: the last of the guest's memory may have come from elsewhere in small pieces. */
 const NEAR_FULL_BYTES = 32 * MIB;
 
 interface Shape {
@@ -96,26 +109,21 @@ function withoutAnswers(line: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(line).filter(([key]) => !ANSWERS.includes(key)));
 }
 
+/** The toolstack's own start of a guest under profile xl, on the machine as it was just before. */
 async function create(shape: Shape, line: LibxlCreate): Promise<JsonObject> {
   const { machine } = shape;
-  const { before, vcpus, memoryMiB } = line;
+  const { before, vcpus, memoryMiB, name } = line;
   const nodes = machine.size.length;
   if (before.free.length !== nodes) throw new InputError(`expected ${nodes} numbers`, { path: 'before.free' });
   if (vcpus > 8192) throw new InputError('expected at most 8192', { path: 'vcpus' });
   const domid = Math.max(shape.lastDomid, ...before.domains.map((domain) => domain.id)) + 1;
   shape.lastDomid = domid;
-  const door = new EmbeddedDoor(machineOf(machine, line));
-  const xc = openXenctrl(door);
-  xc.domainCreate({ domid, kind: 'pv', maxVcpus: vcpus, uuid: new Uint8Array(16) });
-  xc.domainMaxVcpus(domid, vcpus);
-  const found = place(xc, domid, machine, line);
-  xc.domainSetMaxmem(domid, (memoryMiB + 1) * KIB_A_MIB);
-  const built = await populate(xc, domid, memoryMiB);
-  if (!built) xc.domainDestroy(domid);
-  const after = xc.numaInfo().nodes.map((node) => node.freeBytes ?? 0);
+  const xc = openXenctrl(new EmbeddedDoor(machineOf(machine, line)));
+  const outcome = await start(withDomains(xc, machine, before.domains), { name, vcpus, memoryMiB });
+  const found = candidatesOf(outcome, machine);
   const best = found.at(-1);
   const common = {
-    rc: built ? 0 : ENOMEM_RC,
+    rc: outcome.failure === null ? 0 : ENOMEM_RC,
     candidates: found.map((candidate) => ({
       nr_nodes: candidate.nodes.length,
       nr_cpus: candidate.cpus,
@@ -124,11 +132,12 @@ async function create(shape: Shape, line: LibxlCreate): Promise<JsonObject> {
     })),
     ...(best === undefined ? {} : { selected: selected(best) }),
   };
-  if (!built) return { ...common, after: afterOf(before.free, before.domains) };
-  const domain = readDomain(xc, domid);
-  const pages = xc.domainMemory().find((one) => one.domid === domid)?.pagesByNode ?? before.free.map(() => 0);
+  if (outcome.failure !== null) return { ...common, after: afterOf(before.free, before.domains) };
+  const after = xc.numaInfo().nodes.map((node) => node.freeBytes ?? 0);
+  const domain = { ...readDomain(xc, outcome.domid!), id: domid };
+  const pages = xc.domainMemory().find((one) => one.domid === outcome.domid)?.pagesByNode ?? before.free.map(() => 0);
   shape.pagesOf.set(domid, pages);
-  shape.domidOf.set(line.name, domid);
+  shape.domidOf.set(name, domid);
   const known = [...before.domains.map(({ id }) => id), domid].filter((id) => shape.pagesOf.has(id));
   return {
     ...common,
@@ -142,47 +151,70 @@ async function create(shape: Shape, line: LibxlCreate): Promise<JsonObject> {
   };
 }
 
-/** What libxl does before memory is there: candidates, soft affinity of all vCPUs, node affinity (libxl_dom.c, libxl__build_pre). */
-function place(xc: Xenctrl, domid: number, { dist, topo }: LibxlMachine, { before, vcpus, memoryMiB }: LibxlCreate): XlCandidate[] {
-  const host = { distances: dist, cpuToNode: topo.map(([, , node]) => node), nodeCores: [] };
-  const allCpus = [...host.cpuToNode.keys()];
-  const there = before.domains.map(({ aff, nodes }) => ({
-    hard: aff.map(([hard]) => numbers(hard, topo.length, 'CPU')),
-    nodeAffinity: numbers(nodes, dist.length, 'node'),
-    poolCpus: allCpus,
-  }));
-  const own = {
-    hard: Array.from({ length: vcpus }, (_, vcpu) => xc.vcpuGetAffinity(domid, vcpu).hard),
-    nodeAffinity: xc.domainNodeGetAffinity(domid),
-    poolCpus: allCpus,
+async function start(xc: Xenctrl, { name, vcpus, memoryMiB }: Pick<LibxlCreate, 'name' | 'vcpus' | 'memoryMiB'>): Promise<Outcome> {
+  const xs = createXenstore({ personality: profileOf('xl').xenstore }).connect(0);
+  const channels = () => ({ storePort: 1, consolePort: 2 });
+  const doors: HostDoors = {
+    kind: 'embedded',
+    can: EMBEDDED_CAPABILITIES,
+    name: 'recorded',
+    xc,
+    xs,
+    xenguest: embeddedXenguest({ xc, xs }),
+    channels,
   };
-  const state = xlPlacement().prepare(host);
-  const request = {
-    vcpus,
-    cores: 0,
-    memoryBytes: xlNeededBytes({ memoryBytes: memoryMiB * MIB, vcpus, kind: 'pv' }),
-    freeBytes: xc.numaInfo().nodes.map((node) => node.freeBytes ?? 0),
-    claimedBytes: [],
-    vcpusOnNode: vcpusOnNodes(host, [...there, own]),
-  };
-  const found = state instanceof XlPlacementState ? state.improvements(request) : [];
-  const nodes = found.at(-1)?.nodes;
-  const soft = nodes === undefined ? allCpus : allCpus.filter((cpu) => nodes.includes(host.cpuToNode[cpu]!));
-  for (let vcpu = 0; vcpu < vcpus; vcpu++) xc.vcpuSetAffinity(domid, vcpu, { soft });
-  xc.domainNodeSetAffinity(domid, nodes ?? 'all');
-  return found;
+  const toolstack = await createToolstack(doors, { profile: 'xl', policy: 'default_policy', seed: 1 });
+  const memoryBytes = memoryMiB * MIB;
+  await toolstack.add({
+    name,
+    kind: 'pv',
+    vcpusMax: vcpus,
+    vcpusAtStartup: vcpus,
+    memoryStaticMaxBytes: memoryBytes,
+    memoryTargetBytes: memoryBytes,
+    vcpusParams: {},
+  });
+  const outcome = await toolstack.start(name);
+  const { failure } = outcome;
+  if (failure !== null && failure.errno !== 'ENOMEM' && failure.errno !== 'EBUSY') throw new Error(failure.message);
+  return outcome;
 }
 
-/** As the product does it for profile xl: the memory claimed, then populated. @returns false for want of memory */
-async function populate(xc: Xenctrl, domid: number, memoryMiB: number): Promise<boolean> {
-  try {
-    xc.domainClaimPages(domid, startPages('pv', memoryMiB));
-    await populateGuest(xc, { domid, kind: 'pv', memMaxMib: memoryMiB, memStartMib: memoryMiB, exactNode: null }, async () => {});
-    return true;
-  } catch (error) {
-    if (error instanceof XenError && (error.errno === 'ENOMEM' || error.errno === 'EBUSY')) return false;
-    throw error;
-  }
+/** Ids for the recorded domains that no domain of the embedded Xen has. */
+const RECORDED_IDS = 0x4000;
+
+/**
+ * The embedded Xen with the recorded domains in its lists: they hold no memory there, as the machine counts theirs as used, but libxl
+ * counts their vCPUs.
+ */
+function withDomains(xc: Xenctrl, { dist, topo }: LibxlMachine, domains: readonly LibxlDomain[]): Xenctrl {
+  const recorded = new Map(
+    domains.map(({ id, aff, nodes }) => [
+      RECORDED_IDS + id,
+      { hard: aff.map(([hard]) => numbers(hard, topo.length, 'CPU')), nodes: numbers(nodes, dist.length, 'node') },
+    ]),
+  );
+  const others: Pick<Xenctrl, 'domainList' | 'vcpuGetAffinity' | 'domainNodeGetAffinity'> = {
+    domainList: () => {
+      const [dom0, ...own] = xc.domainList();
+      return [...[...recorded].map(([domid, { hard }]) => ({ ...dom0!, domid, maxVcpuId: hard.length - 1 })), ...own];
+    },
+    vcpuGetAffinity: (domid, vcpu) => {
+      const known = recorded.get(domid);
+      return known === undefined ? xc.vcpuGetAffinity(domid, vcpu) : { hard: known.hard[vcpu]!, soft: known.hard[vcpu]! };
+    },
+    domainNodeGetAffinity: (domid) => recorded.get(domid)?.nodes ?? xc.domainNodeGetAffinity(domid),
+  };
+  return new Proxy(xc, { get: (target, key) => Reflect.get(key in others ? others : target, key) });
+}
+
+/** The candidates that `xl -vvv` prints, from the request that the start noted. */
+function candidatesOf({ record }: Outcome, { dist, topo }: LibxlMachine): XlCandidate[] {
+  const [placed] = record.visits('numa_placement');
+  const state = xlPlacement().prepare({ distances: dist, cpuToNode: topo.map(([, , node]) => node), nodeCores: [] });
+  if (!(state instanceof XlPlacementState) || placed === undefined || !placed.numa) return [];
+  const { vcpus, memoryBytes, freeBytes, usageBefore } = placed;
+  return state.improvements({ vcpus, cores: 0, memoryBytes, freeBytes, claimedBytes: [], vcpusOnNode: usageBefore });
 }
 
 function readDomain(xc: Xenctrl, id: number): LibxlDomain {

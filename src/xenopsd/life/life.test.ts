@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { machine, masked, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import { InputError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
+import type { Toolstack } from '../api/toolstack.js';
 
 const FOUR = () => machine([4096, 4096, 4096, 4096], 4);
 const codes = (record: FlowRecord) => [...new Set(record.entries.flatMap((entry) => (entry.kind === 'surprise' ? [entry.code] : [])))];
@@ -101,6 +102,49 @@ describe('reboot and local migration', () => {
     expect(toolstack.doors.xc.domainInfo(moved.domid!)!.paused).toBe(true);
     await toolstack.unpause('a');
     expect(toolstack.doors.xc.domainInfo(moved.domid!)!.paused).toBe(false);
+  });
+});
+
+describe('which request is refused in which state', () => {
+  const REQUESTS: Readonly<Record<string, (toolstack: Toolstack) => Promise<unknown>>> = {
+    start: (toolstack) => toolstack.start('a'),
+    startTogether: (toolstack) => toolstack.startTogether(['a']),
+    stop: (toolstack) => toolstack.stop('a'),
+    reboot: (toolstack) => toolstack.reboot('a'),
+    migrate: (toolstack) => toolstack.migrateLocal('a'),
+    pause: (toolstack) => toolstack.pause('a'),
+    unpause: (toolstack) => toolstack.unpause('a'),
+    pin: (toolstack) => toolstack.pin('a', 0, { hard: [1] }),
+    nodes: (toolstack) => toolstack.setNodeAffinity('a', [0]),
+    pool: (toolstack) => toolstack.moveToPool('a', 0),
+    mask: (toolstack) => toolstack.setMask('a', '1'),
+    remove: (toolstack) => toolstack.remove('a'),
+  };
+  // As the diagram of life/states.ts has it.
+  const ADMITTED: Readonly<Record<string, readonly string[]>> = {
+    halted: ['start', 'startTogether', 'mask', 'remove'],
+    running: ['stop', 'reboot', 'migrate', 'pause', 'pin', 'nodes', 'pool', 'mask'],
+    paused: ['stop', 'reboot', 'migrate', 'unpause', 'pin', 'nodes', 'pool', 'mask'],
+  };
+
+  it.each(Object.keys(ADMITTED))('%s', async (state) => {
+    for (const [request, perform] of Object.entries(REQUESTS)) {
+      const toolstack = await toolstackOn(machine([512, 512], 2));
+      await toolstack.add(vm('a', 1, 64));
+      if (state !== 'halted') await toolstack.start('a');
+      if (state === 'paused') await toolstack.pause('a');
+      expect(toolstack.vms()[0]!.power).toBe(state);
+      const refused = await perform(toolstack).then(
+        () => null,
+        (error: unknown) => error,
+      );
+      if (ADMITTED[state]!.includes(request)) expect(refused, request).toBeNull();
+      else {
+        expect(refused, request).toBeInstanceOf(InputError);
+        expect(String(refused), request).toContain(`VM 'a' is ${state}`);
+        expect(toolstack.vms()[0]!.power, request).toBe(state);
+      }
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 // A process that dies between any two steps: what it left is gone once another one takes over with the same metadata.
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
 import type { HostDoors } from '../api/host-doors.js';
@@ -47,8 +47,7 @@ async function die(calls: number, stop: boolean) {
   const metadata = new MemoryMetadata();
   const other = await createToolstack(host, { ...OPTIONS, metadata });
   await other.add(vm('a', 2, 256));
-  // What `add` saves goes before any operation.
-  await other.startTogether(stop ? ['a'] : []);
+  if (stop) await other.start('a');
   const own = host.store.connect(0);
   const dying = dyingAfter(own, calls);
   const doors: HostDoors = { ...host, xs: dying.xs };
@@ -94,4 +93,36 @@ it('a running VM is known again, and one whose domain is gone is halted', async 
     ['running', a!.domid],
     ['halted', null],
   ]);
+});
+
+describe('a migration that dies at any call to XenStore', () => {
+  /** `paused`: whether the VM is. Dies at call number `calls`; the domain then runs on in Xen, as it would on a real host. */
+  async function migrating(calls: number, paused: boolean) {
+    const host = await embeddedHost(machine([2048, 2048], 2), { profile: 'xapi-26.3' });
+    const metadata = new MemoryMetadata();
+    const other = await createToolstack(host, { ...OPTIONS, metadata });
+    await other.add(vm('a', 2, 256));
+    await other.start('a');
+    if (paused) await other.pause('a');
+    const own = host.store.connect(0);
+    const dying = dyingAfter(own, calls);
+    const first = await createToolstack({ ...host, xs: dying.xs }, { ...OPTIONS, metadata });
+    await Promise.race([first.migrateLocal('a'), dying.died]);
+    await own.close();
+    return { host, next: await createToolstack(host, { ...OPTIONS, metadata }), made: dying.made() };
+  }
+
+  it.each([false, true])('leaves the VM one domain, in its state (paused: %s), with its own keys alone', async (paused) => {
+    const { made } = await migrating(Number.MAX_SAFE_INTEGER, paused);
+    expect(made).toBeGreaterThan(30);
+    for (let calls = 0; calls < made; calls += 3) {
+      const { host, next } = await migrating(calls, paused);
+      const [{ domid, power }] = next.vms() as [ReturnType<typeof next.vms>[number]];
+      expect(power).toBe(paused ? 'paused' : 'running');
+      expect(host.xc.domainList().map((one) => one.domid)).toEqual([0, domid]);
+      expect(host.xc.domainInfo(domid!)!.paused).toBe(paused);
+      expect((await host.xs.directory('/local/domain')).map(Number).sort((a, b) => a - b)).toEqual([0, domid]);
+      expect((await next.stop('a')).failure).toBeNull();
+    }
+  });
 });
