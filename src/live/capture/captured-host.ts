@@ -5,7 +5,7 @@ import { InputError } from '../../base/errors.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { Host } from '../../machine/model.js';
 import type { InputText } from '../../machine/readers/input-text.js';
-import { readXlInfo } from '../../machine/readers/xl-info.js';
+import { readXlInfo, USE_UNKNOWN } from '../../machine/readers/xl-info.js';
 import type { HostMap, MapCpu, MapDomain, MapVcpu } from '../../map/host-map.js';
 import { automaticNodeAffinity } from '../../map/union-rule.js';
 import { parseNumaDump } from '../../xenctrl/calls/numa-dump.js';
@@ -82,7 +82,8 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
           return uuid === undefined ? [] : [[domid, uuid] as const];
         }),
       ),
-      notes: [...host.notes, ...new Set(notes)],
+      // What Domain-0 has is in the listings, or said to be missing.
+      notes: [...host.notes.filter((note) => note !== USE_UNKNOWN), ...new Set(notes)],
     },
   };
 }
@@ -116,7 +117,12 @@ function readHost(texts: readonly InputText[], listings: readonly Listing[]): Ho
   const textOf = (some: readonly Listing[]) => some.flatMap(({ lines }) => lines.map(({ text }) => text)).join('\n');
   const tables = listings.filter(({ kind }) => kind === 'xenpm' || kind === 'numa dump');
   const second = tables.some(({ lines }) => lines.some(({ text }) => /^CPU\d|-> NODE/.test(text)));
-  return readXlInfo({ file: first.file, text: textOf(info) }, ...(second ? [{ file: tables[0]!.file, text: textOf(tables) }] : []));
+  const xlTables = listings.filter(({ kind }) => kind === 'xl cpupool-list -c' || kind === 'xl vcpu-list');
+  return readXlInfo(
+    { file: first.file, text: textOf(info) },
+    second ? { file: tables[0]!.file, text: textOf(tables) } : undefined,
+    xlTables.map((listing) => ({ file: listing.file, text: textOf([listing]) })),
+  );
 }
 
 function unique<T>(rows: readonly T[], key: (row: T) => number | string): T[] {

@@ -6,9 +6,10 @@ import { readHwloc } from './hwloc.js';
 import { looksLikeXml } from './hwloc-xml.js';
 import { guardSize, type InputText } from './input-text.js';
 import { looksLikeLscpu, looksLikeNumactl, readNumactl } from './numactl.js';
+import { looksLikeXlTable } from './online-cpus.js';
 import { looksLikeXenDump, looksLikeXenpm, looksLikeXlInfo, readXlInfo } from './xl-info.js';
 
-export type HostFormat = 'hwloc' | 'xl-info' | 'xenpm' | 'numactl' | 'lscpu' | 'host-file';
+export type HostFormat = 'hwloc' | 'xl-info' | 'xenpm' | 'numactl' | 'lscpu' | 'host-file' | 'xl-table';
 
 const KNOWN = '`xl info -n`, `xenpm get-cpu-topology`, lstopo XML, `numactl --hardware`, `lscpu -p`, or a host file in YAML or JSON';
 
@@ -22,11 +23,13 @@ export function detectFormat(input: InputText): HostFormat {
   if (looksLikeXenpm(text) || looksLikeXenDump(text)) return 'xenpm';
   if (looksLikeNumactl(text)) return 'numactl';
   if (looksLikeLscpu(text)) return 'lscpu';
+  if (looksLikeXlTable(text)) return 'xl-table';
   throw new InputError('the format is not known', { file: input.file }, `give the output of ${KNOWN}`);
 }
 
 /**
- * Reads one machine from one text, or from a pair: `xl info -n` with `xenpm get-cpu-topology` (or the NUMA dump of debug key 'u'), and
+ * Reads one machine from one text, or from several: `xl info -n` with `xenpm get-cpu-topology` (or the NUMA dump of debug key 'u') and
+ * the tables of `xl cpupool-list -c` and `xl vcpu-list`, or a pair:
  * `numactl --hardware` with `lscpu -p`; in any order.
  * @throws InputError for an unknown format, a half of a pair alone, or texts that do not belong together
  */
@@ -36,6 +39,11 @@ export function detectAndRead(texts: readonly InputText[]): Host {
   const [first] = found;
   if (first === undefined) throw new InputError('expected a description of the host, got none', {}, `give the output of ${KNOWN}`);
   if (found.length === 1) return readAlone(first.input, first.format);
+  const info = of('xl-info');
+  const tables = found.filter(({ format }) => format === 'xl-table').map(({ input }) => input);
+  if (info !== undefined && tables.length > 0 && found.every(({ format }) => ['xl-info', 'xl-table', 'xenpm'].includes(format))) {
+    return readXlInfo(info, of('xenpm'), tables);
+  }
   const pair = found
     .map((entry) => entry.format)
     .sort()
@@ -61,6 +69,8 @@ function readAlone(input: InputText, format: HostFormat): Host {
       return readHostFile(input);
     case 'xenpm':
       throw new InputError('a CPU table alone says nothing of memory', { file: input.file }, 'add the output of `xl info -n`');
+    case 'xl-table':
+      throw new InputError('a table of domains or pools says nothing of nodes', { file: input.file }, 'add the output of `xl info -n`');
     case 'lscpu':
       throw new InputError('lscpu says nothing of the memory of nodes', { file: input.file }, 'add the output of `numactl --hardware`');
   }

@@ -1,7 +1,10 @@
 // Which CPUs of a table are online, when Xen counts fewer than it lists: with smt=off, maxcpus= and CPUs taken offline the rest is
 // parked, and the table still has them (xen/common/sysctl.c, XEN_SYSCTL_cputopoinfo; xen/arch/x86/cpu/common.c, park_offline_cpus).
 import { formatList } from '../../base/bitset.js';
+import { parseCount, parseRanges } from '../../base/lists.js';
 import type { DraftCpu } from './assemble.js';
+import { MAX_CPU_ID } from './check.js';
+import { type InputText, linesOf } from './input-text.js';
 
 /** What other listings of the same host say of its CPUs. */
 export interface OnlineEvidence {
@@ -51,4 +54,31 @@ function parked(table: readonly DraftCpu[], online: readonly DraftCpu[], why: st
   const there = new Set(online.map(({ id }) => id));
   const list = formatList(table.filter(({ id }) => !there.has(id)).map(({ id }) => id));
   return `Xen has ${online.length} CPUs online of ${table.length} that it lists; CPUs ${list} are taken as offline (${why}).`;
+}
+
+const POOLS_HEAD = /^Name CPU list$/;
+const VCPUS_HEAD = /^Name ID VCPU CPU State Time/;
+
+/** `xl cpupool-list -c` or `xl vcpu-list`. */
+export function looksLikeXlTable(text: string): boolean {
+  return linesOf(text).some((line) => POOLS_HEAD.test(line.text) || VCPUS_HEAD.test(line.text));
+}
+
+/** What the tables of `xl cpupool-list -c` and `xl vcpu-list` in the texts say of online CPUs; other lines are passed over. */
+export function onlineEvidence(texts: readonly InputText[]): OnlineEvidence {
+  const pooled = new Set<number>();
+  const seen = new Set<number>();
+  for (const { text } of texts) {
+    let table: 'pools' | 'vcpus' | 'none' = 'none';
+    for (const line of linesOf(text)) {
+      const pool = table === 'pools' ? /^.+ ([0-9,-]+)$/.exec(line.text)?.[1] : undefined;
+      const cpu = table === 'vcpus' ? /^.+ \d+ \d+ (\d+|-) [-rbp]{2,3} [\d.]+ /.exec(line.text)?.[1] : undefined;
+      if (POOLS_HEAD.test(line.text)) table = 'pools';
+      else if (VCPUS_HEAD.test(line.text)) table = 'vcpus';
+      else if (pool !== undefined) for (const id of parseRanges(pool, MAX_CPU_ID + 1) ?? []) pooled.add(id);
+      else if (cpu === undefined) table = 'none';
+      else if (cpu !== '-') seen.add(parseCount(cpu, MAX_CPU_ID) ?? 0);
+    }
+  }
+  return { ...(pooled.size === 0 ? {} : { online: pooled }), seen };
 }

@@ -59,6 +59,27 @@ describe('parked CPUs', () => {
     expect(host.notes.join(' ')).not.toContain('a guess');
   });
 
+  it.each([
+    ['xl cpupool-list -c', 'Name               CPU list\nPool-0             0,1,2,3\nfast   4,5\n'],
+    [
+      'xl vcpu-list',
+      [
+        'Name  ID  VCPU   CPU State   Time(s) Affinity (Hard / Soft)',
+        ...[0, 1, 2, 3, 4, 5].map((cpu) => `Domain-0  0 ${cpu} ${cpu} -b- 3.1 all / all`),
+      ].join('\n'),
+    ],
+  ])('believes %s', (_, table) => {
+    const host = read(xlInfo({ nrCpus: 6, totalMib: 8192, cpus: SMT, nodes: TWO }), table);
+    expect(host.cpus.map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(host.notes.join(' ')).not.toContain('a guess');
+  });
+
+  it('takes the thread on which a vCPU was seen', () => {
+    const table = 'Name ID VCPU CPU State Time(s) Affinity\nDomain-0  0 0 1 -b- 3.1 all / all\nDomain-0  0 1 6 -b- 3.1 all / all\n';
+    const host = read(xlInfo({ nrCpus: 4, totalMib: 8192, cpus: SMT, nodes: TWO }), table);
+    expect(host.cpus.map(({ id }) => id)).toEqual([1, 2, 4, 6]);
+  });
+
   it('still refuses a table that is cut', () => {
     expect(() => read(xlInfo({ nrCpus: 9, totalMib: 8192, cpus: SMT, nodes: TWO }))).toThrow(InputError);
   });

@@ -8,7 +8,7 @@ import { type Host, UNREACHABLE } from '../model.js';
 import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode, LOCAL } from './assemble.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
-import { type OnlineEvidence, onlineCpus } from './online-cpus.js';
+import { onlineCpus, onlineEvidence } from './online-cpus.js';
 
 /** Xen's XEN_INVALID_CORE_ID and its kin, as tools print it unsigned. */
 const INVALID_ID = 0xffffffff;
@@ -40,9 +40,10 @@ interface Tables {
  * Reads the output of `xl info -n`, together with `xenpm get-cpu-topology` (in the same text or in a second one) when Xen printed an
  * empty CPU table: with one core a socket it reports the core as 0xFFFFFFFF and xl leaves the line out. The dump of debug key 'u' in
  * either text serves as a second source too. Memory is in whole MiB as xl prints it.
+ * @param moreTables `xl cpupool-list -c` and `xl vcpu-list`, which tell the online CPUs from the parked ones
  * @throws InputError with file and line when a table is damaged, missing, or without CPUs
  */
-export function readXlInfo(info: InputText, second?: InputText, evidence: OnlineEvidence = {}): Host {
+export function readXlInfo(info: InputText, second?: InputText, moreTables: readonly InputText[] = []): Host {
   const tables = scan(info);
   if (tables.nodes.length === 0) {
     const hasTable = /^[ \t]*numa_info[ \t]*:/m.test(info.text);
@@ -72,7 +73,10 @@ export function readXlInfo(info: InputText, second?: InputText, evidence: Online
   // Debug key 'u' lists online CPUs only.
   const dumped =
     tables.cpus.length > 0 && more.length > 0 && more.length < listed.length ? { online: new Set(more.map(({ id }) => id)) } : {};
-  const { cpus, note } = onlineCpus(listed, wanted ?? listed.length, { ...dumped, ...evidence });
+  const { cpus, note } = onlineCpus(listed, wanted ?? listed.length, {
+    ...dumped,
+    ...onlineEvidence([info, ...moreTables]),
+  });
   if (note !== undefined) notes.push(note);
   const nodeCount = parseCount(tables.fields.get('nr_nodes') ?? '');
   if (nodeCount !== undefined && nodeCount !== tables.nodes.length) {
@@ -233,10 +237,13 @@ function distancesOf(tables: Tables): DraftDistances {
   return { ids, rows };
 }
 
+/** A note for a host that is known by its topology alone. */
+export const USE_UNKNOWN = 'How much of the memory in use is Domain-0 and how much Xen is not known; the picture divides it by a guess.';
+
 /** Up to this much of a surplus is the hole for devices below 4 GiB, which is in the node that begins at address 0. */
 const DEVICE_HOLE_BYTES = 4 * GIB;
-/** Every host has a few MiB of holes for its firmware, which nobody wants to hear of. */
-const NOTED_HOLE_BYTES = 64 * MIB;
+/** Every host has small holes for its firmware, which nobody wants to hear of. */
+const NOTED_HOLE_BYTES = 512 * MIB;
 
 /**
  * `memsize` is what a node spans, holes included (node_spanned_pages, xen/common/sysctl.c); `total_memory` is what there is. The surplus is
@@ -259,7 +266,7 @@ function withoutHoles({ nodes, fields }: Tables, notes: string[]): DraftNode[] {
   if (hole >= NOTED_HOLE_BYTES)
     notes.push(
       `The nodes span ${formatBytes(hole)} more than there is memory (${formatBytes(totalMib! * MIB)}); the hole is taken to be in node ${cut.join(', ')}.`,
-      'How much of the memory in use is Domain-0 and how much Xen is not known; the picture divides it by a guess.',
+      USE_UNKNOWN,
     );
   return nodes.map((node) => ({ ...node, memoryBytes: sizes.get(node.id)! }));
 }
