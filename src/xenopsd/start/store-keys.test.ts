@@ -11,9 +11,8 @@ async function keysOf(spec: VmSpec) {
   expect(failure).toBeNull();
   const { store } = toolstack.doors;
   const prefix = `/local/domain/${domid}/`;
-  const text = ({ value }: { value: Uint8Array }) => Buffer.from(value).toString('latin1');
-  const own = new Map(store.list(prefix.slice(0, -1)).map((key) => [key.path.slice(prefix.length), text(key)]));
-  const all = new Map(store.list().map((key) => [key.path, text(key)]));
+  const own = new Map(store.list(prefix.slice(0, -1)).map((key) => [key.path.slice(prefix.length), key.value]));
+  const all = new Map(store.list().map((key) => [key.path, key.value]));
   return { domid: domid!, own, all, introduced: await toolstack.doors.xs.isIntroduced(domid!) };
 }
 
