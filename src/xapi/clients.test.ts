@@ -235,11 +235,13 @@ describe('who may', () => {
     expect(found.status).toBe(200);
     expect(found.body).toContain('xennuma_numa_node_free_bytes{node="3"}');
     const session = (await login(front.port, 'eye', 'look')).result!;
-    expect((await send(front.port, `/metrics?session_id=${session}`, null)).status).toBe(200);
+    expect((await send(front.port, '/metrics', null, { authorization: `Bearer ${session}` })).status).toBe(200);
+    // A session in a URL would end up in logs.
+    expect((await send(front.port, `/metrics?session_id=${session}`, null)).status).toBe(401);
     // Who is taken out is let in no more, with a password that was believed a moment ago or with a session.
     known = new Map();
     expect((await send(front.port, '/metrics', null, basic('eye:look'))).status).toBe(401);
-    expect((await send(front.port, `/metrics?session_id=${session}`, null)).status).toBe(401);
+    expect((await send(front.port, '/metrics', null, { authorization: `Bearer ${session}` })).status).toBe(401);
   });
 });
 
@@ -256,9 +258,13 @@ describe('bounds', () => {
     expect((await send(port, '/jsonrpc', null)).status).toBe(405);
     expect((await send(port, '/jsonrpc', padded(100), { host: 'evil.example' })).status).toBe(403);
     expect((await send(port, '/jsonrpc', padded(100), { host: `localhost:${port}` })).status).toBe(200);
+    for (const origin of ['https://evil.example', 'null', `http://127.0.0.1:${port + 1}`]) {
+      expect((await send(port, '/jsonrpc', padded(100), { origin })).status).toBe(403);
+    }
+    expect((await send(port, '/jsonrpc', padded(100), { host: `localhost:${port}`, origin: `http://localhost:${port}` })).status).toBe(200);
     const many = await Promise.all(Array.from({ length: 30 }, () => send(port, '/jsonrpc', padded(100))));
     const statuses = many.map(({ status }) => status);
-    // 20 at once, of which 8 are used up (a foreign Host does not count); then one a second.
+    // 20 at once, of which 9 are used up (a foreign Host or Origin does not count); then one a second.
     expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(10);
     expect(statuses).toContain(429);
   });

@@ -12,6 +12,7 @@ import { createToolstack } from '../xenopsd/life/toolstack.js';
 import { AuditLog } from './calls/audit-log.js';
 import { type CallEnd, Dispatcher } from './calls/dispatch.js';
 import { genericMethods } from './calls/generic-methods.js';
+import { Ledger, type Shares } from './calls/ledger.js';
 import type { Method } from './calls/method.js';
 import { otherMethods } from './calls/other-methods.js';
 import { SESSION_LIMITS, type SessionLimits, Sessions } from './calls/sessions.js';
@@ -55,6 +56,7 @@ export interface DaemonOptions {
   /** null = none kept. */
   readonly users: () => ReadonlyMap<string, User> | null;
   readonly sessions?: SessionLimits;
+  readonly shares?: Partial<Shares>;
   readonly version: string;
   readonly address: string;
   readonly log: DaemonLog;
@@ -69,6 +71,7 @@ export interface Daemon {
   readonly toolstack: Toolstack;
   readonly dispatcher: Dispatcher;
   readonly sessions: Sessions;
+  readonly ledger: Ledger;
   readonly events: EventSource;
   readonly objects: HostObjects;
   /** Why no changes are accepted now; null = they are. */
@@ -124,7 +127,8 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
         failed: (values, error) => log.error({ ...values, error: textOf(error) }, 'the end of a guest could not be followed'),
       })
     : null;
-  const sessions = new Sessions(options.users, options.sessions ?? SESSION_LIMITS);
+  const ledger = new Ledger(options.shares);
+  const sessions = new Sessions(options.users, options.sessions ?? SESSION_LIMITS, Date.now, ledger);
   const events = new EventSource(database.published, () => database.commitUnderWay);
   const tasks = new Tasks(database);
   storeStart(database, objects);
@@ -133,9 +137,10 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     database,
     sessions,
     tasks,
+    ledger,
     writable,
     host: () => objects.host,
-    methods: allMethods({ database, toolstack, life, objects, sessions, events, tasks }),
+    methods: allMethods({ database, toolstack, life, objects, sessions, events, tasks, ledger }),
     ended: (end) => {
       if (end.changes) audit.write(end);
       options.observe?.call?.(end);
@@ -146,6 +151,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     toolstack,
     dispatcher,
     sessions,
+    ledger,
     events,
     objects,
     writable,
@@ -248,9 +254,10 @@ interface Parts {
   readonly sessions: Sessions;
   readonly events: EventSource;
   readonly tasks: Tasks;
+  readonly ledger: Ledger;
 }
 
-function allMethods({ database, toolstack, life, objects, sessions, events, tasks }: Parts): Method[] {
+function allMethods({ database, toolstack, life, objects, sessions, events, tasks, ledger }: Parts): Method[] {
   const host = () => objects.host;
   const hooks: Readonly<Record<string, Parameters<typeof genericMethods>[2]>> = {
     host: {
@@ -272,6 +279,7 @@ function allMethods({ database, toolstack, life, objects, sessions, events, task
       sessions,
       events,
       tasks,
+      ledger,
       host,
       pool: () => objects.pool,
       freeMemoryBytes: () => toolstack.doors.xc.physInfo().freePages * 4096,

@@ -8,8 +8,9 @@ import { asXapiError, type Tasks } from '../model/tasks.js';
 import { type XapiError, xapiErrors } from '../wire/errors.js';
 import { checkValue } from '../wire/types.js';
 import type { RpcCall, Wire } from '../wire/values.js';
+import type { Ledger } from './ledger.js';
 import type { CallContext, Method } from './method.js';
-import type { Session, Sessions } from './sessions.js';
+import { principalOfUser, type Session, type Sessions } from './sessions.js';
 
 export interface CallEnd {
   readonly method: string;
@@ -26,6 +27,7 @@ export interface DispatcherOptions {
   readonly database: Database;
   readonly sessions: Sessions;
   readonly tasks: Tasks;
+  readonly ledger: Ledger;
   readonly host: () => string;
   readonly methods: readonly Method[];
   /** Why no changes are accepted now; null = they are. */
@@ -137,8 +139,9 @@ export class Dispatcher {
   }
 
   async #begin(method: Method, args: readonly Wire[], session: Session, address: string): Promise<string> {
-    const { tasks, database } = this.#options;
-    const { ref, abort } = tasks.begin(`Async.${method.name}`, '', this.#options.host());
+    const { tasks, database, ledger } = this.#options;
+    const principal = principalOfUser(session);
+    const { ref, abort } = tasks.begin(`Async.${method.name}`, '', this.#options.host(), principal.name, ledger.take('tasks', principal));
     try {
       await database.flushed();
     } catch (error) {

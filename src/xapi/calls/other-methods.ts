@@ -7,14 +7,16 @@ import { EMPTY_MAP, NULL } from '../model/schema-types.js';
 import type { Tasks } from '../model/tasks.js';
 import { xapiErrors } from '../wire/errors.js';
 import { type Wire, WireDate, type WireFloat, type WireStruct } from '../wire/values.js';
+import type { Ledger } from './ledger.js';
 import { type CallContext, type Method, type Param, selfOf, VOID } from './method.js';
-import type { Session, Sessions } from './sessions.js';
+import { principalOfUser, type Session, type Sessions } from './sessions.js';
 
 export interface OtherMethodsOptions {
   readonly database: Database;
   readonly sessions: Sessions;
   readonly events: EventSource;
   readonly tasks: Tasks;
+  readonly ledger: Ledger;
   readonly host: () => string;
   readonly pool: () => string;
   readonly freeMemoryBytes: () => number;
@@ -70,11 +72,13 @@ function sessionMethods({ sessions, host, pool }: OtherMethodsOptions): Method[]
   ];
 }
 
-function eventMethods({ events, database }: OtherMethodsOptions): Method[] {
+function eventMethods({ events, database, ledger }: OtherMethodsOptions): Method[] {
   const classes: Param = { name: 'classes', type: { set: 'string' } };
   return [
     method('event.from', [classes, text('token'), { name: 'timeout', type: 'float' }], ([names, token, timeout], context) =>
-      events.from(names as readonly string[], token as string, (timeout as WireFloat).value, context.abort),
+      events.from(names as readonly string[], token as string, (timeout as WireFloat).value, context.abort, () =>
+        ledger.take('watchers', principalOfUser(context.session)),
+      ),
     ),
     // A change of nothing: xapi's clients use it to learn a token (xapi_event.ml, inject).
     method('event.inject', [text('class'), text('ref')], ([name, ref]) => {
@@ -99,7 +103,9 @@ function eventMethods({ events, database }: OtherMethodsOptions): Method[] {
     method('event.next', [], async (_args, { session, abort }) => {
       const { registered } = session;
       if (registered === null) throw xapiErrors.notRegistered('session');
-      const answer = (await events.from(registered.names, formatToken(registered.since), 60, abort)) as WireStruct;
+      const answer = (await events.from(registered.names, formatToken(registered.since), 60, abort, () =>
+        ledger.take('watchers', principalOfUser(session)),
+      )) as WireStruct;
       registered.since = parseToken(answer.token as string);
       return answer.events!;
     }),
@@ -125,7 +131,7 @@ function taskMethods({ database, tasks, host }: OtherMethodsOptions): Method[] {
     method(
       'task.create',
       [text('label'), text('description')],
-      ([label, about]) => tasks.own(label as string, about as string, host()),
+      ([label, about], { session }) => tasks.own(label as string, about as string, host(), principalOfUser(session).name),
       'admin',
     ),
     method(

@@ -1,7 +1,9 @@
 // Sessions: who logged in, with which role, and until when. In memory: a restart ends them, as clients of XAPI expect (SESSION_INVALID).
 import { randomUUID } from 'node:crypto';
 import { xapiErrors } from '../wire/errors.js';
-import { GuessThrottle, passwordFits, type Role, type User } from './users.js';
+import { GuessThrottle } from './guess-throttle.js';
+import { Ledger, type Principal } from './ledger.js';
+import { passwordFits, type Role, type User } from './users.js';
 
 export interface Session {
   readonly ref: string;
@@ -19,13 +21,19 @@ export interface SessionLimits {
   /** A session that is not used for so long ends. */
   readonly idleMs: number;
   readonly sessions: number;
-  /** Passwords looked at at one time: each costs memory and time. */
-  readonly loginsAtOnce: number;
-  /** Wrong passwords of one user or from one address before they have to wait. */
+  /** Of one user: past it, the session that this user has not used longest ends. */
+  readonly sessionsOfUser: number;
+  /** Wrong passwords from one address before it has to wait. */
   readonly freeGuesses: number;
 }
 
-export const SESSION_LIMITS: SessionLimits = { idleMs: 24 * 3600 * 1000, sessions: 10_000, loginsAtOnce: 8, freeGuesses: 10 };
+export const SESSION_LIMITS: SessionLimits = { idleMs: 24 * 3600 * 1000, sessions: 10_000, sessionsOfUser: 1000, freeGuesses: 10 };
+
+/** Logins that wait for their turn, in all and from one address, and for how long. */
+const WAITING_LOGINS = { total: 64, each: 4, longestMs: 30_000 } as const;
+/** So long after a login its address counts as known. */
+const KNOWN_MS = 24 * 3600 * 1000;
+const KNOWN_ADDRESSES = 1000;
 
 export class Sessions {
   readonly #users: () => ReadonlyMap<string, User> | null;
@@ -33,14 +41,23 @@ export class Sessions {
   readonly #now: () => number;
   readonly #throttle: GuessThrottle;
   readonly #byRef = new Map<string, Session>();
-  #checking = 0;
+  readonly #ledger: Ledger;
+  /** Addresses that logged in lately, with the moment. */
+  readonly #lately = new Map<string, number>();
+  readonly #waiting: { readonly address: string; readonly go: () => void }[] = [];
 
   /** @param users null = none are kept: on loopback, to the embedded host, `root` is let in with any password */
-  constructor(users: () => ReadonlyMap<string, User> | null, limits: SessionLimits = SESSION_LIMITS, now: () => number = Date.now) {
+  constructor(
+    users: () => ReadonlyMap<string, User> | null,
+    limits: SessionLimits = SESSION_LIMITS,
+    now: () => number = Date.now,
+    ledger = new Ledger(),
+  ) {
     this.#users = users;
     this.#limits = limits;
     this.#now = now;
-    this.#throttle = new GuessThrottle(limits.freeGuesses, now);
+    this.#throttle = new GuessThrottle(limits.freeGuesses, now === Date.now ? undefined : now);
+    this.#ledger = ledger;
   }
 
   get count(): number {
@@ -52,7 +69,7 @@ export class Sessions {
     const role = await this.roleOf(user, password, address);
     const now = this.#now();
     this.#expire(now);
-    if (this.#byRef.size >= this.#limits.sessions) this.#byRef.delete(this.#byRef.keys().next().value!);
+    this.#makeRoom(user);
     const session: Session = {
       ref: `OpaqueRef:${randomUUID()}`,
       uuid: randomUUID(),
@@ -74,25 +91,61 @@ export class Sessions {
       if (user !== 'root') throw xapiErrors.authenticationFailed(user.slice(0, 100), 'Authentication failure');
       return 'admin';
     }
-    const names = [`user ${user.slice(0, 100)}`, `address ${address}`];
-    const waitMs = Math.max(...names.map((name) => this.#throttle.waitMs(name)));
-    if (waitMs > 0 || this.#checking >= this.#limits.loginsAtOnce) {
-      throw xapiErrors.authenticationFailed(user.slice(0, 100), 'Too many attempts, try again later');
-    }
-    this.#checking++;
-    let fits: boolean;
+    const shown = user.slice(0, 100);
+    const [addressName, userName] = [`address ${address}`, `user ${shown}`];
+    // Many addresses that guess at one user slow that user down, but not from where somebody logged in lately.
+    const userWaitMs = this.knows(address) ? 0 : this.#throttle.waitMs(userName);
+    if (Math.max(this.#throttle.waitMs(addressName), userWaitMs) > 0) throw tooMany(shown);
     const known = users.get(user);
-    try {
-      fits = await passwordFits(known, password);
-    } finally {
-      this.#checking--;
-    }
+    const fits = await this.#inTurn(address, shown, () => passwordFits(known, password));
     if (!fits) {
-      for (const name of names) this.#throttle.failed(name);
-      throw xapiErrors.authenticationFailed(user.slice(0, 100), 'Authentication failure');
+      // One address counts once against the user.
+      if (this.#throttle.failed(addressName)) this.#throttle.failed(userName);
+      throw xapiErrors.authenticationFailed(shown, 'Authentication failure');
     }
-    for (const name of names) this.#throttle.succeeded(name);
+    this.#throttle.succeeded(addressName);
+    this.#remember(address);
     return known!.role;
+  }
+
+  /** Whether somebody logged in from an address lately. */
+  knows(address: string): boolean {
+    const atMs = this.#lately.get(address);
+    return atMs !== undefined && this.#now() - atMs < KNOWN_MS;
+  }
+
+  /** Who is charged for what is done in a session; before login the address is. */
+  principalOf(ref: unknown, address: string): Principal {
+    const session = typeof ref === 'string' ? this.#byRef.get(ref) : undefined;
+    if (session !== undefined && this.#mayStill(session)) return principalOfUser(session);
+    return { name: `address ${address}`, privileged: this.knows(address) };
+  }
+
+  #remember(address: string): void {
+    this.#lately.delete(address);
+    this.#lately.set(address, this.#now());
+    if (this.#lately.size > KNOWN_ADDRESSES) this.#lately.delete(this.#lately.keys().next().value!);
+  }
+
+  /** Passwords are examined a few at a time; others wait, a few of each address. @throws XapiError when too many wait */
+  async #inTurn<T>(address: string, user: string, work: () => Promise<T>): Promise<T> {
+    const principal = { name: `address ${address}`, privileged: this.knows(address) };
+    const deadline = performance.now() + WAITING_LOGINS.longestMs;
+    let release = this.#ledger.take('logins', principal);
+    while (release === null) {
+      const own = this.#waiting.filter((one) => one.address === address).length;
+      const full = this.#waiting.length >= WAITING_LOGINS.total && !principal.privileged;
+      if (own >= WAITING_LOGINS.each || full || performance.now() > deadline) throw tooMany(user);
+      await new Promise<void>((go) => this.#waiting.push({ address, go }));
+      release = this.#ledger.take('logins', principal);
+    }
+    try {
+      return await work();
+    } finally {
+      release();
+      // All look again: whose turn it is depends on who holds what.
+      for (const { go } of this.#waiting.splice(0)) go();
+    }
   }
 
   /** @throws XapiError SESSION_INVALID */
@@ -127,10 +180,26 @@ export class Sessions {
     this.#byRef.delete(ref);
   }
 
+  /** Room for one more session of a user: first at the cost of that user's own. */
+  #makeRoom(user: string): void {
+    const own = [...this.#byRef.values()].filter((session) => session.user === user);
+    if (own.length >= this.#limits.sessionsOfUser) this.#byRef.delete(own[0]!.ref);
+    else if (this.#byRef.size >= this.#limits.sessions) this.#byRef.delete(this.#byRef.keys().next().value!);
+  }
+
   #expire(now: number): void {
     for (const [ref, session] of this.#byRef) {
       if (now - session.lastActiveMs <= this.#limits.idleMs) return;
       this.#byRef.delete(ref);
     }
   }
+}
+
+/** A user who is charged for calls, watchers, tasks and answers. */
+export function principalOfUser({ user, role }: Session): Principal {
+  return { name: `user ${user}`, privileged: role === 'admin' };
+}
+
+function tooMany(user: string) {
+  return xapiErrors.authenticationFailed(user, 'Too many attempts, try again later');
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { GUESS_LIMITS, GuessThrottle } from './guess-throttle.js';
 import { SESSION_LIMITS, Sessions } from './sessions.js';
-import { GuessThrottle, parseUsers, passwordFits, USER_LIMITS, type User, userLine } from './users.js';
+import { parseUsers, passwordFits, USER_LIMITS, type User, userLine } from './users.js';
 
 /** A user whose hash costs next to nothing. */
 const SECRET = 'cheap:read-only:scrypt:2:1:1:AAAAAAAAAAAAAAAAAAAAAA==:SALT_KEY';
@@ -86,7 +87,7 @@ describe('guesses', () => {
   it('a flood of names is forgotten from its oldest on', () => {
     const throttle = new GuessThrottle(1, () => 0);
     throttle.failed('first');
-    for (let index = 1; index < GuessThrottle.names; index++) throttle.failed(`name ${index}`);
+    for (let index = 1; index < GUESS_LIMITS.names; index++) throttle.failed(`name ${index}`);
     expect(throttle.waitMs('first')).toBe(1000);
     throttle.failed('one more');
     expect(throttle.waitMs('first')).toBe(0);
@@ -96,7 +97,7 @@ describe('guesses', () => {
 describe('logins', () => {
   const limits = { ...SESSION_LIMITS, freeGuesses: 3 };
 
-  it('after wrong guesses even the right password waits, for that user from anywhere and for that address', async () => {
+  it('after wrong guesses even the right password waits at that address, and the user is not locked out elsewhere', async () => {
     const users = await cheap('secret');
     let now = 0;
     const sessions = new Sessions(
@@ -109,27 +110,88 @@ describe('logins', () => {
     const slow = ['SESSION_AUTHENTICATION_FAILED', 'cheap', 'Too many attempts, try again later'];
     for (let guess = 0; guess < limits.freeGuesses; guess++) expect(await login('cheap', 'x', '10.0.0.1')).toEqual(wrong);
     expect(await login('cheap', 'secret', '10.0.0.1')).toEqual(slow);
-    expect(await login('cheap', 'secret', '10.0.0.2')).toEqual(slow);
     expect(await login('nobody', 'secret', '10.0.0.1')).toEqual([slow[0], 'nobody', slow[2]]);
+    expect(await login('cheap', 'secret', '10.0.0.2')).toEqual([]);
     expect(await login('nobody', 'secret', '10.0.0.3')).toEqual([wrong[0], 'nobody', wrong[2]]);
     now = 1000;
     expect(await login('cheap', 'secret', '10.0.0.1')).toEqual([]);
-    // The right password clears what was held against it.
+    // The right password clears what was held against the address.
     expect(await login('cheap', 'x', '10.0.0.1')).toEqual(wrong);
     expect(await login('cheap', 'secret', '10.0.0.1')).toEqual([]);
-    expect(sessions.count).toBe(2);
   });
 
-  it('no more passwords are looked at at one time than allowed', async () => {
+  it('waits grow to a minute and are forgotten after a quarter of an hour', async () => {
+    const users = await cheap('secret');
+    let now = 0;
+    const sessions = new Sessions(
+      () => users,
+      limits,
+      () => now,
+    );
+    const login = (password: string) => code(sessions.login('cheap', password, '', '10.0.0.1'));
+    for (let guess = 0; guess < 20; guess++) {
+      await login('x');
+      now += 60_000;
+    }
+    await login('x');
+    now += 59_000;
+    expect((await login('secret'))[2]).toMatch(/Too many attempts/);
+    now += 15 * 60_000;
+    // As free as at the beginning.
+    for (let guess = 0; guess < limits.freeGuesses; guess++) expect((await login('x'))[2]).toBe('Authentication failure');
+  });
+
+  it('when many addresses guess at one user, unknown addresses wait, and those of earlier logins do not', async () => {
+    const users = await cheap('secret');
+    let now = 0;
+    const sessions = new Sessions(
+      () => users,
+      limits,
+      () => now,
+    );
+    const login = (password: string, address: string) => code(sessions.login('cheap', password, '', address));
+    expect(await login('secret', 'home')).toEqual([]);
+    for (let address = 0; address < 3 * limits.freeGuesses; address++) {
+      for (let guess = 0; guess < limits.freeGuesses; guess++) await login('x', `stranger-${address}`);
+    }
+    expect((await login('secret', 'new'))[2]).toMatch(/Too many attempts/);
+    expect(await login('secret', 'home')).toEqual([]);
+    now += 60_001;
+    expect(await login('secret', 'new')).toEqual([]);
+  });
+
+  it('strangers at many addresses do not keep a login out, known address or not', async () => {
     const users = parseUsers(await userLine('root', 'admin', 'secret'), 'users');
-    const sessions = new Sessions(() => users, { ...limits, loginsAtOnce: 2 });
-    const all = await Promise.all(Array.from({ length: 3 }, () => code(sessions.login('root', 'secret', '', 'a'))));
-    expect(all).toEqual([[], [], ['SESSION_AUTHENTICATION_FAILED', 'root', 'Too many attempts, try again later']]);
+    const sessions = new Sessions(() => users, SESSION_LIMITS);
+    const strangers = Array.from({ length: 16 }, (_, index) => code(sessions.login(`invented-${index}`, 'x', '', `10.0.0.${index % 8}`)));
+    const owner = code(sessions.login('root', 'secret', '', '192.0.2.1'));
+    expect(await owner).toEqual([]);
+    await Promise.all(strangers);
+    // One address alone waits for itself, and no more than a few of its logins do.
+    const greedy = Array.from({ length: 50 }, () => code(sessions.login('invented', 'x', '', '10.0.1.1')));
+    expect(await code(sessions.login('root', 'secret', '', '192.0.2.1'))).toEqual([]);
+    const refused = (await Promise.all(greedy)).filter(([, , reason]) => /Too many/.test(String(reason)));
+    expect(refused.length).toBeGreaterThan(40);
   });
 });
 
 describe('sessions', () => {
   const few = { ...SESSION_LIMITS, idleMs: 1000, sessions: 2 };
+  it('one user who logs in again and again ends own sessions only', async () => {
+    const { hash } = (await cheap('b')).get('cheap')!;
+    const users = new Map<string, User>([
+      ['root', { name: 'root', role: 'admin', hash }],
+      ['eye', { name: 'eye', role: 'read-only', hash }],
+    ]);
+    const sessions = new Sessions(() => users, { ...SESSION_LIMITS, sessions: 20, sessionsOfUser: 5 });
+    const admin = await sessions.login('root', 'b', '', 'x');
+    let last = '';
+    for (let index = 0; index < 30; index++) last = (await sessions.login('eye', 'b', '', 'y')).ref;
+    expect(sessions.get(admin.ref)).toBe(admin);
+    expect(sessions.get(last).user).toBe('eye');
+    expect(sessions.count).toBe(6);
+  });
+
   const open = (limits = few) => {
     const clock = { now: 0 };
     const sessions = new Sessions(

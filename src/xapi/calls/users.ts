@@ -1,4 +1,4 @@
-// Who may log in: a file of users with scrypt hashes, one a line, and the slowing down of guesses. Pure but for the hashing.
+// The users who may log in: a file with scrypt hashes, one a line. Pure but for the hashing.
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { InputError } from '../../base/errors.js';
 
@@ -72,37 +72,4 @@ function derive(password: string, salt: Buffer, n: number, r: number, p: number)
   return new Promise((done, failed) => {
     scrypt(password, salt, KEY_BYTES, { N: n, r, p, maxmem }, (error, key) => (error === null ? done(key) : failed(error)));
   });
-}
-
-/** Guesses of one user or from one address: the first few are free, then each waits twice as long as the last. */
-export class GuessThrottle {
-  readonly #failures = new Map<string, { count: number; until: number }>();
-  readonly #now: () => number;
-  readonly #free: number;
-  static readonly longestMs = 60_000;
-  static readonly names = 10_000;
-
-  constructor(freeGuesses: number, now: () => number = Date.now) {
-    this.#free = freeGuesses;
-    this.#now = now;
-  }
-
-  /** Milliseconds until another guess is taken; 0 = now. */
-  waitMs(name: string): number {
-    return Math.max(0, (this.#failures.get(name)?.until ?? 0) - this.#now());
-  }
-
-  failed(name: string): void {
-    const count = (this.#failures.get(name)?.count ?? 0) + 1;
-    const over = count - this.#free;
-    const until = over < 0 ? 0 : this.#now() + Math.min(GuessThrottle.longestMs, 1000 * 2 ** Math.min(over, 20));
-    this.#failures.delete(name);
-    this.#failures.set(name, { count, until });
-    // The oldest are forgotten first: a flood of names cannot grow this without bound.
-    if (this.#failures.size > GuessThrottle.names) this.#failures.delete(this.#failures.keys().next().value!);
-  }
-
-  succeeded(name: string): void {
-    this.#failures.delete(name);
-  }
 }

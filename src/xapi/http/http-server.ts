@@ -2,12 +2,14 @@
 // xapi answers them; all other failures are answers of the protocol.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { InputError } from '../../base/errors.js';
+import type { Principal } from '../calls/ledger.js';
 import type { Daemon } from '../daemon.js';
 import { asXapiError } from '../model/tasks.js';
+import type { XapiError } from '../wire/errors.js';
 import { decodeJsonRpc, encodeJsonError, encodeJsonResult } from '../wire/json-rpc.js';
-import { MalformedCall } from '../wire/values.js';
+import { MalformedCall, type RpcCall, type Wire } from '../wire/values.js';
 import { decodeXmlRpc, encodeXmlBare, encodeXmlError, encodeXmlResult } from '../wire/xml-rpc.js';
 import { RateLimit } from './rate-limit.js';
 
@@ -50,67 +52,40 @@ export interface HttpFront {
   close(): Promise<void>;
 }
 
+/** An answer of which nothing was read for so long ends its connection. */
+const UNREAD_MS = 60_000;
 const RPC_PATHS = new Set(['/', '/xmlrpc', '/RPC2']);
 const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 
 export async function openHttp(options: HttpOptions): Promise<HttpFront> {
   const limits = options.limits ?? HTTP_LIMITS;
-  const rate = new RateLimit(limits.requestsPerSecond, limits.burst);
-  const closing = new AbortController();
-  let underWay = 0;
+  const { ledger, sessions } = options.daemon;
+  ledger.resize('connections', limits.connections);
+  ledger.resize('calls', limits.callsAtOnce);
+  const front = new Front(options, limits);
   const handler = (request: IncomingMessage, response: ServerResponse): void => {
-    void handle(request, response).catch((error: unknown) => {
+    void front.handle(request, response).catch((error: unknown) => {
       options.failed(error);
       if (!response.headersSent) refuse(response, 500, 'internal error');
       else response.destroy();
     });
-  };
-  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = new URL(request.url ?? '/', 'http://host');
-    const address = request.socket.remoteAddress ?? '';
-    if (options.loopbackNamesOnly && !LOOPBACK_HOST.test(request.headers.host ?? ''))
-      return refuse(response, 403, 'name this machine localhost');
-    if (closing.signal.aborted) return refuse(response, 503, 'the server is ending');
-    if (!rate.take(address)) return refuse(response, 429, 'too many requests');
-    const page = options.pages?.get(url.pathname);
-    if (page !== undefined) {
-      if (request.method !== 'GET') return refuse(response, 405, 'use GET');
-      return page(request, response, url, closing.signal);
-    }
-    const json = url.pathname === '/jsonrpc';
-    if (!json && !RPC_PATHS.has(url.pathname)) return refuse(response, 404, 'there is nothing here');
-    if (request.method !== 'POST') return refuse(response, 405, 'use POST');
-    if (underWay >= limits.callsAtOnce) return refuse(response, 503, 'too many calls under way');
-    const body = await readBody(request, limits.requestBytes);
-    if (body === null) return refuse(response, 413, `a call has at most ${limits.requestBytes} bytes`);
-    const gone = new AbortController();
-    const end = (): void => gone.abort();
-    response.once('close', end);
-    closing.signal.addEventListener('abort', end);
-    underWay++;
-    try {
-      const text = json
-        ? await answerJson(options.daemon, body, address, gone.signal)
-        : await answerXml(options.daemon, body, address, gone.signal);
-      response.writeHead(200, { 'content-type': json ? 'application/json' : 'text/xml', 'cache-control': 'no-cache, no-store' }).end(text);
-    } catch (error) {
-      if (!(error instanceof MalformedCall)) throw error;
-      refuse(response, 500, error.message);
-    } finally {
-      underWay--;
-      closing.signal.removeEventListener('abort', end);
-    }
   };
   const server: Server = options.tls === null ? createServer(handler) : createSecureServer(options.tls, handler);
   server.maxConnections = limits.connections;
   server.headersTimeout = 20_000;
   server.requestTimeout = 60_000;
   server.keepAliveTimeout = 60_000;
+  server.on('connection', (socket: Socket) => {
+    const address = socket.remoteAddress ?? '';
+    const release = ledger.take('connections', { name: `address ${address}`, privileged: sessions.knows(address) });
+    if (release === null) socket.destroy();
+    else socket.once('close', release);
+  });
   await listen(server, options.address, options.port);
   return {
     port: (server.address() as AddressInfo).port,
     close: async () => {
-      closing.abort();
+      front.closing.abort();
       const closed = new Promise<void>((done) => server.close(() => done()));
       server.closeIdleConnections();
       const force = setTimeout(() => server.closeAllConnections(), 5000);
@@ -120,36 +95,161 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
   };
 }
 
-async function answerJson(daemon: Daemon, body: string, address: string, gone: AbortSignal): Promise<string> {
-  const call = decodeJsonRpc(body);
-  try {
-    return encodeJsonResult(call, await daemon.dispatcher.call(call, address, gone));
-  } catch (error) {
-    return encodeJsonError(call, asXapiError(error));
+/** One request after the other, each through the same checks. */
+class Front {
+  readonly closing = new AbortController();
+  readonly #options: HttpOptions;
+  readonly #limits: HttpLimits;
+  readonly #rate: RateLimit;
+
+  constructor(options: HttpOptions, limits: HttpLimits) {
+    this.#options = options;
+    this.#limits = limits;
+    this.#rate = new RateLimit(limits.requestsPerSecond, limits.burst);
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://host');
+    const address = request.socket.remoteAddress ?? '';
+    const refusal = this.#refusalOf(request, address);
+    if (refusal !== null) return refuse(response, ...refusal);
+    const page = this.#options.pages?.get(url.pathname);
+    if (page !== undefined) {
+      if (request.method !== 'GET') return refuse(response, 405, 'use GET');
+      return page(request, response, url, this.closing.signal);
+    }
+    const json = url.pathname === '/jsonrpc';
+    if (!json && !RPC_PATHS.has(url.pathname)) return refuse(response, 404, 'there is nothing here');
+    if (request.method !== 'POST') return refuse(response, 405, 'use POST');
+    const body = await this.#readBody(request, address);
+    if (body === 'too long') return refuse(response, 413, `a call has at most ${this.#limits.requestBytes} bytes`);
+    if (body === 'too many') return refuse(response, 503, 'too many bytes of this address are under way');
+    try {
+      await this.#answer(json ? jsonCall(body.text) : xmlCall(body.text), json, address, response);
+    } catch (error) {
+      if (!(error instanceof MalformedCall)) throw error;
+      refuse(response, 500, error.message);
+    } finally {
+      body.release();
+    }
+  }
+
+  /** @returns status and reason; null = the request may go on */
+  #refusalOf({ headers }: IncomingMessage, address: string): [number, string] | null {
+    const { host = '', origin } = headers;
+    if (this.#options.loopbackNamesOnly && !LOOPBACK_HOST.test(host)) return [403, 'name this machine localhost'];
+    // Browsers say which page a request comes from; other clients do not. A page of somebody else's has no business here.
+    if (origin !== undefined && !isSameOrigin(origin, host)) return [403, 'pages of other origins may not call'];
+    if (this.closing.signal.aborted) return [503, 'the server is ending'];
+    if (!this.#rate.take(address)) return [429, 'too many requests'];
+    return null;
+  }
+
+  async #answer(call: DecodedCall, json: boolean, address: string, response: ServerResponse): Promise<void> {
+    const { daemon } = this.#options;
+    const principal = daemon.sessions.principalOf(call.call.params[0], address);
+    const release = daemon.ledger.take('calls', principal);
+    if (release === null) return refuse(response, 503, 'too many calls under way');
+    const gone = new AbortController();
+    const end = (): void => gone.abort();
+    response.once('close', end);
+    this.closing.signal.addEventListener('abort', end);
+    try {
+      const encode = await daemon.dispatcher.call(call.call, address, gone.signal).then(
+        (result) => () => call.success(result),
+        (error: unknown) => () => call.failure(asXapiError(error)),
+      );
+      await this.#send(response, json ? 'application/json' : 'text/xml', encode, principal);
+    } finally {
+      release();
+      this.closing.signal.removeEventListener('abort', end);
+    }
+  }
+
+  /** An answer that nobody reads is charged to its caller; more of them wait, not yet written out, until there is room. */
+  async #send(response: ServerResponse, type: string, encode: () => string, principal: Principal): Promise<void> {
+    const { ledger } = this.#options.daemon;
+    let text: string | null = encode();
+    const bytes = Math.min(text.length, ledger.most('bytes'));
+    let release = ledger.take('bytes', principal, bytes);
+    const deadline = performance.now() + UNREAD_MS;
+    while (release === null) {
+      text = null;
+      if (response.destroyed || performance.now() > deadline) return void response.destroy();
+      await ledger.released(1000);
+      release = ledger.take('bytes', principal, bytes);
+    }
+    response.once('close', release);
+    response.once('finish', release);
+    response.setTimeout(UNREAD_MS, () => response.destroy());
+    response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache, no-store' }).end(text ?? encode());
+  }
+
+  /** The bytes are charged to the address until the call is answered. */
+  async #readBody(request: IncomingMessage, address: string): Promise<Body | 'too long' | 'too many'> {
+    const { ledger, sessions } = this.#options.daemon;
+    const principal = { name: `address ${address}`, privileged: sessions.knows(address) };
+    const { requestBytes } = this.#limits;
+    if (Number(request.headers['content-length'] ?? 0) > requestBytes) return 'too long';
+    const chunks: Buffer[] = [];
+    const charges: (() => void)[] = [];
+    const release = (): void => {
+      for (const charge of charges.splice(0)) charge();
+    };
+    let size = 0;
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > requestBytes) {
+          release();
+          return 'too long';
+        }
+        const charge = ledger.take('bytes', principal, chunk.length);
+        if (charge === null) {
+          release();
+          return 'too many';
+        }
+        charges.push(charge);
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { text: Buffer.concat(chunks).toString('utf8'), release };
   }
 }
 
-async function answerXml(daemon: Daemon, body: string, address: string, gone: AbortSignal): Promise<string> {
-  const call = decodeXmlRpc(body);
-  try {
-    const result = await daemon.dispatcher.call(call, address, gone);
-    return call.method === 'system.listMethods' ? encodeXmlBare(result) : encodeXmlResult(result);
-  } catch (error) {
-    return encodeXmlError(asXapiError(error));
-  }
+interface Body {
+  readonly text: string;
+  readonly release: () => void;
 }
 
-/** null = too big. */
-async function readBody(request: IncomingMessage, mostBytes: number): Promise<string | null> {
-  if (Number(request.headers['content-length'] ?? 0) > mostBytes) return null;
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > mostBytes) return null;
-    chunks.push(chunk);
+/** A call with the way to write down its answer. */
+interface DecodedCall {
+  readonly call: RpcCall;
+  readonly success: (result: Wire) => string;
+  readonly failure: (error: XapiError) => string;
+}
+
+/** @throws MalformedCall */
+function jsonCall(text: string): DecodedCall {
+  const call = decodeJsonRpc(text);
+  return { call, success: (result) => encodeJsonResult(call, result), failure: (error) => encodeJsonError(call, error) };
+}
+
+/** @throws MalformedCall */
+function xmlCall(text: string): DecodedCall {
+  const call = decodeXmlRpc(text);
+  return { call, success: call.method === 'system.listMethods' ? encodeXmlBare : encodeXmlResult, failure: encodeXmlError };
+}
+
+function isSameOrigin(origin: string, host: string): boolean {
+  try {
+    return new URL(origin).host === new URL(`http://${host}`).host || new URL(origin).host === new URL(`https://${host}`).host;
+  } catch {
+    return false;
   }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** The connection is closed: what is left of a refused request is not read. */

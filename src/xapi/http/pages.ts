@@ -16,6 +16,13 @@ const KEEP_ALIVE_SECONDS = 15;
 const REMEMBER_MS = 60_000;
 const REMEMBERED = 1000;
 
+/** What XAPI's own clients ask for with their session in the URL; elsewhere it would end up in logs of proxies and browsers. */
+const SESSION_IN_URL = new Set(['/rrd_updates', '/host_rrd', '/vm_rrd']);
+
+function bearerOf({ headers }: IncomingMessage): string | null {
+  return /^Bearer (\S{1,200})$/.exec(headers.authorization ?? '')?.[1] ?? null;
+}
+
 export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean): ReadonlyMap<string, Page> {
   const door = new PageDoor(daemon, open);
   const pages = new Map<string, Page>([
@@ -50,7 +57,7 @@ class PageDoor {
   async admits(request: IncomingMessage, response: ServerResponse, url: URL): Promise<boolean> {
     if (this.#open) return true;
     try {
-      const session = url.searchParams.get('session_id');
+      const session = bearerOf(request) ?? (SESSION_IN_URL.has(url.pathname) ? url.searchParams.get('session_id') : null);
       if (session !== null) {
         this.#daemon.sessions.get(session);
         return true;
@@ -71,7 +78,7 @@ class PageDoor {
       if (!(error instanceof XapiError)) throw error;
     }
     response.setHeader('www-authenticate', 'Basic realm="xennuma", charset="UTF-8"');
-    refuse(response, 401, 'log in: a name and a password, or ?session_id=REF');
+    refuse(response, 401, 'log in: a name and a password, or Authorization: Bearer SESSION');
     return false;
   }
 }

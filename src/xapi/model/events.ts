@@ -6,12 +6,13 @@ import { newStruct, type Wire, WireFloat, type WireStruct } from '../wire/values
 import type { PublishedObjects, StoredObject } from './published.js';
 import { CLASSES, classOf } from './schema.js';
 
-/** Calls that wait for events at one time, in all. */
-export const MAX_WATCHERS = 512;
 /** Longest that one call waits. */
 export const MAX_TIMEOUT_SECONDS = 3600;
 /** Classes and objects that one call may name. */
 const MAX_CLASSES = 1024;
+
+/** Charges one more call that waits for events. @returns what ends the charge; null when the caller has too many */
+export type WaitCharge = () => (() => void) | null;
 
 type Interest = (object: StoredObject) => boolean;
 
@@ -106,7 +107,13 @@ export class EventSource {
    * Answers at once when there are events, else when there are or `timeoutSeconds` have passed.
    * @throws XapiError EVENTS_LOST for a token older than what is remembered; TOO_MANY watchers as OPERATION_NOT_ALLOWED
    */
-  async from(names: readonly string[], token: string, timeoutSeconds: number, abort: AbortSignal): Promise<Wire> {
+  async from(
+    names: readonly string[],
+    token: string,
+    timeoutSeconds: number,
+    abort: AbortSignal,
+    wait: WaitCharge = () => () => {},
+  ): Promise<Wire> {
     const since = parseToken(token);
     if (since !== 0 && since < this.#objects.lostBefore) throw xapiErrors.eventsLost();
     if (since > this.#objects.generation) throw xapiErrors.eventsLost();
@@ -123,7 +130,7 @@ export class EventSource {
       if (events.length > 0 || leftMs <= 0 || abort.aborted) {
         return { events, valid_ref_counts: refCounts(this.#objects), token: formatToken(generation) };
       }
-      await this.#wait(leftMs, abort);
+      await this.#wait(leftMs, abort, wait);
     }
   }
 
@@ -135,13 +142,15 @@ export class EventSource {
   }
 
   /** Resolves at the next change, at the end of the time, or when the caller has gone. */
-  #wait(ms: number, abort: AbortSignal): Promise<void> {
-    if (this.#waiting.size >= MAX_WATCHERS) throw xapiErrors.operationNotAllowed(`more than ${MAX_WATCHERS} calls wait for events`);
+  #wait(ms: number, abort: AbortSignal, wait: WaitCharge): Promise<void> {
+    const release = wait();
+    if (release === null) throw xapiErrors.operationNotAllowed('too many calls of this user wait for events');
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
         abort.removeEventListener('abort', done);
         this.#waiting.delete(done);
+        release();
         resolve();
       };
       const timer = setTimeout(done, ms);

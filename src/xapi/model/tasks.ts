@@ -9,13 +9,13 @@ import { StorageError } from './storage.js';
 
 /** Ended tasks that nobody destroyed: the oldest go past this many (xapi's database GC keeps as many). */
 export const MAX_ENDED_TASKS = 400;
-/** Tasks under way at one time. */
-export const MAX_PENDING_TASKS = 2000;
 
 export class Tasks {
   readonly #database: Database;
-  readonly #aborts = new Map<string, AbortController>();
-  readonly #ended: string[] = [];
+  readonly #aborts = new Map<string, { readonly controller: AbortController; readonly release: () => void }>();
+  readonly #owners = new Map<string, string>();
+  /** Refs of ended tasks, the oldest first, by owner. */
+  readonly #ended = new Map<string, string[]>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -23,13 +23,23 @@ export class Tasks {
     for (const [ref, { status }] of [...database.records('task')]) {
       if (status === 'pending' || status === 'cancelling') {
         this.#finish(ref, { status: 'cancelled', error_info: ['TASK_CANCELLED', ref] }, 'fact');
-      } else this.#ended.push(ref);
+      } else this.#keepEnded(ref);
     }
   }
 
-  /** Staged: the work may begin once it is committed. @throws XapiError when too many are under way */
-  begin(label: string, description: string, host: string): { readonly ref: string; readonly abort: AbortSignal } {
-    if (this.#aborts.size >= MAX_PENDING_TASKS) throw xapiErrors.operationNotAllowed(`more than ${MAX_PENDING_TASKS} tasks under way`);
+  /**
+   * Staged: the work may begin once it is committed.
+   * @param charge what the task is charged to; null = its owner, or all together, have too many under way
+   * @throws XapiError when too many are under way
+   */
+  begin(
+    label: string,
+    description: string,
+    host: string,
+    owner: string,
+    charge: (() => void) | null,
+  ): { readonly ref: string; readonly abort: AbortSignal } {
+    if (charge === null) throw xapiErrors.operationNotAllowed('too many tasks of this user are under way');
     const ref = this.#database.create('task', {
       name_label: label,
       name_description: description,
@@ -40,14 +50,16 @@ export class Tasks {
       resident_on: host,
       subtask_of: NULL,
     });
-    const abort = new AbortController();
-    this.#aborts.set(ref, abort);
-    return { ref, abort: abort.signal };
+    const controller = new AbortController();
+    this.#aborts.set(ref, { controller, release: charge });
+    this.#owners.set(ref, owner);
+    return { ref, abort: controller.signal };
   }
 
   /** A task that could not be stored: its work never began. */
   forget(ref: string): void {
-    this.#aborts.delete(ref);
+    this.#endWork(ref);
+    this.#owners.delete(ref);
   }
 
   progress(ref: string, share: number): void {
@@ -69,29 +81,32 @@ export class Tasks {
     const { status } = this.#database.get('task', ref);
     if (status !== 'pending') return;
     this.#database.update('task', ref, { status: 'cancelling', current_operations: { cancel: 'cancel' } });
-    this.#aborts.get(ref)?.abort();
+    this.#aborts.get(ref)?.controller.abort();
   }
 
   /** @throws XapiError HANDLE_INVALID */
   destroy(ref: string): void {
     if (!this.#aborts.has(ref)) {
-      const at = this.#ended.indexOf(ref);
-      if (at >= 0) this.#ended.splice(at, 1);
+      const owner = this.#owners.get(ref) ?? '';
+      this.#ended.set(
+        owner,
+        (this.#ended.get(owner) ?? []).filter((one) => one !== ref),
+      );
+      this.#owners.delete(ref);
     }
     this.#database.destroy('task', ref);
   }
 
   /** A client's own task (task.create) has no work here. */
-  own(label: string, description: string, host: string): string {
-    const { ref } = this.begin(label, description, host);
-    this.#aborts.delete(ref);
-    this.#ended.push(ref);
-    this.#trim();
+  own(label: string, description: string, host: string, owner: string): string {
+    const { ref } = this.begin(label, description, host, owner, () => {});
+    this.#endWork(ref);
+    this.#keepEnded(ref);
     return ref;
   }
 
   #finish(ref: string, changes: Readonly<Record<string, Wire>>, kind: ChangeKind = 'stored'): void {
-    this.#aborts.delete(ref);
+    this.#endWork(ref);
     if (!this.#database.has('task', ref)) return;
     const ended = {
       progress: new WireFloat(1),
@@ -100,13 +115,26 @@ export class Tasks {
       current_operations: {},
     };
     this.#database.update('task', ref, { ...changes, ...ended }, kind);
-    this.#ended.push(ref);
-    this.#trim();
+    this.#keepEnded(ref);
   }
 
-  #trim(): void {
-    while (this.#ended.length > MAX_ENDED_TASKS) {
-      const oldest = this.#ended.shift()!;
+  #endWork(ref: string): void {
+    this.#aborts.get(ref)?.release();
+    this.#aborts.delete(ref);
+  }
+
+  /** Past the limit the oldest of the owner with the most goes: nobody pushes out another one's. */
+  #keepEnded(ref: string): void {
+    const owner = this.#owners.get(ref) ?? '';
+    const own = this.#ended.get(owner) ?? [];
+    if (!own.includes(ref)) own.push(ref);
+    this.#ended.set(owner, own);
+    let count = 0;
+    for (const refs of this.#ended.values()) count += refs.length;
+    for (; count > MAX_ENDED_TASKS; count--) {
+      const most = [...this.#ended.values()].reduce((a, b) => (b.length > a.length ? b : a));
+      const oldest = most.shift()!;
+      this.#owners.delete(oldest);
       if (this.#database.has('task', oldest)) this.#database.destroy('task', oldest);
     }
   }

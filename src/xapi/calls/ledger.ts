@@ -1,0 +1,114 @@
+// Who holds how much of what the daemon has a limited number of. One ledger for all: no address and no user can take all of anything, and a
+// reserve is kept for administrators and for addresses that logged in lately.
+
+export interface Share {
+  /** For all together. */
+  readonly total: number;
+  /** For one address or user. */
+  readonly each: number;
+  /** Of the total: for the privileged only. */
+  readonly reserve: number;
+}
+
+/** Connections are charged to an address; answers, calls, watchers and tasks to a user, and to an address before login. */
+export const SHARES = {
+  connections: { total: 1024, each: 512, reserve: 128 },
+  /** Bytes of request bodies that are being read and of answers that are not read yet. */
+  bytes: { total: 192 * 2 ** 20, each: 64 * 2 ** 20, reserve: 48 * 2 ** 20 },
+  calls: { total: 1024, each: 768, reserve: 64 },
+  /** Calls that wait for events. */
+  watchers: { total: 512, each: 256, reserve: 64 },
+  tasks: { total: 2000, each: 1500, reserve: 200 },
+  /** Passwords under examination: each costs 32 MiB and 50 ms. */
+  logins: { total: 8, each: 2, reserve: 2 },
+} as const satisfies Record<string, Share>;
+
+export type Resource = keyof typeof SHARES;
+export type Shares = Readonly<Record<Resource, Share>>;
+
+export interface Principal {
+  /** "address 10.0.0.1", "user root". */
+  readonly name: string;
+  /** May use the reserve. */
+  readonly privileged: boolean;
+}
+
+interface Account {
+  sum: number;
+  /** Of the unprivileged. */
+  ordinary: number;
+  readonly held: Map<string, number>;
+}
+
+export class Ledger {
+  #shares: Shares;
+  readonly #released = new Set<() => void>();
+  readonly #accounts: Readonly<Record<Resource, Account>>;
+
+  constructor(shares: Partial<Shares> = {}) {
+    this.#shares = { ...SHARES, ...shares };
+    const account = (): Account => ({ sum: 0, ordinary: 0, held: new Map() });
+    this.#accounts = {
+      connections: account(),
+      bytes: account(),
+      calls: account(),
+      watchers: account(),
+      tasks: account(),
+      logins: account(),
+    };
+  }
+
+  /** Sets how many there are in all; one principal's part and the reserve keep their proportions. */
+  resize(resource: Resource, total: number): void {
+    const { total: before, each, reserve } = SHARES[resource];
+    const share = { total, each: Math.ceil((total * each) / before), reserve: Math.floor((total * reserve) / before) };
+    this.#shares = { ...this.#shares, [resource]: share };
+  }
+
+  /** The most that one principal can hold. */
+  most(resource: Resource): number {
+    return this.#shares[resource].each;
+  }
+
+  /** Resolves when something was given back, or the time is over. */
+  released(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#released.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#released.add(done);
+    });
+  }
+
+  held(resource: Resource): number {
+    return this.#accounts[resource].sum;
+  }
+
+  /** @returns what gives it back, once; null when the principal, or all together, would hold too much */
+  take(resource: Resource, { name, privileged }: Principal, amount = 1): (() => void) | null {
+    const { total, each, reserve } = this.#shares[resource];
+    const account = this.#accounts[resource];
+    const own = account.held.get(name) ?? 0;
+    if (own + amount > each || account.sum + amount > total) return null;
+    if (!privileged && account.ordinary + amount > total - reserve) return null;
+    this.#add(account, name, privileged, amount);
+    let given = false;
+    return () => {
+      if (given) return;
+      given = true;
+      this.#add(account, name, privileged, -amount);
+      for (const wake of [...this.#released]) wake();
+    };
+  }
+
+  #add(account: Account, name: string, privileged: boolean, amount: number): void {
+    account.sum += amount;
+    if (!privileged) account.ordinary += amount;
+    const own = (account.held.get(name) ?? 0) + amount;
+    if (own === 0) account.held.delete(name);
+    else account.held.set(name, own);
+  }
+}
