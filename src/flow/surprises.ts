@@ -80,6 +80,15 @@ export const SURPRISES = {
     advice: null,
     source: `${XAPI}/xenopsd/xc/xenops_server_xen.ml#L1300-L1370`,
   },
+  'affinity-key-too-long': {
+    title: 'The affinity key of a vCPU is longer than a request to XenStore may be',
+    expected: 'a VM starts on a host of any size',
+    happens:
+      'the key has a character for each CPU, path and value must fit in 4,096 bytes, and from about 4,056 CPUs on they do not: XenStore closes the connection or answers E2BIG, and no VM starts',
+    where: 'xapi-25.6',
+    advice: 'Use a profile that keeps masks out of XenStore (xapi-25.33 or later), or start Xen with maxcpus=4000.',
+    source: `${XAPI}/xenopsd/xc/xenops_server_xen.ml#L1300-L1370`,
+  },
   'empty-mask': {
     title: 'A mask that names no CPU of the host fails the build',
     expected: 'such a mask is refused when it is set, or ignored',

@@ -7,6 +7,7 @@ import type { Landing } from './landing.js';
 
 /** Settings that do not do what their owner expects. Each list begins with what matters most. */
 const SETTINGS: readonly SurpriseCode[] = [
+  'affinity-key-too-long',
   'empty-mask',
   'mask-ignored',
   'host-mask-ignored',

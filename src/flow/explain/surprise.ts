@@ -48,6 +48,7 @@ const DETAILS: { readonly [C in SurpriseCode]: (values: SurpriseValues[C]) => st
   'xl-cpus-ignored': none,
   'xe-mask-ignored': ({ mask }) => `mask '${mask}'`,
   'all-ones-hard': none,
+  'affinity-key-too-long': ({ bytes, mostBytes, pcpus }) => `${bytes} bytes of ${mostBytes} for ${plural(pcpus, 'CPU')}`,
   'empty-mask': ({ vcpus }) => vcpuList(vcpus),
   'cpus-beyond-host': ({ cpus, pcpus }) =>
     `${plural(cpus.length, 'number')} not in 0-${pcpus - 1}: ${cpus.slice(0, 8).join(', ')}${cpus.length > 8 ? ', ...' : ''}`,

@@ -16,6 +16,8 @@ export const SURPRISE_SCHEMAS = {
   'xl-cpus-ignored': none,
   'xe-mask-ignored': z.strictObject({ mask: z.string() }),
   'all-ones-hard': z.strictObject({ domid, vcpus: z.int() }),
+  /** `bytes`: of the longest request; more than `mostBytes` is refused. */
+  'affinity-key-too-long': z.strictObject({ bytes: z.int(), mostBytes: z.int(), pcpus: z.int() }),
   'empty-mask': z.strictObject({ vcpus: z.array(z.int()) }),
   'cpus-beyond-host': z.strictObject({ cpus: z.array(z.int()), pcpus: z.int() }),
   'masks-surplus': maskCount,

@@ -1,8 +1,9 @@
 // VM.create: the domain and its XenStore keys, the hard affinity of each vCPU among them (xen-api 90ef043c,
 // ocaml/xenopsd/xc/xenops_server_xen.ml 1300-1370). Boxes of the chart: is_xe_vCPUparams_mask_set?, set_hard_affinity.
 import { formatList } from '../../base/bitset.js';
-import { affinityKey, encodeAffinity } from '../../machine/affinity-key.js';
+import { affinityKey, encodeAffinity, platformPath } from '../../machine/affinity-key.js';
 import type { VmSpec } from '../../machine/vm.js';
+import { PAYLOAD_MAX_BYTES } from '../../xenstore/protocol/wire.js';
 import { type AffinityList, masksOfVcpus, mergeMasks, parseHostMask, parsePriority, parseVmMask } from './mask.js';
 import { type StartRun, StepError } from './start-run.js';
 import { writeDomainKeys } from './store-keys.js';
@@ -136,6 +137,9 @@ function platformKeys(run: StartRun, domid: number, affinity: AffinityList): [st
       }
       keys.push([affinityKey(vcpu), characters]);
     }
+    const path = `${platformPath(domid)}/${affinityKey(vm.vcpusMax - 1)}`;
+    const bytes = Buffer.byteLength(path) + 1 + pcpus;
+    if (bytes > PAYLOAD_MAX_BYTES) record.surprise('affinity-key-too-long', { bytes, mostBytes: PAYLOAD_MAX_BYTES, pcpus });
     if (affinity.length === 0) record.surprise('all-ones-hard', { domid, vcpus: vm.vcpusMax });
   }
   if (vm.vcpusParams.cap !== undefined && cap === 0) record.surprise('cap-zero-keeps', { domid });

@@ -66,6 +66,16 @@ describe('vNUMA', () => {
   });
 });
 
+it('a host of 4,096 CPUs: the affinity keys of xapi 25.6 do not fit into XenStore, and the record names it', async () => {
+  for (const profile of ['xapi-25.6', 'xapi-26.3'] as const) {
+    const toolstack = await toolstackOn(machine([4096, 4096], 2048), { profile });
+    await toolstack.add(vm('a', 1, 512));
+    const { failure, record } = await toolstack.start('a');
+    const named = record.entries.some((entry) => entry.kind === 'surprise' && entry.code === 'affinity-key-too-long');
+    expect([failure === null, named]).toEqual(profile === 'xapi-25.6' ? [false, true] : [true, false]);
+  }
+});
+
 describe('CPU pools', () => {
   const split = (toolstack: Awaited<ReturnType<typeof toolstackOn>>) => {
     const { xc } = toolstack.doors;
