@@ -34,12 +34,14 @@ export interface OurOptions {
   readonly domainSockets?: boolean;
   /** A folder of an earlier daemon, to go on in. */
   readonly folder?: string;
+  /** A copy of the command. */
+  readonly program?: string;
 }
 
 let bundle: Promise<string> | undefined;
 
 /** The command as one file, made from the sources once a test run. */
-async function command(): Promise<string> {
+export async function command(): Promise<string> {
   bundle ??= (async () => {
     const folder = join(root, 'node_modules/.cache/xennuma-test');
     mkdirSync(folder, { recursive: true });
@@ -65,7 +67,7 @@ export async function startOurs(personality: Personality, options: OurOptions = 
   const args = ['xenstored', '--socket', join(folder, 'socket'), '--personality', personality];
   if (options.state) args.push('--state', join(folder, 'state'));
   if (options.domainSockets) args.push('--domain-sockets', join(folder, 'domains'));
-  const child = spawn(process.execPath, [await command(), ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [options.program ?? (await command()), ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   return started(child, folder, personality, true);
 }
 

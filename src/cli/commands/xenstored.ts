@@ -1,4 +1,5 @@
 // `xennuma xenstored`: the XenStore server.
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { InputError } from '../../base/errors.js';
 import { xenstorePaths } from '../../xenstore/client/connect.js';
@@ -7,6 +8,14 @@ import { EXIT } from '../output/exit-codes.js';
 
 /** What a live restart leaves is named here, for the program that takes its place. */
 const CARRY = 'XENNUMA_XENSTORED_CARRY';
+/** Set for a run that only shows that the program starts. */
+const REHEARSAL = 'XENNUMA_XENSTORED_REHEARSAL';
+const REHEARSAL_MS = 20_000;
+const HOST_ANSWER_MS = 1000;
+/** A restart by signal waits until no further signal has come for so long. */
+const QUIET_MS = 1000;
+/** Node's first lines of JavaScript after a restart: a signal must not end the process before its handlers are there. */
+const IGNORE_SIGNALS = ['--import', 'data:text/javascript,for(const s of["SIGUSR2","SIGHUP"])process.on(s,()=>{})'];
 
 interface Given {
   readonly socket?: string;
@@ -14,6 +23,7 @@ interface Given {
   readonly state?: string;
   readonly domainSockets?: string;
   readonly quota?: Partial<StoreQuota>;
+  readonly force?: true;
 }
 
 export function define(command: Command, answer: (code: number) => void): void {
@@ -27,7 +37,8 @@ export function define(command: Command, answer: (code: number) => void): void {
     )
     .option('--state <file>', 'keep the store in this file: nothing acknowledged is lost, whatever ends the daemon')
     .option('--quota <name=number>', "of each guest; again for more: see docs/xenstore.md (default: the real daemon's)", addQuota)
-    .option('--domain-sockets <folder>', 'a socket there for every introduced domain, named by its number; its clients are unprivileged')
+    .option('--domain-sockets <folder>', 'folder for one socket per introduced domain, named by its number; its clients are unprivileged')
+    .option('--force', "start at the host's own path although a XenStore answers on this host")
     .addHelpText(
       'after',
       `
@@ -36,11 +47,17 @@ request of \`xenstore-control live-update\`, restarts it in place: clients keep
 their connections, watches and transactions. See docs/xenstore.md.`,
     )
     .action(async (given: Given) => {
-      const { XenstoreServer } = await import('../../xenstore/server/server.js');
+      const { CARRY_VERSION, XenstoreServer } = await import('../../xenstore/server/server.js');
       const { libc } = await import('../../xenstore/server/libc.js');
-      const log = (line: string): void => {
-        process.stderr.write(`xenstored: ${line}\n`);
-      };
+      const { LogSink } = await import('../../xenstore/server/log-sink.js');
+      if (process.env[REHEARSAL] !== undefined) {
+        // Everything is loaded: this program would start. The one that asks compares the version.
+        process.stdout.write(`${CARRY_VERSION}\n`);
+        answer(EXIT.ok);
+        return;
+      }
+      const sink = new LogSink(2);
+      const log = (line: string): void => sink.line(`xenstored: ${line}`);
       for (const [name, key] of QUOTA_NAMES) {
         if (given.quota?.[key] === undefined || Number.isFinite(QUOTA[given.personality][key])) continue;
         throw new InputError(
@@ -52,6 +69,7 @@ their connections, watches and transactions. See docs/xenstore.md.`,
       const carry = process.env[CARRY];
       delete process.env[CARRY];
       const socket = given.socket ?? xenstorePaths()[0]!;
+      if (given.socket === undefined && given.force === undefined && carry === undefined) await refuseBesideHost();
       let server: InstanceType<typeof XenstoreServer>;
       try {
         server = new XenstoreServer({
@@ -62,9 +80,14 @@ their connections, watches and transactions. See docs/xenstore.md.`,
           ...(given.quota === undefined ? {} : { quota: given.quota }),
           ...(carry === undefined ? {} : { carry }),
           log,
+          rehearse: startsAgain,
           restart: (file) => {
             process.env[CARRY] = file;
-            return libc().exec(process.execPath, [...process.execArgv, ...process.argv.slice(1)]);
+            try {
+              return libc().exec(process.execPath, [...IGNORE_SIGNALS, ...execArguments(), ...process.argv.slice(1)]);
+            } finally {
+              delete process.env[CARRY];
+            }
           },
         });
       } catch (error) {
@@ -72,11 +95,54 @@ their connections, watches and transactions. See docs/xenstore.md.`,
         throw new InputError((error as Error).message, {}, 'name another socket or folder, or run it as a user who may use this one');
       }
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => server.stop());
-      process.on('SIGUSR2', () => server.requestRestart());
+      process.removeAllListeners('SIGUSR2').on('SIGUSR2', () => server.requestRestart(QUIET_MS));
+      process.removeAllListeners('SIGHUP').on('SIGHUP', () => log('SIGHUP: there is no file to open again'));
       log(`${carry === undefined ? 'listening' : 'restarted, still listening'} at ${socket} as ${given.personality}`);
       await server.run();
       answer(EXIT.ok);
     });
+}
+
+/** Options of Node itself, without the ones that a restart adds. */
+function execArguments(): string[] {
+  return process.execArgv.filter((argument) => !IGNORE_SIGNALS.includes(argument));
+}
+
+/** Starts this program, as it is installed now, up to the point where it would serve. */
+async function startsAgain(version: number): Promise<boolean> {
+  const { spawn } = await import('node:child_process');
+  const child = spawn(process.execPath, [...execArguments(), ...process.argv.slice(1)], {
+    env: { ...process.env, [REHEARSAL]: '1' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: REHEARSAL_MS,
+  });
+  let out = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString('latin1');
+  });
+  const code = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
+  return code === 0 && out.trim() === String(version);
+}
+
+/** The default path is the host's own: in a dom0 with a XenStore its tools would talk to the wrong one. @throws InputError */
+async function refuseBesideHost(): Promise<void> {
+  const { connectXenstore } = await import('../../xenstore/client/connect.js');
+  for (const path of xenstorePaths()) {
+    if (!existsSync(path)) continue;
+    try {
+      const signal = AbortSignal.timeout(HOST_ANSWER_MS);
+      const xs = await connectXenstore({ path, reconnect: false, signal });
+      await xs.with(signal).domainPath(0);
+      await xs.close();
+    } catch {
+      continue;
+    }
+    throw new InputError(
+      `a XenStore answers at ${path}`,
+      { path: '--socket' },
+      'name a socket of your own with --socket; --force takes the path of the host',
+    );
+  }
 }
 
 /** One `--quota`, beside those before it. */

@@ -1,19 +1,34 @@
-// How much one client may keep of the server's memory and time.
+// Limits on what clients may keep of the server's memory, descriptors and time.
 
 export interface ServerLimits {
-  /** Connections of one door; more are closed as they come. */
+  /** Connections of domain 0 together. */
   readonly connections: number;
-  /** Bytes of replies that wait for a client before it is not listened to until it reads; of a guest, its quota counts as well. */
+  /** Connections of one guest. */
+  readonly guestConnections: number;
+  /** Connections of all guests together; the rest of the process's descriptors is for domain 0. */
+  readonly allGuestConnections: number;
+  /** Bytes of replies that wait for a client; its requests are delayed beyond that. */
   readonly waitingReplyBytes: number;
-  /** Bytes that wait for a client altogether. Events come whether it reads or not: past this it is cut off, for it would miss some. */
+  /** Bytes that wait for one client altogether. Events come whether it reads or not: beyond this it is disconnected. */
   readonly waitingBytes: number;
+  /** Bytes that wait for all connections of one guest; beyond this the one with the most is disconnected. */
+  readonly guestWaitingBytes: number;
+  /** The same for domain 0. */
+  readonly dom0WaitingBytes: number;
   /** Read from one client in one turn. */
   readonly turnBytes: number;
+  /** Connections accepted at one socket in one turn. */
+  readonly turnAccepts: number;
 }
 
 export const SERVER_LIMITS: ServerLimits = {
   connections: 16_384,
+  guestConnections: 64,
+  allGuestConnections: 8192,
   waitingReplyBytes: 256 * 1024,
   waitingBytes: 4 * 1024 * 1024,
+  guestWaitingBytes: 4 * 1024 * 1024,
+  dom0WaitingBytes: 64 * 1024 * 1024,
   turnBytes: 64 * 1024,
+  turnAccepts: 64,
 };

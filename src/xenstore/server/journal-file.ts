@@ -1,219 +1,308 @@
-// The state file: every change of the store, appended and made durable before its reply goes out.
-// A frame is "XSJ1", the length and the CRC-32 of its body, and the body: a change a line, as JSON. One turn of the server is one
-// frame, so that a transaction is there whole or not at all.
-import { closeSync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+// The state file: every change of the store is appended before its reply is made, and durable before the reply goes out.
+import fs from 'node:fs';
 import { dirname } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { InputError } from '../../base/errors.js';
-import type { XenstorePermission } from '../connection.js';
 import type { Permissions } from '../protocol/permissions.js';
 import type { Engine, Journal, JournalChange } from '../store/engine.js';
+import { JournalFailure } from '../store/journaled.js';
+import { encodeFrame, lineOf, readFrames } from './journal-frames.js';
 import { libc } from './libc.js';
 
-const MAGIC = Buffer.from('XSJ1');
-const FRAME_BYTES = 12;
 const CHANGES_A_FRAME = 1000;
-/** Written anew when it has grown to this many times what the store itself takes, and at least to this size. */
+/** Rewritten when it has grown to this many times what the store itself takes, and at least to this size. */
 const GROWTH = 4;
 const SMALL_BYTES = 1024 * 1024;
+/** A rewrite that failed is tried again after this time. */
+const RETRY_MS = 1000;
 
-type Line =
-  | readonly ['s', path: string, value: string, permissions: string]
-  | readonly ['r', path: string]
-  | readonly ['i', domid: number, gfn: string, port: number]
-  | readonly ['d', domid: number]
-  | readonly ['clear'];
+/** The calls of node:fs that the journal makes; tests let them fail. */
+export type JournalFs = Pick<
+  typeof fs,
+  'openSync' | 'closeSync' | 'writeSync' | 'fdatasyncSync' | 'fsyncSync' | 'ftruncateSync' | 'renameSync' | 'rmSync'
+>;
+
+export interface JournalOptions {
+  readonly log?: (line: string) => void;
+  readonly fs?: JournalFs;
+  readonly nowMs?: () => number;
+}
 
 export class JournalFile implements Journal {
-  private readonly path: string;
-  private fd: number;
-  private sizeBytes: number;
-  private snapshotBytes = 0;
-  private lines: string[] = [];
-  private engine: Engine | undefined;
+  readonly #path: string;
+  readonly #fs: JournalFs;
+  readonly #log: (line: string) => void;
+  readonly #nowMs: () => number;
+  #fd: number;
+  #sizeBytes: number;
+  #snapshotBytes = 0;
+  /** Changes of the request that is being answered. */
+  #lines: string[] = [];
+  #engine: Engine | undefined;
+  #unsynced = false;
+  #written = 0;
+  /** The file may hold something behind its last whole entry, or its contents are in doubt: rewrite it before the next entry. */
+  #broken = false;
+  #refusing = false;
+  #retryMs = 0;
 
   /**
-   * Opens or makes the file; `load` is to be called before anything is written.
+   * Opens or creates the file; `load` or `adopt` must be called before anything is written.
    * @throws InputError when it cannot be opened or another daemon has it
    */
-  constructor(path: string) {
-    this.path = path;
-    this.fd = openLocked(path);
-    this.sizeBytes = fstatSync(this.fd).size;
+  constructor(path: string, options: JournalOptions = {}) {
+    this.#path = path;
+    this.#fs = options.fs ?? fs;
+    this.#log = options.log ?? (() => {});
+    this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#fd = this.#openLocked(path);
+    this.#sizeBytes = fs.fstatSync(this.#fd).size;
   }
 
   /**
-   * Brings the engine to the state that the file holds. A last frame that was being written when the daemon died is cut off: none of
-   * it was acknowledged.
-   * @throws InputError when the file is damaged before its end
+   * Brings the engine to the state of the file. An unfinished entry at its end is cut off: nothing of it was acknowledged.
+   * @throws InputError when the file is damaged before its last entry
    */
   load(engine: Engine): void {
-    const bytes = readFileSync(this.path);
-    const end = readFrames(bytes, this.path, (change) => (change === 'clear' ? clear(engine) : engine.restore(change)));
-    if (end < bytes.length) ftruncateSync(this.fd, end);
-    this.engine = engine;
-    this.compact();
+    const bytes = fs.readFileSync(this.#path);
+    const { end, rest } = readFrames(bytes, this.#path, (change) => (change === 'clear' ? clear(engine) : engine.restore(change)));
+    if (rest === 'unfinished') this.#log(`${this.#path}: ${bytes.length - end} bytes of an unfinished entry were cut off`);
+    if (rest === 'damaged') {
+      this.#log(
+        `${this.#path}: the last entry, ${bytes.length - end} bytes at byte ${end}, is damaged and was dropped; its changes are lost`,
+      );
+    }
+    this.#sizeBytes = end;
+    this.#broken = rest !== 'nothing' && !this.#truncate();
+    this.adopt(engine);
   }
 
-  /** Goes on from a state that the engine has already (after a live restart). */
+  /** Continues from a state that the engine already has (after a live restart). */
   adopt(engine: Engine): void {
-    this.engine = engine;
-    this.compact();
+    this.#engine = engine;
+    if (!this.#compact() && this.#sizeBytes === 0) this.#broken = true;
   }
 
   set(path: string, value: string, permissions: Permissions): void {
-    this.add(['s', path, value, permissions.map(({ access, domid }) => `${access}${domid}`).join(' ')]);
+    this.#add({ kind: 'set', path, value, permissions });
   }
 
   remove(path: string): void {
-    this.add(['r', path]);
+    this.#add({ kind: 'remove', path });
   }
 
   introduce(domid: number, gfn: string, port: number): void {
-    this.add(['i', domid, gfn, port]);
+    this.#add({ kind: 'introduce', domid, gfn, port });
   }
 
   release(domid: number): void {
-    this.add(['d', domid]);
+    this.#add({ kind: 'release', domid });
   }
 
-  /** Makes durable what was changed since the last time. */
-  commit(): void {
-    if (this.lines.length === 0) return;
-    this.sizeBytes += writeFrame(this.fd, this.lines, this.sizeBytes);
-    this.lines = [];
-    fdatasyncSync(this.fd);
-    if (this.sizeBytes > SMALL_BYTES && this.sizeBytes > GROWTH * this.snapshotBytes) this.compact();
+  discard(): void {
+    if (this.#lines.length > 0) this.#lines = [];
+  }
+
+  write(): void {
+    if (this.#lines.length === 0) return;
+    const frame = encodeFrame(this.#lines);
+    this.#lines = [];
+    try {
+      if (this.#broken) this.#repair();
+      this.#append(this.#fd, frame, this.#sizeBytes);
+    } catch (error) {
+      throw this.#refuse(error);
+    }
+    this.#sizeBytes += frame.length;
+    this.#unsynced = true;
+    this.#written++;
+    if (this.#refusing) {
+      this.#refusing = false;
+      this.#log(`${this.#path}: changes are accepted again`);
+    }
+  }
+
+  /**
+   * Makes durable what was written since the last time.
+   * @throws JournalFailure when the system cannot say that it is: whether those changes survive a crash is unknown then
+   */
+  sync(): void {
+    if (!this.#unsynced) return;
+    this.#unsynced = false;
+    try {
+      this.#fs.fdatasyncSync(this.#fd);
+    } catch (error) {
+      this.#broken = true;
+      throw this.#refuse(error);
+    }
+    if (this.#sizeBytes > SMALL_BYTES && this.#sizeBytes > GROWTH * this.#snapshotBytes) this.#compact();
+  }
+
+  /** How many requests have changed the store. */
+  get written(): number {
+    return this.#written;
   }
 
   close(): void {
-    this.commit();
-    closeSync(this.fd);
-  }
-
-  private add(line: Line): void {
-    // Before `load` has ended the changes are those of the file.
-    if (this.engine !== undefined) this.lines.push(JSON.stringify(line));
-  }
-
-  /** Writes the store as it is into a new file, and puts that in the place of the old one at once. */
-  private compact(): void {
-    const engine = this.engine!;
-    const temporary = `${this.path}.new`;
-    const fd = openLocked(temporary);
-    ftruncateSync(fd, 0);
-    let size = 0;
-    let lines: string[] = [JSON.stringify(['clear'])];
-    const write = (): void => {
-      size += writeFrame(fd, lines, size);
-      lines = [];
-    };
-    const put = (line: Line): void => {
-      lines.push(JSON.stringify(line));
-      if (lines.length >= CHANGES_A_FRAME) write();
-    };
-    const text = (permissions: Permissions): string => permissions.map(({ access, domid }) => `${access}${domid}`).join(' ');
-    for (const { domid, gfn, port } of engine.introducedDomains()) put(['i', domid, gfn, port]);
-    for (const { path, value, permissions } of engine.nodes()) put(['s', path, value, text(permissions)]);
-    for (const [path, permissions] of engine.specialPermissions()) put(['s', path, '', text(permissions)]);
-    write();
-    fsyncSync(fd);
-    renameSync(temporary, this.path);
-    const folder = openSync(dirname(this.path), 'r');
-    fsyncSync(folder);
-    closeSync(folder);
-    closeSync(this.fd);
-    this.fd = fd;
-    this.sizeBytes = size;
-    this.snapshotBytes = size;
-  }
-}
-
-function openLocked(path: string): number {
-  let fd: number;
-  try {
-    fd = openSync(path, 'a+', 0o600);
-  } catch (error) {
-    throw new InputError(
-      `cannot open the state file (${(error as NodeJS.ErrnoException).code})`,
-      { file: path },
-      'name a file in a folder that may be written',
-    );
-  }
-  if (libc().lock(fd)) return fd;
-  closeSync(fd);
-  throw new InputError('another daemon uses this state file', { file: path }, 'end that one first, or name another file');
-}
-
-function writeFrame(fd: number, lines: readonly string[], at: number): number {
-  const body = Buffer.from(lines.join('\n'), 'utf8');
-  const frame = Buffer.alloc(FRAME_BYTES + body.length);
-  MAGIC.copy(frame);
-  frame.writeUInt32LE(body.length, 4);
-  frame.writeUInt32LE(crc32(body), 8);
-  body.copy(frame, FRAME_BYTES);
-  for (let done = 0; done < frame.length; ) {
     try {
-      done += writeSync(fd, frame, done);
+      this.sync();
     } catch (error) {
-      // A frame that is there in part must not be followed by another.
-      ftruncateSync(fd, at);
+      if (!(error instanceof JournalFailure)) throw error;
+    }
+    this.#closeOld(this.#fd);
+  }
+
+  #add(change: JournalChange): void {
+    // Until the file is loaded, the changes are its own.
+    if (this.#engine !== undefined) this.#lines.push(JSON.stringify(lineOf(change)));
+  }
+
+  #append(fd: number, frame: Buffer, at: number): void {
+    try {
+      for (let done = 0; done < frame.length; ) {
+        const written = this.#fs.writeSync(fd, frame, done, frame.length - done);
+        if (written === 0) throw Object.assign(new Error('write: nothing was written'), { code: 'ENOSPC' });
+        done += written;
+      }
+    } catch (error) {
+      // Part of a frame must not be followed by another one.
+      if (fd === this.#fd && at === this.#sizeBytes) this.#broken ||= !this.#truncate();
       throw error;
     }
   }
-  return frame.length;
-}
 
-/** Calls `apply` for every change; returns where the last whole frame ends. */
-function readFrames(bytes: Buffer, file: string, apply: (change: JournalChange | 'clear') => void): number {
-  let at = 0;
-  while (at < bytes.length) {
-    const body = frameAt(bytes, at);
-    if (body === undefined) {
-      for (let later = bytes.indexOf(MAGIC, at + 1); later >= 0; later = bytes.indexOf(MAGIC, later + 1)) {
-        if (frameAt(bytes, later) === undefined) continue;
-        throw new InputError(
-          `the state file is damaged at byte ${at}, with whole entries behind it`,
-          { file },
-          'bring it back from a copy',
-        );
-      }
-      return at;
+  #truncate(): boolean {
+    try {
+      this.#fs.ftruncateSync(this.#fd, this.#sizeBytes);
+      return true;
+    } catch (error) {
+      this.#log(`${this.#path}: cannot cut off a broken entry: ${codeOf(error)}`);
+      return false;
     }
-    for (const line of body.toString('utf8').split('\n')) apply(changeOf(JSON.parse(line) as Line));
-    at += FRAME_BYTES + body.length;
   }
-  return at;
-}
 
-function frameAt(bytes: Buffer, at: number): Buffer | undefined {
-  if (bytes.length - at < FRAME_BYTES || bytes.compare(MAGIC, 0, MAGIC.length, at, at + MAGIC.length) !== 0) return undefined;
-  const length = bytes.readUInt32LE(at + 4);
-  if (length > bytes.length - at - FRAME_BYTES) return undefined;
-  const body = bytes.subarray(at + FRAME_BYTES, at + FRAME_BYTES + length);
-  return crc32(body) === bytes.readUInt32LE(at + 8) ? body : undefined;
-}
+  /** A rewrite puts the store as it is into a new file, so that nothing of the old one matters. @throws Error of the last attempt */
+  #repair(): void {
+    if (this.#compact(true)) this.#broken = false;
+  }
 
-function changeOf(line: Line): JournalChange | 'clear' {
-  switch (line[0]) {
-    case 's':
-      return { kind: 'set', path: line[1], value: line[2], permissions: line[3].split(' ').map(permissionOf) };
-    case 'r':
-      return { kind: 'remove', path: line[1] };
-    case 'i':
-      return { kind: 'introduce', domid: line[1], gfn: line[2], port: line[3] };
-    case 'd':
-      return { kind: 'release', domid: line[1] };
-    case 'clear':
-      return 'clear';
+  #refuse(error: unknown): JournalFailure {
+    const code = codeOf(error);
+    if (!this.#refusing) this.#log(`${this.#path}: ${reasonOf(code)}; changes are refused, reads go on`);
+    this.#refusing = true;
+    return new JournalFailure(code === 'ENOSPC' || code === 'EDQUOT' ? 'ENOSPC' : 'EIO', error);
+  }
+
+  /**
+   * Writes the store into a new file and puts it in the place of the old one. Without room or a descriptor that is put off.
+   * @returns false when it was put off
+   * @throws Error the failure, when `must`
+   */
+  #compact(must = false): boolean {
+    if (!must && this.#nowMs() < this.#retryMs) return false;
+    const temporary = `${this.#path}.new`;
+    let fd: number | undefined;
+    try {
+      fd = this.#openLocked(temporary);
+      this.#fs.ftruncateSync(fd, 0);
+      const size = this.#writeSnapshot(fd);
+      this.#fs.fsyncSync(fd);
+      this.#fs.renameSync(temporary, this.#path);
+      this.#switchTo(fd, size);
+      fd = undefined;
+      this.#syncFolder();
+      this.#broken = false;
+      return true;
+    } catch (error) {
+      this.#retryMs = this.#nowMs() + RETRY_MS;
+      if (fd !== undefined) this.#abandon(fd, temporary);
+      if (must) throw error;
+      this.#log(`${this.#path}: rewriting it is put off: ${codeOf(error)}`);
+      return false;
+    }
+  }
+
+  #switchTo(fd: number, size: number): void {
+    const old = this.#fd;
+    this.#fd = fd;
+    this.#sizeBytes = size;
+    this.#snapshotBytes = size;
+    // Until the folder is synced a crash may bring the old file back.
+    this.#broken = true;
+    this.#closeOld(old);
+  }
+
+  #closeOld(fd: number): void {
+    try {
+      this.#fs.closeSync(fd);
+    } catch (error) {
+      this.#log(`${this.#path}: close: ${codeOf(error)}`);
+    }
+  }
+
+  #abandon(fd: number, temporary: string): void {
+    for (const tidy of [() => this.#fs.rmSync(temporary, { force: true }), () => this.#fs.closeSync(fd)]) {
+      try {
+        tidy();
+      } catch (error) {
+        this.#log(`${temporary}: ${codeOf(error)}`);
+      }
+    }
+  }
+
+  #writeSnapshot(fd: number): number {
+    let size = 0;
+    let lines: string[] = [JSON.stringify(['clear'])];
+    const write = (): void => {
+      const frame = encodeFrame(lines);
+      this.#append(fd, frame, -1);
+      size += frame.length;
+      lines = [];
+    };
+    for (const change of this.#engine!.snapshot()) {
+      lines.push(JSON.stringify(lineOf(change)));
+      if (lines.length >= CHANGES_A_FRAME) write();
+    }
+    if (lines.length > 0) write();
+    return size;
+  }
+
+  #syncFolder(): void {
+    const folder = this.#fs.openSync(dirname(this.#path), 'r');
+    try {
+      this.#fs.fsyncSync(folder);
+    } finally {
+      this.#fs.closeSync(folder);
+    }
+  }
+
+  #openLocked(path: string): number {
+    let fd: number;
+    try {
+      fd = this.#fs.openSync(path, 'a+', 0o600);
+    } catch (error) {
+      if (path !== this.#path) throw error;
+      throw new InputError(`cannot open the state file (${codeOf(error)})`, { file: path }, 'name a file in a folder that may be written');
+    }
+    if (libc().lock(fd)) return fd;
+    this.#fs.closeSync(fd);
+    throw new InputError('another daemon uses this state file', { file: path }, 'end that one first, or name another file');
   }
 }
 
-function permissionOf(text: string): XenstorePermission {
-  return { access: text[0] as XenstorePermission['access'], domid: Number(text.slice(1)) };
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
 }
 
-/** A snapshot says all: what a fresh daemon makes is not to be added to it. */
+function reasonOf(code: string): string {
+  const REASONS: Readonly<Record<string, string>> = {
+    ENOSPC: 'the disk is full',
+    EDQUOT: 'the disk quota is used up',
+    EIO: 'the disk fails',
+  };
+  return `${REASONS[code] ?? 'it cannot be written'} (${code})`;
+}
+
+/** A snapshot is complete: it must not be added to what a fresh daemon starts with. */
 function clear(engine: Engine): void {
   for (const { path } of [...engine.nodes()]) if (path !== '/') engine.restore({ kind: 'remove', path });
 }

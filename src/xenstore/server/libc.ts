@@ -18,6 +18,7 @@ const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL = { add: 1, delete: 2, modify: 3 } as const;
 const MSG_NOSIGNAL = 0x4000;
 const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const SUN_PATH_MAX_BYTES = 107;
@@ -39,8 +40,12 @@ export interface Libc {
   errno(): number;
   /** false when another process has locked it. */
   lock(fd: number): boolean;
-  /** Lets a file descriptor live on through exec. */
-  keepThroughExec(fd: number): void;
+  /** Tries a connection. @returns 0 when a server accepts it, else the errno */
+  connect(path: string): number;
+  /** Whether a file descriptor lives on through exec. */
+  keepThroughExec(fd: number, keep: boolean): void;
+  /** A file in memory alone, which lives on through exec. */
+  memoryFile(name: string): number;
   /** Does not return. @throws Error when the system refuses */
   exec(file: string, args: readonly string[]): never;
 }
@@ -65,6 +70,8 @@ function load(): Libc {
   const library = koffi.load('libc.so.6');
   const socket = library.func('int socket(int, int, int)');
   const bind = library.func('int bind(int, void *, unsigned int)');
+  const connect = library.func('int connect(int, void *, unsigned int)');
+  const memfdCreate = library.func('int memfd_create(const char *, unsigned int)');
   const listen = library.func('int listen(int, int)');
   const accept4 = library.func('int accept4(int, void *, void *, int)');
   const recv = library.func('long recv(int, void *, unsigned long, int)');
@@ -83,14 +90,15 @@ function load(): Libc {
   };
   return {
     listen(path) {
-      const name = Buffer.from(path);
-      if (name.length > SUN_PATH_MAX_BYTES) throw new Error(`a socket's path may have ${SUN_PATH_MAX_BYTES} bytes: ${path}`);
-      const address = Buffer.alloc(2 + name.length + 1);
-      address.writeUInt16LE(AF_UNIX, 0);
-      name.copy(address, 2);
+      const address = addressOf(path);
       const fd = must(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket');
-      if (bind(fd, address, address.length) < 0 || listen(fd, 1024) < 0) {
-        const errno = koffi.errno();
+      // Private from the start: a chmod after bind would leave a moment in which anyone may connect.
+      const umask = process.umask(0o177);
+      const bound = bind(fd, address, address.length) >= 0;
+      const bindErrno = koffi.errno();
+      process.umask(umask);
+      if (!bound || listen(fd, 1024) < 0) {
+        const errno = bound ? koffi.errno() : bindErrno;
         close(fd);
         throw new Error(`cannot listen at ${path}: errno ${errno}`);
       }
@@ -111,12 +119,30 @@ function load(): Libc {
     wait: (epoll, events, most, timeoutMs) => epollWait(epoll, events, most, timeoutMs),
     errno: () => koffi.errno(),
     lock: (fd) => flock(fd, LOCK_EX | LOCK_NB) === 0,
-    keepThroughExec: (fd) => {
-      must(fcntl(fd, F_SETFD, 0), 'fcntl');
+    connect(path) {
+      const address = addressOf(path);
+      const fd = must(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket');
+      const errno = connect(fd, address, address.length) < 0 ? koffi.errno() : 0;
+      close(fd);
+      return errno;
     },
+    keepThroughExec: (fd, keep) => {
+      must(fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC), 'fcntl');
+    },
+    memoryFile: (name) => must(memfdCreate(name, 0), 'memfd_create'),
     exec(file, args) {
       execv(file, [file, ...args, null]);
       throw new Error(`execv ${file}: errno ${koffi.errno()}`);
     },
   };
+}
+
+/** struct sockaddr_un. */
+function addressOf(path: string): Buffer {
+  const name = Buffer.from(path);
+  if (name.length > SUN_PATH_MAX_BYTES) throw new Error(`the path of a socket may have ${SUN_PATH_MAX_BYTES} bytes: ${path}`);
+  const address = Buffer.alloc(2 + name.length + 1);
+  address.writeUInt16LE(AF_UNIX, 0);
+  name.copy(address, 2);
+  return address;
 }

@@ -1,22 +1,30 @@
 // The server's event loop: one wait for all clients, then their requests, then the journal, then their replies.
-import { chmodSync, rmSync } from 'node:fs';
 import type { Bytes } from '../protocol/wire.js';
 import type { Engine } from '../store/engine.js';
+import { JournalFailure } from '../store/journaled.js';
 import { SERVER_LIMITS, type ServerLimits } from './client-limits.js';
+import { DomainLedger } from './domain-ledger.js';
 import { EAGAIN, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EVENT_BYTES, eventFd, eventMask, type Libc, libc } from './libc.js';
 import { Session } from './session.js';
+import { claimSocketPath, type FileIdentity, identityOf, removeIfOurs } from './socket-file.js';
 
 const EVENTS_A_TURN = 256;
 /** The loop waits this long at a time, then lets Node do what else there is (signals, timers). */
 const WAIT_MS = 50;
+/** EMFILE, ENFILE, ENOBUFS, ENOMEM of accept(2). */
+const NO_DESCRIPTOR: ReadonlySet<number> = new Set([24, 23, 105, 12]);
+const ACCEPT_PAUSE_MS = 100;
+const COMPLAINT_MS = 1000;
 /** And it does so at least this often when there is no end of requests. */
 const BUSY_TURNS = 256;
 
 export interface PollServerOptions {
   readonly engine: Engine;
   readonly limits?: Partial<ServerLimits>;
-  /** Makes what was changed durable; replies go out after it. */
+  /** Makes what was changed durable; replies go out after it. @throws JournalFailure when that is in doubt */
   readonly commit?: () => void;
+  /** How many changes were written so far: who made some in a turn that is in doubt is disconnected without a reply. */
+  readonly written?: () => number;
   /** Between two turns: nothing of a client is half done. */
   readonly afterTurn?: () => void;
   readonly log?: (line: string) => void;
@@ -25,6 +33,11 @@ export interface PollServerOptions {
 interface Door {
   readonly path: string;
   readonly domid: number;
+  readonly file: FileIdentity | undefined;
+}
+
+export interface CarriedDoor extends Door {
+  readonly fd: number;
 }
 
 interface Connection {
@@ -46,6 +59,12 @@ export class PollServer {
   private readonly engine: Engine;
   private readonly limits: ServerLimits;
   private readonly commit: () => void;
+  private readonly written: () => number;
+  private readonly ledger: DomainLedger;
+  /** Connections that changed something in this turn. */
+  private readonly writers = new Set<Connection>();
+  /** No descriptor was left: connections wait in the sockets' queues until this time, or until one ends. */
+  private acceptsFromMs = 0;
   private readonly afterTurn: () => void;
   private readonly log: (line: string) => void;
   private readonly system: Libc = libc();
@@ -60,12 +79,15 @@ export class PollServer {
   private readonly stalled = new Set<Session>();
   private readonly events = Buffer.alloc(EVENTS_A_TURN * EVENT_BYTES);
   private readonly input: Bytes;
+  private readonly complaints = new Map<string, number>();
   private stopped: (() => void) | undefined;
 
   constructor(options: PollServerOptions) {
     this.engine = options.engine;
     this.limits = { ...SERVER_LIMITS, ...options.limits };
     this.commit = options.commit ?? (() => {});
+    this.written = options.written ?? (() => 0);
+    this.ledger = new DomainLedger(this.limits);
     this.afterTurn = options.afterTurn ?? (() => {});
     this.log = options.log ?? (() => {});
     this.input = Buffer.allocUnsafeSlow(this.limits.turnBytes) as Bytes;
@@ -75,12 +97,14 @@ export class PollServer {
     return this.connections.size;
   }
 
-  /** Opens a socket for the clients of a domain. What lies there already is taken away: a daemon before us has left it. */
-  open(path: string, domid: number, mode = 0o600): void {
-    rmSync(path, { force: true });
+  /**
+   * Opens a socket, private to this user, for the clients of a domain.
+   * @throws InputError when something else is at the path, or a server that answers
+   */
+  open(path: string, domid: number): void {
+    claimSocketPath(path);
     const fd = this.system.listen(path);
-    chmodSync(path, mode);
-    this.adoptDoor(fd, path, domid);
+    this.adoptDoor({ fd, path, domid, file: identityOf(path) });
   }
 
   /** Closes the door of a domain and all its connections. */
@@ -89,15 +113,15 @@ export class PollServer {
       if (door.domid !== domid) continue;
       this.doors.delete(fd);
       this.system.close(fd);
-      rmSync(door.path, { force: true });
+      removeIfOurs(door.path, door.file);
     }
     for (const connection of [...this.connections.values()]) {
       if (connection.session.client.domid === domid) this.end(connection);
     }
   }
 
-  adoptDoor(fd: number, path: string, domid: number): void {
-    this.doors.set(fd, { path, domid });
+  adoptDoor({ fd, ...door }: CarriedDoor): void {
+    this.doors.set(fd, door);
     this.system.control(this.epoll, 'add', fd, EPOLLIN);
   }
 
@@ -106,14 +130,15 @@ export class PollServer {
     const connection: Connection = { fd, session, interest: EPOLLIN };
     this.connections.set(fd, connection);
     this.bySession.set(session, connection);
+    this.ledger.add(session);
     this.system.control(this.epoll, 'add', fd, EPOLLIN);
     return session;
   }
 
   /** What a restart carries on: the sockets and what is under way on them. */
-  carried(): { doors: { fd: number; path: string; domid: number }[]; connections: (CarriedConnection & { session: Session })[] } {
+  carried(): { doors: CarriedDoor[]; connections: (CarriedConnection & { session: Session })[] } {
     return {
-      doors: [...this.doors].map(([fd, { path, domid }]) => ({ fd, path, domid })),
+      doors: [...this.doors].map(([fd, door]) => ({ fd, ...door })),
       connections: [...this.connections.values()].map(({ fd, session }) => ({
         fd,
         session,
@@ -142,9 +167,9 @@ export class PollServer {
     if (stopped === undefined) return;
     this.stopped = undefined;
     for (const connection of [...this.connections.values()]) this.end(connection);
-    for (const [fd, { path }] of this.doors) {
+    for (const [fd, { path, file }] of this.doors) {
       this.system.close(fd);
-      rmSync(path, { force: true });
+      removeIfOurs(path, file);
     }
     this.doors.clear();
     this.system.close(this.epoll);
@@ -162,7 +187,7 @@ export class PollServer {
       return false;
     }
     for (const session of this.stalled) if (session.listens) this.dirty.push(session);
-    for (const session of waiting) if (this.bySession.has(session)) session.resume();
+    for (const session of waiting) this.resume(session);
     for (let at = 0; at < count; at++) {
       const fd = eventFd(this.events, at);
       const connection = this.connections.get(fd);
@@ -176,31 +201,75 @@ export class PollServer {
       else if ((mask & EPOLLIN) !== 0 && connection.interest !== 0) this.dirty.push(connection.session);
       else if ((mask & (EPOLLERR | EPOLLHUP)) !== 0) this.end(connection);
     }
-    this.commit();
+    this.commitTurn();
     this.flushAll();
+    if (this.acceptsFromMs !== 0 && performance.now() >= this.acceptsFromMs) this.acceptAgain();
     this.afterTurn();
     return count > 0 || this.resumable.length > 0;
   }
 
+  private resume(session: Session): void {
+    const connection = this.bySession.get(session);
+    if (connection === undefined) return;
+    const written = this.written();
+    session.resume();
+    if (this.written() !== written) this.writers.add(connection);
+  }
+
   private accept(door: number): void {
-    for (;;) {
+    const { domid } = this.doors.get(door)!;
+    for (let accepts = 0; accepts < this.limits.turnAccepts; accepts++) {
       const fd = this.system.accept(door);
-      if (fd < 0) return;
-      const { domid } = this.doors.get(door)!;
-      if (this.connections.size >= this.limits.connections) {
-        this.log(`more than ${this.limits.connections} connections: one refused`);
-        this.system.close(fd);
+      if (fd < 0) {
+        if (NO_DESCRIPTOR.has(this.system.errno())) this.waitForDescriptor();
         return;
       }
-      this.adopt(fd, domid);
+      if (this.ledger.admits(domid)) {
+        this.adopt(fd, domid);
+      } else {
+        this.complain(`domain ${domid} has too many connections: one was refused`);
+        this.system.close(fd);
+      }
     }
+  }
+
+  private waitForDescriptor(): void {
+    this.complain('no file descriptor is left: new connections wait; raise the limit on open files (ulimit -n)');
+    this.acceptsFromMs = performance.now() + ACCEPT_PAUSE_MS;
+    for (const fd of this.doors.keys()) this.system.control(this.epoll, 'modify', fd, 0);
+  }
+
+  private acceptAgain(): void {
+    this.acceptsFromMs = 0;
+    for (const fd of this.doors.keys()) this.system.control(this.epoll, 'modify', fd, EPOLLIN);
+  }
+
+  /** Logs what a client can cause as often as it likes, once a second at most. */
+  private complain(line: string): void {
+    const now = performance.now();
+    if ((this.complaints.get(line) ?? Number.NEGATIVE_INFINITY) > now - COMPLAINT_MS) return;
+    this.complaints.set(line, now);
+    this.log(line);
+  }
+
+  /** Replies of a turn whose changes may not survive are not sent: their clients cannot know either, as after a crash. */
+  private commitTurn(): void {
+    try {
+      this.commit();
+    } catch (error) {
+      if (!(error instanceof JournalFailure)) throw error;
+      for (const connection of this.writers) this.end(connection);
+    }
+    this.writers.clear();
   }
 
   private receive(connection: Connection): void {
     const { fd, session } = connection;
     const length = this.system.receive(fd, this.input, this.input.length);
     if (length > 0) {
+      const written = this.written();
       session.receive(this.input, length);
+      if (this.written() !== written) this.writers.add(connection);
       if (session.ending && session.out.length === 0) this.end(connection);
       return;
     }
@@ -232,9 +301,15 @@ export class PollServer {
       }
     }
     if (out.overflowed) {
-      this.log(`a client of domain ${session.client.domid} does not read: ${out.length} bytes wait; cut off`);
+      this.complain(`domain ${session.client.domid} does not read: a connection with too many waiting bytes was closed`);
       this.end(connection);
       return;
+    }
+    const greedy = this.ledger.charge(session, out.length);
+    if (greedy !== undefined) {
+      this.complain(`domain ${session.client.domid} does not read: the connection with the most waiting bytes was closed`);
+      this.end(this.bySession.get(greedy)!);
+      if (greedy === session) return;
     }
     if (out.length > 0) out.behind = true;
     else if (session.ending) {
@@ -256,7 +331,9 @@ export class PollServer {
     if (!this.connections.delete(fd)) return;
     this.bySession.delete(session);
     this.stalled.delete(session);
+    this.ledger.delete(session);
     session.close();
     this.system.close(fd);
+    if (this.acceptsFromMs !== 0) this.acceptAgain();
   }
 }

@@ -1,5 +1,5 @@
 // The XenStore server: an engine, its doors and its state file.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, readFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { createEngine } from '../in-process.js';
@@ -8,7 +8,7 @@ import type { Personality, StoreQuota } from '../store/limits.js';
 import type { ServerLimits } from './client-limits.js';
 import { JournalFile } from './journal-file.js';
 import { libc } from './libc.js';
-import { type CarriedConnection, PollServer } from './poll-server.js';
+import { type CarriedConnection, type CarriedDoor, PollServer } from './poll-server.js';
 
 export interface ServerOptions {
   readonly personality: Personality;
@@ -22,18 +22,23 @@ export interface ServerOptions {
   readonly limits?: Partial<ServerLimits>;
   readonly domainExists?: (domid: number) => boolean;
   readonly log?: (line: string) => void;
-  /** Starts this program again with the same arguments; without it there is no live restart. */
+  /** Whether this program, as it is installed now, starts and takes a carry of this version. Without it there is no live restart. */
+  readonly rehearse?: (version: number) => Promise<boolean>;
+  /** Executes this program again with the same arguments; `carry` is what `carry` below is to be. @throws Error when it cannot */
   readonly restart?: (carry: string) => never;
   /** What a live restart left for us. */
   readonly carry?: string;
 }
 
+/** Rises with each change of what a live restart carries. */
+export const CARRY_VERSION = 2;
+
 /** State that a live restart hands over, as structured data. */
 interface Carried {
-  readonly version: 1;
+  readonly version: typeof CARRY_VERSION;
   readonly personality: Personality;
   readonly engine: unknown;
-  readonly doors: readonly { fd: number; path: string; domid: number }[];
+  readonly doors: readonly CarriedDoor[];
   readonly connections: readonly (CarriedConnection & { client: unknown })[];
 }
 
@@ -42,12 +47,19 @@ export class XenstoreServer {
   readonly poll: PollServer;
   private readonly options: ServerOptions;
   private readonly journal: JournalFile | undefined;
-  private restarting = false;
+  /** A restart is rehearsed; further requests for one are the same one. */
+  private rehearsing = false;
+  /** The rehearsal succeeded: execute the program after this turn. */
+  private ready = false;
+  private notBeforeMs = 0;
 
   /** @throws InputError, Error when the socket or the state file cannot be had */
   constructor(options: ServerOptions) {
     this.options = options;
-    this.journal = options.stateFile === undefined ? undefined : new JournalFile(options.stateFile);
+    this.journal =
+      options.stateFile === undefined
+        ? undefined
+        : new JournalFile(options.stateFile, options.log === undefined ? {} : { log: options.log });
     this.engine = createEngine({
       personality: options.personality,
       ...(options.quota === undefined ? {} : { quota: options.quota }),
@@ -60,9 +72,10 @@ export class XenstoreServer {
     });
     this.poll = new PollServer({
       engine: this.engine,
-      commit: () => this.journal?.commit(),
+      commit: () => this.journal?.sync(),
+      written: () => this.journal?.written ?? 0,
       afterTurn: () => {
-        if (this.restarting) this.restart();
+        if (this.ready && performance.now() >= this.notBeforeMs) this.restart();
       },
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.log === undefined ? {} : { log: options.log }),
@@ -82,9 +95,28 @@ export class XenstoreServer {
     this.journal?.close();
   }
 
-  /** Starts the program again once the requests of this turn are answered; clients notice nothing. */
-  requestRestart(): void {
-    this.restarting = true;
+  /**
+   * Replaces the program by itself, as it is installed now, when a rehearsal has shown that it starts; clients notice a pause.
+   * `quietMs`: how long to wait after the last such request. A signal that arrives while Node starts would end the new program,
+   * so that requests by signal must have stopped coming.
+   */
+  requestRestart(quietMs = 0): void {
+    this.notBeforeMs = Math.max(this.notBeforeMs, performance.now() + quietMs);
+    if (this.rehearsing || this.options.restart === undefined) return;
+    this.rehearsing = true;
+    void (this.options.rehearse?.(CARRY_VERSION) ?? Promise.resolve(true)).then(
+      (starts) => {
+        this.ready = starts;
+        if (!starts) this.stay('the installed program does not start, or is too different');
+      },
+      (error: Error) => this.stay(error.message),
+    );
+  }
+
+  private stay(why: string): void {
+    this.rehearsing = false;
+    this.ready = false;
+    this.options.log?.(`no live restart: ${why}; this program goes on`);
   }
 
   private begin(): void {
@@ -98,32 +130,44 @@ export class XenstoreServer {
     this.poll.shut(domid);
     const folder = this.options.domainSockets;
     if (folder === undefined || !introduced) return;
-    mkdirSync(folder, { recursive: true });
-    this.poll.open(join(folder, String(domid)), domid, 0o666);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.poll.open(join(folder, String(domid)), domid);
   }
 
-  private restart(): never {
+  private restart(): void {
     const { doors, connections } = this.poll.carried();
     const carried: Carried = {
-      version: 1,
+      version: CARRY_VERSION,
       personality: this.options.personality,
       engine: this.engine.dump(),
       doors,
       connections: connections.map(({ session, ...connection }) => ({ ...connection, client: this.engine.dumpClient(session.client) })),
     };
-    const file = `${this.options.socket}.carry`;
-    // One message, so that nodes which a transaction shares with the store stay the same objects.
-    writeFileSync(file, serialize(carried), { mode: 0o600 });
-    for (const { fd } of [...doors, ...connections]) libc().keepThroughExec(fd);
-    return this.options.restart!(file);
+    let memory: number | undefined;
+    const keep = (on: boolean): void => {
+      for (const { fd } of [...doors, ...connections]) libc().keepThroughExec(fd, on);
+    };
+    try {
+      // One message, so that nodes which a transaction shares with the store stay the same objects; in memory, so that a full disk
+      // does not matter.
+      memory = libc().memoryFile('xenstored-carry');
+      const bytes = serialize(carried);
+      for (let done = 0; done < bytes.length; ) done += writeSync(memory, bytes, done);
+      keep(true);
+      this.options.restart!(`/proc/self/fd/${memory}`);
+    } catch (error) {
+      keep(false);
+      if (memory !== undefined) closeSync(memory);
+      this.stay((error as Error).message);
+    }
   }
 
   private goOn(file: string): void {
     const carried = deserialize(readFileSync(file)) as Carried;
-    rmSync(file);
-    if (carried.version !== 1 || carried.personality !== this.options.personality) throw new Error('what the restart left is not ours');
+    if (carried.version !== CARRY_VERSION || carried.personality !== this.options.personality)
+      throw new Error('the program before this one left a state that this one does not know');
     this.engine.load(carried.engine);
-    for (const { fd, path, domid } of carried.doors) this.poll.adoptDoor(fd, path, domid);
+    for (const door of carried.doors) this.poll.adoptDoor(door);
     for (const { fd, domid, client, unanswered, unsent } of carried.connections) {
       const session = this.poll.adopt(fd, domid);
       this.engine.loadClient(session.client, client);
@@ -131,5 +175,7 @@ export class XenstoreServer {
       session.receive(Buffer.from(unanswered) as never, unanswered.length);
     }
     this.journal?.adopt(this.engine);
+    const memory = /^\/proc\/self\/fd\/(\d+)$/.exec(file);
+    if (memory !== null) closeSync(Number(memory[1]));
   }
 }

@@ -39,7 +39,12 @@ export interface Journal {
   /** The node is gone, with everything below it. */
   remove(path: string): void;
   introduce(domid: number, gfn: string, port: number): void;
+  /** The domain is released, with all that a release removes. */
   release(domid: number): void;
+  /** Writes what was noted since the last call. @throws JournalFailure when the medium refuses; nothing of it is kept then */
+  write(): void;
+  /** Forgets what was noted since the last `write`. */
+  discard(): void;
 }
 
 export interface Engine {
@@ -60,6 +65,8 @@ export interface Engine {
   specialPermissions(): ReadonlyMap<string, Permissions>;
   /** Domains introduced, without domain 0. */
   introducedDomains(): { readonly domid: number; readonly gfn: string; readonly port: number }[];
+  /** The store as changes that lead a fresh engine to it. */
+  snapshot(): Generator<JournalChange>;
   /** Puts a node in place as a journal tells it, without watches and checks. */
   restore(change: JournalChange): void;
   /** The store for a live restart, as structured data; `load` of a new engine takes it. */

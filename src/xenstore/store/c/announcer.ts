@@ -4,6 +4,7 @@
 import type { Access } from '../../protocol/permissions.js';
 import { PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';
 import type { ClientState, Watch } from '../client-state.js';
+import type { Journaled } from '../journaled.js';
 import type { WatchIndex } from '../watches.js';
 import type { Domains } from './domains.js';
 import { parentOf } from './names.js';
@@ -18,8 +19,10 @@ export class Announcer {
   readonly #live: ReadonlyMap<string, Node>;
   readonly #index: WatchIndex;
   readonly #domains: Domains;
+  readonly #journaled: Journaled;
 
-  constructor(live: ReadonlyMap<string, Node>, index: WatchIndex, domains: Domains) {
+  constructor(live: ReadonlyMap<string, Node>, index: WatchIndex, domains: Domains, journaled: Journaled) {
+    this.#journaled = journaled;
     this.#live = live;
     this.#index = index;
     this.#domains = domains;
@@ -59,7 +62,7 @@ export class Announcer {
       if (client.sentEvents.has(key)) return;
       client.sentEvents.add(key);
     }
-    client.out.event(path, watch.token);
+    this.#journaled.event(watch, path);
   }
 
   /** A watcher needs the right to read the node or its parent, after the change or before it (XSA-115). */

@@ -44,12 +44,13 @@ export class DomainRequests {
     const store = this.#store;
     const domain = store.domains.allocate(domid, store.generation);
     const known = domain.introduced;
-    domain.introduced = true;
-    if (!known) this.enter(domid);
-    domain.gfn = strings[1]!;
-    domain.port = port;
-    store.journal?.introduce(domid, domain.gfn, port);
+    const { gfn, port: portBefore } = domain;
+    Object.assign(domain, { introduced: true, gfn: strings[1]!, port });
+    store.journaled.undo?.note(() => Object.assign(domain, { introduced: known, gfn, port: portBefore }));
+    store.journaled.journal?.introduce(domid, domain.gfn, port);
     if (!known) store.fireSpecial('@introduceDomain');
+    store.journaled.commit();
+    if (!known) this.enter(domid);
     for (const client of this.#hooks.clients) if (client.domid === domid && domid !== 0) this.#hooks.reset(client);
     if (!known) this.#hooks.onDomain(domid, true);
   }
@@ -60,6 +61,9 @@ export class DomainRequests {
    */
   release(client: Client, request: Request, reply: () => void): void {
     const domid = this.introduced(request);
+    // First: a release that the journal refuses must not have begun, for the domain's watches and transactions would be lost.
+    this.#store.journaled.journal?.release(domid);
+    this.#store.journaled.commit();
     const late = this.#connections[this.#connections.indexOf(client) + 1] === domid;
     if (!late) this.#release(domid);
     reply();
@@ -91,8 +95,11 @@ export class DomainRequests {
     store.removeOwnedBy(domid);
     store.domains.release(domid);
     this.leave(domid);
-    store.journal?.release(domid);
     store.fireSpecial('@releaseDomain');
+    // What a release removes is in its entry.
+    store.journaled.journal?.discard();
+    store.journaled.undo?.clear();
+    store.journaled.sendEvents();
     this.#hooks.onDomain(domid, false);
   }
 }

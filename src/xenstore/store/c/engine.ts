@@ -96,6 +96,7 @@ export class XenstoredEngine implements Engine {
         const watch = this.#watch(client, request);
         client.out.reply(type, requestId, txId, OK);
         this.store.announcer.send(watch, watch.path);
+        this.store.journaled.sendEvents();
         return;
       }
       if (type === MESSAGE.release) {
@@ -104,6 +105,7 @@ export class XenstoredEngine implements Engine {
       }
       const payload = this.#perform(client, tx, request);
       if (payload.length > PAYLOAD_MAX_BYTES) fail('E2BIG');
+      this.store.journaled.commit();
       client.out.reply(type, requestId, txId, payload);
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
@@ -204,7 +206,23 @@ export class XenstoredEngine implements Engine {
     return this.store.special;
   }
 
+  *snapshot(): Generator<JournalChange> {
+    const { domains, live, special } = this.store;
+    for (const domain of this.introducedDomains()) yield { kind: 'introduce', ...domain };
+    for (const { path, value, permissions } of this.nodes()) {
+      // An entry of an earlier domain would count again for the one that is there when the store is restored.
+      const { since } = live.get(path)!;
+      yield { kind: 'set', path, value, permissions: permissions.filter((entry, at) => at === 0 || domains.counts(entry, since)) };
+    }
+    for (const [path, permissions] of special) yield { kind: 'set', path, value: '', permissions };
+  }
+
   restore(change: JournalChange): void {
+    this.#place(change);
+    this.store.journaled.undo?.clear();
+  }
+
+  #place(change: JournalChange): void {
     const { store } = this;
     switch (change.kind) {
       case 'set':
@@ -221,6 +239,7 @@ export class XenstoredEngine implements Engine {
         break;
       case 'release':
         if (store.domains.introduced(change.domid) === undefined) break;
+        store.removeOwnedBy(change.domid);
         store.domains.release(change.domid);
         this.#domains.leave(change.domid);
         break;
@@ -279,7 +298,8 @@ export class XenstoredEngine implements Engine {
       const may = store.domains.isOwner(client, before);
       if (!may) fail('EACCES');
       store.special.set(path, permissions);
-      store.journal?.set(path, '', permissions);
+      store.journaled.undo?.note(() => store.special.set(path, before));
+      store.journaled.journal?.set(path, '', permissions);
       return;
     }
     store.setPermissions(client, tx, store.absolute(client, path), permissions);

@@ -6,6 +6,7 @@ import type { ClientState } from '../client-state.js';
 import { DomainUsage } from '../domain-usage.js';
 import type { Journal } from '../engine.js';
 import { fail, StoreFailure } from '../failure.js';
+import { Journaled } from '../journaled.js';
 import type { StoreQuota } from '../limits.js';
 import { WatchIndex } from '../watches.js';
 import { Announcer, type Before } from './announcer.js';
@@ -37,13 +38,13 @@ export class Store {
   readonly usage = new DomainUsage();
   readonly announcer: Announcer;
   readonly checks: QuotaChecks;
-  readonly journal: Journal | undefined;
+  readonly journaled: Journaled;
 
   constructor(quota: StoreQuota, exists: ((domid: number) => boolean) | undefined, journal: Journal | undefined) {
     this.domains = new Domains(exists);
+    this.journaled = new Journaled(journal);
     this.checks = new QuotaChecks(quota, this.domains);
-    this.announcer = new Announcer(this.live, this.index, this.domains);
-    this.journal = journal;
+    this.announcer = new Announcer(this.live, this.index, this.domains, this.journaled);
     this.live.set('/', newNode('', DOM0_ONLY, 0, this.generation));
     this.live.set('/tool', newNode('', DOM0_ONLY, 0, this.generation));
     this.live.set('/tool/xenstored', newNode('', DOM0_ONLY, 0, this.generation));
@@ -84,10 +85,12 @@ export class Store {
     } else {
       this.checks.size(client, tx, existing.permissions.length, value.length, existing.childBytes);
       this.checks.memory(client, tx, existing.permissions[0]!.domid, value.length - existing.value.length);
-      this.change(tx, name, (node) => {
-        node.value = value;
-      });
-      if (tx === undefined) this.journal?.set(name, value, existing.permissions);
+      const before = existing.value;
+      const valueTo = (next: string) => (node: Node) => {
+        node.value = next;
+      };
+      this.change(tx, name, valueTo(value), valueTo(before));
+      if (tx === undefined) this.journaled.journal?.set(name, value, existing.permissions);
     }
     this.fire(tx, name, false);
   }
@@ -121,11 +124,13 @@ export class Store {
     this.checks.owner(client, tx, name, node, permissions);
     this.count(tx, before[0]!.domid, -1);
     this.count(tx, permissions[0]!.domid, 1);
-    this.change(tx, name, (changed) => {
-      changed.permissions = permissions;
-      changed.since = this.generation;
-    });
-    if (tx === undefined) this.journal?.set(name, node.value, permissions);
+    this.change(
+      tx,
+      name,
+      (changed) => Object.assign(changed, { permissions, since: this.generation }),
+      (changed) => Object.assign(changed, { permissions: before, since }),
+    );
+    if (tx === undefined) this.journaled.journal?.set(name, node.value, permissions);
     this.fire(tx, name, false, { permissions: before, since });
   }
 
@@ -136,7 +141,13 @@ export class Store {
     this.removeBelow(tx, name, name);
     // A transaction may have made the parent itself, and see below it what others made meanwhile: it cannot be committed then.
     if (!this.read(tx, parentName)!.children?.has(lastPart(name))) fail('EIO');
-    this.change(tx, parentName, (parent) => removeChild(parent, lastPart(name)));
+    const child = lastPart(name);
+    this.change(
+      tx,
+      parentName,
+      (parent) => removeChild(parent, child),
+      (parent) => addChild(parent, child),
+    );
   }
 
   /** @throws StoreFailure EAGAIN, ENOMEM, ENOSPC; nothing is changed then */
@@ -156,18 +167,17 @@ export class Store {
     }
     if (tx.conflicts()) fail('EAGAIN');
     // Counts first: the invariants hold for whoever hears of the events.
-    for (const [domid, delta] of tx.counts) this.domains.count(domid, delta);
+    for (const [domid, delta] of tx.counts) this.count(undefined, domid, delta);
     for (const [name, access] of tx.accessed) {
       if (!access.modified) continue;
       const replaced = this.live.get(name);
-      if (replaced !== undefined) this.domains.charge(replaced.permissions[0]!.domid, -nodeBytes(name, replaced));
       if (access.node !== undefined) {
-        this.domains.charge(access.node.permissions[0]!.domid, nodeBytes(name, access.node));
         access.node.generation = ++this.generation;
-        this.live.set(name, access.node);
-        this.journal?.set(name, access.node.value, access.node.permissions);
-      } else if (this.live.delete(name)) {
-        this.journal?.remove(name);
+        this.replace(name, replaced, access.node);
+        this.journaled.journal?.set(name, access.node.value, access.node.permissions);
+      } else if (replaced !== undefined) {
+        this.replace(name, replaced, undefined);
+        this.journaled.journal?.remove(name);
       }
       if (access.fire !== 'no') {
         const before = access.permissions === undefined ? undefined : { permissions: access.permissions, since: this.generation };
@@ -203,21 +213,27 @@ export class Store {
     const root = this.live.get('/')!;
     if (root.permissions[0]!.domid === domid) {
       // The root cannot go: it falls back to domain 0.
-      const permissions: Permissions = [{ domid: 0, access: root.permissions[0]!.access }, ...root.permissions.slice(1)];
+      const before = root.permissions;
+      const permissions: Permissions = [{ domid: 0, access: before[0]!.access }, ...before.slice(1)];
       this.count(undefined, domid, -1);
       this.count(undefined, 0, 1);
-      this.change(undefined, '/', (node) => {
-        node.permissions = permissions;
-      });
-      this.journal?.set('/', root.value, permissions);
+      const permissionsTo = (next: Permissions) => (node: Node) => {
+        node.permissions = next;
+      };
+      this.change(undefined, '/', permissionsTo(permissions), permissionsTo(before));
+      this.journaled.journal?.set('/', root.value, permissions);
     }
     visit('/');
+    this.removeSpecialEntries(domid);
+  }
+
+  private removeSpecialEntries(domid: number): void {
     for (const [event, permissions] of this.special) {
       const kept = permissions.filter((entry, at) => at === 0 || entry.domid !== domid);
       if (kept[0]!.domid === domid) kept[0] = { domid: 0, access: kept[0]!.access };
       if (kept.length !== permissions.length || kept[0] !== permissions[0]) {
         this.special.set(event, kept);
-        this.journal?.set(event, '', kept);
+        this.journaled.journal?.set(event, '', kept);
       }
     }
   }
@@ -227,7 +243,7 @@ export class Store {
   }
 
   /** Changes the live node, or the transaction's copy, in place; who is charged for it is charged for what it is then. */
-  private change(tx: Tx, name: string, how: (node: Node) => void): void {
+  private change(tx: Tx, name: string, how: (node: Node) => void, back: (node: Node) => void): void {
     const generation = ++this.generation;
     if (tx !== undefined) {
       const copy = tx.change(name, generation);
@@ -242,10 +258,32 @@ export class Store {
       node = copyOf(node);
       this.live.set(name, node);
     }
+    const before = node.generation;
     node.generation = generation;
+    this.recharge(name, node, how);
+    this.journaled.undo?.note(() => {
+      const changed = this.live.get(name)!;
+      changed.generation = before;
+      this.recharge(name, changed, back);
+    });
+  }
+
+  private recharge(name: string, node: Node, how: (node: Node) => void): void {
     this.domains.charge(node.permissions[0]!.domid, -nodeBytes(name, node));
     how(node);
     this.domains.charge(node.permissions[0]!.domid, nodeBytes(name, node));
+  }
+
+  /** Puts another object, or none, in the place of a live node, and charges the owners. */
+  private replace(name: string, before: Node | undefined, after: Node | undefined): void {
+    if (before !== undefined) this.domains.charge(before.permissions[0]!.domid, -nodeBytes(name, before));
+    if (after === undefined) {
+      this.live.delete(name);
+    } else {
+      this.domains.charge(after.permissions[0]!.domid, nodeBytes(name, after));
+      this.live.set(name, after);
+    }
+    this.journaled.undo?.note(() => this.replace(name, after, before));
   }
 
   /** Makes the node and its missing parents, as their parent's permissions say; who may write was checked. */
@@ -270,16 +308,21 @@ export class Store {
       if (at > 0) addChild(node, lastPart(missing[at - 1]!));
       if (tx === undefined) {
         this.liveChanges++;
-        this.live.set(path, node);
-        this.domains.charge(permissions[0]!.domid, nodeBytes(path, node));
+        this.replace(path, undefined, node);
       } else {
         tx.create(path, node);
       }
       this.count(tx, permissions[0]!.domid, 1);
     }
-    this.change(tx, parentName, (node) => addChild(node, lastPart(missing.at(-1)!)));
-    if (tx === undefined && this.journal !== undefined) {
-      for (const path of missing.slice().reverse()) this.journal.set(path, this.live.get(path)!.value, permissions);
+    const child = lastPart(missing.at(-1)!);
+    this.change(
+      tx,
+      parentName,
+      (node) => addChild(node, child),
+      (node) => removeChild(node, child),
+    );
+    if (tx === undefined && this.journaled.journal !== undefined) {
+      for (const path of missing.slice().reverse()) this.journaled.journal.set(path, this.live.get(path)!.value, permissions);
     }
   }
 
@@ -297,9 +340,8 @@ export class Store {
     this.generation++;
     if (tx === undefined) {
       this.liveChanges++;
-      this.live.delete(name);
-      this.domains.charge(node.permissions[0]!.domid, -nodeBytes(name, node));
-      this.journal?.remove(name);
+      this.replace(name, node, undefined);
+      this.journaled.journal?.remove(name);
     } else {
       tx.remove(name);
     }
@@ -308,8 +350,12 @@ export class Store {
   }
 
   private count(tx: Tx, domid: number, delta: number): void {
-    if (tx === undefined) this.domains.count(domid, delta);
-    else tx.count(domid, delta);
+    if (tx !== undefined) {
+      tx.count(domid, delta);
+      return;
+    }
+    this.domains.count(domid, delta);
+    this.journaled.undo?.note(() => this.domains.count(domid, -delta));
   }
 
   /** What the nearest parent that exists allows. */

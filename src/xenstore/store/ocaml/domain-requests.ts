@@ -3,6 +3,7 @@
 
 import type { Journal } from '../engine.js';
 import { fail } from '../failure.js';
+import type { Journaled } from '../journaled.js';
 import type { Announcer } from './announcer.js';
 import { firstDigits, nativeintOfString, numberOfString } from './numbers.js';
 import { type Parts, plainText } from './paths.js';
@@ -21,7 +22,7 @@ export interface Domain {
 
 export interface DomainHooks {
   readonly clients: ReadonlySet<Client>;
-  readonly journal: Journal | undefined;
+  readonly journaled: Journaled;
   readonly announcer: Announcer;
   /** Drops a client's watches and transactions. */
   reset(client: Client): void;
@@ -45,18 +46,25 @@ export class DomainRequests {
     const port = numberOfString(portText) ?? fail('EINVAL');
     const mfn = nativeintOfString(mfnText) ?? fail('EIO');
     const domid = numberOfString(domidText!) ?? fail('EINVAL');
-    const { journal, announcer, clients } = this.#hooks;
+    const { journaled, announcer, clients } = this.#hooks;
+    const { journal, undo } = journaled;
     const known = this.introduced.get(domid);
     if (known === undefined) {
       this.introduced.set(domid, { domid, mfn, port });
       journal?.introduce(domid, mfn, port);
+      undo?.note(() => this.introduced.delete(domid));
+      journaled.commit();
       if (!this.introduced.has(0)) fail('EINVAL');
       announcer.tellSpecial('@introduceDomain', this.#store.root, clients);
       this.#hooks.onDomain(domid, true);
       return;
     }
     if (known.mfn !== mfn) fail('EINVAL');
+    const before = known.port;
     known.port = port;
+    undo?.note(() => {
+      known.port = before;
+    });
     journal?.introduce(domid, mfn, port);
   }
 
@@ -65,19 +73,18 @@ export class DomainRequests {
     const [domidText, rest, more] = strings(payload);
     if (rest !== '' || more !== undefined) fail('EINVAL');
     const domid = numberOfString(domidText!) ?? fail('EINVAL');
-    const { journal, announcer, clients } = this.#hooks;
+    const { journaled, announcer, clients } = this.#hooks;
+    // First: a release that the journal refuses must not have begun, for the domain's watches and transactions would be lost.
+    journaled.journal?.release(domid);
+    journaled.commit();
     const known = this.introduced.delete(domid);
     for (const other of clients) {
       if (other.domid === domid && domid !== 0) this.#hooks.reset(other);
       if (other.target === domid) other.target = undefined;
     }
-    this.#store.forget(
-      domid,
-      (parts) => journal?.remove(plainText(parts)),
-      (parts) => journalNode(journal, this.#store, parts),
-    );
+    this.#store.forget(domid);
+    journaled.undo?.clear();
     if (!known) fail('EINVAL');
-    journal?.release(domid);
     this.#hooks.onDomain(domid, false);
     if (!this.introduced.has(0)) fail('ENOENT');
     announcer.tellSpecial('@releaseDomain', this.#store.root, clients);

@@ -7,6 +7,7 @@ import { type ClientState, createClientState, type DumpedClient, dumpClientState
 import { DomainUsage } from '../domain-usage.js';
 import type { ControlHooks, Engine, EngineOptions, Journal, JournalChange, StoredNode } from '../engine.js';
 import { fail, StoreFailure } from '../failure.js';
+import { Journaled } from '../journaled.js';
 import { QUOTA, type StoreQuota } from '../limits.js';
 import { Releases } from '../releases.js';
 import { WatchIndex } from '../watches.js';
@@ -54,6 +55,7 @@ export class OxenstoredEngine implements Engine {
   readonly #domains: DomainRequests;
   readonly #hooks: ControlHooks;
   readonly #journal: Journal | undefined;
+  readonly #journaled: Journaled;
   readonly #announcer: Announcer;
   readonly #history: History;
   readonly #credit: ConflictCredit;
@@ -65,14 +67,16 @@ export class OxenstoredEngine implements Engine {
     this.quota = { ...QUOTA.oxenstored, ...options.quota };
     this.#hooks = options.control ?? {};
     this.#journal = options.journal;
-    this.#announcer = new Announcer(this.index);
+    this.#journaled = new Journaled(options.journal);
+    this.store.undo = this.#journaled.undo;
+    this.#announcer = new Announcer(this.index, this.#journaled);
     this.#releases = new Releases(options.domainExists);
     const nowMs = options.nowMs ?? (() => performance.now());
     this.#history = new History(nowMs);
     this.#credit = new ConflictCredit(nowMs);
     this.#domains = new DomainRequests(this.store, {
       clients: this.#clients,
-      journal: options.journal,
+      journaled: this.#journaled,
       announcer: this.#announcer,
       reset: (client) => this.#reset(client),
       onDomain: (domid, introduced) => {
@@ -120,10 +124,13 @@ export class OxenstoredEngine implements Engine {
       answer = SIMPLE.has(type)
         ? this.#simple(client, tx, type, payload, (then) => (after = then))
         : this.#other(client, tx, request, payload, (then) => (after = then));
+      this.#journaled.commit();
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
-      answer = `${error.errno}\0`;
+      // Missing parents that the request made before it failed stay.
+      answer = `${this.#keepParents(error).errno}\0`;
       failed = true;
+      after = undefined;
     }
     if (tx !== undefined) {
       if (this.#overRequests(client, tx)) [answer, failed] = ['EQUOTA\0', true];
@@ -132,6 +139,17 @@ export class OxenstoredEngine implements Engine {
     if (answer.length > PAYLOAD_MAX_BYTES && client.domid !== 0) [answer, failed] = ['E2BIG\0', true];
     client.out.reply(failed ? MESSAGE.error : type, requestId, txId, answer);
     after?.();
+    this.#journaled.sendEvents();
+  }
+
+  #keepParents(failure: StoreFailure): StoreFailure {
+    try {
+      this.#journaled.commit();
+      return failure;
+    } catch (error) {
+      if (error instanceof StoreFailure) return error;
+      throw error;
+    }
   }
 
   /** It has no quota on memory; a guest that caused too many conflicts is paused. */
@@ -221,7 +239,17 @@ export class OxenstoredEngine implements Engine {
     return new Map();
   }
 
+  *snapshot(): Generator<JournalChange> {
+    for (const domain of this.introducedDomains()) yield { kind: 'introduce', ...domain };
+    for (const { path, value, permissions } of this.nodes()) yield { kind: 'set', path, value, permissions };
+  }
+
   restore(change: JournalChange): void {
+    this.#place(change);
+    this.#journaled.undo?.clear();
+  }
+
+  #place(change: JournalChange): void {
     switch (change.kind) {
       case 'set':
         placeNode(this.store, split(change.path), change.value, change.permissions);
@@ -236,6 +264,7 @@ export class OxenstoredEngine implements Engine {
         break;
       case 'release':
         this.#domains.introduced.delete(change.domid);
+        this.store.forget(change.domid);
         break;
     }
   }
@@ -326,6 +355,7 @@ export class OxenstoredEngine implements Engine {
 
   #commit(client: Client, tx: Transaction): void {
     for (const domid of this.#domainsOf(tx)) if (this.#releases.goneSince(domid, tx.releases)) fail('EAGAIN');
+    this.#noteCommit();
     if (!tx.commit(this.store) && !this.#replay(client, tx)) {
       const applies = (root: Node): boolean => this.#repeats(client, tx, Transaction.trial(this.store, root));
       for (const domid of this.#history.culprits(tx, client.domid, this.store.root, applies)) this.#credit.blame(domid);
@@ -334,6 +364,13 @@ export class OxenstoredEngine implements Engine {
     if (this.#journal !== undefined) journalChanges(this.#journal, tx, this.store.root);
     this.#announcer.tell(tx.changes, tx.oldRoot, tx.store.root);
     this.#history.record(client.domid, tx.oldRoot, undefined);
+  }
+
+  /** A commit replaces whole subtrees: the tree and the counts before it are kept as they are, which costs nothing. */
+  #noteCommit(): void {
+    if (this.#journaled.undo === undefined) return;
+    const [root, counts] = [this.store.tree.freeze(), this.store.lend()];
+    this.#journaled.undo.note(() => this.store.replace(root, counts));
   }
 
   /** Domains that a transaction made something for: new owners of nodes, and whoever its permissions name. */

@@ -5,6 +5,7 @@
 import type { Identity, Permissions } from '../../protocol/permissions.js';
 import { fail } from '../failure.js';
 import type { StoreQuota } from '../limits.js';
+import type { UndoLog } from '../undo.js';
 import type { Parts } from './paths.js';
 import { isDom0, isOwner, permits } from './permits.js';
 import { find, type Node, namesOf, Tree } from './tree.js';
@@ -20,6 +21,8 @@ export class Store {
   readonly atStart: ReadonlyMap<number, number> | undefined;
   /** How often a release has made every node of the live tree anew, for transactions that compare nodes as objects. */
   rebuilds = 0;
+  /** Of the live store under a journal. */
+  undo: UndoLog | undefined;
   private own: Map<number, number>;
   /** A transaction looks at the counts: they are copied before they change. */
   private lent = false;
@@ -47,6 +50,7 @@ export class Store {
 
   /** Takes over another store's tree and counts. */
   replace(root: Node, counts: ReadonlyMap<number, number>): void {
+    this.lent = false;
     this.tree.replaceRoot(root);
     this.take(counts);
   }
@@ -56,7 +60,8 @@ export class Store {
     this.counts = this.own;
   }
 
-  private lend(): ReadonlyMap<number, number> {
+  /** The counts as they are now; they are copied before they change. */
+  lend(): ReadonlyMap<number, number> {
     this.lent = true;
     return this.own;
   }
@@ -84,14 +89,26 @@ export class Store {
     if (!found && find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
     if (!permits(client, node.permissions, 'write')) fail('EACCES');
     if (!found) {
-      this.tree.create(parts, value, node.permissions);
-      this.count(node.permissions[0]!.domid, 1);
+      this.create(parts, value, node.permissions);
     } else if (node.value === value) {
       // The node itself stays the same object; what leads to it does not.
       if (parts.length > 0) this.tree.change(parts, parts.length - 1);
     } else {
+      const before = node.value;
       this.tree.change(parts).value = value;
+      this.undo?.note(() => {
+        this.tree.change(parts).value = before;
+      });
     }
+  }
+
+  private create(parts: Parts, value: string, permissions: Permissions): void {
+    this.tree.create(parts, value, permissions);
+    this.count(permissions[0]!.domid, 1);
+    this.undo?.note(() => {
+      this.tree.remove(parts);
+      this.count(permissions[0]!.domid, -1);
+    });
   }
 
   /** @returns false when the node is there already. @throws StoreFailure EQUOTA, EACCES */
@@ -102,8 +119,7 @@ export class Store {
     if (!found && find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
     if (!permits(client, node.permissions, 'write')) fail('EACCES');
     if (found) return false;
-    this.tree.create(parts, '', node.permissions);
-    this.count(node.permissions[0]!.domid, 1);
+    this.create(parts, '', node.permissions);
     return true;
   }
 
@@ -116,11 +132,20 @@ export class Store {
     }
     if (!permits(client, node.permissions, 'write')) fail('EACCES');
     if (parts.length === 0) {
-      for (const child of node.children?.values() ?? []) this.uncount(child);
+      const { children } = node;
+      for (const child of children?.values() ?? []) this.recount(child, -1);
       this.tree.change(parts).children = undefined;
+      this.undo?.note(() => {
+        for (const child of children?.values() ?? []) this.recount(child, 1);
+        this.tree.change(parts).children = children;
+      });
     } else {
-      this.uncount(node);
+      this.recount(node, -1);
       this.tree.remove(parts);
+      this.undo?.note(() => {
+        this.recount(node, 1);
+        this.tree.put(parts, node);
+      });
     }
     return true;
   }
@@ -133,11 +158,17 @@ export class Store {
     if (!permits(client, node.permissions, 'write')) fail('EACCES');
     this.count(owner, -1);
     this.count(permissions[0]!.domid, 1);
+    const before = node.permissions;
     this.tree.change(parts).permissions = permissions;
+    this.undo?.note(() => {
+      this.count(permissions[0]!.domid, -1);
+      this.count(owner, 1);
+      this.tree.change(parts).permissions = before;
+    });
   }
 
   /** Removes what a domain owned and its entries in permissions, as its release does; what nobody owns goes as well. */
-  forget(domid: number, removed: (path: Parts) => void, changed: (path: Parts, node: Node) => void): void {
+  forget(domid: number): void {
     this.rebuilds++;
     // All nodes are looked at, and few are changed: the paths of those alone are made.
     const path: string[] = [];
@@ -149,9 +180,8 @@ export class Store {
         if (owner === domid || owner === NOBODY) {
           const at = [...path];
           const run = () => {
-            this.uncount(child);
+            this.recount(child, -1);
             this.tree.remove(at);
-            removed(at);
           };
           steps.push({ at, run });
         } else {
@@ -164,7 +194,6 @@ export class Store {
       const at = [...path];
       const run = () => {
         this.tree.change(at).permissions = permissions.filter((entry, index) => index === 0 || entry.domid !== domid);
-        changed(at, find(this.root, at)!);
       };
       steps.push({ at, run });
     };
@@ -176,12 +205,12 @@ export class Store {
     this.count(domid, -1);
     this.count(NOBODY, 1);
     this.tree.change([]).permissions = [{ domid: NOBODY, access: first!.access }, ...others];
-    changed([], this.root);
   }
 
-  uncount(node: Node): void {
-    this.count(node.permissions[0]!.domid, -1);
-    for (const child of node.children?.values() ?? []) this.uncount(child);
+  /** Counts a node and all below it, once more (1) or once less (-1). */
+  private recount(node: Node, delta: 1 | -1): void {
+    this.count(node.permissions[0]!.domid, delta);
+    for (const child of node.children?.values() ?? []) this.recount(child, delta);
   }
 
   private deepest(parts: Parts): { node: Node; found: boolean } {

@@ -1,0 +1,70 @@
+// Ownership of a unix socket's file: taken only when it is a socket on which nobody answers, removed only when it is ours.
+import { closeSync, fstatSync, lstatSync, openSync, rmSync, type Stats, statSync } from 'node:fs';
+import { InputError } from '../../base/errors.js';
+import { libc } from './libc.js';
+
+const EAGAIN = 11;
+
+/** Which file a path names; it may be another one of the same name later. */
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number;
+}
+
+/** Descriptors of the lock files, held until the process ends: while one starts at a path, no other does. */
+const held = new Map<string, number>();
+
+/**
+ * Makes way for a socket at a path.
+ * @throws InputError when something else is there, when a server answers, or when another one is starting
+ */
+export function claimSocketPath(path: string): void {
+  lock(path);
+  const there = statOf(path);
+  if (there === undefined) return;
+  if (!there.isSocket()) throw new InputError('there is a file that is no socket', { file: path }, 'name another path, or remove the file');
+  const errno = libc().connect(path);
+  if (errno === 0 || errno === EAGAIN)
+    throw new InputError('a server answers at this socket', { file: path }, 'end that one first, or name another path');
+  rmSync(path, { force: true });
+}
+
+export function identityOf(path: string): FileIdentity | undefined {
+  const there = statOf(path);
+  return there === undefined ? undefined : { dev: there.dev, ino: there.ino };
+}
+
+/** Removes the file when it is still the one that was created. */
+export function removeIfOurs(path: string, ours: FileIdentity | undefined): void {
+  const there = identityOf(path);
+  if (ours !== undefined && there?.dev === ours.dev && there.ino === ours.ino) rmSync(path, { force: true });
+}
+
+function statOf(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false });
+}
+
+/** The lock file stays: removing it would let two hold "the" lock, on two inodes. */
+function lock(path: string): void {
+  if (held.has(path)) return;
+  const name = `${path}.lock`;
+  let fd: number;
+  try {
+    fd = openSync(name, 'a', 0o600);
+  } catch (error) {
+    throw new InputError(
+      `cannot open the lock file (${(error as NodeJS.ErrnoException).code})`,
+      { file: name },
+      'name a socket in a folder that may be written',
+    );
+  }
+  const same = (): boolean => {
+    const [mine, named] = [fstatSync(fd), statSync(name, { throwIfNoEntry: false })];
+    return named !== undefined && named.ino === mine.ino && named.dev === mine.dev;
+  };
+  if (!libc().lock(fd) || !same()) {
+    closeSync(fd);
+    throw new InputError('another server holds this socket', { file: path }, 'end that one first, or name another path');
+  }
+  held.set(path, fd);
+}

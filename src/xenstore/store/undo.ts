@@ -1,0 +1,21 @@
+// Takes back what one request changed in the live store, when the journal cannot keep it.
+
+export class UndoLog {
+  #steps: (() => void)[] = [];
+
+  note(step: () => void): void {
+    this.#steps.push(step);
+  }
+
+  /** The changes are kept. */
+  clear(): void {
+    if (this.#steps.length > 0) this.#steps = [];
+  }
+
+  /** Takes the changes back, the last one first. */
+  rollBack(): void {
+    const steps = this.#steps;
+    this.#steps = [];
+    for (let at = steps.length - 1; at >= 0; at--) steps[at]!();
+  }
+}
