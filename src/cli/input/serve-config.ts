@@ -12,30 +12,30 @@ export const serveSchema = z.strictObject({
   host: z
     .union([path, z.array(path).min(1).max(2)])
     .optional()
-    .describe('The embedded host: a description, or two that belong together'),
-  on: z.literal('xen').optional().describe('The real host of this machine, instead of `host`'),
+    .describe('Host description: one file, or two that complete each other'),
+  on: z.literal('xen').optional().describe('The host this daemon runs on, instead of `host`'),
   xen: z
     .string()
     .regex(/^4\.\d{1,2}$/)
     .optional()
-    .describe('Version of the embedded Xen; what the host says by default'),
+    .describe('Version of the embedded Xen; the one in the description by default'),
   scheduler: z.enum(['credit', 'credit2']).optional().describe("Scheduler of the embedded Xen's Pool-0"),
-  profile: z.enum(PROFILES).optional().describe('Behaviour of the toolstack; xapi-25.6 by default'),
-  seed: z.int().min(0).max(0xffffffff).optional().describe('Who goes first when VMs start side by side; 1 by default'),
+  profile: z.enum(PROFILES).optional().describe('Toolstack version to act as; xapi-25.6 by default'),
+  seed: z.int().min(0).max(0xffffffff).optional().describe('Seed for the order of parallel starts; 1 by default'),
   state: path.optional().describe('Folder of VMs, policies, tasks and the audit log; in memory by default'),
   listen: z.string().max(300).optional().describe('Address and port; 127.0.0.1:8080 by default'),
   tls: z
     .union([z.literal('generate'), z.strictObject({ cert: path, key: path })])
     .optional()
-    .describe('Certificate and key in PEM, or `generate` for one of its own, kept in the state folder'),
-  users: path.optional().describe('File of users, written by `xennuma serve passwd`'),
+    .describe('Certificate and key in PEM, or `generate` for a self-signed one, kept in the state folder'),
+  users: path.optional().describe('File of users and password hashes, written by `xennuma serve passwd`'),
   limits: z
     .strictObject({
-      requestsPerSecond: count(1_000_000).optional().describe('From one address; 10000 by default'),
+      requestsPerSecond: count(1_000_000).optional().describe('Requests from one address; 10000 by default'),
       burst: count(10_000_000).optional().describe('Requests from one address at once after a rest; 20000 by default'),
-      connections: count(65_535).optional().describe('1024 by default'),
-      callsAtOnce: count(65_535).optional().describe('1024 by default'),
-      sessionIdleSeconds: count(31_536_000).optional().describe('A session not used for so long ends; 86400 by default'),
+      connections: count(65_535).optional().describe('In all, of which one address gets half; 1024 by default'),
+      callsAtOnce: count(65_535).optional().describe('In all, of which one user gets three quarters; 1024 by default'),
+      sessionIdleSeconds: count(31_536_000).optional().describe('An unused session ends after this time; 86400 by default'),
     })
     .optional(),
 });
