@@ -87,7 +87,7 @@ function checkFunctions(name, source) {
 
 /** Names of functions that assert, in tests and in what they share: themselves, or by a call of one that does. */
 function assertingNames(tests) {
-  const names = new Set(['expect', 'assert', 'expectTypeOf']);
+  const names = new Set(['expect', 'assert', 'expectTypeOf', 'checkProperty']);
   const bodies = [];
   for (const source of tests) {
     walk(source, (node) => {

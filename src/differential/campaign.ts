@@ -36,11 +36,21 @@ export interface Tally {
   readonly loose: number;
 }
 
-/** `say` gets a line for each difference, with the shortest scenario of the first few. */
+/** A shortest scenario that differed, with what the host answered: kept as a case that a test plays again. */
+export interface Regression {
+  readonly scenario: GeneratedScenario;
+  readonly answers: HostAnswers;
+}
+
+/**
+ * @param say gets a line for each difference, with the shortest scenario of the first few
+ * @param keep gets each shortest scenario
+ */
 export async function runCampaign(
   host: ScenarioHost,
   scenarios: readonly GeneratedScenario[],
   say: (text: string) => void,
+  keep: (regression: Regression) => void = () => {},
 ): Promise<Tally> {
   const start = performance.now();
   let done = 0;
@@ -66,12 +76,13 @@ export async function runCampaign(
       continue;
     }
     failed++;
-    if (failed <= SHOWN_DIFFERENCES) await showShortest(say, host, scenario, again);
+    if (failed <= SHOWN_DIFFERENCES) await showShortest(say, host, scenario, again, keep);
   }
   return { scenarios: scenarios.length, steps: scenarios.reduce((sum, { steps }) => sum + steps.length, 0), failed, once, loose };
 }
 
-function compared({ steps, tags }: GeneratedScenario, answer: HostAnswers): Comparison {
+/** What the embedded host answers differently. */
+export function compared({ steps, tags }: GeneratedScenario, answer: HostAnswers): Comparison {
   return compare(steps, answer, performEmbedded(answer.snapshot, answer.freePages, steps), tags.includes(DIRTY_KIND));
 }
 
@@ -91,7 +102,13 @@ function report(say: (text: string) => void, scenario: GeneratedScenario, differ
   for (const { step, what } of differences.slice(0, SHOWN_DIFFERENCES)) say(`  step ${step}: ${what}`);
 }
 
-async function showShortest(say: (text: string) => void, host: ScenarioHost, scenario: GeneratedScenario, first: number): Promise<void> {
+async function showShortest(
+  say: (text: string) => void,
+  host: ScenarioHost,
+  scenario: GeneratedScenario,
+  first: number,
+  keep: (regression: Regression) => void,
+): Promise<void> {
   const judge = async (candidates: readonly GeneratedScenario[]): Promise<number[]> => {
     const answers = await host.perform(candidates);
     return candidates.map((candidate) => {
@@ -101,6 +118,7 @@ async function showShortest(say: (text: string) => void, host: ScenarioHost, sce
   };
   const shortest = await shrink(scenario, first, judge);
   const answer = (await host.perform([shortest])).get(shortest.id)!;
+  if (!('failure' in answer)) keep({ scenario: shortest, answers: answer });
   say(`  the shortest that differs, from ${scenario.steps.length} to ${shortest.steps.length} steps:`);
   const ours = 'failure' in answer ? undefined : performEmbedded(answer.snapshot, answer.freePages, shortest.steps);
   shortest.steps.forEach((step, index) => {

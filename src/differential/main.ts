@@ -1,5 +1,7 @@
 // The differential test: random scenarios of hypercalls on the real Xen (in the rig) and on the embedded one, every errno, byte and page
 // count compared; a difference is shrunk to its shortest scenario.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { runCampaign, type Tally } from './campaign.js';
 import { generateScenario } from './generate.js';
@@ -15,6 +17,7 @@ interface Options {
   readonly kinds?: readonly string[];
   readonly whole: boolean;
   readonly parallel: number;
+  readonly regressions: string;
 }
 
 const kinds = (text: string): string[] => {
@@ -44,7 +47,13 @@ async function runShape(shape: string, options: Options): Promise<Tally> {
     say(
       `up after ${((start - booted) / 1000).toFixed(0)} s, ${snapshot.freePages.join(' + ')} pages free; seed ${options.seed}, ${ids.length} scenarios`,
     );
-    const tally = await runCampaign(host, scenarios, say);
+    const tally = await runCampaign(host, scenarios, say, (regression) => {
+      const { id } = regression.scenario;
+      const path = join(options.regressions, `${shape}-seed-${options.seed}-${id}.json`);
+      mkdirSync(options.regressions, { recursive: true });
+      writeFileSync(path, `${JSON.stringify(regression)}\n`);
+      say(`  kept in ${path}: src/differential/regressions.test.ts plays it again`);
+    });
     const rate = (tally.scenarios * 1000) / (performance.now() - start);
     say(
       `seed ${options.seed}, ${tally.scenarios} scenarios, ${tally.steps} steps (${tally.loose} within a tolerance of pages), ${tally.failed} with differences, ${tally.once} that differed once only; ${rate.toFixed(1)} scenarios a second`,
@@ -86,6 +95,7 @@ await new Command('differential')
   .option('--kinds <names>', 'kinds of scenarios, with commas; by default all. Other scenarios than without it', kinds)
   .option('--whole', 'all memory free, no ballast domain: scenarios with extents of up to 1 GiB, which take seconds each', false)
   .option('--parallel <rigs>', 'shapes at a time', whole, 2)
+  .option('--regressions <folder>', 'folder for the shortest scenarios that differ', 'fixtures/regressions/differential')
   .action(async (options: Options) => {
     process.exitCode = await main(options);
   })

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { checkProperty } from '../../test/support/check-property.js';
 import { GIB } from '../base/units.js';
 import { BestEffortState, bestEffort } from './best-effort.js';
 import { makeCandidates, PlannerException, type Reading } from './candidates.js';
@@ -156,7 +157,8 @@ const hostAndVms = (least: number, most: number) =>
 
 describe.each(['seed', 'new'] as const)('%s', (reading) => {
   test('plans as the oracle does, on hosts of 1 to 7 nodes', () => {
-    fc.assert(
+    checkProperty(
+      'best-effort-small',
       fc.property(hostAndVms(1, 7), ([host, vms]) => {
         expect(ours(host, vms, reading)).toEqual(oracle(host, vms, reading));
       }),
@@ -165,7 +167,8 @@ describe.each(['seed', 'new'] as const)('%s', (reading) => {
   });
   test('plans as the oracle does, on hosts of 8 to 19 nodes', { timeout: 120_000 }, () => {
     const sizes = fc.constantFrom(8, 9, 10, 17, 18, 19).chain((nodes) => fc.tuple(anyHost(nodes), vmsOn(nodes)));
-    fc.assert(
+    checkProperty(
+      'best-effort-large',
       fc.property(sizes, ([host, vms]) => {
         expect(ours(host, vms, reading)).toEqual(oracle(host, vms, reading));
       }),

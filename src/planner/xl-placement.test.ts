@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { checkProperty } from '../../test/support/check-property.js';
 import { GIB, MIB, TIB } from '../base/units.js';
 import type { PlacementRequest, PlannerHost } from './policy.js';
 import { vcpusOnNodes, XlPlacementState, xlNeededBytes, xlPlacement } from './xl-placement.js';
@@ -114,7 +115,8 @@ test('chooses what a plain search over all sets chooses', () => {
     vcpus: fc.integer({ min: 0, max: 3 }),
   });
   const seen = fc.tuple(fc.array(node, { minLength: 2, maxLength: 7 }), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 9 }));
-  fc.assert(
+  checkProperty(
+    'xl-placement',
     fc.property(seen, fc.boolean(), ([nodes, vcpus, gib], alike) => {
       const machine = host(nodes.map(({ cpus }) => (alike ? 3 : cpus)));
       const asked = request({

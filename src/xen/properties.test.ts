@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { checkProperty } from '../../test/support/check-property.js';
 import { RawCaller } from '../../test/support/raw-caller.js';
 import { CPUPOOL_OP, DOMCTL } from '../abi/commands.js';
 import { MIB } from '../base/units.js';
@@ -115,7 +116,8 @@ function run(steps: readonly Step[], perNodeClaims: boolean, check: (door: Embed
 const sequences = fc.tuple(fc.array(step, { minLength: 1, maxLength: 60 }), fc.boolean());
 
 test('invariants hold after every hypercall, and destroying all domains gives all memory back', { timeout: 60_000 }, () => {
-  fc.assert(
+  checkProperty(
+    'xen-invariants',
     fc.property(sequences, ([steps, perNodeClaims]) => {
       const initial = new EmbeddedDoor(machine(perNodeClaims)).inspect.freePages();
       const { door, xen, domids } = run(steps, perNodeClaims, (one) => expect(one.inspect.invariants()).toEqual([]));
@@ -128,7 +130,8 @@ test('invariants hold after every hypercall, and destroying all domains gives al
 });
 
 test('the same sequence gives the same bytes', () => {
-  fc.assert(
+  checkProperty(
+    'xen-same-bytes',
     fc.property(sequences, ([steps, perNodeClaims]) => {
       const first = run(steps, perNodeClaims, () => {});
       const second = run(steps, perNodeClaims, () => {});
@@ -139,7 +142,8 @@ test('the same sequence gives the same bytes', () => {
 });
 
 test('many extents in one call land where as many calls of one extent would put them', () => {
-  fc.assert(
+  checkProperty(
+    'xen-batched-extents',
     fc.property(fc.array(fc.tuple(fc.nat(60), orders, flags, nodes), { minLength: 1, maxLength: 8 }), (calls) => {
       const frames = [true, false].map((batched) => {
         const xen = new RawCaller(new EmbeddedDoor(machine(false)), CPUS);
