@@ -170,6 +170,60 @@ describe('profiles', () => {
   });
 });
 
+describe('policy tight', () => {
+  const start = async (spec = vm('a', 2, 1024), host = machine([6144, 4096, 4096, 4096], 4), profile: ProfileName = 'xapi-26.3') => {
+    const toolstack = await toolstackOn(host, { profile, policy: 'tight' });
+    await toolstack.add(spec);
+    const outcome = await toolstack.start(spec.name);
+    return { toolstack, outcome, soft: toolstack.doors.xc.vcpuGetAffinity(outcome.domid!, 0).soft };
+  };
+
+  it.each(XAPI)('%s: places a VM on the fullest node that holds it, past the reserve of node 0', async (profile) => {
+    expect((await start(vm('a', 2, 3072), machine([4608, 6144, 4096, 5120], 4), profile)).soft).toEqual([8, 9, 10, 11]);
+  });
+
+  it('places a VM that needs two nodes on both, where 26.3 sets nothing', async () => {
+    const { outcome, soft, toolstack } = await start(vm('a', 8, 6144));
+    expect(soft).toHaveLength(8);
+    expect(toolstack.doors.xc.domainNodeGetAffinity(outcome.domid!)).toHaveLength(2);
+  });
+
+  it('places a VM within its hard mask', async () => {
+    const { outcome, soft, toolstack } = await start(masked('a', 2, 512, '9,10,13'));
+    expect(toolstack.doors.xc.vcpuGetAffinity(outcome.domid!, 0).hard).toEqual([9, 10, 13]);
+    expect(soft).toEqual([8, 9, 10, 11]);
+    expect(toolstack.doors.xc.domainNodeGetAffinity(outcome.domid!)).toEqual([2]);
+  });
+
+  it('never promises the same memory twice, whatever the order of steps', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const toolstack = await toolstackOn(machine([2048, 4096, 4096, 4096], 4), { profile: 'xapi-25.6', policy: 'tight', seed });
+      for (const name of ['a', 'b', 'c']) await toolstack.add(vm(name, 2, 3072));
+      const outcomes = await toolstack.startTogether(['a', 'b', 'c']);
+      const nodes = outcomes.map(({ domid }) => toolstack.doors.xc.vcpuGetAffinity(domid!, 0).soft[0]! / 4);
+      expect(nodes.toSorted()).toEqual([1, 2, 3]);
+      for (const { vms } of [toolstack.snapshot()].map(({ domains }) => ({ vms: domains.filter(({ domid }) => domid !== 0) }))) {
+        for (const { pages } of vms) expect(pages.filter((count) => count > 4096)).toHaveLength(1);
+      }
+    }
+  });
+
+  it('gives back what a failed build was promised', async () => {
+    const { toolstack } = await start(vm('a', 2, 3072));
+    await toolstack.add(masked('broken', 2, 3072, '999'));
+    expect((await toolstack.start('broken')).failure).not.toBeNull();
+    for (const name of ['b', 'c']) {
+      await toolstack.add(vm(name, 2, 3072));
+      const { domid } = await toolstack.start(name);
+      expect(toolstack.doors.xc.domainNodeGetAffinity(domid!)).toHaveLength(1);
+    }
+  });
+
+  it('is no policy of xl', async () => {
+    await expect(toolstackOn(FOUR(), { profile: 'xl', policy: 'tight' })).rejects.toThrow("xl has no policy 'tight'");
+  });
+});
+
 describe('xl', () => {
   it('sets soft affinity and, by hand, node affinity; writes no affinity to XenStore', async () => {
     const { toolstack, xc, domid, outcome } = await started('xl', vm('a', 2, 512));

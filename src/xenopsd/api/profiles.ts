@@ -9,7 +9,7 @@ export const PROFILES = ['xapi-25.6', 'xapi-25.21', 'xapi-25.33', 'xapi-25.39', 
 export type ProfileName = (typeof PROFILES)[number];
 
 /** Host.numa_affinity_policy of the API, and the two that xenopsd derives from its configuration. */
-export const POLICIES = ['default_policy', 'any', 'best_effort', 'best_effort_hard', 'prio_mem_only'] as const;
+export const POLICIES = ['default_policy', 'any', 'best_effort', 'best_effort_hard', 'prio_mem_only', 'tight'] as const;
 export type PolicyName = (typeof POLICIES)[number];
 
 /** What a policy does with a plan. */
@@ -18,6 +18,8 @@ export interface Placement {
   readonly affinity: 'soft' | 'hard' | null;
   /** Physical cores asked for: as many as vCPUs, or none. */
   readonly cores: 'vcpus' | 'none';
+  /** xennuma's own planner instead of the version's: it also places VMs within their hard mask. */
+  readonly tight?: true;
 }
 
 export interface Profile {
@@ -57,6 +59,8 @@ export interface Profile {
 
 const SOFT: Placement = { affinity: 'soft', cores: 'none' };
 const HARD: Placement = { affinity: 'hard', cores: 'none' };
+/** No version of xapi has it: xennuma's own policy, on the flow of each. */
+const TIGHT: Placement = { affinity: 'soft', cores: 'none', tight: true };
 const OFF: Placement = { affinity: null, cores: 'none' };
 const XAPI = 'https://github.com/xapi-project/xen-api/blob';
 
@@ -69,7 +73,7 @@ const XAPI_25_6: Profile = {
   source: `${XAPI}/90ef043c1f3a3bc20f1c5d3ccaaf6affadc07983/ocaml/xenopsd/xc/domain.ml#L862-L964`,
   writesAffinityKeys: true,
   hardBySelf: false,
-  policies: { any: OFF, best_effort: SOFT },
+  policies: { any: OFF, best_effort: SOFT, tight: TIGHT },
   defaultPolicy: 'any',
   planner: SEED_PLANNER,
   placedMemory: 'xen_max',
@@ -89,7 +93,7 @@ const XAPI_25_21: Profile = {
   source: `${XAPI}/v25.21.0/ocaml/xenopsd/xc/domain.ml#L866-L1003`,
   writesAffinityKeys: false,
   hardBySelf: true,
-  policies: { any: OFF, best_effort: SOFT, best_effort_hard: HARD },
+  policies: { any: OFF, best_effort: SOFT, best_effort_hard: HARD, tight: TIGHT },
   defaultPolicy: 'best_effort',
 };
 
@@ -112,6 +116,7 @@ const XAPI_25_39: Profile = {
     best_effort: { affinity: 'soft', cores: 'vcpus' },
     best_effort_hard: { affinity: 'hard', cores: 'vcpus' },
     prio_mem_only: SOFT,
+    tight: TIGHT,
   },
   planner: { ...SEED_PLANNER, wantCores: true },
 };

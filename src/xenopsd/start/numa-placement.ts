@@ -10,6 +10,7 @@ import type { PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } fro
 import type { Placement, Profile } from '../api/profiles.js';
 import { nodeMemory, plannerHost } from './numa-hierarchy.js';
 import { calling, type StartRun } from './start-run.js';
+import { claimPlanned, TightBookings } from './tight-placement.js';
 import { TurnMutex } from './turns.js';
 
 /** Sets of nodes that the record shows at most. */
@@ -19,6 +20,7 @@ const WEIGHED_SHOWN = 24;
 export class NumaState {
   readonly #mutex = new TurnMutex();
   readonly #profile: Profile;
+  readonly #tight = new TightBookings();
   #host: PlannerHost | undefined;
   #state: PlacementState | null | undefined;
   /** Nodes of the plan that each living domain was started with; `built` once its memory is there. */
@@ -29,14 +31,15 @@ export class NumaState {
   }
 
   get nodeUsage(): readonly number[] {
-    return this.#state?.nodeUsage ?? [];
+    return this.#state?.nodeUsage ?? this.#tight.nodeUsage;
   }
 
   get availableBytes(): readonly number[] {
-    return this.#state?.availableBytes ?? [];
+    return this.#state?.availableBytes ?? this.#tight.availableBytes;
   }
 
   built(domid: number): void {
+    this.#tight.release(domid);
     this.#state?.buildFinished?.(domid);
     const placed = this.#placed.get(domid);
     if (placed !== undefined) placed.built = true;
@@ -44,6 +47,7 @@ export class NumaState {
 
   /** Only for what the record says: xenopsd itself never takes a VM off its node_usage. */
   gone(domid: number): void {
+    this.#tight.release(domid);
     // A no-op once the domain is built.
     this.#state?.buildFailed?.(domid);
     this.#placed.delete(domid);
@@ -51,11 +55,13 @@ export class NumaState {
 
   /**
    * Plans and sets the affinity of every vCPU; in later profiles claims the memory.
+   * @param allowedCpus CPUs of the VM's hard mask; only policy `tight` places within one
    * @returns the node for the builder (-mem_pnode), undefined without a claim on one
    */
-  async place(run: StartRun, domid: number, placement: Placement): Promise<number | undefined> {
+  async place(run: StartRun, domid: number, placement: Placement, allowedCpus?: readonly number[]): Promise<number | undefined> {
     return calling('NUMA placement', async () => {
       const profile = this.#profile;
+      if (placement.tight === true) return this.#placeTightly(run, domid, placement, allowedCpus);
       const claimed = profile.nodeClaim
         ? await this.#mutex.with(run.turn, () => this.#planAndClaim(run, domid, placement))
         : await this.#planOnly(run, domid, placement);
@@ -64,18 +70,32 @@ export class NumaState {
     });
   }
 
+  async #placeTightly(
+    run: StartRun,
+    domid: number,
+    placement: Placement,
+    allowedCpus: readonly number[] | undefined,
+  ): Promise<number | undefined> {
+    const bytes = placedBytes(run);
+    const { cpus, node } = this.#tight.plan(run, domid, bytes, allowedCpus);
+    await run.step('plan made');
+    if (cpus === null) return undefined;
+    setAffinity(run, domid, cpus, placement, this.#profile);
+    return claimPlanned(run, domid, bytes, node, this.#profile);
+  }
+
   async #planOnly(run: StartRun, domid: number, placement: Placement): Promise<undefined> {
     const plan = await this.#mutex.with(run.turn, () => this.#plan(run, domid, placement));
     // The lock is free again: another start may plan before this one's affinity is set.
     await run.step('plan made');
-    if (plan !== null) setAffinity(run, domid, plan, placement, this.#profile);
+    if (plan !== null) setAffinity(run, domid, plan.cpus, placement, this.#profile);
   }
 
   async #planAndClaim(run: StartRun, domid: number, placement: Placement): Promise<number | undefined> {
     const profile = this.#profile;
     const plan = await this.#plan(run, domid, placement);
     if (plan === null) return undefined;
-    if (profile.affinityBeforeClaim) setAffinity(run, domid, plan, placement, profile);
+    if (profile.affinityBeforeClaim) setAffinity(run, domid, plan.cpus, placement, profile);
     const [node] = plan.nodes;
     if (plan.nodes.length !== 1) {
       if (profile.multiNodePlanSetsNothing) {
@@ -95,7 +115,7 @@ export class NumaState {
     run.record.note('claim', { domid, node: node!, pages, errno });
     if (errno !== null)
       run.record.surprise(refusesNode(profile, errno) ? 'claim-refused' : 'no-node-claims', { domid, node: node!, pages, errno });
-    if (!profile.affinityBeforeClaim && !refusesNode(profile, errno)) setAffinity(run, domid, plan, placement, profile);
+    if (!profile.affinityBeforeClaim && !refusesNode(profile, errno)) setAffinity(run, domid, plan.cpus, placement, profile);
     return errno === null ? node : undefined;
   }
 
@@ -183,23 +203,23 @@ function placedBytes(run: StartRun): number {
 }
 
 /** The same mask for every vCPU. */
-function setAffinity(run: StartRun, domid: number, plan: Plan, placement: Placement, profile: Profile): void {
+function setAffinity(run: StartRun, domid: number, cpus: readonly number[], placement: Placement, profile: Profile): void {
   const { record, xc, vm } = run;
   if (vm.kind !== 'pv') record.surprise('pool-before-placement', { domid, bytes: run.memory.shadowMib * MIB });
   for (let vcpu = 0; vcpu < vm.vcpusMax; vcpu++) {
     if (placement.affinity === 'hard') {
-      xc.vcpuSetAffinity(domid, vcpu, { hard: plan.cpus });
+      xc.vcpuSetAffinity(domid, vcpu, { hard: cpus });
       continue;
     }
     record.edge('numa_placement -> XEN_VCPUAFFINITY_SOFT');
     try {
-      xc.vcpuSetAffinity(domid, vcpu, { soft: plan.cpus });
+      xc.vcpuSetAffinity(domid, vcpu, { soft: cpus });
     } catch (error) {
       if (!(error instanceof XenError) || !profile.softFailureIgnored) throw error;
       record.note('soft affinity failed', { domid, vcpu, errno: error.errno });
     }
   }
-  if (placement.affinity === 'soft') record.surprise('soft-is-a-preference', { domid, cpus: formatList(plan.cpus) });
+  if (placement.affinity === 'soft') record.surprise('soft-is-a-preference', { domid, cpus: formatList(cpus) });
 }
 
 /** So that this build does not take memory that others claimed. ENOMEM fails the build; anything else is a warning. */

@@ -90,15 +90,20 @@ async function numaStep(run: StartRun, created: Created, numa: NumaState): Promi
   record.edge('is_Host.numa_affinity_policy_set? -> has_hard_affinity?');
   const hardAffinity = created.affinity.length > 0;
   record.node('has_hard_affinity?', { hardAffinity });
-  if (hardAffinity) {
+  if (hardAffinity && placement.tight !== true) {
     if (run.vm.vcpusParams.mask === undefined) record.surprise('host-mask-stops-placement', { hostMask: run.hostMask ?? null });
     record.edge('has_hard_affinity? -> exec_xenguest');
     return undefined;
   }
   record.edge('has_hard_affinity? -> numa_placement');
-  const node = await numa.place(run, created.domid, placement);
+  const node = await numa.place(run, created.domid, placement, hardAffinity ? allowedCpus(run, created) : undefined);
   record.edge('numa_placement -> exec_xenguest');
   return node;
+}
+
+/** CPUs that some vCPU of the VM may run on. */
+function allowedCpus({ vm, doors }: StartRun, { affinity }: Created): number[] {
+  return [...new Set(masksOfVcpus(affinity, vm.vcpusMax, doors.xc.physInfo().maxCpuId + 1).flat())].sort((a, b) => a - b);
 }
 
 /** Channels, the builder, and the keys that follow it. */
