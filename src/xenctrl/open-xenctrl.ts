@@ -10,6 +10,7 @@ import { guestCalls } from './calls/guest-calls.js';
 import { hostCalls, physInfo } from './calls/host-calls.js';
 import { memoryCalls } from './calls/memory-calls.js';
 import { probeVersions } from './calls/probe-versions.js';
+import { vnumaCalls } from './calls/vnuma-calls.js';
 import type { HypercallDoor } from './doors/door.js';
 import { flowCalls, seenInside } from './flow/flow-calls.js';
 import { InferredInside } from './flow/infer-inside.js';
@@ -52,6 +53,7 @@ function assemble(calls: CallBuffers): Xenctrl {
     ...memoryCalls(calls),
     ...guestCalls(calls),
     ...cpupoolCalls(calls, cpuBits),
+    ...vnumaCalls(calls),
     ...domainMemoryCalls(calls, () => host.physInfo().nodes),
     domainCreate(config) {
       const domid = domains.domainCreate(config);

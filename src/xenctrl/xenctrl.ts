@@ -84,6 +84,16 @@ export interface DomainInfo {
   readonly cpupool: number;
 }
 
+/** A virtual node of a domain, as its guest is to see it. */
+export interface VirtualNumaNode {
+  readonly pnode: number;
+  readonly vcpus: readonly number[];
+  /** Index = virtual node. */
+  readonly distances: readonly number[];
+  /** Guest-physical addresses in bytes, [start, end). */
+  readonly ranges: readonly { readonly start: number; readonly end: number }[];
+}
+
 export interface VcpuInfo {
   readonly online: boolean;
   readonly blocked: boolean;
@@ -169,6 +179,8 @@ export interface Xenctrl {
   /** All domains, ascending by id. */
   domainList(): DomainInfo[];
   setPagingMempoolSize(domid: number, bytes: number): void;
+  /** `vcpus`: all of the domain's, each of them in one node. */
+  domainSetVnuma(domid: number, vcpus: number, nodes: readonly VirtualNumaNode[]): void;
   /**
    * A port in the domain for `remoteDomid` to bind to. ENOSYS on the embedded host, where no guest
    * runs.

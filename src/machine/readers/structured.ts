@@ -108,7 +108,7 @@ function checkTree(root: Node, broken: (node: Node, message: string, mend: strin
         continue;
       }
       const pair = item as { key: unknown; value: unknown };
-      const key = isScalar(pair.key) ? pair.key.value : isAlias(pair.key) ? `*${pair.key.source}` : pair.key;
+      const key = keyOf(pair.key);
       if (keys.has(key))
         throw broken(isNode(pair.key) ? pair.key : (node as Node), `'${String(key).slice(0, 60)}' is there twice`, 'keep one of them');
       keys.add(key);
@@ -166,4 +166,10 @@ function fieldNames(schema: unknown): Set<string> {
     todo.push(...Object.values(next));
   }
   return names;
+}
+
+/** What makes a key of YAML the same as another. */
+function keyOf(key: unknown): unknown {
+  if (isScalar(key)) return key.value;
+  return isAlias(key) ? `*${key.source}` : key;
 }

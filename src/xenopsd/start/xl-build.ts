@@ -11,7 +11,7 @@ import { nodeMemory, plannerHost } from './numa-hierarchy.js';
 import { calling, type StartRun } from './start-run.js';
 import { buildDomain } from './vm-build.js';
 import type { Created } from './vm-create.js';
-import { preferVirtualNodes } from './xl-vnuma.js';
+import { describeVirtualNodes, preferVirtualNodes } from './xl-vnuma.js';
 
 /** libxl_internal.h, LIBXL_MAXMEM_CONSTANT. */
 const MAXMEM_EXTRA_KIB = 1024;
@@ -33,6 +33,7 @@ export async function buildVmWithXl(run: StartRun, created: Created): Promise<vo
   }
   schedule(run, domid);
   await claimMemory(run, domid);
+  await describeVirtualNodes(run, domid);
   await buildDomain(run, domid, undefined);
   await preferVirtualNodes(run, domid);
 }

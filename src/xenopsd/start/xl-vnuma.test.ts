@@ -41,6 +41,20 @@ describe('vNUMA', () => {
     ]);
   });
 
+  it('tells Xen of the virtual nodes: memory that is asked for a virtual node comes from its physical node', async () => {
+    const { toolstack, xc, outcome } = await started(spec);
+    const domid = outcome.domid!;
+    for (const [vnodeId, node] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const before = pagesByNode(toolstack.doors, domid)[node]!;
+      const request = { extents: 2, order: 0, firstPfn: 0x200000 + 16 * vnodeId, vnode: vnodeId };
+      expect(xc.domainPopulatePhysmap(domid, request).done).toBe(2);
+      expect(pagesByNode(toolstack.doors, domid)[node]).toBe(before + 2);
+    }
+  });
+
   it('spills nowhere: a node that has too little fails the start', async () => {
     const { outcome } = await started(vm('a', 2, 4600, { vnuma: [vnode(1, 4500, [0]), vnode(0, 100, [1])] }));
     expect(outcome.failure).not.toBeNull();

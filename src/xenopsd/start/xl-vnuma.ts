@@ -1,8 +1,10 @@
 // Virtual nodes of a guest that xl starts: what libxl refuses, and the soft affinity that it sets once the memory is there (Xen 4.17,
 // tools/libs/light/libxl_create.c 1201-1215, libxl_vnuma.c libxl__vnuma_config_check, libxl_dom.c set_vnuma_affinity).
 import { formatList } from '../../base/bitset.js';
-import { MIB } from '../../base/units.js';
+import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
+import { memoryRanges } from '../../xenguest/memory/guest-pages.js';
+import { nodeRanges } from '../../xenguest/memory/populate-guest.js';
 import { calling, type StartRun, StepError } from './start-run.js';
 
 /** @throws StepError before there is a domain, for what libxl refuses */
@@ -33,6 +35,19 @@ export function refusalOf(vm: VmSpec, hostNodes: number): string | null {
   if (missing !== undefined) return `vCPU ${missing} is in no virtual node`;
   const odd = vnodes.findIndex(({ distances }, index) => distances.some((distance) => distance < distances[index]!));
   return odd < 0 ? null : `virtual node ${odd} is nearer to another than to itself`;
+}
+
+/** The guest can ask Xen for its virtual nodes from here on (libxl_dom.c, set_vnuma_info). */
+export async function describeVirtualNodes({ vm, xc }: StartRun, domid: number): Promise<void> {
+  if (vm.vnuma === undefined) return;
+  const sizes = vm.vnuma.map(({ memoryBytes }, index) => ({ node: index, pages: Math.floor(memoryBytes / PAGE_BYTES) }));
+  const total = sizes.reduce((sum, { pages }) => sum + pages, 0);
+  const parts = nodeRanges(memoryRanges(vm.kind, total), sizes);
+  const nodes = vm.vnuma.map(({ pnode, vcpus, distances }, index) => ({
+    ...{ pnode, vcpus, distances },
+    ranges: parts.flatMap(({ range, node }) => (node === index ? [{ start: range.start * PAGE_BYTES, end: range.end * PAGE_BYTES }] : [])),
+  }));
+  await calling('xc_domain_setvnuma', () => xc.domainSetVnuma(domid, vm.vcpusMax, nodes));
 }
 
 /** Each vCPU prefers the CPUs of its virtual node's physical node, unless the config has soft affinity of its own. */
