@@ -91,25 +91,25 @@ export async function attachConsole({ path }: GuestTerminal, user: ConsoleUser):
 
 /** Bytes for the guest in their order; a guest that reads slowly holds up nobody but itself. */
 class Outbox {
-  private readonly fd: number;
-  private last: Promise<void> = Promise.resolve();
+  readonly #fd: number;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(fd: number) {
-    this.fd = fd;
+    this.#fd = fd;
   }
 
   push(bytes: Uint8Array): void {
-    this.last = this.last.then(() => this.write(bytes));
+    this.#last = this.#last.then(() => this.#write(bytes));
   }
 
   drained(): Promise<void> {
-    return this.last;
+    return this.#last;
   }
 
-  private async write(bytes: Uint8Array): Promise<void> {
+  async #write(bytes: Uint8Array): Promise<void> {
     for (let rest = bytes; rest.length > 0; ) {
       const written = await new Promise<number>((done) =>
-        writeFd(this.fd, rest, (error, count) => done(retry(error) ? 0 : error === null ? count : rest.length)),
+        writeFd(this.#fd, rest, (error, count) => done(writtenBytes(error, count, rest.length))),
       );
       if (written === 0) await new Promise((done) => setTimeout(done, FULL_WAIT_MS));
       rest = rest.subarray(written);
@@ -119,7 +119,8 @@ class Outbox {
 
 const FULL_WAIT_MS = 20;
 
-/** The terminal is full for now; any other error means that the guest has gone, and what was for it is dropped. */
-function retry(error: NodeJS.ErrnoException | null): boolean {
-  return error !== null && error.code === 'EAGAIN';
+/** EAGAIN: the terminal is full for now. Any other error means that the guest has gone, and all that was for it is dropped. */
+function writtenBytes(error: NodeJS.ErrnoException | null, count: number, all: number): number {
+  if (error === null) return count;
+  return error.code === 'EAGAIN' ? 0 : all;
 }

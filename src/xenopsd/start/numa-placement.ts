@@ -91,6 +91,11 @@ export class NumaState {
     if (plan !== null) setAffinity(run, domid, plan.cpus, placement, this.#profile);
   }
 
+  /**
+   * The claim of a profile on a node, under xenopsd's NUMA mutex, so that no other start plans between a plan and its booking (xen-api
+   * e2ee48d6, ocaml/xenopsd/xc/domain.ml 1067-1085; v26.1.19, 1217-1237). Profiles that claim host-wide do so after it (`globalClaim`).
+   * @returns the node that the memory is claimed on; undefined when there is none
+   */
   async #planAndClaim(run: StartRun, domid: number, placement: Placement): Promise<number | undefined> {
     const profile = this.#profile;
     const plan = await this.#plan(run, domid, placement);
@@ -222,7 +227,10 @@ function setAffinity(run: StartRun, domid: number, cpus: readonly number[], plac
   if (placement.affinity === 'soft') record.surprise('soft-is-a-preference', { domid, cpus: formatList(cpus) });
 }
 
-/** So that this build does not take memory that others claimed. ENOMEM fails the build; anything else is a warning. */
+/**
+ * So that this build does not take memory that others claimed. ENOMEM fails the build, any other error is noted and ignored (xen-api
+ * e2ee48d6, ocaml/xenopsd/xc/domain.ml 1186-1251).
+ */
 function globalClaim(run: StartRun, domid: number): void {
   const pages = Math.ceil(placedBytes(run) / PAGE_BYTES);
   let errno: XenError['errno'] | null = null;

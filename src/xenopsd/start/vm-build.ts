@@ -14,7 +14,18 @@ import type { Created } from './vm-create.js';
 
 const SCRUB_WAIT_SECONDS = 64;
 
-/** @throws StepError */
+const BUILDER_MODES = { hvm: 'hvm_build', pvh: 'pvh_build', pv: 'linux_build' } as const;
+const DOMAIN_TYPES = { hvm: 'HVM', pvh: 'PVH', pv: 'PV' } as const;
+
+/**
+ * The order of VM.build (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml, build_pre 899-964; e2ee48d6, 1103-1251):
+ * 1. enough free memory on the host, wherever it is;
+ * 2. vCPUs, the limit of memory, the paging pool;
+ * 3. from 25.21 on, the hard affinity of a mask by hypercall (before, the builder sets it from XenStore);
+ * 4. the NUMA step: the policy, then placement with its affinity and its claims;
+ * 5. event channels, the builder, and the keys that the guest reads.
+ * @throws StepError
+ */
 export async function buildVm(run: StartRun, created: Created, numa: NumaState): Promise<void> {
   const { domid } = created;
   await waitForFreeMemory(run);
@@ -114,7 +125,7 @@ export async function buildDomain(run: StartRun, domid: number, node: number | u
   try {
     result = await doors.xenguest.run(
       {
-        mode: vm.kind === 'hvm' ? 'hvm_build' : vm.kind === 'pvh' ? 'pvh_build' : 'linux_build',
+        mode: BUILDER_MODES[vm.kind],
         domid,
         ...image(vm),
         storePort,
@@ -141,7 +152,7 @@ export async function buildDomain(run: StartRun, domid: number, node: number | u
     storePfn: result.storePfn,
     consolePort,
     consolePfn: result.consolePfn,
-    domainType: vm.kind === 'pv' ? 'PV' : vm.kind === 'pvh' ? 'PVH' : 'HVM',
+    domainType: DOMAIN_TYPES[vm.kind],
     vcpusMax: vm.vcpusMax,
     vcpusAtStartup: vm.vcpusAtStartup,
   });
