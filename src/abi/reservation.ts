@@ -1,5 +1,6 @@
 // xen_memory_reservation, the structure of populate_physmap and claim_pages, and the node in its
 // mem_flags (xen/include/public/memory.h).
+import type { Domid, NodeId } from '../base/ids.js';
 import { readU64, writeU64 } from './u64.js';
 
 const AT = { extentStart: 0, extents: 8, order: 16, memFlags: 20, domid: 24 } as const;
@@ -21,7 +22,7 @@ export interface Reservation {
   readonly order: number;
   /** Address width, node and MEMF flags. */
   readonly memFlags: number;
-  readonly domid: number;
+  readonly domid: Domid;
 }
 
 export function readReservation(view: DataView, at: number): Reservation {
@@ -44,11 +45,11 @@ export function writeReservation(view: DataView, at: number, reservation: Reserv
 }
 
 /** XENMEMF_node(node), or XENMEMF_exact_node(node). */
-export function memFlagsOfNode(node: number, exact: boolean): number {
+export function memFlagsOfNode(node: NodeId, exact: boolean): number {
   return ((node + 1) << MEMF.nodeShift) | (exact ? MEMF.exactNode : 0);
 }
 
 /** XENMEMF_get_node: NUMA_NO_NODE when the flags name none. */
-export function nodeOfMemFlags(memFlags: number): number {
+export function nodeOfMemFlags(memFlags: number): NodeId {
   return ((memFlags >>> MEMF.nodeShift) - 1) & NUMA_NO_NODE;
 }

@@ -2,6 +2,7 @@
 // real one. Synchronous, as hypercalls are.
 // Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD, xc_domain_node_setaffinity.
 import type { SchedulerName } from '../abi/commands.js';
+import type { CpuId, Domid, Mfn, NodeId, Pfn, PoolId, VcpuId } from '../base/ids.js';
 import type { FlowSink } from '../flow/record.js';
 import type { HypercallDoor } from './doors/door.js';
 
@@ -47,12 +48,12 @@ export interface NumaInfo {
 export interface CpuTopology {
   readonly core: number;
   readonly socket: number;
-  readonly node: number;
+  readonly node: NodeId;
 }
 
 export interface DomainConfig {
   /** 0 = Xen picks. */
-  readonly domid: number;
+  readonly domid: Domid;
   /**
    * pv: flags 0. pvh: hvm, hap, oos_off with a local APIC (what HVM is to the embedded host as
    * well).
@@ -61,11 +62,11 @@ export interface DomainConfig {
   readonly maxVcpus: number;
   /** 16 bytes. */
   readonly uuid: Uint8Array;
-  readonly cpupool?: number;
+  readonly cpupool?: PoolId;
 }
 
 export interface DomainInfo {
-  readonly domid: number;
+  readonly domid: Domid;
   readonly dying: boolean;
   readonly hvm: boolean;
   readonly paused: boolean;
@@ -81,13 +82,13 @@ export interface DomainInfo {
   readonly maxVcpuId: number;
   readonly cpuTimeNs: number;
   readonly uuid: Uint8Array;
-  readonly cpupool: number;
+  readonly cpupool: PoolId;
 }
 
 /** A virtual node of a domain, as its guest is to see it. */
 export interface VirtualNumaNode {
-  readonly pnode: number;
-  readonly vcpus: readonly number[];
+  readonly pnode: NodeId;
+  readonly vcpus: readonly VcpuId[];
   /** Index = virtual node. */
   readonly distances: readonly number[];
   /** Guest-physical addresses in bytes, [start, end). */
@@ -100,26 +101,26 @@ export interface VcpuInfo {
   readonly running: boolean;
   readonly cpuTimeNs: number;
   /** pCPU it runs on, or last ran on. */
-  readonly cpu: number;
+  readonly cpu: CpuId;
 }
 
 export interface CpupoolInfo {
-  readonly id: number;
+  readonly id: PoolId;
   readonly scheduler: number;
   readonly domains: number;
-  readonly cpus: readonly number[];
+  readonly cpus: readonly CpuId[];
 }
 
 export interface PopulateRequest {
   readonly extents: number;
   readonly order: number;
   /** Preferred node; with `exactNode` no other will do. */
-  readonly node?: number;
+  readonly node?: NodeId;
   readonly exactNode?: boolean;
   /** Virtual node (XENMEMF_vnode). */
   readonly vnode?: number;
   /** Pseudo-physical frame of the first extent (0 by default); extents follow one another. */
-  readonly firstPfn?: number;
+  readonly firstPfn?: Pfn;
   /**
    * Populate on demand (XENMEMF_populate_on_demand): nothing is allocated, the guest's pages come
    * from its target.
@@ -136,12 +137,12 @@ export interface PopulateResult {
   /** Extents done, from the first. */
   readonly done: number;
   /** Machine frame of each extent done; null unless `wantMfns`. */
-  readonly mfns: readonly number[] | null;
+  readonly mfns: readonly Mfn[] | null;
 }
 
 /** Pages of one domain by node, as debug key 'u' prints them. */
 export interface DomainMemory {
-  readonly domid: number;
+  readonly domid: Domid;
   readonly totalPages: number;
   readonly pagesByNode: readonly number[];
 }
@@ -161,35 +162,35 @@ export interface Xenctrl {
   /** Index = CPU; null = absent. */
   cpuTopology(): (CpuTopology | null)[];
   /** Free memory of a node at addresses of at most `maxBits` bits (all by default). */
-  availHeap(node: number, maxBits?: number): number;
-  cpuOnline(cpu: number): void;
-  cpuOffline(cpu: number): void;
+  availHeap(node: NodeId, maxBits?: number): number;
+  cpuOnline(cpu: CpuId): void;
+  cpuOffline(cpu: CpuId): void;
 
-  domainCreate(config: DomainConfig): number;
-  domainMaxVcpus(domid: number, vcpus: number): void;
-  domainSetMaxmem(domid: number, kib: number): void;
-  domainPause(domid: number): void;
-  domainUnpause(domid: number): void;
+  domainCreate(config: DomainConfig): Domid;
+  domainMaxVcpus(domid: Domid, vcpus: number): void;
+  domainSetMaxmem(domid: Domid, kib: number): void;
+  domainPause(domid: Domid): void;
+  domainUnpause(domid: Domid): void;
   /** SCHEDOP_remote_shutdown. */
-  domainShutdown(domid: number, reason: number): void;
+  domainShutdown(domid: Domid, reason: number): void;
   /** Again on EAGAIN and ERESTART, until it is done. */
-  domainDestroy(domid: number): void;
+  domainDestroy(domid: Domid): void;
   /** null = no such domain. */
-  domainInfo(domid: number): DomainInfo | null;
+  domainInfo(domid: Domid): DomainInfo | null;
   /** All domains, ascending by id. */
   domainList(): DomainInfo[];
-  setPagingMempoolSize(domid: number, bytes: number): void;
+  setPagingMempoolSize(domid: Domid, bytes: number): void;
   /** `vcpus`: all of the domain's, each of them in one node. */
-  domainSetVnuma(domid: number, vcpus: number, nodes: readonly VirtualNumaNode[]): void;
+  domainSetVnuma(domid: Domid, vcpus: number, nodes: readonly VirtualNumaNode[]): void;
   /**
    * A port in the domain for `remoteDomid` to bind to. ENOSYS on the embedded host, where no guest
    * runs.
    */
-  eventChannelAllocUnbound(domid: number, remoteDomid: number): number;
+  eventChannelAllocUnbound(domid: Domid, remoteDomid: Domid): number;
   /** HVMOP_set_param, of an HVM container. ENOSYS on the embedded host, where no guest runs. */
-  hvmParamSet(domid: number, param: number, value: number): void;
+  hvmParamSet(domid: Domid, param: number, value: number): void;
 
-  vcpuInfo(domid: number, vcpu: number): VcpuInfo;
+  vcpuInfo(domid: Domid, vcpu: VcpuId): VcpuInfo;
   /**
    * xc_vcpu_setaffinity: `hard` and `soft`, or one of them. The maps are as wide as the machine has
    * CPU numbers.
@@ -197,39 +198,39 @@ export interface Xenctrl {
    * @throws InputError for a CPU that the machine has no number for
    */
   vcpuSetAffinity(
-    domid: number,
-    vcpu: number,
-    masks: { hard?: Iterable<number>; soft?: Iterable<number>; force?: boolean },
-  ): { hard: number[] | null; soft: number[] | null };
+    domid: Domid,
+    vcpu: VcpuId,
+    masks: { hard?: Iterable<CpuId>; soft?: Iterable<CpuId>; force?: boolean },
+  ): { hard: CpuId[] | null; soft: CpuId[] | null };
   /** The raw masks as stored. */
-  vcpuGetAffinity(domid: number, vcpu: number): { hard: number[]; soft: number[] };
+  vcpuGetAffinity(domid: Domid, vcpu: VcpuId): { hard: CpuId[]; soft: CpuId[] };
   /** 'all' = every one of Xen's node bits: back to automatic. */
-  domainNodeSetAffinity(domid: number, nodes: readonly number[] | 'all'): void;
+  domainNodeSetAffinity(domid: Domid, nodes: readonly NodeId[] | 'all'): void;
   /** The raw mask as stored; nodes that do not exist included. */
-  domainNodeGetAffinity(domid: number): number[];
+  domainNodeGetAffinity(domid: Domid): NodeId[];
 
   /** `scheduler` is credit or credit2; EINVAL when the domain's pool runs another. */
-  schedCreditGet(domid: number, scheduler: WeighingScheduler): { weight: number; cap: number };
-  schedCreditSet(domid: number, scheduler: WeighingScheduler, params: { weight: number; cap: number }): void;
+  schedCreditGet(domid: Domid, scheduler: WeighingScheduler): { weight: number; cap: number };
+  schedCreditSet(domid: Domid, scheduler: WeighingScheduler, params: { weight: number; cap: number }): void;
 
   /** 0 cancels. `node`: a claim on one node (XenServer's patch; EINVAL upstream). */
-  domainClaimPages(domid: number, pages: number, node?: number): void;
+  domainClaimPages(domid: Domid, pages: number, node?: NodeId): void;
   /**
    * XENMEM_set_pod_target: pages that a domain populated on demand is to have; what is missing is
    * allocated now, by its node affinity.
    */
-  domainSetPodTarget(domid: number, pages: number): void;
+  domainSetPodTarget(domid: Domid, pages: number): void;
   /** Never throws for lack of memory: says how far it came. */
-  domainPopulatePhysmap(domid: number, request: PopulateRequest): PopulateResult;
+  domainPopulatePhysmap(domid: Domid, request: PopulateRequest): PopulateResult;
 
-  cpupoolCreate(scheduler: SchedulerName, id?: number): number;
-  cpupoolDestroy(pool: number): void;
-  cpupoolAddCpu(pool: number, cpu: number): void;
-  cpupoolRemoveCpu(pool: number, cpu: number): void;
-  cpupoolMoveDomain(pool: number, domid: number): void;
+  cpupoolCreate(scheduler: SchedulerName, id?: PoolId): PoolId;
+  cpupoolDestroy(pool: PoolId): void;
+  cpupoolAddCpu(pool: PoolId, cpu: CpuId): void;
+  cpupoolRemoveCpu(pool: PoolId, cpu: CpuId): void;
+  cpupoolMoveDomain(pool: PoolId, domid: Domid): void;
   /** Ascending by id. */
   cpupoolList(): CpupoolInfo[];
-  cpupoolFreeCpus(): number[];
+  cpupoolFreeCpus(): CpuId[];
 
   /**
    * Debug key 'u' and the console ring behind it: where each domain's memory lies. Ascending by id.

@@ -1,6 +1,8 @@
 // Which node an extent comes from: get_free_buddy() (xen/common/page_alloc.c:855-958), for one
 // extent or many of one request.
+
 import { Bitset } from '../../base/bitset.js';
+import type { Mfn, NodeId } from '../../base/ids.js';
 import { type Domain, MAX_NUMNODES, NUMA_NO_NODE, type PageRuns } from '../state/domain.js';
 import { type Chunk, ZONE_MAX, ZONE_MIN } from './free-heap.js';
 import type { Heap } from './heap.js';
@@ -8,7 +10,7 @@ import type { Heap } from './heap.js';
 export interface ExtentRequest {
   readonly order: number;
   /** NUMA_NO_NODE = none was requested. */
-  readonly node: number;
+  readonly node: NodeId;
   /** Fail rather than use another node than the requested one. */
   readonly exact: boolean;
   /** Highest zone that the caller's address width allows. */
@@ -33,7 +35,7 @@ interface OpenChunk extends Chunk {
  */
 export class ExtentAllocator {
   /** First frame of the extent that the last `next` gave. */
-  mfn = 0;
+  mfn: Mfn = 0;
   readonly #heap: Heap;
   readonly #domain: Domain;
   readonly #request: ExtentRequest;
@@ -70,7 +72,7 @@ export class ExtentAllocator {
    * Node of the next extent, whose pages are then taken; -1 when there is none. Moves the domain's
    * cursor.
    */
-  next(): number {
+  next(): NodeId {
     const domain = this.#domain;
     // Claimed memory is not available to others (alloc_heap_pages).
     this.#needsClaim = this.#heap.outstandingPages + this.#sizePages > this.#totalFree;
@@ -99,9 +101,9 @@ export class ExtentAllocator {
    * @returns extents taken, at most `most`
    */
   nextRounds(most: number): number {
-    const { node: asked, order } = this.#request;
+    const { node: requested, order } = this.#request;
     const cursor = this.#domain.lastAllocNode;
-    if (asked !== NUMA_NO_NODE || !this.#mask.has(cursor) || this.#exhausted[cursor] === 1) return 0;
+    if (requested !== NUMA_NO_NODE || !this.#mask.has(cursor) || this.#exhausted[cursor] === 1) return 0;
     // From the node that is next in line: most often it is the one that has no open block.
     let nodes = 0;
     let each = most;
@@ -130,7 +132,7 @@ export class ExtentAllocator {
   }
 
   /** Frees the extent of the last `next`, which the domain may not have. The cursor stays moved. */
-  undo(node: number): void {
+  undo(node: NodeId): void {
     const chunk = this.#chunks[node]!;
     chunk.top += this.#sizePages;
     chunk.left++;
@@ -149,21 +151,21 @@ export class ExtentAllocator {
     }
   }
 
-  #settle(node: number, chunk: OpenChunk): void {
+  #settle(node: NodeId, chunk: OpenChunk): void {
     if (chunk.top < chunk.end) this.#owned[node]!.add(chunk.top, chunk.end);
   }
 
-  #search(): number {
-    const { node: asked, exact } = this.#request;
+  #search(): NodeId {
+    const { node: requested, exact } = this.#request;
     let mask = this.#mask;
-    let node = asked === NUMA_NO_NODE ? mask.cycle(this.#domain.lastAllocNode) : asked;
+    let node = requested === NUMA_NO_NODE ? mask.cycle(this.#domain.lastAllocNode) : requested;
     // An empty mask: the node of the CPU that runs the call, taken as node 0.
     if (node < 0) node = 0;
     let first = node;
     let fallenBack = false;
     for (;;) {
       if (this.#tryNode(node)) return node;
-      if (exact && asked !== NUMA_NO_NODE) return -1;
+      if (exact && requested !== NUMA_NO_NODE) return -1;
       if (!mask.has(node)) {
         node = mask.first;
         first = node;
@@ -181,7 +183,7 @@ export class ExtentAllocator {
     }
   }
 
-  #tryNode(node: number): boolean {
+  #tryNode(node: NodeId): boolean {
     const heap = this.#heap.nodes[node];
     if (heap === undefined || !this.#online.has(node) || this.#exhausted[node] === 1) return false;
     const chunk = this.#chunks[node];
@@ -202,7 +204,7 @@ export class ExtentAllocator {
   }
 
   /** What others claimed of this node is not available to this domain (XenServer's patch). */
-  #allowedByNodeClaims(node: number, heapFree: number, chunk: OpenChunk | undefined): boolean {
+  #allowedByNodeClaims(node: NodeId, heapFree: number, chunk: OpenChunk | undefined): boolean {
     const domain = this.#domain;
     const own = this.#request.coveredByClaim && domain.claimNode === node && domain.outstandingPages >= this.#sizePages;
     if (own) return true;

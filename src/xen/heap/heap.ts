@@ -1,4 +1,5 @@
 // The memory of all nodes and the claims on it: how much a domain may allocate.
+import type { NodeId } from '../../base/ids.js';
 import { type Domain, MAX_NUMNODES, NUMA_NO_NODE } from '../state/domain.js';
 import { bitsToZone, dmaBitsOf, type XenMachine } from '../state/machine.js';
 import { FreeHeap } from './free-heap.js';
@@ -40,7 +41,7 @@ export class Heap {
    * Pages that came to or left a domain on a node: its claim shrinks by what came (page_alloc.c,
    * domain_adjust_tot_pages). A claim on one node shrinks only by pages of that node.
    */
-  adjustTotPages(domain: Domain, node: number, pages: number): void {
+  adjustTotPages(domain: Domain, node: NodeId, pages: number): void {
     domain.totPages += pages;
     if (domain.outstandingPages === 0 || pages <= 0) return;
     if (domain.claimNode !== NUMA_NO_NODE && domain.claimNode !== node) return;
@@ -53,11 +54,11 @@ export class Heap {
   }
 
   /** Claims `pages` beyond what the domain has; the caller checked that they are free. */
-  stakeClaim(domain: Domain, pages: number, node: number): void {
+  stakeClaim(domain: Domain, pages: number, node: NodeId): void {
     this.#setClaim(domain, pages, node);
   }
 
-  #setClaim(domain: Domain, pages: number, node: number): void {
+  #setClaim(domain: Domain, pages: number, node: NodeId): void {
     if (domain.claimNode !== NUMA_NO_NODE) this.outstandingOnNode[domain.claimNode]! -= domain.outstandingPages;
     this.outstandingPages += pages - domain.outstandingPages;
     domain.outstandingPages = pages;

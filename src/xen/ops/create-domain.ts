@@ -1,7 +1,10 @@
 // Creating and destroying domains (xen/common/domctl.c and domain.c).
 // Box of the chart: `do_domctl`.
+
 import { CREATE_AT as AT, CREATE_FLAG } from '../../abi/layout.js';
 import { ERRNO } from '../../base/errors.js';
+import type { Domid, PoolId } from '../../base/ids.js';
+import { PAGE_BYTES } from '../../base/units.js';
 import { ZONE_MAX } from '../heap/free-heap.js';
 import { ExtentAllocator } from '../heap/get-free-buddy.js';
 import { DOMID_FIRST_RESERVED, Domain, HVM_MAX_VCPUS, MAX_VCPUS, NUMA_NO_NODE } from '../state/domain.js';
@@ -13,33 +16,29 @@ import { poolById } from './pools/cpupool.js';
 const { hvm: HVM, hap: HAP, xenstoreDomain: XS_DOMAIN, iommu: IOMMU } = CREATE_FLAG;
 /** Emulated devices that Xen knows. */
 const EMULATION_FLAGS = 0x7ff;
+// Xen allocates pages of its own in a domain's name, and each moves the domain's cursor: so their number
+// decides where the domain's first extent goes (4.17).
 /**
- * Pages of Xen's own that are allocated in a domain's name: each moves its cursor, so they set
- * where its first extent goes (4.17). PV: the tables of the per-domain mappings
- * (create_perdomain_mapping(), xen/arch/x86/mm.c; pv_domain_initialise()).
+ * The tables of a PV domain's per-domain mappings (create_perdomain_mapping(), xen/arch/x86/mm.c;
+ * pv_domain_initialise()).
  */
 const PV_TABLE_PAGES = 2;
-/** With hardware virtualisation: the upper table of those mappings (hvm_domain_initialise()), */
+/** The upper table of an HVM domain's per-domain mappings (hvm_domain_initialise()). */
 const HVM_TABLE_PAGES = 1;
-/**
- * the paging pool that a domain starts with (hap_enable() in mm/hap/hap.c; shadow_enable() in
- * mm/shadow/common.c),
- */
+/** The paging pool that a domain with HAP starts with (hap_enable(), xen/arch/x86/mm/hap/hap.c). */
 const HAP_POOL_PAGES = 256;
+/** The paging pool of an HVM domain without HAP (shadow_enable(), xen/arch/x86/mm/shadow/common.c). */
 const SHADOW_POOL_PAGES = 1024;
 /**
- * for each vCPU its local APIC's registers (vlapic_init()) and two for translated arguments
- * (setup_compat_arg_xlat()),
+ * For each HVM vCPU: the registers of its local APIC (vlapic_init()), and two pages for translated
+ * arguments (setup_compat_arg_xlat()).
  */
 const HVM_VCPU_PAGES = 3;
-/**
- * and, with the first vCPU, two tables to map them by. One such table serves as many vCPUs as an
- * HVM domain can have.
- */
+/** Two tables that map the vCPUs' pages. One such table serves as many vCPUs as an HVM domain can have. */
 const HVM_VCPU_TABLE_PAGES = 2;
 
 /** XEN_DOMCTL_createdomain. @returns the new domain's id, or a negative errno */
-export function createDomain(xen: XenState, requestedId: number, view: DataView, at: number): number {
+export function createDomain(xen: XenState, requestedId: Domid, view: DataView, at: number): number {
   const id = domidFor(xen, requestedId);
   if (id < 0) return id;
   const { version } = xen;
@@ -68,7 +67,7 @@ export function createDomain(xen: XenState, requestedId: number, view: DataView,
 }
 
 /** An id outside 1 .. 0x7fef means the next free one after the last that Xen gave out. */
-function domidFor(xen: XenState, requested: number): number {
+function domidFor(xen: XenState, requested: Domid): Domid {
   if (requested > 0 && requested < DOMID_FIRST_RESERVED) return xen.domains.has(requested) ? -ERRNO.EEXIST : requested;
   for (let id = xen.domidRover + 1; id !== xen.domidRover; id++) {
     if (id === DOMID_FIRST_RESERVED) id = 1;
@@ -79,7 +78,7 @@ function domidFor(xen: XenState, requested: number): number {
   return -ERRNO.ENOMEM;
 }
 
-function poolFor(xen: XenState, id: number): Cpupool | number {
+function poolFor(xen: XenState, id: PoolId): Cpupool | number {
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ESRCH;
   return pool.cpus.isEmpty ? -ERRNO.ENODEV : pool;
@@ -123,7 +122,7 @@ export function destroyDomain(xen: XenState, domain: Domain): number {
  */
 export function setPagingMempoolSize(xen: XenState, domain: Domain, sizeBytes: number): number {
   if (!domain.config.hvm) return -ERRNO.EOPNOTSUPP;
-  const pages = sizeBytes / 4096;
+  const pages = sizeBytes / PAGE_BYTES;
   if (!Number.isInteger(pages) || pages > 0xffffffff) return -ERRNO.EINVAL;
   const more = pages - domain.pagingPoolPages;
   if (more > 0) {

@@ -1,9 +1,11 @@
 // Hard and soft affinity of a vCPU, set and read (xen/common/sched/core.c:1353-1393 and 1670-1788).
 // Box of the chart: `vcpu_set_affinity`.
+
 import { AFFINITY_AT, AFFINITY_FLAG } from '../../abi/layout.js';
 import { readU64 } from '../../abi/u64.js';
 import type { Bitset } from '../../base/bitset.js';
 import { ERRNO } from '../../base/errors.js';
+import type { CpuId } from '../../base/ids.js';
 import { NO_FLOW } from '../../flow/record.js';
 import type { Domain, Vcpu } from '../state/domain.js';
 import { type GuestMemory, readBitmap, writeBitmap } from '../state/guest-memory.js';
@@ -97,7 +99,7 @@ export function unpin(vcpu: Vcpu): boolean {
  * SCHEDOP_pin_override of a vCPU of the caller: one CPU as its hard mask until it is undone;
  * negative = undo. Neither looks at the domain's nodes (vcpu_temporary_affinity).
  */
-export function pinOverride(xen: XenState, domain: Domain, vcpu: Vcpu, cpu: number): number {
+export function pinOverride(xen: XenState, domain: Domain, vcpu: Vcpu, cpu: CpuId): number {
   if (cpu < 0) return unpin(vcpu) ? 0 : -ERRNO.EINVAL;
   if (cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
   if (vcpu.unpinned !== null) return -ERRNO.EBUSY;

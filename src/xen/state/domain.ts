@@ -1,7 +1,9 @@
 // A domain and its vCPUs, as the hypervisor keeps them.
+
 import { NODE_BITS } from '../../abi/layout.js';
 import { NUMA_NO_NODE } from '../../abi/reservation.js';
 import { Bitset } from '../../base/bitset.js';
+import type { Domid, NodeId, VcpuId } from '../../base/ids.js';
 import { GuestFrames } from './guest-frames.js';
 import type { Cpupool } from './pool.js';
 
@@ -16,7 +18,7 @@ export const HVM_MAX_VCPUS = 128;
 export const NO_SHUTDOWN_CODE = 0xffff;
 
 export interface Vcpu {
-  readonly id: number;
+  readonly id: VcpuId;
   readonly hard: Bitset;
   readonly soft: Bitset;
   /** The hard mask from before a temporary pin; null = no pin (affinity_broken). */
@@ -24,7 +26,7 @@ export interface Vcpu {
 }
 
 export interface DomainConfig {
-  readonly id: number;
+  readonly id: Domid;
   readonly hvm: boolean;
   readonly hap: boolean;
   readonly xenstoreDomain: boolean;
@@ -35,7 +37,7 @@ export interface DomainConfig {
 
 export class Domain {
   readonly config: DomainConfig;
-  readonly id: number;
+  readonly id: Domid;
   /** All of the domain's vCPUs, or none before max_vcpus. */
   readonly vcpus: Vcpu[] = [];
   pool: Cpupool;
@@ -47,13 +49,13 @@ export class Domain {
    */
   wasPinned = false;
   /** Where the last page came from; Xen 4.17 sets nothing at first, which is node 0. */
-  lastAllocNode = 0;
+  lastAllocNode: NodeId = 0;
   totPages = 0;
   maxPages = 0;
   /** Pages claimed and not allocated yet. */
   outstandingPages = 0;
   /** Node of the claim; NUMA_NO_NODE = the whole host. */
-  claimNode: number = NUMA_NO_NODE;
+  claimNode: NodeId = NUMA_NO_NODE;
   /** Its memory by node, as runs of frames. */
   readonly pages: readonly PageRuns[];
   /**
@@ -72,7 +74,7 @@ export class Domain {
   weight = 256;
   cap = 0;
   /** Physical node of each virtual node; null = no vNUMA. */
-  vnodeToPnode: readonly number[] | null = null;
+  vnodeToPnode: readonly NodeId[] | null = null;
 
   constructor(config: DomainConfig, pool: Cpupool, nodes: number) {
     this.config = config;

@@ -2,6 +2,7 @@
 
 import type { SchedulerName } from '../../abi/commands.js';
 import { InputError } from '../../base/errors.js';
+import type { NodeId } from '../../base/ids.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { type Host, LIMITS, UNREACHABLE } from '../../machine/model.js';
 import { ZONE_MAX, zoneOf } from '../heap/free-heap.js';
@@ -28,7 +29,7 @@ export interface XenNode {
 
 export interface XenCpu {
   /** Position in `nodes`. */
-  readonly node: number;
+  readonly node: NodeId;
   readonly core: number;
   readonly socket: number;
 }

@@ -1,8 +1,10 @@
 // CPU pools and what Xen knows of each CPU: the types that a domain stands on.
+
 import type { Bitset } from '../../base/bitset.js';
+import type { CpuId, PoolId } from '../../base/ids.js';
 
 export interface Cpupool {
-  readonly id: number;
+  readonly id: PoolId;
   readonly schedulerId: number;
   /** Its CPUs, all of them online (cpu_valid). */
   readonly cpus: Bitset;
@@ -17,7 +19,7 @@ export interface CpuState {
   /** CPUs whose hot-unplug failed: they stay locked (cpupool_locked_cpus). */
   readonly locked: Bitset;
   /** The CPU of a removal that could not be finished; -1 = none. */
-  movingCpu: number;
+  movingCpu: CpuId;
   /** The pool of that removal. */
   movingPool: Cpupool | null;
 }

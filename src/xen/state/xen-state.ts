@@ -1,8 +1,10 @@
 // The state of the embedded hypervisor: one machine, its pools, domains and memory. Hypercalls are
 // handled in ops/.
+
 import { SCHEDULERS } from '../../abi/commands.js';
 import { type InterfaceVersion, interfaceVersion } from '../../abi/interface-version.js';
 import { Bitset } from '../../base/bitset.js';
+import type { Domid } from '../../base/ids.js';
 import { type FlowSink, NO_FLOW } from '../../flow/record.js';
 import { Heap } from '../heap/heap.js';
 import { ConsoleRing } from './console-ring.js';
@@ -31,11 +33,11 @@ export class XenState {
   readonly pools: Cpupool[];
   readonly cpu: CpuState;
   /** By id, Domain-0 included. */
-  readonly domains = new Map<number, Domain>();
+  readonly domains = new Map<Domid, Domain>();
   readonly console: ConsoleRing;
   readonly scratch: Scratch;
   /** The last id that Xen itself gave out. */
-  domidRover = 0;
+  domidRover: Domid = 0;
   /** Records what Xen does inside; NO_FLOW = nowhere, and then nothing is computed for it. */
   flow: FlowSink = NO_FLOW;
 

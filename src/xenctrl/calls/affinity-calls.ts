@@ -73,7 +73,12 @@ export function affinityCalls(calls: CallBuffers, cpuBits: number): AffinityCall
       if (result < 0) throw callError(result, `xc_domain_node_getaffinity(domid ${domid})`);
       return decodeMask(nodes.bytes, NODE_BITS);
     },
+    ...schedulerCalls(calls),
+  };
+}
 
+function schedulerCalls(calls: CallBuffers): Pick<Xenctrl, 'schedCreditGet' | 'schedCreditSet'> {
+  return {
     schedCreditGet(domid, scheduler) {
       const view = calls.startDomctl(DOMCTL.scheduler_op, domid);
       view.setUint32(AT + SCHEDULER_OP_AT.scheduler, SCHEDULERS[scheduler], true);

@@ -46,10 +46,10 @@ function populate(calls: CallBuffers, domid: number, request: PopulateRequest): 
   const first = request.firstPfn ?? 0;
   const extentPages = 2 ** order;
   for (let i = 0; i < extents; i++) writeU64(list.view, i * FRAME_BYTES, first + i * extentPages);
-  const onDemand = request.onDemand === true ? MEMF.populateOnDemand : 0;
   const exact = request.exactNode === true;
-  const where = node !== undefined ? onNode(node, exact) : vnode !== undefined ? onNode(vnode, exact) | MEMF.vnode : 0;
-  const memFlags = where | onDemand;
+  let memFlags = request.onDemand === true ? MEMF.populateOnDemand : 0;
+  if (node !== undefined) memFlags |= onNode(node, exact);
+  if (vnode !== undefined) memFlags |= onNode(vnode, exact) | MEMF.vnode;
   startReservation(calls, { domid, extentStart: list.address, extents, order, memFlags });
   const done = calls.memoryOp(XENMEM.populate_physmap);
   if (done < 0) throw callError(done, `xc_domain_populate_physmap(domid ${domid}, ${extents} extents of order ${order})`);

@@ -43,16 +43,16 @@ function requestOf(xen: XenState, domain: Domain, order: number, memFlags: numbe
   const limited = bits !== 0 && bits < Math.ceil(Math.log2(highest)) + PAGE_SHIFT;
   if (limited && bits <= PAGE_SHIFT) return undefined;
   const zoneHigh = limited ? bitsToZone(bits) : ZONE_MAX;
-  const asked = nodeOfMemFlags(memFlags);
+  const requested = nodeOfMemFlags(memFlags);
   const exact = (memFlags & MEMF.exactNode) !== 0;
   if ((memFlags & MEMF.vnode) !== 0) {
     if (domain.vnodeToPnode === null) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh, coveredByClaim: true };
-    const node = domain.vnodeToPnode[asked];
+    const node = domain.vnodeToPnode[requested];
     if (node === undefined) return undefined;
     return { order, node, exact: exact && node !== NUMA_NO_NODE, zoneHigh, coveredByClaim: true };
   }
-  if (asked === NUMA_NO_NODE) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh, coveredByClaim: true };
-  return asked >= MAX_NUMNODES ? undefined : { order, node: asked, exact, zoneHigh, coveredByClaim: true };
+  if (requested === NUMA_NO_NODE) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh, coveredByClaim: true };
+  return requested >= MAX_NUMNODES ? undefined : { order, node: requested, exact, zoneHigh, coveredByClaim: true };
 }
 
 /**

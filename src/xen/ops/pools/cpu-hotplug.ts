@@ -1,5 +1,7 @@
 // CPU hotplug (xen/common/cpu.c, xen/common/sched/cpupool.c).
+
 import { ERRNO } from '../../../base/errors.js';
+import type { CpuId } from '../../../base/ids.js';
 import type { XenState } from '../../state/xen-state.js';
 import { assignCpu, takeCpuAway } from './cpupool.js';
 
@@ -7,7 +9,7 @@ import { assignCpu, takeCpuAway } from './cpupool.js';
  * A CPU of Pool-0 or of no pool goes offline. A CPU of another pool does not, and the attempt locks
  * it until the next boot.
  */
-export function cpuOffline(xen: XenState, cpu: number): number {
+export function cpuOffline(xen: XenState, cpu: CpuId): number {
   const { cpu: state } = xen;
   if (cpu === 0 || cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
   if (!state.online.has(cpu)) return -ERRNO.EEXIST;
@@ -26,7 +28,7 @@ export function cpuOffline(xen: XenState, cpu: number): number {
 }
 
 /** The CPU joins Pool-0, whichever pool it was in. */
-export function cpuOnline(xen: XenState, cpu: number): number {
+export function cpuOnline(xen: XenState, cpu: CpuId): number {
   const { cpu: state } = xen;
   if (cpu >= xen.nrCpuIds || !state.present.has(cpu)) return -ERRNO.EINVAL;
   if (state.online.has(cpu)) return -ERRNO.EEXIST;

@@ -1,7 +1,9 @@
 // CPU pools (xen/common/sched/cpupool.c), and what their changes do to hard affinity.
+
 import { CPUPOOL_ANY as POOL_ANY, SCHEDULERS } from '../../../abi/commands.js';
 import { Bitset } from '../../../base/bitset.js';
 import { ERRNO } from '../../../base/errors.js';
+import type { CpuId, Domid, PoolId } from '../../../base/ids.js';
 import type { Domain } from '../../state/domain.js';
 import type { Cpupool } from '../../state/pool.js';
 import type { XenState } from '../../state/xen-state.js';
@@ -16,7 +18,7 @@ const BUILT_IN: readonly number[] = [SCHEDULERS.credit, SCHEDULERS.credit2];
 /** Pools that Xen allows for each CPU number, Pool-0 included. */
 const POOLS_A_CPU = 2;
 
-export function poolById(xen: XenState, id: number): Cpupool | undefined {
+export function poolById(xen: XenState, id: PoolId): Cpupool | undefined {
   return xen.pools.find((pool) => pool.id === id);
 }
 
@@ -25,7 +27,7 @@ export function domainsIn(xen: XenState, pool: Cpupool): Domain[] {
 }
 
 /** @returns 0 and the new pool, or a negative errno. `id` POOL_ANY = one past the last pool's. */
-export function cpupoolCreate(xen: XenState, id: number, schedulerId: number): { readonly result: number; readonly pool?: Cpupool } {
+export function cpupoolCreate(xen: XenState, id: PoolId, schedulerId: number): { readonly result: number; readonly pool?: Cpupool } {
   if (xen.version.limitedPools && xen.pools.length >= POOLS_A_CPU * xen.nrCpuIds) return { result: -ERRNO.ENOSPC };
   const last = xen.pools[xen.pools.length - 1]!;
   const newId = id === POOL_ANY ? last.id + 1 : id;
@@ -37,7 +39,7 @@ export function cpupoolCreate(xen: XenState, id: number, schedulerId: number): {
   return { result: 0, pool };
 }
 
-export function cpupoolDestroy(xen: XenState, id: number): number {
+export function cpupoolDestroy(xen: XenState, id: PoolId): number {
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ENOENT;
   if (!pool.cpus.isEmpty || domainsIn(xen, pool).length > 0 || xen.cpu.movingPool === pool) return -ERRNO.EBUSY;
@@ -45,12 +47,12 @@ export function cpupoolDestroy(xen: XenState, id: number): number {
   return 0;
 }
 
-export function cpupoolAddCpu(xen: XenState, id: number, asked: number): number {
+export function cpupoolAddCpu(xen: XenState, id: PoolId, requested: CpuId): number {
   const { cpu: state } = xen;
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ENOENT;
   // "Any" is the first free CPU, even when that one is locked.
-  const cpu = asked === POOL_ANY ? state.free.first : asked;
+  const cpu = requested === POOL_ANY ? state.free.first : requested;
   if (cpu < 0) return -ERRNO.ENODEV;
   if (cpu >= xen.nrCpuIds) return -ERRNO.EINVAL;
   if (!state.online.has(cpu) || !state.free.has(cpu) || state.locked.has(cpu)) return -ERRNO.ENODEV;
@@ -63,7 +65,7 @@ export function cpupoolAddCpu(xen: XenState, id: number, asked: number): number 
  * The CPU joins the pool, and the node affinity of the pool's domains is computed again
  * (cpupool_assign_cpu_locked).
  */
-export function assignCpu(xen: XenState, pool: Cpupool, cpu: number): void {
+export function assignCpu(xen: XenState, pool: Cpupool, cpu: CpuId): void {
   const { cpu: state } = xen;
   state.free.delete(cpu);
   if (state.movingCpu === cpu) {
@@ -74,11 +76,11 @@ export function assignCpu(xen: XenState, pool: Cpupool, cpu: number): void {
   for (const domain of domainsIn(xen, pool)) domainUpdateNodeAffinity(xen, domain);
 }
 
-export function cpupoolRemoveCpu(xen: XenState, id: number, asked: number): number {
+export function cpupoolRemoveCpu(xen: XenState, id: PoolId, requested: CpuId): number {
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ENOENT;
   const { cpu: state } = xen;
-  const cpu = asked === POOL_ANY ? lastOf(pool.cpus) : asked;
+  const cpu = requested === POOL_ANY ? lastOf(pool.cpus) : requested;
   if (cpu < 0 || cpu >= xen.nrCpuIds || !state.online.has(cpu)) return -ERRNO.EINVAL;
   if (pool.id === 0 && cpu === 0) return -ERRNO.EINVAL;
   const resumed = state.movingCpu === cpu;
@@ -103,7 +105,7 @@ function lastOf(set: Bitset): number {
  * next removal or until the CPU is added again. In both cases the node affinity of all domains of
  * the pool is computed again.
  */
-export function takeCpuAway(xen: XenState, pool: Cpupool, cpu: number): number {
+export function takeCpuAway(xen: XenState, pool: Cpupool, cpu: CpuId): number {
   const { cpu: state } = xen;
   pool.cpus.delete(cpu);
   state.movingCpu = cpu;
@@ -130,7 +132,7 @@ export function takeCpuAway(xen: XenState, pool: Cpupool, cpu: number): number {
  * Moves a domain: its hard and soft masks become all CPUs; an automatic node affinity is computed
  * again, one that was set explicitly stays (sched/core.c, sched_move_domain).
  */
-export function cpupoolMoveDomain(xen: XenState, id: number, domid: number): number {
+export function cpupoolMoveDomain(xen: XenState, id: PoolId, domid: Domid): number {
   if (domid === 0) return -ERRNO.EPERM;
   const domain = xen.domains.get(domid);
   if (domain === undefined) return -ERRNO.ESRCH;
