@@ -1,6 +1,7 @@
 // Where each node, edge and box of the chart stands in the picture. The chart is fixed, so its layout is data, drawn by hand: four columns,
 // nine rows, no two lines cross. Units: pixels of the SVG's own coordinates. Box of the chart: all of them.
 import type { EdgeId, NodeId, SubgraphId } from '../chart.js';
+import { textWidth } from './text-width.js';
 
 export const PICTURE = { width: 1280, height: 1404 } as const;
 
@@ -311,7 +312,5 @@ export const EDGE_ROUTES: Readonly<Record<EdgeId, Route>> = {
 
 /** Size of a label on an edge, for its background and for the test that nothing overlaps. */
 export function edgeLabelSize(text: string): { readonly width: number; readonly height: number } {
-  let width = 14;
-  for (const char of text) width += /[A-Z_m\u00d7]/.test(char) ? 8.2 : 6.4;
-  return { width: Math.ceil(width), height: 18 };
+  return { width: Math.ceil(14 + textWidth(text, 11, 'bold')), height: 18 };
 }

@@ -1,13 +1,19 @@
 // The chart as an SVG: boxes, decisions as hexagons, source links, and, given a record, the path taken with its values and how often.
 // Box of the chart: all of them. No script, no external reference but the links; light and dark by the reader's own setting.
 
-import { fitColumns, wrapColumns } from '../../base/columns.js';
+import { fitColumns } from '../../base/columns.js';
 import { escapeXml, harmless } from '../../base/shown-text.js';
 import { EDGES, NODES, type NodeId, SUBGRAPHS } from '../chart.js';
 import { edgeText, foldRepeats, formatValues, type ShownEntry, type Tally, tally } from '../path.js';
 import type { FlowRecord } from '../record.js';
 import { SURPRISES } from '../surprises.js';
 import { DECISION_SLANT, EDGE_ROUTES, edgeLabelSize, NODE_PLACES, PANEL, PICTURE, type Route, SUBGRAPH_BOXES } from './layout.js';
+import { fitWidth, wrapWidth } from './text-width.js';
+
+/** Sizes in pixels, as STYLE has them. */
+const FONT = { head: 22, label: 11.6, panel: 12 } as const;
+/** A column of the values' font, which is monospaced at 10 pixels. */
+const VALUE_COLUMN = 6.03;
 
 /** SVG of the chart; `record` null = the chart alone. */
 export function renderFlowSvg(record: FlowRecord | null): string {
@@ -24,7 +30,7 @@ export function renderFlowSvg(record: FlowRecord | null): string {
     `<style>${STYLE}</style>`,
     `<defs>${['plain', 'usual', 'off', 'taken'].map(marker).join('')}</defs>`,
     `<rect class="page" width="${width}" height="${height}"/>`,
-    `<text class="head" x="42" y="44">${escapeXml(fitColumns(title, 88))}</text>`,
+    `<text class="head" x="42" y="44">${escapeXml(fitWidth(harmless(title), width - 84, FONT.head, 'bold'))}</text>`,
     `<text class="sub" x="42" y="66">${escapeXml(summary)}</text>`,
     ...SUBGRAPHS.map(({ id, label }) => subgraph(id, label)),
     ...panel(record, taken),
@@ -98,27 +104,43 @@ function edgeLabel(edge: Edge, taken: Tally | null): string {
   return `<g class="label ${edgeState(edge, taken)}"><rect x="${round(x - width / 2)}" y="${y - height / 2}" width="${width}" height="${height}" rx="9"/><text x="${x}" y="${y + 4}" text-anchor="middle">${escapeXml(text)}</text></g>`;
 }
 
+/** Pixels that a line in a box may take: a hexagon is narrower away from its middle. */
+function textRoom({ id, decision }: Node): number {
+  return NODE_PLACES[id].width - 2 * (decision ? DECISION_SLANT + 2 : 8);
+}
+
+function visitState(taken: Tally | null, visited: boolean): 'plain' | 'off' | 'taken' {
+  if (taken === null) return 'plain';
+  return visited ? 'taken' : 'off';
+}
+
+function kindClass(node: Node): string {
+  if (node.decision) return ' decision';
+  if (node.id === 'domain_node_affinity') return ' result';
+  return node.subgraph === null ? ' call' : '';
+}
+
 /** One run is about one domain: its number in each box would only take room. */
 const SAME_EVERYWHERE = ['domid'];
 
 function nodeShape(node: Node, taken: Tally | null): string {
   const place = NODE_PLACES[node.id];
   const visit = taken?.nodes.get(node.id);
-  const state = taken === null ? 'plain' : visit === undefined ? 'off' : 'taken';
+  const state = visitState(taken, visit !== undefined);
   const values = visit === undefined ? '' : formatValues(visit.values, SAME_EVERYWHERE);
-  const label = wrapColumns(node.label, node.decision ? 25 : 28);
+  const room = textRoom(node);
+  const label = wrapWidth(node.label, room, FONT.label);
   const lines = label.length + (values === '' ? 0 : 1);
   const top = place.y - ((lines - 1) * 15) / 2 + (node.id === 'domain_node_affinity' ? 9 : 4);
   const rows = label.map(
     (line, index) => `<text x="${place.x}" y="${round(top + index * 15)}" text-anchor="middle">${escapeXml(line)}</text>`,
   );
   if (values !== '') {
-    const shown = escapeXml(fitColumns(values, node.decision ? 26 : 30));
+    const shown = escapeXml(fitColumns(harmless(values), Math.floor(room / VALUE_COLUMN)));
     rows.push(`<text class="values" x="${place.x}" y="${round(top + label.length * 15)}" text-anchor="middle">${shown}</text>`);
   }
   const tip = [node.label, node.id, values, node.source ?? ''].filter((part) => part !== '').join(' \u2014 ');
-  const kind = node.decision ? ' decision' : node.id === 'domain_node_affinity' ? ' result' : node.subgraph === null ? ' call' : '';
-  const body = `<g class="node ${state}${kind}" data-node="${escapeXml(node.id)}"><title>${escapeXml(tip)}</title>${outline(node.id, node.decision)}${rows.join('')}</g>`;
+  const body = `<g class="node ${state}${kindClass(node)}" data-node="${escapeXml(node.id)}"><title>${escapeXml(tip)}</title>${outline(node.id, node.decision)}${rows.join('')}</g>`;
   return node.source === null ? body : `<a href="${escapeXml(node.source)}" target="_blank" rel="noopener">${body}</a>`;
 }
 
@@ -144,7 +166,7 @@ function panel(record: FlowRecord | null, taken: Tally | null): string[] {
   const told =
     record === null || taken === null ? ABOUT.map((text) => ({ text, kind: 'say' })) : [...surprisesFirst(record), ...decisions(taken)];
   const rows = told.flatMap(({ text, kind }) => {
-    const lines = wrapColumns(harmless(text), 90);
+    const lines = wrapWidth(harmless(text), box.right - box.left - 52, FONT.panel, kind === 'warn' ? 'bold' : 'normal');
     const kept = lines.length > ITEM_LINES ? [...lines.slice(0, ITEM_LINES - 1), `${lines[ITEM_LINES - 1]!} ...`] : lines;
     return kept.map((line) => ({ text: line, kind }));
   });
