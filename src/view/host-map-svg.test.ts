@@ -126,6 +126,8 @@ it('nothing is drawn outside of the picture', () => {
 function rightMost(map: HostMap): number {
   const svg = renderHostMapSvg(map);
   const cards = [...svg.matchAll(/<g transform="translate\(([\d.]+) [\d.]+\)"><rect class="card" width="([\d.]+)"/g)];
+  // Without a card there would be nothing to measure.
+  expect(cards).toHaveLength(map.nodes.length);
   return Math.max(...cards.map(([, x, width]) => Number(x) + Number(width)));
 }
 

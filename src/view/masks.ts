@@ -7,45 +7,50 @@ const SHOWN_GROUPS = 4;
 
 /** Words for the masks of a host's domains. What each mask says is worked out once. */
 export class MaskWords {
-  private readonly map: HostMap;
-  private readonly usable = new Map<number, number[]>();
-  private readonly texts = new Map<number, WeakMap<readonly number[], string>>();
+  readonly #map: HostMap;
+  readonly #usable = new Map<number, number[]>();
+  readonly #texts = new Map<number, WeakMap<readonly number[], string>>();
 
   constructor(map: HostMap) {
-    this.map = map;
+    this.#map = map;
   }
   hard(domain: MapDomain): string {
-    return collapse(domain.vcpus.map(({ hard }) => this.mask(hard, domain.pool)));
+    return collapse(domain.vcpus.map(({ hard }) => this.#mask(hard, domain.pool)));
   }
   soft(domain: MapDomain): string {
-    return collapse(domain.vcpus.map(({ soft }) => this.mask(soft, domain.pool)));
+    return collapse(domain.vcpus.map(({ soft }) => this.#mask(soft, domain.pool)));
   }
   /** "all", "none" or the list of nodes; "by hand" when Xen does not keep it up by itself. */
   nodes({ nodeAffinity, autoNodeAffinity }: MapDomain): string {
-    const all = this.map.nodes.every((_, node) => nodeAffinity.includes(node));
-    const list = all ? 'all' : nodeAffinity.length === 0 ? 'none' : formatList(nodeAffinity);
+    const all = this.#map.nodes.every((_, node) => nodeAffinity.includes(node));
+    const list = listOrWord(nodeAffinity, all);
     return autoNodeAffinity === false ? `${list} by hand` : list;
   }
   /** "all" for a mask with every CPU that is online in the pool, else its list as stored. */
-  private mask(mask: readonly number[], pool: number): string {
-    let known = this.texts.get(pool);
+  #mask(mask: readonly number[], pool: number): string {
+    let known = this.#texts.get(pool);
     if (known === undefined) {
       known = new WeakMap();
-      this.texts.set(pool, known);
-      this.usable.set(
+      this.#texts.set(pool, known);
+      this.#usable.set(
         pool,
-        this.map.cpus.flatMap((cpu) => (cpu?.online && cpu.pool === pool ? [cpu.id] : [])),
+        this.#map.cpus.flatMap((cpu) => (cpu?.online && cpu.pool === pool ? [cpu.id] : [])),
       );
     }
     let text = known.get(mask);
     if (text === undefined) {
       const members = new Set(mask);
-      const usable = this.usable.get(pool)!;
-      text = usable.length > 0 && usable.every((cpu) => members.has(cpu)) ? 'all' : mask.length === 0 ? 'none' : formatList(mask);
+      const usable = this.#usable.get(pool)!;
+      text = listOrWord(mask, usable.length > 0 && usable.every((cpu) => members.has(cpu)));
       known.set(mask, text);
     }
     return text;
   }
+}
+
+function listOrWord(members: readonly number[], all: boolean): string {
+  if (all) return 'all';
+  return members.length === 0 ? 'none' : formatList(members);
 }
 
 /** One text when all vCPUs have the same, else "v0-3=16-19 v4=24" for up to four groups. */

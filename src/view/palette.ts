@@ -22,17 +22,17 @@ export class Palette {
   readonly fixed: Readonly<Record<'dom0' | 'xen' | 'claimed' | 'free' | 'others' | 'othersRemote', string>>;
   /** Letters differ from node to node, because there are more VMs than letters. */
   readonly perNode: boolean;
-  private readonly color: boolean;
+  readonly #color: boolean;
   /** Position among the VMs; index = position in the map's domains. */
-  private readonly order: readonly number[];
+  readonly #order: readonly number[];
 
   constructor(map: HostMap, { color, unicode = false }: PictureOptions) {
-    this.color = color;
+    this.#color = color;
     this.fixed = unicode
       ? { dom0: '0', xen: '\u2592', claimed: '\u2591', free: '\u00b7', others: '#', othersRemote: '%' }
       : { dom0: '0', xen: '=', claimed: ':', free: '.', others: '#', othersRemote: '%' };
     let next = 0;
-    this.order = map.domains.map(({ domid }) => (domid === 0 ? -1 : next++));
+    this.#order = map.domains.map(({ domid }) => (domid === 0 ? -1 : next++));
     this.perNode = next > LETTERS.length;
   }
   /** One sign for each segment of a node; lower case = remote. */
@@ -41,26 +41,26 @@ export class Palette {
     return segments.map(({ kind, domain, remote }) => {
       if (kind === 'others') return remote ? this.fixed.othersRemote : this.fixed.others;
       if (kind !== 'vm') return this.fixed[kind];
-      const letter = LETTERS[(this.perNode ? next++ : this.order[domain]!) % LETTERS.length]!;
+      const letter = LETTERS[(this.perNode ? next++ : this.#order[domain]!) % LETTERS.length]!;
       return remote ? letter.toLowerCase() : letter;
     });
   }
   /** The letter that a VM has on all nodes; empty when letters differ from node to node. */
   letter(domain: number): string {
-    const order = this.order[domain]!;
+    const order = this.#order[domain]!;
     return this.perNode || order < 0 ? '' : LETTERS[order]!;
   }
   paint(text: string, segment: Segment): string {
-    if (!this.color || text === '') return text;
+    if (!this.#color || text === '') return text;
     if (segment.kind === 'free') return `\u001b[2m${text}\u001b[0m`;
     if (segment.remote) return `\u001b[1;7;31m${text}\u001b[0m`;
-    return segment.kind === 'vm' ? `\u001b[38;5;${COLORS[this.order[segment.domain]! % COLORS.length]}m${text}\u001b[0m` : text;
+    return segment.kind === 'vm' ? `\u001b[38;5;${COLORS[this.#order[segment.domain]! % COLORS.length]}m${text}\u001b[0m` : text;
   }
   warn(text: string): string {
-    return this.color ? `\u001b[1;31m${text}\u001b[0m` : text;
+    return this.#color ? `\u001b[1;31m${text}\u001b[0m` : text;
   }
   bold(text: string): string {
-    return this.color ? `\u001b[1m${text}\u001b[0m` : text;
+    return this.#color ? `\u001b[1m${text}\u001b[0m` : text;
   }
   name(name: string): string {
     return fitColumns(harmless(name === '' ? '(no name)' : name), NAME_COLUMNS);

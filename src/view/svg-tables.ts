@@ -113,7 +113,7 @@ export function drawDistances({ map, x, y, width }: TableDrawing): Drawn {
       const box = `x="${origin + j * wide}" y="${origin + i * tall}" width="${wide - 1}" height="${tall - 1}"`;
       const fill = reachable ? ` fill="${heat((value - least) / (most - least))}"` : ' class="offline"';
       const text = numbered
-        ? `<text class="${reachable ? 'on' : 'small'}" x="${origin + j * wide + wide / 2 - 0.5}" y="${origin + i * tall + 15}" text-anchor="middle">${reachable ? (value > 99_999 ? 'huge' : value) : '\u2013'}</text>`
+        ? `<text class="${reachable ? 'on' : 'small'}" x="${origin + j * wide + wide / 2 - 0.5}" y="${origin + i * tall + 15}" text-anchor="middle">${distanceWord(value)}</text>`
         : '';
       return `<g><title>${words}</title><rect${fill} ${box} rx="${numbered ? 3 : 0}"/>${text}</g>`;
     }),
@@ -144,4 +144,10 @@ function heat(share: number): string {
   const index = Math.min(1, Math.floor(place));
   const mix = stops[index]!.map((from, channel) => Math.round(from + (stops[index + 1]![channel]! - from) * (place - index)));
   return `#${mix.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** A distance in a cell of its own. */
+function distanceWord(value: number): string {
+  if (value === UNREACHABLE) return '\u2013';
+  return value > 99_999 ? 'huge' : String(value);
 }

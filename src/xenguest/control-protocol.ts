@@ -1,12 +1,14 @@
 // The lines that the builder writes on its control fd, "key:text": result, error, info, stdout, stderr (xenopsd's
 // ocaml/xenopsd/xc/xenguestHelper.ml reads them). Our own lines "info:flow {...}" carry the record of the run. Box of the chart: exec_xenguest.
+import { type Errno, errnoName } from '../base/errors.js';
 import { EntrySink, type FlowEntry, type FlowSink } from '../flow/record.js';
 import { parseFlowEntry } from '../flow/schema/entry.js';
 import type { XenguestResult } from './xenguest.js';
 
 export type ControlLine =
   | { readonly kind: 'result'; readonly result: XenguestResult; readonly protocol: string | null }
-  | { readonly kind: 'error'; readonly text: string }
+  /** `errno`: of the call that failed, in brackets in the text; null when the text names none. */
+  | { readonly kind: 'error'; readonly text: string; readonly errno: Errno | null }
   | { readonly kind: 'log'; readonly stream: 'info' | 'stdout' | 'stderr'; readonly text: string }
   | { readonly kind: 'flow'; readonly entry: FlowEntry };
 
@@ -39,7 +41,7 @@ export function parseControlLine(line: string): ControlLine | null {
     case 'result':
       return parseResult(text);
     case 'error':
-      return { kind: 'error', text };
+      return { kind: 'error', text, errno: errnoOf(text) };
     case 'info':
       return text.startsWith('flow ') ? parseFlow(text.slice(5)) : { kind: 'log', stream: 'info', text };
     case 'stdout':
@@ -49,6 +51,12 @@ export function parseControlLine(line: string): ControlLine | null {
     default:
       return null;
   }
+}
+
+/** "xenguest: xc_vcpu_setaffinity: [22] Invalid argument" names EINVAL: the number is all that the protocol says of it. */
+function errnoOf(text: string): Errno | null {
+  const number = /: \[(\d{1,3})\] /.exec(text)?.[1];
+  return number === undefined ? null : (errnoName(Number(number)) ?? null);
 }
 
 function parseResult(text: string): ControlLine | null {

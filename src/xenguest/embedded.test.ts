@@ -11,7 +11,7 @@ import type { PopulateRequest, Xenctrl } from '../xenctrl/xenctrl.js';
 import { createXenstore } from '../xenstore/in-process.js';
 import { embeddedXenguest } from './embedded.js';
 import { Extents } from './memory/extents.js';
-import { memoryRanges } from './memory/guest-pages.js';
+import { pfnRanges } from './memory/guest-pages.js';
 import { populateHvmRange, populatePvRange } from './memory/populate-ranges.js';
 import type { XenguestArguments } from './xenguest.js';
 
@@ -159,7 +159,7 @@ describe('the extents that are asked for', () => {
 
   test('HVM: 0xa0 pages, then from 0xc0 on to the boundaries, each whole GiB as one extent, nothing in the hole', async () => {
     const { calls, extents } = asked(({ extents }) => extents);
-    for (const range of memoryRanges('hvm', 5 * MAX + 700)) await populateHvmRange(extents, range, true, nothing);
+    for (const range of pfnRanges('hvm', 5 * MAX + 700)) await populateHvmRange(extents, range, true, nothing);
     expect(calls).toEqual([
       [0, 0xa0, 0],
       [0xc0, 0x140, 0],

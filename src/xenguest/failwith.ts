@@ -40,5 +40,5 @@ export function strerror(errno: Errno): string {
 /** The builder's error for a call that failed with `error`; what is not Xen's answer is thrown on as it is. */
 export function failwithOssXc(call: string, error: unknown): XenguestError {
   if (!(error instanceof XenError)) throw error;
-  return new XenguestError(`xenguest: ${call}: [${ERRNO[error.errno]}] ${strerror(error.errno)}`);
+  return new XenguestError(`xenguest: ${call}: [${ERRNO[error.errno]}] ${strerror(error.errno)}`, error.errno);
 }

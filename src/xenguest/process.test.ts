@@ -73,6 +73,9 @@ describe('a builder in a process of its own', () => {
       'xenguest: xc_vcpu_setaffinity: [22] Invalid argument',
     );
     expect(await failure("out('error:a\\nerror:b\\n'); process.exit(1)")).toBe('a; b');
+    await expect(run("out('error:xenguest: x: [16] Device or resource busy\\nerror:b\\n'); process.exit(1)")).rejects.toMatchObject({
+      errno: 'EBUSY',
+    });
     expect(await failure("out('result:5 6\\nerror:too late\\n')"), 'an error after a result is an error').toBe('too late');
   });
 
@@ -108,6 +111,16 @@ describe('a builder in a process of its own', () => {
 });
 
 describe('control lines', () => {
+  it.each([
+    ['xenguest: xc_vcpu_setaffinity: [22] Invalid argument', 'EINVAL'],
+    ['xenguest: xc_dom_boot_mem_init: [16] Device or resource busy', 'EBUSY'],
+    ['xenguest: x: [999] Unknown error 999', null],
+    ['xenguest: its kernel [22] is missing', null],
+    ['Populate on Demand and Nested Virtualisation are mutually exclusive', null],
+  ])('carry the errno of the call that failed: %s', (text, errno) =>
+    expect(parseControlLine(`error:${text}`)).toEqual({ kind: 'error', text, errno }),
+  );
+
   it.each([
     '',
     'result',

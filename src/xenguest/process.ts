@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { Errno } from '../base/errors.js';
 import { commandLine } from './command-line.js';
 import { type ControlLine, MAX_LINE_BYTES, parseControlLine } from './control-protocol.js';
 import { type Xenguest, type XenguestArguments, XenguestError, type XenguestResult, type XenguestRun } from './xenguest.js';
@@ -25,30 +26,30 @@ const CONTROL_IN_FD = 4;
 const STDERR_TAIL_BYTES = 4096;
 
 export class ProcessXenguest implements Xenguest {
-  private readonly command: readonly string[];
-  private readonly silenceMs: number;
-  private readonly log: (line: string) => void;
+  readonly #command: readonly string[];
+  readonly #silenceMs: number;
+  readonly #log: (line: string) => void;
 
   constructor(options: ProcessXenguestOptions = {}) {
-    this.command = options.command ?? [process.execPath, builderScript()];
-    this.silenceMs = options.silenceMs ?? SILENCE_MS;
-    this.log = options.log ?? (() => {});
+    this.#command = options.command ?? [process.execPath, builderScript()];
+    this.#silenceMs = options.silenceMs ?? SILENCE_MS;
+    this.#log = options.log ?? (() => {});
   }
 
   async run(args: XenguestArguments, { flow }: XenguestRun): Promise<XenguestResult> {
-    const [program, ...first] = this.command;
+    const [program, ...first] = this.#command;
     const line = commandLine({ controlOutFd: CONTROL_OUT_FD, controlInFd: CONTROL_IN_FD, args });
     flow.node('exec_xenguest', { mode: args.mode, domid: args.domid, command: line.join(' ') });
     const child = spawn(program!, [...first, ...line], { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] });
     const answer = new Answer((control) => {
       if (control.kind === 'flow') flow.add(control.entry);
-      else if (control.kind === 'log') this.log(`${control.stream}: ${control.text}`);
+      else if (control.kind === 'log') this.#log(`${control.stream}: ${control.text}`);
     });
-    return answer.outcome(await this.follow(child, answer));
+    return answer.outcome(await this.#follow(child, answer));
   }
 
   /** Reads until the process is gone and its control fd is closed. */
-  private follow(child: ChildProcess, answer: Answer): Promise<End> {
+  #follow(child: ChildProcess, answer: Answer): Promise<End> {
     return new Promise((resolve) => {
       let stderr = '';
       let silent = false;
@@ -57,14 +58,14 @@ export class ProcessXenguest implements Xenguest {
         silent = true;
         child.kill('SIGKILL');
       };
-      let alarm = setTimeout(kill, this.silenceMs);
+      let alarm = setTimeout(kill, this.#silenceMs);
       const control = child.stdio[CONTROL_OUT_FD] as Readable | null;
       control?.on('data', (chunk: Buffer) => {
         clearTimeout(alarm);
-        alarm = setTimeout(kill, this.silenceMs);
+        alarm = setTimeout(kill, this.#silenceMs);
         if (!answer.take(chunk)) child.kill('SIGKILL');
       });
-      child.stdout?.on('data', (chunk: Buffer) => this.log(`stdout: ${chunk.toString().trimEnd()}`));
+      child.stdout?.on('data', (chunk: Buffer) => this.#log(`stdout: ${chunk.toString().trimEnd()}`));
       child.stderr?.on('data', (chunk: Buffer) => {
         stderr = (stderr + chunk.toString()).slice(-STDERR_TAIL_BYTES);
       });
@@ -78,7 +79,7 @@ export class ProcessXenguest implements Xenguest {
       child.on('close', (exit, signal) => finish(exit, signal));
       const finish = (exit: number | null, signal: NodeJS.Signals | null) => {
         clearTimeout(alarm);
-        resolve({ exit, signal, stderr: stderr.trim(), silentMs: silent ? this.silenceMs : null, spawnError });
+        resolve({ exit, signal, stderr: stderr.trim(), silentMs: silent ? this.#silenceMs : null, spawnError });
       };
     });
   }
@@ -95,51 +96,58 @@ interface End {
 
 /** What the builder said so far. */
 class Answer {
-  private readonly onLine: (line: ControlLine) => void;
-  private rest = Buffer.alloc(0);
-  private readonly errors: string[] = [];
-  private result: XenguestResult | null = null;
+  readonly #onLine: (line: ControlLine) => void;
+  #rest = Buffer.alloc(0);
+  readonly #errors: { readonly text: string; readonly errno: Errno | null }[] = [];
+  #result: XenguestResult | null = null;
   /** What broke the protocol; no line after it is looked at. */
-  private violation: string | null = null;
+  #violation: string | null = null;
 
   constructor(onLine: (line: ControlLine) => void) {
-    this.onLine = onLine;
+    this.#onLine = onLine;
   }
 
   /** @returns false when the protocol is broken and the builder is to be stopped */
   take(chunk: Buffer): boolean {
-    if (this.violation !== null) return false;
-    this.rest = Buffer.concat([this.rest, chunk]);
-    for (let end = this.rest.indexOf(10); end !== -1 && this.violation === null; end = this.rest.indexOf(10)) {
-      const line = this.rest.toString('utf8', 0, end);
-      this.rest = this.rest.subarray(end + 1);
-      this.takeLine(line);
+    if (this.#violation !== null) return false;
+    this.#rest = Buffer.concat([this.#rest, chunk]);
+    for (let end = this.#rest.indexOf(10); end !== -1 && this.#violation === null; end = this.#rest.indexOf(10)) {
+      const line = this.#rest.toString('utf8', 0, end);
+      this.#rest = this.#rest.subarray(end + 1);
+      this.#takeLine(line);
     }
-    if (this.rest.length > MAX_LINE_BYTES) this.violation = `a line of more than ${MAX_LINE_BYTES} bytes`;
-    return this.violation === null;
+    if (this.#rest.length > MAX_LINE_BYTES) this.#violation = `a line of more than ${MAX_LINE_BYTES} bytes`;
+    return this.#violation === null;
   }
 
-  private takeLine(line: string): void {
+  #takeLine(line: string): void {
     const control = parseControlLine(line);
-    if (control === null) this.violation = `the line ${JSON.stringify(line.slice(0, 200))}`;
-    else if (control.kind === 'error') this.errors.push(control.text);
-    else if (control.kind === 'result' && this.result !== null) this.violation = 'a second result';
-    else if (control.kind === 'result') this.result = control.result;
-    else this.onLine(control);
+    if (control === null) this.#violation = `the line ${JSON.stringify(line.slice(0, 200))}`;
+    else if (control.kind === 'error') this.#errors.push(control);
+    else if (control.kind === 'result' && this.#result !== null) this.#violation = 'a second result';
+    else if (control.kind === 'result') this.#result = control.result;
+    else this.#onLine(control);
   }
 
   /** @throws XenguestError with what the builder said, or how it died */
   outcome(end: End): XenguestResult {
     if (end.spawnError !== null) throw new XenguestError(`xenguest: cannot be started: ${end.spawnError}`);
-    if (this.violation !== null) throw new XenguestError(`xenguest: broke its protocol with ${this.violation}`);
-    if (this.rest.length > 0) this.errors.push(`xenguest: its last line is cut off: ${JSON.stringify(this.rest.toString('utf8', 0, 200))}`);
-    if (this.errors.length > 0) throw new XenguestError(this.errors.join('; '));
+    if (this.#violation !== null) throw new XenguestError(`xenguest: broke its protocol with ${this.#violation}`);
+    if (this.#rest.length > 0)
+      this.#errors.push({
+        text: `xenguest: its last line is cut off: ${JSON.stringify(this.#rest.toString('utf8', 0, 200))}`,
+        errno: null,
+      });
+    if (this.#errors.length > 0) {
+      const errno = this.#errors.find((error) => error.errno !== null)?.errno ?? null;
+      throw new XenguestError(this.#errors.map(({ text }) => text).join('; '), errno);
+    }
     const lastWords = end.stderr === '' ? '' : `: ${end.stderr.split('\n').slice(-3).join(' ').trim()}`;
     if (end.silentMs !== null) throw new XenguestError(`xenguest: killed, as it said nothing for ${end.silentMs} ms${lastWords}`);
     if (end.signal !== null) throw new XenguestError(`xenguest: killed by signal ${end.signal}${lastWords}`);
     if (end.exit !== 0) throw new XenguestError(`xenguest: ended with exit status ${end.exit}${lastWords}`);
-    if (this.result === null) throw new XenguestError(`xenguest: ended without a result${lastWords}`);
-    return this.result;
+    if (this.#result === null) throw new XenguestError(`xenguest: ended without a result${lastWords}`);
+    return this.#result;
   }
 }
 

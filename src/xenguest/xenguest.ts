@@ -1,6 +1,6 @@
 // What xenopsd knows of the domain builder: a command line, and lines that come back on a control fd. Implementations: embedded.ts
 // in this process, and a process of its own over libxenguest. Box of the chart: exec_xenguest.
-import { type Errno, errnoName } from '../base/errors.js';
+import type { Errno } from '../base/errors.js';
 import type { FlowSink } from '../flow/record.js';
 
 export interface VnodeMemory {
@@ -38,14 +38,15 @@ export interface XenguestResult {
   readonly consolePfn: number;
 }
 
-/** "error:<text>": the build failed; `message` is the text, such as "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". */
+/** The build failed; `message` is the builder's text, such as "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". */
 export class XenguestError extends Error {
   override readonly name = 'XenguestError';
+  /** What Xen or the library answered to the call that failed; null when it was no such call. */
+  readonly errno: Errno | null;
 
-  /** The errno in the text, in brackets: all that the control protocol says of the call that failed. null = there is none. */
-  get errno(): Errno | null {
-    const number = /\[(\d+)\]/.exec(this.message)?.[1];
-    return number === undefined ? null : (errnoName(Number(number)) ?? null);
+  constructor(message: string, errno: Errno | null = null) {
+    super(message);
+    this.errno = errno;
   }
 }
 

@@ -14,7 +14,7 @@ export function renderFlowMermaid(record: FlowRecord | null): string {
   for (const node of NODES) if (node.subgraph === null) lines.push(`  ${shape(node)}`);
   for (const edge of EDGES) {
     const text = edgeText(edge, taken);
-    const arrow = edge.both ? '<-->' : edge.thick ? '==>' : '-->';
+    const arrow = arrowOf(edge);
     lines.push(`  ${edge.from} ${arrow}${text === '' ? '' : `|${quote(text)}|`} ${edge.to}`);
   }
   for (const node of NODES) if (node.source !== null) lines.push(`  click ${node.id} "${node.source}" _blank`);
@@ -33,6 +33,11 @@ export function renderFlowMermaid(record: FlowRecord | null): string {
 }
 
 type Node = (typeof NODES)[number];
+
+function arrowOf({ both, thick }: (typeof EDGES)[number]): string {
+  if (both) return '<-->';
+  return thick ? '==>' : '-->';
+}
 
 function ids(want: (node: Node) => boolean): string {
   return NODES.filter(want)

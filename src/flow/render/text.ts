@@ -29,35 +29,35 @@ export function renderFlowText(record: FlowRecord | null, options: FlowTextOptio
 
 /** Writes wrapped and indented lines; remembers which box is open so that each is named once. */
 class Writer {
-  private readonly lines: string[] = [];
-  private readonly width: number;
-  private readonly color: boolean;
+  readonly #lines: string[] = [];
+  readonly #width: number;
+  readonly #color: boolean;
   box = '';
-  private domid: FlowValue = null;
+  #domid: FlowValue = null;
 
   constructor({ color, width }: FlowTextOptions) {
-    this.color = color;
-    this.width = Math.max(40, width);
+    this.#color = color;
+    this.#width = Math.max(40, width);
   }
   /** Values in words; the domid only where it is not the one that was told last. */
   news(values: FlowValues): string {
-    const known = values.domid !== undefined && values.domid === this.domid;
-    this.domid = values.domid ?? this.domid;
+    const known = values.domid !== undefined && values.domid === this.#domid;
+    this.#domid = values.domid ?? this.#domid;
     return formatValues(values, known ? ['domid'] : []);
   }
   /** `hang` = further indent of the lines after the first. */
   put(indent: number, text: string, tone: Tone, hang = 2): void {
-    const [first, ...rest] = wrapColumns(harmless(text), this.width - indent - hang);
+    const [first, ...rest] = wrapColumns(harmless(text), this.#width - indent - hang);
     const code = TONE_CODES[tone];
-    const paint = (line: string) => (this.color && code !== '' ? `\u001b[${code}m${line}\u001b[0m` : line);
-    this.lines.push(' '.repeat(indent) + paint(first!));
-    for (const line of rest) this.lines.push(' '.repeat(indent + hang) + paint(line));
+    const paint = (line: string) => (this.#color && code !== '' ? `\u001b[${code}m${line}\u001b[0m` : line);
+    this.#lines.push(' '.repeat(indent) + paint(first!));
+    for (const line of rest) this.#lines.push(' '.repeat(indent + hang) + paint(line));
   }
   blank(): void {
-    this.lines.push('');
+    this.#lines.push('');
   }
   toString(): string {
-    return `${this.lines.join('\n')}\n`;
+    return `${this.#lines.join('\n')}\n`;
   }
 }
 
@@ -125,6 +125,11 @@ function sourceName(link: string): string {
   return match === null ? link : `${match[1]} ${match[2]} ${match[3]}`;
 }
 
+function arrowOf({ both, thick }: (typeof EDGES)[number]): string {
+  if (both) return '<->';
+  return thick ? '=>' : '->';
+}
+
 function writeChart(out: Writer): void {
   out.put(0, 'How a VM gets its vCPU affinity and its node affinity', 'title');
   for (const subgraph of [...SUBGRAPHS.map(({ id }) => id).slice(0, 3), null, ...SUBGRAPHS.map(({ id }) => id).slice(3)]) {
@@ -134,7 +139,7 @@ function writeChart(out: Writer): void {
       out.put(2, `${node.decision ? '? ' : '- '}${node.label}`, 'step');
       for (const edge of EDGES.filter(({ from }) => from === node.id)) {
         const target = NODE_BY_ID.get(edge.to)!.label;
-        out.put(6, `${edge.both ? '<->' : edge.thick ? '=>' : '->'} ${edge.label === '' ? '' : `${edge.label}: `}${target}`, 'answer', 3);
+        out.put(6, `${arrowOf(edge)} ${edge.label === '' ? '' : `${edge.label}: `}${target}`, 'answer', 3);
       }
       if (node.source !== null) out.put(6, sourceName(node.source), 'dim');
     }

@@ -24,7 +24,7 @@ export function mmioHoleBytes(kind: 'hvm' | 'pvh'): number {
 }
 
 /** Memory of a guest around the hole: what does not fit below it goes to 4 GiB and up. */
-export function memoryRanges(kind: ContainerKind, pages: number): PfnRange[] {
+export function pfnRanges(kind: ContainerKind, pages: number): PfnRange[] {
   const hole = HOLE_START[kind];
   if (pages <= hole) return [{ start: 0, end: pages }];
   return [

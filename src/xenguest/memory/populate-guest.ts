@@ -8,9 +8,9 @@ import {
   type ContainerKind,
   HVM_CONSOLE_PFN,
   HVM_STORE_PFN,
-  memoryRanges,
   PAGES_A_MIB,
   type PfnRange,
+  pfnRanges,
   specialRanges,
   startPages,
 } from './guest-pages.js';
@@ -70,7 +70,7 @@ export async function populateGuest(xc: Xenctrl, request: GuestMemoryRequest, tu
 async function bootMemInit(xc: Xenctrl, request: GuestMemoryRequest, extents: Extents, onDemand: boolean, turn: Turn): Promise<void> {
   const { domid, kind } = request;
   if (onDemand) xc.domainSetPodTarget(domid, startPages(kind, request.memStartMib));
-  const ranges = memoryRanges(kind, (kind === 'pv' ? request.memStartMib : request.memMaxMib) * PAGES_A_MIB);
+  const ranges = pfnRanges(kind, (kind === 'pv' ? request.memStartMib : request.memMaxMib) * PAGES_A_MIB);
   for (const { range, node } of nodeRanges(ranges, request.vnodes ?? [])) {
     if (node !== undefined) extents.useNode(node);
     await populateRange(extents, kind, range, turn);

@@ -4,14 +4,14 @@ import type { FlowSink } from '../../flow/record.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
 import { configureVcpus } from '../configure-vcpus.js';
-import { chooseExactNode } from '../memory/exact-node.js';
 import { sayGibExtents } from '../memory/gib-extents.js';
+import { chooseExactNode } from '../memory/node-choice.js';
 import { getFlags, type PlatformFlags, xenstoreNumber } from '../platform.js';
 import { type XenguestArguments, XenguestError, type XenguestResult } from '../xenguest.js';
 import { ACPI_ADDRESS, acpiPage, PVH_MAX_VCPUS } from './acpi.js';
 import { DomImage, type XcInterface } from './dom-image.js';
-import { setExactNode } from './exact-node.js';
 import { e820Bytes, gibExtents, MMIO_SIZE_BYTES, MMIO_START, pvhE820, pvhMemory } from './memory-layout.js';
+import { setVirtualNode } from './virtual-node.js';
 
 export interface BuildDoors {
   readonly xch: XcInterface;
@@ -137,7 +137,7 @@ function allocateMemory(args: XenguestArguments, kind: 'pv' | 'pvh', flags: Plat
   const { lib } = xch;
   const mib = kind === 'pvh' ? args.memMaxMib : args.memStartMib;
   const exactNode = chooseExactNode(args, mib, doors.xc, doors.flow);
-  if (exactNode !== null) setExactNode(image, kind, mib, exactNode);
+  if (exactNode !== null) setVirtualNode(image, kind, mib, exactNode);
   else sayGibExtents(args.domid, gibExtents(kind, mib), doors.xc, doors.flow);
   const memory = pvhMemory(args.memMaxMib);
   if (kind === 'pvh') {

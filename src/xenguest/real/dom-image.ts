@@ -27,17 +27,17 @@ export class XcInterface {
 
   /** Throws unless `status` is 0. To be called right after the call whose status it is. */
   check(call: string, status: number): void {
-    if (status !== 0) throw this.failure(call);
+    if (status !== 0) throw this.#failure(call);
   }
 
   /** @returns the pointer, never NULL */
   pointer(call: string, pointer: Pointer): bigint {
-    if (pointer === null || pointer === 0n) throw this.failure(call);
+    if (pointer === null || pointer === 0n) throw this.#failure(call);
     return pointer;
   }
 
   /** XenServer's xenguest.patch, failwith_oss_xc: the library's last error, else errno. */
-  private failure(call: string): XenguestError {
+  #failure(call: string): XenguestError {
     const errno = this.lib.errno();
     const last = Buffer.from(koffi.view(this.lib.xc_get_last_error(this.handle), LAST_ERROR_BYTES));
     const code = last.readInt32LE(0);
@@ -45,7 +45,7 @@ export class XcInterface {
     const message = last.toString('utf8', 4, end === -1 ? last.length : end);
     this.lib.xc_clear_last_error(this.handle);
     const text = code === 0 ? errnoText(errno) : `[${code}] ${message}`;
-    return new XenguestError(`xenguest: ${call}: ${text.replace(/\s+/g, ' ').trim()}`);
+    return new XenguestError(`xenguest: ${call}: ${text.replace(/\s+/g, ' ').trim()}`, errnoName(code === 0 ? errno : code) ?? null);
   }
 
   close(): void {
@@ -60,33 +60,33 @@ function errnoText(errno: number): string {
 
 export class DomImage {
   readonly dom: bigint;
-  private readonly xc: XcInterface;
-  private readonly view: DataView;
-  private readonly layout: DomImageLayout;
+  readonly #xc: XcInterface;
+  readonly #view: DataView;
+  readonly #layout: DomImageLayout;
 
   constructor(xc: XcInterface, cmdline: string, features: string | null) {
-    this.xc = xc;
-    this.layout = xc.lib.layout;
+    this.#xc = xc;
+    this.#layout = xc.lib.layout;
     this.dom = xc.pointer('xc_dom_allocate', xc.lib.xc_dom_allocate(xc.handle, cmdline, features));
-    this.view = new DataView(koffi.view(this.dom, this.layout.sizeBytes));
+    this.#view = new DataView(koffi.view(this.dom, this.#layout.sizeBytes));
   }
 
   setU8(field: Field, value: number): void {
-    this.view.setUint8(this.layout[field], value);
+    this.#view.setUint8(this.#layout[field], value);
   }
   setU32(field: Field, value: number): void {
-    this.view.setUint32(this.layout[field], value, true);
+    this.#view.setUint32(this.#layout[field], value, true);
   }
   setU64(field: Field, value: number | bigint): void {
-    this.view.setBigUint64(this.layout[field], BigInt(value), true);
+    this.#view.setBigUint64(this.#layout[field], BigInt(value), true);
   }
   getU64(field: Field): bigint {
-    return this.view.getBigUint64(this.layout[field], true);
+    return this.#view.getBigUint64(this.#layout[field], true);
   }
 
   /** Copies bytes into memory that xc_dom_release frees. */
   allocate(bytes: Uint8Array): bigint {
-    const pointer = this.xc.pointer('xc_dom_malloc', this.xc.lib.xc_dom_malloc(this.dom, bytes.length));
+    const pointer = this.#xc.pointer('xc_dom_malloc', this.#xc.lib.xc_dom_malloc(this.dom, bytes.length));
     new Uint8Array(koffi.view(pointer, bytes.length)).set(bytes);
     return pointer;
   }
@@ -94,10 +94,10 @@ export class DomImage {
   /** acpi_modules[0]: put at `guestAddress` by xc_dom_build_image; its address goes to the guest in hvm_start_info. */
   setAcpiModule(bytes: Uint8Array, guestAddress: number): void {
     const data = this.allocate(bytes);
-    const at = this.layout.acpiModules;
-    this.view.setBigUint64(at, data, true);
-    this.view.setUint32(at + 8, bytes.length, true);
-    this.view.setBigUint64(at + 16, BigInt(guestAddress), true);
+    const at = this.#layout.acpiModules;
+    this.#view.setBigUint64(at, data, true);
+    this.#view.setUint32(at + 8, bytes.length, true);
+    this.#view.setBigUint64(at + 16, BigInt(guestAddress), true);
   }
 
   /** xc_dom_p2m: machine frame of a PV guest's frame. */
@@ -108,6 +108,6 @@ export class DomImage {
   }
 
   release(): void {
-    this.xc.lib.xc_dom_release(this.dom);
+    this.#xc.lib.xc_dom_release(this.dom);
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GIB, MIB } from '../../base/units.js';
-import { E820_ACPI, E820_RAM, e820Bytes, gibExtents, MMIO_START, memoryRanges, pvhE820, pvhMemory } from './memory-layout.js';
+import { byteRanges, E820_ACPI, E820_RAM, e820Bytes, gibExtents, MMIO_START, pvhE820, pvhMemory } from './memory-layout.js';
 
 describe('the memory of a PVH guest', () => {
   it('ends below the hole up to 4032 MiB, and goes on above 4 GiB past that', () => {
@@ -16,7 +16,7 @@ describe('the memory of a PVH guest', () => {
         const ram = map.filter((entry) => entry.type === E820_RAM).reduce((sum, entry) => sum + entry.sizeBytes, 0);
         expect(ram).toBe(mib * MIB);
         for (let i = 1; i < map.length; i++) expect(map[i]!.address).toBeGreaterThanOrEqual(map[i - 1]!.address + map[i - 1]!.sizeBytes);
-        expect(memoryRanges('pvh', mib).reduce((sum, range) => sum + range.end - range.start, 0)).toBe(mib * MIB);
+        expect(byteRanges('pvh', mib).reduce((sum, range) => sum + range.end - range.start, 0)).toBe(mib * MIB);
       }),
       { seed: 417, numRuns: 300 },
     );

@@ -1,6 +1,7 @@
 // Where the memory of a PVH guest lies, before any of it is allocated: low memory, the MMIO hole, high memory, the e820 map that the guest
 // is told, and the 1 GiB extents that libxenguest will ask for. Box of the chart: stub_xc_hvm_build.
-import { GIB, MIB } from '../../base/units.js';
+import { GIB, MIB, PAGE_BYTES, PAGES_PER_MIB } from '../../base/units.js';
+import { pfnRanges } from '../memory/guest-pages.js';
 import { ACPI_ADDRESS, ACPI_PAGE_BYTES } from './acpi.js';
 
 const FOUR_GIB = 4 * GIB;
@@ -61,20 +62,18 @@ export function e820Bytes(entries: readonly E820Entry[]): Uint8Array {
   return bytes;
 }
 
-/** Ranges of guest memory, as vmemranges name them: [start, end). */
-export function memoryRanges(kind: 'pv' | 'pvh', mib: number): { readonly start: number; readonly end: number }[] {
-  if (kind === 'pv') return [{ start: 0, end: mib * MIB }];
-  const { lowmemEnd, highmemEnd } = pvhMemory(mib);
-  return [{ start: 0, end: lowmemEnd }, ...(highmemEnd > FOUR_GIB ? [{ start: FOUR_GIB, end: highmemEnd }] : [])];
+/** Bytes of guest memory [start, end), as vmemranges name them. */
+export function byteRanges(kind: 'pv' | 'pvh', mib: number): { readonly start: number; readonly end: number }[] {
+  return pfnRanges(kind, mib * PAGES_PER_MIB).map(({ start, end }) => ({ start: start * PAGE_BYTES, end: end * PAGE_BYTES }));
 }
 
 /**
- * How many extents of 1 GiB libxenguest asks Xen for: every aligned whole GiB of a PVH guest's memory that the MMIO hole does not touch, before it tries 2 MiB ones
- * (tools/libs/guest/xg_dom_x86.c:1348-1648). A PV guest gets 2 MiB extents at most.
+ * How many extents of 1 GiB libxenguest asks Xen for, before it tries 2 MiB ones: every aligned whole GiB of a PVH guest's memory that
+ * the MMIO hole does not touch (tools/libs/guest/xg_dom_x86.c:1348-1648). A PV guest gets 2 MiB extents at most.
  */
 export function gibExtents(kind: 'pv' | 'pvh', mib: number): number {
   if (kind === 'pv') return 0;
   let extents = 0;
-  for (const { start, end } of memoryRanges(kind, mib)) extents += Math.max(0, Math.floor(end / GIB) - Math.ceil(start / GIB));
+  for (const { start, end } of byteRanges(kind, mib)) extents += Math.max(0, Math.floor(end / GIB) - Math.ceil(start / GIB));
   return extents;
 }

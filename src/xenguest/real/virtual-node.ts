@@ -1,13 +1,13 @@
-// A guest's memory on one node and on no other: vmemranges with a physical node make libxenguest ask for XENMEMF_exact_node, so that an extent
-// that the node cannot give is tried in smaller pieces there, not elsewhere. Box of the chart: domain_node_affinity.
+// A guest's memory on one node and on no other. A virtual node that stands for a physical one makes libxenguest ask for
+// XENMEMF_exact_node, so an extent that the node cannot give is tried in smaller pieces there, not elsewhere.
 import type { DomImage } from './dom-image.js';
-import { memoryRanges } from './memory-layout.js';
+import { byteRanges } from './memory-layout.js';
 
 const VMEMRANGE_BYTES = 24;
 
 /** One virtual node with all of the guest's memory, on the physical node `pnode`. */
-export function setExactNode(image: DomImage, kind: 'pv' | 'pvh', mib: number, pnode: number): void {
-  const ranges = memoryRanges(kind, mib);
+export function setVirtualNode(image: DomImage, kind: 'pv' | 'pvh', mib: number, pnode: number): void {
+  const ranges = byteRanges(kind, mib);
   const bytes = new Uint8Array(ranges.length * VMEMRANGE_BYTES);
   const view = new DataView(bytes.buffer);
   for (const [index, { start, end }] of ranges.entries()) {

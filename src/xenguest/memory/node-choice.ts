@@ -1,5 +1,4 @@
-// Which node all of a guest's memory must come from, if any: what a builder is asked, and what the host has. Box of the chart:
-// domain_node_affinity.
+// Which node all of a guest's memory must come from, if any: by the builder's arguments, and by what the node has free.
 
 import { formatList } from '../../base/bitset.js';
 import { MIB } from '../../base/units.js';
@@ -8,10 +7,9 @@ import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { XenguestArguments } from '../xenguest.js';
 
 /**
- * -mem_pnode names the node, the one way that libxenguest has to do so; keepOnNode means the one node with memory of the domain's node affinity,
- * when it has that much free.
+ * -mem_pnode names the node. -keep_on_node means the only node with memory in the domain's node affinity, if it has enough free.
  * @param mib memory that the guest is built with
- * @returns null = as node affinity says, with spilling
+ * @returns null = the node affinity decides, and memory may spill to other nodes
  */
 export function chooseExactNode(args: XenguestArguments, mib: number, xc: Xenctrl, flow: FlowSink): number | null {
   if (args.memPnode !== undefined) {
