@@ -89,6 +89,12 @@ describe('a host from listings', () => {
     expect(read(quoted).live.map.domains).toEqual(read(everything).live.map.domains);
   });
 
+  it('joins a heading that was wrapped', () => {
+    const wrapped = everything.replace('Time(s) Affinity (Hard', 'Time(s)\nAffinity (Hard').replace('Time(s) NODE', 'Time(s)\n NODE');
+    expect(wrapped).not.toBe(everything);
+    expect(read(wrapped).live.map.domains).toEqual(read(everything).live.map.domains);
+  });
+
   it('joins rows that were wrapped', () => {
     const wrapped = everything
       .replace('Time(s) NODE Affinity', 'Time(s) NODE Affinity')

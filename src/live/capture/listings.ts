@@ -75,6 +75,8 @@ const ROW: Readonly<Record<ListingKind, RegExp>> = {
 };
 /** Tables whose rows are long enough to be wrapped by a mail or a forum. */
 const WRAPS: ReadonlySet<ListingKind> = new Set(['xl list', 'xl vcpu-list', 'xenstore-ls']);
+/** The end of a wrapped heading of those tables. */
+const HEADING_END = /^\s*(?:(?:Time\(s\)\s*)?(?:NODE )?Affinity(?: \(Hard \/ Soft\))?|\(Hard \/ Soft\))\s*$/;
 /** A row that ends too early: its rest stands in the next line. */
 const UNFINISHED = /[,/]\s*$/;
 
@@ -142,6 +144,10 @@ class Splitter {
       return true;
     }
     if (kind === 'xl list -l') return false;
+    if (last !== undefined && lines.length === 1 && WRAPS.has(kind) && HEADING_END.test(line.text)) {
+      lines[0] = { text: `${last.text.trimEnd()} ${line.text.trim()}`, number: last.number };
+      return true;
+    }
     if (last !== undefined && kind !== 'numa dump' && UNFINISHED.test(last.text) && head === undefined && line.text.trim() !== '') {
       const glue = last.text.trimEnd().endsWith(',') ? '' : ' ';
       lines[lines.length - 1] = { text: `${last.text.trimEnd()}${glue}${line.text.trim()}`, number: last.number };
