@@ -20,11 +20,6 @@ export interface Scenario {
   fault(index: number, field: readonly PropertyKey[], message: string, mend: string): InputError;
 }
 
-/** `events:` at the start of a line, or a JSON object with "events". */
-export function looksLikeScenario(text: string): boolean {
-  return /^['"]?events['"]?[ \t]*:/m.test(text) || (/^\uFEFF?\s*\{/.test(text.slice(0, 4096)) && /"events"\s?:/.test(text));
-}
-
 /**
  * Reads a scenario (schemas/scenario.schema.json).
  * @throws InputError with file, line and path

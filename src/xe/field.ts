@@ -1,6 +1,6 @@
 // The fields of a class as xe shows and changes them: a name, how to read it from a record, and what may be done to it (the form of
 // xapi-cli-server/records.ml of xen-api e2ee48d6).
-import { asList, asMap, asNumber, asText, isNull, type Json, NULL_REF } from '../xapi-client/values.js';
+import { asList, asMap, asNumber, asText, type Json, NULL_REF } from '../xapi-client/values.js';
 import type { XeContext } from './context.js';
 import { XeFailure } from './failures.js';
 
@@ -233,8 +233,4 @@ export function parseBytes(name: string, value: string): number {
     throw new XeFailure(`Failed to parse field '${name}': expecting an integer (possibly with suffix KiB, MiB, GiB, TiB), got '${value}'`);
   }
   return size;
-}
-
-export function isNone(value: unknown): boolean {
-  return isNull(asText(value));
 }

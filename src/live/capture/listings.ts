@@ -39,7 +39,6 @@ const QUOTE = /^[ \t]*(?:[>|][ \t]?)+/;
 const FENCE = /^[ \t]*(?:```|~~~)\w*[ \t]*$/;
 /** "[root@host ~]# xl list", "host:~# xl list", "$ xl list" */
 const PROMPT = /^(?:\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}\]?|[\w.-]+:[~/][^#$%>]{0,80})?[#$%] +(\S.*)$/;
-const XEN_PREFIX = /^\(XEN\) ?/;
 
 /** How a listing begins. The first that matches a line opens a listing of that kind, unless the open one goes on with it. */
 const HEADS: readonly { readonly kind: ListingKind; readonly head: RegExp }[] = [
@@ -187,9 +186,4 @@ function cleanLines(text: string): ListingLine[] {
       return { text: plain.replace(QUOTE, '').trimEnd(), number: index + 1 };
     })
     .filter(({ text: line }) => !FENCE.test(line));
-}
-
-/** The line as Xen printed it, without its console prefix. */
-export function withoutXenPrefix(text: string): string {
-  return text.replace(XEN_PREFIX, '');
 }

@@ -27,11 +27,6 @@ export function isEmpty(set: NodeSet): boolean {
   return (set.low | set.high) === 0;
 }
 
-/** Lowest member; the set must not be empty. */
-export function lowest(set: NodeSet): number {
-  return set.low !== 0 ? 31 - Math.clz32(set.low & -set.low) : 63 - Math.clz32(set.high & -set.high);
-}
-
 export function size({ low, high }: NodeSet): number {
   return bits(low) + bits(high);
 }

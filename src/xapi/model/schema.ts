@@ -1,7 +1,7 @@
 // XAPI's data model as far as this server has it: every class by name. Clients that list classes (Xen Orchestra's does) find those that it
 // has no objects of as empty sets.
 import { HOST_CLASS, HOST_CPU_CLASS, HOST_METRICS_CLASS, POOL_CLASS, TASK_CLASS } from './schema-host.js';
-import { type ClassDef, type FieldDef, map, ro, rw } from './schema-types.js';
+import { type ClassDef, map, ro, rw } from './schema-types.js';
 import { PLACEMENT_CLASS, VM_CLASS, VM_GUEST_METRICS_CLASS, VM_METRICS_CLASS } from './schema-vm.js';
 
 /** Classes of which there are never objects here: storage, networks, devices. */
@@ -31,8 +31,4 @@ export function classOf(name: string): ClassDef {
   const found = CLASSES.get(name);
   if (found === undefined) throw new Error(`no class ${name}`);
   return found;
-}
-
-export function fieldOf(type: ClassDef, name: string): FieldDef | undefined {
-  return Object.hasOwn(type.fields, name) ? type.fields[name] : undefined;
 }

@@ -1,7 +1,7 @@
 // One run of one VM's start through VM.create and VM.build: what its steps share, and how a step's failure is worded.
 import type { SchedulerName } from '../../abi/commands.js';
 import { XenError } from '../../base/errors.js';
-import type { FlowRecord, FlowValue } from '../../flow/record.js';
+import type { FlowRecord } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import { XenguestError } from '../../xenguest/xenguest.js';
@@ -65,5 +65,3 @@ export function errnoOf(error: unknown): XenError['errno'] | null {
   if (error instanceof XenError || error instanceof XenguestError) return error.errno;
   return error instanceof Error && error.cause !== undefined ? errnoOf(error.cause) : null;
 }
-
-export type Values = Readonly<Record<string, FlowValue>>;
