@@ -3,7 +3,7 @@
 import { formatList } from '../../base/bitset.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
-import { memoryRanges } from '../../xenguest/memory/guest-pages.js';
+import { pfnRanges } from '../../xenguest/memory/guest-pages.js';
 import { nodeRanges } from '../../xenguest/memory/populate-guest.js';
 import { calling, type StartRun, StepError } from './start-run.js';
 
@@ -42,7 +42,7 @@ export async function describeVirtualNodes({ vm, xc }: StartRun, domid: number):
   if (vm.vnuma === undefined) return;
   const sizes = vm.vnuma.map(({ memoryBytes }, index) => ({ node: index, pages: Math.floor(memoryBytes / PAGE_BYTES) }));
   const total = sizes.reduce((sum, { pages }) => sum + pages, 0);
-  const parts = nodeRanges(memoryRanges(vm.kind, total), sizes);
+  const parts = nodeRanges(pfnRanges(vm.kind, total), sizes);
   const nodes = vm.vnuma.map(({ pnode, vcpus, distances }, index) => ({
     ...{ pnode, vcpus, distances },
     ranges: parts.flatMap(({ range, node }) => (node === index ? [{ start: range.start * PAGE_BYTES, end: range.end * PAGE_BYTES }] : [])),
