@@ -34,6 +34,8 @@ export interface OurOptions {
   readonly domainSockets?: boolean;
   /** A folder of an earlier daemon, to go on in. */
   readonly folder?: string;
+  /** false: as on a machine without koffi. */
+  readonly koffi?: boolean;
   /** A copy of the command. */
   readonly program?: string;
 }
@@ -67,7 +69,10 @@ export async function startOurs(personality: Personality, options: OurOptions = 
   const args = ['xenstored', '--socket', join(folder, 'socket'), '--personality', personality];
   if (options.state) args.push('--state', join(folder, 'state'));
   if (options.domainSockets) args.push('--domain-sockets', join(folder, 'domains'));
-  const child = spawn(process.execPath, [options.program ?? (await command()), ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [options.program ?? (await command()), ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...(options.koffi === false ? { XENNUMA_NO_KOFFI: '1' } : {}) },
+  });
   return started(child, folder, personality, true);
 }
 

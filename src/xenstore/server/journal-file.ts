@@ -5,8 +5,8 @@ import { InputError } from '../../base/errors.js';
 import type { Permissions } from '../protocol/permissions.js';
 import type { Engine, Journal, JournalChange } from '../store/engine.js';
 import { JournalFailure } from '../store/journaled.js';
+import { lockFile } from './file-lock.js';
 import { encodeFrame, lineOf, readFrames } from './journal-frames.js';
-import { libc } from './libc.js';
 
 const CHANGES_A_FRAME = 1000;
 /** Rewritten when it has grown to this many times what the store itself takes, and at least to this size. */
@@ -283,7 +283,7 @@ export class JournalFile implements Journal {
       if (path !== this.#path) throw error;
       throw new InputError(`cannot open the state file (${codeOf(error)})`, { file: path }, 'name a file in a folder that may be written');
     }
-    if (libc().lock(fd)) return fd;
+    if (lockFile(fd, path)) return fd;
     this.#fs.closeSync(fd);
     throw new InputError('another daemon uses this state file', { file: path }, 'end that one first, or name another file');
   }

@@ -1,7 +1,7 @@
 // The system calls of the server's own event loop. Node's sockets cost a single small request several times what its answer costs;
 // these calls do not (docs/xenstore.md has the figures).
+import { createRequire } from 'node:module';
 import { arch } from 'node:process';
-import koffi from 'koffi';
 
 export const EPOLLIN = 0x1;
 export const EPOLLOUT = 0x4;
@@ -66,7 +66,19 @@ export function libc(): Libc {
   return loaded;
 }
 
+/** The same, or undefined where koffi is not installed. XENNUMA_NO_KOFFI=1 acts as if it were not. */
+export function libcIfThere(): Libc | undefined {
+  if (process.env.XENNUMA_NO_KOFFI === '1') return undefined;
+  try {
+    return libc();
+  } catch {
+    return undefined;
+  }
+}
+
 function load(): Libc {
+  // Not imported: the server runs without it.
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const library = koffi.load('libc.so.6');
   const socket = library.func('int socket(int, int, int)');
   const bind = library.func('int bind(int, void *, unsigned int)');

@@ -7,6 +7,7 @@ import { DomainLedger } from './domain-ledger.js';
 import { EAGAIN, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EVENT_BYTES, eventFd, eventMask, type Libc, libc } from './libc.js';
 import { Session } from './session.js';
 import { claimSocketPath, type FileIdentity, identityOf, removeIfOurs } from './socket-file.js';
+import type { CarriedConnection, CarriedDoor, Handover, SocketServer, SocketServerOptions } from './socket-server.js';
 
 const EVENTS_A_TURN = 256;
 /** The loop waits this long at a time, then lets Node do what else there is (signals, timers). */
@@ -18,26 +19,10 @@ const COMPLAINT_MS = 1000;
 /** And it does so at least this often when there is no end of requests. */
 const BUSY_TURNS = 256;
 
-export interface PollServerOptions {
-  readonly engine: Engine;
-  readonly limits?: Partial<ServerLimits>;
-  /** Makes what was changed durable; replies go out after it. @throws JournalFailure when that is in doubt */
-  readonly commit?: () => void;
-  /** How many changes were written so far: who made some in a turn that is in doubt is disconnected without a reply. */
-  readonly written?: () => number;
-  /** Between two turns: nothing of a client is half done. */
-  readonly afterTurn?: () => void;
-  readonly log?: (line: string) => void;
-}
-
 interface Door {
   readonly path: string;
   readonly domid: number;
   readonly file: FileIdentity | undefined;
-}
-
-export interface CarriedDoor extends Door {
-  readonly fd: number;
 }
 
 interface Connection {
@@ -47,15 +32,8 @@ interface Connection {
   interest: number;
 }
 
-/** A connection as a restart carries it on. */
-export interface CarriedConnection {
-  readonly fd: number;
-  readonly domid: number;
-  readonly unanswered: Buffer;
-  readonly unsent: Buffer;
-}
-
-export class PollServer {
+export class PollServer implements SocketServer, Handover {
+  readonly handover: Handover = this;
   private readonly engine: Engine;
   private readonly limits: ServerLimits;
   private readonly commit: () => void;
@@ -82,7 +60,7 @@ export class PollServer {
   private readonly complaints = new Map<string, number>();
   private stopped: (() => void) | undefined;
 
-  constructor(options: PollServerOptions) {
+  constructor(options: SocketServerOptions) {
     this.engine = options.engine;
     this.limits = { ...SERVER_LIMITS, ...options.limits };
     this.commit = options.commit ?? (() => {});

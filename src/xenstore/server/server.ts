@@ -7,8 +7,10 @@ import type { Engine } from '../store/engine.js';
 import type { Personality, StoreQuota } from '../store/limits.js';
 import type { ServerLimits } from './client-limits.js';
 import { JournalFile } from './journal-file.js';
-import { libc } from './libc.js';
-import { type CarriedConnection, type CarriedDoor, PollServer } from './poll-server.js';
+import { libc, libcIfThere } from './libc.js';
+import { NodeServer } from './node-server.js';
+import { PollServer } from './poll-server.js';
+import type { CarriedConnection, CarriedDoor, SocketServer } from './socket-server.js';
 
 export interface ServerOptions {
   readonly personality: Personality;
@@ -44,7 +46,7 @@ interface Carried {
 
 export class XenstoreServer {
   readonly engine: Engine;
-  readonly poll: PollServer;
+  readonly sockets: SocketServer;
   private readonly options: ServerOptions;
   private readonly journal: JournalFile | undefined;
   /** A restart is rehearsed; further requests for one are the same one. */
@@ -70,7 +72,8 @@ export class XenstoreServer {
         ...(options.restart === undefined ? {} : { restart: () => this.requestRestart() }),
       },
     });
-    this.poll = new PollServer({
+    const createSockets = libcIfThere() === undefined ? NodeServer : PollServer;
+    this.sockets = new createSockets({
       engine: this.engine,
       commit: () => this.journal?.sync(),
       written: () => this.journal?.written ?? 0,
@@ -87,11 +90,11 @@ export class XenstoreServer {
 
   /** Serves until `stop`. */
   run(): Promise<void> {
-    return this.poll.run();
+    return this.sockets.run();
   }
 
   stop(): void {
-    this.poll.stop();
+    this.sockets.stop();
     this.journal?.close();
   }
 
@@ -103,6 +106,10 @@ export class XenstoreServer {
   requestRestart(quietMs = 0): void {
     this.notBeforeMs = Math.max(this.notBeforeMs, performance.now() + quietMs);
     if (this.rehearsing || this.options.restart === undefined) return;
+    if (this.sockets.handover === undefined) {
+      this.stay('it needs koffi');
+      return;
+    }
     this.rehearsing = true;
     void (this.options.rehearse?.(CARRY_VERSION) ?? Promise.resolve(true)).then(
       (starts) => {
@@ -122,20 +129,21 @@ export class XenstoreServer {
   private begin(): void {
     this.journal?.load(this.engine);
     mkdirSync(dirname(this.options.socket), { recursive: true });
-    this.poll.open(this.options.socket, 0);
+    this.sockets.open(this.options.socket, 0);
     for (const { domid } of this.engine.introducedDomains()) this.door(domid, true);
   }
 
   private door(domid: number, introduced: boolean): void {
-    this.poll.shut(domid);
+    this.sockets.shut(domid);
     const folder = this.options.domainSockets;
     if (folder === undefined || !introduced) return;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.poll.open(join(folder, String(domid)), domid);
+    this.sockets.open(join(folder, String(domid)), domid);
   }
 
   private restart(): void {
-    const { doors, connections } = this.poll.carried();
+    const handover = this.sockets.handover!;
+    const { doors, connections } = handover.carried();
     const carried: Carried = {
       version: CARRY_VERSION,
       personality: this.options.personality,
@@ -163,13 +171,14 @@ export class XenstoreServer {
   }
 
   private goOn(file: string): void {
+    const handover = this.sockets.handover!;
     const carried = deserialize(readFileSync(file)) as Carried;
     if (carried.version !== CARRY_VERSION || carried.personality !== this.options.personality)
       throw new Error('the program before this one left a state that this one does not know');
     this.engine.load(carried.engine);
-    for (const door of carried.doors) this.poll.adoptDoor(door);
+    for (const door of carried.doors) handover.adoptDoor(door);
     for (const { fd, domid, client, unanswered, unsent } of carried.connections) {
-      const session = this.poll.adopt(fd, domid);
+      const session = handover.adopt(fd, domid);
       this.engine.loadClient(session.client, client);
       if (unsent.length > 0) session.out.raw(Buffer.from(unsent));
       session.receive(Buffer.from(unanswered) as never, unanswered.length);

@@ -1,7 +1,8 @@
 // Ownership of a unix socket's file: taken only when it is a socket on which nobody answers, removed only when it is ours.
-import { closeSync, fstatSync, lstatSync, openSync, rmSync, type Stats, statSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, readFileSync, rmSync, type Stats, statSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
-import { libc } from './libc.js';
+import { lockFile } from './file-lock.js';
+import { libcIfThere } from './libc.js';
 
 const EAGAIN = 11;
 
@@ -23,10 +24,21 @@ export function claimSocketPath(path: string): void {
   const there = statOf(path);
   if (there === undefined) return;
   if (!there.isSocket()) throw new InputError('there is a file that is no socket', { file: path }, 'name another path, or remove the file');
-  const errno = libc().connect(path);
-  if (errno === 0 || errno === EAGAIN)
-    throw new InputError('a server answers at this socket', { file: path }, 'end that one first, or name another path');
+  if (answers(path)) throw new InputError('a server answers at this socket', { file: path }, 'end that one first, or name another path');
   rmSync(path, { force: true });
+}
+
+/** Whether a server listens at a socket. */
+function answers(path: string): boolean {
+  const system = libcIfThere();
+  if (system !== undefined) {
+    const errno = system.connect(path);
+    return errno === 0 || errno === EAGAIN;
+  }
+  // Without a call of our own: the kernel's list of bound sockets; flag 10000 is that of a listening one.
+  return readFileSync('/proc/net/unix', 'latin1')
+    .split('\n')
+    .some((line) => line.endsWith(` ${path}`) && line.split(/\s+/)[3] === '00010000');
 }
 
 export function identityOf(path: string): FileIdentity | undefined {
@@ -62,7 +74,7 @@ function lock(path: string): void {
     const [mine, named] = [fstatSync(fd), statSync(name, { throwIfNoEntry: false })];
     return named !== undefined && named.ino === mine.ino && named.dev === mine.dev;
   };
-  if (!libc().lock(fd) || !same()) {
+  if (!lockFile(fd, name) || !same()) {
     closeSync(fd);
     throw new InputError('another server holds this socket', { file: path }, 'end that one first, or name another path');
   }

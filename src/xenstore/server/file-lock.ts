@@ -1,0 +1,35 @@
+// One owner of a file: flock on its inode, and without koffi a file beside it that names the owner's process.
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { libcIfThere } from './libc.js';
+
+/** Takes the lock of an open file until the process ends. @returns false when another process has it */
+export function lockFile(fd: number, path: string): boolean {
+  const system = libcIfThere();
+  return system === undefined ? lockByProcess(`${path}.pid`) : system.lock(fd);
+}
+
+function lockByProcess(name: string): boolean {
+  for (let tries = 0; tries < 2; tries++) {
+    try {
+      writeFileSync(name, String(process.pid), { flag: 'wx', mode: 0o600 });
+      process.once('exit', () => rmSync(name, { force: true }));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      const owner = Number(readFileSync(name, 'latin1'));
+      if (owner === process.pid) return true;
+      if (isAlive(owner)) return false;
+      rmSync(name, { force: true });
+    }
+  }
+  return false;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

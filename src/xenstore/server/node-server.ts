@@ -1,0 +1,167 @@
+// The server's sockets by node:net, for machines without koffi. Slower for single requests, the same in every other way, but for the
+// live restart: Node does not hand its descriptors over.
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Bytes } from '../protocol/wire.js';
+import { JournalFailure } from '../store/journaled.js';
+import { SERVER_LIMITS, type ServerLimits } from './client-limits.js';
+import { DomainLedger } from './domain-ledger.js';
+import { Session } from './session.js';
+import { claimSocketPath, type FileIdentity, identityOf, removeIfOurs } from './socket-file.js';
+import type { SocketServer, SocketServerOptions } from './socket-server.js';
+
+/** Sessions over a memory quota are looked at again after this time: nothing of theirs tells when they may go on. */
+const STALLED_MS = 50;
+
+interface Door {
+  readonly server: Server;
+  readonly path: string;
+  readonly domid: number;
+  readonly file: FileIdentity | undefined;
+}
+
+export class NodeServer implements SocketServer {
+  readonly handover = undefined;
+  readonly #options: SocketServerOptions;
+  readonly #limits: ServerLimits;
+  readonly #ledger: DomainLedger;
+  readonly #doors = new Set<Door>();
+  readonly #sockets = new Map<Session, Socket>();
+  readonly #writers = new Set<Session>();
+  #dirty = new Set<Session>();
+  #turn: NodeJS.Immediate | undefined;
+  #stalled: NodeJS.Timeout | undefined;
+  #stopped: (() => void) | undefined;
+
+  constructor(options: SocketServerOptions) {
+    this.#options = options;
+    this.#limits = { ...SERVER_LIMITS, ...options.limits };
+    this.#ledger = new DomainLedger(this.#limits);
+  }
+
+  get connectionCount(): number {
+    return this.#sockets.size;
+  }
+
+  open(path: string, domid: number): void {
+    claimSocketPath(path);
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.#connect(socket, domid));
+    server.on('error', (error) => this.#options.log?.(`${path}: ${error.message}`));
+    // Node binds in this call: the socket is private from the start.
+    const umask = process.umask(0o177);
+    server.listen(path);
+    process.umask(umask);
+    this.#doors.add({ server, path, domid, file: identityOf(path) });
+  }
+
+  shut(domid: number): void {
+    for (const door of [...this.#doors]) if (door.domid === domid) this.#closeDoor(door);
+    for (const session of [...this.#sockets.keys()]) if (session.client.domid === domid) this.#end(session);
+  }
+
+  run(): Promise<void> {
+    this.#stalled = setInterval(() => this.#resumeStalled(), STALLED_MS);
+    return new Promise((resolve) => {
+      this.#stopped = resolve;
+    });
+  }
+
+  stop(): void {
+    clearInterval(this.#stalled);
+    for (const session of [...this.#sockets.keys()]) this.#end(session);
+    for (const door of [...this.#doors]) this.#closeDoor(door);
+    this.#stopped?.();
+  }
+
+  #closeDoor(door: Door): void {
+    this.#doors.delete(door);
+    // Node removes the file of a socket that it closes: only while it is ours.
+    const ours = identityOf(door.path);
+    if (ours?.ino !== door.file?.ino || ours?.dev !== door.file?.dev) door.server.unref();
+    else door.server.close();
+    removeIfOurs(door.path, door.file);
+  }
+
+  #connect(socket: Socket, domid: number): void {
+    socket.on('error', () => socket.destroy());
+    if (!this.#ledger.admits(domid)) {
+      socket.destroy();
+      return;
+    }
+    const session = new Session(this.#options.engine, domid, this.#limits, (dirty) => this.#markDirty(dirty));
+    this.#sockets.set(session, socket);
+    this.#ledger.add(session);
+    socket.on('data', (chunk: Buffer) => this.#answer(session, () => session.receive(chunk as Bytes, chunk.length)));
+    socket.on('drain', () => this.#markDirty(session));
+    socket.on('end', () => {
+      if (session.out.length === 0) this.#end(session);
+      else session.ending = true;
+    });
+    socket.on('close', () => this.#end(session));
+  }
+
+  #answer(session: Session, answer: () => void): void {
+    const written = this.#options.written?.() ?? 0;
+    answer();
+    if ((this.#options.written?.() ?? 0) !== written) this.#writers.add(session);
+    this.#markDirty(session);
+  }
+
+  #markDirty(session: Session): void {
+    this.#dirty.add(session);
+    this.#turn ??= setImmediate(() => this.#endTurn());
+  }
+
+  /** What came in one pass of Node's loop is one turn: one sync, then all replies. */
+  #endTurn(): void {
+    this.#turn = undefined;
+    try {
+      this.#options.commit?.();
+    } catch (error) {
+      if (!(error instanceof JournalFailure)) throw error;
+      for (const session of this.#writers) this.#end(session);
+    }
+    this.#writers.clear();
+    const sessions = this.#dirty;
+    this.#dirty = new Set();
+    for (const session of sessions) this.#flush(session);
+    this.#options.afterTurn?.();
+  }
+
+  #flush(session: Session): void {
+    const socket = this.#sockets.get(session);
+    if (socket === undefined) return;
+    const { out } = session;
+    if (out.overflowed) {
+      this.#options.log?.(`domain ${session.client.domid} does not read: a connection with too many waiting bytes was closed`);
+      this.#end(session);
+      return;
+    }
+    // Node keeps what it cannot send: it gets more only when it has nothing.
+    if (out.length > 0 && socket.writableLength === 0) {
+      socket.write(Buffer.from(out.bytes.subarray(out.start, out.end)));
+      out.sent(out.length);
+    }
+    const greedy = this.#ledger.charge(session, out.length + socket.writableLength);
+    if (greedy !== undefined) this.#end(greedy);
+    if (out.length > 0) out.behind = true;
+    else if (session.ending && socket.writableLength === 0) this.#end(session);
+    if (session.canResume) setImmediate(() => this.#answer(session, () => session.resume()));
+    if (session.listens && socket.writableLength === 0) socket.resume();
+    else socket.pause();
+  }
+
+  #resumeStalled(): void {
+    for (const [session, socket] of this.#sockets) if (socket.isPaused() && session.listens) this.#markDirty(session);
+  }
+
+  #end(session: Session): void {
+    const socket = this.#sockets.get(session);
+    if (socket === undefined) return;
+    this.#sockets.delete(session);
+    this.#ledger.delete(session);
+    this.#dirty.delete(session);
+    session.close();
+    // What was handed to Node still goes out.
+    socket.destroySoon();
+  }
+}
