@@ -20,7 +20,7 @@ let passed = 0;
 /** What the command prints: stdout, and stderr after it as a terminal would show. */
 function run(command) {
   const { FORCE_COLOR, ...rest } = process.env;
-  const env = { ...rest, NO_COLOR: '1', PATH: `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH}` };
+  const env = { ...rest, NO_COLOR: '1', COLUMNS: '80', PATH: `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH}` };
   const { stdout, stderr } = spawnSync('bash', ['-c', command], { cwd: root, env, encoding: 'utf8', timeout: 120_000 });
   return `${stdout}${stderr}`.replace(/\n+$/, '');
 }

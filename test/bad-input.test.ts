@@ -85,6 +85,8 @@ describe('a host that cannot be read', () => {
 describe('VMs that cannot be read', () => {
   it.each<[string, string, RegExp]>([
     ['8193 vCPUs', 'vms:\n  - { name: a, vcpus: 8193, memory: 1GiB }\n', /vms\.yaml:2: vms\[0\]\.vcpus: .*8192/],
+    ['an empty list', 'vms: []\n', /vms\.yaml:1: vms: expected at least one entry, got none; /],
+    ['an empty name', 'vms:\n  - { name: "", vcpus: 1, memory: 1GiB }\n', /vms\[0\]\.name: expected a text, got an empty one/],
     ['no vCPUs', 'vms:\n  - { name: a, vcpus: 0, memory: 1GiB }\n', /vms\.yaml:2: vms\[0\]\.vcpus/],
     ['32,753 VMs', 'vms:\n  - { name: a, vcpus: 1, memory: 1GiB, count: 32753 }\n', /vms\.yaml:2: vms\[0\]\.count: .*32752/],
     [
@@ -110,8 +112,16 @@ describe('VMs that cannot be read', () => {
   });
 
   it('none given', () => {
+    expect(refused(['plan'])).toMatch(/expected a host and VMs, got neither; give --host FILE and --vms FILE/);
     expect(refused(['plan', '--host', HOST])).toMatch(/expected VMs, got none; give --vms FILE/);
     expect(refused(['plan', '--vms', VMS])).toMatch(/expected a host, got none; give --host FILE/);
+  });
+
+  it('options of a pool without one', () => {
+    expect(refused(['verify', '--pool-host', 'a'])).toMatch(/--pool-host needs --pool/);
+    expect(refused(['place', 'a', '--yes'])).toMatch(/--yes needs --pool/);
+    expect(refused(['place'])).toMatch(/expected domains to place, got none/);
+    expect(refused(['verify', '--pool', 'https://a', '--scenario', 'b'])).toMatch(/expected --pool or --scenario, got both/);
   });
 
   it('a VM that is not there', () => {

@@ -65,7 +65,7 @@ describe('help', () => {
 });
 
 describe('completion', () => {
-  it('of bash knows the options that verify and place have with --pool', () => {
+  it('of bash knows the options of a pool', () => {
     const { out } = xennuma(['completion', 'bash']);
     for (const name of ['verify', 'place']) expect(out).toMatch(new RegExp(`^    ${name}\\)[\\s\\S]*?words="[^"]*--pool --user`, 'm'));
   });
@@ -151,6 +151,33 @@ describe('plan', () => {
   });
 });
 
+describe('the recommendation', () => {
+  it('of explain ends with commands that do what it says', () => {
+    const { out } = xennuma(['explain', 'web-1', ...DOZEN]);
+    expect(out).toMatch(
+      /Recommendation: [\s\S]*\n {2}xe host-param-set uuid=\$\(xe host-list --minimal\) numa-affinity-policy=best_effort\n/,
+    );
+    // A range in a mask: the command writes each CPU.
+    const input = 'vms: [{ name: a, vcpus: 1, memory: 1GiB, params: { mask: "1-3" } }]';
+    expect(xennuma(['explain', 'a', ...HOST, '--vms', '-'], { input }).out).toMatch(/VCPUs-params:mask=1,2,3\n/);
+  });
+  it('of compare names the policy that keeps most VMs on one node', () => {
+    const { out } = xennuma(['compare', ...DOZEN, '--profiles', 'xapi-25.6', '--json']);
+    const answer = JSON.parse(out) as { recommendation: { commands: string[] }; rows: { policy: string; totals: { onOneNode: number } }[] };
+    const best = [...answer.rows].sort((a, b) => b.totals.onOneNode - a.totals.onOneNode)[0]!;
+    expect(answer.recommendation.commands).toEqual([expect.stringContaining(`numa-affinity-policy=${best.policy}`)]);
+  });
+});
+
+describe('narrow and wide', () => {
+  it.each([40, 200])('%i columns', (width) => {
+    const { out } = xennuma(['plan', ...DOZEN, '--policy', 'best_effort'], { env: { COLUMNS: String(width) } });
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(width);
+    expect(out).toMatch(/^warehouse .*6:50% 7:50% +no .* ok$/m);
+    expect(/^VM .*hard/m.test(out)).toBe(width === 200);
+  });
+});
+
 describe('--json', () => {
   it.each<[string, string[]]>([
     ['plan', ['plan', ...DOZEN, '--policy', 'best_effort']],
@@ -196,6 +223,13 @@ describe('scenarios', () => {
     expect(out).not.toContain('NOT AS EXPECTED');
     expect(code).toBe(0);
     expectToFit(out);
+  });
+
+  it('--summary shows only what did not go as the scenario says', () => {
+    const well = xennuma(['run', 'examples/scenarios/chart.yaml', '--summary']).out;
+    expect(well).not.toContain('as expected:');
+    expect(well).toMatch(/^\d+ events, \d+ operations, \d+ failed\.$/m);
+    expect(xennuma(['run', 'docs/broken-scenario.yaml', '--summary']).out).toMatch(/NOT AS EXPECTED/);
   });
 
   it('an expectation that does not hold is exit 1', () => {
@@ -254,6 +288,8 @@ it('demo draws the host with its VMs and says what to try next', () => {
   for (const [, words] of out.matchAll(/^ {2}npx xennuma (.*)$/gm)) {
     if (!words!.includes('--svg')) expect(xennuma(words!.split(' ')).code, words).toBe(0);
   }
-  // From elsewhere the commands name the files in full.
-  expect(xennuma(['demo'], { cwd: dir }).out).toContain(join(root, 'examples/hosts/epyc-7763-nps4.yaml'));
+  // From elsewhere one cd makes them work; without it there is none.
+  const elsewhere = xennuma(['demo'], { cwd: dir }).out;
+  expect(elsewhere).toContain(`Try next\n  cd ${root.replace(/\/$/, '')}\n  npx xennuma explain warehouse --host examples/hosts/`);
+  expect(out).not.toContain('  cd ');
 });

@@ -15,7 +15,7 @@ export interface Ended {
 
 export function xennuma(words: readonly string[], options: { input?: string; env?: Record<string, string>; cwd?: string } = {}): Ended {
   if (!existsSync(built)) throw new Error('the command was not built; see above, or run npm run build');
-  const { NO_COLOR: _no, FORCE_COLOR: _force, XENNUMA_DEBUG: _debug, ...env } = process.env;
+  const { NO_COLOR: _no, FORCE_COLOR: _force, XENNUMA_DEBUG: _debug, COLUMNS: _columns, ...env } = process.env;
   const ended = spawnSync(process.execPath, [`${root}/dist/xennuma.js`, ...words], {
     cwd: options.cwd ?? root,
     encoding: 'utf8',

@@ -26,6 +26,21 @@ export function asXenSees(host: Host): Host {
   };
 }
 
+/** More nodes than this, and a row of the matrix is grouped by distance. */
+const MATRIX_COLUMNS = 16;
+
+/** "10 12 12 32"; of a large machine the nodes by distance: "10: 0; 12: 1-7; 32: 8-31". */
+function distancesText(row: readonly number[]): string {
+  const word = (value: number) => (value === UNREACHABLE ? '-' : String(value));
+  if (row.length <= MATRIX_COLUMNS) return row.map(word).join(' ');
+  const nodes = new Map<number, number[]>();
+  for (const [node, value] of row.entries()) nodes.set(value, [...(nodes.get(value) ?? []), node]);
+  return [...nodes]
+    .sort(([a], [b]) => a - b)
+    .map(([value, list]) => `${word(value)}: ${formatList(list)}`)
+    .join('; ');
+}
+
 /** Lines without newlines: the machine, its nodes, its distances, the reader's notes. */
 export function hostSummary(host: Host): string[] {
   const total = host.nodes.reduce((sum, node) => sum + node.memoryBytes, 0);
@@ -47,7 +62,7 @@ export function hostSummary(host: Host): string[] {
       String(node.id),
       formatBytes(node.memoryBytes),
       formatBytes(node.freeBytes),
-      host.distances[index]!.map((value) => (value === UNREACHABLE ? '-' : String(value))).join(' '),
+      distancesText(host.distances[index]!),
       cpusOf[index]!.length === 0 ? emptyNode(node) : formatList(cpusOf[index]!),
     ]),
   ];

@@ -80,14 +80,18 @@ function policyChange(record: PoolHost, policy: PolicyName): PoolChange[] {
   return [{ what: 'policy', of: record.name, uuid: record.uuid, from: record.policy, to: policy, nodes: null, running: false }];
 }
 
+/** The host as if these VMs had stopped, as far as it tells where their memory is. */
+export function withMemoryBack(host: Host, vms: readonly PoolVm[]): Host {
+  const free = host.nodes.map((node) => node.freeBytes);
+  for (const vm of vms) for (const [node, bytes] of vm.numa?.memoryBytes ?? []) if (node < free.length) free[node]! += bytes;
+  return { ...host, nodes: host.nodes.map((node, index) => ({ ...node, freeBytes: Math.min(node.memoryBytes, free[index]!) })) };
+}
+
 /** CPUs of the nodes on which best_effort would put each VM, once those that run have given their memory back. */
 async function chooseCpus(host: Host, vms: readonly PoolVm[], profile: ProfileName): Promise<Map<string, readonly number[]>> {
   const chosen = new Map<string, readonly number[]>();
   if (vms.length === 0) return chosen;
-  const free = host.nodes.map((node) => node.freeBytes);
-  for (const vm of vms) for (const [node, bytes] of vm.numa?.memoryBytes ?? []) if (node < free.length) free[node]! += bytes;
-  const nodes = host.nodes.map((node, index) => ({ ...node, freeBytes: Math.min(node.memoryBytes, free[index]!) }));
-  const doors = await embeddedHost({ ...host, nodes }, { profile });
+  const doors = await embeddedHost(withMemoryBack(host, vms), { profile });
   const toolstack = await createToolstack(doors, { profile, policy: 'best_effort', seed: 1 });
   // Without their masks: the planner decides, not the present settings.
   for (const { spec } of vms) toolstack.add({ ...spec, vcpusParams: {} });

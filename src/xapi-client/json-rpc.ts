@@ -11,7 +11,7 @@ const TIMEOUT_MS = 60_000;
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
-  /** Without a byte for so long the call is given up. */
+  /** The call fails after so long without a byte. */
   readonly timeoutMs?: number;
 }
 
@@ -32,7 +32,7 @@ export class JsonRpc {
       : new HttpAgent(options);
   }
 
-  /** @throws XapiError for what the API refuses, XapiUnreachable for everything that is no answer of the API */
+  /** @throws XapiError for what the API refuses, XapiUnreachable when the API does not answer */
   async call(method: string, params: readonly unknown[], options: CallOptions = {}): Promise<unknown> {
     const id = ++this.#id;
     const body = JSON.stringify({ jsonrpc: '2.0', method, params, id });
@@ -133,12 +133,15 @@ export class JsonRpc {
     }
     if (code === 'ETIMEDOUT') return this.#unreachable('timeout', 'no answer', 'check the host and the network');
     if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)|PACKET|EPROTO/.test(code)) {
-      const plain = /WRONG_VERSION|PACKET_LENGTH/.test(`${code} ${error.message}`);
-      return this.#unreachable(
-        'tls',
-        plain ? 'it does not speak TLS there' : `its certificate is not trusted (${code})`,
-        plain ? 'check the port, or use http://' : 'give its certificate with --ca FILE, or --insecure to take any',
+      if (/CERT|SELF_SIGNED|UNABLE_TO|DEPTH_ZERO/.test(code)) {
+        return this.#unreachable('tls', `its certificate is not trusted (${code})`, 'give its certificate with --ca FILE, or --insecure');
+      }
+      // A plain HTTP server answers a TLS greeting with text, which OpenSSL takes for a record of an absurd version or length.
+      const plain = /WRONG_VERSION|PACKET_LENGTH|wrong version number|packet length too long|http request/i.test(
+        `${code} ${error.message}`,
       );
+      if (plain) return this.#unreachable('tls', 'this is not TLS', 'check the port, or use http://');
+      return this.#unreachable('tls', `TLS failed (${code})`, 'check the TLS versions and certificates of the host');
     }
     return this.#unreachable('lost', `the connection broke (${code || error.message})`, 'try again');
   }

@@ -1,4 +1,6 @@
 // The table of xe's commands: what each needs, takes and does, for running, for help and for completion.
+
+import type { Param } from './command-line.js';
 import type { XeContext } from './context.js';
 import { eventWait } from './event-wait.js';
 import type { Field, XeClass } from './field.js';
@@ -21,7 +23,6 @@ import {
 } from './operations.js';
 import type { Printer } from './print.js';
 import { VM } from './vm-class.js';
-import type { Param } from './words.js';
 
 export interface XeCommand {
   readonly required: readonly string[];

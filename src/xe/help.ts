@@ -1,7 +1,8 @@
 // `xe help`, `xe help COMMAND`, and the usage that stands for missing words.
+
+import { type Param, paramOf } from './command-line.js';
 import { XE_COMMANDS } from './commands.js';
 import type { Printer } from './print.js';
-import { type Param, paramOf } from './words.js';
 
 const NOT_COMMANDS = new Set(['server', 'username', 'password', 'port', 'minimal', 'all', 'json']);
 const WIDTH = 74;

@@ -2,11 +2,11 @@
 // (make_param_funs in xapi-cli-server/cli_operations.ml of xen-api e2ee48d6).
 import { XapiError } from '../xapi-client/errors.js';
 import { asRecord, asText, type Json } from '../xapi-client/values.js';
+import { type Param, paramOf } from './command-line.js';
 import { NOT_IN_DATABASE, type XeContext } from './context.js';
 import { XeFailure, XeMissingParameter, XeUsageFailure } from './failures.js';
 import { type Entries, type Field, parseBool, type XeClass, type XeObject } from './field.js';
 import type { Printer, ShownField } from './print.js';
-import { type Param, paramOf } from './words.js';
 
 /** Words that every command takes and that are no field (stdparams). */
 export const STANDARD_PARAMS = new Set([
@@ -233,19 +233,13 @@ export async function paramClear(context: XeContext, xeClass: XeClass, params: r
 
 /** ( RO), (MRW) and their like: what the field is and whether xe changes it. */
 export function markOf(field: Field): string {
-  const rights =
-    field.getSet !== undefined
-      ? field.addToSet === undefined
-        ? 'SRO'
-        : 'SRW'
-      : field.getMap !== undefined
-        ? field.addToMap === undefined
-          ? 'MRO'
-          : 'MRW'
-        : field.set === undefined
-          ? ' RO'
-          : ' RW';
-  return ` (${rights})${field.deprecated ? ' [DEPRECATED]' : ''}`;
+  return ` (${rightsOf(field)})${field.deprecated ? ' [DEPRECATED]' : ''}`;
+}
+
+function rightsOf({ getSet, addToSet, getMap, addToMap, set }: Field): string {
+  if (getSet !== undefined) return addToSet === undefined ? 'SRO' : 'SRW';
+  if (getMap !== undefined) return addToMap === undefined ? 'MRO' : 'MRW';
+  return set === undefined ? ' RO' : ' RW';
 }
 
 async function show(field: Field, object: XeObject): Promise<ShownField> {

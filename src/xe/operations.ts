@@ -3,6 +3,7 @@
 import { MIB } from '../base/units.js';
 import { XapiError } from '../xapi-client/errors.js';
 import { asRecord, asText, NULL_REF } from '../xapi-client/values.js';
+import { type Param, paramOf } from './command-line.js';
 import type { XeContext } from './context.js';
 import { tellOneOfSeveral, XeFailure, XeMissingParameter, XeMultipleFailure } from './failures.js';
 import type { XeObject } from './field.js';
@@ -10,7 +11,6 @@ import { HOST } from './host-class.js';
 import { allObjects, filterByAll, flag, required, STANDARD_PARAMS } from './objects.js';
 import type { Printer, Write } from './print.js';
 import { VM } from './vm-class.js';
-import { type Param, paramOf } from './words.js';
 
 /** What an operation has at hand. */
 export interface Run {

@@ -1,16 +1,15 @@
-// One run of `xennuma xe`: words, login, the command, and the exit code of xe: 0, or 1 for every failure.
-// chart begins with xe.
+// One run of `xennuma xe`: arguments, login, the command, and xe's exit code, which is 0, or 1 for every failure.
 import { readFileSync } from 'node:fs';
 import type { Endpoint } from '../xapi-client/endpoint.js';
 import { XapiUnreachable } from '../xapi-client/errors.js';
 import { type Credentials, XapiSession } from '../xapi-client/session.js';
+import { parseConnection, parseXeCommand, XeBadOption, type XeConnection } from './command-line.js';
 import { XE_COMMANDS } from './commands.js';
 import { XeContext } from './context.js';
 import { tellFailure, XeMultipleFailure, XeUsageFailure } from './failures.js';
 import { USAGE, xeHelp } from './help.js';
 import { flag, required } from './objects.js';
-import { makePrinter, type Write } from './print.js';
-import { parseXeCommand, parseXeWords, XeBadOption, type XeConnection } from './words.js';
+import { makePrinter, shown, type Write } from './print.js';
 
 export interface XeStreams {
   readonly out: Write;
@@ -35,14 +34,14 @@ export async function runXe(
 ): Promise<number> {
   let context: XeContext | null = null;
   try {
-    const { connection, help, json, rest } = parseXeWords(words, env.XE_EXTRA_ARGS ?? '');
+    const { connection, help, json, rest } = parseConnection(words, env.XE_EXTRA_ARGS ?? '');
     if (help || rest.length === 0) {
       streams.error(USAGE);
       return 0;
     }
     const { command: name, params } = parseXeCommand(rest);
     const minimal = flag(params, 'minimal');
-    const printer = makePrinter(minimal ? 'minimal' : json ? 'json' : 'full', streams.out);
+    const printer = makePrinter(printForm(minimal, json), streams.out);
     if (name === 'help') {
       xeHelp(params, minimal, printer);
       printer.flush();
@@ -63,6 +62,11 @@ export async function runXe(
   }
 }
 
+function printForm(minimal: boolean, json: boolean): 'full' | 'minimal' | 'json' {
+  if (minimal) return 'minimal';
+  return json ? 'json' : 'full';
+}
+
 /** 127.0.0.1 is this machine and speaks plain HTTP, as it does for xe; every other server speaks TLS unless --nossl is given. */
 export function endpointOf(connection: XeConnection, localPort: number): Endpoint {
   const { server, port, ssl, ca } = connection;
@@ -71,11 +75,13 @@ export function endpointOf(connection: XeConnection, localPort: number): Endpoin
   return {
     secure,
     host: server.replace(/^\[(.*)\]$/, '$1'),
-    port: port ?? (local ? localPort : secure ? 443 : 80),
+    port: port ?? (local ? localPort : usualPort(secure)),
     insecure: ca === null,
     ...(ca === null ? {} : { ca: readPlain(ca, 'certificate file') }),
   };
 }
+
+const usualPort = (secure: boolean) => (secure ? 443 : 80);
 
 function credentialsOf({ user, password, passwordFile }: XeConnection): Credentials {
   if (passwordFile === null) return { user, password };
@@ -97,7 +103,10 @@ function readPlain(file: string, what: string): string {
   return text;
 }
 
-async function report(error: unknown, context: XeContext | null, { out, error: write }: XeStreams): Promise<void> {
+async function report(error: unknown, context: XeContext | null, streams: XeStreams): Promise<void> {
+  // Messages hold what the host sent.
+  const out = (text: string) => streams.out(shown(text));
+  const write = (text: string) => streams.error(shown(text));
   if (error instanceof XeBadOption) write(`${error.message}\n${USAGE}`);
   else if (error instanceof Unready) write(`${error.message}\n`);
   else if (error instanceof XeMultipleFailure) {

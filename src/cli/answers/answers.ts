@@ -39,6 +39,7 @@ export const vmSchema = z.strictObject({
   nodeAffinity: z.array(count).describe('Node affinity as stored; may name nodes that do not exist'),
   autoNodeAffinity: z.boolean().nullable(),
   pagesByNode: z.array(count).describe('4 KiB pages, index = node'),
+  onOneNode: z.boolean().nullable().describe('Memory and vCPUs are all on one and the same node; null = no domain'),
   remotePages: count.describe('Pages on nodes where no vCPU prefers to run'),
   meanDistance: distance.describe('Mean distance from its vCPUs to its memory'),
   worstDistance: distance,
@@ -63,6 +64,11 @@ export const totalsSchema = z.strictObject({
   remotePages: count,
   meanDistance: distance,
   worstDistance: distance,
+});
+
+const adviceSchema = z.strictObject({
+  text: z.string(),
+  commands: z.array(z.string()).readonly().describe('Of xe or xl, to be run as they are'),
 });
 
 const settings = {
@@ -144,6 +150,7 @@ export const compareSchema = z.strictObject({
       totals: totalsSchema.nullable(),
     }),
   ),
+  recommendation: adviceSchema.nullable().describe('null = the policies make no difference'),
   warnings,
 });
 
@@ -161,6 +168,7 @@ export const explainSchema = z.strictObject({
       path: z.array(z.string()).describe('Edges taken'),
     }),
   ),
+  recommendation: adviceSchema.nullable().describe('null = nothing is known that would help'),
   warnings,
 });
 

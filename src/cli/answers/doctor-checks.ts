@@ -1,9 +1,11 @@
 // What xennuma needs of a machine, each as one check that says what is there, what it is for and how to mend it. Nothing is changed.
+
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
+import { npmCommand } from '../../base/own-package.js';
 import { parseUsers } from '../../xapi/calls/users.js';
 import { xenstorePaths } from '../../xenstore/client/connect.js';
 import { readInput } from '../input/read-input.js';
@@ -62,7 +64,7 @@ export async function checkXen(needed: boolean): Promise<CheckResult[]> {
   );
   const results = [
     koffi === null
-      ? lack('koffi', needed, 'it cannot be loaded', 'npm install koffi; it ships with native code for Linux on x86-64')
+      ? lack('koffi', needed, 'it cannot be loaded', `${npmCommand('install', 'koffi')}; it ships with native code for Linux on x86-64`)
       : ok('koffi', 'it loads'),
   ];
   if (koffi !== null) {
@@ -144,7 +146,12 @@ export async function checkStateDriver(needed: boolean): Promise<CheckResult> {
     new Database(':memory:').close();
     return ok('better-sqlite3', 'it loads');
   } catch {
-    return lack('better-sqlite3', needed, 'it cannot be loaded', 'npm rebuild better-sqlite3; it keeps the state of xennuma serve');
+    return lack(
+      'better-sqlite3',
+      needed,
+      'it cannot be loaded',
+      `${npmCommand('rebuild', 'better-sqlite3')}; it keeps the state of xennuma serve`,
+    );
   }
 }
 

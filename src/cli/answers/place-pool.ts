@@ -1,14 +1,16 @@
 // `xennuma place --pool`: policy and masks for VMs of a pool as the planner would place them, shown or set. Box of the chart:
 // numa_placement.
+
 import { formatList } from '../../base/bitset.js';
+import { fitColumns, wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
+import { tableLines } from '../../base/table.js';
 import { applyPlacement, type PoolChange, type PoolPlacement, planPlacement, xeCommands } from '../../pool/place.js';
 import { profileOfHost } from '../../pool/releases.js';
 import { type PolicyName, PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
 import { withPoolHost } from '../input/open-pool.js';
 import type { PoolOptions } from '../input/pool-options.js';
 import { EXIT } from '../output/exit-codes.js';
-import { cut, table, wrap } from '../output/table.js';
 import { columns, out, palette, remark } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import type { PlacePoolAnswer } from './answers.js';
@@ -54,17 +56,17 @@ function placeText({ changes, unchanged }: PoolPlacement, done: boolean): string
   const colour = palette();
   const heading = ['of', 'what', 'is', done ? 'now' : 'would be', 'node'].map(colour.bold);
   const rows = changes.map(({ of, what, from, to, nodes }) => [
-    cut(of, 24),
+    fitColumns(of, 24, '...'),
     what,
-    cut(from ?? '-', 16),
-    cut(to, 28),
+    fitColumns(from ?? '-', 16, '...'),
+    fitColumns(to, 28, '...'),
     nodes === null ? '' : formatList(nodes),
   ]);
   const running = changes.filter((change) => change.running);
   return [
-    ...(changes.length === 0 ? ['Nothing to change.'] : table([heading, ...rows])),
-    ...unchanged.flatMap(({ vm, why }) => wrap(`${vm}: ${why}`, columns(), '  ')),
-    ...(running.length === 0 ? [] : ['', ...wrap(runningText(running), columns(), '  ')]),
+    ...(changes.length === 0 ? ['Nothing to change.'] : tableLines([heading, ...rows])),
+    ...unchanged.flatMap(({ vm, why }) => wrapWords(`${vm}: ${why}`, columns(), '  ')),
+    ...(running.length === 0 ? [] : ['', ...wrapWords(runningText(running), columns(), '  ')]),
     ...(changes.length === 0 ? [] : ['', done ? 'Done.' : 'Nothing was changed; add --yes, or run:']),
     // Whole, so that they can be copied.
     ...(done ? [] : xeCommands(changes).map((command) => `  ${command}`)),

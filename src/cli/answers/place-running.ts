@@ -1,6 +1,8 @@
 // `xennuma place DOMAIN...`: soft affinity for running domains, on the nodes of their memory or where the planner would have them. Memory
 // does not move. Box of the chart: XEN_VCPUAFFINITY_SOFT.
+
 import { formatList } from '../../base/bitset.js';
+import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
 import { liveMap } from '../../live/live-map.js';
 import { applyPlace, type Choice, choosePlace } from '../../live/place-running.js';
@@ -13,7 +15,6 @@ import { harmlessName, pickDomains } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
 import { EXIT } from '../output/exit-codes.js';
 import { cpuWords, distanceWords, nodeWords, percent } from '../output/phrases.js';
-import { wrap } from '../output/table.js';
 import { columns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import type { PlaceAnswer } from './answers.js';
@@ -71,7 +72,7 @@ async function placeOn(names: readonly string[], options: PlaceOptions, xc: Xenc
 }
 
 function domainAnswer(choice: Choice, now: HostMap | null): PlaceAnswer['domains'][number] {
-  const { domain, verdict, reason, nodes, cpus, before, after, nodeAffinityAfter } = choice;
+  const { domain, verdict, reason, nodes, before, after, nodeAffinityAfter } = choice;
   const soft = masksOf(domain.vcpus.map((vcpu) => vcpu.soft));
   const held = now?.domains.find(({ domid }) => domid === domain.domid);
   return {
@@ -82,12 +83,18 @@ function domainAnswer(choice: Choice, now: HostMap | null): PlaceAnswer['domains
     nodes: [...nodes],
     before: { soft, nodeAffinity: [...domain.nodeAffinity], remotePages: before.remotePages, meanDistance: before.meanDistance },
     after: {
-      soft: held !== undefined ? masksOf(held.vcpus.map((vcpu) => vcpu.soft)) : verdict === 'none' ? soft : [formatList(cpus)],
+      soft: softAfter(choice, held) ?? soft,
       nodeAffinity: [...(held?.nodeAffinity ?? nodeAffinityAfter)],
       remotePages: after.remotePages,
       meanDistance: after.meanDistance,
     },
   };
+}
+
+/** null when it stays as it is. */
+function softAfter({ verdict, cpus }: Choice, held: HostMap['domains'][number] | undefined): string[] | null {
+  if (held !== undefined) return masksOf(held.vcpus.map((vcpu) => vcpu.soft));
+  return verdict === 'none' ? null : [formatList(cpus)];
 }
 
 function placeText(result: PlaceAnswer, choices: readonly Choice[], map: HostMap): string[] {
@@ -96,17 +103,19 @@ function placeText(result: PlaceAnswer, choices: readonly Choice[], map: HostMap
   const masks = (lists: readonly string[]) => lists.map((list) => words(list, 40)).join(' | ');
   const real = (nodes: readonly number[]) => nodeWords(nodes.filter((node) => node < map.nodes.length));
   const lines: string[] = [];
-  const say = (text: string, indent = '  ') => lines.push(...wrap(text, columns(), indent));
+  const say = (text: string, indent = '  ') => lines.push(...wrapWords(text, columns(), indent));
   result.domains.forEach(({ domid, name, verdict, reason, before, after }, index) => {
     const { before: figures, after: figuresAfter } = choices[index]!;
-    const local = (pages: number) => percent(1 - pages / Math.max(1, figures.totalPages));
+    const yesNo = (value: boolean) => (value ? 'yes' : 'no');
+    const near = (pages: number) => percent(1 - pages / Math.max(1, figures.totalPages));
     const done = { memory: '', planner: '', kept: colour.good(', right already'), none: colour.warn(', left as it is') }[verdict];
     say(`${colour.bold(harmlessName(name))} (domain ${domid})${done}: ${reason}.`);
     if (verdict === 'none') return;
     say(`  soft affinity  ${masks(before.soft)} -> ${masks(after.soft)}`, '    ');
     say(`  node affinity  ${real(before.nodeAffinity)} -> ${real(after.nodeAffinity)}`, '    ');
     const distances = `${distanceWords(figures.meanDistance)} -> ${distanceWords(figuresAfter.meanDistance)}`;
-    say(`  its memory     ${local(before.remotePages)} -> ${local(after.remotePages)} local, distance ${distances}`, '    ');
+    say(`  on one node    ${yesNo(figures.onOneNode)} -> ${yesNo(figuresAfter.onOneNode)}, mean distance ${distances}`, '    ');
+    say(`  memory on the nodes of its vCPUs  ${near(before.remotePages)} -> ${near(after.remotePages)}`, '    ');
   });
   lines.push('');
   say(

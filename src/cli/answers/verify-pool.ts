@@ -1,6 +1,9 @@
 // `xennuma verify --pool`: host by host, the VMs that run there against policy and masks. Box of the chart: domain_node_affinity.
+
 import { formatList } from '../../base/bitset.js';
+import { fitColumns, wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
+import { tableLines } from '../../base/table.js';
 import { accessOf, type Describe, hostNamed, type Pool } from '../../pool/access.js';
 import { type HostProfile, profileOfHost } from '../../pool/releases.js';
 import { hostMaskNotes, type PoolVerdict, verifyPool } from '../../pool/verify.js';
@@ -10,7 +13,6 @@ import { PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
 import { describer, openPool } from '../input/open-pool.js';
 import type { PoolOptions } from '../input/pool-options.js';
 import { EXIT } from '../output/exit-codes.js';
-import { cut, table, wrap } from '../output/table.js';
 import { columns, out, type Palette, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import type { VerifyPoolAnswer } from './answers.js';
@@ -110,22 +112,22 @@ function verifyText(verdicts: readonly HostVerdict[]): string[] {
   return [
     ...verdicts.flatMap((one) => (one.vms.length === 0 ? [] : [...vmLines(one, colour), ''])),
     ...verdicts.flatMap((one) => summaryLines(one, colour)),
-    ...[...new Set(verdicts.flatMap(({ notes }) => notes))].flatMap((note) => wrap(`note: ${note}`, columns(), '  ')),
+    ...[...new Set(verdicts.flatMap(({ notes }) => notes))].flatMap((note) => wrapWords(`note: ${note}`, columns(), '  ')),
   ];
 }
 
 function vmLines({ vms }: HostVerdict, colour: Palette): string[] {
   const words = { ok: colour.good('ok'), drift: colour.bad('DRIFT'), unknown: colour.dim('unknown') };
   const rows = vms.map(({ vm, asked, onOneNode, nodes, state }) => [
-    cut(vm, 24),
-    cut(asked, 24),
+    fitColumns(vm, 24, '...'),
+    fitColumns(asked, 24, '...'),
     onOneNode === null ? '-' : yesNo(onOneNode),
     nodes === null ? '-' : formatList(nodes) || 'none',
     words[state],
   ]);
-  const reasons = vms.filter(({ why }) => why !== '').flatMap(({ vm, why }) => wrap(`${vm}: ${why}`, columns(), '  '));
+  const reasons = vms.filter(({ why }) => why !== '').flatMap(({ vm, why }) => wrapWords(`${vm}: ${why}`, columns(), '  '));
   return [
-    ...table([['VM', 'requested', 'one node', 'memory on', ''].map(colour.bold), ...rows]),
+    ...tableLines([['VM', 'requested', 'one node', 'memory on', ''].map(colour.bold), ...rows]),
     ...(reasons.length === 0 ? [] : ['', ...reasons]),
   ];
 }
@@ -137,7 +139,7 @@ function summaryLines({ record, profile, vms, fault }: HostVerdict, colour: Pale
   const drift = count('drift');
   const unknown = count('unknown');
   const version = `${profile.profile}, from ${profile.source}${profile.exact ? '' : ', the nearest profile'}`;
-  if (fault !== null) return wrap(colour.warn(`${record.name}: not verified: ${fault.toString()}`), columns(), '  ');
+  if (fault !== null) return wrapWords(colour.warn(`${record.name}: not verified: ${fault.toString()}`), columns(), '  ');
   const found = `${record.name}: ${vms.length} VM${vms.length === 1 ? '' : 's'} running, ${drift} with drift${unknown === 0 ? '' : `, ${unknown} without figures`}`;
-  return wrap(`${drift === 0 ? found : colour.bad(found)} (${version}).`, columns(), '  ');
+  return wrapWords(`${drift === 0 ? found : colour.bad(found)} (${version}).`, columns(), '  ');
 }

@@ -1,5 +1,7 @@
 // `xennuma verify` of running domains: what was requested against what Xen has, and vCPUs against memory. Changes nothing.
 // Box of the chart: domain_node_affinity, where all of them lead.
+import { fitColumns, wrapWords } from '../../base/columns.js';
+import { tableLines } from '../../base/table.js';
 import { askedOfSpec } from '../../live/asked.js';
 import type { Expected, ExpectedMasks } from '../../map/drift.js';
 import type { HostMap } from '../../map/host-map.js';
@@ -11,7 +13,6 @@ import { harmlessName, pickDomains } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
 import { EXIT } from '../output/exit-codes.js';
 import { cpuWords, memoryWords, nodeWords } from '../output/phrases.js';
-import { cut, table, wrap } from '../output/table.js';
 import { columns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import type { VerifyAnswer } from './answers.js';
@@ -128,13 +129,13 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
   const host = hostAnswer(map);
   const words = cpuWords(host);
   const perVcpu = (lists: readonly (string | null)[]) =>
-    lists.length === 0 ? '-' : cut(lists.map((list) => (list === null ? '?' : words(list, 40))).join(' | '), 16);
+    lists.length === 0 ? '-' : fitColumns(lists.map((list) => (list === null ? '?' : words(list, 40))).join(' | '), 16, '...');
   const askedHard = (asked: VerifyAnswer['domains'][number]['asked']) => {
     if (asked === null || asked.hard === null) return '?';
     return typeof asked.hard === 'string' ? (asked.hard === 'all' ? 'all' : '-') : perVcpu(asked.hard);
   };
   const rows = result.domains.map((one) => [
-    cut(harmlessName(one.name), 20),
+    fitColumns(harmlessName(one.name), 20, '...'),
     String(one.domid),
     askedHard(one.asked),
     perVcpu(one.hard),
@@ -153,8 +154,8 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
   return [
     `${colour.bold(harmlessName(result.host))}, ${result.hypervisor}`,
     '',
-    ...(total === 0 ? [] : [...table([heading, ...rows], [1]), '']),
-    ...found.flatMap((text) => wrap(text, columns(), '  ')),
+    ...(total === 0 ? [] : [...tableLines([heading, ...rows], { right: [1] }), '']),
+    ...found.flatMap((text) => wrapWords(text, columns(), '  ')),
     ...(found.length === 0 ? [] : ['']),
     result.drifted === 0 ? verdict : colour.bad(verdict),
     ...result.notes.map((note) => `note: ${note}`),

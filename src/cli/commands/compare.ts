@@ -1,10 +1,13 @@
-// `xennuma compare`: profiles and policies side by side on one workload, each on a fresh host. Box of the chart: all, once a VM and row.
+// `xennuma compare`: one workload under several profiles and policies, each on a fresh copy of the host.
+
 import { type Command, InvalidArgumentError } from 'commander';
 import { InputError } from '../../base/errors.js';
+import { tableLines } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { emptied } from '../../pool/topology.js';
 import { effectivePolicy, POLICIES, type PolicyName, PROFILES, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
+import { adviceLines, recommendation } from '../answers/advice.js';
 import type { CompareAnswer } from '../answers/answers.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
@@ -14,8 +17,7 @@ import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
 import { distanceWords } from '../output/phrases.js';
-import { table } from '../output/table.js';
-import { out, Progress, palette } from '../output/terminal.js';
+import { columns, out, Progress, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { remarks } from '../output/vm-table.js';
 import type { UserWarning } from '../output/warnings.js';
@@ -30,16 +32,16 @@ type CompareOptions = Omit<WorkloadOptions, 'profile' | 'policy'> &
 type Row = CompareAnswer['rows'][number];
 
 export function define(command: Command, answer: (code: number) => void): void {
-  command.description('The same VMs on the same host under several profiles and policies, each on a fresh host.');
+  command.description('Compare profiles and policies: the same VMs, started on a fresh copy of the host for each.');
   addPoolOptions(addVmOptions(addHostOptions(command)))
-    .option('--profiles <list>', 'profiles, separated by commas', listOf(PROFILES), [...PROFILES])
-    .option('--policies <list>', 'policies, separated by commas', listOf(POLICIES), ['any', 'best_effort'])
+    .option('--profiles <list>', 'toolstack versions, separated by commas', listOf(PROFILES), [...PROFILES])
+    .option('--policies <list>', 'placement policies, separated by commas', listOf(POLICIES), ['any', 'best_effort'])
     .option('--json', 'print JSON (schemas/compare.schema.json)')
     .addHelpText(
       'after',
       `
 Exit codes: 0 done (failed starts are in the table), 2 bad input,
-3 no Xen or pool there.
+3 the host or pool cannot be reached.
 
   xennuma compare --host host.xml --vms vms.yaml --profiles xapi-25.6,xapi-26.3`,
     )
@@ -64,11 +66,16 @@ async function compare(options: CompareOptions): Promise<number> {
   return withPoolHost(options, (access) => {
     const vms = options.vms === undefined ? [...access.running, ...access.halted].map(({ spec }) => spec) : poolVms(options, access);
     const hostMask = options.hostMask ?? access.record.mask;
-    return compareOn({ ...options, ...(hostMask === null ? {} : { hostMask }) }, { host: emptied(access), live: null }, vms);
+    return compareOn(
+      { ...options, ...(hostMask === null ? {} : { hostMask }) },
+      { host: emptied(access), live: null },
+      vms,
+      access.record.uuid,
+    );
   });
 }
 
-async function compareOn(options: CompareOptions, origin: Origin, vms: readonly VmSpec[]): Promise<number> {
+async function compareOn(options: CompareOptions, origin: Origin, vms: readonly VmSpec[], hostUuid?: string): Promise<number> {
   const { seed, hostMask } = options;
   const combinations = options.profiles.flatMap((profile) => options.policies.map((policy) => ({ profile, policy })));
   const progress = new Progress('comparing', combinations.length);
@@ -92,6 +99,7 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
     host: origin.host.name,
     vms: vms.length,
     rows,
+    recommendation: recommendation(rows, hostUuid),
     warnings: [...warned.values()],
   };
   if (options.json) out(JSON.stringify(result, null, 2));
@@ -110,7 +118,7 @@ function meaningOf(profile: ProfileName, policy: PolicyName): string | null {
 
 function compareText(result: CompareAnswer): string[] {
   const colour = palette();
-  const heading = ['profile', 'policy', 'on one node', 'mean dist', 'worst', 'remote', 'failed'].map(colour.bold);
+  const heading = ['profile', 'policy', 'on one node', 'mean dist', 'worst', 'off vCPU nodes', 'failed'].map(colour.bold);
   const rows = result.rows.map(({ profile, policy, means, totals }) => {
     const name = means === null || means === policy ? policy : `${policy} (${means})`;
     if (totals === null) return [profile, name, 'not there', '', '', '', ''];
@@ -127,7 +135,8 @@ function compareText(result: CompareAnswer): string[] {
   return [
     `${colour.bold(result.host)}: ${result.vms} VM${result.vms === 1 ? '' : 's'}, started in their order on a fresh host each time`,
     '',
-    ...table([heading, ...rows], [2, 3, 4, 5, 6]),
+    ...tableLines([heading, ...rows], { right: [2, 3, 4, 5, 6] }),
     ...(result.warnings.length === 0 ? [] : ['', ...remarks([], result.warnings, colour)]),
+    ...(result.recommendation === null ? [] : ['', ...adviceLines(result.recommendation, columns())]),
   ];
 }

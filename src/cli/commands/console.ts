@@ -1,5 +1,7 @@
 // `xennuma console`: the console of a guest on the real host.
+
 import type { Command } from 'commander';
+import { InputError, UnreachableError } from '../../base/errors.js';
 import { attachConsole, findTerminal } from '../../xenopsd/hosts/guest-console.js';
 import { connectXenstore } from '../../xenstore/client/connect.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -10,14 +12,14 @@ interface ConsoleOptions {
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description("Show a running guest's console and send it what is typed. Ctrl-] leaves it; the guest goes on.")
-    .argument('<vm>', 'name of the guest, or its domain id')
-    .option('--xenstore <path>', 'socket or device of XenStore (found by itself)')
+    .description("Attach to a running guest's console. Ctrl-] detaches; the guest keeps running.")
+    .argument('<vm>', 'name of the guest, or its domain ID')
+    .option('--xenstore <path>', 'socket or device of XenStore (default: the usual places)')
     .addHelpText(
       'after',
       `
-Exit codes: 0 left with Ctrl-] or at the end of the input, 1 the guest went,
-2 no such guest or no XenStore.
+Exit codes: 0 detached with Ctrl-] or at the end of the input, 1 the guest
+ended, 2 no such guest, 3 no Xen or XenStore here.
 
   xennuma console web-1`,
     )
@@ -25,19 +27,29 @@ Exit codes: 0 left with Ctrl-] or at the end of the input, 1 the guest went,
 }
 
 async function show(vm: string, options: ConsoleOptions): Promise<number> {
-  const xs = await connectXenstore(options.xenstore === undefined ? {} : { path: options.xenstore });
+  const xs = await connectXenstore(options.xenstore === undefined ? {} : { path: options.xenstore }).catch(unreachable);
   const terminal = await findTerminal(xs, vm).finally(() => xs.close());
   const { stdin } = process;
   if (stdin.isTTY) {
     stdin.setRawMode(true);
-    process.stderr.write(`Console of domain ${terminal.domid}; Ctrl-] leaves it.\n`);
+    process.stderr.write(`Console of domain ${terminal.domid}; Ctrl-] detaches.\n`);
   }
   try {
     const end = await attachConsole(terminal, { input: stdin, output: process.stdout });
-    if (end === 'ended') process.stderr.write('The guest went.\n');
+    if (end === 'ended') process.stderr.write('The guest ended.\n');
     return end === 'detached' ? EXIT.ok : EXIT.no;
   } finally {
     if (stdin.isTTY) stdin.setRawMode(false);
     stdin.pause();
   }
+}
+
+/** No XenStore: this is no control domain, or the user has no rights there. */
+function unreachable(error: unknown): never {
+  if (!(error instanceof InputError)) throw error;
+  const { message, place, mend } = error;
+  throw new UnreachableError(
+    place.file === undefined ? message : `${place.file}: ${message}`,
+    mend === '' ? 'see docs/real-host.md' : mend,
+  );
 }

@@ -1,7 +1,9 @@
-// `xennuma doctor`: what is wrong on this machine, and how to mend it.
+// `xennuma doctor`: checks this machine and the daemon's settings.
+
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { InputError } from '../../base/errors.js';
+import { tableLines } from '../../base/table.js';
 import type { DoctorAnswer } from '../answers/answers.js';
 import {
   type CheckResult,
@@ -17,7 +19,6 @@ import {
   isControlDomain,
 } from '../answers/doctor-checks.js';
 import { EXIT } from '../output/exit-codes.js';
-import { table } from '../output/table.js';
 import { out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 
@@ -32,19 +33,18 @@ interface DoctorOptions {
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description('What is wrong on this machine: for the real host, and for the daemon with its settings. Changes nothing.')
-    .option('--config <file>', `settings of xennuma serve (default: ${DEFAULT_CONFIG} where it is there)`)
-    .addOption(new Option('--on <host>', 'a real host is meant to run here').choices(['xen']))
+    .description('Check this machine and the settings of the daemon, and say how to fix what is wrong. Changes nothing.')
+    .option('--config <file>', `settings file of xennuma serve (default: ${DEFAULT_CONFIG} when it exists)`)
+    .addOption(new Option('--on <host>', 'check for a real host').choices(['xen']))
     .option('--json', 'print JSON (schemas/doctor.schema.json)')
     .option('--quiet', 'print only what is missing')
     .addHelpText(
       'after',
       `
-What a real host needs is essential with --on xen, with settings that say so,
-and in the control domain of a Xen host.
+The needs of a real host count as essential with --on xen, with settings that
+name a real host, and in the control domain of a Xen host.
 
-Exit codes: 0 all is well or only to be looked at, 1 something essential is
-missing, 2 bad usage.`,
+Exit codes: 0 nothing essential is missing, 1 something is, 2 bad usage.`,
     )
     .action(async (options: DoctorOptions) => answer(await doctor(options)));
 }
@@ -131,5 +131,5 @@ function doctorText(checks: readonly CheckResult[]): string[] {
     warn: colour.warn('look'),
     absent: colour.dim('not here'),
   };
-  return table(checks.map(({ name, state, found, mend }) => [words[state], name, mend === '' ? found : `${found}; ${mend}`]));
+  return tableLines(checks.map(({ name, state, found, mend }) => [words[state], name, mend === '' ? found : `${found}; ${mend}`]));
 }

@@ -1,24 +1,29 @@
 // `xennuma explain VM`: the path that a VM took through the flowchart, in sentences. Box of the chart: all.
+
 import { type Command, Option } from 'commander';
+import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
+import { adviceFor, adviceLines } from '../answers/advice.js';
 import type { ExplainAnswer } from '../answers/answers.js';
 import { explainedRun } from '../answers/explained-run.js';
 import { startAll } from '../answers/start-all.js';
+import { summarise } from '../answers/summary.js';
 import { refuseBesideFrom } from '../input/from.js';
 import { raise, readWorkload, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
+import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
+import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { STATE_FOLDER } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
-import { wrap } from '../output/table.js';
 import { columns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { listNames } from '../output/warnings.js';
 import { FLOW_FILES, formatOf, writeFlow } from '../output/write-files.js';
 
-interface ExplainOptions extends WorkloadOptions {
+interface ExplainOptions extends WorkloadOptions, PoolOptions {
   readonly scenario?: string;
   readonly all?: true;
   readonly details?: true;
@@ -29,37 +34,38 @@ interface ExplainOptions extends WorkloadOptions {
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description(
-      'Why a VM is where it is, and what to do about it. --details adds each decision, its numbers and what people do not expect.',
-    )
-    .argument('<vm>', 'name of the VM; with --on xen and no --vms, of a domain that runs, or its number');
-  addToolstackOptions(addVmOptions(addHostOptions(command)))
-    .option('--scenario <file>', 'explain the VM at the end of a scenario, instead of --host and --vms')
+    .description('Explain why a VM is where it is, and what to do about it. --details adds each decision, its numbers and surprises.')
+    .argument('<vm>', 'name of the VM; with --pool its name or uuid; with --on xen and no --vms the name or number of a running domain');
+  addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
+    .option('--scenario <file>', 'explain the VM at the end of a scenario')
     .addOption(new Option('--state <dir>', "with --on xen: folder of xennuma's own VMs").default(STATE_FOLDER))
-    .option('--all', 'every operation on the VM, not only the last')
-    .option('--details', 'each decision with its numbers, and the sources')
+    .option('--all', 'explain every operation on the VM, not only the last')
+    .option('--details', 'add each decision with its numbers, and the sources')
     .option('--json', 'print JSON (schemas/explain.schema.json)')
-    .option('--flow <file>', 'write the path through the flowchart: .txt, .mmd or .svg')
+    .option('--flow <file>', 'write the path through the flowchart to a .txt, .mmd or .svg file')
     .addHelpText(
       'after',
       `
 Exit codes: 0 it started or runs, 1 it could not start, 2 bad input, 3 no Xen
-here.
+here, or the pool cannot be reached.
 
   xennuma explain web-1 --host host.xml --vms vms.yaml --policy best_effort
   xennuma explain web-1 --host host.xml --vms vms.yaml --details
   xennuma explain db --scenario examples/scenarios/race.yaml --all
-  xennuma explain web-1 --on xen`,
+  xennuma explain web-1 --on xen
+  xennuma explain web-1 --pool https://xcp-1 -pwf password.txt --host xcp-1.txt`,
     )
-    .action(async (vm: string, options: ExplainOptions) => answer(await explainVm(vm, options)));
+    .action(async (vm: string, options: ExplainOptions) => answer(await explainVm(vm, options, command)));
 }
 
-async function explainVm(name: string, options: ExplainOptions): Promise<number> {
+async function explainVm(name: string, options: ExplainOptions, command: Command): Promise<number> {
   if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
   if (options.on !== undefined && options.scenario !== undefined) {
     throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
   }
   if (options.from !== undefined) refuseBesideFrom({ ...options });
+  if (options.pool !== undefined) return explainPoolVm(name, options, command);
+  refuseWithout(command, '--pool', POOL_ONLY);
   if ((options.on ?? options.from) !== undefined && options.vms === undefined) return explainDomain(name, options);
   const workload = options.scenario === undefined ? await fromFiles(name, options) : await fromScenario(options.scenario, options);
   const known = workload.toolstack.vms();
@@ -80,8 +86,20 @@ async function explainVm(name: string, options: ExplainOptions): Promise<number>
   const runs = outcomes.map(({ record }) => explainedRun(record));
   // In the text the surprises of the run tell them.
   const warnings = workload.warnings.filter((warning) => warning.vms.includes(name));
-  print({ command: 'explain', version: VERSION, vm: name, runs, warnings }, options);
+  const { host, vms } = summarise(workload.toolstack);
+  const { profile, policy } = workload.toolstack;
+  const recommendation = adviceFor({ spec: vm.spec, vm: vms.find((one) => one.name === name)!, host, profile, policy });
+  print({ command: 'explain', version: VERSION, vm: name, runs, recommendation, warnings }, options);
   return last.failure === null ? EXIT.ok : EXIT.no;
+}
+
+async function explainPoolVm(name: string, options: ExplainOptions, command: Command): Promise<number> {
+  refuseTogether(command, '--pool', ['--on', '--vms', '--scenario', '--state', '--all', '--flow', '--policy', '--host-mask', '--parallel']);
+  const { explainInPool } = await import('../answers/explain-pool.js');
+  const profile = command.getOptionValueSource('profile') === 'cli' ? options.profile : undefined;
+  const { answer, failed } = await explainInPool(name, options, profile);
+  print(answer, options);
+  return failed ? EXIT.no : EXIT.ok;
 }
 
 async function explainDomain(name: string, options: ExplainOptions): Promise<number> {
@@ -95,7 +113,7 @@ async function explainDomain(name: string, options: ExplainOptions): Promise<num
       throw new InputError(`xennuma has not started '${name}', so there is no path of it`, { path: '--flow' }, 'leave --flow out');
     await writeFlow(options.flow, [record]);
   }
-  print({ command: 'explain', version: VERSION, vm: name, runs, warnings: [] }, options);
+  print({ command: 'explain', version: VERSION, vm: name, runs, recommendation: null, warnings: [] }, options);
   return failed ? EXIT.no : EXIT.ok;
 }
 
@@ -137,7 +155,7 @@ function noSuchVm(name: string, names: readonly string[]): InputError {
 }
 
 /** Where, why and what to do; every sentence for a run without that, and with --details. Links last, whole, so that they can be copied. */
-function explainText({ runs }: ExplainAnswer, details: boolean): string[] {
+function explainText({ runs, recommendation }: ExplainAnswer, details: boolean): string[] {
   const colour = palette();
   const width = columns();
   const lines = runs.flatMap(({ title, summary, sentences, sources }, index) => {
@@ -146,10 +164,11 @@ function explainText({ runs }: ExplainAnswer, details: boolean): string[] {
     return [
       ...(index === 0 ? [] : ['']),
       colour.bold(title),
-      ...(said.length === 0 ? sentences : said).flatMap((sentence) => wrap(`- ${sentence}`, width, '  ')),
+      ...(said.length === 0 ? sentences : said).flatMap((sentence) => wrapWords(`- ${sentence}`, width, '  ')),
       ...links,
     ];
   });
   const more = !details && runs.some(({ summary, sentences }) => summary.length > 0 && sentences.length > 0);
-  return more ? [...lines, colour.dim('Each decision, its numbers and the sources: --details')] : lines;
+  const advice = recommendation === null || recommendation.commands.length === 0 ? [] : ['', ...adviceLines(recommendation, width)];
+  return [...lines, ...advice, ...(more ? ['', colour.dim('Each decision, its numbers and the sources: --details')] : [])];
 }

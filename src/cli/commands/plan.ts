@@ -1,5 +1,6 @@
-// `xennuma plan`: a dry run. What would happen if these VMs started now, in this order? Box of the chart: all of it, once a VM.
+// `xennuma plan`: a dry run of VM starts. Box of the chart: all of it, once a VM.
 import type { Command } from 'commander';
+import { wrapWords } from '../../base/columns.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
 import type { PlanAnswer } from '../answers/answers.js';
@@ -10,7 +11,7 @@ import { poolSettings, poolVms, withPoolHost } from '../input/open-pool.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
-import { out, palette } from '../output/terminal.js';
+import { columns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { remarks, totalsLines, vmTable } from '../output/vm-table.js';
 import { FLOW_FILES, formatOf, writeFlow, writeMap } from '../output/write-files.js';
@@ -22,16 +23,16 @@ interface PlanOptions extends WorkloadOptions, PoolOptions {
 }
 
 export function define(command: Command, answer: (code: number) => void): void {
-  command.description('A dry run: what would happen if these VMs started now, in this order? Nothing real is touched.');
+  command.description('Show where VMs would land if they started now, in this order. Nothing real is touched.');
   addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
     .option('--json', 'print JSON (schemas/plan.schema.json)')
-    .option('--flow <file>', 'write the path through the flowchart: .txt, .mmd or .svg')
-    .option('--map <file>', 'write the picture of the host: .svg')
+    .option('--flow <file>', 'write the paths through the flowchart to a .txt, .mmd or .svg file')
+    .option('--map <file>', 'write the picture of the host to an .svg file')
     .addHelpText(
       'after',
       `
 Exit codes: 0 all VMs start, 1 a VM cannot start, 2 bad input,
-3 no Xen or pool there.
+3 the host or pool cannot be reached.
 
   xennuma plan --host host.xml --vms vms.yaml --policy best_effort
   xl info -n | xennuma plan --host - --vms guest.cfg --profile xl
@@ -47,7 +48,7 @@ async function plan(options: PlanOptions, command: Command): Promise<number> {
     const { origin, vms } = await readWorkload(options);
     return planOn(options, origin, vms);
   }
-  // The VMs that are off, on the memory that is free.
+  // The pool's halted VMs, on the memory that is free now.
   return withPoolHost(options, (access) =>
     planOn(poolSettings(options, command, access), { host: access.host, live: null }, poolVms(options, access)),
   );
@@ -85,8 +86,13 @@ function planText(result: PlanAnswer, means: string, count: number): string[] {
   const colour = palette();
   const policy = result.policy === means ? means : `${result.policy} (${means})`;
   const notes = remarks(result.vms, result.warnings, colour);
+  const vms = `${count} VM${count === 1 ? '' : 's'}`;
   return [
-    `${colour.bold(result.host.name)}, ${result.host.hypervisor}: ${count} VM${count === 1 ? '' : 's'}, profile ${result.profile}, policy ${policy}`,
+    ...wrapWords(
+      `${colour.bold(result.host.name)}, ${result.host.hypervisor}: ${vms}, profile ${result.profile}, policy ${policy}`,
+      columns(),
+      '  ',
+    ),
     '',
     ...vmTable(result.host, result.vms, colour),
     '',

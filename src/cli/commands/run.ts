@@ -1,5 +1,7 @@
 // `xennuma run SCENARIO`: events over time, what each led to, and whether it is what the scenario expects. Box of the chart: all.
+
 import type { Command } from 'commander';
+import { wrapWords } from '../../base/columns.js';
 import { type EventResult, runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { RunAnswer } from '../answers/answers.js';
@@ -9,7 +11,6 @@ import { type Opened, openScenario, type Played, type RunOptions } from '../inpu
 import { addHostOverride, addXenstoreOptions, onOption, parseSeed } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
 import { cpuWords, memoryWords } from '../output/phrases.js';
-import { wrap } from '../output/table.js';
 import { columns, out, type Palette, Progress, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { remarks, totalsLines, vmTable } from '../output/vm-table.js';
@@ -18,29 +19,30 @@ import { FLOW_FILES, formatOf, writeFlow, writeMap } from '../output/write-files
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description('Plays a scenario: events over time, what each led to, and the host at the end. On an embedded Xen, or for real.')
+    .description('Play a scenario: events over time, the outcome of each, and the host at the end. On an embedded Xen, or for real.')
     .argument('<scenario>', 'scenario file in YAML or JSON, or - for stdin');
   addXenstoreOptions(addHostOverride(command))
-    .option('--seed <number>', "another seed than the scenario's", parseSeed)
-    .addOption(onOption("for real, on the host that runs here instead of the scenario's"))
-    .option('--state <dir>', 'with --on: where VMs are kept; made if it is not there', STATE_FOLDER)
-    .option('--keep', 'with --on: VMs that run at the end go on running; by default all of the scenario are stopped and forgotten')
+    .option('--seed <number>', "seed for the order of parallel starts (default: the scenario's)", parseSeed)
+    .addOption(onOption('the host this command runs on: play for real'))
+    .option('--state <dir>', 'with --on: folder of the VMs; created when missing', STATE_FOLDER)
+    .option('--keep', "with --on: leave the scenario's VMs running; by default they are stopped and forgotten")
     .option('--change-host', 'with --on: allow events that change the host itself (CPUs offline, pools)')
+    .option('--summary', 'print only events that did not go as the scenario says, and the host at the end')
     .option('--json', 'print JSON (schemas/run.schema.json)')
-    .option('--flow <file>', 'write all paths through the flowchart: .txt, .mmd or .svg')
-    .option('--map <file>', 'write the picture of the host at the end: .svg')
+    .option('--flow <file>', 'write the paths through the flowchart to a .txt, .mmd or .svg file')
+    .option('--map <file>', 'write the picture of the host at the end to an .svg file')
     .addHelpText(
       'after',
       `
-Exit codes: 0 all went as the scenario says, 1 it did not (an expectation, or a
-failure that none foresaw), 2 bad input.
+Exit codes: 0 every expectation held, 1 one did not, or an operation failed that
+no expectation names, 2 bad input, 3 no Xen here.
 
 With --xenstore SOCKET the keys of the VMs go to a daemon (docs/xenstore.md),
 and those of VMs that run at the end stay there until the next run.
 
 With --on xen the scenario's VMs are started for real, and need a kernel to boot
-(docs/real-host.md). Should the run be killed, its VMs are in the state folder:
-xennuma vm list --on xen.
+(docs/real-host.md). A killed run leaves its VMs in the state folder:
+xennuma vm list --on xen shows them.
 
   xennuma run examples/scenarios/chart.yaml`,
     )
@@ -70,8 +72,9 @@ async function play(
   if (!options.json) out([colour.bold(scenario.title), ...remarks([], workload.warnings, colour), ''].join('\n'));
   for await (const result of runScenario(scenario, toolstack)) {
     results.push(result);
-    if (!options.json) out(eventText(result, summarise(toolstack), workload.warnings, colour).join('\n'));
-    else progress.at(results.length);
+    progress.at(results.length);
+    const shown = options.json !== true && (options.summary !== true || !result.asExpected);
+    if (shown) out(eventText(result, summarise(toolstack), workload.warnings, colour).join('\n'));
   }
   progress.end();
   const summary = summarise(toolstack);
@@ -93,6 +96,7 @@ async function play(
         ...vmTable(summary.host, summary.vms, colour),
         '',
         ...totalsLines(summary.totals, colour),
+        ...(options.summary === true ? [countLine(results)] : []),
         ...verdict(results, colour),
       ].join('\n'),
     );
@@ -128,8 +132,8 @@ function toAnswer(title: string, results: readonly EventResult[], summary: Summa
 function eventText(result: EventResult, summary: Summary, warnings: readonly UserWarning[], colour: Palette): string[] {
   const width = columns();
   const lines = [`${String(result.index + 1).padStart(3)}  ${colour.bold(result.title)}`];
-  const add = (text: string, paint = (line: string) => line) => lines.push(...wrap(`     ${text}`, width, '       ').map(paint));
-  if (result.note !== null) lines.push(...wrap(`     ${result.note}`, width, '     ').map(colour.dim));
+  const add = (text: string, paint = (line: string) => line) => lines.push(...wrapWords(`     ${text}`, width, '       ').map(paint));
+  if (result.note !== null) lines.push(...wrapWords(`     ${result.note}`, width, '     ').map(colour.dim));
   const shown = result.outcomes.slice(0, 12);
   for (const outcome of shown) {
     add(outcomeText(outcome, summary), outcome.failure === null ? undefined : colour.bad);
@@ -166,4 +170,11 @@ function verdict(results: readonly EventResult[], colour: Palette): string[] {
   return broken.length === 0
     ? line
     : [...line, colour.bad(`Not as the scenario says: event ${named.join(', ')}${broken.length > 10 ? ' ...' : ''}.`)];
+}
+
+/** "600 events, 812 operations, 3 failed." */
+function countLine(results: readonly EventResult[]): string {
+  const outcomes = results.flatMap((result) => result.outcomes);
+  const failed = outcomes.filter(({ failure }) => failure !== null).length;
+  return `${results.length} event${results.length === 1 ? '' : 's'}, ${outcomes.length} operation${outcomes.length === 1 ? '' : 's'}, ${failed} failed.`;
 }

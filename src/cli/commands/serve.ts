@@ -7,26 +7,26 @@ import { EXIT } from '../output/exit-codes.js';
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .option('--host <file...>', 'the embedded host: a file, two that belong together, or - for stdin')
-    .addOption(new Option('--on <host>', 'the real host of this machine').choices(['xen']).conflicts('host'))
-    .option('--xen <version>', 'version of the embedded Xen, such as 4.17 (default: what the host says)', parseXenVersion)
+    .option('--host <file...>', 'embedded host description: one file, two that complete each other, or - for stdin')
+    .addOption(new Option('--on <host>', 'the host this command runs on').choices(['xen']).conflicts('host'))
+    .option('--xen <version>', 'version of the embedded Xen, such as 4.17 (default: from the host description)', parseXenVersion)
     .addOption(new Option('--scheduler <name>', "scheduler of the embedded Xen's Pool-0").choices(['credit', 'credit2']))
-    .addOption(new Option('--profile <name>', 'behaviour of the toolstack (default: xapi-25.6)').choices(PROFILES))
-    .option('--seed <number>', 'who goes first when VMs start side by side (default: 1)', parseSeed)
-    .option('--state <folder>', 'keep VMs, policies, tasks and the audit log here (default: in memory, gone when the daemon ends)')
-    .option('--listen <address:port>', 'where to listen (default: 127.0.0.1:8080)')
+    .addOption(new Option('--profile <name>', 'toolstack version to act as (default: xapi-25.6)').choices(PROFILES))
+    .option('--seed <number>', 'seed for the order of parallel starts (default: 1)', parseSeed)
+    .option('--state <folder>', 'folder for VMs, policies, tasks and the audit log (default: in memory, lost when the daemon ends)')
+    .option('--listen <address:port>', 'address and port to listen on (default: 127.0.0.1:8080)')
     .option('--tls-cert <file>', 'certificate in PEM, with --tls-key')
-    .option('--tls-key <file>', 'its key')
-    .addOption(new Option('--tls-generate', 'a certificate of its own, kept in the state folder').conflicts('tlsCert'))
-    .option('--users <file>', 'who may log in; see: xennuma serve passwd')
-    .option('--config <file>', 'these settings from a file, in YAML or JSON')
+    .option('--tls-key <file>', 'private key of the certificate, in PEM')
+    .addOption(new Option('--tls-generate', 'generate a certificate and keep it in the state folder').conflicts('tlsCert'))
+    .option('--users <file>', 'file of users and password hashes; see: xennuma serve passwd')
+    .option('--config <file>', 'settings file in YAML or JSON; options on the command line win')
     .addHelpText(
       'after',
       `
-It stays in the foreground; SIGTERM and SIGINT end it once what is under way has
-ended. The line "listening at URL" on stdout says that it is ready; its log, a
-JSON line each, goes to stderr. Without both --users and TLS it listens on
-loopback only. See docs/xapi.md.`,
+The daemon stays in the foreground. SIGTERM and SIGINT end it after the calls
+that are running. "listening at URL" on stdout means that it is ready; the log
+goes to stderr, one JSON object a line. Without both --users and TLS it listens
+on loopback only. See docs/xapi.md.`,
     )
     .action(async (given: ServeGiven) => {
       const [{ readSettings }, { serve }] = await Promise.all([import('../input/serve-config.js'), import('../answers/serve-run.js')]);
@@ -61,13 +61,13 @@ loopback only. See docs/xapi.md.`,
     });
   command
     .command('passwd')
-    .summary('write a user and the hash of a password into a file of users')
-    .description('Writes a user and the scrypt hash of a password, read from the terminal or the first line of stdin.')
-    .argument('<user>', 'name')
+    .summary('add or remove a user in the file of users')
+    .description('Add a user with the scrypt hash of a password, which is read from the terminal or the first line of stdin.')
+    .argument('<user>', 'name of the user')
     // Not --users: the daemon's own option would take it.
-    .requiredOption('--file <file>', 'file of users; made if it is not there')
-    .addOption(new Option('--role <role>', 'what the user may do').choices(['admin', 'read-only']).default('admin'))
-    .option('--remove', 'take the user out')
+    .requiredOption('--file <file>', 'file of users; created when missing')
+    .addOption(new Option('--role <role>', 'rights of the user').choices(['admin', 'read-only']).default('admin'))
+    .option('--remove', 'remove the user')
     .action(async (user: string, given: { file: string; role: 'admin' | 'read-only'; remove?: boolean }) => {
       const { passwd } = await import('../answers/serve-passwd.js');
       await passwd(user, given);

@@ -1,4 +1,4 @@
-// `xennuma show`: the map of a host, alone or with VMs on it, as text or as SVG. Box of the chart: where all of them led.
+// `xennuma show`: the map of a host, alone or with VMs on it, as text or as SVG.
 import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 import { hostSummary } from '../../machine/xen-sees.js';
@@ -30,17 +30,17 @@ interface ShowOptions extends WorkloadOptions, PoolOptions {
 }
 
 export function define(command: Command, answer: (code: number) => void): void {
-  command.description('The map of a host: nodes, CPUs and memory to scale; with --vms or --scenario the VMs on it as well.');
+  command.description('Show the map of a host: nodes, CPUs and memory to scale, and the VMs of --vms, --scenario or a real host.');
   addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
     .option('--scenario <file>', 'show the host at the end of a scenario')
-    .option('--no-memory', "of the running host, do not ask where memory lies (debug key 'u')")
-    .option('--svg <file>', 'write the picture as SVG')
+    .option('--no-memory', "with --on: do not read where memory is (debug key 'u')")
+    .option('--svg <file>', 'write the picture to an .svg file')
     .option('--json', 'print JSON (schemas/show.schema.json)')
     .addHelpText(
       'after',
       `
 Exit codes: 0 shown, 1 a VM could not start, 2 bad input,
-3 no Xen or pool there.
+3 the host or pool cannot be reached.
 
   lstopo --of xml | xennuma show --host -
   xennuma show --host host.xml --vms vms.yaml --svg host.svg

@@ -28,24 +28,24 @@ interface VmOptions extends Pick<WorkloadOptions, 'vms' | 'profile' | 'policy' |
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description('The life of VMs on the Xen that runs here. What is known of them is kept in a state folder.')
-    .addArgument(new Argument('<action>', 'what to do').choices(ACTIONS))
+    .description('Create, start, stop and destroy VMs on this host. A state folder keeps them from one command to the next.')
+    .addArgument(new Argument('<action>', 'action').choices(ACTIONS))
     .argument('[vms...]', 'names of VMs');
-  addToolstackOptions(command.addOption(onOption('the host that runs here').makeOptionMandatory()))
-    .option('--state <dir>', 'where VMs are kept; made if it is not there', STATE_FOLDER)
-    .option('--vms <file...>', 'for create: the VMs, in YAML or JSON, or xl configs')
+  addToolstackOptions(command.addOption(onOption('the host this command runs on').makeOptionMandatory()))
+    .option('--state <dir>', 'folder of the VMs; created when missing', STATE_FOLDER)
+    .option('--vms <file...>', 'for create: VM descriptions in YAML or JSON, or xl configs')
     .option('--host-mask <list>', "the host's guest_VCPUs_params:mask, such as 0,1,2")
-    .option('--keep-on-node', "take a VM's memory from the one node it was given, where extents of 1 GiB would go to another")
-    .option('--flow <file>', 'write the path through the flowchart: .txt, .mmd or .svg')
+    .option('--keep-on-node', "take a VM's memory from its one node, even where extents of 1 GiB would come from another")
+    .option('--flow <file>', 'write the paths through the flowchart to a .txt, .mmd or .svg file')
     .option('--json', 'print JSON (schemas/vm.schema.json)')
     .addHelpText(
       'after',
       `
-create makes VMs known, stop ends their domains at once, destroy also forgets
-them. What a killed command left half done is cleaned up by the next one, and
-so is the domain of a guest that shut itself down.
+create registers VMs, stop ends their domains at once, destroy also forgets
+them. The next command cleans up after one that was killed, and removes the
+domain of a guest that shut itself down.
 
-Exit codes: 0 done, 1 the host would not, 2 bad input, 3 no Xen here.
+Exit codes: 0 done, 1 the host refused, 2 bad input, 3 no Xen here.
 
   xennuma vm create --on xen --vms web.yaml
   xennuma vm start web-1 web-2 --on xen --policy best_effort`,

@@ -32,19 +32,20 @@ export function define(command: Command, answer: (code: number) => void): void {
       '--socket <file>',
       'unix socket of domain 0 (default: $XENSTORED_PATH, else $XENSTORED_RUNDIR/socket, else /run/xenstored/socket)',
     )
-    .addOption(
-      new Option('--personality <daemon>', 'which real daemon it answers as').choices(['xenstored', 'oxenstored']).default('xenstored'),
+    .addOption(new Option('--personality <daemon>', 'real daemon to act as').choices(['xenstored', 'oxenstored']).default('xenstored'))
+    .option('--state <file>', 'file that keeps the store, so that no acknowledged change is lost')
+    .option('--quota <name=number>', "quota of each guest; repeatable, see docs/xenstore.md (default: the real daemon's)", addQuota)
+    .option(
+      '--domain-sockets <folder>',
+      'folder with one socket for each introduced domain, named by its number; clients there are unprivileged',
     )
-    .option('--state <file>', 'keep the store in this file: nothing acknowledged is lost, whatever ends the daemon')
-    .option('--quota <name=number>', "of each guest; again for more: see docs/xenstore.md (default: the real daemon's)", addQuota)
-    .option('--domain-sockets <folder>', 'folder for one socket per introduced domain, named by its number; its clients are unprivileged')
-    .option('--force', "start at the host's own path although a XenStore answers on this host")
+    .option('--force', "start at the host's own path although a XenStore answers there")
     .addHelpText(
       'after',
       `
-It stays in the foreground. SIGTERM and SIGINT end it; SIGUSR2, or the CONTROL
-request of \`xenstore-control live-update\`, restarts it in place: clients keep
-their connections, watches and transactions. See docs/xenstore.md.`,
+The daemon stays in the foreground. SIGTERM and SIGINT end it; SIGUSR2, or the
+CONTROL request of \`xenstore-control live-update\`, restarts it in place: clients
+keep their connections, watches and transactions. See docs/xenstore.md.`,
     )
     .action(async (given: Given) => {
       const { CARRY_VERSION, XenstoreServer } = await import('../../xenstore/server/server.js');
@@ -152,7 +153,7 @@ function addQuota(given: string, before: Partial<StoreQuota> = {}): Partial<Stor
   const value = Number(digits);
   if (key === undefined || !Number.isSafeInteger(value) || value < 1) {
     throw new InputError(
-      `${given} is no quota`,
+      `not a quota: ${given}`,
       { path: '--quota' },
       `give one of ${[...QUOTA_NAMES.keys()].join(', ')}, "=" and a whole number from 1`,
     );

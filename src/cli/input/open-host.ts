@@ -102,7 +102,14 @@ export function refuseBeside(options: HostOptions): void {
 
 /** Reads host and VMs once; `raise` gives a fresh host with those VMs each time. */
 export async function readWorkload(options: WorkloadOptions): Promise<{ origin: Origin; vms: readonly VmSpec[] }> {
-  if (options.vms === undefined) throw new InputError('expected VMs, got none', {}, 'give --vms FILE (see docs/hosts-and-vms.md)');
+  if (options.vms === undefined) {
+    const alone = options.host === undefined && options.on === undefined;
+    throw new InputError(
+      alone ? 'expected a host and VMs, got neither' : 'expected VMs, got none',
+      {},
+      `give ${alone ? '--host FILE and ' : ''}--vms FILE (see docs/hosts-and-vms.md)`,
+    );
+  }
   const origin = await readOrigin(options);
   return { origin, vms: readVms(options.vms, origin.host) };
 }

@@ -20,6 +20,8 @@ export interface RunOptions extends ScenarioOptions {
   readonly state: string;
   readonly keep?: true;
   readonly changeHost?: true;
+  /** Only events that did not go as the scenario says. */
+  readonly summary?: true;
   readonly json?: true;
   readonly flow?: string;
   readonly map?: string;

@@ -5,7 +5,7 @@ import type { Personality } from '../../xenstore/store/limits.js';
 
 export interface HostOptions {
   readonly host?: readonly string[];
-  /** The running host instead of a description. */
+  /** The host this command runs on, in place of a description. */
   readonly on?: 'xen';
   /** A host over ssh, from a capture, a status report or a text. */
   readonly from?: string;
@@ -24,10 +24,10 @@ export interface WorkloadOptions extends HostOptions {
 
 export function addHostOptions(command: Command): Command {
   return command
-    .option('--host <file...>', 'the host: a file, two that belong together, or - for stdin')
-    .addOption(onOption('the host that runs here, as it is now, instead of --host'))
+    .option('--host <file...>', 'host description: one file, two that complete each other, or - for stdin')
+    .addOption(onOption('the host this command runs on'))
     .addOption(fromOption())
-    .option('--xen <version>', 'version of Xen, such as 4.17 (default: what the host says)', parseXenVersion)
+    .option('--xen <version>', 'version of Xen, such as 4.17 (default: from the host description)', parseXenVersion)
     .addOption(new Option('--scheduler <name>', "scheduler of Xen's Pool-0").choices(['credit', 'credit2']));
 }
 
@@ -41,16 +41,18 @@ export function onOption(what: string): Option {
 
 export function addVmOptions(command: Command): Command {
   return command
-    .option('--vms <file...>', 'the VMs: files in YAML or JSON, or xl configs')
+    .option('--vms <file...>', 'VM descriptions in YAML or JSON, or xl configs')
     .option('--host-mask <list>', "the host's guest_VCPUs_params:mask, such as 0,1,2")
-    .option('--parallel', 'start all VMs side by side')
-    .option('--seed <number>', 'who goes first when VMs start side by side', parseSeed, 1);
+    .option('--parallel', 'start all VMs in parallel')
+    .option('--seed <number>', 'seed for the order of parallel starts', parseSeed, 1);
 }
 
 export function addToolstackOptions(command: Command): Command {
   return command
-    .addOption(new Option('--profile <name>', 'behaviour of the toolstack').choices(PROFILES).default('xapi-25.6'))
-    .addOption(new Option('--policy <name>', "the host's numa_affinity_policy").choices(POLICIES).default('default_policy'));
+    .addOption(new Option('--profile <name>', 'toolstack version to act as').choices(PROFILES).default('xapi-25.6'))
+    .addOption(
+      new Option('--policy <name>', "placement policy: the host's numa_affinity_policy").choices(POLICIES).default('default_policy'),
+    );
 }
 
 export function parseXenVersion(text: string): string {
@@ -64,7 +66,7 @@ export function parseSeed(text: string): number {
   return seed;
 }
 
-/** Where the host keeps its keys. */
+/** The XenStore with the host's keys. */
 export interface XenstoreOptions {
   /** Socket of a daemon, or "embedded" (the default): in this process. */
   readonly xenstore?: string;
@@ -73,16 +75,16 @@ export interface XenstoreOptions {
 
 export function addXenstoreOptions(command: Command): Command {
   return command
-    .option('--xenstore <where>', "socket of a XenStore for the host's keys, or embedded", 'embedded')
+    .option('--xenstore <where>', "socket of the XenStore for the host's keys, or embedded", 'embedded')
     .addOption(
-      new Option('--personality <daemon>', "what the embedded XenStore answers as (default: the profile's own)").choices([
+      new Option('--personality <daemon>', "daemon that the embedded XenStore acts as (default: the profile's)").choices([
         'xenstored',
         'oxenstored',
       ]),
     );
 }
 
-/** For a scenario, which names a host of its own. */
+/** For a scenario, which names its own host. */
 export function addHostOverride(command: Command): Command {
-  return command.option('--host <file...>', "another host than the scenario's own");
+  return command.option('--host <file...>', "host description in place of the scenario's");
 }

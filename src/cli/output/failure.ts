@@ -1,5 +1,7 @@
 // From an error to one line on stderr and an exit code; a stack trace only with XENNUMA_DEBUG=1.
+
 import { InputError, UnreachableError, XenError } from '../../base/errors.js';
+import { npmCommand } from '../../base/own-package.js';
 import { EXIT } from './exit-codes.js';
 
 /** Native code that an installation may be without (optionalDependencies of package.json). */
@@ -27,6 +29,6 @@ function describe(error: unknown): [string, number] {
     return [`${message.replace(/^error: /, '')}; see xennuma help`, EXIT.input];
   }
   const missing = OPTIONAL_PACKAGES.find((name) => code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${name}'`));
-  if (missing !== undefined) return [`this command needs the package ${missing}; npm install ${missing}`, EXIT.unreachable];
+  if (missing !== undefined) return [`this command needs the package ${missing}; ${npmCommand('install', missing)}`, EXIT.unreachable];
   return [`${error.message}; this is a fault of xennuma: XENNUMA_DEBUG=1 shows where`, EXIT.fault];
 }

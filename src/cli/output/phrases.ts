@@ -1,6 +1,6 @@
 // Sets of CPUs, nodes and distances in the few words that a column holds.
+import { fitColumns } from '../../base/columns.js';
 import type { HostAnswer, VmAnswer } from '../answers/answers.js';
-import { cut } from './table.js';
 
 /** Words for a list of CPUs such as "16-31,144-159": "all", "node 1", "nodes 0,2", or the list itself. */
 export function cpuWords(host: HostAnswer): (list: string, most?: number) => string {
@@ -13,24 +13,23 @@ export function cpuWords(host: HostAnswer): (list: string, most?: number) => str
     );
   const nodes = host.nodes.map((node) => ({ id: node.id, cpus: expand(node.cpus) }));
   const total = nodes.reduce((sum, node) => sum + node.cpus.size, 0);
+  const wordsOf = (list: string, cpus: ReadonlySet<number>, whole: readonly { readonly id: number }[], covered: number): string => {
+    // Xen's "all" goes up to the highest number it knows, absent CPUs included.
+    if (covered === total) return 'all';
+    if (cpus.size === covered && covered > 0) return nodeWords(whole.map((node) => node.id));
+    return list === '' ? 'none' : list;
+  };
   const known = new Map<string, string>();
   return (list, most = 14) => {
     const seen = known.get(list);
-    if (seen !== undefined) return cut(seen, most);
+    if (seen !== undefined) return fitColumns(seen, most, '...');
     const cpus = expand(list);
     const whole = nodes.filter((node) => node.cpus.size > 0 && [...node.cpus].every((cpu) => cpus.has(cpu)));
     const covered = whole.reduce((sum, node) => sum + node.cpus.size, 0);
     // Xen's "all" goes up to the highest number it knows, absent CPUs included.
-    const words =
-      covered === total
-        ? 'all'
-        : cpus.size === covered && covered > 0
-          ? nodeWords(whole.map((node) => node.id))
-          : list === ''
-            ? 'none'
-            : list;
+    const words = wordsOf(list, cpus, whole, covered);
     known.set(list, words);
-    return cut(words, most);
+    return fitColumns(words, most, '...');
   };
 }
 
@@ -53,12 +52,6 @@ export function memoryWords(pagesByNode: readonly number[]): string {
 export function percent(share: number): string {
   if (share > 0 && share < 0.01) return '<1%';
   return `${share < 1 ? Math.min(99, Math.round(share * 100)) : 100}%`;
-}
-
-/** Share of a VM's memory that is local; "-" without memory. */
-export function localWords(vm: VmAnswer): string {
-  const total = vm.pagesByNode.reduce((sum, pages) => sum + pages, 0);
-  return total === 0 ? '-' : percent(1 - vm.remotePages / total);
 }
 
 export function distanceWords(value: VmAnswer['meanDistance']): string {

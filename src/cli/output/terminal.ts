@@ -28,9 +28,14 @@ export function palette(on: boolean = wantsColour(process.stdout)): Palette {
   return { on, bold: paint('1'), dim: paint('2'), good: paint('32'), bad: paint('31'), warn: paint('33') };
 }
 
-/** Columns to write for: the terminal's, 80 where there is none. */
-export function columns(): number {
-  return process.stdout.isTTY ? Math.max(60, process.stdout.columns) : 80;
+/** The narrowest output that is still readable. */
+const LEAST_COLUMNS = 40;
+
+/** Columns to write for: the terminal's; without a terminal those of $COLUMNS, else 80. */
+export function columns(env: Readonly<Record<string, string | undefined>> = process.env): number {
+  if (process.stdout.isTTY) return Math.max(LEAST_COLUMNS, process.stdout.columns);
+  const { COLUMNS = '' } = env;
+  return /^\d{1,4}$/.test(COLUMNS) ? Math.max(LEAST_COLUMNS, Number(COLUMNS)) : 80;
 }
 
 export function out(text: string): void {

@@ -1,20 +1,22 @@
 // The table of VMs, and below it what went wrong and what surprises. Box of the chart: where all of them led.
+import { fitColumns, textColumns, wrapWords } from '../../base/columns.js';
+import { tableLines } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
 import type { HostAnswer, TotalsAnswer, VmAnswer } from '../answers/answers.js';
-import { cpuWords, distanceWords, localWords, memoryWords, sizeWords } from './phrases.js';
-import { cut, shownWidth, table, wrap } from './table.js';
+import { cpuWords, distanceWords, memoryWords, sizeWords } from './phrases.js';
 import { columns, type Palette } from './terminal.js';
 import { isRemarkable, type UserWarning } from './warnings.js';
 
 /** More VMs than a terminal can show: the table gives way to the totals and the failures. */
 const MOST_ROWS = 200;
 
-/** Narrower and narrower, until the table fits the terminal: the longest name, the longest mask, blanks between columns. */
+/** Narrower and narrower, until the table fits: the longest name, the longest mask (0 leaves all but the place out), blanks between. */
 const FITS = [
   { name: 20, mask: 14, gap: 2 },
   { name: 20, mask: 9, gap: 2 },
   { name: 20, mask: 9, gap: 1 },
   { name: 12, mask: 8, gap: 1 },
+  { name: 12, mask: 0, gap: 1 },
 ] as const;
 
 export function vmTable(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette): string[] {
@@ -22,7 +24,7 @@ export function vmTable(host: HostAnswer, vms: readonly VmAnswer[], colour: Pale
   let lines: string[] = [];
   for (const fit of FITS) {
     lines = tableOf(host, shown, colour, fit);
-    if (Math.max(...lines.map(shownWidth)) <= columns()) break;
+    if (Math.max(...lines.map(textColumns)) <= columns()) break;
   }
   return vms.length > MOST_ROWS ? [...lines, `... and ${vms.length - MOST_ROWS} more; --json has all of them`] : lines;
 }
@@ -30,31 +32,46 @@ export function vmTable(host: HostAnswer, vms: readonly VmAnswer[], colour: Pale
 function tableOf(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette, fit: (typeof FITS)[number]): string[] {
   const words = cpuWords(host);
   const perVcpu = (lists: readonly string[]) =>
-    lists.length === 0 ? '-' : cut(lists.map((list) => words(list, 40)).join(' | '), fit.mask);
+    lists.length === 0 ? '-' : fitColumns(lists.map((list) => words(list, 40)).join(' | '), fit.mask, '...');
   const rows = vms.map((vm) => {
-    const remote = vm.remotePages > 0;
     return [
-      cut(vm.name, fit.name),
+      fitColumns(vm.name, fit.name, '...'),
       vm.domid === null ? '-' : String(vm.domid),
       String(vm.vcpus),
       sizeWords(vm.memoryBytes),
       perVcpu(vm.hard),
       perVcpu(vm.soft),
       vm.domid === null ? '-' : memoryWords(vm.pagesByNode),
-      remote ? colour.warn(localWords(vm)) : localWords(vm),
+      oneNodeWord(vm, colour),
       distanceWords(vm.meanDistance),
-      vm.failure !== null ? colour.bad('FAILED') : vm.domid === null ? 'off' : colour.good(vm.state === 'running' ? 'ok' : vm.state),
+      stateWord(vm, colour),
     ];
   });
-  const heading = ['VM', 'ID', 'vCPU', 'memory', 'hard', 'soft', 'memory on', 'local', 'dist', ''].map((title) => colour.bold(title));
-  return table([heading, ...rows], [1, 2, 3, 7, 8], fit.gap);
+  const heading = ['VM', 'ID', 'vCPU', 'memory', 'hard', 'soft', 'memory on', 'one node', 'dist', ''].map((title) => colour.bold(title));
+  if (fit.mask > 0) return tableLines([heading, ...rows], { right: [1, 2, 3, 8], gap: fit.gap });
+  const place = [0, 6, 7, 8, 9];
+  return tableLines(
+    [heading, ...rows].map((row) => place.map((column) => row[column]!)),
+    { right: [3], gap: fit.gap },
+  );
+}
+
+function oneNodeWord({ onOneNode }: VmAnswer, colour: Palette): string {
+  if (onOneNode === null) return '-';
+  return onOneNode ? 'yes' : colour.warn('no');
+}
+
+function stateWord({ failure, domid, state }: VmAnswer, colour: Palette): string {
+  if (failure !== null) return colour.bad('FAILED');
+  if (domid === null) return 'off';
+  return colour.good(state === 'running' ? 'ok' : state);
 }
 
 /** Failures first, then each surprise once with the VMs that met it. */
 export function remarks(vms: readonly VmAnswer[], warnings: readonly UserWarning[], colour: Palette): string[] {
   const lines: string[] = [];
   const say = (head: string, text: string, paint: (text: string) => string) => {
-    const [first = '', ...rest] = wrap(`${head} ${text}`, columns(), '  ');
+    const [first = '', ...rest] = wrapWords(`${head} ${text}`, columns(), '  ');
     lines.push(`${paint(head)}${first.slice(head.length)}`, ...rest);
   };
   for (const { text } of warnings) say('warning:', text, colour.warn);
@@ -76,7 +93,7 @@ export function remarks(vms: readonly VmAnswer[], warnings: readonly UserWarning
   return lines;
 }
 
-/** "12 VMs running, 10 on one node; distance 10.4 on average, 32 at worst; 6.2 GiB of memory is remote; 1 failed." */
+/** "12 VMs running, 10 on one node; distance 10.4 on average, 32 at worst; 6.2 GiB on nodes where no vCPU prefers to run; 1 failed." */
 export function totalsLines(totals: TotalsAnswer, colour: Palette): string[] {
   const { running, failed } = totals;
   const parts = [
@@ -84,8 +101,8 @@ export function totalsLines(totals: TotalsAnswer, colour: Palette): string[] {
     ...(totals.meanDistance === null
       ? []
       : [`distance ${distanceWords(totals.meanDistance)} on average, ${distanceWords(totals.worstDistance)} at worst`]),
-    totals.remotePages === 0 ? 'no memory is remote' : `${formatBytes(totals.remotePages * 4096)} of memory is remote`,
+    ...(totals.remotePages === 0 ? [] : [`${formatBytes(totals.remotePages * 4096)} on nodes where no vCPU prefers to run`]),
     ...(failed === 0 ? [] : [`${failed} failed`]),
   ];
-  return wrap(`${parts.join('; ')}.`, columns(), '  ').map((line) => (failed === 0 ? line : colour.warn(line)));
+  return wrapWords(`${parts.join('; ')}.`, columns(), '  ').map((line) => (failed === 0 ? line : colour.warn(line)));
 }

@@ -143,6 +143,17 @@ function valueAt(plain: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
+/** Lists and texts that are too short or too long, by what the user wrote; null for anything else. */
+function boundOf(issue: z.core.$ZodIssue): string | null {
+  if (issue.code !== 'too_small' && issue.code !== 'too_big') return null;
+  const units: Readonly<Record<string, string>> = { array: 'entries', string: 'characters' };
+  const unit = units[issue.origin];
+  if (unit === undefined) return null;
+  if (issue.code === 'too_big') return `expected at most ${issue.maximum} ${unit}, got more`;
+  if (Number(issue.minimum) !== 1) return `expected at least ${issue.minimum} ${unit}, got fewer`;
+  return issue.origin === 'array' ? 'expected at least one entry, got none' : 'expected a text, got an empty one';
+}
+
 /** zod's sentence, with the value that was found; for a field that does not exist, the one that it most resembles. */
 function describeIssue(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodType): string {
   if (issue.code === 'unrecognized_keys') {
@@ -151,6 +162,8 @@ function describeIssue(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodTyp
     return `expected only known fields, got '${issue.keys.slice(0, 3).join("', '").slice(0, 120)}'${question}`;
   }
   const text = JSON.stringify(value) ?? 'nothing';
+  const bound = boundOf(issue);
+  if (bound !== null) return bound;
   const sentence = issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, '');
   return `${sentence}, got ${text.length > 80 ? `${text.slice(0, 80)}...` : text}`;
 }

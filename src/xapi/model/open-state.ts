@@ -1,5 +1,7 @@
 // Opens the daemon's state: a folder through SQLite, whose native module is loaded then only, or memory.
+
 import { InputError } from '../../base/errors.js';
+import { npmCommand } from '../../base/own-package.js';
 import type { StateFolderOptions } from './sqlite.js';
 import { MemoryState, type StateStore } from './storage.js';
 
@@ -14,7 +16,7 @@ export async function openState(folder: string | null, options: StateFolderOptio
     throw new InputError(
       `better-sqlite3 cannot be loaded: ${reason}`,
       {},
-      'run npm install better-sqlite3, or leave out --state to keep the state in memory',
+      `run ${npmCommand('install', 'better-sqlite3')}, or leave out --state to keep the state in memory`,
     );
   });
   return new StateFolder(folder, options);

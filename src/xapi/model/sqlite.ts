@@ -1,10 +1,12 @@
 // The state folder: one SQLite database with XAPI's objects and the toolstack's metadata of domains. Write-ahead log, synchronous=FULL: a
 // commit survives kill -9 and power failures. One process owns the folder.
+
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS, type FileCalls } from '../../base/file-calls.js';
+import { npmCommand } from '../../base/own-package.js';
 import type { MetadataStore } from '../../xenopsd/api/metadata.js';
 import { forgetBuild, keepBuild } from '../../xenopsd/store/build-files.js';
 import { decodeVm, encodeVm } from '../../xenopsd/store/metadata-format.js';
@@ -209,7 +211,7 @@ export class StateFolder implements StateStore {
       return new InputError(
         'better-sqlite3 has no binary for this machine',
         {},
-        'run npm rebuild better-sqlite3, or leave out --state to keep the state in memory',
+        `run ${npmCommand('rebuild', 'better-sqlite3')}, or leave out --state to keep the state in memory`,
       );
     }
     const at = { file: this.#file };

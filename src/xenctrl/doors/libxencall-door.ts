@@ -3,6 +3,7 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { HYPERCALL } from '../../abi/commands.js';
 import { InputError } from '../../base/errors.js';
+import { npmCommand } from '../../base/own-package.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { BufferPool } from './buffer-pool.js';
 import type { HypercallBuffer, HypercallDoor } from './door.js';
@@ -65,7 +66,7 @@ function requireXen(): void {
 
 async function loadLibrary(): Promise<Library> {
   const koffi = await import('koffi').catch((error: unknown) => {
-    throw new InputError(`the package koffi cannot be loaded: ${reason(error)}`, {}, 'install it with npm install koffi');
+    throw new InputError(`the package koffi cannot be loaded: ${reason(error)}`, {}, `install it with ${npmCommand('install', 'koffi')}`);
   });
   let xencall: ReturnType<typeof koffi.load>;
   try {

@@ -172,7 +172,7 @@ describe('placement', () => {
     const before = { keys: store.list(), free: inspect.freePages() };
     const { failure } = await toolstack.start('a');
     expect(failure).toMatchObject({ step: 'VM.build', errno: null });
-    expect(failure!.message).toMatch(/^Not_enough_memory: \d+ bytes needed/);
+    expect(failure!.message).toMatch(/^Not_enough_memory: [\d.]+ [GM]iB needed, [\d.]+ [GM]iB free/);
     expect({ keys: store.list(), free: inspect.freePages() }).toEqual(before);
   });
 

@@ -2,7 +2,7 @@
 // affinity, of e2ee48d6 (1162-1185); then the builder. Boxes: is_Host.numa_affinity_policy_set?, has_hard_affinity?, exec_xenguest.
 
 import { formatList } from '../../base/bitset.js';
-import { MIB, PAGE_BYTES } from '../../base/units.js';
+import { formatBytes, MIB, PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { type XenguestArguments, XenguestError, type XenguestResult } from '../../xenguest/xenguest.js';
 import { effectivePolicy } from '../api/profiles.js';
@@ -52,9 +52,13 @@ export async function waitForFreeMemory(run: StartRun): Promise<void> {
     }
     if (scrubPages === 0 || seconds >= SCRUB_WAIT_SECONDS) {
       run.record.note('free memory', { wantedBytes, freeBytes, waitedSeconds: seconds });
-      throw new StepError('VM.build', `Not_enough_memory: ${wantedBytes} bytes needed, ${freeBytes} free on the whole host`, {
-        kind: { kind: 'not-enough-memory', neededBytes: wantedBytes, freeBytes },
-      });
+      throw new StepError(
+        'VM.build',
+        `Not_enough_memory: ${formatBytes(wantedBytes)} needed, ${formatBytes(freeBytes)} free on the whole host`,
+        {
+          kind: { kind: 'not-enough-memory', neededBytes: wantedBytes, freeBytes },
+        },
+      );
     }
     await run.sleep(1000);
   }

@@ -1,4 +1,4 @@
-// xe's words: connection options wherever they stand, switches, key=value, and what XE_EXTRA_ARGS adds (xe-cli/newcli.ml parse_args,
+// xe's command line: connection options in any place, switches, key=value, and the additions of XE_EXTRA_ARGS (xe-cli/newcli.ml parse_args,
 // cli_frontend.ml parse_commandline of xen-api e2ee48d6).
 import { XeUsageFailure } from './failures.js';
 
@@ -15,7 +15,7 @@ export interface XeConnection {
   readonly ca: string | null;
 }
 
-export interface XeWords {
+export interface XeArguments {
   readonly connection: XeConnection;
   readonly help: boolean;
   /** Ours: JSON in place of xe's own form. */
@@ -23,7 +23,7 @@ export interface XeWords {
   readonly rest: readonly string[];
 }
 
-/** A value of a connection option that cannot be; xe prints it and its usage. */
+/** A bad value of a connection option; xe prints it and its usage. */
 export class XeBadOption extends Error {
   override readonly name = 'XeBadOption';
 }
@@ -45,14 +45,14 @@ const FLAGS: Readonly<Record<string, readonly [string, string]>> = {
 };
 const CONNECTION_KEYS = new Set([...Object.values(DASHED), 'nossl', 'debug', 'debugonfail']);
 
-/** @throws XeBadOption for a port that is none */
-export function parseXeWords(words: readonly string[], extraArgs = ''): XeWords {
+/** @throws XeBadOption for a port that is not a number up to 65535 */
+export function parseConnection(words: readonly string[], extraArgs = ''): XeArguments {
   const settings = new Map<string, string>();
   const rest = take(words, settings);
-  const asked = new Map(settings);
+  const typed = new Map(settings);
   const extra = take(splitExtraArgs(extraArgs), settings);
   // What is typed wins over the environment.
-  for (const [key, value] of asked) settings.set(key, value);
+  for (const [key, value] of typed) settings.set(key, value);
   const all = [...rest, ...extra];
   return {
     connection: {

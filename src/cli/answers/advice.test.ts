@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { GIB } from '../../base/units.js';
+import type { VmSpec } from '../../machine/vm.js';
+import { type AdvisedVm, adviceFor, recommendation, shellWord } from './advice.js';
+import type { CompareAnswer, HostAnswer, VmAnswer } from './answers.js';
+
+const host: HostAnswer = {
+  name: 'h',
+  hypervisor: 'test',
+  nodes: [
+    { id: 0, memoryBytes: 8 * GIB, freeBytes: 2 * GIB, claimedBytes: 0, cpus: '0-1,4' },
+    { id: 1, memoryBytes: 8 * GIB, freeBytes: 5 * GIB, claimedBytes: 0, cpus: '2-3,5' },
+  ],
+  distances: [
+    [10, 20],
+    [20, 10],
+  ],
+};
+function advised(spec: Partial<VmSpec> = {}, vm: Partial<VmAnswer> = {}, more: Partial<AdvisedVm> = {}): AdvisedVm {
+  return {
+    spec: { name: 'web', vcpusMax: 2, memoryTargetBytes: GIB, vcpusParams: {}, ...spec } as VmSpec,
+    vm: { failure: null, onOneNode: false, pagesByNode: [1, 2], ...vm } as VmAnswer,
+    host,
+    profile: 'xapi-25.6',
+    policy: 'default_policy',
+    ...more,
+  };
+}
+const commands = (...given: Parameters<typeof advised>) => adviceFor(advised(...given)).commands;
+
+describe('advice for a VM', () => {
+  it('writes out a mask that xapi ignores, where it can be read', () => {
+    const mask = (text: string) => commands({ vcpusParams: { mask: text } }, {}, { uuids: { vm: 'u' } });
+    expect(mask('0-2, 5')).toEqual(['xe vm-param-set uuid=u VCPUs-params:mask=0,1,2,5']);
+    expect(mask('all,^3')).toEqual([]);
+    expect(mask('3-1')).toEqual([]);
+  });
+
+  it('sets the policy where the host places nothing, and a mask where it places', () => {
+    expect(commands()).toEqual(['xe host-param-set uuid=$(xe host-list --minimal) numa-affinity-policy=best_effort']);
+    // Node 1 has the most free memory.
+    expect(commands({}, {}, { policy: 'best_effort' })).toEqual([
+      'xe vm-param-set uuid=$(xe vm-list name-label=web --minimal) VCPUs-params:mask=2,3,5',
+    ]);
+  });
+
+  it('speaks xl under xl', () => {
+    expect(commands({}, {}, { profile: 'xl' })).toEqual([`xl create web.cfg 'cpus_soft="2-3,5"'`, 'xl vcpu-pin web all - 2-3,5']);
+  });
+
+  it('has nothing to set for a VM that is well, too large, or failed for memory', () => {
+    expect(adviceFor(advised({}, { onOneNode: true }))).toEqual({
+      text: 'Nothing to do: web is on one node, memory and vCPUs.',
+      commands: [],
+    });
+    for (const spec of [{ memoryTargetBytes: 9 * GIB }, { vcpusMax: 4 }]) expect(commands(spec)).toEqual([]);
+    const failure = { kind: 'not-enough-memory' as const, step: 'VM.build', message: 'Not_enough_memory', errno: null };
+    expect(adviceFor(advised({ memoryTargetBytes: 9 * GIB }, { failure })).text).toContain('It needs 9 GiB, and the host has 7 GiB free.');
+  });
+});
+
+describe('the recommendation of compare', () => {
+  const row = (policy: 'any' | 'best_effort', failed: number, onOneNode: number, meanDistance: number | null) =>
+    ({
+      profile: 'xapi-25.6',
+      policy,
+      seed: 1,
+      means: policy,
+      totals: { running: 1, failed, onOneNode, remotePages: 0, meanDistance, worstDistance: null },
+    }) as CompareAnswer['rows'][number];
+  const policy = (...rows: CompareAnswer['rows']) => /=(\w+)$/.exec(recommendation(rows, 'u')?.commands[0] ?? '')?.[1] ?? null;
+
+  it('goes by failures, then by VMs on one node, then by distance', () => {
+    expect(policy(row('any', 0, 0, 30), row('best_effort', 1, 9, 10))).toBe('any');
+    expect(policy(row('any', 0, 1, 10), row('best_effort', 0, 2, 20))).toBe('best_effort');
+    expect(policy(row('any', 0, 1, 10), row('best_effort', 0, 1, 11))).toBe('any');
+    expect(policy(row('any', 0, 1, 10), row('best_effort', 0, 1, 10))).toBeNull();
+    expect(policy(row('any', 0, 1, 10))).toBeNull();
+  });
+
+  it('never recommends under xl, which has no such setting', () => {
+    expect(
+      recommendation([
+        { ...row('any', 0, 1, 10), profile: 'xl' },
+        { ...row('best_effort', 0, 2, 10), profile: 'xl' },
+      ]),
+    ).toBeNull();
+  });
+});
+
+it('quotes names for the shell', () => {
+  expect(shellWord('web-1')).toBe('web-1');
+  expect(shellWord("it's $x")).toBe(`'it'\\''s $x'`);
+});

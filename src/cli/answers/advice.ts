@@ -1,0 +1,166 @@
+// Advice: what to change so that VMs get their memory on one node near their vCPUs, and the exact commands of xe or xl that do it.
+import { formatList } from '../../base/bitset.js';
+import { wrapWords } from '../../base/columns.js';
+import { formatBytes } from '../../base/units.js';
+import type { VmSpec } from '../../machine/vm.js';
+import { effectivePolicy, type PolicyName, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
+import { parseVmMask } from '../../xenopsd/start/mask.js';
+import type { CompareAnswer, HostAnswer, VmAnswer } from './answers.js';
+
+export interface Advice {
+  /** One or two sentences. */
+  readonly text: string;
+  /** To be run in the control domain, or where xe reaches the pool; [] when no command would help. */
+  readonly commands: readonly string[];
+}
+
+/** For a shell: quotes only where they are needed. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Uuids where they are known; otherwise xe looks them up. */
+export interface Uuids {
+  readonly host?: string;
+  readonly vm?: string;
+}
+
+function hostPolicyCommand(policy: PolicyName, { host }: Uuids): string {
+  return `xe host-param-set uuid=${host ?? '$(xe host-list --minimal)'} numa-affinity-policy=${policy}`;
+}
+
+function maskCommand(name: string, cpus: readonly number[], { vm }: Uuids): string {
+  const uuid = vm ?? `$(xe vm-list ${shellWord(`name-label=${name}`)} --minimal)`;
+  return `xe vm-param-set uuid=${uuid} VCPUs-params:mask=${cpus.join(',')}`;
+}
+
+/** CPUs of a node; HostAnswer writes them as a list such as "0-3,8". */
+function cpusOf(host: HostAnswer, node: number): number[] {
+  const list = host.nodes.find(({ id }) => id === node)?.cpus ?? '';
+  return list.split(',').flatMap((item) => {
+    const [from, to] = item.split('-').map(Number);
+    return item === '' ? [] : Array.from({ length: (to ?? from!) - from! + 1 }, (_, index) => from! + index);
+  });
+}
+
+/** CPUs of a mask with ranges, such as "0-3, 8"; null when it is more than that. */
+function cpusOfRanges(mask: string): number[] | null {
+  const items = mask.split(',').map((item) => /^\s*(\d{1,4})(?:\s*-\s*(\d{1,4}))?\s*$/.exec(item));
+  if (items.some((item) => item === null)) return null;
+  return items.flatMap((item) => {
+    const [from, to] = [Number(item![1]), Number(item![2] ?? item![1])];
+    return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+  });
+}
+
+export interface AdvisedVm {
+  readonly spec: VmSpec;
+  /** After its start, or as it runs. */
+  readonly vm: VmAnswer;
+  readonly host: HostAnswer;
+  readonly profile: ProfileName;
+  readonly policy: PolicyName;
+  readonly uuids?: Uuids;
+}
+
+/** What the owner of one VM should do about its place. */
+export function adviceFor(advised: AdvisedVm): Advice {
+  const { spec, vm, host, profile, uuids = {} } = advised;
+  const { mask } = spec.vcpusParams;
+  const ignored = profileOf(profile).toolstack === 'xenopsd' && mask !== undefined ? parseVmMask(mask).ignored : null;
+  if (ignored !== null) {
+    const cpus = cpusOfRanges(mask!);
+    const text = `xapi ignores its mask '${mask}': ${ignored}. Write each CPU, separated by commas and without blanks.`;
+    return { text, commands: cpus === null || cpus.length === 0 ? [] : [maskCommand(spec.name, cpus, uuids)] };
+  }
+  if (vm.failure !== null) return failureAdvice(advised);
+  if (vm.onOneNode === true) return { text: `Nothing to do: ${spec.name} is on one node, memory and vCPUs.`, commands: [] };
+  const fitting = host.nodes.filter(
+    ({ id, memoryBytes }) => memoryBytes > spec.memoryTargetBytes && cpusOf(host, id).length >= spec.vcpusMax,
+  );
+  if (fitting.length === 0) {
+    const largest = Math.max(...host.nodes.map(({ memoryBytes }) => memoryBytes));
+    const text = `No node could hold it: ${formatBytes(spec.memoryTargetBytes)} and ${spec.vcpusMax} vCPUs, the largest node has ${formatBytes(largest)}. Make it smaller, or give it virtual NUMA nodes.`;
+    return { text, commands: [] };
+  }
+  return spreadAdvice(advised, [...fitting].sort((a, b) => b.freeBytes - a.freeBytes)[0]!.id);
+}
+
+function failureAdvice({ spec, vm, host, uuids = {} }: AdvisedVm): Advice {
+  if (/EINVAL/.test(vm.failure!.errno ?? '') && spec.vcpusParams.mask !== undefined) {
+    return {
+      text: 'Its mask leaves a vCPU without any CPU of this host. Name CPUs that are there.',
+      commands: [maskCommand(spec.name, cpusOf(host, 0), uuids)],
+    };
+  }
+  const free = host.nodes.reduce((sum, { freeBytes }) => sum + freeBytes, 0);
+  return {
+    text: `It needs ${formatBytes(spec.memoryTargetBytes)}, and the host has ${formatBytes(free)} free. Stop other VMs or move them to another host, or make it smaller.`,
+    commands: [],
+  };
+}
+
+/** It could be on one node and is not. */
+function spreadAdvice({ spec, profile, policy, host, vm, uuids = {} }: AdvisedVm, node: number): Advice {
+  const cpus = cpusOf(host, node);
+  if (profileOf(profile).toolstack === 'libxl') {
+    const list = formatList(cpus);
+    return {
+      text: `It could be on one node. Restart it with cpus_soft = "${list}" in its config; on the running domain, the second command sets the vCPUs and moves no memory.`,
+      commands: [
+        `xl create ${shellWord(`${spec.name}.cfg`)} ${shellWord(`cpus_soft="${list}"`)}`,
+        `xl vcpu-pin ${shellWord(spec.name)} all - ${list}`,
+      ],
+    };
+  }
+  if (effectivePolicy(profileOf(profile), policy).name === 'any' && spec.vcpusParams.mask === undefined) {
+    return {
+      text: 'It could be on one node, but the host places nothing. Set the policy, then restart the VM.',
+      commands: [hostPolicyCommand('best_effort', uuids)],
+    };
+  }
+  const most = vm.pagesByNode.indexOf(Math.max(...vm.pagesByNode));
+  return {
+    text: `It could be on one node. Pin it to node ${node}${most === node ? '' : ', which has the most free memory'}, then restart it.`,
+    commands: [maskCommand(spec.name, cpus, uuids)],
+  };
+}
+
+/** The policy to set, as the rows compare; null when it makes no difference, or xe cannot set it. */
+export function recommendation(rows: CompareAnswer['rows'], hostUuid?: string): Advice | null {
+  const settable = rows.filter(({ policy, profile }) => policy !== 'best_effort_hard' && policy !== 'prio_mem_only' && profile !== 'xl');
+  const votes = new Map<PolicyName, ProfileName[]>();
+  for (const profile of new Set(settable.map((row) => row.profile))) {
+    const best = bestRow(settable.filter((row) => row.profile === profile));
+    if (best !== null) votes.set(best, [...(votes.get(best) ?? []), profile]);
+  }
+  const [winner] = [...votes].sort(([, a], [, b]) => b.length - a.length);
+  if (winner === undefined) return null;
+  const [policy, profiles] = winner;
+  const { totals } = settable.find((row) => row.policy === policy && row.profile === profiles[0])!;
+  return {
+    text: `${policy} suits these VMs best under ${profiles.join(', ')}: ${totals!.onOneNode} on one node, ${totals!.failed} failed. Set it on the host; it counts from each VM's next start.`,
+    commands: [hostPolicyCommand(policy, hostUuid === undefined ? {} : { host: hostUuid })],
+  };
+}
+
+/** Fewest failures, then most VMs on one node, then the shortest distance; null where two do equally well. */
+function bestRow(rows: CompareAnswer['rows']): PolicyName | null {
+  const rank = ({ totals }: CompareAnswer['rows'][number]): number[] => {
+    const distance = typeof totals!.meanDistance === 'number' ? totals!.meanDistance : Number.POSITIVE_INFINITY;
+    return [totals!.failed, -totals!.onOneNode, distance];
+  };
+  const order = (a: CompareAnswer['rows'][number], b: CompareAnswer['rows'][number]) => {
+    const [x, y] = [rank(a), rank(b)];
+    const at = x.findIndex((value, index) => value !== y[index]);
+    return at < 0 ? 0 : x[at]! - y[at]!;
+  };
+  const [first, second] = rows.filter(({ totals }) => totals !== null).sort(order);
+  if (first === undefined || second === undefined || order(first, second) === 0) return null;
+  return first.policy;
+}
+
+/** As text below an answer. Commands are whole lines, so that they can be copied. */
+export function adviceLines({ text, commands }: Advice, width: number): string[] {
+  return [...wrapWords(`Recommendation: ${text}`, width, '  '), ...commands.map((command) => `  ${command}`)];
+}
