@@ -82,15 +82,13 @@ export function askedOfSpec(
   const parsed = parseVmMask(mask);
   const lists = (given: readonly (readonly number[])[]) => Array.from({ length: spec.vcpusMax }, (_, vcpu) => given[vcpu] ?? given.at(-1)!);
   const nothing = hardPlaced ? 'placed' : 'all';
-  const hard =
-    parsed.masks.length > 0
-      ? masksOfVcpus(parsed.masks, spec.vcpusMax, pcpus)
-      : spec.xlHardCpus !== undefined && spec.xlHardCpus.length > 0
-        ? lists(spec.xlHardCpus)
-        : nothing;
+  const ownHard = (): Expected['hard'] => {
+    if (parsed.masks.length > 0) return masksOfVcpus(parsed.masks, spec.vcpusMax, pcpus);
+    return spec.xlHardCpus !== undefined && spec.xlHardCpus.length > 0 ? lists(spec.xlHardCpus) : nothing;
+  };
   return {
     source,
-    hard,
+    hard: ownHard(),
     soft: spec.xlSoftCpus === undefined || spec.xlSoftCpus.length === 0 ? null : lists(spec.xlSoftCpus),
     ...(mask !== undefined && parsed.ignored !== null ? { ignoredMask: { mask, reason: parsed.ignored } } : {}),
   };

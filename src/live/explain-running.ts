@@ -32,10 +32,14 @@ export function explainRunning(map: HostMap, { domain, expected, drifts }: Domai
 function askedSentence(expected: Expected | null): string {
   if (expected === null) return 'Nobody here tells what was asked for it: neither xennuma, nor xenopsd in XenStore, nor libxl.';
   const { source, hard, soft } = expected;
-  const hardWords =
-    hard === null ? 'hard affinity not known' : typeof hard === 'string' ? 'no hard affinity' : `hard affinity ${maskWords(hard)}`;
+  const hardWords = hardWordsOf(hard);
   const softWords = soft === null ? 'no soft affinity' : `soft affinity ${maskWords(soft)}`;
   return `Asked for, by ${source}: ${hardWords}, ${softWords}.`;
+}
+
+function hardWordsOf(hard: Expected['hard']): string {
+  if (hard === null) return 'hard affinity not known';
+  return typeof hard === 'string' ? 'no hard affinity' : `hard affinity ${maskWords(hard)}`;
 }
 
 function maskWords(masks: ExpectedMasks): string {

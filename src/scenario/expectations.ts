@@ -34,11 +34,7 @@ export function compare(
     const failure = outcome?.failure ?? null;
     const wanted = expected.fails;
     const held = typeof wanted === 'string' ? (failure?.message.includes(wanted) ?? false) : wanted === (failure !== null);
-    add(
-      wanted === false ? 'succeeds' : wanted === true ? 'fails' : `fails with "${wanted}"`,
-      held,
-      failure === null ? 'it succeeded' : `it failed: ${failure.message}`,
-    );
+    add(outcomeWords(wanted), held, failure === null ? 'it succeeded' : `it failed: ${failure.message}`);
   }
   if (expected.surprise !== undefined) {
     const codes: readonly string[] = outcome?.record.surprises() ?? [];
@@ -70,4 +66,9 @@ export function compare(
 /** @throws InputError for a list that is none */
 export function members(text: string | number, width: number, what: string): number[] {
   return String(text).trim() === '' ? [] : [...parseList(String(text), width, what)];
+}
+
+function outcomeWords(fails: boolean | string): string {
+  if (typeof fails === 'string') return `fails with "${fails}"`;
+  return fails ? 'fails' : 'succeeds';
 }

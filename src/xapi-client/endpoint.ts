@@ -7,13 +7,13 @@ export interface Endpoint {
   readonly port: number;
   /** Certificates in PEM to trust; the system's own when it is not given. */
   readonly ca?: string;
-  /** Take any certificate. */
+  /** Accept any certificate. */
   readonly insecure: boolean;
 }
 
 export const ENDPOINT_MEND = 'give the URL of a pool coordinator or of xennuma serve, such as https://xcp-1 or http://127.0.0.1:8080';
 
-/** @throws InputError for what is no http or https URL of a host alone */
+/** @throws InputError when it is not an http or https URL that names a host only */
 export function parsePoolUrl(text: string, trust: { readonly ca?: string; readonly insecure?: boolean } = {}): Endpoint {
   const given = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
   let url: URL;
@@ -26,20 +26,22 @@ export function parsePoolUrl(text: string, trust: { readonly ca?: string; readon
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw fault(`expected https or http, got ${url.protocol.slice(0, -1)}`);
   if (url.username !== '' || url.password !== '') throw fault('a user and password do not belong in the URL; use -u and -pwf');
   if (url.hostname === '' || (url.pathname !== '/' && url.pathname !== '') || url.search !== '' || url.hash !== '') {
-    throw fault(`expected a host and nothing after it, got ${JSON.stringify(text.slice(0, 200))}`);
+    throw fault(`the URL must name a host only, without a path: ${JSON.stringify(text.slice(0, 200))}`);
   }
   const secure = url.protocol === 'https:';
   return {
     secure,
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
+    port: url.port === '' ? usualPort(secure) : Number(url.port),
     insecure: trust.insecure === true,
     ...(trust.ca === undefined ? {} : { ca: trust.ca }),
   };
 }
 
+const usualPort = (secure: boolean) => (secure ? 443 : 80);
+
 export function endpointUrl(endpoint: Endpoint): string {
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
-  const usual = endpoint.secure ? 443 : 80;
+  const usual = usualPort(endpoint.secure);
   return `${endpoint.secure ? 'https' : 'http'}://${host}${endpoint.port === usual ? '' : `:${endpoint.port}`}`;
 }

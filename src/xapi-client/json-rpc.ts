@@ -109,10 +109,7 @@ export class JsonRpc {
     // xapi sends errors as { code: 1, message: the API's code, data: its parameters }.
     if (isObject(answer.error)) {
       const { message, data } = answer.error;
-      throw new XapiError(
-        String(message),
-        Array.isArray(data) ? data.map(String) : data === undefined || data === null ? [] : [String(data)],
-      );
+      throw new XapiError(String(message), errorParams(data));
     }
     if (!('result' in answer) || (answer.id !== id && answer.id !== String(id))) {
       throw this.#unreachable('no-api', 'its answer belongs to no request', 'check that this is a XAPI host');
@@ -145,6 +142,11 @@ export class JsonRpc {
     }
     return this.#unreachable('lost', `the connection broke (${code || error.message})`, 'try again');
   }
+}
+
+function errorParams(data: unknown): string[] {
+  if (Array.isArray(data)) return data.map(String);
+  return data === undefined || data === null ? [] : [String(data)];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

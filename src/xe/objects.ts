@@ -126,7 +126,8 @@ export async function list(context: XeContext, xeClass: XeClass, params: readonl
   const words = [...xeClass.filters, ...params.filter(([key]) => key !== 'params' && !STANDARD_PARAMS.has(key))];
   const fitting = await filterByAll(xeClass, all, words);
   const asked = paramOf(params, 'params');
-  const wanted = asked === undefined ? xeClass.listed : asked === 'all' ? null : asked.split(',');
+  const named = asked === 'all' ? null : asked?.split(',');
+  const wanted = named === undefined ? xeClass.listed : named;
   const objects = flag(params, 'all') ? all : fitting;
   printer.table(
     await inTurns(objects, (object) => {

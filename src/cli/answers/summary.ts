@@ -47,10 +47,14 @@ export function summariseMap(map: HostMap): Summary {
   const none = { failure: null, surprises: [], path: [] };
   const vms = map.domains.flatMap((domain, index): VmAnswer[] => {
     if (domain.domid === 0) return [];
-    const state = domain.state === 'paused' ? 'paused' : domain.state === 'shutdown' || domain.state === 'dying' ? 'halted' : 'running';
-    return [{ name: domain.name, state, ...placeAnswer(domain, figures.domains[index]!), ...none }];
+    return [{ name: domain.name, state: powerOf(domain), ...placeAnswer(domain, figures.domains[index]!), ...none }];
   });
   return { map, host: hostAnswer(map), vms, totals: { running: vms.length, failed: 0, ...totalsOf(figures) } };
+}
+
+function powerOf({ state }: MapDomain): VmAnswer['state'] {
+  if (state === 'paused') return 'paused';
+  return state === 'shutdown' || state === 'dying' ? 'halted' : 'running';
 }
 
 function totalsOf(figures: HostFigures): Omit<TotalsAnswer, 'running' | 'failed'> {

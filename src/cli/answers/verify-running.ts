@@ -132,7 +132,8 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
     lists.length === 0 ? '-' : fitColumns(lists.map((list) => (list === null ? '?' : words(list, 40))).join(' | '), 16, '...');
   const askedHard = (asked: VerifyAnswer['domains'][number]['asked']) => {
     if (asked === null || asked.hard === null) return '?';
-    return typeof asked.hard === 'string' ? (asked.hard === 'all' ? 'all' : '-') : perVcpu(asked.hard);
+    if (typeof asked.hard !== 'string') return perVcpu(asked.hard);
+    return asked.hard === 'all' ? 'all' : '-';
   };
   const rows = result.domains.map((one) => [
     fitColumns(harmlessName(one.name), 20, '...'),

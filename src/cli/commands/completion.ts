@@ -105,7 +105,8 @@ function zsh(commands: readonly Completed[]): string {
   const escaped = (text: string) => quoted(text).replace(/[[\]:]/g, '\\$&');
   const cases = commands.map((command) => {
     const options = command.options.map((option) => {
-      const value = option.values.length > 0 ? `:value:(${option.values.join(' ')})` : option.takesFile ? ':file:_files' : '';
+      const file = option.takesFile ? ':file:_files' : '';
+      const value = option.values.length > 0 ? `:value:(${option.values.join(' ')})` : file;
       return `        '*${option.flag}[${escaped(option.summary)}]${value}'`;
     });
     const rest = command.words.length > 0 ? `        '*:word:(${command.words.join(' ')})'` : "        '*:file:_files'";
@@ -136,7 +137,8 @@ function fish(commands: readonly Completed[]): string {
   const lines = commands.flatMap((command) => [
     `complete -c xennuma -n __fish_use_subcommand -a ${command.name} -d '${escaped(command.summary)}'`,
     ...command.options.map((option) => {
-      const value = option.values.length > 0 ? ` -xa '${option.values.join(' ')}'` : option.takesFile ? ' -r' : '';
+      const file = option.takesFile ? ' -r' : '';
+      const value = option.values.length > 0 ? ` -xa '${option.values.join(' ')}'` : file;
       return `complete -c xennuma -n '__fish_seen_subcommand_from ${command.name}' -l ${option.flag.replace(/^--/, '')}${value} -d '${escaped(option.summary)}'`;
     }),
     ...(command.words.length === 0

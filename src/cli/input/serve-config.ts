@@ -82,8 +82,8 @@ export interface ServeSettings {
 export function readSettings(given: ServeGiven): ServeSettings {
   const file = given.config === undefined ? {} : readFile(given.config);
   const fromHost = given.host ?? (given.on === undefined ? asList(file.host) : undefined) ?? null;
-  const tlsGiven =
-    given.tlsGenerate === true ? 'generate' : given.tlsCert === undefined ? undefined : { cert: given.tlsCert, key: given.tlsKey! };
+  const ownPair = given.tlsCert === undefined ? undefined : { cert: given.tlsCert, key: given.tlsKey! };
+  const tlsGiven = given.tlsGenerate === true ? 'generate' : ownPair;
   return {
     host: fromHost,
     on: given.on ?? (given.host === undefined ? file.on : undefined) ?? null,
