@@ -18,7 +18,10 @@ export function cpuMs(): number {
 const ROUND_MS = 120;
 const ROUNDS = 3;
 
-/** Runs `run(times)` for growing numbers until a round is long enough, then takes the best of a few rounds. */
+/**
+ * Runs `run(times)` for growing numbers until a round is long enough, then takes the best of a few
+ * rounds.
+ */
 export function bestPerSecond(run: (times: number) => void): number {
   let times = 1;
   let best = 0;

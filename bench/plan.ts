@@ -1,4 +1,5 @@
-// `xennuma plan` of 1,000 VMs in one process: host raised, every VM started, figures made. On 2, 8, 16 and 64 nodes.
+// `xennuma plan` of 1,000 VMs in one process: host raised, every VM started, figures made. On 2, 8,
+// 16 and 64 nodes.
 
 import { GIB } from '../src/base/units.js';
 import { startAll } from '../src/cli/answers/start-all.js';
@@ -32,7 +33,9 @@ function hostOf(nodes: number, nodeBytes: number): Host {
   };
 }
 
-/** Every eighth VM has a mask; sizes come in turn. Together they take three quarters of the host. */
+/**
+ * Every eighth VM has a mask; sizes come in turn. Together they take three quarters of the host.
+ */
 function vmsOf(nodes: number, nodeBytes: number): VmSpec[] {
   const mean = (0.75 * nodes * nodeBytes) / VMS;
   return Array.from({ length: VMS }, (_, index) => {

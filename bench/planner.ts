@@ -1,4 +1,5 @@
-// Plans a second, beside the figures of the original (OCaml 4.13, its debug strings not formatted), and what making the candidates takes.
+// Plans a second, beside the figures of the original (OCaml 4.13, its debug strings not formatted),
+// and what making the candidates takes.
 import { GIB } from '../src/base/units.js';
 import { bestEffort } from '../src/planner/best-effort.js';
 import { makeCandidates } from '../src/planner/candidates.js';

@@ -1,4 +1,5 @@
-// Whole VM starts a second on the embedded host: VM.create, VM.build with placement, the builder, and stops so that there is room again.
+// Whole VM starts a second on the embedded host: VM.create, VM.build with placement, the builder,
+// and stops so that there is room again.
 import { GIB } from '../src/base/units.js';
 import type { ProfileName } from '../src/xenopsd/api/profiles.js';
 import { embeddedHost } from '../src/xenopsd/hosts/embedded-host.js';

@@ -1,5 +1,6 @@
-// `npm run bench:xapi [-- --vms N] [--clients N] [--watchers N] [--calls N] [--json]`: the daemon under load, over JSON-RPC on loopback, with its
-// state on disk. Calls a second and latency percentiles with 1,000 VMs and 50 clients; event.from with 100 watchers; memory over many calls.
+// `npm run bench:xapi [-- --vms N] [--clients N] [--watchers N] [--calls N] [--json]`: the daemon
+// under load, over JSON-RPC on loopback, with its state on disk. Calls a second and latency
+// percentiles with 1,000 VMs and 50 clients; event.from with 100 watchers; memory over many calls.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';

@@ -1,4 +1,5 @@
-// Typed calls a second on the embedded door, beside the raw ones of hypercalls.ts, and guests built by the embedded builder a second.
+// Typed calls a second on the embedded door, beside the raw ones of hypercalls.ts, and guests built
+// by the embedded builder a second.
 import { GIB } from '../src/base/units.js';
 import { FlowRecord, type FlowSink, NO_FLOW } from '../src/flow/record.js';
 import { machineFromHost } from '../src/xen/state/machine.js';
@@ -58,7 +59,10 @@ function affinityRows(): BenchRow[] {
   ];
 }
 
-/** Guests of 4 GiB one after the other, each with a hard affinity in XenStore, all of them still there at the end. */
+/**
+ * Guests of 4 GiB one after the other, each with a hard affinity in XenStore, all of them still
+ * there at the end.
+ */
 async function buildRow(nodes: number, recorded: boolean): Promise<BenchRow> {
   const guests = 500;
   const xc = open(nodes, 8, (guests * (GUEST_MIB + 64) * 2 ** 20) / nodes + 4 * GIB);

@@ -1,5 +1,6 @@
-// Memory of the store a node and a watch: what the heap of a process of its own holds after a full collection, over many of them.
-// `node --expose-gc bench/xenstore-memory.mjs`, of which `npm run bench:xenstore` prints the lines.
+// Memory of the store a node and a watch: what the heap of a process of its own holds after a full
+// collection, over many of them. `node --expose-gc bench/xenstore-memory.mjs`, of which `npm run
+// bench:xenstore` prints the lines.
 import { createXenstore } from '../dist/xenstore.js';
 
 const DOMAINS = 1000;

@@ -1,5 +1,6 @@
-// Bundles the command, the library and the tools into dist/; --package leaves out the tools and source maps. The code is split into
-// chunks, so that `xennuma --version` loads a few kilobytes only.
+// Bundles the command, the library and the tools into dist/; --package leaves out the tools and
+// source maps. The code is split into chunks, so that `xennuma --version` loads a few kilobytes
+// only.
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -27,7 +28,8 @@ const TOOLS = {
  */
 export async function build({ folder = join(root, 'dist'), forPackage = false } = {}) {
   const { build: bundle } = await import('esbuild');
-  // Built beside, then swapped in: a command that starts meanwhile finds the old one, and a build that fails leaves it there.
+  // Built beside, then swapped in: a command that starts meanwhile finds the old one, and a build
+  // that fails leaves it there.
   const fresh = join(dirname(folder), `.dist-${process.pid}`);
   const entries = forPackage ? SHIPPED : { ...SHIPPED, ...TOOLS };
   await bundle({

@@ -1,5 +1,6 @@
-// The lint rule of the architecture: which room may import which, no circle of files, and no crowded folder. The table is the one of
-// docs/architecture.md; a test compares the two. Imports of types count as imports.
+// The lint rule of the architecture: which room may import which, no circle of files, and no
+// crowded folder. The table is the one of docs/architecture.md; a test compares the two. Imports of
+// types count as imports.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +34,8 @@ const MAY_IMPORT = {
 };
 const FILES_IN_A_FOLDER = 20;
 
-// --json prints the table, --imports the imports that exist: scripts/docs.mjs puts both into docs/architecture.md, and a test compares.
+// --json prints the table, --imports the imports that exist: scripts/docs.mjs puts both into
+// docs/architecture.md, and a test compares.
 if (process.argv.includes('--json')) {
   console.log(JSON.stringify(MAY_IMPORT));
   process.exit(0);
@@ -54,7 +56,8 @@ const fault = (text) => {
 const imports = new Map();
 for (const file of files) {
   const text = readFileSync(file, 'utf8');
-  // `z` as an object carries all of zod with all its languages into every command's start: 700 KB instead of 160.
+  // `z` as an object carries all of zod with all its languages into every command's start: 700 KB
+  // instead of 160.
   if (/import \{[^}]*\bz\b[^}]*\} from 'zod'/.test(text)) fault(`src/${short(file)}: write import * as z from 'zod'`);
   const specs = [...text.matchAll(/(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g)].map(([, spec]) => spec);
   imports.set(

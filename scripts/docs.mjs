@@ -48,7 +48,10 @@ function refresh(block, file) {
   return lines.join('\n');
 }
 
-/** The table of rooms, with the arrows of scripts/check-arrows.mjs in its last column; what a room is stays as the document says. */
+/**
+ * The table of rooms, with the arrows of scripts/check-arrows.mjs in its last column; what a room
+ * is stays as the document says.
+ */
 function withArrows(text) {
   const heading = '| room | what | may import |\n|---|---|---|\n';
   const at = text.indexOf(heading);

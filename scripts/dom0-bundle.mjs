@@ -1,4 +1,5 @@
-// For tests that run in dom0 of the rig by node:test: bundles of them, as an emulated dom0 has no time to load many files, and their counts.
+// For tests that run in dom0 of the rig by node:test: bundles of them, as an emulated dom0 has no
+// time to load many files, and their counts.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +8,8 @@ import { buildSync } from 'esbuild';
 export const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 
 /**
- * @param name of the folder: where koffi is found from, and what neither a build of dist/ nor an npm ci takes away
+ * @param name of the folder: where koffi is found from, and what neither a build of dist/ nor an
+ *   npm ci takes away
  * @param entries file of each entry, from the root
  * @returns the folder
  */

@@ -1,5 +1,6 @@
-// Writes docs/flowchart.md and docs/pictures/flowchart.svg from the chart's data: node scripts/flowchart.mjs
-//   --check compares instead; exit 1 when one of them is not what the chart's data gives
+// Writes docs/flowchart.md and docs/pictures/flowchart.svg from the chart's data: node
+// scripts/flowchart.mjs --check compares instead; exit 1 when one of them is not what the chart's
+// data gives
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';

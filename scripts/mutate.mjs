@@ -7,8 +7,9 @@
 //     --tests GLOB       run these tests instead of those of the mutant's room
 //     --all-tests        what the room's tests miss, try with all tests beside the code that reach it
 //     --workers N        test runners side by side; 1
-// The last line is "N passed, M failed": mutants noticed and not. Exit codes: 0 each room reaches its share, 1 one does not.
-// scripts/mutation/unchanged.json lists mutants that change nothing a test could see, each with its reason; they do not count.
+// The last line is "N passed, M failed": mutants noticed and not. Exit codes: 0 each room reaches
+// its share, 1 one does not. scripts/mutation/unchanged.json lists mutants that change nothing a
+// test could see, each with its reason; they do not count.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +22,10 @@ const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 /** Percent of mutants that tests must notice. */
 const SHARE = 80;
 const SHARE_OF_ROOM = { xen: 90, abi: 90, planner: 90, xenopsd: 90, xenstore: 90, xenctrl: 90, xenguest: 90 };
-/** Tests of a room that lie elsewhere: recorded answers of the real systems, and those of rooms that use it directly. */
+/**
+ * Tests of a room that lie elsewhere: recorded answers of the real systems, and those of rooms that
+ * use it directly.
+ */
 const TESTED_BY = {
   abi: ['xenctrl/**/*.test.ts', 'xen/**/*.test.ts'],
   base: ['base/**/*.test.ts', 'machine/**/*.test.ts', 'xenctrl/**/*.test.ts', 'planner/**/*.test.ts'],
@@ -104,7 +108,8 @@ async function test(keys, tests) {
     results: { file: results },
     mutate: [...new Set(keys.map(fileOf))],
     mutator: { excludedMutations: EXCLUDED_MUTATORS },
-    // A mutant of a value that is made when the module loads needs all tests from the start: minutes each.
+    // A mutant of a value that is made when the module loads needs all tests from the start:
+    // minutes each.
     ignoreStatic: true,
     ignorePatterns: ['/dist', '/.dist-*', '/docs', '/.git'],
     coverageAnalysis: 'perTest',

@@ -1,5 +1,6 @@
-// `node scripts/record-xl-configs.mjs [--count 2000] [--seed 1]`: makes random guest configs and machines, has the real xl read them
-// (rig/xl/run.sh, which needs Debian 12 and gcc), and prints a case of conformance kind `xl-config` a line.
+// `node scripts/record-xl-configs.mjs [--count 2000] [--seed 1]`: makes random guest configs and
+// machines, has the real xl read them (rig/xl/run.sh, which needs Debian 12 and gcc), and prints a
+// case of conformance kind `xl-config` a line.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -20,7 +20,10 @@ const DIFFERENTIAL_COUNT = 420;
 const BENCH_RATIO_MOST = 6;
 /** On a quiet machine everything takes a tenth of it: a busy one must not fail. */
 const SUITE_S = 2400;
-/** Xen 4.17 itself can panic (rig/README.md), and a rig can end: a suite that gave no verdict runs once more, on another boot. */
+/**
+ * Xen 4.17 itself can panic (rig/README.md), and a rig can end: a suite that gave no verdict runs
+ * once more, on another boot.
+ */
 const ATTEMPTS = 2;
 
 /** Runs in dom0 of the started shape; standard error goes through. */
@@ -36,7 +39,10 @@ function inDom0(shape, command, input = '') {
 
 const name = (shape) => `test-xen-${shape}-${process.pid}`;
 
-/** The counts of the last "N passed, M failed", and a failure when the program says otherwise than its exit status; undefined without. */
+/**
+ * The counts of the last "N passed, M failed", and a failure when the program says otherwise than
+ * its exit status; undefined without.
+ */
 function counts(stdout, status) {
   const found = [...stdout.matchAll(/(\d+) passed, (\d+) failed/g)].at(-1);
   if (found === undefined) return undefined;
@@ -67,7 +73,10 @@ function conformance(shape) {
   return counts(stdout, status);
 }
 
-/** Pairs of get and set beside C, on a domain that does not run. An emulated, perhaps busy, machine: only a gross ratio fails. */
+/**
+ * Pairs of get and set beside C, on a domain that does not run. An emulated, perhaps busy, machine:
+ * only a gross ratio fails.
+ */
 function bench(shape) {
   const home = process.env.XEN_RIG_HOME ?? join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME, '.cache'), 'xennuma-rig');
   const built = join(root, 'dist/pairs');
@@ -95,7 +104,8 @@ function xapi(shape) {
 }
 
 function differential() {
-  // Fresh scenarios each time, unless a seed is given: .ci/run gives one, so that what it says of a change does not depend on luck.
+  // Fresh scenarios each time, unless a seed is given: .ci/run gives one, so that what it says of a
+  // change does not depend on luck.
   const seed = process.env.XENNUMA_SEED === undefined ? [] : ['--seed', process.env.XENNUMA_SEED];
   const amount = ['--shapes', DIFFERENTIAL_SHAPES, '--count', String(DIFFERENTIAL_COUNT)];
   const run = spawnSync(process.execPath, [join(root, 'dist/differential.js'), ...amount, ...seed], {
@@ -109,7 +119,8 @@ function differential() {
 
 /** In this order: suites of one shape share a boot. */
 const SUITES = {
-  // First on its boot: memory that others' domains left is not scrubbed yet, and 2 MiB extents go to clean memory on other nodes before that.
+  // First on its boot: memory that others' domains left is not scrubbed yet, and 2 MiB extents go
+  // to clean memory on other nodes before that.
   xapi: { shape: 'a', run: xapi },
   dom0: { shape: 'a', run: vitest('vitest.config.ts') },
   conformance: { shape: 'a', run: conformance },

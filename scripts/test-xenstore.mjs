@@ -1,5 +1,6 @@
-// `npm run test:xenstore`: the XenStore tests with Debian's own clients and daemons, which it unpacks first (nothing is installed).
-// Elsewhere than as root on Debian it says what is missing, and runs the tests that need none of it.
+// `npm run test:xenstore`: the XenStore tests with Debian's own clients and daemons, which it
+// unpacks first (nothing is installed). Elsewhere than as root on Debian it says what is missing,
+// and runs the tests that need none of it.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// `npm test`: vitest over everything, closing with the plain line that any reader of logs understands.
+// `npm test`: vitest over everything, closing with the plain line that any reader of logs
+// understands.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -11,7 +11,10 @@ const FOLDERS = ['src', 'test', 'bench', 'scripts'];
 const COMMENT_COLUMNS = 100;
 const FUNCTION_LINES = 70;
 const FILE_LINES = 400;
-/** Within this many lines from the top, a long file says why it is long: 'Longer than 400 lines: ...'. */
+/**
+ * Within this many lines from the top, a long file says why it is long: 'Longer than 400 lines:
+ * ...'.
+ */
 const HEAD_LINES = 12;
 const REASON = /Longer than 400 lines: \S/;
 
@@ -76,7 +79,9 @@ function calledWord(call) {
 
 function checkFunctions(name, source) {
   walk(source, (node) => {
-    if (node.kind === ts.SyntaxKind.PrivateKeyword) found['private keyword'].push(`${name}:${lineOf(source, node.getStart())}`);
+    // A constructor has no other form of privacy.
+    if (node.kind === ts.SyntaxKind.PrivateKeyword && !ts.isConstructorDeclaration(node.parent))
+      found['private keyword'].push(`${name}:${lineOf(source, node.getStart())}`);
     if (!isFunction(node)) return;
     // The body of a describe() is a list of tests.
     if (ts.isCallExpression(node.parent) && ['describe', 'suite'].includes(calledWord(node.parent))) return;
@@ -85,7 +90,10 @@ function checkFunctions(name, source) {
   });
 }
 
-/** Names of functions that assert, in tests and in what they share: themselves, or by a call of one that does. */
+/**
+ * Names of functions that assert, in tests and in what they share: themselves, or by a call of one
+ * that does.
+ */
 function assertingNames(tests) {
   const names = new Set(['expect', 'assert', 'expectTypeOf', 'checkProperty']);
   const bodies = [];
@@ -112,7 +120,10 @@ function wordsCalled(node) {
   return words;
 }
 
-/** A helper of its own that is given the body of the test: `const check = (what, body) => test(what, () => each(body))`. */
+/**
+ * A helper of its own that is given the body of the test: `const check = (what, body) => test(what,
+ * () => each(body))`.
+ */
 const givesBody = (node) => ts.isArrowFunction(node.parent) && nameOf(node.parent) !== '(no name)';
 
 function checkTests() {

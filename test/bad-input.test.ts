@@ -1,4 +1,5 @@
-// Every kind of bad input, through the command: exit 2, one line that names the file and the line, no stack, nothing on stdout.
+// Every kind of bad input, through the command: exit 2, one line that names the file and the line,
+// no stack, nothing on stdout.
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

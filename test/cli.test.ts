@@ -1,4 +1,5 @@
-// The built command, as users and scripts see it: help, output, JSON by its schema, colours, pipes, files.
+// The built command, as users and scripts see it: help, output, JSON by its schema, colours, pipes,
+// files.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +14,10 @@ const DOZEN = ['--host', 'examples/hosts/epyc-7763-nps4.yaml', '--vms', 'example
 const dir = mkdtempSync(join(tmpdir(), 'xennuma-cli-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** Output that fits a terminal of 80 columns, but for lines that hold one long word (a path, an address). */
+/**
+ * Output that fits a terminal of 80 columns, but for lines that hold one long word (a path, an
+ * address).
+ */
 function expectToFit(text: string): void {
   const wide = text.split('\n').filter(
     (line) =>

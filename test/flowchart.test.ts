@@ -1,4 +1,5 @@
-// docs/flowchart.md: fresh, and true in both directions. Each file and test that it names is there and names the box or edge by its id.
+// docs/flowchart.md: fresh, and true in both directions. Each file and test that it names is there
+// and names the box or edge by its id.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,5 @@
-// The package as another program imports it: the examples of docs/library.md print what the page says.
+// The package as another program imports it: the examples of docs/library.md print what the page
+// says.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The daemon as a user starts it: certificates given and generated, users who come and go while it runs, settings from a file and from the
-// command line, and what it refuses to start with.
+// The daemon as a user starts it: certificates given and generated, users who come and go while it
+// runs, settings from a file and from the command line, and what it refuses to start with.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';

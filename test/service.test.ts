@@ -1,4 +1,5 @@
-// The unit and the settings that are shipped: systemd takes the one, serve the other; and doctor as a user starts it.
+// The unit and the settings that are shipped: systemd takes the one, serve the other; and doctor as
+// a user starts it.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
-// kill -9 of the daemon at random moments under load: nothing that was acknowledged is lost, and no domain is there that no VM has.
-// XENNUMA_KILLS says how often (`npm run test:crash`: 200), XENNUMA_SEED which moments.
+// kill -9 of the daemon at random moments under load: nothing that was acknowledged is lost, and no
+// domain is there that no VM has. XENNUMA_KILLS says how often (`npm run test:crash`: 200),
+// XENNUMA_SEED which moments.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -89,7 +90,8 @@ it.skipIf(!existsSync(program))(`${KILLS} kills (seed ${SEED}; skipped before np
     if (kill === KILLS) break;
     const victim = child!;
     const dead = new Promise((done) => victim.once('close', done));
-    // After a random number of answers and a random while, so that a slow machine is not killed before it did anything.
+    // After a random number of answers and a random while, so that a slow machine is not killed
+    // before it did anything.
     let answers = random() % 60;
     const whileMs = (random() % 80) / 10;
     const answered = () => {
@@ -158,7 +160,10 @@ async function nodesOf(ref: string, call: Call): Promise<string> {
   return JSON.stringify(await call('VM_metrics.get_numa_node_memory', await call('VM.get_metrics', ref)));
 }
 
-/** Every VM is as it was acknowledged, or as its one open call would have made it; and nothing else is there. */
+/**
+ * Every VM is as it was acknowledged, or as its one open call would have made it; and nothing else
+ * is there.
+ */
 async function verify(slots: readonly Slot[], call: Call, port: number): Promise<void> {
   const records = (await call('VM.get_all_records')) as Record<string, Record<string, unknown>>;
   const left = new Map(Object.entries(records));

@@ -1,5 +1,5 @@
-// The chart's flow as an administrator drives it: xennuma serve on the embedded host, xennuma xe against it, and the commands that take
-// --pool. All of them are the built command.
+// The chart's flow as an administrator drives it: xennuma serve on the embedded host, xennuma xe
+// against it, and the commands that take --pool. All of them are the built command.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,7 @@
-// Pairs of get and set vCPU affinity a second on a real Xen: openXenctrl over the libxencall door beside C over libxenctrl and C over bare
-// libxencall (pairs.c), in turn and in small portions, so that whatever else the machine does weighs on all of them.
-//   node bench-xen.js PAIRS-PROGRAM [ROUNDS]
+// Pairs of get and set vCPU affinity a second on a real Xen: openXenctrl over the libxencall door
+// beside C over libxenctrl and C over bare libxencall (pairs.c), in turn and in small portions, so
+// that whatever else the machine does weighs on all of them. node bench-xen.js PAIRS-PROGRAM
+// [ROUNDS]
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { openLibxencall } from '../../src/xenctrl/doors/libxencall-door.js';
@@ -49,7 +50,8 @@ async function measure(what: string, domid: number): Promise<void> {
 try {
   secondsHere(idle, WARM_UP_PAIRS);
   await measure('a domain that does not run', idle);
-  // Xen waits for a vCPU that runs on another CPU than the caller: what is measured here is mostly that.
+  // Xen waits for a vCPU that runs on another CPU than the caller: what is measured here is mostly
+  // that.
   await measure("Domain-0's vCPU 0, which runs", 0);
 } finally {
   inC.stdin.end();

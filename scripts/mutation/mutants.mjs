@@ -4,11 +4,15 @@ import { readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { Instrumenter } from '@stryker-mutator/instrumenter';
 
-/** Mutators that change texts only: a message may be worded in many ways, and no test should pin all of it. */
+/**
+ * Mutators that change texts only: a message may be worded in many ways, and no test should pin all
+ * of it.
+ */
 export const EXCLUDED_MUTATORS = ['StringLiteral'];
 
 /**
- * @param mutant of the instrumenter, of a checker or of a report: a location that counts lines and columns from 0
+ * @param mutant of the instrumenter, of a checker or of a report: a location that counts lines and
+ *   columns from 0
  * @returns `file:line:column-line:column mutator replacement`, counted from 1
  */
 export function mutantKey({ fileName, location: { start, end }, mutatorName, replacement }) {
@@ -38,7 +42,10 @@ export async function mutantKeys(root, files) {
     .map((mutant) => mutantKey(mutant));
 }
 
-/** The first `count` of the keys in the order of their hashes with the seed: the same on every machine. */
+/**
+ * The first `count` of the keys in the order of their hashes with the seed: the same on every
+ * machine.
+ */
 export function sample(keys, count, seed) {
   const hash = (key) => createHash('sha256').update(`${seed} ${key}`).digest('hex');
   return keys

@@ -1,4 +1,5 @@
-// A reporter plugin of Stryker: a line of JSON for each mutant once it has been tested, so that a run which is ended early still counts.
+// A reporter plugin of Stryker: a line of JSON for each mutant once it has been tested, so that a
+// run which is ended early still counts.
 import { appendFileSync } from 'node:fs';
 import { commonTokens, declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
 import { mutantKey } from './mutants.mjs';

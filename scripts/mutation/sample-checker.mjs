@@ -1,4 +1,5 @@
-// A checker plugin of Stryker: lets only the chosen mutants run. Stryker itself can choose places, but not single mutants.
+// A checker plugin of Stryker: lets only the chosen mutants run. Stryker itself can choose places,
+// but not single mutants.
 import { readFileSync } from 'node:fs';
 import { commonTokens, declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
 import { mutantKey } from './mutants.mjs';

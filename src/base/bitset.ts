@@ -1,5 +1,6 @@
-// A set of CPUs or of nodes as a bitmap of a fixed width, as Xen's cpumask_t and nodemask_t are. Mutable, because the embedded
-// hypervisor updates masks in place; everything that hands one out copies it first.
+// A set of CPUs or of nodes as a bitmap of a fixed width, as Xen's cpumask_t and nodemask_t are.
+// Mutable, because the embedded hypervisor updates masks in place; everything that hands one out
+// copies it first.
 import { InputError } from './errors.js';
 
 export class Bitset {
@@ -129,7 +130,10 @@ export class Bitset {
     return -1;
   }
 
-  /** Smallest member after `bit`, wrapping to the first one; -1 when empty (Xen's cycle_node, xen/include/xen/nodemask.h). */
+  /**
+   * Smallest member after `bit`, wrapping to the first one; -1 when empty (Xen's cycle_node,
+   * xen/include/xen/nodemask.h).
+   */
   cycle(bit: number): number {
     const after = this.next(bit);
     return after >= 0 ? after : this.first;
@@ -154,7 +158,10 @@ export class Bitset {
     return formatList(this);
   }
 
-  /** Little-endian bytes, ceil(bits / 8) of them, as in a xenctl_bitmap. Bits past the set's width are 0. */
+  /**
+   * Little-endian bytes, ceil(bits / 8) of them, as in a xenctl_bitmap. Bits past the set's width
+   * are 0.
+   */
   toBytes(bits: number = this.width): Uint8Array {
     const bytes = new Uint8Array((bits + 7) >>> 3);
     for (let i = 0; i < bytes.length; i++) bytes[i] = (this.words[i >>> 2] ?? 0) >>> ((i & 3) * 8);
@@ -190,7 +197,8 @@ export function formatList(members: Iterable<number>): string {
 }
 
 /**
- * Parses "0-3,5,^1", as `xl` and `taskset` users write it: items from left to right, `^` removes, "all" is every one.
+ * Parses "0-3,5,^1", as `xl` and `taskset` users write it: items from left to right, `^` removes,
+ * "all" is every one.
  * @throws InputError that says which item is wrong
  */
 export function parseList(text: string, width: number, what = 'CPU'): Bitset {

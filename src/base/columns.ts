@@ -1,5 +1,6 @@
-// Text in the columns of a terminal: how wide it is, fitted, padded and wrapped. Widths are those of Unicode's grapheme clusters: two
-// columns for an emoji or a CJK character, none for a combining mark or a colour.
+// Text in the columns of a terminal: how wide it is, fitted, padded and wrapped. Widths are those
+// of Unicode's grapheme clusters: two columns for an emoji or a CJK character, none for a combining
+// mark or a colour.
 import stringWidth from 'string-width';
 
 const PLAIN = /^[\x20-\x7e]*$/;
@@ -44,7 +45,10 @@ function blanksTo(text: string, columns: number): string {
   return ' '.repeat(Math.max(0, columns - textColumns(text)));
 }
 
-/** Lines of at most `columns` columns, broken at blanks and after commas; a longer word is cut into pieces. Never empty. */
+/**
+ * Lines of at most `columns` columns, broken at blanks and after commas; a longer word is cut into
+ * pieces. Never empty.
+ */
 export function wrapColumns(text: string, columns: number): string[] {
   const limit = Math.max(1, columns);
   const lines: string[] = [];
@@ -78,8 +82,8 @@ function cutPieces(word: string, limit: number): string[] {
 }
 
 /**
- * Breaks a sentence at blanks so that no line is longer than `columns`; lines after the first start with `indent`. A longer word (a
- * path, a link) stays whole, so that it can be copied.
+ * Breaks a sentence at blanks so that no line is longer than `columns`; lines after the first start
+ * with `indent`. A longer word (a path, a link) stays whole, so that it can be copied.
  */
 export function wrapWords(text: string, columns: number, indent = ''): string[] {
   const lead = /^ */.exec(text)![0];

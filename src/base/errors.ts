@@ -1,5 +1,5 @@
-// Errors of the whole project: bad input (InputError), a host that cannot be reached (UnreachableError), and what Xen or XenStore
-// answers (XenError).
+// Errors of the whole project: bad input (InputError), a host that cannot be reached
+// (UnreachableError), and what Xen or XenStore answers (XenError).
 
 /** errno names as Xen gives them, with their Linux numbers (xen/include/public/errno.h). */
 export const ERRNO = {
@@ -48,7 +48,8 @@ export class XenError extends Error {
   readonly errno: Errno;
   readonly call: string;
   constructor(errno: Errno, call: string, detail?: string) {
-    // An answer, not a fault: one in ten calls of a VM start gets one (keys that are absent), and a stack costs seven times the rest.
+    // An answer, not a fault: one in ten calls of a VM start gets one (keys that are absent), and a
+    // stack costs seven times the rest.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = WANTS_STACKS ? stackTraceLimit : 0;
     super(`${call}: [${ERRNO[errno]}] ${errno}${detail === undefined ? '' : `: ${detail}`}`);
@@ -59,7 +60,10 @@ export class XenError extends Error {
   }
 }
 
-/** A host, daemon or pool that cannot be reached, or that refuses the user. The CLI prints it in one line and exits with 3. */
+/**
+ * A host, daemon or pool that cannot be reached, or that refuses the user. The CLI prints it in one
+ * line and exits with 3.
+ */
 export class UnreachableError extends Error {
   override readonly name = 'UnreachableError';
   /** How to mend it, one sentence. */
@@ -79,7 +83,10 @@ export interface InputPlace {
   readonly path?: string;
 }
 
-/** Bad input: says where, what was expected and how to mend it. The CLI prints it without a stack and exits with 2. */
+/**
+ * Bad input: says where, what was expected and how to mend it. The CLI prints it without a stack
+ * and exits with 2.
+ */
 export class InputError extends Error {
   readonly place: InputPlace;
   /** How to mend it, one sentence; may be empty when `message` says it all. */

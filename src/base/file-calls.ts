@@ -1,9 +1,13 @@
-// The file system calls of everything that writes, as an interface: tests make each of them fail in turn.
+// The file system calls of everything that writes, as an interface: tests make each of them fail in
+// turn.
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 
 export interface FileCalls {
   open(path: string, flags: string | number, mode: number): number;
-  /** @returns bytes written, which may be fewer than given; `position` null = at the end of what was written */
+  /**
+   * @returns bytes written, which may be fewer than given; `position` null = at the end of what was
+   *   written
+   */
   write(fd: number, bytes: Uint8Array, position: number | null): number;
   sync(fd: number): void;
   truncate(fd: number, bytes: number): void;
@@ -25,7 +29,10 @@ export const FILE_CALLS: FileCalls = {
   close: closeSync,
 };
 
-/** Writes all of it: a short write is continued until the rest fails with its reason. @throws the error of the file system */
+/**
+ * Writes all of it: a short write is continued until the rest fails with its reason. @throws the
+ * error of the file system
+ */
 export function writeAll(files: FileCalls, fd: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += files.write(fd, bytes.subarray(at), null);
 }

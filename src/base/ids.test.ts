@@ -1,4 +1,5 @@
-// The compiler tells numbers of several kinds apart; the expected errors below are checked by the type check.
+// The compiler tells numbers of several kinds apart; the expected errors below are checked by the
+// type check.
 import { expect, test } from 'vitest';
 import type { CpuId, NodeId } from './ids.js';
 

@@ -1,5 +1,5 @@
-// Numbers of several kinds that meet in one call: the compiler refuses one where another is wanted. A plain
-// number passes for each of them, so that readers of input and tests need no conversions.
+// Numbers of several kinds that meet in one call: the compiler refuses one where another is wanted.
+// A plain number passes for each of them, so that readers of input and tests need no conversions.
 
 declare const kind: unique symbol;
 type Id<K extends string> = number & { readonly [kind]?: K };

@@ -7,7 +7,10 @@ export function parseCount(text: string, max: number = Number.MAX_SAFE_INTEGER):
   return value <= max ? value : undefined;
 }
 
-/** "0-3,8" as ascending numbers below `limit`; undefined when the text is no such list. "" is the empty list. */
+/**
+ * "0-3,8" as ascending numbers below `limit`; undefined when the text is no such list. "" is the
+ * empty list.
+ */
 export function parseRanges(text: string, limit: number): number[] | undefined {
   const found = new Set<number>();
   const trimmed = text.trim();

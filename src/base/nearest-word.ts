@@ -5,7 +5,10 @@ function mostEdits(word: string): number {
   return Math.max(1, Math.floor(word.length / 3));
 }
 
-/** The nearest of the known words, by letters inserted, deleted, changed or swapped; undefined when none is near. */
+/**
+ * The nearest of the known words, by letters inserted, deleted, changed or swapped; undefined when
+ * none is near.
+ */
 export function nearestWord(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let fewest = mostEdits(word) + 1;

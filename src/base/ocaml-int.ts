@@ -1,5 +1,5 @@
-// An integer as OCaml's int_of_string reads it, on a 64-bit machine: xapi reads every number of VCPUs_params with it. Part of the box
-// is_xe_vCPUparams_mask_set?.
+// An integer as OCaml's int_of_string reads it, on a 64-bit machine: xapi reads every number of
+// VCPUs_params with it. Part of the box is_xe_vCPUparams_mask_set?.
 
 const DIGITS = '0123456789abcdef';
 /** Longer literals are zeros or too large; so that a huge text costs nothing. */
@@ -10,8 +10,10 @@ export type OcamlInt =
   | { readonly ok: false; readonly reason: 'not a number' | 'too large' };
 
 /**
- * Sign, then 0x, 0o, 0b or 0u, then digits with '_' anywhere but first. Decimal literals must fit 63 signed bits; those with a prefix may
- * take all 63 bits and wrap (runtime/ints.c, parse_intnat, of OCaml 4.13; every row of the test was read off its toplevel). With 64 bits it reads as Nativeint.of_string does.
+ * Sign, then 0x, 0o, 0b or 0u, then digits with '_' anywhere but first. Decimal literals must fit
+ * 63 signed bits; those with a prefix may take all 63 bits and wrap (runtime/ints.c, parse_intnat,
+ * of OCaml 4.13; every row of the test was read off its toplevel). With 64 bits it reads as
+ * Nativeint.of_string does.
  */
 export function ocamlIntOfString(text: string, bits: 63 | 64 = 63): OcamlInt {
   const match = text.length > MAX_LENGTH ? null : /^([+-]?)(?:0([xXoObBuU]))?([0-9a-fA-F][0-9a-fA-F_]*)$/.exec(text);

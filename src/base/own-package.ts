@@ -1,4 +1,5 @@
-// Where this package is installed, for advice that names a folder: npm works in the folder where it is called.
+// Where this package is installed, for advice that names a folder: npm works in the folder where it
+// is called.
 import { fileURLToPath } from 'node:url';
 
 /** The folder of package.json. Modules are in dist/ when built, in src/base/ before. */

@@ -1,6 +1,8 @@
 // Numbers and choices from a seed: the same seed gives the same ones on every machine.
 
-/** Numbers in 0 .. 2^32-1 from a seed (splitmix32, Steele, Lea and Flood 2014, in its 32-bit form). */
+/**
+ * Numbers in 0 .. 2^32-1 from a seed (splitmix32, Steele, Lea and Flood 2014, in its 32-bit form).
+ */
 export function seededNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,8 +1,8 @@
 // Text of others (names of VMs, messages of a host) as it may be shown.
 
 /**
- * A name as it may be shown: control characters, line ends, bidirectional marks and lone surrogates become '?', so that a VM's name can
- * neither move a terminal's cursor nor break XML.
+ * A name as it may be shown: control characters, line ends, bidirectional marks and lone surrogates
+ * become '?', so that a VM's name can neither move a terminal's cursor nor break XML.
  */
 export function harmless(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}\uFFFE\uFFFF]/gu, '?');
@@ -13,7 +13,9 @@ export function escapeXml(text: string): string {
   return harmless(text).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 
-/** Whether a name holds what `harmless` would not show: readers refuse it, or do not take it over. */
+/**
+ * Whether a name holds what `harmless` would not show: readers refuse it, or do not take it over.
+ */
 export function hasControls(name: string): boolean {
   return harmless(name) !== name;
 }

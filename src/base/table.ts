@@ -10,7 +10,10 @@ export interface TableOptions {
   readonly widths?: readonly number[];
 }
 
-/** Width of each column: that of its widest cell. @param rows the heading first; it says how many columns there are */
+/**
+ * Width of each column: that of its widest cell. @param rows the heading first; it says how many
+ * columns there are
+ */
 export function columnWidths(rows: readonly (readonly string[])[]): number[] {
   return (rows[0] ?? []).map((_, column) => rows.reduce((widest, row) => Math.max(widest, textColumns(row[column] ?? '')), 0));
 }

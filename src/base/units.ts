@@ -14,7 +14,10 @@ const UNIT_BYTES: Readonly<Record<string, number>> = { B: 1, KiB: KIB, MiB: MIB,
 /** How a size is written, for error messages. */
 export const SIZE_FORM = 'a size with its unit, such as 64GiB, 512MiB or 4096B';
 
-/** "64GiB", "1.5 TiB", "512MiB", 1048576 in bytes; undefined when it is none of these, is negative or is not a whole number of bytes. */
+/**
+ * "64GiB", "1.5 TiB", "512MiB", 1048576 in bytes; undefined when it is none of these, is negative
+ * or is not a whole number of bytes.
+ */
 export function parseSizeBytes(value: string | number): number | undefined {
   const match = /^(\d{1,16}(?:\.\d{1,6})?)\s*(B|KiB|MiB|GiB|TiB)?$/.exec(typeof value === 'number' ? String(value) : value.trim());
   if (match === null) return undefined;

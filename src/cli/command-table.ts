@@ -1,5 +1,5 @@
-// The table of commands. A command is one entry here and one module that exports `define`; only the module of the command that runs is
-// loaded.
+// The table of commands. A command is one entry here and one module that exports `define`; only the
+// module of the command that runs is loaded.
 import type { CommandEntry } from './command.js';
 
 const AHEAD = 'Plan on an embedded Xen:';

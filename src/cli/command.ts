@@ -1,4 +1,5 @@
-// What a command is to the program: a module that describes itself to commander, loaded only when it is called.
+// What a command is to the program: a module that describes itself to commander, loaded only when
+// it is called.
 import type { Command } from 'commander';
 
 export interface CommandModule {

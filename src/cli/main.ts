@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The command `xennuma`: finds the command asked for, loads only that one, and turns every error into one line and an exit code.
+// The command `xennuma`: finds the command asked for, loads only that one, and turns every error
+// into one line and an exit code.
 import { reportFailure } from './output/failure.js';
 import { guardPipes } from './output/terminal.js';
 import { VERSION } from './output/version.js';

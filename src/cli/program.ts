@@ -1,4 +1,5 @@
-// The program as commander sees it: all names and summaries, and the options of the one command that runs.
+// The program as commander sees it: all names and summaries, and the options of the one command
+// that runs.
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { InputError } from '../base/errors.js';

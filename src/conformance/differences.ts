@@ -1,7 +1,9 @@
 // Comparing JSON answers, a sentence a difference.
 import type { JsonObject, JsonValue } from './player.js';
 
-/** Where two JSON values differ; a key whose value is null on one side may be absent on the other. */
+/**
+ * Where two JSON values differ; a key whose value is null on one side may be absent on the other.
+ */
 export function differences(recorded: JsonValue | undefined, ours: JsonValue | undefined, path: string): string[] {
   if (Array.isArray(recorded) && Array.isArray(ours) && recorded.length === ours.length) {
     return recorded.flatMap((value, index) => differences(value as JsonValue, ours[index] as JsonValue, `${path}[${index}]`));

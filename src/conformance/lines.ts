@@ -10,7 +10,8 @@ const GZIP_MAGIC = [0x1f, 0x8b];
 export type NumberedLine = { readonly number: number; readonly text: string } | { readonly number: number; readonly error: InputError };
 
 /**
- * The non-empty lines of the input, without their ends. A line of more than `mostBytes` is passed over and reported, and reading goes on.
+ * The non-empty lines of the input, without their ends. A line of more than `mostBytes` is passed
+ * over and reported, and reading goes on.
  * @throws InputError when the input is gzip and damaged
  */
 export async function* readLines(input: AsyncIterable<Uint8Array>, mostBytes = LINE_MOST_BYTES): AsyncGenerator<NumberedLine> {

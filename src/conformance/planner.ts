@@ -1,4 +1,5 @@
-// Conformance kind `planner`: xenopsd's planner at both commits (format: conformance/README.md). Box of the chart: numa_placement.
+// Conformance kind `planner`: xenopsd's planner at both commits (format: conformance/README.md).
+// Box of the chart: numa_placement.
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
 import { type BestEffortOptions, BestEffortState } from '../planner/best-effort.js';
@@ -28,7 +29,10 @@ const inputSchema = z.object({
 });
 type Input = z.output<typeof inputSchema>;
 
-/** Each recorded side is the planner of a profile, whose options they are: a profile that changes is held to the records. */
+/**
+ * Each recorded side is the planner of a profile, whose options they are: a profile that changes is
+ * held to the records.
+ */
 const OPTIONS = {
   seed: profileOf('xapi-25.6').planner,
   '26.1': profileOf('xapi-26.1').planner,
@@ -86,7 +90,8 @@ function answer(input: Input, side: Side): JsonObject {
       const local = plan?.nodes.length === 1 ? { node: plan.nodes[0]!, pages: Math.ceil(vm.memory / 4096) } : null;
       return {
         cpus: plan?.cpus ?? null,
-        // The recorder of the 26.1 line writes what xenopsd has in hand without a plan: an empty list.
+        // The recorder of the 26.1 line writes what xenopsd has in hand without a plan: an empty
+        // list.
         nodes: plan?.nodes ?? (side === '26.1' ? [] : null),
         ...(side === 'new' && plan !== null ? { local_claim: local } : {}),
         avail: state.availableBytes,

@@ -10,7 +10,10 @@ export interface RunOutput {
   err(text: string): void;
 }
 
-/** Exit codes: all agreed, or all played; something differed or failed; the input was not what it should be. */
+/**
+ * Exit codes: all agreed, or all played; something differed or failed; the input was not what it
+ * should be.
+ */
 export const EXIT = { ok: 0, differences: 1, badInput: 2 } as const;
 
 /** A kind that must see its lines before it plays them keeps them all: this much text at most. */
@@ -19,8 +22,9 @@ const WHOLE_MOST_CHARACTERS = 256 * 2 ** 20;
 type Case = { readonly number: number; readonly line: JsonObject } | { readonly number: number; readonly error: InputError };
 
 /**
- * Plays every line of `input` and writes it with our answers; with `check`, compares with the recorded ones instead, writes a line a
- * difference and, at the end, `N passed, M failed` (lines, not steps). A case that fails does not end the run.
+ * Plays every line of `input` and writes it with our answers; with `check`, compares with the
+ * recorded ones instead, writes a line a difference and, at the end, `N passed, M failed` (lines,
+ * not steps). A case that fails does not end the run.
  * @returns the exit code
  */
 export async function runConformance(

@@ -1,4 +1,5 @@
-// The sample cases of conformance/samples play as the rules say, and what is played checks as passed.
+// The sample cases of conformance/samples play as the rules say, and what is played checks as
+// passed.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { KINDS } from './kinds.js';
@@ -35,7 +36,8 @@ test('planner', async () => {
 
 test('hypercalls', async () => {
   const results = (await play('hypercalls')).map((line) => (line.steps as unknown as { result: JsonObject }[]).map((step) => step.result));
-  // Soft on node 1 alone: automatic node affinity {1}, all memory there; an empty hard mask is refused.
+  // Soft on node 1 alone: automatic node affinity {1}, all memory there; an empty hard mask is
+  // refused.
   expect(results[0]!.slice(3)).toEqual([
     { ok: true, soft: '0c' },
     { ok: true, nodemap: '0200000000000000' },

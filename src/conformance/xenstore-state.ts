@@ -1,10 +1,15 @@
-// The state in which a recorded conversation began. The recorded daemons went on from one conversation to the next, and what an
-// earlier one did to domains 0 and 42 was not undone. A record shows that state itself: the first answer about a domain, before the
-// conversation changes anything about it, decides. Nothing is tried out, so that each record has one expected conversation.
+// The state in which a recorded conversation began. The recorded daemons went on from one
+// conversation to the next, and what an earlier one did to domains 0 and 42 was not undone. A
+// record shows that state itself: the first answer about a domain, before the conversation changes
+// anything about it, decides. Nothing is tried out, so that each record has one expected
+// conversation.
 import { MESSAGE } from '../xenstore/protocol/wire.js';
 import type { Personality } from '../xenstore/store/limits.js';
 
-/** Domain that the recorded conversations leave introduced; the stand-in for a hypervisor does not know it. */
+/**
+ * Domain that the recorded conversations leave introduced; the stand-in for a hypervisor does not
+ * know it.
+ */
 const LEFT_DOMAIN = 42;
 /** Owner of nodes under a root whose owner was released, as oxenstored prints it. */
 const NOBODY = 'n9223372036854775807';
@@ -77,7 +82,10 @@ export function requestsFor({
   ];
 }
 
-/** A well-formed introduction of a domain that exists and that no earlier step of the conversation can have introduced. */
+/**
+ * A well-formed introduction of a domain that exists and that no earlier step of the conversation
+ * can have introduced.
+ */
 function isNewIntroduction({ type, payload }: RecordedStep): boolean {
   return type === MESSAGE.introduce && /^[1-8]\0(0|1|100)\0[0-9]\0$/.test(payload);
 }
@@ -93,7 +101,10 @@ function foreignNodes(steps: readonly RecordedStep[]): string[] {
   return names.filter((name) => !steps.some(({ payload }) => payload.startsWith(`/${name}/`) || payload.startsWith(name)));
 }
 
-/** Whether a node of the conversation is gone after a release: that takes nodes which nobody owns, as below such a root all do. */
+/**
+ * Whether a node of the conversation is gone after a release: that takes nodes which nobody owns,
+ * as below such a root all do.
+ */
 function vanishes(steps: readonly RecordedStep[]): boolean {
   const created = new Set<string>();
   let releasedWith: ReadonlySet<string> = new Set();
@@ -129,7 +140,8 @@ function observe(personality: Personality, steps: readonly RecordedStep[], domid
     if (type === MESSAGE.introduce && names && third !== undefined) {
       if (ok) {
         if (observed.present === true) observed.gfn ??= second!;
-        // Domain 0 of a fresh daemon has frame 0: with another one it can only be introduced when it is not there.
+        // Domain 0 of a fresh daemon has frame 0: with another one it can only be introduced when
+        // it is not there.
         if (domid === 0 && personality === 'oxenstored' && second !== '0') observed.present ??= false;
         observed.touched = true;
       } else if (personality === 'oxenstored' && reply.payload === 'EINVAL\0' && /^\d+$/.test(second!) && /^\d+$/.test(third)) {

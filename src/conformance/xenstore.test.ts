@@ -38,7 +38,9 @@ function withoutAnswers(line: JsonObject): JsonObject {
   return { ...line, steps } as JsonObject;
 }
 
-/** As `check` of each step says, and nothing else; written apart from the comparison of `--check`. */
+/**
+ * As `check` of each step says, and nothing else; written apart from the comparison of `--check`.
+ */
 function sameAnswers(recorded: JsonObject, printed: JsonObject): boolean {
   const ours = stepsOf(printed);
   return stepsOf(recorded).every((step, at) => {

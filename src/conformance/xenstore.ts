@@ -1,4 +1,5 @@
-// Conformance kind `xenstore`: raw conversations with one of the two daemons (format: docs/conformance.md).
+// Conformance kind `xenstore`: raw conversations with one of the two daemons (format:
+// docs/conformance.md).
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
 import { createEngine } from '../xenstore/in-process.js';
@@ -60,7 +61,10 @@ interface Answer {
 }
 
 export interface XenstorePlayer extends ConformancePlayer {
-  /** Requests of domain 0 that lead a fresh daemon to the state in which a record began; [] where that was a fresh one. */
+  /**
+   * Requests of domain 0 that lead a fresh daemon to the state in which a record began; [] where
+   * that was a fresh one.
+   */
   beginOf(record: JsonObject): { readonly type: number; readonly payload_b64: string }[];
 }
 
@@ -117,45 +121,45 @@ function parse(line: JsonObject): z.output<typeof lineSchema> {
 }
 
 class Player {
-  private readonly engine: Engine;
-  private readonly domids: readonly number[];
-  private readonly clients: ClientState[] = [];
-  private events: Answer['events'] = [];
-  private reply: Answer['reply'] = null;
-  private asking = -1;
+  readonly #engine: Engine;
+  readonly #domids: readonly number[];
+  readonly #clients: ClientState[] = [];
+  #events: Answer['events'] = [];
+  #reply: Answer['reply'] = null;
+  #asking = -1;
 
   constructor(engine: Engine, domids: readonly number[]) {
-    this.engine = engine;
-    this.domids = domids;
-    for (let conn = 0; conn < domids.length; conn++) this.open(conn);
+    this.#engine = engine;
+    this.#domids = domids;
+    for (let conn = 0; conn < domids.length; conn++) this.#open(conn);
   }
 
   ask(conn: number, type: number, txId: number, bytes: Buffer): Pick<Answer, 'reply' | 'events'> {
-    this.events = [];
-    this.reply = null;
-    this.asking = conn;
-    this.engine.process(this.clients[conn]!, { type, requestId: 1, txId, bytes: bytes as Bytes, start: 0, end: bytes.length });
-    return { reply: this.reply, events: this.events };
+    this.#events = [];
+    this.#reply = null;
+    this.#asking = conn;
+    this.#engine.process(this.#clients[conn]!, { type, requestId: 1, txId, bytes: bytes as Bytes, start: 0, end: bytes.length });
+    return { reply: this.#reply, events: this.#events };
   }
 
   reopen(conn: number): void {
-    this.engine.disconnect(this.clients[conn]!);
-    this.open(conn);
+    this.#engine.disconnect(this.#clients[conn]!);
+    this.#open(conn);
   }
 
   close(): void {
-    for (const client of this.clients) this.engine.disconnect(client);
+    for (const client of this.#clients) this.#engine.disconnect(client);
   }
 
-  private open(conn: number): void {
-    this.clients[conn] = this.engine.connect(this.domids[conn]!, {
+  #open(conn: number): void {
+    this.#clients[conn] = this.#engine.connect(this.#domids[conn]!, {
       reply: (type, _requestId, txId, text) => {
-        this.reply = { type, payload_b64: base64(text), tx: txId };
+        this.#reply = { type, payload_b64: base64(text), tx: txId };
       },
       event: (path, token) => {
         // Where an event stands is told only against the reply on its own connection.
-        const pre = conn === this.asking && this.reply === null;
-        this.events.push({ conn, payload_b64: base64(`${path}\0${token}\0`), ...(pre ? { pre: true as const } : {}) });
+        const pre = conn === this.#asking && this.#reply === null;
+        this.#events.push({ conn, payload_b64: base64(`${path}\0${token}\0`), ...(pre ? { pre: true as const } : {}) });
       },
     });
   }
@@ -167,7 +171,8 @@ function playSteps(
   left: Prelude = [],
 ): Answer[] {
   const engine = createEngine({ ...options, domainExists: (domid) => domid <= HIGHEST_DOMAIN });
-  // As every daemon of a host has it (xen-init-dom0); without it the first relative path of a conversation would make it.
+  // As every daemon of a host has it (xen-init-dom0); without it the first relative path of a
+  // conversation would make it.
   engine.restore({ kind: 'set', path: '/local/domain/0', value: '', permissions: [{ domid: 0, access: 'n' }] });
   const before = new Player(engine, [0]);
   for (const [type, payload] of [...left, ...guestPrelude(domids)]) before.ask(0, type, 0, Buffer.from(payload, 'latin1'));

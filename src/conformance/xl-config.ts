@@ -1,4 +1,5 @@
-// Conformance kind `xl-config`: guest configs as the real `xl create -n -d` reads them (format: conformance/README.md).
+// Conformance kind `xl-config`: guest configs as the real `xl create -n -d` reads them (format:
+// conformance/README.md).
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
 import type { XlMachine } from '../machine/readers/xl/cpu-list.js';

@@ -1,5 +1,5 @@
-// Random arguments of hypercalls, good ones and odd ones: masks of every width, faulting handles, flags, mem_flags.
-// the differential test.
+// Random arguments of hypercalls, good ones and odd ones: masks of every width, faulting handles,
+// flags, mem_flags. the differential test.
 
 import type { Random } from '../base/random.js';
 import type { JsonObject } from '../conformance/player.js';
@@ -63,7 +63,10 @@ export class Arguments {
     ])();
   }
 
-  /** A caller's map of 64 bits with these members; `odd` percent of them of another width, null or faulting. */
+  /**
+   * A caller's map of 64 bits with these members; `odd` percent of them of another width, null or
+   * faulting.
+   */
   map(members: readonly number[], odd: number): Bitmap {
     const { random } = this;
     if (!random.chance(odd)) return { bytes: hexOf(members, 8), nr_bits: 64 };

@@ -164,7 +164,8 @@ test('only the kinds that were asked for', () => {
 });
 
 test('the shortest scenario has only the steps that the difference needs', async () => {
-  // Wrong only for a domain that has memory on node 1, which takes four of the nine steps, and the one that shows it.
+  // Wrong only for a domain that has memory on node 1, which takes four of the nine steps, and the
+  // one that shows it.
   const alter = on('getdomaininfo', (one) => (one.tot_pages === 3 ? { ...one, tot_pages: 5 } : one));
   const { said, kept } = await campaign(alter, [scenario]);
   const text = said.join('\n');

@@ -1,5 +1,5 @@
-// Scenarios on a host and on the embedded one, compared; what differs is performed again, and shrunk to the shortest scenario that still
-// differs.
+// Scenarios on a host and on the embedded one, compared; what differs is performed again, and
+// shrunk to the shortest scenario that still differs.
 import { type Comparison, compare, type Difference } from './compare.js';
 import type { GeneratedScenario } from './generate.js';
 import { DIRTY_KIND } from './memory-kinds.js';
@@ -9,7 +9,10 @@ import type { Snapshot } from './snapshot.js';
 
 const SHOWN_DIFFERENCES = 3;
 const PROGRESS_EVERY = 100;
-/** Xen scrubs memory and frees structures when it likes: a difference counts when it is there again in one of so many performances. */
+/**
+ * Xen scrubs memory and frees structures when it likes: a difference counts when it is there again
+ * in one of so many performances.
+ */
 const PERFORMED_AGAIN = 2;
 
 /** With the machine that gave them: after a panic of Xen it is another boot of the same shape. */
@@ -36,7 +39,10 @@ export interface Tally {
   readonly loose: number;
 }
 
-/** A shortest scenario that differed, with what the host answered: kept as a case that a test plays again. */
+/**
+ * A shortest scenario that differed, with what the host answered: kept as a case that a test plays
+ * again.
+ */
 export interface Regression {
   readonly scenario: GeneratedScenario;
   readonly answers: HostAnswers;

@@ -18,13 +18,16 @@ export interface Comparison {
 
 /** Xen takes and gives back pages for structures of its own at any time. */
 const OWN_PAGES = 256;
-/** With fewer on a node, pieces below 2 MiB may be all that is left of it: which, those pages decide, and so where extents land. */
+/**
+ * With fewer on a node, pieces below 2 MiB may be all that is left of it: which, those pages
+ * decide, and so where extents land.
+ */
 const NEARLY_FULL_PAGES = 2560;
 const FULL_TOLERANCE_PAGES = 1024;
 
 /**
- * `dirty`: Xen had not scrubbed what a domain left behind, so that extents above order 0 went to clean blocks of other nodes first: how many
- * there were is compared from then on, not where.
+ * `dirty`: Xen had not scrubbed what a domain left behind, so that extents above order 0 went to
+ * clean blocks of other nodes first: how many there were is compared from then on, not where.
  */
 export function compare(steps: readonly Step[], real: Answers, embedded: ReturnType<typeof performEmbedded>, dirty: boolean): Comparison {
   const differing: Difference[] = [];
@@ -56,7 +59,9 @@ function withoutNodes({ per_node: _, seq: __, ...answer }: JsonObject): JsonObje
   return Array.isArray(free) ? { ...answer, free_pages: [(free as number[]).reduce((sum, pages) => sum + pages, 0)] } : answer;
 }
 
-/** Counts of pages and extents within a tolerance, the order of nodes not at all, all else exactly. */
+/**
+ * Counts of pages and extents within a tolerance, the order of nodes not at all, all else exactly.
+ */
 function looseDifferences(theirs: JsonObject, ours: JsonObject, tolerance: number): string[] {
   const near = (name: string) => {
     const [a, b] = [[theirs[name] ?? []].flat() as number[], [ours[name] ?? []].flat() as number[]];

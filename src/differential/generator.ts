@@ -1,5 +1,5 @@
-// Builds one random scenario step by step: which letters and pools there are, and a method for each kind of step.
-// the differential test.
+// Builds one random scenario step by step: which letters and pools there are, and a method for each
+// kind of step. the differential test.
 
 import type { Random } from '../base/random.js';
 import type { Step } from '../conformance/hypercalls/scenario.js';
@@ -24,7 +24,10 @@ export class Generator {
   readonly domains: Domain[] = [];
   /** Ids that cpupool_create was asked for or gave, if the scenario is right about it. */
   readonly pools: number[] = [];
-  /** CPUs that may have left Pool-0: they must not be taken offline, or they stay locked until reboot. */
+  /**
+   * CPUs that may have left Pool-0: they must not be taken offline, or they stay locked until
+   * reboot.
+   */
   readonly movedCpus = new Set<number>();
   #made = 0;
   #errorLetters = 0;
@@ -162,8 +165,8 @@ export class Generator {
   }
 
   /**
-   * CPUs that may change pools: never those of node 0, on which Domain-0 runs. Xen 4.17's credit2 can panic (credit2.c:3587) when one goes
-   * to another pool while Domain-0 runs on it.
+   * CPUs that may change pools: never those of node 0, on which Domain-0 runs. Xen 4.17's credit2
+   * can panic (credit2.c:3587) when one goes to another pool while Domain-0 runs on it.
    */
   get movableCpus(): number[] {
     return [...this.facts.cpuToNode.keys()].filter((cpu) => this.facts.cpuToNode[cpu] !== 0);
@@ -276,7 +279,10 @@ export class Generator {
   }
 }
 
-/** How many extents of the order to populate: fewer of the large ones, so that a node still holds them. */
+/**
+ * How many extents of the order to populate: fewer of the large ones, so that a node still holds
+ * them.
+ */
 function extentsOf(order: number, random: Random): number {
   if (order === 9) return random.between(1, 5);
   if (order === 8) return random.between(1, 8);

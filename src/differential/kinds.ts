@@ -1,5 +1,5 @@
-// The kinds of random scenarios: what each is about. Names as in the recorded scenarios where they are of the same kind. Box of the chart:
-// none; the differential test.
+// The kinds of random scenarios: what each is about. Names as in the recorded scenarios where they
+// are of the same kind. Box of the chart: none; the differential test.
 
 import type { Random } from '../base/random.js';
 import type { Generator } from './generator.js';
@@ -373,5 +373,8 @@ export const KINDS: ReadonlyMap<string, readonly [Kind, number]> = new Map(
   } satisfies Record<string, readonly [Kind, number]>),
 );
 
-/** Kinds that move CPUs between pools or take them away: Xen 4.17's credit scheduler can panic after that. */
+/**
+ * Kinds that move CPUs between pools or take them away: Xen 4.17's credit scheduler can panic after
+ * that.
+ */
 export const MOVING_KINDS: ReadonlySet<string> = new Set(['pool', 'pools', 'manypools', 'poolerr', 'hotplug', 'maskgone']);

@@ -1,5 +1,6 @@
-// The differential test: random scenarios of hypercalls on the real Xen (in the rig) and on the embedded one, every errno, byte and page
-// count compared; a difference is shrunk to its shortest scenario.
+// The differential test: random scenarios of hypercalls on the real Xen (in the rig) and on the
+// embedded one, every errno, byte and page count compared; a difference is shrunk to its shortest
+// scenario.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';

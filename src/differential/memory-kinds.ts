@@ -1,5 +1,6 @@
-// More kinds of random scenarios, about memory and pools: where extents go when nodes are full, when the limit refuses them, when addresses
-// are limited, when the domain has a paging pool or no vCPUs yet; several pools.
+// More kinds of random scenarios, about memory and pools: where extents go when nodes are full,
+// when the limit refuses them, when addresses are limited, when the domain has a paging pool or no
+// vCPUs yet; several pools.
 
 import type { Random } from '../base/random.js';
 import { MIB } from '../base/units.js';
@@ -25,7 +26,10 @@ function takeBlocks(make: Generator, dom: string, nodes: readonly number[]): voi
   for (const node of nodes) make.push({ op: 'populate_physmap', dom, extents: 80, order: 9, mem_flags: onlyNode(node) });
 }
 
-/** Nodes filled to the last page: what spills over, in which order, and when the DMA zone is touched. */
+/**
+ * Nodes filled to the last page: what spills over, in which order, and when the DMA zone is
+ * touched.
+ */
 const spill: Kind = (make, random) => {
   const nodes = Array.from({ length: make.facts.nodes }, (_, node) => node);
   const letter = make.create({ pv: true, vcpus: random.between(1, 4), maxKib: 2 ** 30 });
@@ -72,7 +76,10 @@ const flags: Kind = (make, random) => {
   make.populate(letter, { order: 0, extents: 5, memFlags: 0 });
 };
 
-/** Memory populated at once and on demand, at frames that overlap, touch or are not aligned; frames at the end of what can be mapped. */
+/**
+ * Memory populated at once and on demand, at frames that overlap, touch or are not aligned; frames
+ * at the end of what can be mapped.
+ */
 const onDemand: Kind = (make, random) => {
   const letter = make.create({ pv: false, vcpus: 1 });
   const near = random.pick([0, 0, 512, 2 ** 18, LAST_FRAME]);
@@ -85,7 +92,10 @@ const onDemand: Kind = (make, random) => {
   make.info(letter);
 };
 
-/** Memory before there are vCPUs, and after: the node affinity of either, and the alternation that goes on. */
+/**
+ * Memory before there are vCPUs, and after: the node affinity of either, and the alternation that
+ * goes on.
+ */
 const early: Kind = (make, random) => {
   times(random.between(2, 5), () => {
     const vcpus = random.pick([1, 2, 3, 5, 8, 16]);
@@ -106,7 +116,10 @@ const early: Kind = (make, random) => {
   });
 };
 
-/** Paging pools and vCPUs of PVH domains move the alternation, as they take pages in the domain's name; smaller pools give pages back. */
+/**
+ * Paging pools and vCPUs of PVH domains move the alternation, as they take pages in the domain's
+ * name; smaller pools give pages back.
+ */
 const paging: Kind = (make, random) => {
   const vcpus = random.pick([1, 2, 3, 4, 8, 12]);
   const letter = make.create({ pv: false, vcpus, complete: false });
@@ -137,7 +150,10 @@ const everySoft: Kind = (make, random) => {
   });
 };
 
-/** Two or three pools with CPUs, domains of many vCPUs that move between them, pools that lose their CPUs. */
+/**
+ * Two or three pools with CPUs, domains of many vCPUs that move between them, pools that lose their
+ * CPUs.
+ */
 const pools: Kind = (make, random) => {
   const cpus = random.shuffled(make.movableCpus);
   const letters = Array.from({ length: random.between(1, 3) }, () => make.create({ vcpus: random.between(1, 8) }));
@@ -163,7 +179,10 @@ const pools: Kind = (make, random) => {
   });
 };
 
-/** Numbers of pools without CPUs: which one is next, how many there may be, which scheduler a build has. */
+/**
+ * Numbers of pools without CPUs: which one is next, how many there may be, which scheduler a build
+ * has.
+ */
 const manyPools: Kind = (make, random) => {
   times(random.between(8, 22), () => {
     random.weighted<() => void>([
@@ -200,7 +219,10 @@ const pinned: Kind = (make, random) => {
   make.getAffinity('dom0', 0);
 };
 
-/** Memory of a destroyed domain that Xen has not scrubbed yet: how much a next domain gets of it (not where, which depends on the time). */
+/**
+ * Memory of a destroyed domain that Xen has not scrubbed yet: how much a next domain gets of it
+ * (not where, which depends on the time).
+ */
 const dirty: Kind = (make, random) => {
   const nodes = random.shuffled(Array.from({ length: make.facts.nodes }, (_, node) => node));
   times(random.between(1, 2), () => {
@@ -218,7 +240,10 @@ const dirty: Kind = (make, random) => {
   make.numaInfo();
 };
 
-/** Extents of up to 1 GiB, and larger ones, which nobody may have; what smaller ones leave of the large blocks. */
+/**
+ * Extents of up to 1 GiB, and larger ones, which nobody may have; what smaller ones leave of the
+ * large blocks.
+ */
 const order18: Kind = (make, random) => {
   const letter = make.create({ pv: random.chance(85), vcpus: random.between(1, 5), maxKib: 2 ** 24 });
   if (random.chance(40)) make.setNodes(letter, 0);

@@ -34,7 +34,10 @@ export function performOnXen(xen: LiveXen, machine: ReturnType<typeof scenarioMa
   }
 }
 
-/** `freePages`: what the real machine began with. Also what is wrong by the embedded hypervisor's own rules. */
+/**
+ * `freePages`: what the real machine began with. Also what is wrong by the embedded hypervisor's
+ * own rules.
+ */
 export function performEmbedded(
   snapshot: Snapshot,
   freePages: readonly number[],

@@ -1,5 +1,5 @@
-// One booted shape of the rig for the differential test: its snapshot, and scenarios performed on it in batches.
-// differential test.
+// One booted shape of the rig for the differential test: its snapshot, and scenarios performed on
+// it in batches. differential test.
 import type { Failure, HostAnswers, ScenarioHost } from './campaign.js';
 import type { GeneratedScenario } from './generate.js';
 import type { Answers } from './perform.js';
@@ -7,14 +7,20 @@ import { CHECKOUT, RIG_FAILED, Rig } from './rig.js';
 import type { Snapshot } from './snapshot.js';
 
 const SNAPSHOT_S = 600;
-/** Of a batch, at least, and for each scenario: emulated, and perhaps on a busy machine, where it takes ten times as long as else. */
+/**
+ * Of a batch, at least, and for each scenario: emulated, and perhaps on a busy machine, where it
+ * takes ten times as long as else.
+ */
 const BATCH_S = 180;
 const SCENARIO_S = 6;
 /** So that a rig that hangs is found out before long. */
 const BATCH = 100;
 /** Work goes on after the scenario on which the program in dom0 ended, this many times in a run. */
 const RESTARTS = 12;
-/** SCHEDOP_pin_override is about the vCPU that calls it; on the embedded Xen Domain-0's first one does. */
+/**
+ * SCHEDOP_pin_override is about the vCPU that calls it; on the embedded Xen Domain-0's first one
+ * does.
+ */
 const ON_VCPU_0 = ['taskset', '-c', '0'];
 const PROGRAM = `${CHECKOUT}/dist/differential-dom0.js`;
 
@@ -46,7 +52,10 @@ export class RealHost implements ScenarioHost {
     return this.#rig.stop();
   }
 
-  /** Answers by id; a scenario on which the program ended twice has a failure instead. `onAnswer`: for progress. */
+  /**
+   * Answers by id; a scenario on which the program ended twice has a failure instead. `onAnswer`:
+   * for progress.
+   */
   async perform(scenarios: readonly GeneratedScenario[], onAnswer: () => void = () => {}): Promise<Map<number, HostAnswers | Failure>> {
     const answers = new Map<number, HostAnswers | Failure>();
     const suspects = new Set<number>();

@@ -1,4 +1,5 @@
-// Shortest scenarios that once differed from a real Xen, played again: fixtures/regressions/differential/.
+// Shortest scenarios that once differed from a real Xen, played again:
+// fixtures/regressions/differential/.
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { compared, type Regression } from './campaign.js';

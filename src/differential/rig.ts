@@ -1,4 +1,5 @@
-// The rig (rig/xen-rig) as an object: a real Xen on an emulated machine that runs commands in its dom0.
+// The rig (rig/xen-rig) as an object: a real Xen on an emulated machine that runs commands in its
+// dom0.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

@@ -1,5 +1,5 @@
-// The shortest scenario that still shows a difference: steps are left out as long as the two hosts go on disagreeing. Box of the chart:
-// none; the differential test.
+// The shortest scenario that still shows a difference: steps are left out as long as the two hosts
+// go on disagreeing. Box of the chart: none; the differential test.
 import type { Step } from '../conformance/hypercalls/scenario.js';
 import type { GeneratedScenario } from './generate.js';
 
@@ -8,7 +8,10 @@ const ROUNDS = 8;
 /** For each candidate: the first step that differs; -1 = none does. */
 export type Judge = (candidates: readonly GeneratedScenario[]) => Promise<readonly number[]>;
 
-/** Each round tries every step alone and then all that were not needed together, in two batches, since starting a batch is what costs. */
+/**
+ * Each round tries every step alone and then all that were not needed together, in two batches,
+ * since starting a batch is what costs.
+ */
 export async function shrink(scenario: GeneratedScenario, firstDifference: number, judge: Judge): Promise<GeneratedScenario> {
   const variant = (steps: readonly Step[], id = 0): GeneratedScenario => ({ ...scenario, id, steps });
   let steps = scenario.steps.slice(0, firstDifference + 1);

@@ -1,5 +1,5 @@
-// A real machine as the embedded hypervisor is started from it: nodes, CPUs, Domain-0, and every free frame.
-// differential test.
+// A real machine as the embedded hypervisor is started from it: nodes, CPUs, Domain-0, and every
+// free frame. differential test.
 import { readHeapMap } from '../conformance/hypercalls/heap-map.js';
 import type { LiveMachine, LiveXen } from '../conformance/hypercalls/live-xen.js';
 import type { Scenario } from '../conformance/hypercalls/scenario.js';
@@ -30,7 +30,10 @@ const LEFT_MORE_PAGES = 1_500;
 const DMA_BITS = 24;
 const BLOCK_PAGES = 512;
 
-/** Leaves the ballast domain behind, for the scenarios that follow, or none when the machine is to be `whole`. */
+/**
+ * Leaves the ballast domain behind, for the scenarios that follow, or none when the machine is to
+ * be `whole`.
+ */
 export function takeSnapshot(xen: LiveXen, whole: boolean): Snapshot {
   xen.undo();
   if (whole) xen.dropBallast();
@@ -60,7 +63,10 @@ export function scenarioMachine({ machine }: Pick<Snapshot, 'machine'>): Scenari
   return { name: 'rig', ...machine } as unknown as Scenario['machine'];
 }
 
-/** The embedded machine with `freePages` free on each node: the map, and single pages more or fewer where Xen's own use of memory moved. */
+/**
+ * The embedded machine with `freePages` free on each node: the map, and single pages more or fewer
+ * where Xen's own use of memory moved.
+ */
 export function embeddedMachine({ machine, heap, dom0 }: Snapshot, freePages: readonly number[]): XenMachine {
   return {
     version: '4.17',

@@ -1,5 +1,6 @@
-// What stands behind each box and edge of the chart: what happens there, where the real code is, which file of ours does it and which
-// test takes it. docs/flowchart.md is made from it; a test checks that each file named here names the box or edge in its turn.
+// What stands behind each box and edge of the chart: what happens there, where the real code is,
+// which file of ours does it and which test takes it. docs/flowchart.md is made from it; a test
+// checks that each file named here names the box or edge in its turn.
 import { type EdgeId, NODES, type NodeId } from './chart.js';
 
 export interface GuideEntry {

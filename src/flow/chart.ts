@@ -1,5 +1,6 @@
-// The chart as data: "Flowchart of the use of xc_vcpu_setaffinity() by xenopsd". 21 nodes, 28 edges, 6 subgraphs. Ids are those of
-// the chart; labels are our own words. Every step of a run names one of these nodes, so nothing happens off the chart.
+// The chart as data: "Flowchart of the use of xc_vcpu_setaffinity() by xenopsd". 21 nodes, 28
+// edges, 6 subgraphs. Ids are those of the chart; labels are our own words. Every step of a run
+// names one of these nodes, so nothing happens off the chart.
 
 export const SUBGRAPHS = [
   { id: 'VM.create', label: 'xenopsd VM.create', parent: null },
@@ -16,7 +17,10 @@ const XAPI = 'https://github.com/xapi-project/xen-api/blob/90ef043c1f3a3bc20f1c5
 const XEN = 'https://github.com/xen-project/xen/blob/7cf163879';
 const XENGUEST = 'https://github.com/xenserver/xen.pg/blob/65c0438b/patches/xenguest.patch';
 
-/** A node: its box (subgraph), whether it decides, a label in our words, and where the real code is (null: the chart links none). */
+/**
+ * A node: its box (subgraph), whether it decides, a label in our words, and where the real code is
+ * (null: the chart links none).
+ */
 export const NODES = [
   node('is_xe_vCPUparams_mask_set?', 'VM.create', true, 'Is VCPUs-params:mask set for the VM?', `${XAPI}/xapi/xapi_xenops.ml#L1115-L1185`),
   node('set_hard_affinity', 'VM.create', false, 'Write the hard affinity of each vCPU to XenStore', `${XAPI}/xenopsd/xc/domain.ml#L502`),
@@ -77,7 +81,10 @@ function node<const Id extends string>(id: Id, subgraph: SubgraphId | null, deci
 
 export type NodeId = (typeof NODES)[number]['id'];
 
-/** An edge: `label` is empty where the chart's is; `thick` = the usual way; `both` = drawn with two heads. */
+/**
+ * An edge: `label` is empty where the chart's is; `thick` = the usual way; `both` = drawn with two
+ * heads.
+ */
 export const EDGES = [
   edge('is_xe_vCPUparams_mask_set?', 'set_hard_affinity', 'yes'),
   edge('set_hard_affinity', 'is_Host.numa_affinity_policy_set?', ''),

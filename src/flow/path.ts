@@ -1,5 +1,5 @@
-// The record of a run, digested for the renderings: how often each node and edge was taken, and the path with the repetitions of N
-// vCPUs folded into one. Box of the chart: all of them.
+// The record of a run, digested for the renderings: how often each node and edge was taken, and the
+// path with the repetitions of N vCPUs folded into one. Box of the chart: all of them.
 import { formatList } from '../base/bitset.js';
 import { formatBytes } from '../base/units.js';
 import type { EdgeId, NodeId } from './chart.js';
@@ -35,7 +35,10 @@ export function edgeText(edge: { readonly id: EdgeId; readonly label: string }, 
   return [edge.label, times > 1 ? `\u00d7${times}` : ''].filter((part) => part !== '').join(' ');
 }
 
-/** An entry to show. Merged values have no types: where the visits differed, a value is a text of them all. */
+/**
+ * An entry to show. Merged values have no types: where the visits differed, a value is a text of
+ * them all.
+ */
 export type ShownEntry =
   | { readonly kind: 'node'; readonly node: NodeId; readonly values: FlowValues }
   | EdgeEntry
@@ -45,10 +48,16 @@ export type ShownEntry =
 /** One step, or a group of steps that came `times` times in a row, with its values merged. */
 export type PathItem = { readonly entry: FlowEntry } | { readonly times: number; readonly entries: readonly ShownEntry[] };
 
-/** The longest group that is recognised as repeated; the longest way through the chart for one vCPU has 18 entries. */
+/**
+ * The longest group that is recognised as repeated; the longest way through the chart for one vCPU
+ * has 18 entries.
+ */
 const LONGEST_GROUP = 40;
 
-/** The entries in order, each run of equal groups of steps folded into one. Steps are equal whatever their values are. */
+/**
+ * The entries in order, each run of equal groups of steps folded into one. Steps are equal whatever
+ * their values are.
+ */
 export function foldRepeats(entries: readonly FlowEntry[]): PathItem[] {
   const numbers = new Map<string, number>();
   const signs = entries.map((entry) => {
@@ -107,7 +116,10 @@ function mergeEntries(same: readonly FlowEntry[]): ShownEntry {
 /** Different values that are still listed one by one. */
 const LISTED_VALUES = 3;
 
-/** Values of the same step at N visits: an equal value stays, whole numbers become a list of ranges, others are named up to three. */
+/**
+ * Values of the same step at N visits: an equal value stays, whole numbers become a list of ranges,
+ * others are named up to three.
+ */
 export function mergeValues(visits: readonly FlowValues[]): FlowValues {
   if (visits.length === 1) return visits[0]!;
   const merged: Record<string, FlowValue> = {};
@@ -131,7 +143,10 @@ export function mergeValues(visits: readonly FlowValues[]): FlowValues {
   return merged;
 }
 
-/** Texts that differ in one number only, as one: "vcpu/{0-3}/affinity"; undefined when they differ otherwise. */
+/**
+ * Texts that differ in one number only, as one: "vcpu/{0-3}/affinity"; undefined when they differ
+ * otherwise.
+ */
 function onePattern(values: readonly FlowValue[]): string | undefined {
   const split = values.map((value) => (typeof value === 'string' ? value.split(/(\d{1,15})/) : []));
   const first = split[0]!;
@@ -146,8 +161,9 @@ function onePattern(values: readonly FlowValue[]): string | undefined {
 }
 
 /**
- * A value in a few words: ranges for ascending whole numbers, key=value for objects. `key` is the name that it goes under: what ends in
- * Bytes is written in units, and amounts by node or by vCPU are never taken for a list of numbers.
+ * A value in a few words: ranges for ascending whole numbers, key=value for objects. `key` is the
+ * name that it goes under: what ends in Bytes is written in units, and amounts by node or by vCPU
+ * are never taken for a list of numbers.
  */
 export function formatValue(value: FlowValue, key = ''): string {
   if (Array.isArray(value)) {

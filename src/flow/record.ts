@@ -1,5 +1,6 @@
-// The record of one run through the chart. Each step notes here which box it is, the edge it takes and the values it decided on;
-// explain, the renderings, the web page and the tests all read this one record. schema/ has the shape of every entry.
+// The record of one run through the chart. Each step notes here which box it is, the edge it takes
+// and the values it decided on; explain, the renderings, the web page and the tests all read this
+// one record. schema/ has the shape of every entry.
 import type * as z from 'zod';
 import type { EdgeId, NodeId } from './chart.js';
 import type { NODE_SCHEMAS } from './schema/nodes.js';
@@ -31,15 +32,23 @@ export interface EdgeEntry {
   /** Not seen but concluded from what was read back (the inside of a real Xen). */
   readonly inferred: boolean;
 }
-/** Something off the chart's boxes that belongs to the story: memory populated, a claim, a failure. */
+/**
+ * Something off the chart's boxes that belongs to the story: memory populated, a claim, a failure.
+ */
 export type NoteEntry = { [T in NoteTopic]: { readonly kind: 'note'; readonly topic: T; readonly values: NoteValues[T] } }[NoteTopic];
-/** A named defect or surprise of the real system that this run met; `code` names an entry of flow/surprises.ts. */
+/**
+ * A named defect or surprise of the real system that this run met; `code` names an entry of
+ * flow/surprises.ts.
+ */
 export type SurpriseEntry = {
   [C in SurpriseCode]: { readonly kind: 'surprise'; readonly code: C; readonly values: SurpriseValues[C] };
 }[SurpriseCode];
 export type FlowEntry = NodeEntry | EdgeEntry | NoteEntry | SurpriseEntry;
 
-/** What code that takes part in the flow writes to. The hypervisor writes to whichever sink is current when a hypercall runs. */
+/**
+ * What code that takes part in the flow writes to. The hypervisor writes to whichever sink is
+ * current when a hypercall runs.
+ */
 export interface FlowSink {
   /** An entry made elsewhere: in another process, or before its place in the order was known. */
   add(entry: FlowEntry): void;

@@ -1,5 +1,6 @@
-// Catalogue of the defects and surprises of the real systems: what people expect, what happens instead, in which profiles, what to do
-// about it and where to read it. Runs name them by code (FlowSink.surprise); explain and plan print them.
+// Catalogue of the defects and surprises of the real systems: what people expect, what happens
+// instead, in which profiles, what to do about it and where to read it. Runs name them by code
+// (FlowSink.surprise); explain and plan print them.
 
 export interface Surprise {
   /** A clause: "the mask is ignored by xapi". */

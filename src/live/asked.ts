@@ -1,5 +1,6 @@
-// What was asked for a domain when it was made, as its toolstack has left it: xennuma's own state, the keys of xenopsd in XenStore, or the
-// JSON that libxl keeps. Reads only. Boxes of the chart: is_xe_vCPUparams_mask_set?, set_hard_affinity.
+// What was asked for a domain when it was made, as its toolstack has left it: xennuma's own state,
+// the keys of xenopsd in XenStore, or the JSON that libxl keeps. Reads only. Boxes of the chart:
+// is_xe_vCPUparams_mask_set?, set_hard_affinity.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../base/errors.js';
@@ -11,7 +12,10 @@ import { masksOfVcpus, parseVmMask } from '../xenopsd/start/mask.js';
 import { type KeyReader, type LiveMap, readKey } from './live-map.js';
 import { readUserdata } from './userdata.js';
 
-/** libxl__userdata_path (tools/libs/light/libxl_dom.c): one file a domain, "d" for the lifetime of the domain. */
+/**
+ * libxl__userdata_path (tools/libs/light/libxl_dom.c): one file a domain, "d" for the lifetime of
+ * the domain.
+ */
 export const LIBXL_FOLDER = '/var/lib/xen';
 const LIBXL_MOST_BYTES = 16 * 2 ** 20;
 
@@ -31,8 +35,9 @@ export function keptHere(metadata: readonly VmMetadata[], libxlFolder: string = 
 }
 
 /**
- * By domid; domains of which nobody tells are not in it. xennuma's own state speaks for a domain that carries its uuid, xenopsd's keys for
- * the masks that a build had, libxl's file for what xl was told.
+ * By domid; domains of which nobody tells are not in it. xennuma's own state speaks for a domain
+ * that carries its uuid, xenopsd's keys for the masks that a build had, libxl's file for what xl
+ * was told.
  * @throws InputError for a file of libxl that is damaged
  */
 export async function findAsked({ map, uuids }: LiveMap, sources: AskedSources): Promise<Map<number, Expected>> {
@@ -71,8 +76,8 @@ function withIgnored(asked: Expected | null, spec: Expected | null): Expected | 
 }
 
 /**
- * A VM as its owner describes it. `hardPlaced`: its placement may have set hard affinity by itself. A mask of xapi wins over `cpus=` of xl: a
- * VM has one or the other.
+ * A VM as its owner describes it. `hardPlaced`: its placement may have set hard affinity by itself.
+ * A mask of xapi wins over `cpus=` of xl: a VM has one or the other.
  */
 export function askedOfSpec(
   spec: VmSpec,

@@ -1,5 +1,6 @@
-// A copy of a running host in this process: an embedded Xen with the same nodes, CPUs and pools, the same domains with the same masks and
-// memory, and as much free memory on each node. On it starts are planned without touching the host.
+// A copy of a running host in this process: an embedded Xen with the same nodes, CPUs and pools,
+// the same domains with the same masks and memory, and as much free memory on each node. On it
+// starts are planned without touching the host.
 import { SCHEDULERS, type SchedulerName } from '../abi/commands.js';
 import { InputError, XenError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';
@@ -17,7 +18,10 @@ const SUPERPAGE_PAGES = 1 << SUPERPAGE_ORDER;
 /** XEN_INVALID_CORE_ID and its kin. */
 const UNKNOWN = 0xffffffff;
 
-/** The machine of a map, for readers of descriptions: nodes in Xen's order, their free memory as it is now. */
+/**
+ * The machine of a map, for readers of descriptions: nodes in Xen's order, their free memory as it
+ * is now.
+ */
 export function hostOf({ map, xenVersion, notes }: Pick<LiveMap, 'map' | 'xenVersion' | 'notes'>): Host {
   return {
     name: map.name,
@@ -42,15 +46,18 @@ export function hostOf({ map, xenVersion, notes }: Pick<LiveMap, 'map' | 'xenVer
 }
 
 /**
- * What cannot be copied: how the free memory is cut into pieces, the order in which Xen would give it out, and what the host's toolstack
- * remembers of its own; on a node that is full, the few pages that each domain costs Xen. Domains that are being taken apart are left out, and their memory counts as used.
+ * What cannot be copied: how the free memory is cut into pieces, the order in which Xen would give
+ * it out, and what the host's toolstack remembers of its own; on a node that is full, the few pages
+ * that each domain costs Xen. Domains that are being taken apart are left out, and their memory
+ * counts as used.
  */
 export async function copyOfLive(live: LiveMap, profile: ProfileName): Promise<HostDoors> {
   const { map } = live;
   const domains = map.domains.filter(({ domid, state }) => domid !== 0 && state !== 'dying');
   const held = map.nodes.map(({ freePages }, node) => freePages + domains.reduce((sum, { pages }) => sum + (pages[node] ?? 0), 0));
   const first = await raiseCopy(live, profile, domains, held);
-  // Domains cost Xen a few pages each, which the copy's Xen takes on top of what the real one has taken already.
+  // Domains cost Xen a few pages each, which the copy's Xen takes on top of what the real one has
+  // taken already.
   const free = first.xc.numaInfo().nodes.map(({ freeBytes }) => Math.floor((freeBytes ?? 0) / PAGE_BYTES));
   const missing = map.nodes.map(({ freePages }, node) => freePages - free[node]!);
   const exact = missing.every((pages) => pages === 0);
@@ -126,7 +133,9 @@ function makePools(xc: Xenctrl, { map, pools }: LiveMap): void {
   }
 }
 
-/** Placement does not ask for the scheduler: one that the embedded Xen has not gives way to its own. */
+/**
+ * Placement does not ask for the scheduler: one that the embedded Xen has not gives way to its own.
+ */
 function createPool(xc: Xenctrl, { id, scheduler }: CpupoolInfo): void {
   try {
     xc.cpupoolCreate(schedulerName(scheduler), id);

@@ -1,5 +1,6 @@
-// A host that others run on too, as it is now: the typed calls of Xen, and the names that toolstacks leave in XenStore. Reads only: nothing
-// is written but debug key 'u', which prints to Xen's console ring. Box of the chart: what domain_node_affinity led to.
+// A host that others run on too, as it is now: the typed calls of Xen, and the names that
+// toolstacks leave in XenStore. Reads only: nothing is written but debug key 'u', which prints to
+// Xen's console ring. Box of the chart: what domain_node_affinity led to.
 import { XenError } from '../base/errors.js';
 import type { VmKind } from '../machine/vm.js';
 import type { HostMap } from '../map/host-map.js';
@@ -54,8 +55,9 @@ export async function liveMap(doors: LookingDoors & { readonly xs: XenstoreConne
 }
 
 /**
- * Names and kinds as xl, xapi and xennuma write them: /local/domain/N/name, else the name below /vm; /libxl/N/type (tools/libs/light/
- * libxl_create.c libxl__domain_make; xen-api ocaml/xenopsd/xc/domain.ml).
+ * Names and kinds as xl, xapi and xennuma write them: /local/domain/N/name, else the name below
+ * /vm; /libxl/N/type (tools/libs/light/ libxl_create.c libxl__domain_make; xen-api
+ * ocaml/xenopsd/xc/domain.ml).
  */
 export async function knownDomains(xs: XenstoreConnection, domids: readonly number[]): Promise<Map<number, KnownDomain>> {
   const known = new Map<number, KnownDomain>();

@@ -1,5 +1,6 @@
-// Soft affinity for a domain that runs: the nodes where its memory lies where the policy allows them, else what the planner would choose if
-// the domain started now. Memory stays where it is. Box of the chart: numa_placement.
+// Soft affinity for a domain that runs: the nodes where its memory lies where the policy allows
+// them, else what the planner would choose if the domain started now. Memory stays where it is. Box
+// of the chart: numa_placement.
 import { formatList } from '../base/bitset.js';
 import { XenError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';
@@ -21,7 +22,10 @@ const INVALID_NODE = 0xffffffff;
 
 export interface Choice {
   readonly domain: MapDomain;
-  /** memory: where its memory lies; planner: what the policy chooses; kept: it is so already; none: nothing is to be set. */
+  /**
+   * memory: where its memory lies; planner: what the policy chooses; kept: it is so already; none:
+   * nothing is to be set.
+   */
   readonly verdict: 'memory' | 'planner' | 'kept' | 'none';
   /** A clause. */
   readonly reason: string;
@@ -95,7 +99,10 @@ export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, p
   }
 }
 
-/** The planner's nodes if the domain's memory were free again and it started now; null when it finds none. */
+/**
+ * The planner's nodes if the domain's memory were free again and it started now; null when it finds
+ * none.
+ */
 function planFor(map: HostMap, domain: MapDomain, profile: Profile, host: PlannerHost, cores: boolean): readonly number[] | null {
   const policy = profile.toolstack === 'libxl' ? xlPlacement() : bestEffort(profile.name, profile.planner);
   const others = map.domains.filter(({ domid }) => domid !== domain.domid);

@@ -1,5 +1,5 @@
-// What libxl keeps of a domain as JSON: a file of its own in dom0 (tools/libs/light/libxl_dom.c, libxl__userdata_path), and the `config`
-// that `xl list -l` prints.
+// What libxl keeps of a domain as JSON: a file of its own in dom0 (tools/libs/light/libxl_dom.c,
+// libxl__userdata_path), and the `config` that `xl list -l` prints.
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
 import type { Expected } from '../map/drift.js';

@@ -1,13 +1,19 @@
-// What a machine looks like: nodes, CPUs, distances, memory. Every reader of host/ ends here, and everything else starts here.
+// What a machine looks like: nodes, CPUs, distances, memory. Every reader of host/ ends here, and
+// everything else starts here.
 
-/** Distance that Xen shows for "unreachable" (XEN_INVALID_NODE_DIST, xen/include/public/sysctl.h). */
+/**
+ * Distance that Xen shows for "unreachable" (XEN_INVALID_NODE_DIST, xen/include/public/sysctl.h).
+ */
 export const UNREACHABLE = 0xffffffff;
 
 /** Limits of this project, checked by `checkHost`. */
 export const LIMITS = { nodes: 64, pcpus: 4096, domains: 32_752, vcpusPerVm: 8192 } as const;
 
 export interface HostNode {
-  /** Number in the source (sparse on some machines). Xen's own number is the position in `Host.nodes`. */
+  /**
+   * Number in the source (sparse on some machines). Xen's own number is the position in
+   * `Host.nodes`.
+   */
   readonly id: number;
   /** Physical memory of the node in bytes, holes included where the source counts them so. */
   readonly memoryBytes: number;
@@ -20,7 +26,10 @@ export interface HostCpu {
   readonly id: number;
   /** Position in `Host.nodes`. */
   readonly node: number;
-  /** Core and socket numbers; null when the source does not say. Cores are unique within (socket, core). */
+  /**
+   * Core and socket numbers; null when the source does not say. Cores are unique within (socket,
+   * core).
+   */
   readonly core: number | null;
   readonly socket: number | null;
 }
@@ -32,7 +41,10 @@ export interface Host {
   readonly nodes: readonly HostNode[];
   /** Ascending by id. */
   readonly cpus: readonly HostCpu[];
-  /** distances[i][j] from node i to node j, both positions in `nodes`; 10 on the diagonal; UNREACHABLE allowed. */
+  /**
+   * distances[i][j] from node i to node j, both positions in `nodes`; 10 on the diagonal;
+   * UNREACHABLE allowed.
+   */
   readonly distances: readonly (readonly number[])[];
   /** "4.17" when the source says it. */
   readonly xenVersion?: string;

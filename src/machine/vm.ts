@@ -39,15 +39,27 @@ export interface VmSpec {
   readonly memoryTargetBytes: number;
   /** VCPUs_params as `xe` holds them: mask, weight, cap, unparsed. */
   readonly vcpusParams: Readonly<Record<string, string>>;
-  /** `cpus_soft=` of an xl guest config: one list of CPUs a vCPU (the last for the rest). Honoured by policy `xl` only. */
+  /**
+   * `cpus_soft=` of an xl guest config: one list of CPUs a vCPU (the last for the rest). Honoured
+   * by policy `xl` only.
+   */
   readonly xlSoftCpus?: readonly (readonly number[])[];
   /** `cpus=` of an xl guest config: one list of CPUs a vCPU. */
   readonly xlHardCpus?: readonly (readonly number[])[];
-  /** Whether `cpus=` was one string for all vCPUs or a list: xl's automatic placement stops for the list only. */
+  /**
+   * Whether `cpus=` was one string for all vCPUs or a list: xl's automatic placement stops for the
+   * list only.
+   */
   readonly xlHardCpusForm?: 'string' | 'list';
-  /** Virtual nodes, in their order: together all of the VM's memory and vCPUs. Honoured by the profile `xl` only. */
+  /**
+   * Virtual nodes, in their order: together all of the VM's memory and vCPUs. Honoured by the
+   * profile `xl` only.
+   */
   readonly vnuma?: readonly VirtualNode[];
-  /** Name or number of the CPU pool that it starts in; Pool-0 when left out. Honoured by the profile `xl` only. */
+  /**
+   * Name or number of the CPU pool that it starts in; Pool-0 when left out. Honoured by the profile
+   * `xl` only.
+   */
   readonly pool?: string;
   /** What its source says and no start will honour, in clauses for the user. */
   readonly notes?: readonly string[];

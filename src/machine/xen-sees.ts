@@ -1,12 +1,14 @@
-// A machine as Xen numbers it, and a machine in a few lines for people. Box of the chart: the host on which every box runs.
+// A machine as Xen numbers it, and a machine in a few lines for people. Box of the chart: the host
+// on which every box runs.
 import { formatList } from '../base/bitset.js';
 import { formatBytes } from '../base/units.js';
 import { type Host, type HostNode, UNREACHABLE } from './model.js';
 
 /**
- * The same machine with Xen's node numbers: dense from 0, nodes with CPUs first, then those of memory only. Xen numbers nodes as it
- * meets them in the SRAT, whose CPU entries it reads before the memory entries (measured on 4.17.7); without the SRAT,
- * the source's ascending order stands for its order. CPU numbers stay: Xen and Linux both take them from the MADT.
+ * The same machine with Xen's node numbers: dense from 0, nodes with CPUs first, then those of
+ * memory only. Xen numbers nodes as it meets them in the SRAT, whose CPU entries it reads before
+ * the memory entries (measured on 4.17.7); without the SRAT, the source's ascending order stands
+ * for its order. CPU numbers stay: Xen and Linux both take them from the MADT.
  */
 export function asXenSees(host: Host): Host {
   const withCpus = new Set(host.cpus.map((cpu) => cpu.node));

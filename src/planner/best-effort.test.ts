@@ -1,4 +1,5 @@
-// best_effort against an oracle: the text of the rule done plainly, every set spelled out (docs: the planner). And the policies' states.
+// best_effort against an oracle: the text of the rule done plainly, every set spelled out (docs:
+// the planner). And the policies' states.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -102,7 +103,10 @@ function ours(host: PlannerHost, vms: readonly Vm[], reading: Reading): Answer[]
   }
 }
 
-/** Distances of real tables, near ties of averages, broken values; what stands on the diagonal is mostly 10. */
+/**
+ * Distances of real tables, near ties of averages, broken values; what stands on the diagonal is
+ * mostly 10.
+ */
 const offDiagonal = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom(10, 11, 12, 16, 20, 21, 22, 28, 32) },
   { weight: 1, arbitrary: fc.constantFrom(254, 255, 256, FAR, -1, 40_000, 2_000_000, 9, 0) },

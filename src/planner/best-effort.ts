@@ -1,5 +1,5 @@
-// best_effort: xenopsd's own planner at 90ef043c ("seed") and e2ee48d6 ("new"), ocaml/xenopsd/lib/topology.ml and softaffinity.ml.
-// Box of the chart: numa_placement.
+// best_effort: xenopsd's own planner at 90ef043c ("seed") and e2ee48d6 ("new"),
+// ocaml/xenopsd/lib/topology.ml and softaffinity.ml. Box of the chart: numa_placement.
 import { type Candidates, makeCandidates, PlannerException, type Reading } from './candidates.js';
 import { HalfSums } from './half-sums.js';
 import type { PlacementPolicy, PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from './policy.js';
@@ -7,15 +7,24 @@ import { RunningBuilds } from './running-builds.js';
 
 export interface BestEffortOptions {
   readonly reading: Reading;
-  /** Free memory never rises again in the planner's eyes: avail = min(now, previous). A defect, mended in 7153d5dde2. */
+  /**
+   * Free memory never rises again in the planner's eyes: avail = min(now, previous). A defect,
+   * mended in 7153d5dde2.
+   */
   readonly ratchet: boolean;
   /** Claims of domains that are not built yet are taken off the free memory. */
   readonly deductClaims: boolean;
   /** Physical cores must fit as well as vCPUs. */
   readonly wantCores: boolean;
-  /** Bytes of node 0 that are never planned (xenopsd's numa-reserve-node0-dmaheap-bits: 2^31 by default). */
+  /**
+   * Bytes of node 0 that are never planned (xenopsd's numa-reserve-node0-dmaheap-bits: 2^31 by
+   * default).
+   */
   readonly node0ReserveBytes?: number;
-  /** Memory of builds that are running is deducted from figures read before them (running-builds.ts). */
+  /**
+   * Memory of builds that are running is deducted from figures read before them
+   * (running-builds.ts).
+   */
   readonly trackBuilds?: boolean;
 }
 
@@ -51,13 +60,19 @@ export class BestEffortState implements PlacementState {
   readonly #cores: HalfSums;
   readonly #coreCounts: readonly number[];
   readonly #cpuCounts: readonly number[];
-  /** What the k best nodes have together, at k: of each kind. The one of memory is of the free memory that was looked at last. */
+  /**
+   * What the k best nodes have together, at k: of each kind. The one of memory is of the free
+   * memory that was looked at last.
+   */
   readonly #mostCpus: Float64Array;
   readonly #mostCores: Float64Array;
   #mostMemory: Float64Array;
   readonly #lastFree: Float64Array;
   readonly #plans = new Map<number, { readonly plan: Plan; readonly positions: readonly number[] }>();
-  /** For each size k, the positions of the candidates with at least k nodes, in order; made when first needed. */
+  /**
+   * For each size k, the positions of the candidates with at least k nodes, in order; made when
+   * first needed.
+   */
   readonly #atLeast: (Uint32Array | undefined)[] = [];
 
   constructor(host: PlannerHost, candidates: Candidates, options: BestEffortOptions) {
@@ -161,7 +176,8 @@ export class BestEffortState implements PlacementState {
   }
 
   /**
-   * What the VM asks for, and what there is, checked in the order of the real planner's reading: its text tells which fails first.
+   * What the VM asks for, and what there is, checked in the order of the real planner's reading:
+   * its text tells which fails first.
    * @throws PlannerException as #wanted and #available
    */
   #read(request: PlacementRequest): { readonly wanted: Wanted; readonly available: number[] } {
@@ -213,7 +229,8 @@ export class BestEffortState implements PlacementState {
       if (best === -1) first = averages[at]!;
       else if (Math.abs(averages[at]! - first) >= SAME_AVERAGE) break;
       const used = usage.of(mask);
-      // Equal usage: the list of nodes, highest first, that is smaller; as sets of bits that is the smaller number.
+      // Equal usage: the list of nodes, highest first, that is smaller; as sets of bits that is the
+      // smaller number.
       if (best === -1 || used < bestUsage || (used === bestUsage && mask < sets[best]!)) {
         best = at;
         bestUsage = used;
@@ -275,7 +292,10 @@ function bestTogether(values: ArrayLike<number>): Float64Array {
   return sums;
 }
 
-/** How few nodes can have `wanted` together at best: no smaller set is worth a look. More than all of them: none can. */
+/**
+ * How few nodes can have `wanted` together at best: no smaller set is worth a look. More than all
+ * of them: none can.
+ */
 function fewest(most: Float64Array, wanted: number): number {
   let count = 1;
   while (count < most.length && most[count]! < wanted) count++;

@@ -1,10 +1,17 @@
-// The candidate sets of nodes in the order in which xenopsd's planner weighs them. Made once a host. Part of the box numa_placement.
+// The candidate sets of nodes in the order in which xenopsd's planner weighs them. Made once a
+// host. Part of the box numa_placement.
 import type { PlannerHost } from './policy.js';
 
-/** Which of xenopsd's two readings of a distance table: 90ef043c, or e2ee48d6 (ocaml/xenopsd/lib/topology.ml). */
+/**
+ * Which of xenopsd's two readings of a distance table: 90ef043c, or e2ee48d6
+ * (ocaml/xenopsd/lib/topology.ml).
+ */
 export type Reading = 'seed' | 'new';
 
-/** Above this number of usable nodes only single nodes are weighed (topology.ml, the limit of the gray-code search). */
+/**
+ * Above this number of usable nodes only single nodes are weighed (topology.ml, the limit of the
+ * gray-code search).
+ */
 export const MAX_SUBSET_NODES = 16;
 
 export interface Candidates {
@@ -12,7 +19,10 @@ export interface Candidates {
   readonly validNodes: readonly number[];
   /** CPUs of every node of the host, ascending; empty for nodes that are not valid. */
   readonly nodeCpus: readonly (readonly number[])[];
-  /** In the order of weighing: the mask (at most 16 valid nodes), or the position in validNodes (`single`). */
+  /**
+   * In the order of weighing: the mask (at most 16 valid nodes), or the position in validNodes
+   * (`single`).
+   */
   readonly sets: Uint32Array;
   readonly averages: Float64Array;
   readonly single: boolean;
@@ -54,7 +64,10 @@ export function makeCandidates(host: PlannerHost, reading: Reading): Candidates 
   return { validNodes, nodeCpus, ...sortedSubsets(validNodes, distances), single: false };
 }
 
-/** Every non-empty subset with its key (largest distance, average distance), sorted by it, stable from mask 1 upwards. */
+/**
+ * Every non-empty subset with its key (largest distance, average distance), sorted by it, stable
+ * from mask 1 upwards.
+ */
 function sortedSubsets(validNodes: readonly number[], distances: readonly (readonly number[])[]) {
   const total = 2 ** validNodes.length;
   const largest = new Float64Array(total).fill(Number.NEGATIVE_INFINITY);
@@ -77,7 +90,8 @@ function sortedSubsets(validNodes: readonly number[], distances: readonly (reado
     sum[mask] = all;
     size[mask] = size[rest]! + 1;
   }
-  // Few distinct keys on real machines: number the keys, sort those, and place the masks by counting (which is stable).
+  // Few distinct keys on real machines: number the keys, sort those, and place the masks by
+  // counting (which is stable).
   const keyOf = new Map<number, Map<number, number>>();
   const keys: { max: number; average: number; members: number }[] = [];
   const key = new Uint32Array(total);

@@ -1,4 +1,5 @@
-// Sums over subsets of up to 16 nodes: a few by adding, many by two tables of 256 entries, so that the sum of any set is one addition.
+// Sums over subsets of up to 16 nodes: a few by adding, many by two tables of 256 entries, so that
+// the sum of any set is one addition.
 
 /** So many sums cost less by adding than making the tables. */
 const FEW = 40;

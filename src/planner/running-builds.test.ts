@@ -1,4 +1,5 @@
-// The estimate of the 26.1 line, rule by rule; src/conformance plays 1,145 recorded hosts through it.
+// The estimate of the 26.1 line, rule by rule; src/conformance plays 1,145 recorded hosts through
+// it.
 import { describe, expect, it } from 'vitest';
 import { RunningBuilds } from './running-builds.js';
 

@@ -1,6 +1,7 @@
-// Free memory by node as xenopsd of the 26.1 line estimates it while domains are being built: the host's figures of the moment when
-// no build was running, less what each build since then is expected to take (xen-api v26.1.19, ocaml/xenopsd/xc/domain.ml
-// 987-1094, NUMAResources). Part of the box numa_placement.
+// Free memory by node as xenopsd of the 26.1 line estimates it while domains are being built: the
+// host's figures of the moment when no build was running, less what each build since then is
+// expected to take (xen-api v26.1.19, ocaml/xenopsd/xc/domain.ml 987-1094, NUMAResources). Part of
+// the box numa_placement.
 
 /** Bytes by node that one build is expected to take. */
 type NodeBytes = ReadonlyMap<number, number>;
@@ -12,8 +13,8 @@ export class RunningBuilds {
   readonly #running = new Map<number, NodeBytes>();
 
   /**
-   * Bytes of each node that a plan may use. The host's figures are read anew only while no build is running; until then what they
-   * say is ignored, even when it is less than the estimate.
+   * Bytes of each node that a plan may use. The host's figures are read anew only while no build is
+   * running; until then what they say is ignored, even when it is less than the estimate.
    * @param freeBytes free bytes of each node now, after the reserve
    */
   available(freeBytes: readonly number[]): number[] {
@@ -25,7 +26,8 @@ export class RunningBuilds {
   }
 
   /**
-   * Books a build, with or without a plan: a build without one counts as running too, and keeps the host's figures from being read.
+   * Books a build, with or without a plan: a build without one counts as running too, and keeps the
+   * host's figures from being read.
    * @param nodes nodes of the plan in the planner's own order (descending); empty without a plan
    * @param neededBytes what the build takes of the whole host
    * @param available what `available` said
@@ -34,7 +36,10 @@ export class RunningBuilds {
     this.#running.set(build, shareOut(nodes, neededBytes, available));
   }
 
-  /** The build has its memory: it is still deducted, but no longer keeps the host's figures from being read. */
+  /**
+   * The build has its memory: it is still deducted, but no longer keeps the host's figures from
+   * being read.
+   */
   finish(build: number): void {
     const taken = this.#running.get(build);
     if (taken === undefined) return;
@@ -54,7 +59,10 @@ function usedOn(node: number, builds: ReadonlyMap<number, NodeBytes>): number {
   return sum;
 }
 
-/** An equal share of the rest for each node in turn, at most what the node has (estimate_plan, domain.ml 1069-1089). */
+/**
+ * An equal share of the rest for each node in turn, at most what the node has (estimate_plan,
+ * domain.ml 1069-1089).
+ */
 function shareOut(nodes: readonly number[], neededBytes: number, available: readonly number[]): NodeBytes {
   const taken = new Map<number, number>();
   let rest = neededBytes;

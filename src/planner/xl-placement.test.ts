@@ -1,4 +1,5 @@
-// xl's automatic placement: its quirks one by one (facts: libxl_numa.c and libxl_dom.c of Xen 4.17.7), and against a plain search.
+// xl's automatic placement: its quirks one by one (facts: libxl_numa.c and libxl_dom.c of Xen
+// 4.17.7), and against a plain search.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -80,12 +81,16 @@ test('a vCPU counts once for each node where hard mask, pool and node affinity m
 });
 
 test('what is looked for: memory, paging memory and the extra, in steps of 2 MiB', () => {
-  // 256 MiB + 2 vCPUs x 1 MiB + 256 pages + 1 MiB = 260 MiB; the second guest needs half a MiB more than a step.
+  // 256 MiB + 2 vCPUs x 1 MiB + 256 pages + 1 MiB = 260 MiB; the second guest needs half a MiB more
+  // than a step.
   expect(xlNeededBytes({ memoryBytes: 256 * MIB, vcpus: 2, kind: 'pv' })).toBe(260 * MIB);
   expect(xlNeededBytes({ memoryBytes: 256 * MIB, vcpus: 2, kind: 'pvh' })).toBe(262 * MIB);
 });
 
-/** All sets of nodes, by the text of the facts: smallest size first; among those that fit, the best one. */
+/**
+ * All sets of nodes, by the text of the facts: smallest size first; among those that fit, the best
+ * one.
+ */
 function plainly({ distances, cpuToNode }: PlannerHost, asked: PlacementRequest): number[] | null {
   const cpus = distances.map((_, node) => cpuToNode.filter((one) => one === node).length);
   const fits: { nodes: number[]; vcpus: number; free: number }[] = [];

@@ -1,5 +1,6 @@
-// xl's automatic placement on plain Xen: tools/libs/light/libxl_numa.c (libxl__get_numa_candidate) and libxl_dom.c (numa_cmpf,
-// numa_place_domain), unchanged from 4.13 to 4.22. Box of the chart: numa_placement, in the place of xenopsd's.
+// xl's automatic placement on plain Xen: tools/libs/light/libxl_numa.c (libxl__get_numa_candidate)
+// and libxl_dom.c (numa_cmpf, numa_place_domain), unchanged from 4.13 to 4.22. Box of the chart:
+// numa_placement, in the place of xenopsd's.
 import { KIB, MIB } from '../base/units.js';
 import type { PlacementPolicy, PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from './policy.js';
 
@@ -42,7 +43,10 @@ export class XlPlacementState implements PlacementState {
     return { nodes: best.nodes, cpus: this.#cpusOf(best.nodes) };
   }
 
-  /** The candidates as `xl -vvv` prints them: each is better than all before it, the last is the placement; [] when nothing fits. */
+  /**
+   * The candidates as `xl -vvv` prints them: each is better than all before it, the last is the
+   * placement; [] when nothing fits.
+   */
   improvements(request: PlacementRequest): XlCandidate[] {
     const found: XlCandidate[] = [];
     const { suitable, fewest } = this.#bounds(request);
@@ -87,7 +91,10 @@ export class XlPlacementState implements PlacementState {
     return { suitable, fewest: Math.max(1, Math.min(fewest, suitable.length)) };
   }
 
-  /** 0 when nodes differ. Nodes without CPUs before the first that has some do not count (count_cpus_per_node). */
+  /**
+   * 0 when nodes differ. Nodes without CPUs before the first that has some do not count
+   * (count_cpus_per_node).
+   */
   #cpusPerNode(): number {
     const { distances, cpuToNode } = this.#host;
     let perNode = 0;
@@ -128,8 +135,8 @@ function verdictOn(candidate: XlCandidate, request: PlacementRequest): 'fits' | 
 }
 
 /**
- * Fewer vCPUs, then more free memory; a tie keeps the earlier. The difference in memory is looked at as a signed number of 32 bits, so a
- * lead of more than 2 TiB is taken for less memory.
+ * Fewer vCPUs, then more free memory; a tie keeps the earlier. The difference in memory is looked
+ * at as a signed number of 32 bits, so a lead of more than 2 TiB is taken for less memory.
  */
 function isBetter(candidate: XlCandidate, best: XlCandidate): boolean {
   if (candidate.vcpus !== best.vcpus) return candidate.vcpus < best.vcpus;
@@ -160,8 +167,9 @@ export interface XlCountedDomain {
 }
 
 /**
- * vCPUs on each node as libxl counts them before it places: each vCPU once for every node where its hard mask, its domain's pool and
- * node affinity, and `suitableCpus` (the new domain's pool) meet. The new domain is among the domains: its vCPUs are there by then.
+ * vCPUs on each node as libxl counts them before it places: each vCPU once for every node where its
+ * hard mask, its domain's pool and node affinity, and `suitableCpus` (the new domain's pool) meet.
+ * The new domain is among the domains: its vCPUs are there by then.
  */
 export function vcpusOnNodes(host: PlannerHost, domains: readonly XlCountedDomain[], suitableCpus?: readonly number[]): number[] {
   const counts = host.distances.map(() => 0);
@@ -178,13 +186,17 @@ export function vcpusOnNodes(host: PlannerHost, domains: readonly XlCountedDomai
   return counts;
 }
 
-/** PV guests have 1 MiB more than their memory looked for, others 2 MiB (libxl_internal.h, LIBXL_*_EXTRA_MEMORY). */
+/**
+ * PV guests have 1 MiB more than their memory looked for, others 2 MiB (libxl_internal.h,
+ * LIBXL_*_EXTRA_MEMORY).
+ */
 const EXTRA_KIB = { pv: 1024, pvh: 2048, hvm: 2048 } as const;
 const ROUNDED_KIB = 2048;
 
 /**
- * Bytes that libxl looks for: the guest's memory; 1 MiB a vCPU and a page a MiB for paging, PV guests (which could be migrated with a
- * shadow) and those with HAP alike; and the extra; rounded up to 2 MiB (libxl__domain_need_memory_calculate, from 4.14 also
+ * Bytes that libxl looks for: the guest's memory; 1 MiB a vCPU and a page a MiB for paging, PV
+ * guests (which could be migrated with a shadow) and those with HAP alike; and the extra; rounded
+ * up to 2 MiB (libxl__domain_need_memory_calculate, from 4.14 also
  * libxl__get_required_paging_memory).
  */
 export function xlNeededBytes(guest: {

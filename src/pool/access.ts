@@ -48,7 +48,9 @@ export async function withPool<T>({ endpoint, credentials }: PoolTarget, work: (
   }
 }
 
-/** @throws InputError when the description does not fit, or is missing for a host of several nodes */
+/**
+ * @throws InputError when the description does not fit, or is missing for a host of several nodes
+ */
 export function accessOf(pool: Pool, record: PoolHost, describe: Describe): PoolAccess {
   const { vms } = pool.view;
   const running = vms.filter((vm) => vm.host === record.ref && !vm.controlDomain);

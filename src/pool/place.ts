@@ -1,5 +1,6 @@
-// `xennuma place --pool`: the policy and the masks that would put VMs where the planner would, and, when confirmed, sets them through the
-// API. Nothing that runs is moved: both count from a VM's next start. Box of the chart: numa_placement, ahead of the start.
+// `xennuma place --pool`: the policy and the masks that would put VMs where the planner would, and,
+// when confirmed, sets them through the API. Nothing that runs is moved: both count from a VM's
+// next start. Box of the chart: numa_placement, ahead of the start.
 import { formatList } from '../base/bitset.js';
 import { InputError } from '../base/errors.js';
 import type { Host } from '../machine/model.js';
@@ -87,7 +88,10 @@ export function withMemoryBack(host: Host, vms: readonly PoolVm[]): Host {
   return { ...host, nodes: host.nodes.map((node, index) => ({ ...node, freeBytes: Math.min(node.memoryBytes, free[index]!) })) };
 }
 
-/** CPUs of the nodes on which best_effort would put each VM, once those that run have given their memory back. */
+/**
+ * CPUs of the nodes on which best_effort would put each VM, once those that run have given their
+ * memory back.
+ */
 async function chooseCpus(host: Host, vms: readonly PoolVm[], profile: ProfileName): Promise<Map<string, readonly number[]>> {
   const chosen = new Map<string, readonly number[]>();
   if (vms.length === 0) return chosen;

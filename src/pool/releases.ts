@@ -1,10 +1,12 @@
 // Which behaviour of the toolstack a host of a pool has, from what Host.software_version says.
 //
-// Sources: xen-api's tags, where the default policy changes at v25.20.0 (ocaml/xenopsd/lib/xenops_server.ml,
-// default_numa_affinity_policy), the mask leaves XenStore at v25.21.0 (ocaml/xenopsd/xc/xenops_server_xen.ml, vcpu/%d/affinity), physical
-// cores and prio_mem_only come with v25.39.0 (ocaml/xenopsd/lib/topology.ml, xc/domain.ml), and claims of all builds with v26.3.0
-// (xc/domain.ml). `xapi_build` is in software_version since February 2022 (ocaml/xapi/create_misc.ml, commit f92aaa980a).
-// Packages: github.com/xcp-ng-rpms/xapi, branches 8.2 and 8.3, SPECS/xapi.spec; XS-8.3 there holds XenServer 8's.
+// Sources: xen-api's tags, where the default policy changes at v25.20.0
+// (ocaml/xenopsd/lib/xenops_server.ml, default_numa_affinity_policy), the mask leaves XenStore at
+// v25.21.0 (ocaml/xenopsd/xc/xenops_server_xen.ml, vcpu/%d/affinity), physical cores and
+// prio_mem_only come with v25.39.0 (ocaml/xenopsd/lib/topology.ml, xc/domain.ml), and claims of all
+// builds with v26.3.0 (xc/domain.ml). `xapi_build` is in software_version since February 2022
+// (ocaml/xapi/create_misc.ml, commit f92aaa980a). Packages: github.com/xcp-ng-rpms/xapi, branches
+// 8.2 and 8.3, SPECS/xapi.spec; XS-8.3 there holds XenServer 8's.
 import type { ProfileName } from '../xenopsd/api/profiles.js';
 
 export interface HostProfile {
@@ -48,7 +50,10 @@ export interface Release {
   readonly updates: readonly string[];
 }
 
-/** Releases whose hosts may keep their xapi version to themselves; with an update applied, `xapi_build` is there and counts. */
+/**
+ * Releases whose hosts may keep their xapi version to themselves; with an update applied,
+ * `xapi_build` is there and counts.
+ */
 export const RELEASES: readonly Release[] = [
   { product: 'XCP-ng', version: '8.2', xapi: '1.249.5', updates: ['1.249.41 (2025-02)'] },
   {

@@ -1,4 +1,5 @@
-// The topology of a pool's host, and its memory as it is now. XAPI gives the number of nodes, but not their CPUs, memory and distances.
+// The topology of a pool's host, and its memory as it is now. XAPI gives the number of nodes, but
+// not their CPUs, memory and distances.
 import { InputError } from '../base/errors.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
@@ -39,8 +40,9 @@ export function topologyOf(record: PoolHost, described: Host | null): Host {
 }
 
 /**
- * Free memory as the pool reports it. Whatever the description has more than that is in use: it is taken from the nodes that hold the
- * running VMs' memory, as far as the host tells, and the rest from all nodes in proportion to what is left there.
+ * Free memory as the pool reports it. Whatever the description has more than that is in use: it is
+ * taken from the nodes that hold the running VMs' memory, as far as the host tells, and the rest
+ * from all nodes in proportion to what is left there.
  */
 export function asItIsNow(host: Host, record: PoolHost, running: readonly PoolVm[]): Host {
   if (!(record.memoryFreeBytes >= 0)) return host;
@@ -70,7 +72,10 @@ export function asItIsNow(host: Host, record: PoolHost, running: readonly PoolVm
   };
 }
 
-/** The host without its guests: only memory that is neither free nor a guest's stays in use, in equal shares of the nodes. */
+/**
+ * The host without its guests: only memory that is neither free nor a guest's stays in use, in
+ * equal shares of the nodes.
+ */
 export function emptied({
   host,
   record,

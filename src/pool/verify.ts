@@ -1,5 +1,6 @@
-// `xennuma verify --pool`: for each VM that runs on a host of a pool, what was requested by policy and masks against the nodes that hold
-// its memory. Box of the chart: domain_node_affinity, where all of them lead.
+// `xennuma verify --pool`: for each VM that runs on a host of a pool, what was requested by policy
+// and masks against the nodes that hold its memory. Box of the chart: domain_node_affinity, where
+// all of them lead.
 import { PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
 import type { DriftCode, Expected } from '../map/drift.js';
@@ -16,7 +17,9 @@ export interface PoolVerdict {
   readonly uuid: string;
   /** What was requested: "mask '1,2'", "best_effort", "nothing". */
   readonly asked: string;
-  /** Nodes that hold more of its memory than XenServer ignores; null where the host does not tell. */
+  /**
+   * Nodes that hold more of its memory than XenServer ignores; null where the host does not tell.
+   */
   readonly nodes: readonly number[] | null;
   /** Whether one node holds all memory that counts; null where the host does not tell. */
   readonly onOneNode: boolean | null;

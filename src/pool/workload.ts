@@ -1,4 +1,5 @@
-// A host of a pool on the model's terms: policy, hard affinity of its VMs, and its map as far as XAPI tells it.
+// A host of a pool on the model's terms: policy, hard affinity of its VMs, and its map as far as
+// XAPI tells it.
 import { InputError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
@@ -21,8 +22,8 @@ export function hardOf(spec: VmSpec, hostMask: string | null, cpuCount: number):
 }
 
 /**
- * The host as a map. XAPI does not tell soft affinity, which is shown as every CPU; memory by node is known of the VMs whose metrics have
- * it.
+ * The host as a map. XAPI does not tell soft affinity, which is shown as every CPU; memory by node
+ * is known of the VMs whose metrics have it.
  */
 export function mapOfPool(access: PoolAccess): { map: HostMap; notes: string[] } {
   const { host, record, running } = access;

@@ -1,5 +1,5 @@
-// Plays a scenario's events on a toolstack, one after another, and says what each led to. Boxes of the chart: VM.create, VM.build and
-// xc_domain_node_setaffinity are what the events set off.
+// Plays a scenario's events on a toolstack, one after another, and says what each led to. Boxes of
+// the chart: VM.create, VM.build and xc_domain_node_setaffinity are what the events set off.
 
 import { InputError, XenError } from '../base/errors.js';
 import { expandVms } from '../machine/readers/vm-file.js';
@@ -17,10 +17,16 @@ export interface EventResult {
   readonly title: string;
   readonly note: string | null;
   readonly outcomes: readonly Outcome[];
-  /** What Xen answered to a call by hand that it refused (CPU hotplug, pools): "cpu_offline: [16] EBUSY". */
+  /**
+   * What Xen answered to a call by hand that it refused (CPU hotplug, pools): "cpu_offline: [16]
+   * EBUSY".
+   */
   readonly refusal: string | null;
   readonly checks: readonly Check[];
-  /** Whether it went as the scenario says: every check held, and nothing failed that no `expect` foresaw. */
+  /**
+   * Whether it went as the scenario says: every check held, and nothing failed that no `expect`
+   * foresaw.
+   */
   readonly asExpected: boolean;
 }
 

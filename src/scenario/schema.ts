@@ -1,4 +1,5 @@
-// The form of a scenario file: a host, its VMs, and events over time. The JSON Schema of it is generated from here.
+// The form of a scenario file: a host, its VMs, and events over time. The JSON Schema of it is
+// generated from here.
 import * as z from 'zod';
 import { LIMITS } from '../machine/model.js';
 import { vmEntrySchema } from '../machine/readers/vm-file.js';

@@ -1,4 +1,5 @@
-// The picture of a host as SVG: well-formed, complete, to scale, harmless with hostile names, bounded for the largest machines.
+// The picture of a host as SVG: well-formed, complete, to scale, harmless with hostile names,
+// bounded for the largest machines.
 import fc from 'fast-check';
 import { SaxesParser } from 'saxes';
 import { describe, expect, it } from 'vitest';

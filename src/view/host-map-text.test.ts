@@ -1,4 +1,5 @@
-// The picture of a host for terminals: what it says, its scale, its width on any host, names that are hostile.
+// The picture of a host for terminals: what it says, its scale, its width on any host, names that
+// are hostile.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,5 +1,6 @@
-// A picture of a host for a terminal: each node with its CPUs and its memory to scale, the memory of VMs that is remote standing out by
-// lower case and '!', then the table of VMs. Box of the chart: what domain_node_affinity led to.
+// A picture of a host for a terminal: each node with its CPUs and its memory to scale, the memory
+// of VMs that is remote standing out by lower case and '!', then the table of VMs. Box of the
+// chart: what domain_node_affinity led to.
 import { padColumns, wrapColumns } from '../base/columns.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
@@ -24,7 +25,10 @@ export interface HostMapTextOptions extends PictureOptions {
 /** The narrowest picture, in columns; a smaller width is taken as this. */
 export const LEAST_COLUMNS = 72;
 
-/** Lines ended by newlines, none wider than `width`. Names with control characters are made harmless. */
+/**
+ * Lines ended by newlines, none wider than `width`. Names with control characters are made
+ * harmless.
+ */
 export function renderHostMapText(map: HostMap, options: HostMapTextOptions): string {
   const width = Math.max(LEAST_COLUMNS, options.width);
   const figures = hostFigures(map);
@@ -112,7 +116,10 @@ function barOf(segments: readonly Segment[], signs: readonly string[], palette: 
   return `[${segments.map((segment, index) => palette.paint(signs[index]!.repeat(shares[index]!), segment)).join('')}]`;
 }
 
-/** "A web-1 16 GiB", "a! strayed 3 GiB", "# 37 others 20 GiB": a VM each, then the rest of the memory. */
+/**
+ * "A web-1 16 GiB", "a! strayed 3 GiB", "# 37 others 20 GiB": a VM each, then the rest of the
+ * memory.
+ */
 function legendItems(
   { map, palette }: NodePicture,
   segments: readonly Segment[],
@@ -134,7 +141,10 @@ function legendItems(
   });
 }
 
-/** VMs with a preference of nodes that names this one: "A x4", with the name where it has no sign on this node. */
+/**
+ * VMs with a preference of nodes that names this one: "A x4", with the name where it has no sign on
+ * this node.
+ */
 function vcpuItems({ map, figures, palette, node }: NodePicture, segments: readonly Segment[], signs: readonly string[]): string[] {
   return figures.domains.flatMap((vm, domain) => {
     if (vm.vcpuNodes.length === map.nodes.length && map.nodes.length > 1) return [];

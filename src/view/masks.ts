@@ -1,4 +1,5 @@
-// Masks and CPUs in few words: lists over all vCPUs of a VM, a node's CPUs. Box of the chart: vcpu_set_affinity.
+// Masks and CPUs in few words: lists over all vCPUs of a VM, a node's CPUs. Box of the chart:
+// vcpu_set_affinity.
 import { formatList } from '../base/bitset.js';
 import type { HostMap, MapCpu, MapDomain } from '../map/host-map.js';
 

@@ -1,4 +1,5 @@
-// Signs, colours and packing of the picture for terminals. Colours only repeat what signs already say.
+// Signs, colours and packing of the picture for terminals. Colours only repeat what signs already
+// say.
 import { fitColumns, textColumns } from '../base/columns.js';
 import { harmless } from '../base/shown-text.js';
 import type { HostMap } from '../map/host-map.js';
@@ -67,7 +68,10 @@ export class Palette {
   }
 }
 
-/** Items two blanks apart on at most `maxLines` lines; what has no room is counted: "and 12 more". No item is broken. */
+/**
+ * Items two blanks apart on at most `maxLines` lines; what has no room is counted: "and 12 more".
+ * No item is broken.
+ */
 export function packItems(items: readonly string[], width: number, indent: number, maxLines: number): string[] {
   const lines: string[] = [];
   let line = '';

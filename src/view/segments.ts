@@ -1,4 +1,5 @@
-// A node's memory cut into what holds it, for the bars of both pictures. Box of the chart: what domain_node_affinity led to.
+// A node's memory cut into what holds it, for the bars of both pictures. Box of the chart: what
+// domain_node_affinity led to.
 import type { HostFigures } from '../map/figures.js';
 import type { HostMap } from '../map/host-map.js';
 
@@ -14,8 +15,9 @@ export interface Segment {
 }
 
 /**
- * Domain-0, the VMs that prefer CPUs here by size, the remote ones by size, Xen, what is claimed, what is free; empty parts left out. The
- * pages make the whole node, or all that is in it where a host counts more than the node has. VMs past the `top` largest are `others`.
+ * Domain-0, the VMs that prefer CPUs here by size, the remote ones by size, Xen, what is claimed,
+ * what is free; empty parts left out. The pages make the whole node, or all that is in it where a
+ * host counts more than the node has. VMs past the `top` largest are `others`.
  */
 export function nodeSegments(map: HostMap, figures: HostFigures, node: number, top: number): Segment[] {
   const held = map.domains.flatMap(({ domid, pages }, domain): Segment[] => {
@@ -45,7 +47,10 @@ export function nodeSegments(map: HostMap, figures: HostFigures, node: number, t
   ].filter(({ pages }) => pages > 0);
 }
 
-/** Whole cells for parts of a whole: they sum to `cells`, and no part that is not 0 vanishes while there are cells enough. */
+/**
+ * Whole cells for parts of a whole: they sum to `cells`, and no part that is not 0 vanishes while
+ * there are cells enough.
+ */
 export function shareCells(parts: readonly number[], cells: number): number[] {
   const total = parts.reduce((sum, part) => sum + part, 0);
   if (total === 0 || cells <= 0) return parts.map(() => 0);

@@ -1,5 +1,5 @@
-// One node of the picture of a host: its memory as a stacked bar, its CPUs by core, the VMs whose vCPUs prefer it.
-// Box of the chart: what domain_node_affinity led to.
+// One node of the picture of a host: its memory as a stacked bar, its CPUs by core, the VMs whose
+// vCPUs prefer it. Box of the chart: what domain_node_affinity led to.
 import { fitColumns } from '../base/columns.js';
 import { escapeXml } from '../base/shown-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
@@ -56,7 +56,10 @@ interface CellPlaces {
   readonly height: number;
 }
 
-/** Cores from left to right, the threads of a core side by side; a core is never broken unless it is wider than a row. */
+/**
+ * Cores from left to right, the threads of a core side by side; a core is never broken unless it is
+ * wider than a row.
+ */
 function cellPlaces(cpus: readonly MapCpu[], cell: number, width: number): CellPlaces {
   const byCore = new Map<string, MapCpu[]>();
   for (const cpu of cpus) {
@@ -167,7 +170,10 @@ function drawSegment(map: HostMap, paint: Paint, segment: Segment, y: number, he
   return `<g><title>${escapeXml(`${name}: ${size}${segment.remote ? ', remote' : ''}`)}</title><rect class="${SEGMENT_CLASS[segment.kind]}" ${box}${fill}/>${overlay}${segmentText(segment, name, size, y, height, width)}</g>`;
 }
 
-/** Name and size where the segment is tall enough for them; remote ones on a plate, so that hatching does not run through. */
+/**
+ * Name and size where the segment is tall enough for them; remote ones on a plate, so that hatching
+ * does not run through.
+ */
 function segmentText(segment: Segment, name: string, size: string, y: number, height: number, width: number): string {
   if (height < 12.5 || segment.kind === 'xen') return '';
   const middle = at(y + height / 2 + 3.8);

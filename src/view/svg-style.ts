@@ -29,7 +29,8 @@ function hex(hue: number, saturation: number, lightness: number): string {
   return `#${channel(0)}${channel(8)}${channel(4)}`;
 }
 
-// Colours are written out twice instead of as variables: many viewers of SVG files know no CSS variables.
+// Colours are written out twice instead of as variables: many viewers of SVG files know no CSS
+// variables.
 export const STYLE = `
 .xnh{font-family:ui-sans-serif,system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;font-size:12px}
 .xnh .page{fill:#f8fafc}.xnh text{fill:#0f172a}.xnh .head{font-size:22px;font-weight:700}.xnh .sub{font-size:13px;fill:#475569}

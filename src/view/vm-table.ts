@@ -1,5 +1,6 @@
-// The table of VMs: masks over all vCPUs, node affinity, memory by node, how much of it is local and how far it is. Cells wrap, so that
-// any width keeps all of the columns. Box of the chart: vcpu_set_affinity and domain_node_affinity.
+// The table of VMs: masks over all vCPUs, node affinity, memory by node, how much of it is local
+// and how far it is. Cells wrap, so that any width keeps all of the columns. Box of the chart:
+// vcpu_set_affinity and domain_node_affinity.
 import { formatList } from '../base/bitset.js';
 import { wrapColumns } from '../base/columns.js';
 import { columnWidths, tableLines } from '../base/table.js';
@@ -36,7 +37,10 @@ export function vmTable(map: HostMap, figures: HostFigures, palette: Palette, wi
   return lines;
 }
 
-/** Positions of the domains to show: all in their order, or the most remote and largest when there are too many. */
+/**
+ * Positions of the domains to show: all in their order, or the most remote and largest when there
+ * are too many.
+ */
 export function choose(map: HostMap, figures: HostFigures, limit: number): number[] {
   const all = map.domains.map((_, index) => index);
   if (all.length <= limit) return all;
@@ -77,7 +81,10 @@ function row(map: HostMap, domain: MapDomain, figures: DomainFigures, masks: Mas
   ];
 }
 
-/** Widths that fit: each column as wide as its widest cell, the widest of those that give way cut first. */
+/**
+ * Widths that fit: each column as wide as its widest cell, the widest of those that give way cut
+ * first.
+ */
 function fittingWidths(rows: readonly (readonly string[])[], width: number): number[] {
   const widths = columnWidths(rows);
   let over = widths.reduce((sum, one) => sum + one, 0) + HEAD.length - 1 - width;

@@ -1,4 +1,5 @@
-// Where a XAPI host is: from a URL or a host name to an address, and how its certificate is to be checked.
+// Where a XAPI host is: from a URL or a host name to an address, and how its certificate is to be
+// checked.
 import { InputError } from '../base/errors.js';
 
 export interface Endpoint {

@@ -1,6 +1,9 @@
 // What a XAPI host answers when it refuses, and what is said when no host answers.
 
-/** An error of the API: a code of xen-api's datamodel and its parameters, such as HANDLE_INVALID, VM, OpaqueRef:... */
+/**
+ * An error of the API: a code of xen-api's datamodel and its parameters, such as HANDLE_INVALID,
+ * VM, OpaqueRef:...
+ */
 export class XapiError extends Error {
   override readonly name = 'XapiError';
   readonly code: string;
@@ -15,7 +18,10 @@ export class XapiError extends Error {
 /** Why there was no answer that could be used. */
 export type UnreachableReason = 'unknown-host' | 'refused' | 'timeout' | 'tls' | 'lost' | 'no-api';
 
-/** No answer of the API came: the host cannot be reached, is no XAPI host, or its certificate is not trusted. */
+/**
+ * No answer of the API came: the host cannot be reached, is no XAPI host, or its certificate is not
+ * trusted.
+ */
 export class XapiUnreachable extends Error {
   override readonly name = 'XapiUnreachable';
   readonly reason: UnreachableReason;

@@ -1,4 +1,5 @@
-// JSON-RPC 2.0 over HTTP or HTTPS, as XAPI serves it at /jsonrpc: one request a call, connections kept, answers within bounds.
+// JSON-RPC 2.0 over HTTP or HTTPS, as XAPI serves it at /jsonrpc: one request a call, connections
+// kept, answers within bounds.
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { type Endpoint, endpointUrl } from './endpoint.js';
@@ -133,7 +134,8 @@ export class JsonRpc {
       if (/CERT|SELF_SIGNED|UNABLE_TO|DEPTH_ZERO/.test(code)) {
         return this.#unreachable('tls', `its certificate is not trusted (${code})`, 'give its certificate with --ca FILE, or --insecure');
       }
-      // A plain HTTP server answers a TLS greeting with text, which OpenSSL takes for a record of an absurd version or length.
+      // A plain HTTP server answers a TLS greeting with text, which OpenSSL takes for a record of
+      // an absurd version or length.
       const plain = /WRONG_VERSION|PACKET_LENGTH|wrong version number|packet length too long|http request/i.test(
         `${code} ${error.message}`,
       );

@@ -1,4 +1,5 @@
-// Hosts and VMs of a pool, read once and narrowed: versions, policy, masks, memory, and the nodes that hold it. Changes nothing.
+// Hosts and VMs of a pool, read once and narrowed: versions, policy, masks, memory, and the nodes
+// that hold it. Changes nothing.
 import type { VmKind, VmSpec } from '../machine/vm.js';
 import type { XapiSession } from './session.js';
 import { asMap, asNumber, asRecord, asText, isNull, type Json } from './values.js';
@@ -31,7 +32,10 @@ export interface PoolVm {
   readonly controlDomain: boolean;
   /** Its name is unique in the pool: those of the same name-label have their uuid behind it. */
   readonly spec: VmSpec;
-  /** VM_metrics.numa_nodes and its companions; null where the host does not tell, or the VM does not run. */
+  /**
+   * VM_metrics.numa_nodes and its companions; null where the host does not tell, or the VM does not
+   * run.
+   */
   readonly numa: { readonly nodes: number; readonly optimised: boolean; readonly memoryBytes: ReadonlyMap<number, number> } | null;
 }
 

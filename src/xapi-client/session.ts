@@ -18,7 +18,10 @@ export interface ApiEvent {
   readonly snapshot?: Json;
 }
 
-/** How long one event.from waits for news before it answers with none; the API's own clients use 30 s. */
+/**
+ * How long one event.from waits for news before it answers with none; the API's own clients use 30
+ * s.
+ */
 const EVENT_WAIT_S = 30;
 const API_VERSION = '2.21';
 const ORIGINATOR = 'xennuma';
@@ -47,7 +50,10 @@ export class XapiSession {
     }
   }
 
-  /** A call of the API; the session's own reference is added. A session that the host has forgotten is renewed once. */
+  /**
+   * A call of the API; the session's own reference is added. A session that the host has forgotten
+   * is renewed once.
+   */
   async call(method: string, params: readonly unknown[] = [], options: CallOptions = {}): Promise<unknown> {
     const used = this.#ref;
     try {
@@ -75,7 +81,8 @@ export class XapiSession {
     try {
       return await this.#outcome(task, onProgress);
     } finally {
-      // The host also forgets finished tasks by itself, so that a second failure here would only hide the first.
+      // The host also forgets finished tasks by itself, so that a second failure here would only
+      // hide the first.
       await this.call('task.destroy', [task]).catch(() => {});
     }
   }

@@ -1,4 +1,5 @@
-// The API's values in JSON, narrowed: ints come as numbers or, from older encodings, as strings; references are strings.
+// The API's values in JSON, narrowed: ints come as numbers or, from older encodings, as strings;
+// references are strings.
 
 export type Json = Readonly<Record<string, unknown>>;
 

@@ -238,7 +238,8 @@ describe('who may', () => {
     expect((await send(front.port, '/metrics', null, { authorization: `Bearer ${session}` })).status).toBe(200);
     // A session in a URL would end up in logs.
     expect((await send(front.port, `/metrics?session_id=${session}`, null)).status).toBe(401);
-    // Who is taken out is let in no more, with a password that was believed a moment ago or with a session.
+    // Who is taken out is let in no more, with a password that was believed a moment ago or with a
+    // session.
     known = new Map();
     expect((await send(front.port, '/metrics', null, basic('eye:look'))).status).toBe(401);
     expect((await send(front.port, '/metrics', null, { authorization: `Bearer ${session}` })).status).toBe(401);
@@ -264,7 +265,8 @@ describe('bounds', () => {
     expect((await send(port, '/jsonrpc', padded(100), { host: `localhost:${port}`, origin: `http://localhost:${port}` })).status).toBe(200);
     const many = await Promise.all(Array.from({ length: 30 }, () => send(port, '/jsonrpc', padded(100))));
     const statuses = many.map(({ status }) => status);
-    // 20 at once, of which 9 are used up (a foreign Host or Origin does not count); then one a second.
+    // 20 at once, of which 9 are used up (a foreign Host or Origin does not count); then one a
+    // second.
     expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(10);
     expect(statuses).toContain(429);
   });

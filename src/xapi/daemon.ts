@@ -1,5 +1,5 @@
-// The daemon's parts put together: state folder, database, toolstack, VMs of an earlier process, and the dispatcher. Everything but the
-// network. Box of the chart: xe's other end.
+// The daemon's parts put together: state folder, database, toolstack, VMs of an earlier process,
+// and the dispatcher. Everything but the network. Box of the chart: xe's other end.
 
 import { InputError } from '../base/errors.js';
 import type { FileCalls } from '../base/file-calls.js';
@@ -201,7 +201,10 @@ function reportStorage(database: Database, log: DaemonLog): void {
   });
 }
 
-/** A daemon whose disk is full starts and serves reads, unless this is its first start. @throws InputError then */
+/**
+ * A daemon whose disk is full starts and serves reads, unless this is its first start. @throws
+ * InputError then
+ */
 function storeStart(database: Database, { host, pool }: HostObjects): void {
   try {
     database.flushNow();
@@ -221,7 +224,10 @@ async function restore({ database, toolstack, life, objects, policyOf, log }: Re
   if (restored.running > 0) log.info({ running: restored.running }, 'VMs that ran are running again');
 }
 
-/** What follows from records is done when they are published: a change that storage refuses has no effect. */
+/**
+ * What follows from records is done when they are published: a change that storage refuses has no
+ * effect.
+ */
 function followPublished({ database, toolstack, life, objects, policyOf }: RestoreParts): void {
   const applyHost = (): void => {
     const record = database.published.get('host', objects.host);

@@ -1,5 +1,6 @@
-// xe's command line: connection options in any place, switches, key=value, and the additions of XE_EXTRA_ARGS (xe-cli/newcli.ml parse_args,
-// cli_frontend.ml parse_commandline of xen-api e2ee48d6).
+// xe's command line: connection options in any place, switches, key=value, and the additions of
+// XE_EXTRA_ARGS (xe-cli/newcli.ml parse_args, cli_frontend.ml parse_commandline of xen-api
+// e2ee48d6).
 import { XeUsageFailure } from './failures.js';
 
 export type Param = readonly [key: string, value: string];
@@ -106,7 +107,10 @@ export interface XeCommandLine {
   readonly params: readonly Param[];
 }
 
-/** Switches with one dash that are left take a value, those with two are true. @throws XeUsageFailure */
+/**
+ * Switches with one dash that are left take a value, those with two are true. @throws
+ * XeUsageFailure
+ */
 export function parseXeCommand(words: readonly string[]): XeCommandLine {
   const [command, ...rest] = words;
   if (command === undefined || command.includes('=')) throw new XeUsageFailure('Syntax error');

@@ -1,4 +1,5 @@
-// The table of xe's commands: what each needs, takes and does, for running, for help and for completion.
+// The table of xe's commands: what each needs, takes and does, for running, for help and for
+// completion.
 
 import type { Param } from './command-line.js';
 import type { XeContext } from './context.js';

@@ -1,4 +1,5 @@
-// Completion of xe's words for bash: commands, their parameters, the fields that they take, and the uuids and names that the host knows.
+// Completion of xe's words for bash: commands, their parameters, the fields that they take, and the
+// uuids and names that the host knows.
 import { XE_CLASSES, XE_COMMANDS } from './commands.js';
 import type { Field } from './field.js';
 import { NUMA_POLICIES } from './host-class.js';
@@ -23,7 +24,8 @@ const MAP_KEYS: Readonly<Record<string, readonly string[]>> = {
 const quote = (words: readonly string[]): string => words.join(' ');
 
 /**
- * A function `_xennuma_xe WORDS...` whose arguments are the words after `xe`, the last of them the one to complete; it fills COMPREPLY.
+ * A function `_xennuma_xe WORDS...` whose arguments are the words after `xe`, the last of them the
+ * one to complete; it fills COMPREPLY.
  * @param program how the completion asks the host: "xennuma xe"
  */
 export function xeBashCompletion(program: string): string {

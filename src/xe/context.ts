@@ -1,5 +1,5 @@
-// One run of xe against a host: the session, and what was already asked of it. Names of references and records of metrics are asked
-// once.
+// One run of xe against a host: the session, and what was already asked of it. Names of references
+// and records of metrics are asked once.
 import { XapiError } from '../xapi-client/errors.js';
 import type { XapiSession } from '../xapi-client/session.js';
 import { asRecord, asText, isNull, type Json } from '../xapi-client/values.js';
@@ -31,7 +31,10 @@ export class XeContext {
     return found;
   }
 
-  /** A record that belongs to another, such as VM_metrics; null when there is none. The second of a class fetches all of them. */
+  /**
+   * A record that belongs to another, such as VM_metrics; null when there is none. The second of a
+   * class fetches all of them.
+   */
   related(apiClass: string, ref: string): Promise<Json | null> {
     if (isNull(ref)) return Promise.resolve(null);
     const known = this.#single.get(ref);

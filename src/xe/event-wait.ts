@@ -1,5 +1,5 @@
-// `xe event-wait class=CLASS field=value field=/=value`: waits until some object of the class fits all words (event_wait_gen in
-// cli_operations.ml of xen-api e2ee48d6).
+// `xe event-wait class=CLASS field=value field=/=value`: waits until some object of the class fits
+// all words (event_wait_gen in cli_operations.ml of xen-api e2ee48d6).
 import { XeContext } from './context.js';
 import { XeFailure } from './failures.js';
 import type { XeClass, XeObject } from './field.js';

@@ -1,5 +1,5 @@
-// How `xe` fails: the kinds of errors that it tells apart, and what it prints for each on stderr (xapi-cli-server/xapi_cli.ml
-// exception_handler, cli_util.ml server_error of xen-api e2ee48d6).
+// How `xe` fails: the kinds of errors that it tells apart, and what it prints for each on stderr
+// (xapi-cli-server/xapi_cli.ml exception_handler, cli_util.ml server_error of xen-api e2ee48d6).
 import { XapiError } from '../xapi-client/errors.js';
 
 /** "Error: ..." */
@@ -30,7 +30,10 @@ export class XeMultipleFailure extends Error {
 const VM_STATE =
   "You attempted an operation on a VM that was not in an appropriate power state at the time; for example, you attempted to start a VM that was already running. The parameters returned are the VM's handle, and the expected and actual VM state at the time of the call.";
 
-/** Codes that scripts meet here: what xe says of them, and the names of their parameters (ocaml/idl/datamodel_errors.ml). */
+/**
+ * Codes that scripts meet here: what xe says of them, and the names of their parameters
+ * (ocaml/idl/datamodel_errors.ml).
+ */
 const TOLD: Readonly<Record<string, readonly [text: string, ...params: string[]]>> = {
   UUID_INVALID: ['The uuid you supplied was invalid.', 'type', 'uuid'],
   HANDLE_INVALID: [
@@ -113,7 +116,10 @@ const TOLD: Readonly<Record<string, readonly [text: string, ...params: string[]]
   ],
 };
 
-/** The lines for an error of the API whose references were made readable; null for a code that xe has no words for. */
+/**
+ * The lines for an error of the API whose references were made readable; null for a code that xe
+ * has no words for.
+ */
 export function tellServerError(code: string, params: readonly string[]): string[] | null {
   const told = Object.hasOwn(TOLD, code) ? TOLD[code]! : null;
   if (told === null) return null;

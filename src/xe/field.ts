@@ -1,5 +1,5 @@
-// The fields of a class as xe shows and changes them: a name, how to read it from a record, and what may be done to it (the form of
-// xapi-cli-server/records.ml of xen-api e2ee48d6).
+// The fields of a class as xe shows and changes them: a name, how to read it from a record, and
+// what may be done to it (the form of xapi-cli-server/records.ml of xen-api e2ee48d6).
 import { asList, asMap, asNumber, asText, type Json, NULL_REF } from '../xapi-client/values.js';
 import type { XeContext } from './context.js';
 import { XeFailure } from './failures.js';
@@ -86,7 +86,10 @@ export function choice(name: string, key: string, words: readonly string[], acce
 }
 
 export const same = (word: string): string => word;
-/** "Core dump and destroy" for coredump_and_destroy: as xe writes what to do after a crash, a shutdown, a reboot. */
+/**
+ * "Core dump and destroy" for coredump_and_destroy: as xe writes what to do after a crash, a
+ * shutdown, a reboot.
+ */
 export const asSentence = (word: string): string => {
   const spaced = word.replaceAll('_', ' ').replace('coredump', 'core dump');
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);

@@ -1,5 +1,5 @@
-// What xe does with the objects of every class: list and filter, and param-list, -get, -set, -add, -remove, -clear
-// (make_param_funs in xapi-cli-server/cli_operations.ml of xen-api e2ee48d6).
+// What xe does with the objects of every class: list and filter, and param-list, -get, -set, -add,
+// -remove, -clear (make_param_funs in xapi-cli-server/cli_operations.ml of xen-api e2ee48d6).
 import { XapiError } from '../xapi-client/errors.js';
 import { asRecord, asText, type Json } from '../xapi-client/values.js';
 import { type Param, paramOf } from './command-line.js';
@@ -47,7 +47,10 @@ export async function shownValue(field: Field, object: XeObject): Promise<string
   }
 }
 
-/** A field among others that a word such as other-config:key, or in the older form other-config-key, is about. */
+/**
+ * A field among others that a word such as other-config:key, or in the older form other-config-key,
+ * is about.
+ */
 export interface FieldPart {
   readonly kind: 'whole' | 'map' | 'set';
   readonly field: Field;

@@ -1,5 +1,6 @@
-// The commands of xe on VMs: which VMs the words select, and what is done with each (cli_operations.ml of xen-api e2ee48d6).
-// Boxes of the chart: vm-start leads to VM.create and VM.build.
+// The commands of xe on VMs: which VMs the words select, and what is done with each
+// (cli_operations.ml of xen-api e2ee48d6). Boxes of the chart: vm-start leads to VM.create and
+// VM.build.
 import { MIB } from '../base/units.js';
 import { XapiError } from '../xapi-client/errors.js';
 import { asRecord, asText, NULL_REF } from '../xapi-client/values.js';
@@ -37,7 +38,10 @@ interface Selection {
   readonly controlDomains?: boolean;
 }
 
-/** One VM, or with --multiple all that were selected: every one is tried, and failures are told at the end. */
+/**
+ * One VM, or with --multiple all that were selected: every one is tried, and failures are told at
+ * the end.
+ */
 async function forVms(
   run: Run,
   work: (vm: XeObject) => Promise<void>,
@@ -202,7 +206,10 @@ async function plainly({ context }: Run, method: string, vm: XeObject): Promise<
   await context.session.call(method, [vm.ref]);
 }
 
-/** Within the pool. Storage migration to another pool belongs to the storage that xennuma does not manage. */
+/**
+ * Within the pool. Storage migration to another pool belongs to the storage that xennuma does not
+ * manage.
+ */
 export async function vmMigrate(run: Run): Promise<void> {
   if (run.params.some(([key]) => key.startsWith('remote-') || key.startsWith('vdi:') || key.startsWith('vif:'))) {
     throw new XeFailure('Storage live migration is not part of xennuma; use xe of the pool itself');

@@ -1,9 +1,13 @@
-// What xe prints: records with aligned names, lists, --minimal, and --json as ours (cli_printer.ml of xen-api e2ee48d6).
-// Raw control characters, such as a guest's escape sequence in a name, never reach the terminal; --json escapes them.
+// What xe prints: records with aligned names, lists, --minimal, and --json as ours (cli_printer.ml
+// of xen-api e2ee48d6). Raw control characters, such as a guest's escape sequence in a name, never
+// reach the terminal; --json escapes them.
 import { padColumns, padColumnsLeft, textColumns } from '../base/columns.js';
 import { harmless } from '../base/shown-text.js';
 
-/** A field as it is shown: its name, its mark such as ( RW), its value, and the value with its structure for --json. */
+/**
+ * A field as it is shown: its name, its mark such as ( RW), its value, and the value with its
+ * structure for --json.
+ */
 export interface ShownField {
   readonly name: string;
   /** " ( RO)", " (MRW)", with [DEPRECATED] where it applies. */
@@ -20,7 +24,10 @@ export interface Printer {
 
 export type Write = (text: string) => void;
 
-/** A record: the first name to the left, the others to the right, four columns more than the longest. */
+/**
+ * A record: the first name to the left, the others to the right, four columns more than the
+ * longest.
+ */
 export function recordText(record: readonly ShownField[]): string {
   const names = record.map(({ name, mark }) => name + mark);
   const width = 4 + Math.max(0, ...names.map(textColumns));
@@ -29,7 +36,9 @@ export function recordText(record: readonly ShownField[]): string {
     .join('');
 }
 
-/** A value may have lines of its own, such as a description: the breaks and tabs between them stay. */
+/**
+ * A value may have lines of its own, such as a description: the breaks and tabs between them stay.
+ */
 export function shown(text: string): string {
   return text
     .split(/([\n\t])/)

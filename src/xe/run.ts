@@ -1,4 +1,5 @@
-// One run of `xennuma xe`: arguments, login, the command, and xe's exit code, which is 0, or 1 for every failure.
+// One run of `xennuma xe`: arguments, login, the command, and xe's exit code, which is 0, or 1 for
+// every failure.
 import { readFileSync } from 'node:fs';
 import type { Endpoint } from '../xapi-client/endpoint.js';
 import { XapiUnreachable } from '../xapi-client/errors.js';
@@ -67,7 +68,10 @@ function printForm(minimal: boolean, json: boolean): 'full' | 'minimal' | 'json'
   return json ? 'json' : 'full';
 }
 
-/** 127.0.0.1 is this machine and speaks plain HTTP, as it does for xe; every other server speaks TLS unless --nossl is given. */
+/**
+ * 127.0.0.1 is this machine and speaks plain HTTP, as it does for xe; every other server speaks TLS
+ * unless --nossl is given.
+ */
 export function endpointOf(connection: XeConnection, localPort: number): Endpoint {
   const { server, port, ssl, ca } = connection;
   const local = server === '127.0.0.1';

@@ -1,5 +1,5 @@
-// xe against what the daemon serves: every field that xe shows of a class is a field of the class there,
-// and every error that it answers is told as xe tells it.
+// xe against what the daemon serves: every field that xe shows of a class is a field of the class
+// there, and every error that it answers is told as xe tells it.
 import { describe, expect, it } from 'vitest';
 import { CLASSES } from '../xapi/model/schema.js';
 import { type XapiError, xapiErrors } from '../xapi/wire/errors.js';

@@ -1,5 +1,6 @@
-// xe against a host that answers as XAPI does: its output, its errors and what it asks of the host. The expected forms are those of
-// xen-api's own printer and tables (cli_printer.ml, cli_operations.ml, records.ml at e2ee48d6).
+// xe against a host that answers as XAPI does: its output, its errors and what it asks of the host.
+// The expected forms are those of xen-api's own printer and tables (cli_printer.ml,
+// cli_operations.ml, records.ml at e2ee48d6).
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// xenguest's command line: how xenopsd writes it, and how the builder reads it. Box of the chart: exec_xenguest.
+// xenguest's command line: how xenopsd writes it, and how the builder reads it. Box of the chart:
+// exec_xenguest.
 import { type XenguestArguments, XenguestError } from './xenguest.js';
 
 /** The file descriptors of the control protocol, and what to build. */
@@ -28,7 +29,9 @@ export function commandLine({ controlOutFd, controlInFd, args }: XenguestCommand
 
 type Options = Map<string, string>;
 
-/** Options with a value; each may be given with one hyphen or two, as getopt_long_only takes them. */
+/**
+ * Options with a value; each may be given with one hyphen or two, as getopt_long_only takes them.
+ */
 const WITH_VALUE = new Set([
   ...[
     'controloutfd',

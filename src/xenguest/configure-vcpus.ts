@@ -1,5 +1,5 @@
-// configure_vcpus: the hard affinity of each vCPU from XenStore, then weight and cap, all before any memory is populated. Boxes of the
-// chart: configure_vcpus, set_hard_affinity?.
+// configure_vcpus: the hard affinity of each vCPU from XenStore, then weight and cap, all before
+// any memory is populated. Boxes of the chart: configure_vcpus, set_hard_affinity?.
 import { XenError } from '../base/errors.js';
 import type { FlowSink } from '../flow/record.js';
 import { decodeAffinity } from '../machine/affinity-key.js';
@@ -8,8 +8,10 @@ import { failwithOssXc } from './failwith.js';
 import type { PlatformFlags } from './platform.js';
 
 /**
- * Notes the chart's node configure_vcpus and what follows from it. `xc` should note in the same sink (`withFlow`).
- * @throws XenguestError as xenguest words it, when a call fails that is fatal there (XenServer's xenguest.patch, configure_vcpus)
+ * Notes the chart's node configure_vcpus and what follows from it. `xc` should note in the same
+ * sink (`withFlow`).
+ * @throws XenguestError as xenguest words it, when a call fails that is fatal there (XenServer's
+ *   xenguest.patch, configure_vcpus)
  */
 export async function configureVcpus(
   xc: Xenctrl,

@@ -1,5 +1,6 @@
-// The lines that the builder writes on its control fd, "key:text": result, error, info, stdout, stderr (xenopsd's
-// ocaml/xenopsd/xc/xenguestHelper.ml reads them). Our own lines "info:flow {...}" carry the record of the run. Box of the chart: exec_xenguest.
+// The lines that the builder writes on its control fd, "key:text": result, error, info, stdout,
+// stderr (xenopsd's ocaml/xenopsd/xc/xenguestHelper.ml reads them). Our own lines "info:flow {...}"
+// carry the record of the run. Box of the chart: exec_xenguest.
 import { type Errno, errnoName } from '../base/errors.js';
 import { EntrySink, type FlowEntry, type FlowSink } from '../flow/record.js';
 import { parseFlowEntry } from '../flow/schema/entry.js';
@@ -53,7 +54,10 @@ export function parseControlLine(line: string): ControlLine | null {
   }
 }
 
-/** "xenguest: xc_vcpu_setaffinity: [22] Invalid argument" names EINVAL: the number is all that the protocol says of it. */
+/**
+ * "xenguest: xc_vcpu_setaffinity: [22] Invalid argument" names EINVAL: the number is all that the
+ * protocol says of it.
+ */
 function errnoOf(text: string): Errno | null {
   const number = /: \[(\d{1,3})\] /.exec(text)?.[1];
   return number === undefined ? null : (errnoName(Number(number)) ?? null);

@@ -1,4 +1,5 @@
-// The embedded builder on the embedded Xen: what real builds were measured to do, the rules of xenguest, and what must hold for any build.
+// The embedded builder on the embedded Xen: what real builds were measured to do, the rules of
+// xenguest, and what must hold for any build.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -130,7 +131,8 @@ describe('where the memory of real builds was seen (facts of 4.17.7)', () => {
     const keep = await build(on, { maxMib: 1200, node, args: { keepOnNode: true } });
     expect(keep.pages).toEqual([0, 0, 1200 * 256 + 9, 0]);
     on.xc.domainDestroy(keep.domid);
-    // The guest's memory is bound to the node of the claim whatever the affinity is; its special pages follow the affinity.
+    // The guest's memory is bound to the node of the claim whatever the affinity is; its special
+    // pages follow the affinity.
     const claimed = await build(on, { maxMib: 1200, node: 1, args: { memPnode: node } });
     expect(claimed.pages).toEqual([0, 9, 1200 * 256, 0]);
     on.xc.domainDestroy(claimed.domid);

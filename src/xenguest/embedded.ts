@@ -1,5 +1,6 @@
-// The domain builder in this process, for the embedded host: reads XenStore, configures the vCPUs, populates the memory, as XenServer's
-// xenguest does, loading no image. Boxes of the chart: exec_xenguest, stub_xc_hvm_build, configure_vcpus, set_hard_affinity?.
+// The domain builder in this process, for the embedded host: reads XenStore, configures the vCPUs,
+// populates the memory, as XenServer's xenguest does, loading no image. Boxes of the chart:
+// exec_xenguest, stub_xc_hvm_build, configure_vcpus, set_hard_affinity?.
 import { formatList } from '../base/bitset.js';
 import { XenError } from '../base/errors.js';
 import { type FlowSink, NO_FLOW } from '../flow/record.js';

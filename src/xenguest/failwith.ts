@@ -1,4 +1,5 @@
-// How xenguest words a failed call: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". Box of the chart: exec_xenguest.
+// How xenguest words a failed call: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". Box of
+// the chart: exec_xenguest.
 import { ERRNO, type Errno, XenError } from '../base/errors.js';
 import { XenguestError } from './xenguest.js';
 
@@ -37,7 +38,10 @@ export function strerror(errno: Errno): string {
   return STRERROR[errno];
 }
 
-/** The builder's error for a call that failed with `error`; what is not Xen's answer is thrown on as it is. */
+/**
+ * The builder's error for a call that failed with `error`; what is not Xen's answer is thrown on as
+ * it is.
+ */
 export function failwithOssXc(call: string, error: unknown): XenguestError {
   if (!(error instanceof XenError)) throw error;
   return new XenguestError(`xenguest: ${call}: [${ERRNO[error.errno]}] ${strerror(error.errno)}`, error.errno);

@@ -1,11 +1,15 @@
-// get_flags: what the builder reads about its domain in XenStore, below /local/domain/<domid>/platform. Box of the chart: the start of
-// stub_xc_hvm_build, before configure_vcpus.
+// get_flags: what the builder reads about its domain in XenStore, below
+// /local/domain/<domid>/platform. Box of the chart: the start of stub_xc_hvm_build, before
+// configure_vcpus.
 import { XenError } from '../base/errors.js';
 import { affinityKey, platformPath } from '../machine/affinity-key.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { XenguestError } from './xenguest.js';
 
-/** Xen's own limit of vCPUs in a domain (xen/include/public/xen.h, MAX_VIRT_CPUS of PV guests): the builder reads no more keys than that. */
+/**
+ * Xen's own limit of vCPUs in a domain (xen/include/public/xen.h, MAX_VIRT_CPUS of PV guests): the
+ * builder reads no more keys than that.
+ */
 export const MAX_VCPUS = 8192;
 
 export interface PlatformFlags {
@@ -33,8 +37,9 @@ export interface PlatformFlags {
 const U64 = 1n << 64n;
 
 /**
- * A number as xenguest reads it: "true" and "false" in any case, else strtoull in base 0 (leading blanks, a sign, 0x and 0 prefixes; what
- * follows the digits is not looked at); absent, out of range or without digits 0 (XenServer's xenguest.patch, xenstore_get_value).
+ * A number as xenguest reads it: "true" and "false" in any case, else strtoull in base 0 (leading
+ * blanks, a sign, 0x and 0 prefixes; what follows the digits is not looked at); absent, out of
+ * range or without digits 0 (XenServer's xenguest.patch, xenstore_get_value).
  */
 export function xenstoreNumber(text: string | null): bigint {
   if (text === null) return 0n;
@@ -56,7 +61,8 @@ const asU16 = (value: bigint): number => Number(BigInt.asUintN(16, value));
 
 /**
  * Reads the flags and, as xenguest does, rewrites platform/acpi, acpi_s3 and acpi_s4 to "0" or "1".
- * @throws XenguestError on a number of vCPUs that no domain can have, or that cores-per-socket does not divide
+ * @throws XenguestError on a number of vCPUs that no domain can have, or that cores-per-socket does
+ *   not divide
  */
 export async function getFlags(xs: XenstoreConnection, domid: number, hvm: boolean): Promise<PlatformFlags> {
   const base = platformPath(domid);

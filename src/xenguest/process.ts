@@ -1,5 +1,5 @@
-// The builder as a process of its own: a crash of it (an abort in the C library, a kill -9) is an error of one VM and of nothing else. Box of
-// the chart: exec_xenguest.
+// The builder as a process of its own: a crash of it (an abort in the C library, a kill -9) is an
+// error of one VM and of nothing else. Box of the chart: exec_xenguest.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';

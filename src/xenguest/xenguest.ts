@@ -1,5 +1,6 @@
-// What xenopsd knows of the domain builder: a command line, and lines that come back on a control fd. Implementations: embedded.ts
-// in this process, and a process of its own over libxenguest. Box of the chart: exec_xenguest.
+// What xenopsd knows of the domain builder: a command line, and lines that come back on a control
+// fd. Implementations: embedded.ts in this process, and a process of its own over libxenguest. Box
+// of the chart: exec_xenguest.
 import type { Errno } from '../base/errors.js';
 import type { FlowSink } from '../flow/record.js';
 
@@ -24,11 +25,14 @@ export interface XenguestArguments {
   /** -mem_pnode: the one node that the memory was claimed on (xapi 26.3). */
   readonly memPnode?: number;
   /**
-   * Not of the real xenguest: when the domain's node affinity is one node that has the memory free, take all of it there (XENMEMF_exact_node),
-   * where the extents of 1 GiB that libxenguest asks for first would go elsewhere.
+   * Not of the real xenguest: when the domain's node affinity is one node that has the memory free,
+   * take all of it there (XENMEMF_exact_node), where the extents of 1 GiB that libxenguest asks for
+   * first would go elsewhere.
    */
   readonly keepOnNode?: boolean;
-  /** libxl's vNUMA: the memory of each virtual node, in order, from its physical node and no other. */
+  /**
+   * libxl's vNUMA: the memory of each virtual node, in order, from its physical node and no other.
+   */
   readonly vnodes?: readonly VnodeMemory[];
 }
 
@@ -38,7 +42,10 @@ export interface XenguestResult {
   readonly consolePfn: number;
 }
 
-/** The build failed; `message` is the builder's text, such as "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". */
+/**
+ * The build failed; `message` is the builder's text, such as "xenguest: xc_vcpu_setaffinity: [22]
+ * Invalid argument".
+ */
 export class XenguestError extends Error {
   override readonly name = 'XenguestError';
   /** What Xen or the library answered to the call that failed; null when it was no such call. */

@@ -1,5 +1,6 @@
-// The XenStore connection: the second of the two lowest doors. The in-process store, and later the wire client over a socket,
-// have this one interface, so that xenopsd and xenguest cannot tell which they talk to.
+// The XenStore connection: the second of the two lowest doors. The in-process store, and later the
+// wire client over a socket, have this one interface, so that xenopsd and xenguest cannot tell
+// which they talk to.
 
 /** 0 = outside any transaction. */
 export type TransactionId = number;
@@ -17,11 +18,17 @@ export interface XenstoreWatch extends AsyncIterable<WatchEvent> {
 export interface XenstorePermission {
   readonly domid: number;
   readonly access: 'n' | 'r' | 'w' | 'b';
-  /** The number as oxenstored keeps it, where `domid` cannot hold it exactly (beyond 2^53): an id that no domain has. */
+  /**
+   * The number as oxenstored keeps it, where `domid` cannot hold it exactly (beyond 2^53): an id
+   * that no domain has.
+   */
   readonly exactDomid?: bigint;
 }
 
-/** All calls reject with XenError (errno ENOENT, EACCES, EINVAL, EAGAIN, ENOSPC, ...). Values are raw bytes; strings are UTF-8 of them. */
+/**
+ * All calls reject with XenError (errno ENOENT, EACCES, EINVAL, EAGAIN, ENOSPC, ...). Values are
+ * raw bytes; strings are UTF-8 of them.
+ */
 export interface XenstoreConnection {
   read(path: string, tx?: TransactionId): Promise<string>;
   readBytes(path: string, tx?: TransactionId): Promise<Uint8Array>;
@@ -34,7 +41,10 @@ export interface XenstoreConnection {
   transactionStart(): Promise<TransactionId>;
   /** Rejects with EAGAIN when `commit` met a conflict. */
   transactionEnd(tx: TransactionId, commit: boolean): Promise<void>;
-  /** Runs `body` in a transaction and commits it, again on EAGAIN (at most 100 times); aborts it when `body` throws. */
+  /**
+   * Runs `body` in a transaction and commits it, again on EAGAIN (at most 100 times); aborts it
+   * when `body` throws.
+   */
   transaction<T>(body: (tx: TransactionId) => Promise<T>): Promise<T>;
   watch(path: string, token: string): Promise<XenstoreWatch>;
   introduce(domid: number, gfn: bigint, eventChannel: number): Promise<void>;

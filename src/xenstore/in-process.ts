@@ -30,12 +30,17 @@ export class InProcessXenstore {
     this.engine = createEngine(options);
   }
 
-  /** A connection of a domain: its relative paths start at /local/domain/N. Domain 0 is privileged. */
+  /**
+   * A connection of a domain: its relative paths start at /local/domain/N. Domain 0 is privileged.
+   */
   connect(domid: number): XenstoreConnection {
     return new XenstoreClient(new MemoryTransport(this.engine, domid));
   }
 
-  /** The node and all below it, parents before children, as `xenstore-ls -f` shows them; [] when it is absent. */
+  /**
+   * The node and all below it, parents before children, as `xenstore-ls -f` shows them; [] when it
+   * is absent.
+   */
   list(path = '/'): ListedNode[] {
     return [...this.engine.nodes(path)].map((node) => ({
       path: node.path,

@@ -9,7 +9,10 @@ export { encodeMessage, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES } from './proto
 export type { ServerOptions, XenstoreServer } from './server/server.js';
 export type { Personality, StoreQuota } from './store/limits.js';
 
-/** Starts a server in this process, which then does little else; koffi is needed. @throws InputError, Error */
+/**
+ * Starts a server in this process, which then does little else; koffi is needed. @throws
+ * InputError, Error
+ */
 export async function startXenstored(
   options: import('./server/server.js').ServerOptions,
 ): Promise<import('./server/server.js').XenstoreServer> {

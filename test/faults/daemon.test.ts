@@ -1,4 +1,5 @@
-// The daemon as a user starts it: on a disk that fills up and empties, killed there; backed up while it runs, and restored; SIGHUP.
+// The daemon as a user starts it: on a disk that fills up and empties, killed there; backed up
+// while it runs, and restored; SIGHUP.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';

@@ -1,4 +1,5 @@
-// A state folder that was damaged while no daemon ran: every kind of damage is an error at start that says where it is and what to do.
+// A state folder that was damaged while no daemon ran: every kind of damage is an error at start
+// that says where it is and what to do.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// The audit log and the file of users while their writes fail, each write in turn and with every fault.
+// The audit log and the file of users while their writes fail, each write in turn and with every
+// fault.
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

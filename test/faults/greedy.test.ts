@@ -1,4 +1,5 @@
-// Greedy clients: for each limit one client takes all that it can get, and the calls of another client and of the owner go through.
+// Greedy clients: for each limit one client takes all that it can get, and the calls of another
+// client and of the owner go through.
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';

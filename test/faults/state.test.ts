@@ -1,5 +1,6 @@
-// The state folder whose commits fail, one after the other, with every fault: what was acknowledged is there, now and for the next process;
-// what was refused is not, and does not come true later; reads go on; the daemon lives.
+// The state folder whose commits fail, one after the other, with every fault: what was acknowledged
+// is there, now and for the next process; what was refused is not, and does not come true later;
+// reads go on; the daemon lives.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,7 +99,10 @@ const STEPS: readonly Step[] = [
   ['destroy', (daemon, vm) => daemon.call('VM.destroy', vm)],
 ];
 
-/** Fails each commit of each step in turn, until the step needs no more commits than were failed. @returns steps refused */
+/**
+ * Fails each commit of each step in turn, until the step needs no more commits than were failed.
+ * @returns steps refused
+ */
 async function failEachCommit({ daemon, injector }: Started, fault: Fault): Promise<number> {
   const vm = (await daemon.call('VM.create', vmRecord('vm'))) as string;
   await daemon.call('VM.create', vmRecord('other'));

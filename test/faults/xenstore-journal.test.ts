@@ -1,5 +1,5 @@
-// The XenStore journal on a medium that fails: every call of its file system fails once, in every way. Afterwards what was
-// acknowledged is there, what was refused is not, and the store goes on.
+// The XenStore journal on a medium that fails: every call of its file system fails once, in every
+// way. Afterwards what was acknowledged is there, what was refused is not, and the store goes on.
 import fs, { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -105,7 +105,10 @@ class Store {
   }
 }
 
-/** Requests of every kind that changes the store: [type, payload]; transactions are written between braces. */
+/**
+ * Requests of every kind that changes the store: [type, payload]; transactions are written between
+ * braces.
+ */
 const SCRIPT: readonly (readonly [type: number, payload: string])[] = [
   [MESSAGE.write, '/a/b/c\x001'],
   [MESSAGE.write, '/a/b/c\x002'],
@@ -126,7 +129,10 @@ const SCRIPT: readonly (readonly [type: number, payload: string])[] = [
   [MESSAGE.write, '/last\x00x'],
 ];
 
-/** Runs the script; each step that was acknowledged must change the tree as it does without faults, each refused one must not. */
+/**
+ * Runs the script; each step that was acknowledged must change the tree as it does without faults,
+ * each refused one must not.
+ */
 function run(store: Store, sound: Store): { refused: number; doubtful: number } {
   let [tx, soundTx, refused, doubtful] = [0, 0, 0, 0];
   store.ask(MESSAGE.watch, '/\0w\0');
@@ -146,7 +152,8 @@ function run(store: Store, sound: Store): { refused: number; doubtful: number } 
       expect(store.events).toEqual([]);
       if (type === MESSAGE.transactionEnd) sound.ask(type, 'F\0', soundTx);
     } else {
-      // Also when it fails because of what was refused before: oxenstored's RELEASE of an unknown domain removes its nodes all the same.
+      // Also when it fails because of what was refused before: oxenstored's RELEASE of an unknown
+      // domain removes its nodes all the same.
       expect(sound.ask(type, payload, soundTx)).toBe(answer);
     }
     if (type === MESSAGE.transactionEnd) [tx, soundTx] = [0, 0];

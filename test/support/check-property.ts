@@ -5,7 +5,8 @@ import fc from 'fast-check';
 const FOLDER = new URL('../../fixtures/regressions/properties/', import.meta.url);
 
 /**
- * Checks a property, kept counterexamples first; keeps the shrunk counterexample of a failure. Values must survive JSON.
+ * Checks a property, kept counterexamples first; keeps the shrunk counterexample of a failure.
+ * Values must survive JSON.
  * @param name of the file, unique to the property
  * @throws what fc.assert() throws
  */

@@ -1,4 +1,5 @@
-// A fault injector for everything that writes: the n-th write fails with an errno, or stops half-way.
+// A fault injector for everything that writes: the n-th write fails with an errno, or stops
+// half-way.
 import { FILE_CALLS, type FileCalls } from '../../src/base/file-calls.js';
 import type { StateStore, StoredChange } from '../../src/xapi/model/storage.js';
 
@@ -13,7 +14,10 @@ export class FaultInjector {
   #until = Number.POSITIVE_INFINITY;
   #fault: Fault = 'EIO';
 
-  /** Writes number `nth` (1 = the next) and, unless it is a single one, all after it fail until heal(). */
+  /**
+   * Writes number `nth` (1 = the next) and, unless it is a single one, all after it fail until
+   * heal().
+   */
   arm(nth: number, fault: Fault, single = false): void {
     this.writes = 0;
     this.#from = nth;

@@ -1,4 +1,5 @@
-// Runs made by hand for the tests of the renderings and of explain: domain 7 on a host of four nodes with 8 CPUs each.
+// Runs made by hand for the tests of the renderings and of explain: domain 7 on a host of four
+// nodes with 8 CPUs each.
 import { formatList } from '../../src/base/bitset.js';
 import { FlowRecord, type NodeValues, type NoteValues } from '../../src/flow/record.js';
 

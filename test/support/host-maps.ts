@@ -72,7 +72,10 @@ export function withDomains(map: HostMap, added: readonly MapDomain[]): HostMap 
   };
 }
 
-/** Eight nodes of 64 GiB and a dozen VMs: local ones, one pinned, one over two nodes, one with remote memory, one without preference. */
+/**
+ * Eight nodes of 64 GiB and a dozen VMs: local ones, one pinned, one over two nodes, one with
+ * remote memory, one without preference.
+ */
 export function dozenHost(): HostMap {
   const host = idleHost({ nodes: 8, cpusPerNode: 8, nodeGib: 64 });
   const all = range(0, 64);
@@ -99,7 +102,10 @@ export function dozenHost(): HostMap {
   };
 }
 
-/** The largest machine of the project's limits: 64 nodes, 4096 CPUs, and `vms` VMs, each fifth with memory on a second node. */
+/**
+ * The largest machine of the project's limits: 64 nodes, 4096 CPUs, and `vms` VMs, each fifth with
+ * memory on a second node.
+ */
 export function largestHost(vms: number): HostMap {
   const host = idleHost({ nodes: 64, cpusPerNode: 64, nodeGib: 256 });
   const all = range(0, 4096);
@@ -125,7 +131,10 @@ export function twoNodeHost(): HostMap {
   ]);
 }
 
-/** Any host that the types allow: absent, offline and poolless CPUs, empty nodes, odd distances, stray masks, any names. */
+/**
+ * Any host that the types allow: absent, offline and poolless CPUs, empty nodes, odd distances,
+ * stray masks, any names.
+ */
 export const anyHost: fc.Arbitrary<HostMap> = fc
   .record({ nodes: fc.integer({ min: 1, max: 20 }), cpus: fc.integer({ min: 1, max: 40 }), vms: fc.integer({ min: 0, max: 40 }) })
   .chain(({ nodes, cpus, vms }) => {

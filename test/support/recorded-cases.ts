@@ -1,4 +1,5 @@
-// Plays all recorded cases of a kind again; and plays them with the recorded answers taken out, which must change nothing.
+// Plays all recorded cases of a kind again; and plays them with the recorded answers taken out,
+// which must change nothing.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';

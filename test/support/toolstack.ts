@@ -6,7 +6,9 @@ import type { Toolstack, ToolstackOptions } from '../../src/xenopsd/api/toolstac
 import { type EmbeddedHost, embeddedHost } from '../../src/xenopsd/hosts/embedded-host.js';
 import { createToolstack } from '../../src/xenopsd/life/toolstack.js';
 
-/** `freeMib` by node; every node is 1 GiB larger than what is free, as Domain-0 and Xen take some. */
+/**
+ * `freeMib` by node; every node is 1 GiB larger than what is free, as Domain-0 and Xen take some.
+ */
 export function machine(freeMib: readonly number[], cpusOfNode: number): Host {
   const nodes = freeMib.map((mib, id) => ({ id, memoryBytes: (mib + 1024) * MIB, freeBytes: mib * MIB }));
   return {

@@ -67,7 +67,8 @@ test('100,000 buffers of all sizes leave neither mappings nor memory behind', ()
   round(5_000);
   const before = { mappings: mappings(), resident: residentKib() };
   round(100_000);
-  // The engine's own heap comes and goes by tens of mappings; the 2,000 large buffers alone would leave as many.
+  // The engine's own heap comes and goes by tens of mappings; the 2,000 large buffers alone would
+  // leave as many.
   expect(mappings() - before.mappings).toBeLessThan(200);
   expect(residentKib() - before.resident).toBeLessThan(32 * 1024);
 });

@@ -1,4 +1,5 @@
-// The tests that run in dom0 of a real Xen (npm run test:xen): files *.xen.ts, one after the other, as they share the machine.
+// The tests that run in dom0 of a real Xen (npm run test:xen): files *.xen.ts, one after the other,
+// as they share the machine.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({

@@ -1,4 +1,5 @@
-// Old wounds of the real daemons (Xen security advisories), tried on both personalities. docs/xenstore.md has the table.
+// Old wounds of the real daemons (Xen security advisories), tried on both personalities.
+// docs/xenstore.md has the table.
 import { expect, test } from 'vitest';
 import { XenError } from '../../src/base/errors.js';
 import type { XenstoreConnection } from '../../src/xenstore/connection.js';
@@ -120,7 +121,8 @@ for (const personality of PERSONALITIES) {
     await dom0.write('/given', 'secret', tx);
     await dom0.setPermissions('/given', [{ domid: 6, access: 'n' }], tx);
     await dom0.release(6);
-    // The C daemon says ENOMEM when the hypervisor does not know the domain (measured); oxenstored has no such check.
+    // The C daemon says ENOMEM when the hypervisor does not know the domain (measured); oxenstored
+    // has no such check.
     expect(await errnoOf(dom0.transactionEnd(tx, true))).toBe(personality === 'xenstored' ? 'ENOMEM' : 'EAGAIN');
     expect(await errnoOf(dom0.read('/given'))).toBe('ENOENT');
   });
@@ -225,7 +227,8 @@ for (const personality of PERSONALITIES) {
       }
       for (const tx of txs) await errnoOf(guest.transactionEnd(tx, true));
     }
-    // oxenstored merges by counts that were taken at the start: the real one exceeds the quota by what runs at once.
+    // oxenstored merges by counts that were taken at the start: the real one exceeds the quota by
+    // what runs at once.
     expect(store.nodesByOwner().get(3)).toBeLessThanOrEqual(personality === 'xenstored' ? 1000 : 1000 + 8 * 42);
     store.engine.checkInvariants();
     await dom0.release(3);
@@ -301,7 +304,8 @@ test('XSA-206, oxenstored: a guest that makes transactions of domain 0 fail is p
   dom0.ask(MESSAGE.setPermissions, '/shared\0b3\0');
   const guest = rawClient(store, 3);
   let [commits, conflicts] = [0, 0];
-  // One second; in each millisecond domain 0 makes one transaction, and the guest a write in its middle when it may.
+  // One second; in each millisecond domain 0 makes one transaction, and the guest a write in its
+  // middle when it may.
   for (; nowMs < 1000; nowMs++) {
     const tx = Number.parseInt(dom0.ask(MESSAGE.transactionStart, '\0'), 10);
     dom0.ask(MESSAGE.read, '/shared\0', tx);

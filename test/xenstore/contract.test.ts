@@ -1,4 +1,5 @@
-// One contract for every connection: to the store of this process, to our server, and to both real daemons.
+// One contract for every connection: to the store of this process, to our server, and to both real
+// daemons.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { XenError } from '../../src/base/errors.js';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';

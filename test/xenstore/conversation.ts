@@ -100,7 +100,8 @@ export function makeConversation(seed: number): Conversation {
       if (/[1-9]/.test(released)) one(MESSAGE.release, released);
     } else if (roll < 97) one(MESSAGE.isDomainIntroduced, domid());
     else if (roll < 98) {
-      // No target that exists: the C daemon's reference to it outlives its release, and changes what the next ones answer.
+      // No target that exists: the C daemon's reference to it outlives its release, and changes
+      // what the next ones answer.
       if (chance(50)) add(MESSAGE.resume, damaged(`${domid()}\0`), { check: 'error' });
       else add(MESSAGE.setTarget, damaged('7\x008\0'), { check: 'error' });
     } else if (roll < 99) add(MESSAGE.resetWatches, pick(['', '\0']), { tx: tx() });
@@ -109,7 +110,10 @@ export function makeConversation(seed: number): Conversation {
   return { id: seed, conns, steps };
 }
 
-/** One with guests: domain 0's connection, and one of each of one or two domains, each with its own home. */
+/**
+ * One with guests: domain 0's connection, and one of each of one or two domains, each with its own
+ * home.
+ */
 export function makeGuestConversation(seed: number): Conversation {
   const random = numbersBelow(seed ^ 0x5eed);
   const pick = <T>(from: readonly T[]): T => from[random(from.length)]!;

@@ -1,4 +1,5 @@
-// Starts XenStore daemons for tests: ours, as a process of its own, and Debian's two real ones (rig/xenstored).
+// Starts XenStore daemons for tests: ours, as a process of its own, and Debian's two real ones
+// (rig/xenstored).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
-// Random conversations with Debian's daemons and with ours: every reply and event must be the same. XENNUMA_DIFFERENTIAL sets how many,
-// XENNUMA_SEED where they begin; a difference is shown at its shortest.
+// Random conversations with Debian's daemons and with ours: every reply and event must be the same.
+// XENNUMA_DIFFERENTIAL sets how many, XENNUMA_SEED where they begin; a difference is shown at its
+// shortest.
 import { expect, test } from 'vitest';
 import { createXenstorePlayer } from '../../src/conformance/xenstore.js';
 import { MESSAGE } from '../../src/xenstore/protocol/wire.js';
@@ -29,7 +30,10 @@ for (const [personality, [kind, make, quota]] of (['xenstored', 'oxenstored'] as
       const player = createXenstorePlayer(personality, quota);
       let daemon: Daemon | undefined;
       let died = 0;
-      /** undefined: the daemon did not live through it (the C daemon aborts on some malformed requests). */
+      /**
+       * undefined: the daemon did not live through it (the C daemon aborts on some malformed
+       * requests).
+       */
       const differences = async (conversation: Conversation): Promise<string[] | undefined> => {
         daemon ??= await prepared(await startReal(personality, quota));
         try {

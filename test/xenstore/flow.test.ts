@@ -1,4 +1,5 @@
-// The flow with its keys in a daemon: `xennuma run --xenstore SOCKET` against ours and against Debian's two, read by Debian's clients.
+// The flow with its keys in a daemon: `xennuma run --xenstore SOCKET` against ours and against
+// Debian's two, read by Debian's clients.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,7 +68,8 @@ test.skipIf(!REAL)(`Debian's xenstore-ls and xenstore-read show the flow's keys 
   for (const { name, domid } of vms) {
     if (domid !== null) expect(listed.out).toContain(`/local/domain/${domid}/name = "${name}"\n`);
   }
-  // The mask "12,13" of 16 CPUs, a digit a CPU, as VM.create writes it (xenops_server_xen.ml 1300-1370).
+  // The mask "12,13" of 16 CPUs, a digit a CPU, as VM.create writes it (xenops_server_xen.ml
+  // 1300-1370).
   const { domid } = vms.find(({ name }) => name === 'spill')!;
   for (const vcpu of [0, 1]) {
     const read = await client(daemon.socket, 'xenstore-read', [`/local/domain/${domid}/platform/vcpu/${vcpu}/affinity`]);

@@ -1,5 +1,6 @@
-// The quotas of the C daemon on what a guest keeps of its memory: the same requests to the real one and to ours, on the guest's own
-// connection, with the same answers, the same sums, and silence at the same place.
+// The quotas of the C daemon on what a guest keeps of its memory: the same requests to the real one
+// and to ours, on the guest's own connection, with the same answers, the same sums, and silence at
+// the same place.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -28,7 +29,8 @@ async function told(daemon: Daemon): Promise<string[]> {
   const note = async (what: string, answer: string): Promise<void> => {
     const quota = (await dom0.request(MESSAGE.control, 'quota\x001\0')).payload;
     const charged = ['nodes', 'watches', 'transactions', 'memory'].map((name) => new RegExp(`^${name} *: *(\\d+)$`, 'm').exec(quota)?.[1]);
-    // Which errno the daemon names for a write past the quota is left over from an earlier call; ours says ENOMEM.
+    // Which errno the daemon names for a write past the quota is left over from an earlier call;
+    // ours says ENOMEM.
     const shown = what.startsWith('write past') && /^E[A-Z]+\0$/.test(answer) ? 'an error' : JSON.stringify(answer);
     lines.push(`${what}: ${shown}; nodes, watches, transactions, memory ${charged.join(' ')}`);
   };
@@ -51,7 +53,8 @@ async function told(daemon: Daemon): Promise<string[]> {
   await ask('write in it', MESSAGE.write, 'a\x001234567', tx);
   await ask('create in it', MESSAGE.mkdir, 'new\0', tx);
   await ask('remove in it', MESSAGE.rm, 'b\0', tx);
-  // A transaction's copies have its number before their names: as many digits as the daemon's store has seen changes.
+  // A transaction's copies have its number before their names: as many digits as the daemon's store
+  // has seen changes.
   for (let at = before; at < lines.length; at++) lines[at] = lines[at]!.replace(/\d+$/, 'N');
   await ask('commit', MESSAGE.transactionEnd, 'T\0', tx);
   await ask('unwatch', MESSAGE.unwatch, 'a\0token\0');

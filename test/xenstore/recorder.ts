@@ -1,4 +1,5 @@
-// Plays a conversation with a daemon behind a socket and notes its answers, in the format of the recorded ones.
+// Plays a conversation with a daemon behind a socket and notes its answers, in the format of the
+// recorded ones.
 import { connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,25 +24,25 @@ export class DaemonClosed extends Error {}
 
 /** One raw connection. */
 export class RawConnection {
-  private readonly socket: Socket;
-  private readonly messages: Message[] = [];
-  private wake: (() => void) | undefined;
-  private ended = false;
+  readonly #socket: Socket;
+  readonly #messages: Message[] = [];
+  #wake: (() => void) | undefined;
+  #ended = false;
 
   private constructor(socket: Socket) {
-    this.socket = socket;
+    this.#socket = socket;
     const frames = new Frames();
     socket.on('data', (chunk: Buffer) => {
       frames.push(chunk, (type, requestId, payload) => {
         const txId =
           payload.length === 0 && payload.byteOffset < 16 ? 0 : new DataView(payload.buffer, payload.byteOffset - 8, 4).getUint32(0, true);
-        this.messages.push({ type, requestId, txId, payload: payload.toString('latin1') });
+        this.#messages.push({ type, requestId, txId, payload: payload.toString('latin1') });
       });
-      this.wake?.();
+      this.#wake?.();
     });
     const end = (): void => {
-      this.ended = true;
-      this.wake?.();
+      this.#ended = true;
+      this.#wake?.();
     };
     socket.on('error', end);
     socket.on('close', end);
@@ -68,18 +69,18 @@ export class RawConnection {
   }
 
   send(type: number, requestId: number, txId: number, payload: string): void {
-    this.socket.write(encodeMessage(type, requestId, txId, payload));
+    this.#socket.write(encodeMessage(type, requestId, txId, payload));
   }
 
   async next(): Promise<Message> {
     for (;;) {
-      const message = this.messages.shift();
+      const message = this.#messages.shift();
       if (message !== undefined) return message;
-      if (this.ended) throw new DaemonClosed('the daemon closed the connection');
+      if (this.#ended) throw new DaemonClosed('the daemon closed the connection');
       await new Promise<void>((resolve) => {
-        this.wake = resolve;
+        this.#wake = resolve;
       });
-      this.wake = undefined;
+      this.#wake = undefined;
     }
   }
 
@@ -99,7 +100,7 @@ export class RawConnection {
   }
 
   close(): void {
-    this.socket.destroy();
+    this.#socket.destroy();
   }
 }
 
@@ -135,7 +136,8 @@ export async function record(path: string, conversation: Conversation): Promise<
         bound.set(newtx, Number.parseInt(text, 10));
         text = `${newtx}\0`;
       }
-      // In a transaction that cannot be committed any more the C daemon may name a child twice; we do not.
+      // In a transaction that cannot be committed any more the C daemon may name a child twice; we
+      // do not.
       if (reply.type === MESSAGE.directory && typeof tx === 'string') text = once(text);
       if (reply.type === MESSAGE.directoryPart) text = `GEN${text.slice(text.indexOf('\0'))}`;
       steps.push({

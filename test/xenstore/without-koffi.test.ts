@@ -1,4 +1,5 @@
-// The server on Node's own sockets, as on a machine without koffi; the tests of server.test.ts run on epoll.
+// The server on Node's own sockets, as on a machine without koffi; the tests of server.test.ts run
+// on epoll.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

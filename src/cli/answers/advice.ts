@@ -1,4 +1,5 @@
-// Advice: what to change so that VMs get their memory on one node near their vCPUs, and the exact commands of xe or xl that do it.
+// Advice: what to change so that VMs get their memory on one node near their vCPUs, and the exact
+// commands of xe or xl that do it.
 import { formatList } from '../../base/bitset.js';
 import { wrapWords } from '../../base/columns.js';
 import { formatBytes } from '../../base/units.js';
@@ -10,7 +11,9 @@ import type { CompareAnswer, HostAnswer, VmAnswer } from './answers.js';
 export interface Advice {
   /** One or two sentences. */
   readonly text: string;
-  /** To be run in the control domain, or where xe reaches the pool; [] when no command would help. */
+  /**
+   * To be run in the control domain, or where xe reaches the pool; [] when no command would help.
+   */
   readonly commands: readonly string[];
 }
 
@@ -126,7 +129,9 @@ function spreadAdvice({ spec, profile, policy, host, vm, uuids = {} }: AdvisedVm
   };
 }
 
-/** The policy to set, as the rows compare; null when it makes no difference, or xe cannot set it. */
+/**
+ * The policy to set, as the rows compare; null when it makes no difference, or xe cannot set it.
+ */
 export function recommendation(rows: CompareAnswer['rows'], hostUuid?: string): Advice | null {
   const settable = rows.filter(({ policy, profile }) => policy !== 'best_effort_hard' && policy !== 'prio_mem_only' && profile !== 'xl');
   const votes = new Map<PolicyName, ProfileName[]>();
@@ -144,7 +149,10 @@ export function recommendation(rows: CompareAnswer['rows'], hostUuid?: string): 
   };
 }
 
-/** Fewest failures, then most VMs on one node, then the shortest distance; null where two do equally well. */
+/**
+ * Fewest failures, then most VMs on one node, then the shortest distance; null where two do equally
+ * well.
+ */
 function bestRow(rows: CompareAnswer['rows']): PolicyName | null {
   const rank = ({ totals }: CompareAnswer['rows'][number]): number[] => {
     const distance = typeof totals!.meanDistance === 'number' ? totals!.meanDistance : Number.POSITIVE_INFINITY;

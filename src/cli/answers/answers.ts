@@ -1,5 +1,5 @@
-// What --json prints, as schemas: schemas/*.schema.json are made from these, and a test holds real output against them. At run time
-// only the types are used.
+// What --json prints, as schemas: schemas/*.schema.json are made from these, and a test holds real
+// output against them. At run time only the types are used.
 import * as z from 'zod';
 import { DRIFTS, type DriftCode } from '../../map/drift.js';
 import { FAILURE_KINDS } from '../../xenopsd/api/outcome.js';

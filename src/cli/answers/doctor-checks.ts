@@ -1,4 +1,5 @@
-// What xennuma needs of a machine, each as one check that says what is there, what it is for and how to mend it. Nothing is changed.
+// What xennuma needs of a machine, each as one check that says what is there, what it is for and
+// how to mend it. Nothing is changed.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
@@ -12,8 +13,8 @@ import { readInput } from '../input/read-input.js';
 import type { ServeSettings } from '../input/serve-config.js';
 
 /**
- * ok; missing: something that was asked for cannot work; warn: it works, but look at it; absent: not there, and nothing that was asked
- * for needs it.
+ * ok; missing: something that was asked for cannot work; warn: it works, but look at it; absent:
+ * not there, and nothing that was asked for needs it.
  */
 export type CheckState = 'ok' | 'missing' | 'warn' | 'absent';
 

@@ -1,5 +1,6 @@
-// `xennuma explain VM --on xen` without VMs from files: a domain that runs here, or a VM of xennuma's own that could not be started.
-// Box of the chart: all, as they were taken at its start; what domain_node_affinity led to, as it is now.
+// `xennuma explain VM --on xen` without VMs from files: a domain that runs here, or a VM of
+// xennuma's own that could not be started. Box of the chart: all, as they were taken at its start;
+// what domain_node_affinity led to, as it is now.
 import { InputError } from '../../base/errors.js';
 import { FlowRecord } from '../../flow/record.js';
 import { findAsked, keptHere } from '../../live/asked.js';

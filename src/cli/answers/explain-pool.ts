@@ -1,4 +1,5 @@
-// `xennuma explain VM --pool`: where a VM of a pool is by XAPI's figures, and what its next start would do, as its host's version does it.
+// `xennuma explain VM --pool`: where a VM of a pool is by XAPI's figures, and what its next start
+// would do, as its host's version does it.
 import { formatList } from '../../base/bitset.js';
 import { formatBytes } from '../../base/units.js';
 import { accessOf, hostNamed, type Pool, type PoolAccess } from '../../pool/access.js';

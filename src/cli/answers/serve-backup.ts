@@ -1,4 +1,5 @@
-// `xennuma serve backup` and `restore`: the whole state as one checked file, also of a daemon that runs.
+// `xennuma serve backup` and `restore`: the whole state as one checked file, also of a daemon that
+// runs.
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { get } from 'node:http';
 import { dirname, join } from 'node:path';
@@ -72,7 +73,10 @@ function fromFolder(folder: string): Buffer {
   }
 }
 
-/** Opens a copy of the backup as the daemon would: every page, every record. @returns objects in it. @throws InputError */
+/**
+ * Opens a copy of the backup as the daemon would: every page, every record. @returns objects in it.
+ * @throws InputError
+ */
 function check(file: string): number {
   const trial = `${file}.check-${process.pid}`;
   mkdirSync(trial, { mode: 0o700 });

@@ -1,4 +1,5 @@
-// What `xennuma serve` does once its settings are read: opens the host, the state and the network, and waits for a signal.
+// What `xennuma serve` does once its settings are read: opens the host, the state and the network,
+// and waits for a signal.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -79,7 +80,9 @@ export async function serve(settings: ServeSettings): Promise<void> {
   await doors.close?.();
 }
 
-/** Passwords must not cross a network in clear, and nobody may come in from one without a password. */
+/**
+ * Passwords must not cross a network in clear, and nobody may come in from one without a password.
+ */
 function checkReach(settings: ServeSettings, address: string): void {
   if (settings.host === null && settings.on === null) {
     throw new InputError('which host?', { path: '--host' }, 'give --host FILE for an embedded one, or --on xen');
@@ -109,7 +112,10 @@ async function openDoors(settings: ServeSettings): Promise<HostDoors & { readonl
   });
 }
 
-/** Read again when it changes. A file that cannot be read leaves the users as they were, and is tried again at every call. */
+/**
+ * Read again when it changes. A file that cannot be read leaves the users as they were, and is
+ * tried again at every call.
+ */
 function usersOf(file: string, complain: (message: string) => void): () => ReadonlyMap<string, User> {
   const stamp = (): string => {
     const { mtimeMs, size, ino } = statSync(file);

@@ -11,7 +11,8 @@ import { readInput } from '../input/read-input.js';
 import type { ServeSettings } from '../input/serve-config.js';
 
 /**
- * Null when TLS is off. A generated pair is kept in the state folder, so that clients trust it once.
+ * Null when TLS is off. A generated pair is kept in the state folder, so that clients trust it
+ * once.
  * @throws InputError for files that no TLS connection could use
  */
 export async function readTls({ tls, state }: ServeSettings, address: string): Promise<CertificateAndKey | null> {
@@ -30,7 +31,10 @@ export async function readTls({ tls, state }: ServeSettings, address: string): P
   return readPair(cert, key);
 }
 
-/** Node accepts an empty certificate without a word, and every handshake fails: both files are checked here. */
+/**
+ * Node accepts an empty certificate without a word, and every handshake fails: both files are
+ * checked here.
+ */
 function readPair(certFile: string, keyFile: string): CertificateAndKey {
   const pair = { cert: readInput(certFile).text, key: readInput(keyFile).text };
   const certificate = checked(certFile, 'a certificate in PEM', () => new X509Certificate(pair.cert));

@@ -1,4 +1,5 @@
-// The state of a toolstack as the plain data that --json prints and the tables show. Box of the chart: where all of them led.
+// The state of a toolstack as the plain data that --json prints and the tables show. Box of the
+// chart: where all of them led.
 import { formatList } from '../../base/bitset.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import type { FlowRecord } from '../../flow/record.js';
@@ -41,7 +42,9 @@ export function summarise(toolstack: Toolstack): Summary {
   };
 }
 
-/** Of a map alone: every domain but Domain-0 is a VM, and nothing is known of what happened to it. */
+/**
+ * Of a map alone: every domain but Domain-0 is a VM, and nothing is known of what happened to it.
+ */
 export function summariseMap(map: HostMap): Summary {
   const figures = hostFigures(map);
   const none = { failure: null, surprises: [], path: [] };

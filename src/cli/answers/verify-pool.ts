@@ -1,4 +1,5 @@
-// `xennuma verify --pool`: host by host, the VMs that run there against policy and masks. Box of the chart: domain_node_affinity.
+// `xennuma verify --pool`: host by host, the VMs that run there against policy and masks. Box of
+// the chart: domain_node_affinity.
 
 import { formatList } from '../../base/bitset.js';
 import { fitColumns, wrapWords } from '../../base/columns.js';

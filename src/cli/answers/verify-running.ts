@@ -1,5 +1,5 @@
-// `xennuma verify` of running domains: what was requested against what Xen has, and vCPUs against memory. Changes nothing.
-// Box of the chart: domain_node_affinity, where all of them lead.
+// `xennuma verify` of running domains: what was requested against what Xen has, and vCPUs against
+// memory. Changes nothing. Box of the chart: domain_node_affinity, where all of them lead.
 import { fitColumns, wrapWords } from '../../base/columns.js';
 import { tableLines } from '../../base/table.js';
 import { askedOfSpec } from '../../live/asked.js';

@@ -1,4 +1,5 @@
-// `xennuma capture`: what show, verify and explain need of a host, in one file that they read with --from.
+// `xennuma capture`: what show, verify and explain need of a host, in one file that they read with
+// --from.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// `xennuma compare`: one workload under several profiles and policies, each on a fresh copy of the host.
+// `xennuma compare`: one workload under several profiles and policies, each on a fresh copy of the
+// host.
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { InputError } from '../../base/errors.js';

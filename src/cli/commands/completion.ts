@@ -1,4 +1,5 @@
-// `xennuma completion SHELL`: a script that the shell reads, made from the commands and options themselves.
+// `xennuma completion SHELL`: a script that the shell reads, made from the commands and options
+// themselves.
 import { Argument, type Command } from 'commander';
 import { xeBashCompletion } from '../../xe/completion.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -6,7 +7,10 @@ import { out } from '../output/terminal.js';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
-/** What can be typed after a command: words that are fixed, options, and the values of those that have a closed list. */
+/**
+ * What can be typed after a command: words that are fixed, options, and the values of those that
+ * have a closed list.
+ */
 interface Completed {
   readonly name: string;
   readonly summary: string;

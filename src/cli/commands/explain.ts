@@ -1,4 +1,5 @@
-// `xennuma explain VM`: the path that a VM took through the flowchart, in sentences. Box of the chart: all.
+// `xennuma explain VM`: the path that a VM took through the flowchart, in sentences. Box of the
+// chart: all.
 
 import { type Command, Option } from 'commander';
 import { wrapWords } from '../../base/columns.js';
@@ -154,7 +155,10 @@ function noSuchVm(name: string, names: readonly string[]): InputError {
   );
 }
 
-/** Where, why and what to do; every sentence for a run without that, and with --details. Links last, whole, so that they can be copied. */
+/**
+ * Where, why and what to do; every sentence for a run without that, and with --details. Links last,
+ * whole, so that they can be copied.
+ */
 function explainText({ runs, recommendation }: ExplainAnswer, details: boolean): string[] {
   const colour = palette();
   const width = columns();

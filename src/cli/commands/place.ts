@@ -1,4 +1,5 @@
-// `xennuma place`: soft affinity for running domains, or policy and masks for VMs of a pool. Memory does not move.
+// `xennuma place`: soft affinity for running domains, or policy and masks for VMs of a pool. Memory
+// does not move.
 import { type Command, Option } from 'commander';
 import { PROFILES } from '../../xenopsd/api/profiles.js';
 import type { PoolPlaceOptions } from '../answers/place-pool.js';

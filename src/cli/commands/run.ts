@@ -1,4 +1,5 @@
-// `xennuma run SCENARIO`: events over time, what each led to, and whether it is what the scenario expects. Box of the chart: all.
+// `xennuma run SCENARIO`: events over time, what each led to, and whether it is what the scenario
+// expects. Box of the chart: all.
 
 import type { Command } from 'commander';
 import { wrapWords } from '../../base/columns.js';

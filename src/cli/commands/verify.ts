@@ -1,4 +1,5 @@
-// `xennuma verify`: compare running domains, or a pool's VMs, with what was requested. Changes nothing.
+// `xennuma verify`: compare running domains, or a pool's VMs, with what was requested. Changes
+// nothing.
 import { type Command, Option } from 'commander';
 import { PROFILES } from '../../xenopsd/api/profiles.js';
 import type { PoolVerifyOptions } from '../answers/verify-pool.js';

@@ -1,4 +1,5 @@
-// `xennuma xe`: xe's commands against xennuma serve and any XAPI host. Its arguments are xe's own, so they bypass commander.
+// `xennuma xe`: xe's commands against xennuma serve and any XAPI host. Its arguments are xe's own,
+// so they bypass commander.
 import type { Command } from 'commander';
 import { DEFAULT_PORT } from '../../xapi/http/default-port.js';
 import { runXe } from '../../xe/run.js';

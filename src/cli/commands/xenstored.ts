@@ -14,7 +14,10 @@ const REHEARSAL_MS = 20_000;
 const HOST_ANSWER_MS = 1000;
 /** A restart by signal waits until no further signal has come for so long. */
 const QUIET_MS = 1000;
-/** Node's first lines of JavaScript after a restart: a signal must not end the process before its handlers are there. */
+/**
+ * Node's first lines of JavaScript after a restart: a signal must not end the process before its
+ * handlers are there.
+ */
 const IGNORE_SIGNALS = ['--import', 'data:text/javascript,for(const s of["SIGUSR2","SIGHUP"])process.on(s,()=>{})'];
 
 interface Given {
@@ -125,7 +128,10 @@ async function startsAgain(version: number): Promise<boolean> {
   return code === 0 && out.trim() === String(version);
 }
 
-/** The default path is the host's own: in a dom0 with a XenStore its tools would talk to the wrong one. @throws InputError */
+/**
+ * The default path is the host's own: in a dom0 with a XenStore its tools would talk to the wrong
+ * one. @throws InputError
+ */
 async function refuseBesideHost(): Promise<void> {
   const { connectXenstore } = await import('../../xenstore/client/connect.js');
   for (const path of xenstorePaths()) {

@@ -1,9 +1,10 @@
-// Names after --host and --vms. Both options take several files, so commander hands them every word up to the next option: the VM's name
-// in `explain --host a.xml --vms b.yaml web` as well.
+// Names after --host and --vms. Both options take several files, so commander hands them every word
+// up to the next option: the VM's name in `explain --host a.xml --vms b.yaml web` as well.
 const LISTS: readonly string[] = ['--host', '--vms'];
 
 /**
- * Moves words that are no files to the front, where commander takes them for the command's own arguments.
+ * Moves words that are no files to the front, where commander takes them for the command's own
+ * arguments.
  * @param words those after the command's name
  * @param isFile whether a file of that name exists; "-" and NAME=FILE count as files too
  */

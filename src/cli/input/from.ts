@@ -1,4 +1,5 @@
-// `--from SOURCE`: a host over ssh, from a capture, a status report or a paste, instead of the one that this command runs on.
+// `--from SOURCE`: a host over ssh, from a capture, a status report or a paste, instead of the one
+// that this command runs on.
 import { InputError, UnreachableError } from '../../base/errors.js';
 import { type AskedSources, findAsked } from '../../live/asked.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';

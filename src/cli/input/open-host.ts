@@ -1,4 +1,5 @@
-// From options to a toolstack on a host: reads the files, raises the embedded host, and makes the VMs known to it.
+// From options to a toolstack on a host: reads the files, raises the embedded host, and makes the
+// VMs known to it.
 import { InputError } from '../../base/errors.js';
 import type { LiveMap } from '../../live/live-map.js';
 import type { Host } from '../../machine/model.js';
@@ -38,7 +39,8 @@ export function readVms(files: readonly string[], host: Host): VmSpec[] {
 }
 
 /**
- * The host behind the doors: an embedded Xen that starts as the description says, as the profile's hosts run it.
+ * The host behind the doors: an embedded Xen that starts as the description says, as the profile's
+ * hosts run it.
  * @throws InputError when the XenStore does not answer, or belongs to another host
  */
 export async function openDoors(host: Host, profile: ProfileName, options: EmbeddedOptions): Promise<HostDoors> {
@@ -69,7 +71,10 @@ export interface Workload {
   readonly host: Host;
   readonly vms: readonly VmSpec[];
   readonly toolstack: Toolstack;
-  /** What the user should know before reading the answer: masks that xapi drops without a word are planned so, and said here. */
+  /**
+   * What the user should know before reading the answer: masks that xapi drops without a word are
+   * planned so, and said here.
+   */
   readonly warnings: readonly UserWarning[];
 }
 
@@ -79,7 +84,10 @@ export interface Origin {
   readonly live: LiveMap | null;
 }
 
-/** @throws InputError when no host is named, or two; UnreachableError when the running one cannot be looked at */
+/**
+ * @throws InputError when no host is named, or two; UnreachableError when the running one cannot be
+ *   looked at
+ */
 export async function readOrigin(options: HostOptions): Promise<Origin> {
   if (options.from !== undefined) {
     refuseBesideFrom({ ...options });

@@ -17,7 +17,8 @@ import type { WorkloadOptions } from './workload-options.js';
 
 /**
  * One host of the pool: the one that is named, or the only one.
- * @throws UnreachableError when the pool cannot be reached or refuses the user; InputError for a host or file that does not fit
+ * @throws UnreachableError when the pool cannot be reached or refuses the user; InputError for a
+ *   host or file that does not fit
  */
 export function withPoolHost<T>(options: PoolOptions, work: (access: PoolAccess) => Promise<T>): Promise<T> {
   return openPool(options, (pool) => work(accessOf(pool, hostNamed(pool.view, options.poolHost), describer(options.host))));

@@ -1,4 +1,5 @@
-// Options that do not go together, told by where their values come from: a default is no choice of the user's.
+// Options that do not go together, told by where their values come from: a default is no choice of
+// the user's.
 import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 

@@ -1,4 +1,5 @@
-// Reads what the user names: files within bounds, `-` for stdin. Every failure is an InputError that names the file.
+// Reads what the user names: files within bounds, `-` for stdin. Every failure is an InputError
+// that names the file.
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
 import { INPUT_LIMITS, type InputText } from '../../machine/readers/input-text.js';

@@ -1,4 +1,5 @@
-// The daemon's settings: from a file in YAML or JSON, from the command line, which goes before it, and defaults.
+// The daemon's settings: from a file in YAML or JSON, from the command line, which goes before it,
+// and defaults.
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { readStructured } from '../../machine/readers/structured.js';

@@ -2,7 +2,10 @@
 import { fitColumns } from '../../base/columns.js';
 import type { HostAnswer, VmAnswer } from '../answers/answers.js';
 
-/** Words for a list of CPUs such as "16-31,144-159": "all", "node 1", "nodes 0,2", or the list itself. */
+/**
+ * Words for a list of CPUs such as "16-31,144-159": "all", "node 1", "nodes 0,2", or the list
+ * itself.
+ */
 export function cpuWords(host: HostAnswer): (list: string, most?: number) => string {
   const expand = (list: string) =>
     new Set(
@@ -40,7 +43,10 @@ export function nodeWords(nodes: readonly number[]): string {
   return `node${nodes.length === 1 ? '' : 's'} ${nodes.join(',')}`;
 }
 
-/** Nodes that hold memory, with the share of each where there are two or three: "node 1", "1:75% 2:25%". */
+/**
+ * Nodes that hold memory, with the share of each where there are two or three: "node 1", "1:75%
+ * 2:25%".
+ */
 export function memoryWords(pagesByNode: readonly number[]): string {
   const total = pagesByNode.reduce((sum, pages) => sum + pages, 0);
   const held = pagesByNode.flatMap((pages, node) => (pages > 0 ? [{ node, share: pages / total }] : []));
@@ -59,7 +65,10 @@ export function distanceWords(value: VmAnswer['meanDistance']): string {
   return typeof value === 'number' ? String(Number(value.toFixed(1))) : value;
 }
 
-/** Bytes in a column, to a tenth: "1 GiB", "4.1 GiB", "512 MiB". A VM holds a little less or more than it asked for. */
+/**
+ * Bytes in a column, to a tenth: "1 GiB", "4.1 GiB", "512 MiB". A VM holds a little less or more
+ * than it asked for.
+ */
 export function sizeWords(bytes: number): string {
   const gib = bytes / 2 ** 30;
   return gib >= 0.95 ? `${Number(gib.toFixed(1))} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`;

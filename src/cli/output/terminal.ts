@@ -1,5 +1,5 @@
-// The terminal: colours only where they are wanted, progress only on a terminal and only past a second, and a reader that goes away
-// without a word.
+// The terminal: colours only where they are wanted, progress only on a terminal and only past a
+// second, and a reader that goes away without a word.
 
 import { EXIT } from './exit-codes.js';
 
@@ -13,7 +13,10 @@ export interface Palette {
   warn(text: string): string;
 }
 
-/** NO_COLOR (any value but empty) wins over FORCE_COLOR (any value but empty and 0), which wins over what the stream is. */
+/**
+ * NO_COLOR (any value but empty) wins over FORCE_COLOR (any value but empty and 0), which wins over
+ * what the stream is.
+ */
 export function wantsColour(
   stream: { readonly isTTY?: boolean },
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -47,7 +50,10 @@ export function remark(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** `xennuma ... | head` must end in silence; an answer that cannot be written, as on a full disk, in one line. */
+/**
+ * `xennuma ... | head` must end in silence; an answer that cannot be written, as on a full disk, in
+ * one line.
+ */
 export function guardPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {

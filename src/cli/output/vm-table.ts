@@ -1,4 +1,5 @@
-// The table of VMs, and below it what went wrong and what surprises. Box of the chart: where all of them led.
+// The table of VMs, and below it what went wrong and what surprises. Box of the chart: where all of
+// them led.
 import { fitColumns, textColumns, wrapWords } from '../../base/columns.js';
 import { tableLines } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
@@ -10,7 +11,10 @@ import { isRemarkable, type UserWarning } from './warnings.js';
 /** More VMs than a terminal can show: the table gives way to the totals and the failures. */
 const MOST_ROWS = 200;
 
-/** Narrower and narrower, until the table fits: the longest name, the longest mask (0 leaves all but the place out), blanks between. */
+/**
+ * Narrower and narrower, until the table fits: the longest name, the longest mask (0 leaves all but
+ * the place out), blanks between.
+ */
 const FITS = [
   { name: 20, mask: 14, gap: 2 },
   { name: 20, mask: 9, gap: 2 },
@@ -93,7 +97,10 @@ export function remarks(vms: readonly VmAnswer[], warnings: readonly UserWarning
   return lines;
 }
 
-/** "12 VMs running, 10 on one node; distance 10.4 on average, 32 at worst; 6.2 GiB on nodes where no vCPU prefers to run; 1 failed." */
+/**
+ * "12 VMs running, 10 on one node; distance 10.4 on average, 32 at worst; 6.2 GiB on nodes where no
+ * vCPU prefers to run; 1 failed."
+ */
 export function totalsLines(totals: TotalsAnswer, colour: Palette): string[] {
   const { running, failed } = totals;
   const parts = [

@@ -1,4 +1,5 @@
-// Warnings and surprises in sentences, each once with the VMs that it is about. Box of the chart: is_xe_vCPUparams_mask_set? mostly.
+// Warnings and surprises in sentences, each once with the VMs that it is about. Box of the chart:
+// is_xe_vCPUparams_mask_set? mostly.
 import { formatList } from '../../base/bitset.js';
 import { surpriseClause } from '../../flow/surprises.js';
 import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
@@ -11,7 +12,10 @@ export interface UserWarning {
   readonly vms: readonly string[];
 }
 
-/** What the toolstack will make of its VMs' settings that their owners may not expect, before any start. */
+/**
+ * What the toolstack will make of its VMs' settings that their owners may not expect, before any
+ * start.
+ */
 export function userWarnings(toolstack: Toolstack): UserWarning[] {
   const found = new Map<string, { warning: Warning; names: string[] }>();
   const noted = new Map<string, string[]>();

@@ -1,11 +1,14 @@
-// Which frames of a real Xen are free, found by taking them all: a domain asks each node for 2 MiB extents until it is refused, then for
-// pages.
+// Which frames of a real Xen are free, found by taking them all: a domain asks each node for 2 MiB
+// extents until it is refused, then for pages.
 import type { LiveXen } from './live-xen.js';
 
 const BATCH = 256;
 const SCRATCH_UUID = new Uint8Array(Buffer.from('xennuma scratch!', 'latin1'));
 
-/** Runs [first frame, one past the last) of each node, ascending. Pages that Xen takes for the asking domain itself are not among them. */
+/**
+ * Runs [first frame, one past the last) of each node, ascending. Pages that Xen takes for the
+ * asking domain itself are not among them.
+ */
 export function readHeapMap(xen: LiveXen): [number, number][][] {
   const { xc } = xen;
   const domid = xc.domainCreate({ domid: 0, kind: 'pv', maxVcpus: 1, uuid: SCRATCH_UUID });

@@ -1,5 +1,5 @@
-// Conformance kind `hypercalls` on the real Xen that this process runs on: the same scenarios, performed in Domain-0. Everything that a
-// scenario did is undone after it.
+// Conformance kind `hypercalls` on the real Xen that this process runs on: the same scenarios,
+// performed in Domain-0. Everything that a scenario did is undone after it.
 import { InputError } from '../../base/errors.js';
 import type { ConformancePlayer, JsonObject } from '../player.js';
 import { at, isAutomaticAtEnd, keyOf, stepDifferences } from './hypercalls.js';
@@ -57,7 +57,10 @@ export async function createLiveHypercallsPlayer(): Promise<ConformancePlayer> {
   };
 }
 
-/** Memory of a destroyed domain is clean before the next step, except where a scenario is about dirty memory. */
+/**
+ * Memory of a destroyed domain is clean before the next step, except where a scenario is about
+ * dirty memory.
+ */
 function performWaiting(xen: LiveXen, performer: ScenarioSteps, step: Step, dirty: boolean): JsonObject {
   const answer = performer.perform(step);
   if (step.op === 'destroydomain' && answer.ok === true && !dirty) xen.settle();

@@ -1,5 +1,5 @@
-// Conformance kind `hypercalls`: recorded scenarios on the embedded hypervisor, through its door, in bytes (format:
-// conformance/README.md).
+// Conformance kind `hypercalls`: recorded scenarios on the embedded hypervisor, through its door,
+// in bytes (format: conformance/README.md).
 import { DOMCTL } from '../../abi/commands.js';
 import { interfaceVersion } from '../../abi/interface-version.js';
 import { InputError } from '../../base/errors.js';
@@ -41,8 +41,8 @@ export function createHypercallsPlayer(): ConformancePlayer {
 
   return {
     /**
-     * Domain-0 lives through all scenarios of a machine, in the order of their ids. It starts with a node affinity set by hand (Xen's
-     * option dom0_nodes=), until a scenario gives it all nodes.
+     * Domain-0 lives through all scenarios of a machine, in the order of their ids. It starts with
+     * a node affinity set by hand (Xen's option dom0_nodes=), until a scenario gives it all nodes.
      */
     survey(line) {
       if (!isAutomaticAtEnd(line)) return;
@@ -64,7 +64,10 @@ export function createHypercallsPlayer(): ConformancePlayer {
   };
 }
 
-/** One unnamed domain besides Domain-0, as on the recorded machines; what it holds is not free in the first place. */
+/**
+ * One unnamed domain besides Domain-0, as on the recorded machines; what it holds is not free in
+ * the first place.
+ */
 export function createBallast({ calls }: ScenarioSteps): void {
   calls.domctl(DOMCTL.createdomain, 0, (view, at) => view.setUint32(at + 28, 1, true));
   const domid = calls.op.view.getUint16(8, true);

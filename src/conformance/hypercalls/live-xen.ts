@@ -1,5 +1,5 @@
-// A real Xen as the ground of scenarios: what machine it is, free memory brought to a wanted amount by a ballast domain, and everything
-// that a scenario did undone.
+// A real Xen as the ground of scenarios: what machine it is, free memory brought to a wanted amount
+// by a ballast domain, and everything that a scenario did undone.
 import { type InterfaceVersion, interfaceOf } from '../../abi/interface-version.js';
 import { XenError } from '../../base/errors.js';
 import { CallBuffers } from '../../xenctrl/calls/call-buffers.js';
@@ -84,8 +84,9 @@ export class LiveXen {
   }
 
   /**
-   * Waits until Xen has given back what it frees later (RCU) and has scrubbed it: an order above 0 takes clean blocks of another node
-   * before dirty ones. Only debug key 'H' tells of dirty pages; physinfo's count is always 0.
+   * Waits until Xen has given back what it frees later (RCU) and has scrubbed it: an order above 0
+   * takes clean blocks of another node before dirty ones. Only debug key 'H' tells of dirty pages;
+   * physinfo's count is always 0.
    * @throws Error when it takes too long
    */
   settle(): void {
@@ -113,7 +114,10 @@ export class LiveXen {
     return pages;
   }
 
-  /** A domain that holds memory so that about `freePages` are left on each node: never fewer, less than 2 MiB more where it can. */
+  /**
+   * A domain that holds memory so that about `freePages` are left on each node: never fewer, less
+   * than 2 MiB more where it can.
+   */
   fillUp(freePages: readonly number[]): void {
     const domid = this.#ballast ?? this.#createBallast();
     this.freePages().forEach((free, node) => {
@@ -154,7 +158,10 @@ export class LiveXen {
     this.#checkNothingLeft();
   }
 
-  /** A CPU that Xen could not move out of its pool at once stays half moved, and no other can be: it goes back to that pool. */
+  /**
+   * A CPU that Xen could not move out of its pool at once stays half moved, and no other can be: it
+   * goes back to that pool.
+   */
   #cancelMove(): void {
     const { xc } = this;
     const pools = xc.cpupoolList();

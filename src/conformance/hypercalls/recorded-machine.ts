@@ -9,15 +9,18 @@ const NODE_0_START = 8192;
 const HOLE: readonly [number, number] = [524288, 1048576];
 const RUN_MOST = 131072;
 
-/** How many blocks' worth of a node's free memory lies in smaller pieces, by the place of the node. */
+/**
+ * How many blocks' worth of a node's free memory lies in smaller pieces, by the place of the node.
+ */
 function piecesOf(isFirst: boolean, isLast: boolean): number {
   if (isFirst) return isLast ? 4 : 3;
   return isLast ? 2 : 0;
 }
 
 /**
- * Free frames as the recorder's ballast leaves them: 2 MiB blocks, and on the first and the last node more small pieces than elsewhere
- * (measured by the `fill` scenarios); on node 0 nothing as large as 1 GiB.
+ * Free frames as the recorder's ballast leaves them: 2 MiB blocks, and on the first and the last
+ * node more small pieces than elsewhere (measured by the `fill` scenarios); on node 0 nothing as
+ * large as 1 GiB.
  */
 function freeRanges(startMfn: number, freePages: number, isFirst: boolean, isLast: boolean): (readonly [number, number])[] {
   const ranges: (readonly [number, number])[] = [];
@@ -50,9 +53,10 @@ export interface RecordedMachine {
 }
 
 /**
- * The machine as it was at the start of a recorded scenario, with `freePages` free on each node. Domain-0 lives through all scenarios of
- * a machine: Xen's option dom0_nodes=0 makes its node affinity one set by hand, until a scenario makes it automatic (`dom0Automatic`).
- * The recorder's ballast domain has no pages here: what it holds is not free in the first place.
+ * The machine as it was at the start of a recorded scenario, with `freePages` free on each node.
+ * Domain-0 lives through all scenarios of a machine: Xen's option dom0_nodes=0 makes its node
+ * affinity one set by hand, until a scenario makes it automatic (`dom0Automatic`). The recorder's
+ * ballast domain has no pages here: what it holds is not free in the first place.
  */
 export function recordedMachine(machine: RecordedMachine, freePages: readonly number[], dom0Automatic: boolean): XenMachine {
   const last = Math.max(...machine.nodes.map((node) => node.pages?.[1] ?? 0));

@@ -1,5 +1,5 @@
-// The hypercalls of recorded scenarios, in bytes over any hypercall door: structures filled, answers read.
-// conformance, in libxenctrl's place.
+// The hypercalls of recorded scenarios, in bytes over any hypercall door: structures filled,
+// answers read. conformance, in libxenctrl's place.
 import { HYPERCALL, SYSCTL, XENMEM } from '../../abi/commands.js';
 import type { InterfaceVersion } from '../../abi/interface-version.js';
 import { PAGE_BYTES } from '../../base/units.js';
@@ -15,7 +15,10 @@ const MOST_NODES = 64;
 /** More extents than this are asked for only to be refused: the caller's list ends here. */
 const MOST_LISTED_EXTENTS = 2 ** 20;
 
-/** What a caller's buffer holds afterwards, and whether that differs from what it held; undefined = there was no buffer. */
+/**
+ * What a caller's buffer holds afterwards, and whether that differs from what it held; undefined =
+ * there was no buffer.
+ */
 export type Afterwards = { readonly hex: string; readonly changed: boolean } | undefined;
 
 export interface Reservation {
@@ -23,7 +26,10 @@ export interface Reservation {
   readonly extents: number;
   readonly order: number;
   readonly memFlags: number;
-  /** The guest's frame of the first extent, the others' follow one by one, whatever the order; 0 when absent. PV ignores it. */
+  /**
+   * The guest's frame of the first extent, the others' follow one by one, whatever the order; 0
+   * when absent. PV ignores it.
+   */
   readonly firstFrame?: number;
 }
 
@@ -46,7 +52,9 @@ export class ScenarioCalls {
     this.#door.freeBuffer(this.#nodeInfo);
   }
 
-  /** `fill` writes the union, which begins at `at`. `version`: another interface version than Xen's. */
+  /**
+   * `fill` writes the union, which begins at `at`. `version`: another interface version than Xen's.
+   */
   domctl(cmd: number, domid: number, fill: (view: DataView, at: number) => void = () => {}, version = this.#version.domctl): number {
     const { bytes, view, address } = this.op;
     bytes.fill(0);
@@ -77,7 +85,10 @@ export class ScenarioCalls {
     return Number(this.op.view.getBigUint64(DOMCTL_UNION + at, true));
   }
 
-  /** Writes a bitmap argument at `at` of the structure; the answer, to be called once after the hypercall, tells what became of it. */
+  /**
+   * Writes a bitmap argument at `at` of the structure; the answer, to be called once after the
+   * hypercall, tells what became of it.
+   */
   bitmap(at: number, argument: BitmapArgument): () => Afterwards {
     const { view } = this.op;
     view.setUint32(at + 8, argument.bits, true);
@@ -97,7 +108,10 @@ export class ScenarioCalls {
     };
   }
 
-  /** @returns extents done, and the first frames of those that Xen wrote back: one an extent for PV domains */
+  /**
+   * @returns extents done, and the first frames of those that Xen wrote back: one an extent for PV
+   *   domains
+   */
   populate(reservation: Reservation, faulting: boolean): { readonly done: number; readonly mfns: readonly number[] } {
     const { firstFrame = 0 } = reservation;
     const listed = Math.min(Math.max(1, reservation.extents), MOST_LISTED_EXTENTS);

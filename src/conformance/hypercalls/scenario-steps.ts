@@ -1,4 +1,5 @@
-// One step of a recorded scenario performed over a hypercall door, its answer in the recorder's form.
+// One step of a recorded scenario performed over a hypercall door, its answer in the recorder's
+// form.
 import { CPUPOOL_OP, DOMCTL, SCHEDOP, SYSCTL } from '../../abi/commands.js';
 import type { InterfaceVersion } from '../../abi/interface-version.js';
 import { ERRNO, errnoName, InputError } from '../../base/errors.js';
@@ -9,7 +10,9 @@ import { type Afterwards, ScenarioCalls } from './scenario-calls.js';
 import { compressSeq } from './seq.js';
 
 const DOMID_SELF = 0x7ff0;
-/** An id that no domain of a scenario has: Xen gives ids from 1 upwards, and a scenario makes few. */
+/**
+ * An id that no domain of a scenario has: Xen gives ids from 1 upwards, and a scenario makes few.
+ */
 const ABSENT_DOMID = 31_000;
 const MOST_REPEATS = 100_000;
 const TRIES = 5;
@@ -138,7 +141,10 @@ export class ScenarioSteps {
     return { ...answer(result), succeeded };
   }
 
-  /** PV: nodes of the machine frames that Xen wrote back. PVH: how the free pages of each node changed. */
+  /**
+   * PV: nodes of the machine frames that Xen wrote back. PVH: how the free pages of each node
+   * changed.
+   */
   populate(step: Step): JsonObject {
     const extents = integer(step, 'extents');
     if (extents < 0) throw new InputError('expected 0 or more', { path: `${step.op}.extents` });

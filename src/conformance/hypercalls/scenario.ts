@@ -1,5 +1,5 @@
-// A recorded scenario of hypercalls as a line of JSON, checked before it is played (format: conformance/README.md). Box of the chart:
-// none; conformance.
+// A recorded scenario of hypercalls as a line of JSON, checked before it is played (format:
+// conformance/README.md). Box of the chart: none; conformance.
 import * as z from 'zod';
 import { InputError } from '../../base/errors.js';
 import type { JsonObject, JsonValue } from '../player.js';
@@ -70,7 +70,9 @@ const bitmapSchema = z.union([
   z.object({ bad: z.literal(true), nr_bits: z.int().min(0).max(0xffffffff) }),
 ]);
 
-/** The bitmap in a step; the JSON value null, and an absent one, is a null handle with nr_bits 0. */
+/**
+ * The bitmap in a step; the JSON value null, and an absent one, is a null handle with nr_bits 0.
+ */
 export function bitmap(step: Step, name: string): BitmapArgument {
   const value: JsonValue | undefined = step[name];
   if (value === null || value === undefined) return { kind: 'null', bits: 0 };

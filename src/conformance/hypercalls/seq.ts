@@ -1,10 +1,13 @@
-// The run-length notation of `seq`: the node of every extent in order. "0123x16 012x5 2" is 0123 sixteen times, 012 five times, then
-// 2; one hexadecimal digit a node.
+// The run-length notation of `seq`: the node of every extent in order. "0123x16 012x5 2" is 0123
+// sixteen times, 012 five times, then 2; one hexadecimal digit a node.
 import { InputError } from '../../base/errors.js';
 
 const LONGEST_PATTERN = 16;
 
-/** At each place the pattern that covers most, the shorter of two that cover the same; a pattern that does not repeat stands digit by digit. */
+/**
+ * At each place the pattern that covers most, the shorter of two that cover the same; a pattern
+ * that does not repeat stands digit by digit.
+ */
 export function compressSeq(nodes: readonly number[]): string {
   const parts: string[] = [];
   for (let at = 0; at < nodes.length; ) {

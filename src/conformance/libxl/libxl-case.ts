@@ -1,4 +1,5 @@
-// Lines of recorded runs of `xl create`, checked before they are played (format: conformance/README.md).
+// Lines of recorded runs of `xl create`, checked before they are played (format:
+// conformance/README.md).
 import * as z from 'zod';
 import { InputError } from '../../base/errors.js';
 import type { JsonObject } from '../player.js';

@@ -1,5 +1,6 @@
-// Profile xl through the whole toolstack against the conformance kind `libxl`, which the recorded runs of `xl create` hold to the real one:
-// on any machine, whatever was started and stopped before, both place a guest alike. Box of the chart: numa_placement, in xl's way.
+// Profile xl through the whole toolstack against the conformance kind `libxl`, which the recorded
+// runs of `xl create` hold to the real one: on any machine, whatever was started and stopped
+// before, both place a guest alike. Box of the chart: numa_placement, in xl's way.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -12,7 +13,10 @@ import { createLibxlPlayer, XEN_PAGES } from './libxl.js';
 
 type Answer = Readonly<{ failed: true } | { nodeAffinity: string; hardSoft: string[]; pages: readonly number[] }>;
 const NEAR_PAGES = 1024;
-/** A node that ends with less free than this came near full: Xen's own pages decide where the last of the guest's go. */
+/**
+ * A node that ends with less free than this came near full: Xen's own pages decide where the last
+ * of the guest's go.
+ */
 const NEAR_FULL_BYTES = 48 * MIB;
 
 const free = (toolstack: Toolstack) => toolstack.doors.xc.numaInfo().nodes.map((node) => node.freeBytes ?? 0);
@@ -64,7 +68,8 @@ it('places guests as the kind libxl does', { timeout: 120_000 }, async () => {
       await player.play({ shape: 'x', op: 'machine', size, topo, dist: host.distances as number[][] } as JsonObject);
       for (const [index, { vcpus, mib, stops }] of asked.entries()) {
         const name = `g${index}`;
-        // The records tell what Xen itself took for the guest on Domain-0's node; the embedded Xen takes nothing there.
+        // The records tell what Xen itself took for the guest on Domain-0's node; the embedded Xen
+        // takes nothing there.
         const taken = (XEN_PAGES.domain + XEN_PAGES.vcpu * vcpus) * PAGE_BYTES;
         const before = { free: free(toolstack).map((bytes, node) => (node === 0 ? bytes + taken : bytes)), domains: domains(toolstack) };
         await toolstack.add(vm(name, vcpus, mib, { kind: 'pv' }));

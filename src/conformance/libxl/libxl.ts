@@ -1,5 +1,6 @@
-// Conformance kind `libxl`: `xl create` of PV guests by xl's automatic placement, played by the toolstack under profile xl on the embedded
-// hypervisor (format: conformance/README.md). Box of the chart: numa_placement, in xl's way.
+// Conformance kind `libxl`: `xl create` of PV guests by xl's automatic placement, played by the
+// toolstack under profile xl on the embedded hypervisor (format: conformance/README.md). Box of the
+// chart: numa_placement, in xl's way.
 
 import { formatList, parseList } from '../../base/bitset.js';
 import { InputError } from '../../base/errors.js';
@@ -22,22 +23,32 @@ import { type LibxlCreate, type LibxlDomain, type LibxlMachine, parseLibxlLine }
 const KIB_A_MIB = 1024;
 const ENOMEM_RC = 3;
 /**
- * What Xen's own structures for a PV domain (struct domain, shared info, each vCPU's struct and stack) take of Domain-0's node beyond the
- * guest's memory. The embedded Xen has no such structures, so the machine starts with that much less. Fitted to the recorded freeDelta.
+ * What Xen's own structures for a PV domain (struct domain, shared info, each vCPU's struct and
+ * stack) take of Domain-0's node beyond the guest's memory. The embedded Xen has no such
+ * structures, so the machine starts with that much less. Fitted to the recorded freeDelta.
  */
 export const XEN_PAGES = { domain: 14, vcpu: 3 } as const;
-/** With dma_bits=24, as the recorded machines booted, the zone below 16 MiB is taken only when nothing else is left: so much is free there. */
+/**
+ * With dma_bits=24, as the recorded machines booted, the zone below 16 MiB is taken only when
+ * nothing else is left: so much is free there.
+ */
 const LOW_FREE_PAGES = 1280;
 const LOW_START_MFN = 1024;
 
 /** How far an answer may be from the record, each for what the record does not tell. */
 export const TOLERANCE = {
-  /** Of a guest's memory on one node: how the free memory is cut, so up to two of its 2 MiB extents may have come from elsewhere. */
+  /**
+   * Of a guest's memory on one node: how the free memory is cut, so up to two of its 2 MiB extents
+   * may have come from elsewhere.
+   */
   pages: 1024,
   /** Of the free MiB that xl prints: Domain-0 takes and gives back pages while xl looks. */
   candidateMib: 1,
 } as const;
-/** A node that ends with less free than this came near full: the last of the guest's memory may have come from elsewhere in small pieces. */
+/**
+ * A node that ends with less free than this came near full: the last of the guest's memory may have
+ * come from elsewhere in small pieces.
+ */
 const NEAR_FULL_BYTES = 32 * MIB;
 
 interface Shape {
@@ -46,7 +57,10 @@ interface Shape {
   /** Where the memory of the domains made in this run is. */
   readonly pagesOf: Map<number, readonly number[]>;
   readonly domidOf: Map<string, number>;
-  /** Pages that came free on each node since the last guest was made: Xen may not have scrubbed them yet. */
+  /**
+   * Pages that came free on each node since the last guest was made: Xen may not have scrubbed them
+   * yet.
+   */
   dirtyPages: number[];
 }
 
@@ -184,8 +198,8 @@ async function start(xc: Xenctrl, { name, vcpus, memoryMiB }: Pick<LibxlCreate, 
 const RECORDED_IDS = 0x4000;
 
 /**
- * The embedded Xen with the recorded domains in its lists: they hold no memory there, as the machine counts theirs as used, but libxl
- * counts their vCPUs.
+ * The embedded Xen with the recorded domains in its lists: they hold no memory there, as the
+ * machine counts theirs as used, but libxl counts their vCPUs.
  */
 function withDomains(xc: Xenctrl, { dist, topo }: LibxlMachine, domains: readonly LibxlDomain[]): Xenctrl {
   const recorded = new Map(
@@ -279,7 +293,10 @@ function afterOf(free: readonly number[], domains: readonly LibxlDomain[]): Json
   return { free, free_pages: pages, scrub_pages: 0, domains: domains as unknown as JsonValue };
 }
 
-/** Chosen nodes and masks exactly; memory a node within 1,024 pages unless that was not settled; figures of free MiB within 1. */
+/**
+ * Chosen nodes and masks exactly; memory a node within 1,024 pages unless that was not settled;
+ * figures of free MiB within 1.
+ */
 function createDifferences(recorded: JsonObject, ours: JsonObject, dirtyPages: readonly number[]): string[] {
   const found = [
     ...differences(recorded.rc === 0, ours.rc === 0, 'success'),
@@ -298,8 +315,9 @@ function numbersOf(value: JsonValue | undefined): number[] {
 }
 
 /**
- * Whether the memory may well have landed elsewhere for reasons that the record does not tell: a chosen node came near full; or what it
- * had clean was less than the guest's share, the rest having come free just before (2 MiB extents go to clean memory elsewhere first).
+ * Whether the memory may well have landed elsewhere for reasons that the record does not tell: a
+ * chosen node came near full; or what it had clean was less than the guest's share, the rest having
+ * come free just before (2 MiB extents go to clean memory elsewhere first).
  */
 function isUnsettled({ after, before, nodeAffinity, memoryMiB }: JsonObject, dirtyPages: readonly number[]): boolean {
   const freeAfter = numbersOf(isObject(after) ? after.free : undefined);
@@ -312,7 +330,10 @@ function isUnsettled({ after, before, nodeAffinity, memoryMiB }: JsonObject, dir
   });
 }
 
-/** The recorded value with our figures of free MiB where those are near enough: a few pages move while xl looks. */
+/**
+ * The recorded value with our figures of free MiB where those are near enough: a few pages move
+ * while xl looks.
+ */
 function rounded(recorded: JsonValue | undefined, ours: JsonValue | undefined): JsonValue | undefined {
   if (Array.isArray(recorded))
     return recorded.map((one, at) => rounded(one as JsonValue, Array.isArray(ours) ? ours[at] : undefined) ?? null);

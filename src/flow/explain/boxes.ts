@@ -1,4 +1,5 @@
-// A sentence or a few for each box of the chart. The affinity calls and the node affinity are told together, by masks.ts.
+// A sentence or a few for each box of the chart. The affinity calls and the node affinity are told
+// together, by masks.ts.
 import type { NodeId } from '../chart.js';
 import type { NodeEntry, NodeValues } from '../record.js';
 import { namedCpus, vcpuList } from './phrases.js';

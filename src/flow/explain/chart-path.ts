@@ -1,4 +1,5 @@
-// The way through the chart in one line: the decisions of xenopsd and of the builder, in the order they were taken.
+// The way through the chart in one line: the decisions of xenopsd and of the builder, in the order
+// they were taken.
 import type { EdgeId } from '../chart.js';
 import type { FlowRecord } from '../record.js';
 

@@ -1,4 +1,5 @@
-// Sentences by hand-made records: what an administrator must find in them, and that nothing is said twice.
+// Sentences by hand-made records: what an administrator must find in them, and that nothing is said
+// twice.
 import { describe, expect, it } from 'vitest';
 import { affinityCall, landed, placement } from '../../../test/support/flow-records.js';
 import { FlowRecord } from '../record.js';

@@ -1,5 +1,6 @@
-// A run in sentences: first where the VM is, why and what to do, then each decision with the numbers it was taken on, what was written,
-// what Xen made of it, and what of it people do not expect. Reads the record alone.
+// A run in sentences: first where the VM is, why and what to do, then each decision with the
+// numbers it was taken on, what was written, what Xen made of it, and what of it people do not
+// expect. Reads the record alone.
 
 import type { FlowRecord } from '../record.js';
 import { explainBox } from './boxes.js';
@@ -17,7 +18,10 @@ export interface ExplainOptions {
 export interface Explanation {
   /** Where the VM is, why, and what to do: one sentence each. [] for a run that built no domain. */
   readonly summary: readonly string[];
-  /** In the order of the run, surprises last; none is said twice. "[2]" at the end of a sentence is the second source. */
+  /**
+   * In the order of the run, surprises last; none is said twice. "[2]" at the end of a sentence is
+   * the second source.
+   */
   readonly details: readonly string[];
   /** Links to the source code that the details are about. */
   readonly sources: readonly string[];

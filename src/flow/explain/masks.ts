@@ -1,4 +1,5 @@
-// Affinity calls in a row as sentences: one for all vCPUs that had the same call, then what Xen made of the domain's node affinity.
+// Affinity calls in a row as sentences: one for all vCPUs that had the same call, then what Xen
+// made of the domain's node affinity.
 import type { NodeValues } from '../record.js';
 import { namedCpus, namedNodes, vcpuList } from './phrases.js';
 

@@ -1,4 +1,5 @@
-// A sentence or a few for each note of a record: what belongs to the story of a run and is no box of the chart.
+// A sentence or a few for each note of a record: what belongs to the story of a run and is no box
+// of the chart.
 import { formatList } from '../../base/bitset.js';
 import { formatBytes, MIB } from '../../base/units.js';
 import type { NoteEntry, NoteTopic, NoteValues } from '../record.js';

@@ -1,4 +1,5 @@
-// A placement in sentences: what the VM needs, what the planner saw, which sets of nodes it weighed and what it chose.
+// A placement in sentences: what the VM needs, what the planner saw, which sets of nodes it weighed
+// and what it chose.
 
 import { formatBytes } from '../../base/units.js';
 import { UNREACHABLE } from '../../machine/model.js';

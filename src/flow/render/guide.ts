@@ -1,4 +1,5 @@
-// docs/flowchart.md: the chart as a picture, then what happens at each box and edge, where the real code is, and where ours is.
+// docs/flowchart.md: the chart as a picture, then what happens at each box and edge, where the real
+// code is, and where ours is.
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from '../chart.js';
 import { EDGE_GUIDE, type GuideEntry, NODE_GUIDE } from '../chart-guide.js';
 import { renderFlowMermaid } from './mermaid.js';

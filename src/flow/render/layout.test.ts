@@ -1,4 +1,5 @@
-// The picture's own rules: everything has a place, nothing covers anything else, lines are straight and start and end at their nodes.
+// The picture's own rules: everything has a place, nothing covers anything else, lines are straight
+// and start and end at their nodes.
 import { describe, expect, it } from 'vitest';
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from '../chart.js';
 import { EDGE_ROUTES, edgeLabelSize, NODE_PLACES, PANEL, PICTURE, SUBGRAPH_BOXES } from './layout.js';
@@ -14,7 +15,10 @@ const nodes: Area[] = NODES.map(({ id }) => {
   const { x, y, width, height } = NODE_PLACES[id];
   return { name: id, left: x - width / 2, right: x + width / 2, top: y - height / 2, bottom: y + height / 2 };
 });
-/** What happens once a VM may come again on a reboot or a few; what happens once a vCPU and a call, thousands of times. */
+/**
+ * What happens once a VM may come again on a reboot or a few; what happens once a vCPU and a call,
+ * thousands of times.
+ */
 const ONCE_A_VM = new Set<string>(['VM.create', 'VM.build']);
 const labels: Area[] = EDGES.map(({ id, label, from }) => {
   const [x, y] = EDGE_ROUTES[id].label;

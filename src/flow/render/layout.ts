@@ -1,5 +1,6 @@
-// Where each node, edge and box of the chart stands in the picture. The chart is fixed, so its layout is data, drawn by hand: four columns,
-// nine rows, no two lines cross. Units: pixels of the SVG's own coordinates. Box of the chart: all of them.
+// Where each node, edge and box of the chart stands in the picture. The chart is fixed, so its
+// layout is data, drawn by hand: four columns, nine rows, no two lines cross. Units: pixels of the
+// SVG's own coordinates. Box of the chart: all of them.
 import type { EdgeId, NodeId, SubgraphId } from '../chart.js';
 import { textWidth } from './text-width.js';
 
@@ -79,7 +80,10 @@ export const SUBGRAPH_BOXES: Readonly<Record<SubgraphId, Box>> = {
 export const PANEL: Omit<Box, 'title'> = { left: 626, top: 88, right: 1256, bottom: 386 };
 
 export interface Route {
-  /** Corners from the border of the one node to the border of the other; each leg is horizontal or vertical. */
+  /**
+   * Corners from the border of the one node to the border of the other; each leg is horizontal or
+   * vertical.
+   */
   readonly points: readonly (readonly [x: number, y: number])[];
   /** Where the middle of its label stands, on the line. */
   readonly label: readonly [x: number, y: number];

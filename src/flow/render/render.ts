@@ -1,4 +1,5 @@
-// One door to the renderings of the chart: `--flow FILE.{txt,mmd,svg}`. Box of the chart: all of them.
+// One door to the renderings of the chart: `--flow FILE.{txt,mmd,svg}`. Box of the chart: all of
+// them.
 import type { FlowRecord } from '../record.js';
 import { renderFlowMermaid } from './mermaid.js';
 import { renderFlowSvg } from './svg.js';
@@ -9,7 +10,10 @@ export const FLOW_FORMATS = ['txt', 'mmd', 'svg'] as const;
 
 export type FlowFormat = (typeof FLOW_FORMATS)[number];
 
-/** The chart in a format for a file; `record` null = the chart alone. Text comes without colours, 100 columns wide. */
+/**
+ * The chart in a format for a file; `record` null = the chart alone. Text comes without colours,
+ * 100 columns wide.
+ */
 export function renderFlow(record: FlowRecord | null, format: FlowFormat): string {
   switch (format) {
     case 'txt':

@@ -1,5 +1,6 @@
-// The chart as an SVG: boxes, decisions as hexagons, source links, and, given a record, the path taken with its values and how often.
-// Box of the chart: all of them. No script, no external reference but the links; light and dark by the reader's own setting.
+// The chart as an SVG: boxes, decisions as hexagons, source links, and, given a record, the path
+// taken with its values and how often. Box of the chart: all of them. No script, no external
+// reference but the links; light and dark by the reader's own setting.
 
 import { fitColumns } from '../../base/columns.js';
 import { escapeXml, harmless } from '../../base/shown-text.js';
@@ -160,7 +161,10 @@ function outline(id: NodeId, decision: boolean): string {
 /** Lines that one note may take; all of it is in the text form. */
 const ITEM_LINES = 3;
 
-/** What the picture cannot draw: decisions in words, notes and surprises of the run; without a run, how to read the chart. */
+/**
+ * What the picture cannot draw: decisions in words, notes and surprises of the run; without a run,
+ * how to read the chart.
+ */
 function panel(record: FlowRecord | null, taken: Tally | null): string[] {
   const box = PANEL;
   const told =
@@ -238,7 +242,8 @@ function legend(run: boolean): string[] {
   ];
 }
 
-// Colours are written out twice instead of as variables: many viewers of SVG files know no CSS variables.
+// Colours are written out twice instead of as variables: many viewers of SVG files know no CSS
+// variables.
 const STYLE = `
 .xnf{font-family:ui-sans-serif,system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;font-size:12px}
 .xnf .page{fill:#f8fafc}.xnf text{fill:#0f172a}

@@ -1,4 +1,5 @@
-// No text of the picture leaves the shape that it stands in, measured in DejaVu Sans, whatever the values of a run are.
+// No text of the picture leaves the shape that it stands in, measured in DejaVu Sans, whatever the
+// values of a run are.
 import { SaxesParser } from 'saxes';
 import { describe, expect, it } from 'vitest';
 import { maskedRun, placedRun } from '../../../test/support/flow-records.js';

@@ -1,5 +1,6 @@
-// Widths of text in pixels, for pictures: an SVG knows nothing of its text, so what must fit is measured here. The advances are those of
-// DejaVu Sans, the widest of the fonts that the pictures name.
+// Widths of text in pixels, for pictures: an SVG knows nothing of its text, so what must fit is
+// measured here. The advances are those of DejaVu Sans, the widest of the fonts that the pictures
+// name.
 import { textColumns } from '../../base/columns.js';
 
 export type Weight = 'normal' | 'bold';
@@ -19,7 +20,9 @@ const ADVANCES: Readonly<Record<Weight, readonly number[]>> = {
     716, 493, 595, 478, 712, 652, 924, 645, 652, 582, 712, 365, 712, 838,
   ],
 };
-/** A column of any other character: as wide as the multiplication sign, which is wider than most. */
+/**
+ * A column of any other character: as wide as the multiplication sign, which is wider than most.
+ */
 const OTHER = 838;
 
 /** Pixels of a text in a font of `size` pixels. */
@@ -44,7 +47,10 @@ export function fitWidth(text: string, pixels: number, size: number, weight: Wei
   return `${out}~`;
 }
 
-/** Lines of at most `pixels`, broken at blanks and after commas; a longer word is cut into pieces. Never empty. */
+/**
+ * Lines of at most `pixels`, broken at blanks and after commas; a longer word is cut into pieces.
+ * Never empty.
+ */
 export function wrapWidth(text: string, pixels: number, size: number, weight: Weight = 'normal'): string[] {
   const wide = (line: string) => textWidth(line.trimEnd(), size, weight) > pixels;
   const lines: string[] = [];

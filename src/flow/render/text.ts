@@ -1,5 +1,6 @@
-// The path of a run as indented text: the steps in order under the boxes that they stand in, each with its values and the answer it gave;
-// what N vCPUs repeat is told once. Without a record, the whole chart as text. Box of the chart: all of them.
+// The path of a run as indented text: the steps in order under the boxes that they stand in, each
+// with its values and the answer it gave; what N vCPUs repeat is told once. Without a record, the
+// whole chart as text. Box of the chart: all of them.
 
 import { wrapColumns } from '../../base/columns.js';
 import { harmless } from '../../base/shown-text.js';
@@ -64,7 +65,10 @@ class Writer {
 const NODE_BY_ID = new Map(NODES.map((node) => [node.id as string, node]));
 const EDGE_BY_ID = new Map(EDGES.map((edge) => [edge.id as string, edge]));
 
-/** "xenopsd VM.build", "Xen hypervisor > domain_update_node_affinity()"; libxenctrl's calls stand in no box of the chart. */
+/**
+ * "xenopsd VM.build", "Xen hypervisor > domain_update_node_affinity()"; libxenctrl's calls stand in
+ * no box of the chart.
+ */
 function boxName(subgraph: SubgraphId | null): string {
   if (subgraph === null) return 'libxenctrl';
   const self = SUBGRAPHS.find(({ id }) => id === subgraph)!;
@@ -119,7 +123,9 @@ function writeEntry(out: Writer, entry: ShownEntry, indent: number, times: numbe
   }
 }
 
-/** "xapi-project/xen-api 90ef043c ocaml/xenopsd/xc/domain.ml#L862-L897": a link that fits a line. */
+/**
+ * "xapi-project/xen-api 90ef043c ocaml/xenopsd/xc/domain.ml#L862-L897": a link that fits a line.
+ */
 function sourceName(link: string): string {
   const match = /^https:\/\/github\.com\/([^/]+\/[^/]+)\/blob\/([0-9a-f]{8})[0-9a-f]*\/(.+)$/.exec(link);
   return match === null ? link : `${match[1]} ${match[2]} ${match[3]}`;

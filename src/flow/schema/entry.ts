@@ -1,4 +1,5 @@
-// One entry of a record as it comes from outside (a file, another process): checked as a whole before anything reads it.
+// One entry of a record as it comes from outside (a file, another process): checked as a whole
+// before anything reads it.
 import * as z from 'zod';
 import { EDGES, type EdgeId } from '../chart.js';
 import type { FlowEntry } from '../record.js';

@@ -1,4 +1,5 @@
-// Notes of a record: what belongs to the story of a run and is no box of the chart. One shape for each topic.
+// Notes of a record: what belongs to the story of a run and is no box of the chart. One shape for
+// each topic.
 import * as z from 'zod';
 import { bytes, domid, errno, guestKind, list, node, nodes, pages, vcpu } from './fields.js';
 

@@ -1,4 +1,5 @@
-// The numbers that each surprise of the catalogue (flow/surprises.ts) is told with, one shape for each code.
+// The numbers that each surprise of the catalogue (flow/surprises.ts) is told with, one shape for
+// each code.
 import * as z from 'zod';
 import type { SurpriseCode } from '../surprises.js';
 import { bytes, domid, errno, list, node, nodes, pages } from './fields.js';

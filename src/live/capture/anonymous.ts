@@ -1,5 +1,6 @@
-// Names in a capture replaced by others of the same kind, the same one everywhere, so that it can be shown to strangers: hosts, domains,
-// VMs and their uuids. Paths of disks and values of XenStore that placement does not look at are left out altogether.
+// Names in a capture replaced by others of the same kind, the same one everywhere, so that it can
+// be shown to strangers: hosts, domains, VMs and their uuids. Paths of disks and values of XenStore
+// that placement does not look at are left out altogether.
 import { createHash } from 'node:crypto';
 
 const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi;

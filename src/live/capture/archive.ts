@@ -1,5 +1,6 @@
-// Archives and folders that hold captures or status reports, as the texts in them that Xen tools printed. What an entry is, its content
-// decides; its name only helps. Sizes and counts are bounded: archives come from strangers.
+// Archives and folders that hold captures or status reports, as the texts in them that Xen tools
+// printed. What an entry is, its content decides; its name only helps. Sizes and counts are
+// bounded: archives come from strangers.
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';

@@ -1,5 +1,6 @@
-// One host from the listings of one or several texts: what each source knows is used, what none knows is said. The result is the map
-// that a live host gives, so that show, verify and explain read both alike.
+// One host from the listings of one or several texts: what each source knows is used, what none
+// knows is said. The result is the map that a live host gives, so that show, verify and explain
+// read both alike.
 import { SCHEDULERS } from '../../abi/commands.js';
 import { InputError } from '../../base/errors.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
@@ -26,7 +27,10 @@ export interface CapturedHost {
   readonly userdata: ReadonlyMap<number, string>;
 }
 
-/** Xen's version where no listing tells: what is planned on a copy of the host does not depend on it. */
+/**
+ * Xen's version where no listing tells: what is planned on a copy of the host does not depend on
+ * it.
+ */
 const ASSUMED_XEN = '4.17';
 const DUMP_HEADING = 'Memory location of each domain:';
 
@@ -130,7 +134,9 @@ function unique<T>(rows: readonly T[], key: (row: T) => number | string): T[] {
   return [...new Map(rows.map((row) => [key(row), row])).values()];
 }
 
-/** CPU pools by number; without any list all CPUs are Pool-0's, as Xen has it unless told otherwise. */
+/**
+ * CPU pools by number; without any list all CPUs are Pool-0's, as Xen has it unless told otherwise.
+ */
 function poolsOf(
   listed: readonly ListedPool[],
   store: XenstoreListing,
@@ -161,7 +167,10 @@ function poolsOf(
   }));
 }
 
-/** Xen's number of the scheduler that `xl info` names. Placement does not depend on it: credit2, the default, where it is not known. */
+/**
+ * Xen's number of the scheduler that `xl info` names. Placement does not depend on it: credit2, the
+ * default, where it is not known.
+ */
 function schedulerOf(listings: readonly Listing[]): number {
   for (const { kind, lines } of listings) {
     const name =

@@ -1,5 +1,6 @@
-// A text that people took from a host (a paste, a file, the answer of our script over ssh), divided into what each command printed. Prompts,
-// quoting marks, colours and line wraps are taken off. What a line is, its content decides: prompts and file names only help.
+// A text that people took from a host (a paste, a file, the answer of our script over ssh), divided
+// into what each command printed. Prompts, quoting marks, colours and line wraps are taken off.
+// What a line is, its content decides: prompts and file names only help.
 import { guardSize, type InputText } from '../../machine/readers/input-text.js';
 
 export const LISTING_KINDS = [
@@ -31,7 +32,10 @@ export interface Listing {
   readonly domid?: number;
 }
 
-/** Characters that a terminal or a forum puts around text: ANSI colours, carriage returns, odd blanks. */
+/**
+ * Characters that a terminal or a forum puts around text: ANSI colours, carriage returns, odd
+ * blanks.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals do send them.
 const DECORATION = /\u001b\[[0-9;?]*[ -/]*[@-~]|[\r\u200b\ufeff]/g;
 const ODD_BLANKS = /[\u00a0\u2007\u202f]/g;
@@ -40,7 +44,10 @@ const FENCE = /^[ \t]*(?:```|~~~)\w*[ \t]*$/;
 /** "[root@host ~]# xl list", "host:~# xl list", "$ xl list" */
 const PROMPT = /^(?:\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}\]?|[\w.-]+:[~/][^#$%>]{0,80})?[#$%] +(\S.*)$/;
 
-/** How a listing begins. The first that matches a line opens a listing of that kind, unless the open one goes on with it. */
+/**
+ * How a listing begins. The first that matches a line opens a listing of that kind, unless the open
+ * one goes on with it.
+ */
 const HEADS: readonly { readonly kind: ListingKind; readonly head: RegExp }[] = [
   { kind: 'xl vcpu-list', head: /^Name\s+ID\s+VCPU\s+CPU\s+State\s+Time/i },
   { kind: 'xl list', head: /^Name\s+ID\s+Mem(?:\([^)]*\))?\s+VCPUs\s+State\s+Time/i },

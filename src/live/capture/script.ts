@@ -1,10 +1,14 @@
-// The script that runs on a host from afar, in its own shell: POSIX sh, nothing installed, reads only. All that it changes is Xen's console
-// ring, to which debug key 'u' prints. Each command's output follows a mark, so that what a command says can't be taken for another's.
+// The script that runs on a host from afar, in its own shell: POSIX sh, nothing installed, reads
+// only. All that it changes is Xen's console ring, to which debug key 'u' prints. Each command's
+// output follows a mark, so that what a command says can't be taken for another's.
 
 export interface ScriptOptions {
   /** Marks carry it, so that no text of a guest's can stand for one: letters, digits and dashes. */
   readonly nonce: string;
-  /** Write a compressed archive to standard output instead of text: for `... | ssh host sh > host.tgz`. */
+  /**
+   * Write a compressed archive to standard output instead of text: for `... | ssh host sh >
+   * host.tgz`.
+   */
   readonly archive: boolean;
   /** false: debug key 'u' is not sent, and where memory lies stays unknown. */
   readonly memory: boolean;
@@ -55,7 +59,10 @@ ${memory ? DUMP : ''}  if command -v xe >/dev/null 2>&1; then
 ${archive ? ARCHIVE : 'capture\n'}`;
 }
 
-/** Waits for the dump that was asked for, not for an older one: a ring that is full forgets old dumps, so two seconds at most. */
+/**
+ * Waits for the dump that was asked for, not for an older one: a ring that is full forgets old
+ * dumps, so two seconds at most.
+ */
 const DUMP = `  if command -v xl >/dev/null 2>&1; then
     before=$(dumps); tries=0
     $root xl debug-keys u >/dev/null 2>&1 </dev/null

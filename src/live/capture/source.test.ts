@@ -1,4 +1,5 @@
-// Where the texts of a host come from: archives made by other programs, folders, and ssh played by a program of the test's own.
+// Where the texts of a host come from: archives made by other programs, folders, and ssh played by
+// a program of the test's own.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -111,7 +112,10 @@ describe('archives', () => {
 });
 
 describe('ssh', () => {
-  /** Puts a program named ssh first in the path: it runs the script in a shell whose xl is the test's. */
+  /**
+   * Puts a program named ssh first in the path: it runs the script in a shell whose xl is the
+   * test's.
+   */
   async function withSsh<T>(ssh: string, work: () => Promise<T>): Promise<T> {
     const bin = mkdtempSync(join(folder, 'bin-'));
     writeFileSync(join(bin, 'ssh'), `#!/bin/sh\necho "$*" >> ${bin}/calls\n${ssh}\n`);

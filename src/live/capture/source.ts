@@ -1,4 +1,5 @@
-// `--from SOURCE`: where the texts of a host come from. A host by ssh, an archive or a folder, a file, or standard input.
+// `--from SOURCE`: where the texts of a host come from. A host by ssh, an archive or a folder, a
+// file, or standard input.
 import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { InputError } from '../../base/errors.js';

@@ -1,4 +1,5 @@
-// A script on another host by the system's own ssh, with the user's config, agent and jump hosts. One connection serves a whole command.
+// A script on another host by the system's own ssh, with the user's config, agent and jump hosts.
+// One connection serves a whole command.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,10 @@ export interface SshTarget {
   readonly port: number | undefined;
 }
 
-/** ssh answers with it when it could not reach the host or was refused; any other status is the script's. */
+/**
+ * ssh answers with it when it could not reach the host or was refused; any other status is the
+ * script's.
+ */
 const SSH_FAILED = 255;
 /** A capture of the largest host is a few MiB. */
 const MOST_BYTES = 256 * 2 ** 20;

@@ -1,4 +1,5 @@
-// What xapi says of a host and its VMs, from what `xe` prints or from xapi's own database in a status report.
+// What xapi says of a host and its VMs, from what `xe` prints or from xapi's own database in a
+// status report.
 import { SaxesParser } from 'saxes';
 import type { InputText } from '../../machine/readers/input-text.js';
 
@@ -59,7 +60,10 @@ function readListings(text: string): XapiRecords {
   return { hosts, vms };
 }
 
-/** "mask: 1,2,3; weight: 256" as xe prints a map. A mask for each vCPU holds semicolons of its own, without a colon after them. */
+/**
+ * "mask: 1,2,3; weight: 256" as xe prints a map. A mask for each vCPU holds semicolons of its own,
+ * without a colon after them.
+ */
 function pairs(text: string): Map<string, string> {
   const found = new Map<string, string>();
   let last: string | undefined;
@@ -78,7 +82,10 @@ function vmOf(uuid: string, name: string, params: ReadonlyMap<string, string>): 
   return { uuid: uuid.toLowerCase(), name, ...(mask === undefined ? {} : { mask }) };
 }
 
-/** xapi-db.xml: <table name="VM"><row uuid="..." name__label="..." VCPUs__params="(('mask' '1,2'))"/> (ocaml/database/db_xml.ml). */
+/**
+ * xapi-db.xml: <table name="VM"><row uuid="..." name__label="..." VCPUs__params="(('mask'
+ * '1,2'))"/> (ocaml/database/db_xml.ml).
+ */
 function readDatabase(text: string): XapiRecords {
   const hosts: XapiHost[] = [];
   const vms: XapiVm[] = [];

@@ -1,4 +1,5 @@
-// The output of `xenstore-ls -f` as a store that can be read (tools/xenstore/xenstore_client.c of Xen 4.17: one path a line, values escaped).
+// The output of `xenstore-ls -f` as a store that can be read (tools/xenstore/xenstore_client.c of
+// Xen 4.17: one path a line, values escaped).
 import { XenError } from '../../base/errors.js';
 import type { Listing } from './listings.js';
 

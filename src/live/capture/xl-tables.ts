@@ -1,4 +1,5 @@
-// The tables that xl prints of domains, their vCPUs and the CPU pools (tools/xl/xl_list.c, xl_vcpu.c, xl_cpupool.c of Xen 4.17).
+// The tables that xl prints of domains, their vCPUs and the CPU pools (tools/xl/xl_list.c,
+// xl_vcpu.c, xl_cpupool.c of Xen 4.17).
 import { InputError } from '../../base/errors.js';
 import { LIMITS } from '../../machine/model.js';
 import type { Listing, ListingLine } from './listings.js';

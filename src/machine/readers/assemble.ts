@@ -1,10 +1,12 @@
-// From what a listing says (node numbers of the source, some distances, some memory) to a Host. Shared by all readers, so that
-// missing and odd distances are treated alike.
+// From what a listing says (node numbers of the source, some distances, some memory) to a Host.
+// Shared by all readers, so that missing and odd distances are treated alike.
 import { InputError } from '../../base/errors.js';
 import { type Host, type HostCpu, type HostNode, LIMITS, UNREACHABLE } from '../model.js';
 import { checkHost } from './check.js';
 
-/** ACPI's distances when there is no SLIT: Xen's LOCAL_DISTANCE and REMOTE_DISTANCE, and Linux's. */
+/**
+ * ACPI's distances when there is no SLIT: Xen's LOCAL_DISTANCE and REMOTE_DISTANCE, and Linux's.
+ */
 export const LOCAL = 10;
 export const REMOTE = 20;
 /** SLIT entry for "no path"; Xen shows it as XEN_INVALID_NODE_DIST. */
@@ -38,14 +40,18 @@ export interface HostDraft {
   readonly nodes: readonly DraftNode[];
   readonly cpus: readonly DraftCpu[];
   readonly distances: DraftDistances | undefined;
-  /** What an impossible matrix means: a broken SLIT that Xen would drop ('drop'), or a damaged file ('refuse'). */
+  /**
+   * What an impossible matrix means: a broken SLIT that Xen would drop ('drop'), or a damaged file
+   * ('refuse').
+   */
   readonly oddDistances: 'drop' | 'refuse';
   readonly xenVersion?: string;
   readonly notes: readonly string[];
 }
 
 /**
- * Orders nodes and CPUs by number, maps node numbers to positions, completes the distances, and checks the result.
+ * Orders nodes and CPUs by number, maps node numbers to positions, completes the distances, and
+ * checks the result.
  * @throws InputError as checkHost
  */
 export function assembleHost(draft: HostDraft): Host {
@@ -84,7 +90,10 @@ export function assembleHost(draft: HostDraft): Host {
   return checkHost(host, place);
 }
 
-/** 10 and 20 without a matrix; a firmware's odd matrix is dropped as Xen drops it (xen/arch/x86/srat.c slit_valid), with a note. */
+/**
+ * 10 and 20 without a matrix; a firmware's odd matrix is dropped as Xen drops it
+ * (xen/arch/x86/srat.c slit_valid), with a note.
+ */
 function completeDistances(draft: HostDraft, nodes: readonly DraftNode[], notes: string[]): number[][] {
   const standard = nodes.map((from) => nodes.map((to) => (from.id === to.id ? LOCAL : REMOTE)));
   const given = draft.distances;
@@ -124,14 +133,20 @@ function readDistance(value: number | undefined): number {
   return value === SLIT_UNREACHABLE || value === -1 ? UNREACHABLE : value;
 }
 
-/** A CPU with the things that stand for its socket and its core, compared by identity; null when the source has none. */
+/**
+ * A CPU with the things that stand for its socket and its core, compared by identity; null when the
+ * source has none.
+ */
 export interface Thread {
   readonly id: number;
   readonly socket: unknown;
   readonly core: unknown;
 }
 
-/** Core and socket numbers in order of appearance, cores counted from 0 within each socket: a source's own numbers may repeat across dies. */
+/**
+ * Core and socket numbers in order of appearance, cores counted from 0 within each socket: a
+ * source's own numbers may repeat across dies.
+ */
 export function numberCores(threads: readonly Thread[]): { id: number; core: number | null; socket: number | null }[] {
   const sockets = new Map<unknown, { readonly index: number; readonly cores: Map<unknown, number> }>();
   return threads.map((thread) => {

@@ -3,14 +3,18 @@ import { formatList } from '../../base/bitset.js';
 import { InputError } from '../../base/errors.js';
 import { type Host, LIMITS, UNREACHABLE } from '../model.js';
 
-/** Highest CPU number: Xen's own bound is NR_CPUS; numbers may be sparse, so it is above LIMITS.pcpus. */
+/**
+ * Highest CPU number: Xen's own bound is NR_CPUS; numbers may be sparse, so it is above
+ * LIMITS.pcpus.
+ */
 export const MAX_CPU_ID = 65_535;
 /** Highest node number that a source may use (Linux: MAX_NUMNODES is at most 1024). */
 export const MAX_NODE_ID = 65_535;
 
 /**
- * Refuses machines that cannot exist, and those past LIMITS. Distances must be as Xen keeps a SLIT (xen/arch/x86/srat.c slit_valid):
- * square, 10 on the diagonal, more than 10 elsewhere; UNREACHABLE is allowed.
+ * Refuses machines that cannot exist, and those past LIMITS. Distances must be as Xen keeps a SLIT
+ * (xen/arch/x86/srat.c slit_valid): square, 10 on the diagonal, more than 10 elsewhere; UNREACHABLE
+ * is allowed.
  * @returns the host itself
  * @throws InputError with `place` (file, line when the reader knows it) that says what is wrong
  */

@@ -28,10 +28,11 @@ export function detectFormat(input: InputText): HostFormat {
 }
 
 /**
- * Reads one machine from one text, or from several: `xl info -n` with `xenpm get-cpu-topology` (or the NUMA dump of debug key 'u') and
- * the tables of `xl cpupool-list -c` and `xl vcpu-list`, or a pair:
- * `numactl --hardware` with `lscpu -p`; in any order.
- * @throws InputError for an unknown format, a half of a pair alone, or texts that do not belong together
+ * Reads one machine from one text, or from several: `xl info -n` with `xenpm get-cpu-topology` (or
+ * the NUMA dump of debug key 'u') and the tables of `xl cpupool-list -c` and `xl vcpu-list`, or a
+ * pair: `numactl --hardware` with `lscpu -p`; in any order.
+ * @throws InputError for an unknown format, a half of a pair alone, or texts that do not belong
+ *   together
  */
 export function detectAndRead(texts: readonly InputText[]): Host {
   const found = texts.map((input) => ({ input, format: detectFormat(input) }));

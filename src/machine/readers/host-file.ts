@@ -9,7 +9,10 @@ import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import type { InputText } from './input-text.js';
 import { readStructured, type Structured } from './structured.js';
 
-/** A bare number may be meant in MiB, as xl takes it, or in bytes: the unit must be there, but for 0. */
+/**
+ * A bare number may be meant in MiB, as xl takes it, or in bytes: the unit must be there, but for
+ * 0.
+ */
 export const sizeSchema = z
   .union([z.string(), z.literal(0)], { error: `expected ${SIZE_FORM}` })
   .refine((value) => parseSizeBytes(value) !== undefined && (Number(value) === 0 || /[A-Za-z]/.test(String(value))), {

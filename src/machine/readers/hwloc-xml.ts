@@ -1,5 +1,6 @@
-// Parser of lstopo's XML (formats 1, 2 and 3) into the few things that matter here: a tree of objects, and matrices of distances.
-// Entities other than XML's own five are refused by the parser, so nothing expands.
+// Parser of lstopo's XML (formats 1, 2 and 3) into the few things that matter here: a tree of
+// objects, and matrices of distances. Entities other than XML's own five are refused by the parser,
+// so nothing expands.
 import { SaxesParser } from 'saxes';
 import { InputError } from '../../base/errors.js';
 import { guardSize, INPUT_LIMITS, type InputText } from './input-text.js';
@@ -16,7 +17,10 @@ export interface HwlocObject {
   readonly distances: OldDistances[];
 }
 
-/** Format 1: `<distances nbobjs relative_depth latency_base>` with `<latency value>` children, relative to the smallest. */
+/**
+ * Format 1: `<distances nbobjs relative_depth latency_base>` with `<latency value>` children,
+ * relative to the smallest.
+ */
 export interface OldDistances {
   readonly count: number;
   readonly base: number;
@@ -24,7 +28,10 @@ export interface OldDistances {
   readonly line: number;
 }
 
-/** Formats 2 and 3: `<distances2 type nbobjs kind name indexing>` with `<indexes>` and `<u64values>` texts. */
+/**
+ * Formats 2 and 3: `<distances2 type nbobjs kind name indexing>` with `<indexes>` and `<u64values>`
+ * texts.
+ */
 export interface Distances2 {
   readonly type: string;
   readonly count: number;
@@ -51,7 +58,10 @@ export function looksLikeXml(text: string): boolean {
 /** Objects that are kept: the others (caches, devices) are only passed through. */
 const KEPT = new Set(['Machine', 'System', 'Group', 'Package', 'Socket', 'Die', 'NUMANode', 'Core', 'PU']);
 
-/** @throws InputError with the line for text that is not well formed, not hwloc's, cut short or too deep */
+/**
+ * @throws InputError with the line for text that is not well formed, not hwloc's, cut short or too
+ *   deep
+ */
 export function parseHwlocXml(input: InputText): HwlocTopology {
   guardSize(input);
   const builder = new Builder(input.file);
@@ -68,12 +78,12 @@ export function parseHwlocXml(input: InputText): HwlocTopology {
 
 class Builder {
   readonly file: string;
-  private readonly stack: { name: string; object: HwlocObject | undefined; text: string[] | undefined }[] = [];
-  private root: HwlocObject | undefined;
-  private version: string | undefined;
-  private readonly matrices: Distances2[] = [];
-  private old: OldDistances | undefined;
-  private matrix: Distances2 | undefined;
+  readonly #stack: { name: string; object: HwlocObject | undefined; text: string[] | undefined }[] = [];
+  #root: HwlocObject | undefined;
+  #version: string | undefined;
+  readonly #matrices: Distances2[] = [];
+  #old: OldDistances | undefined;
+  #matrix: Distances2 | undefined;
 
   constructor(file: string) {
     this.file = file;
@@ -84,37 +94,37 @@ class Builder {
   }
 
   open(name: string, attributes: Record<string, string>, line: number): void {
-    if (this.stack.length >= INPUT_LIMITS.depth) throw this.fault(`elements are nested more than ${INPUT_LIMITS.depth} deep`, line);
-    if (this.stack.length === 0) {
+    if (this.#stack.length >= INPUT_LIMITS.depth) throw this.fault(`elements are nested more than ${INPUT_LIMITS.depth} deep`, line);
+    if (this.#stack.length === 0) {
       if (name !== 'topology') throw this.fault(`expected hwloc's <topology>, got <${name.slice(0, 40)}>`, line);
-      this.version = attributes.version ?? '1';
+      this.#version = attributes.version ?? '1';
     }
-    const parent = this.stack.findLast((entry) => entry.object !== undefined)?.object;
+    const parent = this.#stack.findLast((entry) => entry.object !== undefined)?.object;
     const entry = { name, object: undefined as HwlocObject | undefined, text: undefined as string[] | undefined };
-    if (name === 'object') entry.object = this.openObject(attributes, parent, line);
-    else if (name === 'info' && this.stack.at(-1)?.name === 'object') parent?.infos.set(attributes.name ?? '', attributes.value ?? '');
+    if (name === 'object') entry.object = this.#openObject(attributes, parent, line);
+    else if (name === 'info' && this.#stack.at(-1)?.name === 'object') parent?.infos.set(attributes.name ?? '', attributes.value ?? '');
     else if (name === 'page_type' && parent !== undefined) parent.pageBytes += number(attributes.size) * number(attributes.count);
     else if (name === 'distances' && parent !== undefined) {
-      this.old = { count: number(attributes.nbobjs), base: number(attributes.latency_base ?? '10'), values: [], line };
-      parent.distances.push(this.old);
-    } else if (name === 'latency') this.old?.values.push(Number(attributes.value ?? 'missing'));
-    else if (name === 'distances2') this.openMatrix(attributes, line);
+      this.#old = { count: number(attributes.nbobjs), base: number(attributes.latency_base ?? '10'), values: [], line };
+      parent.distances.push(this.#old);
+    } else if (name === 'latency') this.#old?.values.push(Number(attributes.value ?? 'missing'));
+    else if (name === 'distances2') this.#openMatrix(attributes, line);
     else if (name === 'indexes' || name === 'u64values') entry.text = [];
-    this.stack.push(entry);
+    this.#stack.push(entry);
   }
 
-  private openObject(attributes: Record<string, string>, parent: HwlocObject | undefined, line: number): HwlocObject | undefined {
+  #openObject(attributes: Record<string, string>, parent: HwlocObject | undefined, line: number): HwlocObject | undefined {
     const type = attributes.type ?? '';
-    if (this.root !== undefined && !KEPT.has(type)) return undefined;
+    if (this.#root !== undefined && !KEPT.has(type)) return undefined;
     const object: HwlocObject = { type, attributes, infos: new Map(), children: [], line, pageBytes: 0, distances: [] };
     if (parent !== undefined) parent.children.push(object);
-    else if (this.root === undefined) this.root = object;
+    else if (this.#root === undefined) this.#root = object;
     else throw this.fault('expected one machine, got a second one', line);
     return object;
   }
 
-  private openMatrix(attributes: Record<string, string>, line: number): void {
-    this.matrix = {
+  #openMatrix(attributes: Record<string, string>, line: number): void {
+    this.#matrix = {
       type: attributes.type ?? '',
       count: number(attributes.nbobjs),
       kind: number(attributes.kind),
@@ -124,29 +134,29 @@ class Builder {
       values: [],
       line,
     };
-    this.matrices.push(this.matrix);
+    this.#matrices.push(this.#matrix);
   }
 
   text(text: string): void {
-    this.stack.at(-1)?.text?.push(text);
+    this.#stack.at(-1)?.text?.push(text);
   }
 
   close(): void {
-    const entry = this.stack.pop();
+    const entry = this.#stack.pop();
     if (entry === undefined) return;
     if (entry.text !== undefined) {
       const words = entry.text
         .join('')
         .split(/\s+/)
         .filter((word) => word !== '');
-      for (const word of words) entry.name === 'indexes' ? this.matrix?.indexes.push(word) : this.matrix?.values.push(Number(word));
-    } else if (entry.name === 'distances') this.old = undefined;
-    else if (entry.name === 'distances2') this.matrix = undefined;
+      for (const word of words) entry.name === 'indexes' ? this.#matrix?.indexes.push(word) : this.#matrix?.values.push(Number(word));
+    } else if (entry.name === 'distances') this.#old = undefined;
+    else if (entry.name === 'distances2') this.#matrix = undefined;
   }
 
   finish(): HwlocTopology {
-    if (this.root === undefined) throw this.fault('expected an <object type="Machine"> in <topology>, got none', 1);
-    return { root: this.root, distances: this.matrices, version: this.version ?? '1' };
+    if (this.#root === undefined) throw this.fault('expected an <object type="Machine"> in <topology>, got none', 1);
+    return { root: this.#root, distances: this.#matrices, version: this.#version ?? '1' };
   }
 }
 

@@ -1,4 +1,5 @@
-// Reader of lstopo's XML: which node each CPU is on, what each node has, and how far nodes are from each other.
+// Reader of lstopo's XML: which node each CPU is on, what each node has, and how far nodes are from
+// each other.
 import { formatList } from '../../base/bitset.js';
 import { InputError } from '../../base/errors.js';
 import { parseCount } from '../../base/lists.js';
@@ -14,7 +15,10 @@ interface Found {
   readonly pus: { readonly object: HwlocObject; readonly path: readonly HwlocObject[] }[];
 }
 
-/** A NUMANode element read: its number, its CPUs, and whether its memory is of a kind that never is a CPU's own. */
+/**
+ * A NUMANode element read: its number, its CPUs, and whether its memory is of a kind that never is
+ * a CPU's own.
+ */
 interface XmlNode {
   readonly id: number;
   readonly cpus: ReadonlySet<number>;
@@ -23,9 +27,10 @@ interface XmlNode {
 }
 
 /**
- * Reads lstopo's XML, formats 1 to 3. A CPU is on the node with the fewest CPUs among those whose cpuset has it; HBM, CXL, GPU and
- * other special memory lets ordinary memory go first, as Linux does. A file without NUMA data is a machine of one node. CPUs that a
- * cgroup forbids count: Xen is not bound by it.
+ * Reads lstopo's XML, formats 1 to 3. A CPU is on the node with the fewest CPUs among those whose
+ * cpuset has it; HBM, CXL, GPU and other special memory lets ordinary memory go first, as Linux
+ * does. A file without NUMA data is a machine of one node. CPUs that a cgroup forbids count: Xen is
+ * not bound by it.
  * @throws InputError with file and line
  */
 export function readHwloc(input: InputText): Host {
@@ -97,7 +102,10 @@ function readNode(object: HwlocObject, file: string): XmlNode {
   };
 }
 
-/** hwloc's bitmap: words of 32 bits in hex, the highest first, an empty word is 0; "0xf...f" in front means all above. */
+/**
+ * hwloc's bitmap: words of 32 bits in hex, the highest first, an empty word is 0; "0xf...f" in
+ * front means all above.
+ */
 export function readCpuset(text: string, file: string, line: number): Set<number> {
   const words = text.split(',');
   if (words[0] === '0xf...f') words.shift();
@@ -204,7 +212,10 @@ function readDistances(topology: HwlocTopology, nodes: readonly XmlNode[], file:
   );
 }
 
-/** Format 1 names no type: a matrix of as many objects as there are nodes, over the whole machine, is that of the nodes. */
+/**
+ * Format 1 names no type: a matrix of as many objects as there are nodes, over the whole machine,
+ * is that of the nodes.
+ */
 function oldDistances(root: HwlocObject, count: number) {
   const holders = [root];
   for (let at = 0; at < holders.length && at < 8; at++) {
@@ -215,7 +226,10 @@ function oldDistances(root: HwlocObject, count: number) {
   return undefined;
 }
 
-/** A matrix in other units (100 for local, nanoseconds) is brought to 10 for local; one with uneven diagonals is left for the check. */
+/**
+ * A matrix in other units (100 for local, nanoseconds) is brought to 10 for local; one with uneven
+ * diagonals is left for the check.
+ */
 function scaled(ids: readonly number[], values: readonly number[], notes: string[]): DraftDistances {
   const count = ids.length;
   const rows = ids.map((_, i) => values.slice(i * count, (i + 1) * count));

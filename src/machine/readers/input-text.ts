@@ -55,7 +55,10 @@ export interface Line {
   readonly number: number;
 }
 
-/** Lines of a listing, trimmed, with runs of blanks made one space: so no pattern of a reader backtracks over long blanks. */
+/**
+ * Lines of a listing, trimmed, with runs of blanks made one space: so no pattern of a reader
+ * backtracks over long blanks.
+ */
 export function linesOf(text: string): Line[] {
   return text.split(/\r\n|\n|\r/).map((line, index) => ({ text: line.replace(/[\s\uFEFF]+/g, ' ').trim(), number: index + 1 }));
 }

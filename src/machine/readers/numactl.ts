@@ -1,4 +1,5 @@
-// Reader of `numactl --hardware`, with `lscpu -p` (or `lscpu`, `lscpu -e`) as a second source of CPUs, cores and sockets.
+// Reader of `numactl --hardware`, with `lscpu -p` (or `lscpu`, `lscpu -e`) as a second source of
+// CPUs, cores and sockets.
 import { InputError } from '../../base/errors.js';
 import { parseCount, parseRanges } from '../../base/lists.js';
 import type { Host } from '../model.js';
@@ -28,8 +29,9 @@ interface NumactlTables {
 }
 
 /**
- * Reads `numactl --hardware`. CPUs come from its own `node N cpus:` lines or, where it has none, from lscpu, in the same text or in
- * `second`. numactl's MB are MiB. Cores and sockets are known only with `lscpu -p` or `lscpu -e`.
+ * Reads `numactl --hardware`. CPUs come from its own `node N cpus:` lines or, where it has none,
+ * from lscpu, in the same text or in `second`. numactl's MB are MiB. Cores and sockets are known
+ * only with `lscpu -p` or `lscpu -e`.
  * @throws InputError with file and line
  */
 export function readNumactl(listing: InputText, second?: InputText): Host {
@@ -239,7 +241,10 @@ function readLscpuRow(line: Line, columns: readonly string[], separator: RegExp,
   return { id, nodeId: cell('node') ?? undefined, core: cell('core'), socket: cell('socket') };
 }
 
-/** numactl decides which node a CPU is on; lscpu tells core and socket, and the node where numactl is silent. */
+/**
+ * numactl decides which node a CPU is on; lscpu tells core and socket, and the node where numactl
+ * is silent.
+ */
 function joinCpus(tables: NumactlTables, lscpu: readonly LscpuRow[], file: string, lscpuFile: string): DraftCpu[] {
   const known = new Map(lscpu.map((row) => [row.id, row]));
   const own = [...tables.nodes].flatMap(([nodeId, node]) => (node.cpus ?? []).map((id) => ({ id, nodeId })));

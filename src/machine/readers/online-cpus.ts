@@ -1,5 +1,6 @@
-// Which CPUs of a table are online, when Xen counts fewer than it lists: with smt=off, maxcpus= and CPUs taken offline the rest is
-// parked, and the table still has them (xen/common/sysctl.c, XEN_SYSCTL_cputopoinfo; xen/arch/x86/cpu/common.c, park_offline_cpus).
+// Which CPUs of a table are online, when Xen counts fewer than it lists: with smt=off, maxcpus= and
+// CPUs taken offline the rest is parked, and the table still has them (xen/common/sysctl.c,
+// XEN_SYSCTL_cputopoinfo; xen/arch/x86/cpu/common.c, park_offline_cpus).
 import { formatList } from '../../base/bitset.js';
 import { parseCount, parseRanges } from '../../base/lists.js';
 import type { DraftCpu } from './assemble.js';
@@ -64,7 +65,10 @@ export function looksLikeXlTable(text: string): boolean {
   return linesOf(text).some((line) => POOLS_HEAD.test(line.text) || VCPUS_HEAD.test(line.text));
 }
 
-/** What the tables of `xl cpupool-list -c` and `xl vcpu-list` in the texts say of online CPUs; other lines are passed over. */
+/**
+ * What the tables of `xl cpupool-list -c` and `xl vcpu-list` in the texts say of online CPUs; other
+ * lines are passed over.
+ */
 export function onlineEvidence(texts: readonly InputText[]): OnlineEvidence {
   const pooled = new Set<number>();
   const seen = new Set<number>();

@@ -1,4 +1,5 @@
-// Kinds of input that public reports met trouble with, as inputs of our own; and those of ../shared/reports where that folder is there.
+// Kinds of input that public reports met trouble with, as inputs of our own; and those of
+// ../shared/reports where that folder is there.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { InputError } from '../../base/errors.js';

@@ -1,20 +1,27 @@
-// YAML and JSON of the user's, parsed within bounds and checked against a zod schema, with the line in every error.
+// YAML and JSON of the user's, parsed within bounds and checked against a zod schema, with the line
+// in every error.
 import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import * as z from 'zod';
 import { InputError } from '../../base/errors.js';
 import { nearestWord } from '../../base/nearest-word.js';
 import { guardSize, INPUT_LIMITS, type InputText } from './input-text.js';
 
-/** What a reader of one of our own forms gets: the checked value, and where each part of it stands. */
+/**
+ * What a reader of one of our own forms gets: the checked value, and where each part of it stands.
+ */
 export interface Structured<T> {
   readonly value: T;
-  /** An error at a path such as ['vms', 3, 'memory']; the line is that of the nearest part that exists. */
+  /**
+   * An error at a path such as ['vms', 3, 'memory']; the line is that of the nearest part that
+   * exists.
+   */
   fault(path: readonly PropertyKey[], message: string, mend: string): InputError;
 }
 
 /**
  * @param mend how to mend what the schema refuses, one sentence
- * @throws InputError with file, line and path for text that is not YAML, too large, too deep, with an alias bomb, or not of the schema
+ * @throws InputError with file, line and path for text that is not YAML, too large, too deep, with
+ *   an alias bomb, or not of the schema
  */
 export function readStructured<S extends z.ZodType>(input: InputText, schema: S, mend: string): Structured<z.output<S>> {
   guardSize(input, INPUT_LIMITS.structuredChars);
@@ -67,7 +74,10 @@ function parse(input: InputText, counter: LineCounter): { contents: Node; plain:
   }
 }
 
-/** Too many items would take minutes; brackets that stay open beyond the limit, or a line of "- - -", would exhaust the parser's stack: refused before it runs. */
+/**
+ * Too many items would take minutes; brackets that stay open beyond the limit, or a line of "- -
+ * -", would exhaust the parser's stack: refused before it runs.
+ */
 function guardNesting(input: InputText, broken: (message: string, line: number, mend: string) => InputError): void {
   let depth = 0;
   let dashes = 0;
@@ -143,7 +153,9 @@ function valueAt(plain: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-/** Lists and texts that are too short or too long, by what the user wrote; null for anything else. */
+/**
+ * Lists and texts that are too short or too long, by what the user wrote; null for anything else.
+ */
 function boundOf(issue: z.core.$ZodIssue): string | null {
   if (issue.code !== 'too_small' && issue.code !== 'too_big') return null;
   const units: Readonly<Record<string, string>> = { array: 'entries', string: 'characters' };
@@ -154,7 +166,10 @@ function boundOf(issue: z.core.$ZodIssue): string | null {
   return issue.origin === 'array' ? 'expected at least one entry, got none' : 'expected a text, got an empty one';
 }
 
-/** zod's sentence, with the value that was found; for a field that does not exist, the one that it most resembles. */
+/**
+ * zod's sentence, with the value that was found; for a field that does not exist, the one that it
+ * most resembles.
+ */
 function describeIssue(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodType): string {
   if (issue.code === 'unrecognized_keys') {
     const near = nearestWord(issue.keys[0]!, fieldNames(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })));

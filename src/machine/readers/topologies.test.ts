@@ -1,4 +1,5 @@
-// Readers against real machines. The files are others' and lie beside the checkout; without them this is skipped, with a message.
+// Readers against real machines. The files are others' and lie beside the checkout; without them
+// this is skipped, with a message.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -31,7 +32,10 @@ interface Digest {
 const text = (file: string) => readFileSync(folder + file, 'utf8');
 const index: Entry[] = there ? JSON.parse(text('index.json')) : [];
 
-/** A fake tree lists CPUs under nested nodes; a real CPU is on one: the node with the fewest CPUs, as in the XML reader. */
+/**
+ * A fake tree lists CPUs under nested nodes; a real CPU is on one: the node with the fewest CPUs,
+ * as in the XML reader.
+ */
 function onOneNode(digest: Digest): Digest['cpus'] {
   const size = (node: number) => digest.cpus.filter((cpu) => cpu.node === node).length;
   const nearest = new Map([...digest.cpus].sort((a, b) => size(b.node) - size(a.node)).map((cpu) => [cpu.id, cpu]));
@@ -68,7 +72,8 @@ describe.skipIf(!there)('real machines', () => {
     expect(host.nodes).toHaveLength(entry.nodes);
     expect(host.cpus).toHaveLength(entry.cpus);
     expect(host.notes.some((note) => note.includes('no distances'))).toBe(!entry.hasDistances && entry.nodes > 1);
-    // The source's own text holds the values in matrix order; the rows sum to the same whatever the order of nodes.
+    // The source's own text holds the values in matrix order; the rows sum to the same whatever the
+    // order of nodes.
     const matrix = /<distances2 type="NUMANode"[^>]*>.*?<\/distances2>/s.exec(text(entry.file))?.[0];
     const given = [...(matrix ?? '').matchAll(/<u64values[^>]*>([^<]*)</g)].flatMap((match) => match[1]!.trim().split(' ').map(Number));
     const sorted = (numbers: number[]) => [...numbers].sort((a, b) => a - b);
@@ -78,7 +83,8 @@ describe.skipIf(!there)('real machines', () => {
   it.each(index.filter((entry) => entry.kind === 'sysfs digest'))('digest $file', (entry) => {
     const host = fromDigest(entry.file);
     expect(host.nodes).toHaveLength(entry.nodes);
-    // The index counts the CPUs of nested nodes once a node (32 entries for 20 CPUs, in fakeheterocpunuma only).
+    // The index counts the CPUs of nested nodes once a node (32 entries for 20 CPUs, in
+    // fakeheterocpunuma only).
     const nested = entry.file.endsWith('/fakeheterocpunuma.json');
     expect(host.cpus).toHaveLength(nested ? 20 : entry.cpus);
     expect(emptyNodes(host)).toEqual(entry.cpulessNodes);
@@ -109,7 +115,8 @@ describe.skipIf(!there)('real machines', () => {
     const host = detectAndRead(emptyTable ? [dump, info] : [xenpm, info]);
     expect(detectAndRead([{ file: name, text: text(`rig/${name}`) }]).cpus).toEqual(host.cpus);
     expect(host.distances).toEqual(probe.dist);
-    // The probe has what each node spans, with the hole for devices in node 0; the host has total_memory in all.
+    // The probe has what each node spans, with the hole for devices in node 0; the host has
+    // total_memory in all.
     const spanned = probe.size.map((bytes) => Math.floor(bytes / 2 ** 20));
     const sizes = host.nodes.map((node) => node.memoryBytes / 2 ** 20);
     expect(sizes.slice(1)).toEqual(spanned.slice(1));

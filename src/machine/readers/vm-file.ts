@@ -1,4 +1,5 @@
-// Reader of our own list of VMs, in YAML or JSON, and the JSON Schema of it. Box of the chart: the input of VM.create.
+// Reader of our own list of VMs, in YAML or JSON, and the JSON Schema of it. Box of the chart: the
+// input of VM.create.
 import * as z from 'zod';
 import type { InputError } from '../../base/errors.js';
 import { parseRanges } from '../../base/lists.js';
@@ -87,7 +88,8 @@ export function readVmFile(input: InputText): VmSpec[] {
 
 /**
  * VMs of checked entries, in their order, counts expanded.
- * @throws InputError made by `fault` for what the schema cannot see: a name that is there twice, a target above the memory
+ * @throws InputError made by `fault` for what the schema cannot see: a name that is there twice, a
+ *   target above the memory
  */
 export function expandVms(entries: readonly VmEntry[], faultAt: EntryFault): VmSpec[] {
   const vms: VmSpec[] = [];

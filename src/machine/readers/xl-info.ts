@@ -1,4 +1,5 @@
-// Reader of what Xen's own tools print in dom0: `xl info -n`, `xenpm get-cpu-topology`, and the NUMA dump of debug key 'u'.
+// Reader of what Xen's own tools print in dom0: `xl info -n`, `xenpm get-cpu-topology`, and the
+// NUMA dump of debug key 'u'.
 
 import { InputError } from '../../base/errors.js';
 import { parseCount } from '../../base/lists.js';
@@ -37,10 +38,12 @@ interface Tables {
 }
 
 /**
- * Reads the output of `xl info -n`, together with `xenpm get-cpu-topology` (in the same text or in a second one) when Xen printed an
- * empty CPU table: with one core a socket it reports the core as 0xFFFFFFFF and xl leaves the line out. The dump of debug key 'u' in
- * either text serves as a second source too. Memory is in whole MiB as xl prints it.
- * @param moreTables `xl cpupool-list -c` and `xl vcpu-list`, which tell the online CPUs from the parked ones
+ * Reads the output of `xl info -n`, together with `xenpm get-cpu-topology` (in the same text or in
+ * a second one) when Xen printed an empty CPU table: with one core a socket it reports the core as
+ * 0xFFFFFFFF and xl leaves the line out. The dump of debug key 'u' in either text serves as a
+ * second source too. Memory is in whole MiB as xl prints it.
+ * @param moreTables `xl cpupool-list -c` and `xl vcpu-list`, which tell the online CPUs from the
+ *   parked ones
  * @throws InputError with file and line when a table is damaged, missing, or without CPUs
  */
 export function readXlInfo(info: InputText, second?: InputText, moreTables: readonly InputText[] = []): Host {
@@ -149,7 +152,9 @@ function scan(input: InputText): Tables {
   return tables;
 }
 
-/** "  0:       1        0        0" of xl, "CPU0\t 1\t 0\t 0" of xenpm: core, socket, node. Offline CPUs show no numbers. */
+/**
+ * "  0:       1        0        0" of xl, "CPU0\t 1\t 0\t 0" of xenpm: core, socket, node. Offline CPUs show no numbers.
+ */
 function readCpuLine(line: Line, file: string): DraftCpu[] {
   const match = /^(?:CPU)?(\d+):? (\S+) (\S+) (\S+)$/.exec(line.text);
   const id = parseCount(match?.[1] ?? '', MAX_CPU_ID);
@@ -220,7 +225,10 @@ function readDumpLine(line: Line, dump: CpuRange[], file: string): boolean {
   return true;
 }
 
-/** xl leaves out nodes that are not there, yet prints a distance for each: then the row is indexed by node number. */
+/**
+ * xl leaves out nodes that are not there, yet prints a distance for each: then the row is indexed
+ * by node number.
+ */
 function distancesOf(tables: Tables): DraftDistances {
   const count = tables.nodes.length;
   const ids = tables.rows.map((row) => row.id);
@@ -240,14 +248,18 @@ function distancesOf(tables: Tables): DraftDistances {
 /** A note for a host that is known by its topology alone. */
 export const USE_UNKNOWN = 'How much of the memory in use is Domain-0 and how much Xen is not known; the picture divides it by a guess.';
 
-/** Up to this much of a surplus is the hole for devices below 4 GiB, which is in the node that begins at address 0. */
+/**
+ * Up to this much of a surplus is the hole for devices below 4 GiB, which is in the node that
+ * begins at address 0.
+ */
 const DEVICE_HOLE_BYTES = 4 * GIB;
 /** Every host has small holes for its firmware, which nobody wants to hear of. */
 const NOTED_HOLE_BYTES = 512 * MIB;
 
 /**
- * `memsize` is what a node spans, holes included (node_spanned_pages, xen/common/sysctl.c); `total_memory` is what there is. The surplus is
- * taken off the first node while it may be the hole for devices, else off the node that spans the most, and never below what is free.
+ * `memsize` is what a node spans, holes included (node_spanned_pages, xen/common/sysctl.c);
+ * `total_memory` is what there is. The surplus is taken off the first node while it may be the hole
+ * for devices, else off the node that spans the most, and never below what is free.
  */
 function withoutHoles({ nodes, fields }: Tables, notes: string[]): DraftNode[] {
   const totalMib = parseCount(fields.get('total_memory') ?? '', 2 ** 32);

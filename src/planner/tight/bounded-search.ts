@@ -1,6 +1,7 @@
-// The search of policy `tight` on tables that are no hierarchy and too large to list all sets: the smallest worst distance by cliques,
-// then the smallest mean by branch and bound over the sizes of sets. The budget is counted in search nodes, never in time, so that the
-// same host and VM give the same plan on every machine; the answer says what was proved.
+// The search of policy `tight` on tables that are no hierarchy and too large to list all sets: the
+// smallest worst distance by cliques, then the smallest mean by branch and bound over the sizes of
+// sets. The budget is counted in search nodes, never in time, so that the same host and VM give the
+// same plan on every machine; the answer says what was proved.
 import { CliqueSearch } from './clique-search.js';
 import type { DistanceTable } from './distance-table.js';
 import { Incumbent } from './incumbent.js';
@@ -15,7 +16,10 @@ export interface SearchBudget {
   readonly mean: number;
 }
 
-/** Chosen so that the worst named family of `npm run bench` stays below 20 ms of processor time at 64 nodes. */
+/**
+ * Chosen so that the worst named family of `npm run bench` stays below 20 ms of processor time at
+ * 64 nodes.
+ */
 export const DEFAULT_BUDGET: SearchBudget = { worst: 800, mean: 60 };
 
 /** null when the nodes together have too little room. */
@@ -46,7 +50,10 @@ export function boundedSearch(
   return { nodes, worst, mean: incumbent.mean, worstAtLeast, meanAtLeast, exact: proved && worst === worstAtLeast };
 }
 
-/** A single node as near to itself as any is cannot be beaten: the one with the least capacity to spare. */
+/**
+ * A single node as near to itself as any is cannot be beaten: the one with the least capacity to
+ * spare.
+ */
 function smallestSingle({ count, worst, levels }: DistanceTable, capacity: Capacity, vcpus: number): Found | null {
   let best = -1;
   for (let node = 0; node < count; node++) {
@@ -66,7 +73,9 @@ interface WorstAnswer {
   readonly clique: readonly number[] | null;
 }
 
-/** Bisection over the distances; one that spent its budget counts as unreachable, and is not proved. */
+/**
+ * Bisection over the distances; one that spent its budget counts as unreachable, and is not proved.
+ */
 function smallestWorst(table: DistanceTable, capacity: Capacity, vcpus: number, budget: number): WorstAnswer {
   const { levels } = table;
   let [from, to] = [0, levels.length - 1];

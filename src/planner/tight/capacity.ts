@@ -6,10 +6,15 @@ const ABSENT_NODE = 0xffffffff;
 
 /** What of the host a VM may use, by node. */
 export interface NodeRoom {
-  /** vCPUs that the node's cores take: physical cores, or threads where the host has too few cores. */
+  /**
+   * vCPUs that the node's cores take: physical cores, or threads where the host has too few cores.
+   */
   readonly cpus: readonly number[];
   readonly memoryBytes: readonly number[];
-  /** vCPUs with their share of the memory beside them: min(cpus, floor(vCPUs * memory / VM's memory)). */
+  /**
+   * vCPUs with their share of the memory beside them: min(cpus, floor(vCPUs * memory / VM's
+   * memory)).
+   */
   readonly vcpus: readonly number[];
 }
 
@@ -32,7 +37,10 @@ export function nodeRoom(
   return { cpus, memoryBytes, vcpus: both };
 }
 
-/** Cores where they suffice (xen-api #6763: siblings stay idle as long as they can), else threads, else threads shared by several vCPUs. */
+/**
+ * Cores where they suffice (xen-api #6763: siblings stay idle as long as they can), else threads,
+ * else threads shared by several vCPUs.
+ */
 function cpuRoom(host: PlannerHost, threads: readonly (readonly number[])[], { vcpus, allowedCpus }: TightRequest): number[] {
   const allowed = allowedCpus === undefined ? null : new Set(allowedCpus);
   const usable = threads.map((cpus) => (allowed === null ? cpus.length : cpus.filter((cpu) => allowed.has(cpu)).length));

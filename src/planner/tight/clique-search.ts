@@ -1,5 +1,6 @@
-// The first half of the general search: is there a set with room whose nodes are all within a distance of each other? That is a clique
-// of given weight in the graph of near pairs, found by branch and bound under a weighted colouring, with a budget of search nodes.
+// The first half of the general search: is there a set with room whose nodes are all within a
+// distance of each other? That is a clique of given weight in the graph of near pairs, found by
+// branch and bound under a weighted colouring, with a budget of search nodes.
 import { forEachNode, intersection, isEmpty, type NodeSet, remove } from './node-set.js';
 import type { Capacity } from './search.js';
 
@@ -14,7 +15,10 @@ export class CliqueSearch {
   readonly #vcpus: number;
   #left: number;
   readonly #chosen: number[] = [];
-  /** By depth: the candidates in the order of their colours, and what a clique of those up to each can hold at most. */
+  /**
+   * By depth: the candidates in the order of their colours, and what a clique of those up to each
+   * can hold at most.
+   */
   readonly #order = new Int32Array(MOST * (MOST + 1));
   readonly #bounds = new Float64Array(MOST * (MOST + 1));
 
@@ -34,7 +38,10 @@ export class CliqueSearch {
     return this.#extend(0, candidates.low, candidates.high, 0);
   }
 
-  /** Takes out nodes that, with all their neighbours, have too little room; repeated until none is left. */
+  /**
+   * Takes out nodes that, with all their neighbours, have too little room; repeated until none is
+   * left.
+   */
   #peel(candidates: NodeSet): void {
     for (let changed = true; changed; ) {
       changed = false;

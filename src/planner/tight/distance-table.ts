@@ -1,4 +1,5 @@
-// The distances of a host as policy `tight` weighs them: by pair of nodes the worse direction and the mean of both.
+// The distances of a host as policy `tight` weighs them: by pair of nodes the worse direction and
+// the mean of both.
 import type { PlannerHost } from '../policy.js';
 import { add, type NodeSet } from './node-set.js';
 
@@ -10,7 +11,10 @@ export class DistanceTable {
   readonly count: number;
   /** At a * count + b: the larger of the two directions. */
   readonly worst: Float64Array;
-  /** At a * count + b: the mean of the two directions, so that a sum over all ordered pairs counts both. */
+  /**
+   * At a * count + b: the mean of the two directions, so that a sum over all ordered pairs counts
+   * both.
+   */
   readonly mean: Float64Array;
   /** Distinct values of `worst`, ascending. */
   readonly levels: readonly number[];
@@ -41,7 +45,8 @@ export class DistanceTable {
   }
 
   /**
-   * By node: the others that are at most levels[level] away, in both directions. In this graph a set of that worst distance is a clique.
+   * By node: the others that are at most levels[level] away, in both directions. In this graph a
+   * set of that worst distance is a clique.
    */
   near(level: number): readonly NodeSet[] {
     this.#near[level] ??= nearNodes(this, this.levels[level]!);

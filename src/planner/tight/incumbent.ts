@@ -1,5 +1,5 @@
-// The best set found so far by the general search of policy `tight`, and two cheap ways to a good one: growth from each node, and
-// exchanges of one node.
+// The best set found so far by the general search of policy `tight`, and two cheap ways to a good
+// one: growth from each node, and exchanges of one node.
 import type { DistanceTable } from './distance-table.js';
 import { add, forEachNode, has, intersection, isEmpty, type NodeSet } from './node-set.js';
 import { type Capacity, MEAN_TOLERANCE } from './search.js';
@@ -30,7 +30,9 @@ export class Incumbent {
     this.nodes = [...nodes];
   }
 
-  /** From each node: adds the near node that brings most room for its distance, until the VM fits. */
+  /**
+   * From each node: adds the near node that brings most room for its distance, until the VM fits.
+   */
   grow(usable: NodeSet): void {
     const { count, mean } = this.#table;
     forEachNode(usable, (start) => {

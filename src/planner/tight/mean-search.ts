@@ -1,6 +1,7 @@
-// The second half of the general search: of the sets with room within the worst distance, the smallest mean. Branch and bound, one size
-// of set after the other; sizes whose cheapest sum is no better than the incumbent are passed over. Nodes that can be swapped
-// (twins) are tried once, the roomiest first.
+// The second half of the general search: of the sets with room within the worst distance, the
+// smallest mean. Branch and bound, one size of set after the other; sizes whose cheapest sum is no
+// better than the incumbent are passed over. Nodes that can be swapped (twins) are tried once, the
+// roomiest first.
 import type { DistanceTable } from './distance-table.js';
 import type { Incumbent } from './incumbent.js';
 import { forEachNode, has, intersection, type NodeSet, remove, size } from './node-set.js';
@@ -60,7 +61,10 @@ export class MeanSearch {
     return Math.min(this.#incumbent.mean, this.#unvisited);
   }
 
-  /** Extends a partial set, whose pairs sum up to `sum`, by nodes of `candidates`; added[node]: what its pairs with the set add. */
+  /**
+   * Extends a partial set, whose pairs sum up to `sum`, by nodes of `candidates`; added[node]: what
+   * its pairs with the set add.
+   */
   #extend(chosen: readonly number[], candidates: NodeSet, room: number, sum: number, added: Float64Array): void {
     const missing = this.#size - chosen.length;
     if (missing === 0) {
@@ -86,7 +90,10 @@ export class MeanSearch {
     this.#extend(chosen, this.#without(candidates, node), room, sum, added);
   }
 
-  /** Without the node, and without its twins that have no more room: a set with one of them is no better than one with the node. */
+  /**
+   * Without the node, and without its twins that have no more room: a set with one of them is no
+   * better than one with the node.
+   */
   #without(candidates: NodeSet, node: number): NodeSet {
     const { twinClass } = this.#table;
     const rest = { ...candidates };
@@ -120,7 +127,10 @@ export class MeanSearch {
     return least / (this.#size * this.#size);
   }
 
-  /** No completion of the partial set has a smaller mean: each node counted with its nearest possible companions. */
+  /**
+   * No completion of the partial set has a smaller mean: each node counted with its nearest
+   * possible companions.
+   */
   #bound(candidates: NodeSet, missing: number, sum: number, added: Float64Array): number {
     const prices = this.#prices(candidates, missing, added);
     prices.sort();
@@ -138,7 +148,10 @@ export class MeanSearch {
     return prices;
   }
 
-  /** What the node adds at least: its own distance, its pairs with the set, and half of its pairs with the nearest companions. */
+  /**
+   * What the node adds at least: its own distance, its pairs with the set, and half of its pairs
+   * with the nearest companions.
+   */
   #price(node: number, candidates: NodeSet, missing: number, added: Float64Array): number {
     const { count, mean } = this.#table;
     let price = mean[node * count + node]! + added[node]!;

@@ -1,4 +1,5 @@
-// Sets of up to 64 nodes as two 32-bit words: what the inner loops of the search add, remove and walk.
+// Sets of up to 64 nodes as two 32-bit words: what the inner loops of the search add, remove and
+// walk.
 
 export interface NodeSet {
   low: number;

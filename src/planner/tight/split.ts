@@ -1,8 +1,12 @@
-// What each node of a plan holds of the VM: vCPUs as evenly as the nodes' room allows, memory with them.
+// What each node of a plan holds of the VM: vCPUs as evenly as the nodes' room allows, memory with
+// them.
 import type { NodeRoom } from './capacity.js';
 import type { NodeShare } from './request.js';
 
-/** A plan in which every vCPU has its share of the memory beside it. The nodes' room for vCPUs must sum up to those of the VM. */
+/**
+ * A plan in which every vCPU has its share of the memory beside it. The nodes' room for vCPUs must
+ * sum up to those of the VM.
+ */
 export function balancedSplit(nodes: readonly number[], room: NodeRoom, vcpus: number, memoryBytes: number): NodeShare[] {
   const held = evenly(nodes, (node) => room.vcpus[node]!, vcpus);
   return memoryBeside(nodes, held, room, vcpus, memoryBytes);
@@ -14,7 +18,10 @@ export function unbalancedSplit(nodes: readonly number[], room: NodeRoom, vcpus:
   return memoryBeside(nodes, held, room, vcpus, memoryBytes);
 }
 
-/** `wanted` units over the nodes, as evenly as their room allows: the smallest first, so that the others share what it can't take. */
+/**
+ * `wanted` units over the nodes, as evenly as their room allows: the smallest first, so that the
+ * others share what it can't take.
+ */
 function evenly(nodes: readonly number[], roomOf: (node: number) => number, wanted: number): Map<number, number> {
   const held = new Map<number, number>();
   let rest = wanted;
@@ -27,7 +34,10 @@ function evenly(nodes: readonly number[], roomOf: (node: number) => number, want
   return held;
 }
 
-/** Memory in proportion to the vCPUs; what a node can't take, by rounding or for want of memory, goes to the others. */
+/**
+ * Memory in proportion to the vCPUs; what a node can't take, by rounding or for want of memory,
+ * goes to the others.
+ */
 function memoryBeside(
   nodes: readonly number[],
   held: ReadonlyMap<number, number>,

@@ -1,4 +1,5 @@
-// Exact search on hosts of up to 14 nodes: every set of nodes, sorted once a host by worst and mean distance, is tried in order.
+// Exact search on hosts of up to 14 nodes: every set of nodes, sorted once a host by worst and mean
+// distance, is tried in order.
 import type { DistanceTable } from './distance-table.js';
 import { type Capacity, type Found, MEAN_TOLERANCE } from './search.js';
 

@@ -1,5 +1,6 @@
-// Policy `tight` against a brute force over all sets of nodes that knows the order of preference and nothing else, the general search
-// against the hierarchical one on 64 nodes, and the rules one by one.
+// Policy `tight` against a brute force over all sets of nodes that knows the order of preference
+// and nothing else, the general search against the hierarchical one on 64 nodes, and the rules one
+// by one.
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../base/random.js';
 import { GIB } from '../../base/units.js';

@@ -1,13 +1,13 @@
-// Policy `tight`: the nearest set of nodes that holds a VM's vCPUs with their memory beside them. Unlike the planners of xenopsd and
-// libxl it works on any number of nodes up to 64, places a VM within its hard mask, and says how its memory is divided.
+// Policy `tight`: the nearest set of nodes that holds a VM's vCPUs with their memory beside them.
+// Unlike the planners of xenopsd and libxl it works on any number of nodes up to 64, places a VM
+// within its hard mask, and says how its memory is divided.
 //
-// The order of preference:
-//   1. the VM fits, each vCPU with its share of the memory (else unbalanced: enough CPUs and enough memory in the set);
-//   2. the smallest worst distance within the set, then the smallest mean over all its ordered pairs;
-//   3. the lowest tier of CPU demand: the cores suffice, or 1.5 times as many would, or more;
-//   4. one node: the least free memory left; several nodes, or a VM with vNUMA: the most free memory;
-//   5. the lowest node numbers.
-// CPU load only ranks: as a condition it would split small VMs that fit one node.
+// The order of preference: 1. the VM fits, each vCPU with its share of the memory (else unbalanced:
+// enough CPUs and enough memory in the set); 2. the smallest worst distance within the set, then
+// the smallest mean over all its ordered pairs; 3. the lowest tier of CPU demand: the cores
+// suffice, or 1.5 times as many would, or more; 4. one node: the least free memory left; several
+// nodes, or a VM with vNUMA: the most free memory; 5. the lowest node numbers. CPU load only ranks:
+// as a condition it would split small VMs that fit one node.
 import type { PlacementPolicy, PlacementState, PlannerHost, Weighed } from '../policy.js';
 import { boundedSearch, DEFAULT_BUDGET, type SearchBudget } from './bounded-search.js';
 import { cpusOfNodes, type NodeRoom, nodeRoom } from './capacity.js';

@@ -1,9 +1,13 @@
-// Exact search on hosts whose distances form a hierarchy (an ultrametric table: sockets of dies of nodes), of any size up to 64 nodes.
-// A set's distances then depend only on how many of its nodes lie below each branch, which dynamic programming counts out.
+// Exact search on hosts whose distances form a hierarchy (an ultrametric table: sockets of dies of
+// nodes), of any size up to 64 nodes. A set's distances then depend only on how many of its nodes
+// lie below each branch, which dynamic programming counts out.
 import type { DistanceTable } from './distance-table.js';
 import { type Capacity, type Found, isCloser } from './search.js';
 
-/** Nodes that are at most `level` from each other, divided into branches that are exactly `level` apart; a single node has none. */
+/**
+ * Nodes that are at most `level` from each other, divided into branches that are exactly `level`
+ * apart; a single node has none.
+ */
 interface Cluster {
   readonly level: number;
   readonly nodes: readonly number[];
@@ -18,7 +22,10 @@ interface Choice {
   readonly node: number;
 }
 
-/** By number of nodes: the choices that no other of that number beats in both sum and room, by rising sum and rising room. */
+/**
+ * By number of nodes: the choices that no other of that number beats in both sum and room, by
+ * rising sum and rising room.
+ */
 type Fronts = readonly (readonly Choice[])[];
 
 export class TreeSearch {
@@ -35,7 +42,10 @@ export class TreeSearch {
     return isHierarchy(table) ? new TreeSearch(table, clusterOf(table, [...Array(table.count).keys()])) : null;
   }
 
-  /** The best set of each cluster that can have one, all of the smallest worst distance; empty when no set has room. */
+  /**
+   * The best set of each cluster that can have one, all of the smallest worst distance; empty when
+   * no set has room.
+   */
   best(capacity: Capacity, vcpus: number): Found[] {
     const clusters = tightest(this.#root, capacity, vcpus);
     const found = clusters.flatMap((cluster) => {
@@ -52,7 +62,10 @@ export class TreeSearch {
   }
 }
 
-/** Symmetric, no node farther from itself than from others, and of three distances the two largest are equal. */
+/**
+ * Symmetric, no node farther from itself than from others, and of three distances the two largest
+ * are equal.
+ */
 function isHierarchy({ count, worst, mean }: DistanceTable): boolean {
   for (let a = 0; a < count; a++) {
     for (let b = 0; b < count; b++) {
@@ -97,7 +110,8 @@ function bestChoice(cluster: Cluster, capacity: Capacity, vcpus: number): Choice
   const last = cluster.branches.length - 1;
   let fronts = frontsOf(cluster.branches[0]!, capacity, vcpus);
   for (const branch of cluster.branches.slice(1, last)) fronts = join(fronts, frontsOf(branch, capacity, vcpus), cluster.level, vcpus);
-  // The last join needs only the cheapest choice with room, which two pointers over the fronts find.
+  // The last join needs only the cheapest choice with room, which two pointers over the fronts
+  // find.
   const others = frontsOf(cluster.branches[last]!, capacity, vcpus);
   let best: Choice | null = null;
   let bestMean = Number.POSITIVE_INFINITY;
@@ -142,7 +156,8 @@ function frontsOf(cluster: Cluster, capacity: Capacity, vcpus: number): Fronts {
 function join(left: Fronts, right: Fronts, distance: number, vcpus: number): Fronts {
   const size = left.length + right.length - 1;
   return Array.from({ length: size }, (_, count) => {
-    // By sum: the choice with the most room. Many pairs have equal sums, so that few choices are made in vain.
+    // By sum: the choice with the most room. Many pairs have equal sums, so that few choices are
+    // made in vain.
     const bySum = new Map<number, Choice>();
     for (let mine = Math.max(0, count - right.length + 1); mine < left.length && mine <= count; mine++) {
       const between = 2 * distance * mine * (count - mine);

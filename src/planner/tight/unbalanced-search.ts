@@ -1,5 +1,6 @@
-// A set whose nodes together have CPUs and memory enough, when no set holds each vCPU with its memory: grown from each node by the
-// nearest that brings most of what is missing. Not exact on hosts that are too large to list all sets.
+// A set whose nodes together have CPUs and memory enough, when no set holds each vCPU with its
+// memory: grown from each node by the nearest that brings most of what is missing. Not exact on
+// hosts that are too large to list all sets.
 import type { DistanceTable } from './distance-table.js';
 import { type Capacity, type Found, isCloser } from './search.js';
 

@@ -1,5 +1,6 @@
-// The audit log: a JSON line for every change and every attempt at one, written before the caller gets its answer. Passwords are never in
-// it. Its size is bounded, and lines that cannot be written wait in memory until they can.
+// The audit log: a JSON line for every change and every attempt at one, written before the caller
+// gets its answer. Passwords are never in it. Its size is bounded, and lines that cannot be written
+// wait in memory until they can.
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS, type FileCalls } from '../../base/file-calls.js';
 import { type StorageError, storageErrorOf } from '../model/storage.js';
@@ -10,7 +11,10 @@ import { RefusedLogins } from './refused-logins.js';
 
 /** Longest text of one call's arguments in the log. */
 const MAX_ARGS_CHARS = 4096;
-/** The file is renamed to FILE.1 when it would exceed this, and FILE.1 to FILE.2 up to the number below. */
+/**
+ * The file is renamed to FILE.1 when it would exceed this, and FILE.1 to FILE.2 up to the number
+ * below.
+ */
 export const AUDIT_LIMITS = { fileBytes: 16 * 2 ** 20, oldFiles: 4, pendingBytes: 2 ** 20 } as const;
 const RETRY_MS = 1000;
 
@@ -110,7 +114,10 @@ export class AuditLog {
     this.#options.changed?.(null);
   }
 
-  /** Lines in their order; what a short write left of one goes on where it ended. @returns false when the file refused */
+  /**
+   * Lines in their order; what a short write left of one goes on where it ended. @returns false
+   * when the file refused
+   */
   #writePending(): boolean {
     try {
       const { file } = this.#options;

@@ -1,5 +1,5 @@
-// From a decoded call to its answer: session, number of parameters, role, types, then the method; Async forms run as tasks. The order of
-// the checks is that of xapi's generated dispatcher.
+// From a decoded call to its answer: session, number of parameters, role, types, then the method;
+// Async forms run as tasks. The order of the checks is that of xapi's generated dispatcher.
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { ChangeKind, Database } from '../model/database.js';
@@ -132,7 +132,8 @@ export class Dispatcher {
       if (isChange(method)) await database.flushed();
       return answer;
     } catch (error) {
-      // What a method did before it failed stays, such as the first half of a reboot; its own error says why it ended.
+      // What a method did before it failed stays, such as the first half of a reboot; its own error
+      // says why it ended.
       await database.flushed().catch(() => {});
       throw error;
     }

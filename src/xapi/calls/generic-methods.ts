@@ -1,5 +1,6 @@
-// The messages that every class has by its table of fields: getters, setters, add_to_ and remove_from_, and those that list and find.
-// Names and errors as ocaml/idl/datamodel_utils.ml of xen-api makes them.
+// The messages that every class has by its table of fields: getters, setters, add_to_ and
+// remove_from_, and those that list and find. Names and errors as ocaml/idl/datamodel_utils.ml of
+// xen-api makes them.
 import type { Database } from '../model/database.js';
 import { parseFilter } from '../model/filter.js';
 import type { ClassDef, FieldDef } from '../model/schema-types.js';

@@ -1,5 +1,6 @@
-// Slowing down of those who guess passwords. Guesses count against the address they come from, so that a stranger cannot lock a user out;
-// a user is slowed down for unknown addresses only once many addresses guess.
+// Slowing down of those who guess passwords. Guesses count against the address they come from, so
+// that a stranger cannot lock a user out; a user is slowed down for unknown addresses only once
+// many addresses guess.
 
 export const GUESS_LIMITS = {
   /** Longest wait after a guess. */

@@ -1,5 +1,6 @@
-// Who holds how much of what the daemon has a limited number of. One ledger for all: no address and no user can take all of anything, and a
-// reserve is kept for administrators and for addresses that logged in lately.
+// Who holds how much of what the daemon has a limited number of. One ledger for all: no address and
+// no user can take all of anything, and a reserve is kept for administrators and for addresses that
+// logged in lately.
 
 export interface Share {
   /** For all together. */
@@ -10,7 +11,10 @@ export interface Share {
   readonly reserve: number;
 }
 
-/** Connections are charged to an address; answers, calls, watchers and tasks to a user, and to an address before login. */
+/**
+ * Connections are charged to an address; answers, calls, watchers and tasks to a user, and to an
+ * address before login.
+ */
 export const SHARES = {
   connections: { total: 1024, each: 512, reserve: 128 },
   /** Bytes of request bodies that are being read and of answers that are not read yet. */
@@ -58,7 +62,9 @@ export class Ledger {
     };
   }
 
-  /** Sets how many there are in all; one principal's part and the reserve keep their proportions. */
+  /**
+   * Sets how many there are in all; one principal's part and the reserve keep their proportions.
+   */
   resize(resource: Resource, total: number): void {
     const { total: before, each, reserve } = SHARES[resource];
     const share = { total, each: Math.ceil((total * each) / before), reserve: Math.floor((total * reserve) / before) };
@@ -87,7 +93,10 @@ export class Ledger {
     return this.#accounts[resource].sum;
   }
 
-  /** @returns what gives it back, once; null when the principal, or all together, would hold too much */
+  /**
+   * @returns what gives it back, once; null when the principal, or all together, would hold too
+   *   much
+   */
   take(resource: Resource, { name, privileged }: Principal, amount = 1): (() => void) | null {
     const { total, each, reserve } = this.#shares[resource];
     const account = this.#accounts[resource];

@@ -1,4 +1,5 @@
-// What a message of XAPI is to the dispatcher: its parameters with their types, who may send it, and what it does.
+// What a message of XAPI is to the dispatcher: its parameters with their types, who may send it,
+// and what it does.
 import type { ClassDef } from '../model/schema-types.js';
 import type { FieldType } from '../wire/types.js';
 import type { Wire } from '../wire/values.js';

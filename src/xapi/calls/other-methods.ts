@@ -1,4 +1,5 @@
-// The messages of session, event, task, host, pool and system (ocaml/idl/datamodel.ml and ocaml/xapi of xen-api).
+// The messages of session, event, task, host, pool and system (ocaml/idl/datamodel.ml and
+// ocaml/xapi of xen-api).
 import type { Database } from '../model/database.js';
 import { type EventSource, formatToken, parseToken } from '../model/events.js';
 import { CLASSES } from '../model/schema.js';
@@ -113,7 +114,8 @@ function eventMethods({ events, database, ledger }: OtherMethodsOptions): Method
 }
 
 function taskMethods({ database, tasks, host }: OtherMethodsOptions): Method[] {
-  // For tasks that clients make and work on themselves; xapi writes them down as they are (xapi/xapi_task.ml, set_status).
+  // For tasks that clients make and work on themselves; xapi writes them down as they are
+  // (xapi/xapi_task.ml, set_status).
   const setters = ['status', 'progress', 'result', 'error_info', 'resident_on'].map((name) =>
     method(
       `task.set_${name}`,

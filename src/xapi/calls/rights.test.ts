@@ -1,5 +1,5 @@
-// Who may do what, and what is written down of it: each message that changes something is refused to read-only users, and every change and
-// every attempt at one is a line of the audit log.
+// Who may do what, and what is written down of it: each message that changes something is refused
+// to read-only users, and every change and every attempt at one is a line of the audit log.
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,10 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-/** Messages that only ask, by xapi's own roles (_R_READ_ONLY in ocaml/idl/datamodel*.ml); all others change something. */
+/**
+ * Messages that only ask, by xapi's own roles (_R_READ_ONLY in ocaml/idl/datamodel*.ml); all others
+ * change something.
+ */
 const ASKS =
   /\.get_\w+$|^(Async\.)?VM\.(assert_operation_valid|get_possible_hosts)$|^host\.(compute_free_memory|get_servertime)$|^event\.|^session\.|^system\./;
 

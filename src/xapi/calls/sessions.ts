@@ -1,4 +1,5 @@
-// Sessions: who logged in, with which role, and until when. In memory: a restart ends them, as clients of XAPI expect (SESSION_INVALID).
+// Sessions: who logged in, with which role, and until when. In memory: a restart ends them, as
+// clients of XAPI expect (SESSION_INVALID).
 import { randomUUID } from 'node:crypto';
 import { xapiErrors } from '../wire/errors.js';
 import { GuessThrottle } from './guess-throttle.js';
@@ -13,7 +14,10 @@ export interface Session {
   readonly originator: string;
   readonly createdMs: number;
   lastActiveMs: number;
-  /** Classes of event.register, and the generation that event.next told of last; null = never registered. */
+  /**
+   * Classes of event.register, and the generation that event.next told of last; null = never
+   * registered.
+   */
   registered: { names: string[]; since: number } | null;
 }
 
@@ -46,7 +50,10 @@ export class Sessions {
   readonly #lately = new Map<string, number>();
   readonly #waiting: { readonly address: string; readonly go: () => void }[] = [];
 
-  /** @param users null = none are kept: on loopback, to the embedded host, `root` is let in with any password */
+  /**
+   * @param users null = none are kept: on loopback, to the embedded host, `root` is let in with any
+   *   password
+   */
   constructor(
     users: () => ReadonlyMap<string, User> | null,
     limits: SessionLimits = SESSION_LIMITS,
@@ -93,7 +100,8 @@ export class Sessions {
     }
     const shown = user.slice(0, 100);
     const [addressName, userName] = [`address ${address}`, `user ${shown}`];
-    // Many addresses that guess at one user slow that user down, but not from where somebody logged in lately.
+    // Many addresses that guess at one user slow that user down, but not from where somebody logged
+    // in lately.
     const userWaitMs = this.knows(address) ? 0 : this.#throttle.waitMs(userName);
     if (Math.max(this.#throttle.waitMs(addressName), userWaitMs) > 0) throw tooMany(shown);
     const known = users.get(user);
@@ -127,7 +135,10 @@ export class Sessions {
     if (this.#lately.size > KNOWN_ADDRESSES) this.#lately.delete(this.#lately.keys().next().value!);
   }
 
-  /** Passwords are examined a few at a time; others wait, a few of each address. @throws XapiError when too many wait */
+  /**
+   * Passwords are examined a few at a time; others wait, a few of each address. @throws XapiError
+   * when too many wait
+   */
   async #inTurn<T>(address: string, user: string, work: () => Promise<T>): Promise<T> {
     const principal = { name: `address ${address}`, privileged: this.knows(address) };
     const deadline = performance.now() + WAITING_LOGINS.longestMs;

@@ -9,7 +9,9 @@ const WAIT_MS = 50;
 /** How long a writer waits for another one. */
 const LONGEST_WAIT_MS = 10_000;
 
-/** @returns '' when there is no file. @throws InputError for a file that others could have written */
+/**
+ * @returns '' when there is no file. @throws InputError for a file that others could have written
+ */
 export function readUsersFile(file: string): string {
   let fd: number;
   try {
@@ -38,8 +40,9 @@ export function readUsersFile(file: string): string {
 }
 
 /**
- * Replaces the file by `change(old text)`. The new file beside it is the lock: it is made only where nothing is, so that no symbolic link
- * is followed, and a second writer waits. A failure leaves the old file.
+ * Replaces the file by `change(old text)`. The new file beside it is the lock: it is made only
+ * where nothing is, so that no symbolic link is followed, and a second writer waits. A failure
+ * leaves the old file.
  * @throws InputError
  */
 export async function changeUsersFile(file: string, change: (text: string) => string, files: FileCalls = FILE_CALLS): Promise<void> {
@@ -83,7 +86,10 @@ async function lock(fresh: string, file: string, files: FileCalls): Promise<numb
   }
 }
 
-/** The rename is durable when its folder is. The file is in its place already: a failure here is no failure of the change. */
+/**
+ * The rename is durable when its folder is. The file is in its place already: a failure here is no
+ * failure of the change.
+ */
 function syncFolder(folder: string, files: FileCalls): void {
   try {
     const fd = files.open(folder, 'r', 0);

@@ -11,7 +11,10 @@ export interface User {
   readonly hash: string;
 }
 
-/** N, r, p of new hashes: 32 MiB and about 50 ms each. Those of the file are honoured within the bounds below. */
+/**
+ * N, r, p of new hashes: 32 MiB and about 50 ms each. Those of the file are honoured within the
+ * bounds below.
+ */
 const COST = { n: 2 ** 15, r: 8, p: 1 } as const;
 const MAX_COST = { n: 2 ** 20, r: 32, p: 16 } as const;
 const KEY_BYTES = 32;

@@ -1,4 +1,5 @@
-// The messages of class VM, under xapi's names and with its parameters (ocaml/idl/datamodel_vm.ml, ocaml/xapi/xapi_vm.ml of xen-api).
+// The messages of class VM, under xapi's names and with its parameters (ocaml/idl/datamodel_vm.ml,
+// ocaml/xapi/xapi_vm.ml of xen-api).
 
 import type { VmLife } from '../life/vm-life.js';
 import { checkMemory, checkRecord, checkVcpus } from '../life/vm-spec.js';
@@ -16,7 +17,10 @@ export interface VmMethodsOptions {
   readonly database: Database;
   readonly life: VmLife;
   readonly host: () => string;
-  /** The embedded host has no image to save; what a guest of a real host held in memory would be lost. */
+  /**
+   * The embedded host has no image to save; what a guest of a real host held in memory would be
+   * lost.
+   */
   readonly canSuspend: boolean;
 }
 
@@ -101,7 +105,8 @@ function powerMethods({ database, life, host: ownHost, canSuspend }: VmMethodsOp
     operation('unpause', [vm], (ref) => life.unpause(ref)),
     operation('clean_shutdown', [vm], stop),
     operation('hard_shutdown', [vm], stop),
-    // Clean where the VM can, hard where it cannot; a VM that is off stays so without an error only for the hard form in xapi.
+    // Clean where the VM can, hard where it cannot; a VM that is off stays so without an error only
+    // for the hard form in xapi.
     message('shutdown', [vm], async ([ref], context) => {
       const running = database.get('VM', ref as string).power_state === 'Running';
       await life.operate(ref as string, running ? 'clean_shutdown' : 'hard_shutdown', context, () => stop(ref as string));

@@ -1,5 +1,5 @@
-// A unix socket in the state folder, through which `xennuma serve backup` gets the state of a running daemon: the folder's owner alone can
-// reach it.
+// A unix socket in the state folder, through which `xennuma serve backup` gets the state of a
+// running daemon: the folder's owner alone can reach it.
 import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -10,7 +10,10 @@ export interface BackupSocket {
   close(): Promise<void>;
 }
 
-/** The caller owns the state folder: a socket that is there was left by a daemon that was killed. @returns null when there can be none */
+/**
+ * The caller owns the state folder: a socket that is there was left by a daemon that was killed.
+ * @returns null when there can be none
+ */
 export async function serveBackups(
   folder: string,
   source: { backup(): Buffer | null },

@@ -1,5 +1,6 @@
-// XAPI over HTTP: /jsonrpc and / (also /xmlrpc and /RPC2), with bounds on size, rate and what is under way. Malformed calls get HTTP 500 as
-// xapi answers them; all other failures are answers of the protocol.
+// XAPI over HTTP: /jsonrpc and / (also /xmlrpc and /RPC2), with bounds on size, rate and what is
+// under way. Malformed calls get HTTP 500 as xapi answers them; all other failures are answers of
+// the protocol.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -31,7 +32,10 @@ export const HTTP_LIMITS: HttpLimits = {
   burst: 20_000,
 };
 
-/** What else than calls is served: GET and a path. `closing`: the server ends, and so must a page that would go on for ever. */
+/**
+ * What else than calls is served: GET and a path. `closing`: the server ends, and so must a page
+ * that would go on for ever.
+ */
 export type Page = (request: IncomingMessage, response: ServerResponse, url: URL, closing: AbortSignal) => void | Promise<void>;
 
 export interface HttpOptions {
@@ -40,7 +44,10 @@ export interface HttpOptions {
   readonly port: number;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly limits?: HttpLimits;
-  /** With no users kept, only names of this machine may be in the Host header: a page in a browser must not get here by a name of its own. */
+  /**
+   * With no users kept, only names of this machine may be in the Host header: a page in a browser
+   * must not get here by a name of its own.
+   */
   readonly loopbackNamesOnly: boolean;
   readonly pages?: ReadonlyMap<string, Page>;
   readonly failed: (error: unknown) => void;
@@ -138,7 +145,8 @@ class Front {
   #refusalOf({ headers }: IncomingMessage, address: string): [number, string] | null {
     const { host = '', origin } = headers;
     if (this.#options.loopbackNamesOnly && !LOOPBACK_HOST.test(host)) return [403, 'name this machine localhost'];
-    // Browsers say which page a request comes from; other clients do not. A page of somebody else's has no business here.
+    // Browsers say which page a request comes from; other clients do not. A page of somebody else's
+    // has no business here.
     if (origin !== undefined && !isSameOrigin(origin, host)) return [403, 'pages of other origins may not call'];
     if (this.closing.signal.aborted) return [503, 'the server is ending'];
     if (!this.#rate.take(address)) return [429, 'too many requests'];
@@ -166,7 +174,10 @@ class Front {
     }
   }
 
-  /** An answer that nobody reads is charged to its caller; more of them wait, not yet written out, until there is room. */
+  /**
+   * An answer that nobody reads is charged to its caller; more of them wait, not yet written out,
+   * until there is room.
+   */
   async #send(response: ServerResponse, type: string, encode: () => string, principal: Principal): Promise<void> {
     const { ledger } = this.#options.daemon;
     let text: string | null = encode();

@@ -1,4 +1,5 @@
-// /metrics: XenServer's NUMA figures under XenServer's names, what each node holds, and how long the daemon's own work takes. Prometheus' text.
+// /metrics: XenServer's NUMA figures under XenServer's names, what each node holds, and how long
+// the daemon's own work takes. Prometheus' text.
 import { performance } from 'node:perf_hooks';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { PAGE_BYTES } from '../../base/units.js';

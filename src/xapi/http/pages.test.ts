@@ -1,4 +1,5 @@
-// /events: what is streamed, that a client that comes back goes on where it was, and that one who was away too long is told so.
+// /events: what is streamed, that a client that comes back goes on where it was, and that one who
+// was away too long is told so.
 import { get, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type TestDaemon, testDaemon, testFront, vmRecord } from '../../../test/support/daemon.js';

@@ -1,5 +1,5 @@
-// What is served besides calls: /metrics, and /events as server-sent events. Whoever asks must be let in as for a call: by a session, or by
-// name and password.
+// What is served besides calls: /metrics, and /events as server-sent events. Whoever asks must be
+// let in as for a call: by a session, or by name and password.
 import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Daemon } from '../daemon.js';
@@ -12,11 +12,17 @@ import type { Metrics } from './metrics.js';
 
 /** A line of nothing, so that proxies and clients see that the stream lives. */
 const KEEP_ALIVE_SECONDS = 15;
-/** A password that fitted is believed for so long without another scrypt, unless its user gets another or goes. */
+/**
+ * A password that fitted is believed for so long without another scrypt, unless its user gets
+ * another or goes.
+ */
 const REMEMBER_MS = 60_000;
 const REMEMBERED = 1000;
 
-/** What XAPI's own clients ask for with their session in the URL; elsewhere it would end up in logs of proxies and browsers. */
+/**
+ * What XAPI's own clients ask for with their session in the URL; elsewhere it would end up in logs
+ * of proxies and browsers.
+ */
 const SESSION_IN_URL = new Set(['/rrd_updates', '/host_rrd', '/vm_rrd']);
 
 function bearerOf({ headers }: IncomingMessage): string | null {
@@ -88,7 +94,10 @@ function splitOnce(text: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** `?classes=VM,host`, all by default; a client that comes back with Last-Event-ID goes on where it was. */
+/**
+ * `?classes=VM,host`, all by default; a client that comes back with Last-Event-ID goes on where it
+ * was.
+ */
 async function streamEvents(
   daemon: Daemon,
   request: IncomingMessage,

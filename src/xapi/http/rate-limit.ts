@@ -1,6 +1,10 @@
-// How many requests one address may make: a bucket of tokens for each, filled evenly. Pure but for the clock.
+// How many requests one address may make: a bucket of tokens for each, filled evenly. Pure but for
+// the clock.
 
-/** Addresses that are remembered; past that the one that was quiet longest is forgotten, whose bucket is the fullest. */
+/**
+ * Addresses that are remembered; past that the one that was quiet longest is forgotten, whose
+ * bucket is the fullest.
+ */
 const MAX_ADDRESSES = 10_000;
 
 export class RateLimit {

@@ -1,4 +1,5 @@
-// A self-signed certificate for TLS, for a daemon that was given none. Clients trust it by its fingerprint.
+// A self-signed certificate for TLS, for a daemon that was given none. Clients trust it by its
+// fingerprint.
 import { createHash, type webcrypto as WebCrypto, webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 
@@ -19,7 +20,8 @@ export interface CertificateAndKey {
  * @returns both in PEM, the key as PKCS #8
  */
 export async function makeSelfSigned(names: readonly string[], nowMs: number = Date.now()): Promise<CertificateAndKey> {
-  // Loaded here: only a daemon that makes a certificate needs them. The library expects the polyfill first.
+  // Loaded here: only a daemon that makes a certificate needs them. The library expects the
+  // polyfill first.
   await import('reflect-metadata');
   const x509 = await import('@peculiar/x509');
   x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);

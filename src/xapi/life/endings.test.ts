@@ -1,4 +1,5 @@
-// Guests that go down by themselves: what the daemon says of them, and what it does next, by the VM's own settings.
+// Guests that go down by themselves: what the daemon says of them, and what it does next, by the
+// VM's own settings.
 
 import { describe, expect, it } from 'vitest';
 import { smallHost, testDaemon } from '../../../test/support/daemon.js';

@@ -1,5 +1,6 @@
-// Guests that go down by themselves: Xen tells of them by XenStore's @releaseDomain, and the VM's actions_after_* say what follows, as in
-// xapi. On the real host alone, where guests do such things.
+// Guests that go down by themselves: Xen tells of them by XenStore's @releaseDomain, and the VM's
+// actions_after_* say what follows, as in xapi. On the real host alone, where guests do such
+// things.
 
 import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
@@ -9,7 +10,9 @@ import type { VmLife } from './vm-life.js';
 
 const TOKEN = 'xennuma-endings';
 
-/** Field of the VM that says what follows; a domain that somebody took away is followed by nothing. */
+/**
+ * Field of the VM that says what follows; a domain that somebody took away is followed by nothing.
+ */
 const ACTION_FIELD: Readonly<Record<Ending, string | null>> = {
   poweroff: 'actions_after_shutdown',
   reboot: 'actions_after_reboot',

@@ -1,5 +1,6 @@
-// What becomes of running VMs when the daemon starts anew. The embedded host ended with its process: its VMs are built again where they were.
-// On a real host the domains went on, and the toolstack found them. Boxes of the chart: VM.create and VM.build.
+// What becomes of running VMs when the daemon starts anew. The embedded host ended with its
+// process: its VMs are built again where they were. On a real host the domains went on, and the
+// toolstack found them. Boxes of the chart: VM.create and VM.build.
 import { parseList } from '../../base/bitset.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { Database } from '../model/database.js';
@@ -24,7 +25,8 @@ export async function restoreVms(
   let running = 0;
   const kept = [...database.records('VM')].sort(([, a], [, b]) => (a.domid as number) - (b.domid as number));
   const { outlivesProcess } = toolstack.doors.can;
-  // On an embedded host the masks below say where each VM goes: neither placement nor the host's mask may.
+  // On an embedded host the masks below say where each VM goes: neither placement nor the host's
+  // mask may.
   if (!outlivesProcess) {
     toolstack.setPolicy('any');
     toolstack.setHostMask(null);
@@ -58,8 +60,8 @@ export async function restoreVms(
 }
 
 /**
- * After storage refused what an operation changed: brings the host back to what the database says of the VM. A guest of a real host that
- * is gone cannot be brought back; then the database follows.
+ * After storage refused what an operation changed: brings the host back to what the database says
+ * of the VM. A guest of a real host that is gone cannot be brought back; then the database follows.
  */
 export async function revertVm(database: Database, toolstack: Toolstack, life: VmLife, ref: string): Promise<void> {
   if (!database.has('VM', ref)) return;

@@ -1,5 +1,5 @@
-// The life of VMs behind XAPI's messages: power states, which operation is allowed when, and what the database says afterwards. Boxes of the
-// chart: VM.create and VM.build, through the toolstack.
+// The life of VMs behind XAPI's messages: power states, which operation is allowed when, and what
+// the database says afterwards. Boxes of the chart: VM.create and VM.build, through the toolstack.
 import { PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
@@ -13,7 +13,10 @@ import { StartsTogether, VmQueues } from './vm-queue.js';
 import { VmRecords } from './vm-records.js';
 import { specOf } from './vm-spec.js';
 
-/** States in which xapi allows an operation (xapi/xapi_vm_lifecycle.ml, allowed_power_states), in its order. */
+/**
+ * States in which xapi allows an operation (xapi/xapi_vm_lifecycle.ml, allowed_power_states), in
+ * its order.
+ */
 const ALLOWED_IN: Readonly<Record<VmOperation, readonly PowerState[]>> = {
   clone: ['Halted', 'Suspended'],
   start: ['Halted'],
@@ -44,7 +47,10 @@ export interface OperationContext {
 export interface LifeHooks {
   /** After every outcome, before it is acknowledged. */
   readonly outcome: (vm: WireStruct, outcome: Outcome, startedMs: number) => void;
-  /** Storage refused what an operation changed: the host must be brought back to what the database says of the VM. */
+  /**
+   * Storage refused what an operation changed: the host must be brought back to what the database
+   * says of the VM.
+   */
   readonly refused: (vm: string) => Promise<void>;
 }
 
@@ -69,7 +75,8 @@ export class VmLife {
 
   /**
    * Queues an operation on a VM; its state is looked at when its turn comes.
-   * @throws XapiError HANDLE_INVALID, VM_BAD_POWER_STATE, VM_IS_TEMPLATE, OPERATION_BLOCKED, TASK_CANCELLED
+   * @throws XapiError HANDLE_INVALID, VM_BAD_POWER_STATE, VM_IS_TEMPLATE, OPERATION_BLOCKED,
+   *   TASK_CANCELLED
    */
   operate<T>(vm: string, operation: VmOperation, context: OperationContext, work: (record: WireStruct) => Promise<T>): Promise<T> {
     this.#database.get('VM', vm);
@@ -86,7 +93,10 @@ export class VmLife {
     });
   }
 
-  /** Within the VM's turn: a change that storage refuses is undone on the host before the next operation looks at the VM. */
+  /**
+   * Within the VM's turn: a change that storage refuses is undone on the host before the next
+   * operation looks at the VM.
+   */
   async #stored<T>(vm: string, work: () => Promise<T>): Promise<T> {
     let ended: { readonly result: T } | { readonly error: unknown };
     try {
@@ -160,7 +170,10 @@ export class VmLife {
     await this.halted(vm, into);
   }
 
-  /** A guest of a real host may have gone down by itself just now, which the database does not say yet. */
+  /**
+   * A guest of a real host may have gone down by itself just now, which the database does not say
+   * yet.
+   */
   #hasDomain(name: string): boolean {
     const { doors } = this.#toolstack;
     return !doors.can.runsGuests || this.#toolstack.vms().some(({ spec, domid }) => spec.name === name && domid !== null);
@@ -210,7 +223,8 @@ export class VmLife {
   #throwFailure({ failure }: Outcome): void {
     if (failure === null) return;
     if (failure.kind === 'not-enough-memory') {
-      // What the client can use now, as xapi says it, and not what was left in the middle of the start.
+      // What the client can use now, as xapi says it, and not what was left in the middle of the
+      // start.
       throw xapiErrors.notEnoughFreeMemory(failure.neededBytes, this.#toolstack.doors.xc.physInfo().freePages * PAGE_BYTES);
     }
     if (failure.kind === 'state-not-kept') throw xapiErrors.notStored(failure.message);

@@ -1,5 +1,6 @@
-// One operation at a time on a VM, in the order of asking, side by side across VMs: xenopsd's queues. Starts that wait at the same time go to
-// the toolstack together, so that their steps interleave as those of xenopsd's workers do.
+// One operation at a time on a VM, in the order of asking, side by side across VMs: xenopsd's
+// queues. Starts that wait at the same time go to the toolstack together, so that their steps
+// interleave as those of xenopsd's workers do.
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import { xapiErrors } from '../wire/errors.js';

@@ -1,4 +1,5 @@
-// What the database says of a VM once its domain was built or is gone: power state, metrics, and where it lies.
+// What the database says of a VM once its domain was built or is gone: power state, metrics, and
+// where it lies.
 import { formatList } from '../../base/bitset.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { numaMetrics } from '../../map/numa-metrics.js';

@@ -1,4 +1,5 @@
-// Between a VM's record in XAPI and what the toolstack starts, and the checks that xapi makes of a record. Pure.
+// Between a VM's record in XAPI and what the toolstack starts, and the checks that xapi makes of a
+// record. Pure.
 
 import { LIMITS } from '../../machine/model.js';
 import type { VmKind, VmSpec } from '../../machine/vm.js';
@@ -14,7 +15,10 @@ const MAX_LABEL_CHARS = 256;
 const int = (record: WireStruct, field: string): number => record[field] as number;
 const text = (record: WireStruct, field: string): string => record[field] as string;
 
-/** `unspecified` is told by the boot policy, as in VMs made before domain_type was (xapi/xapi_vm_helpers.ml, derive_domain_type). */
+/**
+ * `unspecified` is told by the boot policy, as in VMs made before domain_type was
+ * (xapi/xapi_vm_helpers.ml, derive_domain_type).
+ */
 export function kindOf(record: WireStruct): VmKind {
   switch (record.domain_type) {
     case 'hvm':

@@ -1,5 +1,5 @@
-// The number of commits, kept in a file beside the database: a database that is behind it has lost commits, such as by a write-ahead log
-// that was cut, or by a copy without its log.
+// The number of commits, kept in a file beside the database: a database that is behind it has lost
+// commits, such as by a write-ahead log that was cut, or by a copy without its log.
 import { readFileSync } from 'node:fs';
 import { FILE_CALLS, type FileCalls } from '../../base/file-calls.js';
 
@@ -30,7 +30,8 @@ export class CommitCount {
   }
 
   /**
-   * After the commit is durable. The number is not synced each time: after a power failure it may be behind the database, never before it.
+   * After the commit is durable. The number is not synced each time: after a power failure it may
+   * be behind the database, never before it.
    * @throws the error of the file system
    */
   write(count: number): void {

@@ -1,5 +1,5 @@
-// XAPI's objects. A change is staged, then committed to storage, then published: readers and watchers see published records only, so that
-// a change that storage refuses was never there.
+// XAPI's objects. A change is staged, then committed to storage, then published: readers and
+// watchers see published records only, so that a change that storage refuses was never there.
 import { randomUUID } from 'node:crypto';
 import { xapiErrors } from '../wire/errors.js';
 import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
@@ -14,7 +14,8 @@ export const PROBE_MS = 1000;
  * What becomes of a change:
  * - stored: staged, and published by the commit that stores it; refused with the commit.
  * - derived: published at once, and not stored for its own sake: the next start derives it anew.
- * - fact: published at once, since it has happened whatever storage says; stored as soon as storage accepts it.
+ * - fact: published at once, since it has happened whatever storage says; stored as soon as storage
+ *   accepts it.
  */
 export type ChangeKind = 'stored' | 'derived' | 'fact';
 
@@ -34,8 +35,8 @@ export interface DatabaseEvents {
 }
 
 /**
- * Reads on this class see staged changes: they are for code that changes objects, such as a read-modify-write of a map. Whatever goes to a
- * client is read from `published`.
+ * Reads on this class see staged changes: they are for code that changes objects, such as a
+ * read-modify-write of a map. Whatever goes to a client is read from `published`.
  */
 export class Database {
   readonly published: PublishedObjects;
@@ -49,7 +50,10 @@ export class Database {
   #fault: StorageError | null = null;
   #probeTimer: NodeJS.Timeout | null = null;
 
-  /** @param nowMs the generations of this process start here, which tells its tokens from those of an earlier one */
+  /**
+   * @param nowMs the generations of this process start here, which tells its tokens from those of
+   *   an earlier one
+   */
   constructor(keeper: Keeper, nowMs: number) {
     this.#keeper = keeper;
     this.published = new PublishedObjects(nowMs * 1000);
@@ -160,7 +164,8 @@ export class Database {
   }
 
   /**
-   * Resolves once every change staged up to now is stored and published; calls that end together share one commit.
+   * Resolves once every change staged up to now is stored and published; calls that end together
+   * share one commit.
    * @throws StorageError: none of the staged changes was kept
    */
   flushed(): Promise<void> {
@@ -197,7 +202,10 @@ export class Database {
     this.#publish(staged, facts);
   }
 
-  /** Looks whether storage accepts commits again, and gives it what it missed. @returns whether it does */
+  /**
+   * Looks whether storage accepts commits again, and gives it what it missed. @returns whether it
+   * does
+   */
   probe(): boolean {
     if (this.#fault === null) return true;
     try {
@@ -265,7 +273,10 @@ export class Database {
   }
 }
 
-/** Fields that the class has and the record has not come with their defaults: an older state gains fields so. */
+/**
+ * Fields that the class has and the record has not come with their defaults: an older state gains
+ * fields so.
+ */
 function complete(type: string, fields: Readonly<Record<string, Wire>>): WireStruct {
   const record = newStruct();
   for (const [name, { initial }] of Object.entries(classOf(type).fields)) record[name] = fields[name] ?? initial;

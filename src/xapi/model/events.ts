@@ -1,5 +1,5 @@
-// event.from: what changed since a token, each object once with its state now; and event.register/next, its older form. As
-// ocaml/xapi/xapi_event.ml of xen-api answers.
+// event.from: what changed since a token, each object once with its state now; and
+// event.register/next, its older form. As ocaml/xapi/xapi_event.ml of xen-api answers.
 
 import { xapiErrors } from '../wire/errors.js';
 import { newStruct, type Wire, WireFloat, type WireStruct } from '../wire/values.js';
@@ -11,13 +11,17 @@ export const MAX_TIMEOUT_SECONDS = 3600;
 /** Classes and objects that one call may name. */
 const MAX_CLASSES = 1024;
 
-/** Charges one more call that waits for events. @returns what ends the charge; null when the caller has too many */
+/**
+ * Charges one more call that waits for events. @returns what ends the charge; null when the caller
+ * has too many
+ */
 export type WaitCharge = () => (() => void) | null;
 
 type Interest = (object: StoredObject) => boolean;
 
 /**
- * What `event.from` or `event.register` is asked to watch: "*", a class in any case, or "class/ref".
+ * What `event.from` or `event.register` is asked to watch: "*", a class in any case, or
+ * "class/ref".
  * @returns whether an object is meant; a name that is no class means none, as in xapi
  */
 export function interestIn(names: readonly string[]): Interest {
@@ -92,7 +96,10 @@ export class EventSource {
   readonly #commit: () => Promise<void> | null;
   #scheduled = false;
 
-  /** @param commit the commit under way: what it publishes is told together with what came just before; null = there is none */
+  /**
+   * @param commit the commit under way: what it publishes is told together with what came just
+   *   before; null = there is none
+   */
   constructor(objects: PublishedObjects, commit: () => Promise<void> | null = () => null) {
     this.#objects = objects;
     this.#commit = commit;
@@ -105,7 +112,8 @@ export class EventSource {
 
   /**
    * Answers at once when there are events, else when there are or `timeoutSeconds` have passed.
-   * @throws XapiError EVENTS_LOST for a token older than what is remembered; TOO_MANY watchers as OPERATION_NOT_ALLOWED
+   * @throws XapiError EVENTS_LOST for a token older than what is remembered; TOO_MANY watchers as
+   *   OPERATION_NOT_ALLOWED
    */
   async from(
     names: readonly string[],
@@ -123,7 +131,8 @@ export class EventSource {
     let seen = since;
     for (;;) {
       const generation = this.#objects.generation;
-      // Only what is new since the last look can be of interest; the answer tells of all since the token.
+      // Only what is new since the last look can be of interest; the answer tells of all since the
+      // token.
       const events = this.#anyOf(seen, interest) ? eventsSince(this.#objects, since, interest) : [];
       seen = generation;
       const leftMs = deadline - performance.now();

@@ -1,5 +1,6 @@
-// Every field that can be set, fuzzed: what is set is what is read, by either protocol and from the state folder of the next start; what is
-// not of the field's type changes nothing. And calls of both protocols, damaged at random: a call or malformed, never a fault.
+// Every field that can be set, fuzzed: what is set is what is read, by either protocol and from the
+// state folder of the next start; what is not of the field's type changes nothing. And calls of
+// both protocols, damaged at random: a call or malformed, never a fault.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The language of get_all_records_where: field "name" = "value", not, and, or, true, false and parentheses (ocaml/database/db_filter*.ml of
-// xen-api). Pure.
+// The language of get_all_records_where: field "name" = "value", not, and, or, true, false and
+// parentheses (ocaml/database/db_filter*.ml of xen-api). Pure.
 import { xapiErrors } from '../wire/errors.js';
 import { type Wire, WireDate, WireFloat, type WireStruct } from '../wire/values.js';
 

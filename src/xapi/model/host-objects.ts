@@ -1,4 +1,5 @@
-// The objects of the host itself: pool, host, host_cpu and host_metrics, made at the first start and brought up to date at each one.
+// The objects of the host itself: pool, host, host_cpu and host_metrics, made at the first start
+// and brought up to date at each one.
 import { hostname } from 'node:os';
 import { PAGE_BYTES } from '../../base/units.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';

@@ -1,4 +1,5 @@
-// Opens the daemon's state: a folder through SQLite, whose native module is loaded then only, or memory.
+// Opens the daemon's state: a folder through SQLite, whose native module is loaded then only, or
+// memory.
 
 import { InputError } from '../../base/errors.js';
 import { npmCommand } from '../../base/own-package.js';

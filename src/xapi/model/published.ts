@@ -1,4 +1,5 @@
-// Objects as clients see them: by class, by uuid, and in the order of their last change, which event.from walks.
+// Objects as clients see them: by class, by uuid, and in the order of their last change, which
+// event.from walks.
 import { xapiErrors } from '../wire/errors.js';
 import type { WireStruct } from '../wire/values.js';
 import { CLASSES } from './schema.js';

@@ -1,9 +1,13 @@
-// A record as the state folder keeps it: JSON, in which floats and dates keep their kind; and the check of what is read back.
+// A record as the state folder keeps it: JSON, in which floats and dates keep their kind; and the
+// check of what is read back.
 import type { FieldType } from '../wire/types.js';
 import { isStruct, newStruct, type Wire, WireDate, WireFloat, type WireStruct } from '../wire/values.js';
 import { CLASSES } from './schema.js';
 
-/** Names of one-member objects; no field and no key of a map can have them, since control characters are refused. */
+/**
+ * Names of one-member objects; no field and no key of a map can have them, since control characters
+ * are refused.
+ */
 const FLOAT = '\u0000f';
 const DATE = '\u0000d';
 

@@ -1,9 +1,13 @@
-// Classes pool, host, host_cpu, host_metrics and task of XAPI's data model: fields, types and defaults as ocaml/idl/ of xen-api has them.
+// Classes pool, host, host_cpu, host_metrics and task of XAPI's data model: fields, types and
+// defaults as ocaml/idl/ of xen-api has them.
 
 import { WireFloat } from '../wire/values.js';
 import { type ClassDef, map, oneOf, ref, ro, rw, set } from './schema-types.js';
 
-/** What Host.numa_affinity_policy may be (ocaml/idl/datamodel_host.ml); its default is default_policy. */
+/**
+ * What Host.numa_affinity_policy may be (ocaml/idl/datamodel_host.ml); its default is
+ * default_policy.
+ */
 export const NUMA_AFFINITY_POLICIES = ['any', 'best_effort', 'default_policy'] as const;
 
 export const POOL_CLASS: ClassDef = {

@@ -3,8 +3,8 @@ import type { FieldType } from '../wire/types.js';
 import { EPOCH, newStruct, type Wire } from '../wire/values.js';
 
 /**
- * rw: has set_ (and add_to_/remove_from_ for maps, add_/remove_ for sets); once: given at creation, changed only by messages of the class;
- * ro: the server's own.
+ * rw: has set_ (and add_to_/remove_from_ for maps, add_/remove_ for sets); once: given at creation,
+ * changed only by messages of the class; ro: the server's own.
  */
 export type Access = 'rw' | 'once' | 'ro';
 

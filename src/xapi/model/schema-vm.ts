@@ -1,4 +1,5 @@
-// Class VM of XAPI's data model and its metrics: fields, types, enums and defaults as ocaml/idl/datamodel_vm.ml of xen-api has them.
+// Class VM of XAPI's data model and its metrics: fields, types, enums and defaults as
+// ocaml/idl/datamodel_vm.ml of xen-api has them.
 
 import { WireFloat } from '../wire/values.js';
 import { type ClassDef, map, once, oneOf, ref, ro, rw, set } from './schema-types.js';
@@ -183,8 +184,8 @@ export const VM_GUEST_METRICS_CLASS: ClassDef = {
 };
 
 /**
- * Ours, and told to nobody: where a VM runs, so that an embedded host that is started anew puts it there again. In the database so that it
- * is as durable as the power state is.
+ * Ours, and told to nobody: where a VM runs, so that an embedded host that is started anew puts it
+ * there again. In the database so that it is as durable as the power state is.
  */
 export const PLACEMENT_CLASS: ClassDef = {
   name: 'placement',

@@ -1,5 +1,5 @@
-// XAPI's data model as far as this server has it: every class by name. Clients that list classes (Xen Orchestra's does) find those that it
-// has no objects of as empty sets.
+// XAPI's data model as far as this server has it: every class by name. Clients that list classes
+// (Xen Orchestra's does) find those that it has no objects of as empty sets.
 import { HOST_CLASS, HOST_CPU_CLASS, HOST_METRICS_CLASS, POOL_CLASS, TASK_CLASS } from './schema-host.js';
 import { type ClassDef, map, ro, rw } from './schema-types.js';
 import { PLACEMENT_CLASS, VM_CLASS, VM_GUEST_METRICS_CLASS, VM_METRICS_CLASS } from './schema-vm.js';

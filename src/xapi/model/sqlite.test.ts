@@ -1,4 +1,5 @@
-// What the daemon keeps of its toolstack's VMs: found by the next process, refused when it is damaged, and how a VM was built for explain.
+// What the daemon keeps of its toolstack's VMs: found by the next process, refused when it is
+// damaged, and how a VM was built for explain.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

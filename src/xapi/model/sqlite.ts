@@ -1,5 +1,6 @@
-// The state folder: one SQLite database with XAPI's objects and the toolstack's metadata of domains. Write-ahead log, synchronous=FULL: a
-// commit survives kill -9 and power failures. One process owns the folder.
+// The state folder: one SQLite database with XAPI's objects and the toolstack's metadata of
+// domains. Write-ahead log, synchronous=FULL: a commit survives kill -9 and power failures. One
+// process owns the folder.
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,12 +18,18 @@ import { type StateStore, type StoredChange, storageErrorOf } from './storage.js
 
 const FORMAT = 1;
 const RESTORE = 'restore a backup: xennuma serve restore FILE --into FOLDER';
-/** What a commit of a small change may need: as much must fit before a daemon whose disk was full goes on. */
+/**
+ * What a commit of a small change may need: as much must fit before a daemon whose disk was full
+ * goes on.
+ */
 const PROBE_BYTES = 65_536;
 
 export interface StateFolderOptions {
   readonly files?: FileCalls;
-  /** Told when the count of commits beside the database could not be written: losses are noticed later than they could be. */
+  /**
+   * Told when the count of commits beside the database could not be written: losses are noticed
+   * later than they could be.
+   */
   readonly countFailed?: (error: unknown) => void;
 }
 
@@ -37,7 +44,10 @@ export class StateFolder implements StateStore {
   readonly #countFailed: (error: unknown) => void;
   #commits: number;
 
-  /** @throws InputError for a folder that cannot be used, is owned by another process, is damaged, has lost commits, or is of another version */
+  /**
+   * @throws InputError for a folder that cannot be used, is owned by another process, is damaged,
+   *   has lost commits, or is of another version
+   */
   constructor(folder: string, { files = FILE_CALLS, countFailed = () => {} }: StateFolderOptions = {}) {
     this.#folder = folder;
     this.#file = join(folder, 'xapi.db');

@@ -67,7 +67,10 @@ const REASONS: Readonly<Record<string, string>> = {
   EFBIG: 'the file may not grow further',
 };
 
-/** Result codes of SQLite (sqlite.org/rescode.html) with the errno that each stands for; extended codes begin with these. */
+/**
+ * Result codes of SQLite (sqlite.org/rescode.html) with the errno that each stands for; extended
+ * codes begin with these.
+ */
 const SQLITE_ERRNO: readonly (readonly [string, string])[] = [
   ['SQLITE_FULL', 'ENOSPC'],
   ['SQLITE_IOERR', 'EIO'],

@@ -1,4 +1,5 @@
-// Tasks: what Async calls answer with, their progress, result and cancelling. As ocaml/xapi/xapi_task.ml of xen-api has them.
+// Tasks: what Async calls answer with, their progress, result and cancelling. As
+// ocaml/xapi/xapi_task.ml of xen-api has them.
 
 import { XapiError, xapiErrors } from '../wire/errors.js';
 import { EPOCH, type Wire, WireDate, WireFloat } from '../wire/values.js';
@@ -7,7 +8,10 @@ import type { ChangeKind, Database } from './database.js';
 import { NULL } from './schema-types.js';
 import { StorageError } from './storage.js';
 
-/** Ended tasks that nobody destroyed: the oldest go past this many (xapi's database GC keeps as many). */
+/**
+ * Ended tasks that nobody destroyed: the oldest go past this many (xapi's database GC keeps as
+ * many).
+ */
 export const MAX_ENDED_TASKS = 400;
 
 export class Tasks {
@@ -29,7 +33,8 @@ export class Tasks {
 
   /**
    * Staged: the work may begin once it is committed.
-   * @param charge what the task is charged to; null = its owner, or all together, have too many under way
+   * @param charge what the task is charged to; null = its owner, or all together, have too many
+   *   under way
    * @throws XapiError when too many are under way
    */
   begin(
@@ -67,7 +72,8 @@ export class Tasks {
   }
 
   succeeded(ref: string, result: Wire, kind: ChangeKind = 'stored'): void {
-    // A void result is no text; all others are XML-RPC values, whichever protocol the caller speaks.
+    // A void result is no text; all others are XML-RPC values, whichever protocol the caller
+    // speaks.
     this.#finish(ref, { status: 'success', result: result === '' ? '' : wireToXml(result) }, kind);
   }
 
@@ -76,7 +82,10 @@ export class Tasks {
     this.#finish(ref, { status, error_info: [error.code, ...error.params] }, kind);
   }
 
-  /** Work that has not begun ends; work under way goes on to its end, as xapi's does where it cannot be undone. */
+  /**
+   * Work that has not begun ends; work under way goes on to its end, as xapi's does where it cannot
+   * be undone.
+   */
   cancel(ref: string): void {
     const { status } = this.#database.get('task', ref);
     if (status !== 'pending') return;

@@ -1,4 +1,5 @@
-// XAPI's errors: a code and its parameters, in the order that ocaml/idl/datamodel_errors.ml of xen-api gives them. One catalogue.
+// XAPI's errors: a code and its parameters, in the order that ocaml/idl/datamodel_errors.ml of
+// xen-api gives them. One catalogue.
 
 /** What a failed call answers. */
 export class XapiError extends Error {

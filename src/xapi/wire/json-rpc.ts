@@ -1,5 +1,6 @@
-// XAPI over JSON-RPC, versions 1.0 and 2.0, as xapi and its library ocaml-rpc (src/lib/jsonrpc.ml) speak it: the version is told by the
-// member `jsonrpc`, integers are numbers, dates strings, and an error of 1.0 is the bare array of code and parameters.
+// XAPI over JSON-RPC, versions 1.0 and 2.0, as xapi and its library ocaml-rpc (src/lib/jsonrpc.ml)
+// speak it: the version is told by the member `jsonrpc`, integers are numbers, dates strings, and
+// an error of 1.0 is the bare array of code and parameters.
 import type { XapiError } from './errors.js';
 import { MalformedCall, newStruct, type RpcCall, WIRE_LIMITS, type Wire, WireDate, WireFloat } from './values.js';
 
@@ -68,7 +69,8 @@ export function encodeJsonResult(call: Pick<JsonRpcCall, 'version' | 'id'>, resu
 export function encodeJsonError(call: Pick<JsonRpcCall, 'version' | 'id'>, error: XapiError): string {
   const id = JSON.stringify(call.id);
   if (call.version === '1.0') return `{"result":null,"error":${JSON.stringify([error.code, ...error.params])},"id":${id}}`;
-  // `code` means nothing; xapi makes it 1, because some clients take 0 for success (xapi/api_server.ml).
+  // `code` means nothing; xapi makes it 1, because some clients take 0 for success
+  // (xapi/api_server.ml).
   return `{"jsonrpc":"2.0","error":${JSON.stringify({ code: 1, message: error.code, data: error.params })},"id":${id}}`;
 }
 

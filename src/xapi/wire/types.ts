@@ -1,4 +1,5 @@
-// The types of XAPI's fields and parameters, and the check of what a caller gave against them. Pure.
+// The types of XAPI's fields and parameters, and the check of what a caller gave against them.
+// Pure.
 import { xapiErrors } from './errors.js';
 import { isStruct, newStruct, type Wire, WireDate, WireFloat } from './values.js';
 
@@ -23,7 +24,8 @@ export const VALUE_LIMITS = { mapEntries: 1024, setMembers: 4096 } as const;
 
 /**
  * The value as it is kept, of the type it must be.
- * @throws XapiError FIELD_TYPE_ERROR for another type, VALUE_NOT_SUPPORTED for an enum's unknown member or a value past its bounds
+ * @throws XapiError FIELD_TYPE_ERROR for another type, VALUE_NOT_SUPPORTED for an enum's unknown
+ *   member or a value past its bounds
  */
 export function checkValue(type: FieldType, value: Wire, field: string): Wire {
   if (typeof type === 'string') return checkPlain(type, value, field);

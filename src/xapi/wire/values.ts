@@ -1,8 +1,10 @@
-// Values as XAPI's calls carry them, whichever of its two protocols brought them. Box of the chart: xe, which reaches hosts by these calls.
+// Values as XAPI's calls carry them, whichever of its two protocols brought them. Box of the chart:
+// xe, which reaches hosts by these calls.
 
 /**
- * Integers are numbers, references and enums strings, sets arrays, maps and records plain objects. Only what the protocols write in a way
- * of its own has a class: floats (`<double>`) and dates (`<dateTime.iso8601>`).
+ * Integers are numbers, references and enums strings, sets arrays, maps and records plain objects.
+ * Only what the protocols write in a way of its own has a class: floats (`<double>`) and dates
+ * (`<dateTime.iso8601>`).
  */
 export type Wire = string | number | boolean | null | WireFloat | WireDate | readonly Wire[] | WireStruct;
 

@@ -1,5 +1,6 @@
-// XAPI over XML-RPC: the calls that clients such as Python's xmlrpc.client send, and answers in xapi's own envelope, a struct of Status
-// and Value or ErrorDescription. Integers travel as strings of digits, since XML-RPC's own have 32 bits.
+// XAPI over XML-RPC: the calls that clients such as Python's xmlrpc.client send, and answers in
+// xapi's own envelope, a struct of Status and Value or ErrorDescription. Integers travel as strings
+// of digits, since XML-RPC's own have 32 bits.
 import { SaxesParser } from 'saxes';
 import type { XapiError } from './errors.js';
 import { floatText } from './json-rpc.js';

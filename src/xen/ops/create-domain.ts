@@ -16,8 +16,8 @@ import { poolById } from './pools/cpupool.js';
 const { hvm: HVM, hap: HAP, xenstoreDomain: XS_DOMAIN, iommu: IOMMU } = CREATE_FLAG;
 /** Emulated devices that Xen knows. */
 const EMULATION_FLAGS = 0x7ff;
-// Xen allocates pages of its own in a domain's name, and each moves the domain's cursor: so their number
-// decides where the domain's first extent goes (4.17).
+// Xen allocates pages of its own in a domain's name, and each moves the domain's cursor: so their
+// number decides where the domain's first extent goes (4.17).
 /**
  * The tables of a PV domain's per-domain mappings (create_perdomain_mapping(), xen/arch/x86/mm.c;
  * pv_domain_initialise()).
@@ -27,14 +27,19 @@ const PV_TABLE_PAGES = 2;
 const HVM_TABLE_PAGES = 1;
 /** The paging pool that a domain with HAP starts with (hap_enable(), xen/arch/x86/mm/hap/hap.c). */
 const HAP_POOL_PAGES = 256;
-/** The paging pool of an HVM domain without HAP (shadow_enable(), xen/arch/x86/mm/shadow/common.c). */
+/**
+ * The paging pool of an HVM domain without HAP (shadow_enable(), xen/arch/x86/mm/shadow/common.c).
+ */
 const SHADOW_POOL_PAGES = 1024;
 /**
  * For each HVM vCPU: the registers of its local APIC (vlapic_init()), and two pages for translated
  * arguments (setup_compat_arg_xlat()).
  */
 const HVM_VCPU_PAGES = 3;
-/** Two tables that map the vCPUs' pages. One such table serves as many vCPUs as an HVM domain can have. */
+/**
+ * Two tables that map the vCPUs' pages. One such table serves as many vCPUs as an HVM domain can
+ * have.
+ */
 const HVM_VCPU_TABLE_PAGES = 2;
 
 /** XEN_DOMCTL_createdomain. @returns the new domain's id, or a negative errno */

@@ -47,7 +47,9 @@ export class Extents {
     return done;
   }
 
-  /** All of them, in pages. @throws XenError EBUSY, as libxenctrl's populate_physmap_exact() says it */
+  /**
+   * All of them, in pages. @throws XenError EBUSY, as libxenctrl's populate_physmap_exact() says it
+   */
   allPages(firstPfn: number, pages: number, wantMfns = false): void {
     if (this.some(firstPfn, pages, 0, wantMfns) < pages)
       throw new XenError('EBUSY', `xc_domain_populate_physmap_exact(domid ${this.#domid})`);

@@ -1,10 +1,14 @@
-// A known surprise: libxenguest asks for extents of 1 GiB before smaller ones, so a PVH guest's memory can go to another node though its own has room
-// in smaller pieces. What will happen is said before the memory is populated. Box of the chart: domain_node_affinity.
+// A known surprise: libxenguest asks for extents of 1 GiB before smaller ones, so a PVH guest's
+// memory can go to another node though its own has room in smaller pieces. What will happen is said
+// before the memory is populated. Box of the chart: domain_node_affinity.
 import { GIB } from '../../base/units.js';
 import type { FlowSink } from '../../flow/record.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 
-/** Xen splits a node's free memory in zones, one for each width of a machine address; a free GiB lies in one zone. */
+/**
+ * Xen splits a node's free memory in zones, one for each width of a machine address; a free GiB
+ * lies in one zone.
+ */
 const FIRST_BITS = 31;
 /** Widest machine address of x86-64 (52 bits), with one for the end. */
 const LAST_BITS = 53;
@@ -12,11 +16,16 @@ const LAST_BITS = 53;
 export interface GibForecast {
   /** Extents of 1 GiB that libxenguest will ask for. */
   readonly asked: number;
-  /** Index = node: at most so many free extents of 1 GiB. Fragments may make it less, never more. */
+  /**
+   * Index = node: at most so many free extents of 1 GiB. Fragments may make it less, never more.
+   */
   readonly atMostFree: readonly number[];
   /** Of those asked, at least so many cannot come from the nodes of the domain's node affinity. */
   readonly notOnNodes: number;
-  /** Of these, at most so many can come from other nodes: what goes elsewhere. The rest comes in smaller pieces, from its own nodes first. */
+  /**
+   * Of these, at most so many can come from other nodes: what goes elsewhere. The rest comes in
+   * smaller pieces, from its own nodes first.
+   */
   readonly elsewhere: number;
 }
 
@@ -50,7 +59,10 @@ export function forecast(asked: number, affinity: readonly number[], atMostFree:
   return { asked, atMostFree, notOnNodes, elsewhere: Math.min(notOnNodes, others) };
 }
 
-/** Notes the surprise `gigabyte-extents` when some of the memory will go elsewhere. Asks nothing when no extent of 1 GiB will be asked for. */
+/**
+ * Notes the surprise `gigabyte-extents` when some of the memory will go elsewhere. Asks nothing
+ * when no extent of 1 GiB will be asked for.
+ */
 export function sayGibExtents(domid: number, asked: number, xc: Xenctrl, flow: FlowSink): GibForecast | null {
   if (asked === 0) return null;
   const { nodes } = xc.numaInfo();

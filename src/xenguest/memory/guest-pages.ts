@@ -1,5 +1,6 @@
-// Where a guest's pages lie in its own address space: ranges of memory around the MMIO hole, and the special pages (libxenguest's
-// xg_dom_x86.c, xenguest's hvm_build). Box of the chart: stub_xc_hvm_build.
+// Where a guest's pages lie in its own address space: ranges of memory around the MMIO hole, and
+// the special pages (libxenguest's xg_dom_x86.c, xenguest's hvm_build). Box of the chart:
+// stub_xc_hvm_build.
 
 export const PAGES_A_MIB = 256;
 export const SUPERPAGE_2M_ORDER = 9;
@@ -36,7 +37,9 @@ export function pfnRanges(kind: ContainerKind, pages: number): PfnRange[] {
 /** With a device model, 0xa0000-0xbffff is the VGA's and has no memory. */
 export const VGA_HOLE: PfnRange = { start: 0xa0, end: 0xc0 };
 
-/** The special pages of an HVM container end where the reserved region below the BIOS's top begins. */
+/**
+ * The special pages of an HVM container end where the reserved region below the BIOS's top begins.
+ */
 const SPECIAL_END = 0xff000;
 const SPECIAL_PAGES = 8;
 const IOREQ_SERVER_PAGES = 8;
@@ -49,8 +52,9 @@ export const HVM_STORE_PFN = SPECIAL_END - SPECIAL_PAGES + XENSTORE_INDEX;
 export const HVM_CONSOLE_PFN = SPECIAL_END - SPECIAL_PAGES + CONSOLE_INDEX;
 
 /**
- * Pages of an HVM container beside its memory, populated after it: the special pages; then the ioreq servers' with a device model, or the
- * ACPI tables' one without (measured on 4.17.7: a PVH guest of N MiB has 256 N + 9 pages). A PV guest's are within its memory.
+ * Pages of an HVM container beside its memory, populated after it: the special pages; then the
+ * ioreq servers' with a device model, or the ACPI tables' one without (measured on 4.17.7: a PVH
+ * guest of N MiB has 256 N + 9 pages). A PV guest's are within its memory.
  */
 export function specialRanges(kind: ContainerKind): PfnRange[] {
   if (kind === 'pv') return [];
@@ -59,7 +63,10 @@ export function specialRanges(kind: ContainerKind): PfnRange[] {
   return kind === 'hvm' ? [special, ioreq] : [special, { start: ACPI_PFN, end: ACPI_PFN + 1 }];
 }
 
-/** Pages of its memory that a guest begins with: what the library claims, and what populate on demand aims at. */
+/**
+ * Pages of its memory that a guest begins with: what the library claims, and what populate on
+ * demand aims at.
+ */
 export function startPages(kind: ContainerKind, memStartMib: number): number {
   return memStartMib * PAGES_A_MIB - (kind === 'hvm' ? VGA_HOLE.end - VGA_HOLE.start : 0);
 }

@@ -1,4 +1,5 @@
-// Which node all of a guest's memory must come from, if any: by the builder's arguments, and by what the node has free.
+// Which node all of a guest's memory must come from, if any: by the builder's arguments, and by
+// what the node has free.
 
 import { formatList } from '../../base/bitset.js';
 import { MIB } from '../../base/units.js';
@@ -7,7 +8,8 @@ import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { XenguestArguments } from '../xenguest.js';
 
 /**
- * -mem_pnode names the node. -keep_on_node means the only node with memory in the domain's node affinity, if it has enough free.
+ * -mem_pnode names the node. -keep_on_node means the only node with memory in the domain's node
+ * affinity, if it has enough free.
  * @param mib memory that the guest is built with
  * @returns null = the node affinity decides, and memory may spill to other nodes
  */

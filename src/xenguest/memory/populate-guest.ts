@@ -1,5 +1,6 @@
-// All of a guest's memory, as libxenguest asks for it: memory, then special pages (xg_dom_x86.c, 4.17). What its toolstack claimed is
-// cancelled. Box of the chart: stub_xc_hvm_build, after configure_vcpus.
+// All of a guest's memory, as libxenguest asks for it: memory, then special pages (xg_dom_x86.c,
+// 4.17). What its toolstack claimed is cancelled. Box of the chart: stub_xc_hvm_build, after
+// configure_vcpus.
 import { XenError } from '../../base/errors.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { VnodeMemory } from '../xenguest.js';
@@ -20,7 +21,10 @@ export interface GuestMemoryRequest {
   readonly domid: number;
   readonly kind: ContainerKind;
   readonly memMaxMib: number;
-  /** Less than memMaxMib: an HVM container is populated on demand, and only so much memory is taken; a PV guest gets only so much. */
+  /**
+   * Less than memMaxMib: an HVM container is populated on demand, and only so much memory is taken;
+   * a PV guest gets only so much.
+   */
   readonly memStartMib: number;
   /** No other node will do, for the guest's memory but not for its special pages. */
   readonly exactNode: number | null;
@@ -39,9 +43,10 @@ export interface PopulatedGuest {
 }
 
 /**
- * @throws XenError whose `call` is the step of the library that failed: xc_dom_boot_mem_init (EBUSY when memory runs out, ENOMEM when the
- * cache of populate on demand cannot be had) or xc_dom_build_image (special pages). What is populated stays, for the
- * toolstack to destroy with the domain.
+ * @throws XenError whose `call` is the step of the library that failed: xc_dom_boot_mem_init (EBUSY
+ *   when memory runs out, ENOMEM when the cache of populate on demand cannot be had) or
+ *   xc_dom_build_image (special pages). What is populated stays, for the toolstack to destroy with
+ *   the domain.
  */
 export async function populateGuest(xc: Xenctrl, request: GuestMemoryRequest, turn: Turn): Promise<PopulatedGuest> {
   const { domid, kind } = request;
@@ -60,7 +65,8 @@ export async function populateGuest(xc: Xenctrl, request: GuestMemoryRequest, tu
   try {
     for (const { start, end } of ranges) special.allPages(start, end - start);
   } catch (error) {
-    // Measured: a guest without room for its special pages ends with EINVAL, whatever populate_physmap_exact() said.
+    // Measured: a guest without room for its special pages ends with EINVAL, whatever
+    // populate_physmap_exact() said.
     throw libraryError(error, 'xc_dom_build_image', 'EINVAL');
   }
   const pages = specialPfns(kind, extents);
@@ -77,7 +83,10 @@ async function bootMemInit(xc: Xenctrl, request: GuestMemoryRequest, extents: Ex
   }
 }
 
-/** The ranges cut at the borders of the virtual nodes, whose memory follows one another (libxl_vnuma.c, libxl__vnuma_build_vmemrange_hvm). */
+/**
+ * The ranges cut at the borders of the virtual nodes, whose memory follows one another
+ * (libxl_vnuma.c, libxl__vnuma_build_vmemrange_hvm).
+ */
 export function nodeRanges(ranges: readonly PfnRange[], vnodes: readonly VnodeMemory[]): { range: PfnRange; node?: number }[] {
   if (vnodes.length === 0) return ranges.map((range) => ({ range }));
   const parts: { range: PfnRange; node?: number }[] = [];
@@ -105,8 +114,8 @@ function libraryError(error: unknown, call: string, errno?: 'EINVAL'): unknown {
 }
 
 /**
- * Of a PV guest they are machine frames within its memory, behind its kernel; here no kernel is loaded, so they are those of its second
- * and third page.
+ * Of a PV guest they are machine frames within its memory, behind its kernel; here no kernel is
+ * loaded, so they are those of its second and third page.
  */
 function specialPfns(kind: ContainerKind, extents: Extents): { readonly storePfn: number; readonly consolePfn: number } {
   if (kind !== 'pv') return { storePfn: HVM_STORE_PFN, consolePfn: HVM_CONSOLE_PFN };

@@ -1,11 +1,15 @@
-// In which extents a guest's memory is asked for (libxenguest's xg_dom_x86.c: 1348-1648 for HVM containers, meminit_pv for PV). Which node
-// each comes from is Xen's decision. Box of the chart: what domain_node_affinity is for.
+// In which extents a guest's memory is asked for (libxenguest's xg_dom_x86.c: 1348-1648 for HVM
+// containers, meminit_pv for PV). Which node each comes from is Xen's decision. Box of the chart:
+// what domain_node_affinity is for.
 import type { Extents } from './extents.js';
 import { type PfnRange, SUPERPAGE_1G_ORDER, SUPERPAGE_2M_ORDER, VGA_HOLE } from './guest-pages.js';
 
 const GIB_PAGES = 2 ** SUPERPAGE_1G_ORDER;
 const MIB2_PAGES = 2 ** SUPERPAGE_2M_ORDER;
-/** libxenguest asks for so many 2 MiB extents a call, and fills up a call that failed with single pages. */
+/**
+ * libxenguest asks for so many 2 MiB extents a call, and fills up a call that failed with single
+ * pages.
+ */
 const HVM_BATCH_EXTENTS = 4;
 const PV_BATCH_EXTENTS = 512;
 const PV_BATCH_PAGES = 2 ** 20;
@@ -13,7 +17,10 @@ const PV_BATCH_PAGES = 2 ** 20;
 /** Awaited after each GiB at most, so that builds side by side take turns. */
 export type Turn = () => Promise<void>;
 
-/** One range of an HVM container: each aligned GiB as one extent if Xen has one, else 2 MiB extents, else pages. */
+/**
+ * One range of an HVM container: each aligned GiB as one extent if Xen has one, else 2 MiB extents,
+ * else pages.
+ */
 export async function populateHvmRange(extents: Extents, range: PfnRange, hasVga: boolean, turn: Turn): Promise<void> {
   let pfn = range.start;
   if (hasVga && pfn === 0) {
@@ -29,8 +36,9 @@ export async function populateHvmRange(extents: Extents, range: PfnRange, hasVga
 }
 
 /**
- * Nothing is freed between the calls of one build's GiB, so all its 2 MiB extents are asked for at once and come out as in calls of four:
- * where one fails, the rest of its four are single pages, and the next four are tried again.
+ * Nothing is freed between the calls of one build's GiB, so all its 2 MiB extents are asked for at
+ * once and come out as in calls of four: where one fails, the rest of its four are single pages,
+ * and the next four are tried again.
  */
 function populateBelowGib(extents: Extents, start: number, end: number): void {
   let pfn = start;

@@ -1,10 +1,17 @@
-// The ACPI tables of a PVH guest, written by ourselves: RSDP, XSDT, MADT, FADT and an empty DSDT in one page. Without them a PVH Linux
-// seems to boot and has no timer and no second CPU. Box of the chart: stub_xc_hvm_build.
+// The ACPI tables of a PVH guest, written by ourselves: RSDP, XSDT, MADT, FADT and an empty DSDT in
+// one page. Without them a PVH Linux seems to boot and has no timer and no second CPU. Box of the
+// chart: stub_xc_hvm_build.
 
-/** Where the page lies in the guest (ACPI_INFO_PHYSICAL_ADDRESS of Xen's own tools): in the MMIO hole, above all low memory. */
+/**
+ * Where the page lies in the guest (ACPI_INFO_PHYSICAL_ADDRESS of Xen's own tools): in the MMIO
+ * hole, above all low memory.
+ */
 export const ACPI_ADDRESS = 0xfc00_0000;
 export const ACPI_PAGE_BYTES = 4096;
-/** HVM_MAX_VCPUS (xen/include/public/hvm/hvm_info_table.h); APIC ids of more would not fit a MADT's local APIC entry. */
+/**
+ * HVM_MAX_VCPUS (xen/include/public/hvm/hvm_info_table.h); APIC ids of more would not fit a MADT's
+ * local APIC entry.
+ */
 export const PVH_MAX_VCPUS = 128;
 
 const LAPIC_ADDRESS = 0xfee0_0000;
@@ -12,7 +19,10 @@ const HEADER_BYTES = 36;
 const RSDP_BYTES = 36;
 const FADT_BYTES = 268;
 
-/** Xen gives vCPU i the APIC id 2i (xen/arch/x86/hvm/vlapic.c); a MADT that says otherwise never starts the second CPU. */
+/**
+ * Xen gives vCPU i the APIC id 2i (xen/arch/x86/hvm/vlapic.c); a MADT that says otherwise never
+ * starts the second CPU.
+ */
 export const apicId = (vcpu: number): number => vcpu * 2;
 
 /**
@@ -54,7 +64,9 @@ function checksum(bytes: Uint8Array): number {
   return -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
 }
 
-/** A table with its header (ACPI 6, 5.2.6): signature, length, revision, checksum, OEM and creator. */
+/**
+ * A table with its header (ACPI 6, 5.2.6): signature, length, revision, checksum, OEM and creator.
+ */
 function table(signature: string, revision: number, lengthBytes: number, fill: (view: DataView, bytes: Uint8Array) => void): Uint8Array {
   const bytes = new Uint8Array(lengthBytes);
   const view = new DataView(bytes.buffer);
@@ -69,7 +81,10 @@ function table(signature: string, revision: number, lengthBytes: number, fill: (
   return bytes;
 }
 
-/** FADT revision 5: reduced hardware, as a machine without chipset, PIC, CMOS clock and VGA is described. */
+/**
+ * FADT revision 5: reduced hardware, as a machine without chipset, PIC, CMOS clock and VGA is
+ * described.
+ */
 function fixedDescription(dsdt: number): Uint8Array {
   const WBINVD = 1;
   const PWR_BUTTON_NOT_FIXED = 1 << 4;
@@ -100,7 +115,9 @@ function interruptControllers(vcpus: number): Uint8Array {
   });
 }
 
-/** RSDP revision 2: a checksum of its first 20 bytes (the part that ACPI 1 knows), and one of all. */
+/**
+ * RSDP revision 2: a checksum of its first 20 bytes (the part that ACPI 1 knows), and one of all.
+ */
 function rootPointer(xsdt: number): Uint8Array {
   const bytes = new Uint8Array(RSDP_BYTES);
   const view = new DataView(bytes.buffer);

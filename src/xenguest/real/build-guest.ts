@@ -1,5 +1,6 @@
-// stub_xc_hvm_build and stub_xc_pv_build over libxenguest: flags, checks, vCPUs BEFORE any memory, then the image, its memory and its special
-// pages, in the order of XenServer's xenguest.patch. Box of the chart: stub_xc_hvm_build.
+// stub_xc_hvm_build and stub_xc_pv_build over libxenguest: flags, checks, vCPUs BEFORE any memory,
+// then the image, its memory and its special pages, in the order of XenServer's xenguest.patch. Box
+// of the chart: stub_xc_hvm_build.
 import type { FlowSink } from '../../flow/record.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
@@ -54,7 +55,10 @@ const HVM_PARAM_HPET_ENABLED = 11;
 const HVM_PARAM_TRIPLE_FAULT_REASON = 31;
 const SHUTDOWN_CRASH = 3n;
 
-/** @throws XenguestError in xenguest's words; the domain is then left as far as it was built, for its toolstack to destroy */
+/**
+ * @throws XenguestError in xenguest's words; the domain is then left as far as it was built, for
+ *   its toolstack to destroy
+ */
 export async function buildGuest(args: XenguestArguments, doors: BuildDoors): Promise<BuiltGuest> {
   if (args.mode === 'hvm_build') {
     throw new XenguestError('xenguest: mode hvm_build needs hvmloader and a device model, which this builder has not; use pvh_build');
@@ -122,7 +126,10 @@ async function loadImage(
   xch.check('xc_dom_parse_image', lib.xc_dom_parse_image(image.dom));
 }
 
-/** The administrator's limit on the size of a decompressed image, in bytes; 0 = the library's own (1 GiB). */
+/**
+ * The administrator's limit on the size of a decompressed image, in bytes; 0 = the library's own (1
+ * GiB).
+ */
 async function sizeLimit(xs: XenstoreConnection, what: 'kernel' | 'ramdisk'): Promise<bigint> {
   try {
     return xenstoreNumber(await xs.read(`/mh/limits/pv-${what}-max_size`));
@@ -180,7 +187,8 @@ function finish(args: XenguestArguments, kind: 'pv' | 'pvh', flags: PlatformFlag
     xch.check('xc_domain_set_time_offset', lib.xc_domain_set_time_offset(handle, args.domid, flags.timeoffsetS));
   }
   step('xc_cpuid_apply_policy');
-  // A PVH kernel runs in long mode, which has no use for a CPU without PAE: platform/pae is for HVM guests.
+  // A PVH kernel runs in long mode, which has no use for a CPU without PAE: platform/pae is for HVM
+  // guests.
   xch.check(
     'xc_cpuid_apply_policy',
     lib.xc_cpuid_apply_policy(handle, args.domid, false, null, 0, kind === 'pvh', flags.nomigrate, flags.nestedVirt, null, null),

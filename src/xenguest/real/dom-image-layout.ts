@@ -1,5 +1,5 @@
-// struct xc_dom_image as data, by library version: the builder sets and reads fields of a structure that the library owns. Box of the
-// chart: stub_xc_hvm_build.
+// struct xc_dom_image as data, by library version: the builder sets and reads fields of a structure
+// that the library owns. Box of the chart: stub_xc_hvm_build.
 
 /** Offsets in bytes, x86-64. */
 export interface DomImageLayout {
@@ -11,7 +11,9 @@ export interface DomImageLayout {
   readonly xenstoreEvtchn: number;
   readonly consoleDomid: number;
   readonly xenstoreDomid: number;
-  /** Pointer to nrVmemranges structures of 24 bytes: start and end in bytes (u64), flags, nid (u32). */
+  /**
+   * Pointer to nrVmemranges structures of 24 bytes: start and end in bytes (u64), flags, nid (u32).
+   */
   readonly vmemranges: number;
   readonly nrVmemranges: number;
   /** Pointer to nrVnodes u32. */
@@ -28,7 +30,9 @@ export interface DomImageLayout {
   readonly vgaHoleSize: number;
   /** u8 */
   readonly deviceModel: number;
-  /** The first of four modules of 24 bytes: data pointer, length u32 at 8, guest address u64 at 16. */
+  /**
+   * The first of four modules of 24 bytes: data pointer, length u32 at 8, guest address u64 at 16.
+   */
   readonly acpiModules: number;
   /** Pointer, and u32. */
   readonly e820: number;
@@ -44,8 +48,9 @@ export interface DomImageLayout {
 }
 
 /**
- * One entry for each libxenguest that this builder knows. The source of 4.17: offsetof() of xenguest.h in Debian's libxen-dev 4.17.7, and
- * guests built with them. Another version's can be read off its own public xenguest.h in the same way.
+ * One entry for each libxenguest that this builder knows. The source of 4.17: offsetof() of
+ * xenguest.h in Debian's libxen-dev 4.17.7, and guests built with them. Another version's can be
+ * read off its own public xenguest.h in the same way.
  */
 export const DOM_IMAGE_LAYOUTS: Readonly<Record<string, DomImageLayout>> = {
   '4.17': {

@@ -1,5 +1,6 @@
-// One struct xc_dom_image of the library: its fields by name, memory that the library frees with it, and its calls with the library's own
-// words when one fails. Box of the chart: stub_xc_hvm_build.
+// One struct xc_dom_image of the library: its fields by name, memory that the library frees with
+// it, and its calls with the library's own words when one fails. Box of the chart:
+// stub_xc_hvm_build.
 import koffi from 'koffi';
 import { errnoName } from '../../base/errors.js';
 import { strerror } from '../failwith.js';
@@ -91,7 +92,10 @@ export class DomImage {
     return pointer;
   }
 
-  /** acpi_modules[0]: put at `guestAddress` by xc_dom_build_image; its address goes to the guest in hvm_start_info. */
+  /**
+   * acpi_modules[0]: put at `guestAddress` by xc_dom_build_image; its address goes to the guest in
+   * hvm_start_info.
+   */
   setAcpiModule(bytes: Uint8Array, guestAddress: number): void {
     const data = this.allocate(bytes);
     const at = this.#layout.acpiModules;

@@ -1,4 +1,5 @@
-// libxenguest and libxenctrl of the running system, found by version, their functions typed. Box of the chart: stub_xc_hvm_build.
+// libxenguest and libxenctrl of the running system, found by version, their functions typed. Box of
+// the chart: stub_xc_hvm_build.
 import { readdirSync } from 'node:fs';
 import koffi from 'koffi';
 import { XenguestError } from '../xenguest.js';
@@ -91,7 +92,10 @@ const LIBXENGUEST = {
   xc_dom_release: 'void xc_dom_release(void *dom)',
 };
 
-/** Folders that the dynamic linker of an x86-64 Linux looks in, for the message when no supported version is there. */
+/**
+ * Folders that the dynamic linker of an x86-64 Linux looks in, for the message when no supported
+ * version is there.
+ */
 const LIBRARY_FOLDERS = [
   '/usr/lib/x86_64-linux-gnu',
   '/lib/x86_64-linux-gnu',
@@ -113,7 +117,8 @@ export function loadLibxenguest(): Libxenguest {
   for (const version of [...SUPPORTED_VERSIONS].reverse()) {
     try {
       const bound = { ...bind(`libxenctrl.so.${version}`, LIBXENCTRL), ...bind(`libxenguest.so.${version}`, LIBXENGUEST) };
-      // The bindings are built from the two tables above, which name exactly the functions of the interface.
+      // The bindings are built from the two tables above, which name exactly the functions of the
+      // interface.
       return { ...bound, version, layout: DOM_IMAGE_LAYOUTS[version]!, errno: () => koffi.errno() } as unknown as Libxenguest;
     } catch (error) {
       failures.push(error instanceof Error ? error.message : String(error));
@@ -131,7 +136,9 @@ export function searchFolders(ldLibraryPath: string | undefined): string[] {
   return [...(ldLibraryPath ?? '').split(':').filter((folder) => folder !== ''), ...LIBRARY_FOLDERS];
 }
 
-/** Versions of libxenguest in these folders, such as "4.16"; a folder that is not there holds none. */
+/**
+ * Versions of libxenguest in these folders, such as "4.16"; a folder that is not there holds none.
+ */
 export function foundVersions(folders: readonly string[]): string[] {
   const versions = new Set<string>();
   for (const folder of folders) {

@@ -1,4 +1,5 @@
-// The builder as a program: xenguest's command line in, its control protocol out. Box of the chart: exec_xenguest.
+// The builder as a program: xenguest's command line in, its control protocol out. Box of the chart:
+// exec_xenguest.
 import { writeSync } from 'node:fs';
 import koffi from 'koffi';
 import { openLibxencall } from '../../xenctrl/doors/libxencall-door.js';
@@ -64,7 +65,9 @@ async function build(
   }
 }
 
-/** A builder whose toolstack was killed must not go on building a domain that is being cleaned up. */
+/**
+ * A builder whose toolstack was killed must not go on building a domain that is being cleaned up.
+ */
 function dieWithParent(): void {
   const parent = process.ppid;
   const prctl = koffi.load('libc.so.6').func('int prctl(int option, unsigned long value)');

@@ -1,5 +1,6 @@
-// Where the memory of a PVH guest lies, before any of it is allocated: low memory, the MMIO hole, high memory, the e820 map that the guest
-// is told, and the 1 GiB extents that libxenguest will ask for. Box of the chart: stub_xc_hvm_build.
+// Where the memory of a PVH guest lies, before any of it is allocated: low memory, the MMIO hole,
+// high memory, the e820 map that the guest is told, and the 1 GiB extents that libxenguest will ask
+// for. Box of the chart: stub_xc_hvm_build.
 import { GIB, MIB, PAGE_BYTES, PAGES_PER_MIB } from '../../base/units.js';
 import { pfnRanges } from '../memory/guest-pages.js';
 import { ACPI_ADDRESS, ACPI_PAGE_BYTES } from './acpi.js';
@@ -8,7 +9,10 @@ const FOUR_GIB = 4 * GIB;
 /** HVM_BELOW_4G_MMIO_LENGTH of Xen's tools (PVH has no use for a bigger hole). */
 export const MMIO_SIZE_BYTES = 0x400_0000;
 export const MMIO_START = FOUR_GIB - MMIO_SIZE_BYTES;
-/** libxenguest puts the special pages (XenStore, console, ...) below 0xff000000 (X86_HVM_END_SPECIAL_REGION, 8 pages). */
+/**
+ * libxenguest puts the special pages (XenStore, console, ...) below 0xff000000
+ * (X86_HVM_END_SPECIAL_REGION, 8 pages).
+ */
 const SPECIAL_ADDRESS = 0xfeff_8000;
 const SPECIAL_BYTES = 0x8000;
 
@@ -37,7 +41,9 @@ export function pvhMemory(memMaxMib: number): PvhMemory {
     : { lowmemEnd: bytes, highmemEnd: FOUR_GIB };
 }
 
-/** The map that the guest reads: RAM, the ACPI page, the special pages, RAM above 4 GiB; ascending. */
+/**
+ * The map that the guest reads: RAM, the ACPI page, the special pages, RAM above 4 GiB; ascending.
+ */
 export function pvhE820({ lowmemEnd, highmemEnd }: PvhMemory): E820Entry[] {
   const entries: E820Entry[] = [
     { address: 0, sizeBytes: lowmemEnd, type: E820_RAM },
@@ -68,8 +74,9 @@ export function byteRanges(kind: 'pv' | 'pvh', mib: number): { readonly start: n
 }
 
 /**
- * How many extents of 1 GiB libxenguest asks Xen for, before it tries 2 MiB ones: every aligned whole GiB of a PVH guest's memory that
- * the MMIO hole does not touch (tools/libs/guest/xg_dom_x86.c:1348-1648). A PV guest gets 2 MiB extents at most.
+ * How many extents of 1 GiB libxenguest asks Xen for, before it tries 2 MiB ones: every aligned
+ * whole GiB of a PVH guest's memory that the MMIO hole does not touch
+ * (tools/libs/guest/xg_dom_x86.c:1348-1648). A PV guest gets 2 MiB extents at most.
  */
 export function gibExtents(kind: 'pv' | 'pvh', mib: number): number {
   if (kind === 'pv') return 0;

@@ -1,4 +1,5 @@
-// What stands under a toolstack: the doors to one host, and what that host can do. Boxes of the chart: xenguest, libxenctrl and Xen.
+// What stands under a toolstack: the doors to one host, and what that host can do. Boxes of the
+// chart: xenguest, libxenctrl and Xen.
 import type { VmKind } from '../../machine/vm.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { Xenguest } from '../../xenguest/xenguest.js';
@@ -13,7 +14,10 @@ export interface KnownDomain {
 
 /** Where hosts differ in what a toolstack may expect of them. */
 export interface HostCapabilities {
-  /** Domains go on when this process ends: what is kept of VMs must be durable, and uuids are seen by others. */
+  /**
+   * Domains go on when this process ends: what is kept of VMs must be durable, and uuids are seen
+   * by others.
+   */
   readonly outlivesProcess: boolean;
   /** The builder loads what the guest boots, so a VM must say what that is. */
   readonly loadsImages: boolean;
@@ -34,7 +38,10 @@ export interface HostDoors {
   readonly xenguest: Xenguest;
   /** Event channels of a new domain, for the XenStore and the console ring. */
   readonly channels: (domid: number) => { readonly storePort: number; readonly consolePort: number };
-  /** Pages of one domain by node, where there is a shorter way than debug key 'u'; null = no such domain. */
+  /**
+   * Pages of one domain by node, where there is a shorter way than debug key 'u'; null = no such
+   * domain.
+   */
   readonly pagesByNode?: (domid: number) => readonly number[] | null;
   /** Domains of other toolstacks, by domid, as far as their names are known. */
   readonly others?: ReadonlyMap<number, KnownDomain>;

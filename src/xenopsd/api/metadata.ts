@@ -1,12 +1,14 @@
-// What a toolstack keeps of its VMs. In memory here; on disk for a real host, where a new process must find them again.
+// What a toolstack keeps of its VMs. In memory here; on disk for a real host, where a new process
+// must find them again.
 import { InputError } from '../../base/errors.js';
 import type { FlowEntry } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { OutcomeFailure, OutcomeOperation } from './outcome.js';
 
 /**
- * Where a VM is in its life (life/states.ts has the diagram). 'starting' and 'stopping' are written before the first step and replaced
- * after the last: a process that finds them at its beginning knows that another one died between, and completes or undoes the operation.
+ * Where a VM is in its life (life/states.ts has the diagram). 'starting' and 'stopping' are written
+ * before the first step and replaced after the last: a process that finds them at its beginning
+ * knows that another one died between, and completes or undoes the operation.
  */
 export type Phase = 'halted' | 'starting' | 'running' | 'paused' | 'stopping';
 
@@ -34,8 +36,10 @@ export interface MetadataStore {
   /** In the order in which the VMs were added. */
   load(): Promise<readonly VmMetadata[]>;
   /**
-   * Must be durable when it resolves, where the store is; when it rejects, the VM's earlier state must be what `load` finds.
-   * @param build replaces what was kept of the VM's last build; stores that end with the process need not keep it
+   * Must be durable when it resolves, where the store is; when it rejects, the VM's earlier state
+   * must be what `load` finds.
+   * @param build replaces what was kept of the VM's last build; stores that end with the process
+   *   need not keep it
    */
   save(vm: VmMetadata, build?: LastBuild): Promise<void>;
   /** With what was kept of its last build. */

@@ -1,5 +1,5 @@
-// How one operation on one VM ended: what became of it, and for a failure which one it was, in fields. Nobody needs to read the record
-// or a message's text for that.
+// How one operation on one VM ended: what became of it, and for a failure which one it was, in
+// fields. Nobody needs to read the record or a message's text for that.
 import type { Errno } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
 
@@ -40,7 +40,10 @@ export interface FailureText {
 }
 
 export type FailureKind =
-  /** The whole host has too little: seen before anything was taken, at a claim, or while the guest was populated. */
+  /**
+   * The whole host has too little: seen before anything was taken, at a claim, or while the guest
+   * was populated.
+   */
   | { readonly kind: 'not-enough-memory'; readonly neededBytes: number; readonly freeBytes: number }
   /** A real host cannot load what the VM boots, or it does not say what that is. */
   | { readonly kind: 'not-bootable' }

@@ -1,5 +1,6 @@
-// The behaviours that are deployed in the field, as data: every difference that the flow knows has a name here. Read in xen-api at
-// 90ef043c (xapi-25.6), v25.21.0, v25.39.0 and e2ee48d6 (xapi-26.3), and in libxl of Xen 4.17 (xl). Boxes: VM.create and VM.build.
+// The behaviours that are deployed in the field, as data: every difference that the flow knows has
+// a name here. Read in xen-api at 90ef043c (xapi-25.6), v25.21.0, v25.39.0 and e2ee48d6
+// (xapi-26.3), and in libxl of Xen 4.17 (xl). Boxes: VM.create and VM.build.
 import { InputError } from '../../base/errors.js';
 import { GIB } from '../../base/units.js';
 import type { BestEffortOptions } from '../../planner/best-effort.js';
@@ -8,7 +9,9 @@ import type { BestEffortOptions } from '../../planner/best-effort.js';
 export const PROFILES = ['xapi-25.6', 'xapi-25.21', 'xapi-25.33', 'xapi-25.39', 'xapi-26.1', 'xapi-26.2', 'xapi-26.3', 'xl'] as const;
 export type ProfileName = (typeof PROFILES)[number];
 
-/** Host.numa_affinity_policy of the API, and the two that xenopsd derives from its configuration. */
+/**
+ * Host.numa_affinity_policy of the API, and the two that xenopsd derives from its configuration.
+ */
 export const POLICIES = ['default_policy', 'any', 'best_effort', 'best_effort_hard', 'prio_mem_only', 'tight'] as const;
 export type PolicyName = (typeof POLICIES)[number];
 
@@ -27,24 +30,40 @@ export interface Profile {
   readonly toolstack: 'xenopsd' | 'libxl';
   readonly about: string;
   readonly source: string;
-  /** VM.create writes vcpu/N/affinity to XenStore, all ones without a mask (xenops_server_xen.ml 1300-1370 at 90ef043c). */
+  /**
+   * VM.create writes vcpu/N/affinity to XenStore, all ones without a mask (xenops_server_xen.ml
+   * 1300-1370 at 90ef043c).
+   */
   readonly writesAffinityKeys: boolean;
-  /** VM.build itself makes the HARD calls, before placement, and only for a mask (domain.ml 1162-1185 at e2ee48d6). */
+  /**
+   * VM.build itself makes the HARD calls, before placement, and only for a mask (domain.ml
+   * 1162-1185 at e2ee48d6).
+   */
   readonly hardBySelf: boolean;
   /** The policies that it knows, and what each does. */
   readonly policies: Readonly<Partial<Record<Exclude<PolicyName, 'default_policy'>, Placement>>>;
   /** What default_policy stands for. */
   readonly defaultPolicy: Exclude<PolicyName, 'default_policy'>;
   readonly planner: BestEffortOptions;
-  /** Memory that placement asks for: all that Xen would let the domain have, or what the build will take. */
+  /**
+   * Memory that placement asks for: all that Xen would let the domain have, or what the build will
+   * take.
+   */
   readonly placedMemory: 'xen_max' | 'build_start';
-  /** A plan of one node is backed by a claim of its memory there (Xen needs XenServer's patch for it). */
+  /**
+   * A plan of one node is backed by a claim of its memory there (Xen needs XenServer's patch for
+   * it).
+   */
   readonly nodeClaim: boolean;
-  /** The vCPUs' affinity is set before the claim is known to succeed (25.33 to 25.39), or after it (26.1 and later). */
+  /**
+   * The vCPUs' affinity is set before the claim is known to succeed (25.33 to 25.39), or after it
+   * (26.1 and later).
+   */
   readonly affinityBeforeClaim: boolean;
   /**
-   * Which answers to the claim keep the VM off the node: out of memory alone (26.3, domain.ml 1067-1085 at e2ee48d6), or any error
-   * but that Xen has no claims on a node (26.1 and 26.2, domain.ml 1217-1237 at v26.1.19).
+   * Which answers to the claim keep the VM off the node: out of memory alone (26.3, domain.ml
+   * 1067-1085 at e2ee48d6), or any error but that Xen has no claims on a node (26.1 and 26.2,
+   * domain.ml 1217-1237 at v26.1.19).
    */
   readonly nodeRefusedBy: 'ENOMEM' | 'any error';
   /** A plan over more than one node raises node_usage and sets nothing. */
@@ -152,7 +171,9 @@ const XAPI_26_3: Profile = {
   softFailureIgnored: true,
 };
 
-/** libxl has no policy to set: its automatic placement is on unless the guest's config says where. */
+/**
+ * libxl has no policy to set: its automatic placement is on unless the guest's config says where.
+ */
 const XL: Profile = {
   ...XAPI_25_6,
   name: 'xl',

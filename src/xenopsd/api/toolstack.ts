@@ -1,5 +1,5 @@
-// A toolstack on one host: VMs known by name, started, stopped and changed as xenopsd (or, in profile `xl`, libxl) does it, each run
-// recorded. Boxes of the chart: VM.create and VM.build.
+// A toolstack on one host: VMs known by name, started, stopped and changed as xenopsd (or, in
+// profile `xl`, libxl) does it, each run recorded. Boxes of the chart: VM.create and VM.build.
 import type { SurpriseEntry } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { HostMap } from '../../map/host-map.js';
@@ -22,9 +22,11 @@ export interface ToolstackOptions {
 }
 
 /**
- * Operations on a VM never throw for what the host answers, nor for a metadata store that fails: that is an Outcome with a failure, and
- * what they did is undone. They throw InputError for what the caller got wrong (no such VM, already running). Operations on one VM come one
- * after another, those on different VMs side by side. What they acknowledge is kept by then, where the store is durable.
+ * Operations on a VM never throw for what the host answers, nor for a metadata store that fails:
+ * that is an Outcome with a failure, and what they did is undone. They throw InputError for what
+ * the caller got wrong (no such VM, already running). Operations on one VM come one after another,
+ * those on different VMs side by side. What they acknowledge is kept by then, where the store is
+ * durable.
  */
 export interface Toolstack {
   readonly doors: HostDoors;
@@ -52,8 +54,9 @@ export interface Toolstack {
   /** To the same host: a new domain is built beside the old one, which then goes. */
   migrateLocal(name: string): Promise<Outcome>;
   /**
-   * Destroys the domains of VMs whose guests have shut themselves down, and halts VMs whose domains are gone; a new toolstack begins with
-   * it. What a guest requested is the outcome's `ending`, and is not done: a reboot is the caller's to start.
+   * Destroys the domains of VMs whose guests have shut themselves down, and halts VMs whose domains
+   * are gone; a new toolstack begins with it. What a guest requested is the outcome's `ending`, and
+   * is not done: a reboot is the caller's to start.
    */
   noticeEnded(): Promise<Outcome[]>;
   pause(name: string): Promise<Outcome>;
@@ -74,11 +77,15 @@ export interface Toolstack {
   moveToPool(name: string, pool: number): Promise<Outcome>;
 
   /**
-   * What the host will make of a VM's settings that its owner may not expect, before any start: entries of flow/surprises.ts (a mask that
-   * xapi ignores, CPUs past the host, a host mask that stops placement).
+   * What the host will make of a VM's settings that its owner may not expect, before any start:
+   * entries of flow/surprises.ts (a mask that xapi ignores, CPUs past the host, a host mask that
+   * stops placement).
    */
   warnings(name: string): readonly Warning[];
-  /** What the running xenopsd believes of the nodes; null before the first placement and where there is none. */
+  /**
+   * What the running xenopsd believes of the nodes; null before the first placement and where there
+   * is none.
+   */
   placement(): PlacementBelief | null;
 
   snapshot(): HostMap;

@@ -1,5 +1,5 @@
-// The embedded host: a described machine, the hypervisor and the XenStore of this process, behind the doors that a real host has.
-// Box of the chart: all that stands under xenopsd.
+// The embedded host: a described machine, the hypervisor and the XenStore of this process, behind
+// the doors that a real host has. Box of the chart: all that stands under xenopsd.
 import type { SchedulerName } from '../../abi/commands.js';
 import type { Host } from '../../machine/model.js';
 import { EmbeddedDoor } from '../../xenctrl/doors/embedded-door.js';
@@ -15,7 +15,10 @@ import { profileOf } from '../api/profiles.js';
 import { takeStore } from './store-ownership.js';
 
 export interface EmbeddedHostOptions {
-  /** The toolstack that the host is made for: which XenStore daemon it runs, and whether its Xen has claims on a node. xapi-25.6 by default. */
+  /**
+   * The toolstack that the host is made for: which XenStore daemon it runs, and whether its Xen has
+   * claims on a node. xapi-25.6 by default.
+   */
   readonly profile?: ProfileName;
   /** "4.13" to "4.22"; what the description says by default, else 4.17. */
   readonly xenVersion?: string;
@@ -43,9 +46,10 @@ export async function embeddedHost(host: Host, options: EmbeddedHostOptions = {}
 }
 
 /**
- * The same host with its keys in a XenStore that is there already, such as a daemon's behind a socket. What an earlier embedded host left
- * in it goes first.
- * @throws InputError as `embeddedHost`, and when the store holds domains of a host that is not embedded
+ * The same host with its keys in a XenStore that is there already, such as a daemon's behind a
+ * socket. What an earlier embedded host left in it goes first.
+ * @throws InputError as `embeddedHost`, and when the store holds domains of a host that is not
+ *   embedded
  */
 export async function embeddedHostOn(
   host: Host,
@@ -84,7 +88,10 @@ async function doorsOf(
   return { doors, inspect: door.inspect };
 }
 
-/** What a booted host has in XenStore before its first guest (tools/xenstore/init-xenstore-domain.c, xen-init-dom0). */
+/**
+ * What a booted host has in XenStore before its first guest (tools/xenstore/init-xenstore-domain.c,
+ * xen-init-dom0).
+ */
 async function writeBootKeys(xs: XenstoreConnection): Promise<void> {
   await xs.write('/local/domain/0/domid', '0');
   await xs.write('/local/domain/0/name', 'Domain-0');

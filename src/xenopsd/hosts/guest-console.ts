@@ -54,7 +54,8 @@ export interface ConsoleUser {
 }
 
 /**
- * Shows what the guest prints and sends it what is typed, until Ctrl-] or the end of the input ('detached'), or the guest goes ('ended').
+ * Shows what the guest prints and sends it what is typed, until Ctrl-] or the end of the input
+ * ('detached'), or the guest goes ('ended').
  * @throws InputError when the terminal cannot be opened
  */
 export async function attachConsole({ path }: GuestTerminal, user: ConsoleUser): Promise<'detached' | 'ended'> {
@@ -119,7 +120,10 @@ class Outbox {
 
 const FULL_WAIT_MS = 20;
 
-/** EAGAIN: the terminal is full for now. Any other error means that the guest has gone, and all that was for it is dropped. */
+/**
+ * EAGAIN: the terminal is full for now. Any other error means that the guest has gone, and all that
+ * was for it is dropped.
+ */
 function writtenBytes(error: NodeJS.ErrnoException | null, count: number, all: number): number {
   if (error === null) return count;
   return error.code === 'EAGAIN' ? 0 : all;

@@ -1,4 +1,5 @@
-// What a real host must be told and the embedded one need not: refused before there is a domain, and only for the VM that it is about.
+// What a real host must be told and the embedded one need not: refused before there is a domain,
+// and only for the VM that it is about.
 import { expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';
 import { XEN_CAPABILITIES } from '../api/host-doors.js';

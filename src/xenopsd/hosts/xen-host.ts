@@ -1,5 +1,5 @@
-// The real host: Xen through libxencall, the XenStore daemon on its socket, the builder as a process over libxenguest. Box of the chart: all
-// that stands under xenopsd.
+// The real host: Xen through libxencall, the XenStore daemon on its socket, the builder as a
+// process over libxenguest. Box of the chart: all that stands under xenopsd.
 import { hostname } from 'node:os';
 import { openLibxencall } from '../../xenctrl/doors/libxencall-door.js';
 import { openXenctrl } from '../../xenctrl/open-xenctrl.js';
@@ -13,8 +13,8 @@ export interface XenHostOptions {
   readonly xenstore?: string;
   readonly builder?: ProcessXenguestOptions;
   /**
-   * Take a guest's memory from the one node of its node affinity and no other when it fits there, where libxenguest's extents of 1 GiB could go
-   * elsewhere. Not what xenopsd does.
+   * Take a guest's memory from the one node of its node affinity and no other when it fits there,
+   * where libxenguest's extents of 1 GiB could go elsewhere. Not what xenopsd does.
    */
   readonly keepOnNode?: boolean;
 }
@@ -25,7 +25,8 @@ export interface XenHost extends HostDoors {
 }
 
 /**
- * @throws InputError when there is no Xen or no XenStore here, no permission, or a version of Xen that is not known
+ * @throws InputError when there is no Xen or no XenStore here, no permission, or a version of Xen
+ *   that is not known
  */
 export async function xenHost(options: XenHostOptions = {}): Promise<XenHost> {
   const door = await openLibxencall();

@@ -1,4 +1,5 @@
-// The domains of VMs: made by VM.create and VM.build, and destroyed with their keys and claims. Boxes of the chart: VM.create, VM.build.
+// The domains of VMs: made by VM.create and VM.build, and destroyed with their keys and claims.
+// Boxes of the chart: VM.create, VM.build.
 import { SCHEDULERS, type SchedulerName } from '../../abi/commands.js';
 import { XenError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
@@ -16,7 +17,10 @@ import { buildVmWithXl } from '../start/xl-build.js';
 import type { KnownVm } from './registry.js';
 import type { HostSettings } from './settings.js';
 
-/** How long a destroyed domain may stay before it is left to itself (xen-api, ocaml/xenopsd/xc/domain.ml, destroy: 30 s). */
+/**
+ * How long a destroyed domain may stay before it is left to itself (xen-api,
+ * ocaml/xenopsd/xc/domain.ml, destroy: 30 s).
+ */
 const DYING_WAIT_MS = 30_000;
 const DYING_POLL_MS = 100;
 
@@ -81,7 +85,8 @@ export class Domains {
   async destroy(vm: KnownVm, domid: number, record: FlowRecord): Promise<void> {
     const { xc, xs } = this.#doors;
     const ours = this.isOurs(vm, domid);
-    // Releasing a claim first: a domain that Xen is still taking apart must not hold memory that it will never use.
+    // Releasing a claim first: a domain that Xen is still taking apart must not hold memory that it
+    // will never use.
     if (ours && xc.domainInfo(domid)!.outstandingPages > 0) xc.domainClaimPages(domid, 0);
     if (ours) xc.domainDestroy(domid);
     // Ids are used again: the keys of a domain that came since are not the VM's.
@@ -106,8 +111,8 @@ export class Domains {
   }
 
   /**
-   * Xen keeps a destroyed domain while others hold pages of it: the XenStore and console daemons let go when they notice (xenopsd waits
-   * too).
+   * Xen keeps a destroyed domain while others hold pages of it: the XenStore and console daemons
+   * let go when they notice (xenopsd waits too).
    */
   async #waitUntilGone(vm: KnownVm, domid: number): Promise<void> {
     for (let waitedMs = 0; waitedMs < DYING_WAIT_MS && this.isOurs(vm, domid); waitedMs += DYING_POLL_MS) await this.#sleep(DYING_POLL_MS);

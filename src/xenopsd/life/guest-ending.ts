@@ -10,8 +10,9 @@ const CRASH = 3;
 const WATCHDOG = 4;
 
 /**
- * How xenopsd reads it (xen-api, ocaml/xenopsd/xc/xenops_server_xen.ml, get_domain_action_request): a watchdog that ran out wants a reboot, what
- * is not known a poweroff, and a domain that somebody suspends is left alone.
+ * How xenopsd reads it (xen-api, ocaml/xenopsd/xc/xenops_server_xen.ml, get_domain_action_request):
+ * a watchdog that ran out wants a reboot, what is not known a poweroff, and a domain that somebody
+ * suspends is left alone.
  * @param info null = there is no such domain any more
  * @returns null while it lives
  */

@@ -1,4 +1,5 @@
-// At the limits of the project: 8,192 vCPUs, 64 nodes and 4,096 pCPUs; and just past what the real systems take.
+// At the limits of the project: 8,192 vCPUs, 64 nodes and 4,096 pCPUs; and just past what the real
+// systems take.
 import { expect, it } from 'vitest';
 import { machine, toolstackOn, vm } from '../../../test/support/toolstack.js';
 

@@ -1,12 +1,13 @@
-// One lock a VM: operations on a VM come one after another, in the order of the requests; operations on different VMs run side by side.
-// What must be serial across VMs has a lock of its own: the plan and its booking (start/numa-placement.ts, xenopsd's NUMA mutex).
+// One lock a VM: operations on a VM come one after another, in the order of the requests;
+// operations on different VMs run side by side. What must be serial across VMs has a lock of its
+// own: the plan and its booking (start/numa-placement.ts, xenopsd's NUMA mutex).
 export class VmLocks {
   /** By VM: settles when the last operation that was requested for it has ended. */
   readonly #last = new Map<string, Promise<void>>();
 
   /**
-   * Runs `work` once all that was requested before for any of these VMs has ended. The VMs are all locked in the same moment, so two
-   * callers cannot wait for each other.
+   * Runs `work` once all that was requested before for any of these VMs has ended. The VMs are all
+   * locked in the same moment, so two callers cannot wait for each other.
    */
   run<T>(names: readonly string[], work: () => Promise<T>): Promise<T> {
     const earlier = names.flatMap((name) => this.#last.get(name) ?? []);

@@ -1,6 +1,7 @@
-// What is done to one VM: start, stop, reboot, migrate, pause and changes by hand, each as an outcome with its record. Callers hold the
-// VM's lock. Every operation commits its intent before its first step and its result after the last one. Boxes of the chart: VM.create,
-// VM.build, and for changes by hand xc_domain_node_setaffinity.
+// What is done to one VM: start, stop, reboot, migrate, pause and changes by hand, each as an
+// outcome with its record. Callers hold the VM's lock. Every operation commits its intent before
+// its first step and its result after the last one. Boxes of the chart: VM.create, VM.build, and
+// for changes by hand xc_domain_node_setaffinity.
 import { FlowRecord } from '../../flow/record.js';
 import type { HostDoors } from '../api/host-doors.js';
 import type { LastBuild, VmMetadata } from '../api/metadata.js';
@@ -182,7 +183,10 @@ export class Operations {
     return domid;
   }
 
-  /** A domain of the VM, built and paused. On a failure the domain, its keys and its claims are gone before this rejects. */
+  /**
+   * A domain of the VM, built and paused. On a failure the domain, its keys and its claims are gone
+   * before this rejects.
+   */
   async #build(attempt: Attempt, turn: Turn): Promise<number> {
     const { vm, record } = attempt;
     const before: VmMetadata = vm.kept;
@@ -212,7 +216,10 @@ export class Operations {
     return null;
   }
 
-  /** What an attempt made and could not hand over. Kept as pending first: once the domain is gone, nothing else leads to its keys. */
+  /**
+   * What an attempt made and could not hand over. Kept as pending first: once the domain is gone,
+   * nothing else leads to its keys.
+   */
   async #discard(attempt: Attempt, domid: number): Promise<void> {
     await this.#conclude(attempt, { pending: [domid] });
     await this.#domains.destroy(attempt.vm, domid, attempt.record);

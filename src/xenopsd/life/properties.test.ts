@@ -1,4 +1,5 @@
-// Whatever is done to VMs in whatever order: the hypervisor's invariants hold, what is stopped is gone, and the same seed gives the same.
+// Whatever is done to VMs in whatever order: the hypervisor's invariants hold, what is stopped is
+// gone, and the same seed gives the same.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { machine, toolstackOn, vm } from '../../../test/support/toolstack.js';

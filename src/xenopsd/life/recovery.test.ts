@@ -1,4 +1,5 @@
-// A process that dies between any two steps: what it left is gone once another one takes over with the same metadata.
+// A process that dies between any two steps: what it left is gone once another one takes over with
+// the same metadata.
 import { describe, expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
@@ -9,7 +10,9 @@ import { createToolstack } from './toolstack.js';
 
 const OPTIONS = { profile: 'xapi-26.3', policy: 'best_effort', seed: 1 } as const;
 
-/** A connection that answers `calls` times and then never again; `died` resolves when that happens. */
+/**
+ * A connection that answers `calls` times and then never again; `died` resolves when that happens.
+ */
 function dyingAfter(xs: XenstoreConnection, calls: number): { xs: XenstoreConnection; died: Promise<void>; made: () => number } {
   let left = calls;
   let made = 0;
@@ -96,7 +99,10 @@ it('a running VM is known again, and one whose domain is gone is halted', async 
 });
 
 describe('a migration that dies at any call to XenStore', () => {
-  /** `paused`: whether the VM is. Dies at call number `calls`; the domain then runs on in Xen, as it would on a real host. */
+  /**
+   * `paused`: whether the VM is. Dies at call number `calls`; the domain then runs on in Xen, as it
+   * would on a real host.
+   */
   async function migrating(calls: number, paused: boolean) {
     const host = await embeddedHost(machine([2048, 2048], 2), { profile: 'xapi-26.3' });
     const metadata = new MemoryMetadata();

@@ -1,5 +1,5 @@
-// What a process that died between two steps left of a VM: the operation is completed or undone by the state that was committed before,
-// so that no domain, key or claim stays that is no VM's.
+// What a process that died between two steps left of a VM: the operation is completed or undone by
+// the state that was committed before, so that no domain, key or claim stays that is no VM's.
 import { FlowRecord } from '../../flow/record.js';
 import type { HostDoors } from '../api/host-doors.js';
 import type { Domains } from './domains.js';
@@ -39,7 +39,10 @@ async function completeStop({ registry, domains }: RecoveryParts, vm: KnownVm): 
   await registry.commit(vm, HALTED);
 }
 
-/** The new domain is the VM's already; the old one goes, and then the new one runs unless the VM was paused. */
+/**
+ * The new domain is the VM's already; the old one goes, and then the new one runs unless the VM was
+ * paused.
+ */
 async function completeMigration({ doors, registry, domains }: RecoveryParts, vm: KnownVm): Promise<void> {
   const { phase, domid } = vm.kept;
   await destroyAll(domains, vm, (one) => one !== domid);

@@ -1,5 +1,5 @@
-// The VMs of a toolstack by name, each with the state that its store holds. A change is staged, committed to the store and only then
-// published here: what the store refuses was never there.
+// The VMs of a toolstack by name, each with the state that its store holds. A change is staged,
+// committed to the store and only then published here: what the store refuses was never there.
 import { InputError } from '../../base/errors.js';
 import { LIMITS } from '../../machine/model.js';
 import type { VmSpec } from '../../machine/vm.js';
@@ -115,8 +115,9 @@ export class VmRegistry {
   }
 
   /**
-   * The end of an operation that cannot be undone any more: the state is published whatever the store says, which may go on holding what
-   * was committed before. Only for states to which recovery.ts brings that earlier one as well.
+   * The end of an operation that cannot be undone any more: the state is published whatever the
+   * store says, which may go on holding what was committed before. Only for states to which
+   * recovery.ts brings that earlier one as well.
    * @returns why the store refused it; null when it did not
    */
   async conclude(vm: KnownVm, change: StateChange, build?: LastBuild): Promise<StateNotKeptError | null> {

@@ -1,4 +1,5 @@
-// What a toolstack is set to, for the whole host: its version, its policy, the host's mask; and what its planner remembers.
+// What a toolstack is set to, for the whole host: its version, its policy, the host's mask; and
+// what its planner remembers.
 import type { VmSpec } from '../../machine/vm.js';
 import { effectivePolicy, type PolicyName, type Profile, type ProfileName, profileOf } from '../api/profiles.js';
 import { NumaState } from '../start/numa-placement.js';
@@ -9,7 +10,9 @@ export class HostSettings {
   #policy: PolicyName;
   #numa: NumaState;
 
-  /** @throws InputError for a profile that is not known, or a policy that the profile does not have */
+  /**
+   * @throws InputError for a profile that is not known, or a policy that the profile does not have
+   */
   constructor(profile: ProfileName, policy: PolicyName, hostMask: string | undefined) {
     this.#profile = profileOf(profile);
     effectivePolicy(this.#profile, policy);
@@ -37,7 +40,8 @@ export class HostSettings {
   }
 
   /**
-   * As an upgrade does: xenopsd starts anew, its planner remembers nothing, and running VMs stay as they are.
+   * As an upgrade does: xenopsd starts anew, its planner remembers nothing, and running VMs stay as
+   * they are.
    * @throws InputError for a profile that does not have the present policy
    */
   upgrade(name: ProfileName): void {
@@ -47,7 +51,10 @@ export class HostSettings {
     this.#numa = new NumaState(profile);
   }
 
-  /** What a build reads and a running domain does not follow, as text: two that differ give different builds. */
+  /**
+   * What a build reads and a running domain does not follow, as text: two that differ give
+   * different builds.
+   */
   forVm({ vcpusParams }: VmSpec): string {
     const mask = vcpusParams.mask === undefined ? 'no mask' : `mask '${vcpusParams.mask}'`;
     const host = this.hostMask === undefined ? '' : `, host mask '${this.hostMask}'`;

@@ -19,8 +19,9 @@
 //   |             v                                                  |
 //   +--------- stopping <--------------------------------------------+
 //
-// `starting` and `stopping` last as long as an operation, which holds the VM's lock: no request meets them, but a new process may, after
-// another one died (recovery.ts). Changes by hand and a new mask leave the state as it is.
+// `starting` and `stopping` last as long as an operation, which holds the VM's lock: no request
+// meets them, but a new process may, after another one died (recovery.ts). Changes by hand and a
+// new mask leave the state as it is.
 import { InputError } from '../../base/errors.js';
 import type { Phase } from '../api/metadata.js';
 

@@ -1,4 +1,5 @@
-// A store whose save fails, as on a full disk: what was acknowledged is kept, what was refused is undone, and no domain is left over.
+// A store whose save fails, as on a full disk: what was acknowledged is kept, what was refused is
+// undone, and no domain is left over.
 import { expect, it } from 'vitest';
 import { machine, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import { type LastBuild, MemoryMetadata, type MetadataStore, type VmMetadata } from '../api/metadata.js';

@@ -47,7 +47,8 @@ describe('starts side by side', () => {
   });
 
   it('25.6: plans see the same free memory, so that one node can be given more than it holds', async () => {
-    // Each VM fits a node, no two fit one, and there are three: one of the nodes is planned for two of them.
+    // Each VM fits a node, no two fit one, and there are three: one of the nodes is planned for two
+    // of them.
     const runs = await Promise.all(Array.from({ length: 12 }, (_, seed) => race('xapi-25.6', seed, 2304)));
     const told = runs.filter(({ surprises }) => surprises.includes('plan-not-deducted'));
     const spilled = runs.filter(({ surprises }) => surprises.includes('memory-spilled'));
@@ -60,7 +61,8 @@ describe('starts side by side', () => {
       const { surprises, outcomes } = await race('xapi-26.3', seed, 2304);
       expect(surprises).not.toContain('plan-not-deducted');
       const nodesPlanned = outcomes.flatMap(({ record }) => record.notes('claim').flatMap(({ node }) => (node === null ? [] : [node])));
-      // Two VMs have a node each; the third fits neither and is planned over both, which sets nothing.
+      // Two VMs have a node each; the third fits neither and is planned over both, which sets
+      // nothing.
       expect(nodesPlanned.sort()).toEqual([0, 1]);
       expect(surprises).toContain('multi-node-plan-sets-nothing');
     }

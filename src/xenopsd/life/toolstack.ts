@@ -1,4 +1,5 @@
-// The toolstack on one host, whatever stands behind its doors: each request under the lock of its VM, done by operations.ts.
+// The toolstack on one host, whatever stands behind its doors: each request under the lock of its
+// VM, done by operations.ts.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { InputError } from '../../base/errors.js';
@@ -24,9 +25,10 @@ import { HostSettings } from './settings.js';
 import { admit } from './states.js';
 
 /**
- * A toolstack that knows the VMs that `options.metadata` holds. VMs whose process died in the middle of an operation are cleaned up here,
- * and those whose guests went down are halted.
- * @throws InputError for a policy that the profile does not have, or a metadata store that cannot be used
+ * A toolstack that knows the VMs that `options.metadata` holds. VMs whose process died in the
+ * middle of an operation are cleaned up here, and those whose guests went down are halted.
+ * @throws InputError for a policy that the profile does not have, or a metadata store that cannot
+ *   be used
  */
 export async function createToolstack(doors: HostDoors, options: ToolstackOptions): Promise<Toolstack> {
   const settings = new HostSettings(options.profile, options.policy, options.hostMask);
@@ -79,7 +81,9 @@ class HostToolstack implements Toolstack {
     return this.#locks.run([spec.name], () => this.#registry.add(spec, spec.uuid ?? this.#newUuid(spec.name)));
   }
 
-  /** The same for the same name and seed where nobody else sees it, so that runs can be compared. */
+  /**
+   * The same for the same name and seed where nobody else sees it, so that runs can be compared.
+   */
   #newUuid(name: string): string {
     return this.doors.can.outlivesProcess ? randomUUID() : uuidOf(this.#seed, name);
   }

@@ -1,12 +1,15 @@
-// The chart as it is taken: for each way through it, the edges in the order of the chart, no more and no fewer. Together the runs take
-// all 28 edges and visit all 21 boxes.
+// The chart as it is taken: for each way through it, the edges in the order of the chart, no more
+// and no fewer. Together the runs take all 28 edges and visit all 21 boxes.
 import { describe, expect, it } from 'vitest';
 import { machine, masked, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import { EDGES, type EdgeId, NODES, type NodeId } from '../../flow/chart.js';
 import type { Outcome } from '../api/outcome.js';
 import type { Toolstack } from '../api/toolstack.js';
 
-/** From do_domctl to the node affinity: what every affinity call leads to while auto_node_affinity is on. */
+/**
+ * From do_domctl to the node affinity: what every affinity call leads to while auto_node_affinity
+ * is on.
+ */
 const VCPU_AFFINITY_IN_XEN: readonly EdgeId[] = [
   'do_domctl -> vcpu_set_affinity',
   'vcpu_set_affinity -> domain_update_node_aff',

@@ -10,7 +10,10 @@ import type { Profile } from '../api/profiles.js';
 import { memoryConfig } from './memory-model.js';
 import { errnoOf, StepError } from './start-run.js';
 
-/** undefined for what none of the host, its store and the toolstack's own steps says: a fault of the program. */
+/**
+ * undefined for what none of the host, its store and the toolstack's own steps says: a fault of the
+ * program.
+ */
 export function failureOf(error: unknown): OutcomeFailure | undefined {
   if (error instanceof StepError) return { step: error.step, message: error.message, errno: errnoOf(error), ...error.kind };
   if (error instanceof XenError) return { step: error.call, message: error.message, errno: error.errno, kind: 'refused' };
@@ -26,8 +29,9 @@ export function noteFailure(record: FlowRecord, error: unknown): void {
 }
 
 /**
- * Xen's ENOMEM in a build, as the shortage that it is: at a claim, or while the guest was populated. What the build needed is what the
- * host must have free for it; call it once nothing of the build is left.
+ * Xen's ENOMEM in a build, as the shortage that it is: at a claim, or while the guest was
+ * populated. What the build needed is what the host must have free for it; call it once nothing of
+ * the build is left.
  */
 export function withMemoryShortage(error: unknown, vm: VmSpec, { toolstack }: Profile, xc: Xenctrl): unknown {
   if (!(error instanceof StepError) || errnoOf(error) !== 'ENOMEM') return error;

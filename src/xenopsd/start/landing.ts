@@ -1,4 +1,5 @@
-// Where a domain's memory and vCPUs came to lie, and what of it people do not expect. Box of the chart: what domain_node_affinity led to.
+// Where a domain's memory and vCPUs came to lie, and what of it people do not expect. Box of the
+// chart: what domain_node_affinity led to.
 import { formatList } from '../../base/bitset.js';
 import type { FlowSink } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
@@ -18,7 +19,8 @@ export function pagesByNode(doors: HostDoors, domid: number): readonly number[] 
 
 /**
  * Notes it all in `sink`; the calls themselves are not part of the run.
- * @param populated the run took the memory, so that where it came to lie is news; a change by hand moves none
+ * @param populated the run took the memory, so that where it came to lie is news; a change by hand
+ *   moves none
  */
 export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: FlowSink, populated: boolean): Landing {
   const { xc } = doors;

@@ -1,8 +1,11 @@
-// VCPUs_params: mask, weight and cap as xapi reads them, silent failures included (xen-api 90ef043c, ocaml/xapi/xapi_xenops.ml
-// 1115-1185). Box of the chart: is_xe_vCPUparams_mask_set?.
+// VCPUs_params: mask, weight and cap as xapi reads them, silent failures included (xen-api
+// 90ef043c, ocaml/xapi/xapi_xenops.ml 1115-1185). Box of the chart: is_xe_vCPUparams_mask_set?.
 import { ocamlIntOfString } from '../../base/ocaml-int.js';
 
-/** CPUs of each vCPU as xapi hands them to xenopsd: numbers below 0 or past the host are still among them. [] = no pinning. */
+/**
+ * CPUs of each vCPU as xapi hands them to xenopsd: numbers below 0 or past the host are still among
+ * them. [] = no pinning.
+ */
 export type AffinityList = readonly (readonly number[])[];
 
 export interface ParsedMask {
@@ -14,7 +17,10 @@ export interface ParsedMask {
 
 const NO_MASK: ParsedMask = { masks: [], ignored: null };
 
-/** VCPUs_params["mask"]: parts by ';', one a vCPU, each with items by ','. One bad item makes the whole mask empty. */
+/**
+ * VCPUs_params["mask"]: parts by ';', one a vCPU, each with items by ','. One bad item makes the
+ * whole mask empty.
+ */
 export function parseVmMask(text: string | undefined): ParsedMask {
   return text === undefined ? NO_MASK : parseParts(text, text.split(';'));
 }
@@ -51,8 +57,9 @@ function reasonFor(text: string, item: string, reason: 'not a number' | 'too lar
 }
 
 /**
- * What xapi makes of both: the VM's list, each part cut down to the host's CPUs in the part's own order; the host's mask alone when the
- * VM has none. [[]] is not [], so a mask that nothing is left of counts as set.
+ * What xapi makes of both: the VM's list, each part cut down to the host's CPUs in the part's own
+ * order; the host's mask alone when the VM has none. [[]] is not [], so a mask that nothing is left
+ * of counts as set.
  */
 export function mergeMasks(vm: AffinityList, host: AffinityList): AffinityList {
   const ofHost = host[0];
@@ -62,7 +69,10 @@ export function mergeMasks(vm: AffinityList, host: AffinityList): AffinityList {
   return vm.map((mask) => mask.filter((cpu) => allowed.has(cpu)));
 }
 
-/** Mask of each vCPU: part n for vCPU n, the FIRST part for vCPUs past the list, surplus parts dropped; CPUs not of the host dropped. */
+/**
+ * Mask of each vCPU: part n for vCPU n, the FIRST part for vCPUs past the list, surplus parts
+ * dropped; CPUs not of the host dropped.
+ */
 export function masksOfVcpus(list: AffinityList, vcpus: number, pcpus: number): readonly (readonly number[])[] {
   const cut = list.slice(0, Math.max(1, vcpus)).map((mask) => {
     const cpus = new Set(mask.filter((cpu) => cpu >= 0 && cpu < pcpus));
@@ -72,7 +82,8 @@ export function masksOfVcpus(list: AffinityList, vcpus: number, pcpus: number): 
 }
 
 /**
- * Hard affinity of each vCPU as a start sets it, from the texts of both masks: merged, then spread over the vCPUs.
+ * Hard affinity of each vCPU as a start sets it, from the texts of both masks: merged, then spread
+ * over the vCPUs.
  * @param vm VCPUs_params["mask"]
  * @param host Host.guest_VCPUs_params["mask"]
  * @param pcpus physinfo's max_cpu_id + 1
@@ -94,7 +105,10 @@ export interface SchedulerPriority {
   readonly ignored: readonly ('weight' | 'cap')[];
 }
 
-/** xapi always hands a priority on: 256 and 0 when nothing is said, or what is said is not an OCaml integer. */
+/**
+ * xapi always hands a priority on: 256 and 0 when nothing is said, or what is said is not an OCaml
+ * integer.
+ */
 export function parsePriority(params: Readonly<Record<string, string>>): SchedulerPriority {
   const ignored: ('weight' | 'cap')[] = [];
   const read = (key: 'weight' | 'cap', byDefault: number): number => {

@@ -1,4 +1,5 @@
-// How much memory a domain gets and takes, by kind (xen-api 90ef043c, ocaml/xapi-idl/memory/memory.ml). Part of the box VM.build.
+// How much memory a domain gets and takes, by kind (xen-api 90ef043c,
+// ocaml/xapi-idl/memory/memory.ml). Part of the box VM.build.
 import { MIB } from '../../base/units.js';
 import type { VmKind, VmSpec } from '../../machine/vm.js';
 

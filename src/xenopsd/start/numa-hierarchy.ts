@@ -1,5 +1,5 @@
-// The machine as xenopsd's planner gets it from Xen: numainfo and cputopoinfo (xen-api ocaml/xenopsd/xc/domain.ml, numa_hierarchy).
-// Part of the box numa_placement.
+// The machine as xenopsd's planner gets it from Xen: numainfo and cputopoinfo (xen-api
+// ocaml/xenopsd/xc/domain.ml, numa_hierarchy). Part of the box numa_placement.
 import type { PlannerHost } from '../../planner/policy.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 

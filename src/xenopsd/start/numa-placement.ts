@@ -1,5 +1,6 @@
-// numa_placement: which nodes, which affinity, which claim; and xenopsd's state between VMs, defects included (xen-api 90ef043c,
-// ocaml/xenopsd/xc/domain.ml 862-897; e2ee48d6, 996-1101 and 1186-1251). Box of the chart: numa_placement.
+// numa_placement: which nodes, which affinity, which claim; and xenopsd's state between VMs,
+// defects included (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml 862-897; e2ee48d6, 996-1101 and
+// 1186-1251). Box of the chart: numa_placement.
 
 import { formatList } from '../../base/bitset.js';
 import { XenError } from '../../base/errors.js';
@@ -23,7 +24,9 @@ export class NumaState {
   readonly #tight = new TightBookings();
   #host: PlannerHost | undefined;
   #state: PlacementState | null | undefined;
-  /** Nodes of the plan that each living domain was started with; `built` once its memory is there. */
+  /**
+   * Nodes of the plan that each living domain was started with; `built` once its memory is there.
+   */
   readonly #placed = new Map<number, { nodes: readonly number[]; built: boolean }>();
 
   constructor(profile: Profile) {
@@ -92,8 +95,9 @@ export class NumaState {
   }
 
   /**
-   * The claim of a profile on a node, under xenopsd's NUMA mutex, so that no other start plans between a plan and its booking (xen-api
-   * e2ee48d6, ocaml/xenopsd/xc/domain.ml 1067-1085; v26.1.19, 1217-1237). Profiles that claim host-wide do so after it (`globalClaim`).
+   * The claim of a profile on a node, under xenopsd's NUMA mutex, so that no other start plans
+   * between a plan and its booking (xen-api e2ee48d6, ocaml/xenopsd/xc/domain.ml 1067-1085;
+   * v26.1.19, 1217-1237). Profiles that claim host-wide do so after it (`globalClaim`).
    * @returns the node that the memory is claimed on; undefined when there is none
    */
   async #planAndClaim(run: StartRun, domid: number, placement: Placement): Promise<number | undefined> {
@@ -188,7 +192,10 @@ export class NumaState {
   }
 }
 
-/** How a Xen without claims on a node answers one: upstream refuses the node in mem_flags, older ones the operation. */
+/**
+ * How a Xen without claims on a node answers one: upstream refuses the node in mem_flags, older
+ * ones the operation.
+ */
 const NO_NODE_CLAIMS: readonly (string | null)[] = ['EINVAL', 'ENOSYS', 'EOPNOTSUPP'];
 
 /** Whether the answer to a claim keeps the VM off the node. */
@@ -228,8 +235,8 @@ function setAffinity(run: StartRun, domid: number, cpus: readonly number[], plac
 }
 
 /**
- * So that this build does not take memory that others claimed. ENOMEM fails the build, any other error is noted and ignored (xen-api
- * e2ee48d6, ocaml/xenopsd/xc/domain.ml 1186-1251).
+ * So that this build does not take memory that others claimed. ENOMEM fails the build, any other
+ * error is noted and ignored (xen-api e2ee48d6, ocaml/xenopsd/xc/domain.ml 1186-1251).
  */
 function globalClaim(run: StartRun, domid: number): void {
   const pages = Math.ceil(placedBytes(run) / PAGE_BYTES);

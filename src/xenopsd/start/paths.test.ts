@@ -1,4 +1,5 @@
-// The ways through the chart, each by a VM that takes it; and that together they take every edge there is.
+// The ways through the chart, each by a VM that takes it; and that together they take every edge
+// there is.
 import { describe, expect, it } from 'vitest';
 import { machine, masked, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import type { EdgeId } from '../../flow/chart.js';

@@ -1,4 +1,5 @@
-// One run of one VM's start through VM.create and VM.build: what its steps share, and how a step's failure is worded.
+// One run of one VM's start through VM.create and VM.build: what its steps share, and how a step's
+// failure is worded.
 import type { SchedulerName } from '../../abi/commands.js';
 import { XenError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
@@ -25,7 +26,10 @@ export interface StartRun {
   readonly xc: Xenctrl;
   readonly record: FlowRecord;
   readonly memory: MemoryConfig;
-  /** Awaited between steps, with the step's name: the place where others go on, and where a killed process stops. */
+  /**
+   * Awaited between steps, with the step's name: the place where others go on, and where a killed
+   * process stops.
+   */
   readonly step: (name: string) => Promise<void>;
   readonly turn: Turn;
   /** Of the pool that domains start in. */

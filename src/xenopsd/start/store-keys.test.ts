@@ -1,5 +1,6 @@
-// The keys of a started domain, as xenopsd writes them (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml 370-540 and 1075-1102,
-// xenops_server_xen.ml 1300-1370): what the guest and the builder read.
+// The keys of a started domain, as xenopsd writes them (xen-api 90ef043c,
+// ocaml/xenopsd/xc/domain.ml 370-540 and 1075-1102, xenops_server_xen.ml 1300-1370): what the guest
+// and the builder read.
 import { expect, it } from 'vitest';
 import { machine, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import type { VmSpec } from '../../machine/vm.js';

@@ -1,5 +1,6 @@
-// The XenStore keys of a domain: what VM.create and VM.build write, and what goes with the domain (xen-api 90ef043c,
-// ocaml/xenopsd/xc/domain.ml 370-540 and 1075-1102; keys of devices and of guest agents left out). Box: set_hard_affinity.
+// The XenStore keys of a domain: what VM.create and VM.build write, and what goes with the domain
+// (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml 370-540 and 1075-1102; keys of devices and of guest
+// agents left out). Box: set_hard_affinity.
 import { XenError } from '../../base/errors.js';
 import type { TransactionId, XenstoreConnection, XenstorePermission } from '../../xenstore/connection.js';
 
@@ -60,7 +61,10 @@ export interface BuiltKeys {
   readonly consolePfn: number;
   readonly domainType: 'PV' | 'HVM' | 'PVH';
   readonly vcpusMax: number;
-  /** The first so many are online when the guest starts (its CPU hotplug driver reads cpu/N/availability). */
+  /**
+   * The first so many are online when the guest starts (its CPU hotplug driver reads
+   * cpu/N/availability).
+   */
   readonly vcpusAtStartup: number;
 }
 
@@ -88,7 +92,10 @@ export async function writeBuiltKeys(xs: XenstoreConnection, built: BuiltKeys): 
   await xs.introduce(domid, BigInt(built.storePfn), built.storePort);
 }
 
-/** Everything of the domain, and /vm/<uuid> with its last domain. Nothing there is fine: a start may have come to no keys. */
+/**
+ * Everything of the domain, and /vm/<uuid> with its last domain. Nothing there is fine: a start may
+ * have come to no keys.
+ */
 export async function removeDomainKeys(xs: XenstoreConnection, domid: number, uuid: string): Promise<void> {
   const path = await xs.domainPath(domid);
   if (await xs.isIntroduced(domid)) await ignoring(['ENOENT', 'EINVAL'], xs.release(domid));

@@ -1,5 +1,6 @@
-// Policy `tight` as a step of VM.build: the plan, its booking until the build has taken the memory, and the soft affinity. Part of the
-// box numa_placement; xapi has no such policy, so the rules are planner/tight's own.
+// Policy `tight` as a step of VM.build: the plan, its booking until the build has taken the memory,
+// and the soft affinity. Part of the box numa_placement; xapi has no such policy, so the rules are
+// planner/tight's own.
 import { formatList } from '../../base/bitset.js';
 import { XenError } from '../../base/errors.js';
 import { GIB, PAGE_BYTES } from '../../base/units.js';
@@ -11,7 +12,10 @@ import type { Profile } from '../api/profiles.js';
 import { nodeMemory, plannerHost } from './numa-hierarchy.js';
 import type { StartRun } from './start-run.js';
 
-/** Xen keeps low memory of node 0 for devices: xapi's planner of the 26.1 line leaves as much of it alone. */
+/**
+ * Xen keeps low memory of node 0 for devices: xapi's planner of the 26.1 line leaves as much of it
+ * alone.
+ */
 const NODE_0_RESERVE_BYTES = 2 * GIB;
 const WEIGHED_SHOWN = 24;
 
@@ -22,7 +26,9 @@ export interface TightPlacement {
   readonly node: number | undefined;
 }
 
-/** What policy `tight` remembers between starts: who has been promised memory that is not taken yet. */
+/**
+ * What policy `tight` remembers between starts: who has been promised memory that is not taken yet.
+ */
 export class TightBookings {
   #host: PlannerHost | undefined;
   #state: TightState | null | undefined;
@@ -37,7 +43,10 @@ export class TightBookings {
     return this.#state?.availableBytes ?? [];
   }
 
-  /** Plans, books and notes; nothing waits in here, so that two starts never see the same free memory. */
+  /**
+   * Plans, books and notes; nothing waits in here, so that two starts never see the same free
+   * memory.
+   */
   plan(run: StartRun, domid: number, bytes: number, allowedCpus: readonly number[] | undefined): TightPlacement {
     const { vm, record } = run;
     this.#host ??= plannerHost(run.doors.xc);
@@ -86,7 +95,10 @@ export class TightBookings {
     this.#booked.delete(domid);
   }
 
-  /** Planned minus allocated bytes of each node, over the builds that go on; what a domain has already counts against its shares evenly. */
+  /**
+   * Planned minus allocated bytes of each node, over the builds that go on; what a domain has
+   * already counts against its shares evenly.
+   */
   #bookedBytes(xc: Xenctrl, nodes: number): number[] {
     const bytes = new Array<number>(nodes).fill(0);
     for (const [domid, shares] of this.#booked) {

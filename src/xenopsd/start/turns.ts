@@ -1,5 +1,6 @@
-// Turns of work that runs side by side: one task at a time goes on, and a seed decides which is next. The same seed gives the same
-// interleaving, so that a race can be shown and shown again. Stands for xenopsd's worker threads.
+// Turns of work that runs side by side: one task at a time goes on, and a seed decides which is
+// next. The same seed gives the same interleaving, so that a race can be shown and shown again.
+// Stands for xenopsd's worker threads.
 
 import { seededNumbers } from '../../base/random.js';
 
@@ -10,8 +11,10 @@ export type Turn = () => Promise<void>;
 export const OWN_TURN: Turn = async () => {};
 
 /**
- * Runs the tasks side by side; a task holds the turn from one `turn()` to the next, whatever it awaits meanwhile.
- * @returns their results in the order of the tasks; rejects with the first error once all have ended
+ * Runs the tasks side by side; a task holds the turn from one `turn()` to the next, whatever it
+ * awaits meanwhile.
+ * @returns their results in the order of the tasks; rejects with the first error once all have
+ *   ended
  */
 export async function takeTurns<T>(seed: number, tasks: readonly ((turn: Turn) => Promise<T>)[]): Promise<T[]> {
   const next = seededNumbers(seed);
@@ -46,14 +49,18 @@ export async function takeTurns<T>(seed: number, tasks: readonly ((turn: Turn) =
   });
 }
 
-/** A lock whose owner may wait for its turn while it holds it. Short: nothing that is awaited inside may take time of its own. */
+/**
+ * A lock whose owner may wait for its turn while it holds it. Short: nothing that is awaited inside
+ * may take time of its own.
+ */
 export class TurnMutex {
   #holder: { readonly turn: Turn; readonly released: Promise<void> } | null = null;
 
   /** Runs `body` once nobody else is in here. */
   async with<T>(turn: Turn, body: () => Promise<T>): Promise<T> {
     while (this.#holder !== null) {
-      // Tasks of one round take turns, so that the seed decides who is next; a holder outside the round needs no turn of it.
+      // Tasks of one round take turns, so that the seed decides who is next; a holder outside the
+      // round needs no turn of it.
       const sameRound = turn !== OWN_TURN && this.#holder.turn === turn;
       await (sameRound ? turn() : this.#holder.released);
     }

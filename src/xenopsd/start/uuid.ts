@@ -1,7 +1,10 @@
 // A VM's uuid: the domain's handle in Xen, and its place below /vm in XenStore.
 import { createHash } from 'node:crypto';
 
-/** The same for the same name and seed, so that runs can be compared. Version 8: made by our own rule. */
+/**
+ * The same for the same name and seed, so that runs can be compared. Version 8: made by our own
+ * rule.
+ */
 export function uuidOf(seed: number, name: string): string {
   const bytes = createHash('sha256').update(`${seed}\0${name}`).digest().subarray(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;

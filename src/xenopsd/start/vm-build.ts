@@ -1,5 +1,6 @@
-// VM.build as xenopsd does it: build_pre in the order of xen-api 90ef043c (ocaml/xenopsd/xc/domain.ml 899-964) and, for the hard
-// affinity, of e2ee48d6 (1162-1185); then the builder. Boxes: is_Host.numa_affinity_policy_set?, has_hard_affinity?, exec_xenguest.
+// VM.build as xenopsd does it: build_pre in the order of xen-api 90ef043c
+// (ocaml/xenopsd/xc/domain.ml 899-964) and, for the hard affinity, of e2ee48d6 (1162-1185); then
+// the builder. Boxes: is_Host.numa_affinity_policy_set?, has_hard_affinity?, exec_xenguest.
 
 import { formatList } from '../../base/bitset.js';
 import { formatBytes, MIB, PAGE_BYTES } from '../../base/units.js';
@@ -18,10 +19,12 @@ const BUILDER_MODES = { hvm: 'hvm_build', pvh: 'pvh_build', pv: 'linux_build' } 
 const DOMAIN_TYPES = { hvm: 'HVM', pvh: 'PVH', pv: 'PV' } as const;
 
 /**
- * The order of VM.build (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml, build_pre 899-964; e2ee48d6, 1103-1251):
+ * The order of VM.build (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml, build_pre 899-964; e2ee48d6,
+ * 1103-1251):
  * 1. enough free memory on the host, wherever it is;
  * 2. vCPUs, the limit of memory, the paging pool;
- * 3. from 25.21 on, the hard affinity of a mask by hypercall (before, the builder sets it from XenStore);
+ * 3. from 25.21 on, the hard affinity of a mask by hypercall (before, the builder sets it from
+ *   XenStore);
  * 4. the NUMA step: the policy, then placement with its affinity and its claims;
  * 5. event channels, the builder, and the keys that the guest reads.
  * @throws StepError
@@ -39,7 +42,10 @@ export async function buildVm(run: StartRun, created: Created, numa: NumaState):
   numa.built(domid);
 }
 
-/** Host-wide: where the memory lies is not asked. Waits for the scrubber as long as there is something to scrub (domain.ml 236-272). */
+/**
+ * Host-wide: where the memory lies is not asked. Waits for the scrubber as long as there is
+ * something to scrub (domain.ml 236-272).
+ */
 export async function waitForFreeMemory(run: StartRun): Promise<void> {
   const wantedBytes = run.memory.requiredHostFreeMib * MIB;
   for (let seconds = 0; ; seconds++) {
@@ -166,7 +172,10 @@ function vnodesOf(vnuma: NonNullable<VmSpec['vnuma']>): NonNullable<XenguestArgu
   return vnuma.map(({ pnode, memoryBytes }) => ({ node: pnode, pages: Math.floor(memoryBytes / PAGE_BYTES) }));
 }
 
-/** What the builder loads. The embedded host loads nothing, so that a VM described for it need not say what it boots. */
+/**
+ * What the builder loads. The embedded host loads nothing, so that a VM described for it need not
+ * say what it boots.
+ */
 function image({ kind, boot }: VmSpec): Pick<XenguestArguments, 'image' | 'ramdisk' | 'cmdline'> {
   if (kind === 'hvm') return { image: '/usr/libexec/xen/boot/hvmloader' };
   if (boot === undefined) return { image: '/boot/vmlinuz' };

@@ -1,5 +1,6 @@
-// VM.create: the domain and its XenStore keys, the hard affinity of each vCPU among them (xen-api 90ef043c,
-// ocaml/xenopsd/xc/xenops_server_xen.ml 1300-1370). Boxes of the chart: is_xe_vCPUparams_mask_set?, set_hard_affinity.
+// VM.create: the domain and its XenStore keys, the hard affinity of each vCPU among them (xen-api
+// 90ef043c, ocaml/xenopsd/xc/xenops_server_xen.ml 1300-1370). Boxes of the chart:
+// is_xe_vCPUparams_mask_set?, set_hard_affinity.
 import { formatList } from '../../base/bitset.js';
 import { affinityKey, encodeAffinity, platformPath } from '../../machine/affinity-key.js';
 import type { VmSpec } from '../../machine/vm.js';
@@ -47,7 +48,10 @@ export async function createVm(run: StartRun, created: (domid: number) => void):
   }
 }
 
-/** A real host loads what the guest boots: one that cannot be loaded is refused before there is a domain. */
+/**
+ * A real host loads what the guest boots: one that cannot be loaded is refused before there is a
+ * domain.
+ */
 function mustLoad(vm: VmSpec): void {
   const why = whyNotLoadable(vm);
   if (why !== null) throw new StepError('VM.create', `${why.what}: ${why.mend}`, { kind: { kind: 'not-bootable' } });
@@ -100,7 +104,10 @@ function noteMask(run: StartRun, affinity: AffinityList, byVm: boolean): void {
   for (const warning of listWarnings(affinity, vm.vcpusMax, pcpus)) record.add({ kind: 'surprise', ...warning });
 }
 
-/** libxl's hard affinity is the config's `cpus=`; the boxes of the chart stand for libxl's own steps. */
+/**
+ * libxl's hard affinity is the config's `cpus=`; the boxes of the chart stand for libxl's own
+ * steps.
+ */
 function affinityOfXl(run: StartRun): AffinityList {
   const { record, vm } = run;
   const given = vm.xlHardCpus ?? [];

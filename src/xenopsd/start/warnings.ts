@@ -1,4 +1,5 @@
-// What of a VM's settings will not be what its owner expects, known before any start. Boxes: is_xe_vCPUparams_mask_set?, has_hard_affinity?.
+// What of a VM's settings will not be what its owner expects, known before any start. Boxes:
+// is_xe_vCPUparams_mask_set?, has_hard_affinity?.
 import type { VmSpec } from '../../machine/vm.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { PolicyName } from '../api/profiles.js';

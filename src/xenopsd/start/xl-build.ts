@@ -1,5 +1,6 @@
-// The build as libxl does it: automatic placement, node affinity, then hard and soft affinity from the guest's config (Xen 4.17,
-// tools/libs/light/libxl_dom.c 161-202 and libxl_numa.c 306-527). The chart's boxes of VM.build stand for libxl's steps.
+// The build as libxl does it: automatic placement, node affinity, then hard and soft affinity from
+// the guest's config (Xen 4.17, tools/libs/light/libxl_dom.c 161-202 and libxl_numa.c 306-527). The
+// chart's boxes of VM.build stand for libxl's steps.
 import { formatList } from '../../base/bitset.js';
 import { MIB } from '../../base/units.js';
 import type { PlacementRequest, Plan } from '../../planner/policy.js';
@@ -39,9 +40,11 @@ export async function buildVmWithXl(run: StartRun, created: Created): Promise<vo
 }
 
 /**
- * All of the guest's memory before any is taken (xl.conf's claim_mode, on by default; libxenguest's xg_dom_x86.c, meminit_pv and
- * meminit_hvm), so that a guest for which there is too little fails at once, also beside others. Nothing looks at the free memory before:
- * xl balloons Domain-0 only where dom0_mem= does not fix its size (autoballoon). The builder cancels what is left of the claim.
+ * All of the guest's memory before any is taken (xl.conf's claim_mode, on by default; libxenguest's
+ * xg_dom_x86.c, meminit_pv and meminit_hvm), so that a guest for which there is too little fails at
+ * once, also beside others. Nothing looks at the free memory before: xl balloons Domain-0 only
+ * where dom0_mem= does not fix its size (autoballoon). The builder cancels what is left of the
+ * claim.
  */
 async function claimMemory({ vm, xc, memory }: StartRun, domid: number): Promise<void> {
   await calling('xc_dom_boot_mem_init', () => xc.domainClaimPages(domid, startPages(vm.kind, memory.buildStartMib)));

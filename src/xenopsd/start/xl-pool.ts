@@ -1,5 +1,6 @@
-// The CPU pool that xl starts a guest in: pool= by name or number, Pool-0 otherwise (libxl_create.c, libxl_utils.c
-// libxl_cpupool_qualifier_to_cpupoolid). Names of pools are keys in XenStore, which xl writes when it makes a pool.
+// The CPU pool that xl starts a guest in: pool= by name or number, Pool-0 otherwise
+// (libxl_create.c, libxl_utils.c libxl_cpupool_qualifier_to_cpupoolid). Names of pools are keys in
+// XenStore, which xl writes when it makes a pool.
 import { XenError } from '../../base/errors.js';
 import { type StartRun, StepError } from './start-run.js';
 

@@ -1,5 +1,6 @@
-// Virtual nodes of a guest that xl starts: what libxl refuses, and the soft affinity that it sets once the memory is there (Xen 4.17,
-// tools/libs/light/libxl_create.c 1201-1215, libxl_vnuma.c libxl__vnuma_config_check, libxl_dom.c set_vnuma_affinity).
+// Virtual nodes of a guest that xl starts: what libxl refuses, and the soft affinity that it sets
+// once the memory is there (Xen 4.17, tools/libs/light/libxl_create.c 1201-1215, libxl_vnuma.c
+// libxl__vnuma_config_check, libxl_dom.c set_vnuma_affinity).
 import { formatList } from '../../base/bitset.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
@@ -50,7 +51,10 @@ export async function describeVirtualNodes({ vm, xc }: StartRun, domid: number):
   await calling('xc_domain_setvnuma', () => xc.domainSetVnuma(domid, vm.vcpusMax, nodes));
 }
 
-/** Each vCPU prefers the CPUs of its virtual node's physical node, unless the config has soft affinity of its own. */
+/**
+ * Each vCPU prefers the CPUs of its virtual node's physical node, unless the config has soft
+ * affinity of its own.
+ */
 export async function preferVirtualNodes({ vm, xc, record }: StartRun, domid: number): Promise<void> {
   if (vm.vnuma === undefined) return;
   record.note('virtual nodes', {

@@ -1,5 +1,6 @@
-// How each VM was last built, one file a VM in a state folder: for `explain`, which reads it without asking the process that owns the
-// folder. Also beside the daemon's database, whose lock keeps other processes out.
+// How each VM was last built, one file a VM in a state folder: for `explain`, which reads it
+// without asking the process that owns the folder. Also beside the daemon's database, whose lock
+// keeps other processes out.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -25,7 +26,8 @@ export async function forgetBuild(folder: string, name: string): Promise<void> {
 }
 
 /**
- * How a VM was last built, by whichever process; null when it never was, or there is no such folder.
+ * How a VM was last built, by whichever process; null when it never was, or there is no such
+ * folder.
  * @throws InputError when it cannot be read
  */
 export async function readBuild(folder: string, name: string): Promise<LastBuild | null> {

@@ -1,4 +1,5 @@
-// Files that are replaced as a whole: a kill or a full disk at any moment leaves the old one or the new one.
+// Files that are replaced as a whole: a kill or a full disk at any moment leaves the old one or the
+// new one.
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -39,7 +40,10 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** As mkdir's own recursion, which never ends in a file system that answers ENOENT under a folder that exists, as /proc does. */
+/**
+ * As mkdir's own recursion, which never ends in a file system that answers ENOENT under a folder
+ * that exists, as /proc does.
+ */
 export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });

@@ -1,5 +1,5 @@
-// What a toolstack keeps of its VMs, in files: one JSON file a VM in a state folder, where a new process finds it, and beside it how the VM
-// was last built (build-files.ts).
+// What a toolstack keeps of its VMs, in files: one JSON file a VM in a state folder, where a new
+// process finds it, and beside it how the VM was last built (build-files.ts).
 import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -37,7 +37,8 @@ export class FileMetadata implements MetadataStore {
   }
 
   /**
-   * What another process keeps there, or kept: nothing is taken, made or tidied up. [] when there is no such folder.
+   * What another process keeps there, or kept: nothing is taken, made or tidied up. [] when there
+   * is no such folder.
    * @throws InputError when it cannot be read
    */
   static async read(folder: string): Promise<readonly VmMetadata[]> {
@@ -76,7 +77,8 @@ export class FileMetadata implements MetadataStore {
   }
 
   async remove(name: string): Promise<void> {
-    // The VM's file first: a failure after it leaves a record of a build that nobody asks for, and that the next one replaces.
+    // The VM's file first: a failure after it leaves a record of a build that nobody asks for, and
+    // that the next one replaces.
     await removeFiles([fileOf(this.#folder, name, 'json')]);
     this.#positions.delete(name);
     await removeFiles([fileOf(this.#folder, name, 'build')]).catch(() => {});

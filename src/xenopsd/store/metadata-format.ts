@@ -1,4 +1,5 @@
-// How VMs and their last builds are written down, and what is accepted when they are read back: the one place, whatever keeps the text.
+// How VMs and their last builds are written down, and what is accepted when they are read back: the
+// one place, whatever keeps the text.
 import * as z from 'zod';
 import { ERRNO, type Errno } from '../../base/errors.js';
 import { flowEntrySchema } from '../../flow/schema/entry.js';

@@ -1,5 +1,5 @@
-// A connection whose calls end with a signal. What is under way at the daemon cannot be called off: it is undone when its reply
-// comes (a transaction is ended, a watch taken back).
+// A connection whose calls end with a signal. What is under way at the daemon cannot be called off:
+// it is undone when its reply comes (a transaction is ended, a watch taken back).
 import type { TransactionId, XenstoreConnection, XenstoreWatch } from '../connection.js';
 
 /** The same connection, with calls that reject with the signal's reason once it is aborted. */

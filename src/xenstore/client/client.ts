@@ -13,9 +13,14 @@ const TRANSACTION_TRIES = 100;
 const FIRST_OWN_TRANSACTION = 2 ** 32;
 
 export interface ClientOptions {
-  /** Makes a new transport when the one in use ends. Without it a lost connection is the end of the client. */
+  /**
+   * Makes a new transport when the one in use ends. Without it a lost connection is the end of the
+   * client.
+   */
   readonly reconnect?: Connect;
-  /** Told when the connection is lost and when it is back; watches are registered again before that. */
+  /**
+   * Told when the connection is lost and when it is back; watches are registered again before that.
+   */
   readonly onConnection?: (up: boolean) => void;
 }
 
@@ -25,30 +30,33 @@ interface OpenTransaction {
 }
 
 export class XenstoreClient implements XenstoreConnection {
-  private readonly link: Link;
-  /** By the token that goes over the wire: ours, so that two callers may use one token on different paths. */
-  private readonly watches = new Map<string, WatchQueue>();
-  private readonly transactions = new Map<TransactionId, OpenTransaction>();
-  private nextWatch = 1;
-  private nextOwnTransaction = FIRST_OWN_TRANSACTION;
+  readonly #link: Link;
+  /**
+   * By the token that goes over the wire: ours, so that two callers may use one token on different
+   * paths.
+   */
+  readonly #watches = new Map<string, WatchQueue>();
+  readonly #transactions = new Map<TransactionId, OpenTransaction>();
+  #nextWatch = 1;
+  #nextOwnTransaction = FIRST_OWN_TRANSACTION;
 
   constructor(transport: Transport, options: ClientOptions = {}) {
-    this.link = new Link(transport, options.reconnect, {
-      event: (path, token) => this.watches.get(token)?.push(path),
+    this.#link = new Link(transport, options.reconnect, {
+      event: (path, token) => this.#watches.get(token)?.push(path),
       lost: () => {
-        for (const transaction of this.transactions.values()) transaction.wire = undefined;
+        for (const transaction of this.#transactions.values()) transaction.wire = undefined;
         options.onConnection?.(false);
       },
       back: async (send) => {
         // All at once: the daemon answers in order, and each answers with its first event.
         await Promise.all(
-          [...this.watches].map(async ([token, queue]) => {
+          [...this.#watches].map(async ([token, queue]) => {
             try {
               await send(MESSAGE.watch, watchPayload(queue.path, token));
             } catch (error) {
               // Lost again: the next connection is to have it.
               if (error instanceof XenError && error.errno === 'EIO') throw error;
-              this.watches.delete(token);
+              this.#watches.delete(token);
               queue.stop(error as Error);
             }
           }),
@@ -56,77 +64,78 @@ export class XenstoreClient implements XenstoreConnection {
         options.onConnection?.(true);
       },
       ended: (error) => {
-        for (const queue of this.watches.values()) queue.stop(error);
-        this.watches.clear();
+        for (const queue of this.#watches.values()) queue.stop(error);
+        this.#watches.clear();
       },
     });
   }
 
   async read(path: string, tx: TransactionId = 0): Promise<string> {
-    return (await this.readBuffer(path, tx)).toString('utf8');
+    return (await this.#readBuffer(path, tx)).toString('utf8');
   }
 
   async readBytes(path: string, tx: TransactionId = 0): Promise<Uint8Array> {
-    return new Uint8Array(await this.readBuffer(path, tx));
+    return new Uint8Array(await this.#readBuffer(path, tx));
   }
 
   async write(path: string, value: string | Uint8Array, tx: TransactionId = 0): Promise<void> {
     const call = `xs_write(${path})`;
     const payload = Buffer.concat([stringBytes(path, call), typeof value === 'string' ? Buffer.from(value, 'utf8') : value]);
-    await this.call(call, MESSAGE.write, payload, tx);
+    await this.#call(call, MESSAGE.write, payload, tx);
   }
 
   async mkdir(path: string, tx: TransactionId = 0): Promise<void> {
-    await this.onPath('mkdir', MESSAGE.mkdir, path, tx);
+    await this.#onPath('mkdir', MESSAGE.mkdir, path, tx);
   }
 
   async rm(path: string, tx: TransactionId = 0): Promise<void> {
-    await this.onPath('rm', MESSAGE.rm, path, tx);
+    await this.#onPath('rm', MESSAGE.rm, path, tx);
   }
 
   async directory(path: string, tx: TransactionId = 0): Promise<string[]> {
     try {
-      return stringsOf(await this.onPath('directory', MESSAGE.directory, path, tx));
+      return stringsOf(await this.#onPath('directory', MESSAGE.directory, path, tx));
     } catch (error) {
       if (!(error instanceof XenError && error.errno === 'E2BIG')) throw error;
-      return this.directoryInParts(path, tx);
+      return this.#directoryInParts(path, tx);
     }
   }
 
   async getPermissions(path: string, tx: TransactionId = 0): Promise<XenstorePermission[]> {
-    const strings = stringsOf(await this.onPath('get_permissions', MESSAGE.getPermissions, path, tx));
+    const strings = stringsOf(await this.#onPath('get_permissions', MESSAGE.getPermissions, path, tx));
     return strings.map((entry) => ({ access: entry[0] as XenstorePermission['access'], domid: Number(entry.slice(1)) }));
   }
 
   async setPermissions(path: string, permissions: readonly XenstorePermission[], tx: TransactionId = 0): Promise<void> {
     const call = `xs_set_permissions(${path})`;
     const entries = permissions.map(({ access, domid }) => stringBytes(`${access}${domid}`, call));
-    await this.call(call, MESSAGE.setPermissions, Buffer.concat([stringBytes(path, call), ...entries]), tx);
+    await this.#call(call, MESSAGE.setPermissions, Buffer.concat([stringBytes(path, call), ...entries]), tx);
   }
 
   async transactionStart(): Promise<TransactionId> {
-    const wire = Number.parseInt((await this.call('xs_transaction_start()', MESSAGE.transactionStart, ZERO, 0)).toString('latin1'), 10);
-    // The daemon's own number, unless one that went with an earlier connection is still held under it.
-    const id = this.transactions.has(wire) ? this.nextOwnTransaction++ : wire;
-    this.transactions.set(id, { wire });
+    const wire = Number.parseInt((await this.#call('xs_transaction_start()', MESSAGE.transactionStart, ZERO, 0)).toString('latin1'), 10);
+    // The daemon's own number, unless one that went with an earlier connection is still held under
+    // it.
+    const id = this.#transactions.has(wire) ? this.#nextOwnTransaction++ : wire;
+    this.#transactions.set(id, { wire });
     return id;
   }
 
   async transactionEnd(tx: TransactionId, commit: boolean): Promise<void> {
     const call = `xs_transaction_end(${tx})`;
-    const known = this.transactions.get(tx);
+    const known = this.#transactions.get(tx);
     const payload = Buffer.from(commit ? 'T\0' : 'F\0');
     if (known === undefined) {
-      await this.call(call, MESSAGE.transactionEnd, payload, tx);
+      await this.#call(call, MESSAGE.transactionEnd, payload, tx);
       return;
     }
-    this.transactions.delete(tx);
+    this.#transactions.delete(tx);
     if (known.wire === undefined) {
       // It is gone either way; only a commit can tell.
       if (commit) throw new XenError('EAGAIN', call, 'the connection was lost during the transaction');
       return;
     }
-    await this.link.request(call, MESSAGE.transactionEnd, known.wire, payload);
+    await this.#link.request(call, MESSAGE.transactionEnd, known.wire, payload);
   }
 
   async transaction<T>(body: (tx: TransactionId) => Promise<T>): Promise<T> {
@@ -137,9 +146,9 @@ export class XenstoreClient implements XenstoreConnection {
       try {
         result = await body(tx);
       } catch (error) {
-        const lost = this.transactions.has(tx) && this.transactions.get(tx)!.wire === undefined;
+        const lost = this.#transactions.has(tx) && this.#transactions.get(tx)!.wire === undefined;
         // The body's own error is the one to report, whatever becomes of the abort.
-        if (this.transactions.has(tx)) await this.transactionEnd(tx, false).catch(() => {});
+        if (this.#transactions.has(tx)) await this.transactionEnd(tx, false).catch(() => {});
         if (lost && again(error)) continue;
         throw error;
       }
@@ -154,73 +163,73 @@ export class XenstoreClient implements XenstoreConnection {
 
   async watch(path: string, token: string): Promise<XenstoreWatch> {
     const call = `xs_watch(${path})`;
-    for (const queue of this.watches.values()) {
+    for (const queue of this.#watches.values()) {
       if (queue.path === path && queue.token === token) throw new XenError('EEXIST', call);
     }
     stringBytes(path, call);
     stringBytes(token, call);
-    const wireToken = `${this.nextWatch++}:${token}`;
+    const wireToken = `${this.#nextWatch++}:${token}`;
     const queue = new WatchQueue(path, token, async () => {
-      if (!this.watches.delete(wireToken)) return;
+      if (!this.#watches.delete(wireToken)) return;
       try {
-        await this.link.request(`xs_unwatch(${path})`, MESSAGE.unwatch, 0, watchPayload(path, wireToken));
+        await this.#link.request(`xs_unwatch(${path})`, MESSAGE.unwatch, 0, watchPayload(path, wireToken));
       } catch (error) {
         // With the connection, or by a reset, the watch went before.
-        if (!this.link.isClosed && !(error instanceof XenError && (error.errno === 'ENOENT' || error.errno === 'EIO'))) throw error;
+        if (!this.#link.isClosed && !(error instanceof XenError && (error.errno === 'ENOENT' || error.errno === 'EIO'))) throw error;
       }
     });
     // Before the request: its first event follows the reply at once.
-    this.watches.set(wireToken, queue);
+    this.#watches.set(wireToken, queue);
     try {
-      await this.link.request(call, MESSAGE.watch, 0, watchPayload(path, wireToken));
+      await this.#link.request(call, MESSAGE.watch, 0, watchPayload(path, wireToken));
     } catch (error) {
-      this.watches.delete(wireToken);
+      this.#watches.delete(wireToken);
       throw error;
     }
     return queue;
   }
 
   async introduce(domid: number, gfn: bigint, eventChannel: number): Promise<void> {
-    await this.call(`xs_introduce_domain(${domid})`, MESSAGE.introduce, Buffer.from(`${domid}\0${gfn}\0${eventChannel}\0`), 0);
+    await this.#call(`xs_introduce_domain(${domid})`, MESSAGE.introduce, Buffer.from(`${domid}\0${gfn}\0${eventChannel}\0`), 0);
   }
 
   async release(domid: number): Promise<void> {
-    await this.call(`xs_release_domain(${domid})`, MESSAGE.release, Buffer.from(`${domid}\0`), 0);
+    await this.#call(`xs_release_domain(${domid})`, MESSAGE.release, Buffer.from(`${domid}\0`), 0);
   }
 
   async isIntroduced(domid: number): Promise<boolean> {
-    const answer = await this.call(`xs_is_domain_introduced(${domid})`, MESSAGE.isDomainIntroduced, Buffer.from(`${domid}\0`), 0);
+    const answer = await this.#call(`xs_is_domain_introduced(${domid})`, MESSAGE.isDomainIntroduced, Buffer.from(`${domid}\0`), 0);
     return answer.toString('latin1') === 'T\0';
   }
 
   async domainPath(domid: number): Promise<string> {
-    const answer = await this.call(`xs_get_domain_path(${domid})`, MESSAGE.getDomainPath, Buffer.from(`${domid}\0`), 0);
+    const answer = await this.#call(`xs_get_domain_path(${domid})`, MESSAGE.getDomainPath, Buffer.from(`${domid}\0`), 0);
     return stringsOf(answer)[0]!;
   }
 
   /** RESUME: the domain runs again after a suspend that it called off. */
   async resume(domid: number): Promise<void> {
-    await this.call(`xs_resume_domain(${domid})`, MESSAGE.resume, Buffer.from(`${domid}\0`), 0);
+    await this.#call(`xs_resume_domain(${domid})`, MESSAGE.resume, Buffer.from(`${domid}\0`), 0);
   }
 
   /** SET_TARGET: `domid` may do what `target` may (a stub domain for its guest). */
   async setTarget(domid: number, target: number): Promise<void> {
-    await this.call(`xs_set_target(${domid})`, MESSAGE.setTarget, Buffer.from(`${domid}\0${target}\0`), 0);
+    await this.#call(`xs_set_target(${domid})`, MESSAGE.setTarget, Buffer.from(`${domid}\0${target}\0`), 0);
   }
 
   /** RESET_WATCHES: all watches and transactions of this connection are gone. */
   async resetWatches(): Promise<void> {
-    await this.call('xs_reset_watches()', MESSAGE.resetWatches, ZERO, 0);
-    for (const queue of this.watches.values()) queue.stop();
-    this.watches.clear();
-    this.transactions.clear();
+    await this.#call('xs_reset_watches()', MESSAGE.resetWatches, ZERO, 0);
+    for (const queue of this.#watches.values()) queue.stop();
+    this.#watches.clear();
+    this.#transactions.clear();
   }
 
   /** CONTROL: the daemon's own commands ("check", "quota", "help"); its answer as text. */
   async control(command: string, ...args: readonly string[]): Promise<string> {
     const call = `xs_control(${command})`;
     const payload = Buffer.concat([command, ...args].map((word) => stringBytes(word, call)));
-    return (await this.call(call, MESSAGE.control, payload, 0)).toString('utf8').replace(/\0$/, '');
+    return (await this.#call(call, MESSAGE.control, payload, 0)).toString('utf8').replace(/\0$/, '');
   }
 
   /** This connection, with calls that reject with the signal's reason once it is aborted. */
@@ -229,38 +238,38 @@ export class XenstoreClient implements XenstoreConnection {
   }
 
   async close(): Promise<void> {
-    this.link.close();
+    this.#link.close();
   }
 
-  private async readBuffer(path: string, tx: TransactionId): Promise<Buffer> {
-    return this.onPath('read', MESSAGE.read, path, tx);
+  async #readBuffer(path: string, tx: TransactionId): Promise<Buffer> {
+    return this.#onPath('read', MESSAGE.read, path, tx);
   }
 
-  private async onPath(name: string, type: number, path: string, tx: TransactionId): Promise<Buffer> {
+  async #onPath(name: string, type: number, path: string, tx: TransactionId): Promise<Buffer> {
     const call = `xs_${name}(${path})`;
-    return this.call(call, type, stringBytes(path, call), tx);
+    return this.#call(call, type, stringBytes(path, call), tx);
   }
 
-  private async call(call: string, type: number, payload: Uint8Array, tx: TransactionId): Promise<Buffer> {
-    const known = tx === 0 ? undefined : this.transactions.get(tx);
+  async #call(call: string, type: number, payload: Uint8Array, tx: TransactionId): Promise<Buffer> {
+    const known = tx === 0 ? undefined : this.#transactions.get(tx);
     if (known !== undefined && known.wire === undefined) {
       throw new XenError('EAGAIN', call, 'the connection was lost during the transaction');
     }
     if (payload.length > PAYLOAD_MAX_BYTES) {
       throw new XenError('E2BIG', call, `${payload.length} bytes; a request holds ${PAYLOAD_MAX_BYTES}`);
     }
-    return this.link.request(call, type, known?.wire ?? tx, payload);
+    return this.#link.request(call, type, known?.wire ?? tx, payload);
   }
 
   /** The list from byte offset to byte offset, from the start again when it changes meanwhile. */
-  private async directoryInParts(path: string, tx: TransactionId): Promise<string[]> {
+  async #directoryInParts(path: string, tx: TransactionId): Promise<string[]> {
     const call = `xs_directory(${path})`;
     for (let tries = 1; tries <= TRANSACTION_TRIES; tries++) {
       let names = '';
       let generation: string | undefined;
       for (;;) {
         const payload = Buffer.concat([stringBytes(path, call), stringBytes(String(names.length), call)]);
-        const text = (await this.call(call, MESSAGE.directoryPart, payload, tx)).toString('latin1');
+        const text = (await this.#call(call, MESSAGE.directoryPart, payload, tx)).toString('latin1');
         const nul = text.indexOf('\0');
         generation ??= text.slice(0, nul);
         if (generation !== text.slice(0, nul)) break;

@@ -19,8 +19,8 @@ export interface ConnectOptions extends Pick<ClientOptions, 'onConnection'> {
 }
 
 /**
- * Where a XenStore is to be found: $XENSTORED_PATH; else the socket in $XENSTORED_RUNDIR (/run/xenstored, /var/run/xenstored) or the
- * kernel's device, the first that is there.
+ * Where a XenStore is to be found: $XENSTORED_PATH; else the socket in $XENSTORED_RUNDIR
+ * (/run/xenstored, /var/run/xenstored) or the kernel's device, the first that is there.
  */
 export function xenstorePaths(env: Readonly<Record<string, string | undefined>> = process.env): string[] {
   if (env.XENSTORED_PATH) return [env.XENSTORED_PATH];

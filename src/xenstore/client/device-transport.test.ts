@@ -29,38 +29,41 @@ function createBackend(send: (bytes: Buffer) => void): (chunk: Buffer) => void {
   };
 }
 
-/** As the kernel's device: a read waits until there is something, and a read or a write may take less than was asked. */
+/**
+ * As the kernel's device: a read waits until there is something, and a read or a write may take
+ * less than was asked.
+ */
 class ShortDevice implements Device {
   closed = false;
-  private waiting = Buffer.alloc(0);
-  private ended = false;
-  private wake: (() => void) | undefined;
-  private readonly most: number;
-  private readonly backend = createBackend((bytes) => {
-    this.waiting = Buffer.concat([this.waiting, bytes]);
-    this.wake?.();
+  #waiting = Buffer.alloc(0);
+  #ended = false;
+  #wake: (() => void) | undefined;
+  readonly #most: number;
+  readonly #backend = createBackend((bytes) => {
+    this.#waiting = Buffer.concat([this.#waiting, bytes]);
+    this.#wake?.();
   });
 
   constructor(most: number) {
-    this.most = most;
+    this.#most = most;
   }
 
   async read(buffer: Buffer, offset: number, length: number): Promise<{ bytesRead: number }> {
-    while (this.waiting.length === 0 && !this.ended) {
+    while (this.#waiting.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => {
-        this.wake = resolve;
+        this.#wake = resolve;
       });
     }
-    const bytesRead = Math.min(length, this.most, this.waiting.length);
-    this.waiting.copy(buffer, offset, 0, bytesRead);
-    this.waiting = this.waiting.subarray(bytesRead);
+    const bytesRead = Math.min(length, this.#most, this.#waiting.length);
+    this.#waiting.copy(buffer, offset, 0, bytesRead);
+    this.#waiting = this.#waiting.subarray(bytesRead);
     return { bytesRead };
   }
 
   async write(buffer: Buffer, offset: number, length: number): Promise<{ bytesWritten: number }> {
-    if (this.ended) throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' });
-    const bytesWritten = Math.min(length, this.most);
-    this.backend(Buffer.from(buffer.subarray(offset, offset + bytesWritten)));
+    if (this.#ended) throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' });
+    const bytesWritten = Math.min(length, this.#most);
+    this.#backend(Buffer.from(buffer.subarray(offset, offset + bytesWritten)));
     return { bytesWritten };
   }
 
@@ -69,8 +72,8 @@ class ShortDevice implements Device {
   }
 
   end(): void {
-    this.ended = true;
-    this.wake?.();
+    this.#ended = true;
+    this.#wake?.();
   }
 }
 

@@ -1,4 +1,5 @@
-// The link of a client to its daemon: numbers requests, gives each its reply, and comes back after a loss.
+// The link of a client to its daemon: numbers requests, gives each its reply, and comes back after
+// a loss.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ERRNO, type Errno, XenError } from '../../base/errors.js';
 import { encodeMessage, MESSAGE } from '../protocol/wire.js';
@@ -25,86 +26,89 @@ export interface LinkEvents {
 }
 
 export class Link {
-  private transport: Transport | undefined;
-  private readonly reconnect: Connect | undefined;
-  private readonly events: LinkEvents;
-  private readonly waiting = new Map<number, Waiting>();
+  #transport: Transport | undefined;
+  readonly #reconnect: Connect | undefined;
+  readonly #events: LinkEvents;
+  readonly #waiting = new Map<number, Waiting>();
   /** Requests made while there is no connection go out when it is back. */
-  private returning: Promise<void> | undefined;
-  private lastId = 0;
-  private readonly closing = new AbortController();
-  private failure: Error | undefined;
+  #returning: Promise<void> | undefined;
+  #lastId = 0;
+  readonly #closing = new AbortController();
+  #failure: Error | undefined;
 
   constructor(transport: Transport, reconnect: Connect | undefined, events: LinkEvents) {
-    this.reconnect = reconnect;
-    this.events = events;
-    this.use(transport);
+    this.#reconnect = reconnect;
+    this.#events = events;
+    this.#use(transport);
   }
 
   get isClosed(): boolean {
-    return this.closing.signal.aborted || this.failure !== undefined;
+    return this.#closing.signal.aborted || this.#failure !== undefined;
   }
 
-  /** The payload of the reply. @throws XenError with the daemon's errno; EIO when the connection went before the reply came */
+  /**
+   * The payload of the reply. @throws XenError with the daemon's errno; EIO when the connection
+   * went before the reply came
+   */
   async request(call: string, type: number, txId: number, payload: Uint8Array): Promise<Buffer> {
-    while (this.returning !== undefined && !this.isClosed) await this.returning;
+    while (this.#returning !== undefined && !this.isClosed) await this.#returning;
     if (this.isClosed)
-      throw new XenError('EINVAL', call, `the connection is closed${this.failure === undefined ? '' : `: ${this.failure.message}`}`);
-    return this.send(call, type, txId, payload);
+      throw new XenError('EINVAL', call, `the connection is closed${this.#failure === undefined ? '' : `: ${this.#failure.message}`}`);
+    return this.#send(call, type, txId, payload);
   }
 
   close(): void {
     if (this.isClosed) return;
-    this.closing.abort();
-    this.transport?.close();
-    this.rejectAll('the connection was closed');
-    this.events.ended(undefined);
+    this.#closing.abort();
+    this.#transport?.close();
+    this.#rejectAll('the connection was closed');
+    this.#events.ended(undefined);
   }
 
-  private send(call: string, type: number, txId: number, payload: Uint8Array): Promise<Buffer> {
+  #send(call: string, type: number, txId: number, payload: Uint8Array): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const id = this.nextId();
-      this.waiting.set(id, { call, resolve, reject });
-      this.transport!.send(encodeMessage(type, id, txId, payload));
+      const id = this.#nextId();
+      this.#waiting.set(id, { call, resolve, reject });
+      this.#transport!.send(encodeMessage(type, id, txId, payload));
     });
   }
 
-  private use(transport: Transport): void {
-    this.transport = transport;
+  #use(transport: Transport): void {
+    this.#transport = transport;
     transport.start({
-      message: (type, requestId, payload) => this.message(type, requestId, payload),
+      message: (type, requestId, payload) => this.#message(type, requestId, payload),
       closed: (error) => {
-        if (this.transport === transport) this.lost(error ?? new Error('the other side closed the connection'));
+        if (this.#transport === transport) this.#lost(error ?? new Error('the other side closed the connection'));
       },
     });
   }
 
-  private message(type: number, requestId: number, payload: Buffer): void {
+  #message(type: number, requestId: number, payload: Buffer): void {
     if (type === MESSAGE.watchEvent) {
       const [path, token] = payload.toString('utf8').split('\0');
-      this.events.event(path ?? '', token ?? '');
+      this.#events.event(path ?? '', token ?? '');
       return;
     }
-    const waiting = this.waiting.get(requestId);
+    const waiting = this.#waiting.get(requestId);
     if (waiting === undefined) return;
-    this.waiting.delete(requestId);
+    this.#waiting.delete(requestId);
     if (type === MESSAGE.error) waiting.reject(new XenError(errnoOf(payload.toString('latin1').replace(/\0$/, '')), waiting.call));
     else waiting.resolve(Buffer.from(payload));
   }
 
-  private lost(error: Error): void {
-    this.transport = undefined;
-    if (this.closing.signal.aborted) return;
-    this.events.lost();
-    this.rejectAll(`the connection was lost: ${error.message}; whether it took effect is not known`);
-    if (this.reconnect === undefined) this.end(error);
+  #lost(error: Error): void {
+    this.#transport = undefined;
+    if (this.#closing.signal.aborted) return;
+    this.#events.lost();
+    this.#rejectAll(`the connection was lost: ${error.message}; whether it took effect is not known`);
+    if (this.#reconnect === undefined) this.#end(error);
     else
-      this.returning ??= this.comeBack(this.reconnect).finally(() => {
-        this.returning = undefined;
+      this.#returning ??= this.#comeBack(this.#reconnect).finally(() => {
+        this.#returning = undefined;
       });
   }
 
-  private async comeBack(reconnect: Connect): Promise<void> {
+  async #comeBack(reconnect: Connect): Promise<void> {
     for (let waitMs = FIRST_WAIT_MS; !this.isClosed; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
       try {
         const transport = await reconnect();
@@ -112,35 +116,38 @@ export class Link {
           transport.close();
           return;
         }
-        this.use(transport);
-        await this.events.back((type, payload) => this.send('reconnect', type, 0, payload));
-        if (this.transport === transport) return;
+        this.#use(transport);
+        await this.#events.back((type, payload) => this.#send('reconnect', type, 0, payload));
+        if (this.#transport === transport) return;
       } catch {
         // Nobody is there yet.
       }
-      await delay(waitMs, undefined, { signal: this.closing.signal }).catch(() => {});
+      await delay(waitMs, undefined, { signal: this.#closing.signal }).catch(() => {});
     }
   }
 
-  private end(error: Error): void {
-    this.failure = error;
-    this.events.ended(error);
+  #end(error: Error): void {
+    this.#failure = error;
+    this.#events.ended(error);
   }
 
-  private rejectAll(why: string): void {
-    const all = [...this.waiting.values()];
-    this.waiting.clear();
+  #rejectAll(why: string): void {
+    const all = [...this.#waiting.values()];
+    this.#waiting.clear();
     for (const { call, reject } of all) reject(new XenError('EIO', call, why));
   }
 
-  private nextId(): number {
-    do this.lastId = (this.lastId + 1) % 0xfffffff0;
-    while (this.waiting.has(this.lastId));
-    return this.lastId;
+  #nextId(): number {
+    do this.#lastId = (this.#lastId + 1) % 0xfffffff0;
+    while (this.#waiting.has(this.#lastId));
+    return this.#lastId;
   }
 }
 
-/** The errno that a daemon names; clients do not know oxenstored's EQUOTA, nor any other they were not told of. */
+/**
+ * The errno that a daemon names; clients do not know oxenstored's EQUOTA, nor any other they were
+ * not told of.
+ */
 function errnoOf(name: string): Errno {
   return Object.hasOwn(ERRNO, name) ? (name as Errno) : 'EINVAL';
 }

@@ -12,7 +12,8 @@ const BUSY_TRIES = 200;
 const BUSY_WAIT_MS = 5;
 
 /**
- * @throws InputError for a path that no socket can have; the system's own error (ENOENT, ECONNREFUSED, EACCES) when nobody answers there
+ * @throws InputError for a path that no socket can have; the system's own error (ENOENT,
+ *   ECONNREFUSED, EACCES) when nobody answers there
  */
 export async function connectSocket(path: string, signal?: AbortSignal): Promise<Transport> {
   if (Buffer.byteLength(path) > SOCKET_PATH_MAX_BYTES) {
@@ -45,44 +46,44 @@ function open(path: string): Promise<Socket> {
 }
 
 class SocketTransport implements Transport {
-  private readonly socket: Socket;
-  private readonly frames = new Frames();
+  readonly #socket: Socket;
+  readonly #frames = new Frames();
   /** Messages of one turn of the event loop go out together. */
-  private corked = false;
+  #corked = false;
 
   constructor(socket: Socket) {
-    this.socket = socket;
+    this.#socket = socket;
   }
 
   start(events: TransportEvents): void {
     let failure: Error | undefined;
-    this.socket.on('data', (chunk: Buffer) => {
+    this.#socket.on('data', (chunk: Buffer) => {
       try {
-        this.frames.push(chunk, events.message.bind(events));
+        this.#frames.push(chunk, events.message.bind(events));
       } catch (error) {
         failure = error as Error;
-        this.socket.destroy();
+        this.#socket.destroy();
       }
     });
-    this.socket.on('error', (error) => {
+    this.#socket.on('error', (error) => {
       failure = error;
     });
-    this.socket.on('close', () => events.closed(failure));
+    this.#socket.on('close', () => events.closed(failure));
   }
 
   send(message: Buffer): void {
-    if (!this.corked) {
-      this.corked = true;
-      this.socket.cork();
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
       queueMicrotask(() => {
-        this.corked = false;
-        this.socket.uncork();
+        this.#corked = false;
+        this.#socket.uncork();
       });
     }
-    this.socket.write(message);
+    this.#socket.write(message);
   }
 
   close(): void {
-    this.socket.destroy();
+    this.#socket.destroy();
   }
 }

@@ -17,7 +17,9 @@ export interface FuzzOptions {
 
 /** Domains of the clients: two of domain 0, and guests. */
 const DOMAINS = [0, 0, 1, 1, 2, 3];
-/** The store starts anew after so many messages, so that it stays as small as its checks are quick. */
+/**
+ * The store starts anew after so many messages, so that it stays as small as its checks are quick.
+ */
 const MESSAGES_A_STORE = 2000;
 const OPEN_TRANSACTIONS = 12;
 const NOTHING: ReadonlySet<string> = new Set();
@@ -25,18 +27,18 @@ const NOTHING: ReadonlySet<string> = new Set();
 class Fuzzed {
   readonly engine: Engine;
   readonly clients: ClientState[];
-  private replies = 0;
+  #replies = 0;
   /** As after the last message, when that was a guest's. */
-  private secrets: ReadonlySet<string> | undefined;
-  private readonly trusted = new Set<number>();
-  private readonly open: number[][];
+  #secrets: ReadonlySet<string> | undefined;
+  readonly #trusted = new Set<number>();
+  readonly #open: number[][];
 
   constructor(personality: Personality) {
     this.engine = createEngine({ personality, domainExists: (domid) => domid < 4, quota: { nodes: 60, watches: 8 } });
-    this.open = DOMAINS.map(() => []);
+    this.#open = DOMAINS.map(() => []);
     this.clients = DOMAINS.map((domid, at) =>
       this.engine.connect(domid, {
-        reply: (type, requestId, txId, payload) => this.reply(at, type, requestId, txId, payload),
+        reply: (type, requestId, txId, payload) => this.#reply(at, type, requestId, txId, payload),
         event: (path, token) => {
           if (path.length + token.length + 2 > 4096 && domid !== 0) throw new Error('an event that is too long for a guest');
         },
@@ -46,7 +48,7 @@ class Fuzzed {
 
   step(random: Random): void {
     const at = random(DOMAINS.length);
-    const open = this.open[at]!;
+    const open = this.#open[at]!;
     if (random(500) === 0) {
       // Abandoned with whatever is under way.
       this.engine.disconnect(this.clients[at]!);
@@ -60,25 +62,28 @@ class Fuzzed {
   send(at: number, { type, txId, payload }: FuzzMessage): void {
     const bytes = Buffer.from(payload, 'latin1') as Bytes;
     // A stub domain of domain 0 may what domain 0 may, and commit later what it did as one.
-    for (const client of this.clients) if (client.target === 0) this.trusted.add(client.domid);
-    const guest = DOMAINS[at] !== 0 && !this.trusted.has(DOMAINS[at]!);
-    const hidden = guest ? (this.secrets ?? this.secretsOf()) : NOTHING;
-    this.secrets = undefined;
-    this.replies = 0;
+    for (const client of this.clients) if (client.target === 0) this.#trusted.add(client.domid);
+    const guest = DOMAINS[at] !== 0 && !this.#trusted.has(DOMAINS[at]!);
+    const hidden = guest ? (this.#secrets ?? this.#secretsOf()) : NOTHING;
+    this.#secrets = undefined;
+    this.#replies = 0;
     this.engine.process(this.clients[at]!, { type, requestId: 5, txId, bytes, start: 0, end: bytes.length });
-    if (this.replies !== 1) throw new Error(`${this.replies} replies to one message`);
+    if (this.#replies !== 1) throw new Error(`${this.#replies} replies to one message`);
     this.engine.checkInvariants();
     if (guest) {
-      this.secrets = this.secretsOf();
+      this.#secrets = this.#secretsOf();
       // More of them is no harm: a guest may close what was open to it.
-      for (const secret of hidden) if (!this.secrets.has(secret)) throw new Error('a guest changed what only domain 0 may change');
+      for (const secret of hidden) if (!this.#secrets.has(secret)) throw new Error('a guest changed what only domain 0 may change');
     }
-    const open = this.open[at]!;
+    const open = this.#open[at]!;
     while (open.length > OPEN_TRANSACTIONS) open.shift();
   }
 
-  /** Nodes that are domain 0's alone, and everything above them as well: no guest has any right there. */
-  private secretsOf(): ReadonlySet<string> {
+  /**
+   * Nodes that are domain 0's alone, and everything above them as well: no guest has any right
+   * there.
+   */
+  #secretsOf(): ReadonlySet<string> {
     const secrets = new Set<string>();
     const open: string[] = [];
     for (const { path, value, permissions } of this.engine.nodes()) {
@@ -89,13 +94,13 @@ class Fuzzed {
     return secrets;
   }
 
-  private reply(at: number, type: number, requestId: number, txId: number, payload: string): void {
-    this.replies++;
+  #reply(at: number, type: number, requestId: number, txId: number, payload: string): void {
+    this.#replies++;
     if (requestId !== 5) throw new Error('a reply to another request');
     if (type === MESSAGE.error && !/^E[A-Z0-9]+\0$/.test(payload)) throw new Error(`an error without a name: ${JSON.stringify(payload)}`);
-    if (type === MESSAGE.transactionStart) this.open[at]!.push(Number.parseInt(payload, 10));
-    if (type === MESSAGE.transactionEnd) this.open[at] = this.open[at]!.filter((id) => id !== txId);
-    if (type === MESSAGE.resetWatches) this.open[at] = [];
+    if (type === MESSAGE.transactionStart) this.#open[at]!.push(Number.parseInt(payload, 10));
+    if (type === MESSAGE.transactionEnd) this.#open[at] = this.#open[at]!.filter((id) => id !== txId);
+    if (type === MESSAGE.resetWatches) this.#open[at] = [];
     if (DOMAINS[at] !== 0 && payload.length > 4096) throw new Error('a reply that is too long for a guest');
   }
 }

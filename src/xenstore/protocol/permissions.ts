@@ -1,5 +1,5 @@
-// Who may do what on a node.
-// Source: docs/misc/xenstore.txt (GET_PERMS, SET_PERMS): the first entry is the owner and the default of everyone else.
+// Who may do what on a node. Source: docs/misc/xenstore.txt (GET_PERMS, SET_PERMS): the first entry
+// is the owner and the default of everyone else.
 import type { XenstorePermission } from '../connection.js';
 
 export type Permissions = readonly XenstorePermission[];

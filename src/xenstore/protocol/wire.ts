@@ -1,5 +1,5 @@
-// Message types and header of the XenStore protocol.
-// Source: xen/include/public/io/xs_wire.h (Xen 4.17): four little-endian 32-bit words, then the payload.
+// Message types and header of the XenStore protocol. Source: xen/include/public/io/xs_wire.h (Xen
+// 4.17): four little-endian 32-bit words, then the payload.
 
 /** type, request id, transaction id, payload length. */
 export const HEADER_BYTES = 16;
@@ -30,7 +30,10 @@ export const MESSAGE = {
   directoryPart: 22,
 } as const;
 
-/** Node's own conversions, without the look-up of the encoding's name that toString and write make each time. */
+/**
+ * Node's own conversions, without the look-up of the encoding's name that toString and write make
+ * each time.
+ */
 export interface Bytes extends Buffer {
   latin1Slice(start: number, end: number): string;
   latin1Write(text: string, offset: number): number;

@@ -9,9 +9,15 @@ export interface ServerLimits {
   readonly allGuestConnections: number;
   /** Bytes of replies that wait for a client; its requests are delayed beyond that. */
   readonly waitingReplyBytes: number;
-  /** Bytes that wait for one client altogether. Events come whether it reads or not: beyond this it is disconnected. */
+  /**
+   * Bytes that wait for one client altogether. Events come whether it reads or not: beyond this it
+   * is disconnected.
+   */
   readonly waitingBytes: number;
-  /** Bytes that wait for all connections of one guest; beyond this the one with the most is disconnected. */
+  /**
+   * Bytes that wait for all connections of one guest; beyond this the one with the most is
+   * disconnected.
+   */
   readonly guestWaitingBytes: number;
   /** The same for domain 0. */
   readonly dom0WaitingBytes: number;

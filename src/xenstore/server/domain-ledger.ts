@@ -1,4 +1,5 @@
-// What the connections of each domain hold of the server together: connections, and bytes that wait to be read.
+// What the connections of each domain hold of the server together: connections, and bytes that wait
+// to be read.
 
 import type { ServerLimits } from './client-limits.js';
 import { guestDescriptors } from './descriptors.js';

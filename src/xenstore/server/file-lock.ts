@@ -1,8 +1,11 @@
-// One owner of a file: flock on its inode, and without koffi a file beside it that names the owner's process.
+// One owner of a file: flock on its inode, and without koffi a file beside it that names the
+// owner's process.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { libcIfThere } from './libc.js';
 
-/** Takes the lock of an open file until the process ends. @returns false when another process has it */
+/**
+ * Takes the lock of an open file until the process ends. @returns false when another process has it
+ */
 export function lockFile(fd: number, path: string): boolean {
   const system = libcIfThere();
   return system === undefined ? lockByProcess(`${path}.pid`) : system.lock(fd);

@@ -1,4 +1,5 @@
-// The state file: every change of the store is appended before its reply is made, and durable before the reply goes out.
+// The state file: every change of the store is appended before its reply is made, and durable
+// before the reply goes out.
 import fs from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
@@ -9,7 +10,10 @@ import { lockFile } from './file-lock.js';
 import { encodeFrame, lineOf, readFrames } from './journal-frames.js';
 
 const CHANGES_A_FRAME = 1000;
-/** Rewritten when it has grown to this many times what the store itself takes, and at least to this size. */
+/**
+ * Rewritten when it has grown to this many times what the store itself takes, and at least to this
+ * size.
+ */
 const GROWTH = 4;
 const SMALL_BYTES = 1024 * 1024;
 /** A rewrite that failed is tried again after this time. */
@@ -40,7 +44,10 @@ export class JournalFile implements Journal {
   #engine: Engine | undefined;
   #unsynced = false;
   #written = 0;
-  /** The file may hold something behind its last whole entry, or its contents are in doubt: rewrite it before the next entry. */
+  /**
+   * The file may hold something behind its last whole entry, or its contents are in doubt: rewrite
+   * it before the next entry.
+   */
   #broken = false;
   #refusing = false;
   #retryMs = 0;
@@ -59,7 +66,8 @@ export class JournalFile implements Journal {
   }
 
   /**
-   * Brings the engine to the state of the file. An unfinished entry at its end is cut off: nothing of it was acknowledged.
+   * Brings the engine to the state of the file. An unfinished entry at its end is cut off: nothing
+   * of it was acknowledged.
    * @throws InputError when the file is damaged before its last entry
    */
   load(engine: Engine): void {
@@ -123,7 +131,8 @@ export class JournalFile implements Journal {
 
   /**
    * Makes durable what was written since the last time.
-   * @throws JournalFailure when the system cannot say that it is: whether those changes survive a crash is unknown then
+   * @throws JournalFailure when the system cannot say that it is: whether those changes survive a
+   *   crash is unknown then
    */
   sync(): void {
     if (!this.#unsynced) return;
@@ -180,7 +189,10 @@ export class JournalFile implements Journal {
     }
   }
 
-  /** A rewrite puts the store as it is into a new file, so that nothing of the old one matters. @throws Error of the last attempt */
+  /**
+   * A rewrite puts the store as it is into a new file, so that nothing of the old one matters.
+   * @throws Error of the last attempt
+   */
   #repair(): void {
     if (this.#compact(true)) this.#broken = false;
   }
@@ -193,7 +205,8 @@ export class JournalFile implements Journal {
   }
 
   /**
-   * Writes the store into a new file and puts it in the place of the old one. Without room or a descriptor that is put off.
+   * Writes the store into a new file and puts it in the place of the old one. Without room or a
+   * descriptor that is put off.
    * @returns false when it was put off
    * @throws Error the failure, when `must`
    */

@@ -1,5 +1,6 @@
-// The format of the state file. A frame is "XSJ1", the length and the CRC-32 of its body, and the body: a change a line, as JSON.
-// One request is one frame, so that a transaction is there whole or not at all.
+// The format of the state file. A frame is "XSJ1", the length and the CRC-32 of its body, and the
+// body: a change a line, as JSON. One request is one frame, so that a transaction is there whole or
+// not at all.
 import { crc32 } from 'node:zlib';
 import { InputError } from '../../base/errors.js';
 import type { XenstorePermission } from '../connection.js';
@@ -42,7 +43,10 @@ export function encodeFrame(lines: readonly string[]): Buffer {
 export interface Frames {
   /** Where the last whole frame ends. */
   readonly end: number;
-  /** What follows: an entry that was being written when the daemon died, or a whole one whose checksum is wrong. */
+  /**
+   * What follows: an entry that was being written when the daemon died, or a whole one whose
+   * checksum is wrong.
+   */
   readonly rest: 'nothing' | 'unfinished' | 'damaged';
 }
 

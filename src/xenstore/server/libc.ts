@@ -1,5 +1,5 @@
-// The system calls of the server's own event loop. Node's sockets cost a single small request several times what its answer costs;
-// these calls do not (docs/xenstore.md has the figures).
+// The system calls of the server's own event loop. Node's sockets cost a single small request
+// several times what its answer costs; these calls do not (docs/xenstore.md has the figures).
 import { createRequire } from 'node:module';
 import { arch } from 'node:process';
 
@@ -66,7 +66,9 @@ export function libc(): Libc {
   return loaded;
 }
 
-/** The same, or undefined where koffi is not installed. XENNUMA_NO_KOFFI=1 acts as if it were not. */
+/**
+ * The same, or undefined where koffi is not installed. XENNUMA_NO_KOFFI=1 acts as if it were not.
+ */
 export function libcIfThere(): Libc | undefined {
   if (process.env.XENNUMA_NO_KOFFI === '1') return undefined;
   try {
@@ -104,7 +106,8 @@ function load(): Libc {
     listen(path) {
       const address = addressOf(path);
       const fd = must(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket');
-      // Private from the start: a chmod after bind would leave a moment in which anyone may connect.
+      // Private from the start: a chmod after bind would leave a moment in which anyone may
+      // connect.
       const umask = process.umask(0o177);
       const bound = bind(fd, address, address.length) >= 0;
       const bindErrno = koffi.errno();

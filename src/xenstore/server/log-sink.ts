@@ -1,4 +1,5 @@
-// The daemon's log on a descriptor that must never stop it: a pipe or socket that nobody reads loses lines, and says so later.
+// The daemon's log on a descriptor that must never stop it: a pipe or socket that nobody reads
+// loses lines, and says so later.
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 
 export class LogSink {
@@ -26,7 +27,10 @@ export class LogSink {
   }
 }
 
-/** A pipe is opened again, so that only our own writes do not wait; whoever shares the descriptor keeps its mode. */
+/**
+ * A pipe is opened again, so that only our own writes do not wait; whoever shares the descriptor
+ * keeps its mode.
+ */
 function withoutBlocking(fd: number): number {
   try {
     if (!fstatSync(fd).isFIFO()) return fd;

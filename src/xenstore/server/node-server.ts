@@ -1,5 +1,5 @@
-// The server's sockets by node:net, for machines without koffi. Slower for single requests, the same in every other way, but for the
-// live restart: Node does not hand its descriptors over.
+// The server's sockets by node:net, for machines without koffi. Slower for single requests, the
+// same in every other way, but for the live restart: Node does not hand its descriptors over.
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Bytes } from '../protocol/wire.js';
 import { JournalFailure } from '../store/journaled.js';
@@ -9,7 +9,10 @@ import { Session } from './session.js';
 import { claimSocketPath, type FileIdentity, identityOf, removeIfOurs } from './socket-file.js';
 import type { SocketServer, SocketServerOptions } from './socket-server.js';
 
-/** Sessions over a memory quota are looked at again after this time: nothing of theirs tells when they may go on. */
+/**
+ * Sessions over a memory quota are looked at again after this time: nothing of theirs tells when
+ * they may go on.
+ */
 const STALLED_MS = 50;
 
 interface Door {

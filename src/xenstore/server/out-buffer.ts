@@ -11,17 +11,20 @@ export class OutBuffer implements Outbox {
   end = 0;
   /** Replies among what waits, from the last time that nothing waited. */
   replies = 0;
-  private readonly dirty: () => void;
-  private readonly limit: number;
-  /** Events that wait already: the same one again says nothing new. Kept only while the client is behind. */
-  private readonly waitingEvents = new Set<string>();
+  readonly #dirty: () => void;
+  readonly #limit: number;
+  /**
+   * Events that wait already: the same one again says nothing new. Kept only while the client is
+   * behind.
+   */
+  readonly #waitingEvents = new Set<string>();
   behind = false;
   overflowed = false;
 
   /** `dirty` is called when something waits where nothing did, and when more waits than may. */
   constructor(limit: number, dirty: () => void) {
-    this.limit = limit;
-    this.dirty = dirty;
+    this.#limit = limit;
+    this.#dirty = dirty;
   }
 
   get length(): number {
@@ -31,27 +34,27 @@ export class OutBuffer implements Outbox {
   reply(type: number, requestId: number, txId: number, payload: string): void {
     if (this.overflowed) return;
     this.replies++;
-    this.append(type, requestId, txId, payload.length);
-    this.put(payload);
+    this.#append(type, requestId, txId, payload.length);
+    this.#put(payload);
   }
 
   event(path: string, token: string): void {
     if (this.overflowed) return;
     if (this.behind) {
       const key = `${path}\0${token}`;
-      if (this.waitingEvents.has(key)) return;
-      this.waitingEvents.add(key);
+      if (this.#waitingEvents.has(key)) return;
+      this.#waitingEvents.add(key);
     }
-    this.append(MESSAGE.watchEvent, 0, 0, path.length + token.length + 2);
-    this.put(path);
+    this.#append(MESSAGE.watchEvent, 0, 0, path.length + token.length + 2);
+    this.#put(path);
     this.bytes[this.end++] = 0;
-    this.put(token);
+    this.#put(token);
     this.bytes[this.end++] = 0;
   }
 
   /** Bytes as they are: what waited before a restart. */
   raw(bytes: Buffer): void {
-    this.reserve(bytes.length);
+    this.#reserve(bytes.length);
     this.bytes.set(bytes, this.end);
     this.end += bytes.length;
   }
@@ -63,12 +66,12 @@ export class OutBuffer implements Outbox {
     this.end = 0;
     this.replies = 0;
     this.behind = false;
-    this.waitingEvents.clear();
+    this.#waitingEvents.clear();
     if (this.bytes.length > 16 * FIRST_BYTES) this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES) as Bytes;
   }
 
-  private append(type: number, requestId: number, txId: number, length: number): void {
-    this.reserve(HEADER_BYTES + length);
+  #append(type: number, requestId: number, txId: number, length: number): void {
+    this.#reserve(HEADER_BYTES + length);
     const { bytes } = this;
     let at = this.end;
     at = put32(bytes, at, type);
@@ -77,7 +80,7 @@ export class OutBuffer implements Outbox {
     this.end = put32(bytes, at, length);
   }
 
-  private put(text: string): void {
+  #put(text: string): void {
     const { bytes } = this;
     let at = this.end;
     if (text.length < SHORT) {
@@ -88,9 +91,9 @@ export class OutBuffer implements Outbox {
     this.end = at;
   }
 
-  private reserve(more: number): void {
-    if (this.end - this.start + more > this.limit) this.overflowed = true;
-    if (this.end === this.start || this.overflowed) this.dirty();
+  #reserve(more: number): void {
+    if (this.end - this.start + more > this.#limit) this.overflowed = true;
+    if (this.end === this.start || this.overflowed) this.#dirty();
     if (this.end + more <= this.bytes.length) return;
     const waiting = this.end - this.start;
     let size = this.bytes.length;

@@ -1,4 +1,5 @@
-// The server's event loop: one wait for all clients, then their requests, then the journal, then their replies.
+// The server's event loop: one wait for all clients, then their requests, then the journal, then
+// their replies.
 import type { Bytes } from '../protocol/wire.js';
 import type { Engine } from '../store/engine.js';
 import { JournalFailure } from '../store/journaled.js';
@@ -34,45 +35,53 @@ interface Connection {
 
 export class PollServer implements SocketServer, Handover {
   readonly handover: Handover = this;
-  private readonly engine: Engine;
-  private readonly limits: ServerLimits;
-  private readonly commit: () => void;
-  private readonly written: () => number;
-  private readonly ledger: DomainLedger;
+  readonly #engine: Engine;
+  readonly #limits: ServerLimits;
+  readonly #commit: () => void;
+  readonly #written: () => number;
+  readonly #ledger: DomainLedger;
   /** Connections that changed something in this turn. */
-  private readonly writers = new Set<Connection>();
-  /** No descriptor was left: connections wait in the sockets' queues until this time, or until one ends. */
-  private acceptsFromMs = 0;
-  private readonly afterTurn: () => void;
-  private readonly log: (line: string) => void;
-  private readonly system: Libc = libc();
-  private readonly epoll = this.system.epoll();
-  private readonly doors = new Map<number, Door>();
-  private readonly connections = new Map<number, Connection>();
-  private readonly bySession = new Map<Session, Connection>();
-  private dirty: Session[] = [];
-  /** They have read what kept them waiting: what they sent meanwhile is answered in the next turn. */
-  private resumable: Session[] = [];
-  /** Over a quota through what others did or what they hold: looked at in each turn, for nothing of theirs tells when it ends. */
-  private readonly stalled = new Set<Session>();
-  private readonly events = Buffer.alloc(EVENTS_A_TURN * EVENT_BYTES);
-  private readonly input: Bytes;
-  private readonly complaints = new Map<string, number>();
-  private stopped: (() => void) | undefined;
+  readonly #writers = new Set<Connection>();
+  /**
+   * No descriptor was left: connections wait in the sockets' queues until this time, or until one
+   * ends.
+   */
+  #acceptsFromMs = 0;
+  readonly #afterTurn: () => void;
+  readonly #log: (line: string) => void;
+  readonly #system: Libc = libc();
+  readonly #epoll = this.#system.epoll();
+  readonly #doors = new Map<number, Door>();
+  readonly #connections = new Map<number, Connection>();
+  readonly #bySession = new Map<Session, Connection>();
+  #dirty: Session[] = [];
+  /**
+   * They have read what kept them waiting: what they sent meanwhile is answered in the next turn.
+   */
+  #resumable: Session[] = [];
+  /**
+   * Over a quota through what others did or what they hold: looked at in each turn, for nothing of
+   * theirs tells when it ends.
+   */
+  readonly #stalled = new Set<Session>();
+  readonly #events = Buffer.alloc(EVENTS_A_TURN * EVENT_BYTES);
+  readonly #input: Bytes;
+  readonly #complaints = new Map<string, number>();
+  #stopped: (() => void) | undefined;
 
   constructor(options: SocketServerOptions) {
-    this.engine = options.engine;
-    this.limits = { ...SERVER_LIMITS, ...options.limits };
-    this.commit = options.commit ?? (() => {});
-    this.written = options.written ?? (() => 0);
-    this.ledger = new DomainLedger(this.limits);
-    this.afterTurn = options.afterTurn ?? (() => {});
-    this.log = options.log ?? (() => {});
-    this.input = Buffer.allocUnsafeSlow(this.limits.turnBytes) as Bytes;
+    this.#engine = options.engine;
+    this.#limits = { ...SERVER_LIMITS, ...options.limits };
+    this.#commit = options.commit ?? (() => {});
+    this.#written = options.written ?? (() => 0);
+    this.#ledger = new DomainLedger(this.#limits);
+    this.#afterTurn = options.afterTurn ?? (() => {});
+    this.#log = options.log ?? (() => {});
+    this.#input = Buffer.allocUnsafeSlow(this.#limits.turnBytes) as Bytes;
   }
 
   get connectionCount(): number {
-    return this.connections.size;
+    return this.#connections.size;
   }
 
   /**
@@ -81,43 +90,43 @@ export class PollServer implements SocketServer, Handover {
    */
   open(path: string, domid: number): void {
     claimSocketPath(path);
-    const fd = this.system.listen(path);
+    const fd = this.#system.listen(path);
     this.adoptDoor({ fd, path, domid, file: identityOf(path) });
   }
 
   /** Closes the door of a domain and all its connections. */
   shut(domid: number): void {
-    for (const [fd, door] of this.doors) {
+    for (const [fd, door] of this.#doors) {
       if (door.domid !== domid) continue;
-      this.doors.delete(fd);
-      this.system.close(fd);
+      this.#doors.delete(fd);
+      this.#system.close(fd);
       removeIfOurs(door.path, door.file);
     }
-    for (const connection of [...this.connections.values()]) {
-      if (connection.session.client.domid === domid) this.end(connection);
+    for (const connection of [...this.#connections.values()]) {
+      if (connection.session.client.domid === domid) this.#end(connection);
     }
   }
 
   adoptDoor({ fd, ...door }: CarriedDoor): void {
-    this.doors.set(fd, door);
-    this.system.control(this.epoll, 'add', fd, EPOLLIN);
+    this.#doors.set(fd, door);
+    this.#system.control(this.#epoll, 'add', fd, EPOLLIN);
   }
 
   adopt(fd: number, domid: number): Session {
-    const session = new Session(this.engine, domid, this.limits, (dirty) => this.dirty.push(dirty));
+    const session = new Session(this.#engine, domid, this.#limits, (dirty) => this.#dirty.push(dirty));
     const connection: Connection = { fd, session, interest: EPOLLIN };
-    this.connections.set(fd, connection);
-    this.bySession.set(session, connection);
-    this.ledger.add(session);
-    this.system.control(this.epoll, 'add', fd, EPOLLIN);
+    this.#connections.set(fd, connection);
+    this.#bySession.set(session, connection);
+    this.#ledger.add(session);
+    this.#system.control(this.#epoll, 'add', fd, EPOLLIN);
     return session;
   }
 
   /** What a restart carries on: the sockets and what is under way on them. */
   carried(): { doors: CarriedDoor[]; connections: (CarriedConnection & { session: Session })[] } {
     return {
-      doors: [...this.doors].map(([fd, door]) => ({ fd, ...door })),
-      connections: [...this.connections.values()].map(({ fd, session }) => ({
+      doors: [...this.#doors].map(([fd, door]) => ({ fd, ...door })),
+      connections: [...this.#connections.values()].map(({ fd, session }) => ({
         fd,
         session,
         domid: session.client.domid,
@@ -130,10 +139,10 @@ export class PollServer implements SocketServer, Handover {
   /** Serves until `stop`. */
   run(): Promise<void> {
     return new Promise((resolve) => {
-      this.stopped = resolve;
+      this.#stopped = resolve;
       const turn = (): void => {
-        for (let turns = 0; turns < BUSY_TURNS && this.stopped !== undefined; turns++) if (!this.turn(WAIT_MS)) break;
-        if (this.stopped !== undefined) setImmediate(turn);
+        for (let turns = 0; turns < BUSY_TURNS && this.#stopped !== undefined; turns++) if (!this.turn(WAIT_MS)) break;
+        if (this.#stopped !== undefined) setImmediate(turn);
       };
       setImmediate(turn);
     });
@@ -141,177 +150,180 @@ export class PollServer implements SocketServer, Handover {
 
   /** Closes everything; the sockets' files go as well. */
   stop(): void {
-    const { stopped } = this;
+    const stopped = this.#stopped;
     if (stopped === undefined) return;
-    this.stopped = undefined;
-    for (const connection of [...this.connections.values()]) this.end(connection);
-    for (const [fd, { path, file }] of this.doors) {
-      this.system.close(fd);
+    this.#stopped = undefined;
+    for (const connection of [...this.#connections.values()]) this.#end(connection);
+    for (const [fd, { path, file }] of this.#doors) {
+      this.#system.close(fd);
       removeIfOurs(path, file);
     }
-    this.doors.clear();
-    this.system.close(this.epoll);
+    this.#doors.clear();
+    this.#system.close(this.#epoll);
     stopped();
   }
 
   /** One wait and what comes of it; false when nothing came. */
   turn(timeoutMs: number): boolean {
-    const waiting = this.resumable;
-    this.resumable = [];
-    const count = this.system.wait(this.epoll, this.events, EVENTS_A_TURN, waiting.length > 0 ? 0 : timeoutMs);
+    const waiting = this.#resumable;
+    this.#resumable = [];
+    const count = this.#system.wait(this.#epoll, this.#events, EVENTS_A_TURN, waiting.length > 0 ? 0 : timeoutMs);
     if (count < 0) {
-      if (this.system.errno() !== EINTR) throw new Error(`epoll_wait: errno ${this.system.errno()}`);
-      this.resumable.push(...waiting);
+      if (this.#system.errno() !== EINTR) throw new Error(`epoll_wait: errno ${this.#system.errno()}`);
+      this.#resumable.push(...waiting);
       return false;
     }
-    for (const session of this.stalled) if (session.listens) this.dirty.push(session);
-    for (const session of waiting) this.resume(session);
+    for (const session of this.#stalled) if (session.listens) this.#dirty.push(session);
+    for (const session of waiting) this.#resume(session);
     for (let at = 0; at < count; at++) {
-      const fd = eventFd(this.events, at);
-      const connection = this.connections.get(fd);
+      const fd = eventFd(this.#events, at);
+      const connection = this.#connections.get(fd);
       if (connection === undefined) {
-        if (this.doors.has(fd)) this.accept(fd);
+        if (this.#doors.has(fd)) this.#accept(fd);
         continue;
       }
-      const mask = eventMask(this.events, at);
-      if ((mask & EPOLLOUT) !== 0) this.dirty.push(connection.session);
-      if ((mask & EPOLLIN) !== 0 && connection.session.listens) this.receive(connection);
-      else if ((mask & EPOLLIN) !== 0 && connection.interest !== 0) this.dirty.push(connection.session);
-      else if ((mask & (EPOLLERR | EPOLLHUP)) !== 0) this.end(connection);
+      const mask = eventMask(this.#events, at);
+      if ((mask & EPOLLOUT) !== 0) this.#dirty.push(connection.session);
+      if ((mask & EPOLLIN) !== 0 && connection.session.listens) this.#receive(connection);
+      else if ((mask & EPOLLIN) !== 0 && connection.interest !== 0) this.#dirty.push(connection.session);
+      else if ((mask & (EPOLLERR | EPOLLHUP)) !== 0) this.#end(connection);
     }
-    this.commitTurn();
-    this.flushAll();
-    if (this.acceptsFromMs !== 0 && performance.now() >= this.acceptsFromMs) this.acceptAgain();
-    this.afterTurn();
-    return count > 0 || this.resumable.length > 0;
+    this.#commitTurn();
+    this.#flushAll();
+    if (this.#acceptsFromMs !== 0 && performance.now() >= this.#acceptsFromMs) this.#acceptAgain();
+    this.#afterTurn();
+    return count > 0 || this.#resumable.length > 0;
   }
 
-  private resume(session: Session): void {
-    const connection = this.bySession.get(session);
+  #resume(session: Session): void {
+    const connection = this.#bySession.get(session);
     if (connection === undefined) return;
-    const written = this.written();
+    const written = this.#written();
     session.resume();
-    if (this.written() !== written) this.writers.add(connection);
+    if (this.#written() !== written) this.#writers.add(connection);
   }
 
-  private accept(door: number): void {
-    const { domid } = this.doors.get(door)!;
-    for (let accepts = 0; accepts < this.limits.turnAccepts; accepts++) {
-      const fd = this.system.accept(door);
+  #accept(door: number): void {
+    const { domid } = this.#doors.get(door)!;
+    for (let accepts = 0; accepts < this.#limits.turnAccepts; accepts++) {
+      const fd = this.#system.accept(door);
       if (fd < 0) {
-        if (NO_DESCRIPTOR.has(this.system.errno())) this.waitForDescriptor();
+        if (NO_DESCRIPTOR.has(this.#system.errno())) this.#waitForDescriptor();
         return;
       }
-      if (this.ledger.admits(domid)) {
+      if (this.#ledger.admits(domid)) {
         this.adopt(fd, domid);
       } else {
-        this.complain(`domain ${domid} has too many connections: one was refused`);
-        this.system.close(fd);
+        this.#complain(`domain ${domid} has too many connections: one was refused`);
+        this.#system.close(fd);
       }
     }
   }
 
-  private waitForDescriptor(): void {
-    this.complain('no file descriptor is left: new connections wait; raise the limit on open files (ulimit -n)');
-    this.acceptsFromMs = performance.now() + ACCEPT_PAUSE_MS;
-    for (const fd of this.doors.keys()) this.system.control(this.epoll, 'modify', fd, 0);
+  #waitForDescriptor(): void {
+    this.#complain('no file descriptor is left: new connections wait; raise the limit on open files (ulimit -n)');
+    this.#acceptsFromMs = performance.now() + ACCEPT_PAUSE_MS;
+    for (const fd of this.#doors.keys()) this.#system.control(this.#epoll, 'modify', fd, 0);
   }
 
-  private acceptAgain(): void {
-    this.acceptsFromMs = 0;
-    for (const fd of this.doors.keys()) this.system.control(this.epoll, 'modify', fd, EPOLLIN);
+  #acceptAgain(): void {
+    this.#acceptsFromMs = 0;
+    for (const fd of this.#doors.keys()) this.#system.control(this.#epoll, 'modify', fd, EPOLLIN);
   }
 
   /** Logs what a client can cause as often as it likes, once a second at most. */
-  private complain(line: string): void {
+  #complain(line: string): void {
     const now = performance.now();
-    if ((this.complaints.get(line) ?? Number.NEGATIVE_INFINITY) > now - COMPLAINT_MS) return;
-    this.complaints.set(line, now);
-    this.log(line);
+    if ((this.#complaints.get(line) ?? Number.NEGATIVE_INFINITY) > now - COMPLAINT_MS) return;
+    this.#complaints.set(line, now);
+    this.#log(line);
   }
 
-  /** Replies of a turn whose changes may not survive are not sent: their clients cannot know either, as after a crash. */
-  private commitTurn(): void {
+  /**
+   * Replies of a turn whose changes may not survive are not sent: their clients cannot know either,
+   * as after a crash.
+   */
+  #commitTurn(): void {
     try {
-      this.commit();
+      this.#commit();
     } catch (error) {
       if (!(error instanceof JournalFailure)) throw error;
-      for (const connection of this.writers) this.end(connection);
+      for (const connection of this.#writers) this.#end(connection);
     }
-    this.writers.clear();
+    this.#writers.clear();
   }
 
-  private receive(connection: Connection): void {
+  #receive(connection: Connection): void {
     const { fd, session } = connection;
-    const length = this.system.receive(fd, this.input, this.input.length);
+    const length = this.#system.receive(fd, this.#input, this.#input.length);
     if (length > 0) {
-      const written = this.written();
-      session.receive(this.input, length);
-      if (this.written() !== written) this.writers.add(connection);
-      if (session.ending && session.out.length === 0) this.end(connection);
+      const written = this.#written();
+      session.receive(this.#input, length);
+      if (this.#written() !== written) this.#writers.add(connection);
+      if (session.ending && session.out.length === 0) this.#end(connection);
       return;
     }
-    if (length < 0 && (this.system.errno() === EAGAIN || this.system.errno() === EINTR)) return;
+    if (length < 0 && (this.#system.errno() === EAGAIN || this.#system.errno() === EINTR)) return;
     // It says no more, but may still read.
     if (length === 0 && session.out.length > 0) session.ending = true;
-    else this.end(connection);
+    else this.#end(connection);
   }
 
-  private flushAll(): void {
-    const sessions = this.dirty;
-    this.dirty = [];
+  #flushAll(): void {
+    const sessions = this.#dirty;
+    this.#dirty = [];
     for (const session of sessions) {
-      const connection = this.bySession.get(session);
-      if (connection !== undefined) this.flush(connection);
+      const connection = this.#bySession.get(session);
+      if (connection !== undefined) this.#flush(connection);
     }
   }
 
-  private flush(connection: Connection): void {
+  #flush(connection: Connection): void {
     const { fd, session } = connection;
     const { out } = session;
     if (out.length > 0 && !out.overflowed) {
       const bytes = out.start === 0 ? out.bytes : out.bytes.subarray(out.start);
-      const sent = this.system.send(fd, bytes, out.length);
+      const sent = this.#system.send(fd, bytes, out.length);
       if (sent > 0) out.sent(sent);
-      else if (sent < 0 && this.system.errno() !== EAGAIN && this.system.errno() !== EINTR) {
-        this.end(connection);
+      else if (sent < 0 && this.#system.errno() !== EAGAIN && this.#system.errno() !== EINTR) {
+        this.#end(connection);
         return;
       }
     }
     if (out.overflowed) {
-      this.complain(`domain ${session.client.domid} does not read: a connection with too many waiting bytes was closed`);
-      this.end(connection);
+      this.#complain(`domain ${session.client.domid} does not read: a connection with too many waiting bytes was closed`);
+      this.#end(connection);
       return;
     }
-    const greedy = this.ledger.charge(session, out.length);
+    const greedy = this.#ledger.charge(session, out.length);
     if (greedy !== undefined) {
-      this.complain(`domain ${session.client.domid} does not read: the connection with the most waiting bytes was closed`);
-      this.end(this.bySession.get(greedy)!);
+      this.#complain(`domain ${session.client.domid} does not read: the connection with the most waiting bytes was closed`);
+      this.#end(this.#bySession.get(greedy)!);
       if (greedy === session) return;
     }
     if (out.length > 0) out.behind = true;
     else if (session.ending) {
-      this.end(connection);
+      this.#end(connection);
       return;
     }
-    if (session.listens || out.length > 0) this.stalled.delete(session);
-    else this.stalled.add(session);
-    if (session.canResume) this.resumable.push(session);
+    if (session.listens || out.length > 0) this.#stalled.delete(session);
+    else this.#stalled.add(session);
+    if (session.canResume) this.#resumable.push(session);
     const interest = (session.listens ? EPOLLIN : 0) | (out.length > 0 ? EPOLLOUT : 0);
     if (interest !== connection.interest) {
       connection.interest = interest;
-      this.system.control(this.epoll, 'modify', fd, interest);
+      this.#system.control(this.#epoll, 'modify', fd, interest);
     }
   }
 
-  private end(connection: Connection): void {
+  #end(connection: Connection): void {
     const { fd, session } = connection;
-    if (!this.connections.delete(fd)) return;
-    this.bySession.delete(session);
-    this.stalled.delete(session);
-    this.ledger.delete(session);
+    if (!this.#connections.delete(fd)) return;
+    this.#bySession.delete(session);
+    this.#stalled.delete(session);
+    this.#ledger.delete(session);
     session.close();
-    this.system.close(fd);
-    if (this.acceptsFromMs !== 0) this.acceptAgain();
+    this.#system.close(fd);
+    if (this.#acceptsFromMs !== 0) this.#acceptAgain();
   }
 }

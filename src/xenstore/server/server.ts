@@ -18,15 +18,24 @@ export interface ServerOptions {
   readonly socket: string;
   /** Where the store survives a restart. */
   readonly stateFile?: string;
-  /** A folder: every introduced domain gets a socket there, named by its number, through which it is unprivileged. */
+  /**
+   * A folder: every introduced domain gets a socket there, named by its number, through which it is
+   * unprivileged.
+   */
   readonly domainSockets?: string;
   readonly quota?: Partial<StoreQuota>;
   readonly limits?: Partial<ServerLimits>;
   readonly domainExists?: (domid: number) => boolean;
   readonly log?: (line: string) => void;
-  /** Whether this program, as it is installed now, starts and takes a carry of this version. Without it there is no live restart. */
+  /**
+   * Whether this program, as it is installed now, starts and takes a carry of this version. Without
+   * it there is no live restart.
+   */
   readonly rehearse?: (version: number) => Promise<boolean>;
-  /** Executes this program again with the same arguments; `carry` is what `carry` below is to be. @throws Error when it cannot */
+  /**
+   * Executes this program again with the same arguments; `carry` is what `carry` below is to be.
+   * @throws Error when it cannot
+   */
   readonly restart?: (carry: string) => never;
   /** What a live restart left for us. */
   readonly carry?: string;
@@ -47,18 +56,18 @@ interface Carried {
 export class XenstoreServer {
   readonly engine: Engine;
   readonly sockets: SocketServer;
-  private readonly options: ServerOptions;
-  private readonly journal: JournalFile | undefined;
+  readonly #options: ServerOptions;
+  readonly #journal: JournalFile | undefined;
   /** A restart is rehearsed; further requests for one are the same one. */
-  private rehearsing = false;
+  #rehearsing = false;
   /** The rehearsal succeeded: execute the program after this turn. */
-  private ready = false;
-  private notBeforeMs = 0;
+  #ready = false;
+  #notBeforeMs = 0;
 
   /** @throws InputError, Error when the socket or the state file cannot be had */
   constructor(options: ServerOptions) {
-    this.options = options;
-    this.journal =
+    this.#options = options;
+    this.#journal =
       options.stateFile === undefined
         ? undefined
         : new JournalFile(options.stateFile, options.log === undefined ? {} : { log: options.log });
@@ -66,7 +75,7 @@ export class XenstoreServer {
       personality: options.personality,
       ...(options.quota === undefined ? {} : { quota: options.quota }),
       ...(options.domainExists === undefined ? {} : { domainExists: options.domainExists }),
-      ...(this.journal === undefined ? {} : { journal: this.journal }),
+      ...(this.#journal === undefined ? {} : { journal: this.#journal }),
       control: {
         print: (text) => options.log?.(`print: ${text}`),
         ...(options.restart === undefined ? {} : { restart: () => this.requestRestart() }),
@@ -75,17 +84,17 @@ export class XenstoreServer {
     const createSockets = libcIfThere() === undefined ? NodeServer : PollServer;
     this.sockets = new createSockets({
       engine: this.engine,
-      commit: () => this.journal?.sync(),
-      written: () => this.journal?.written ?? 0,
+      commit: () => this.#journal?.sync(),
+      written: () => this.#journal?.written ?? 0,
       afterTurn: () => {
-        if (this.ready && performance.now() >= this.notBeforeMs) this.restart();
+        if (this.#ready && performance.now() >= this.#notBeforeMs) this.#restart();
       },
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.log === undefined ? {} : { log: options.log }),
     });
-    if (options.carry === undefined) this.begin();
-    else this.goOn(options.carry);
-    this.engine.onDomain = (domid, introduced) => this.door(domid, introduced);
+    if (options.carry === undefined) this.#begin();
+    else this.#goOn(options.carry);
+    this.engine.onDomain = (domid, introduced) => this.#door(domid, introduced);
   }
 
   /** Serves until `stop`. */
@@ -95,58 +104,59 @@ export class XenstoreServer {
 
   stop(): void {
     this.sockets.stop();
-    this.journal?.close();
+    this.#journal?.close();
   }
 
   /**
-   * Replaces the program by itself, as it is installed now, when a rehearsal has shown that it starts; clients notice a pause.
-   * `quietMs`: how long to wait after the last such request. A signal that arrives while Node starts would end the new program,
-   * so that requests by signal must have stopped coming.
+   * Replaces the program by itself, as it is installed now, when a rehearsal has shown that it
+   * starts; clients notice a pause. `quietMs`: how long to wait after the last such request. A
+   * signal that arrives while Node starts would end the new program, so that requests by signal
+   * must have stopped coming.
    */
   requestRestart(quietMs = 0): void {
-    this.notBeforeMs = Math.max(this.notBeforeMs, performance.now() + quietMs);
-    if (this.rehearsing || this.options.restart === undefined) return;
+    this.#notBeforeMs = Math.max(this.#notBeforeMs, performance.now() + quietMs);
+    if (this.#rehearsing || this.#options.restart === undefined) return;
     if (this.sockets.handover === undefined) {
-      this.stay('it needs koffi');
+      this.#stay('it needs koffi');
       return;
     }
-    this.rehearsing = true;
-    void (this.options.rehearse?.(CARRY_VERSION) ?? Promise.resolve(true)).then(
+    this.#rehearsing = true;
+    void (this.#options.rehearse?.(CARRY_VERSION) ?? Promise.resolve(true)).then(
       (starts) => {
-        this.ready = starts;
-        if (!starts) this.stay('the installed program does not start, or is too different');
+        this.#ready = starts;
+        if (!starts) this.#stay('the installed program does not start, or is too different');
       },
-      (error: Error) => this.stay(error.message),
+      (error: Error) => this.#stay(error.message),
     );
   }
 
-  private stay(why: string): void {
-    this.rehearsing = false;
-    this.ready = false;
-    this.options.log?.(`no live restart: ${why}; this program goes on`);
+  #stay(why: string): void {
+    this.#rehearsing = false;
+    this.#ready = false;
+    this.#options.log?.(`no live restart: ${why}; this program goes on`);
   }
 
-  private begin(): void {
-    this.journal?.load(this.engine);
-    mkdirSync(dirname(this.options.socket), { recursive: true });
-    this.sockets.open(this.options.socket, 0);
-    for (const { domid } of this.engine.introducedDomains()) this.door(domid, true);
+  #begin(): void {
+    this.#journal?.load(this.engine);
+    mkdirSync(dirname(this.#options.socket), { recursive: true });
+    this.sockets.open(this.#options.socket, 0);
+    for (const { domid } of this.engine.introducedDomains()) this.#door(domid, true);
   }
 
-  private door(domid: number, introduced: boolean): void {
+  #door(domid: number, introduced: boolean): void {
     this.sockets.shut(domid);
-    const folder = this.options.domainSockets;
+    const folder = this.#options.domainSockets;
     if (folder === undefined || !introduced) return;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.sockets.open(join(folder, String(domid)), domid);
   }
 
-  private restart(): void {
+  #restart(): void {
     const handover = this.sockets.handover!;
     const { doors, connections } = handover.carried();
     const carried: Carried = {
       version: CARRY_VERSION,
-      personality: this.options.personality,
+      personality: this.#options.personality,
       engine: this.engine.dump(),
       doors,
       connections: connections.map(({ session, ...connection }) => ({ ...connection, client: this.engine.dumpClient(session.client) })),
@@ -156,24 +166,24 @@ export class XenstoreServer {
       for (const { fd } of [...doors, ...connections]) libc().keepThroughExec(fd, on);
     };
     try {
-      // One message, so that nodes which a transaction shares with the store stay the same objects; in memory, so that a full disk
-      // does not matter.
+      // One message, so that nodes which a transaction shares with the store stay the same objects;
+      // in memory, so that a full disk does not matter.
       memory = libc().memoryFile('xenstored-carry');
       const bytes = serialize(carried);
       for (let done = 0; done < bytes.length; ) done += writeSync(memory, bytes, done);
       keep(true);
-      this.options.restart!(`/proc/self/fd/${memory}`);
+      this.#options.restart!(`/proc/self/fd/${memory}`);
     } catch (error) {
       keep(false);
       if (memory !== undefined) closeSync(memory);
-      this.stay((error as Error).message);
+      this.#stay((error as Error).message);
     }
   }
 
-  private goOn(file: string): void {
+  #goOn(file: string): void {
     const handover = this.sockets.handover!;
     const carried = deserialize(readFileSync(file)) as Carried;
-    if (carried.version !== CARRY_VERSION || carried.personality !== this.options.personality)
+    if (carried.version !== CARRY_VERSION || carried.personality !== this.#options.personality)
       throw new Error('the program before this one left a state that this one does not know');
     this.engine.load(carried.engine);
     for (const door of carried.doors) handover.adoptDoor(door);
@@ -183,7 +193,7 @@ export class XenstoreServer {
       if (unsent.length > 0) session.out.raw(Buffer.from(unsent));
       session.receive(Buffer.from(unanswered) as never, unanswered.length);
     }
-    this.journal?.adopt(this.engine);
+    this.#journal?.adopt(this.engine);
     const memory = /^\/proc\/self\/fd\/(\d+)$/.exec(file);
     if (memory !== null) closeSync(Number(memory[1]));
   }

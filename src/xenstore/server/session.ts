@@ -1,4 +1,5 @@
-// One client of the server: cuts its bytes into requests, has them answered, and knows when it must wait. No sockets here.
+// One client of the server: cuts its bytes into requests, has them answered, and knows when it must
+// wait. No sockets here.
 
 import { type Bytes, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES, type Request } from '../protocol/wire.js';
 import type { ClientState } from '../store/client-state.js';
@@ -13,69 +14,74 @@ export class Session {
   readonly client: ClientState;
   /** Its last words are on their way: close it when they are sent. */
   ending = false;
-  private readonly engine: Engine;
-  private readonly limits: ServerLimits;
-  /** What came and is not answered yet: the beginning of a message, or whole ones while the client must read first. */
-  private rest: Buffer | undefined;
-  private readonly request: Writable<Request> = { type: 0, requestId: 0, txId: 0, bytes: NONE, start: 0, end: 0 };
+  readonly #engine: Engine;
+  readonly #limits: ServerLimits;
+  /**
+   * What came and is not answered yet: the beginning of a message, or whole ones while the client
+   * must read first.
+   */
+  #rest: Buffer | undefined;
+  readonly #request: Writable<Request> = { type: 0, requestId: 0, txId: 0, bytes: NONE, start: 0, end: 0 };
 
   constructor(engine: Engine, domid: number, limits: ServerLimits, dirty: (session: Session) => void) {
-    this.engine = engine;
-    this.limits = limits;
+    this.#engine = engine;
+    this.#limits = limits;
     this.out = new OutBuffer(limits.waitingBytes, () => dirty(this));
     this.client = engine.connect(domid, this.out);
   }
 
   /** Whether its bytes should be read now. */
   get listens(): boolean {
-    return !this.ending && !this.mustRead();
+    return !this.ending && !this.#mustRead();
   }
 
   /** Whole messages may wait that can be answered now. */
   get canResume(): boolean {
-    return this.rest !== undefined && this.rest.length >= HEADER_BYTES && this.listens;
+    return this.#rest !== undefined && this.#rest.length >= HEADER_BYTES && this.listens;
   }
 
   /** What it sent and is not answered yet. */
   get unanswered(): Buffer {
-    return this.rest ?? NONE;
+    return this.#rest ?? NONE;
   }
 
   /** Bytes of the client; they may be overwritten afterwards. */
   receive(bytes: Bytes, length: number): void {
     if (this.ending) return;
-    if (this.rest === undefined) {
-      const used = this.answer(bytes, length);
-      if (used < length && !this.ending) this.rest = Buffer.from(bytes.subarray(used, length));
+    if (this.#rest === undefined) {
+      const used = this.#answer(bytes, length);
+      if (used < length && !this.ending) this.#rest = Buffer.from(bytes.subarray(used, length));
       return;
     }
-    this.rest = Buffer.concat([this.rest, bytes.subarray(0, length)]);
+    this.#rest = Buffer.concat([this.#rest, bytes.subarray(0, length)]);
     this.resume();
   }
 
   /** Answers what waits, as far as the client may go on. */
   resume(): void {
-    const { rest } = this;
+    const rest = this.#rest;
     if (rest === undefined || this.ending) return;
-    const used = this.answer(rest as Bytes, rest.length);
-    this.rest = used === rest.length || this.ending ? undefined : used === 0 ? rest : Buffer.from(rest.subarray(used));
+    const used = this.#answer(rest as Bytes, rest.length);
+    if (used === rest.length || this.ending) this.#rest = undefined;
+    else if (used > 0) this.#rest = Buffer.from(rest.subarray(used));
   }
 
   close(): void {
     this.ending = true;
-    this.rest = undefined;
-    this.engine.disconnect(this.client);
+    this.#rest = undefined;
+    this.#engine.disconnect(this.client);
   }
 
   /** How many bytes were used up. */
-  private answer(bytes: Bytes, length: number): number {
-    const { request, engine, client } = this;
+  #answer(bytes: Bytes, length: number): number {
+    const { client } = this;
+    const [request, engine] = [this.#request, this.#engine];
     let at = 0;
     request.bytes = bytes;
-    while (length - at >= HEADER_BYTES && !this.mustRead()) {
+    while (length - at >= HEADER_BYTES && !this.#mustRead()) {
       const size = get32(bytes, at + 12);
       if (size > PAYLOAD_MAX_BYTES) {
-        this.refuse(bytes, at);
+        this.#refuse(bytes, at);
         return length;
       }
       const end = at + HEADER_BYTES + size;
@@ -91,14 +97,18 @@ export class Session {
     return at;
   }
 
-  /** Nothing after a message that is too long can be understood: the C daemon closes at once, for oxenstored we answer first. */
-  private refuse(bytes: Buffer, at: number): void {
-    if (this.engine.personality === 'oxenstored') this.out.reply(MESSAGE.error, get32(bytes, at + 4), get32(bytes, at + 8), 'EINVAL\0');
+  /**
+   * Nothing after a message that is too long can be understood: the C daemon closes at once, for
+   * oxenstored we answer first.
+   */
+  #refuse(bytes: Buffer, at: number): void {
+    if (this.#engine.personality === 'oxenstored') this.out.reply(MESSAGE.error, get32(bytes, at + 4), get32(bytes, at + 8), 'EINVAL\0');
     this.ending = true;
   }
 
-  private mustRead(): boolean {
-    const { out, limits, engine, client } = this;
+  #mustRead(): boolean {
+    const { out, client } = this;
+    const [limits, engine] = [this.#limits, this.#engine];
     if (out.length > limits.waitingReplyBytes) return true;
     if (client.domid === 0) return false;
     return (out.behind && out.replies >= engine.quota.outstanding) || !engine.listens(client, out.length);

@@ -1,4 +1,5 @@
-// Ownership of a unix socket's file: taken only when it is a socket on which nobody answers, removed only when it is ours.
+// Ownership of a unix socket's file: taken only when it is a socket on which nobody answers,
+// removed only when it is ours.
 import { closeSync, fstatSync, lstatSync, openSync, readFileSync, rmSync, type Stats, statSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
 import { lockFile } from './file-lock.js';
@@ -12,12 +13,16 @@ export interface FileIdentity {
   readonly ino: number;
 }
 
-/** Descriptors of the lock files, held until the process ends: while one starts at a path, no other does. */
+/**
+ * Descriptors of the lock files, held until the process ends: while one starts at a path, no other
+ * does.
+ */
 const held = new Map<string, number>();
 
 /**
  * Makes way for a socket at a path.
- * @throws InputError when something else is there, when a server answers, or when another one is starting
+ * @throws InputError when something else is there, when a server answers, or when another one is
+ *   starting
  */
 export function claimSocketPath(path: string): void {
   lock(path);
@@ -35,7 +40,8 @@ function answers(path: string): boolean {
     const errno = system.connect(path);
     return errno === 0 || errno === EAGAIN;
   }
-  // Without a call of our own: the kernel's list of bound sockets; flag 10000 is that of a listening one.
+  // Without a call of our own: the kernel's list of bound sockets; flag 10000 is that of a
+  // listening one.
   return readFileSync('/proc/net/unix', 'latin1')
     .split('\n')
     .some((line) => line.endsWith(` ${path}`) && line.split(/\s+/)[3] === '00010000');

@@ -1,4 +1,5 @@
-// The interface of a server's sockets: the event loop on epoll where koffi is there, Node's own sockets otherwise.
+// The interface of a server's sockets: the event loop on epoll where koffi is there, Node's own
+// sockets otherwise.
 import type { Engine } from '../store/engine.js';
 import type { ServerLimits } from './client-limits.js';
 import type { Session } from './session.js';
@@ -7,9 +8,15 @@ import type { FileIdentity } from './socket-file.js';
 export interface SocketServerOptions {
   readonly engine: Engine;
   readonly limits?: Partial<ServerLimits>;
-  /** Makes what was changed durable; replies go out after it. @throws JournalFailure when that is in doubt */
+  /**
+   * Makes what was changed durable; replies go out after it. @throws JournalFailure when that is in
+   * doubt
+   */
   readonly commit?: () => void;
-  /** How many changes were written so far: who made some in a turn that is in doubt is disconnected without a reply. */
+  /**
+   * How many changes were written so far: who made some in a turn that is in doubt is disconnected
+   * without a reply.
+   */
   readonly written?: () => number;
   /** Between two turns: no request is half done. */
   readonly afterTurn?: () => void;

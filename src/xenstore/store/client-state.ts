@@ -6,7 +6,10 @@ export interface Watch {
   readonly client: ClientState;
   readonly path: string;
   readonly token: string;
-  /** Length of the prefix that the watcher did not write and does not want to see: its home and '/', or 0. */
+  /**
+   * Length of the prefix that the watcher did not write and does not want to see: its home and '/',
+   * or 0.
+   */
   readonly hidden: number;
   /** Rises with each registration. */
   readonly order: number;

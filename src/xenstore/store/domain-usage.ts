@@ -1,4 +1,5 @@
-// Watches and open transactions of each domain, summed over its connections: quotas are a domain's, not a connection's.
+// Watches and open transactions of each domain, summed over its connections: quotas are a domain's,
+// not a connection's.
 
 export type Usage = 'watches' | 'transactions';
 

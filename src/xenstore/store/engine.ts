@@ -1,5 +1,5 @@
-// What the two personalities have in common, seen from the server: requests in, replies and events to the clients' outboxes.
-// No waiting and no sockets here.
+// What the two personalities have in common, seen from the server: requests in, replies and events
+// to the clients' outboxes. No waiting and no sockets here.
 
 import type { Permissions } from '../protocol/permissions.js';
 import type { Outbox, Request } from '../protocol/wire.js';
@@ -15,7 +15,10 @@ export interface StoredNode {
 
 export interface EngineOptions {
   readonly quota?: Partial<StoreQuota>;
-  /** Whether the hypervisor knows a domain: the C daemon asks before it makes one an owner. All by default. */
+  /**
+   * Whether the hypervisor knows a domain: the C daemon asks before it makes one an owner. All by
+   * default.
+   */
   readonly domainExists?: (domid: number) => boolean;
   /** Told of each change of the store that a restart must bring back, in order. */
   readonly journal?: Journal;
@@ -41,7 +44,10 @@ export interface Journal {
   introduce(domid: number, gfn: string, port: number): void;
   /** The domain is released, with all that a release removes. */
   release(domid: number): void;
-  /** Writes what was noted since the last call. @throws JournalFailure when the medium refuses; nothing of it is kept then */
+  /**
+   * Writes what was noted since the last call. @throws JournalFailure when the medium refuses;
+   * nothing of it is kept then
+   */
   write(): void;
   /** Forgets what was noted since the last `write`. */
   discard(): void;
@@ -55,7 +61,10 @@ export interface Engine {
   disconnect(client: ClientState): void;
   /** Answers one request; never throws because of what a client sent. */
   process(client: ClientState, request: Request): void;
-  /** Whether a client with so many bytes that wait for it is read from; one over its memory quota is not, until it is below again. */
+  /**
+   * Whether a client with so many bytes that wait for it is read from; one over its memory quota is
+   * not, until it is below again.
+   */
   listens(client: ClientState, waitingBytes: number): boolean;
   /** All nodes, parents before children, children in the daemon's own order. */
   nodes(from?: string): Generator<StoredNode>;

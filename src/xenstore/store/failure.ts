@@ -1,5 +1,5 @@
-// How the store refuses a request: by errno. Made once per errno, because clients probe for absent nodes all the time and
-// capturing a stack for each would cost more than the request.
+// How the store refuses a request: by errno. Made once per errno, because clients probe for absent
+// nodes all the time and capturing a stack for each would cost more than the request.
 import type { StoreErrno } from './limits.js';
 
 export class StoreFailure extends Error {

@@ -1,5 +1,6 @@
-// One request under a journal: its changes are written before its events and its reply go out; when the journal refuses them they
-// are undone, and the client gets the errno. Without a journal all of this costs nothing.
+// One request under a journal: its changes are written before its events and its reply go out; when
+// the journal refuses them they are undone, and the client gets the errno. Without a journal all of
+// this costs nothing.
 import type { Watch } from './client-state.js';
 import type { Journal } from './engine.js';
 import { fail } from './failure.js';
@@ -36,7 +37,8 @@ export class Journaled {
 
   /**
    * Writes the request's changes, then sends its events.
-   * @throws StoreFailure ENOSPC or EIO when the journal refuses; the changes are undone and the events dropped
+   * @throws StoreFailure ENOSPC or EIO when the journal refuses; the changes are undone and the
+   *   events dropped
    */
   commit(): void {
     if (this.journal === undefined) return;

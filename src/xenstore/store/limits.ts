@@ -1,12 +1,18 @@
-// Limits and quotas of the store, and the two real daemons it can answer as.
-// Sources: xen/include/public/io/xs_wire.h (payload and path lengths), tools/xenstore/xenstored_core.c:105-114 and
-// tools/ocaml/xenstored/{define,quota}.ml (quotas), all of Xen 4.17.
+// Limits and quotas of the store, and the two real daemons it can answer as. Sources:
+// xen/include/public/io/xs_wire.h (payload and path lengths),
+// tools/xenstore/xenstored_core.c:105-114 and tools/ocaml/xenstored/{define,quota}.ml (quotas), all
+// of Xen 4.17.
 import type { Errno } from '../../base/errors.js';
 
-/** `xenstored` is the C daemon (default of plain Xen), `oxenstored` the OCaml one (XenServer, XCP-ng). */
+/**
+ * `xenstored` is the C daemon (default of plain Xen), `oxenstored` the OCaml one (XenServer,
+ * XCP-ng).
+ */
 export type Personality = 'xenstored' | 'oxenstored';
 
-/** Errno as a daemon sends it. EQUOTA is oxenstored's own; clients do not know it and report EINVAL. */
+/**
+ * Errno as a daemon sends it. EQUOTA is oxenstored's own; clients do not know it and report EINVAL.
+ */
 export type StoreErrno = Errno | 'EQUOTA';
 
 /** What an unprivileged domain may use; dom0 is bound only where said. */
@@ -16,7 +22,10 @@ export interface StoreQuota {
   readonly watches: number;
   /** Transactions open at once; both daemons refuse only when MORE than this many are open. */
   readonly transactions: number;
-  /** C: value, children's names and permissions of one node together. oxenstored: the value alone, of dom0 as well. */
+  /**
+   * C: value, children's names and permissions of one node together. oxenstored: the value alone,
+   * of dom0 as well.
+   */
   readonly nodeSizeBytes: number;
   /** Entries in a node's permission list (C only). */
   readonly permissions: number;
@@ -26,7 +35,10 @@ export interface StoreQuota {
   readonly pathBytes: number;
   /** Replies that a domain has not taken yet; it is not listened to while there are so many. */
   readonly outstanding: number;
-  /** C: nodes, watches, transactions and waiting bytes of a domain together; it is not listened to from here on. oxenstored: none. */
+  /**
+   * C: nodes, watches, transactions and waiting bytes of a domain together; it is not listened to
+   * from here on. oxenstored: none.
+   */
   readonly memoryBytes: number;
 }
 

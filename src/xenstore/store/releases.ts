@@ -1,4 +1,5 @@
-// Domains that went while a transaction was open: what it made for one of them must not go to the next of that number (XSA-417).
+// Domains that went while a transaction was open: what it made for one of them must not go to the
+// next of that number (XSA-417).
 
 export class Releases {
   /** Number of the last release of each domain. */
@@ -20,7 +21,10 @@ export class Releases {
     this.#last.set(domid, ++this.#count);
   }
 
-  /** Whether the domain was released after the first `count` releases, and the hypervisor does not say that it exists. */
+  /**
+   * Whether the domain was released after the first `count` releases, and the hypervisor does not
+   * say that it exists.
+   */
   goneSince(domid: number, count: number): boolean {
     return (this.#last.get(domid) ?? 0) > count && this.#exists?.(domid) !== true;
   }

@@ -1,6 +1,7 @@
-// Transactions of several clients in every order that chance brings, against a model: what was committed is what some serial order of
-// the committed transactions gives (the C daemon), or what oxenstored's merge rule gives: its requests done again at the commit, each
-// answered as before, or, where nothing that it read or changed was touched meanwhile, what it read and changed alone.
+// Transactions of several clients in every order that chance brings, against a model: what was
+// committed is what some serial order of the committed transactions gives (the C daemon), or what
+// oxenstored's merge rule gives: its requests done again at the commit, each answered as before,
+// or, where nothing that it read or changed was touched meanwhile, what it read and changed alone.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { XenError } from '../../base/errors.js';

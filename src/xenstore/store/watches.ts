@@ -1,26 +1,28 @@
-// Watches by path: which of them does a change concern?
-// Sources: tools/xenstore/xenstored_watch.c fire_watches, tools/ocaml/xenstored/connections.ml fire_watches (Xen 4.17).
+// Watches by path: which of them does a change concern? Sources: tools/xenstore/xenstored_watch.c
+// fire_watches, tools/ocaml/xenstored/connections.ml fire_watches (Xen 4.17).
 import { type ClientState, type Watch, watchKey } from './client-state.js';
 
 export class WatchIndex {
-  private readonly byPath = new Map<string, Watch[]>();
-  /** How many watched paths there are of each length: only prefixes of such a length are looked up. */
-  private readonly lengths = new Map<number, number>();
-  private count = 0;
+  readonly #byPath = new Map<string, Watch[]>();
+  /**
+   * How many watched paths there are of each length: only prefixes of such a length are looked up.
+   */
+  readonly #lengths = new Map<number, number>();
+  #count = 0;
 
   get size(): number {
-    return this.count;
+    return this.#count;
   }
 
   add(watch: Watch): void {
-    const list = this.byPath.get(watch.path);
+    const list = this.#byPath.get(watch.path);
     if (list === undefined) {
-      this.byPath.set(watch.path, [watch]);
-      this.lengths.set(watch.path.length, (this.lengths.get(watch.path.length) ?? 0) + 1);
+      this.#byPath.set(watch.path, [watch]);
+      this.#lengths.set(watch.path.length, (this.#lengths.get(watch.path.length) ?? 0) + 1);
     } else {
       list.push(watch);
     }
-    this.count++;
+    this.#count++;
   }
 
   /** Gives a client back the watches that it had, in the order of registration among all. */
@@ -29,42 +31,42 @@ export class WatchIndex {
       const watch: Watch = { ...dumped, client };
       client.watches.set(watchKey(watch.path, watch.token), watch);
       this.add(watch);
-      (this.byPath.get(watch.path) as Watch[]).sort((a, b) => a.order - b.order);
+      (this.#byPath.get(watch.path) as Watch[]).sort((a, b) => a.order - b.order);
     }
   }
 
   delete(watch: Watch): void {
-    const list = this.byPath.get(watch.path);
+    const list = this.#byPath.get(watch.path);
     const at = list?.indexOf(watch) ?? -1;
     if (list === undefined || at < 0) return;
-    this.count--;
+    this.#count--;
     if (list.length > 1) {
       list.splice(at, 1);
       return;
     }
-    this.byPath.delete(watch.path);
-    const left = this.lengths.get(watch.path.length)! - 1;
-    if (left === 0) this.lengths.delete(watch.path.length);
-    else this.lengths.set(watch.path.length, left);
+    this.#byPath.delete(watch.path);
+    const left = this.#lengths.get(watch.path.length)! - 1;
+    if (left === 0) this.#lengths.delete(watch.path.length);
+    else this.#lengths.set(watch.path.length, left);
   }
 
   /** The watches at exactly this path, oldest first. */
   at(path: string): readonly Watch[] {
-    return this.byPath.get(path) ?? [];
+    return this.#byPath.get(path) ?? [];
   }
 
   /** The lists of watches at a path and above it, from the root down, each oldest first. */
   above(path: string): readonly (readonly Watch[])[] {
     const found: Watch[][] = [];
-    if (this.count === 0) return found;
-    const root = this.byPath.get('/');
+    if (this.#count === 0) return found;
+    const root = this.#byPath.get('/');
     if (root !== undefined) found.push(root);
-    if (this.lengths.size < 16) {
+    if (this.#lengths.size < 16) {
       // Few lengths: look only at those, then put them in order.
-      for (const length of this.lengths.keys()) {
+      for (const length of this.#lengths.keys()) {
         if (length < 2 || length > path.length) continue;
         if (length < path.length && path.charCodeAt(length) !== SLASH) continue;
-        const list = this.byPath.get(length === path.length ? path : path.slice(0, length));
+        const list = this.#byPath.get(length === path.length ? path : path.slice(0, length));
         if (list !== undefined) found.push(list);
       }
       if (found.length > 1) found.sort((a, b) => a[0]!.path.length - b[0]!.path.length);
@@ -72,8 +74,8 @@ export class WatchIndex {
     }
     for (let at = path.indexOf('/', 1); ; at = path.indexOf('/', at + 1)) {
       const length = at < 0 ? path.length : at;
-      if (length > 1 && this.lengths.has(length)) {
-        const list = this.byPath.get(at < 0 ? path : path.slice(0, at));
+      if (length > 1 && this.#lengths.has(length)) {
+        const list = this.#byPath.get(at < 0 ? path : path.slice(0, at));
         if (list !== undefined) found.push(list);
       }
       if (at < 0) return found;
@@ -82,18 +84,18 @@ export class WatchIndex {
 
   /** The lists of watches below a path, parents before children, names in order. */
   below(path: string): readonly (readonly Watch[])[] {
-    if (this.count === 0) return [];
+    if (this.#count === 0) return [];
     const prefix = path === '/' ? '/' : `${path}/`;
     const paths: string[][] = [];
-    for (const watched of this.byPath.keys()) {
+    for (const watched of this.#byPath.keys()) {
       if (watched.length > prefix.length && watched.startsWith(prefix)) paths.push(watched.split('/'));
     }
-    return paths.sort(byNames).map((names) => this.byPath.get(names.join('/'))!);
+    return paths.sort(byNames).map((names) => this.#byPath.get(names.join('/'))!);
   }
 
   /** All watched paths with their watches, for checks of the whole index. */
   entries(): IterableIterator<[string, readonly Watch[]]> {
-    return this.byPath.entries();
+    return this.#byPath.entries();
   }
 }
 

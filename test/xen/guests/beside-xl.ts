@@ -1,4 +1,5 @@
-// Domains that xl started, as xennuma sees them, beside what Debian's own tools and Xen's debug key say; and that looking changes nothing.
+// Domains that xl started, as xennuma sees them, beside what Debian's own tools and Xen's debug key
+// say; and that looking changes nothing.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// All 28 edges of the chart, taken on the real Xen: those outside of Xen as they happen, those inside concluded from what Xen reads back.
+// All 28 edges of the chart, taken on the real Xen: those outside of Xen as they happen, those
+// inside concluded from what Xen reads back.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EDGES, type EdgeId, NODES } from '../../../src/flow/chart.js';

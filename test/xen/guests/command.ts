@@ -1,4 +1,5 @@
-// `xennuma vm` as people use it: each command a process of its own, which finds the VMs of those before it; xl sees the same.
+// `xennuma vm` as people use it: each command a process of its own, which finds the VMs of those
+// before it; xl sees the same.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';

@@ -1,5 +1,6 @@
-// Starts VM `victim` from the state folder argv[2] and kills itself with SIGKILL just before the change of the host or of the state that
-// argv[3] counts (from 0). Prints which change that is, or "DONE" when there were fewer.
+// Starts VM `victim` from the state folder argv[2] and kills itself with SIGKILL just before the
+// change of the host or of the state that argv[3] counts (from 0). Prints which change that is, or
+// "DONE" when there were fewer.
 import { writeSync } from 'node:fs';
 import { xenHost } from '../../../src/xenopsd/hosts/xen-host.js';
 import { createToolstack } from '../../../src/xenopsd/life/toolstack.js';

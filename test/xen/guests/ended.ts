@@ -1,4 +1,5 @@
-// What `explain --on xen` tells of domains that run, whoever started them; and guests that go down by themselves, as `xennuma vm` finds them.
+// What `explain --on xen` tells of domains that run, whoever started them; and guests that go down
+// by themselves, as `xennuma vm` finds them.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -42,7 +43,8 @@ test('explain tells of domains that run; guests that go down by themselves are t
       return file;
     };
 
-    // What no real host could start is refused where it is described, and nothing is kept of the file.
+    // What no real host could start is refused where it is described, and nothing is kept of the
+    // file.
     const whole = { name: 'whole', kind: 'pvh', vcpus: 1, memory: '32MiB', boot: MINI };
     const hvm = run('vm', 'create', '--vms', await described('hvm', whole, { name: 'windows', vcpus: 1, memory: '32MiB', boot: MINI }));
     assert.equal(hvm.status, 2);

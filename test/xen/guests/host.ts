@@ -1,4 +1,5 @@
-// What the tests of guests share: what guests boot, toolstacks on the real host, and the counts that show that nothing is left behind.
+// What the tests of guests share: what guests boot, toolstacks on the real host, and the counts
+// that show that nothing is left behind.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -113,7 +114,10 @@ export async function traces(xc: Xenctrl, xs: XenstoreConnection): Promise<Trace
   return { domains: xc.domainList().map(({ domid }) => domid), keys: await keysBelow(xs, '/'), freePages, outstandingPages };
 }
 
-/** Pages that Xen takes for itself when its own pools first grow, and keeps: a few; a domain's would be thousands. */
+/**
+ * Pages that Xen takes for itself when its own pools first grow, and keeps: a few; a domain's would
+ * be thousands.
+ */
 const XENS_OWN_PAGES = 64;
 
 /** Waits until Xen and XenStore are as they were. */

@@ -1,4 +1,5 @@
-// The Linux guest of the tests: an initramfs of busybox alone, whose init tells on the console what it sees. Made where the tests run.
+// The Linux guest of the tests: an initramfs of busybox alone, whose init tells on the console what
+// it sees. Made where the tests run.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /** Each line that the guest says about itself starts with this. */
@@ -46,7 +47,10 @@ export function writeInitramfs(path: string, busybox: string): void {
   writeFileSync(path, Buffer.concat(members.map(record)));
 }
 
-/** A member in the "newc" format (Linux, Documentation/driver-api/early-userspace/buffer-format.rst). */
+/**
+ * A member in the "newc" format (Linux,
+ * Documentation/driver-api/early-userspace/buffer-format.rst).
+ */
 function record({ name, mode, data, device = [0, 0] }: Member, inode: number): Buffer {
   const hex = (value: number) => value.toString(16).padStart(8, '0');
   const fields = [inode + 1, mode, 0, 0, 1, 0, data.length, 0, 0, device[0], device[1], name.length + 1, 0];

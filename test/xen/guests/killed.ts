@@ -1,5 +1,5 @@
-// kill -9 of the builder, and of xennuma itself, at each step of a VM's start: an error of that VM alone, and after the clean-up Xen and
-// XenStore are as before, by counts.
+// kill -9 of the builder, and of xennuma itself, at each step of a VM's start: an error of that VM
+// alone, and after the clean-up Xen and XenStore are as before, by counts.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';

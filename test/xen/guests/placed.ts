@@ -1,4 +1,5 @@
-// Where guests lie who are pinned, or too large for extents of 1 GiB; and builds that fail with their own words and leave nothing behind.
+// Where guests lie who are pinned, or too large for extents of 1 GiB; and builds that fail with
+// their own words and leave nothing behind.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { VmSpec } from '../../../src/machine/vm.js';

@@ -1,4 +1,5 @@
-// `xennuma run SCENARIO --on xen`: the same scenario on the embedded host and for real comes to the same, and leaves nothing behind.
+// `xennuma run SCENARIO --on xen`: the same scenario on the embedded host and for real comes to the
+// same, and leaves nothing behind.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';

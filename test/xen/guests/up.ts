@@ -1,5 +1,5 @@
-// Linux guests on the real Xen, started by xennuma's own xenopsd through the builder process: placed on node 2 of 4 by best_effort, they come up,
-// and lie there by Xen's own count.
+// Linux guests on the real Xen, started by xennuma's own xenopsd through the builder process:
+// placed on node 2 of 4 by best_effort, they come up, and lie there by Xen's own count.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { asWere, type Bench, bench, guestSays, linux, pagesOf, start, stop, traces, using, vm, xl } from './host.js';
@@ -14,7 +14,8 @@ const GUESTS = [
 describe('on a host with room on nodes 2 and 3 alone', () => {
   let others: Bench;
   before(async () => {
-    // Kept there, so less than 256 MiB are left of nodes 0 and 1: best_effort finds room on nodes 2 and 3, and takes the lower.
+    // Kept there, so less than 256 MiB are left of nodes 0 and 1: best_effort finds room on nodes 2
+    // and 3, and takes the lower.
     others = await bench({ keepOnNode: true });
     await start(others, vm('fills-0', 'pvh', 1, 1350, { vcpusParams: { mask: '0,1' } }));
     await start(others, vm('fills-1', 'pvh', 1, 850, { vcpusParams: { mask: '2,3' } }));

@@ -1,4 +1,5 @@
-// What Debian's own tools print of domains, read for comparison: `xl list -n`, `xl vcpu-list`, and Xen's debug key 'u' by `xl dmesg`.
+// What Debian's own tools print of domains, read for comparison: `xl list -n`, `xl vcpu-list`, and
+// Xen's debug key 'u' by `xl dmesg`.
 import { xl } from './host.js';
 
 /** By name. "any" is every node. */

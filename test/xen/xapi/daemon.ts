@@ -1,4 +1,5 @@
-// A daemon of its own on the real host, as an administrator starts it: `xennuma serve --on xen` with users and a state folder, at a free port.
+// A daemon of its own on the real host, as an administrator starts it: `xennuma serve --on xen`
+// with users and a state folder, at a free port.
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { scryptSync } from 'node:crypto';
@@ -18,7 +19,8 @@ export class Service {
   #port = '';
 
   constructor() {
-    // Each word of xe logs in, and an emulated machine takes seconds for a hash of the cost that `serve passwd` has.
+    // Each word of xe logs in, and an emulated machine takes seconds for a hash of the cost that
+    // `serve passwd` has.
     const salt = Buffer.alloc(16, 7);
     const key = scryptSync(PASSWORD, salt, 32, { N: 2, r: 1, p: 1 });
     writeFileSync(this.#users, `root:admin:scrypt:2:1:1:${salt.toString('base64')}:${key.toString('base64')}\n`);

@@ -1,5 +1,6 @@
-// The chart's flow from where it begins, on the real host: `xennuma xe` sets a mask and a policy and starts VMs through `xennuma serve --on xen`;
-// Debian's xl agrees, and a daemon that was killed finds its VMs again. Run by node:test in dom0 (npm run test:xen -- xapi).
+// The chart's flow from where it begins, on the real host: `xennuma xe` sets a mask and a policy
+// and starts VMs through `xennuma serve --on xen`; Debian's xl agrees, and a daemon that was killed
+// finds its VMs again. Run by node:test in dom0 (npm run test:xen -- xapi).
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

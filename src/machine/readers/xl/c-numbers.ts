@@ -1,4 +1,5 @@
-// Numbers as C's strtoul and strtol read them on a 64-bit machine: blanks before, a sign, digits, and then where they end.
+// Numbers as C's strtoul and strtol read them on a 64-bit machine: blanks before, a sign, digits,
+// and then where they end.
 
 const ULONG_MAX = 2n ** 64n - 1n;
 const LONG_MAX = 2n ** 63n - 1n;
@@ -9,7 +10,10 @@ export interface CNumber {
   readonly end: number;
 }
 
-/** Base 10, unsigned: "-1" wraps to the largest number, and so does everything too large. Null when there are no digits. */
+/**
+ * Base 10, unsigned: "-1" wraps to the largest number, and so does everything too large. Null when
+ * there are no digits.
+ */
 export function strtoul(text: string): CNumber | null {
   const match = /^[ \t\n\v\f\r]*([-+]?)(\d+)/.exec(text);
   if (match === null) return null;
@@ -19,7 +23,10 @@ export function strtoul(text: string): CNumber | null {
   return { value: match[1] === '-' ? BigInt.asUintN(64, -digits) : digits, end };
 }
 
-/** The whole text as strtol(text, &end, 0) reads it: 0x and octal 0 too. Undefined for other text behind it, and out of range. */
+/**
+ * The whole text as strtol(text, &end, 0) reads it: 0x and octal 0 too. Undefined for other text
+ * behind it, and out of range.
+ */
 export function wholeLong(text: string): bigint | undefined {
   const match = /^[ \t\n\v\f\r]*([-+]?)(?:(0[xX][0-9a-fA-F]+)|(0[0-7]*)|([1-9]\d*))$/.exec(text);
   if (match === null) return undefined;

@@ -1,4 +1,5 @@
-// Lists of CPUs in xl guest configs, by xl's own rules (Xen 4.17, tools/xl/xl_parse.c: parse_range, update_cpumap_range, parse_cpurange).
+// Lists of CPUs in xl guest configs, by xl's own rules (Xen 4.17, tools/xl/xl_parse.c: parse_range,
+// update_cpumap_range, parse_cpurange).
 import { strtoul } from './c-numbers.js';
 
 /** What xl asks its host when it reads a config. */
@@ -12,8 +13,9 @@ export interface XlMachine {
 }
 
 /**
- * Xen's MAX_NUMNODES. xl keeps the CPUs of a node in a mask as wide as its mask of nodes, so `node:` neither adds nor removes CPUs from
- * this number on (xl_parse.c, update_cpumap_range: libxl_node_bitmap_alloc for node_cpumap).
+ * Xen's MAX_NUMNODES. xl keeps the CPUs of a node in a mask as wide as its mask of nodes, so
+ * `node:` neither adds nor removes CPUs from this number on (xl_parse.c, update_cpumap_range:
+ * libxl_node_bitmap_alloc for node_cpumap).
  */
 export const MAX_NODES = 64;
 const ULONG_MAX = 2n ** 64n - 1n;
@@ -28,8 +30,9 @@ export function maskBits(machine: XlMachine): number {
 }
 
 /**
- * Items from left to right: `3`, `0-5`, `all`, `node:1`, `nodes:0-3`, `^2` and `^node:1` to take out. CPUs past the mask are ignored;
- * "all" sets every bit of the mask. Empty items and an empty text are fine.
+ * Items from left to right: `3`, `0-5`, `all`, `node:1`, `nodes:0-3`, `^2` and `^node:1` to take
+ * out. CPUs past the mask are ignored; "all" sets every bit of the mask. Empty items and an empty
+ * text are fine.
  * @returns ascending
  * @throws CpuListRefusal
  */
@@ -80,7 +83,10 @@ export function parseRange(text: string): UlongRange | null {
   return end === text.length ? { from: first.value, to } : null;
 }
 
-/** The numbers of a range from 0 below `limit`, after C has cut each to an int of 32 bits; the range has at most 2^32 of them. */
+/**
+ * The numbers of a range from 0 below `limit`, after C has cut each to an int of 32 bits; the range
+ * has at most 2^32 of them.
+ */
 function asInts({ from, to }: UlongRange, limit: number): number[] {
   const found = new Set<number>();
   for (let base = (from / TWO_32) * TWO_32; base <= to; base += TWO_32) {

@@ -1,4 +1,5 @@
-// Grammar of xl guest configs: assignments of strings, numbers and lists (Xen 4.17, tools/libs/util/libxlu_cfg_y.y). No meaning here.
+// Grammar of xl guest configs: assignments of strings, numbers and lists (Xen 4.17,
+// tools/libs/util/libxlu_cfg_y.y). No meaning here.
 import { InputError } from '../../../base/errors.js';
 import { guardSize, INPUT_LIMITS, type InputText } from '../input-text.js';
 import { type Token, tokenize } from './lexer.js';
@@ -18,7 +19,8 @@ const MAX_APPENDED = 8192;
 const EXAMPLE = 'write settings such as name = "web", vcpus = 4, cpus = ["0-3", "4"]';
 
 /**
- * All assignments: a later one replaces an earlier one of the same name, `+=` appends to a list or a string.
+ * All assignments: a later one replaces an earlier one of the same name, `+=` appends to a list or
+ * a string.
  * @throws InputError with the line, for what xl refuses
  */
 export function parseXlConfig(input: InputText): Map<string, XlSetting> {
@@ -78,7 +80,10 @@ class Parser {
     return this.#list(depth);
   }
 
-  /** From behind the '['. Newlines may stand between any two parts, and a comma behind the last item. */
+  /**
+   * From behind the '['. Newlines may stand between any two parts, and a comma behind the last
+   * item.
+   */
   #list(depth: number): XlValue[] {
     const items: XlValue[] = [];
     for (this.#skipNewlines(); !this.#isMark(']'); this.#skipNewlines()) {

@@ -1,5 +1,6 @@
-// What xl makes of a guest config before it asks libxl for anything: the fields of a guest that bear on its CPUs and memory
-// (Xen 4.17, tools/xl/xl_parse.c 1189-1432 and xl_vmcontrol.c, apply_global_affinity_masks).
+// What xl makes of a guest config before it asks libxl for anything: the fields of a guest that
+// bear on its CPUs and memory (Xen 4.17, tools/xl/xl_parse.c 1189-1432 and xl_vmcontrol.c,
+// apply_global_affinity_masks).
 import type { VmKind } from '../../vm.js';
 import type { InputText } from '../input-text.js';
 import { CpuListRefusal, parseCpuList, type XlMachine } from './cpu-list.js';
@@ -8,7 +9,10 @@ import { parseVnuma, type XlVnuma } from './vnuma.js';
 
 /** One mask a vCPU, from vCPU 0 on; vCPUs past the list have none. */
 export interface XlAffinity {
-  /** Whether it was one string for all vCPUs or a list: a list of hard masks stops the automatic placement, a string does not. */
+  /**
+   * Whether it was one string for all vCPUs or a list: a list of hard masks stops the automatic
+   * placement, a string does not.
+   */
   readonly form: 'string' | 'list';
   readonly masks: readonly (readonly number[])[];
 }
@@ -91,8 +95,9 @@ export function parseXlGuest(input: InputText, machine: XlMachine): XlGuest {
 }
 
 /**
- * What xl refuses only after all of the config was read: a hard mask without any bit, and a PV or PVH guest that boots nothing. Null when
- * there is nothing of the kind. A plan goes on without either.
+ * What xl refuses only after all of the config was read: a hard mask without any bit, and a PV or
+ * PVH guest that boots nothing. Null when there is nothing of the kind. A plan goes on without
+ * either.
  */
 export function lateRefusal({ settings, kind, hard }: XlGuest): string | null {
   const empty = hard?.masks.findIndex((mask) => mask.length === 0) ?? -1;
@@ -101,7 +106,10 @@ export function lateRefusal({ settings, kind, hard }: XlGuest): string | null {
   return kind === 'hvm' || boots ? null : 'neither kernel nor bootloader is given';
 }
 
-/** `type` and the old `builder`, each by any beginning of the word, as strncmp compares them; `pvh=1` is long gone and means nothing. */
+/**
+ * `type` and the old `builder`, each by any beginning of the word, as strncmp compares them;
+ * `pvh=1` is long gone and means nothing.
+ */
 function kindOf(settings: XlSettings): VmKind {
   const [type, builder] = [settings.text('type'), settings.text('builder')];
   const byType =

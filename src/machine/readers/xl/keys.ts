@@ -1,4 +1,5 @@
-// Names of settings in xl guest configs: which xl knows, and which of them bear on placement and are not part of this model.
+// Names of settings in xl guest configs: which xl knows, and which of them bear on placement and
+// are not part of this model.
 import { nearestWord } from '../../../base/nearest-word.js';
 
 /** Settings of xl 4.13 to 4.21 (docs/man/xl.cfg.5, tools/xl/xl_parse.c). */

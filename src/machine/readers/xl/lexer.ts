@@ -1,4 +1,5 @@
-// Words of an xl guest config, as xl's own lexer finds them (Xen 4.17, tools/libs/util/libxlu_cfg_l.l and libxlu_cfg.c).
+// Words of an xl guest config, as xl's own lexer finds them (Xen 4.17,
+// tools/libs/util/libxlu_cfg_l.l and libxlu_cfg.c).
 import { InputError } from '../../../base/errors.js';
 import { strtoul } from './c-numbers.js';
 
@@ -9,7 +10,10 @@ export interface Token {
   readonly line: number;
 }
 
-/** Blanks, newline or comment with its newline, name, number, mark, string: the longest match counts. */
+/**
+ * Blanks, newline or comment with its newline, name, number, mark, string: the longest match
+ * counts.
+ */
 const TOKEN =
   /([ \t]+)|(\n|#[^\n]*\n)|([a-z][._0-9a-z]*)|([0-9][0-9a-fx]*)|(\+=|[=[\],;])|('(?:[^'\\\n]|\\[^\n])*'|"(?:[^"\\\n]|\\[^\n])*")/y;
 
@@ -69,8 +73,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The escapes of xl's strings, with the faults of xlu__cfgl_dequote: `\x..` is always refused, and the digits of `\012` are read but leave
- * no character behind.
+ * The escapes of xl's strings, with the faults of xlu__cfgl_dequote: `\x..` is always refused, and
+ * the digits of `\012` are read but leave no character behind.
  */
 function unquote(file: string, quoted: string, line: number): string {
   if (quoted.includes('\0')) throw new InputError('a string holds a NUL character', { file, line }, 'take it out');

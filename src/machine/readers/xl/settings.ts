@@ -1,4 +1,5 @@
-// Settings of an xl guest config as xl asks for them: what is of the wrong kind counts as not given (Xen 4.17, tools/libs/util/libxlu_cfg.c).
+// Settings of an xl guest config as xl asks for them: what is of the wrong kind counts as not given
+// (Xen 4.17, tools/libs/util/libxlu_cfg.c).
 import { InputError } from '../../../base/errors.js';
 import type { InputText } from '../input-text.js';
 import { wholeLong } from './c-numbers.js';
@@ -42,7 +43,10 @@ export class XlSettings {
     return typeof value === 'string' ? undefined : value;
   }
 
-  /** A whole number, decimal, 0x or octal with a leading 0. Undefined also for text that is none, and for `+=`. */
+  /**
+   * A whole number, decimal, 0x or octal with a leading 0. Undefined also for text that is none,
+   * and for `+=`.
+   */
   long(name: string): bigint | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;

@@ -1,5 +1,5 @@
-// `vnuma=` of an xl guest config: virtual nodes with their memory, vCPUs, distances and physical node (Xen 4.17, tools/xl/xl_parse.c
-// 579-756, parse_vnuma_config).
+// `vnuma=` of an xl guest config: virtual nodes with their memory, vCPUs, distances and physical
+// node (Xen 4.17, tools/xl/xl_parse.c 579-756, parse_vnuma_config).
 import { strtoul } from './c-numbers.js';
 import { maskBits, parseRange, type XlMachine } from './cpu-list.js';
 import type { XlValue } from './grammar.js';
@@ -31,7 +31,8 @@ const ULONG_MAX = 2n ** 64n - 1n;
 const MOST_VCPUS = 65_536;
 
 /**
- * Undefined without `vnuma`, for an empty list, and for a string, which xl passes over without a word.
+ * Undefined without `vnuma`, for an empty list, and for a string, which xl passes over without a
+ * word.
  * @param maxVcpus `maxvcpus`, 0 when it is not given
  * @throws InputError for what xl refuses
  */

@@ -19,8 +19,9 @@ export function looksLikeXlConfig(text: string): boolean {
 }
 
 /**
- * `cpus` and `cpus_soft` become masks for `host`: CPUs past its highest number are left out, as libxl does, and a mask may end up empty.
- * What xl would refuse or ignore, and the plan goes on without, is in `notes`.
+ * `cpus` and `cpus_soft` become masks for `host`: CPUs past its highest number are left out, as
+ * libxl does, and a mask may end up empty. What xl would refuse or ignore, and the plan goes on
+ * without, is in `notes`.
  * @throws InputError with file and line for what xl refuses, and past the limits of this project
  */
 export function readXlConfig(input: InputText, host: Host): VmSpec {
@@ -66,7 +67,9 @@ function machineOf(host: Host): XlMachine {
   };
 }
 
-/** A mask a vCPU for a list, which ends with all CPUs where it is shorter; one mask for a string. */
+/**
+ * A mask a vCPU for a list, which ends with all CPUs where it is shorter; one mask for a string.
+ */
 function masksFor(host: Host, affinity: XlAffinity | undefined, vcpusMax: number): number[][] | undefined {
   if (affinity === undefined || (affinity.form === 'string' && affinity.masks.length === 0)) return undefined;
   const last = host.cpus.at(-1)?.id ?? 0;
@@ -99,7 +102,9 @@ function memoryOf(guest: XlGuest): Pick<VmSpec, 'memoryStaticMaxBytes' | 'memory
   return { memoryStaticMaxBytes: maxKib * KIB, memoryTargetBytes: targetKib * KIB };
 }
 
-/** @throws InputError for a node without a size; what else libxl refuses, it refuses at the start */
+/**
+ * @throws InputError for a node without a size; what else libxl refuses, it refuses at the start
+ */
 function virtualNodes(guest: XlGuest): VirtualNode[] {
   const nodes = guest.vnuma!.nodes;
   const refusal = (message: string, mend: string) => guest.settings.refusal('vnuma', message, mend);

@@ -1,5 +1,6 @@
 // Delivery of watch events: which watches a change concerns, and which watchers may learn of it.
-// Sources: tools/xenstore/xenstored_watch.c fire_watches, add_event; xenstored_domain.c fire_special_watches (Xen 4.17).
+// Sources: tools/xenstore/xenstored_watch.c fire_watches, add_event; xenstored_domain.c
+// fire_special_watches (Xen 4.17).
 
 import type { Access } from '../../protocol/permissions.js';
 import { PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';
@@ -41,14 +42,19 @@ export class Announcer {
     }
   }
 
-  /** Announces an introduction or a release to the watchers that the event's permissions let read. */
+  /**
+   * Announces an introduction or a release to the watchers that the event's permissions let read.
+   */
   fireSpecial(name: '@introduceDomain' | '@releaseDomain', { permissions, since }: Before): void {
     for (const watch of this.#index.at(name)) {
       if (this.#domains.permits(watch.client, permissions, since, 'read')) this.send(watch, name);
     }
   }
 
-  /** Sends one event. A second one that is equal, in the same request, is dropped: the daemon finds the first in its queue. */
+  /**
+   * Sends one event. A second one that is equal, in the same request, is dropped: the daemon finds
+   * the first in its queue.
+   */
   send(watch: Watch, name: string): void {
     const path = watch.hidden === 0 ? name : name.slice(watch.hidden);
     if (path.length + watch.token.length + 2 > PAYLOAD_MAX_BYTES) return;
@@ -65,7 +71,10 @@ export class Announcer {
     this.#journaled.event(watch, path);
   }
 
-  /** A watcher needs the right to read the node or its parent, after the change or before it (XSA-115). */
+  /**
+   * A watcher needs the right to read the node or its parent, after the change or before it
+   * (XSA-115).
+   */
   #mayHear(client: ClientState, name: string, before: Before | undefined, removed: Node | undefined): boolean {
     const permits = ({ permissions, since }: Before, access: Access): boolean => this.#domains.permits(client, permissions, since, access);
     if (before !== undefined && permits(before, 'read')) return true;

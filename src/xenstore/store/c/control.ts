@@ -26,7 +26,8 @@ const DESCRIPTIONS: Readonly<Record<keyof StoreQuota, string>> = {
 
 /**
  * Answers `payload` of a CONTROL request.
- * @throws StoreFailure EINVAL for an unknown command or wrong arguments, ENOENT for the quota of an unknown domain
+ * @throws StoreFailure EINVAL for an unknown command or wrong arguments, ENOENT for the quota of an
+ *   unknown domain
  */
 export function control(store: Store, payload: string, hooks: ControlHooks, describe: (domid: number) => string): string {
   const words = payload.split('\0');

@@ -9,7 +9,10 @@ import { text } from './requests.js';
 import type { Client, Store } from './store.js';
 import type { Transaction } from './transaction.js';
 
-/** generation, then names from a byte offset as far as they fit, then an empty name when the last one is among them. */
+/**
+ * generation, then names from a byte offset as far as they fit, then an empty name when the last
+ * one is among them.
+ */
 export function directoryPart(store: Store, client: Client, tx: Transaction | undefined, request: Request): string {
   const strings = text(request).split('\0');
   if (strings.length !== 3) fail('EINVAL');

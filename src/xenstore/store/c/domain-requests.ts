@@ -1,5 +1,6 @@
-// The requests of domain 0 about domains: INTRODUCE, RELEASE, RESUME, SET_TARGET, and the order in which the daemon serves them.
-// Source: tools/xenstore/xenstored_domain.c do_introduce, do_release, do_resume, do_set_target (Xen 4.17).
+// The requests of domain 0 about domains: INTRODUCE, RELEASE, RESUME, SET_TARGET, and the order in
+// which the daemon serves them. Source: tools/xenstore/xenstored_domain.c do_introduce, do_release,
+// do_resume, do_set_target (Xen 4.17).
 
 import type { Request } from '../../protocol/wire.js';
 import { fail } from '../failure.js';
@@ -56,12 +57,13 @@ export class DomainRequests {
   }
 
   /**
-   * Answers RELEASE. When the domain's connection follows the requester's in the daemon's list, the daemon holds a reference to it
-   * and releases it only after the reply.
+   * Answers RELEASE. When the domain's connection follows the requester's in the daemon's list, the
+   * daemon holds a reference to it and releases it only after the reply.
    */
   release(client: Client, request: Request, reply: () => void): void {
     const domid = this.introduced(request);
-    // First: a release that the journal refuses must not have begun, for the domain's watches and transactions would be lost.
+    // First: a release that the journal refuses must not have begun, for the domain's watches and
+    // transactions would be lost.
     this.#store.journaled.journal?.release(domid);
     this.#store.journaled.commit();
     const late = this.#connections[this.#connections.indexOf(client) + 1] === domid;
@@ -70,7 +72,9 @@ export class DomainRequests {
     if (late) this.#release(domid);
   }
 
-  /** The introduced domain that a request names. @throws StoreFailure EINVAL for domain 0, ENOENT */
+  /**
+   * The introduced domain that a request names. @throws StoreFailure EINVAL for domain 0, ENOENT
+   */
   introduced(request: Request): number {
     const domid = unsignedOf(oneString(request));
     if (domid === 0) fail('EINVAL');

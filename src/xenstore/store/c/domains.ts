@@ -1,5 +1,5 @@
-// The domains that the C daemon knows: introduced ones, and those that own nodes or stand in permissions.
-// Source: tools/xenstore/xenstored_domain.c (Xen 4.17).
+// The domains that the C daemon knows: introduced ones, and those that own nodes or stand in
+// permissions. Source: tools/xenstore/xenstored_domain.c (Xen 4.17).
 import type { XenstorePermission } from '../../connection.js';
 import type { Identity, Permissions } from '../../protocol/permissions.js';
 import { grants } from '../../protocol/permissions.js';
@@ -80,7 +80,10 @@ export class Domains {
     return domid === 0 || owner === domid || owner === target;
   }
 
-  /** Whether an entry behind the first counts: its domain must be the one it was given to, not a later one of that number (XSA-322). */
+  /**
+   * Whether an entry behind the first counts: its domain must be the one it was given to, not a
+   * later one of that number (XSA-322).
+   */
   counts({ domid }: XenstorePermission, since: number): boolean {
     const domain = this.#byId.get(domid);
     return domain !== undefined && domain.generation < since;

@@ -210,7 +210,8 @@ export class XenstoredEngine implements Engine {
     const { domains, live, special } = this.store;
     for (const domain of this.introducedDomains()) yield { kind: 'introduce', ...domain };
     for (const { path, value, permissions } of this.nodes()) {
-      // An entry of an earlier domain would count again for the one that is there when the store is restored.
+      // An entry of an earlier domain would count again for the one that is there when the store is
+      // restored.
       const { since } = live.get(path)!;
       yield { kind: 'set', path, value, permissions: permissions.filter((entry, at) => at === 0 || domains.counts(entry, since)) };
     }
@@ -280,7 +281,8 @@ export class XenstoredEngine implements Engine {
   #setPermissions(client: Client, tx: Transaction | undefined, request: Request): void {
     const { store } = this;
     const strings = text(request).split('\0');
-    // What follows the last NUL is no string; it is not looked at, but the permissions before it are read through their NULs.
+    // What follows the last NUL is no string; it is not looked at, but the permissions before it
+    // are read through their NULs.
     strings.pop();
     if (strings.length < 2) fail('EINVAL');
     const [path, ...entries] = strings as [string, ...string[]];

@@ -33,7 +33,8 @@ export function checkStore(store: Store, clients: ReadonlySet<Client>): void {
     if (bytes !== node.childBytes) throw new Error(`${path} counts ${node.childBytes} bytes of names, has ${bytes}`);
     if (node.generation > store.generation) throw new Error(`${path} is newer than the store`);
   }
-  // Each child is there and named by one parent: no more nodes than those and the root, and none is without its parent.
+  // Each child is there and named by one parent: no more nodes than those and the root, and none is
+  // without its parent.
   if (named !== store.live.size - 1) throw new Error(`${store.live.size} nodes, of which parents name ${named}`);
   for (const domain of store.domains.all()) {
     if (domain.nodes !== (owned.get(domain.domid) ?? 0)) {

@@ -1,4 +1,5 @@
-// What a live restart carries of the C personality: the store with its domains, and each client's watches and transactions.
+// What a live restart carries of the C personality: the store with its domains, and each client's
+// watches and transactions.
 
 import type { Permissions } from '../../protocol/permissions.js';
 import { type DumpedClient, dumpClientState } from '../client-state.js';

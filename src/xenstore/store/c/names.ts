@@ -4,12 +4,17 @@
 const VALID_CHARACTERS = /^[A-Za-z0-9\-/_@]+$/;
 const DOMAIN_PREFIX = /^\/local\/domain\/[ \t\n\v\f\r]*[+-]?\d{1,5}\//;
 
-/** Absolute name that a client means: relative ones start at its home. Special names ("@...") stay. */
+/**
+ * Absolute name that a client means: relative ones start at its home. Special names ("@...") stay.
+ */
 export function canonical(name: string, home: string): string {
   return name.startsWith('/') || name.startsWith('@') ? name : `${home}/${name}`;
 }
 
-/** Letters, digits and -/_@, no empty part, no '/' at the end, not too long behind a "/local/domain/N/". */
+/**
+ * Letters, digits and -/_@, no empty part, no '/' at the end, not too long behind a
+ * "/local/domain/N/".
+ */
 export function isValidName(name: string, maxBytes: number): boolean {
   if (!name.startsWith('/') || (name.length > 1 && name.endsWith('/')) || name.includes('//')) return false;
   if (name.length > maxBytes) {
@@ -19,7 +24,9 @@ export function isValidName(name: string, maxBytes: number): boolean {
   return VALID_CHARACTERS.test(name);
 }
 
-/** "/a" of "/a/b"; "/" of "/a"; also of names that are not valid, which the daemon asks for as well. */
+/**
+ * "/a" of "/a/b"; "/" of "/a"; also of names that are not valid, which the daemon asks for as well.
+ */
 export function parentOf(name: string): string {
   const slash = name.lastIndexOf('/');
   return slash < 1 ? '/' : name.slice(0, slash);

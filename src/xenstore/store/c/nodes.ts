@@ -7,7 +7,10 @@ export interface Node {
   /** latin1: one character a byte. */
   value: string;
   permissions: Permissions;
-  /** Generation at which the permissions were given: entries of domains that are younger do not count. */
+  /**
+   * Generation at which the permissions were given: entries of domains that are younger do not
+   * count.
+   */
   since: number;
   /** Names, in the order of their creation; undefined when there are none. */
   children: Set<string> | undefined;

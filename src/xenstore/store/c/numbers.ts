@@ -1,5 +1,5 @@
-// Numbers as the C daemon reads them from requests.
-// Sources: C's atoi and strtol, as tools/xenstore/xenstored_domain.c and xs_lib.c use them (Xen 4.17).
+// Numbers as the C daemon reads them from requests. Sources: C's atoi and strtol, as
+// tools/xenstore/xenstored_domain.c and xs_lib.c use them (Xen 4.17).
 
 const LONG_MAX = (1n << 63n) - 1n;
 const LONG_MIN = -(1n << 63n);
@@ -20,8 +20,8 @@ export function intOf(text: string): number {
 }
 
 /**
- * strtol with base 0 over the whole text, as an unsigned 32-bit domain id; undefined when anything is left over or nothing is there.
- * " 5", "+5", "0x1f" and "017" are numbers, "n0" is not.
+ * strtol with base 0 over the whole text, as an unsigned 32-bit domain id; undefined when anything
+ * is left over or nothing is there. " 5", "+5", "0x1f" and "017" are numbers, "n0" is not.
  */
 export function domidOf(text: string): number | undefined {
   const match = ANY_BASE.exec(text);

@@ -1,5 +1,6 @@
-// The quotas of the C daemon that a change of nodes can exceed: node size, nodes of a domain, memory of a domain.
-// Sources: tools/xenstore/xenstored_core.c write_node_raw, create_node; xenstored_domain.c domain_memory_add (Xen 4.17).
+// The quotas of the C daemon that a change of nodes can exceed: node size, nodes of a domain,
+// memory of a domain. Sources: tools/xenstore/xenstored_core.c write_node_raw, create_node;
+// xenstored_domain.c domain_memory_add (Xen 4.17).
 
 import type { Permissions } from '../../protocol/permissions.js';
 import type { ClientState } from '../client-state.js';
@@ -30,7 +31,10 @@ export class QuotaChecks {
     fail('ENOSPC');
   }
 
-  /** @throws StoreFailure ENOMEM when `bytes` more would exceed the memory of the domain that is charged */
+  /**
+   * @throws StoreFailure ENOMEM when `bytes` more would exceed the memory of the domain that is
+   *   charged
+   */
   memory({ domid }: ClientState, tx: Tx, owner: number, bytes: number): void {
     const charged = tx === undefined ? owner : domid;
     if (charged === 0 || (this.#domains.find(charged)?.memory ?? 0) + bytes < this.quota.memoryBytes) return;
@@ -38,7 +42,9 @@ export class QuotaChecks {
     fail('ENOMEM');
   }
 
-  /** A new owner is charged for the whole node; in a transaction the charged domain stays the same. */
+  /**
+   * A new owner is charged for the whole node; in a transaction the charged domain stays the same.
+   */
   owner(client: ClientState, tx: Tx, name: string, node: Node, permissions: Permissions): void {
     const owner = permissions[0]!.domid;
     const bytes = nodeBytes(name, { ...node, permissions });
@@ -47,8 +53,8 @@ export class QuotaChecks {
   }
 
   /**
-   * Checks a node and its missing parents, named from the leaf up, before the first of them is created. The daemon writes them
-   * one by one and undoes all when one exceeds a quota.
+   * Checks a node and its missing parents, named from the leaf up, before the first of them is
+   * created. The daemon writes them one by one and undoes all when one exceeds a quota.
    * @throws StoreFailure ENOSPC, ENOMEM
    */
   creation(client: ClientState, tx: Tx, missing: readonly string[], parent: Node, permissions: Permissions, value: string): void {
@@ -58,7 +64,8 @@ export class QuotaChecks {
 
   #newNodes(client: ClientState, tx: Tx, missing: readonly string[], parent: Node, entries: number, value: string): void {
     const owned = this.#domains.find(client.domid)?.nodes ?? 0;
-    // In a transaction the live count decides here, before anything is written; the commit counts again.
+    // In a transaction the live count decides here, before anything is written; the commit counts
+    // again.
     if (owned + (tx === undefined ? missing.length - 1 : 0) >= this.quota.nodes) fail('ENOSPC');
     const parentBytes = parent.childBytes + lastPart(missing.at(-1)!).length + 1;
     try {

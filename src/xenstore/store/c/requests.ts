@@ -9,7 +9,10 @@ export function text({ bytes, start, end }: Request): string {
   return bytes.latin1Slice(start, end);
 }
 
-/** The payload is exactly one string with its NUL at the end; the daemon answers a stale errno otherwise, we EINVAL. */
+/**
+ * The payload is exactly one string with its NUL at the end; the daemon answers a stale errno
+ * otherwise, we EINVAL.
+ */
 export function oneString({ bytes, start, end }: Request): string {
   if (end === start || bytes[end - 1] !== 0) fail('EINVAL');
   const string = bytes.latin1Slice(start, end - 1);

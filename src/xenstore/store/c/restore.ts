@@ -5,7 +5,10 @@ import { lastPart, parentOf } from './names.js';
 import { addChild, newNode } from './nodes.js';
 import type { Store } from './store.js';
 
-/** Makes or changes the node; parents that are missing yet are made like it, and get their own values later. */
+/**
+ * Makes or changes the node; parents that are missing yet are made like it, and get their own
+ * values later.
+ */
 export function placeNode(store: Store, path: string, value: string, permissions: Permissions): void {
   const node = store.live.get(path);
   store.generation++;

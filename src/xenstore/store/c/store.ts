@@ -1,5 +1,6 @@
-// The nodes of the C daemon with the rules of reading, creating, changing and removing them, in and out of transactions.
-// Box of the chart: XenStore. Source: tools/xenstore/xenstored_core.c (Xen 4.17), function by function.
+// The nodes of the C daemon with the rules of reading, creating, changing and removing them, in and
+// out of transactions. Box of the chart: XenStore. Source: tools/xenstore/xenstored_core.c (Xen
+// 4.17), function by function.
 
 import type { Access, Permissions } from '../../protocol/permissions.js';
 import type { ClientState } from '../client-state.js';
@@ -66,7 +67,7 @@ export class Store {
     const node = this.read(tx, name);
     if (node !== undefined && this.permits(client, node, access)) return node;
     // A client that may not even read the nearest parent learns nothing about the node.
-    if (!this.parentsPermit(client, tx, name, access) || node !== undefined) fail('EACCES');
+    if (!this.#parentsPermit(client, tx, name, access) || node !== undefined) fail('EACCES');
     return undefined;
   }
 
@@ -81,7 +82,7 @@ export class Store {
   write(client: Client, tx: Tx, name: string, value: string): void {
     const existing = this.find(client, tx, name, 'write');
     if (existing === undefined) {
-      this.create(client, tx, name, value);
+      this.#create(client, tx, name, value);
     } else {
       this.checks.size(client, tx, existing.permissions.length, value.length, existing.childBytes);
       this.checks.memory(client, tx, existing.permissions[0]!.domid, value.length - existing.value.length);
@@ -89,7 +90,7 @@ export class Store {
       const valueTo = (next: string) => (node: Node) => {
         node.value = next;
       };
-      this.change(tx, name, valueTo(value), valueTo(before));
+      this.#change(tx, name, valueTo(value), valueTo(before));
       if (tx === undefined) this.journaled.journal?.set(name, value, existing.permissions);
     }
     this.fire(tx, name, false);
@@ -97,7 +98,7 @@ export class Store {
 
   mkdir(client: Client, tx: Tx, name: string): void {
     if (this.find(client, tx, name, 'write') !== undefined) return;
-    this.create(client, tx, name, '');
+    this.#create(client, tx, name, '');
     this.fire(tx, name, false);
   }
 
@@ -114,7 +115,7 @@ export class Store {
     const node = this.find(client, tx, name, 'write') ?? fail('ENOENT');
     if (!this.domains.isOwner(client, node.permissions)) {
       // Looked at as for any other right that is missing; a transaction has then touched it.
-      this.parentsPermit(client, tx, name, 'write');
+      this.#parentsPermit(client, tx, name, 'write');
       fail('EACCES');
     }
     if (client.domid !== 0 && permissions[0]!.domid !== node.permissions[0]!.domid) fail('EPERM');
@@ -122,9 +123,9 @@ export class Store {
     const before = node.permissions;
     const { since } = node;
     this.checks.owner(client, tx, name, node, permissions);
-    this.count(tx, before[0]!.domid, -1);
-    this.count(tx, permissions[0]!.domid, 1);
-    this.change(
+    this.#count(tx, before[0]!.domid, -1);
+    this.#count(tx, permissions[0]!.domid, 1);
+    this.#change(
       tx,
       name,
       (changed) => Object.assign(changed, { permissions, since: this.generation }),
@@ -138,11 +139,12 @@ export class Store {
   remove(tx: Tx, name: string): void {
     const parentName = parentOf(name);
     if (this.read(tx, parentName) === undefined) fail('EINVAL');
-    this.removeBelow(tx, name, name);
-    // A transaction may have made the parent itself, and see below it what others made meanwhile: it cannot be committed then.
+    this.#removeBelow(tx, name, name);
+    // A transaction may have made the parent itself, and see below it what others made meanwhile:
+    // it cannot be committed then.
     if (!this.read(tx, parentName)!.children?.has(lastPart(name))) fail('EIO');
     const child = lastPart(name);
-    this.change(
+    this.#change(
       tx,
       parentName,
       (parent) => removeChild(parent, child),
@@ -154,7 +156,8 @@ export class Store {
   commit(client: Client, tx: Transaction): void {
     if (tx.failed) fail('ENOMEM');
     for (const domid of tx.counts.keys()) {
-      // What the transaction made for a domain must not go to the next one of that number (XSA-417).
+      // What the transaction made for a domain must not go to the next one of that number
+      // (XSA-417).
       if (this.domains.releases.goneSince(domid, tx.start.releases)) fail('ENOMEM');
       // A domain released meanwhile may own nodes again only while the hypervisor knows it.
       this.domains.refer([{ domid, access: 'n' }], this.generation);
@@ -167,16 +170,16 @@ export class Store {
     }
     if (tx.conflicts()) fail('EAGAIN');
     // Counts first: the invariants hold for whoever hears of the events.
-    for (const [domid, delta] of tx.counts) this.count(undefined, domid, delta);
+    for (const [domid, delta] of tx.counts) this.#count(undefined, domid, delta);
     for (const [name, access] of tx.accessed) {
       if (!access.modified) continue;
       const replaced = this.live.get(name);
       if (access.node !== undefined) {
         access.node.generation = ++this.generation;
-        this.replace(name, replaced, access.node);
+        this.#replace(name, replaced, access.node);
         this.journaled.journal?.set(name, access.node.value, access.node.permissions);
       } else if (replaced !== undefined) {
-        this.replace(name, replaced, undefined);
+        this.#replace(name, replaced, undefined);
         this.journaled.journal?.remove(name);
       }
       if (access.fire !== 'no') {
@@ -215,19 +218,19 @@ export class Store {
       // The root cannot go: it falls back to domain 0.
       const before = root.permissions;
       const permissions: Permissions = [{ domid: 0, access: before[0]!.access }, ...before.slice(1)];
-      this.count(undefined, domid, -1);
-      this.count(undefined, 0, 1);
+      this.#count(undefined, domid, -1);
+      this.#count(undefined, 0, 1);
       const permissionsTo = (next: Permissions) => (node: Node) => {
         node.permissions = next;
       };
-      this.change(undefined, '/', permissionsTo(permissions), permissionsTo(before));
+      this.#change(undefined, '/', permissionsTo(permissions), permissionsTo(before));
       this.journaled.journal?.set('/', root.value, permissions);
     }
     visit('/');
-    this.removeSpecialEntries(domid);
+    this.#removeSpecialEntries(domid);
   }
 
-  private removeSpecialEntries(domid: number): void {
+  #removeSpecialEntries(domid: number): void {
     for (const [event, permissions] of this.special) {
       const kept = permissions.filter((entry, at) => at === 0 || entry.domid !== domid);
       if (kept[0]!.domid === domid) kept[0] = { domid: 0, access: kept[0]!.access };
@@ -242,8 +245,11 @@ export class Store {
     return canonical(name, client.home);
   }
 
-  /** Changes the live node, or the transaction's copy, in place; who is charged for it is charged for what it is then. */
-  private change(tx: Tx, name: string, how: (node: Node) => void, back: (node: Node) => void): void {
+  /**
+   * Changes the live node, or the transaction's copy, in place; who is charged for it is charged
+   * for what it is then.
+   */
+  #change(tx: Tx, name: string, how: (node: Node) => void, back: (node: Node) => void): void {
     const generation = ++this.generation;
     if (tx !== undefined) {
       const copy = tx.change(name, generation);
@@ -260,22 +266,22 @@ export class Store {
     }
     const before = node.generation;
     node.generation = generation;
-    this.recharge(name, node, how);
+    this.#recharge(name, node, how);
     this.journaled.undo?.note(() => {
       const changed = this.live.get(name)!;
       changed.generation = before;
-      this.recharge(name, changed, back);
+      this.#recharge(name, changed, back);
     });
   }
 
-  private recharge(name: string, node: Node, how: (node: Node) => void): void {
+  #recharge(name: string, node: Node, how: (node: Node) => void): void {
     this.domains.charge(node.permissions[0]!.domid, -nodeBytes(name, node));
     how(node);
     this.domains.charge(node.permissions[0]!.domid, nodeBytes(name, node));
   }
 
   /** Puts another object, or none, in the place of a live node, and charges the owners. */
-  private replace(name: string, before: Node | undefined, after: Node | undefined): void {
+  #replace(name: string, before: Node | undefined, after: Node | undefined): void {
     if (before !== undefined) this.domains.charge(before.permissions[0]!.domid, -nodeBytes(name, before));
     if (after === undefined) {
       this.live.delete(name);
@@ -283,11 +289,14 @@ export class Store {
       this.domains.charge(after.permissions[0]!.domid, nodeBytes(name, after));
       this.live.set(name, after);
     }
-    this.journaled.undo?.note(() => this.replace(name, after, before));
+    this.journaled.undo?.note(() => this.#replace(name, after, before));
   }
 
-  /** Makes the node and its missing parents, as their parent's permissions say; who may write was checked. */
-  private create(client: Client, tx: Tx, name: string, value: string): void {
+  /**
+   * Makes the node and its missing parents, as their parent's permissions say; who may write was
+   * checked.
+   */
+  #create(client: Client, tx: Tx, name: string, value: string): void {
     const missing = [name];
     let parentName = parentOf(name);
     let parent = this.read(tx, parentName);
@@ -308,14 +317,14 @@ export class Store {
       if (at > 0) addChild(node, lastPart(missing[at - 1]!));
       if (tx === undefined) {
         this.liveChanges++;
-        this.replace(path, undefined, node);
+        this.#replace(path, undefined, node);
       } else {
         tx.create(path, node);
       }
-      this.count(tx, permissions[0]!.domid, 1);
+      this.#count(tx, permissions[0]!.domid, 1);
     }
     const child = lastPart(missing.at(-1)!);
-    this.change(
+    this.#change(
       tx,
       parentName,
       (node) => addChild(node, child),
@@ -326,7 +335,7 @@ export class Store {
     }
   }
 
-  private removeBelow(tx: Tx, name: string, top: string): void {
+  #removeBelow(tx: Tx, name: string, top: string): void {
     let node: Node | undefined;
     try {
       node = this.read(tx, name);
@@ -334,22 +343,23 @@ export class Store {
       // Past the transaction's limit of nodes, below the one that the request names.
       if (!(error instanceof StoreFailure)) throw error;
     }
-    // In a transaction a parent may have been seen before a child of it went: it cannot be committed then.
+    // In a transaction a parent may have been seen before a child of it went: it cannot be
+    // committed then.
     if (node === undefined) fail('EIO');
-    if (node.children !== undefined) for (const child of [...node.children]) this.removeBelow(tx, childOf(name, child), top);
+    if (node.children !== undefined) for (const child of [...node.children]) this.#removeBelow(tx, childOf(name, child), top);
     this.generation++;
     if (tx === undefined) {
       this.liveChanges++;
-      this.replace(name, node, undefined);
+      this.#replace(name, node, undefined);
       this.journaled.journal?.remove(name);
     } else {
       tx.remove(name);
     }
     this.fire(tx, name, name !== top, undefined, node);
-    this.count(tx, node.permissions[0]!.domid, -1);
+    this.#count(tx, node.permissions[0]!.domid, -1);
   }
 
-  private count(tx: Tx, domid: number, delta: number): void {
+  #count(tx: Tx, domid: number, delta: number): void {
     if (tx !== undefined) {
       tx.count(domid, delta);
       return;
@@ -359,7 +369,7 @@ export class Store {
   }
 
   /** What the nearest parent that exists allows. */
-  private parentsPermit(client: Client, tx: Tx, name: string, access: Access): boolean {
+  #parentsPermit(client: Client, tx: Tx, name: string, access: Access): boolean {
     let at = name;
     do {
       at = parentOf(at);

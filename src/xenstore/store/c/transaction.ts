@@ -1,6 +1,6 @@
-// A transaction of the C daemon: private copies of the nodes that it touched, and of each the generation that was seen,
-// compared at the commit.
-// Source: tools/xenstore/xenstored_transaction.c access_node, queue_watches, finalize_transaction (Xen 4.17).
+// A transaction of the C daemon: private copies of the nodes that it touched, and of each the
+// generation that was seen, compared at the commit. Source: tools/xenstore/xenstored_transaction.c
+// access_node, queue_watches, finalize_transaction (Xen 4.17).
 
 import type { Permissions } from '../../protocol/permissions.js';
 import { fail } from '../failure.js';
@@ -17,7 +17,9 @@ export interface Accessed {
   /** The copy is this transaction's own, to change in place. */
   own: boolean;
   modified: boolean;
-  /** A watch event at the commit: for watches above as well, or for those at the node itself only. */
+  /**
+   * A watch event at the commit: for watches above as well, or for those at the node itself only.
+   */
   fire: 'no' | 'exact' | 'above';
 }
 

@@ -1,4 +1,5 @@
-// The C daemon's limit on guests' changes, by a clock of the test. The figures are those measured on the real one (docs/xenstore.md).
+// The C daemon's limit on guests' changes, by a clock of the test. The figures are those measured
+// on the real one (docs/xenstore.md).
 import { expect, test } from 'vitest';
 import { type Bytes, MESSAGE } from '../../protocol/wire.js';
 import { XenstoredEngine } from './engine.js';

@@ -1,5 +1,6 @@
 // How fast guests may change the store while transactions are open, so that these find an end.
-// Source: tools/xenstore/xenstored_domain.c wrl_credit_update, wrl_apply_debit_direct, wrl_apply_debit_trans_commit (Xen 4.17).
+// Source: tools/xenstore/xenstored_domain.c wrl_credit_update, wrl_apply_debit_direct,
+// wrl_apply_debit_trans_commit (Xen 4.17).
 
 /** Changes a second that each domain gains. */
 const RATE = 200;
@@ -13,42 +14,45 @@ interface Credit {
 }
 
 export class WriteRate {
-  private readonly nowMs: () => number;
-  private readonly credits = new Map<number, Credit>();
-  private common = COMMON_BURST;
+  readonly #nowMs: () => number;
+  readonly #credits = new Map<number, Credit>();
+  #common = COMMON_BURST;
 
   constructor(nowMs: () => number) {
-    this.nowMs = nowMs;
+    this.#nowMs = nowMs;
   }
 
-  /** A guest changed so many nodes of the live store, or committed a transaction (1), while one was open. */
+  /**
+   * A guest changed so many nodes of the live store, or committed a transaction (1), while one was
+   * open.
+   */
   debit(domid: number, changes: number): void {
     if (changes === 0) return;
-    const credit = this.update(domid);
+    const credit = this.#update(domid);
     credit.changes -= changes;
     if (credit.changes >= 0) return;
-    const lent = Math.min(-credit.changes, this.common);
-    this.common -= lent;
+    const lent = Math.min(-credit.changes, this.#common);
+    this.#common -= lent;
     credit.changes += lent;
   }
 
   /** Whether the domain has changed more than it may by now. */
   exceeded(domid: number): boolean {
-    const credit = this.credits.get(domid);
+    const credit = this.#credits.get(domid);
     if (credit === undefined || credit.changes >= 0) return false;
-    return this.update(domid).changes < 0;
+    return this.#update(domid).changes < 0;
   }
 
   forget(domid: number): void {
-    this.credits.delete(domid);
+    this.#credits.delete(domid);
   }
 
-  private update(domid: number): Credit {
-    const now = this.nowMs();
-    let credit = this.credits.get(domid);
+  #update(domid: number): Credit {
+    const now = this.#nowMs();
+    let credit = this.#credits.get(domid);
     if (credit === undefined) {
       credit = { changes: DOMAIN_BURST, updatedMs: now };
-      this.credits.set(domid, credit);
+      this.#credits.set(domid, credit);
       return credit;
     }
     credit.changes += ((now - credit.updatedMs) * RATE) / 1000;
@@ -56,7 +60,7 @@ export class WriteRate {
     const surplus = credit.changes - DOMAIN_BURST;
     if (surplus > 0) {
       credit.changes = DOMAIN_BURST;
-      this.common = Math.min(COMMON_BURST, this.common + surplus);
+      this.#common = Math.min(COMMON_BURST, this.#common + surplus);
     }
     return credit;
   }

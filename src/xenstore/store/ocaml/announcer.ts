@@ -1,5 +1,5 @@
-// Who hears of a change, and with which path.
-// Sources: tools/ocaml/xenstored/connections.ml fire_watches, fire_spec_watches; connection.ml fire_watch (Xen 4.17).
+// Who hears of a change, and with which path. Sources: tools/ocaml/xenstored/connections.ml
+// fire_watches, fire_spec_watches; connection.ml fire_watch (Xen 4.17).
 
 import type { Permissions } from '../../protocol/permissions.js';
 import { PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';
@@ -20,7 +20,10 @@ export class Announcer {
     this.#journaled = journaled;
   }
 
-  /** From the root down, on one path the newest watch first; a removal then all watches below, each with its own path. */
+  /**
+   * From the root down, on one path the newest watch first; a removal then all watches below, each
+   * with its own path.
+   */
   tell(changes: readonly Change[], before: Node, after: Node): void {
     if (this.#index.size === 0) return;
     for (const { kind, parts } of changes) {
@@ -59,7 +62,10 @@ export class Announcer {
   }
 }
 
-/** The node or its parent must be readable in one of the trees; the root has no parent, and nobody hears of it. */
+/**
+ * The node or its parent must be readable in one of the trees; the root has no parent, and nobody
+ * hears of it.
+ */
 function mayHear(client: ClientState, parts: Parts, roots: readonly Node[]): boolean {
   if (parts.length === 0) return false;
   // The daemon looks the node up by the event's text, where "@a/b" is a node below "@a".

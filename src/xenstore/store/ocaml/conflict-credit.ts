@@ -1,6 +1,7 @@
 // Conflict credit: a domain whose changes make others' transactions fail is paused (XSA-206).
-// Sources: tools/ocaml/xenstored/domains.ml decr_conflict_credit, incr_conflict_credit_from_queue; define.ml conflict_burst_limit,
-// conflict_max_history_seconds; xenstored.ml frequent_ops (Xen 4.17), with conflict-rate-limit-is-aggregate as by default.
+// Sources: tools/ocaml/xenstored/domains.ml decr_conflict_credit, incr_conflict_credit_from_queue;
+// define.ml conflict_burst_limit, conflict_max_history_seconds; xenstored.ml frequent_ops (Xen
+// 4.17), with conflict-rate-limit-is-aggregate as by default.
 
 /** Conflicts that a domain may cause at once. */
 const BURST_LIMIT = 5;

@@ -1,5 +1,6 @@
-// The requests of domain 0 about domains: INTRODUCE, RELEASE, IS_DOMAIN_INTRODUCED, RESUME and SET_TARGET.
-// Source: tools/ocaml/xenstored/process.ml do_introduce, do_release, do_resume, do_set_target (Xen 4.17).
+// The requests of domain 0 about domains: INTRODUCE, RELEASE, IS_DOMAIN_INTRODUCED, RESUME and
+// SET_TARGET. Source: tools/ocaml/xenstored/process.ml do_introduce, do_release, do_resume,
+// do_set_target (Xen 4.17).
 
 import type { Journal } from '../engine.js';
 import { fail } from '../failure.js';
@@ -74,7 +75,8 @@ export class DomainRequests {
     if (rest !== '' || more !== undefined) fail('EINVAL');
     const domid = numberOfString(domidText!) ?? fail('EINVAL');
     const { journaled, announcer, clients } = this.#hooks;
-    // First: a release that the journal refuses must not have begun, for the domain's watches and transactions would be lost.
+    // First: a release that the journal refuses must not have begun, for the domain's watches and
+    // transactions would be lost.
     journaled.journal?.release(domid);
     journaled.commit();
     const known = this.introduced.delete(domid);

@@ -38,7 +38,9 @@ interface DumpedStore {
 
 const OK = 'OK\0';
 const HIGHEST_TRANSACTION = 0x3ffffffe;
-/** What the daemon remembers to find out who caused a conflict (process.ml retain_op_in_history). */
+/**
+ * What the daemon remembers to find out who caused a conflict (process.ml retain_op_in_history).
+ */
 const CHANGES: ReadonlySet<number> = new Set([MESSAGE.write, MESSAGE.mkdir, MESSAGE.rm, MESSAGE.setPermissions]);
 /** As a fresh daemon has them; the events of domains are nodes here, with permissions like any. */
 const FIRST_NODES: readonly Parts[] = [['tool'], ['tool', 'xenstored'], ['@introduceDomain'], ['@releaseDomain'], ['local']];
@@ -115,7 +117,8 @@ export class OxenstoredEngine implements Engine {
       return;
     }
     const payload = request.bytes.latin1Slice(request.start, request.end);
-    // Events of changes follow the reply, those of a commit, an introduction or a release go before it.
+    // Events of changes follow the reply, those of a commit, an introduction or a release go before
+    // it.
     let after: (() => void) | undefined;
     let answer: string;
     let failed = false;
@@ -366,14 +369,20 @@ export class OxenstoredEngine implements Engine {
     this.#history.record(client.domid, tx.oldRoot, undefined);
   }
 
-  /** A commit replaces whole subtrees: the tree and the counts before it are kept as they are, which costs nothing. */
+  /**
+   * A commit replaces whole subtrees: the tree and the counts before it are kept as they are, which
+   * costs nothing.
+   */
   #noteCommit(): void {
     if (this.#journaled.undo === undefined) return;
     const [root, counts] = [this.store.tree.freeze(), this.store.lend()];
     this.#journaled.undo.note(() => this.store.replace(root, counts));
   }
 
-  /** Domains that a transaction made something for: new owners of nodes, and whoever its permissions name. */
+  /**
+   * Domains that a transaction made something for: new owners of nodes, and whoever its permissions
+   * name.
+   */
   #domainsOf(tx: Transaction): Set<number> {
     const domids = new Set(tx.store.counts.keys());
     for (const { type, payload } of tx.operations) {
@@ -382,7 +391,9 @@ export class OxenstoredEngine implements Engine {
     return domids;
   }
 
-  /** Repeats the transaction's requests on the store as it is now; each must give the same answer. */
+  /**
+   * Repeats the transaction's requests on the store as it is now; each must give the same answer.
+   */
   #replay(client: Client, tx: Transaction): boolean {
     this.#takeId(client);
     const again = new Transaction(this.store, this.#releases.count);

@@ -1,5 +1,6 @@
-// Recent changes by guests, to find out whose change made a transaction fail.
-// Sources: tools/ocaml/xenstored/history.ml; transaction.ml short_running_txns; process.ml record_commit, transaction_replay (Xen 4.17).
+// Recent changes by guests, to find out whose change made a transaction fail. Sources:
+// tools/ocaml/xenstored/history.ml; transaction.ml short_running_txns; process.ml record_commit,
+// transaction_replay (Xen 4.17).
 
 import { CREDIT_INTERVAL_MS } from './conflict-credit.js';
 import type { Transaction } from './transaction.js';
@@ -8,7 +9,10 @@ import type { Node } from './tree.js';
 interface Change {
   readonly domid: number;
   readonly before: Node;
-  /** undefined: the live store at the time of the question, as the daemon records it for a transaction. */
+  /**
+   * undefined: the live store at the time of the question, as the daemon records it for a
+   * transaction.
+   */
   readonly after: Node | undefined;
   readonly number: number;
 }
@@ -47,8 +51,8 @@ export class History {
   }
 
   /**
-   * Domains, other than the transaction's own, with a change before which its requests gave the same answers and after which they
-   * do not. To be called before `end`.
+   * Domains, other than the transaction's own, with a change before which its requests gave the
+   * same answers and after which they do not. To be called before `end`.
    */
   culprits(tx: Transaction, own: number, live: Node, applies: (root: Node) => boolean): Set<number> {
     const since = this.#young.find((one) => one.tx === tx)?.since;

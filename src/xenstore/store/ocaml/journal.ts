@@ -4,7 +4,10 @@ import { plainText } from './paths.js';
 import type { Transaction } from './transaction.js';
 import { find, type Node } from './tree.js';
 
-/** Writes down the nodes as they are after the commit; missing parents were made without a change of their own. */
+/**
+ * Writes down the nodes as they are after the commit; missing parents were made without a change of
+ * their own.
+ */
 export function journalChanges(journal: Journal, tx: Transaction, root: Node): void {
   let removedSome = false;
   for (const { kind, parts } of tx.changes) {

@@ -1,9 +1,10 @@
-// Numbers as oxenstored reads and prints them.
-// Sources: OCaml's int_of_string and %u; tools/ocaml/xenstored/process.ml c_int_of_string (Xen 4.17).
+// Numbers as oxenstored reads and prints them. Sources: OCaml's int_of_string and %u;
+// tools/ocaml/xenstored/process.ml c_int_of_string (Xen 4.17).
 import { ocamlIntOfString } from '../../../base/ocaml-int.js';
 
 /**
- * int_of_string as a number. Beyond 2^53 it is rounded, which is enough for an id that no domain has; `intOfString` is exact.
+ * int_of_string as a number. Beyond 2^53 it is rounded, which is enough for an id that no domain
+ * has; `intOfString` is exact.
  * @returns undefined where OCaml raises Failure
  */
 export function numberOfString(text: string): number | undefined {

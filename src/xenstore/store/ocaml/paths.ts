@@ -27,7 +27,9 @@ export function partsOf(path: string, home: string, maxBytes: number): Parts {
   return split(full);
 }
 
-/** @throws StoreFailure EINVAL for an empty name or other characters than letters, digits and -_@ */
+/**
+ * @throws StoreFailure EINVAL for an empty name or other characters than letters, digits and -_@
+ */
 export function split(full: string): Parts {
   if (full === '/') return [];
   if (full.startsWith('@')) return [full];
@@ -40,7 +42,10 @@ export function textOf(parts: Parts): string {
   return `/${parts.join('/')}`;
 }
 
-/** As `split` reads it: a name that no other path can say ("@x/y", one node of the root) stands without its slash. */
+/**
+ * As `split` reads it: a name that no other path can say ("@x/y", one node of the root) stands
+ * without its slash.
+ */
 export function plainText(parts: Parts): string {
   return parts.length === 1 && !NAME.test(parts[0]!) ? parts[0]! : textOf(parts);
 }

@@ -7,7 +7,10 @@ import { isDom0 } from './permits.js';
 /** A payload is split into at most this many strings; the last one keeps the rest. */
 const MOST_STRINGS = 8;
 
-/** The strings of a payload; the last one holds what follows the last NUL, or everything from the eighth on. */
+/**
+ * The strings of a payload; the last one holds what follows the last NUL, or everything from the
+ * eighth on.
+ */
 export function strings(payload: string): string[] {
   const parts = payload.split('\0');
   return parts.length <= MOST_STRINGS ? parts : [...parts.slice(0, MOST_STRINGS - 1), parts.slice(MOST_STRINGS - 1).join('\0')];

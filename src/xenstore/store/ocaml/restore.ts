@@ -4,7 +4,10 @@ import type { Parts } from './paths.js';
 import type { Store } from './store.js';
 import { find } from './tree.js';
 
-/** Makes or changes the node; parents that are missing yet are made like it, and get their own values later. */
+/**
+ * Makes or changes the node; parents that are missing yet are made like it, and get their own
+ * values later.
+ */
 export function placeNode(store: Store, parts: Parts, value: string, permissions: Permissions): void {
   const node = find(store.root, parts);
   if (node !== undefined) {

@@ -1,6 +1,6 @@
-// A store of oxenstored: a tree with the counts of its owners' nodes, and the rules of reading and changing it. The live store
-// is one, and each transaction has one of its own.
-// Source: tools/ocaml/xenstored/store.ml (Xen 4.17).
+// A store of oxenstored: a tree with the counts of its owners' nodes, and the rules of reading and
+// changing it. The live store is one, and each transaction has one of its own. Source:
+// tools/ocaml/xenstored/store.ml (Xen 4.17).
 
 import type { Identity, Permissions } from '../../protocol/permissions.js';
 import { fail } from '../failure.js';
@@ -15,22 +15,30 @@ const NOBODY = -1;
 
 export class Store {
   readonly tree: Tree;
-  /** Nodes by owner: all of them in the live store, the change since the start in a transaction's. */
+  /**
+   * Nodes by owner: all of them in the live store, the change since the start in a transaction's.
+   */
   counts: ReadonlyMap<number, number>;
-  /** Nodes by owner in the live store when the transaction started: its quotas count from there (transaction.ml make, Quota.copy). */
+  /**
+   * Nodes by owner in the live store when the transaction started: its quotas count from there
+   * (transaction.ml make, Quota.copy).
+   */
   readonly atStart: ReadonlyMap<number, number> | undefined;
-  /** How often a release has made every node of the live tree anew, for transactions that compare nodes as objects. */
+  /**
+   * How often a release has made every node of the live tree anew, for transactions that compare
+   * nodes as objects.
+   */
   rebuilds = 0;
   /** Of the live store under a journal. */
   undo: UndoLog | undefined;
-  private own: Map<number, number>;
+  #own: Map<number, number>;
   /** A transaction looks at the counts: they are copied before they change. */
-  private lent = false;
+  #lent = false;
 
   constructor(live?: Store, atStart?: ReadonlyMap<number, number>) {
     this.tree = live === undefined ? new Tree() : live.tree.version();
-    this.own = new Map(live === undefined ? [[0, 1]] : []);
-    this.counts = this.own;
+    this.#own = new Map(live === undefined ? [[0, 1]] : []);
+    this.counts = this.#own;
     this.atStart = atStart ?? live?.lend();
   }
 
@@ -39,31 +47,31 @@ export class Store {
   }
 
   count(domid: number, delta: number): void {
-    if (this.lent) {
-      this.take(this.own);
-      this.lent = false;
+    if (this.#lent) {
+      this.#take(this.#own);
+      this.#lent = false;
     }
-    const next = (this.own.get(domid) ?? 0) + delta;
-    if (next === 0) this.own.delete(domid);
-    else this.own.set(domid, next);
+    const next = (this.#own.get(domid) ?? 0) + delta;
+    if (next === 0) this.#own.delete(domid);
+    else this.#own.set(domid, next);
   }
 
   /** Takes over another store's tree and counts. */
   replace(root: Node, counts: ReadonlyMap<number, number>): void {
-    this.lent = false;
+    this.#lent = false;
     this.tree.replaceRoot(root);
-    this.take(counts);
+    this.#take(counts);
   }
 
-  private take(counts: ReadonlyMap<number, number>): void {
-    this.own = new Map(counts);
-    this.counts = this.own;
+  #take(counts: ReadonlyMap<number, number>): void {
+    this.#own = new Map(counts);
+    this.counts = this.#own;
   }
 
   /** The counts as they are now; they are copied before they change. */
   lend(): ReadonlyMap<number, number> {
-    this.lent = true;
-    return this.own;
+    this.#lent = true;
+    return this.#own;
   }
 
   get root(): Node {
@@ -83,13 +91,13 @@ export class Store {
 
   /** The parent exists, or this is the root. @throws StoreFailure E2BIG, EQUOTA, EACCES, ENOENT */
   write(client: Identity, parts: Parts, value: string, quota: StoreQuota): void {
-    const { node, found } = this.deepest(parts);
+    const { node, found } = this.#deepest(parts);
     if (value.length > quota.nodeSizeBytes) fail('E2BIG');
-    if (!found && !isDom0(client)) this.checkEntries(node.permissions[0]!.domid, quota);
+    if (!found && !isDom0(client)) this.#checkEntries(node.permissions[0]!.domid, quota);
     if (!found && find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
     if (!permits(client, node.permissions, 'write')) fail('EACCES');
     if (!found) {
-      this.create(parts, value, node.permissions);
+      this.#create(parts, value, node.permissions);
     } else if (node.value === value) {
       // The node itself stays the same object; what leads to it does not.
       if (parts.length > 0) this.tree.change(parts, parts.length - 1);
@@ -102,7 +110,7 @@ export class Store {
     }
   }
 
-  private create(parts: Parts, value: string, permissions: Permissions): void {
+  #create(parts: Parts, value: string, permissions: Permissions): void {
     this.tree.create(parts, value, permissions);
     this.count(permissions[0]!.domid, 1);
     this.undo?.note(() => {
@@ -113,17 +121,20 @@ export class Store {
 
   /** @returns false when the node is there already. @throws StoreFailure EQUOTA, EACCES */
   mkdir(client: Identity, parts: Parts, quota: StoreQuota): boolean {
-    const { node, found } = this.deepest(parts);
-    if (!found && !isDom0(client)) this.checkEntries(node.permissions[0]!.domid, quota);
+    const { node, found } = this.#deepest(parts);
+    if (!found && !isDom0(client)) this.#checkEntries(node.permissions[0]!.domid, quota);
     if (parts.length === 0) return true;
     if (!found && find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
     if (!permits(client, node.permissions, 'write')) fail('EACCES');
     if (found) return false;
-    this.create(parts, '', node.permissions);
+    this.#create(parts, '', node.permissions);
     return true;
   }
 
-  /** @returns false when there is no such node, but a parent of it. @throws StoreFailure ENOENT, EACCES */
+  /**
+   * @returns false when there is no such node, but a parent of it. @throws StoreFailure ENOENT,
+   *   EACCES
+   */
   rm(client: Identity, parts: Parts): boolean {
     const node = find(this.root, parts);
     if (node === undefined) {
@@ -133,17 +144,17 @@ export class Store {
     if (!permits(client, node.permissions, 'write')) fail('EACCES');
     if (parts.length === 0) {
       const { children } = node;
-      for (const child of children?.values() ?? []) this.recount(child, -1);
+      for (const child of children?.values() ?? []) this.#recount(child, -1);
       this.tree.change(parts).children = undefined;
       this.undo?.note(() => {
-        for (const child of children?.values() ?? []) this.recount(child, 1);
+        for (const child of children?.values() ?? []) this.#recount(child, 1);
         this.tree.change(parts).children = children;
       });
     } else {
-      this.recount(node, -1);
+      this.#recount(node, -1);
       this.tree.remove(parts);
       this.undo?.note(() => {
-        this.recount(node, 1);
+        this.#recount(node, 1);
         this.tree.put(parts, node);
       });
     }
@@ -167,7 +178,10 @@ export class Store {
     });
   }
 
-  /** Removes what a domain owned and its entries in permissions, as its release does; what nobody owns goes as well. */
+  /**
+   * Removes what a domain owned and its entries in permissions, as its release does; what nobody
+   * owns goes as well.
+   */
   forget(domid: number): void {
     this.rebuilds++;
     // All nodes are looked at, and few are changed: the paths of those alone are made.
@@ -180,7 +194,7 @@ export class Store {
         if (owner === domid || owner === NOBODY) {
           const at = [...path];
           const run = () => {
-            this.recount(child, -1);
+            this.#recount(child, -1);
             this.tree.remove(at);
           };
           steps.push({ at, run });
@@ -208,12 +222,12 @@ export class Store {
   }
 
   /** Counts a node and all below it, once more (1) or once less (-1). */
-  private recount(node: Node, delta: 1 | -1): void {
+  #recount(node: Node, delta: 1 | -1): void {
     this.count(node.permissions[0]!.domid, delta);
-    for (const child of node.children?.values() ?? []) this.recount(child, delta);
+    for (const child of node.children?.values() ?? []) this.#recount(child, delta);
   }
 
-  private deepest(parts: Parts): { node: Node; found: boolean } {
+  #deepest(parts: Parts): { node: Node; found: boolean } {
     let node = this.root;
     for (const name of parts) {
       const child = node.children?.get(name);
@@ -223,7 +237,7 @@ export class Store {
     return { node, found: true };
   }
 
-  private checkEntries(owner: number, quota: StoreQuota): void {
+  #checkEntries(owner: number, quota: StoreQuota): void {
     if (owner > 0 && this.owned(owner) >= quota.nodes) fail('EQUOTA');
   }
 }

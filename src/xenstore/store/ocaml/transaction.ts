@@ -1,5 +1,6 @@
-// A transaction of oxenstored: a store of its own, the requests that were made on it, and the three ways to commit it.
-// Box of the chart: XenStore. Source: tools/ocaml/xenstored/transaction.ml, process.ml transaction_replay (Xen 4.17).
+// A transaction of oxenstored: a store of its own, the requests that were made on it, and the three
+// ways to commit it. Box of the chart: XenStore. Source: tools/ocaml/xenstored/transaction.ml,
+// process.ml transaction_replay (Xen 4.17).
 import type { ClientState } from '../client-state.js';
 import type { Parts } from './paths.js';
 import { Store } from './store.js';
@@ -102,7 +103,10 @@ export class Transaction {
     this.#writeLow = commonPrefix(parts, this.#writeLow);
   }
 
-  /** Takes effect on the live store when that is unchanged, or unchanged where this transaction read and wrote. */
+  /**
+   * Takes effect on the live store when that is unchanged, or unchanged where this transaction read
+   * and wrote.
+   */
   commit(live: Store): boolean {
     if (live.root === this.oldRoot && !this.#rebuilt) {
       if (this.changes.length > 0) {
@@ -125,7 +129,10 @@ export class Transaction {
     for (const [domid, delta] of this.store.counts) live.count(domid, delta);
   }
 
-  /** test_coalesce: the same node object in both trees under the same permissions, or in neither below a parent that is there. */
+  /**
+   * test_coalesce: the same node object in both trees under the same permissions, or in neither
+   * below a parent that is there.
+   */
   #untouched(current: Node, low: Parts | undefined): boolean {
     if (low === undefined) return true;
     const before = find(this.oldRoot, low);

@@ -1,6 +1,6 @@
-// oxenstored's tree: versions of it share what they have in common. Here a version is taken in constant time, and a change
-// copies only what an older version still needs.
-// Source: tools/ocaml/xenstored/store.ml Node, Path (Xen 4.17).
+// oxenstored's tree: versions of it share what they have in common. Here a version is taken in
+// constant time, and a change copies only what an older version still needs. Source:
+// tools/ocaml/xenstored/store.ml Node, Path (Xen 4.17).
 import type { Permissions } from '../../protocol/permissions.js';
 import type { Parts } from './paths.js';
 
@@ -19,46 +19,52 @@ export function lastEpoch(): number {
   return newestEpoch;
 }
 
-/** Nodes of epochs up to this one came from another process: no tree of this one may take them for its own. */
+/**
+ * Nodes of epochs up to this one came from another process: no tree of this one may take them for
+ * its own.
+ */
 export function epochsAfter(epoch: number): void {
   newestEpoch = Math.max(newestEpoch, epoch);
 }
 
 export class Tree {
   root: Node;
-  private epoch: number;
+  #epoch: number;
 
   constructor(root?: Node) {
-    this.epoch = ++newestEpoch;
-    this.root = root ?? { value: '', permissions: [{ domid: 0, access: 'n' }], children: undefined, epoch: this.epoch };
+    this.#epoch = ++newestEpoch;
+    this.root = root ?? { value: '', permissions: [{ domid: 0, access: 'n' }], children: undefined, epoch: this.#epoch };
   }
 
-  /** The tree as it is now: whoever changes either from now on copies first, so that unchanged nodes stay the same objects. */
+  /**
+   * The tree as it is now: whoever changes either from now on copies first, so that unchanged nodes
+   * stay the same objects.
+   */
   version(): Tree {
-    this.epoch = ++newestEpoch;
+    this.#epoch = ++newestEpoch;
     return new Tree(this.root);
   }
 
   /** As `version`, of the root alone. */
   freeze(): Node {
-    this.epoch = ++newestEpoch;
+    this.#epoch = ++newestEpoch;
     return this.root;
   }
 
   replaceRoot(root: Node): void {
-    this.epoch = ++newestEpoch;
+    this.#epoch = ++newestEpoch;
     this.root = root;
   }
 
   /** The node, made one that may be changed in place, with its ancestors; it exists. */
   change(parts: Parts, depth = parts.length): Node {
-    if (this.root.epoch !== this.epoch) this.root = this.copy(this.root);
+    if (this.root.epoch !== this.#epoch) this.root = this.#copy(this.root);
     let node = this.root;
     for (let level = 0; level < depth; level++) {
       const name = parts[level]!;
       let child = node.children!.get(name)!;
-      if (child.epoch !== this.epoch) {
-        child = this.copy(child);
+      if (child.epoch !== this.#epoch) {
+        child = this.#copy(child);
         node.children!.set(name, child);
       }
       node = child;
@@ -74,7 +80,7 @@ export class Tree {
   }
 
   create(parts: Parts, value: string, permissions: Permissions): void {
-    this.put(parts, { value, permissions, children: undefined, epoch: this.epoch });
+    this.put(parts, { value, permissions, children: undefined, epoch: this.#epoch });
   }
 
   remove(parts: Parts): void {
@@ -83,12 +89,12 @@ export class Tree {
     if (parent.children!.size === 0) parent.children = undefined;
   }
 
-  private copy(node: Node): Node {
+  #copy(node: Node): Node {
     return {
       value: node.value,
       permissions: node.permissions,
       children: node.children === undefined ? undefined : new Map(node.children),
-      epoch: this.epoch,
+      epoch: this.#epoch,
     };
   }
 }
