@@ -1,13 +1,11 @@
 // What `xennuma serve` does once its settings are read: opens the host, the state and the network,
 // and waits for a signal.
-import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { InputError } from '../../base/errors.js';
 import { detectAndRead } from '../../machine/readers/detect.js';
 import { SESSION_LIMITS } from '../../xapi/calls/sessions.js';
-import { parseUsers, type User } from '../../xapi/calls/users.js';
-import { readUsersFile } from '../../xapi/calls/users-file.js';
+import { followUsersFile } from '../../xapi/calls/users-file.js';
 import { openDaemon } from '../../xapi/daemon.js';
 import { serveBackups } from '../../xapi/http/backup-socket.js';
 import { HTTP_LIMITS, type HttpLimits, openHttp } from '../../xapi/http/http-server.js';
@@ -27,7 +25,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
   // What is kept is for this user alone, also in a folder that others may enter.
   process.umask(0o077);
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
-  const users = settings.users === null ? null : usersOf(settings.users, (message) => log.error({ file: settings.users }, message));
+  const users = settings.users === null ? null : followUsersFile(settings.users, (message) => log.error({ file: settings.users }, message));
   const tls = await readTls(settings, address);
   const metrics = new Metrics();
   const { sessionIdleSeconds, ...http } = settings.limits;
@@ -110,36 +108,6 @@ async function openDoors(settings: ServeSettings): Promise<HostDoors & { readonl
     ...(settings.xen === null ? {} : { xenVersion: settings.xen }),
     ...(settings.scheduler === null ? {} : { scheduler: settings.scheduler }),
   });
-}
-
-/**
- * Read again when it changes. A file that cannot be read leaves the users as they were, and is
- * tried again at every call.
- */
-function usersOf(file: string, complain: (message: string) => void): () => ReadonlyMap<string, User> {
-  const stamp = (): string => {
-    const { mtimeMs, size, ino } = statSync(file);
-    return `${mtimeMs} ${size} ${ino}`;
-  };
-  if (!existsSync(file)) throw new InputError('there is no such file', { file }, 'make one with: xennuma serve passwd USER --file FILE');
-  let seen = stamp();
-  let users = parseUsers(readUsersFile(file), file);
-  if (users.size === 0) throw new InputError('there are no users in it', { file }, 'make one with: xennuma serve passwd USER --file FILE');
-  let complained = '';
-  return () => {
-    try {
-      const now = stamp();
-      if (now === seen) return users;
-      users = parseUsers(readUsersFile(file), file);
-      seen = now;
-      complained = '';
-    } catch (error) {
-      const message = error instanceof InputError ? error.toString() : String(error);
-      if (message !== complained) complain(message);
-      complained = message;
-    }
-    return users;
-  };
 }
 
 export function parseListen(text: string): { readonly address: string; readonly port: number } {

@@ -73,13 +73,22 @@ function sessionMethods({ sessions, host, pool }: OtherMethodsOptions): Method[]
   ];
 }
 
-function eventMethods({ events, database, ledger }: OtherMethodsOptions): Method[] {
+function eventMethods({ events, database, ledger, sessions }: OtherMethodsOptions): Method[] {
   const classes: Param = { name: 'classes', type: { set: 'string' } };
+  // Waits for events for as long as the session lives.
+  const wait = async (names: readonly string[], token: string, seconds: number, { session, abort }: CallContext): Promise<WireStruct> => {
+    const followed = sessions.revocations.follow(() => sessions.isLive(session), abort);
+    try {
+      const answer = await events.from(names, token, seconds, followed.signal, () => ledger.take('watchers', principalOfUser(session)));
+      if (followed.revoked) throw xapiErrors.sessionInvalid(session.ref);
+      return answer as WireStruct;
+    } finally {
+      followed.end();
+    }
+  };
   return [
     method('event.from', [classes, text('token'), { name: 'timeout', type: 'float' }], ([names, token, timeout], context) =>
-      events.from(names as readonly string[], token as string, (timeout as WireFloat).value, context.abort, () =>
-        ledger.take('watchers', principalOfUser(context.session)),
-      ),
+      wait(names as readonly string[], token as string, (timeout as WireFloat).value, context),
     ),
     // A change of nothing: xapi's clients use it to learn a token (xapi_event.ml, inject).
     method('event.inject', [text('class'), text('ref')], ([name, ref]) => {
@@ -101,12 +110,10 @@ function eventMethods({ events, database, ledger }: OtherMethodsOptions): Method
       session.registered = left.length === 0 ? null : { names: left, since: session.registered!.since };
       return VOID;
     }),
-    method('event.next', [], async (_args, { session, abort }) => {
-      const { registered } = session;
+    method('event.next', [], async (_args, context) => {
+      const { registered } = context.session;
       if (registered === null) throw xapiErrors.notRegistered('session');
-      const answer = (await events.from(registered.names, formatToken(registered.since), 60, abort, () =>
-        ledger.take('watchers', principalOfUser(session)),
-      )) as WireStruct;
+      const answer = await wait(registered.names, formatToken(registered.since), 60, context);
       registered.since = parseToken(answer.token as string);
       return answer.events!;
     }),

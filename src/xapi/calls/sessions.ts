@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { xapiErrors } from '../wire/errors.js';
 import { GuessThrottle } from './guess-throttle.js';
 import { Ledger, type Principal } from './ledger.js';
+import { Revocations } from './revocation.js';
 import { passwordFits, type Role, type User } from './users.js';
 
 export interface Session {
@@ -40,6 +41,8 @@ const KNOWN_MS = 24 * 3600 * 1000;
 const KNOWN_ADDRESSES = 1000;
 
 export class Sessions {
+  /** What goes on for long, and must end with the right to it. */
+  readonly revocations = new Revocations();
   readonly #users: () => ReadonlyMap<string, User> | null;
   readonly #limits: SessionLimits;
   readonly #now: () => number;
@@ -174,6 +177,11 @@ export class Sessions {
       this.#byRef.set(ref, session);
     }
     return session;
+  }
+
+  /** Whether calls of a session are still answered; a call that waits does not make it idle. */
+  isLive(session: Session): boolean {
+    return this.#byRef.get(session.ref) === session && this.#mayStill(session);
   }
 
   /** What the file of users has of a user's password; '' = there is no such user. */

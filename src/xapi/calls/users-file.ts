@@ -1,9 +1,10 @@
 // The file of users: checked before it is trusted, and replaced as a whole by one writer at a time.
-import { constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { constants, existsSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS, type FileCalls, writeAll } from '../../base/file-calls.js';
 import { storageErrorOf } from '../model/storage.js';
+import { parseUsers, type User } from './users.js';
 
 const WAIT_MS = 50;
 /** How long a writer waits for another one. */
@@ -37,6 +38,37 @@ export function readUsersFile(file: string): string {
   } finally {
     FILE_CALLS.close(fd);
   }
+}
+
+/**
+ * The users of a file that is read again when it, its owner or its mode changes. A file that cannot
+ * be read leaves the users as they were, and is tried again at every call.
+ * @throws InputError for a file that cannot be used at the start
+ */
+export function followUsersFile(file: string, complain: (message: string) => void): () => ReadonlyMap<string, User> {
+  const stamp = (): string => {
+    const { mtimeMs, ctimeMs, size, ino } = statSync(file);
+    return `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
+  };
+  if (!existsSync(file)) throw new InputError('there is no such file', { file }, 'make one with: xennuma serve passwd USER --file FILE');
+  let seen = stamp();
+  let users = parseUsers(readUsersFile(file), file);
+  if (users.size === 0) throw new InputError('there are no users in it', { file }, 'make one with: xennuma serve passwd USER --file FILE');
+  let complained = '';
+  return () => {
+    try {
+      const now = stamp();
+      if (now === seen) return users;
+      users = parseUsers(readUsersFile(file), file);
+      seen = now;
+      complained = '';
+    } catch (error) {
+      const message = error instanceof InputError ? error.toString() : String(error);
+      if (message !== complained) complain(message);
+      complained = message;
+    }
+    return users;
+  };
 }
 
 /**

@@ -1,6 +1,7 @@
 // XAPI over HTTP: /jsonrpc and / (also /xmlrpc and /RPC2), with bounds on size, rate and what is
 // under way. Malformed calls get HTTP 500 as xapi answers them; all other failures are answers of
 // the protocol.
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -110,6 +111,8 @@ class Front {
   readonly #rate: RateLimit;
 
   constructor(options: HttpOptions, limits: HttpLimits) {
+    // Every call under way listens to it.
+    setMaxListeners(0, this.closing.signal);
     this.#options = options;
     this.#limits = limits;
     this.#rate = new RateLimit(limits.requestsPerSecond, limits.burst);

@@ -35,13 +35,20 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
     [
       '/events',
       async (request, response, url, closing) => {
-        if (await door.admits(request, response, url)) await streamEvents(daemon, request, response, url, closing);
+        const right = await door.admits(request, response, url);
+        if (right === null) return;
+        const followed = daemon.sessions.revocations.follow(right, closing);
+        try {
+          await streamEvents(daemon, request, response, url, followed.signal);
+        } finally {
+          followed.end();
+        }
       },
     ],
   ]);
   if (metrics !== null) {
     pages.set('/metrics', async (request, response, url) => {
-      if (!(await door.admits(request, response, url))) return;
+      if ((await door.admits(request, response, url)) === null) return;
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(await metrics.text());
     });
   }
@@ -59,33 +66,34 @@ class PageDoor {
     this.#open = open;
   }
 
-  /** Answers itself when it does not. */
-  async admits(request: IncomingMessage, response: ServerResponse, url: URL): Promise<boolean> {
-    if (this.#open) return true;
+  /** @returns whether the right still holds, as a question; null = refused, and answered so */
+  async admits(request: IncomingMessage, response: ServerResponse, url: URL): Promise<(() => boolean) | null> {
+    const { sessions } = this.#daemon;
+    if (this.#open) return () => true;
     try {
       const session = bearerOf(request) ?? (SESSION_IN_URL.has(url.pathname) ? url.searchParams.get('session_id') : null);
       if (session !== null) {
-        this.#daemon.sessions.get(session);
-        return true;
+        const found = sessions.get(session);
+        return () => sessions.isLive(found);
       }
       const basic = /^Basic ([A-Za-z0-9+/=]{1,4096})$/.exec(request.headers.authorization ?? '');
       if (basic !== null) {
         const [user, password] = splitOnce(Buffer.from(basic[1]!, 'base64').toString('utf8'));
-        const sign = createHmac('sha256', this.#secret)
-          .update(`${basic[1]!} ${this.#daemon.sessions.hashOf(user)}`)
-          .digest('hex');
-        if ((this.#known.get(sign) ?? 0) > Date.now()) return true;
-        await this.#daemon.sessions.roleOf(user, password, request.socket.remoteAddress ?? '');
+        const hash = sessions.hashOf(user);
+        const holds = (): boolean => sessions.hashOf(user) === hash;
+        const sign = createHmac('sha256', this.#secret).update(`${basic[1]!} ${hash}`).digest('hex');
+        if ((this.#known.get(sign) ?? 0) > Date.now()) return holds;
+        await sessions.roleOf(user, password, request.socket.remoteAddress ?? '');
         if (this.#known.size >= REMEMBERED) this.#known.clear();
         this.#known.set(sign, Date.now() + REMEMBER_MS);
-        return true;
+        return holds;
       }
     } catch (error) {
       if (!(error instanceof XapiError)) throw error;
     }
     response.setHeader('www-authenticate', 'Basic realm="xennuma", charset="UTF-8"');
     refuse(response, 401, 'log in: a name and a password, or Authorization: Bearer SESSION');
-    return false;
+    return null;
   }
 }
 
