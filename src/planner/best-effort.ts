@@ -1,6 +1,7 @@
 // best_effort: xenopsd's own planner at 90ef043c ("seed") and e2ee48d6 ("new"),
 // ocaml/xenopsd/lib/topology.ml and softaffinity.ml. Box of the chart: numa_placement.
 import { type Candidates, makeCandidates, PlannerException, type Reading } from './candidates.js';
+import { fewestNodes, largestSums, setsOfAtLeast } from './fewest-nodes.js';
 import { HalfSums } from './half-sums.js';
 import type { PlacementPolicy, PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from './policy.js';
 import { RunningBuilds } from './running-builds.js';
@@ -94,10 +95,10 @@ export class BestEffortState implements PlacementState {
       this.#cpus.set(position, cpus);
       this.#cores.set(position, this.#coreCounts[position]!);
     });
-    this.#mostCpus = bestTogether(this.#cpuCounts);
-    this.#mostCores = bestTogether(this.#coreCounts);
+    this.#mostCpus = largestSums(this.#cpuCounts);
+    this.#mostCores = largestSums(this.#coreCounts);
     this.#lastFree = new Float64Array(count);
-    this.#mostMemory = bestTogether(this.#lastFree);
+    this.#mostMemory = largestSums(this.#lastFree);
   }
 
   plan(request: PlacementRequest): Plan | null {
@@ -211,9 +212,9 @@ export class BestEffortState implements PlacementState {
   #bestSubset({ memoryBytes, vcpus, cores }: Wanted, available: readonly number[]): number {
     this.#takeFree(available);
     const least = Math.max(
-      fewest(this.#mostMemory, memoryBytes),
-      fewest(this.#mostCpus, vcpus),
-      cores === 0 ? 1 : fewest(this.#mostCores, cores),
+      fewestNodes(this.#mostMemory, memoryBytes),
+      fewestNodes(this.#mostCpus, vcpus),
+      fewestNodes(this.#mostCores, cores),
     );
     if (least > this.#nodes.length) return -1;
     const { sets, averages } = this.candidates;
@@ -248,19 +249,12 @@ export class BestEffortState implements PlacementState {
       this.#lastFree[position] = free;
       this.#memory.set(position, free);
     }
-    if (changed) this.#mostMemory = bestTogether(this.#lastFree);
+    if (changed) this.#mostMemory = largestSums(this.#lastFree);
   }
 
   #candidatesOf(least: number): Uint32Array {
-    let order = this.#atLeast[least];
-    if (order === undefined) {
-      const { sets } = this.candidates;
-      const kept: number[] = [];
-      for (let at = 0; at < sets.length; at++) if (bitCount(sets[at]!) >= least) kept.push(at);
-      order = Uint32Array.from(kept);
-      this.#atLeast[least] = order;
-    }
-    return order;
+    this.#atLeast[least] ??= setsOfAtLeast(this.candidates.sets, least);
+    return this.#atLeast[least];
   }
 
   #positionsOf(at: number): number[] {
@@ -282,28 +276,4 @@ export class BestEffortState implements PlacementState {
     }
     return known;
   }
-}
-
-/** At k, the sum of the k largest values. */
-function bestTogether(values: ArrayLike<number>): Float64Array {
-  const sums = new Float64Array(values.length + 1);
-  const sorted = Float64Array.from(values).sort();
-  for (let count = 1; count < sums.length; count++) sums[count] = sums[count - 1]! + sorted[sorted.length - count]!;
-  return sums;
-}
-
-/**
- * How few nodes can have `wanted` together at best: no smaller set is worth a look. More than all
- * of them: none can.
- */
-function fewest(most: Float64Array, wanted: number): number {
-  let count = 1;
-  while (count < most.length && most[count]! < wanted) count++;
-  return count;
-}
-
-function bitCount(mask: number): number {
-  let count = 0;
-  for (let rest = mask; rest !== 0; rest &= rest - 1) count++;
-  return count;
 }

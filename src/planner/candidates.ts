@@ -45,7 +45,7 @@ export function makeCandidates(host: PlannerHost, reading: Reading): Candidates 
   const nodeCpus: number[][] = distances.map(() => []);
   cpuToNode.forEach((node, cpu) => {
     const own = distances[node]?.[node];
-    if (node < 0 || node >= count || own === undefined) throw new PlannerException('Invalid_argument("index out of bounds")');
+    if (own === undefined) throw new PlannerException('Invalid_argument("index out of bounds")');
     if (!unreachable(own, reading)) nodeCpus[node]!.push(cpu);
   });
   if (nodeCpus.every((cpus) => cpus.length === 0)) return null;

@@ -60,6 +60,60 @@ describe('xl', () => {
     const plan = state.plan(request({ freeBytes: [GIB, 2 * GIB, 4 * GIB], suitableCpus: [0, 1, 2] }));
     expect(plan).toEqual({ nodes: [1], cpus: [2, 3] });
   });
+  test.each([
+    // 5 vCPUs need two of the nodes, which are alike.
+    {
+      cpus: [4, 4, 4],
+      sets: [
+        [0, 1],
+        [0, 2],
+        [1, 2],
+      ],
+    },
+    { cpus: [4, 4, 8], sets: [[0], [1], [2]] },
+    // Nodes without CPUs before the first that has some do not make nodes differ, later ones do.
+    { cpus: [0, 4, 4], sets: [[1, 2]] },
+    { cpus: [4, 0, 4], sets: [[0], [2], [0, 2]] },
+  ])('looks at the smallest sets that may do: $cpus', ({ cpus, sets }) => {
+    const asked = request({ vcpus: 5, freeBytes: cpus.map(() => 4 * GIB) });
+    const weighed = xlPlacement().prepare(host(cpus))!.weigh(asked, 99);
+    expect(weighed.map(({ nodes }) => nodes)).toEqual(sets);
+    for (const { nodes, averageDistance } of weighed) expect(averageDistance).toBe(nodes.length === 1 ? 10 : 15);
+  });
+  test('more vCPUs than CPUs: it looks at all nodes together, and weighs all sizes when nothing fits', () => {
+    const asked = request({ vcpus: 99, freeBytes: [GIB, GIB, GIB] });
+    expect(
+      xlPlacement()
+        .prepare(host([4, 4, 4]))!
+        .weigh(asked, 99)
+        .map(({ nodes }) => nodes),
+    ).toEqual([[0, 1, 2]]);
+    expect(
+      xlPlacement()
+        .prepare(host([4, 4, 8]))!
+        .weigh(asked, 99),
+    ).toHaveLength(7);
+  });
+  test('no vCPU still looks at single nodes', () => {
+    const asked = request({ vcpus: 0, freeBytes: [GIB, GIB] });
+    expect(
+      xlPlacement()
+        .prepare(host([4, 4]))!
+        .weigh(asked, 99)
+        .map(({ nodes }) => nodes),
+    ).toEqual([[0], [1]]);
+  });
+  test('as many vCPUs as CPUs and as much memory as is free fit', () => {
+    expect(nodesOf([4, 4], request({ vcpus: 4, memoryBytes: 4 * GIB, freeBytes: [4 * GIB, 2 * GIB] }))).toEqual([0]);
+  });
+  test('the vCPUs on each node must be known', () => {
+    const { vcpusOnNode: _, ...unknown } = request({ freeBytes: [GIB, GIB] });
+    expect(() =>
+      xlPlacement()
+        .prepare(host([4, 4]))!
+        .plan(unknown),
+    ).toThrow('must have vcpusOnNode');
+  });
   test('weighs what it looked at, and says why not', () => {
     const state = xlPlacement().prepare(host([4, 4, 2]))!;
     const asked = request({ vcpus: 3, freeBytes: [GIB, 2 * GIB, 4 * GIB], vcpusOnNode: [1, 1, 0] });
