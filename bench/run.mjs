@@ -1,4 +1,5 @@
-// `npm run bench [-- FILTER] [--json]`: bundles the benchmarks, runs those whose name or rows contain FILTER, prints a table.
+// `npm run bench [-- FILTER] [--json]`: bundles the benchmarks, runs those whose name or rows
+// contain FILTER, prints a table.
 //   FILTER   part of a benchmark's name ("planner"); without it all run
 //   --json   one JSON object: {machine, rows: [{benchmark, name, unit, perSecond, reference?}]}
 import { mkdtempSync, rmSync } from 'node:fs';

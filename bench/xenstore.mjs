@@ -1,5 +1,7 @@
-// `npm run bench:xenstore`: our server beside both of Debian's daemons, in one run, as ratios. Needs what test:xenstore needs, and gcc.
-//   --seconds N  of each measurement (default 1)   --rounds N  of which the median counts (default 3)
+// `npm run bench:xenstore`: our server beside both of Debian's daemons, in one run, as ratios.
+// Needs what test:xenstore needs, and gcc.
+//   --seconds N  of each measurement (default 1)
+//   --rounds N   of which the median counts (default 3)
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

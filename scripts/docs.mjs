@@ -1,8 +1,11 @@
-// Keeps what the documents show true: runs every `$ xennuma ...` of their sh blocks and every picture, and writes the output there.
+// Keeps what the documents show true: runs every `$ xennuma ...` of their sh blocks and every
+// picture, and writes the output there.
 //   node scripts/docs.mjs           rewrite README.md, docs/*.md and docs/pictures/
-//   node scripts/docs.mjs --check   compare instead; exit 1 when a document is not what the commands print
-// A block is ```sh with lines "$ command", each followed by its output. A picture is <!-- picture: COMMAND --> whose command writes
-// a file in docs/pictures/. Commands run in the project's root, without colours, at 80 columns.
+//   node scripts/docs.mjs --check   compare instead; exit 1 when a document is not what the
+//                         commands print
+// A block is ```sh with lines "$ command", each followed by its output. A picture is <!-- picture:
+// COMMAND --> whose command writes a file in docs/pictures/. Commands run in the project's root,
+// without colours, at 80 columns.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

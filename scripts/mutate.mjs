@@ -1,11 +1,13 @@
-// `npm run mutate`: changes the code in small ways (mutants, by Stryker) and tells which of them the tests beside the code notice.
-//   node scripts/mutate.mjs [ROOM|FILE...]   rooms (planner) or files (src/planner/policy.ts); all of src without
+// `npm run mutate`: changes the code in small ways (mutants, by Stryker) and tells which of them
+// the tests beside the code notice.
+//   node scripts/mutate.mjs [ROOM|FILE...]   rooms (planner) or files (src/planner/policy.ts);
+//                                         all of src without an argument
 //     --since REF        only files that differ from REF
 //     --sample N         only N mutants at random
 //     --seed S           of the random choice; 1
 //     --minutes M        end after M minutes, and count what was tested until then
 //     --tests GLOB       run these tests instead of those of the mutant's room
-//     --all-tests        what the room's tests miss, try with all tests beside the code that reach it
+//     --all-tests        what the room's tests miss, try with all tests that reach it
 //     --workers N        test runners side by side; 1
 // The last line is "N passed, M failed": mutants noticed and not. Exit codes: 0 each room reaches
 // its share, 1 one does not. scripts/mutation/unchanged.json lists mutants that change nothing a

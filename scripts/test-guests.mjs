@@ -1,5 +1,7 @@
-// `npm run test:guests`: real guests on a real Xen in the rig (rig/README.md): bundles test/xen/guests and runs it in dom0 of machine shape a.
-//   node scripts/test-guests.mjs [PATTERN]   only the tests whose names match. Exit codes: 0 all passed, 1 some did not.
+// `npm run test:guests`: real guests on a real Xen in the rig (rig/README.md): bundles
+// test/xen/guests and runs it in dom0 of machine shape a.
+//   node scripts/test-guests.mjs [PATTERN]   only the tests whose names match. Exit codes: 0 all
+//                                         passed, 1 some did not.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

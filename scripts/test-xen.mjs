@@ -1,7 +1,10 @@
-// `npm run test:xen`: everything that needs a real Xen, in the rig (rig/README.md). On Debian 12 as root it installs what the rig needs;
-// elsewhere it says what is missing. Exit codes: 0 all passed; 1 something failed; 77 skipped, and the last line says why.
-//   node scripts/test-xen.mjs [SUITE...]     only these suites: dom0, conformance, bench, xapi, guests, differential
-// A new suite is an entry of SUITES: it gives [passed, failed], or undefined when it came to no verdict.
+// `npm run test:xen`: everything that needs a real Xen, in the rig (rig/README.md). On Debian 12 as
+// root it installs what the rig needs; elsewhere it says what is missing. Exit codes: 0 all passed;
+// 1 something failed; 77 skipped, and the last line says why.
+//   node scripts/test-xen.mjs [SUITE...]     only these suites: dom0, conformance, bench, xapi,
+//                                         guests, differential
+// A new suite is an entry of SUITES: it gives [passed, failed], or undefined when it came to no
+// verdict.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -53,9 +53,11 @@ export function startingState(personality: Personality, steps: readonly Recorded
   const refused = introduction?.payload === 'EINVAL\0';
   const rootReleased = personality === 'oxenstored' && (nobodys || zero.present === false || refused || vanishes(steps));
   const here = zero.present ?? (introduction?.type === MESSAGE.introduce || !rootReleased);
+  let domain0: { gfn: string } | undefined = { gfn: '0' };
+  if (rootReleased) domain0 = here ? { gfn: zero.gfn ?? '1' } : undefined;
   return {
     rootReleased,
-    domain0: rootReleased ? (here ? { gfn: zero.gfn ?? '1' } : undefined) : { gfn: '0' },
+    domain0,
     domain42: left.present === true ? { gfn: left.gfn ?? otherGfn(left.notGfn) } : undefined,
     foreignNodes: foreignNodes(steps),
   };

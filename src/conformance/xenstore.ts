@@ -182,7 +182,9 @@ function playSteps(
   const answers = steps.map((step): Answer => {
     const bytes = Buffer.from(step.payload_b64, 'base64');
     const unbound = typeof step.tx === 'string' && !bound.has(step.tx);
-    const tx = typeof step.tx === 'string' ? (bound.get(step.tx) ?? UNBOUND_TX) : typeof step.tx === 'number' ? step.tx : step.tx.raw;
+    let tx: number;
+    if (typeof step.tx === 'string') tx = bound.get(step.tx) ?? UNBOUND_TX;
+    else tx = typeof step.tx === 'number' ? step.tx : step.tx.raw;
     const extra = unbound ? { txunbound: true as const } : {};
     if (bytes.length > PAYLOAD_MAX_BYTES) {
       player.reopen(step.conn);

@@ -63,15 +63,12 @@ export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, p
   const held = holdingNodes(domain.pages).filter((node) => domain.pages[node]! >= total * SHARE_THAT_COUNTS);
   const everywhere = new Set(host.cpuToNode.filter((node) => node !== INVALID_NODE));
   const several = profile.multiNodePlanSetsNothing && held.length > 1;
-  const why = several
-    ? `${profile.name} sets nothing for more than one node`
-    : held.some((node) => !everywhere.has(node))
-      ? `its memory lies on ${nodeWords(held)}, not all of which have CPUs for it`
-      : count(held) < wide
-        ? `${nodeWords(held)} with its memory has ${count(held)} CPUs for ${wide} vCPUs`
-        : everywhere.size > 1 && held.length === everywhere.size
-          ? 'its memory lies on all nodes'
-          : null;
+  let why: string | null = null;
+  if (several) why = `${profile.name} sets nothing for more than one node`;
+  else if (held.some((node) => !everywhere.has(node))) {
+    why = `its memory lies on ${nodeWords(held)}, not all of which have CPUs for it`;
+  } else if (count(held) < wide) why = `${nodeWords(held)} with its memory has ${count(held)} CPUs for ${wide} vCPUs`;
+  else if (everywhere.size > 1 && held.length === everywhere.size) why = 'its memory lies on all nodes';
   if (why === null) return chosen('memory', held, `its memory lies on ${nodeWords(held)}`);
   const plan = planFor(map, domain, profile, host, placement.cores === 'vcpus');
   if (plan === null) return nothing(`${why}, and ${name} finds no nodes for it`);

@@ -22,7 +22,7 @@ function host(domain: Partial<MapDomain>, change: { offline?: number[]; otherPoo
       core: id,
       socket: 0,
       online: !offline.includes(id),
-      pool: offline.includes(id) ? null : otherPool.includes(id) ? 1 : 0,
+      pool: offline.includes(id) ? null : Number(otherPool.includes(id)),
     })),
     distances: range(0, 4).map((i) => range(0, 4).map((j) => (i === j ? 10 : 20))),
     domains: [

@@ -158,8 +158,9 @@ function titleOf(event: ScenarioEvent): string {
   if (typeof value !== 'object') return `${words} ${String(value)}`;
   if (kind === 'create') return `${words} ${event.create!.name}`;
   const { vm, ...rest } = value as Record<string, unknown>;
-  const parts = Object.entries(rest).map(([key, item]) =>
-    key === 'set' ? (item === null ? 'none' : `"${item}"`) : `${key} ${item === '' ? 'none' : String(item)}`,
-  );
+  const parts = Object.entries(rest).map(([key, item]) => {
+    if (key === 'set') return item === null ? 'none' : `"${item}"`;
+    return `${key} ${item === '' ? 'none' : String(item)}`;
+  });
   return [words, ...(vm === undefined ? [] : [String(vm)]), parts.join(', ')].join(' ').trim();
 }

@@ -161,13 +161,17 @@ function drawSegment(map: HostMap, paint: Paint, segment: Segment, y: number, he
   }[segment.kind];
   const box = `x="${PAD}" y="${at(y)}" width="${width}" height="${at(height)}"`;
   const inset = Math.min(2, height / 3);
-  const overlay = segment.remote
-    ? `<rect class="remote${height < 8 ? ' thin' : ''}" x="${PAD + 1}" y="${at(y + inset / 2)}" width="${width - 2}" height="${at(Math.max(0.5, height - inset))}"/>`
-    : segment.kind === 'claimed'
-      ? `<rect class="claimed" ${box}/>`
-      : '';
+  let overlay = segment.kind === 'claimed' ? `<rect class="claimed" ${box}/>` : '';
+  if (segment.remote) {
+    overlay = `<rect class="remote${height < 8 ? ' thin' : ''}" x="${PAD + 1}" y="${at(y + inset / 2)}" width="${width - 2}" height="${at(Math.max(0.5, height - inset))}"/>`;
+  }
   const fill = segment.kind === 'vm' ? ` fill="${paint.fill(segment.domain)}"` : '';
   return `<g><title>${escapeXml(`${name}: ${size}${segment.remote ? ', remote' : ''}`)}</title><rect class="${SEGMENT_CLASS[segment.kind]}" ${box}${fill}/>${overlay}${segmentText(segment, name, size, y, height, width)}</g>`;
+}
+
+function toneOf({ kind, remote }: Segment): string {
+  if (kind === 'free' || kind === 'claimed') return 'small';
+  return remote ? 'on far' : 'on';
 }
 
 /**
@@ -179,7 +183,7 @@ function segmentText(segment: Segment, name: string, size: string, y: number, he
   const middle = at(y + height / 2 + 3.8);
   const columns = Math.floor((width - 12) / 6.6);
   const named = fitColumns(`${segment.remote ? '! ' : ''}${name}`, Math.max(4, columns - size.length - 1));
-  const tone = segment.kind === 'free' || segment.kind === 'claimed' ? 'small' : segment.remote ? 'on far' : 'on';
+  const tone = toneOf(segment);
   const plain = segment.kind === 'claimed' ? 'plate-free' : 'plate';
   const plate =
     segment.remote || segment.kind === 'claimed'
@@ -231,7 +235,9 @@ function drawCell(map: HostMap, paint: Paint, cpu: MapCpu, users: readonly numbe
   const base = cpu.online && parts > 0 ? colored : `<rect class="${cpu.pool === null ? 'nopool' : 'cpu'}" ${box} rx="1.5"/>`;
   const names = shown.map((domain) => map.domains[domain]!.name).join(', ');
   const more = users.length > shown.length ? ` and ${users.length - shown.length} more` : '';
-  const words = `CPU ${cpu.id}, core ${cpu.core}, socket ${cpu.socket}${cpu.online ? '' : ', offline'}${cpu.pool === 0 ? '' : cpu.pool === null ? ', no pool' : `, pool ${cpu.pool}`}${names === '' ? '' : `: ${names}${more}`}`;
+  let pool = cpu.pool === null ? ', no pool' : `, pool ${cpu.pool}`;
+  if (cpu.pool === 0) pool = '';
+  const words = `CPU ${cpu.id}, core ${cpu.core}, socket ${cpu.socket}${cpu.online ? '' : ', offline'}${pool}${names === '' ? '' : `: ${names}${more}`}`;
   return `<g><title>${escapeXml(words)}</title>${base}${cpu.online ? '' : `<rect class="offline" ${box}/>`}</g>`;
 }
 

@@ -101,32 +101,18 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const objects = makeHostObjects(database, toolstack, options.version, options.address);
   storeStart(database, objects);
-  const reportOutcome = (vm: WireStruct, outcome: Outcome, durationMs: number): void => {
-    logOutcome(log, vm, outcome, durationMs);
-    options.observe?.outcome?.(vm, outcome, durationMs);
-  };
-  const life: VmLife = new VmLife(database, toolstack, () => objects.host, {
-    outcome: (vm, outcome, startedMs) => reportOutcome(vm, outcome, performance.now() - startedMs),
-    refused: async (vm) => {
-      await revertVm(database, toolstack, life, vm);
-      updateMemory(database, toolstack, objects);
-    },
-  });
+  const life = makeLife(options, database, toolstack, objects);
   const policyOf = (host: WireStruct): PolicyName => {
     const policy = hostPolicy(host);
     return policy === 'default_policy' ? options.policy : policy;
   };
   await restore({ database, toolstack, life, objects, policyOf, log });
   followPublished({ database, toolstack, life, objects, policyOf });
-  const stopFollowing = doors.can.runsGuests
-    ? await followEndings({
-        database,
-        toolstack,
-        life,
-        ended: (vm, outcome) => logOutcome(log, vm, outcome, 0),
-        failed: (values, error) => log.error({ ...values, error: textOf(error) }, 'the end of a guest could not be followed'),
-      })
-    : null;
+  const following = {
+    ended: (vm: WireStruct, outcome: Outcome) => logOutcome(log, vm, outcome, 0),
+    failed: (values: object, error: unknown) => log.error({ ...values, error: textOf(error) }, 'the end of a guest could not be followed'),
+  };
+  const stopFollowing = doors.can.runsGuests ? await followEndings({ database, toolstack, life, ...following }) : null;
   const ledger = new Ledger(options.shares);
   const sessions = new Sessions(options.users, options.sessions ?? SESSION_LIMITS, Date.now, ledger);
   const events = new EventSource(database.published, () => database.commitUnderWay);
@@ -167,6 +153,22 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
       state.close();
     },
   };
+}
+
+/** VMs whose outcomes are logged, and whose refused changes are taken back. */
+function makeLife({ log, observe }: DaemonOptions, database: Database, toolstack: Toolstack, objects: HostObjects): VmLife {
+  const life: VmLife = new VmLife(database, toolstack, () => objects.host, {
+    outcome: (vm, outcome, startedMs) => {
+      const durationMs = performance.now() - startedMs;
+      logOutcome(log, vm, outcome, durationMs);
+      observe?.outcome?.(vm, outcome, durationMs);
+    },
+    refused: async (vm) => {
+      await revertVm(database, toolstack, life, vm);
+      updateMemory(database, toolstack, objects);
+    },
+  });
+  return life;
 }
 
 function textOf(error: unknown): string {

@@ -1,3 +1,5 @@
+// The daemon as its clients see it, call by call.
+// Longer than 400 lines: one list of short tests on one daemon.
 import { afterEach, describe, expect, it } from 'vitest';
 import { smallHost, type TestDaemon, testDaemon, vmRecord } from '../../test/support/daemon.js';
 import { GIB } from '../base/units.js';

@@ -208,12 +208,10 @@ describe('changes', () => {
   });
 
   it('tries all of several with --multiple, and tells which failed', async () => {
-    host.answer = (method, [ref]) =>
-      method === 'VM.pause'
-        ? ref === 'OpaqueRef:db'
-          ? refuse('VM_BAD_POWER_STATE', 'OpaqueRef:db', 'Running', 'Halted')
-          : null
-        : undefined;
+    host.answer = (method, [ref]) => {
+      if (method !== 'VM.pause') return undefined;
+      return ref === 'OpaqueRef:db' ? refuse('VM_BAD_POWER_STATE', 'OpaqueRef:db', 'Running', 'Halted') : null;
+    };
     const { code, out, err } = await xe('vm-pause', '--multiple');
     expect(changed().map(([, [ref]]) => ref)).toEqual(['OpaqueRef:web', 'OpaqueRef:db']);
     expect({ code, err }).toEqual({ code: 1, err: '' });

@@ -1,5 +1,6 @@
 // The embedded builder on the embedded Xen: what real builds were measured to do, the rules of
 // xenguest, and what must hold for any build.
+// Longer than 400 lines: one list of tests that share the machine and the figures measured on it.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -19,6 +19,13 @@ beforeAll(() => {
   process.on('unhandledRejection', (error) => unhandled.push(error));
 });
 
+const REASON: Record<Fault, RegExp> = {
+  EIO: /input\/output error \(EIO\)/,
+  EMFILE: /descriptor.*EMFILE/,
+  short: /the disk is full \(ENOSPC\)/,
+  ENOSPC: /the disk is full \(ENOSPC\)/,
+};
+
 interface Started {
   readonly daemon: TestDaemon;
   readonly injector: FaultInjector;
@@ -123,9 +130,7 @@ async function failEachCommit({ daemon, injector }: Started, fault: Fault): Prom
         break;
       }
       refused++;
-      const reason =
-        fault === 'EIO' ? /input\/output error \(EIO\)/ : fault === 'EMFILE' ? /descriptor.*EMFILE/ : /the disk is full \(ENOSPC\)/;
-      expect(String((failure as { params?: unknown }).params), `${name}, commit ${nth}`).toMatch(reason);
+      expect(String((failure as { params?: unknown }).params), `${name}, commit ${nth}`).toMatch(REASON[fault]);
       // Reads go on, and nothing of what was refused is there, on the host either.
       expect(await seen(daemon), `${name}, commit ${nth}`).toEqual(before);
       expect(writes, `${name} fails when its commit does`).toBeGreaterThanOrEqual(nth);

@@ -54,8 +54,8 @@ export function makeConversation(seed: number): Conversation {
   const domid = (): string => (chance(15) ? pick(ODD_NUMBERS) : String(1 + random(5)));
   const permission = (): string => `${pick(['n', 'r', 'w', 'b', 'n', 'r', 'x', ''])}${chance(20) ? pick(ODD_NUMBERS) : random(9)}`;
   let transactions = 0;
-  const tx = (): Step['tx'] =>
-    transactions > 0 && chance(55) ? `T${1 + random(transactions)}` : chance(3) ? { raw: 77_000 + random(3) } : 0;
+  const noTx = (): Step['tx'] => (chance(3) ? { raw: 77_000 + random(3) } : 0);
+  const tx = (): Step['tx'] => (transactions > 0 && chance(55) ? `T${1 + random(transactions)}` : noTx());
   const steps: Step[] = [];
   const add = (type: number, payload: string, more: Partial<Step> = {}): void => {
     // Longer ones end the connection: the recorded conversations have them.

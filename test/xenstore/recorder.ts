@@ -119,7 +119,9 @@ export async function record(path: string, conversation: Conversation): Promise<
     const steps: JsonObject[] = [];
     for (const [at, step] of conversation.steps.entries()) {
       const { conn, type, tx, payload, newtx } = step;
-      const txId = typeof tx === 'string' ? (bound.get(tx) ?? UNBOUND_TX) : typeof tx === 'number' ? tx : tx.raw;
+      let txId: number;
+      if (typeof tx === 'string') txId = bound.get(tx) ?? UNBOUND_TX;
+      else txId = typeof tx === 'number' ? tx : tx.raw;
       const connection = connections[conn]!;
       connection.send(type, ASK, txId, payload);
       // oxenstored answers an empty payload only when the next request comes.

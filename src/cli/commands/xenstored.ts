@@ -50,61 +50,63 @@ The daemon stays in the foreground. SIGTERM and SIGINT end it; SIGUSR2, or the
 CONTROL request of \`xenstore-control live-update\`, restarts it in place: clients
 keep their connections, watches and transactions. See docs/xenstore.md.`,
     )
-    .action(async (given: Given) => {
-      const { CARRY_VERSION, XenstoreServer } = await import('../../xenstore/server/server.js');
-      const { libc } = await import('../../xenstore/server/libc.js');
-      const { LogSink } = await import('../../xenstore/server/log-sink.js');
-      if (process.env[REHEARSAL] !== undefined) {
-        // Everything is loaded: this program would start. The one that asks compares the version.
-        process.stdout.write(`${CARRY_VERSION}\n`);
-        answer(EXIT.ok);
-        return;
-      }
-      const sink = new LogSink(2);
-      const log = (line: string): void => sink.line(`xenstored: ${line}`);
-      for (const [name, key] of QUOTA_NAMES) {
-        if (given.quota?.[key] === undefined || Number.isFinite(QUOTA[given.personality][key])) continue;
-        throw new InputError(
-          `${given.personality} has no quota ${name}`,
-          { path: '--quota' },
-          'leave it out, or take the other personality',
-        );
-      }
-      const carry = process.env[CARRY];
-      delete process.env[CARRY];
-      const socket = given.socket ?? xenstorePaths()[0]!;
-      if (given.socket === undefined && given.force === undefined && carry === undefined) await refuseBesideHost();
-      let server: InstanceType<typeof XenstoreServer>;
-      try {
-        server = new XenstoreServer({
-          personality: given.personality,
-          socket,
-          ...(given.state === undefined ? {} : { stateFile: given.state }),
-          ...(given.domainSockets === undefined ? {} : { domainSockets: given.domainSockets }),
-          ...(given.quota === undefined ? {} : { quota: given.quota }),
-          ...(carry === undefined ? {} : { carry }),
-          log,
-          rehearse: startsAgain,
-          restart: (file) => {
-            process.env[CARRY] = file;
-            try {
-              return libc().exec(process.execPath, [...IGNORE_SIGNALS, ...execArguments(), ...process.argv.slice(1)]);
-            } finally {
-              delete process.env[CARRY];
-            }
-          },
-        });
-      } catch (error) {
-        if (error instanceof InputError) throw error;
-        throw new InputError((error as Error).message, {}, 'name another socket or folder, or run it as a user who may use this one');
-      }
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => server.stop());
-      process.removeAllListeners('SIGUSR2').on('SIGUSR2', () => server.requestRestart(QUIET_MS));
-      process.removeAllListeners('SIGHUP').on('SIGHUP', () => log('SIGHUP: there is no file to open again'));
-      log(`${carry === undefined ? 'listening' : 'restarted, still listening'} at ${socket} as ${given.personality}`);
-      await server.run();
-      answer(EXIT.ok);
+    .action((given: Given) => serve(given, answer));
+}
+
+async function serve(given: Given, answer: (code: number) => void): Promise<void> {
+  const { CARRY_VERSION, XenstoreServer } = await import('../../xenstore/server/server.js');
+  const { libc } = await import('../../xenstore/server/libc.js');
+  const { LogSink } = await import('../../xenstore/server/log-sink.js');
+  if (process.env[REHEARSAL] !== undefined) {
+    // Everything is loaded: this program would start. The one that asks compares the version.
+    process.stdout.write(`${CARRY_VERSION}\n`);
+    answer(EXIT.ok);
+    return;
+  }
+  const sink = new LogSink(2);
+  const log = (line: string): void => sink.line(`xenstored: ${line}`);
+  checkQuota(given);
+  const carry = process.env[CARRY];
+  delete process.env[CARRY];
+  const socket = given.socket ?? xenstorePaths()[0]!;
+  if (given.socket === undefined && given.force === undefined && carry === undefined) await refuseBesideHost();
+  let server: InstanceType<typeof XenstoreServer>;
+  try {
+    server = new XenstoreServer({
+      personality: given.personality,
+      socket,
+      ...(given.state === undefined ? {} : { stateFile: given.state }),
+      ...(given.domainSockets === undefined ? {} : { domainSockets: given.domainSockets }),
+      ...(given.quota === undefined ? {} : { quota: given.quota }),
+      ...(carry === undefined ? {} : { carry }),
+      log,
+      rehearse: startsAgain,
+      restart: (file) => {
+        process.env[CARRY] = file;
+        try {
+          return libc().exec(process.execPath, [...IGNORE_SIGNALS, ...execArguments(), ...process.argv.slice(1)]);
+        } finally {
+          delete process.env[CARRY];
+        }
+      },
     });
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError((error as Error).message, {}, 'name another socket or folder, or run it as a user who may use this one');
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => server.stop());
+  process.removeAllListeners('SIGUSR2').on('SIGUSR2', () => server.requestRestart(QUIET_MS));
+  process.removeAllListeners('SIGHUP').on('SIGHUP', () => log('SIGHUP: there is no file to open again'));
+  log(`${carry === undefined ? 'listening' : 'restarted, still listening'} at ${socket} as ${given.personality}`);
+  await server.run();
+  answer(EXIT.ok);
+}
+
+function checkQuota(given: Given): void {
+  for (const [name, key] of QUOTA_NAMES) {
+    if (given.quota?.[key] === undefined || Number.isFinite(QUOTA[given.personality][key])) continue;
+    throw new InputError(`${given.personality} has no quota ${name}`, { path: '--quota' }, 'leave it out, or take the other personality');
+  }
 }
 
 /** Options of Node itself, without the ones that a restart adds. */

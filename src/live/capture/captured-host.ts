@@ -259,7 +259,7 @@ function mapDomain(domid: number, parts: Parts, notes: string[]): MapDomain {
     state: listed?.state ?? 'running',
     pool,
     vcpus,
-    nodeAffinity: nodeAffinity === undefined ? (automatic ?? nodes) : nodeAffinity === 'all' ? nodes : nodeAffinity,
+    nodeAffinity: nodeAffinity === 'all' ? nodes : (nodeAffinity ?? automatic ?? nodes),
     autoNodeAffinity: null,
     pages: memory?.get(domid) ?? nodes.map(() => 0),
   };
@@ -270,6 +270,9 @@ function poolOfDomain(rows: readonly ListedVcpu[], pools: readonly CpupoolInfo[]
   const cpu = rows.find((row) => row.cpu !== null)?.cpu ?? null;
   return pools.find(({ cpus }) => cpu !== null && cpus.includes(cpu))?.id ?? 0;
 }
+
+/** SHUTDOWN_* of xen/include/public/sched.h. */
+const SHUTDOWN_REASON = { poweroff: 0, crash: 3 };
 
 function infoOf(domain: MapDomain, parts: Parts): DomainInfo {
   const listed = parts.domains.find(({ domid }) => domid === domain.domid);
@@ -282,7 +285,7 @@ function infoOf(domain: MapDomain, parts: Parts): DomainInfo {
     paused: domain.state === 'paused',
     blocked: domain.state === 'blocked',
     running: domain.state === 'running',
-    shutdown: domain.state === 'shutdown' ? (listed?.crashed === true ? 3 : 0) : null,
+    shutdown: domain.state === 'shutdown' ? SHUTDOWN_REASON[listed?.crashed === true ? 'crash' : 'poweroff'] : null,
     totPages: pages,
     maxPages: pages,
     outstandingPages: 0,

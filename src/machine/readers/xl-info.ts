@@ -153,7 +153,8 @@ function scan(input: InputText): Tables {
 }
 
 /**
- * "  0:       1        0        0" of xl, "CPU0\t 1\t 0\t 0" of xenpm: core, socket, node. Offline CPUs show no numbers.
+ * "  0:       1        0        0" of xl, "CPU0\t 1\t 0\t 0" of xenpm: core, socket, node. Offline
+ * CPUs show no numbers.
  */
 function readCpuLine(line: Line, file: string): DraftCpu[] {
   const match = /^(?:CPU)?(\d+):? (\S+) (\S+) (\S+)$/.exec(line.text);

@@ -7,7 +7,7 @@
 //   |             |
 //   |             | start (also the second half of a reboot)
 //   |             v
-//   |          starting ----- a step fails: its domain is destroyed -----> as before: halted, running or paused
+//   |          starting -- a step fails: domain destroyed ---> as before (halted, running, paused)
 //   |             |    ^
 //   |             |    +------ migrate: the new domain is built beside the old one --------+
 //   |             v                                                                        |

@@ -64,8 +64,10 @@ const WRITES = [
 /** `transactions`: ids that are open, to be used often. */
 export function makeMessage(random: Random, transactions: readonly number[]): FuzzMessage {
   const pick = <T>(from: readonly T[]): T => from[random(from.length)]!;
-  const type = random(100) < 2 ? random(2 ** 32) : random(3) === 0 ? pick(WRITES) : pick(TYPES);
-  const txId = transactions.length > 0 && random(3) > 0 ? pick(transactions) : random(40) === 0 ? random(2 ** 32) : 0;
+  const type = random(100) < 2 ? random(2 ** 32) : pick(random(3) === 0 ? WRITES : TYPES);
+  let txId = 0;
+  if (transactions.length > 0 && random(3) > 0) txId = pick(transactions);
+  else if (random(40) === 0) txId = random(2 ** 32);
   return { type, txId, payload: payloadFor(type, random, pick).slice(0, PAYLOAD_MAX_BYTES) };
 }
 

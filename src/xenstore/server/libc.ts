@@ -78,25 +78,32 @@ export function libcIfThere(): Libc | undefined {
   }
 }
 
+function functionsOf(library: ReturnType<typeof import('koffi').load>) {
+  return {
+    socket: library.func('int socket(int, int, int)'),
+    bind: library.func('int bind(int, void *, unsigned int)'),
+    connect: library.func('int connect(int, void *, unsigned int)'),
+    memfdCreate: library.func('int memfd_create(const char *, unsigned int)'),
+    listen: library.func('int listen(int, int)'),
+    accept4: library.func('int accept4(int, void *, void *, int)'),
+    recv: library.func('long recv(int, void *, unsigned long, int)'),
+    send: library.func('long send(int, void *, unsigned long, int)'),
+    close: library.func('int close(int)'),
+    epollCreate: library.func('int epoll_create1(int)'),
+    epollCtl: library.func('int epoll_ctl(int, int, int, void *)'),
+    epollWait: library.func('int epoll_wait(int, void *, int, int)'),
+    fcntl: library.func('int fcntl(int, int, int)'),
+    execv: library.func('int execv(const char *, const char **)'),
+    flock: library.func('int flock(int, int)'),
+  };
+}
+
 function load(): Libc {
   // Not imported: the server runs without it.
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const library = koffi.load('libc.so.6');
-  const socket = library.func('int socket(int, int, int)');
-  const bind = library.func('int bind(int, void *, unsigned int)');
-  const connect = library.func('int connect(int, void *, unsigned int)');
-  const memfdCreate = library.func('int memfd_create(const char *, unsigned int)');
-  const listen = library.func('int listen(int, int)');
-  const accept4 = library.func('int accept4(int, void *, void *, int)');
-  const recv = library.func('long recv(int, void *, unsigned long, int)');
-  const send = library.func('long send(int, void *, unsigned long, int)');
-  const close = library.func('int close(int)');
-  const epollCreate = library.func('int epoll_create1(int)');
-  const epollCtl = library.func('int epoll_ctl(int, int, int, void *)');
-  const epollWait = library.func('int epoll_wait(int, void *, int, int)');
-  const fcntl = library.func('int fcntl(int, int, int)');
-  const execv = library.func('int execv(const char *, const char **)');
-  const flock = library.func('int flock(int, int)');
+  const { socket, bind, connect, memfdCreate, listen, accept4, recv, send, close, epollCreate, epollCtl, epollWait, fcntl, execv, flock } =
+    functionsOf(library);
   const event = Buffer.alloc(EVENT_BYTES);
   const must = (result: number, call: string): number => {
     if (result < 0) throw new Error(`${call}: errno ${koffi.errno()}`);

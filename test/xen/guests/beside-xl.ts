@@ -70,6 +70,7 @@ function agrees(vms: readonly Shown[]): void {
   }
 }
 
+// Longer than 70 lines: one host in the rig, where each step begins with what the one before left.
 test('domains of xl show up right in show and verify; what reads changes nothing; place sets what Xen then has', () =>
   using(bench(), async (one) => {
     const unused = await traces(one.doors.xc, one.doors.xs);

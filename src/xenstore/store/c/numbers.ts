@@ -38,6 +38,6 @@ export function domidOf(text: string): number | undefined {
 }
 
 function toInt(value: bigint): number {
-  const clamped = value > LONG_MAX ? LONG_MAX : value < LONG_MIN ? LONG_MIN : value;
-  return Number(BigInt.asIntN(32, clamped));
+  if (value > LONG_MAX) return Number(BigInt.asIntN(32, LONG_MAX));
+  return Number(BigInt.asIntN(32, value < LONG_MIN ? LONG_MIN : value));
 }

@@ -28,7 +28,10 @@ export class Announcer {
     if (this.#index.size === 0) return;
     for (const { kind, parts } of changes) {
       const path = textOf(parts);
-      const roots = kind === 'rm' ? [before] : kind === 'setPermissions' ? [before, after] : [after];
+      // The permissions of a removed node are those that it had.
+      let roots = [after];
+      if (kind === 'rm') roots = [before];
+      else if (kind === 'setPermissions') roots = [before, after];
       const special = isSpecial(parts);
       for (const watches of special ? [this.#index.at('/')] : this.#index.above(path)) {
         for (let at = watches.length - 1; at >= 0; at--) {

@@ -1,4 +1,6 @@
 // oxenstored's personality: each request as its process.ml answers it.
+// Longer than 400 lines: one class with the state of a store, and one method for each request that
+// needs it; the requests that need none are in simple.ts.
 // Sources: tools/ocaml/xenstored/{process,connection,connections,domains}.ml (Xen 4.17).
 
 import type { Permissions } from '../../protocol/permissions.js';

@@ -36,7 +36,8 @@ export const SIMPLE: ReadonlySet<number> = new Set([
 const OK = 'OK\0';
 
 /**
- * Payload of the reply.
+ * Payload of the reply. Longer than 70 lines: one short case for each request, each a function of
+ * process.ml.
  * @throws StoreFailure with the errno of the refusal
  */
 export function simple(client: ClientState, store: Store, quota: StoreQuota, to: Recorder, type: number, payload: string): string {
