@@ -24,10 +24,11 @@ export class NumaState {
   readonly #tight = new TightBookings();
   #host: PlannerHost | undefined;
   #state: PlacementState | null | undefined;
-  /**
-   * Nodes of the plan that each living domain was started with; `built` once its memory is there.
-   */
-  readonly #placed = new Map<number, { nodes: readonly number[]; built: boolean }>();
+  /** Nodes of the plan that each living domain was started with. */
+  readonly #placed = new Map<number, readonly number[]>();
+  /** Of #placed: living domains by node, and those whose memory is not there yet. */
+  readonly #living: number[] = [];
+  readonly #unbuilt = new Set<number>();
 
   constructor(profile: Profile) {
     this.#profile = profile;
@@ -44,8 +45,7 @@ export class NumaState {
   built(domid: number): void {
     this.#tight.release(domid);
     this.#state?.buildFinished?.(domid);
-    const placed = this.#placed.get(domid);
-    if (placed !== undefined) placed.built = true;
+    this.#unbuilt.delete(domid);
   }
 
   /** Only for what the record says: xenopsd itself never takes a VM off its node_usage. */
@@ -53,7 +53,9 @@ export class NumaState {
     this.#tight.release(domid);
     // A no-op once the domain is built.
     this.#state?.buildFailed?.(domid);
+    for (const node of this.#placed.get(domid) ?? []) this.#living[node] = this.#living[node]! - 1;
     this.#placed.delete(domid);
+    this.#unbuilt.delete(domid);
   }
 
   /**
@@ -163,8 +165,14 @@ export class NumaState {
       cpus: plan === null ? null : formatList(plan.cpus),
     });
     this.#noteSurprises(run, domid, request, usageBefore, plan);
-    if (plan !== null) this.#placed.set(domid, { nodes: plan.nodes, built: false });
+    if (plan !== null) this.#book(domid, plan);
     return plan;
+  }
+
+  #book(domid: number, { nodes }: Plan): void {
+    this.#placed.set(domid, nodes);
+    this.#unbuilt.add(domid);
+    for (const node of nodes) this.#living[node] = (this.#living[node] ?? 0) + 1;
   }
 
   #noteSurprises(run: StartRun, domid: number, request: PlacementRequest, usageBefore: readonly number[], plan: Plan | null): void {
@@ -180,14 +188,15 @@ export class NumaState {
       );
       if (lower.length > 0) record.surprise('ratchet', { domid, nodes: lower });
     }
-    const living = usageBefore.map(() => 0);
-    for (const { nodes } of this.#placed.values()) for (const node of nodes) living[node]!++;
-    const stale = usageBefore.flatMap((count, node) => (count > living[node]! ? [{ node, count, living: living[node]! }] : []));
+    const stale = usageBefore.flatMap((count, node) => {
+      const living = this.#living[node] ?? 0;
+      return count > living ? [{ node, count, living }] : [];
+    });
     if (stale.length > 0) record.surprise('usage-never-falls', { domid, nodes: stale });
     const { deductClaims, trackBuilds } = this.#profile.planner;
     if (plan !== null && !deductClaims && trackBuilds !== true) {
-      const racing = [...this.#placed].filter(([, other]) => !other.built && other.nodes.some((node) => plan.nodes.includes(node)));
-      if (racing.length > 0) record.surprise('plan-not-deducted', { domid, others: racing.map(([other]) => other), nodes: plan.nodes });
+      const racing = [...this.#unbuilt].filter((other) => this.#placed.get(other)!.some((node) => plan.nodes.includes(node)));
+      if (racing.length > 0) record.surprise('plan-not-deducted', { domid, others: racing, nodes: plan.nodes });
     }
   }
 }

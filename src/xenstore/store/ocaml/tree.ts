@@ -2,13 +2,14 @@
 // constant time, and a change copies only what an older version still needs. Source:
 // tools/ocaml/xenstored/store.ml Node, Path (Xen 4.17).
 import type { Permissions } from '../../protocol/permissions.js';
+import { Children } from './children.js';
 import type { Parts } from './paths.js';
 
 export interface Node {
   /** latin1: one character a byte. */
   value: string;
   permissions: Permissions;
-  children: Map<string, Node> | undefined;
+  children: Children<Node> | undefined;
   /** Only the tree whose epoch this is may change the node in place. */
   epoch: number;
 }
@@ -75,7 +76,7 @@ export class Tree {
   /** Adds or replaces a child of a node that exists. */
   put(parts: Parts, child: Node): void {
     const parent = this.change(parts, parts.length - 1);
-    parent.children ??= new Map();
+    parent.children ??= new Children();
     parent.children.set(parts.at(-1)!, child);
   }
 
@@ -93,7 +94,7 @@ export class Tree {
     return {
       value: node.value,
       permissions: node.permissions,
-      children: node.children === undefined ? undefined : new Map(node.children),
+      children: node.children?.copy(),
       epoch: this.#epoch,
     };
   }
