@@ -18,7 +18,7 @@ function nodesOf(toolstack: { doors: { pagesByNode?: (domid: number) => readonly
 }
 
 describe('a mask', () => {
-  it('1,2,3 goes through XenStore to a hard affinity, and there is no placement', async () => {
+  it('a mask goes through XenStore to a hard affinity, and there is no placement', async () => {
     const toolstack = await toolstackOn(FOUR());
     await toolstack.add(masked('a', 2, 512, '5,6'));
     const outcome = await toolstack.start('a');
