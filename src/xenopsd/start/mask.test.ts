@@ -91,6 +91,13 @@ describe('the mask of each vCPU', () => {
     expect(masksOfVcpus([[-1, 7, 8, 7]], 1, 8)).toEqual([[7]]);
     expect(masksOfVcpus([[]], 2, 8)).toEqual([[], []]);
     expect(masksOfVcpus([[99]], 1, 8)).toEqual([[]]);
+    expect(masksOfVcpus([[0]], 1, 8)).toEqual([[0]]);
+  });
+  it('puts CPUs in the order of their numbers, each once', () => {
+    expect(masksOfVcpus([[11, 2, 11, 100]], 1, 128)).toEqual([[2, 11, 100]]);
+  });
+  it('is of as many vCPUs as there are', () => {
+    expect(masksOfVcpus([[1]], 0, 8)).toEqual([]);
   });
 });
 

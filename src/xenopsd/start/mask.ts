@@ -74,7 +74,7 @@ export function mergeMasks(vm: AffinityList, host: AffinityList): AffinityList {
  * dropped; CPUs not of the host dropped.
  */
 export function masksOfVcpus(list: AffinityList, vcpus: number, pcpus: number): readonly (readonly number[])[] {
-  const cut = list.slice(0, Math.max(1, vcpus)).map((mask) => {
+  const cut = list.map((mask) => {
     const cpus = new Set(mask.filter((cpu) => cpu >= 0 && cpu < pcpus));
     return [...cpus].sort((a, b) => a - b);
   });

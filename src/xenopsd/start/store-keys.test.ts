@@ -72,3 +72,54 @@ it('the label is the name that others see, the VM leads to its domain and back',
   expect(all.get(`/vm/${uuid}/uuid`)).toBe(uuid);
   expect(all.get(`/vm/${uuid}/domains/${domid}`)).toBe(`/local/domain/${domid}`);
 });
+
+const READ_ONLY = (domid: number) => [
+  { domid: 0, access: 'n' },
+  { domid, access: 'r' },
+];
+
+it('the guest reads its own directory, owns the ones that it writes in, and sees nothing of the toolstack', async () => {
+  const toolstack = await toolstackOn(machine([1024, 1024], 2));
+  const uuid = '01234567-89ab-4def-8123-456789abcdef';
+  await toolstack.add(vm('a', 1, 128, { uuid }));
+  const domid = (await toolstack.start('a')).domid!;
+  const { xs } = toolstack.doors;
+  const path = `/local/domain/${domid}`;
+  const permissions = async (at: string) => (await xs.getPermissions(at)).map((one) => ({ domid: one.domid, access: one.access }));
+  for (const at of [path, `${path}/cpu`, `${path}/memory`, `/vm/${uuid}`]) expect(await permissions(at), at).toEqual(READ_ONLY(domid));
+  for (const name of ['device', 'error', 'drivers', 'control', 'attr', 'data', 'messages', 'vm-data', 'hvmloader', 'rrd']) {
+    expect(await permissions(`${path}/${name}`), name).toEqual([{ domid, access: 'n' }]);
+  }
+  for (const at of [`/xenops/domain/${domid}`, `/libxl/${domid}`]) expect(await permissions(at), at).toEqual([{ domid: 0, access: 'n' }]);
+});
+
+it('what an earlier domain of that id left behind goes before the new keys come', async () => {
+  const toolstack = await toolstackOn(machine([1024, 1024], 2));
+  const { xs, store } = toolstack.doors;
+  const rubbish = ['/local/domain/1/data/old', '/xenops/domain/1/old', '/libxl/1/old'];
+  for (const path of rubbish) await xs.write(path, 'x');
+  await toolstack.add(vm('a', 1, 128));
+  expect((await toolstack.start('a')).domid).toBe(1);
+  const paths = store.list().map((key) => key.path);
+  expect(paths).toContain('/local/domain/1/name');
+  for (const path of rubbish) expect(paths).not.toContain(path);
+});
+
+it('the keys go with the domain, /vm/UUID with its last one', async () => {
+  const toolstack = await toolstackOn(machine([1024, 1024], 2));
+  const uuid = '01234567-89ab-4def-8123-456789abcdef';
+  await toolstack.add(vm('a', 1, 128, { uuid }));
+  const { xs, store } = toolstack.doors;
+  const paths = () => store.list().map((key) => key.path);
+  const before = paths();
+  const { domid } = await toolstack.start('a');
+  // Another domain of the VM, as a migration has it for a while.
+  await xs.write(`/vm/${uuid}/domains/99`, '/local/domain/99');
+  await toolstack.stop('a');
+  expect(await xs.directory(`/vm/${uuid}/domains`)).toEqual(['99']);
+  expect(await xs.isIntroduced(domid!)).toBe(false);
+  await xs.rm(`/vm/${uuid}/domains/99`);
+  await toolstack.start('a');
+  await toolstack.stop('a');
+  expect(paths()).toEqual(before);
+});
