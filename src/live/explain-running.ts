@@ -21,7 +21,7 @@ export function explainRunning(map: HostMap, { domain, expected, drifts }: Domai
   const state = STATES[domain.state];
   return [
     ...(state === undefined ? [] : [state]),
-    askedSentence(expected),
+    expectedSentence(expected),
     ...masksSentences(map, domain, expected),
     ...explainLanding(landingValues(map, domain), true),
     nodeAffinitySentence(map, domain),
@@ -29,7 +29,7 @@ export function explainRunning(map: HostMap, { domain, expected, drifts }: Domai
   ];
 }
 
-function askedSentence(expected: Expected | null): string {
+function expectedSentence(expected: Expected | null): string {
   if (expected === null) return 'Nobody here tells what was asked for it: neither xennuma, nor xenopsd in XenStore, nor libxl.';
   const { source, hard, soft } = expected;
   const hardWords = hardWordsOf(hard);

@@ -193,10 +193,10 @@ describe("a host that tells no masks, as a pool's API: the requested hard affini
   });
 
   test('a request that cannot be checked is said to be so; without one there is nothing to check', () => {
-    expect(told(null, { hard: [NODE[2]] })).toEqual({ drifts: [], untold: true });
-    expect(told(null, { fewestNodes: 1 })).toEqual({ drifts: [], untold: true });
-    expect(told(null, {})).toEqual({ drifts: [], untold: false });
-    expect(told([0, 0, 65_536], { hard: [NODE[2]] })).toEqual({ drifts: [], untold: false });
+    expect(told(null, { hard: [NODE[2]] })).toEqual({ drifts: [], unknown: true });
+    expect(told(null, { fewestNodes: 1 })).toEqual({ drifts: [], unknown: true });
+    expect(told(null, {})).toEqual({ drifts: [], unknown: false });
+    expect(told([0, 0, 65_536], { hard: [NODE[2]] })).toEqual({ drifts: [], unknown: false });
   });
 
   test('a mask that the toolstack ignored is drift, whatever the memory', () => {

@@ -10,7 +10,7 @@ export interface Judgement {
   /** [] = nothing found. */
   readonly drifts: readonly Drift[];
   /** Something was requested of the memory, and the host does not say where the memory is. */
-  readonly untold: boolean;
+  readonly unknown: boolean;
 }
 
 /**
@@ -36,7 +36,7 @@ export function judge(host: CpuMap, expected: Expected | null, actual: Actual, r
     drifts.push(...nodeAffinityDrifts(host, actual.vcpus, actual.pool, actual.nodeAffinity));
   }
   const ofMemory = Array.isArray(expected?.hard) || expected?.fewestNodes !== undefined;
-  return { drifts, untold: actual.pages === null && ofMemory };
+  return { drifts, unknown: actual.pages === null && ofMemory };
 }
 
 /** vCPUs with the requested hard affinity, where it is known for all of them. */

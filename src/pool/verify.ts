@@ -76,14 +76,14 @@ function requestOf(
   return { asked: policy === 'any' ? 'nothing' : policy, expected };
 }
 
-function verdictOf({ drifts, untold }: Judgement, vm: PoolVm): Pick<PoolVerdict, 'state' | 'drifts' | 'why'> {
+function verdictOf({ drifts, unknown }: Judgement, vm: PoolVm): Pick<PoolVerdict, 'state' | 'drifts' | 'why'> {
   const codes = drifts.map(({ code }) => code);
   if (codes.length > 0) {
     const text = drifts.map((one) => one.text).join('; ');
     const pinned = codes.includes('memory-unreachable') && vm.host !== null;
     return { state: 'drift', drifts: codes, why: pinned ? `${text}; a mask takes effect at the next start, and moves no memory` : text };
   }
-  if (untold) return { state: 'unknown', drifts: [], why: 'the host does not tell on which nodes its memory is' };
+  if (unknown) return { state: 'unknown', drifts: [], why: 'the host does not tell on which nodes its memory is' };
   return { state: 'ok', drifts: [], why: '' };
 }
 

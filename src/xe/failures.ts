@@ -34,7 +34,7 @@ const VM_STATE =
  * Codes that scripts meet here: what xe says of them, and the names of their parameters
  * (ocaml/idl/datamodel_errors.ml).
  */
-const TOLD: Readonly<Record<string, readonly [text: string, ...params: string[]]>> = {
+const SENTENCES: Readonly<Record<string, readonly [text: string, ...params: string[]]>> = {
   UUID_INVALID: ['The uuid you supplied was invalid.', 'type', 'uuid'],
   HANDLE_INVALID: [
     'You gave an invalid object reference. The object may have recently been deleted. The class parameter gives the type of reference given, and the handle parameter echoes the bad value given.',
@@ -121,9 +121,9 @@ const TOLD: Readonly<Record<string, readonly [text: string, ...params: string[]]
  * has no words for.
  */
 export function tellServerError(code: string, params: readonly string[]): string[] | null {
-  const told = Object.hasOwn(TOLD, code) ? TOLD[code]! : null;
-  if (told === null) return null;
-  const [text, ...names] = told;
+  const known = Object.hasOwn(SENTENCES, code) ? SENTENCES[code]! : null;
+  if (known === null) return null;
+  const [text, ...names] = known;
   const count = Math.max(names.length, params.length);
   return [text, ...Array.from({ length: count }, (_, index) => `${names[index] ?? '<extra>'}: ${params[index] ?? '<unknown>'}`)];
 }
@@ -142,15 +142,15 @@ export async function tellFailure(error: unknown, readable: (param: string) => P
     return `${named ? 'Authentication failed' : 'Username/password must be specified'}\nFor usage run: 'xe help'`;
   }
   const params = await Promise.all(error.params.map(readable));
-  const told = tellServerError(error.code, params);
-  return told === null ? `Error code: ${error.code}\nError parameters: ${params.join(', ')}` : told.join('\n');
+  const known = tellServerError(error.code, params);
+  return known === null ? `Error code: ${error.code}\nError parameters: ${params.join(', ')}` : known.join('\n');
 }
 
 /** One line a failure among several, as xe words it. */
 export function tellOneOfSeveral(error: unknown): string {
   if (error instanceof XapiError) {
-    const told = tellServerError(error.code, error.params);
-    return told === null ? `${error.code}: [ ${error.params.join('; ')} ]` : told.join('\n');
+    const known = tellServerError(error.code, error.params);
+    return known === null ? `${error.code}: [ ${error.params.join('; ')} ]` : known.join('\n');
   }
   return `INTERNAL_ERROR: [ ${error instanceof Error ? error.message : String(error)} ]`;
 }

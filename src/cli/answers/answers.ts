@@ -188,7 +188,7 @@ export const doctorSchema = z.strictObject({
   ),
 });
 
-const askedMasks = z
+const expectedMasks = z
   .array(z.string().nullable())
   .describe('As hard: one entry for all vCPUs, or one for each; null = nothing is known of that vCPU');
 
@@ -204,8 +204,8 @@ export const verifySchema = z.strictObject({
       asked: z
         .strictObject({
           source: z.string().describe('Where it was found'),
-          hard: z.union([askedMasks, z.literal('all'), z.literal('placed'), z.null()]).describe('null = not known'),
-          soft: askedMasks.nullable().describe('null = left to the placement, or not known'),
+          hard: z.union([expectedMasks, z.literal('all'), z.literal('placed'), z.null()]).describe('null = not known'),
+          soft: expectedMasks.nullable().describe('null = left to the placement, or not known'),
         })
         .nullable()
         .describe('What was asked for when the domain was made; null = nobody told'),

@@ -3,14 +3,14 @@
 // what domain_node_affinity led to, as it is now.
 import { InputError } from '../../base/errors.js';
 import { FlowRecord } from '../../flow/record.js';
-import { findAsked, keptHere } from '../../live/asked.js';
+import { findExpected, keptHere } from '../../live/expected-affinity.js';
 import { explainRunning } from '../../live/explain-running.js';
 import { liveMap } from '../../live/live-map.js';
 import { judgeDomains } from '../../map/judge.js';
 import type { LastBuild } from '../../xenopsd/api/metadata.js';
 import { readBuild } from '../../xenopsd/store/build-files.js';
 import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
-import { askedOfCapture, readFrom } from '../input/from.js';
+import { expectedOfCapture, readFrom } from '../input/from.js';
 import { withXen } from '../input/on-xen.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import type { ExplainAnswer } from './answers.js';
@@ -35,7 +35,7 @@ export async function explainOnXen(name: string, state: string): Promise<Running
   if (halted !== undefined) return ofHalted(name, await readBuild(state, name));
   return withXen(async (host) => {
     const live = await liveMap(host, { memory: true });
-    const asked = await findAsked(live, { xs: host.xs, ...keptHere(metadata) });
+    const asked = await findExpected(live, { xs: host.xs, ...keptHere(metadata) });
     const [verdict] = judgeDomains(live.map, asked, pickDomains(live.map, [name]));
     if (verdict === undefined) throw new InputError(`'${name}' is being taken apart`, {}, 'name one that runs');
     const { domid } = verdict.domain;
@@ -65,7 +65,7 @@ export async function explainOnXen(name: string, state: string): Promise<Running
 export async function explainFrom(name: string, source: string): Promise<RunningExplained> {
   const captured = await readFrom(source);
   const { map, notes } = captured.live;
-  const [verdict] = judgeDomains(map, await askedOfCapture(captured), pickDomains(map, [name]));
+  const [verdict] = judgeDomains(map, await expectedOfCapture(captured), pickDomains(map, [name]));
   if (verdict === undefined) throw new InputError(`'${name}' is being taken apart`, {}, 'name one that runs');
   const title = `${harmlessName(verdict.domain.name)} (domain ${verdict.domain.domid}) as ${source} has it`;
   const sentences = [...explainRunning(map, verdict), ...notes];

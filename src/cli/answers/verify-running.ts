@@ -2,13 +2,13 @@
 // memory. Changes nothing. Box of the chart: domain_node_affinity, where all of them lead.
 import { fitColumns, wrapWords } from '../../base/columns.js';
 import { tableLines } from '../../base/table.js';
-import { askedOfSpec } from '../../live/asked.js';
+import { expectedOfSpec } from '../../live/expected-affinity.js';
 import type { Expected, ExpectedMasks } from '../../map/drift.js';
 import type { HostMap } from '../../map/host-map.js';
 import { type DomainVerdict, judgeDomains } from '../../map/judge.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
-import { askedOfCapture, readFrom, sourcesOf } from '../input/from.js';
+import { expectedOfCapture, readFrom, sourcesOf } from '../input/from.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -63,22 +63,22 @@ async function verifyHost(names: readonly string[], options: VerifyOptions, sour
 async function look(options: VerifyOptions, source: string | undefined): Promise<Running> {
   if (source !== undefined) {
     const captured = await readFrom(source);
-    return { map: captured.live.map, asked: await askedOfCapture(captured), notes: captured.live.notes };
+    return { map: captured.live.map, asked: await expectedOfCapture(captured), notes: captured.live.notes };
   }
   return options.scenario === undefined ? lookAtRunning(options.state) : lookAtScenario(options.scenario);
 }
 
 async function lookAtRunning(stateFolder: string): Promise<Running> {
-  const [{ withXen }, { liveMap }, { findAsked, keptHere }, { FileMetadata }] = await Promise.all([
+  const [{ withXen }, { liveMap }, { findExpected, keptHere }, { FileMetadata }] = await Promise.all([
     import('../input/on-xen.js'),
     import('../../live/live-map.js'),
-    import('../../live/asked.js'),
+    import('../../live/expected-affinity.js'),
     import('../../xenopsd/store/file-metadata.js'),
   ]);
   const metadata = await FileMetadata.read(stateFolder);
   return withXen(async (host) => {
     const live = await liveMap(host, { memory: true });
-    const asked = await findAsked(live, { xs: host.xs, ...keptHere(metadata) });
+    const asked = await findExpected(live, { xs: host.xs, ...keptHere(metadata) });
     return { map: live.map, asked, notes: live.notes };
   });
 }
@@ -94,7 +94,7 @@ async function lookAtScenario(file: string): Promise<Running> {
   const asked = new Map<number, Expected>();
   for (const { spec, domid } of toolstack.vms()) {
     if (domid === null) continue;
-    asked.set(domid, askedOfSpec(spec, { source: 'the scenario', pcpus: map.cpus.length, hardPlaced: placement.affinity === 'hard' }));
+    asked.set(domid, expectedOfSpec(spec, { source: 'the scenario', pcpus: map.cpus.length, hardPlaced: placement.affinity === 'hard' }));
   }
   return { map, asked, notes: [] };
 }
@@ -106,7 +106,7 @@ function domainAnswer({ domain, expected, drifts }: DomainVerdict): VerifyAnswer
     asked:
       expected === null
         ? null
-        : { source: expected.source, hard: askedAnswer(expected.hard), soft: expected.soft === null ? null : listsOf(expected.soft) },
+        : { source: expected.source, hard: expectedAnswer(expected.hard), soft: expected.soft === null ? null : listsOf(expected.soft) },
     hard: masksOf(domain.vcpus.map((vcpu) => vcpu.hard)),
     soft: masksOf(domain.vcpus.map((vcpu) => vcpu.soft)),
     nodeAffinity: [...domain.nodeAffinity],
@@ -115,7 +115,7 @@ function domainAnswer({ domain, expected, drifts }: DomainVerdict): VerifyAnswer
   };
 }
 
-function askedAnswer(hard: Expected['hard']): NonNullable<VerifyAnswer['domains'][number]['asked']>['hard'] {
+function expectedAnswer(hard: Expected['hard']): NonNullable<VerifyAnswer['domains'][number]['asked']>['hard'] {
   return hard === null || typeof hard === 'string' ? hard : listsOf(hard);
 }
 
@@ -130,7 +130,7 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
   const words = cpuWords(host);
   const perVcpu = (lists: readonly (string | null)[]) =>
     lists.length === 0 ? '-' : fitColumns(lists.map((list) => (list === null ? '?' : words(list, 40))).join(' | '), 16, '...');
-  const askedHard = (asked: VerifyAnswer['domains'][number]['asked']) => {
+  const expectedHard = (asked: VerifyAnswer['domains'][number]['asked']) => {
     if (asked === null || asked.hard === null) return '?';
     if (typeof asked.hard !== 'string') return perVcpu(asked.hard);
     return asked.hard === 'all' ? 'all' : '-';
@@ -138,7 +138,7 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
   const rows = result.domains.map((one) => [
     fitColumns(harmlessName(one.name), 20, '...'),
     String(one.domid),
-    askedHard(one.asked),
+    expectedHard(one.asked),
     perVcpu(one.hard),
     perVcpu(one.soft),
     nodeWords(one.nodeAffinity.filter((node) => node < map.nodes.length)),

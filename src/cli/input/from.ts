@@ -1,7 +1,7 @@
 // `--from SOURCE`: a host over ssh, from a capture, a status report or a paste, instead of the one
 // that this command runs on.
 import { InputError, UnreachableError } from '../../base/errors.js';
-import { type AskedSources, findAsked } from '../../live/asked.js';
+import { type ExpectedSources, findExpected } from '../../live/expected-affinity.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';
 import { readUserdata } from '../../live/userdata.js';
 import type { InputText } from '../../machine/readers/input-text.js';
@@ -40,8 +40,8 @@ export async function textsFrom(source: string, { memory }: { readonly memory: b
 }
 
 /** What was requested for the domains of a capture, as far as the capture tells. */
-export function askedOfCapture({ live, store, userdata, xapi }: CapturedHost): Promise<Map<number, Expected>> {
-  const sources: AskedSources = {
+export function expectedOfCapture({ live, store, userdata, xapi }: CapturedHost): Promise<Map<number, Expected>> {
+  const sources: ExpectedSources = {
     xs: store,
     metadata: [],
     userdata: async (domid) => {
@@ -50,7 +50,7 @@ export function askedOfCapture({ live, store, userdata, xapi }: CapturedHost): P
     },
     xapiMasks: new Map(xapi.vms.flatMap(({ uuid, mask }) => (mask === undefined ? [] : [[uuid, mask] as const]))),
   };
-  return findAsked(live, sources);
+  return findExpected(live, sources);
 }
 
 const MOST_STDIN_BYTES = 512 * 2 ** 20;

@@ -16,7 +16,7 @@ export function explainBox(entry: NodeEntry, options: BoxOptions): string[] {
   return sentences(entry.values, options);
 }
 
-const untold = () => [];
+const noSentences = () => [];
 
 const SENTENCES: { readonly [N in NodeId]: (values: NodeValues[N], options: BoxOptions) => string[] } = {
   'is_xe_vCPUparams_mask_set?': ({ mask, hostMask, set }) => [maskSentence(mask, hostMask, set)],
@@ -30,21 +30,21 @@ const SENTENCES: { readonly [N in NodeId]: (values: NodeValues[N], options: BoxO
   ],
   numa_placement: (values, { candidates }) => explainPlacement(values, candidates),
   exec_xenguest: () => ['The domain builder was started.'],
-  stub_xc_hvm_build: untold,
-  configure_vcpus: untold,
-  'set_hard_affinity?': untold,
-  XEN_VCPUAFFINITY_SOFT: untold,
-  XEN_VCPUAFFINITY_HARD: untold,
-  xc_domain_node_setaffinity: untold,
-  do_domctl: untold,
-  vcpu_set_affinity: untold,
-  domain_update_node_aff: untold,
-  check_auto_node: untold,
-  set_node_affinity_from_vcpu_affinities: untold,
-  'is_new_affinity_all_nodes?': untold,
-  enable_auto_node_affinity: untold,
-  disable_auto_node_affinity: untold,
-  domain_node_affinity: untold,
+  stub_xc_hvm_build: noSentences,
+  configure_vcpus: noSentences,
+  'set_hard_affinity?': noSentences,
+  XEN_VCPUAFFINITY_SOFT: noSentences,
+  XEN_VCPUAFFINITY_HARD: noSentences,
+  xc_domain_node_setaffinity: noSentences,
+  do_domctl: noSentences,
+  vcpu_set_affinity: noSentences,
+  domain_update_node_aff: noSentences,
+  check_auto_node: noSentences,
+  set_node_affinity_from_vcpu_affinities: noSentences,
+  'is_new_affinity_all_nodes?': noSentences,
+  enable_auto_node_affinity: noSentences,
+  disable_auto_node_affinity: noSentences,
+  domain_node_affinity: noSentences,
 };
 
 function maskSentence(mask: string | null, hostMask: string | null, set: boolean): string {

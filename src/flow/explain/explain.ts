@@ -31,8 +31,8 @@ export function explain(record: FlowRecord, { candidates = 8 }: ExplainOptions =
   const path = pathSentence(record);
   const details = path === null ? [] : [path];
   const masks = new MaskCalls();
-  const tell = (told: readonly string[]) => {
-    if (told.length > 0) details.push(...masks.flush(), ...told);
+  const tell = (sentences: readonly string[]) => {
+    if (sentences.length > 0) details.push(...masks.flush(), ...sentences);
   };
   for (const entry of record.entries) {
     if (entry.kind === 'note') tell(explainNote(entry));

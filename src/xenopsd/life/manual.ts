@@ -14,7 +14,7 @@ export interface RunningVm {
 }
 
 /** @throws XenError as Xen answers */
-export function setNodeAffinityByHand({ doors, domid, record }: RunningVm, nodes: readonly number[] | 'all'): void {
+export function setNodeAffinityManually({ doors, domid, record }: RunningVm, nodes: readonly number[] | 'all'): void {
   const xc = doors.xc.withFlow(record);
   xc.domainNodeSetAffinity(domid, nodes);
   const stored = xc.domainNodeGetAffinity(domid);
@@ -28,7 +28,7 @@ export function setNodeAffinityByHand({ doors, domid, record }: RunningVm, nodes
  * @throws InputError when the VM has no such vCPU
  * @throws XenError as Xen answers; the vCPUs before the one refused keep their new masks
  */
-export function pinByHand(running: RunningVm, vcpu: number | 'all', masks: { hard?: readonly number[]; soft?: readonly number[] }): void {
+export function pinManually(running: RunningVm, vcpu: number | 'all', masks: { hard?: readonly number[]; soft?: readonly number[] }): void {
   const { doors, vm, domid, record } = running;
   if (vcpu !== 'all' && !(Number.isInteger(vcpu) && vcpu >= 0 && vcpu < vm.vcpusMax)) {
     throw new InputError(`VM '${vm.name}' has no vCPU ${vcpu}`, { path: vm.name }, `choose 0 to ${vm.vcpusMax - 1}, or all`);
@@ -45,7 +45,7 @@ export function pinByHand(running: RunningVm, vcpu: number | 'all', masks: { har
 }
 
 /** @throws XenError as Xen answers */
-export function moveToPoolByHand({ doors, vm, domid, record }: RunningVm, pool: number): void {
+export function moveToPoolManually({ doors, vm, domid, record }: RunningVm, pool: number): void {
   const { xc } = doors;
   const before = xc.domainNodeGetAffinity(domid);
   xc.withFlow(record).cpupoolMoveDomain(pool, domid);

@@ -17,7 +17,7 @@ import { warningsOf } from '../start/warnings.js';
 import { Domains } from './domains.js';
 import { endingOf } from './guest-ending.js';
 import { VmLocks } from './locks.js';
-import { moveToPoolByHand, pinByHand, setNodeAffinityByHand } from './manual.js';
+import { moveToPoolManually, pinManually, setNodeAffinityManually } from './manual.js';
 import { Operations } from './operations.js';
 import { recover } from './recovery.js';
 import { type KnownVm, VmRegistry } from './registry.js';
@@ -183,15 +183,15 @@ class HostToolstack implements Toolstack {
   }
 
   setNodeAffinity(name: string, nodes: readonly number[] | 'all'): Promise<Outcome> {
-    return this.#locked(name, (vm) => this.#operations.change(vm, 'node affinity', (running) => setNodeAffinityByHand(running, nodes)));
+    return this.#locked(name, (vm) => this.#operations.change(vm, 'node affinity', (running) => setNodeAffinityManually(running, nodes)));
   }
 
   pin(name: string, vcpu: number | 'all', masks: { hard?: readonly number[]; soft?: readonly number[] }): Promise<Outcome> {
-    return this.#locked(name, (vm) => this.#operations.change(vm, 'pin', (running) => pinByHand(running, vcpu, masks)));
+    return this.#locked(name, (vm) => this.#operations.change(vm, 'pin', (running) => pinManually(running, vcpu, masks)));
   }
 
   moveToPool(name: string, pool: number): Promise<Outcome> {
-    return this.#locked(name, (vm) => this.#operations.change(vm, 'move to pool', (running) => moveToPoolByHand(running, pool)));
+    return this.#locked(name, (vm) => this.#operations.change(vm, 'move to pool', (running) => moveToPoolManually(running, pool)));
   }
 
   warnings(name: string): readonly Warning[] {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { machine, masked, toolstackOn, vm } from '../../test/support/toolstack.js';
 import { FileMetadata } from '../xenopsd/store/file-metadata.js';
-import { askedOfLibxl, askedOfSpec, findAsked, keptHere } from './asked.js';
+import { expectedOfLibxl, expectedOfSpec, findExpected, keptHere } from './expected-affinity.js';
 import { liveMap } from './live-map.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-asked-'));
@@ -14,17 +14,17 @@ const UUID = 'fafc3ba4-0406-4d92-80b9-378218701e98';
 const SPEC = { source: 'test', pcpus: 8, hardPlaced: false };
 
 test('of a VM: mask by vCPU, cpus= and cpus_soft= of xl, nothing, or a mask that xapi ignores', () => {
-  expect(askedOfSpec(masked('a', 3, 100, '1,2;3'), SPEC)).toEqual({ source: 'test', hard: [[1, 2], [3], [1, 2]], soft: null });
-  expect(askedOfSpec(vm('a', 2, 100, { xlHardCpus: [[4], [5]], xlSoftCpus: [[4, 5]] }), SPEC)).toEqual({
+  expect(expectedOfSpec(masked('a', 3, 100, '1,2;3'), SPEC)).toEqual({ source: 'test', hard: [[1, 2], [3], [1, 2]], soft: null });
+  expect(expectedOfSpec(vm('a', 2, 100, { xlHardCpus: [[4], [5]], xlSoftCpus: [[4, 5]] }), SPEC)).toEqual({
     ...{ source: 'test', hard: [[4], [5]] },
     soft: [
       [4, 5],
       [4, 5],
     ],
   });
-  expect(askedOfSpec(vm('a', 1, 100), SPEC)).toEqual({ source: 'test', hard: 'all', soft: null });
-  expect(askedOfSpec(vm('a', 1, 100), { ...SPEC, hardPlaced: true }).hard).toBe('placed');
-  expect(askedOfSpec(masked('a', 1, 100, '1, 2'), SPEC)).toMatchObject({
+  expect(expectedOfSpec(vm('a', 1, 100), SPEC)).toEqual({ source: 'test', hard: 'all', soft: null });
+  expect(expectedOfSpec(vm('a', 1, 100), { ...SPEC, hardPlaced: true }).hard).toBe('placed');
+  expect(expectedOfSpec(masked('a', 1, 100, '1, 2'), SPEC)).toMatchObject({
     hard: 'all',
     ignoredMask: { mask: '1, 2', reason: 'white space' },
   });
@@ -36,14 +36,14 @@ test("of libxl's file: lists by vCPU, with the zero byte at its end", async () =
     file,
     `${JSON.stringify({ b_info: { vcpu_hard_affinity: [[2, 3], [4]], vcpu_soft_affinity: [[2], [2]], max_vcpus: 2 }, c_info: {} })}\n\0`,
   );
-  expect(await askedOfLibxl(folder, 7, UUID)).toEqual({ source: "libxl's userdata", hard: [[2, 3], [4]], soft: [[2], [2]] });
+  expect(await expectedOfLibxl(folder, 7, UUID)).toEqual({ source: "libxl's userdata", hard: [[2, 3], [4]], soft: [[2], [2]] });
   writeFileSync(file, JSON.stringify({ b_info: { max_vcpus: 2 } }));
-  expect(await askedOfLibxl(folder, 7, UUID)).toEqual({ source: "libxl's userdata", hard: 'all', soft: null });
-  expect(await askedOfLibxl(folder, 8, UUID)).toBeNull();
+  expect(await expectedOfLibxl(folder, 7, UUID)).toEqual({ source: "libxl's userdata", hard: 'all', soft: null });
+  expect(await expectedOfLibxl(folder, 8, UUID)).toBeNull();
   writeFileSync(file, '{ "b_info": { "vcpu_hard_affinity": [["two"]] } }');
-  await expect(askedOfLibxl(folder, 7, UUID)).rejects.toThrow('expected what libxl keeps of a domain, got b_info.vcpu_hard_affinity.0.0');
+  await expect(expectedOfLibxl(folder, 7, UUID)).rejects.toThrow('expected what libxl keeps of a domain, got b_info.vcpu_hard_affinity.0.0');
   writeFileSync(file, '{');
-  await expect(askedOfLibxl(folder, 7, UUID)).rejects.toThrow('expected what libxl keeps of a domain');
+  await expect(expectedOfLibxl(folder, 7, UUID)).rejects.toThrow('expected what libxl keeps of a domain');
 });
 
 test("of a host: xennuma's state, then XenStore, found again by uuid; nobody tells of Domain-0", async () => {
@@ -57,12 +57,12 @@ test("of a host: xennuma's state, then XenStore, found again by uuid; nobody tel
   const live = await liveMap(toolstack.doors, { memory: true });
   // While the other process still owns the folder.
   const kept = await FileMetadata.read(state);
-  const asked = await findAsked(live, { xs: toolstack.doors.xs, ...keptHere(kept, folder) });
+  const asked = await findExpected(live, { xs: toolstack.doors.xs, ...keptHere(kept, folder) });
   await metadata.close();
   expect([...asked.keys()]).toEqual([1, 2]);
   expect(asked.get(1)).toEqual({ source: "xennuma's state", hard: [[1], [1]], soft: null });
   expect(asked.get(2)).toEqual({ source: 'XenStore', hard: [[0, 1, 2, 3, 4, 5, 6, 7]], soft: null });
-  const strangers = await findAsked(live, { xs: toolstack.doors.xs, ...keptHere([], folder) });
+  const strangers = await findExpected(live, { xs: toolstack.doors.xs, ...keptHere([], folder) });
   expect(strangers.get(1)).toEqual({ source: 'XenStore', hard: [[1], [1]], soft: null });
 });
 

@@ -19,7 +19,7 @@ import { readUserdata } from './userdata.js';
 export const LIBXL_FOLDER = '/var/lib/xen';
 const LIBXL_MOST_BYTES = 16 * 2 ** 20;
 
-export interface AskedSources {
+export interface ExpectedSources {
   readonly xs: KeyReader;
   /** xennuma's own, of any process. */
   readonly metadata: readonly VmMetadata[];
@@ -30,8 +30,8 @@ export interface AskedSources {
 }
 
 /** What this host keeps of its domains beside XenStore. */
-export function keptHere(metadata: readonly VmMetadata[], libxlFolder: string = LIBXL_FOLDER): Omit<AskedSources, 'xs'> {
-  return { metadata, userdata: (domid, uuid) => askedOfLibxl(libxlFolder, domid, uuid) };
+export function keptHere(metadata: readonly VmMetadata[], libxlFolder: string = LIBXL_FOLDER): Omit<ExpectedSources, 'xs'> {
+  return { metadata, userdata: (domid, uuid) => expectedOfLibxl(libxlFolder, domid, uuid) };
 }
 
 /**
@@ -40,27 +40,27 @@ export function keptHere(metadata: readonly VmMetadata[], libxlFolder: string = 
  * was told.
  * @throws InputError for a file of libxl that is damaged
  */
-export async function findAsked({ map, uuids }: LiveMap, sources: AskedSources): Promise<Map<number, Expected>> {
+export async function findExpected({ map, uuids }: LiveMap, sources: ExpectedSources): Promise<Map<number, Expected>> {
   const ours = new Map(sources.metadata.map((vm) => [vm.uuid, vm]));
   const found = new Map<number, Expected>();
   for (const { domid, vcpus } of map.domains) {
     const uuid = uuids.get(domid) ?? '';
     const own = ours.get(uuid);
     const fromSpec =
-      own === undefined ? null : askedOfSpec(own.spec, { source: "xennuma's state", pcpus: map.cpus.length, hardPlaced: true });
+      own === undefined ? null : expectedOfSpec(own.spec, { source: "xennuma's state", pcpus: map.cpus.length, hardPlaced: true });
     const saysMore = fromSpec !== null && fromSpec.hard !== 'placed';
     const asked =
       (saysMore ? fromSpec : null) ??
-      withIgnored(await askedInXenstore(sources.xs, domid, vcpus.length), fromSpec) ??
+      withIgnored(await expectedInXenstore(sources.xs, domid, vcpus.length), fromSpec) ??
       fromSpec ??
-      askedOfXapi(sources.xapiMasks?.get(uuid), vcpus.length, map.cpus.length) ??
+      expectedOfXapi(sources.xapiMasks?.get(uuid), vcpus.length, map.cpus.length) ??
       (await sources.userdata(domid, uuid));
     if (asked !== null) found.set(domid, asked);
   }
   return found;
 }
 
-function askedOfXapi(mask: string | undefined, vcpus: number, pcpus: number): Expected | null {
+function expectedOfXapi(mask: string | undefined, vcpus: number, pcpus: number): Expected | null {
   if (mask === undefined) return null;
   const { masks, ignored } = parseVmMask(mask);
   return {
@@ -79,7 +79,7 @@ function withIgnored(asked: Expected | null, spec: Expected | null): Expected | 
  * A VM as its owner describes it. `hardPlaced`: its placement may have set hard affinity by itself.
  * A mask of xapi wins over `cpus=` of xl: a VM has one or the other.
  */
-export function askedOfSpec(
+export function expectedOfSpec(
   spec: VmSpec,
   { source, pcpus, hardPlaced }: { readonly source: string; readonly pcpus: number; readonly hardPlaced: boolean },
 ): Expected {
@@ -100,7 +100,7 @@ export function askedOfSpec(
 }
 
 /** From the affinity keys (xenopsd up to 25.20 writes them). null = no such keys. */
-async function askedInXenstore(xs: KeyReader, domid: number, vcpus: number): Promise<Expected | null> {
+async function expectedInXenstore(xs: KeyReader, domid: number, vcpus: number): Promise<Expected | null> {
   const masks = await Promise.all(
     Array.from({ length: vcpus }, async (_, vcpu) => {
       const text = await readKey(xs, `${platformPath(domid)}/${affinityKey(vcpu)}`);
@@ -111,7 +111,7 @@ async function askedInXenstore(xs: KeyReader, domid: number, vcpus: number): Pro
 }
 
 /** What xl was told for a domain; null = it is not libxl's, or we may not look. */
-export async function askedOfLibxl(folder: string, domid: number, uuid: string): Promise<Expected | null> {
+export async function expectedOfLibxl(folder: string, domid: number, uuid: string): Promise<Expected | null> {
   const file = join(folder, `userdata-d.${domid}.${uuid}.libxl-json`);
   let text: string;
   try {
