@@ -2,7 +2,7 @@
 // placed on node 2 of 4 by best_effort, they come up, and lie there by Xen's own count.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { asWere, type Bench, bench, guestSays, linux, pagesOf, start, stop, traces, using, vm, xl } from './host.js';
+import { asWere, type Bench, bench, linux, pagesOf, start, startLinux, stop, traces, using, vm, xl } from './host.js';
 
 const GUESTS = [
   ['pv', 1],
@@ -32,13 +32,13 @@ describe('on a host with room on nodes 2 and 3 alone', () => {
         const { xc, xs } = one.doors;
         const unused = await traces(xc, xs);
         const name = `linux-${kind}-${vcpus}`;
-        const { domid, record } = await start(one, vm(name, kind, vcpus, 256, { boot: linux() }));
+        const { outcome, said } = await startLinux(one, vm(name, kind, vcpus, 256, { boot: linux() }));
+        const { domid, record } = outcome;
         assert.ok(record.edgesTaken().includes('numa_placement -> XEN_VCPUAFFINITY_SOFT'));
         const { totalPages, pagesByNode } = pagesOf(xc, domid);
         assert.equal(pagesByNode[2], totalPages, `all pages on node 2, by Xen's debug key u: ${pagesByNode.join(' ')}`);
         assert.match(xl('list', '-n'), new RegExp(`^${name} .* 2$`, 'm'));
         assert.equal(xl('vcpu-list', name).match(/all \/ 4-5$/gm)?.length, vcpus, 'soft affinity of each vCPU, as xl prints it');
-        const said = await guestSays(name);
         assert.equal(said.get('cpus'), vcpus === 1 ? '0' : '0-1');
         assert.ok(Number(said.get('clock')) >= 1, 'seconds that went by in a sleep of one');
         for (let vcpu = 0; vcpu < vcpus; vcpu++) assert.ok(xc.vcpuInfo(domid, vcpu).online);
