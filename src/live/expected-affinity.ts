@@ -1,4 +1,4 @@
-// What was asked for a domain when it was made, as its toolstack has left it: xennuma's own state,
+// The affinity requested for a domain at its creation, as its toolstack keeps it: xennuma's state,
 // the keys of xenopsd in XenStore, or the JSON that libxl keeps. Reads only. Boxes of the chart:
 // is_xe_vCPUparams_mask_set?, set_hard_affinity.
 import { readFile } from 'node:fs/promises';
@@ -23,7 +23,7 @@ export interface ExpectedSources {
   readonly xs: KeyReader;
   /** xennuma's own, of any process. */
   readonly metadata: readonly VmMetadata[];
-  /** What xl was told for a domain; null = it is not libxl's, or nobody tells. */
+  /** The request that libxl keeps for a domain; null = not libxl's, or not readable. */
   readonly userdata: (domid: number, uuid: string) => Promise<Expected | null>;
   /** VCPUs_params["mask"] by uuid, as xapi has it. */
   readonly xapiMasks?: ReadonlyMap<string, string>;
@@ -110,7 +110,7 @@ async function expectedInXenstore(xs: KeyReader, domid: number, vcpus: number): 
   return masks.every((mask) => mask === null) ? null : { source: 'XenStore', hard: masks, soft: null };
 }
 
-/** What xl was told for a domain; null = it is not libxl's, or we may not look. */
+/** The request that libxl keeps for a domain; null = not libxl's, or not readable. */
 export async function expectedOfLibxl(folder: string, domid: number, uuid: string): Promise<Expected | null> {
   const file = join(folder, `userdata-d.${domid}.${uuid}.libxl-json`);
   let text: string;

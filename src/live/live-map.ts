@@ -14,7 +14,7 @@ export interface LiveMap {
   /** "4.17" */
   readonly xenVersion: string;
   readonly pools: readonly CpupoolInfo[];
-  /** Ascending by id, as Xen tells them. */
+  /** Ascending by id, as Xen lists them. */
   readonly infos: readonly DomainInfo[];
   /** By domid, in the usual form with dashes. */
   readonly uuids: ReadonlyMap<number, string>;
@@ -28,7 +28,7 @@ export interface LiveMapOptions {
 }
 
 /**
- * @throws InputError when Xen does not tell where memory lies
+ * @throws InputError when Xen does not report where memory lies
  * @throws XenError when Xen refuses this caller
  */
 export async function liveMap(doors: LookingDoors & { readonly xs: XenstoreConnection }, { memory }: LiveMapOptions): Promise<LiveMap> {

@@ -14,7 +14,7 @@ const schema = z.object({
 export interface Userdata {
   readonly name?: string;
   readonly type?: string;
-  /** What xl was told of the vCPUs' affinity. */
+  /** The vCPUs' affinity as given to xl. */
   readonly expected: Expected;
 }
 

@@ -43,7 +43,7 @@ function refused(error: XenError): UnreachableError {
   return new UnreachableError(`Xen refuses this caller: ${error.message}`, 'run it as root in the control domain (see docs/real-host.md)');
 }
 
-/** Reads the running host and lets go of it. */
+/** Reads the running host and closes it. */
 export function lookAtXen(options: LiveMapOptions = { memory: true }): Promise<LiveMap> {
   return withXen((host) => liveMap(host, options));
 }
