@@ -42,7 +42,8 @@ export class Children<T> {
   }
 
   /**
-   * Another version: changes of either don't show in the other. Costs as many steps as there were changes since the base was made,
+   * Another version: changes of either don't show in the other. Costs as many steps as there were
+   * changes since the base was made,
    * which is made anew before they are many: over n copies, the square root of the size each.
    */
   copy(): Children<T> {
