@@ -19,6 +19,7 @@ const TOOLS = {
   'fuzz-xenstore': 'src/xenstore/fuzz/main.ts',
   differential: 'src/differential/main.ts',
   'differential-dom0': 'src/differential/dom0.ts',
+  simulator: 'src/simulator/main.ts',
   'bench-xen': 'bench/xen/pairs.ts',
 };
 

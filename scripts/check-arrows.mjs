@@ -29,6 +29,7 @@ const MAY_IMPORT = {
   xe: ['base', 'xapi-client'],
   conformance: '*',
   differential: '*',
+  simulator: '*',
   cli: '*',
   index: '*',
 };

@@ -11,6 +11,12 @@ import type { VmLife } from './vm-life.js';
 const TOKEN = 'xennuma-endings';
 
 /**
+ * When to look again after an end that could not be followed, as on a full disk: Xen tells of it
+ * once only.
+ */
+const AGAIN_MS = 1000;
+
+/**
  * Field of the VM that says what follows; a domain that somebody took away is followed by nothing.
  */
 const ACTION_FIELD: Readonly<Record<Ending, string | null>> = {
@@ -32,18 +38,35 @@ export interface EndingsParts {
 /** Looks whenever Xen says that a domain went. @returns what ends the looking */
 export async function followEndings(parts: EndingsParts): Promise<() => Promise<void>> {
   const watch = await parts.toolstack.doors.xs.watch('@releaseDomain', TOKEN);
+  let again: NodeJS.Timeout | null = null;
+  let closed = false;
+  const lookSoon = (): void => {
+    if (again !== null || closed) return;
+    again = setTimeout(() => {
+      again = null;
+      void lookNow().catch((error: unknown) => parts.failed({}, error));
+    }, AGAIN_MS).unref();
+  };
+  const lookNow = async (): Promise<void> => {
+    if (!(await look(parts))) lookSoon();
+  };
   const looking = (async () => {
-    for await (const _ of watch) await look(parts);
+    for await (const _ of watch) await lookNow();
   })().catch((error: unknown) => parts.failed({}, error));
   return async () => {
+    closed = true;
+    if (again !== null) clearTimeout(again);
     await watch.close();
     await looking;
   };
 }
 
-async function look(parts: EndingsParts): Promise<void> {
+/** @returns whether every end that was found is dealt with */
+async function look(parts: EndingsParts): Promise<boolean> {
   const { database, toolstack, life } = parts;
+  let all = true;
   for (const outcome of await toolstack.noticeEnded()) {
+    if (outcome.failure !== null) all = false;
     const ref = database.findUuid('VM', outcome.vm);
     if (ref === null) continue;
     const record = database.get('VM', ref);
@@ -53,6 +76,7 @@ async function look(parts: EndingsParts): Promise<void> {
       .run(ref, ref, null, () => follow(parts, ref, outcome.ending ?? 'gone'))
       .catch((error: unknown) => parts.failed({ vm: outcome.vm, name: record.name_label }, error));
   }
+  return all;
 }
 
 async function follow({ database, toolstack, life }: EndingsParts, ref: string, ending: Ending): Promise<void> {
@@ -61,10 +85,13 @@ async function follow({ database, toolstack, life }: EndingsParts, ref: string, 
   const runs = toolstack.vms().some(({ spec, domid }) => spec.name === record.uuid && domid !== null);
   // Started again, or stopped and noted, by somebody who was first.
   if (runs || record.domid === -1) return;
-  await life.halted(ref, 'Halted', 'fact');
-  const field = ACTION_FIELD[ending];
-  if (field !== null && String(record[field]).includes('restart')) await life.start(ref, false, 'fact');
-  database.update('VM', ref, { allowed_operations: life.allowedNow(ref) }, 'derived');
-  // What storage refuses here is stored later: the guest is down whatever it says.
-  await database.flushed().catch(() => {});
+  try {
+    await life.halted(ref, 'Halted', 'fact');
+    const field = ACTION_FIELD[ending];
+    if (field !== null && String(record[field]).includes('restart')) await life.start(ref, false, 'fact');
+  } finally {
+    database.update('VM', ref, { allowed_operations: life.allowedNow(ref) }, 'derived');
+    // What storage refuses here is stored later: the guest is down whatever it says.
+    await database.flushed().catch(() => {});
+  }
 }

@@ -44,7 +44,8 @@ export async function restoreVms(
       }
     } else if ((known.get(String(record.uuid))?.domid ?? null) !== null) {
       // Started, and killed before it was written down: nobody was told that it runs.
-      await life.stop(ref, power === 'Suspended' ? 'Suspended' : 'Halted');
+      await toolstack.stop(String(record.uuid));
+      await life.halted(ref, power === 'Suspended' ? 'Suspended' : 'Halted');
     }
     database.update('VM', ref, { allowed_operations: life.allowedNow(ref) }, 'derived');
   }
@@ -60,8 +61,9 @@ export async function restoreVms(
 }
 
 /**
- * After storage refused what an operation changed: brings the host back to what the database says
- * of the VM. A guest of a real host that is gone cannot be brought back; then the database follows.
+ * After an operation that failed or that storage refused: brings the host back to what the database
+ * says of the VM. A guest of a real host that is gone cannot be brought back; then the database
+ * follows.
  */
 export async function revertVm(database: Database, toolstack: Toolstack, life: VmLife, ref: string): Promise<void> {
   if (!database.has('VM', ref)) return;
@@ -71,8 +73,10 @@ export async function revertVm(database: Database, toolstack: Toolstack, life: V
   const state = toolstack.vms().find(({ spec }) => spec.name === name);
   const domid = state?.domid ?? null;
   if (power !== 'Running' && power !== 'Paused') {
-    if (domid !== null) await toolstack.stop(name);
-    await life.forget(name);
+    const stopped = domid === null ? null : await toolstack.stop(name);
+    if (stopped === null || stopped.failure === null) await life.forget(name);
+    // Neither can it be stopped now: then the database says that it runs.
+    else life.records.domainBuilt(ref, state!.power === 'paused' ? 'Paused' : 'Running', domid!, 'fact');
     return;
   }
   if (state === undefined || domid === null) {

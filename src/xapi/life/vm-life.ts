@@ -48,7 +48,7 @@ export interface LifeHooks {
   /** After every outcome, before it is acknowledged. */
   readonly outcome: (vm: WireStruct, outcome: Outcome, startedMs: number) => void;
   /**
-   * Storage refused what an operation changed: the host must be brought back to what the database
+   * An operation failed, or storage refused it: the host must be brought back to what the database
    * says of the VM.
    */
   readonly refused: (vm: string) => Promise<void>;
@@ -94,24 +94,25 @@ export class VmLife {
   }
 
   /**
-   * Within the VM's turn: a change that storage refuses is undone on the host before the next
-   * operation looks at the VM.
+   * Within the VM's turn: what was begun and then failed, or was refused by storage, is undone on
+   * the host before the next operation looks at the VM.
    */
   async #stored<T>(vm: string, work: () => Promise<T>): Promise<T> {
-    let ended: { readonly result: T } | { readonly error: unknown };
+    let result: T | undefined;
+    let failure: { readonly error: unknown } | null = null;
     try {
-      ended = { result: await work() };
+      result = await work();
     } catch (error) {
-      ended = { error };
+      failure = { error };
     }
     try {
       await this.#database.flushed();
-    } catch (fault) {
-      await this.#hooks.refused(vm);
-      if ('result' in ended) throw fault;
+    } catch (error) {
+      failure ??= { error };
     }
-    if ('error' in ended) throw ended.error;
-    return ended.result;
+    if (failure === null) return result as T;
+    await this.#hooks.refused(vm);
+    throw failure.error;
   }
 
   /** @throws XapiError that says why an operation is not allowed now */

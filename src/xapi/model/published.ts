@@ -105,7 +105,10 @@ export class PublishedObjects {
 
   remove(object: StoredObject): void {
     this.#byClass.get(object.type)!.delete(object.ref);
-    this.#byUuid.delete(`${object.type}/${String(object.record!.uuid)}`);
+    // Another object may have the uuid by now: one that was published at once, while this one's end
+    // was still to be committed.
+    const uuid = `${object.type}/${String(object.record!.uuid)}`;
+    if (this.#byUuid.get(uuid) === object) this.#byUuid.delete(uuid);
     object.record = null;
     this.#touch(object);
     this.#deletions.push(object);

@@ -23,7 +23,19 @@ export async function recover(parts: RecoveryParts): Promise<void> {
     if (phase === 'starting') await undoStart(parts, vm);
     else if (phase === 'stopping') await completeStop(parts, vm);
     else if (pending.length > 0) await completeMigration(parts, vm);
+    else await followPause(parts, vm);
   }
+}
+
+/**
+ * Paused or unpaused after the last commit, by an operation that died then or by somebody else:
+ * Xen's word counts.
+ */
+async function followPause({ doors, registry, domains }: RecoveryParts, vm: KnownVm): Promise<void> {
+  const { phase, domid } = vm.kept;
+  if (domid === null || !domains.isOurs(vm, domid)) return;
+  const found = doors.xc.domainInfo(domid)!.paused ? 'paused' : 'running';
+  if (found !== phase) await registry.conclude(vm, { phase: found });
 }
 
 /** A start leaves nothing; of a migration the old domain goes on. */

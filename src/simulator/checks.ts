@@ -1,0 +1,198 @@
+// What must hold: after each step, and more when nothing is under way and nothing fails.
+import { unionRule } from '../map/union-rule.js';
+import { recordText } from '../xapi/model/record-text.js';
+import { classOf } from '../xapi/model/schema.js';
+import type { WireStruct } from '../xapi/wire/values.js';
+import type { VmState } from '../xenopsd/api/toolstack.js';
+import { decodeVm } from '../xenopsd/store/metadata-format.js';
+import { ModelVm, type Power } from './model.js';
+import type { Run } from './run.js';
+
+/** Ended tasks that are kept (xapi/model/tasks.ts), and those under way. */
+const MOST_TASKS = 450;
+/** Of one quiet daemon: the probe of its storage and a few more. */
+const MOST_TIMERS = 4;
+
+/** Pages, claims, masks and the union rule hold after every hypercall. */
+export function checkAlways({ world }: Run): string[] {
+  return [...world.host.inspect.invariants(), ...checkNodeAffinity(world)];
+}
+
+/** The union rule from outside, for domains whose node affinity nobody set by hand. */
+function checkNodeAffinity({ host, byHand }: Run['world']): string[] {
+  const { xc } = host;
+  const topology = xc.cpuTopology();
+  const pools = new Map(xc.cpupoolList().map((pool) => [pool.id, pool.cpus]));
+  return xc.domainList().flatMap(({ domid, maxVcpuId, cpupool }) => {
+    if (byHand.has(domid)) return [];
+    const vcpus = Array.from({ length: maxVcpuId + 1 }, (_, vcpu) => xc.vcpuGetAffinity(domid, vcpu));
+    const wanted = unionRule(vcpus, { poolCpus: pools.get(cpupool) ?? [], nodeOf: (cpu) => topology[cpu]?.node });
+    if (wanted === null) return [];
+    const found = xc.domainNodeGetAffinity(domid);
+    return found.join() === wanted.join() ? [] : [`domain ${domid}: node affinity ${found}, by the union rule ${wanted}`];
+  });
+}
+
+export async function checkQuiet(run: Run): Promise<string[]> {
+  const { world } = run;
+  const { daemon } = world;
+  world.host.store.engine.checkInvariants();
+  const faults = [...world.complaints.splice(0)];
+  if (daemon.writable() !== null) faults.push(`storage works, and the daemon is read-only: ${daemon.writable()!.message}`);
+  faults.push(...checkOwners(run), ...checkKeys(run), ...checkVms(run), ...checkDisk(run), ...checkBounds(run));
+  return faults;
+}
+
+/** Every domain is a VM's, and nothing claims memory. */
+function checkOwners({ world }: Run): string[] {
+  const faults: string[] = [];
+  const domains = world.host.xc.domainList();
+  const owned = [0, ...world.daemon.toolstack.vms().flatMap(({ domid }) => domid ?? [])].sort((a, b) => a - b);
+  const found = domains.map(({ domid }) => domid);
+  if (found.join() !== owned.join()) faults.push(`domains ${found} in Xen, ${owned} are of VMs`);
+  for (const { domid, outstandingPages, dying } of domains) {
+    if (outstandingPages > 0) faults.push(`domain ${domid} claims ${outstandingPages} pages, and no build is under way`);
+    if (dying) faults.push(`domain ${domid} stays half destroyed`);
+  }
+  return faults;
+}
+
+/** Keys in XenStore are of domains that are there. */
+function checkKeys({ world }: Run): string[] {
+  const found = new Set(world.host.xc.domainList().map(({ domid }) => String(domid)));
+  const uuids = new Set(world.daemon.toolstack.vms().flatMap(({ spec, domid }) => (domid === null ? [] : [spec.uuid ?? spec.name])));
+  return world.host.store.list().flatMap(({ path }) => {
+    const [, top, second, third] = path.split('/');
+    const below = (top === 'local' || top === 'xenops') && second === 'domain' ? third : undefined;
+    const domid = top === 'libxl' ? second : below;
+    if (domid !== undefined && !found.has(domid)) return [`XenStore has ${path}, and there is no domain ${domid}`];
+    if (top === 'vm' && second !== undefined && !uuids.has(second)) return [`XenStore has ${path}, and no such VM runs`];
+    return [];
+  });
+}
+
+/** What clients were told is there, and daemon, toolstack and Xen agree on each VM. */
+function checkVms(run: Run): string[] {
+  const { model, world } = run;
+  const { published } = world.daemon.database;
+  const faults: string[] = [];
+  const states = new Map(world.daemon.toolstack.vms().map((state) => [state.spec.name, state]));
+  const guests = new Map([...published.records('VM')].filter(([, { is_control_domain }]) => is_control_domain !== true));
+  for (const vm of [...model.vms]) {
+    const record = guests.get(vm.ref);
+    if (!vm.exists.seen(record !== undefined)) faults.push(`VM ${vm.ref} is ${record === undefined ? 'gone' : 'there again'}`);
+    if (record === undefined) model.drop(vm);
+    else faults.push(...checkTold(vm, record));
+  }
+  for (const [ref, record] of guests) {
+    faults.push(...checkAgreement(run, record, states.get(String(record.uuid))));
+    if (model.vms.some((vm) => vm.ref === ref)) continue;
+    if (model.unknownCreations-- <= 0) faults.push(`VM ${String(record.name_label)} is there, and its creation was refused`);
+    const known = new ModelVm(ref, String(record.name_label), maskOf(record.VCPUs_params));
+    known.power.may('Halted');
+    model.add(known);
+  }
+  const host = published.get('host', world.daemon.objects.host);
+  if (!model.hostMask.seen(maskOf(host.guest_VCPUs_params))) faults.push(`the host's mask is ${maskOf(host.guest_VCPUs_params)}`);
+  if (!model.hostPolicy.seen(String(host.numa_affinity_policy))) faults.push(`the host's policy is ${String(host.numa_affinity_policy)}`);
+  return faults;
+}
+
+function maskOf(params: unknown): string {
+  return String((params as WireStruct).mask ?? '');
+}
+
+function checkTold(vm: ModelVm, record: WireStruct): string[] {
+  const faults: string[] = [];
+  const compare = <T>(what: string, belief: { readonly values: readonly T[]; seen(value: T): boolean }, value: T): void => {
+    const told = belief.values.join(' or ');
+    if (!belief.seen(value)) faults.push(`VM ${String(record.name_label)}: its ${what} is ${String(value)}, clients were told ${told}`);
+  };
+  compare('label', vm.label, String(record.name_label));
+  compare('mask', vm.mask, maskOf(record.VCPUs_params));
+  compare('power state', vm.power, record.power_state as Power);
+  vm.raced = false;
+  return faults;
+}
+
+/** A suspended VM has no domain. */
+const POWER_BELOW: Readonly<Record<Power, VmState['power']>> = {
+  Halted: 'halted',
+  Running: 'running',
+  Paused: 'paused',
+  Suspended: 'halted',
+};
+
+function checkAgreement({ world }: Run, record: WireStruct, state: VmState | undefined): string[] {
+  const name = `VM ${String(record.name_label)}`;
+  const power = String(record.power_state);
+  const domid = state?.domid ?? null;
+  const faults: string[] = [];
+  if (Object.keys(record.current_operations as WireStruct).length > 0) faults.push(`${name}: an operation never ended`);
+  const below = state === undefined ? 'halted' : state.power;
+  const wanted = POWER_BELOW[power as Power];
+  if (below !== wanted) faults.push(`${name} is ${power}, and ${below} to the toolstack`);
+  if (record.domid !== (domid ?? -1)) faults.push(`${name}: domain ${String(record.domid)} by its record, ${domid} by the toolstack`);
+  const info = domid === null ? null : world.host.xc.domainInfo(domid);
+  if (domid !== null && info === null) faults.push(`${name}: its domain ${domid} is not there`);
+  if (info !== null && info.shutdown === null && info.paused !== (power === 'Paused')) {
+    faults.push(`${name} is ${power}, and its domain ${domid} is ${info.paused ? '' : 'not '}paused`);
+  }
+  if (info !== null && info.shutdown !== null && world.shape.outlives) faults.push(`${name}: its guest went down, and nobody noticed`);
+  return faults;
+}
+
+/** The disk holds what was published, and no state in the middle of an operation. */
+function checkDisk({ world }: Run): string[] {
+  const faults: string[] = [];
+  const { published } = world.daemon.database;
+  const seen = new Set<string>();
+  for (const type of new Set([...world.disk.objects.values()].map((one) => one.type).concat('VM'))) {
+    if (!classOf(type).kept) continue;
+    for (const [ref, record] of published.records(type)) {
+      seen.add(ref);
+      const kept = world.disk.record(ref);
+      if (kept === null) faults.push(`${type} ${ref} was acknowledged and is not on disk`);
+      else if (type === 'VM' && storedPart(kept) !== storedPart(record))
+        faults.push(`VM ${ref} differs on disk: ${differences(kept, record)}`);
+    }
+  }
+  for (const [ref, { type }] of world.disk.objects) {
+    if (classOf(type).kept && !seen.has(ref)) faults.push(`${type} ${ref} is on disk and was never acknowledged, or is gone`);
+  }
+  for (const text of world.disk.domains.values()) {
+    const { spec, phase, pending } = decodeVm(text);
+    if (phase === 'starting' || phase === 'stopping' || pending.length > 0) {
+      const now = world.daemon.toolstack.vms().find((one) => one.spec.name === spec.name);
+      // An end that could not be stored is published all the same, and the next process comes to
+      // it.
+      if (now === undefined) faults.push(`the toolstack's VM ${spec.name} is ${phase} on disk, and unknown`);
+    }
+  }
+  return faults;
+}
+
+/** Without what each start derives anew. */
+function storedPart(record: WireStruct): string {
+  const { allowed_operations: _, current_operations: __, ...stored } = record;
+  return recordText(stored as WireStruct);
+}
+
+function differences(a: WireStruct, b: WireStruct): string {
+  const text = (one: WireStruct, name: string) => JSON.stringify(one[name]);
+  return Object.keys(b)
+    .filter((name) => text(a, name) !== text(b, name))
+    .map((name) => `${name} ${text(a, name)} for ${text(b, name)}`)
+    .join(', ');
+}
+
+function checkBounds({ world, model }: Run): string[] {
+  const { published } = world.daemon.database;
+  const faults: string[] = [];
+  if (published.count('task') > MOST_TASKS) faults.push(`${published.count('task')} tasks are kept`);
+  if (world.virtual.waiting > MOST_TIMERS) faults.push(`${world.virtual.waiting} timers wait, and nothing is under way`);
+  const placements = published.count('placement');
+  if (placements > model.vms.length) faults.push(`${placements} placements are kept of ${model.vms.length} VMs`);
+  if (world.disk.domains.size > model.vms.length) faults.push(`the toolstack keeps ${world.disk.domains.size} VMs of ${model.vms.length}`);
+  return faults;
+}

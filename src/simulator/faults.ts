@@ -1,0 +1,100 @@
+// What goes wrong, and when: one switch that all doors of a life of the daemon ask before each
+// call.
+import type { Random } from '../base/random.js';
+
+/** Faults that a test plants, each in the simulator's own wrapping of a part. */
+export const PLANTS = ['lost-save', 'leaked-domain', 'wrong-union'] as const;
+export type Plant = (typeof PLANTS)[number];
+
+/** A planted fault happens once in so many chances. */
+const PLANT_ONE_IN = 200;
+
+/** The process was killed: nothing that its code still does reaches anything. */
+export class Killed extends Error {
+  override readonly name = 'Killed';
+
+  constructor() {
+    super('the simulated process was killed');
+  }
+}
+
+/** Which of the doors fail, and how often. Shared by the lives of one world. */
+export class Faults {
+  /** Calls of each door that fail, in 1,000; 0 = all succeed. */
+  perMille = 0;
+  /** Storage refuses everything until it is healed, as a full disk does. */
+  diskErrno: string | null = null;
+  readonly plant: Plant | null;
+  readonly #random: Random;
+
+  constructor(random: Random, plant: Plant | null) {
+    this.#random = random;
+    this.plant = plant;
+  }
+
+  get active(): boolean {
+    return this.perMille > 0 || this.diskErrno !== null;
+  }
+
+  heal(): void {
+    this.perMille = 0;
+    this.diskErrno = null;
+  }
+
+  /** @returns one of the ways to fail; null = the call succeeds */
+  next<T>(ways: readonly T[]): T | null {
+    if (this.perMille === 0 || ways.length === 0 || this.#random.below(1000) >= this.perMille) return null;
+    return this.#random.pick(ways);
+  }
+
+  below(bound: number): number {
+    return this.#random.below(bound);
+  }
+
+  /** Whether the planted fault happens now. */
+  strikes(plant: Plant): boolean {
+    return this.plant === plant && this.#random.below(PLANT_ONE_IN) === 0;
+  }
+}
+
+/** One process, from its start to its end. */
+export class Life {
+  /** Calls through doors until it is killed; null = it is not to be. */
+  callsLeft: number | null = null;
+  /** Calls through doors so far: what is quiet makes none. */
+  calls = 0;
+  readonly ended: Promise<void>;
+  #dead = false;
+  #end!: () => void;
+
+  constructor() {
+    this.ended = new Promise((end) => {
+      this.#end = end;
+    });
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  kill(): void {
+    this.#dead = true;
+    this.#end();
+  }
+
+  /** Before each call of a door. @throws Killed */
+  enter(): void {
+    this.calls++;
+    if (!this.#dead && this.callsLeft !== null && --this.callsLeft < 0) this.kill();
+    if (this.#dead) throw new Killed();
+  }
+
+  /** As `enter`, where the caller waits: a dead process waits for ever. */
+  async enterAsync(): Promise<void> {
+    try {
+      this.enter();
+    } catch {
+      await new Promise<never>(() => {});
+    }
+  }
+}

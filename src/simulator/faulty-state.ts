@@ -1,0 +1,65 @@
+// The daemon's storage, in memory and with faults: as durable as a disk across the lives of the
+// daemon, in the texts that a disk holds.
+
+import { recordOf, recordText } from '../xapi/model/record-text.js';
+import type { StateStore, StoredChange } from '../xapi/model/storage.js';
+import type { WireStruct } from '../xapi/wire/values.js';
+import type { MetadataStore } from '../xenopsd/api/metadata.js';
+import { decodeVm, encodeVm } from '../xenopsd/store/metadata-format.js';
+import type { Faults, Life } from './faults.js';
+
+const ERRNOS = ['ENOSPC', 'EIO', 'EMFILE'] as const;
+
+/** What the disk holds. */
+export class Disk {
+  readonly objects = new Map<string, { readonly type: string; readonly text: string }>();
+  readonly domains = new Map<string, string>();
+
+  record(ref: string): WireStruct | null {
+    const kept = this.objects.get(ref);
+    return kept === undefined ? null : recordOf(kept.type, kept.text);
+  }
+}
+
+export function faultyState(disk: Disk, faults: Faults, life: Life): StateStore {
+  const refusal = (): void => {
+    life.enter();
+    const code = faults.diskErrno ?? faults.next(ERRNOS);
+    if (code !== null) throw Object.assign(new Error(`${code}: injected`), { code });
+  };
+  return {
+    *load() {
+      for (const [ref, { type, text }] of disk.objects) yield { ref, type, record: recordOf(type, text) };
+    },
+    commit(changes: Iterable<StoredChange>) {
+      const all = [...changes].map(({ ref, type, record }) => ({ ref, type, text: record === null ? null : recordText(record) }));
+      refusal();
+      if (faults.strikes('lost-save')) return;
+      for (const { ref, type, text } of all) {
+        if (text === null) disk.objects.delete(ref);
+        else disk.objects.set(ref, { type, text });
+      }
+    },
+    probe: refusal,
+    domains: () => faultyDomains(disk, faults, life, refusal),
+    backup: () => null,
+    close() {},
+  };
+}
+
+function faultyDomains(disk: Disk, faults: Faults, life: Life, refusal: () => void): MetadataStore {
+  return {
+    load: async () => [...disk.domains.values()].map(decodeVm),
+    async save(vm) {
+      await life.enterAsync();
+      refusal();
+      if (faults.strikes('lost-save')) return;
+      disk.domains.set(vm.spec.name, encodeVm(vm));
+    },
+    async remove(name) {
+      await life.enterAsync();
+      refusal();
+      disk.domains.delete(name);
+    },
+  };
+}
