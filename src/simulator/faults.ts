@@ -7,7 +7,7 @@ export const PLANTS = ['lost-save', 'leaked-domain', 'wrong-union'] as const;
 export type Plant = (typeof PLANTS)[number];
 
 /** A planted fault happens once in so many chances. */
-const PLANT_ONE_IN = 200;
+const PLANT_ONE_IN = 60;
 
 /** The process was killed: nothing that its code still does reaches anything. */
 export class Killed extends Error {
