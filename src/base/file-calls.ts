@@ -1,6 +1,6 @@
 // The file system calls of everything that writes, as an interface: tests make each of them fail in
 // turn.
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 
 export interface FileCalls {
   open(path: string, flags: string | number, mode: number): number;
@@ -10,6 +10,8 @@ export interface FileCalls {
    */
   write(fd: number, bytes: Uint8Array, position: number | null): number;
   sync(fd: number): void;
+  /** The same without times and the like: what is read again needs no more. */
+  dataSync(fd: number): void;
   truncate(fd: number, bytes: number): void;
   /** Bytes in the file. */
   size(fd: number): number;
@@ -22,6 +24,7 @@ export const FILE_CALLS: FileCalls = {
   open: (path, flags, mode) => openSync(path, flags, mode),
   write: (fd, bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
   sync: fsyncSync,
+  dataSync: fdatasyncSync,
   truncate: ftruncateSync,
   size: (fd) => fstatSync(fd).size,
   rename: renameSync,
@@ -30,9 +33,13 @@ export const FILE_CALLS: FileCalls = {
 };
 
 /**
- * Writes all of it: a short write is continued until the rest fails with its reason. @throws the
- * error of the file system
+ * Writes all of it, from `position` on: a short write is continued until the rest fails with its
+ * reason. @throws the error of the file system
  */
-export function writeAll(files: FileCalls, fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += files.write(fd, bytes.subarray(at), null);
+export function writeAll(files: FileCalls, fd: number, bytes: Uint8Array, position: number | null = null): void {
+  for (let at = 0; at < bytes.length; ) {
+    const written = files.write(fd, bytes.subarray(at), position === null ? null : position + at);
+    if (written === 0) throw Object.assign(new Error('write: nothing was written'), { code: 'ENOSPC' });
+    at += written;
+  }
 }

@@ -49,7 +49,7 @@ export function startingState(personality: Personality, steps: readonly Recorded
   const [zero, left] = [observe(personality, steps, 0), observe(personality, steps, LEFT_DOMAIN)];
   const nobodys = steps.some(({ type, reply }) => type === MESSAGE.getPermissions && reply?.payload.includes(NOBODY) === true);
   // Without domain 0, oxenstored refuses to introduce any other.
-  const introduction = steps.find(isNewIntroduction)?.reply;
+  const introduction = steps.find((step, at) => isNewIntroduction(step, steps.slice(0, at)))?.reply;
   const refused = introduction?.payload === 'EINVAL\0';
   const rootReleased = personality === 'oxenstored' && (nobodys || zero.present === false || refused || vanishes(steps));
   const here = zero.present ?? (introduction?.type === MESSAGE.introduce || !rootReleased);
@@ -88,8 +88,14 @@ export function requestsFor({
  * A well-formed introduction of a domain that exists and that no earlier step of the conversation
  * can have introduced.
  */
-function isNewIntroduction({ type, payload }: RecordedStep): boolean {
-  return type === MESSAGE.introduce && /^[1-8]\0(0|1|100)\0[0-9]\0$/.test(payload);
+function isNewIntroduction({ type, payload }: RecordedStep, earlier: readonly RecordedStep[]): boolean {
+  if (type !== MESSAGE.introduce || !/^[1-8]\0(0|1|100)\0[0-9]\0$/.test(payload)) return false;
+  // Also one that names the domain in another way ("0x5") or another frame, and one that failed.
+  return !earlier.some((step) => step.type === MESSAGE.introduce && domidOf(step) === domidOf({ payload }));
+}
+
+function domidOf({ payload }: Pick<RecordedStep, 'payload'>): number {
+  return Number(payload.split('\0')[0]);
 }
 
 function otherGfn(gfn: string | undefined): string {

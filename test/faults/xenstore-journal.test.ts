@@ -4,9 +4,10 @@ import fs, { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { FILE_CALLS, type FileCalls } from '../../src/base/file-calls.js';
 import { createEngine } from '../../src/xenstore/in-process.js';
 import { type Bytes, MESSAGE } from '../../src/xenstore/protocol/wire.js';
-import { JournalFile, type JournalFs } from '../../src/xenstore/server/journal-file.js';
+import { JournalFile } from '../../src/xenstore/server/journal-file.js';
 import type { Engine } from '../../src/xenstore/store/engine.js';
 import { JournalFailure } from '../../src/xenstore/store/journaled.js';
 import type { Personality } from '../../src/xenstore/store/limits.js';
@@ -23,8 +24,8 @@ const stateFile = (): string => {
 
 type Fault = 'ENOSPC' | 'EIO' | 'EMFILE' | 'short write';
 
-/** node:fs, of which call `at` fails (1 is the first; from `at` on when `lasting`). */
-function faulty(fault: Fault, at: number, lasting = false): JournalFs & { calls: number; healed: boolean } {
+/** The file calls, of which number `at` fails (1 is the first; from `at` on when `lasting`). */
+function faulty(fault: Fault, at: number, lasting = false): FileCalls & { calls: number; healed: boolean } {
   const state = { calls: 0, healed: false };
   const fails = (): boolean => {
     state.calls++;
@@ -38,24 +39,25 @@ function faulty(fault: Fault, at: number, lasting = false): JournalFs & { calls:
       return call(...args);
     };
   return Object.assign(state, {
-    openSync: wrap(fs.openSync),
+    open: wrap(FILE_CALLS.open),
     // A close that fails has released the descriptor all the same (close(2)).
-    closeSync: (fd: number) => {
-      fs.closeSync(fd);
+    close: (fd: number) => {
+      FILE_CALLS.close(fd);
       if (fails()) throw failure();
     },
-    fdatasyncSync: wrap(fs.fdatasyncSync),
-    fsyncSync: wrap(fs.fsyncSync),
-    ftruncateSync: wrap(fs.ftruncateSync),
-    renameSync: wrap(fs.renameSync),
-    rmSync: wrap(fs.rmSync),
-    writeSync: ((fd: number, bytes: Buffer, offset: number, length: number) => {
-      if (!fails()) return fs.writeSync(fd, bytes, offset, length);
+    sync: wrap(FILE_CALLS.sync),
+    dataSync: wrap(FILE_CALLS.dataSync),
+    truncate: wrap(FILE_CALLS.truncate),
+    size: FILE_CALLS.size,
+    rename: wrap(FILE_CALLS.rename),
+    unlink: wrap(FILE_CALLS.unlink),
+    write: (fd: number, bytes: Uint8Array, position: number | null) => {
+      if (!fails()) return FILE_CALLS.write(fd, bytes, position);
       // Half of the bytes arrive, then there is no room.
-      if (fault === 'short write') fs.writeSync(fd, bytes, offset, Math.max(1, length >> 1));
+      if (fault === 'short write') FILE_CALLS.write(fd, bytes.subarray(0, Math.max(1, bytes.length >> 1)), position);
       throw failure();
-    }) as typeof fs.writeSync,
-  }) as unknown as JournalFs & { calls: number; healed: boolean };
+    },
+  });
 }
 
 class Store {
@@ -66,8 +68,8 @@ class Store {
   readonly #client;
   #answer = '';
 
-  constructor(personality: Personality, path: string, ops: JournalFs = fs) {
-    this.journal = new JournalFile(path, { fs: ops, log: (line) => this.log.push(line), nowMs: () => 0 });
+  constructor(personality: Personality, path: string, ops: FileCalls = FILE_CALLS) {
+    this.journal = new JournalFile(path, { files: ops, reserveBytes: 64, log: (line) => this.log.push(line), nowMs: () => 0 });
     this.engine = createEngine({ personality, journal: this.journal });
     this.journal.load(this.engine);
     this.#client = this.engine.connect(0, {
@@ -221,7 +223,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     for (let at = 0; at < 1200; at++) {
       if (at === 600)
         Object.assign(ops, {
-          openSync: () => {
+          open: () => {
             throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
           },
         });
@@ -237,11 +239,12 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     const path = stateFile();
     const store = new Store(personality, path);
     store.ask(MESSAGE.write, '/a\x001');
-    const before = fs.statSync(path).size;
+    store.endTurn();
     store.ask(MESSAGE.write, '/b\x002');
     store.endTurn();
     store.journal.close();
     const whole = fs.readFileSync(path);
+    const before = whole.lastIndexOf('XSJ1');
     const flipped = Buffer.from(whole);
     flipped[whole.length - 2]! ^= 1;
     fs.writeFileSync(path, flipped);

@@ -48,7 +48,7 @@ function contract(personality: Personality, start: () => Promise<Subject>): void
     subject = await start();
     xs = await subject.connect();
     other = await subject.connect();
-  });
+  }, 60_000);
   afterAll(async () => {
     await xs?.close();
     await other?.close();

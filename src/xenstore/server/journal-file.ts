@@ -1,13 +1,15 @@
-// The state file: every change of the store is appended before its reply is made, and durable
-// before the reply goes out.
-import fs from 'node:fs';
+// The state file: room for a change is reserved before its reply is made, so that a full disk
+// refuses that request alone; all changes of a turn are written and durable before the turn's
+// replies go out.
+import { constants, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
+import { FILE_CALLS, type FileCalls, writeAll } from '../../base/file-calls.js';
 import type { Permissions } from '../protocol/permissions.js';
 import type { Engine, Journal, JournalChange } from '../store/engine.js';
 import { JournalFailure } from '../store/journaled.js';
 import { lockFile } from './file-lock.js';
-import { encodeFrame, lineOf, readFrames } from './journal-frames.js';
+import { encodeFrame, HEAD_BYTES, lineOf, readFrames } from './journal-frames.js';
 
 const CHANGES_A_FRAME = 1000;
 /**
@@ -19,36 +21,46 @@ const SMALL_BYTES = 1024 * 1024;
 /** A rewrite that failed is tried again after this time. */
 const RETRY_MS = 1000;
 
-/** The calls of node:fs that the journal makes; tests let them fail. */
-export type JournalFs = Pick<
-  typeof fs,
-  'openSync' | 'closeSync' | 'writeSync' | 'fdatasyncSync' | 'fsyncSync' | 'ftruncateSync' | 'renameSync' | 'rmSync'
->;
+/** Zeros are written so far ahead: entries then replace them and need no more room. */
+const RESERVE_BYTES = 256 * 1024;
+const OPEN = constants.O_RDWR | constants.O_CREAT;
 
 export interface JournalOptions {
   readonly log?: (line: string) => void;
-  readonly fs?: JournalFs;
+  readonly files?: FileCalls;
+  /** How far ahead the file has its room; tests take little, so that requests are refused often. */
+  readonly reserveBytes?: number;
   readonly nowMs?: () => number;
 }
 
 export class JournalFile implements Journal {
   readonly #path: string;
-  readonly #fs: JournalFs;
+  readonly #files: FileCalls;
   readonly #log: (line: string) => void;
   readonly #nowMs: () => number;
+  readonly #zeros: Buffer;
   #fd: number;
-  #sizeBytes: number;
+  /** Where the last whole entry ends. */
+  #sizeBytes = 0;
+  /** Up to here the file has its room on the disk. */
+  #reservedBytes = 0;
   #snapshotBytes = 0;
   /** Changes of the request that is being answered. */
   #lines: string[] = [];
+  /** Changes of this turn's requests before it, which were accepted, and their length in the file. */
+  #accepted: string[] = [];
+  #acceptedBytes = 0;
   #engine: Engine | undefined;
-  #unsynced = false;
   #written = 0;
   /**
    * The file may hold something behind its last whole entry, or its contents are in doubt: rewrite
    * it before the next entry.
    */
   #broken = false;
+  /** The file was replaced; until its folder is synced a crash may bring the old one back. */
+  #renamed = false;
+  /** It was rewritten with changes of this turn. */
+  #repaired = false;
   #refusing = false;
   #retryMs = 0;
 
@@ -58,11 +70,11 @@ export class JournalFile implements Journal {
    */
   constructor(path: string, options: JournalOptions = {}) {
     this.#path = path;
-    this.#fs = options.fs ?? fs;
+    this.#files = options.files ?? FILE_CALLS;
     this.#log = options.log ?? (() => {});
     this.#nowMs = options.nowMs ?? (() => performance.now());
+    this.#zeros = Buffer.alloc(options.reserveBytes ?? RESERVE_BYTES);
     this.#fd = this.#openLocked(path);
-    this.#sizeBytes = fs.fstatSync(this.#fd).size;
   }
 
   /**
@@ -71,23 +83,26 @@ export class JournalFile implements Journal {
    * @throws InputError when the file is damaged before its last entry
    */
   load(engine: Engine): void {
-    const bytes = fs.readFileSync(this.#path);
-    const { end, rest } = readFrames(bytes, this.#path, (change) => (change === 'clear' ? clear(engine) : engine.restore(change)));
-    if (rest === 'unfinished') this.#log(`${this.#path}: ${bytes.length - end} bytes of an unfinished entry were cut off`);
+    const bytes = readFileSync(this.#path);
+    const apply = (change: JournalChange | 'clear'): void => (change === 'clear' ? clear(engine) : engine.restore(change));
+    const { end, rest, restBytes } = readFrames(bytes, this.#path, apply);
+    if (rest === 'unfinished') this.#log(`${this.#path}: ${restBytes} bytes of an unfinished entry were cut off`);
     if (rest === 'damaged') {
       this.#log(
-        `${this.#path}: the last entry, ${bytes.length - end} bytes at byte ${end}, is damaged and was dropped; its changes are lost`,
+        `${this.#path}: the last entry, ${restBytes} bytes at byte ${end}, is damaged and was dropped; its changes are lost, unless the machine stopped while it was being written`,
       );
     }
     this.#sizeBytes = end;
-    this.#broken = rest !== 'nothing' && !this.#truncate();
-    this.adopt(engine);
+    this.#reservedBytes = bytes.length;
+    this.#engine = engine;
+    if (!this.#compact()) this.#broken = end === 0 || (rest !== 'nothing' && !this.#truncate());
   }
 
   /** Continues from a state that the engine already has (after a live restart). */
   adopt(engine: Engine): void {
     this.#engine = engine;
-    if (!this.#compact() && this.#sizeBytes === 0) this.#broken = true;
+    // Where the file's last entry ends is not known here.
+    if (!this.#compact()) this.#broken = true;
   }
 
   set(path: string, value: string, permissions: Permissions): void {
@@ -112,16 +127,14 @@ export class JournalFile implements Journal {
 
   write(): void {
     if (this.#lines.length === 0) return;
-    const frame = encodeFrame(this.#lines);
+    const lines = this.#lines;
     this.#lines = [];
     try {
-      if (this.#broken) this.#repair();
-      this.#append(this.#fd, frame, this.#sizeBytes);
+      if (this.#broken) this.#repair(lines);
+      else this.#accept(lines);
     } catch (error) {
       throw this.#refuse(error);
     }
-    this.#sizeBytes += frame.length;
-    this.#unsynced = true;
     this.#written++;
     if (this.#refusing) {
       this.#refusing = false;
@@ -135,15 +148,30 @@ export class JournalFile implements Journal {
    *   crash is unknown then
    */
   sync(): void {
-    if (!this.#unsynced) return;
-    this.#unsynced = false;
+    if (this.#accepted.length === 0 && !this.#repaired) return;
+    this.#repaired = false;
     try {
-      this.#fs.fdatasyncSync(this.#fd);
+      if (this.#renamed) this.#syncFolder();
+      if (this.#accepted.length > 0) this.#append();
     } catch (error) {
-      this.#broken = true;
       throw this.#refuse(error);
     }
     if (this.#sizeBytes > SMALL_BYTES && this.#sizeBytes > GROWTH * this.#snapshotBytes) this.#compact();
+  }
+
+  #append(): void {
+    const frame = encodeFrame(this.#accepted);
+    this.#accepted = [];
+    this.#acceptedBytes = 0;
+    try {
+      writeAll(this.#files, this.#fd, frame, this.#sizeBytes);
+      this.#files.dataSync(this.#fd);
+    } catch (error) {
+      // A rewrite takes its place: part of an entry must not be followed by another one.
+      this.#broken = true;
+      throw error;
+    }
+    this.#sizeBytes += frame.length;
   }
 
   /** How many requests have changed the store. */
@@ -157,6 +185,7 @@ export class JournalFile implements Journal {
     } catch (error) {
       if (!(error instanceof JournalFailure)) throw error;
     }
+    if (!this.#broken && this.#reservedBytes > this.#sizeBytes) this.#truncate();
     this.#closeOld(this.#fd);
   }
 
@@ -165,36 +194,43 @@ export class JournalFile implements Journal {
     if (this.#engine !== undefined) this.#lines.push(JSON.stringify(lineOf(change)));
   }
 
-  #append(fd: number, frame: Buffer, at: number): void {
-    try {
-      for (let done = 0; done < frame.length; ) {
-        const written = this.#fs.writeSync(fd, frame, done, frame.length - done);
-        if (written === 0) throw Object.assign(new Error('write: nothing was written'), { code: 'ENOSPC' });
-        done += written;
-      }
-    } catch (error) {
-      // Part of a frame must not be followed by another one.
-      if (fd === this.#fd && at === this.#sizeBytes) this.#broken ||= !this.#truncate();
-      throw error;
+  /** @throws the file system's error when there is no room for the changes of one more request */
+  #accept(lines: readonly string[]): void {
+    const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+    this.#reserve(this.#sizeBytes + HEAD_BYTES + this.#acceptedBytes + bytes);
+    for (const line of lines) this.#accepted.push(line);
+    this.#acceptedBytes += bytes;
+  }
+
+  /** @throws the file system's error when the file cannot have room up to `end` */
+  #reserve(end: number): void {
+    while (this.#reservedBytes < end) {
+      const written = this.#files.write(this.#fd, this.#zeros, this.#reservedBytes);
+      if (written === 0) throw Object.assign(new Error('write: nothing was written'), { code: 'ENOSPC' });
+      this.#reservedBytes += written;
     }
   }
 
+  /** Cuts off what follows the last whole entry. */
   #truncate(): boolean {
     try {
-      this.#fs.ftruncateSync(this.#fd, this.#sizeBytes);
+      this.#files.truncate(this.#fd, this.#sizeBytes);
+      this.#reservedBytes = this.#sizeBytes;
       return true;
     } catch (error) {
-      this.#log(`${this.#path}: cannot cut off a broken entry: ${codeOf(error)}`);
+      this.#log(`${this.#path}: cannot cut off what follows the last entry: ${codeOf(error)}`);
       return false;
     }
   }
 
   /**
-   * A rewrite puts the store as it is into a new file, so that nothing of the old one matters.
-   * @throws Error of the last attempt
+   * A rewrite puts the store as it is, and then the request's changes, into a new file, so that
+   * nothing of the old one matters. (A RELEASE changes the store only after this.)
+   * @throws the file system's error; the file is as it was then
    */
-  #repair(): void {
-    if (this.#compact(true)) this.#broken = false;
+  #repair(lines: readonly string[]): void {
+    this.#compact(lines);
+    this.#repaired = true;
   }
 
   #refuse(error: unknown): JournalFailure {
@@ -207,53 +243,59 @@ export class JournalFile implements Journal {
   /**
    * Writes the store into a new file and puts it in the place of the old one. Without room or a
    * descriptor that is put off.
+   * @param must changes of a request that follow the store; with them it is not put off
    * @returns false when it was put off
-   * @throws Error the failure, when `must`
+   * @throws the file system's error, when `must` is given
    */
-  #compact(must = false): boolean {
-    if (!must && this.#nowMs() < this.#retryMs) return false;
+  #compact(must?: readonly string[]): boolean {
+    if (must === undefined && this.#nowMs() < this.#retryMs) return false;
     const temporary = `${this.#path}.new`;
     let fd: number | undefined;
     try {
       fd = this.#openLocked(temporary);
-      this.#fs.ftruncateSync(fd, 0);
-      const size = this.#writeSnapshot(fd);
-      this.#fs.fsyncSync(fd);
-      this.#fs.renameSync(temporary, this.#path);
+      this.#files.truncate(fd, 0);
+      const size = this.#writeSnapshot(fd, must ?? []);
+      this.#files.sync(fd);
+      this.#files.rename(temporary, this.#path);
       this.#switchTo(fd, size);
       fd = undefined;
-      this.#syncFolder();
-      this.#broken = false;
-      return true;
     } catch (error) {
       this.#retryMs = this.#nowMs() + RETRY_MS;
       if (fd !== undefined) this.#abandon(fd, temporary);
-      if (must) throw error;
+      if (must !== undefined) throw error;
       this.#log(`${this.#path}: rewriting it is put off: ${codeOf(error)}`);
       return false;
     }
+    try {
+      this.#syncFolder();
+    } catch (error) {
+      // The old file holds all that was acknowledged; before more is, this is tried again.
+      this.#log(`${this.#path}: cannot sync its folder: ${codeOf(error)}`);
+    }
+    return true;
   }
 
   #switchTo(fd: number, size: number): void {
     const old = this.#fd;
     this.#fd = fd;
     this.#sizeBytes = size;
+    this.#reservedBytes = size;
     this.#snapshotBytes = size;
-    // Until the folder is synced a crash may bring the old file back.
-    this.#broken = true;
+    this.#renamed = true;
+    this.#broken = false;
     this.#closeOld(old);
   }
 
   #closeOld(fd: number): void {
     try {
-      this.#fs.closeSync(fd);
+      this.#files.close(fd);
     } catch (error) {
       this.#log(`${this.#path}: close: ${codeOf(error)}`);
     }
   }
 
   #abandon(fd: number, temporary: string): void {
-    for (const tidy of [() => this.#fs.rmSync(temporary, { force: true }), () => this.#fs.closeSync(fd)]) {
+    for (const tidy of [() => this.#files.unlink(temporary), () => this.#files.close(fd)]) {
       try {
         tidy();
       } catch (error) {
@@ -262,12 +304,12 @@ export class JournalFile implements Journal {
     }
   }
 
-  #writeSnapshot(fd: number): number {
+  #writeSnapshot(fd: number, more: readonly string[]): number {
     let size = 0;
     let lines: string[] = [JSON.stringify(['clear'])];
     const write = (): void => {
       const frame = encodeFrame(lines);
-      this.#append(fd, frame, -1);
+      writeAll(this.#files, fd, frame, size);
       size += frame.length;
       lines = [];
     };
@@ -275,29 +317,31 @@ export class JournalFile implements Journal {
       lines.push(JSON.stringify(lineOf(change)));
       if (lines.length >= CHANGES_A_FRAME) write();
     }
+    lines.push(...more);
     if (lines.length > 0) write();
     return size;
   }
 
   #syncFolder(): void {
-    const folder = this.#fs.openSync(dirname(this.#path), 'r');
+    const folder = this.#files.open(dirname(this.#path), 'r', 0);
     try {
-      this.#fs.fsyncSync(folder);
+      this.#files.sync(folder);
+      this.#renamed = false;
     } finally {
-      this.#fs.closeSync(folder);
+      this.#closeOld(folder);
     }
   }
 
   #openLocked(path: string): number {
     let fd: number;
     try {
-      fd = this.#fs.openSync(path, 'a+', 0o600);
+      fd = this.#files.open(path, path === this.#path ? OPEN : OPEN | constants.O_NOFOLLOW, 0o600);
     } catch (error) {
       if (path !== this.#path) throw error;
       throw new InputError(`cannot open the state file (${codeOf(error)})`, { file: path }, 'name a file in a folder that may be written');
     }
     if (lockFile(fd, path)) return fd;
-    this.#fs.closeSync(fd);
+    this.#files.close(fd);
     throw new InputError('another daemon uses this state file', { file: path }, 'end that one first, or name another file');
   }
 }

@@ -1,6 +1,6 @@
 // The format of the state file. A frame is "XSJ1", the length and the CRC-32 of its body, and the
-// body: a change a line, as JSON. One request is one frame, so that a transaction is there whole or
-// not at all.
+// body: a change a line, as JSON. One turn of the server is one frame, so that a transaction is
+// there whole or not at all. Zeros follow the last frame: room for the next ones.
 import { crc32 } from 'node:zlib';
 import { InputError } from '../../base/errors.js';
 import type { XenstorePermission } from '../connection.js';
@@ -8,7 +8,8 @@ import type { Permissions } from '../protocol/permissions.js';
 import type { JournalChange } from '../store/engine.js';
 
 const MAGIC = Buffer.from('XSJ1');
-const HEAD_BYTES = 12;
+/** Bytes before a frame's body. */
+export const HEAD_BYTES = 12;
 
 export type Line =
   | readonly ['s', path: string, value: string, permissions: string]
@@ -48,13 +49,16 @@ export interface Frames {
    * checksum is wrong.
    */
   readonly rest: 'nothing' | 'unfinished' | 'damaged';
+  /** Length of that rest, without the zeros after it. */
+  readonly restBytes: number;
 }
 
 /**
  * Calls `apply` for every change.
  * @throws InputError when the file is damaged and whole frames follow
  */
-export function readFrames(bytes: Buffer, file: string, apply: (change: JournalChange | 'clear') => void): Frames {
+export function readFrames(all: Buffer, file: string, apply: (change: JournalChange | 'clear') => void): Frames {
+  const bytes = withoutZeros(all);
   let at = 0;
   while (at < bytes.length) {
     const body = frameAt(bytes, at);
@@ -67,12 +71,19 @@ export function readFrames(bytes: Buffer, file: string, apply: (change: JournalC
           'restore it from a copy, or name another file',
         );
       }
-      return { end: at, rest: isUnfinished(bytes, at) ? 'unfinished' : 'damaged' };
+      return { end: at, rest: isUnfinished(all, at) ? 'unfinished' : 'damaged', restBytes: bytes.length - at };
     }
     for (const line of body.toString('utf8').split('\n')) apply(changeOf(JSON.parse(line) as Line));
     at += HEAD_BYTES + body.length;
   }
-  return { end: at, rest: 'nothing' };
+  return { end: at, rest: 'nothing', restBytes: 0 };
+}
+
+/** A frame's body is JSON and ends in no zero. */
+function withoutZeros(bytes: Buffer): Buffer {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return bytes.subarray(0, end);
 }
 
 /** The head is cut short, or names more bytes than there are: an append that did not end. */
