@@ -47,7 +47,7 @@ export class JournalFile implements Journal {
   #snapshotBytes = 0;
   /** Changes of the request that is being answered. */
   #lines: string[] = [];
-  /** Changes of this turn's requests before it, which were accepted, and their length in the file. */
+  /** Accepted changes of earlier requests in this turn, and their length in the file. */
   #accepted: string[] = [];
   #acceptedBytes = 0;
   #engine: Engine | undefined;
