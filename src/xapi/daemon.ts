@@ -6,18 +6,14 @@ import type { FileCalls } from '../base/file-calls.js';
 import type { HostDoors } from '../xenopsd/api/host-doors.js';
 import type { Outcome } from '../xenopsd/api/outcome.js';
 import type { PolicyName, ProfileName } from '../xenopsd/api/profiles.js';
-import { effectivePolicy, profileOf } from '../xenopsd/api/profiles.js';
 import type { Toolstack } from '../xenopsd/api/toolstack.js';
 import { createToolstack } from '../xenopsd/life/toolstack.js';
+import { allMethods, type Parts } from './calls/all-methods.js';
 import { AuditLog } from './calls/audit-log.js';
 import { type CallEnd, Dispatcher } from './calls/dispatch.js';
-import { genericMethods } from './calls/generic-methods.js';
 import { Ledger, type Shares } from './calls/ledger.js';
-import type { Method } from './calls/method.js';
-import { otherMethods } from './calls/other-methods.js';
 import { SESSION_LIMITS, type SessionLimits, Sessions } from './calls/sessions.js';
 import type { User } from './calls/users.js';
-import { vmMethods } from './calls/vm-methods.js';
 import { followEndings } from './life/endings.js';
 import { restoreVms, revertVm } from './life/restore.js';
 import { VmLife } from './life/vm-life.js';
@@ -26,11 +22,9 @@ import { EventSource } from './model/events.js';
 import { type HostObjects, hostMask, hostPolicy, makeHostObjects, updateMemory } from './model/host-objects.js';
 import { openState } from './model/open-state.js';
 import type { StoredObject } from './model/published.js';
-import { CLASSES } from './model/schema.js';
 import type { StateFolderOptions } from './model/sqlite.js';
 import { type StateStore, StorageError } from './model/storage.js';
 import { Tasks } from './model/tasks.js';
-import { xapiErrors } from './wire/errors.js';
 import type { WireStruct } from './wire/values.js';
 
 export interface DaemonLog {
@@ -252,47 +246,6 @@ function followPublished({ database, toolstack, life, objects, policyOf }: Resto
       if (changed.some(({ type }) => type === 'VM_metrics')) updateMemory(database, toolstack, objects);
     },
   });
-}
-
-interface Parts {
-  readonly database: Database;
-  readonly toolstack: Toolstack;
-  readonly life: VmLife;
-  readonly objects: HostObjects;
-  readonly sessions: Sessions;
-  readonly events: EventSource;
-  readonly tasks: Tasks;
-  readonly ledger: Ledger;
-}
-
-function allMethods({ database, toolstack, life, objects, sessions, events, tasks, ledger }: Parts): Method[] {
-  const host = () => objects.host;
-  const hooks: Readonly<Record<string, Parameters<typeof genericMethods>[2]>> = {
-    host: {
-      check: (_ref, field, value) => {
-        if (field !== 'numa_affinity_policy') return;
-        try {
-          effectivePolicy(profileOf(toolstack.profile), value as Toolstack['policy']);
-        } catch (error) {
-          throw xapiErrors.valueNotSupported('numa_affinity_policy', String(value), error instanceof Error ? error.message : String(error));
-        }
-      },
-    },
-  };
-  return [
-    ...[...CLASSES.values()].filter(({ listed }) => listed).flatMap((type) => genericMethods(database, type, hooks[type.name])),
-    ...vmMethods({ database, life, host, canSuspend: toolstack.doors.can.suspend }),
-    ...otherMethods({
-      database,
-      sessions,
-      events,
-      tasks,
-      ledger,
-      host,
-      pool: () => objects.pool,
-      freeMemoryBytes: () => toolstack.doors.xc.physInfo().freePages * 4096,
-    }),
-  ];
 }
 
 /** One line a decision: the way through the chart, and where it led. */

@@ -51,7 +51,13 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#methods = new Map(options.methods.map((method) => [method.name, method]));
+    // Each message has a second name, with _ for the dot (ocaml/idl/ocaml_backend/gen_server.ml).
+    this.#methods = new Map(
+      options.methods.flatMap((method) => [
+        [method.name, method],
+        [method.name.replace('.', '_'), method],
+      ]),
+    );
     this.#names = [...options.methods]
       .flatMap(({ name, async }) => (async ? [name, `Async.${name}`] : [name]))
       .concat('session.login_with_password', 'system.listMethods')
@@ -61,7 +67,7 @@ export class Dispatcher {
   /** @throws XapiError, which is the call's answer */
   async call({ method, params }: RpcCall, address: string, gone: AbortSignal): Promise<Wire> {
     if (method === 'system.listMethods') return this.#names;
-    if (method === 'session.login_with_password') return this.#login(params, address);
+    if (method === 'session.login_with_password' || method === 'session_login_with_password') return this.#login(params, address);
     const isAsync = method.startsWith('Async.');
     const found = this.#methods.get(isAsync ? method.slice(6) : method);
     if (found === undefined || (isAsync && !found.async)) throw xapiErrors.methodUnknown(method.slice(0, 100));

@@ -1,6 +1,7 @@
 // The messages of session, event, task, host, pool and system (ocaml/idl/datamodel.ml and
 // ocaml/xapi of xen-api).
 import type { Database } from '../model/database.js';
+import { DATAMODEL } from '../model/datamodel.js';
 import { type EventSource, formatToken, parseToken } from '../model/events.js';
 import { CLASSES } from '../model/schema.js';
 import { TASK_CLASS } from '../model/schema-host.js';
@@ -10,6 +11,7 @@ import { xapiErrors } from '../wire/errors.js';
 import { type Wire, WireDate, type WireFloat, type WireStruct } from '../wire/values.js';
 import type { Ledger } from './ledger.js';
 import { type CallContext, type Method, type Param, selfOf, VOID } from './method.js';
+import { identityOf } from './roles.js';
 import { principalOfUser, type Session, type Sessions } from './sessions.js';
 
 export interface OtherMethodsOptions {
@@ -51,18 +53,14 @@ function sessionMethods({ sessions, host, pool }: OtherMethodsOptions): Method[]
     last_active: WireDate.at(session.lastActiveMs),
     pool: pool() === NULL ? false : session.role === 'admin',
     other_config: EMPTY_MAP,
-    is_local_superuser: session.role === 'admin',
-    subject: NULL,
     validation_time: WireDate.at(session.createdMs),
-    auth_user_sid: '',
-    auth_user_name: session.user,
-    rbac_permissions: [],
+    ...identityOf(session),
     tasks: [],
     parent: NULL,
     originator: session.originator,
     client_certificate: false,
   });
-  const fields = ['uuid', 'this_host', 'this_user', 'last_active', 'pool', 'is_local_superuser', 'auth_user_name', 'originator'];
+  const fields = Object.keys(DATAMODEL.get('session')!.fields);
   return [
     method('session.logout', [], (_args, { session }) => {
       sessions.logout(session.ref);

@@ -16,7 +16,7 @@ function line(name: string, role: 'admin' | 'read-only', password: string): stri
   return `${name}:${role}:scrypt:2:1:1:${salt.toString('base64')}:${scryptSync(password, salt, 32, { N: 2, r: 1, p: 1 }).toString('base64')}`;
 }
 
-const ends: (() => Promise<unknown> | void)[] = [];
+const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });

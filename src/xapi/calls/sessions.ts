@@ -184,6 +184,15 @@ export class Sessions {
     return this.#byRef.get(session.ref) === session && this.#mayStill(session);
   }
 
+  /** null = none are kept. */
+  users(): ReadonlyMap<string, User> | null {
+    return this.#users();
+  }
+
+  live(): Session[] {
+    return [...this.#byRef.values()].filter((session) => this.#mayStill(session));
+  }
+
   /** What the file of users has of a user's password; '' = there is no such user. */
   hashOf(user: string): string {
     return this.#users()?.get(user)?.hash ?? '';

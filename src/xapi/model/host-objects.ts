@@ -5,15 +5,13 @@ import { PAGE_BYTES } from '../../base/units.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import { newStruct, type Wire, WireDate, type WireStruct } from '../wire/values.js';
 import type { Database } from './database.js';
+import { API_VERSION, biosStrings, cpuModel, hostTimes, softwareVersion } from './host-facts.js';
 
 export interface HostObjects {
   readonly pool: string;
   readonly host: string;
   readonly metrics: string;
 }
-
-/** API 2.21 is that of XenServer 8 (ocaml/idl/datamodel_common.ml). */
-const API_VERSION = { major: 2, minor: 21 } as const;
 
 export function makeHostObjects(database: Database, toolstack: Toolstack, version: string, address: string): HostObjects {
   const host = database.refs('host')[0] ?? database.create('host', { name_label: toolstack.doors.name });
@@ -28,13 +26,9 @@ export function makeHostObjects(database: Database, toolstack: Toolstack, versio
       API_version_major: API_VERSION.major,
       API_version_minor: API_VERSION.minor,
       API_version_vendor: 'xennuma',
-      software_version: struct({
-        product_brand: 'xennuma',
-        product_version: version,
-        xen: toolstack.doors.xc.version.xen,
-        'xennuma:host': toolstack.doors.kind,
-        'xennuma:profile': toolstack.profile,
-      }),
+      software_version: softwareVersion(toolstack, version),
+      other_config: struct({ ...(database.get('host', host).other_config as WireStruct), ...hostTimes(toolstack, Date.now()) }),
+      bios_strings: biosStrings(toolstack),
       capabilities: ['xen-3.0-x86_64', 'hvm-3.0-x86_64'],
       hostname: hostname(),
       address,
@@ -74,13 +68,7 @@ function cpuInfoOf(toolstack: Toolstack): WireStruct {
     socket_count: String(new Set(topology.map(({ socket }) => socket)).size),
     threads_per_core: String(physical.threadsPerCore),
     nr_nodes: String(toolstack.doors.xc.numaInfo().nodes.length),
-    vendor: '',
-    speed: '',
-    modelname: '',
-    family: '',
-    model: '',
-    stepping: '',
-    flags: '',
+    ...cpuModel(toolstack),
     features: '',
     features_pv: '',
     features_hvm: '',
@@ -88,11 +76,14 @@ function cpuInfoOf(toolstack: Toolstack): WireStruct {
 }
 
 function makeCpus(database: Database, toolstack: Toolstack, host: string): string[] {
+  const { speed, family, model, ...plain } = cpuModel(toolstack);
+  // Numbers here, text in Host.cpu_info.
+  const shared = { ...plain, speed: Math.round(Number(speed)), family: Number(family), model: Number(model) };
   return toolstack.doors.xc.cpuTopology().flatMap((cpu, number) => {
     if (cpu === null) return [];
     // Where each CPU lies has no field in XAPI; clients that know this key need no topology file.
     const other = struct({ 'xennuma:node': String(cpu.node), 'xennuma:core': String(cpu.core), 'xennuma:socket': String(cpu.socket) });
-    return [database.create('host_cpu', { host, number, other_config: other })];
+    return [database.create('host_cpu', { ...shared, host, number, other_config: other })];
   });
 }
 

@@ -1,30 +1,37 @@
-// XAPI's data model as far as this server has it: every class by name. Clients that list classes
-// (Xen Orchestra's does) find those that it has no objects of as empty sets.
+// XAPI's data model as this server serves it: every class by name. Clients that list classes (Xen
+// Orchestra's does) find those that it has no objects of as empty sets.
+import { DATAMODEL, emptyClass, withAllFields } from './datamodel.js';
 import { HOST_CLASS, HOST_CPU_CLASS, HOST_METRICS_CLASS, POOL_CLASS, TASK_CLASS } from './schema-host.js';
-import { type ClassDef, map, ro, rw } from './schema-types.js';
+import type { ClassDef } from './schema-types.js';
 import { PLACEMENT_CLASS, VM_CLASS, VM_GUEST_METRICS_CLASS, VM_METRICS_CLASS } from './schema-vm.js';
 
-/** Classes of which there are never objects here: storage, networks, devices. */
-const EMPTY_CLASSES = ['SR', 'VDI', 'VBD', 'PBD', 'network', 'VIF', 'PIF', 'console', 'message'];
+const SERVED: readonly ClassDef[] = [
+  POOL_CLASS,
+  HOST_CLASS,
+  HOST_CPU_CLASS,
+  HOST_METRICS_CLASS,
+  VM_CLASS,
+  VM_METRICS_CLASS,
+  VM_GUEST_METRICS_CLASS,
+  TASK_CLASS,
+];
 
-function emptyClass(name: string): ClassDef {
-  const fields = { uuid: ro('string'), name_label: rw('string'), name_description: rw('string'), other_config: rw(map()) };
-  return { name, fields, kept: false, listed: true };
-}
+/** Classes whose objects are no records of the database: see calls/roles.ts. */
+const STATIC = new Set(['role', 'subject']);
+
+/**
+ * Classes of the data model of which there are never objects here: storage, networks, devices.
+ * Those without get_all are the shapes of answers, and sessions.
+ */
+export const EMPTY_CLASSES: readonly string[] = [...DATAMODEL.values()]
+  .filter(({ name, messages }) => messages.has('get_all') && !STATIC.has(name) && !SERVED.some((one) => one.name === name))
+  .map(({ name }) => name);
 
 export const CLASSES: ReadonlyMap<string, ClassDef> = new Map(
-  [
-    POOL_CLASS,
-    HOST_CLASS,
-    HOST_CPU_CLASS,
-    HOST_METRICS_CLASS,
-    VM_CLASS,
-    VM_METRICS_CLASS,
-    VM_GUEST_METRICS_CLASS,
-    TASK_CLASS,
-    PLACEMENT_CLASS,
-    ...EMPTY_CLASSES.map(emptyClass),
-  ].map((one) => [one.name, one]),
+  [...SERVED.map(withAllFields), PLACEMENT_CLASS, ...EMPTY_CLASSES.map((name) => emptyClass(DATAMODEL.get(name)!))].map((one) => [
+    one.name,
+    one,
+  ]),
 );
 
 export function classOf(name: string): ClassDef {

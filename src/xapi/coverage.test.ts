@@ -1,0 +1,88 @@
+// How much of XAPI's data model the daemon serves, as docs/xapi.md says it. After a change of what
+// is served: XENNUMA_WRITE_DOCS=1 npx vitest run src/xapi/coverage.test.ts
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { testDaemon } from '../../test/support/daemon.js';
+import { DATAMODEL } from './model/datamodel.js';
+import { CLASSES, EMPTY_CLASSES } from './model/schema.js';
+import type { Wire } from './wire/values.js';
+
+const DOCUMENT = fileURLToPath(new URL('../../docs/xapi.md', import.meta.url));
+const [BEGIN, END] = ['<!-- coverage -->\n', '<!-- /coverage -->'];
+
+interface Counts {
+  served: number;
+  empty: number;
+  refused: number;
+}
+
+function percent(part: number, whole: number): string {
+  return `${((100 * part) / whole).toFixed(1)} %`;
+}
+
+function table(methods: ReadonlySet<string>): string {
+  const total: Counts = { served: 0, empty: 0, refused: 0 };
+  let [fields, allFields] = [0, 0];
+  const rows = [...DATAMODEL.values()].map((one) => {
+    const counts: Counts = { served: 0, empty: 0, refused: 0 };
+    const isEmpty = EMPTY_CLASSES.includes(one.name) || one.name === 'user' || one.name === 'LVHD';
+    for (const message of one.messages.keys()) {
+      if (!methods.has(`${one.name}.${message}`)) counts.refused++;
+      else if (isEmpty) counts.empty++;
+      else counts.served++;
+    }
+    const names = Object.keys(one.fields);
+    const known = names.filter((name) => CLASSES.get(one.name)?.fields[name] !== undefined || methods.has(`${one.name}.get_${name}`));
+    fields += known.length;
+    allFields += names.length;
+    for (const kind of ['served', 'empty', 'refused'] as const) total[kind] += counts[kind];
+    return `| \`${one.name}\` | ${counts.served} | ${counts.empty} | ${counts.refused} | ${known.length} of ${names.length} |`;
+  });
+  const messages = total.served + total.empty + total.refused;
+  const summary = `Of ${messages} messages in ${DATAMODEL.size} classes ${total.served} are served, ${total.empty} have the answer of a host without such objects, and ${total.refused} are refused: ${percent(messages - total.refused, messages)} are answered. ${fields} of ${allFields} fields are there (${percent(fields, allFields)}).`;
+  return [summary, '', '| class | served | empty | refused | fields |', '|---|---|---|---|---|', ...rows, ''].join('\n');
+}
+
+it('docs/xapi.md says what of the data model is served', async () => {
+  const daemon = await testDaemon();
+  const methods = new Set(
+    (await daemon.dispatcher.call({ method: 'system.listMethods', params: [] }, '', new AbortController().signal)) as string[],
+  );
+  await daemon.close();
+  const text = readFileSync(DOCUMENT, 'utf8');
+  const [begin, end] = [text.indexOf(BEGIN) + BEGIN.length, text.indexOf(END)];
+  expect(end).toBeGreaterThanOrEqual(begin);
+  const written = table(methods);
+  if (process.env.XENNUMA_WRITE_DOCS !== undefined) writeFileSync(DOCUMENT, text.slice(0, begin) + written + text.slice(end));
+  else expect(text.slice(begin, end)).toBe(written);
+});
+
+it('each message that is listed answers, and each that is not is unknown, in every class', async () => {
+  const daemon = await testDaemon();
+  const code = async (method: string, ...params: Wire[]): Promise<Wire> => {
+    try {
+      return await daemon.call(method, ...params);
+    } catch (error) {
+      const { code: name, params: rest } = error as { code: string; params: string[] };
+      return [name, ...rest];
+    }
+  };
+  const names = new Set(
+    (await daemon.dispatcher.call({ method: 'system.listMethods', params: [] }, '', new AbortController().signal)) as string[],
+  );
+  const [ref, uuid] = ['OpaqueRef:0d3f2b1a-0000-4000-8000-000000000001', '0d3f2b1a-0000-4000-8000-000000000001'];
+  for (const { name, messages } of DATAMODEL.values()) {
+    if (messages.has('get_by_uuid') && names.has(`${name}.get_by_uuid`)) {
+      expect(await code(`${name}.get_by_uuid`, uuid)).toEqual(['UUID_INVALID', name, uuid]);
+      expect(await code(`${name}.get_record`, ref)).toEqual(name === 'session' ? expect.anything() : ['HANDLE_INVALID', name, ref]);
+    }
+    if (!messages.has('get_all')) expect(await code(`${name}.get_all`)).toEqual(['MESSAGE_METHOD_UNKNOWN', `${name}.get_all`]);
+    else if (EMPTY_CLASSES.includes(name)) {
+      expect([await code(`${name}.get_all`), await code(`${name}.get_all_records`)]).toEqual([[], {}]);
+    } else expect(Array.isArray(await code(`${name}.get_all`))).toBe(true);
+    const refused = [...messages.keys()].find((message) => !names.has(`${name}.${message}`));
+    if (refused !== undefined) expect(await code(`${name}.${refused}`)).toEqual(['MESSAGE_METHOD_UNKNOWN', `${name}.${refused}`]);
+  }
+  await daemon.close();
+});

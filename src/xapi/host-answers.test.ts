@@ -1,0 +1,167 @@
+// What real clients ask of any host before they do anything: versions, roles, empty classes, and
+// messages by their second names. Against a daemon in process.
+import { scryptSync } from 'node:crypto';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type TestDaemon, testDaemon } from '../../test/support/daemon.js';
+import { profileOfHost } from '../pool/releases.js';
+import { PROFILES } from '../xenopsd/api/profiles.js';
+import { parseUsers } from './calls/users.js';
+import { parseCpuinfo, XAPI_BUILDS } from './model/host-facts.js';
+import type { Wire, WireStruct } from './wire/values.js';
+
+const open: TestDaemon[] = [];
+async function start(options: Parameters<typeof testDaemon>[0] = {}): Promise<TestDaemon> {
+  const daemon = await testDaemon(options);
+  open.push(daemon);
+  return daemon;
+}
+afterEach(async () => {
+  for (const daemon of open.splice(0)) await daemon.close();
+});
+
+const raw = (daemon: TestDaemon, method: string, ...params: Wire[]) =>
+  daemon.dispatcher.call({ method, params }, '127.0.0.1', new AbortController().signal);
+const failure = (promise: Promise<Wire>): Promise<unknown> =>
+  promise.then(
+    (answer) => answer,
+    ({ code, params }: { code: string; params: string[] }) => [code, ...params],
+  );
+
+async function hostRecord(daemon: TestDaemon): Promise<WireStruct> {
+  const records = (await daemon.call('host.get_all_records')) as WireStruct;
+  return Object.values(records)[0] as WireStruct;
+}
+
+describe('the host', () => {
+  it('has no key with a colon in software_version, which clients take for a supplemental pack', async () => {
+    const version = (await hostRecord(await start())).software_version as Record<string, string>;
+    expect(Object.keys(version).filter((key) => key.includes(':'))).toEqual([]);
+    expect(Object.entries(version).filter(([, value]) => value === '')).toEqual([]);
+    // What Xen Orchestra compares as a version.
+    expect(version.platform_version).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(Object.keys(version)).toEqual(
+      expect.arrayContaining(['product_version', 'build_number', 'xapi_build', 'xen', 'linux', 'hostname']),
+    );
+  });
+
+  it.each(PROFILES)('as %s it tells a client which profile it acts as', async (profile) => {
+    const daemon = await start({ profile });
+    const version = (await hostRecord(daemon)).software_version as Record<string, string>;
+    expect(profileOfHost(version, PROFILES)).toMatchObject({ profile, exact: true });
+    // A client that knows of xapi alone comes to the same.
+    const { xennuma_profile: _, ...others } = version;
+    if (profile !== 'xl')
+      expect(profileOfHost(others, PROFILES)).toMatchObject({ profile, exact: true, source: `xapi ${XAPI_BUILDS[profile]}` });
+  });
+
+  it('knows when it booted and what its CPUs and firmware are, and keeps what was set beside that', async () => {
+    const beforeSeconds = Math.floor(Date.now() / 1000);
+    const daemon = await start();
+    const record = await hostRecord(daemon);
+    const { boot_time, agent_start_time } = record.other_config as Record<string, string>;
+    for (const time of [boot_time, agent_start_time]) {
+      // As OCaml prints a float.
+      expect(time).toMatch(/^\d+\.$/);
+      expect(Number(time)).toBeGreaterThanOrEqual(beforeSeconds);
+      expect(Number(time)).toBeLessThanOrEqual(Date.now() / 1000);
+    }
+    expect(record.bios_strings).toMatchObject({ 'bios-vendor': 'xennuma', 'system-manufacturer': 'xennuma' });
+    const cpuInfo = record.cpu_info as Record<string, string>;
+    const [cpu] = Object.values((await daemon.call('host_cpu.get_all_records')) as WireStruct) as WireStruct[];
+    expect(cpuInfo.modelname).not.toBe('');
+    expect(cpu).toMatchObject({ vendor: cpuInfo.vendor, modelname: cpuInfo.modelname, speed: Number(cpuInfo.speed) });
+  });
+
+  it("a real host's CPU is the first of /proc/cpuinfo", () => {
+    const text =
+      'processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Some CPU @ 2.10GHz\nstepping\t: 4\ncpu MHz\t\t: 2095.078\nflags\t\t: fpu vme de\n\nprocessor\t: 1\nvendor_id\t: Other\n';
+    expect(parseCpuinfo(text)).toEqual({
+      vendor: 'GenuineIntel',
+      modelname: 'Some CPU @ 2.10GHz',
+      family: '6',
+      model: '85',
+      stepping: '4',
+      speed: '2095.078',
+      flags: 'fpu vme de',
+    });
+  });
+});
+
+describe('messages', () => {
+  it('have a second name with _ for the dot, sync and Async', async () => {
+    const daemon = await start();
+    const session = (await raw(daemon, 'session_login_with_password', 'root', '')) as string;
+    expect(await raw(daemon, 'VM_get_all', session)).toEqual([]);
+    expect(await raw(daemon, 'event_from', session, ['pool'], '', 0)).toMatchObject({
+      events: [expect.objectContaining({ class: 'pool' })],
+    });
+    expect(await raw(daemon, 'host_cpu_get_all', session)).toEqual(await raw(daemon, 'host_cpu.get_all', session));
+    // A task, as for Async.VM.start; the handle is looked at when the task runs.
+    expect(await raw(daemon, 'Async.VM_start', session, 'OpaqueRef:none', false, false)).toMatch(/^OpaqueRef:/);
+  });
+
+  it('on objects that no host without storage has answer HANDLE_INVALID; those that would make one are unknown', async () => {
+    const daemon = await start();
+    const ref = 'OpaqueRef:6b1e0cc6-0000-4000-8000-000000000001';
+    expect(await failure(daemon.call('SR.scan', ref))).toEqual(['HANDLE_INVALID', 'SR', ref]);
+    expect(await failure(daemon.call('VDI.set_name_label', ref, 'x'))).toEqual(['HANDLE_INVALID', 'VDI', ref]);
+    expect(await failure(daemon.call('user.get_short_name', ref))).toEqual(['HANDLE_INVALID', 'user', ref]);
+    expect(await daemon.call('message.get', 'VM', '', '19700101T00:00:00Z')).toEqual({});
+    expect(await failure(daemon.call('bond.create'))).toEqual(['MESSAGE_METHOD_UNKNOWN', 'bond.create']);
+    // No such field: PIFs have no name in xapi.
+    expect(await failure(daemon.call('PIF.get_name_label', ref))).toEqual(['MESSAGE_METHOD_UNKNOWN', 'PIF.get_name_label']);
+    expect(await failure(daemon.call('PIF.get_MAC', ref))).toEqual(['HANDLE_INVALID', 'PIF', ref]);
+  });
+
+  it('event.from counts the objects of every class', async () => {
+    const daemon = await start();
+    const { valid_ref_counts: counts } = (await daemon.call('event.from', ['*'], '', 0)) as { valid_ref_counts: WireStruct };
+    expect(counts).toMatchObject({ host: 1, pool: 1, sr: 0, vdi: 0, pvs_site: 0, observer: 0, vm_appliance: 0 });
+  });
+});
+
+describe('roles and subjects', () => {
+  function line(name: string, role: 'admin' | 'read-only'): string {
+    const salt = Buffer.alloc(16);
+    return `${name}:${role}:scrypt:2:1:1:${salt.toString('base64')}:${scryptSync('pw', salt, 32, { N: 2, r: 1, p: 1 }).toString('base64')}`;
+  }
+
+  it('the static roles have the refs that they have on every host', async () => {
+    const daemon = await start();
+    // Documented in XenServer's and xapi's guides of RBAC.
+    const admin = 'OpaqueRef:0165f154-ba3e-034e-6b27-5d271af109ba';
+    expect(await daemon.call('role.get_by_name_label', 'pool-admin')).toEqual([admin]);
+    expect(await daemon.call('role.get_record', admin)).toMatchObject({ name_label: 'pool-admin', is_internal: false });
+    const [readOnly] = (await daemon.call('role.get_by_name_label', 'read-only')) as string[];
+    const permissions = (await daemon.call('role.get_permissions_name_label', readOnly!)) as string[];
+    expect(permissions).toContain('vm.get_record');
+    expect(permissions).not.toContain('vm.start');
+    const holders = (await daemon.call('role.get_by_permission_name_label', 'vm.start')) as string[];
+    expect(await Promise.all(holders.map((ref) => daemon.call('role.get_name_label', ref)))).toEqual([
+      'pool-admin',
+      'pool-operator',
+      'vm-power-admin',
+      'vm-admin',
+      'vm-operator',
+    ]);
+  });
+
+  it('a local superuser has an empty list of permissions; other users are subjects with a role', async () => {
+    const users = parseUsers([line('root', 'admin'), line('eye', 'read-only'), line('ops', 'admin')].join('\n'), 'users');
+    const daemon = await start({ users: () => users });
+    const root = (await raw(daemon, 'session.login_with_password', 'root', 'pw')) as string;
+    const eye = (await raw(daemon, 'session.login_with_password', 'eye', 'pw')) as string;
+    expect(await raw(daemon, 'session.get_rbac_permissions', root, root)).toEqual([]);
+    expect(await raw(daemon, 'session.get_is_local_superuser', root, root)).toBe(true);
+    expect(await raw(daemon, 'session.get_is_local_superuser', eye, eye)).toBe(false);
+    expect(await raw(daemon, 'session.get_rbac_permissions', eye, eye)).toContain('vm.get_all_records');
+    expect(await raw(daemon, 'session.get_all_subject_identifiers', root)).toEqual(['eye']);
+    const subject = (await raw(daemon, 'session.get_subject', eye, eye)) as string;
+    const record = (await raw(daemon, 'subject.get_record', root, subject)) as WireStruct;
+    expect(record).toMatchObject({ subject_identifier: 'eye', other_config: { 'subject-name': 'eye' } });
+    const roles = record.roles as string[];
+    expect(await raw(daemon, 'role.get_name_label', root, roles[0]!)).toBe('read-only');
+    const all = Object.values((await raw(daemon, 'subject.get_all_records', root)) as WireStruct) as WireStruct[];
+    expect(all.map(({ subject_identifier }) => subject_identifier)).toEqual(['eye', 'ops']);
+  });
+});
