@@ -41,7 +41,8 @@ const classes = {};
 for (const [name, { fields, messages }] of Object.entries(facts)) {
   classes[name] = {
     fields: Object.fromEntries(fields.map(([field, type, access]) => [field, [ACCESS[access], collect(typeOf(type))]])),
-    // The least role that may send a message, null = the local superuser alone; then the parameters after the session.
+    // The least role that may send a message, null = the local superuser alone; then the parameters
+    // after the session.
     messages: Object.fromEntries(
       messages.map(({ name: message, implicit, roles, params }) => {
         const least = ROLES.findLastIndex((role) => roles.includes(role));

@@ -23,7 +23,10 @@ const RANKS: ReadonlyMap<string, number> = new Map(ROLES.map(({ name }, rank) =>
 /** The user whom xapi takes from the host itself, and who is no subject. */
 const LOCAL_SUPERUSER = 'root';
 
-/** The uuid of a static role is the MD5 of its name (ocaml/idl/ocaml_backend/gen_rbac.ml, hash2uuid). */
+/**
+ * The uuid of a static role is the MD5 of its name (ocaml/idl/ocaml_backend/gen_rbac.ml,
+ * hash2uuid).
+ */
 function uuidOf(name: string): string {
   return createHash('md5')
     .update(name)
@@ -91,7 +94,8 @@ function subjectRecords(users: ReadonlyMap<string, User> | null): ReadonlyMap<st
 /** What a session's record says of who is in it. */
 export function identityOf({ user, role }: Session): WireStruct {
   if (user === LOCAL_SUPERUSER && role === 'admin') {
-    // The list of a local superuser is empty: nothing is checked (xapi_session.ml, login_with_password).
+    // The list of a local superuser is empty: nothing is checked (xapi_session.ml,
+    // login_with_password).
     return { is_local_superuser: true, subject: NULL, auth_user_sid: '', auth_user_name: user, rbac_permissions: [] };
   }
   return {

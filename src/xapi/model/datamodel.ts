@@ -14,7 +14,9 @@ interface TableClass {
 export interface ModelMessage {
   /** The least role that may send it; null = the local superuser alone. */
   readonly role: string | null;
-  /** After the session; null = a getter, setter or the like, whose parameters follow from the class. */
+  /**
+   * After the session; null = a getter, setter or the like, whose parameters follow from the class.
+   */
   readonly params: readonly { readonly name: string; readonly type: FieldType }[] | null;
 }
 

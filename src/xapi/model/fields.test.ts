@@ -100,6 +100,16 @@ const failure = async (promise: Promise<Wire>): Promise<string> => {
   return 'success';
 };
 
+/**
+ * xapi writes when it and its host started into host.other_config at each of its own starts
+ * (ocaml/xapi/dbsync_slave.ml 129-135 at v26.1.19).
+ */
+function withoutStartTimes(value: unknown, type: string, name: string): unknown {
+  if (type !== 'host' || name !== 'other_config') return value;
+  const { boot_time: _boot, agent_start_time: _agent, ...rest } = value as Record<string, unknown>;
+  return rest;
+}
+
 describe('every field that can be set', () => {
   it('is read as it was set, by JSON and by XML, and by the next process', { timeout: 240_000 }, async () => {
     const state = join(folder, 'state');
@@ -131,7 +141,8 @@ describe('every field that can be set', () => {
     const next = await testDaemon({ state });
     try {
       for (const [{ type, name, ref }, value] of kept) {
-        expect([type, name, wireToJson(await next.call(`${type}.get_${name}`, ref))]).toEqual([type, name, value]);
+        const read = withoutStartTimes(JSON.parse(wireToJson(await next.call(`${type}.get_${name}`, ref))), type, name);
+        expect([type, name, read]).toEqual([type, name, withoutStartTimes(JSON.parse(value), type, name)]);
       }
     } finally {
       await next.close();

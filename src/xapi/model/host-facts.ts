@@ -1,5 +1,5 @@
-// What a host says of its software, its firmware and its CPUs, under the keys that xapi has for them
-// (ocaml/xapi/create_misc.ml, xapi_globs.ml and dbsync_slave.ml of xen-api).
+// What a host says of its software, its firmware and its CPUs, under the keys that xapi has for
+// them (ocaml/xapi/create_misc.ml, xapi_globs.ml and dbsync_slave.ml of xen-api).
 import { readFileSync } from 'node:fs';
 import { hostname, release, uptime } from 'node:os';
 import type { ProfileName } from '../../xenopsd/api/profiles.js';
