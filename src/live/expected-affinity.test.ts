@@ -41,7 +41,9 @@ test("of libxl's file: lists by vCPU, with the zero byte at its end", async () =
   expect(await expectedOfLibxl(folder, 7, UUID)).toEqual({ source: "libxl's userdata", hard: 'all', soft: null });
   expect(await expectedOfLibxl(folder, 8, UUID)).toBeNull();
   writeFileSync(file, '{ "b_info": { "vcpu_hard_affinity": [["two"]] } }');
-  await expect(expectedOfLibxl(folder, 7, UUID)).rejects.toThrow('expected what libxl keeps of a domain, got b_info.vcpu_hard_affinity.0.0');
+  await expect(expectedOfLibxl(folder, 7, UUID)).rejects.toThrow(
+    'expected what libxl keeps of a domain, got b_info.vcpu_hard_affinity.0.0',
+  );
   writeFileSync(file, '{');
   await expect(expectedOfLibxl(folder, 7, UUID)).rejects.toThrow('expected what libxl keeps of a domain');
 });

@@ -1,8 +1,8 @@
 // `--from SOURCE`: a host over ssh, from a capture, a status report or a paste, instead of the one
 // that this command runs on.
 import { InputError, UnreachableError } from '../../base/errors.js';
-import { type ExpectedSources, findExpected } from '../../live/expected-affinity.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';
+import { type ExpectedSources, findExpected } from '../../live/expected-affinity.js';
 import { readUserdata } from '../../live/userdata.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 import type { Expected } from '../../map/drift.js';

@@ -1,8 +1,7 @@
 // The children of a node of oxenstored's tree, by name: a map whose copy costs little. A host has
-// one folder with an entry for each
-// domain, and every transaction makes a version of it: a plain map would be copied whole each time,
-// and ten thousand domains would
-// take ten thousand times ten thousand steps to start.
+// one folder with an entry for each domain, and every transaction makes a version of it: a plain
+// map would be copied whole each time, and ten thousand domains would take ten thousand times ten
+// thousand steps to start.
 
 /** Below this many a plain copy costs least. */
 const SMALL = 64;
@@ -43,8 +42,8 @@ export class Children<T> {
 
   /**
    * Another version: changes of either don't show in the other. Costs as many steps as there were
-   * changes since the base was made,
-   * which is made anew before they are many: over n copies, the square root of the size each.
+   * changes since the base was made, which is made anew before they are many: over n copies, the
+   * square root of the size each.
    */
   copy(): Children<T> {
     if (this.#size <= SMALL) return new Children(new Map(this));
