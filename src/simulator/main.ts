@@ -46,7 +46,7 @@ async function main({ seed, steps, plant = undefined, keep }: Options): Promise<
     mkdirSync(keep, { recursive: true });
     const path = join(keep, `world-${failure.seed}.json`);
     writeFileSync(path, `${JSON.stringify({ seed: failure.seed, ...shrunk }, null, 2)}\n`);
-    console.log(`kept in ${path}: src/simulator/regressions.test.ts plays it again`);
+    console.log(`kept in ${path}: simulate --replay plays it again`);
   }
   console.log('0 passed, 1 failed');
   return 1;
