@@ -138,11 +138,11 @@ async function keysBelow(xs: XenstoreConnection, path: string): Promise<string[]
   return [path, ...below.flat()].sort();
 }
 
-/** The emulator spoiled the guest: its kernel gave up. */
+/** The guest's kernel panicked; rig/README.md says what is known of the cause. */
 class GuestPanic extends Error {}
 
 const PANIC = 'Kernel panic';
-/** A fault of ours panics each time; the emulator's (rig/README.md) are seldom. */
+/** A lasting fault panics each time and fails the test; one that was seen once is started anew. */
 const PANICS_MOST = 2;
 
 /**
