@@ -147,10 +147,12 @@ const PANICS_MOST = 2;
 
 /**
  * Starts a Linux guest, and what it says about itself once it is up: the words after each first
- * word.
+ * word. One that panicked is started anew when all is `unused` again: while its memory still goes
+ * back to Xen, its node has less room than before, and best_effort takes another.
  */
 export async function startLinux(
   one: Bench,
+  unused: Traces,
   spec: VmSpec,
 ): Promise<{ outcome: Outcome & { readonly domid: number }; said: Map<string, string> }> {
   for (let panics = 0; ; ) {
@@ -164,6 +166,7 @@ export async function startLinux(
       await one.toolstack.remove(spec.name);
       // The next domain's log has that name too.
       rmSync(logFile(spec.name), { force: true });
+      await asWere(one.doors, unused);
     }
   }
 }

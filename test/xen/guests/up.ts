@@ -32,7 +32,7 @@ describe('on a host with room on nodes 2 and 3 alone', () => {
         const { xc, xs } = one.doors;
         const unused = await traces(xc, xs);
         const name = `linux-${kind}-${vcpus}`;
-        const { outcome, said } = await startLinux(one, vm(name, kind, vcpus, 256, { boot: linux() }));
+        const { outcome, said } = await startLinux(one, unused, vm(name, kind, vcpus, 256, { boot: linux() }));
         const { domid, record } = outcome;
         assert.ok(record.edgesTaken().includes('numa_placement -> XEN_VCPUAFFINITY_SOFT'));
         const { totalPages, pagesByNode } = pagesOf(xc, domid);
