@@ -1,6 +1,5 @@
 // The parts of the hypercall structures that depend on Xen's version: interface versions and the
 // few offsets that moved (xen/include/public/domctl.h and sysctl.h of each release).
-// Box of the chart: `do_domctl`.
 import { InputError } from '../base/errors.js';
 
 export interface InterfaceVersion {

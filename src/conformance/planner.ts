@@ -1,5 +1,4 @@
 // Conformance kind `planner`: xenopsd's planner at both commits (format: conformance/README.md).
-// Box of the chart: numa_placement.
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
 import { type BestEffortOptions, BestEffortState } from '../planner/best-effort.js';

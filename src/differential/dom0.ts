@@ -1,6 +1,5 @@
 // What runs in dom0 for the differential test: `snapshot` prints the machine, `snapshot whole`
-// without a ballast domain, `perform` plays scenarios, a line each. Box of the chart: none; the
-// differential test.
+// without a ballast domain, `perform` plays scenarios, a line each.
 import { createInterface } from 'node:readline';
 import { LiveXen } from '../conformance/hypercalls/live-xen.js';
 import type { GeneratedScenario } from './generate.js';

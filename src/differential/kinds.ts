@@ -1,5 +1,5 @@
 // The kinds of random scenarios: what each is about. Names as in the recorded scenarios where they
-// are of the same kind. Box of the chart: none; the differential test.
+// are of the same kind.
 
 import type { Random } from '../base/random.js';
 import type { Generator } from './generator.js';

@@ -1,5 +1,5 @@
 // The shortest scenario that still shows a difference: steps are left out as long as the two hosts
-// go on disagreeing. Box of the chart: none; the differential test.
+// go on disagreeing.
 import type { Step } from '../conformance/hypercalls/scenario.js';
 import type { GeneratedScenario } from './generate.js';
 

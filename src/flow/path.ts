@@ -1,5 +1,5 @@
 // The record of a run, digested for the renderings: how often each node and edge was taken, and the
-// path with the repetitions of N vCPUs folded into one. Box of the chart: all of them.
+// path with the repetitions of N vCPUs folded into one.
 import { formatList } from '../base/bitset.js';
 import { formatBytes } from '../base/units.js';
 import type { EdgeId, NodeId } from './chart.js';

@@ -1,6 +1,5 @@
 // The affinity requested for a domain at its creation, as its toolstack keeps it: xennuma's state,
-// the keys of xenopsd in XenStore, or the JSON that libxl keeps. Reads only. Boxes of the chart:
-// is_xe_vCPUparams_mask_set?, set_hard_affinity.
+// the keys of xenopsd in XenStore, or the JSON that libxl keeps. Reads only.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../base/errors.js';

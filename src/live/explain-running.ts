@@ -1,5 +1,5 @@
 // A domain that runs, in sentences: who asked for what, where its vCPUs and its memory are, whose
-// choice that is, and what has drifted. Pure. Box of the chart: what domain_node_affinity led to.
+// choice that is, and what has drifted. Pure.
 import { formatList } from '../base/bitset.js';
 import { explainLanding } from '../flow/explain/landing.js';
 import type { Expected, ExpectedMasks } from '../map/drift.js';

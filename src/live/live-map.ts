@@ -1,6 +1,6 @@
 // A host that others run on too, as it is now: the typed calls of Xen, and the names that
 // toolstacks leave in XenStore. Reads only: nothing is written but debug key 'u', which prints to
-// Xen's console ring. Box of the chart: what domain_node_affinity led to.
+// Xen's console ring.
 import { XenError } from '../base/errors.js';
 import type { VmKind } from '../machine/vm.js';
 import type { HostMap } from '../map/host-map.js';

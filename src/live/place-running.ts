@@ -1,6 +1,5 @@
 // Soft affinity for a domain that runs: the nodes where its memory lies where the policy allows
-// them, else what the planner would choose if the domain started now. Memory stays where it is. Box
-// of the chart: numa_placement.
+// them, else what the planner would choose if the domain started now. Memory stays where it is.
 import { formatList } from '../base/bitset.js';
 import { XenError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';

@@ -1,5 +1,4 @@
-// A machine as Xen numbers it, and a machine in a few lines for people. Box of the chart: the host
-// on which every box runs.
+// A machine as Xen numbers it, and a machine in a few lines for people.
 import { formatList } from '../base/bitset.js';
 import { formatBytes } from '../base/units.js';
 import { type Host, type HostNode, UNREACHABLE } from './model.js';

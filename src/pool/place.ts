@@ -1,6 +1,6 @@
 // `xennuma place --pool`: the policy and the masks that would put VMs where the planner would, and,
 // when confirmed, sets them through the API. Nothing that runs is moved: both count from a VM's
-// next start. Box of the chart: numa_placement, ahead of the start.
+// next start.
 import { formatList } from '../base/bitset.js';
 import { InputError } from '../base/errors.js';
 import type { Host } from '../machine/model.js';

@@ -1,6 +1,5 @@
 // `xennuma verify --pool`: for each VM that runs on a host of a pool, what was requested by policy
-// and masks against the nodes that hold its memory. Box of the chart: domain_node_affinity, where
-// all of them lead.
+// and masks against the nodes that hold its memory.
 import { PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
 import type { DriftCode, Expected } from '../map/drift.js';

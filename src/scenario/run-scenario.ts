@@ -1,5 +1,4 @@
-// Plays a scenario's events on a toolstack, one after another, and says what each led to. Boxes of
-// the chart: VM.create, VM.build and xc_domain_node_setaffinity are what the events set off.
+// Plays a scenario's events on a toolstack, one after another, and says what each led to.
 
 import { InputError, XenError } from '../base/errors.js';
 import { expandVms } from '../machine/readers/vm-file.js';

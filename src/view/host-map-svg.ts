@@ -1,7 +1,7 @@
 // A picture of a host as SVG: each node with its memory as a bar to scale and its CPUs as cells,
 // each VM in one colour on both, remote memory hatched and outlined, then the VMs and the
-// distances. Box of the chart: what domain_node_affinity led to. No script, nothing from outside;
-// names are escaped; light and dark by the reader's own setting.
+// distances. No script, nothing from outside; names are escaped; light and dark by the reader's own
+// setting.
 import { fitColumns } from '../base/columns.js';
 import { escapeXml } from '../base/shown-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';

@@ -1,6 +1,5 @@
 // A picture of a host for a terminal: each node with its CPUs and its memory to scale, the memory
-// of VMs that is remote standing out by lower case and '!', then the table of VMs. Box of the
-// chart: what domain_node_affinity led to.
+// of VMs that is remote standing out by lower case and '!', then the table of VMs.
 import { padColumns, wrapColumns } from '../base/columns.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';

@@ -1,5 +1,4 @@
-// Masks and CPUs in few words: lists over all vCPUs of a VM, a node's CPUs. Box of the chart:
-// vcpu_set_affinity.
+// Masks and CPUs in few words: lists over all vCPUs of a VM, a node's CPUs.
 import { formatList } from '../base/bitset.js';
 import type { HostMap, MapCpu, MapDomain } from '../map/host-map.js';
 

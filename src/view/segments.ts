@@ -1,5 +1,4 @@
-// A node's memory cut into what holds it, for the bars of both pictures. Box of the chart: what
-// domain_node_affinity led to.
+// A node's memory cut into what holds it, for the bars of both pictures.
 import type { HostFigures } from '../map/figures.js';
 import type { HostMap } from '../map/host-map.js';
 

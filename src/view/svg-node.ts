@@ -1,5 +1,5 @@
 // One node of the picture of a host: its memory as a stacked bar, its CPUs by core, the VMs whose
-// vCPUs prefer it. Box of the chart: what domain_node_affinity led to.
+// vCPUs prefer it.
 import { fitColumns } from '../base/columns.js';
 import { escapeXml } from '../base/shown-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';

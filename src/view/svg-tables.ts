@@ -1,5 +1,5 @@
 // Below the nodes of the picture of a host: its VMs with their masks and where their memory is, and
-// the distances between nodes. Box of the chart: what domain_node_affinity led to.
+// the distances between nodes.
 import { fitColumns } from '../base/columns.js';
 import { escapeXml } from '../base/shown-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';

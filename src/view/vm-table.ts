@@ -1,6 +1,5 @@
 // The table of VMs: masks over all vCPUs, node affinity, memory by node, how much of it is local
-// and how far it is. Cells wrap, so that any width keeps all of the columns. Box of the chart:
-// vcpu_set_affinity and domain_node_affinity.
+// and how far it is. Cells wrap, so that any width keeps all of the columns.
 import { formatList } from '../base/bitset.js';
 import { wrapColumns } from '../base/columns.js';
 import { columnWidths, tableLines } from '../base/table.js';

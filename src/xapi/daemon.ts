@@ -1,5 +1,5 @@
 // The daemon's parts put together: state folder, database, toolstack, VMs of an earlier process,
-// and the dispatcher. Everything but the network. Box of the chart: xe's other end.
+// and the dispatcher. Everything but the network.
 
 import { InputError } from '../base/errors.js';
 import type { FileCalls } from '../base/file-calls.js';

@@ -1,6 +1,5 @@
 // The classes host, host-cpu, pool and task of xe: their fields in xe's order (records.ml of
-// xen-api e2ee48d6). Box of the chart: the question "Host.numa_affinity_policy set?" is answered by
-// numa-affinity-policy here.
+// xen-api e2ee48d6).
 import { asMap, asText } from '../xapi-client/values.js';
 import { NOT_IN_DATABASE } from './context.js';
 import {

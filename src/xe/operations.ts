@@ -1,6 +1,5 @@
 // The commands of xe on VMs: which VMs the words select, and what is done with each
-// (cli_operations.ml of xen-api e2ee48d6). Boxes of the chart: vm-start leads to VM.create and
-// VM.build.
+// (cli_operations.ml of xen-api e2ee48d6).
 import { MIB } from '../base/units.js';
 import { XapiError } from '../xapi-client/errors.js';
 import { asRecord, asText, NULL_REF } from '../xapi-client/values.js';

@@ -1,5 +1,5 @@
 // The class vm of xe: its fields in xe's order (vm_record in xapi-cli-server/records.ml of xen-api
-// e2ee48d6). Box of the chart: VM.create begins with VCPUs-params here.
+// e2ee48d6).
 import { asList, asMap, asText, type Json } from '../xapi-client/values.js';
 import { NOT_IN_DATABASE } from './context.js';
 import { XeFailure } from './failures.js';

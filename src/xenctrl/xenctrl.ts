@@ -1,6 +1,5 @@
 // libxenctrl's calls, typed, over a hypercall door: the same interface on the embedded Xen and on a
 // real one. Synchronous, as hypercalls are.
-// Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD, xc_domain_node_setaffinity.
 import type { SchedulerName } from '../abi/commands.js';
 import type { CpuId, Domid, Mfn, NodeId, Pfn, PoolId, VcpuId } from '../base/ids.js';
 import type { FlowSink } from '../flow/record.js';

@@ -1,5 +1,4 @@
-// xenguest's command line: how xenopsd writes it, and how the builder reads it. Box of the chart:
-// exec_xenguest.
+// xenguest's command line: how xenopsd writes it, and how the builder reads it.
 import { type XenguestArguments, XenguestError } from './xenguest.js';
 
 /** The file descriptors of the control protocol, and what to build. */

@@ -1,6 +1,6 @@
 // The lines that the builder writes on its control fd, "key:text": result, error, info, stdout,
 // stderr (xenopsd's ocaml/xenopsd/xc/xenguestHelper.ml reads them). Our own lines "info:flow {...}"
-// carry the record of the run. Box of the chart: exec_xenguest.
+// carry the record of the run.
 import { type Errno, errnoName } from '../base/errors.js';
 import { EntrySink, type FlowEntry, type FlowSink } from '../flow/record.js';
 import { parseFlowEntry } from '../flow/schema/entry.js';

@@ -1,5 +1,4 @@
-// How xenguest words a failed call: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". Box of
-// the chart: exec_xenguest.
+// How xenguest words a failed call: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument".
 import { ERRNO, type Errno, XenError } from '../base/errors.js';
 import { XenguestError } from './xenguest.js';
 

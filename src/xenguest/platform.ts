@@ -1,6 +1,5 @@
 // get_flags: what the builder reads about its domain in XenStore, below
-// /local/domain/<domid>/platform. Box of the chart: the start of stub_xc_hvm_build, before
-// configure_vcpus.
+// /local/domain/<domid>/platform.
 import { XenError } from '../base/errors.js';
 import { affinityKey, platformPath } from '../machine/affinity-key.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';

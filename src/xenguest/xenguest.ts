@@ -1,6 +1,5 @@
 // What xenopsd knows of the domain builder: a command line, and lines that come back on a control
-// fd. Implementations: embedded.ts in this process, and a process of its own over libxenguest. Box
-// of the chart: exec_xenguest.
+// fd. Implementations: embedded.ts in this process, and a process of its own over libxenguest.
 import type { Errno } from '../base/errors.js';
 import type { FlowSink } from '../flow/record.js';
 

@@ -1,6 +1,5 @@
 // `xennuma explain VM --on xen` without VMs from files: a domain that runs here, or a VM of
-// xennuma's own that could not be started. Box of the chart: all, as they were taken at its start;
-// what domain_node_affinity led to, as it is now.
+// xennuma's own that could not be started.
 import { InputError } from '../../base/errors.js';
 import { FlowRecord } from '../../flow/record.js';
 import { findExpected, keptHere } from '../../live/expected-affinity.js';

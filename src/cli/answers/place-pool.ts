@@ -1,5 +1,5 @@
 // `xennuma place --pool`: policy and masks for VMs of a pool as the planner would place them, shown
-// or set. Box of the chart: numa_placement.
+// or set.
 
 import { formatList } from '../../base/bitset.js';
 import { fitColumns, wrapWords } from '../../base/columns.js';

@@ -1,5 +1,5 @@
 // `xennuma place DOMAIN...`: soft affinity for running domains, on the nodes of their memory or
-// where the planner would have them. Memory does not move. Box of the chart: XEN_VCPUAFFINITY_SOFT.
+// where the planner would have them. Memory does not move.
 
 import { formatList } from '../../base/bitset.js';
 import { wrapWords } from '../../base/columns.js';

@@ -1,5 +1,5 @@
 // `xennuma run SCENARIO --on xen`: the scenario's VMs and events for real, on the host that runs
-// here; what it started is taken away again. Box of the chart: all.
+// here; what it started is taken away again.
 import { InputError } from '../../base/errors.js';
 import { readScenario, type Scenario } from '../../scenario/read-scenario.js';
 import { EVENT_KINDS, type EventKind } from '../../scenario/schema.js';

@@ -1,5 +1,4 @@
-// The state of a toolstack as the plain data that --json prints and the tables show. Box of the
-// chart: where all of them led.
+// The state of a toolstack as the plain data that --json prints and the tables show.
 import { formatList } from '../../base/bitset.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import type { FlowRecord } from '../../flow/record.js';

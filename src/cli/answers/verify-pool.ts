@@ -1,5 +1,4 @@
-// `xennuma verify --pool`: host by host, the VMs that run there against policy and masks. Box of
-// the chart: domain_node_affinity.
+// `xennuma verify --pool`: host by host, the VMs that run there against policy and masks.
 
 import { formatList } from '../../base/bitset.js';
 import { fitColumns, wrapWords } from '../../base/columns.js';

@@ -1,5 +1,5 @@
 // `xennuma verify` of running domains: what was requested against what Xen has, and vCPUs against
-// memory. Changes nothing. Box of the chart: domain_node_affinity, where all of them lead.
+// memory. Changes nothing.
 import { fitColumns, wrapWords } from '../../base/columns.js';
 import { tableLines } from '../../base/table.js';
 import { expectedOfSpec } from '../../live/expected-affinity.js';

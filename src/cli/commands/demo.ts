@@ -1,5 +1,5 @@
 // `xennuma demo`, which `npm start` runs: a real 8-node machine, a dozen VMs, the picture, the
-// table, and what to try next. Box of the chart: all of it, once a VM.
+// table, and what to try next.
 
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';

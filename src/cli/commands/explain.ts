@@ -1,5 +1,4 @@
-// `xennuma explain VM`: the path that a VM took through the flowchart, in sentences. Box of the
-// chart: all.
+// `xennuma explain VM`: the path that a VM took through the flowchart, in sentences.
 
 import { type Command, Option } from 'commander';
 import { wrapWords } from '../../base/columns.js';

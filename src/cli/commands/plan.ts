@@ -1,4 +1,4 @@
-// `xennuma plan`: a dry run of VM starts. Box of the chart: all of it, once a VM.
+// `xennuma plan`: a dry run of VM starts.
 import type { Command } from 'commander';
 import { wrapWords } from '../../base/columns.js';
 import type { VmSpec } from '../../machine/vm.js';

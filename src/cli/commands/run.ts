@@ -1,5 +1,5 @@
 // `xennuma run SCENARIO`: events over time, what each led to, and whether it is what the scenario
-// expects. Box of the chart: all.
+// expects.
 
 import type { Command } from 'commander';
 import { wrapWords } from '../../base/columns.js';

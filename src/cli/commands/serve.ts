@@ -1,5 +1,5 @@
 // `xennuma serve`: the daemon that owns one host and speaks XAPI; `xennuma serve passwd`: its
-// users. Box of the chart: xe's other end.
+// users.
 import { type Command, Option } from 'commander';
 import { PROFILES } from '../../xenopsd/api/profiles.js';
 import type { ServeGiven } from '../input/serve-config.js';

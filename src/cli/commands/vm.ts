@@ -1,5 +1,5 @@
 // `xennuma vm`: the life of VMs on the real host, from a state folder in which each command finds
-// the VMs of those before it. Boxes of the chart: VM.create and VM.build.
+// the VMs of those before it.
 import { Argument, type Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 import type { VmSpec } from '../../machine/vm.js';

@@ -1,5 +1,5 @@
 // xennuma's own toolstack on the running host, with the state folder that its VMs are kept in: what
-// `vm` and `run --on xen` work with. Boxes of the chart: VM.create and VM.build.
+// `vm` and `run --on xen` work with.
 import { InputError } from '../../base/errors.js';
 import { hostOf } from '../../live/live-copy.js';
 import { knownDomains, liveMap } from '../../live/live-map.js';

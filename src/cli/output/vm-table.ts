@@ -1,5 +1,4 @@
-// The table of VMs, and below it what went wrong and what surprises. Box of the chart: where all of
-// them led.
+// The table of VMs, and below it what went wrong and what surprises.
 import { fitColumns, textColumns, wrapWords } from '../../base/columns.js';
 import { tableLines } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';

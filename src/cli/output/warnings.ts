@@ -1,5 +1,4 @@
-// Warnings and surprises in sentences, each once with the VMs that it is about. Box of the chart:
-// is_xe_vCPUparams_mask_set? mostly.
+// Warnings and surprises in sentences, each once with the VMs that it is about.
 import { formatList } from '../../base/bitset.js';
 import { surpriseClause } from '../../flow/surprises.js';
 import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';

@@ -1,5 +1,5 @@
 // A recorded scenario of hypercalls as a line of JSON, checked before it is played (format:
-// conformance/README.md). Box of the chart: none; conformance.
+// conformance/README.md).
 import * as z from 'zod';
 import { InputError } from '../../base/errors.js';
 import type { JsonObject, JsonValue } from '../player.js';

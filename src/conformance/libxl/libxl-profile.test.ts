@@ -1,6 +1,6 @@
 // Profile xl through the whole toolstack against the conformance kind `libxl`, which the recorded
 // runs of `xl create` hold to the real one: on any machine, whatever was started and stopped
-// before, both place a guest alike. Box of the chart: numa_placement, in xl's way.
+// before, both place a guest alike.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';

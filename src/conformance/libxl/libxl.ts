@@ -1,6 +1,5 @@
 // Conformance kind `libxl`: `xl create` of PV guests by xl's automatic placement, played by the
-// toolstack under profile xl on the embedded hypervisor (format: conformance/README.md). Box of the
-// chart: numa_placement, in xl's way.
+// toolstack under profile xl on the embedded hypervisor (format: conformance/README.md).
 
 import { formatList, parseList } from '../../base/bitset.js';
 import { InputError } from '../../base/errors.js';

@@ -1,6 +1,6 @@
 // Where each node, edge and box of the chart stands in the picture. The chart is fixed, so its
 // layout is data, drawn by hand: four columns, nine rows, no two lines cross. Units: pixels of the
-// SVG's own coordinates. Box of the chart: all of them.
+// SVG's own coordinates.
 import type { EdgeId, NodeId, SubgraphId } from '../chart.js';
 import { textWidth } from './text-width.js';
 

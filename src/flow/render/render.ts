@@ -1,5 +1,4 @@
-// One door to the renderings of the chart: `--flow FILE.{txt,mmd,svg}`. Box of the chart: all of
-// them.
+// One door to the renderings of the chart: `--flow FILE.{txt,mmd,svg}`.
 import type { FlowRecord } from '../record.js';
 import { renderFlowMermaid } from './mermaid.js';
 import { renderFlowSvg } from './svg.js';

@@ -1,6 +1,6 @@
 // The chart as an SVG: boxes, decisions as hexagons, source links, and, given a record, the path
-// taken with its values and how often. Box of the chart: all of them. No script, no external
-// reference but the links; light and dark by the reader's own setting.
+// taken with its values and how often. No script, no external reference but the links; light and
+// dark by the reader's own setting.
 
 import { fitColumns } from '../../base/columns.js';
 import { escapeXml, harmless } from '../../base/shown-text.js';

@@ -1,6 +1,6 @@
 // The path of a run as indented text: the steps in order under the boxes that they stand in, each
 // with its values and the answer it gave; what N vCPUs repeat is told once. Without a record, the
-// whole chart as text. Box of the chart: all of them.
+// whole chart as text.
 
 import { wrapColumns } from '../../base/columns.js';
 import { harmless } from '../../base/shown-text.js';

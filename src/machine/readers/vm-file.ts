@@ -1,5 +1,4 @@
-// Reader of our own list of VMs, in YAML or JSON, and the JSON Schema of it. Box of the chart: the
-// input of VM.create.
+// Reader of our own list of VMs, in YAML or JSON, and the JSON Schema of it.
 import * as z from 'zod';
 import type { InputError } from '../../base/errors.js';
 import { parseRanges } from '../../base/lists.js';

@@ -1,6 +1,6 @@
 // What becomes of running VMs when the daemon starts anew. The embedded host ended with its
 // process: its VMs are built again where they were. On a real host the domains went on, and the
-// toolstack found them. Boxes of the chart: VM.create and VM.build.
+// toolstack found them.
 import { parseList } from '../../base/bitset.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { Database } from '../model/database.js';

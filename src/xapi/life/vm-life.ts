@@ -1,5 +1,5 @@
 // The life of VMs behind XAPI's messages: power states, which operation is allowed when, and what
-// the database says afterwards. Boxes of the chart: VM.create and VM.build, through the toolstack.
+// the database says afterwards.
 import { PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';

@@ -1,5 +1,4 @@
-// Values as XAPI's calls carry them, whichever of its two protocols brought them. Box of the chart:
-// xe, which reaches hosts by these calls.
+// Values as XAPI's calls carry them, whichever of its two protocols brought them.
 
 /**
  * Integers are numbers, references and enums strings, sets arrays, maps and records plain objects.

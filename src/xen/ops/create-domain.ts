@@ -1,5 +1,4 @@
 // Creating and destroying domains (xen/common/domctl.c and domain.c).
-// Box of the chart: `do_domctl`.
 
 import { CREATE_AT as AT, CREATE_FLAG } from '../../abi/layout.js';
 import { ERRNO } from '../../base/errors.js';

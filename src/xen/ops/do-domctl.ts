@@ -1,5 +1,4 @@
 // do_domctl(): checks and dispatch (xen/common/domctl.c:282-338).
-// Box of the chart: `do_domctl`.
 import { DOMCTL } from '../../abi/commands.js';
 import { DOMCTL_AT } from '../../abi/layout.js';
 import { readU64 } from '../../abi/u64.js';

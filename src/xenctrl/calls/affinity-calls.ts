@@ -1,6 +1,5 @@
 // Calls about where vCPUs run and where memory comes from: vCPU affinity, node affinity, weight and
 // cap.
-// Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD, xc_domain_node_setaffinity.
 import { DOMCTL, SCHEDULERS } from '../../abi/commands.js';
 import { AFFINITY_AT, AFFINITY_FLAG, DOMCTL_AT, NODE_BITS, SCHEDULER_OP, SCHEDULER_OP_AT } from '../../abi/layout.js';
 import type { WeighingScheduler, Xenctrl } from '../xenctrl.js';

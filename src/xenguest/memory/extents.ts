@@ -1,4 +1,4 @@
-// Extents for one guest, counted by size. Box of the chart: what domain_node_affinity is for.
+// Extents for one guest, counted by size.
 import { XenError } from '../../base/errors.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import { SUPERPAGE_1G_ORDER, SUPERPAGE_2M_ORDER } from './guest-pages.js';

@@ -1,6 +1,6 @@
 // A known surprise: libxenguest asks for extents of 1 GiB before smaller ones, so a PVH guest's
 // memory can go to another node though its own has room in smaller pieces. What will happen is said
-// before the memory is populated. Box of the chart: domain_node_affinity.
+// before the memory is populated.
 import { GIB } from '../../base/units.js';
 import type { FlowSink } from '../../flow/record.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';

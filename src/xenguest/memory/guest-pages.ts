@@ -1,6 +1,5 @@
 // Where a guest's pages lie in its own address space: ranges of memory around the MMIO hole, and
-// the special pages (libxenguest's xg_dom_x86.c, xenguest's hvm_build). Box of the chart:
-// stub_xc_hvm_build.
+// the special pages (libxenguest's xg_dom_x86.c, xenguest's hvm_build).
 
 export const PAGES_A_MIB = 256;
 export const SUPERPAGE_2M_ORDER = 9;

@@ -1,6 +1,5 @@
 // All of a guest's memory, as libxenguest asks for it: memory, then special pages (xg_dom_x86.c,
-// 4.17). What its toolstack claimed is cancelled. Box of the chart: stub_xc_hvm_build, after
-// configure_vcpus.
+// 4.17). What its toolstack claimed is cancelled.
 import { XenError } from '../../base/errors.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { VnodeMemory } from '../xenguest.js';

@@ -1,6 +1,5 @@
 // In which extents a guest's memory is asked for (libxenguest's xg_dom_x86.c: 1348-1648 for HVM
-// containers, meminit_pv for PV). Which node each comes from is Xen's decision. Box of the chart:
-// what domain_node_affinity is for.
+// containers, meminit_pv for PV). Which node each comes from is Xen's decision.
 import type { Extents } from './extents.js';
 import { type PfnRange, SUPERPAGE_1G_ORDER, SUPERPAGE_2M_ORDER, VGA_HOLE } from './guest-pages.js';
 

@@ -1,6 +1,5 @@
 // The ACPI tables of a PVH guest, written by ourselves: RSDP, XSDT, MADT, FADT and an empty DSDT in
-// one page. Without them a PVH Linux seems to boot and has no timer and no second CPU. Box of the
-// chart: stub_xc_hvm_build.
+// one page. Without them a PVH Linux seems to boot and has no timer and no second CPU.
 
 /**
  * Where the page lies in the guest (ACPI_INFO_PHYSICAL_ADDRESS of Xen's own tools): in the MMIO

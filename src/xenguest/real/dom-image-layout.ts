@@ -1,5 +1,5 @@
 // struct xc_dom_image as data, by library version: the builder sets and reads fields of a structure
-// that the library owns. Box of the chart: stub_xc_hvm_build.
+// that the library owns.
 
 /** Offsets in bytes, x86-64. */
 export interface DomImageLayout {

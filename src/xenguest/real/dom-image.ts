@@ -1,6 +1,5 @@
 // One struct xc_dom_image of the library: its fields by name, memory that the library frees with
-// it, and its calls with the library's own words when one fails. Box of the chart:
-// stub_xc_hvm_build.
+// it, and its calls with the library's own words when one fails.
 import koffi from 'koffi';
 import { errnoName } from '../../base/errors.js';
 import { strerror } from '../failwith.js';

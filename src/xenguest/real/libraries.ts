@@ -1,5 +1,4 @@
-// libxenguest and libxenctrl of the running system, found by version, their functions typed. Box of
-// the chart: stub_xc_hvm_build.
+// libxenguest and libxenctrl of the running system, found by version, their functions typed.
 import { readdirSync } from 'node:fs';
 import koffi from 'koffi';
 import { XenguestError } from '../xenguest.js';

@@ -1,5 +1,4 @@
-// The builder as a program: xenguest's command line in, its control protocol out. Box of the chart:
-// exec_xenguest.
+// The builder as a program: xenguest's command line in, its control protocol out.
 import { writeSync } from 'node:fs';
 import koffi from 'koffi';
 import { openLibxencall } from '../../xenctrl/doors/libxencall-door.js';

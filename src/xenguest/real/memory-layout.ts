@@ -1,6 +1,6 @@
 // Where the memory of a PVH guest lies, before any of it is allocated: low memory, the MMIO hole,
 // high memory, the e820 map that the guest is told, and the 1 GiB extents that libxenguest will ask
-// for. Box of the chart: stub_xc_hvm_build.
+// for.
 import { GIB, MIB, PAGE_BYTES, PAGES_PER_MIB } from '../../base/units.js';
 import { pfnRanges } from '../memory/guest-pages.js';
 import { ACPI_ADDRESS, ACPI_PAGE_BYTES } from './acpi.js';

@@ -1,5 +1,4 @@
-// What stands under a toolstack: the doors to one host, and what that host can do. Boxes of the
-// chart: xenguest, libxenctrl and Xen.
+// What stands under a toolstack: the doors to one host, and what that host can do.
 import type { VmKind } from '../../machine/vm.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { Xenguest } from '../../xenguest/xenguest.js';

@@ -1,5 +1,5 @@
 // A toolstack on one host: VMs known by name, started, stopped and changed as xenopsd (or, in
-// profile `xl`, libxl) does it, each run recorded. Boxes of the chart: VM.create and VM.build.
+// profile `xl`, libxl) does it, each run recorded.
 import type { SurpriseEntry } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { HostMap } from '../../map/host-map.js';

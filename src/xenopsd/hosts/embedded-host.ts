@@ -1,5 +1,5 @@
 // The embedded host: a described machine, the hypervisor and the XenStore of this process, behind
-// the doors that a real host has. Box of the chart: all that stands under xenopsd.
+// the doors that a real host has.
 import type { SchedulerName } from '../../abi/commands.js';
 import type { Host } from '../../machine/model.js';
 import { EmbeddedDoor } from '../../xenctrl/doors/embedded-door.js';

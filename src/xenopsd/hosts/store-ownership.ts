@@ -1,5 +1,4 @@
-// A XenStore outside this process, taken for an embedded host: whose keys are in it? Box of the
-// chart: VM.create.
+// A XenStore outside this process, taken for an embedded host: whose keys are in it?
 import { InputError, XenError } from '../../base/errors.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
 

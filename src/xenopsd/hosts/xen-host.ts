@@ -1,5 +1,5 @@
 // The real host: Xen through libxencall, the XenStore daemon on its socket, the builder as a
-// process over libxenguest. Box of the chart: all that stands under xenopsd.
+// process over libxenguest.
 import { hostname } from 'node:os';
 import { openLibxencall } from '../../xenctrl/doors/libxencall-door.js';
 import { openXenctrl } from '../../xenctrl/open-xenctrl.js';

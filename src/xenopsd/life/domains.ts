@@ -1,5 +1,4 @@
 // The domains of VMs: made by VM.create and VM.build, and destroyed with their keys and claims.
-// Boxes of the chart: VM.create, VM.build.
 import { SCHEDULERS, type SchedulerName } from '../../abi/commands.js';
 import { XenError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';

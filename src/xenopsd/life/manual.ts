@@ -1,5 +1,5 @@
 // Changes to a running domain by hand: node affinity, pins, moves between CPU pools, and what of
-// them people do not expect. Box of the chart: xc_domain_node_setaffinity.
+// them people do not expect.
 import { InputError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';

@@ -1,7 +1,6 @@
 // What is done to one VM: start, stop, reboot, migrate, pause and changes by hand, each as an
 // outcome with its record. Callers hold the VM's lock. Every operation commits its intent before
-// its first step and its result after the last one. Boxes of the chart: VM.create, VM.build, and
-// for changes by hand xc_domain_node_setaffinity.
+// its first step and its result after the last one.
 import { FlowRecord } from '../../flow/record.js';
 import type { HostDoors } from '../api/host-doors.js';
 import type { LastBuild, VmMetadata } from '../api/metadata.js';

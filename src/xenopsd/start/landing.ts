@@ -1,5 +1,4 @@
-// Where a domain's memory and vCPUs came to lie, and what of it people do not expect. Box of the
-// chart: what domain_node_affinity led to.
+// Where a domain's memory and vCPUs came to lie, and what of it people do not expect.
 import { formatList } from '../../base/bitset.js';
 import type { FlowSink } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';

@@ -1,6 +1,7 @@
 // VM.build as xenopsd does it: build_pre in the order of xen-api 90ef043c
 // (ocaml/xenopsd/xc/domain.ml 899-964) and, for the hard affinity, of e2ee48d6 (1162-1185); then
-// the builder. Boxes: is_Host.numa_affinity_policy_set?, has_hard_affinity?, exec_xenguest.
+// the builder. Boxes of the chart: is_Host.numa_affinity_policy_set?, has_hard_affinity?,
+// exec_xenguest.
 
 import { formatList } from '../../base/bitset.js';
 import { formatBytes, MIB, PAGE_BYTES } from '../../base/units.js';

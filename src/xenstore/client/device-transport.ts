@@ -1,6 +1,5 @@
 // A client over /dev/xen/xenbus: the kernel's own connection to the store of dom0, or of the domain
-// that this runs in. Box of the chart: XenStore. Source: Linux,
-// drivers/xen/xenbus/xenbus_dev_frontend.c.
+// that this runs in. Source: Linux, drivers/xen/xenbus/xenbus_dev_frontend.c.
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { Frames } from '../protocol/frames.js';
 import { encodeMessage, MESSAGE } from '../protocol/wire.js';

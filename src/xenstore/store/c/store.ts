@@ -1,6 +1,5 @@
 // The nodes of the C daemon with the rules of reading, creating, changing and removing them, in and
-// out of transactions. Box of the chart: XenStore. Source: tools/xenstore/xenstored_core.c (Xen
-// 4.17), function by function.
+// out of transactions. Source: tools/xenstore/xenstored_core.c (Xen 4.17), function by function.
 
 import type { Access, Permissions } from '../../protocol/permissions.js';
 import type { ClientState } from '../client-state.js';

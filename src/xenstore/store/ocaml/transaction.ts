@@ -1,6 +1,6 @@
 // A transaction of oxenstored: a store of its own, the requests that were made on it, and the three
-// ways to commit it. Box of the chart: XenStore. Source: tools/ocaml/xenstored/transaction.ml,
-// process.ml transaction_replay (Xen 4.17).
+// ways to commit it. Source: tools/ocaml/xenstored/transaction.ml, process.ml transaction_replay
+// (Xen 4.17).
 import type { ClientState } from '../client-state.js';
 import type { Parts } from './paths.js';
 import { Store } from './store.js';
