@@ -228,16 +228,15 @@ function byAdministrator(name: string, work: (run: Run, random: Random) => unkno
   };
 }
 
-const hotplug = byAdministrator('CPU hotplug', ({ world: { host, shape } }, random) => {
+const hotplug = byAdministrator('CPU hotplug', ({ world: { administrator, shape } }, random) => {
   const cpu = random.below(shape.nodes * shape.cpusPerNode);
   // More come than go.
-  if (random.chance(40)) host.xc.cpuOffline(cpu);
-  else host.xc.cpuOnline(cpu);
+  if (random.chance(40)) administrator.cpuOffline(cpu);
+  else administrator.cpuOnline(cpu);
   return cpu;
 });
 
-const pools = byAdministrator('pools', ({ world: { host, shape, daemon } }, random) => {
-  const { xc } = host;
+const pools = byAdministrator('pools', ({ world: { administrator: xc, shape, daemon } }, random) => {
   const list = xc.cpupoolList();
   const pool = random.pick(list);
   const cpu = random.below(shape.nodes * shape.cpusPerNode);
@@ -297,7 +296,7 @@ const guestEnds: Action = async (run, random) => {
   }
   const reason = random.pick([0, 1, 3]);
   try {
-    world.host.xc.domainShutdown(domid!, reason);
+    world.administrator.domainShutdown(domid!, reason);
   } catch (error) {
     if (!(error instanceof XenError)) throw error;
   }

@@ -10,14 +10,30 @@ import type { Faults, Life } from './faults.js';
 
 const ERRNOS = ['ENOSPC', 'EIO', 'EMFILE'] as const;
 
+/** A text on the disk, read once however often it is looked at: nobody changes a record. */
+class KeptObject {
+  readonly type: string;
+  readonly text: string;
+  #record: WireStruct | null = null;
+
+  constructor(type: string, text: string) {
+    this.type = type;
+    this.text = text;
+  }
+
+  record(): WireStruct {
+    this.#record ??= recordOf(this.type, this.text);
+    return this.#record;
+  }
+}
+
 /** What the disk holds. */
 export class Disk {
-  readonly objects = new Map<string, { readonly type: string; readonly text: string }>();
+  readonly objects = new Map<string, KeptObject>();
   readonly domains = new Map<string, string>();
 
   record(ref: string): WireStruct | null {
-    const kept = this.objects.get(ref);
-    return kept === undefined ? null : recordOf(kept.type, kept.text);
+    return this.objects.get(ref)?.record() ?? null;
   }
 }
 
@@ -29,7 +45,7 @@ export function faultyState(disk: Disk, faults: Faults, life: Life): StateStore 
   };
   return {
     *load() {
-      for (const [ref, { type, text }] of disk.objects) yield { ref, type, record: recordOf(type, text) };
+      for (const [ref, kept] of disk.objects) yield { ref, type: kept.type, record: kept.record() };
     },
     commit(changes: Iterable<StoredChange>) {
       const all = [...changes].map(({ ref, type, record }) => ({ ref, type, text: record === null ? null : recordText(record) }));
@@ -37,7 +53,7 @@ export function faultyState(disk: Disk, faults: Faults, life: Life): StateStore 
       if (faults.strikes('lost-save')) return;
       for (const { ref, type, text } of all) {
         if (text === null) disk.objects.delete(ref);
-        else disk.objects.set(ref, { type, text });
+        else disk.objects.set(ref, new KeptObject(type, text));
       }
     },
     probe: refusal,

@@ -9,6 +9,7 @@ import { type Daemon, openDaemon } from '../xapi/daemon.js';
 import { StorageError } from '../xapi/model/storage.js';
 import type { InspectedDoor } from '../xenctrl/doors/inspection.js';
 import { openXenctrl } from '../xenctrl/open-xenctrl.js';
+import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import { embeddedXenguest } from '../xenguest/embedded.js';
 import { EMBEDDED_CAPABILITIES, type HostDoors, XEN_CAPABILITIES } from '../xenopsd/api/host-doors.js';
 import { type PolicyName, PROFILES, type ProfileName } from '../xenopsd/api/profiles.js';
@@ -18,6 +19,7 @@ import { FaultyDoor } from './faulty-door.js';
 import { Disk, faultyState } from './faulty-state.js';
 import { faultyXenguest, faultyXenstore } from './faulty-xenstore.js';
 import type { VirtualProcess } from './virtual-process.js';
+import { WatchedDoor } from './watched-door.js';
 
 /** Names and passwords of those who log in. */
 export const CLIENTS = { admin: ['root', 'right'], reader: ['viewer', 'looking'] } as const;
@@ -55,6 +57,9 @@ export class World {
   byHand = new Set<number>();
   #users: ReadonlyMap<string, User> = new Map();
   #host!: EmbeddedHost;
+  #door!: WatchedDoor;
+  #administrator!: Xenctrl;
+  #checkedAtCall = -1;
   #daemon: Daemon | null = null;
   #life = new Life();
   #endLife: () => Promise<void> = async () => {};
@@ -81,6 +86,19 @@ export class World {
 
   get host(): EmbeddedHost {
     return this.#host;
+  }
+
+  /** Xen's calls as the host's administrator has them, past the daemon and without faults. */
+  get administrator(): Xenctrl {
+    return this.#administrator;
+  }
+
+  /** Whether anybody called into Xen since this was last looked at. */
+  wasChanged(): boolean {
+    const { calls } = this.#door;
+    const changed = calls !== this.#checkedAtCall;
+    this.#checkedAtCall = calls;
+    return changed;
   }
 
   freePagesNow(): number {
@@ -138,7 +156,7 @@ export class World {
     const life = new Life();
     this.#life = life;
     const { faults, shape } = this;
-    const door = new FaultyDoor(this.#host.xc.door as InspectedDoor, faults, life, this);
+    const door = new FaultyDoor(this.#door, faults, life, this);
     const xc = openXenctrl(door);
     const connection = this.#host.store.connect(0);
     const xs = faultyXenstore(connection, faults, life);
@@ -199,6 +217,8 @@ export class World {
     this.byHand.clear();
     const { nodes, cpusPerNode, mibPerNode, profile } = this.shape;
     this.#host = await embeddedHost(machineOf(nodes, cpusPerNode, mibPerNode), { profile });
+    this.#door = new WatchedDoor(this.#host.xc.door as InspectedDoor);
+    this.#administrator = openXenctrl(this.#door);
     this.freePagesAtBoot = this.freePagesNow();
   }
 }

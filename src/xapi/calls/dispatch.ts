@@ -46,30 +46,21 @@ function isChange({ name, role }: Method): boolean {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #methods: ReadonlyMap<string, Method>;
-  readonly #names: readonly string[];
+  /** Made when a client first uses one. */
+  #secondNames: ReadonlyMap<string, Method> | null = null;
   readonly #background = new Set<Promise<void>>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    // Each message has a second name, with _ for the dot (ocaml/idl/ocaml_backend/gen_server.ml).
-    this.#methods = new Map(
-      options.methods.flatMap((method) => [
-        [method.name, method],
-        [method.name.replace('.', '_'), method],
-      ]),
-    );
-    this.#names = [...options.methods]
-      .flatMap(({ name, async }) => (async ? [name, `Async.${name}`] : [name]))
-      .concat('session.login_with_password', 'system.listMethods')
-      .sort();
+    this.#methods = new Map(options.methods.map((method) => [method.name, method]));
   }
 
   /** @throws XapiError, which is the call's answer */
   async call({ method, params }: RpcCall, address: string, gone: AbortSignal): Promise<Wire> {
-    if (method === 'system.listMethods') return this.#names;
+    if (method === 'system.listMethods') return this.#names();
     if (method === 'session.login_with_password' || method === 'session_login_with_password') return this.#login(params, address);
     const isAsync = method.startsWith('Async.');
-    const found = this.#methods.get(isAsync ? method.slice(6) : method);
+    const found = this.#method(isAsync ? method.slice(6) : method);
     if (found === undefined || (isAsync && !found.async)) throw xapiErrors.methodUnknown(method.slice(0, 100));
     const startedMs = performance.now();
     let session: Session | null = null;
@@ -94,6 +85,21 @@ export class Dispatcher {
   /** Resolves when no Async call is under way. */
   async idle(): Promise<void> {
     while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  #names(): string[] {
+    return [...this.#methods.values()]
+      .flatMap(({ name, async }) => (async ? [name, `Async.${name}`] : [name]))
+      .concat('session.login_with_password', 'system.listMethods')
+      .sort();
+  }
+
+  /** Each message has a second name, with _ for the dot (ocaml/idl/ocaml_backend/gen_server.ml). */
+  #method(name: string): Method | undefined {
+    const method = this.#methods.get(name);
+    if (method !== undefined || name.includes('.')) return method;
+    this.#secondNames ??= new Map(this.#options.methods.map((one) => [one.name.replace('.', '_'), one]));
+    return this.#secondNames.get(name);
   }
 
   async #login(params: readonly Wire[], address: string): Promise<Wire> {

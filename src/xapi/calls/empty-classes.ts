@@ -9,8 +9,15 @@ import { type Method, selfOf } from './method.js';
 /** Classes without get_all, of which an object can be named all the same. */
 const UNLISTED = ['user', 'LVHD'];
 
+let methods: readonly Method[] | null = null;
+
 /** Beside the getters and setters that genericMethods makes. */
-export function emptyClassMethods(): Method[] {
+export function emptyClassMethods(): readonly Method[] {
+  methods ??= makeMethods();
+  return methods;
+}
+
+function makeMethods(): Method[] {
   return [...EMPTY_CLASSES, ...UNLISTED].flatMap((type) =>
     [...DATAMODEL.get(type)!.messages].flatMap(([name, message]) => {
       const method = methodOn(type, name, message);

@@ -48,16 +48,25 @@ function permissionsOf(role: string): readonly string[] {
   return PERMISSIONS.filter((one) => one.rank >= rank).map(({ name }) => name);
 }
 
-/** Names of permissions are in lower case. */
-function labelsOf(role: string): string[] {
-  return permissionsOf(role).map((name) => name.toLowerCase());
-}
+/** By role; names of permissions are in lower case. */
+const LABELS: ReadonlyMap<string, readonly string[]> = new Map(
+  ROLES.map(({ name }) => [name, permissionsOf(name).map((one) => one.toLowerCase())]),
+);
 
 function xapiRole(role: Role): string {
   return role === 'admin' ? 'pool-admin' : 'read-only';
 }
 
+let staticRoles: ReadonlyMap<string, WireStruct> | null = null;
+
+/** Made when a client first asks: a daemon that starts has no use for 1,500 hashes. */
 function roleRecords(): ReadonlyMap<string, WireStruct> {
+  staticRoles ??= makeRoleRecords();
+  return staticRoles;
+}
+
+function makeRoleRecords(): ReadonlyMap<string, WireStruct> {
+  const refs = new Map(PERMISSIONS.map(({ name }) => [name, refOf(name)]));
   const record = (name: string, about: string, subroles: readonly string[], internal: boolean): [string, WireStruct] => [
     refOf(name),
     {
@@ -70,7 +79,14 @@ function roleRecords(): ReadonlyMap<string, WireStruct> {
   ];
   return new Map([
     ...PERMISSIONS.map(({ name }) => record(name, 'A basic permission', [], false)),
-    ...ROLES.map(({ name, about }) => record(name, about, permissionsOf(name).map(refOf), name === 'client-cert')),
+    ...ROLES.map(({ name, about }) =>
+      record(
+        name,
+        about,
+        permissionsOf(name).map((one) => refs.get(one)!),
+        name === 'client-cert',
+      ),
+    ),
   ]);
 }
 
@@ -103,23 +119,22 @@ export function identityOf({ user, role }: Session): WireStruct {
     subject: user === LOCAL_SUPERUSER ? NULL : subjectRef(user),
     auth_user_sid: user,
     auth_user_name: user,
-    rbac_permissions: labelsOf(xapiRole(role)),
+    rbac_permissions: LABELS.get(xapiRole(role))!,
   };
 }
 
 const text = (name: string): Param => ({ name, type: 'string' });
 
 export function roleMethods(sessions: Sessions): Method[] {
-  const roles = roleRecords();
-  const role = (ref: Wire): WireStruct => found(roles, 'role', ref as string);
+  const role = (ref: Wire): WireStruct => found(roleRecords(), 'role', ref as string);
   const permissions = (ref: Wire): readonly string[] => role(ref).subroles as readonly string[];
   const holders = (permission: string): string[] =>
-    [...roles].filter(([, { subroles }]) => (subroles as readonly string[]).includes(permission)).map(([ref]) => ref);
-  const labels = (refs: readonly string[]): string[] => refs.map((ref) => String(roles.get(ref)!.name_label));
-  const named = (label: string): string[] => [...roles].filter(([, { name_label }]) => name_label === label).map(([ref]) => ref);
+    [...roleRecords()].filter(([, { subroles }]) => (subroles as readonly string[]).includes(permission)).map(([ref]) => ref);
+  const labels = (refs: readonly string[]): string[] => refs.map((ref) => String(roleRecords().get(ref)!.name_label));
+  const named = (label: string): string[] => [...roleRecords()].filter(([, { name_label }]) => name_label === label).map(([ref]) => ref);
   const subjects = () => subjectRecords(sessions.users());
   return [
-    ...listing('role', ['uuid', 'name_label', 'name_description', 'subroles', 'is_internal'], () => roles),
+    ...listing('role', ['uuid', 'name_label', 'name_description', 'subroles', 'is_internal'], roleRecords),
     read('role.get_by_name_label', [text('label')], ([label]) => named(label as string)),
     read('role.get_permissions', [selfOf('role')], ([ref]) => permissions(ref!)),
     read('role.get_permissions_name_label', [selfOf('role')], ([ref]) => labels(permissions(ref!))),
