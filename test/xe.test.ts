@@ -106,7 +106,7 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
   it('--pool needs a topology for a host of several nodes, and says what cannot be reached', () => {
     const bare = xennuma(['plan', '--pool', url]);
     expect(bare.code).toBe(2);
-    expect(bare.err).toMatch(/has 4 nodes, and XAPI does not tell which CPUs/);
+    expect(bare.err).toMatch(/has 4 nodes, and XAPI does not report the CPUs/);
     const other = xennuma(['plan', '--pool', url, '--host', 'examples/hosts/epyc-7763-nps4.yaml']);
     expect(other).toMatchObject({ code: 2, err: expect.stringMatching(/has 256 CPUs, but the host/) });
     expect(xennuma(['plan', '--pool', 'http://127.0.0.1:1', '--host', HOST_FILE])).toMatchObject({

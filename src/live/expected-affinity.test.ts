@@ -1,4 +1,4 @@
-// What was asked for a domain, from each place where a toolstack leaves it.
+// The affinity requested for a domain, from each place where a toolstack records it.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,13 +42,13 @@ test("of libxl's file: lists by vCPU, with the zero byte at its end", async () =
   expect(await expectedOfLibxl(folder, 8, UUID)).toBeNull();
   writeFileSync(file, '{ "b_info": { "vcpu_hard_affinity": [["two"]] } }');
   await expect(expectedOfLibxl(folder, 7, UUID)).rejects.toThrow(
-    'expected what libxl keeps of a domain, got b_info.vcpu_hard_affinity.0.0',
+    'expected the record that libxl keeps of a domain, got b_info.vcpu_hard_affinity.0.0',
   );
   writeFileSync(file, '{');
-  await expect(expectedOfLibxl(folder, 7, UUID)).rejects.toThrow('expected what libxl keeps of a domain');
+  await expect(expectedOfLibxl(folder, 7, UUID)).rejects.toThrow('expected the record that libxl keeps of a domain');
 });
 
-test("of a host: xennuma's state, then XenStore, found again by uuid; nobody tells of Domain-0", async () => {
+test("of a host: xennuma's state, then XenStore, found again by uuid; nothing is recorded for Domain-0", async () => {
   const state = join(folder, 'state');
   const metadata = await FileMetadata.open(state);
   const toolstack = await toolstackOn(machine([2048, 2048], 4), { metadata });
@@ -57,7 +57,7 @@ test("of a host: xennuma's state, then XenStore, found again by uuid; nobody tel
     await toolstack.start(spec.name);
   }
   const live = await liveMap(toolstack.doors, { memory: true });
-  // While the other process still owns the folder.
+  // The other process still owns the folder.
   const kept = await FileMetadata.read(state);
   const asked = await findExpected(live, { xs: toolstack.doors.xs, ...keptHere(kept, folder) });
   await metadata.close();
@@ -68,6 +68,6 @@ test("of a host: xennuma's state, then XenStore, found again by uuid; nobody tel
   expect(strangers.get(1)).toEqual({ source: 'XenStore', hard: [[1], [1]], soft: null });
 });
 
-test('a state folder that is not there holds no VMs', async () => {
+test('a state folder that does not exist holds no VMs', async () => {
   expect(await FileMetadata.read(join(folder, 'nothing'))).toEqual([]);
 });

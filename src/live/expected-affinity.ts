@@ -1,5 +1,5 @@
-// The affinity requested for a domain at its creation, as its toolstack keeps it: xennuma's state,
-// the keys of xenopsd in XenStore, or the JSON that libxl keeps. Reads only.
+// The affinity requested when a domain was created, as its toolstack records it: in xennuma's
+// state, in xenopsd's keys in XenStore, or in the JSON that libxl keeps. Reads only.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../base/errors.js';
@@ -20,24 +20,24 @@ const LIBXL_MOST_BYTES = 16 * 2 ** 20;
 
 export interface ExpectedSources {
   readonly xs: KeyReader;
-  /** xennuma's own, of any process. */
+  /** xennuma's own state, written by any process. */
   readonly metadata: readonly VmMetadata[];
-  /** The request that libxl keeps for a domain; null = not libxl's, or not readable. */
+  /** The request that libxl keeps for a domain; null = no domain of libxl, or not readable. */
   readonly userdata: (domid: number, uuid: string) => Promise<Expected | null>;
-  /** VCPUs_params["mask"] by uuid, as xapi has it. */
+  /** VCPUs_params["mask"] by uuid, as recorded by xapi. */
   readonly xapiMasks?: ReadonlyMap<string, string>;
 }
 
-/** What this host keeps of its domains beside XenStore. */
+/** Records of the domains on this host, outside XenStore. */
 export function keptHere(metadata: readonly VmMetadata[], libxlFolder: string = LIBXL_FOLDER): Omit<ExpectedSources, 'xs'> {
   return { metadata, userdata: (domid, uuid) => expectedOfLibxl(libxlFolder, domid, uuid) };
 }
 
 /**
- * By domid; domains of which nobody tells are not in it. xennuma's own state speaks for a domain
- * that carries its uuid, xenopsd's keys for the masks that a build had, libxl's file for what xl
- * was told.
- * @throws InputError for a file of libxl that is damaged
+ * The requested affinity by domid, without the domains for which none is recorded. For a domain
+ * that carries the uuid of one of its VMs, xennuma's own state counts; otherwise xenopsd's keys,
+ * which hold the masks of the build, or libxl's file, which holds the masks given to xl.
+ * @throws InputError for a damaged file of libxl
  */
 export async function findExpected({ map, uuids }: LiveMap, sources: ExpectedSources): Promise<Map<number, Expected>> {
   const ours = new Map(sources.metadata.map((vm) => [vm.uuid, vm]));
@@ -75,8 +75,8 @@ function withIgnored(asked: Expected | null, spec: Expected | null): Expected | 
 }
 
 /**
- * A VM as its owner describes it. `hardPlaced`: its placement may have set hard affinity by itself.
- * A mask of xapi wins over `cpus=` of xl: a VM has one or the other.
+ * The affinity in a VM's description. `hardPlaced`: the placement itself may have set hard
+ * affinity. A VM has either a mask of xapi or `cpus=` of xl; the mask counts if there are both.
  */
 export function expectedOfSpec(
   spec: VmSpec,
@@ -109,7 +109,7 @@ async function expectedInXenstore(xs: KeyReader, domid: number, vcpus: number): 
   return masks.every((mask) => mask === null) ? null : { source: 'XenStore', hard: masks, soft: null };
 }
 
-/** The request that libxl keeps for a domain; null = not libxl's, or not readable. */
+/** The request that libxl keeps for a domain; null = no domain of libxl, or not readable. */
 export async function expectedOfLibxl(folder: string, domid: number, uuid: string): Promise<Expected | null> {
   const file = join(folder, `userdata-d.${domid}.${uuid}.libxl-json`);
   let text: string;
@@ -119,7 +119,11 @@ export async function expectedOfLibxl(folder: string, domid: number, uuid: strin
     return null;
   }
   if (text.length > LIBXL_MOST_BYTES) {
-    throw new InputError(`expected what libxl keeps of a domain, got ${text.length} characters`, { file }, 'is the domain still there?');
+    throw new InputError(
+      `expected the record that libxl keeps of a domain, got ${text.length} characters`,
+      { file },
+      'is the domain still there?',
+    );
   }
   return readUserdata(text, file).expected;
 }

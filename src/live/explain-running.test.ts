@@ -1,4 +1,5 @@
-// Domains that run, explained: on maps of embedded hosts, where it is known who did what.
+// Explanations of running domains, on maps of embedded hosts, where the cause of each setting is
+// known.
 import { expect, it } from 'vitest';
 import { machine, vm } from '../../test/support/toolstack.js';
 import type { VmSpec } from '../machine/vm.js';
@@ -24,20 +25,20 @@ async function started(spec: Partial<VmSpec> = {}) {
 
 const NOTHING: Expected = { source: "libxl's userdata", hard: 'all', soft: null };
 
-it('a placed domain: nobody asked, a placement set it, and nothing has drifted', async () => {
+it('a placed domain: nothing was requested, a placement set the affinity, and nothing has drifted', async () => {
   const { told } = await started();
   expect(told(NOTHING)).toEqual([
-    "Asked for, by libxl's userdata: no hard affinity, no soft affinity.",
-    'Nobody asked for its soft affinity, 0-1: all CPUs of node 0, as a placement sets it.',
+    "Requested, according to libxl's userdata: no hard affinity, no soft affinity.",
+    'Its soft affinity, 0-1, was not requested: it is all CPUs of node 0, as a placement sets it.',
     expect.stringMatching(/^Its memory is on node 0: [\d.]+ MiB \(100 %\)\.$/),
     'vCPUs 0-1: CPUs 0-3 allowed, 0-1 preferred: node 0.',
     'All of its memory is on the nodes of its vCPUs (node 0).',
-    'Its node affinity is node 0, as the affinity of its vCPUs gives it: memory that it takes from now on comes from there first.',
+    'Its node affinity is node 0, as the affinity of its vCPUs gives it: memory allocated from now on comes from there first.',
     'Nothing has drifted.',
   ]);
 });
 
-it('one with a mask has what was asked, and is not told to be placed', async () => {
+it('a domain with a mask has the requested affinity, and is not reported as placed', async () => {
   const { told } = await started({ vcpusParams: { mask: '2,3' } });
   const sentences = told({
     source: 'XenStore',
@@ -47,27 +48,27 @@ it('one with a mask has what was asked, and is not told to be placed', async () 
     ],
     soft: null,
   });
-  expect(sentences[0]).toBe('Asked for, by XenStore: hard affinity 2-3, no soft affinity.');
-  expect(sentences.join('\n')).not.toMatch(/Nobody asked/);
+  expect(sentences[0]).toBe('Requested, according to XenStore: hard affinity 2-3, no soft affinity.');
+  expect(sentences.join('\n')).not.toMatch(/was not requested/);
 });
 
-it('what was done by hand is told as such, and as drift', async () => {
+it('a manual change is reported as such, and as drift', async () => {
   const { toolstack, told, domid, xc } = await started();
   await toolstack.pin('web', 'all', { hard: [3] });
   const sentences = told(NOTHING);
-  expect(sentences).toContain('Nobody asked for its hard affinity, 3, which no placement sets: it was set by hand.');
+  expect(sentences).toContain('Its hard affinity, 3, was not requested, and no placement sets such a mask: it was set manually.');
   expect(sentences.filter((sentence) => sentence.startsWith('Drift: hard affinity differs'))).toHaveLength(1);
   expect(sentences).not.toContain('Nothing has drifted.');
   await toolstack.setNodeAffinity('web', [0]);
   expect(told(NOTHING).join('\n')).toMatch(/node affinity is node 0, which the affinity of its vCPUs does not give/);
   xc.domainShutdown(domid, 0);
   expect(told(null).slice(0, 2)).toEqual([
-    'Its guest has gone down, and its domain waits to be taken away.',
-    'Nobody here tells what was asked for it: neither xennuma, nor xenopsd in XenStore, nor libxl.',
+    'Its guest has shut down, and its domain is still to be destroyed.',
+    "The requested affinity is not recorded: not in xennuma's state, not by xenopsd in XenStore, and not by libxl.",
   ]);
 });
 
-it('masks that differ by vCPU are told by vCPU', async () => {
+it('masks that differ by vCPU are listed by vCPU', async () => {
   const { told } = await started();
   expect(
     told({
@@ -78,5 +79,5 @@ it('masks that differ by vCPU are told by vCPU', async () => {
         [0, 1],
       ],
     })[0],
-  ).toBe('Asked for, by XenStore: hard affinity 0 (vCPU 0), ? (vCPU 1), soft affinity 0-1.');
+  ).toBe('Requested, according to XenStore: hard affinity 0 (vCPU 0), ? (vCPU 1), soft affinity 0-1.');
 });

@@ -1,5 +1,5 @@
-// A domain that runs, in sentences: who asked for what, where its vCPUs and its memory are, whose
-// choice that is, and what has drifted. Pure.
+// A running domain in sentences: the affinity requested for it and by whom, the nodes of its vCPUs
+// and its memory, the cause of both, and any drift. Pure.
 import { formatList } from '../base/bitset.js';
 import { explainLanding } from '../flow/explain/landing.js';
 import type { Expected, ExpectedMasks } from '../map/drift.js';
@@ -9,11 +9,11 @@ import type { HostMap, MapDomain } from '../map/host-map.js';
 import type { DomainVerdict } from '../map/judge.js';
 import { automaticNodeAffinity } from '../map/union-rule.js';
 
-/** What Xen says of a domain's state, where it does not run. */
+/** Sentences for domains that do not run, by Xen's state. */
 const STATES: Readonly<Partial<Record<MapDomain['state'], string>>> = {
   paused: 'It is paused.',
-  shutdown: 'Its guest has gone down, and its domain waits to be taken away.',
-  dying: 'Xen is taking it apart.',
+  shutdown: 'Its guest has shut down, and its domain is still to be destroyed.',
+  dying: 'Xen is destroying it.',
 };
 
 /** One sentence or a few a line. */
@@ -30,11 +30,12 @@ export function explainRunning(map: HostMap, { domain, expected, drifts }: Domai
 }
 
 function expectedSentence(expected: Expected | null): string {
-  if (expected === null) return 'Nobody here tells what was asked for it: neither xennuma, nor xenopsd in XenStore, nor libxl.';
+  if (expected === null)
+    return "The requested affinity is not recorded: not in xennuma's state, not by xenopsd in XenStore, and not by libxl.";
   const { source, hard, soft } = expected;
   const hardWords = hardWordsOf(hard);
   const softWords = soft === null ? 'no soft affinity' : `soft affinity ${maskWords(soft)}`;
-  return `Asked for, by ${source}: ${hardWords}, ${softWords}.`;
+  return `Requested, according to ${source}: ${hardWords}, ${softWords}.`;
 }
 
 function hardWordsOf(hard: Expected['hard']): string {
@@ -47,7 +48,7 @@ function maskWords(masks: ExpectedMasks): string {
   return [...new Set(lists)].length === 1 ? lists[0]! : lists.map((list, vcpu) => `${list} (vCPU ${vcpu})`).join(', ');
 }
 
-/** Masks that nobody asked for, and what sets such ones. */
+/** Masks that were not requested, and their likely cause. */
 function masksSentences(map: HostMap, domain: MapDomain, expected: Expected | null): string[] {
   const present = map.cpus.flatMap((cpu) => (cpu === null ? [] : [cpu]));
   const sentences: string[] = [];
@@ -60,8 +61,10 @@ function masksSentences(map: HostMap, domain: MapDomain, expected: Expected | nu
     const held = new Set(masks[0]);
     const nodes = [...new Set(present.filter(({ id }) => held.has(id)).map(({ node }) => node))].sort((a, b) => a - b);
     const whole = present.every(({ id, node }) => held.has(id) || !nodes.includes(node));
-    const who = whole ? `: all CPUs of ${nodeWords(nodes)}, as a placement sets it` : ', which no placement sets: it was set by hand';
-    sentences.push(`Nobody asked for its ${kind} affinity, ${[...lists][0]}${who}.`);
+    const cause = whole
+      ? `: it is all CPUs of ${nodeWords(nodes)}, as a placement sets it`
+      : ', and no placement sets such a mask: it was set manually';
+    sentences.push(`Its ${kind} affinity, ${[...lists][0]}, was not requested${cause}.`);
   }
   return sentences;
 }
@@ -83,5 +86,5 @@ function nodeAffinitySentence(map: HostMap, domain: MapDomain): string {
   const held = domain.nodeAffinity.filter((node) => node < map.nodes.length);
   const automatic = automaticNodeAffinity(map, domain);
   const follows = automatic !== null && formatList(automatic) === formatList(held);
-  return `Its node affinity is ${nodeWords(held)}, ${follows ? 'as the affinity of its vCPUs gives it' : 'which the affinity of its vCPUs does not give'}: memory that it takes from now on comes from there first.`;
+  return `Its node affinity is ${nodeWords(held)}, ${follows ? 'as the affinity of its vCPUs gives it' : 'which the affinity of its vCPUs does not give'}: memory allocated from now on comes from there first.`;
 }

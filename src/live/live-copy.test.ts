@@ -1,4 +1,4 @@
-// A running host is read as it is, without a change, and its copy is the same host.
+// A running host is read without changing it, and its copy is the same host.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { machine, masked, toolstackOn, vm } from '../../test/support/toolstack.js';
@@ -9,7 +9,7 @@ import { liveMap } from './live-map.js';
 
 const FREE_MIB = [4096, 3072, 5120, 4096];
 
-/** Everything below `path`, as it would change if anybody wrote. */
+/** Everything below `path`; it would differ after any write. */
 async function listing(xs: XenstoreConnection, path = '/'): Promise<string[]> {
   const names = await xs.directory(path);
   const below = await Promise.all(names.map((name) => listing(xs, path === '/' ? `/${name}` : `${path}/${name}`)));
@@ -34,7 +34,7 @@ async function busyHost(): Promise<EmbeddedHost> {
   return toolstack.doors;
 }
 
-test('domains of others have the names and kinds that XenStore tells', async () => {
+test('domains of other toolstacks have the names and kinds in XenStore', async () => {
   const { map, uuids, notes } = await liveMap(await busyHost(), { memory: true });
   expect(map.domains.map(({ name, state, pool }) => `${name} ${state} ${pool}`)).toEqual([
     'Domain-0 running 0',
@@ -50,13 +50,13 @@ test('domains of others have the names and kinds that XenStore tells', async () 
   expect(notes).toEqual([]);
 });
 
-test('without names in XenStore a domain has its number, and a note says so', async () => {
+test('a domain without a name in XenStore is named by its number, and a note says so', async () => {
   const host = await busyHost();
   await host.xs.rm('/local/domain/2/name');
   await host.xs.rm('/local/domain/2/vm');
   const { map, notes } = await liveMap(host, { memory: true });
   expect(map.domains[2]!.name).toBe('Domain-2');
-  expect(notes).toEqual(['XenStore has no name of domain 2.']);
+  expect(notes).toEqual(['XenStore has no name for domain 2.']);
 });
 
 test('reading changes neither masks nor memory nor XenStore', async () => {
@@ -79,7 +79,7 @@ test('the copy has the same nodes, CPUs, pools and domains, and as much free mem
   expect(map.nodes).toEqual(live.map.nodes);
   expect(map.cpus).toEqual(live.map.cpus);
   expect(map.distances).toEqual(live.map.distances);
-  // Names are not in the copy's XenStore: they come with its doors.
+  // The copy's XenStore has no names; they come with its doors.
   expect(copy.others!.get(1)).toEqual({ name: 'wide', kind: 'hvm' });
   const placed = map.domains.filter(({ domid }) => domid !== 0).map(({ name: _, kind: _kind, ...rest }) => rest);
   expect(placed).toEqual(live.map.domains.filter(({ domid }) => domid !== 0).map(({ name: _, kind: _kind, ...rest }) => rest));

@@ -1,6 +1,6 @@
 // A copy of a running host in this process: an embedded Xen with the same nodes, CPUs and pools,
-// the same domains with the same masks and memory, and as much free memory on each node. On it
-// starts are planned without touching the host.
+// the same domains with the same masks and memory, and as much free memory on each node. Starts are
+// planned on the copy, without touching the host.
 import { SCHEDULERS, type SchedulerName } from '../abi/commands.js';
 import { InputError, XenError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';
@@ -19,8 +19,8 @@ const SUPERPAGE_PAGES = 1 << SUPERPAGE_ORDER;
 const UNKNOWN = 0xffffffff;
 
 /**
- * The machine of a map, for readers of descriptions: nodes in Xen's order, their free memory as it
- * is now.
+ * The machine of a map, as a host description: nodes in Xen's order, with their current free
+ * memory.
  */
 export function hostOf({ map, xenVersion, notes }: Pick<LiveMap, 'map' | 'xenVersion' | 'notes'>): Host {
   return {
@@ -46,18 +46,17 @@ export function hostOf({ map, xenVersion, notes }: Pick<LiveMap, 'map' | 'xenVer
 }
 
 /**
- * What cannot be copied: how the free memory is cut into pieces, the order in which Xen would give
- * it out, and what the host's toolstack remembers of its own; on a node that is full, the few pages
- * that each domain costs Xen. Domains that are being taken apart are left out, and their memory
- * counts as used.
+ * Some things cannot be copied: the fragmentation of free memory, the order in which Xen would
+ * allocate it, the state that the host's toolstack keeps to itself, and, on a full node, the few
+ * pages that each domain costs Xen. Dying domains are left out, and their memory counts as used.
  */
 export async function copyOfLive(live: LiveMap, profile: ProfileName): Promise<HostDoors> {
   const { map } = live;
   const domains = map.domains.filter(({ domid, state }) => domid !== 0 && state !== 'dying');
   const held = map.nodes.map(({ freePages }, node) => freePages + domains.reduce((sum, { pages }) => sum + (pages[node] ?? 0), 0));
   const first = await raiseCopy(live, profile, domains, held);
-  // Domains cost Xen a few pages each, which the copy's Xen takes on top of what the real one has
-  // taken already.
+  // Each domain costs Xen a few pages. The copy's Xen takes them on top of those that the real one
+  // has taken already.
   const free = first.xc.numaInfo().nodes.map(({ freeBytes }) => Math.floor((freeBytes ?? 0) / PAGE_BYTES));
   const missing = map.nodes.map(({ freePages }, node) => freePages - free[node]!);
   const exact = missing.every((pages) => pages === 0);
@@ -122,7 +121,7 @@ function makePools(xc: Xenctrl, { map, pools }: LiveMap): void {
   const inPool0 = (id: number) => map.cpus[id]?.pool === 0;
   const present = map.cpus.flatMap((cpu) => (cpu === null ? [] : [cpu]));
   for (const { id, online } of present) {
-    // CPU 0 cannot leave Pool-0, and a host does not run without it.
+    // CPU 0 cannot leave Pool-0, and no host runs without it.
     if (inPool0(id)) continue;
     if (online) xc.cpupoolRemoveCpu(0, id);
     else xc.cpuOffline(id);
@@ -134,7 +133,8 @@ function makePools(xc: Xenctrl, { map, pools }: LiveMap): void {
 }
 
 /**
- * Placement does not ask for the scheduler: one that the embedded Xen has not gives way to its own.
+ * Placement does not depend on the scheduler, so a scheduler that the embedded Xen lacks is
+ * replaced by its default.
  */
 function createPool(xc: Xenctrl, { id, scheduler }: CpupoolInfo): void {
   try {
@@ -147,12 +147,13 @@ function createPool(xc: Xenctrl, { id, scheduler }: CpupoolInfo): void {
 
 function setMasks(xc: Xenctrl, map: HostMap, domain: MapDomain): void {
   const { domid, vcpus, nodeAffinity } = domain;
-  // Xen tells of no CPUs past the last that is online, though masks may name them.
+  // Xen reports no CPUs past the last online one, though masks may name them.
   const known = (cpus: readonly number[]) => cpus.filter((cpu) => cpu < map.cpus.length);
   for (const { id, hard, soft } of vcpus) xc.vcpuSetAffinity(domid, id, { hard: known(hard), soft: known(soft) });
   const automatic = automaticNodeAffinity(map, domain);
   const real = nodeAffinity.filter((node) => node < map.nodes.length);
-  // Xen does not tell whether it is automatic: it is taken to be where it is what the rule gives.
+  // Xen does not report whether it is automatic. It counts as automatic if it is what the rule
+  // gives.
   if (automatic !== null && real.length > 0 && automatic.join() !== real.join()) xc.domainNodeSetAffinity(domid, real);
 }
 
@@ -164,19 +165,19 @@ function populate(xc: Xenctrl, domid: number, node: number, pages: number): void
   if (rest > 0) xc.domainPopulatePhysmap(domid, { extents: rest, order: 0, ...at });
 }
 
-/** A domain that is being built. Its total counts what it holds already. */
+/** A domain that is being built. Its total includes the pages that it holds already. */
 function claim(xc: Xenctrl, domid: number, outstanding: number): void {
   try {
     xc.domainClaimPages(domid, (xc.domainInfo(domid)?.totPages ?? 0) + outstanding);
   } catch (error) {
-    // The claim of a domain whose build goes on may be gone by the time the memory was read.
+    // The claim of a domain under construction may be gone by the time the memory is read.
     if (!(error instanceof XenError)) throw error;
   }
 }
 
 function schedulerName(id: number | undefined): SchedulerName {
   const found = Object.entries(SCHEDULERS).find(([, number]) => number === id);
-  if (found === undefined) throw new InputError(`a pool of this host runs scheduler ${id}, which is not known here`);
+  if (found === undefined) throw new InputError(`a pool of this host has scheduler ${id}, which xennuma does not know`);
   return found[0] as SchedulerName;
 }
 

@@ -1,6 +1,5 @@
-// A host that others run on too, as it is now: the typed calls of Xen, and the names that
-// toolstacks leave in XenStore. Reads only: nothing is written but debug key 'u', which prints to
-// Xen's console ring.
+// The current state of a host that others use too, from typed calls to Xen and the names that
+// toolstacks leave in XenStore. It writes nothing. Debug key 'u' prints to Xen's console ring.
 import { XenError } from '../base/errors.js';
 import type { VmKind } from '../machine/vm.js';
 import type { HostMap } from '../map/host-map.js';
@@ -16,19 +15,19 @@ export interface LiveMap {
   readonly pools: readonly CpupoolInfo[];
   /** Ascending by id, as Xen lists them. */
   readonly infos: readonly DomainInfo[];
-  /** By domid, in the usual form with dashes. */
+  /** UUIDs by domid, with dashes. */
   readonly uuids: ReadonlyMap<number, string>;
-  /** What could not be known, in sentences for the user. */
+  /** Missing information, in sentences for the user. */
   readonly notes: readonly string[];
 }
 
 export interface LiveMapOptions {
-  /** false: no debug key is sent, and nothing is known of where memory lies. */
+  /** false: no debug key is sent, and memory by node stays unknown. */
   readonly memory: boolean;
 }
 
 /**
- * @throws InputError when Xen does not report where memory lies
+ * @throws InputError when Xen does not report memory by node
  * @throws XenError when Xen refuses this caller
  */
 export async function liveMap(doors: LookingDoors & { readonly xs: XenstoreConnection }, { memory }: LiveMapOptions): Promise<LiveMap> {
@@ -48,8 +47,8 @@ export async function liveMap(doors: LookingDoors & { readonly xs: XenstoreConne
     infos: list,
     uuids: new Map(list.map(({ domid, uuid }) => [domid, dashed(uuid)])),
     notes: [
-      ...(memory ? [] : ["Where memory lies was not asked for: debug key 'u' was not sent."]),
-      ...(unnamed.length === 0 ? [] : [`XenStore has no name of domain ${unnamed.join(', ')}.`]),
+      ...(memory ? [] : ["Memory by node is not known: debug key 'u' was not sent."]),
+      ...(unnamed.length === 0 ? [] : [`XenStore has no name for domain ${unnamed.join(', ')}.`]),
     ],
   };
 }
@@ -84,7 +83,7 @@ function kindOf(type: string | undefined): { kind?: VmKind } {
 /** A XenStore, or a listing of one. */
 export type KeyReader = Pick<XenstoreConnection, 'read'>;
 
-/** undefined when the key is not there, or not for us. */
+/** undefined when there is no such key, or when it is not readable. */
 export async function readKey(xs: KeyReader, path: string): Promise<string | undefined> {
   try {
     return await xs.read(path);

@@ -1,4 +1,4 @@
-// Which nodes a running domain is given, and that setting them is all or nothing.
+// The choice of nodes for a running domain. All vCPUs are set, or none.
 import { expect, test } from 'vitest';
 import { machine, masked, toolstackOn, vm } from '../../test/support/toolstack.js';
 import { XenError } from '../base/errors.js';
@@ -30,7 +30,7 @@ test('the nodes of its memory, when its soft affinity was lost', async () => {
   expect(choice.after).toMatchObject({ remotePages: 0, meanDistance: 10 });
   applyPlace(xc, choice);
   for (const vcpu of [0, 1]) expect(xc.vcpuGetAffinity(2, vcpu).soft).toEqual([4, 5, 6, 7]);
-  // As foretold: the node affinity follows, and the memory has not moved.
+  // As predicted, the node affinity follows and the memory has not moved.
   expect(xc.domainNodeGetAffinity(2)).toEqual(choice.nodeAffinityAfter);
   expect(choose('b')).toMatchObject({ verdict: 'kept', nodes: [1] });
 });
@@ -57,7 +57,7 @@ test('the planner chooses when the nodes of the memory have too few CPUs', async
   const choice = choose('wide');
   expect(choice.reason).toBe('node 0 with its memory has 4 CPUs for 6 vCPUs; best_effort chooses nodes 0-1');
   expect(choice).toMatchObject({ verdict: 'planner', nodes: [0, 1] });
-  // A profile that sets nothing for several nodes leaves it alone.
+  // A profile that sets nothing for several nodes leaves the domain alone.
   expect(choose('wide', profileOf('xapi-26.3'))).toMatchObject({ verdict: 'none', nodes: [] });
 });
 
@@ -70,7 +70,7 @@ test('hard affinity stops it, as at a start', async () => {
   });
 });
 
-test('a call that fails half way is taken back', async () => {
+test('a failure half way restores the masks that were set', async () => {
   const { toolstack, choose, xc } = await running([vm('a', 3, 1000)]);
   const all = Array.from({ length: 12 }, (_, cpu) => cpu);
   await toolstack.pin('a', 'all', { soft: all });

@@ -1,5 +1,5 @@
-// Soft affinity for a domain that runs: the nodes where its memory lies where the policy allows
-// them, else what the planner would choose if the domain started now. Memory stays where it is.
+// Soft affinity for a running domain: the nodes of its memory if the policy allows them, otherwise
+// the nodes that the planner would choose if the domain started now. Memory stays where it is.
 import { formatList } from '../base/bitset.js';
 import { XenError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';
@@ -22,11 +22,11 @@ const INVALID_NODE = 0xffffffff;
 export interface Choice {
   readonly domain: MapDomain;
   /**
-   * memory: where its memory lies; planner: what the policy chooses; kept: it is so already; none:
-   * nothing is to be set.
+   * memory: the nodes of its memory; planner: the nodes that the policy chooses; kept: the soft
+   * affinity is right already; none: nothing is set.
    */
   readonly verdict: 'memory' | 'planner' | 'kept' | 'none';
-  /** A clause. */
+  /** The reason, as a clause. */
   readonly reason: string;
   /** [] with verdict none. */
   readonly nodes: readonly number[];
@@ -34,13 +34,13 @@ export interface Choice {
   readonly cpus: readonly number[];
   readonly before: DomainFigures;
   readonly after: DomainFigures;
-  /** Node affinity afterwards, as far as it follows the vCPUs. */
+  /** Node affinity afterwards, if it follows the vCPUs. */
   readonly nodeAffinityAfter: readonly number[];
 }
 
 /**
- * @param policy one that sets soft affinity in that profile
- * @throws InputError for a policy that the profile has not
+ * @param policy a policy that sets soft affinity in the profile
+ * @throws InputError for a policy that the profile does not have
  */
 export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, policy: PolicyName): Choice {
   const { name, placement } = effectivePolicy(profile, policy);
@@ -55,7 +55,7 @@ export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, p
     return nothing(`its hard affinity is set, and ${name} places no such VM`);
   }
   const total = before.totalPages;
-  if (total === 0) return nothing('nothing is known of its memory');
+  if (total === 0) return nothing('its memory by node is not known');
   const host = plannerHost(map, domain.pool);
   const count = (nodes: readonly number[]) => nodes.reduce((sum, node) => sum + host.cpuToNode.filter((one) => one === node).length, 0);
   const wide = domain.vcpus.length;
@@ -122,7 +122,7 @@ function planFor(map: HostMap, domain: MapDomain, profile: Profile, host: Planne
   return policy.prepare(host)?.plan(request)?.nodes ?? null;
 }
 
-/** CPUs that the domain's pool has online. */
+/** Online CPUs of the domain's pool. */
 function plannerHost(map: HostMap, pool: number): PlannerHost {
   const usable = map.cpus.map((cpu) => (cpu?.online === true && cpu.pool === pool ? cpu : null));
   return {
@@ -133,8 +133,8 @@ function plannerHost(map: HostMap, pool: number): PlannerHost {
 }
 
 /**
- * Sets it on every vCPU, or on none: what a failing call leaves is put back.
- * @throws XenError as Xen refused
+ * Sets the affinity of every vCPU, or of none: after a failure, the masks set before are restored.
+ * @throws XenError when Xen refuses
  */
 export function applyPlace(xc: Xenctrl, { domain, cpus }: Choice): void {
   const done: { id: number; soft: number[] }[] = [];
@@ -145,7 +145,7 @@ export function applyPlace(xc: Xenctrl, { domain, cpus }: Choice): void {
       done.push({ id, soft });
     }
   } catch (error) {
-    // The domain may be gone by now: then there is nothing to put back.
+    // The domain may be gone by now. Then there is nothing to restore.
     if (error instanceof XenError && xc.domainInfo(domain.domid) !== null) {
       for (const { id, soft } of done) xc.vcpuSetAffinity(domain.domid, id, { soft });
     }

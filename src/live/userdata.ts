@@ -1,4 +1,4 @@
-// What libxl keeps of a domain as JSON: a file of its own in dom0 (tools/libs/light/libxl_dom.c,
+// The record that libxl keeps of a domain as JSON: a file in dom0 (tools/libs/light/libxl_dom.c,
 // libxl__userdata_path), and the `config` that `xl list -l` prints.
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
@@ -20,11 +20,11 @@ export interface Userdata {
 
 /**
  * @param file for errors
- * @throws InputError when it is damaged
+ * @throws InputError when the text is damaged
  */
 export function readUserdata(text: string, file: string): Userdata {
   const damaged = (why: string) =>
-    new InputError(`expected what libxl keeps of a domain, got ${why}`, { file }, 'is the domain still there?');
+    new InputError(`expected the record that libxl keeps of a domain, got ${why}`, { file }, 'is the domain still there?');
   let content: unknown;
   try {
     // libxl ends it with a zero byte.

@@ -53,7 +53,7 @@ export const DRIFTS = {
   'soft-not-memory': "soft affinity does not match the memory's nodes",
   'memory-unreachable': 'vCPUs may not run where the memory is',
   'memory-on-more-nodes': 'memory is on more nodes than it needs',
-  'node-affinity-by-hand': 'node affinity was set by hand',
+  'node-affinity-by-hand': 'node affinity was set explicitly',
 } as const;
 
 export type DriftCode = keyof typeof DRIFTS;

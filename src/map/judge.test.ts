@@ -144,7 +144,7 @@ test('soft affinity that no longer matches the memory', () => {
   const vcpus = [vcpu(0, ALL, NODE[0]), vcpu(1, ALL, NODE[0])];
   expect(drifts(host({ vcpus, nodeAffinity: [0, 1, 2] }))).toEqual([
     "soft affinity does not match the memory's nodes: 256 MiB (all of it) on node 1, vCPUs prefer node 0",
-    'node affinity was set by hand: it is nodes 0-2, the affinity of its vCPUs gives node 0',
+    'node affinity was set explicitly: it is nodes 0-2, the affinity of its vCPUs gives node 0',
   ]);
 });
 
@@ -153,7 +153,7 @@ test('vCPUs that may not run where the memory is', () => {
   expect(drifts(host({ vcpus, nodeAffinity: [1], pages: [0, 49_152, 16_384] }))).toEqual([
     'memory outside the node affinity: 64 MiB (25%) on node 2, the node affinity is 1',
     'vCPUs may not run where the memory is: 192 MiB (75%) on node 1, vCPUs may run on node 2 only',
-    'node affinity was set by hand: it is node 1, the affinity of its vCPUs gives node 2',
+    'node affinity was set explicitly: it is node 1, the affinity of its vCPUs gives node 2',
   ]);
 });
 

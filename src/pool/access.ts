@@ -1,4 +1,4 @@
-// A pool by XAPI: login, one read of its hosts and VMs, and one host of it with its topology.
+// A pool over XAPI: login, one read of its hosts and VMs, and one of its hosts with its topology.
 import { InputError, UnreachableError } from '../base/errors.js';
 import type { Host } from '../machine/model.js';
 import { type Endpoint, endpointUrl } from '../xapi-client/endpoint.js';
@@ -19,9 +19,9 @@ export interface Pool {
 
 /** A host of a pool. */
 export interface PoolAccess extends Pool {
-  /** As the API describes it. */
+  /** The host as the API describes it. */
   readonly record: PoolHost;
-  /** The same host with its topology, and with the memory that is free now. */
+  /** The same host with its topology and its current free memory. */
   readonly host: Host;
   /** Guests that run on it. */
   readonly running: readonly PoolVm[];
@@ -29,7 +29,7 @@ export interface PoolAccess extends Pool {
   readonly halted: readonly PoolVm[];
 }
 
-/** A description of a host's topology; null when the user gave none for it. */
+/** A description of a host's topology; null if the user gave none. */
 export type Describe = (record: PoolHost, view: PoolView) => Host | null;
 
 /**
@@ -84,7 +84,10 @@ function asUnreachable(error: unknown, url: string, user: string): unknown {
     case 'HOST_IS_SLAVE':
       return new UnreachableError(`${url} is not the coordinator of its pool`, `use --pool https://${first}`);
     case 'RBAC_PERMISSION_DENIED':
-      return new UnreachableError(`${url}: the user '${user}' may not do this (${first})`, 'log in as a user with that permission');
+      return new UnreachableError(
+        `${url}: the user '${user}' has no permission for this (${first})`,
+        'log in as a user with that permission',
+      );
     default:
       return new UnreachableError(`${url} refused: ${error.message}`, "see the pool's own log");
   }

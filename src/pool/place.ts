@@ -1,6 +1,6 @@
-// `xennuma place --pool`: the policy and the masks that would put VMs where the planner would, and,
-// when confirmed, sets them through the API. Nothing that runs is moved: both count from a VM's
-// next start.
+// `xennuma place --pool` computes the policy and the masks that place VMs on the planner's nodes,
+// and sets them through the API when confirmed. They take effect at a VM's next start; running VMs
+// are not moved.
 import { formatList } from '../base/bitset.js';
 import { InputError } from '../base/errors.js';
 import type { Host } from '../machine/model.js';
@@ -24,10 +24,10 @@ export interface PoolChange {
   readonly running: boolean;
 }
 
-/** A VM whose mask is not changed. */
+/** A VM with an unchanged mask. */
 export interface PoolUnchanged {
   readonly vm: string;
-  /** no-place: the planner finds no nodes for it; kept: its mask is right already. */
+  /** no-place: the planner finds no nodes for it; kept: the mask is right already. */
   readonly reason: 'no-place' | 'kept';
   readonly why: string;
 }
@@ -40,7 +40,7 @@ export interface PoolPlacement {
 /**
  * @param names VMs by name or uuid, planned in this order
  * @param policy the host's policy afterwards; null leaves it as it is
- * @throws InputError for a VM that the pool does not have
+ * @throws InputError for an unknown VM
  */
 export async function planPlacement(
   access: PoolAccess,
@@ -56,14 +56,14 @@ export async function planPlacement(
     const { name, vcpusParams } = vm.spec;
     const cpus = chosen.get(name);
     if (cpus === undefined) {
-      unchanged.push({ vm: name, reason: 'no-place', why: 'the planner finds no set of nodes that would hold it' });
+      unchanged.push({ vm: name, reason: 'no-place', why: 'the planner finds no set of nodes that can hold it' });
       continue;
     }
-    // xapi ignores ranges: each CPU is written out.
+    // xapi ignores ranges, so each CPU is written out.
     const to = cpus.join(',');
     const from = vcpusParams.mask ?? null;
     const nodes = nodesOf(access.host, cpus);
-    if (from === to) unchanged.push({ vm: name, reason: 'kept', why: `its mask is node ${formatList(nodes)} already` });
+    if (from === to) unchanged.push({ vm: name, reason: 'kept', why: `its mask already selects node ${formatList(nodes)}` });
     else changes.push({ what: 'mask', of: name, uuid: vm.uuid, from, to, nodes, running: vm.host !== null });
   }
   return { changes, unchanged };
@@ -75,13 +75,13 @@ function policyChange(record: PoolHost, policy: PolicyName): PoolChange[] {
     throw new InputError(
       `the host '${record.name}' has no numa_affinity_policy`,
       { path: '--set-policy' },
-      'it came with xapi 24; set masks',
+      'the field came with xapi 24; set masks instead',
     );
   }
   return [{ what: 'policy', of: record.name, uuid: record.uuid, from: record.policy, to: policy, nodes: null, running: false }];
 }
 
-/** The host as if these VMs had stopped, as far as it tells where their memory is. */
+/** The host as if these VMs had stopped, as far as their memory by node is known. */
 export function withMemoryBack(host: Host, vms: readonly PoolVm[]): Host {
   const free = host.nodes.map((node) => node.freeBytes);
   for (const vm of vms) for (const [node, bytes] of vm.numa?.memoryBytes ?? []) if (node < free.length) free[node]! += bytes;
@@ -89,15 +89,15 @@ export function withMemoryBack(host: Host, vms: readonly PoolVm[]): Host {
 }
 
 /**
- * CPUs of the nodes on which best_effort would put each VM, once those that run have given their
- * memory back.
+ * CPUs of the nodes that best_effort would choose for each VM, once the running ones have freed
+ * their memory.
  */
 async function chooseCpus(host: Host, vms: readonly PoolVm[], profile: ProfileName): Promise<Map<string, readonly number[]>> {
   const chosen = new Map<string, readonly number[]>();
   if (vms.length === 0) return chosen;
   const doors = await embeddedHost(withMemoryBack(host, vms), { profile });
   const toolstack = await createToolstack(doors, { profile, policy: 'best_effort', seed: 1 });
-  // Without their masks: the planner decides, not the present settings.
+  // The masks are ignored: the planner decides, not the present settings.
   for (const { spec } of vms) toolstack.add({ ...spec, vcpusParams: {} });
   const domids = new Map<number, string>();
   for (const { spec } of vms) {
@@ -108,13 +108,13 @@ async function chooseCpus(host: Host, vms: readonly PoolVm[], profile: ProfileNa
   for (const { domid, vcpus } of toolstack.snapshot().domains) {
     const name = domids.get(domid);
     const soft = (vcpus[0]?.soft ?? []).filter((cpu) => present.has(cpu));
-    // A plan that sets nothing leaves every CPU.
+    // A plan that sets nothing allows every CPU.
     if (name !== undefined && soft.length > 0 && (soft.length < present.size || host.nodes.length === 1)) chosen.set(name, soft);
   }
   return chosen;
 }
 
-/** Makes the changes, in their order. @param done called after each */
+/** Makes the changes in order. @param done called after each */
 export async function applyPlacement(
   { session, record }: PoolAccess,
   changes: readonly PoolChange[],
@@ -124,7 +124,7 @@ export async function applyPlacement(
     if (change.what === 'policy') await session.call('host.set_numa_affinity_policy', [record.ref, change.to]);
     else {
       const ref = await session.call('VM.get_by_uuid', [change.uuid]);
-      // The whole map in one call: between a removal and an addition the VM would have no mask.
+      // The whole map in one call: the VM would have no mask between a removal and an addition.
       const params = Object.fromEntries(asMap(asRecord(await session.call('VM.get_VCPUs_params', [ref]))));
       await session.call('VM.set_VCPUs_params', [ref, { ...params, mask: change.to }]);
     }

@@ -34,7 +34,7 @@ describe('the profile of a host', () => {
   it('reads versions as tags and packages write them, and the short form of old hosts', () => {
     expect(of({ xapi_build: 'v25.33.1-2.xs8' }).profile).toBe('xapi-25.33');
     expect(of({ xapi: '1.20' }).profile).toBe('xapi-25.6');
-    // What is exact wins over what is short.
+    // The exact version wins over the short one.
     expect(of({ xapi: '1.20', xapi_build: '26.4.0' }).profile).toBe('xapi-26.3');
     expect(of({ xapi: '25.60000' }).source).toBe('no known version');
   });
@@ -49,7 +49,7 @@ describe('the profile of a host', () => {
     expect(of({ product_brand: 'XenServer', product_version: '8.3.0' }).source).toBe('no known version');
   });
 
-  it('takes the word of xennuma serve, when it is a profile', () => {
+  it('takes the profile that xennuma serve reports, if there is one of that name', () => {
     expect(of({ xennuma_profile: 'xapi-26.3', xapi_build: '25.6.0' })).toEqual({
       profile: 'xapi-26.3',
       exact: true,

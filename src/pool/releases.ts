@@ -1,5 +1,4 @@
-// Which behaviour of the toolstack a host of a pool has, from what Host.software_version says.
-//
+// The toolstack version that a pool's host behaves like, from Host.software_version.
 // Sources: xen-api's tags, where the default policy changes at v25.20.0
 // (ocaml/xenopsd/lib/xenops_server.ml, default_numa_affinity_policy), the mask leaves XenStore at
 // v25.21.0 (ocaml/xenopsd/xc/xenops_server_xen.ml, vcpu/%d/affinity), physical cores and
@@ -13,7 +12,7 @@ export interface HostProfile {
   readonly profile: ProfileName;
   /** Where it was found: "xapi 25.33.1", "XCP-ng 8.3.0", "no version". */
   readonly source: string;
-  /** false: the nearest profile; that version differs from it in details. */
+  /** false: the nearest profile, from which that version differs in details. */
   readonly exact: boolean;
 }
 
@@ -34,7 +33,7 @@ const XAPI_RANGES: readonly XapiRange[] = [
   { from: [25, 39, 0], profile: 'xapi-25.39', exact: true },
   { from: [25, 24, 0], profile: 'xapi-25.33', exact: true },
   { from: [25, 21, 0], profile: 'xapi-25.21', exact: true },
-  // 25.20 places by default, but still hands masks on through XenStore.
+  // 25.20 places by default, but still passes masks through XenStore.
   { from: [25, 20, 0], profile: 'xapi-25.21', exact: false },
   { from: [25, 6, 0], profile: 'xapi-25.6', exact: true },
   { from: [0, 0, 0], profile: 'xapi-25.6', exact: false },
@@ -42,17 +41,17 @@ const XAPI_RANGES: readonly XapiRange[] = [
 
 export interface Release {
   readonly product: 'XCP-ng' | 'XenServer';
-  /** As product_version begins. */
+  /** The beginning of product_version. */
   readonly version: string;
-  /** xapi at the release; updates bring later ones. */
+  /** xapi at the release; updates bring later versions. */
   readonly xapi: string;
-  /** xapi of its updates, with the month in which the package was made. */
+  /** xapi of its updates, with the month of the package. */
   readonly updates: readonly string[];
 }
 
 /**
- * Releases whose hosts may keep their xapi version to themselves; with an update applied,
- * `xapi_build` is there and counts.
+ * Releases whose hosts may not report their xapi version. With an update applied, `xapi_build` is
+ * present and counts.
  */
 export const RELEASES: readonly Release[] = [
   { product: 'XCP-ng', version: '8.2', xapi: '1.249.5', updates: ['1.249.41 (2025-02)'] },
@@ -71,19 +70,19 @@ export const RELEASES: readonly Release[] = [
   },
 ];
 
-/** xennuma serve says which profile it acts as. */
+/** xennuma serve reports its profile. */
 const OWN_KEYS = ['xennuma_profile', 'xennuma:profile'] as const;
 
 /**
  * @param software Host.software_version
- * @param known the profiles that there are
+ * @param known the existing profiles
  */
 export function profileOfHost(software: Readonly<Record<string, string>>, known: readonly ProfileName[]): HostProfile {
   for (const key of OWN_KEYS) {
     const own = known.find((name) => name === software[key]);
     if (own !== undefined) return { profile: own, source: 'xennuma serve', exact: true };
   }
-  // "xapi" holds major and minor only, and is there on hosts that are too old for "xapi_build".
+  // "xapi" has major and minor only. Hosts too old for "xapi_build" have it.
   for (const key of ['xapi_build', 'xapi'] as const) {
     const version = versionOf(software[key]);
     if (version !== null) return { ...rangeOf(version), source: `xapi ${software[key]}` };
@@ -91,7 +90,7 @@ export function profileOfHost(software: Readonly<Record<string, string>>, known:
   const { product_brand: brand = '', product_version: product = '' } = software;
   const release = RELEASES.find((one) => one.product === brand && (product === one.version || product.startsWith(`${one.version}.`)));
   if (release !== undefined) return { ...rangeOf(versionOf(release.xapi)!), exact: false, source: `${brand} ${product}` };
-  // A false alarm every night is worse than none: default_policy is taken for any.
+  // default_policy counts as any: a missed warning is better than a false alarm every night.
   return { profile: 'xapi-25.6', source: 'no known version', exact: false };
 }
 

@@ -35,14 +35,14 @@ const onNode1 = { numa: { nodes: 1, optimised: true, memoryBytes: new Map([[1, 2
 const free = (host: Host) => host.nodes.map((node) => node.freeBytes / GIB);
 
 describe('a host of a pool', () => {
-  it('needs no file with one node, and one with more', () => {
+  it('needs no file with one node, and needs one with more', () => {
     expect(topologyOf(record, null)).toMatchObject({ nodes: [{ memoryBytes: 8 * GIB, freeBytes: 6 * GIB }] });
     expect(topologyOf({ ...record, nodeCount: 1 }, null).notes).toEqual([]);
     expect(() => topologyOf({ ...record, nodeCount: 2 }, null)).toThrow(InputError);
-    expect(() => topologyOf({ ...record, socketCount: 2 }, null)).toThrow(/does not tell which CPUs/);
+    expect(() => topologyOf({ ...record, socketCount: 2 }, null)).toThrow(/does not report the CPUs/);
   });
 
-  it('has in all the free memory that the pool reports, taken where VMs hold it, else from every node', () => {
+  it('has the free memory that the pool reports; the rest is subtracted where VMs hold it, otherwise from every node', () => {
     expect(free(asItIsNow(two, record, [onNode1]))).toEqual([4, 2]);
     expect(free(asItIsNow(two, record, []))).toEqual([3, 3]);
     expect(asItIsNow(two, record, []).notes).toHaveLength(1);
@@ -50,13 +50,13 @@ describe('a host of a pool', () => {
     expect(free(asItIsNow(two, { ...record, memoryFreeBytes: 0 }, [onNode1]))).toEqual([0, 0]);
   });
 
-  it('could hold a VM on so many nodes', () => {
+  it('can hold a VM on so many nodes', () => {
     expect(leastNodes(4 * GIB, 2, two)).toBe(1);
     expect(leastNodes(4 * GIB + 1, 1, two)).toBe(2);
     expect(leastNodes(GIB, 3, two)).toBe(2);
   });
 
-  it('is named by a URL of a host alone', () => {
+  it('is named by a URL without a path', () => {
     expect(endpointUrl(parsePoolUrl('xcp-1'))).toBe('https://xcp-1');
     expect(parsePoolUrl('http://[::1]:8080')).toMatchObject({ secure: false, host: '::1', port: 8080 });
     for (const bad of ['', 'ftp://x', 'https://u:p@x', 'https://x/y', 'https://x?y', 'https://'])

@@ -1,4 +1,4 @@
-// The topology of a pool's host, and its memory as it is now. XAPI gives the number of nodes, but
+// The topology of a pool's host, and its current free memory. XAPI gives the number of nodes, but
 // not their CPUs, memory and distances.
 import { InputError } from '../base/errors.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
@@ -7,7 +7,7 @@ import type { PoolHost, PoolVm } from '../xapi-client/pool.js';
 
 /**
  * @param described the host from a file; null is enough for a machine with one node
- * @throws InputError when the description is of another machine, or is missing
+ * @throws InputError when the description is missing, or describes another machine
  */
 export function topologyOf(record: PoolHost, described: Host | null): Host {
   if (described !== null) {
@@ -24,7 +24,7 @@ export function topologyOf(record: PoolHost, described: Host | null): Host {
   if (!one || !(record.cpuCount > 0)) {
     const nodes = record.nodeCount === null ? `${record.socketCount} sockets` : `${record.nodeCount} nodes`;
     throw new InputError(
-      `the host '${record.name}' has ${nodes}, and XAPI does not tell which CPUs and memory are on which`,
+      `the host '${record.name}' has ${nodes}, and XAPI does not report the CPUs and memory of each`,
       { path: '--pool' },
       'describe it: run xl info -n there, and give its output with --host FILE',
     );
@@ -35,14 +35,14 @@ export function topologyOf(record: PoolHost, described: Host | null): Host {
     nodes: [{ id: 0, memoryBytes: record.memoryTotalBytes, freeBytes: record.memoryFreeBytes }],
     cpus: Array.from({ length: record.cpuCount }, (_, id) => ({ id, node: 0, core: null, socket: 0 })),
     distances: [[10]],
-    notes: record.nodeCount === 1 ? [] : ['one socket is taken as one node; XAPI does not tell nodes'],
+    notes: record.nodeCount === 1 ? [] : ['XAPI reports no nodes: one socket counts as one node'],
   };
 }
 
 /**
- * Free memory as the pool reports it. Whatever the description has more than that is in use: it is
- * taken from the nodes that hold the running VMs' memory, as far as the host tells, and the rest
- * from all nodes in proportion to what is left there.
+ * Free memory as the pool reports it. If the description has more, the difference is in use: it is
+ * subtracted from the nodes of the running VMs' memory as far as they are known, and the rest from
+ * all nodes in proportion to their remaining memory.
  */
 export function asItIsNow(host: Host, record: PoolHost, running: readonly PoolVm[]): Host {
   if (!(record.memoryFreeBytes >= 0)) return host;
@@ -63,7 +63,7 @@ export function asItIsNow(host: Host, record: PoolHost, running: readonly PoolVm
   const now = free.map((bytes) => toPages(bytes - (left === 0 ? 0 : (spread * bytes) / left)));
   const notes =
     spread >= described / 100
-      ? [`${formatBytes(spread)} in use, of which XAPI does not tell the node, is taken from all nodes by their free memory`]
+      ? [`${formatBytes(spread)} in use, whose node XAPI does not report, is subtracted from all nodes in proportion to their free memory`]
       : [];
   return {
     ...host,
@@ -73,8 +73,8 @@ export function asItIsNow(host: Host, record: PoolHost, running: readonly PoolVm
 }
 
 /**
- * The host without its guests: only memory that is neither free nor a guest's stays in use, in
- * equal shares of the nodes.
+ * The host without its guests. Only memory that is neither free nor a guest's stays in use, shared
+ * equally by the nodes.
  */
 export function emptied({
   host,

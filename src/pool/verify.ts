@@ -1,5 +1,5 @@
-// `xennuma verify --pool`: for each VM that runs on a host of a pool, what was requested by policy
-// and masks against the nodes that hold its memory.
+// `xennuma verify --pool`: for each running VM of a pool's host, the requested policy and masks
+// compared with the nodes that hold its memory.
 import { PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
 import type { DriftCode, Expected } from '../map/drift.js';
@@ -14,17 +14,17 @@ import { hardOf, mapOfPool, poolPolicy } from './workload.js';
 export interface PoolVerdict {
   readonly vm: string;
   readonly uuid: string;
-  /** What was requested: "mask '1,2'", "best_effort", "nothing". */
+  /** The request: "mask '1,2'", "best_effort", "nothing". */
   readonly asked: string;
   /**
-   * Nodes that hold more of its memory than XenServer ignores; null where the host does not tell.
+   * Nodes with more of its memory than XenServer ignores; null if the host does not report them.
    */
   readonly nodes: readonly number[] | null;
-  /** Whether one node holds all memory that counts; null where the host does not tell. */
+  /** Whether one node holds all memory that counts; null if the host does not report it. */
   readonly onOneNode: boolean | null;
   readonly state: 'ok' | 'drift' | 'unknown';
   readonly drifts: readonly DriftCode[];
-  /** Clauses; empty when there is nothing to say. */
+  /** The reasons, as clauses; [] if there are none. */
   readonly why: string;
 }
 
@@ -46,13 +46,13 @@ export function verifyPool(access: PoolAccess, profile: ProfileName, vms: readon
   });
 }
 
-/** Masks that xapi drops without a word, for all VMs of the host. */
+/** Masks that xapi ignores without a message, for all VMs of the host. */
 export function hostMaskNotes({ name, mask }: PoolHost): string[] {
   const { ignored } = parseHostMask(mask ?? undefined);
   return ignored === null ? [] : [`xapi ignores the mask '${mask}' of ${name}: ${ignored}`];
 }
 
-/** A mask wins over the policy, which then places nothing. */
+/** A mask wins over the policy: a VM with a mask is not placed. */
 function requestOf(
   { spec }: PoolVm,
   host: Host,
@@ -82,11 +82,11 @@ function verdictOf({ drifts, unknown }: Judgement, vm: PoolVm): Pick<PoolVerdict
     const pinned = codes.includes('memory-unreachable') && vm.host !== null;
     return { state: 'drift', drifts: codes, why: pinned ? `${text}; a mask takes effect at the next start, and moves no memory` : text };
   }
-  if (unknown) return { state: 'unknown', drifts: [], why: 'the host does not tell on which nodes its memory is' };
+  if (unknown) return { state: 'unknown', drifts: [], why: 'the host does not report its memory by node' };
   return { state: 'ok', drifts: [], why: '' };
 }
 
-/** The fewest nodes whose memory and CPUs would hold a VM on an empty host. */
+/** The fewest nodes whose memory and CPUs can hold a VM on an empty host. */
 export function leastNodes(memoryBytes: number, vcpus: number, host: Host): number {
   const descending = (a: number, b: number) => b - a;
   const sizes = host.nodes.map((node) => node.memoryBytes).sort(descending);

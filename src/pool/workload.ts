@@ -1,5 +1,5 @@
-// A host of a pool on the model's terms: policy, hard affinity of its VMs, and its map as far as
-// XAPI tells it.
+// A host of a pool in the model's terms: policy, hard affinity of its VMs, and its map as far as
+// XAPI reports it.
 import { InputError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
@@ -10,20 +10,20 @@ import { POLICIES, type PolicyName } from '../xenopsd/api/profiles.js';
 import { hardMasks } from '../xenopsd/start/mask.js';
 import type { PoolAccess } from './access.js';
 
-/** Host.numa_affinity_policy; hosts that are older than it place nothing of their own accord. */
+/** Host.numa_affinity_policy; hosts older than the field never place a VM by themselves. */
 export function poolPolicy(policy: string | null): PolicyName {
   if (policy === null) return 'any';
   return POLICIES.find((one) => one === policy) ?? 'default_policy';
 }
 
-/** The hard affinity that xapi makes of the masks, by vCPU; null = every CPU. */
+/** The hard affinity that xapi derives from the masks, by vCPU; null = every CPU. */
 export function hardOf(spec: VmSpec, hostMask: string | null, cpuCount: number): readonly (readonly number[])[] | null {
   return hardMasks({ vm: spec.vcpusParams.mask, host: hostMask ?? undefined }, spec.vcpusMax, cpuCount);
 }
 
 /**
- * The host as a map. XAPI does not tell soft affinity, which is shown as every CPU; memory by node
- * is known of the VMs whose metrics have it.
+ * The host as a map. XAPI does not report soft affinity, so it is shown as every CPU. Memory by
+ * node is known for the VMs whose metrics have it.
  */
 export function mapOfPool(access: PoolAccess): { map: HostMap; notes: string[] } {
   const { host, record, running } = access;
@@ -57,7 +57,7 @@ export function mapOfPool(access: PoolAccess): { map: HostMap; notes: string[] }
   return {
     map: {
       name: record.name,
-      hypervisor: 'Xen, by XAPI',
+      hypervisor: 'Xen, over XAPI',
       nodes: host.nodes.map((node, id) => ({
         id,
         memoryBytes: node.memoryBytes,
@@ -70,8 +70,8 @@ export function mapOfPool(access: PoolAccess): { map: HostMap; notes: string[] }
     },
     notes: [
       ...host.notes,
-      ...(running.length === 0 ? [] : ['XAPI does not tell soft affinity: it is shown as every CPU']),
-      ...(unknown === 0 ? [] : [`XAPI does not tell on which nodes the memory of ${unknown} VM${unknown === 1 ? ' is' : 's is'}`]),
+      ...(running.length === 0 ? [] : ['XAPI does not report soft affinity: it is shown as every CPU']),
+      ...(unknown === 0 ? [] : [`XAPI does not report memory by node for ${unknown} VM${unknown === 1 ? '' : 's'}`]),
     ],
   };
 }
@@ -82,7 +82,7 @@ export function nodesOf(host: Host, cpus: readonly number[]): number[] {
   return [...new Set(host.cpus.filter((cpu) => wanted.has(cpu.id)).map((cpu) => cpu.node))].sort((a, b) => a - b);
 }
 
-/** Guests of the pool by name or uuid. @throws InputError for one that is not there */
+/** Guests of the pool by name or uuid. @throws InputError for an unknown one */
 export function namedVms(vms: readonly PoolVm[], names: readonly string[]): PoolVm[] {
   return names.map((name) => {
     const found = vms.find((vm) => vm.spec.name === name || vm.uuid === name);

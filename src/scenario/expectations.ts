@@ -1,4 +1,4 @@
-// What a scenario expects of a VM, compared with the host as it is.
+// A scenario's expectations of a VM, compared with the current host.
 import { formatList, parseList } from '../base/bitset.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
 import { holdingNodes } from '../map/numa-metrics.js';
@@ -6,19 +6,19 @@ import type { Outcome } from '../xenopsd/api/outcome.js';
 import type { Expectation } from './schema.js';
 
 export interface Check {
-  /** null = about no VM. */
+  /** null = not about a VM. */
   readonly vm: string | null;
   /** "memory on nodes 0-1" */
   readonly text: string;
   readonly held: boolean;
-  /** What was found instead; empty when it held. */
+  /** The actual value; empty if the expectation held. */
   readonly found: string;
 }
 
 /**
- * @param cpus Xen's highest CPU number and one
+ * @param cpus Xen's highest CPU number plus one
  * @param outcome of the event that `expected` belongs to; undefined for a check at any time
- * @throws InputError for a list that is none
+ * @throws InputError for a malformed list
  */
 export function compare(
   vm: string,
@@ -63,7 +63,7 @@ export function compare(
   }
 }
 
-/** @throws InputError for a list that is none */
+/** @throws InputError for a malformed list */
 export function members(text: string | number, width: number, what: string): number[] {
   return String(text).trim() === '' ? [] : [...parseList(String(text), width, what)];
 }

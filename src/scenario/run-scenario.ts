@@ -1,4 +1,4 @@
-// Plays a scenario's events on a toolstack, one after another, and says what each led to.
+// Plays a scenario's events on a toolstack, one after another, and reports the outcome of each.
 
 import { InputError, XenError } from '../base/errors.js';
 import { expandVms } from '../machine/readers/vm-file.js';
@@ -16,20 +16,14 @@ export interface EventResult {
   readonly title: string;
   readonly note: string | null;
   readonly outcomes: readonly Outcome[];
-  /**
-   * What Xen answered to a call by hand that it refused (CPU hotplug, pools): "cpu_offline: [16]
-   * EBUSY".
-   */
+  /** Xen's answer to a refused manual call (CPU hotplug, pools): "cpu_offline: [16] EBUSY". */
   readonly refusal: string | null;
   readonly checks: readonly Check[];
-  /**
-   * Whether it went as the scenario says: every check held, and nothing failed that no `expect`
-   * foresaw.
-   */
+  /** Whether every check held and every failure was expected by an `expect`. */
   readonly asExpected: boolean;
 }
 
-/** The VMs that the scenario itself describes must have been added to the toolstack before. */
+/** The VMs described in the scenario must have been added to the toolstack before. */
 export async function* runScenario(scenario: Scenario, toolstack: Toolstack): AsyncGenerator<EventResult> {
   for (const [index, event] of scenario.events.entries()) {
     try {
@@ -65,7 +59,7 @@ async function play(scenario: Scenario, toolstack: Toolstack, event: ScenarioEve
   };
 }
 
-/** Names in an event: one, several, or `all` that are in `power`. */
+/** The VMs that an event names: one, several, or `all` in state `power`. */
 function namesIn(toolstack: Toolstack, names: string | readonly string[], power: readonly string[]): readonly string[] {
   if (names !== 'all') return typeof names === 'string' ? [names] : names;
   return toolstack
@@ -74,7 +68,7 @@ function namesIn(toolstack: Toolstack, names: string | readonly string[], power:
     .map((vm) => vm.spec.name);
 }
 
-/** CPU numbers that Xen knows, offline and absent ones included. */
+/** CPU numbers that Xen knows, including offline and absent ones. */
 function cpuNumbers(toolstack: Toolstack): number {
   return toolstack.doors.xc.physInfo().maxCpuId + 1;
 }
@@ -141,10 +135,10 @@ function checkEvent(toolstack: Toolstack, event: ScenarioEvent, outcomes: readon
   if (outcomes.length > 0) return outcomes.flatMap((outcome) => compare(outcome.vm, expect!, map, cpus, domainOf(outcome.vm), outcome));
   const { fails, ...state } = expect!;
   if (fails === undefined || Object.keys(state).length > 0) {
-    throw new InputError('expected only fails for an event that is not about a VM', { path: 'expect' }, 'use a check event for a VM');
+    throw new InputError('expected only `fails` for an event that is not about a VM', { path: 'expect' }, 'use a check event for a VM');
   }
   const held = typeof fails === 'string' ? (refusal?.includes(fails) ?? false) : fails === (refusal !== null);
-  return [{ vm: null, text: fails === false ? 'it succeeds' : 'it is refused', held, found: held ? '' : (refusal ?? 'it succeeded') }];
+  return [{ vm: null, text: fails === false ? 'it succeeds' : 'Xen refuses it', held, found: held ? '' : (refusal ?? 'it succeeded') }];
 }
 
 /** "start web-1, web-2", "policy best_effort", "pin db vcpu all, hard 0-3" */

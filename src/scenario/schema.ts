@@ -18,9 +18,9 @@ const poolId = z.int().min(0).max(0xfffe);
 const vcpu = z.union([z.int().min(0).max(LIMITS.vcpusPerVm), z.literal('all')], { error: 'expected the number of a vCPU, or all' });
 const mask = z
   .union([z.string().max(65_536), z.null()], { error: 'expected a mask in quotes such as "1,2,3", or null' })
-  .describe('As xe takes it: "1,2,3", a part a vCPU "1,2;3,4", or null for none');
+  .describe('As given to xe: "1,2,3", "1,2;3,4" with a part for each vCPU, or null for none');
 
-/** What can be compared at any time. */
+/** Expectations that can be checked at any time. */
 const state = {
   nodes: nodeList.optional().describe('The nodes that hold the VM\'s memory, all of them; "" when it holds none'),
   nodeAffinity: nodeList.optional().describe("Xen's node affinity of the domain"),
@@ -28,7 +28,7 @@ const state = {
   soft: cpuList.optional().describe('Soft affinity, as hard'),
 };
 
-/** What can be compared when an event is over. */
+/** Expectations that can be checked when an event is over. */
 const expectation = {
   ...state,
   fails: z
@@ -40,33 +40,33 @@ const expectation = {
 
 const eventFields = {
   start: names.optional().describe('Starts a VM, or several one after another; all = every halted VM'),
-  startTogether: names.optional().describe('Starts VMs side by side; who goes first follows the seed'),
+  startTogether: names.optional().describe('Starts VMs in parallel, in an order that follows the seed'),
   stop: names.optional().describe('Shuts VMs down'),
   reboot: names.optional().describe('A new domain after the old one is gone'),
   migrate: names.optional().describe('To the same host: a new domain beside the old one'),
   pause: names.optional().describe('Pauses VMs'),
   unpause: names.optional().describe('Lets paused VMs run again'),
-  create: vmEntrySchema.optional().describe('Makes a VM known, as an entry of vms'),
+  create: vmEntrySchema.optional().describe('Adds a VM, described as an entry of vms'),
   remove: names.optional().describe('Forgets halted VMs'),
-  mask: z.strictObject({ vm: name, set: mask }).optional().describe('Sets VCPUs_params:mask of a VM; counts from its next start'),
+  mask: z.strictObject({ vm: name, set: mask }).optional().describe('Sets VCPUs_params:mask of a VM; takes effect at its next start'),
   hostMask: mask.optional().describe('Sets Host.guest_VCPUs_params:mask'),
   policy: z.enum(POLICIES).optional().describe('Sets Host.numa_affinity_policy'),
-  profile: z.enum(PROFILES).optional().describe('Goes on as this version of the toolstack, as after an upgrade'),
+  profile: z.enum(PROFILES).optional().describe('Continues as this version of the toolstack, as after an upgrade'),
   nodeAffinity: z
     .strictObject({ vm: name, nodes: nodeList.describe('Nodes, or all for automatic') })
     .optional()
-    .describe('xc_domain_node_setaffinity by hand'),
+    .describe('Sets the node affinity of a running VM (xc_domain_node_setaffinity)'),
   pin: z
     .strictObject({ vm: name, vcpu: vcpu.default('all'), hard: cpuList.optional(), soft: cpuList.optional() })
     .optional()
-    .describe('xl vcpu-pin by hand'),
+    .describe('Sets the affinity of running vCPUs, as xl vcpu-pin does'),
   cpuOffline: cpuList.optional().describe('Takes CPUs offline, one after another'),
   cpuOnline: cpuList.optional().describe('Brings CPUs online'),
   poolCreate: z
     .strictObject({ pool: poolId.min(1), scheduler: z.enum(['credit', 'credit2', 'arinc653', 'rtds', 'null']).default('credit2') })
     .optional()
-    .describe('Makes an empty pool of CPUs'),
-  poolDestroy: poolId.optional().describe('Removes an empty pool'),
+    .describe('Creates an empty CPU pool'),
+  poolDestroy: poolId.optional().describe('Removes an empty CPU pool'),
   poolAdd: z.strictObject({ pool: poolId, cpus: cpuList }).optional().describe('Adds free CPUs to a pool'),
   poolRemove: z.strictObject({ pool: poolId, cpus: cpuList }).optional().describe('Takes CPUs out of a pool'),
   poolMove: z.strictObject({ vm: name, pool: poolId }).optional().describe('Moves a running VM to a pool'),
@@ -83,7 +83,7 @@ const eventSchema = z
   .strictObject({
     ...eventFields,
     note: z.string().max(1000).optional().describe('A sentence for the reader, printed with the event'),
-    expect: z.strictObject(expectation).optional().describe('What must hold for each VM of the event once it is over'),
+    expect: z.strictObject(expectation).optional().describe('Expectations for each VM of the event, checked when the event is over'),
   })
   .check((context) => {
     const kinds = EVENT_KINDS.filter((kind) => context.value[kind] !== undefined);
@@ -101,7 +101,7 @@ const paths = z.union([path, z.array(path).min(1).max(16)], { error: 'expected t
 export const scenarioSchema = z.strictObject({
   title: z.string().min(1).max(200).optional(),
   about: z.string().max(10_000).optional().describe('What the scenario shows'),
-  host: paths.describe('File or files of the host, relative to this file; what --host takes'),
+  host: paths.describe('File or files that describe the host, as for --host; paths are relative to this file'),
   vms: z
     .union([paths, z.array(vmEntrySchema).min(1).max(LIMITS.domains)], { error: 'expected paths of files of VMs, or a list of VMs' })
     .optional()
@@ -115,7 +115,7 @@ export const scenarioSchema = z.strictObject({
     .optional()
     .describe('Version of Xen, in quotes'),
   scheduler: z.enum(['credit', 'credit2']).optional().describe('Scheduler of Pool-0'),
-  seed: z.int().min(0).max(0xffffffff).default(1).describe('Who goes first when VMs start together'),
+  seed: z.int().min(0).max(0xffffffff).default(1).describe('Seed for the order of parallel starts'),
   events: z.array(eventSchema).min(1).max(100_000),
 });
 
@@ -127,7 +127,7 @@ export type Expectation = NonNullable<ScenarioEvent['expect']>;
 export function scenarioJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(scenarioSchema, { io: 'input' });
   const events = schema.properties?.events;
-  // What the check says, in the words of JSON Schema.
+  // The rule of the check, as JSON Schema.
   if (typeof events === 'object' && typeof events.items === 'object' && !Array.isArray(events.items)) {
     events.items.oneOf = EVENT_KINDS.map((kind) => ({ type: 'object', properties: { [kind]: {} }, required: [kind] }));
   }

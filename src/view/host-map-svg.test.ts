@@ -1,5 +1,5 @@
-// The picture of a host as SVG: well-formed, complete, to scale, harmless with hostile names,
-// bounded for the largest machines.
+// The SVG picture of a host is well-formed, complete and to scale; hostile names are harmless, and
+// the largest machines stay within the size limit.
 import fc from 'fast-check';
 import { SaxesParser } from 'saxes';
 import { describe, expect, it } from 'vitest';
@@ -37,7 +37,7 @@ const titles = (elements: readonly Element[]) => elements.filter(({ name }) => n
 describe('a host with a dozen VMs', () => {
   const svg = renderHostMapSvg(dozenHost());
   const elements = elementsOf(svg);
-  it('says what it is to those who cannot see it', () => {
+  it('has a title and a description for screen readers', () => {
     expect(elements[0]!.attributes).toMatchObject({ role: 'img' });
     expect(elements[0]!.attributes['aria-label']).toMatch(/lab-8n.*8 nodes, 64 CPUs \(1 offline\).*12 VMs, 8 on one node/);
   });
@@ -55,7 +55,7 @@ describe('a host with a dozen VMs', () => {
     // One in the legend, one in a bar and one in the table for each of the two VMs.
     expect(elements.filter(({ attributes }) => (attributes.class ?? '').split(' ')[0] === 'remote')).toHaveLength(5);
   });
-  it('has no script and nothing from outside', () => {
+  it('has no script and no external reference', () => {
     expect(elements.some(({ name }) => ['script', 'image', 'use', 'foreignObject', 'a'].includes(name))).toBe(false);
     expect(svg.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/https?:|data:|@import/);
   });
@@ -65,7 +65,7 @@ describe('a host with a dozen VMs', () => {
   });
 });
 
-it('bars are to scale: a node of a quarter of the memory has a bar of a quarter of the height, filled by its parts', () => {
+it('bars are to scale: a node with a quarter of the memory has a bar a quarter as high, filled by its parts', () => {
   const host = idleHost({ nodes: 2, cpusPerNode: 4, nodeGib: 64 });
   const map = {
     ...host,
@@ -96,10 +96,10 @@ it('64 nodes, 4096 CPUs and 1,000 VMs stay below 5 MB', () => {
   expect(Buffer.byteLength(svg)).toBeLessThan(5_000_000);
   const elements = elementsOf(svg);
   expect(titles(elements).filter((text) => text.startsWith('CPU '))).toHaveLength(4096);
-  expect(elements.some(({ text }) => text.startsWith('and 901 domains more'))).toBe(true);
+  expect(elements.some(({ text }) => text.startsWith('and 901 more domains'))).toBe(true);
 });
 
-it('VMs that use every node of a large machine stay below 5 MB too', () => {
+it('VMs on every node of a large machine stay below 5 MB too', () => {
   const host = idleHost({ nodes: 64, cpusPerNode: 64, nodeGib: 256 });
   const all = host.cpus.map((cpu) => cpu!.id);
   const everywhere = Object.fromEntries(all.slice(0, 64).map((node) => [node, 0.05]));
@@ -110,7 +110,7 @@ it('VMs that use every node of a large machine stay below 5 MB too', () => {
   expect(Buffer.byteLength(renderHostMapSvg(spread))).toBeLessThan(5_000_000);
 });
 
-it('nothing is drawn outside of the picture', () => {
+it('nothing is drawn outside the picture', () => {
   for (const map of [
     dozenHost(),
     twoNodeHost(),

@@ -15,7 +15,7 @@ import { drawDistances, drawVms } from './svg-tables.js';
 export const SVG_WIDTH = 1240;
 const MARGIN = 30;
 
-/** The whole picture; a machine of 64 nodes, 4096 CPUs and 1,000 VMs stays below 5 MB. */
+/** The whole picture. A machine with 64 nodes, 4096 CPUs and 1,000 VMs stays below 5 MB. */
 export function renderHostMapSvg(map: HostMap): string {
   const figures = hostFigures(map);
   const paint = vmPaint(map);

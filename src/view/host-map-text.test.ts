@@ -1,5 +1,5 @@
-// The picture of a host for terminals: what it says, its scale, its width on any host, names that
-// are hostile.
+// The picture of a host for terminals: its contents, its scale, its width on any host, and hostile
+// names.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -31,7 +31,7 @@ describe('a host with a dozen VMs', () => {
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     for (const { name } of dozenHost().domains) expect(text).toContain(name);
   });
-  it('says nodes, CPUs, threads, what is offline, what is free', () => {
+  it('shows nodes, CPUs, threads, offline CPUs and free memory', () => {
     expect(text).toContain('8 nodes, 64 CPUs (1 offline), 512 GiB');
     expect(text).toMatch(/^node 7\s+CPUs 56-63, 4 cores, 2 threads each, socket 1, offline 63$/m);
     expect(text).toMatch(/64 GiB, 11 GiB free$/m);
@@ -48,7 +48,7 @@ describe('a host with a dozen VMs', () => {
     const bar = bars(text)[4]!;
     expect(bar.match(/E/g)!.length / bar.length).toBeCloseTo(32 / 64, 1);
   });
-  it('tells where vCPUs would rather run', () => {
+  it('shows the nodes that vCPUs prefer', () => {
     expect(text).toMatch(/vCPUs prefer it: {2}A x4 {2}D x4/);
   });
 });
@@ -85,7 +85,7 @@ it('a host without VMs says so', () => {
   expect(plain(idleHost({ nodes: 1, cpusPerNode: 1, nodeGib: 4 }))).toContain('no VMs');
 });
 
-it('64 nodes, 4096 CPUs and 1,000 VMs: two lines a node, the table ends with what is left out', () => {
+it('64 nodes, 4096 CPUs and 1,000 VMs: two lines a node, and the table ends with the number of VMs left out', () => {
   const text = plain(largestHost(1000), 100);
   const lines = text.split('\n');
   expect(lines.length).toBeLessThan(64 * 2 + 90);
@@ -117,19 +117,19 @@ describe('masks', () => {
         autoNodeAffinity: false,
       },
     ]);
-  it('that differ are given for each group of vCPUs', () => {
+  it('that differ are listed for each group of vCPUs', () => {
     expect(plain(vm([[1, 2], [1, 2], [4]]), 120)).toContain('v0-1=1-2 v2=4');
   });
-  it('of many kinds end with how many more', () => {
+  it('of many kinds end with the number of the others', () => {
     expect(plain(vm(range(0, 7).map((cpu) => [cpu])), 140)).toContain('v3=3 and 3 more');
   });
-  it('a node affinity set by hand is told', () => {
-    expect(plain(vm([all]), 120)).toContain('0 by hand');
+  it('a node affinity set explicitly is marked', () => {
+    expect(plain(vm([all]), 120)).toContain('0 explicit');
   });
 });
 
 describe('the parts', () => {
-  it('cells sum to the bar, and nothing vanishes while there is room', () => {
+  it('the cells sum to the bar, and no part vanishes while there is room', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(1_000_000), { minLength: 1, maxLength: 30 }), fc.integer({ min: 1, max: 100 }), (parts, cells) => {
         const shares = shareCells(parts, cells);
@@ -153,7 +153,7 @@ describe('the parts', () => {
       }
     });
   });
-  it('packed items keep to the lines and count what is left', () => {
+  it('packed items stay within the lines, and the rest is counted', () => {
     expect(packItems(['aaaa', 'bbbb', 'cccc', 'dddd'], 22, 2, 1)).toEqual(['  aaaa  and 3 more']);
     expect(packItems(['aaaa', 'bbbb', 'cccc'], 22, 2, 1)).toEqual(['  aaaa  bbbb  cccc']);
     expect(packItems([], 20, 0, 3)).toEqual([]);

@@ -1,5 +1,5 @@
-// A picture of a host for a terminal: each node with its CPUs and its memory to scale, the memory
-// of VMs that is remote standing out by lower case and '!', then the table of VMs.
+// A picture of a host for a terminal: each node with its CPUs and its memory to scale, then the
+// table of VMs. Remote memory of VMs stands out by lower case and '!'.
 import { padColumns, wrapColumns } from '../base/columns.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
@@ -13,19 +13,21 @@ import { vmTable } from './vm-table.js';
 const ROOMY_NODES = 16;
 const ROOMY_VMS_A_NODE = 8;
 const COMPACT_VMS_A_NODE = 5;
-/** What a line keeps for the sizes beside a bar: "  [] 1023.9 GiB, 1023.9 GiB free". */
+/** Columns reserved for the sizes beside a bar: "  [] 1023.9 GiB, 1023.9 GiB free". */
 const SIZES_COLUMNS = 31;
 
 export interface HostMapTextOptions extends PictureOptions {
-  /** VMs in the table; past them, those with the most remote memory are shown first. */
+  /**
+   * Most VMs in the table. If there are more, those with the most remote memory are shown first.
+   */
   readonly tableVms?: number;
 }
 
-/** The narrowest picture, in columns; a smaller width is taken as this. */
+/** The narrowest picture, in columns; a smaller width counts as this one. */
 export const LEAST_COLUMNS = 72;
 
 /**
- * Lines ended by newlines, none wider than `width`. Names with control characters are made
+ * Lines that end with a newline, none wider than `width`. Control characters in names are made
  * harmless.
  */
 export function renderHostMapText(map: HostMap, options: HostMapTextOptions): string {
@@ -99,7 +101,7 @@ function compactNode(picture: NodePicture): string[] {
   const title = padColumns(`n${map.nodes[node]!.id}`, 4);
   const tail = ` ${bytesOf(map.nodes[node]!.freePages)} free of ${formatBytes(map.nodes[node]!.memoryBytes)}`;
   const bar = barOf(segments, signs, palette, Math.round((width - SIZES_COLUMNS - 5) * picture.scale));
-  // What one line cannot name comes first, as a sum.
+  // Memory that has no room for its name comes first, as a sum.
   const summed = segments.map(({ kind }) => kind === 'others');
   const legend = legendItems(picture, segments, signs, (at) => summed[at]!);
   const items = [describeCpus(cpus).split(', ')[0]!, ...legend, ...legendItems(picture, segments, signs, (at) => !summed[at]!)];
@@ -116,8 +118,8 @@ function barOf(segments: readonly Segment[], signs: readonly string[], palette: 
 }
 
 /**
- * "A web-1 16 GiB", "a! strayed 3 GiB", "# 37 others 20 GiB": a VM each, then the rest of the
- * memory.
+ * "A web-1 16 GiB", "a! strayed 3 GiB", "# 37 others 20 GiB": one item for each VM, then the rest
+ * of the memory.
  */
 function legendItems(
   { map, palette }: NodePicture,
@@ -141,8 +143,8 @@ function legendItems(
 }
 
 /**
- * VMs with a preference of nodes that names this one: "A x4", with the name where it has no sign on
- * this node.
+ * VMs whose preferred nodes include this one, as "A x4". A VM without a sign on this node has its
+ * name instead.
  */
 function vcpuItems({ map, figures, palette, node }: NodePicture, segments: readonly Segment[], signs: readonly string[]): string[] {
   return figures.domains.flatMap((vm, domain) => {

@@ -1,11 +1,11 @@
-// Masks and CPUs in few words: lists over all vCPUs of a VM, a node's CPUs.
+// Masks and CPUs in few words: the masks of all vCPUs of a VM, and the CPUs of a node.
 import { formatList } from '../base/bitset.js';
 import type { HostMap, MapCpu, MapDomain } from '../map/host-map.js';
 
-/** Groups of vCPUs with masks of their own that are still written out. */
+/** Most groups of vCPUs whose masks are written out. */
 const SHOWN_GROUPS = 4;
 
-/** Words for the masks of a host's domains. What each mask says is worked out once. */
+/** Words for the masks of a host's domains. The words of each mask are worked out once. */
 export class MaskWords {
   readonly #map: HostMap;
   readonly #usable = new Map<number, number[]>();
@@ -20,13 +20,16 @@ export class MaskWords {
   soft(domain: MapDomain): string {
     return collapse(domain.vcpus.map(({ soft }) => this.#mask(soft, domain.pool)));
   }
-  /** "all", "none" or the list of nodes; "by hand" when Xen does not keep it up by itself. */
+  /**
+   * "all", "none" or the list of nodes, with "explicit" if it was set and does not follow the
+   * vCPUs.
+   */
   nodes({ nodeAffinity, autoNodeAffinity }: MapDomain): string {
     const all = this.#map.nodes.every((_, node) => nodeAffinity.includes(node));
     const list = listOrWord(nodeAffinity, all);
-    return autoNodeAffinity === false ? `${list} by hand` : list;
+    return autoNodeAffinity === false ? `${list} explicit` : list;
   }
-  /** "all" for a mask with every CPU that is online in the pool, else its list as stored. */
+  /** "all" for a mask with every online CPU of the pool, otherwise the stored list. */
   #mask(mask: readonly number[], pool: number): string {
     let known = this.#texts.get(pool);
     if (known === undefined) {
@@ -98,7 +101,7 @@ export function describeCpus(cpus: readonly MapCpu[]): string {
   return parts.join(', ');
 }
 
-/** "93%"; "-" of nothing. */
+/** "93%"; "-" if there is nothing to divide. */
 export function percent(part: number, whole: number): string {
   if (whole === 0) return '-';
   // Never "100%" while something is remote, never "0%" while something is local.

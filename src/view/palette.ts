@@ -1,5 +1,4 @@
-// Signs, colours and packing of the picture for terminals. Colours only repeat what signs already
-// say.
+// Signs, colours and packing of the picture for terminals. Colours only repeat what the signs show.
 import { fitColumns, textColumns } from '../base/columns.js';
 import { harmless } from '../base/shown-text.js';
 import type { HostMap } from '../map/host-map.js';
@@ -9,19 +8,19 @@ export interface PictureOptions {
   /** Columns. */
   readonly width: number;
   readonly color: boolean;
-  /** Shades instead of ASCII signs for what is no VM's; false unless given. */
+  /** Shades instead of ASCII signs for memory that belongs to no VM; the default is false. */
   readonly unicode?: boolean;
 }
 
 /** Longest name shown, in columns; a longer one ends in '~'. */
 const NAME_COLUMNS = 24;
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
-/** Of the 256-colour palette, readable on black and on white. */
+/** From the 256-colour palette, readable on black and on white. */
 const COLORS = [33, 166, 35, 134, 136, 37, 161, 64, 69, 172, 97, 31] as const;
 
 export class Palette {
   readonly fixed: Readonly<Record<'dom0' | 'xen' | 'claimed' | 'free' | 'others' | 'othersRemote', string>>;
-  /** Letters differ from node to node, because there are more VMs than letters. */
+  /** True if letters differ from node to node, because there are more VMs than letters. */
   readonly perNode: boolean;
   readonly #color: boolean;
   /** Position among the VMs; index = position in the map's domains. */
@@ -46,7 +45,7 @@ export class Palette {
       return remote ? letter.toLowerCase() : letter;
     });
   }
-  /** The letter that a VM has on all nodes; empty when letters differ from node to node. */
+  /** The letter of a VM on all nodes; empty if letters differ from node to node. */
   letter(domain: number): string {
     const order = this.#order[domain]!;
     return this.perNode || order < 0 ? '' : LETTERS[order]!;
@@ -69,8 +68,8 @@ export class Palette {
 }
 
 /**
- * Items two blanks apart on at most `maxLines` lines; what has no room is counted: "and 12 more".
- * No item is broken.
+ * Items two blanks apart on at most `maxLines` lines. Items without room are counted: "and 12
+ * more". No item is broken.
  */
 export function packItems(items: readonly string[], width: number, indent: number, maxLines: number): string[] {
   const lines: string[] = [];
@@ -79,7 +78,7 @@ export function packItems(items: readonly string[], width: number, indent: numbe
     const left = items.length - index;
     const joined = line === '' ? item : `${line}  ${item}`;
     const onLast = lines.length === maxLines - 1;
-    // On the last line room stays for the count, unless all that is left fits.
+    // The last line keeps room for the count, unless all remaining items fit.
     const rest = items.slice(index + 1).reduce((sum, one) => sum + 2 + textColumns(one), 0);
     const reserve = onLast ? Math.min(rest, `  and ${left - 1} more`.length) : 0;
     if (textColumns(joined) + reserve <= width - indent) {

@@ -1,22 +1,22 @@
-// A node's memory cut into what holds it, for the bars of both pictures.
+// A node's memory divided by owner, for the bars of both pictures.
 import type { HostFigures } from '../map/figures.js';
 import type { HostMap } from '../map/host-map.js';
 
 export interface Segment {
   readonly kind: 'dom0' | 'vm' | 'others' | 'xen' | 'claimed' | 'free';
-  /** Position in the map's domains; -1 for what is no single domain's. */
+  /** Position in the map's domains; -1 for memory that belongs to no single domain. */
   readonly domain: number;
   readonly pages: number;
   /** Memory of VMs that prefer no CPU of this node. */
   readonly remote: boolean;
-  /** How many VMs `others` stands for. */
+  /** Number of VMs in `others`. */
   readonly vms: number;
 }
 
 /**
- * Domain-0, the VMs that prefer CPUs here by size, the remote ones by size, Xen, what is claimed,
- * what is free; empty parts left out. The pages make the whole node, or all that is in it where a
- * host counts more than the node has. VMs past the `top` largest are `others`.
+ * In this order: Domain-0, the VMs that prefer CPUs here by size, the remote ones by size, Xen,
+ * claimed memory, free memory. Empty parts are left out. The pages make up the whole node, or all
+ * that is in it if the host counts more than the node has. VMs past the `top` largest are `others`.
  */
 export function nodeSegments(map: HostMap, figures: HostFigures, node: number, top: number): Segment[] {
   const held = map.domains.flatMap(({ domid, pages }, domain): Segment[] => {
@@ -47,8 +47,8 @@ export function nodeSegments(map: HostMap, figures: HostFigures, node: number, t
 }
 
 /**
- * Whole cells for parts of a whole: they sum to `cells`, and no part that is not 0 vanishes while
- * there are cells enough.
+ * Whole cells for parts of a whole. They sum to `cells`, and no part above 0 vanishes while there
+ * are enough cells.
  */
 export function shareCells(parts: readonly number[], cells: number): number[] {
   const total = parts.reduce((sum, part) => sum + part, 0);

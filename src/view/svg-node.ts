@@ -9,16 +9,16 @@ import { describeCpus } from './masks.js';
 import { nodeSegments, type Segment } from './segments.js';
 import type { Paint } from './svg-style.js';
 
-/** VMs that a bar shows one by one. */
+/** Most VMs that a bar shows one by one. */
 const BAR_VMS = 24;
-/** VMs that are named under the CPUs. */
+/** Most VMs named under the CPUs. */
 const NAMED_VMS = 6;
-/** Remote memory that is named under them. */
+/** Most entries of remote memory named under them. */
 const NAMED_REMOTE = 2;
-/** Sizes of a cell, the largest that keeps the CPUs of every node within CELLS_ROOM. */
+/** Sizes of a cell. The largest that keeps the CPUs of every node within CELLS_ROOM is used. */
 const CELL_SIZES = [22, 18, 14, 11, 9, 7] as const;
 const CELLS_ROOM = 96;
-/** Colours in one CPU's cell; more VMs that prefer it are a last, grey part. */
+/** Most colours in one CPU's cell. Further VMs that prefer it share a last, grey part. */
 const CELL_VMS = 3;
 const PAD = 14;
 const HEAD_HEIGHT = 52;
@@ -129,7 +129,7 @@ function drawBar({ map, figures, paint, node, geometry }: NodeDrawing): string {
   const { barWidth } = geometry;
   const bottom = HEAD_HEIGHT + geometry.barHeight;
   let y = bottom;
-  // From the bottom up: what is free is on top, as in a glass.
+  // From the bottom up: free memory is on top, as in a glass.
   const parts = segments.map((segment) => {
     const tall = (height * segment.pages) / total;
     y -= tall;
@@ -175,8 +175,8 @@ function toneOf({ kind, remote }: Segment): string {
 }
 
 /**
- * Name and size where the segment is tall enough for them; remote ones on a plate, so that hatching
- * does not run through.
+ * Name and size, if the segment is tall enough. Remote segments have a plate behind the text, so
+ * that the hatching does not cross it.
  */
 function segmentText(segment: Segment, name: string, size: string, y: number, height: number, width: number): string {
   if (height < 12.5 || segment.kind === 'xen') return '';
@@ -198,7 +198,7 @@ function drawCpus({ map, figures, paint, node, cpus, geometry }: NodeDrawing): s
   const room = geometry.width - left - PAD;
   const { cell } = geometry;
   const { places, cores } = cellPlaces(cpus, cell, room);
-  // VMs that rather run here than elsewhere; the largest first.
+  // VMs that prefer this node; the largest first.
   const here = figures.domains
     .map((vm, domain) => ({ vm, domain, vcpus: vm.vcpus.filter(({ nodes }) => nodes.includes(node)) }))
     .filter(({ vm, vcpus }) => vcpus.length > 0 && (vm.vcpuNodes.length < map.nodes.length || map.nodes.length === 1))
@@ -259,14 +259,14 @@ function chips(
   if (here.length > shown.length) {
     const vcpus = here.slice(shown.length).reduce((sum, one) => sum + one.vcpus.length, 0);
     rows.push(
-      `<text class="faint" x="18" y="${top + shown.length * CHIP_HEIGHT}">${here.length - shown.length} VMs more \u00d7${vcpus}</text>`,
+      `<text class="faint" x="18" y="${top + shown.length * CHIP_HEIGHT}">${here.length - shown.length} more VMs \u00d7${vcpus}</text>`,
     );
   }
   if (here.length > 0) rows.push(`<title>vCPUs that prefer this node</title>`);
   return `<g>${rows.reverse().join('')}</g>`;
 }
 
-/** "! desktop 4 GiB remote": what a thin segment has no room to say. */
+/** "! desktop 4 GiB remote": the text that has no room in a thin segment. */
 function remoteWords(map: HostMap, figures: HostFigures, node: number, top: number, room: number): string {
   const remote = nodeSegments(map, figures, node, map.domains.length).filter((segment) => segment.remote);
   const shown = remote.length > NAMED_REMOTE ? remote.slice(0, NAMED_REMOTE - 1) : remote;

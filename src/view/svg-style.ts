@@ -8,7 +8,7 @@ export interface Paint {
   readonly sample: string;
 }
 
-/** Hues a golden angle apart, three shades; all light enough for dark text on them. */
+/** Hues a golden angle apart, in three shades, all light enough for dark text. */
 export function vmPaint(map: HostMap): Paint {
   let next = 0;
   const order = map.domains.map(({ domid }) => (domid === 0 ? -1 : next++));
@@ -16,7 +16,7 @@ export function vmPaint(map: HostMap): Paint {
   return { fill: (domain) => (order[domain]! < 0 ? '#94a3b8' : color(order[domain]!)), sample: color(0) };
 }
 
-/** Of HSL, as #rrggbb. */
+/** HSL as #rrggbb. */
 function hex(hue: number, saturation: number, lightness: number): string {
   const reach = saturation * Math.min(lightness, 1 - lightness);
   const channel = (n: number) => {
@@ -29,8 +29,8 @@ function hex(hue: number, saturation: number, lightness: number): string {
   return `#${channel(0)}${channel(8)}${channel(4)}`;
 }
 
-// Colours are written out twice instead of as variables: many viewers of SVG files know no CSS
-// variables.
+// Colours are written out twice instead of as variables, because many SVG viewers do not support
+// CSS variables.
 export const STYLE = `
 .xnh{font-family:ui-sans-serif,system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;font-size:12px}
 .xnh .page{fill:#f8fafc}.xnh text{fill:#0f172a}.xnh .head{font-size:22px;font-weight:700}.xnh .sub{font-size:13px;fill:#475569}

@@ -10,10 +10,10 @@ import { MaskWords, percent } from './masks.js';
 import type { Paint } from './svg-style.js';
 import { choose, memoryWords } from './vm-table.js';
 
-/** Rows of the table; past them, the VMs with the most remote memory. */
+/** Most rows of the table. If there are more VMs, those with the most remote memory are shown. */
 const TABLE_VMS = 100;
 const ROW = 22;
-/** More nodes than this have their distances as colours only, with the numbers as tooltips. */
+/** With more nodes than this, distances are colours only, with the numbers as tooltips. */
 const NUMBERED_NODES = 24;
 
 export interface TableDrawing {
@@ -87,7 +87,7 @@ export function drawVms({ map, figures, paint, x, y }: TableDrawing): Drawn {
   const foot =
     left === 0
       ? ''
-      : `<text class="faint" x="0" y="${44 + chosen.length * ROW + 18}">and ${left} domains more; shown are those with the most remote memory, then the largest</text>`;
+      : `<text class="faint" x="0" y="${44 + chosen.length * ROW + 18}">and ${left} more domains; those with the most remote memory are shown, then the largest</text>`;
   const heads = COLUMNS.map(
     ({ head, x: at, end }) => `<text class="faint" x="${at}" y="38"${end ? ' text-anchor="end"' : ''}>${head}</text>`,
   );

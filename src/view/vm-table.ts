@@ -1,5 +1,5 @@
-// The table of VMs: masks over all vCPUs, node affinity, memory by node, how much of it is local
-// and how far it is. Cells wrap, so that any width keeps all of the columns.
+// The table of VMs: masks over all vCPUs, node affinity, memory by node, the local share and the
+// distance. Cells wrap, so that all columns fit any width.
 import { formatList } from '../base/bitset.js';
 import { wrapColumns } from '../base/columns.js';
 import { columnWidths, tableLines } from '../base/table.js';
@@ -10,16 +10,16 @@ import { MaskWords, percent } from './masks.js';
 import type { Palette } from './palette.js';
 
 const HEAD = ['VM', 'domid', 'vCPUs', 'hard', 'soft', 'nodes', 'memory', 'local', 'distance'];
-/** Columns that give way when the table is too wide; the least that each keeps. */
+/** Columns that shrink if the table is too wide, with the least width of each. */
 const LEAST: Readonly<Record<number, number>> = { 0: 8, 3: 6, 4: 6, 5: 5, 6: 12 };
 /** Keeps "n0 16 GiB" together when its cell wraps. */
 const NO_BREAK = '\u00a0';
 /** Columns of numbers, aligned on the right. */
 const NUMBERS = new Set([1, 2, 7, 8]);
-/** Nodes of one VM that are named in its memory cell. */
+/** Most nodes named in the memory cell of a VM. */
 const SHOWN_NODES = 8;
 
-/** Lines of at most `width` columns: a heading, and a row a domain, of the first `limit`. */
+/** Lines of at most `width` columns: a heading, and a row for each of the first `limit` domains. */
 export function vmTable(map: HostMap, figures: HostFigures, palette: Palette, width: number, limit: number): string[] {
   const masks = new MaskWords(map);
   const chosen = choose(map, figures, limit);
@@ -32,12 +32,12 @@ export function vmTable(map: HostMap, figures: HostFigures, palette: Palette, wi
   });
   const left = map.domains.length - chosen.length;
   if (left > 0)
-    lines.push(...wrapColumns(`and ${left} more domains; shown are those with the most remote memory, then the largest`, width));
+    lines.push(...wrapColumns(`and ${left} more domains; those with the most remote memory are shown, then the largest`, width));
   return lines;
 }
 
 /**
- * Positions of the domains to show: all in their order, or the most remote and largest when there
+ * Positions of the domains to show: all in their order, or the most remote and the largest if there
  * are too many.
  */
 export function choose(map: HostMap, figures: HostFigures, limit: number): number[] {
@@ -62,7 +62,7 @@ export function memoryWords(map: HostMap, domain: MapDomain, figures: DomainFigu
   }
   return words.length <= SHOWN_NODES
     ? words.join(', ')
-    : `${words.slice(0, SHOWN_NODES).join(', ')}, and ${words.length - SHOWN_NODES} nodes more`;
+    : `${words.slice(0, SHOWN_NODES).join(', ')}, and ${words.length - SHOWN_NODES} more nodes`;
 }
 
 function row(map: HostMap, domain: MapDomain, figures: DomainFigures, masks: MaskWords, palette: Palette, at: number): string[] {
@@ -81,8 +81,8 @@ function row(map: HostMap, domain: MapDomain, figures: DomainFigures, masks: Mas
 }
 
 /**
- * Widths that fit: each column as wide as its widest cell, the widest of those that give way cut
- * first.
+ * Widths that fit: each column is as wide as its widest cell, and the widest of the columns that
+ * may shrink are cut first.
  */
 function fittingWidths(rows: readonly (readonly string[])[], width: number): number[] {
   const widths = columnWidths(rows);
@@ -98,7 +98,7 @@ function fittingWidths(rows: readonly (readonly string[])[], width: number): num
   return widths;
 }
 
-/** As many lines as the cell that wraps most. */
+/** As many lines as the cell with the most lines. */
 function tableRow(cells: readonly string[], widths: readonly number[]): string[] {
   const wrapped = cells.map((cell, column) => wrapColumns(cell, widths[column]!));
   const height = Math.max(...wrapped.map((lines) => lines.length));

@@ -1,4 +1,4 @@
-// xenguest's command line: how xenopsd writes it, and how the builder reads it.
+// xenguest's command line, as xenopsd writes it and the builder reads it.
 import { type XenguestArguments, XenguestError } from './xenguest.js';
 
 /** The file descriptors of the control protocol, and what to build. */
@@ -11,7 +11,10 @@ export interface XenguestCommand {
 const MODES = ['hvm_build', 'pvh_build', 'linux_build'] as const;
 const INT_MAX = 2 ** 31 - 1;
 
-/** As xenopsd writes it (ocaml/xenopsd/xc/domain.ml, xenguest_args_hvm, _pv, _pvh and _base). */
+/**
+ * The arguments as xenopsd writes them (ocaml/xenopsd/xc/domain.ml, xenguest_args_hvm, _pv, _pvh
+ * and _base).
+ */
 export function commandLine({ controlOutFd, controlInFd, args }: XenguestCommand): string[] {
   const line = ['-controloutfd', String(controlOutFd), '-controlinfd', String(controlInFd), '-mode', args.mode, '-image', args.image];
   if (args.mode !== 'hvm_build') line.push('-cmdline', args.cmdline ?? '');

@@ -10,8 +10,8 @@ import type { PlatformFlags } from './platform.js';
 /**
  * Notes the chart's node configure_vcpus and what follows from it. `xc` should note in the same
  * sink (`withFlow`).
- * @throws XenguestError as xenguest words it, when a call fails that is fatal there (XenServer's
- *   xenguest.patch, configure_vcpus)
+ * @throws XenguestError in xenguest's words, when a call fails that is fatal there (XenServer's
+ * xenguest.patch, configure_vcpus)
  */
 export async function configureVcpus(
   xc: Xenctrl,

@@ -13,7 +13,7 @@ export type ControlLine =
   | { readonly kind: 'log'; readonly stream: 'info' | 'stdout' | 'stderr'; readonly text: string }
   | { readonly kind: 'flow'; readonly entry: FlowEntry };
 
-/** A line longer than this is not the protocol's. */
+/** A longer line breaks the protocol. */
 export const MAX_LINE_BYTES = 1 << 20;
 
 export function resultLine({ storePfn, consolePfn }: XenguestResult, protocol: string | null): string {
@@ -28,12 +28,12 @@ export function infoLine(text: string): string {
   return `info:${text.replace(/[\r\n]+/g, ' ')}\n`;
 }
 
-/** A sink whose every entry goes out as a line. */
+/** A sink that writes each entry as a line. */
 export function flowLines(write: (line: string) => void): FlowSink {
   return new EntrySink((entry) => write(`info:flow ${JSON.stringify(entry)}\n`));
 }
 
-/** One line without its newline; null when it is none of the protocol's. */
+/** One line without its newline; null if it breaks the protocol. */
 export function parseControlLine(line: string): ControlLine | null {
   const colon = line.indexOf(':');
   if (colon === -1) return null;
@@ -55,8 +55,8 @@ export function parseControlLine(line: string): ControlLine | null {
 }
 
 /**
- * "xenguest: xc_vcpu_setaffinity: [22] Invalid argument" names EINVAL: the number is all that the
- * protocol says of it.
+ * "xenguest: xc_vcpu_setaffinity: [22] Invalid argument" means EINVAL: the protocol carries only
+ * the number.
  */
 function errnoOf(text: string): Errno | null {
   const number = /: \[(\d{1,3})\] /.exec(text)?.[1];

@@ -1,6 +1,6 @@
-// The embedded builder on the embedded Xen: what real builds were measured to do, the rules of
-// xenguest, and what must hold for any build.
-// Longer than 400 lines: one list of tests that share the machine and the figures measured on it.
+// The embedded builder on the embedded Xen: measurements of real builds, the rules of xenguest, and
+// invariants of any build. Longer than 400 lines: one list of tests that share the machine and the
+// figures measured on it.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ const UUID = new Uint8Array(16);
 const CPUS_A_NODE = 4;
 const nothing = async () => {};
 
-/** Nodes of these sizes, each with so much free at its top. */
+/** Nodes of these sizes, each with the given free memory at its top. */
 function machine(nodes: readonly { mib: number; freeMib: number }[], changes: Partial<XenMachine> = {}): XenMachine {
   return {
     ...machineFromHost(
@@ -72,7 +72,7 @@ interface Guest {
 
 const MODE = { hvm: 'hvm_build', pvh: 'pvh_build', pv: 'linux_build' } as const;
 
-/** A domain as its toolstack hands it to the builder, on the node asked for. */
+/** A domain as its toolstack passes it to the builder, on the requested node. */
 async function prepare({ xc, xs }: TestHost, { kind = 'pvh', vcpus = 2, maxMib, startMib = maxMib, node, keys = {}, args = {} }: Guest) {
   const domid = xc.domainCreate({ domid: 0, kind: kind === 'pv' ? 'pv' : 'pvh', maxVcpus: vcpus, uuid: UUID });
   xc.domainMaxVcpus(domid, vcpus);
@@ -105,18 +105,18 @@ async function build(on: TestHost, guest: Guest, flow = new FlowRecord('build'),
   return { domid, result, flow, pages: on.door.inspect.pagesByNode(domid)! };
 }
 
-describe('where the memory of real builds was seen (facts of 4.17.7)', () => {
+describe('nodes of the memory of real builds (measured on 4.17.7)', () => {
   test('a PV guest that is too big for its node spills over in 2 MiB extents', async () => {
     const { pages } = await build(host(), { kind: 'pv', maxMib: 1200, node: 1 });
     expect(pages[1]).toBe(261120);
     expect(pages[0]! + pages[2]! + pages[3]!).toBe(46080);
   });
 
-  test('a PVH guest whose node has no whole GiB free: its GiB goes elsewhere, the rest stays', async () => {
+  test('a PVH guest whose node has no whole GiB free: its 1 GiB extent goes to another node, the rest stays', async () => {
     expect((await build(host(), { maxMib: 1200, node: 1 })).pages).toEqual([0, 45065, 262144, 0]);
   });
 
-  test('guests that fit: their memory and their special pages are on their node', async () => {
+  test('guests that fit have their memory and their special pages on their node', async () => {
     expect((await build(host(), { kind: 'pv', maxMib: 256, node: 2 })).pages).toEqual([0, 0, 65536, 0]);
     expect((await build(host(), { maxMib: 512, vcpus: 4, node: 2 })).pages).toEqual([0, 0, 131081, 0]);
   });
@@ -126,13 +126,13 @@ describe('where the memory of real builds was seen (facts of 4.17.7)', () => {
     expect(pages).toEqual([16384, 16384, 16384, 16384]);
   });
 
-  test('-mem_pnode and keepOnNode: no GiB goes elsewhere; too much for the node is EBUSY', async () => {
+  test('with -mem_pnode and keepOnNode no GiB goes to another node; more than the node has is EBUSY', async () => {
     const on = host(machine([RIG[0]!, RIG[2]!, { mib: 2048, freeMib: 1400 }, RIG[3]!]));
     const node = 2;
     const keep = await build(on, { maxMib: 1200, node, args: { keepOnNode: true } });
     expect(keep.pages).toEqual([0, 0, 1200 * 256 + 9, 0]);
     on.xc.domainDestroy(keep.domid);
-    // The guest's memory is bound to the node of the claim whatever the affinity is; its special
+    // The guest's memory is bound to the node of the claim, whatever the affinity; its special
     // pages follow the affinity.
     const claimed = await build(on, { maxMib: 1200, node: 1, args: { memPnode: node } });
     expect(claimed.pages).toEqual([0, 9, 1200 * 256, 0]);
@@ -146,9 +146,9 @@ describe('where the memory of real builds was seen (facts of 4.17.7)', () => {
   });
 });
 
-describe('the extents that are asked for', () => {
+describe('the requested extents', () => {
   const MAX = 2 ** 18;
-  /** A Xen that has all of them, none of 1 GiB, or 2 MiB ones only so many. */
+  /** A Xen that has all extents, none of 1 GiB, or a limited number of 2 MiB. */
   function asked(answer: (request: PopulateRequest) => number) {
     const calls: [number, number, number][] = [];
     const xc = {
@@ -160,7 +160,7 @@ describe('the extents that are asked for', () => {
     return { calls, extents: new Extents(xc, 1, { exactNode: null, onDemand: false }) };
   }
 
-  test('HVM: 0xa0 pages, then from 0xc0 on to the boundaries, each whole GiB as one extent, nothing in the hole', async () => {
+  test('HVM: 0xa0 pages, then from 0xc0 on to the boundaries; each whole GiB is one extent, and the hole has none', async () => {
     const { calls, extents } = asked(({ extents }) => extents);
     for (const range of pfnRanges('hvm', 5 * MAX + 700)) await populateHvmRange(extents, range, true, nothing);
     expect(calls).toEqual([
@@ -172,14 +172,14 @@ describe('the extents that are asked for', () => {
       // 0xf0000: the hole begins.
       [3 * MAX, 384, 9],
       [4 * MAX, 1, 18],
-      // What was behind the hole: 256 MiB, and the rest of 700 pages.
+      // The memory displaced by the hole: 256 MiB, and the rest of 700 pages.
       [5 * MAX, 129, 9],
       [5 * MAX + 129 * 512, 700 - 512, 0],
     ]);
     expect(extents.counts).toEqual({ gib: 3, mib2: 511 + 384 + 129, kib4: 0xa0 + 0x140 + 188 });
   });
 
-  test('HVM containers: where a GiB fails come 2 MiB extents, and where one of four fails, pages for the rest of the four', async () => {
+  test('HVM containers: a failed GiB becomes 2 MiB extents, and after one of four fails, the rest of the four become pages', async () => {
     let mib2 = 5;
     const { calls, extents } = asked(({ order, extents }) => {
       if (order === 18) return 0;
@@ -199,13 +199,13 @@ describe('the extents that are asked for', () => {
     expect(extents.counts).toEqual({ gib: 0, mib2: 5, kib4: MAX - 5 * 512 });
   });
 
-  test('a call that gives fewer pages than asked is EBUSY', async () => {
+  test('a call that gives fewer pages than requested is EBUSY', async () => {
     const { extents } = asked(({ order, extents }) => (order === 0 ? extents - 1 : 0));
     await expect(populateHvmRange(extents, { start: 0, end: 100 }, false, nothing)).rejects.toMatchObject({ errno: 'EBUSY' });
     await expect(populatePvRange(extents, { start: 0, end: 1000 }, nothing)).rejects.toMatchObject({ errno: 'EBUSY' });
   });
 
-  /** libxenguest's own way, extent counts of at most four a call, written out plainly. */
+  /** libxenguest's own algorithm, written out plainly: at most four extents a call. */
   function inFours(xc: Xenctrl, domid: number, end: number): boolean {
     const some = (firstPfn: number, extents: number, order: number) => xc.domainPopulatePhysmap(domid, { firstPfn, extents, order }).done;
     for (let pfn = 0; pfn < end; ) {
@@ -227,7 +227,7 @@ describe('the extents that are asked for', () => {
     return true;
   }
 
-  test('many 2 MiB extents in one call land where calls of four put them', async () => {
+  test('many 2 MiB extents in one call are placed like those of calls of four', async () => {
     const freeMib = fc.array(fc.integer({ min: 20, max: 1300 }), { minLength: 1, maxLength: 4 });
     const nodeSets = fc.option(fc.uniqueArray(fc.nat(3), { minLength: 1 }));
     const holes = fc.nat(3000);
@@ -264,7 +264,7 @@ describe('the extents that are asked for', () => {
 });
 
 describe('xenguest', () => {
-  test('takes the way of the chart, and says where the memory came from', async () => {
+  test('follows the chart, and records where the memory came from', async () => {
     const keys = { 'vcpu/0/affinity': '000011110000', 'vcpu/weight': '512', 'vcpu/cap': '50' };
     const on = host();
     const { domid, flow, result } = await build(on, { kind: 'hvm', vcpus: 2, maxMib: 64, keys });
@@ -300,7 +300,7 @@ describe('xenguest', () => {
     expect(await on.xs.read(`/local/domain/${domid}/vm-data/mmio-hole-size`)).toBe(String(0x10000000));
   });
 
-  test('the hard affinity decides where the memory lands: it is set before', async () => {
+  test('the hard affinity decides the nodes of the memory, because it is set first', async () => {
     const keys = { 'vcpu/0/affinity': '0000000000001111', 'vcpu/1/affinity': '0000000000001111' };
     const { pages } = await build(host(), { maxMib: 64, keys });
     expect(pages).toEqual([0, 0, 0, 64 * 256 + 9]);
@@ -319,9 +319,9 @@ describe('xenguest', () => {
 
   test.each([
     ['all zero', '0000'],
-    ['no CPU that there is', `${'0'.repeat(16)}1111`],
+    ['no existing CPU', `${'0'.repeat(16)}1111`],
     ['empty', ''],
-  ])('a mask that is %s fails the build in the real words, and nothing is left once the domain is destroyed', async (_, affinity) => {
+  ])('a mask that is %s fails the build with the real message, and nothing is left once the domain is destroyed', async (_, affinity) => {
     const on = host();
     const { domid, args } = await prepare(on, { maxMib: 64, keys: { 'vcpu/1/affinity': affinity } });
     await expect(on.xenguest.run(args, { flow: NO_FLOW, turn: nothing })).rejects.toThrow(
@@ -331,7 +331,7 @@ describe('xenguest', () => {
     expect(on.door.inspect.freePages()).toEqual(on.free);
   });
 
-  test('another scheduler than credit: weight and cap are left, the build goes on', async () => {
+  test('with another scheduler than credit, weight and cap are not set and the build goes on', async () => {
     const { flow } = await build(host(machine(RIG, { scheduler: 'credit2' })), { maxMib: 64, keys: { 'vcpu/weight': '512' } });
     expect(flow.entries).toContainEqual({ kind: 'note', topic: 'no credit scheduler', values: { errno: 'EINVAL' } });
   });
@@ -347,7 +347,7 @@ describe('xenguest', () => {
     );
   });
 
-  test('what is left of a claim is cancelled, whether the build ends well or not', async () => {
+  test('the rest of a claim is cancelled, whether the build succeeds or not', async () => {
     for (const [maxMib, claimed] of [
       [64, 200 * 256],
       [4096, 5000 * 256],
@@ -363,7 +363,7 @@ describe('xenguest', () => {
     }
   });
 
-  test('less memory at the start than at most: only the target is taken, on the nodes of the affinity', async () => {
+  test('with a start size below the maximum, only the target is allocated, on the nodes of the affinity', async () => {
     const { pages, flow } = await build(host(), { kind: 'hvm', maxMib: 512, startMib: 256, node: 2 });
     expect(pages).toEqual([0, 0, 256 * 256 - 0x20 + 16, 0]);
     expect(flow.entries.at(-1)).toMatchObject({ kind: 'note', topic: 'populated', values: { onDemand: true } });
@@ -378,7 +378,7 @@ describe('xenguest', () => {
     );
   });
 
-  test('builds side by side take turns', async () => {
+  test('parallel builds take turns', async () => {
     const on = host(machine([{ mib: 16384, freeMib: 15000 }]));
     const order: string[] = [];
     const turnOf = (name: string) => async () => {
@@ -390,7 +390,7 @@ describe('xenguest', () => {
   });
 });
 
-test('any builds, on any machine: invariants hold, failures name their step, and destroying all gives all back', async () => {
+test('any builds on any machine keep the invariants, failures name their step, and destroying all domains frees all memory', async () => {
   const nodes = fc.array(fc.record({ mib: fc.constant(2048), freeMib: fc.nat(2000) }), { minLength: 1, maxLength: 4 });
   const guest = fc.record({
     kind: fc.constantFrom('hvm', 'pvh', 'pv'),

@@ -1,6 +1,6 @@
-// The domain builder in this process, for the embedded host: reads XenStore, configures the vCPUs,
-// populates the memory, as XenServer's xenguest does, loading no image. Boxes of the chart:
-// exec_xenguest, stub_xc_hvm_build, configure_vcpus, set_hard_affinity?.
+// The domain builder in this process, for the embedded host. It reads XenStore, configures the
+// vCPUs and populates the memory, as XenServer's xenguest does, but loads no image. Boxes of the
+// chart: exec_xenguest, stub_xc_hvm_build, configure_vcpus, set_hard_affinity?.
 import { formatList } from '../base/bitset.js';
 import { XenError } from '../base/errors.js';
 import { type FlowSink, NO_FLOW } from '../flow/record.js';
@@ -51,7 +51,7 @@ async function build({ xc, xs }: EmbeddedXenguestDoors, args: XenguestArguments,
   return { storePfn, consolePfn };
 }
 
-/** xenguest.patch, hvm_safety_check: what cannot go together with populate on demand. */
+/** xenguest.patch, hvm_safety_check: settings that exclude populate on demand. */
 function safetyChecks({ mode, memStartMib, memMaxMib }: XenguestArguments, flags: PlatformFlags): void {
   if (memStartMib > memMaxMib) {
     throw new XenguestError(`xenguest: -mem_start_mib ${memStartMib} is more than -mem_max_mib ${memMaxMib}`);
@@ -61,7 +61,7 @@ function safetyChecks({ mode, memStartMib, memMaxMib }: XenguestArguments, flags
   }
 }
 
-/** Where the memory came from, as far as the host tells it for one domain. */
+/** The nodes of the memory, as far as the host reports them for one domain. */
 function notePopulated(
   xc: Xenctrl,
   domid: number,

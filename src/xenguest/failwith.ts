@@ -1,4 +1,4 @@
-// How xenguest words a failed call: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument".
+// xenguest's message for a failed call: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument".
 import { ERRNO, type Errno, XenError } from '../base/errors.js';
 import { XenguestError } from './xenguest.js';
 
@@ -38,8 +38,8 @@ export function strerror(errno: Errno): string {
 }
 
 /**
- * The builder's error for a call that failed with `error`; what is not Xen's answer is thrown on as
- * it is.
+ * The builder's error for a call that failed with `error`. An error that is not Xen's answer is
+ * rethrown.
  */
 export function failwithOssXc(call: string, error: unknown): XenguestError {
   if (!(error instanceof XenError)) throw error;

@@ -4,7 +4,7 @@ import type { XenstoreConnection } from '../xenstore/connection.js';
 import { createXenstore } from '../xenstore/in-process.js';
 import { getFlags, xenstoreNumber } from './platform.js';
 
-describe('numbers of XenStore, as xenguest reads them', () => {
+describe('numbers in XenStore, as xenguest reads them', () => {
   it.each<[string | null, bigint]>([
     [null, 0n],
     ['', 0n],
@@ -35,7 +35,7 @@ describe('get_flags', () => {
   const write = (keys: Record<string, string>) =>
     Promise.all(Object.entries(keys).map(([key, value]) => xs.write(`/local/domain/3/platform/${key}`, value)));
 
-  it('reads what is there, and leaves a vCPU without a key alone', async () => {
+  it('reads the existing keys, and leaves a vCPU without a key alone', async () => {
     await write({ 'vcpu/number': '3', 'vcpu/current': '2', 'vcpu/0/affinity': '1100', 'vcpu/2/affinity': '', 'vcpu/weight': '65792' });
     const flags = await getFlags(xs, 3, true);
     expect(flags).toMatchObject({ vcpus: 3, vcpusCurrent: 2, affinity: ['1100', null, ''], cap: 0, hpet: true });
@@ -80,12 +80,12 @@ describe('get_flags', () => {
 });
 
 describe('affinity strings', () => {
-  it('sets the CPUs whose character is 1, and nothing else', () => {
+  it('sets the CPUs with the character 1, and no others', () => {
     expect(decodeAffinity('0110', 4)).toEqual([1, 2]);
     expect(decodeAffinity('1x2 1', 8)).toEqual([0, 4]);
     expect(decodeAffinity('', 8)).toEqual([]);
   });
-  it('looks at the CPUs that the host has numbers for', () => {
+  it('covers the CPUs that the host numbers', () => {
     expect(decodeAffinity('1'.repeat(40), 4)).toEqual([0, 1, 2, 3]);
     expect(decodeAffinity('1'.repeat(9), 9)).toHaveLength(9);
   });

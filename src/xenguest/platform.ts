@@ -1,5 +1,4 @@
-// get_flags: what the builder reads about its domain in XenStore, below
-// /local/domain/<domid>/platform.
+// get_flags: the builder's settings of a domain in XenStore, below /local/domain/<domid>/platform.
 import { XenError } from '../base/errors.js';
 import { affinityKey, platformPath } from '../machine/affinity-key.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
@@ -20,7 +19,7 @@ export interface PlatformFlags {
   readonly weight: number;
   /** 0 = leave the scheduler's cap (so 0 cannot clear one). */
   readonly cap: number;
-  /** 0 when it is not set; of HVM containers only. */
+  /** HVM containers only; 0 when it is not set. */
   readonly coresPerSocket: number;
   readonly nx: boolean;
   readonly pae: boolean;
@@ -37,8 +36,8 @@ const U64 = 1n << 64n;
 
 /**
  * A number as xenguest reads it: "true" and "false" in any case, else strtoull in base 0 (leading
- * blanks, a sign, 0x and 0 prefixes; what follows the digits is not looked at); absent, out of
- * range or without digits 0 (XenServer's xenguest.patch, xenstore_get_value).
+ * blanks, a sign, 0x and 0 prefixes; text after the digits is ignored); absent, out of range or
+ * without digits 0 (XenServer's xenguest.patch, xenstore_get_value).
  */
 export function xenstoreNumber(text: string | null): bigint {
   if (text === null) return 0n;
@@ -53,9 +52,9 @@ export function xenstoreNumber(text: string | null): bigint {
   return match[1] === '-' ? (U64 - value) % U64 : value;
 }
 
-/** As C assigns it to an int. */
+/** As assigned to an int in C. */
 export const asInt = (value: bigint): number => Number(BigInt.asIntN(32, value));
-/** As C assigns it to a uint16_t. */
+/** As assigned to a uint16_t in C. */
 const asU16 = (value: bigint): number => Number(BigInt.asUintN(16, value));
 
 /**
@@ -100,7 +99,7 @@ export async function getFlags(xs: XenstoreConnection, domid: number, hvm: boole
   };
 }
 
-/** null when the key is absent; up to the first NUL, as C sees a value. */
+/** The value up to the first NUL, as in C; null when the key is absent. */
 async function readOrNull(xs: XenstoreConnection, path: string): Promise<string | null> {
   try {
     return (await xs.read(path)).split('\0', 1)[0]!;
@@ -110,7 +109,7 @@ async function readOrNull(xs: XenstoreConnection, path: string): Promise<string 
   }
 }
 
-/** hvmloader wants "0" or "1" where toolstacks have written "true". */
+/** hvmloader expects "0" or "1" where toolstacks have written "true". */
 async function hvmloaderFlag(xs: XenstoreConnection, path: string): Promise<boolean> {
   const value = await readOrNull(xs, path);
   if (value === '0' || value === '1') return value === '1';

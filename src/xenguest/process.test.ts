@@ -19,7 +19,7 @@ const ARGS: XenguestArguments = {
   memStartMib: 256,
 };
 
-/** A builder of one line of JavaScript; `out` writes on the control fd. */
+/** A builder in one line of JavaScript; `out` writes on the control fd. */
 const fake = (script: string, options: ProcessXenguestOptions = {}) =>
   new ProcessXenguest({
     ...options,
@@ -45,7 +45,7 @@ describe('a builder in a process of its own', () => {
     expect((await run("out('result:5 6 x86_64-abi\\n')")).result, 'a PV guest adds its ABI').toEqual({ storePfn: 5, consolePfn: 6 });
   });
 
-  it('is read in pieces of any size, and its log lines are told', async () => {
+  it('may write pieces of any size, and its log lines are passed on', async () => {
     const lines: string[] = [];
     const script = "for (const c of 'info:hello\\nstdout:a:b\\nresult:5 6\\n') out(c)";
     expect((await run(script, { log: (line) => lines.push(line) })).result.storePfn).toBe(5);
@@ -90,21 +90,21 @@ describe('a builder in a process of its own', () => {
     expect(await failure("out('result:5 6')")).toMatch('cut off');
   });
 
-  it('is stopped when it breaks the protocol', async () => {
+  it('is killed when it breaks the protocol', async () => {
     const forever = 'setInterval(() => {}, 1000)';
     expect(await failure(`out('nonsense\\n'); ${forever}`)).toMatch('broke its protocol with the line "nonsense"');
     expect(await failure(`out('result:5 6\\nresult:5 6\\n'); ${forever}`)).toMatch('a second result');
     expect(await failure(`out('x'.repeat(${MAX_LINE_BYTES + 1})); ${forever}`)).toMatch('a line of more than');
   });
 
-  it('is killed when it says nothing for too long, and not while it speaks', async () => {
-    expect(await failure('setInterval(() => {}, 1000)', { silenceMs: 100 })).toMatch('said nothing for 100 ms');
+  it('is killed after too long a silence, and not while it writes lines', async () => {
+    expect(await failure('setInterval(() => {}, 1000)', { silenceMs: 100 })).toMatch('wrote nothing for 100 ms');
     const script =
       "let n = 0; const t = setInterval(() => { out('info:still here\\n'); if (++n === 20) { clearInterval(t); out('result:5 6\\n'); } }, 100)";
     expect((await run(script, { silenceMs: 1500 })).result.storePfn).toBe(5);
   });
 
-  it('says when it cannot be started', async () => {
+  it('reports that it cannot be started', async () => {
     const xenguest = new ProcessXenguest({ command: ['/nonexistent/xenguest'] });
     await expect(xenguest.run(ARGS, { flow: new FlowRecord('test'), turn: async () => {} })).rejects.toThrow(/cannot be started.*ENOENT/);
   });
@@ -133,7 +133,7 @@ describe('control lines', () => {
     'suspend:',
     'RESULT:1 2',
     'info:flow {',
-  ])('does not take %j for one', (line) => expect(parseControlLine(line)).toBeNull());
+  ])('rejects %j', (line) => expect(parseControlLine(line)).toBeNull());
   it.each([
     '{"kind":"node","node":"no such box","values":{}}',
     '{"kind":"edge","edge":"do_domctl -> nowhere","inferred":false}',
@@ -145,7 +145,7 @@ describe('control lines', () => {
     '{"kind":"note","topic":"destroyed","values":{"domid":3,"by":"me"}}',
     '{"kind":"surprise","code":"toString","values":{}}',
     '{"kind":"surprise","code":"chart-path"}',
-  ])('does not take the entry %s', (entry) => expect(parseControlLine(`info:flow ${entry}`)).toBeNull());
+  ])('rejects the entry %s', (entry) => expect(parseControlLine(`info:flow ${entry}`)).toBeNull());
 });
 
 describe("xenguest's command line", () => {
@@ -155,9 +155,9 @@ describe("xenguest's command line", () => {
     { ...ARGS, mode: 'linux_build', memPnode: 2 },
     { ...ARGS, cmdline: '', keepOnNode: true },
     { ...ARGS, mode: 'linux_build', cmdline: '-mode x', memMaxMib: 2 ** 31 - 1 },
-  ])('is read as it was written', (args) => expect(parseCommandLine(commandLine(command(args)))).toEqual(command(args)));
+  ])('is read back as it was written', (args) => expect(parseCommandLine(commandLine(command(args)))).toEqual(command(args)));
 
-  it('is written as xenopsd does it, and an HVM guest has no command line', () => {
+  it('is written as xenopsd writes it, and an HVM guest has no command line', () => {
     expect(commandLine(command({ ...ARGS, mode: 'hvm_build' })).join(' ')).toBe(
       '-controloutfd 3 -controlinfd 4 -mode hvm_build -image /boot/vmlinux -domid 3 -store_port 1 -store_domid 0 -console_port 2 -console_domid 0 -fork true -mem_max_mib 256 -mem_start_mib 256',
     );
@@ -172,7 +172,7 @@ describe("xenguest's command line", () => {
     [(line) => line.map((word) => (word === 'pvh_build' ? 'listen' : word)), "unrecognized mode 'listen'"],
     [(line) => line.map((word, i) => (line[i - 1] === '-domid' ? '3x' : word)), "'3x' is not a valid int (-domid)"],
     [(line) => line.map((word, i) => (line[i - 1] === '-mem_max_mib' ? '2147483648' : word)), 'not a valid int (-mem_max_mib)'],
-  ])('refuses what is wrong in it (%#)', (change, message) => {
+  ])('refuses an invalid one (%#)', (change, message) => {
     expect(() => parseCommandLine(change(commandLine(command(ARGS))))).toThrow(message);
   });
 });

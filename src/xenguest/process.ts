@@ -1,5 +1,5 @@
-// The builder as a process of its own: a crash of it (an abort in the C library, a kill -9) is an
-// error of one VM and of nothing else. Box of the chart: exec_xenguest.
+// The builder as a process of its own. A crash of it (an abort in the C library, a kill -9) is an
+// error of one VM only. Box of the chart: exec_xenguest.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
@@ -22,7 +22,7 @@ export interface ProcessXenguestOptions {
 export const SILENCE_MS = 30 * 60_000;
 const CONTROL_OUT_FD = 3;
 const CONTROL_IN_FD = 4;
-/** What is kept of stderr to tell why a builder died. */
+/** Bytes of stderr kept for the reason of a builder's death. */
 const STDERR_TAIL_BYTES = 4096;
 
 export class ProcessXenguest implements Xenguest {
@@ -69,7 +69,8 @@ export class ProcessXenguest implements Xenguest {
       child.stderr?.on('data', (chunk: Buffer) => {
         stderr = (stderr + chunk.toString()).slice(-STDERR_TAIL_BYTES);
       });
-      // The builder reads nothing on this fd; a builder that has died must not fail us for it.
+      // The builder reads nothing on this fd. The write error of a dead builder must not become
+      // ours.
       child.stdio[CONTROL_IN_FD]?.on('error', () => {});
       child.on('error', (error) => {
         spawnError = error.message;
@@ -89,25 +90,25 @@ interface End {
   readonly exit: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stderr: string;
-  /** How long it said nothing, when it was killed for that. */
+  /** The length of its silence, if it was killed for that. */
   readonly silentMs: number | null;
   readonly spawnError: string | null;
 }
 
-/** What the builder said so far. */
+/** The builder's output so far. */
 class Answer {
   readonly #onLine: (line: ControlLine) => void;
   #rest = Buffer.alloc(0);
   readonly #errors: { readonly text: string; readonly errno: Errno | null }[] = [];
   #result: XenguestResult | null = null;
-  /** What broke the protocol; no line after it is looked at. */
+  /** The violation of the protocol; lines after it are ignored. */
   #violation: string | null = null;
 
   constructor(onLine: (line: ControlLine) => void) {
     this.#onLine = onLine;
   }
 
-  /** @returns false when the protocol is broken and the builder is to be stopped */
+  /** @returns false when the protocol is broken and the builder must be killed */
   take(chunk: Buffer): boolean {
     if (this.#violation !== null) return false;
     this.#rest = Buffer.concat([this.#rest, chunk]);
@@ -129,7 +130,7 @@ class Answer {
     else this.#onLine(control);
   }
 
-  /** @throws XenguestError with what the builder said, or how it died */
+  /** @throws XenguestError with the builder's message, or the way it died */
   outcome(end: End): XenguestResult {
     if (end.spawnError !== null) throw new XenguestError(`xenguest: cannot be started: ${end.spawnError}`);
     if (this.#violation !== null) throw new XenguestError(`xenguest: broke its protocol with ${this.#violation}`);
@@ -143,7 +144,7 @@ class Answer {
       throw new XenguestError(this.#errors.map(({ text }) => text).join('; '), errno);
     }
     const lastWords = end.stderr === '' ? '' : `: ${end.stderr.split('\n').slice(-3).join(' ').trim()}`;
-    if (end.silentMs !== null) throw new XenguestError(`xenguest: killed, as it said nothing for ${end.silentMs} ms${lastWords}`);
+    if (end.silentMs !== null) throw new XenguestError(`xenguest: killed, because it wrote nothing for ${end.silentMs} ms${lastWords}`);
     if (end.signal !== null) throw new XenguestError(`xenguest: killed by signal ${end.signal}${lastWords}`);
     if (end.exit !== 0) throw new XenguestError(`xenguest: ended with exit status ${end.exit}${lastWords}`);
     if (this.#result === null) throw new XenguestError(`xenguest: ended without a result${lastWords}`);
@@ -151,7 +152,7 @@ class Answer {
   }
 }
 
-/** dist/xenguest.js: beside this module when it is bundled, in the checkout otherwise. */
+/** dist/xenguest.js: next to this module when bundled, otherwise in the checkout. */
 function builderScript(): string {
   const candidates = ['./xenguest.js', '../../dist/xenguest.js'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
   return candidates.find((path) => existsSync(path)) ?? candidates[0]!;

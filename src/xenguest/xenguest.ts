@@ -1,5 +1,6 @@
-// What xenopsd knows of the domain builder: a command line, and lines that come back on a control
-// fd. Implementations: embedded.ts in this process, and a process of its own over libxenguest.
+// xenopsd's interface to the domain builder: a command line, and the lines that it writes on a
+// control fd. Implementations: embedded.ts in this process, and a process of its own over
+// libxenguest.
 import type { Errno } from '../base/errors.js';
 import type { FlowSink } from '../flow/record.js';
 
@@ -24,9 +25,9 @@ export interface XenguestArguments {
   /** -mem_pnode: the one node that the memory was claimed on (xapi 26.3). */
   readonly memPnode?: number;
   /**
-   * Not of the real xenguest: when the domain's node affinity is one node that has the memory free,
-   * take all of it there (XENMEMF_exact_node), where the extents of 1 GiB that libxenguest asks for
-   * first would go elsewhere.
+   * Not an option of the real xenguest. If the domain's node affinity is one node with enough free
+   * memory, all of it is allocated there (XENMEMF_exact_node). Without the option, the 1 GiB
+   * extents that libxenguest requests first may go to other nodes.
    */
   readonly keepOnNode?: boolean;
   /**
@@ -42,12 +43,12 @@ export interface XenguestResult {
 }
 
 /**
- * The build failed; `message` is the builder's text, such as "xenguest: xc_vcpu_setaffinity: [22]
+ * The build failed. `message` is the builder's text, such as "xenguest: xc_vcpu_setaffinity: [22]
  * Invalid argument".
  */
 export class XenguestError extends Error {
   override readonly name = 'XenguestError';
-  /** What Xen or the library answered to the call that failed; null when it was no such call. */
+  /** The errno of the failed call to Xen or the library; null if there was none. */
   readonly errno: Errno | null;
 
   constructor(message: string, errno: Errno | null = null) {
@@ -58,11 +59,11 @@ export class XenguestError extends Error {
 
 export interface XenguestRun {
   readonly flow: FlowSink;
-  /** Awaited between steps, so that builds side by side take turns. */
+  /** Awaited between steps, so that parallel builds take turns. */
   readonly turn: () => Promise<void>;
 }
 
 export interface Xenguest {
-  /** @throws XenguestError when the builder says so or dies */
+  /** @throws XenguestError when the builder fails or dies */
   run(args: XenguestArguments, run: XenguestRun): Promise<XenguestResult>;
 }

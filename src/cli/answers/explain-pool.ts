@@ -76,7 +76,7 @@ async function explainOnHost(
 function nowRun(vm: PoolVm, verdict: PoolVerdict, toolstack: string): ExplainAnswer['runs'][number] {
   const { nodes, asked, why } = verdict;
   const sentences = [
-    nodes === null ? 'The host does not tell on which nodes its memory is.' : memorySentence(vm, nodes),
+    nodes === null ? 'The host does not report its memory by node.' : memorySentence(vm, nodes),
     `Requested: ${asked}. The host acts as ${toolstack}.`,
     why === '' || nodes === null ? 'Nothing has drifted, as far as XAPI tells.' : `Drift: ${why}.`,
   ];

@@ -1,6 +1,6 @@
-// Archives and folders that hold captures or status reports, as the texts in them that Xen tools
-// printed. What an entry is, its content decides; its name only helps. Sizes and counts are
-// bounded: archives come from strangers.
+// Archives and folders with captures or status reports, as the texts in them that Xen tools
+// printed. The content of an entry decides its kind; its name is only a hint. Sizes and counts are
+// bounded, because archives come from strangers.
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -19,15 +19,17 @@ export interface ArchiveLimits {
 
 export const ARCHIVE_LIMITS: ArchiveLimits = {
   entries: 20_000,
-  /** Of one entry; a longer one is cut there: only logs are so long, and their end counts least. */
+  /**
+   * Largest entry. A longer one is cut here: only logs are that long, and their end matters least.
+   */
   entryBytes: 32 * 2 ** 20,
-  /** Of all entries together, unpacked. */
+  /** Largest sum of all entries, unpacked. */
   totalBytes: 1024 * 2 ** 20,
 };
 
 export type ArchiveKind = 'gzip' | 'bzip2' | 'zip' | 'tar';
 
-/** By the first bytes; null for a plain text. */
+/** Kind by the first bytes; null for plain text. */
 export function archiveKind(bytes: Uint8Array): ArchiveKind | null {
   const starts = (...head: number[]) => head.every((byte, at) => bytes[at] === byte);
   if (starts(0x1f, 0x8b)) return 'gzip';
@@ -36,12 +38,12 @@ export function archiveKind(bytes: Uint8Array): ArchiveKind | null {
   return Buffer.from(bytes.subarray(257, 262)).toString('latin1') === 'ustar' ? 'tar' : null;
 }
 
-/** A line that only the tools of Xen and xapi print, somewhere near the start of an entry. */
+/** A line near the start of an entry that only the tools of Xen and xapi print. */
 const TELLING =
   /^(?:[> ]*)(?:Name\s+ID\s+(?:Mem|VCPU)|Name\s+CPU|CPU\s+core\s+socket\s+node|(?:host|nr_nodes|nr_cpus|numa_info)\s*:|\/(?:local|vm|libxl|tool)\b|@@xennuma|<database>|uuid \( RO\))|Memory location of each domain:|^\[\s*$/m;
 
 /**
- * The texts of an archive, in the order of their names.
+ * The texts of an archive, ordered by name.
  * @throws InputError for a damaged archive, one beyond the limits, or one without anything from Xen
  */
 export async function readArchive(bytes: Uint8Array, file: string, limits: ArchiveLimits = ARCHIVE_LIMITS): Promise<InputText[]> {
@@ -51,7 +53,7 @@ export async function readArchive(bytes: Uint8Array, file: string, limits: Archi
   return texts.sort((a, b) => orderOf(a.file) - orderOf(b.file) || (a.file < b.file ? -1 : 1));
 }
 
-/** As readArchive, for a folder that was unpacked. Symbolic links are not followed. */
+/** Like readArchive, for an unpacked folder. Symbolic links are not followed. */
 export async function readFolder(folder: string): Promise<InputText[]> {
   const found = new Collection(folder, ARCHIVE_LIMITS);
   const visit = async (path: string): Promise<void> => {
@@ -73,7 +75,7 @@ export async function readFolder(folder: string): Promise<InputText[]> {
   return texts.sort((a, b) => orderOf(a.file) - orderOf(b.file) || (a.file < b.file ? -1 : 1));
 }
 
-/** Of several dumps the last counts: the ring of the moment after older logs. */
+/** Of several dumps the last counts: the current ring comes after older logs. */
 function orderOf(file: string): number {
   if (/\.log(?:\.\d+)?(?:\.gz)?$/.test(file)) return 0;
   return /dmesg/.test(file) ? 2 : 1;
@@ -113,7 +115,7 @@ class Collection {
 
   #tooLarge(limit: string): InputError {
     return new InputError(
-      `expected at most ${limit} in the archive, got more`,
+      `expected at most ${limit} in the archive, found more`,
       { file: this.#file },
       'unpack it, and give the folder with the listings',
     );
@@ -133,15 +135,15 @@ async function collect(bytes: Uint8Array, file: string, found: Collection): Prom
   }
 }
 
-/** Compressed: a tar archive or a single text. */
+/** The unpacked content is a tar archive or a single text. */
 async function unpack(source: Readable, kind: ArchiveKind | null, file: string, found: Collection): Promise<void> {
-  // The stream of bzip2 is of the old kind, which cannot be iterated.
+  // The bzip2 stream has no async iterator.
   const plain = kind === 'gzip' ? source.pipe(createGunzip()) : new Readable().wrap(source.pipe(unbzip2()));
   source.on('error', (error) => plain.destroy(error));
   const chunks = plain[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const first = await chunks.next();
   if (first.done === true) return;
-  // The mark of a tar archive stands in its first block.
+  // The magic of a tar archive is in its first block.
   let head = first.value;
   while (head.length < 512) {
     const next = await chunks.next();
@@ -186,7 +188,7 @@ function unzip(bytes: Uint8Array, found: Collection): void {
     file.start();
   });
   unzipper.register(UnzipInflate);
-  // In pieces, so that the limits are met before a bomb is unpacked.
+  // Unpacks in pieces, so that a decompression bomb reaches the limits early.
   const piece = 64 * 1024;
   for (let at = 0; at < bytes.length; at += piece) unzipper.push(bytes.subarray(at, at + piece), at + piece >= bytes.length);
 }

@@ -51,7 +51,7 @@ const read = (...texts: string[]) => readCapture(texts.map((text, at) => ({ file
 const everything = [INFO, LIST, VCPUS, POOLS, DUMP].join('\n');
 
 describe('a host from listings', () => {
-  it('takes what each listing says, in any order and in any number of texts', () => {
+  it('uses each listing, in any order and in any number of texts', () => {
     const whole = read(everything);
     expect(whole.live.map.domains).toMatchObject([
       { domid: 0, name: 'Domain-0', state: 'running', nodeAffinity: [0], pages: [2 * PAGES_PER_GIB, 0] },
@@ -116,11 +116,11 @@ describe('a host from listings', () => {
     ['the dump', [INFO, LIST, VCPUS, POOLS], 'run `xl debug-keys u; xl dmesg`'],
     ['the pools', [INFO, LIST, VCPUS, DUMP], '`xl cpupool-list -c` prints them'],
     ['the domains', [INFO, POOLS, DUMP.slice(0, 0)], 'run `xl list -n` and `xl vcpu-list`'],
-  ])('says what is missing without %s', (_, texts, command) => {
+  ])('names what is missing without %s', (_, texts, command) => {
     expect(read(texts.join('\n')).live.notes.join('\n')).toContain(command);
   });
 
-  it('refuses a text without the topology, and says what it found', () => {
+  it('refuses a text without the topology, and names what it found', () => {
     expect(() => read(`${LIST}\n${VCPUS}`)).toThrow('found `xl list`, `xl vcpu-list`, not `xl info -n`');
     expect(() => read('hello')).toThrow('expected the output of Xen tools');
   });
@@ -129,7 +129,7 @@ describe('a host from listings', () => {
     expect(() => read(everything.replace('all / 4-7', 'all / 4-x'))).toThrow("expected an affinity such as 'all' or '0-3,8'");
   });
 
-  it("takes names, kinds and uuids from XenStore, and masks that xl was told from libxl's data", () => {
+  it("takes names, kinds and uuids from XenStore, and masks given to xl from libxl's data", () => {
     const store = `/local/domain/7/name = "web\\040server"
 /local/domain/7/vm = "/vm/0b1c2d3e-0000-4000-8000-000000000007"
 /libxl/7/type = "pvh"`;
@@ -154,7 +154,7 @@ describe('a host from listings', () => {
 });
 
 const report = new URL('../../../../shared/reports/paste.txt', import.meta.url);
-it.skipIf(!existsSync(report))('a paste of the kind that forums see: three quarters of the memory is remote', () => {
+it.skipIf(!existsSync(report))('a paste as seen in forums: three quarters of the memory is remote', () => {
   const { live } = readCapture([{ file: 'paste.txt', text: readFileSync(report, 'utf8') }]);
   const [dom0, db] = live.map.domains;
   expect(live.map.cpus).toHaveLength(8);

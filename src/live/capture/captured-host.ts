@@ -1,6 +1,6 @@
-// One host from the listings of one or several texts: what each source knows is used, what none
-// knows is said. The result is the map that a live host gives, so that show, verify and explain
-// read both alike.
+// One host from the listings in one or several texts. Information that no listing has is reported
+// as missing. The result is the same map that a live host gives, so show, verify and explain read
+// both alike.
 import { SCHEDULERS } from '../../abi/commands.js';
 import { InputError } from '../../base/errors.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
@@ -23,14 +23,11 @@ export interface CapturedHost {
   readonly xapi: XapiRecords;
   readonly live: LiveMap;
   readonly store: XenstoreListing;
-  /** What libxl keeps of each domain, as text, by domid. */
+  /** The record that libxl keeps of each domain, as text, by domid. */
   readonly userdata: ReadonlyMap<number, string>;
 }
 
-/**
- * Xen's version where no listing tells: what is planned on a copy of the host does not depend on
- * it.
- */
+/** Xen's version if no listing has it. Plans on a copy of the host do not depend on it. */
 const ASSUMED_XEN = '4.17';
 const DUMP_HEADING = 'Memory location of each domain:';
 
@@ -86,7 +83,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
           return uuid === undefined ? [] : [[domid, uuid] as const];
         }),
       ),
-      // What Domain-0 has is in the listings, or said to be missing.
+      // Domain-0's figures are in the listings, or reported as missing.
       notes: [...host.notes.filter((note) => note !== USE_UNKNOWN), ...new Set(notes)],
     },
   };
@@ -103,7 +100,9 @@ interface Parts {
   readonly map: HostMap;
 }
 
-/** The topology: `xl info -n`, with xenpm's table or Xen's own dump where the text has them. */
+/**
+ * The topology: `xl info -n`, completed by xenpm's table or Xen's own dump if the text has them.
+ */
 function readHost(texts: readonly InputText[], listings: readonly Listing[]): Host {
   const info = listings.filter(({ kind }) => kind === 'xl info');
   const [first] = info;
@@ -130,13 +129,11 @@ function readHost(texts: readonly InputText[], listings: readonly Listing[]): Ho
 }
 
 function unique<T>(rows: readonly T[], key: (row: T) => number | string): T[] {
-  // A text may hold a command twice: the later answer counts.
+  // A text may contain a command twice. The later answer counts.
   return [...new Map(rows.map((row) => [key(row), row])).values()];
 }
 
-/**
- * CPU pools by number; without any list all CPUs are Pool-0's, as Xen has it unless told otherwise.
- */
+/** CPU pools by number. Without a list, all CPUs are in Pool-0, as in Xen by default. */
 function poolsOf(
   listed: readonly ListedPool[],
   store: XenstoreListing,
@@ -148,8 +145,8 @@ function poolsOf(
   const named = listed.filter((pool) => pool.cpus !== null);
   const names = [...new Set(listed.map(({ name }) => name))];
   if (named.length === 0) {
-    if (names.length > 1) notes.push('Which CPUs the CPU pools have is not known: run `xl cpupool-list -c`.');
-    // A CPU on which a vCPU ran is online, whatever the table says.
+    if (names.length > 1) notes.push('The CPUs of the CPU pools are not known: run `xl cpupool-list -c`.');
+    // A CPU on which a vCPU ran is online, even if the table says otherwise.
     const online = new Set([...present, ...vcpus.flatMap(({ cpu }) => (cpu === null ? [] : [cpu]))]);
     return [{ id: 0, scheduler: 0, domains: 0, cpus: [...online].sort((a, b) => a - b) }];
   }
@@ -168,8 +165,8 @@ function poolsOf(
 }
 
 /**
- * Xen's number of the scheduler that `xl info` names. Placement does not depend on it: credit2, the
- * default, where it is not known.
+ * Xen's number of the scheduler that `xl info` names. An unknown one counts as credit2, the
+ * default; placement does not depend on it.
  */
 function schedulerOf(listings: readonly Listing[]): number {
   for (const { kind, lines } of listings) {
@@ -193,10 +190,10 @@ function cpusOf(host: Host, pools: readonly CpupoolInfo[]): (MapCpu | null)[] {
   return cpus;
 }
 
-/** Pages by node of each domain; null when no dump is there. */
+/** Pages of each domain by node; null without a dump. */
 function memoryOf(dumps: readonly Listing[], nodes: number): Map<number, readonly number[]> | null {
   const text = dumps.flatMap(({ lines }) => lines.map((line) => line.text)).join('\n');
-  // People cut the heading off.
+  // The heading may be cut off in a paste.
   const found = parseNumaDump(text.includes(DUMP_HEADING) ? text : `${DUMP_HEADING}\n${text}`, nodes);
   return found === null || found.length === 0 ? null : new Map(found.map(({ domid, pagesByNode }) => [domid, pagesByNode]));
 }
@@ -211,7 +208,10 @@ function userdataOf(listings: readonly Listing[]): Map<number, string> {
   return found;
 }
 
-/** `xl list -l`: a list of {domid, config}, each config what libxl keeps of the domain. */
+/**
+ * `xl list -l`: a list of {domid, config}; each config is the record that libxl keeps of the
+ * domain.
+ */
 function longList(text: string): [number, string][] {
   try {
     const list = JSON.parse(text) as unknown;
@@ -220,7 +220,7 @@ function longList(text: string): [number, string][] {
       typeof one?.domid === 'number' && typeof one.config === 'object' ? [[one.domid, JSON.stringify(one.config)] as [number, string]] : [],
     );
   } catch {
-    // Cut in a paste: the tables say the rest.
+    // The JSON was cut in a paste; the tables have the rest.
     return [];
   }
 }
@@ -251,7 +251,7 @@ function mapDomain(domid: number, parts: Parts, notes: string[]): MapDomain {
   const nodeAffinity = listed?.nodeAffinity;
   const nodes = host.nodes.map((_, node) => node);
   if (nodeAffinity === undefined && domid !== 0)
-    notes.push('Node affinity is not in the listings and is worked out from vCPU affinity: `xl list -n` prints it.');
+    notes.push('Node affinity is not in the listings, so it is derived from vCPU affinity: `xl list -n` prints it.');
   return {
     domid,
     name,
@@ -307,7 +307,7 @@ function uuidBytes(uuid: string | undefined): Uint8Array {
   return Uint8Array.from(Buffer.from((uuid ?? '').replaceAll('-', '').padEnd(32, '0').slice(0, 32), 'hex'));
 }
 
-/** What no source told, and the command that tells it. */
+/** The missing information, and the command that prints it. */
 function missing({
   domains,
   vcpus,
@@ -315,7 +315,7 @@ function missing({
   listedPools,
 }: Pick<Parts, 'domains' | 'vcpus' | 'memory'> & { readonly listedPools: readonly ListedPool[] }): string[] {
   const notes: string[] = [];
-  if (domains.length === 0 && vcpus.length === 0) notes.push('Which domains run is not known: run `xl list -n` and `xl vcpu-list`.');
+  if (domains.length === 0 && vcpus.length === 0) notes.push('The running domains are not known: run `xl list -n` and `xl vcpu-list`.');
   else if (vcpus.length === 0) notes.push('vCPU affinity is not known and is taken as all CPUs: run `xl vcpu-list`.');
   if (memory === null) notes.push('Memory by node is not known: run `xl debug-keys u; xl dmesg`.');
   else if (domains.some(({ domid }) => !memory.has(domid))) {
@@ -323,6 +323,6 @@ function missing({
     notes.push(`Memory by node of ${names.join(', ')} is not in the dump: run \`xl debug-keys u; xl dmesg\` again.`);
   }
   if (listedPools.length === 0)
-    notes.push('CPU pools are not in the listings: all CPUs are taken to be online and in Pool-0 (`xl cpupool-list -c` prints them).');
+    notes.push('CPU pools are not in the listings: all CPUs are assumed to be online and in Pool-0 (`xl cpupool-list -c` prints them).');
   return notes;
 }

@@ -1,6 +1,6 @@
-// A text that people took from a host (a paste, a file, the answer of our script over ssh), divided
-// into what each command printed. Prompts, quoting marks, colours and line wraps are taken off.
-// What a line is, its content decides: prompts and file names only help.
+// A text taken from a host (a paste, a file, the output of our script over ssh), divided by
+// command. Prompts, quoting marks, colours and line wraps are removed. The content of a line
+// decides which listing it belongs to; prompts and file names are only hints.
 import { guardSize, type InputText } from '../../machine/readers/input-text.js';
 
 export const LISTING_KINDS = [
@@ -23,12 +23,12 @@ export interface ListingLine {
   readonly number: number;
 }
 
-/** What one command printed, heading included. */
+/** The output of one command, including the heading. */
 export interface Listing {
   readonly kind: ListingKind;
   readonly file: string;
   readonly lines: readonly ListingLine[];
-  /** Of libxl's userdata: the domain that its file is of. */
+  /** For libxl's userdata: the domain of the file. */
   readonly domid?: number;
 }
 
@@ -45,8 +45,8 @@ const FENCE = /^[ \t]*(?:```|~~~)\w*[ \t]*$/;
 const PROMPT = /^(?:\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}\]?|[\w.-]+:[~/][^#$%>]{0,80})?[#$%] +(\S.*)$/;
 
 /**
- * How a listing begins. The first that matches a line opens a listing of that kind, unless the open
- * one goes on with it.
+ * How a listing begins. The first pattern that matches a line opens a listing of that kind, unless
+ * the line continues the open one.
  */
 const HEADS: readonly { readonly kind: ListingKind; readonly head: RegExp }[] = [
   { kind: 'xl vcpu-list', head: /^Name\s+ID\s+VCPU\s+CPU\s+State\s+Time/i },
@@ -66,7 +66,7 @@ const HEADS: readonly { readonly kind: ListingKind; readonly head: RegExp }[] = 
   },
 ];
 
-/** What a line of each listing looks like beyond its head. */
+/** The form of each listing's lines after the heading. */
 const ROW: Readonly<Record<ListingKind, RegExp>> = {
   'xl info': /^\s*(?:[a-z][a-z0-9_]*\s*:|cpu:\s|node:\s|\d+:)/,
   xenpm: /^CPU\d+/,
@@ -79,18 +79,18 @@ const ROW: Readonly<Record<ListingKind, RegExp>> = {
   'xl list -l': /./,
   'libxl userdata': /./,
 };
-/** Tables whose rows are long enough to be wrapped by a mail or a forum. */
+/** Tables with rows so long that a mail program or a forum may wrap them. */
 const WRAPS: ReadonlySet<ListingKind> = new Set(['xl list', 'xl vcpu-list', 'xenstore-ls']);
 /** The end of a wrapped heading of those tables. */
 const HEADING_END = /^\s*(?:(?:Time\(s\)\s*)?(?:NODE )?Affinity(?: \(Hard \/ Soft\))?|\(Hard \/ Soft\))\s*$/;
-/** A row that ends too early: its rest stands in the next line. */
+/** A row that ends too early: the rest is on the next line. */
 const UNFINISHED = /[,/]\s*$/;
 
-/** A line of our own script: what the next lines are of. */
+/** A mark of our own script: it names the command of the lines that follow. */
 const MARK = /^@@xennuma(?::[\w-]+)? (.+?)\s*$/;
 
 /**
- * The listings of a text in their order; prose between them is passed over.
+ * The listings of a text in their order; prose between them is skipped.
  * @throws InputError when the text is empty or longer than a listing may be
  */
 export function splitListings(input: InputText): Listing[] {
@@ -109,7 +109,7 @@ class Splitter {
   readonly listings: { kind: ListingKind; file: string; lines: ListingLine[]; domid?: number }[] = [];
   readonly #file: string;
   #open: OpenListing | null = null;
-  /** A line that is no row by itself: the first half of one that was wrapped, or prose. */
+  /** A line that is not a complete row: the first half of a wrapped row, or prose. */
   #half: ListingLine | null = null;
 
   constructor(file: string) {
@@ -132,7 +132,7 @@ class Splitter {
     this.#half = null;
   }
 
-  /** Prompts and the marks of our script end what was open. */
+  /** Prompts and the marks of our script close the open listing. */
   #isBoundary(text: string): boolean {
     const mark = MARK.exec(text);
     if (mark === null && !PROMPT.test(text)) return false;

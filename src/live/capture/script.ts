@@ -1,16 +1,16 @@
-// The script that runs on a host from afar, in its own shell: POSIX sh, nothing installed, reads
-// only. All that it changes is Xen's console ring, to which debug key 'u' prints. Each command's
-// output follows a mark, so that what a command says can't be taken for another's.
+// The script that runs on a remote host, in its own shell: POSIX sh, read-only, with nothing to
+// install. It changes only Xen's console ring, to which debug key 'u' prints. The output of each
+// command follows a mark, so that it cannot be mistaken for the output of another.
 
 export interface ScriptOptions {
-  /** Marks carry it, so that no text of a guest's can stand for one: letters, digits and dashes. */
+  /** Part of each mark, so that no text of a guest can pass for one: letters, digits and dashes. */
   readonly nonce: string;
   /**
-   * Write a compressed archive to standard output instead of text: for `... | ssh host sh >
-   * host.tgz`.
+   * Writes a compressed archive to standard output instead of text, for `...
+   * ssh host sh > host.tgz`.
    */
   readonly archive: boolean;
-  /** false: debug key 'u' is not sent, and where memory lies stays unknown. */
+  /** false: debug key 'u' is not sent, and memory by node stays unknown. */
   readonly memory: boolean;
 }
 
@@ -21,8 +21,8 @@ export const CAPTURE_FILE = 'xennuma-capture.txt';
 export const END_MARK = 'end of capture';
 
 export function captureScript({ nonce, archive, memory }: ScriptOptions): string {
-  if (!/^[\w-]+$/.test(nonce)) throw new Error(`a nonce of letters, digits and dashes is expected, got '${nonce}'`);
-  return `# Reads the NUMA state of a Xen host. Nothing is changed but Xen's console ring${memory ? ", to which debug key 'u' prints" : ''}.
+  if (!/^[\w-]+$/.test(nonce)) throw new Error(`nonce: expected letters, digits and dashes, got '${nonce}'`);
+  return `# Reads the NUMA state of a Xen host. It changes only Xen's console ring${memory ? ", to which debug key 'u' prints" : ''}.
 LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/sbin:/sbin:/usr/lib/xen/bin:/usr/libexec/xen/bin:/opt/xensource/bin; export PATH
 root=
@@ -60,8 +60,8 @@ ${archive ? ARCHIVE : 'capture\n'}`;
 }
 
 /**
- * Waits for the dump that was asked for, not for an older one: a ring that is full forgets old
- * dumps, so two seconds at most.
+ * Waits for the new dump, not for an older one. A full ring forgets old dumps and their number may
+ * not grow, so the wait ends after two seconds.
  */
 const DUMP = `  if command -v xl >/dev/null 2>&1; then
     before=$(dumps); tries=0

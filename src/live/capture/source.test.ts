@@ -1,5 +1,5 @@
-// Where the texts of a host come from: archives made by other programs, folders, and ssh played by
-// a program of the test's own.
+// Sources of a host's texts: archives made by other programs, folders, and ssh, which a program of
+// the test plays.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -63,7 +63,7 @@ describe('archives', () => {
     ['tgz', ['-czf']],
     ['tar.bz2', ['-cjf']],
     ['tar', ['-cf']],
-  ])('a status report as %s, by what its entries hold; the newest dump counts', async (ending, words) => {
+  ])('a status report as %s, recognised by its entries; the newest dump counts', async (ending, words) => {
     const file = join(folder, `report.${ending}`);
     execFileSync('tar', ['-C', join(folder, 'report'), ...words, file, '.']);
     expect(pagesOf(await textsOf(file, options))).toEqual([0, 262_144]);
@@ -105,7 +105,7 @@ describe('archives', () => {
     const limits = { ...ARCHIVE_LIMITS, entries: 3, totalBytes: bytes };
     expect(await readArchive(three, 'x.zip', limits)).toHaveLength(3);
     await expect(readArchive(three, 'x.zip', { ...limits, entries: 2 })).rejects.toThrow('expected at most 2 entries');
-    await expect(readArchive(three, 'x.zip', { ...limits, totalBytes: bytes - 1 })).rejects.toThrow('in the archive, got more');
+    await expect(readArchive(three, 'x.zip', { ...limits, totalBytes: bytes - 1 })).rejects.toThrow('in the archive, found more');
     const long = gzipSync(INFO + ' '.repeat(10_000));
     expect((await readArchive(long, 'x.gz', { ...ARCHIVE_LIMITS, entryBytes: INFO.length }))[0]!.text).toBe(INFO);
   });
@@ -113,8 +113,8 @@ describe('archives', () => {
 
 describe('ssh', () => {
   /**
-   * Puts a program named ssh first in the path: it runs the script in a shell whose xl is the
-   * test's.
+   * Puts a program named ssh first in the path. It runs the script in a shell with the test's own
+   * xl.
    */
   async function withSsh<T>(ssh: string, work: () => Promise<T>): Promise<T> {
     const bin = mkdtempSync(join(folder, 'bin-'));
@@ -152,7 +152,7 @@ describe('ssh', () => {
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith('xennuma-ssh-'))).toEqual(before);
   });
 
-  it("sends no debug key without memory, and tells ssh's own words when it fails", async () => {
+  it("sends no debug key without memory, and repeats ssh's own message when it fails", async () => {
     const there = far();
     const texts = await withSsh(`PATH=${there}:$PATH exec sh -s`, () => textsOf('ssh://beta', { ...options, memory: false }));
     expect(pagesOf(texts)).toEqual([0, 0]);
@@ -170,7 +170,7 @@ describe('ssh', () => {
   );
 });
 
-it('a capture without names says the same of placement', () => {
+it('a capture without names gives the same placement', () => {
   const uuid = '0b1c2d3e-0000-4000-8000-000000000007';
   const store = `/local/domain/5/name = "payroll"\n/local/domain/5/vm = "/vm/${uuid}"\n/local/domain/5/device/vbd/1/params = "/dev/vg/payroll-secret"\n`;
   const text = anonymous(INFO + LIST + DUMP + store, ['beta', 'payroll', 'Domain-0']);

@@ -1,5 +1,4 @@
-// `--from SOURCE`: where the texts of a host come from. A host by ssh, an archive or a folder, a
-// file, or standard input.
+// `--from SOURCE`: a host over ssh, an archive, a folder, a file, or standard input.
 import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { InputError } from '../../base/errors.js';
@@ -57,8 +56,8 @@ async function textsOfBytes(bytes: Uint8Array, file: string): Promise<InputText[
 }
 
 /**
- * What the script prints on a host.
- * @throws SshError as SshHost.run, and for an answer that was cut off
+ * The script's output on a host.
+ * @throws SshError as SshHost.run does, and for an answer that was cut off
  */
 export async function captureText(host: SshHost, memory: boolean): Promise<string> {
   const nonce = randomBytes(9).toString('hex');
@@ -67,7 +66,8 @@ export async function captureText(host: SshHost, memory: boolean): Promise<strin
   if (from < 0 || !text.includes(`@@xennuma:${nonce} ${END_MARK}`)) {
     throw new SshError('the answer of the host is cut off', 'does its shell start-up end the session, or is the connection bad?');
   }
-  // Whatever the shell's start-up prints comes before; marks of another nonce are a guest's text.
+  // Output of the shell's start-up files comes before the first mark. Marks with another nonce are
+  // text of a guest.
   return text
     .slice(from)
     .split('\n')

@@ -1,5 +1,5 @@
-// A script on another host by the system's own ssh, with the user's config, agent and jump hosts.
-// One connection serves a whole command.
+// Runs a script on another host with the system's own ssh, and so with the user's config, agent and
+// jump hosts. One connection serves a whole command.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,8 +14,7 @@ export interface SshTarget {
 }
 
 /**
- * ssh answers with it when it could not reach the host or was refused; any other status is the
- * script's.
+ * Exit status of ssh when it cannot reach the host or is refused; any other status is the script's.
  */
 const SSH_FAILED = 255;
 /** A capture of the largest host is a few MiB. */
@@ -36,7 +35,7 @@ export function sshTarget(text: string): SshTarget {
   return { user: match[1], host: match[2]!.replace(/^\[|\]$/g, ''), port };
 }
 
-/** A host that cannot be reached by ssh, or on which the script cannot run. */
+/** A host that ssh cannot reach, or on which the script cannot run. */
 export class SshError extends Error {
   readonly mend: string;
   constructor(message: string, mend: string) {
@@ -46,7 +45,7 @@ export class SshError extends Error {
   }
 }
 
-/** One host over one connection, which is opened by the first script and closed by `close`. */
+/** One host over one connection. The first script opens it, and `close` closes it. */
 export class SshHost {
   readonly #target: SshTarget;
   readonly #folder: string;
@@ -57,7 +56,7 @@ export class SshHost {
   }
 
   static async open(target: SshTarget): Promise<SshHost> {
-    // Private to this user: whoever reaches the control socket is logged in.
+    // Private to this user: anyone who can open the control socket is logged in.
     return new SshHost(target, await mkdtemp(join(tmpdir(), 'xennuma-ssh-')));
   }
 
@@ -74,7 +73,7 @@ export class SshHost {
     if (status === SSH_FAILED) {
       throw new SshError(
         `${name} cannot be reached by ssh${why === '' ? '' : `: ${why}`}`,
-        `try \`ssh ${this.#shown()} true\`, and mend what it says`,
+        `run \`ssh ${this.#shown()} true\`, and fix the problem that it reports`,
       );
     }
     throw new SshError(
@@ -101,7 +100,7 @@ export class SshHost {
     const { user, host, port } = this.#target;
     const words = [
       ...['-T', '-o', 'ControlMaster=auto', '-o', 'ControlPersist=60', '-o', `ControlPath=${join(this.#folder, 'control')}`],
-      // Without a terminal nobody can answer ssh's questions.
+      // Without a terminal, ssh's questions cannot be answered.
       ...(process.stdin.isTTY === true ? [] : ['-o', 'BatchMode=yes']),
       ...(port === undefined ? [] : ['-p', String(port)]),
       ...(user === undefined ? [] : ['-l', user]),
@@ -135,7 +134,7 @@ export class SshHost {
       });
       child.on('error', (error: NodeJS.ErrnoException) => {
         clearTimeout(timer);
-        reject(error.code === 'ENOENT' ? new SshError('the program `ssh` is not there', 'install the OpenSSH client') : error);
+        reject(error.code === 'ENOENT' ? new SshError('the program `ssh` was not found', 'install the OpenSSH client') : error);
       });
       child.on('close', (status) => {
         clearTimeout(timer);

@@ -1,4 +1,4 @@
-// A capture as a file: a gzip'd tar archive with the one text that the script prints.
+// A capture as a file: a gzipped tar archive that contains the script's output.
 import { gzipSync } from 'node:zlib';
 import { packTar } from 'modern-tar';
 import { CAPTURE_FILE } from './script.js';

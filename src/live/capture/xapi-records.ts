@@ -1,4 +1,4 @@
-// What xapi says of a host and its VMs, from what `xe` prints or from xapi's own database in a
+// xapi's records of a host and its VMs, from the output of `xe` or from xapi's own database in a
 // status report.
 import { SaxesParser } from 'saxes';
 import type { InputText } from '../../machine/readers/input-text.js';

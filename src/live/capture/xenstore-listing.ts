@@ -25,14 +25,14 @@ export class XenstoreListing {
     return this.#values.get(path);
   }
 
-  /** As a XenStore connection reads. */
+  /** Reads as a XenStore connection does. */
   async read(path: string): Promise<string> {
     const value = this.#values.get(path);
     if (value === undefined) throw new XenError('ENOENT', `read ${path}`);
     return value;
   }
 
-  /** Paths below a folder, for keys whose names are not known. */
+  /** Paths below a folder, for keys with unknown names. */
   *below(folder: string): Iterable<readonly [path: string, value: string]> {
     for (const entry of this.#values) if (entry[0].startsWith(`${folder}/`)) yield entry;
   }

@@ -1,4 +1,4 @@
-// The tables that xl prints of domains, their vCPUs and the CPU pools (tools/xl/xl_list.c,
+// The tables that xl prints for domains, their vCPUs and the CPU pools (tools/xl/xl_list.c,
 // xl_vcpu.c, xl_cpupool.c of Xen 4.17).
 import { InputError } from '../../base/errors.js';
 import { LIMITS } from '../../machine/model.js';
@@ -13,7 +13,7 @@ export interface ListedDomain {
   readonly crashed: boolean;
   /** `xl list -v`. */
   readonly uuid?: string;
-  /** `xl list -n`: nodes, or all of them. */
+  /** `xl list -n`: some nodes, or all of them. */
   readonly nodeAffinity?: readonly number[] | 'all';
 }
 
@@ -27,13 +27,13 @@ export interface ListedVcpu {
   /** The CPU it runs on, or last ran on; null while it is offline. */
   readonly cpu: number | null;
   readonly hard: ListedMask;
-  /** null: the column is not there (Xen before 4.5). */
+  /** null: there is no such column (Xen before 4.5). */
   readonly soft: ListedMask | null;
 }
 
 export interface ListedPool {
   readonly name: string;
-  /** null: `xl cpupool-list` without -c prints only how many. */
+  /** null: `xl cpupool-list` without -c prints only the number of CPUs. */
   readonly cpus: readonly number[] | null;
   readonly scheduler: string | null;
 }

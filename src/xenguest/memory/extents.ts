@@ -4,15 +4,15 @@ import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import { SUPERPAGE_1G_ORDER, SUPERPAGE_2M_ORDER } from './guest-pages.js';
 
 export interface ExtentOptions {
-  /** No other node will do (XENMEMF_exact_node). */
+  /** No other node is allowed (XENMEMF_exact_node). */
   readonly exactNode: number | null;
-  /** The pages come when the guest touches them (populate on demand). */
+  /** The pages are allocated when the guest touches them (populate on demand). */
   readonly onDemand: boolean;
 }
 
 export class Extents {
   readonly counts = { gib: 0, mib2: 0, kib4: 0 };
-  /** Machine frames of the guest's first pages, as far as they are known; of PV guests. */
+  /** Machine frames of a PV guest's first pages, as far as they are known. */
   firstMfns: readonly number[] = [];
   readonly #xc: Xenctrl;
   readonly #domid: number;
@@ -26,12 +26,12 @@ export class Extents {
     this.#exactNode = options.exactNode;
   }
 
-  /** From now on no other node will do; null: as the domain's node affinity says. */
+  /** From now on no other node is allowed; null: the domain's node affinity decides. */
   useNode(node: number | null): void {
     this.#exactNode = node;
   }
 
-  /** As many of them as there is memory for. @returns how many */
+  /** Populates as many as there is memory for. @returns their number */
   some(firstPfn: number, extents: number, order: number, wantMfns = false): number {
     const exactNode = this.#exactNode;
     const { done, mfns } = this.#xc.domainPopulatePhysmap(this.#domid, {
@@ -48,7 +48,8 @@ export class Extents {
   }
 
   /**
-   * All of them, in pages. @throws XenError EBUSY, as libxenctrl's populate_physmap_exact() says it
+   * Populates all of them, in pages. @throws XenError EBUSY, as libxenctrl's
+   * populate_physmap_exact() does
    */
   allPages(firstPfn: number, pages: number, wantMfns = false): void {
     if (this.some(firstPfn, pages, 0, wantMfns) < pages)

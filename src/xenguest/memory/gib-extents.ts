@@ -1,36 +1,36 @@
-// A known surprise: libxenguest asks for extents of 1 GiB before smaller ones, so a PVH guest's
-// memory can go to another node though its own has room in smaller pieces. What will happen is said
-// before the memory is populated.
+// A known surprise: libxenguest requests extents of 1 GiB before smaller ones, so a PVH guest's
+// memory can go to another node although its own has room in smaller pieces. The surprise is
+// predicted before the memory is populated.
 import { GIB } from '../../base/units.js';
 import type { FlowSink } from '../../flow/record.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 
 /**
- * Xen splits a node's free memory in zones, one for each width of a machine address; a free GiB
+ * Xen splits a node's free memory into zones, one for each width of a machine address. A free GiB
  * lies in one zone.
  */
 const FIRST_BITS = 31;
-/** Widest machine address of x86-64 (52 bits), with one for the end. */
+/** Widest machine address of x86-64 (52 bits), plus one for the end. */
 const LAST_BITS = 53;
 
 export interface GibForecast {
-  /** Extents of 1 GiB that libxenguest will ask for. */
+  /** Extents of 1 GiB that libxenguest will request. */
   readonly asked: number;
-  /**
-   * Index = node: at most so many free extents of 1 GiB. Fragments may make it less, never more.
-   */
+  /** Upper bound of free 1 GiB extents on each node. Fragmentation may make it less, never more. */
   readonly atMostFree: readonly number[];
-  /** Of those asked, at least so many cannot come from the nodes of the domain's node affinity. */
+  /**
+   * Lower bound of requested extents that cannot come from the nodes of the domain's node affinity.
+   */
   readonly notOnNodes: number;
   /**
-   * Of these, at most so many can come from other nodes: what goes elsewhere. The rest comes in
-   * smaller pieces, from its own nodes first.
+   * Upper bound of these that can come from other nodes. The rest comes in smaller pieces, from the
+   * domain's own nodes first.
    */
   readonly elsewhere: number;
 }
 
 /**
- * Free extents of 1 GiB, at most, on each node: whole GiBs of what is free in each zone.
+ * Upper bound of free 1 GiB extents on each node: the whole GiBs of free memory in each zone.
  * @param freeBytes free memory of a node at addresses of at most `bits` bits (availheap)
  */
 export function freeGibAtMost(nodes: number, freeBytes: (node: number, bits: number) => number): number[] {
@@ -46,7 +46,7 @@ export function freeGibAtMost(nodes: number, freeBytes: (node: number, bits: num
   });
 }
 
-/** @param affinity nodes that the domain's memory comes from */
+/** @param affinity nodes from which the domain's memory is allocated */
 export function forecast(asked: number, affinity: readonly number[], atMostFree: readonly number[]): GibForecast {
   const own = new Set(affinity);
   let onNodes = 0;
@@ -60,8 +60,8 @@ export function forecast(asked: number, affinity: readonly number[], atMostFree:
 }
 
 /**
- * Notes the surprise `gigabyte-extents` when some of the memory will go elsewhere. Asks nothing
- * when no extent of 1 GiB will be asked for.
+ * Notes the surprise `gigabyte-extents` if some of the memory will go to other nodes. Makes no call
+ * if no extent of 1 GiB will be requested.
  */
 export function sayGibExtents(domid: number, asked: number, xc: Xenctrl, flow: FlowSink): GibForecast | null {
   if (asked === 0) return null;

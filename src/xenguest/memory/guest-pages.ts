@@ -1,5 +1,5 @@
-// Where a guest's pages lie in its own address space: ranges of memory around the MMIO hole, and
-// the special pages (libxenguest's xg_dom_x86.c, xenguest's hvm_build).
+// A guest's pages in its own address space: ranges of memory around the MMIO hole, and the special
+// pages (libxenguest's xg_dom_x86.c, xenguest's hvm_build).
 
 export const PAGES_A_MIB = 256;
 export const SUPERPAGE_2M_ORDER = 9;
@@ -18,12 +18,12 @@ export interface PfnRange {
 /** First frame of the MMIO hole below 4 GiB: 0xf0000000 with a device model, 0xfc000000 without. */
 const HOLE_START: Readonly<Record<ContainerKind, number>> = { hvm: 0xf0000, pvh: 0xfc000, pv: Number.POSITIVE_INFINITY };
 
-/** The hole's size in bytes, as it is written to vm-data/mmio-hole-size. */
+/** The hole's size in bytes, as written to vm-data/mmio-hole-size. */
 export function mmioHoleBytes(kind: 'hvm' | 'pvh'): number {
   return (PAGES_4_GIB - HOLE_START[kind]) * 4096;
 }
 
-/** Memory of a guest around the hole: what does not fit below it goes to 4 GiB and up. */
+/** Memory of a guest around the hole. Memory that does not fit below it starts at 4 GiB. */
 export function pfnRanges(kind: ContainerKind, pages: number): PfnRange[] {
   const hole = HOLE_START[kind];
   if (pages <= hole) return [{ start: 0, end: pages }];
@@ -33,7 +33,7 @@ export function pfnRanges(kind: ContainerKind, pages: number): PfnRange[] {
   ];
 }
 
-/** With a device model, 0xa0000-0xbffff is the VGA's and has no memory. */
+/** With a device model, 0xa0000-0xbffff belongs to the VGA and has no memory. */
 export const VGA_HOLE: PfnRange = { start: 0xa0, end: 0xc0 };
 
 /**
@@ -51,9 +51,9 @@ export const HVM_STORE_PFN = SPECIAL_END - SPECIAL_PAGES + XENSTORE_INDEX;
 export const HVM_CONSOLE_PFN = SPECIAL_END - SPECIAL_PAGES + CONSOLE_INDEX;
 
 /**
- * Pages of an HVM container beside its memory, populated after it: the special pages; then the
- * ioreq servers' with a device model, or the ACPI tables' one without (measured on 4.17.7: a PVH
- * guest of N MiB has 256 N + 9 pages). A PV guest's are within its memory.
+ * Pages of an HVM container outside its memory, populated after it: the special pages, then those
+ * of the ioreq servers with a device model, or the one of the ACPI tables without (measured on
+ * 4.17.7: a PVH guest of N MiB has 256 N + 9 pages). A PV guest's are within its memory.
  */
 export function specialRanges(kind: ContainerKind): PfnRange[] {
   if (kind === 'pv') return [];
@@ -63,8 +63,8 @@ export function specialRanges(kind: ContainerKind): PfnRange[] {
 }
 
 /**
- * Pages of its memory that a guest begins with: what the library claims, and what populate on
- * demand aims at.
+ * Pages of memory at a guest's start: the library claims them, and they are the target of populate
+ * on demand.
  */
 export function startPages(kind: ContainerKind, memStartMib: number): number {
   return memStartMib * PAGES_A_MIB - (kind === 'hvm' ? VGA_HOLE.end - VGA_HOLE.start : 0);

@@ -1,5 +1,5 @@
-// Which node all of a guest's memory must come from, if any: by the builder's arguments, and by
-// what the node has free.
+// The one node that all of a guest's memory must come from, if any, by the builder's arguments and
+// the node's free memory.
 
 import { formatList } from '../../base/bitset.js';
 import { MIB } from '../../base/units.js';

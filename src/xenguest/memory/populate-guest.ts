@@ -1,5 +1,5 @@
-// All of a guest's memory, as libxenguest asks for it: memory, then special pages (xg_dom_x86.c,
-// 4.17). What its toolstack claimed is cancelled.
+// All of a guest's memory, as libxenguest requests it: memory, then special pages (xg_dom_x86.c,
+// 4.17). The toolstack's claim is cancelled.
 import { XenError } from '../../base/errors.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { VnodeMemory } from '../xenguest.js';
@@ -21,13 +21,13 @@ export interface GuestMemoryRequest {
   readonly kind: ContainerKind;
   readonly memMaxMib: number;
   /**
-   * Less than memMaxMib: an HVM container is populated on demand, and only so much memory is taken;
-   * a PV guest gets only so much.
+   * If it is less than memMaxMib, an HVM container is populated on demand and only this much is
+   * allocated; a PV guest gets only this much.
    */
   readonly memStartMib: number;
-  /** No other node will do, for the guest's memory but not for its special pages. */
+  /** No other node is allowed for the guest's memory; its special pages may come from others. */
   readonly exactNode: number | null;
-  /** Virtual nodes, in order: together all of the memory; [] without vNUMA. */
+  /** Virtual nodes, in order, with all of the memory together; [] without vNUMA. */
   readonly vnodes?: readonly VnodeMemory[];
 }
 
@@ -37,15 +37,15 @@ export interface PopulatedGuest {
   /** Extents by size. */
   readonly counts: { readonly gib: number; readonly mib2: number; readonly kib4: number };
   readonly onDemand: boolean;
-  /** Beside the guest's memory. */
+  /** Pages outside the guest's memory. */
   readonly specialPages: number;
 }
 
 /**
  * @throws XenError whose `call` is the step of the library that failed: xc_dom_boot_mem_init (EBUSY
- *   when memory runs out, ENOMEM when the cache of populate on demand cannot be had) or
- *   xc_dom_build_image (special pages). What is populated stays, for the toolstack to destroy with
- *   the domain.
+ * when memory runs out, ENOMEM when the cache of populate on demand cannot be had) or
+ * xc_dom_build_image (special pages). Populated memory stays, for the toolstack to destroy with the
+ * domain.
  */
 export async function populateGuest(xc: Xenctrl, request: GuestMemoryRequest, turn: Turn): Promise<PopulatedGuest> {
   const { domid, kind } = request;
@@ -56,7 +56,7 @@ export async function populateGuest(xc: Xenctrl, request: GuestMemoryRequest, tu
   } catch (error) {
     throw libraryError(error, 'xc_dom_boot_mem_init');
   } finally {
-    // The library cancels what is left of a claim, which is its toolstack's here.
+    // The library cancels the rest of a claim; here the claim is the toolstack's.
     xc.domainClaimPages(domid, 0);
   }
   const special = new Extents(xc, domid, { exactNode: null, onDemand: false });
@@ -83,7 +83,7 @@ async function bootMemInit(xc: Xenctrl, request: GuestMemoryRequest, extents: Ex
 }
 
 /**
- * The ranges cut at the borders of the virtual nodes, whose memory follows one another
+ * The ranges, divided at the borders of the virtual nodes, whose memory is consecutive
  * (libxl_vnuma.c, libxl__vnuma_build_vmemrange_hvm).
  */
 export function nodeRanges(ranges: readonly PfnRange[], vnodes: readonly VnodeMemory[]): { range: PfnRange; node?: number }[] {
@@ -113,8 +113,8 @@ function libraryError(error: unknown, call: string, errno?: 'EINVAL'): unknown {
 }
 
 /**
- * Of a PV guest they are machine frames within its memory, behind its kernel; here no kernel is
- * loaded, so they are those of its second and third page.
+ * In a PV guest they are machine frames within its memory, behind its kernel. No kernel is loaded
+ * here, so they are those of its second and third page.
  */
 function specialPfns(kind: ContainerKind, extents: Extents): { readonly storePfn: number; readonly consolePfn: number } {
   if (kind !== 'pv') return { storePfn: HVM_STORE_PFN, consolePfn: HVM_CONSOLE_PFN };

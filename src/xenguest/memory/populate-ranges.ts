@@ -1,24 +1,24 @@
-// In which extents a guest's memory is asked for (libxenguest's xg_dom_x86.c: 1348-1648 for HVM
-// containers, meminit_pv for PV). Which node each comes from is Xen's decision.
+// The extents in which a guest's memory is requested (libxenguest's xg_dom_x86.c: 1348-1648 for HVM
+// containers, meminit_pv for PV). Xen decides the node of each.
 import type { Extents } from './extents.js';
 import { type PfnRange, SUPERPAGE_1G_ORDER, SUPERPAGE_2M_ORDER, VGA_HOLE } from './guest-pages.js';
 
 const GIB_PAGES = 2 ** SUPERPAGE_1G_ORDER;
 const MIB2_PAGES = 2 ** SUPERPAGE_2M_ORDER;
 /**
- * libxenguest asks for so many 2 MiB extents a call, and fills up a call that failed with single
- * pages.
+ * The number of 2 MiB extents that libxenguest requests in a call. It completes a failed call with
+ * single pages.
  */
 const HVM_BATCH_EXTENTS = 4;
 const PV_BATCH_EXTENTS = 512;
 const PV_BATCH_PAGES = 2 ** 20;
 
-/** Awaited after each GiB at most, so that builds side by side take turns. */
+/** Awaited after each GiB at most, so that parallel builds take turns. */
 export type Turn = () => Promise<void>;
 
 /**
- * One range of an HVM container: each aligned GiB as one extent if Xen has one, else 2 MiB extents,
- * else pages.
+ * One range of an HVM container: each aligned GiB as one extent if Xen has one, otherwise as 2 MiB
+ * extents, otherwise as pages.
  */
 export async function populateHvmRange(extents: Extents, range: PfnRange, hasVga: boolean, turn: Turn): Promise<void> {
   let pfn = range.start;
@@ -35,9 +35,9 @@ export async function populateHvmRange(extents: Extents, range: PfnRange, hasVga
 }
 
 /**
- * Nothing is freed between the calls of one build's GiB, so all its 2 MiB extents are asked for at
- * once and come out as in calls of four: where one fails, the rest of its four are single pages,
- * and the next four are tried again.
+ * Nothing is freed between the calls for one GiB of a build, so all its 2 MiB extents are requested
+ * at once, with the same result as calls of four. After one fails, the rest of its four are single
+ * pages, and the next four are tried again.
  */
 function populateBelowGib(extents: Extents, start: number, end: number): void {
   let pfn = start;
@@ -55,7 +55,7 @@ function populateBelowGib(extents: Extents, start: number, end: number): void {
   if (end > pfn) extents.allPages(pfn, end - pfn);
 }
 
-/** A PV guest's memory: 2 MiB extents as long as there are some, then pages. */
+/** A PV guest's memory: 2 MiB extents as long as Xen has some, then pages. */
 export async function populatePvRange(extents: Extents, range: PfnRange, turn: Turn): Promise<void> {
   let pfn = range.start;
   for (let left = Math.floor((range.end - range.start) / MIB2_PAGES); left > 0; ) {

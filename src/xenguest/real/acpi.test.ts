@@ -33,7 +33,7 @@ function walk(page: Uint8Array): Map<string, Uint8Array> {
 }
 
 describe('ACPI tables of a PVH guest', () => {
-  it.each([1, 2, PVH_MAX_VCPUS])('of %d vCPUs add up, lie in their page without touching and name every CPU', (vcpus) => {
+  it.each([1, 2, PVH_MAX_VCPUS])('of %d vCPUs have right checksums, lie in their page without overlap and name every CPU', (vcpus) => {
     const page = acpiPage(vcpus);
     expect(page).toHaveLength(ACPI_PAGE_BYTES);
     const tables = walk(page);
@@ -52,7 +52,7 @@ describe('ACPI tables of a PVH guest', () => {
     expect(entries).toEqual(Array.from({ length: vcpus }, (_, vcpu) => ({ type: 0, uid: vcpu, apic: 2 * vcpu, flags: 1 })));
   });
 
-  it('describes a machine of reduced hardware', () => {
+  it('describes a hardware-reduced machine', () => {
     const fadt = walk(acpiPage(1)).get('FACP')!;
     const view = new DataView(fadt.buffer, fadt.byteOffset, fadt.length);
     expect(fadt).toHaveLength(268);

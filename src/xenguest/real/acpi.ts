@@ -1,15 +1,15 @@
-// The ACPI tables of a PVH guest, written by ourselves: RSDP, XSDT, MADT, FADT and an empty DSDT in
-// one page. Without them a PVH Linux seems to boot and has no timer and no second CPU.
+// The ACPI tables of a PVH guest: RSDP, XSDT, MADT, FADT and an empty DSDT in one page. Without
+// them a PVH Linux seems to boot, but has no timer and no second CPU.
 
 /**
- * Where the page lies in the guest (ACPI_INFO_PHYSICAL_ADDRESS of Xen's own tools): in the MMIO
+ * The page's address in the guest (ACPI_INFO_PHYSICAL_ADDRESS of Xen's own tools): in the MMIO
  * hole, above all low memory.
  */
 export const ACPI_ADDRESS = 0xfc00_0000;
 export const ACPI_PAGE_BYTES = 4096;
 /**
- * HVM_MAX_VCPUS (xen/include/public/hvm/hvm_info_table.h); APIC ids of more would not fit a MADT's
- * local APIC entry.
+ * HVM_MAX_VCPUS (xen/include/public/hvm/hvm_info_table.h); the APIC ids of more vCPUs would not fit
+ * a MADT's local APIC entry.
  */
 export const PVH_MAX_VCPUS = 128;
 
@@ -25,7 +25,7 @@ const FADT_BYTES = 268;
 export const apicId = (vcpu: number): number => vcpu * 2;
 
 /**
- * The page as it goes to the guest at ACPI_ADDRESS, the RSDP at its start.
+ * The page to copy to ACPI_ADDRESS in the guest, with the RSDP at its start.
  * @param vcpus 1 to PVH_MAX_VCPUS
  */
 export function acpiPage(vcpus: number): Uint8Array {
@@ -58,7 +58,7 @@ function text(bytes: Uint8Array, offset: number, value: string): void {
   for (let i = 0; i < value.length; i++) bytes[offset + i] = value.charCodeAt(i);
 }
 
-/** The byte that makes all of them add up to 0. */
+/** The byte that makes the sum 0. */
 function checksum(bytes: Uint8Array): number {
   return -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
 }
@@ -80,10 +80,7 @@ function table(signature: string, revision: number, lengthBytes: number, fill: (
   return bytes;
 }
 
-/**
- * FADT revision 5: reduced hardware, as a machine without chipset, PIC, CMOS clock and VGA is
- * described.
- */
+/** FADT revision 5 of a hardware-reduced machine: no chipset, PIC, CMOS clock or VGA. */
 function fixedDescription(dsdt: number): Uint8Array {
   const WBINVD = 1;
   const PWR_BUTTON_NOT_FIXED = 1 << 4;
@@ -99,7 +96,7 @@ function fixedDescription(dsdt: number): Uint8Array {
   });
 }
 
-/** MADT: one enabled local APIC a vCPU. */
+/** MADT: one enabled local APIC for each vCPU. */
 function interruptControllers(vcpus: number): Uint8Array {
   const ENTRY_BYTES = 8;
   return table('APIC', 4, HEADER_BYTES + 8 + vcpus * ENTRY_BYTES, (view, bytes) => {
@@ -115,7 +112,8 @@ function interruptControllers(vcpus: number): Uint8Array {
 }
 
 /**
- * RSDP revision 2: a checksum of its first 20 bytes (the part that ACPI 1 knows), and one of all.
+ * RSDP revision 2: a checksum of its first 20 bytes (the part of ACPI 1), and one of the whole
+ * table.
  */
 function rootPointer(xsdt: number): Uint8Array {
   const bytes = new Uint8Array(RSDP_BYTES);

@@ -19,7 +19,7 @@ export interface BuildDoors {
   readonly xc: Xenctrl;
   readonly xs: XenstoreConnection;
   readonly flow: FlowSink;
-  /** Told before each step. */
+  /** Called before each step. */
   readonly step: (name: BuildStep) => void;
 }
 
@@ -56,12 +56,12 @@ const HVM_PARAM_TRIPLE_FAULT_REASON = 31;
 const SHUTDOWN_CRASH = 3n;
 
 /**
- * @throws XenguestError in xenguest's words; the domain is then left as far as it was built, for
- *   its toolstack to destroy
+ * @throws XenguestError in xenguest's words. The domain stays as far as it was built, for its
+ * toolstack to destroy.
  */
 export async function buildGuest(args: XenguestArguments, doors: BuildDoors): Promise<BuiltGuest> {
   if (args.mode === 'hvm_build') {
-    throw new XenguestError('xenguest: mode hvm_build needs hvmloader and a device model, which this builder has not; use pvh_build');
+    throw new XenguestError('xenguest: mode hvm_build needs hvmloader and a device model, which this builder does not have; use pvh_build');
   }
   const kind = args.mode === 'pvh_build' ? 'pvh' : 'pv';
   const { flow, step, xc, xs, xch } = doors;
@@ -85,7 +85,7 @@ export async function buildGuest(args: XenguestArguments, doors: BuildDoors): Pr
   }
 }
 
-/** XenServer's xenguest.patch, hvm_safety_check, and the limits of what a PVH guest is here. */
+/** XenServer's xenguest.patch, hvm_safety_check, and the limits of a PVH guest here. */
 function safetyCheck(args: XenguestArguments, flags: PlatformFlags): void {
   if (args.memStartMib < args.memMaxMib && flags.nestedVirt) {
     throw new XenguestError('Populate on Demand and Nested Virtualisation are mutually exclusive');
@@ -138,7 +138,7 @@ async function sizeLimit(xs: XenstoreConnection, what: 'kernel' | 'ramdisk'): Pr
   }
 }
 
-/** Here the pages come to be, where the affinity that was set before says. */
+/** The pages are allocated here, on the nodes of the affinity set before. */
 function allocateMemory(args: XenguestArguments, kind: 'pv' | 'pvh', flags: PlatformFlags, image: DomImage, doors: BuildDoors): void {
   const { xch, step } = doors;
   const { lib } = xch;
@@ -181,7 +181,7 @@ function finish(args: XenguestArguments, kind: 'pv' | 'pvh', flags: PlatformFlag
   const consoleFrame = image.getU64('consolePfn');
   if (kind === 'pvh') {
     step('hvm_build_set_params');
-    // xenguest looks at the status of neither.
+    // xenguest ignores the status of both.
     lib.xc_hvm_param_set(handle, args.domid, HVM_PARAM_HPET_ENABLED, flags.hpet ? 1n : 0n);
     lib.xc_hvm_param_set(handle, args.domid, HVM_PARAM_TRIPLE_FAULT_REASON, SHUTDOWN_CRASH);
     xch.check('xc_domain_set_time_offset', lib.xc_domain_set_time_offset(handle, args.domid, flags.timeoffsetS));

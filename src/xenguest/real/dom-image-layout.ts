@@ -49,8 +49,8 @@ export interface DomImageLayout {
 
 /**
  * One entry for each libxenguest that this builder knows. The source of 4.17: offsetof() of
- * xenguest.h in Debian's libxen-dev 4.17.7, and guests built with them. Another version's can be
- * read off its own public xenguest.h in the same way.
+ * xenguest.h in Debian's libxen-dev 4.17.7, and guests built with them. The offsets of another
+ * version can be taken from its own public xenguest.h in the same way.
  */
 export const DOM_IMAGE_LAYOUTS: Readonly<Record<string, DomImageLayout>> = {
   '4.17': {

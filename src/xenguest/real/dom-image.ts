@@ -1,5 +1,5 @@
 // One struct xc_dom_image of the library: its fields by name, memory that the library frees with
-// it, and its calls with the library's own words when one fails.
+// it, and its calls. A failed call throws with the library's own message.
 import koffi from 'koffi';
 import { errnoName } from '../../base/errors.js';
 import { strerror } from '../failwith.js';
@@ -12,7 +12,7 @@ type Field = Exclude<keyof DomImageLayout, 'sizeBytes'>;
 /** xc_error: code as int, then a message of 1024 bytes (xenctrl.h). */
 const LAST_ERROR_BYTES = 4 + 1024;
 
-/** A handle of libxenctrl: opens and closes it, and turns failures into xenguest's words. */
+/** A handle of libxenctrl: opens and closes it, and turns failures into xenguest's messages. */
 export class XcInterface {
   readonly lib: Libxenguest;
   readonly handle: bigint;
@@ -25,7 +25,10 @@ export class XcInterface {
     this.handle = handle;
   }
 
-  /** Throws unless `status` is 0. To be called right after the call whose status it is. */
+  /**
+   * Throws unless `status` is 0. Call it right after the library call, before another changes the
+   * error.
+   */
   check(call: string, status: number): void {
     if (status !== 0) throw this.#failure(call);
   }
@@ -36,7 +39,7 @@ export class XcInterface {
     return pointer;
   }
 
-  /** XenServer's xenguest.patch, failwith_oss_xc: the library's last error, else errno. */
+  /** XenServer's xenguest.patch, failwith_oss_xc: the library's last error, otherwise errno. */
   #failure(call: string): XenguestError {
     const errno = this.lib.errno();
     const last = Buffer.from(koffi.view(this.lib.xc_get_last_error(this.handle), LAST_ERROR_BYTES));

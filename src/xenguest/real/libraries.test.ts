@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { foundVersions, notFound, searchFolders } from './libraries.js';
 
 describe('libxenguest by version', () => {
-  it('sees which versions are in the folders, and passes over folders that are not there', () => {
+  it('finds the versions in the folders, and skips folders that do not exist', () => {
     const folder = mkdtempSync(join(tmpdir(), 'libxenguest-'));
     try {
       for (const name of ['libxenguest.so.4.16', 'libxenguest.so.4.16.0', 'libxenguest.so.4.9', 'libxenctrl.so.4.17'])
@@ -15,13 +15,15 @@ describe('libxenguest by version', () => {
       rmSync(folder, { recursive: true });
     }
   });
-  it('looks where the linker does, LD_LIBRARY_PATH first', () => {
+  it('searches where the linker does, LD_LIBRARY_PATH first', () => {
     expect(searchFolders('/xl::/opt/lib').slice(0, 2)).toEqual(['/xl', '/opt/lib']);
     expect(searchFolders(undefined)).toContain('/usr/lib/x86_64-linux-gnu');
   });
-  it('says what was found, what is supported, and why one that is there cannot be used', () => {
+  it('names the versions found and supported, and why one that was found cannot be used', () => {
     expect(notFound(['4.16', '4.18'], [])).toMatch(/found libxenguest 4\.16, 4\.18.*supported: libxenguest\.so\.4\.17/);
     expect(notFound([], [])).toMatch(/no libxenguest found.*libxenmisc4\.17/);
-    expect(notFound(['4.16', '4.17'], ['libxentoolcore.so.1: cannot open'])).toMatch(/4\.17 is there and cannot be loaded: libxentoolcore/);
+    expect(notFound(['4.16', '4.17'], ['libxentoolcore.so.1: cannot open'])).toMatch(
+      /4\.17 was found but cannot be loaded: libxentoolcore/,
+    );
   });
 });

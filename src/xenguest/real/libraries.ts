@@ -1,4 +1,4 @@
-// libxenguest and libxenctrl of the running system, found by version, their functions typed.
+// libxenguest and libxenctrl of the running system, found by version, with typed functions.
 import { readdirSync } from 'node:fs';
 import koffi from 'koffi';
 import { XenguestError } from '../xenguest.js';
@@ -8,7 +8,7 @@ import { DOM_IMAGE_LAYOUTS, type DomImageLayout, SUPPORTED_VERSIONS } from './do
 export type Pointer = bigint | null;
 type Call<Args extends unknown[], Result> = (...args: Args) => Result;
 type Dom = [dom: bigint];
-/** Most calls answer 0, or -1 with errno and the library's own last error. */
+/** Most calls return 0, or -1 with errno and the library's own last error. */
 type Status = number;
 
 export interface Libxenguest {
@@ -92,8 +92,8 @@ const LIBXENGUEST = {
 };
 
 /**
- * Folders that the dynamic linker of an x86-64 Linux looks in, for the message when no supported
- * version is there.
+ * Folders that the dynamic linker of an x86-64 Linux searches, for the message about a missing
+ * supported version.
  */
 const LIBRARY_FOLDERS = [
   '/usr/lib/x86_64-linux-gnu',
@@ -106,7 +106,7 @@ const LIBRARY_FOLDERS = [
 
 /**
  * Loads the newest supported pair of libraries.
- * @throws XenguestError naming what was found and what is supported
+ * @throws XenguestError with the versions found and the versions supported
  */
 export function loadLibxenguest(): Libxenguest {
   if (process.arch !== 'x64' || process.platform !== 'linux') {
@@ -136,7 +136,8 @@ export function searchFolders(ldLibraryPath: string | undefined): string[] {
 }
 
 /**
- * Versions of libxenguest in these folders, such as "4.16"; a folder that is not there holds none.
+ * Versions of libxenguest in these folders, such as "4.16"; a folder that does not exist holds
+ * none.
  */
 export function foundVersions(folders: readonly string[]): string[] {
   const versions = new Set<string>();
@@ -155,11 +156,11 @@ export function foundVersions(folders: readonly string[]): string[] {
   return [...versions].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
-/** The sentence for a system whose libxenguest cannot be used. */
+/** The message for a system whose libxenguest cannot be used. */
 export function notFound(found: readonly string[], failures: readonly string[]): string {
   const supported = `supported: ${SUPPORTED_VERSIONS.map((version) => `libxenguest.so.${version}`).join(', ')}`;
   const usable = found.filter((version) => SUPPORTED_VERSIONS.includes(version));
-  if (usable.length > 0) return `xenguest: libxenguest ${usable.join(', ')} is there and cannot be loaded: ${failures.join('; ')}`;
+  if (usable.length > 0) return `xenguest: libxenguest ${usable.join(', ')} was found but cannot be loaded: ${failures.join('; ')}`;
   if (found.length > 0) return `xenguest: found libxenguest ${found.join(', ')}, whose structures this builder does not know; ${supported}`;
   return `xenguest: no libxenguest found; ${supported} (Debian 12: package libxenmisc4.17)`;
 }

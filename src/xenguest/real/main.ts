@@ -1,4 +1,4 @@
-// The builder as a program: xenguest's command line in, its control protocol out.
+// The builder as a program: it reads xenguest's command line and writes its control protocol.
 import { writeSync } from 'node:fs';
 import koffi from 'koffi';
 import { openLibxencall } from '../../xenctrl/doors/libxencall-door.js';
@@ -16,8 +16,8 @@ const SET_PARENT_DEATH_SIGNAL = 1;
 const SIGKILL = 9;
 
 /**
- * Builds what the command line says and writes the outcome on its control fd.
- * @param onStep told before each step
+ * Builds the guest of the command line and writes the outcome on its control fd.
+ * @param onStep called before each step
  * @returns the exit status
  */
 export async function xenguestMain(argv: readonly string[], onStep: (step: BuildStep) => void): Promise<number> {
@@ -74,7 +74,7 @@ function dieWithParent(): void {
   if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
 }
 
-/** A pipe takes as much as it has room for. */
+/** A write to a pipe may be partial. */
 function writeWhole(fd: number, text: string): void {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);

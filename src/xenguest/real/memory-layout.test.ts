@@ -9,7 +9,7 @@ describe('the memory of a PVH guest', () => {
     expect(pvhMemory(4033)).toEqual({ lowmemEnd: MMIO_START, highmemEnd: 4 * GIB + MIB });
   });
 
-  it('is all in the map, in order, and overlaps nothing', () => {
+  it('is all in the map, in order and without overlap', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 16 * 1024 * 1024 }), (mib) => {
         const map = pvhE820(pvhMemory(mib));
@@ -22,7 +22,7 @@ describe('the memory of a PVH guest', () => {
     );
   });
 
-  it('has the ACPI page and is written as Xen reads it', () => {
+  it('has the ACPI page, in the binary form that Xen reads', () => {
     const map = pvhE820(pvhMemory(256));
     expect(map.some((entry) => entry.type === E820_ACPI && entry.address === 0xfc00_0000)).toBe(true);
     const bytes = e820Bytes(map);
@@ -35,12 +35,12 @@ describe('extents of 1 GiB', () => {
   it.each<['pv' | 'pvh', number, number]>([
     ['pvh', 1023, 0],
     ['pvh', 1024, 1],
-    // Measured: 1200 MiB asked 1 GiB of another node and 176 MiB of its own.
+    // Measured: a guest of 1200 MiB took 1 GiB from another node and 176 MiB from its own.
     ['pvh', 1200, 1],
     // The GiB from 3 to 4 has the hole in it.
     ['pvh', 4032, 3],
     ['pvh', 4032 + 1023, 3],
     ['pvh', 4032 + 1024, 4],
     ['pv', 8192, 0],
-  ])('%s with %d MiB asks for %d', (kind, mib, extents) => expect(gibExtents(kind, mib)).toBe(extents));
+  ])('%s with %d MiB requests %d', (kind, mib, extents) => expect(gibExtents(kind, mib)).toBe(extents));
 });

@@ -1,12 +1,11 @@
-// Where the memory of a PVH guest lies, before any of it is allocated: low memory, the MMIO hole,
-// high memory, the e820 map that the guest is told, and the 1 GiB extents that libxenguest will ask
-// for.
+// The memory layout of a PVH guest, before any of it is allocated: low memory, the MMIO hole, high
+// memory, the e820 map for the guest, and the 1 GiB extents that libxenguest will request.
 import { GIB, MIB, PAGE_BYTES, PAGES_PER_MIB } from '../../base/units.js';
 import { pfnRanges } from '../memory/guest-pages.js';
 import { ACPI_ADDRESS, ACPI_PAGE_BYTES } from './acpi.js';
 
 const FOUR_GIB = 4 * GIB;
-/** HVM_BELOW_4G_MMIO_LENGTH of Xen's tools (PVH has no use for a bigger hole). */
+/** HVM_BELOW_4G_MMIO_LENGTH of Xen's tools (PVH needs no bigger hole). */
 export const MMIO_SIZE_BYTES = 0x400_0000;
 export const MMIO_START = FOUR_GIB - MMIO_SIZE_BYTES;
 /**
@@ -33,7 +32,10 @@ export interface PvhMemory {
   readonly highmemEnd: number;
 }
 
-/** XenServer's xenguest.patch, pvh_setup_mem: what does not fit below the hole goes above 4 GiB. */
+/**
+ * XenServer's xenguest.patch, pvh_setup_mem: memory that does not fit below the hole goes above 4
+ * GiB.
+ */
 export function pvhMemory(memMaxMib: number): PvhMemory {
   const bytes = memMaxMib * MIB;
   return bytes > MMIO_START
@@ -74,7 +76,7 @@ export function byteRanges(kind: 'pv' | 'pvh', mib: number): { readonly start: n
 }
 
 /**
- * How many extents of 1 GiB libxenguest asks Xen for, before it tries 2 MiB ones: every aligned
+ * The number of 1 GiB extents that libxenguest requests, before it tries 2 MiB ones: every aligned
  * whole GiB of a PVH guest's memory that the MMIO hole does not touch
  * (tools/libs/guest/xg_dom_x86.c:1348-1648). A PV guest gets 2 MiB extents at most.
  */

@@ -1,6 +1,6 @@
-// A guest's memory on one node and on no other. A virtual node that stands for a physical one makes
-// libxenguest ask for XENMEMF_exact_node, so an extent that the node cannot give is tried in
-// smaller pieces there, not elsewhere.
+// A guest's memory on one node and on no other. With a virtual node mapped to a physical one,
+// libxenguest requests XENMEMF_exact_node, so an extent that the node cannot give is tried in
+// smaller pieces there, not on other nodes.
 import type { DomImage } from './dom-image.js';
 import { byteRanges } from './memory-layout.js';
 

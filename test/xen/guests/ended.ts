@@ -1,5 +1,5 @@
-// What `explain --on xen` tells of domains that run, whoever started them; and guests that go down
-// by themselves, as `xennuma vm` finds them.
+// The sentences of `explain --on xen` about running domains of any toolstack, and guests that go
+// down by themselves, as `xennuma vm` finds them.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ interface Run {
 }
 
 // Longer than 70 lines: one host in the rig, where each step begins with what the one before left.
-test('explain tells of domains that run; guests that go down by themselves are taken away by the next command, which says so', () =>
+test('explain covers running domains; the next command removes the domains of guests that went down by themselves, and says so', () =>
   using(bench(), async (one) => {
     const { doors } = one;
     // XenStore keeps a few directories of a host's first VM.
@@ -66,7 +66,9 @@ test('explain tells of domains that run; guests that go down by themselves are t
     assert.equal(own.status, 0);
     assert.deepEqual([own.runs.length, own.runs[0]!.title], [2, 'start poweroff']);
     assert.ok(own.runs[0]!.path.includes('numa_placement -> XEN_VCPUAFFINITY_SOFT'));
-    assert.ok(own.runs[1]!.sentences.some((one) => one.startsWith(`Nobody asked for its soft affinity, ${soft[0]}: all CPUs of node`)));
+    assert.ok(
+      own.runs[1]!.sentences.some((one) => one.startsWith(`Its soft affinity, ${soft[0]}, was not requested: it is all CPUs of node`)),
+    );
     assert.ok(own.runs[1]!.sentences.includes('Nothing has drifted.'), own.runs[1]!.sentences.join('\n'));
     assert.match(await readFile(drawn, 'utf8'), /^<svg /);
 
@@ -79,7 +81,10 @@ test('explain tells of domains that run; guests that go down by themselves are t
     xl('create', config);
     const [ofXl, ...none] = runsOf('of-xl').runs;
     assert.deepEqual(none, []);
-    assert.ok(ofXl!.sentences.includes("Asked for, by libxl's userdata: hard affinity 4-5, no soft affinity."), ofXl!.sentences.join('\n'));
+    assert.ok(
+      ofXl!.sentences.includes("Requested, according to libxl's userdata: hard affinity 4-5, no soft affinity."),
+      ofXl!.sentences.join('\n'),
+    );
     xl('vcpu-pin', 'of-xl', '0', '6');
     assert.ok(runsOf('of-xl').runs[0]!.sentences.some((one) => /^Drift: hard affinity differs from .* has 6 instead of 4-5\.$/.test(one)));
     xl('destroy', 'of-xl');
