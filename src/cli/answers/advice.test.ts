@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GIB } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
-import { type AdvisedVm, adviceFor, recommendation, shellWord } from './advice.js';
+import { type AdvisedVm, adviceFor, recommendation } from './advice.js';
 import type { CompareAnswer, HostAnswer, VmAnswer } from './answers.js';
 
 const host: HostAnswer = {
@@ -86,9 +86,4 @@ describe('the recommendation of compare', () => {
       ]),
     ).toBeNull();
   });
-});
-
-it('quotes names for the shell', () => {
-  expect(shellWord('web-1')).toBe('web-1');
-  expect(shellWord("it's $x")).toBe(`'it'\\''s $x'`);
 });

@@ -2,6 +2,7 @@
 // commands of xe or xl that do it.
 import { formatList } from '../../base/bitset.js';
 import { wrapWords } from '../../base/columns.js';
+import { shellWord } from '../../base/shell-word.js';
 import { formatBytes } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { effectivePolicy, type PolicyName, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
@@ -15,11 +16,6 @@ export interface Advice {
    * To be run in the control domain, or where xe reaches the pool; [] when no command would help.
    */
   readonly commands: readonly string[];
-}
-
-/** For a shell: quotes only where they are needed. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Uuids where they are known; otherwise xe looks them up. */

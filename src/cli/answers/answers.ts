@@ -238,6 +238,14 @@ export const placeSchema = z.strictObject({
       after: z.strictObject({ soft: masks, nodeAffinity: z.array(count), remotePages: count, meanDistance: distance }),
     }),
   ),
+  commands: z
+    .array(
+      z.strictObject({
+        command: z.string().describe('A line of shell'),
+        state: z.enum(['shown', 'done', 'failed', 'left']).describe('shown: without --yes; left: not run, as one before it failed'),
+      }),
+    )
+    .describe('With --from: the commands of the host that make the changes, in their order'),
 });
 
 export const verifyPoolSchema = z.strictObject({

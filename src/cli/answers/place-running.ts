@@ -65,13 +65,18 @@ async function placeOn(names: readonly string[], options: PlaceOptions, xc: Xenc
     policy: options.policy,
     dryRun: options.dryRun === true,
     domains: choices.map((choice) => domainAnswer(choice, now)),
+    commands: [],
   };
   if (options.json) out(JSON.stringify(result, null, 2));
-  else out(placeText(result, choices, map).join('\n'));
+  else {
+    const moves = `Memory does not move: vCPUs prefer other CPUs${result.dryRun ? ', once this is set. Nothing was set (--dry-run).' : ' from now on.'}`;
+    out([...domainLines(result, choices, map), '', ...wrapWords(moves, columns(), '  ')].join('\n'));
+  }
   return choices.some(({ verdict }) => verdict === 'none') ? EXIT.no : EXIT.ok;
 }
 
-function domainAnswer(choice: Choice, now: HostMap | null): PlaceAnswer['domains'][number] {
+/** @param now the host after the change; null for one that was not made */
+export function domainAnswer(choice: Choice, now: HostMap | null): PlaceAnswer['domains'][number] {
   const { domain, verdict, reason, nodes, before, after, nodeAffinityAfter } = choice;
   const soft = masksOf(domain.vcpus.map((vcpu) => vcpu.soft));
   const held = now?.domains.find(({ domid }) => domid === domain.domid);
@@ -97,7 +102,8 @@ function softAfter({ verdict, cpus }: Choice, held: HostMap['domains'][number] |
   return verdict === 'none' ? null : [formatList(cpus)];
 }
 
-function placeText(result: PlaceAnswer, choices: readonly Choice[], map: HostMap): string[] {
+/** What changes for each domain, as text. */
+export function domainLines(result: PlaceAnswer, choices: readonly Choice[], map: HostMap): string[] {
   const colour = palette();
   const words = cpuWords(hostAnswer(map));
   const masks = (lists: readonly string[]) => lists.map((list) => words(list, 40)).join(' | ');
@@ -117,9 +123,5 @@ function placeText(result: PlaceAnswer, choices: readonly Choice[], map: HostMap
     say(`  on one node    ${yesNo(figures.onOneNode)} -> ${yesNo(figuresAfter.onOneNode)}, mean distance ${distances}`, '    ');
     say(`  memory on the nodes of its vCPUs  ${near(before.remotePages)} -> ${near(after.remotePages)}`, '    ');
   });
-  lines.push('');
-  say(
-    `Memory does not move: vCPUs prefer other CPUs${result.dryRun ? ', once this is set. Nothing was set (--dry-run).' : ' from now on.'}`,
-  );
   return lines;
 }

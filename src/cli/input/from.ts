@@ -30,9 +30,46 @@ export async function readFrom(source: string, options: { readonly memory: boole
 
 /** The texts of a source, as they are. */
 export async function textsFrom(source: string, { memory }: { readonly memory: boolean }): Promise<InputText[]> {
-  const [{ textsOf }, { SshError }] = await Promise.all([import('../../live/capture/source.js'), import('../../live/capture/ssh.js')]);
+  const { textsOf } = await import('../../live/capture/source.js');
+  return orUnreachable(() => textsOf(source, { memory, stdin }));
+}
+
+/** A host over ssh, for a command that also changes it. */
+export interface OpenHost {
+  /** The host as it is now. */
+  read(): Promise<CapturedHost>;
+  /** Runs one command there, as root. */
+  run(words: readonly string[]): Promise<{ readonly status: number; readonly why: string }>;
+}
+
+/**
+ * One connection for all of the work.
+ * @throws UnreachableError for a host that ssh does not reach
+ */
+export async function withHost<T>(source: string, work: (host: OpenHost) => Promise<T>): Promise<T> {
+  const [{ captureText }, { SshHost, sshTarget }, { commandScript }, { readCapture }] = await Promise.all([
+    import('../../live/capture/source.js'),
+    import('../../live/capture/ssh.js'),
+    import('../../live/capture/script.js'),
+    import('../../live/capture/captured-host.js'),
+  ]);
+  const host = await SshHost.open(sshTarget(source));
   try {
-    return await textsOf(source, { memory, stdin });
+    return await orUnreachable(() =>
+      work({
+        read: async () => readCapture([{ file: source, text: await captureText(host, true) }]),
+        run: (words) => host.attempt(commandScript(words)),
+      }),
+    );
+  } finally {
+    await host.close();
+  }
+}
+
+async function orUnreachable<T>(work: () => Promise<T>): Promise<T> {
+  const { SshError } = await import('../../live/capture/ssh.js');
+  try {
+    return await work();
   } catch (error) {
     if (error instanceof SshError) throw new UnreachableError(error.message, error.mend);
     throw error;

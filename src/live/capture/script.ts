@@ -2,6 +2,8 @@
 // install. It changes only Xen's console ring, to which debug key 'u' prints. The output of each
 // command follows a mark, so that it cannot be mistaken for the output of another.
 
+import { shellWord } from '../../base/shell-word.js';
+
 export interface ScriptOptions {
   /** Part of each mark, so that no text of a guest can pass for one: letters, digits and dashes. */
   readonly nonce: string;
@@ -14,6 +16,18 @@ export interface ScriptOptions {
   readonly memory: boolean;
 }
 
+/** The host's tools, in English, as root: each command behind `$root`. */
+const AS_ROOT = `LC_ALL=C; export LC_ALL
+PATH=$PATH:/usr/sbin:/sbin:/usr/lib/xen/bin:/usr/libexec/xen/bin:/opt/xensource/bin; export PATH
+root=
+if [ "$(id -u)" != 0 ] && command -v sudo >/dev/null 2>&1; then root='sudo -n'; fi
+`;
+
+/** One command as root. Each word is quoted, so that no name can be taken for more than a word. */
+export function commandScript(words: readonly string[]): string {
+  return `${AS_ROOT}$root ${words.map(shellWord).join(' ')} </dev/null\n`;
+}
+
 /** Name of the archive's one file. */
 export const CAPTURE_FILE = 'xennuma-capture.txt';
 
@@ -23,11 +37,7 @@ export const END_MARK = 'end of capture';
 export function captureScript({ nonce, archive, memory }: ScriptOptions): string {
   if (!/^[\w-]+$/.test(nonce)) throw new Error(`nonce: expected letters, digits and dashes, got '${nonce}'`);
   return `# Reads the NUMA state of a Xen host. It changes only Xen's console ring${memory ? ", to which debug key 'u' prints" : ''}.
-LC_ALL=C; export LC_ALL
-PATH=$PATH:/usr/sbin:/sbin:/usr/lib/xen/bin:/usr/libexec/xen/bin:/opt/xensource/bin; export PATH
-root=
-if [ "$(id -u)" != 0 ] && command -v sudo >/dev/null 2>&1; then root='sudo -n'; fi
-mark() { printf '\\n@@xennuma:%s %s\\n' '${nonce}' "$1"; }
+${AS_ROOT}mark() { printf '\\n@@xennuma:%s %s\\n' '${nonce}' "$1"; }
 part() {
   name=$1; shift
   mark "$name"

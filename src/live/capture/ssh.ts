@@ -66,19 +66,26 @@ export class SshHost {
    * @throws SshError when ssh fails, or the script ends with a status other than 0
    */
   async run(script: string): Promise<string> {
-    const { status, output, errors } = await this.#ssh(['sh -s'], script);
-    const name = this.#target.host;
+    const { status, output, why } = await this.attempt(script);
     if (status === 0) return output;
-    const why = harmless(errors.trim().split('\n').at(-1) ?? '');
-    if (status === SSH_FAILED) {
-      throw new SshError(
-        `${name} cannot be reached by ssh${why === '' ? '' : `: ${why}`}`,
-        `run \`ssh ${this.#shown()} true\`, and fix the problem that it reports`,
-      );
-    }
     throw new SshError(
-      `the script on ${name} ended with status ${status}${why === '' ? '' : `: ${why}`}`,
+      `the script on ${this.#target.host} ended with status ${status}${why === '' ? '' : `: ${why}`}`,
       'run as root there, or as a user with sudo',
+    );
+  }
+
+  /**
+   * Runs a script whose status is an answer.
+   * @returns also the last line that it printed to standard error
+   * @throws SshError when ssh fails
+   */
+  async attempt(script: string): Promise<{ readonly status: number; readonly output: string; readonly why: string }> {
+    const { status, output, errors } = await this.#ssh(['sh -s'], script);
+    const why = harmless(errors.trim().split('\n').at(-1) ?? '');
+    if (status !== SSH_FAILED) return { status, output, why };
+    throw new SshError(
+      `${this.#target.host} cannot be reached by ssh${why === '' ? '' : `: ${why}`}`,
+      `run \`ssh ${this.#shown()} true\`, and fix the problem that it reports`,
     );
   }
 

@@ -13,6 +13,8 @@ export interface XapiVm {
 export interface XapiHost {
   readonly uuid: string;
   readonly name: string;
+  /** As the host calls itself; the same as `xl info` prints. */
+  readonly hostname?: string;
   readonly numaPolicy?: string;
   /** software_version: product_version, xapi's own and others. */
   readonly software: ReadonlyMap<string, string>;
@@ -41,7 +43,14 @@ function readListings(text: string): XapiRecords {
       const policy = record.get('numa-affinity-policy');
       const params = record.get('VCPUs-params');
       if (software !== undefined || policy !== undefined) {
-        hosts.push({ uuid, name, software: pairs(software ?? ''), ...(policy === undefined ? {} : { numaPolicy: policy }) });
+        const hostname = record.get('hostname');
+        hosts.push({
+          uuid,
+          name,
+          software: pairs(software ?? ''),
+          ...(hostname === undefined ? {} : { hostname }),
+          ...(policy === undefined ? {} : { numaPolicy: policy }),
+        });
       } else if (params !== undefined) vms.push(vmOf(uuid, name, pairs(params)));
     }
     record = new Map();
@@ -102,6 +111,7 @@ function readDatabase(text: string): XapiRecords {
         uuid: of('uuid'),
         name: of('name__label'),
         software: sexpPairs(of('software_version')),
+        ...(of('hostname') === '' ? {} : { hostname: of('hostname') }),
         ...(policy === '' ? {} : { numaPolicy: policy }),
       });
     }
