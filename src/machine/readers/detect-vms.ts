@@ -3,12 +3,14 @@ import { InputError } from '../../base/errors.js';
 import type { Host } from '../model.js';
 import type { VmSpec } from '../vm.js';
 import { guardSize, type InputText } from './input-text.js';
+import { looksLikeLibvirtXml, readLibvirtXml } from './libvirt/domain-xml.js';
 import { looksLikeVmFile, readVmFile } from './vm-file.js';
 import { looksLikeXlConfig, readXlConfig } from './xl/xl-config.js';
 
 /**
- * Reads VMs from texts of our own form and from xl guest configs, in the order given.
- * @param host the machine that `cpus=` and `cpus_soft=` of xl configs speak of
+ * Reads VMs from texts of our own form, xl guest configs and libvirt's XML, in the order given.
+ * @param host the machine that CPU numbers in xl configs (`cpus=`, `cpus_soft=`) and in libvirt's
+ *   XML (`cpuset=`) refer to
  * @throws InputError for an unknown format, and for a name that is there twice
  */
 export function detectAndReadVms(texts: readonly InputText[], host: Host): VmSpec[] {
@@ -27,11 +29,12 @@ export function detectAndReadVms(texts: readonly InputText[], host: Host): VmSpe
 }
 
 function readOne(input: InputText, host: Host): VmSpec[] {
+  if (looksLikeLibvirtXml(input.text)) return readLibvirtXml(input, host);
   if (looksLikeVmFile(input.text)) return readVmFile(input);
   if (looksLikeXlConfig(input.text)) return [readXlConfig(input, host)];
   throw new InputError(
     'the format is not known',
     { file: input.file },
-    'give VMs in YAML or JSON (vms: ...), or an xl guest config (name = "...")',
+    'give VMs in YAML or JSON (vms: ...), an xl guest config (name = "..."), or the output of `virsh dumpxml`',
   );
 }
