@@ -26,22 +26,37 @@ const EVENT_WAIT_S = 30;
 const API_VERSION = '2.21';
 const ORIGINATOR = 'xennuma';
 
+/** What carries the calls: HTTP to a host, or the daemon of the same process. */
+export interface Rpc {
+  /** @throws XapiError for what the API refuses, XapiUnreachable when the API does not answer */
+  call(method: string, params: readonly unknown[], options?: CallOptions): Promise<unknown>;
+  close(): void;
+}
+
 export class XapiSession {
-  readonly endpoint: Endpoint;
-  readonly #rpc: JsonRpc;
-  readonly #credentials: Credentials;
+  readonly #rpc: Rpc;
+  /** null: the session is somebody else's, who alone renews and ends it. */
+  readonly #credentials: Credentials | null;
   #ref: string;
 
-  private constructor(rpc: JsonRpc, credentials: Credentials, ref: string) {
-    this.endpoint = rpc.endpoint;
+  private constructor(rpc: Rpc, credentials: Credentials | null, ref: string) {
     this.#rpc = rpc;
     this.#credentials = credentials;
     this.#ref = ref;
   }
 
   /** @throws XapiError (SESSION_AUTHENTICATION_FAILED, HOST_IS_SLAVE ...), XapiUnreachable */
-  static async login(endpoint: Endpoint, credentials: Credentials): Promise<XapiSession> {
-    const rpc = new JsonRpc(endpoint);
+  static login(endpoint: Endpoint, credentials: Credentials): Promise<XapiSession> {
+    return XapiSession.over(new JsonRpc(endpoint), credentials);
+  }
+
+  /** A session that is there already: close() leaves it as it is. */
+  static known(rpc: Rpc, ref: string): XapiSession {
+    return new XapiSession(rpc, null, ref);
+  }
+
+  /** @throws as login() */
+  static async over(rpc: Rpc, credentials: Credentials): Promise<XapiSession> {
     try {
       return new XapiSession(rpc, credentials, await login(rpc, credentials));
     } catch (error) {
@@ -59,7 +74,7 @@ export class XapiSession {
     try {
       return await this.#rpc.call(method, [used, ...params], options);
     } catch (error) {
-      if (!(error instanceof XapiError) || error.code !== 'SESSION_INVALID') throw error;
+      if (this.#credentials === null || !(error instanceof XapiError) || error.code !== 'SESSION_INVALID') throw error;
       if (this.#ref === used) this.#ref = await login(this.#rpc, this.#credentials);
       return this.#rpc.call(method, [this.#ref, ...params], options);
     }
@@ -112,7 +127,7 @@ export class XapiSession {
 
   /** Ends the session; a host that is gone needs no logout. */
   async close(): Promise<void> {
-    await this.#rpc.call('session.logout', [this.#ref], { timeoutMs: 5000 }).catch(() => {});
+    if (this.#credentials !== null) await this.#rpc.call('session.logout', [this.#ref], { timeoutMs: 5000 }).catch(() => {});
     this.#rpc.close();
   }
 
@@ -135,7 +150,7 @@ export class XapiSession {
   }
 }
 
-async function login(rpc: JsonRpc, { user, password }: Credentials): Promise<string> {
+async function login(rpc: Rpc, { user, password }: Credentials): Promise<string> {
   const ref = asText(await rpc.call('session.login_with_password', [user, password, API_VERSION, ORIGINATOR]));
   if (isNull(ref)) throw new XapiError('SESSION_AUTHENTICATION_FAILED', [user, 'no session was given']);
   return ref;

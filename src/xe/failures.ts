@@ -128,22 +128,27 @@ export function tellServerError(code: string, params: readonly string[]): string
   return [text, ...Array.from({ length: count }, (_, index) => `${names[index] ?? '<extra>'}: ${params[index] ?? '<unknown>'}`)];
 }
 
+/** A code that xe has no sentence for. */
+export interface BareCode {
+  readonly code: string;
+  readonly params: readonly string[];
+}
+
 /**
- * What goes to stderr for an error, without the last newline.
+ * What goes to stderr for an error, without the last newline; null for a fault that is not xe's.
  * @param readable makes a reference of a parameter readable: uuid and name
  */
-export async function tellFailure(error: unknown, readable: (param: string) => Promise<string>): Promise<string | null> {
+export async function tellFailure(error: unknown, readable: (param: string) => Promise<string>): Promise<string | BareCode | null> {
   if (error instanceof XeFailure) return `Error: ${error.message}`;
   if (error instanceof XeUsageFailure) return `${error.message}\nFor usage run: 'xe help'`;
-  if (error instanceof XeMissingParameter) return `Error code: Missing parameter\nError parameters: ${error.message}`;
+  if (error instanceof XeMissingParameter) return { code: 'Missing parameter', params: [error.message] };
   if (!(error instanceof XapiError)) return null;
   if (error.code === 'SESSION_AUTHENTICATION_FAILED') {
     const named = (error.params[0] ?? '') !== '';
     return `${named ? 'Authentication failed' : 'Username/password must be specified'}\nFor usage run: 'xe help'`;
   }
   const params = await Promise.all(error.params.map(readable));
-  const known = tellServerError(error.code, params);
-  return known === null ? `Error code: ${error.code}\nError parameters: ${params.join(', ')}` : known.join('\n');
+  return tellServerError(error.code, params)?.join('\n') ?? { code: error.code, params };
 }
 
 /** One line a failure among several, as xe words it. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Endpoint } from '../xapi-client/endpoint.js';
 import { XapiUnreachable } from '../xapi-client/errors.js';
 import { type Credentials, XapiSession } from '../xapi-client/session.js';
-import { parseConnection, parseXeCommand, XeBadOption, type XeConnection } from './command-line.js';
+import { type Param, parseConnection, parseXeCommand, XeBadOption, type XeConnection } from './command-line.js';
 import { XE_COMMANDS } from './commands.js';
 import { XeContext } from './context.js';
 import { tellFailure, XeMultipleFailure, XeUsageFailure } from './failures.js';
@@ -15,6 +15,8 @@ import { makePrinter, shown, type Write } from './print.js';
 export interface XeStreams {
   readonly out: Write;
   readonly error: Write;
+  /** A code that xe has no sentence for, where it is more than text on `error`. */
+  readonly errorCode?: (code: string, params: readonly string[]) => void;
 }
 
 /** What a password file must hold, as xe says it. */
@@ -33,34 +35,74 @@ export async function runXe(
   streams: XeStreams,
   localPort: number,
 ): Promise<number> {
-  let context: XeContext | null = null;
+  const opening = new Opening();
   try {
     const { connection, help, json, rest } = parseConnection(words, env.XE_EXTRA_ARGS ?? '');
     if (help || rest.length === 0) {
       streams.error(USAGE);
       return 0;
     }
-    const { command: name, params } = parseXeCommand(rest);
-    const minimal = flag(params, 'minimal');
-    const printer = makePrinter(printForm(minimal, json), streams.out);
-    if (name === 'help') {
-      xeHelp(params, minimal, printer);
-      printer.flush();
-      return 0;
-    }
-    const command = XE_COMMANDS.get(name);
-    if (command === undefined) throw new XeUsageFailure(`Unknown command: ${name}`);
-    for (const key of command.required) required(params, key);
-    context = new XeContext(await XapiSession.login(endpointOf(connection, localPort), credentialsOf(connection)));
-    await command.run({ context, params, printer, errorText: streams.error });
-    printer.flush();
-    return 0;
+    const login = () => XapiSession.login(endpointOf(connection, localPort), credentialsOf(connection));
+    return await runCommand(rest, { opening, streams, json, login });
   } catch (error) {
-    await report(error, context, streams);
+    await report(error, opening.context, streams);
     return 1;
   } finally {
-    await context?.session.close();
+    await opening.context?.session.close();
   }
+}
+
+/**
+ * A command without options of connections, as the thin xe hands it to its host.
+ * @param words the command and its parameters
+ * @param login gives the session that the command runs in, when it needs one
+ * @returns the exit code
+ */
+export async function runXeCommand(
+  words: readonly string[],
+  streams: XeStreams,
+  login: (params: readonly Param[]) => Promise<XapiSession>,
+): Promise<number> {
+  const opening = new Opening();
+  try {
+    return await runCommand(words, { opening, streams, json: false, login });
+  } catch (error) {
+    await report(error, opening.context, streams);
+    return 1;
+  } finally {
+    await opening.context?.session.close();
+  }
+}
+
+/** The session of a run, once there is one. */
+class Opening {
+  context: XeContext | null = null;
+}
+
+interface CommandRun {
+  readonly opening: Opening;
+  readonly streams: XeStreams;
+  readonly json: boolean;
+  login(params: readonly Param[]): Promise<XapiSession>;
+}
+
+async function runCommand(words: readonly string[], { opening, streams, json, login }: CommandRun): Promise<number> {
+  const { command: name, params } = parseXeCommand(words);
+  const minimal = flag(params, 'minimal');
+  const printer = makePrinter(printForm(minimal, json), streams.out);
+  if (name === 'help') {
+    xeHelp(params, minimal, printer);
+    printer.flush();
+    return 0;
+  }
+  const command = XE_COMMANDS.get(name);
+  if (command === undefined) throw new XeUsageFailure(`Unknown command: ${name}`);
+  for (const key of command.required) required(params, key);
+  const context = new XeContext(await login(params));
+  opening.context = context;
+  await command.run({ context, params, printer, errorText: streams.error });
+  printer.flush();
+  return 0;
 }
 
 function printForm(minimal: boolean, json: boolean): 'full' | 'minimal' | 'json' {
@@ -117,11 +159,13 @@ async function report(error: unknown, context: XeContext | null, streams: XeStre
     for (const [uuid, message] of error.failures) out(`operation failed on ${uuid}: ${message}\n`);
   } else if (error instanceof XapiUnreachable) write(`${unreachableText(error, context)}\n`);
   else {
-    const text = await tellFailure(error, (param) =>
+    const told = await tellFailure(error, (param) =>
       context === null ? Promise.resolve(param) : context.readable(param).catch(() => param),
     );
-    if (text === null) throw error;
-    write(`${text}\n`);
+    if (told === null) throw error;
+    if (typeof told === 'string') write(`${told}\n`);
+    else if (streams.errorCode !== undefined) streams.errorCode(shown(told.code), told.params.map(shown));
+    else write(`Error code: ${told.code}\nError parameters: ${told.params.join(', ')}\n`);
   }
 }
 

@@ -8,15 +8,17 @@ import { SESSION_LIMITS } from '../../xapi/calls/sessions.js';
 import { followUsersFile } from '../../xapi/calls/users-file.js';
 import { openDaemon } from '../../xapi/daemon.js';
 import { serveBackups } from '../../xapi/http/backup-socket.js';
-import { HTTP_LIMITS, type HttpLimits, openHttp } from '../../xapi/http/http-server.js';
+import { HTTP_LIMITS, type HttpFront, type HttpLimits, type HttpOptions, openHttp } from '../../xapi/http/http-server.js';
 import { Metrics } from '../../xapi/http/metrics.js';
 import { pagesOf } from '../../xapi/http/pages.js';
 import { fingerprint } from '../../xapi/http/self-signed.js';
 import type { HostDoors } from '../../xenopsd/api/host-doors.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
+import { claimSocketPath } from '../../xenstore/server/socket-file.js';
 import { readInput } from '../input/read-input.js';
 import type { ServeSettings } from '../input/serve-config.js';
 import { VERSION } from '../output/version.js';
+import { thinCliOf } from './serve-thin-cli.js';
 import { readTls } from './serve-tls.js';
 
 export async function serve(settings: ServeSettings): Promise<void> {
@@ -48,22 +50,24 @@ export async function serve(settings: ServeSettings): Promise<void> {
     },
   });
   metrics.attach(daemon);
-  const front = await openHttp({
+  const common = {
     daemon,
     address,
     port,
-    tls,
     limits: { ...HTTP_LIMITS, ...(http as Partial<HttpLimits>) },
-    loopbackNamesOnly: users === null,
-    pages: pagesOf(daemon, metrics, users === null),
-    failed: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a fault while answering'),
-  });
+    thinCli: thinCliOf(daemon),
+    failed: (error: unknown) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a fault while answering'),
+  };
+  const fronts = [
+    await openHttp({ ...common, tls, loopbackNamesOnly: users === null, pages: pagesOf(daemon, metrics, users === null) }),
+    ...(await openUnix(settings.unix, { ...common, tls: null, loopbackNamesOnly: false, pages: pagesOf(daemon, metrics, true) })),
+  ];
   const backups = settings.state === null ? null : await serveBackups(settings.state, daemon, (message) => log.warn({}, message));
   if (tls !== null) log.info({ sha256: fingerprint(tls.cert) }, 'fingerprint of the certificate');
   if (users === null) log.warn({}, 'no users are kept: everybody on this machine may log in as root, with any password');
   // Scripts wait for this line; it says the port when 0 was asked for.
   const host = address.includes(':') ? `[${address}]` : address;
-  process.stdout.write(`listening at ${tls === null ? 'http' : 'https'}://${host}:${front.port}\n`);
+  process.stdout.write(`listening at ${tls === null ? 'http' : 'https'}://${host}:${fronts[0]!.port}\n`);
   process.on('SIGHUP', () => {
     log.info({}, 'the audit log is opened anew');
     daemon.reopenLogs();
@@ -73,9 +77,16 @@ export async function serve(settings: ServeSettings): Promise<void> {
   });
   log.info({ signal }, 'ending');
   await backups?.close();
-  await front.close();
+  await Promise.all(fronts.map((front) => front.close()));
   await daemon.close();
   await doors.close?.();
+}
+
+/** The folder's owner alone can open the socket, and is an administrator. */
+async function openUnix(path: string | null, options: HttpOptions): Promise<HttpFront[]> {
+  if (path === null) return [];
+  claimSocketPath(path);
+  return [await openHttp({ ...options, path })];
 }
 
 /**

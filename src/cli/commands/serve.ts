@@ -16,6 +16,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--seed <number>', 'seed for the order of parallel starts (default: 1)', parseSeed)
     .option('--state <folder>', 'folder for VMs, policies, tasks and the audit log (default: in memory, lost when the daemon ends)')
     .option('--listen <address:port>', 'address and port to listen on (default: 127.0.0.1:8080)')
+    .option('--unix <path>', 'unix socket to listen on as well; who may open it is root, as on a host')
     .option('--tls-cert <file>', 'certificate in PEM, with --tls-key')
     .option('--tls-key <file>', 'private key of the certificate, in PEM')
     .addOption(new Option('--tls-generate', 'generate a certificate and keep it in the state folder').conflicts('tlsCert'))

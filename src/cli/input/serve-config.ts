@@ -25,6 +25,7 @@ export const serveSchema = z.strictObject({
   seed: z.int().min(0).max(0xffffffff).optional().describe('Seed for the order of parallel starts; 1 by default'),
   state: path.optional().describe('Folder of VMs, policies, tasks and the audit log; in memory by default'),
   listen: z.string().max(300).optional().describe('Address and port; 127.0.0.1:8080 by default'),
+  unix: path.optional().describe('Path of a unix socket to listen on as well: who may open it is root'),
   tls: z
     .union([z.literal('generate'), z.strictObject({ cert: path, key: path })])
     .optional()
@@ -59,6 +60,7 @@ export interface ServeGiven {
   readonly seed?: number;
   readonly state?: string;
   readonly listen?: string;
+  readonly unix?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsGenerate?: boolean;
@@ -74,6 +76,7 @@ export interface ServeSettings {
   readonly seed: number;
   readonly state: string | null;
   readonly listen: string;
+  readonly unix: string | null;
   readonly tls: 'generate' | { readonly cert: string; readonly key: string } | null;
   readonly users: string | null;
   readonly limits: NonNullable<ServeFile['limits']>;
@@ -94,6 +97,7 @@ export function readSettings(given: ServeGiven): ServeSettings {
     seed: given.seed ?? file.seed ?? 1,
     state: given.state ?? file.state ?? null,
     listen: given.listen ?? file.listen ?? '127.0.0.1:8080',
+    unix: given.unix ?? file.unix ?? null,
     tls: tlsGiven ?? file.tls ?? null,
     users: given.users ?? file.users ?? null,
     limits: file.limits ?? {},
@@ -108,6 +112,7 @@ function readFile(name: string): ServeFile {
     ...value,
     ...(value.host === undefined ? {} : { host: asList(value.host)!.map(from) }),
     ...(value.state === undefined ? {} : { state: from(value.state) }),
+    ...(value.unix === undefined ? {} : { unix: from(value.unix) }),
     ...(value.users === undefined ? {} : { users: from(value.users) }),
     ...(value.tls === undefined || value.tls === 'generate' ? {} : { tls: { cert: from(value.tls.cert), key: from(value.tls.key) } }),
   };

@@ -13,6 +13,8 @@ export interface Session {
   readonly user: string;
   readonly role: Role;
   readonly originator: string;
+  /** Opened through the unix socket, by root, whatever the file of users says. */
+  readonly local: boolean;
   readonly createdMs: number;
   lastActiveMs: number;
   /**
@@ -33,6 +35,13 @@ export interface SessionLimits {
 }
 
 export const SESSION_LIMITS: SessionLimits = { idleMs: 24 * 3600 * 1000, sessions: 10_000, sessionsOfUser: 1000, freeGuesses: 10 };
+
+/**
+ * Stands for the address of those who came through the unix socket. Its file belongs to root alone,
+ * so that they log in under any name and with any password (xapi_session.ml:
+ * login_with_password__internal, preauth).
+ */
+export const UNIX_SOCKET = 'unix socket';
 
 /** Logins that wait for their turn, in all and from one address, and for how long. */
 const WAITING_LOGINS = { total: 64, each: 4, longestMs: 30_000 } as const;
@@ -86,6 +95,7 @@ export class Sessions {
       user,
       role,
       originator,
+      local: address === UNIX_SOCKET,
       createdMs: now,
       lastActiveMs: now,
       registered: null,
@@ -96,6 +106,7 @@ export class Sessions {
 
   /** @throws XapiError SESSION_AUTHENTICATION_FAILED */
   async roleOf(user: string, password: string, address: string): Promise<Role> {
+    if (address === UNIX_SOCKET) return 'admin';
     const users = this.#users();
     if (users === null) {
       if (user !== 'root') throw xapiErrors.authenticationFailed(user.slice(0, 100), 'Authentication failure');
@@ -121,6 +132,7 @@ export class Sessions {
 
   /** Whether somebody logged in from an address lately. */
   knows(address: string): boolean {
+    if (address === UNIX_SOCKET) return true;
     const atMs = this.#lately.get(address);
     return atMs !== undefined && this.#now() - atMs < KNOWN_MS;
   }
@@ -199,9 +211,9 @@ export class Sessions {
   }
 
   /** A user who was taken out, or has another role now, must log in again. */
-  #mayStill({ user, role }: Session): boolean {
+  #mayStill({ user, role, local }: Session): boolean {
     const users = this.#users();
-    return users === null || users.get(user)?.role === role;
+    return local || users === null || users.get(user)?.role === role;
   }
 
   logout(ref: string): void {

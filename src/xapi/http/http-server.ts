@@ -7,6 +7,7 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { InputError } from '../../base/errors.js';
 import type { Principal } from '../calls/ledger.js';
+import { UNIX_SOCKET } from '../calls/sessions.js';
 import type { Daemon } from '../daemon.js';
 import { asXapiError } from '../model/tasks.js';
 import type { XapiError } from '../wire/errors.js';
@@ -14,6 +15,7 @@ import { decodeJsonRpc, encodeJsonError, encodeJsonResult } from '../wire/json-r
 import { MalformedCall, type RpcCall, type Wire } from '../wire/values.js';
 import { decodeXmlRpc, encodeXmlBare, encodeXmlError, encodeXmlResult } from '../wire/xml-rpc.js';
 import { RateLimit } from './rate-limit.js';
+import { openRawDoor, type RawConnection, type RawDoor, type Refusal } from './raw-door.js';
 
 export interface HttpLimits {
   readonly requestBytes: number;
@@ -43,6 +45,8 @@ export interface HttpOptions {
   readonly daemon: Daemon;
   readonly address: string;
   readonly port: number;
+  /** A unix socket to listen on instead: who may open it is an administrator. */
+  readonly path?: string;
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly limits?: HttpLimits;
   /**
@@ -51,6 +55,8 @@ export interface HttpOptions {
    */
   readonly loopbackNamesOnly: boolean;
   readonly pages?: ReadonlyMap<string, Page>;
+  /** Serves POST /cli; without it there is no such path. */
+  readonly thinCli?: (connection: RawConnection) => Promise<void>;
   readonly failed: (error: unknown) => void;
 }
 
@@ -79,19 +85,20 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
     });
   };
   const server: Server = options.tls === null ? createServer(handler) : createSecureServer(options.tls, handler);
+  if (options.thinCli !== undefined) openRawDoor(server, options.tls === null ? 'connection' : 'secureConnection', front.rawDoor());
   server.maxConnections = limits.connections;
   server.headersTimeout = 20_000;
   server.requestTimeout = 60_000;
   server.keepAliveTimeout = 60_000;
   server.on('connection', (socket: Socket) => {
-    const address = socket.remoteAddress ?? '';
+    const address = front.addressOf(socket);
     const release = ledger.take('connections', { name: `address ${address}`, privileged: sessions.knows(address) });
     if (release === null) socket.destroy();
     else socket.once('close', release);
   });
-  await listen(server, options.address, options.port);
+  await listen(server, options);
   return {
-    port: (server.address() as AddressInfo).port,
+    port: options.path === undefined ? (server.address() as AddressInfo).port : 0,
     close: async () => {
       front.closing.abort();
       const closed = new Promise<void>((done) => server.close(() => done()));
@@ -118,10 +125,29 @@ class Front {
     this.#rate = new RateLimit(limits.requestsPerSecond, limits.burst);
   }
 
+  addressOf(socket: Socket): string {
+    return this.#options.path === undefined ? (socket.remoteAddress ?? '') : UNIX_SOCKET;
+  }
+
+  /** The thin client's door: the same checks, but it sends no Host, which browsers always do. */
+  rawDoor(): RawDoor {
+    const { daemon, thinCli, failed } = this.#options;
+    const principal = (address: string): Principal => ({ name: `address ${address}`, privileged: daemon.sessions.knows(address) });
+    return {
+      refusal: (headers, address) => this.#refusalOf(headers, headers.host ?? 'localhost', address),
+      charge: (address, bytes) => daemon.ledger.take('bytes', principal(address), bytes),
+      begin: (address) => daemon.ledger.take('calls', principal(address)),
+      serve: thinCli!,
+      failed,
+      closing: this.closing.signal,
+      addressOf: (socket) => this.addressOf(socket),
+    };
+  }
+
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://host');
-    const address = request.socket.remoteAddress ?? '';
-    const refusal = this.#refusalOf(request, address);
+    const address = this.addressOf(request.socket);
+    const refusal = this.#refusalOf(request.headers, request.headers.host ?? '', address);
     if (refusal !== null) return refuse(response, ...refusal);
     const page = this.#options.pages?.get(url.pathname);
     if (page !== undefined) {
@@ -145,8 +171,7 @@ class Front {
   }
 
   /** @returns status and reason; null = the request may go on */
-  #refusalOf({ headers }: IncomingMessage, address: string): [number, string] | null {
-    const { host = '', origin } = headers;
+  #refusalOf({ origin }: { readonly origin?: string | undefined }, host: string, address: string): Refusal | null {
     if (this.#options.loopbackNamesOnly && !LOOPBACK_HOST.test(host)) return [403, 'name this machine localhost'];
     // Browsers say which page a request comes from; other clients do not. A page of somebody else's
     // has no business here.
@@ -272,18 +297,20 @@ export function refuse(response: ServerResponse, status: number, reason: string)
   response.writeHead(status, { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text), connection: 'close' }).end(text);
 }
 
-function listen(server: Server, address: string, port: number): Promise<void> {
+function listen(server: Server, { address, port, path }: HttpOptions): Promise<void> {
+  const where = path ?? `${address}:${port}`;
   return new Promise((done, failed) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const inUse = error.code === 'EADDRINUSE';
       failed(
         new InputError(
-          inUse ? `${address}:${port} is in use` : `cannot listen on ${address}:${port}: ${error.message}`,
+          inUse ? `${where} is in use` : `cannot listen on ${where}: ${error.message}`,
           {},
           inUse ? 'choose another port with --listen, or end what uses it' : 'choose an address of this machine',
         ),
       );
     });
-    server.listen(port, address, done);
+    if (path === undefined) server.listen(port, address, done);
+    else server.listen(path, done);
   });
 }
