@@ -19,7 +19,7 @@ afterEach(async () => {
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 async function ended(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode !== null) return child.exitCode;
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const gone = new Promise<number | null>((done) => child.once('exit', done));
   child.kill('SIGTERM');
   return gone;
@@ -185,5 +185,45 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     expect([taken.code, taken.err]).toEqual([2, expect.stringMatching(new RegExp(`127\\.0\\.0\\.1:${url.port} is in use`))]);
     const owned = xennuma(['serve', '--host', HOST, '--state', state, '--listen', '127.0.0.1:0']);
     expect([owned.code, owned.err]).toEqual([2, expect.stringMatching(/state/)]);
+  });
+});
+
+describe('--unix', () => {
+  const login = (path: string) =>
+    new Promise<Answer>((done, failed) => {
+      const asking = request({ socketPath: path, path: '/jsonrpc', method: 'POST' }, (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => {
+          text += String(chunk);
+        });
+        response.on('end', () => done(JSON.parse(text) as Answer));
+      });
+      asking.on('error', failed);
+      asking.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'session.login_with_password', params: ['root', ''] }));
+    });
+
+  it('listens there for root, takes what a killed daemon left, and leaves nothing behind', async () => {
+    const path = join(folder, 'xapi');
+    const words = ['--host', HOST, '--listen', '127.0.0.1:0', '--unix', path] as const;
+    const first = await serve(...words);
+    expect(statSync(path).mode & 0o077, 'nobody else may open it').toBe(0);
+    expect((await login(path)).result).toMatch(/^OpaqueRef:/);
+    expect(xennuma(['serve', ...words])).toMatchObject({ code: 2, err: expect.stringContaining(path) as unknown });
+    expect((await login(path)).result, 'the first still serves it').toMatch(/^OpaqueRef:/);
+    const gone = new Promise((done) => first.child.once('exit', done));
+    first.child.kill('SIGKILL');
+    await gone;
+    const second = await serve(...words);
+    expect((await login(path)).result).toMatch(/^OpaqueRef:/);
+    expect(await ended(second.child)).toBe(0);
+    expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it('never takes the place of a file that is no socket', () => {
+    const path = join(folder, 'precious');
+    writeFileSync(path, 'data');
+    const refused = xennuma(['serve', '--host', HOST, '--listen', '127.0.0.1:0', '--unix', path]);
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('no socket') as unknown });
+    expect(readFileSync(path, 'utf8')).toBe('data');
   });
 });

@@ -26,6 +26,8 @@ export async function serve(settings: ServeSettings): Promise<void> {
   checkReach(settings, address);
   // What is kept is for this user alone, also in a folder that others may enter.
   process.umask(0o077);
+  // Before anything listens: a refusal must end the process.
+  if (settings.unix !== null) claimSocketPath(settings.unix);
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
   const users = settings.users === null ? null : followUsersFile(settings.users, (message) => log.error({ file: settings.users }, message));
   const tls = await readTls(settings, address);
@@ -84,9 +86,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
 
 /** The folder's owner alone can open the socket, and is an administrator. */
 async function openUnix(path: string | null, options: HttpOptions): Promise<HttpFront[]> {
-  if (path === null) return [];
-  claimSocketPath(path);
-  return [await openHttp({ ...options, path })];
+  return path === null ? [] : [await openHttp({ ...options, path })];
 }
 
 /**

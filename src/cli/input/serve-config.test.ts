@@ -24,6 +24,7 @@ const DEFAULTS = {
   seed: 1,
   state: null,
   listen: '127.0.0.1:8080',
+  unix: null,
   tls: null,
   users: null,
   limits: {},
@@ -36,16 +37,17 @@ describe('settings', () => {
   });
 
   it('paths of the file are from its folder; those of the command line stay as they are', () => {
-    const file = written({ host: 'h.yaml', state: 'state', users: '/etc/users', tls: { cert: 'c.pem', key: 'sub/k.pem' } });
+    const file = written({ host: 'h.yaml', state: 'state', unix: 'xapi', users: '/etc/users', tls: { cert: 'c.pem', key: 'sub/k.pem' } });
     expect(readSettings({ config: file })).toEqual({
       ...DEFAULTS,
       host: [join(folder, 'h.yaml')],
       state: join(folder, 'state'),
+      unix: join(folder, 'xapi'),
       users: '/etc/users',
       tls: { cert: join(folder, 'c.pem'), key: join(folder, 'sub/k.pem') },
     });
-    const given = { config: file, host: ['a.yaml', 'b.yaml'], state: 's', users: 'u', tlsGenerate: true };
-    expect(readSettings(given)).toEqual({ ...DEFAULTS, host: ['a.yaml', 'b.yaml'], state: 's', users: 'u', tls: 'generate' });
+    const given = { config: file, host: ['a.yaml', 'b.yaml'], state: 's', unix: 'x', users: 'u', tlsGenerate: true };
+    expect(readSettings(given)).toEqual({ ...DEFAULTS, host: ['a.yaml', 'b.yaml'], state: 's', unix: 'x', users: 'u', tls: 'generate' });
     expect(readSettings({ config: file, tlsCert: 'x', tlsKey: 'y' }).tls).toEqual({ cert: 'x', key: 'y' });
   });
 
