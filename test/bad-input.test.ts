@@ -169,11 +169,11 @@ describe('bad usage', () => {
     [['plan', '--host', HOST, '--vms', VMS, '--seed', '-1'], /--seed/],
     [
       ['plan', '--host', HOST, '--vms', VMS, '--flow', 'a.png'],
-      /a\.png: --flow cannot tell the format; end the name in \.txt, \.mmd, \.svg/,
+      /a\.png: --flow: the format is unknown; end the name in \.txt, \.mmd, \.svg/,
     ],
-    [['plan', '--host', HOST, '--vms', VMS, '--map', 'a.txt'], /a\.txt: --map cannot tell the format/],
+    [['plan', '--host', HOST, '--vms', VMS, '--map', 'a.txt'], /a\.txt: --map: the format is unknown/],
     [['plan', '--host', HOST, '--vms', VMS, '--map', `${HOST}/a.svg`], /a\.svg: cannot be written/],
-    [['compare', '--host', HOST, '--vms', VMS, '--profiles', 'a,b'], /--profiles.*'a' is none of/],
+    [['compare', '--host', HOST, '--vms', VMS, '--profiles', 'a,b'], /--profiles.*unknown 'a': expected one of/],
     [['run'], /missing required argument/],
     [['run', 'a', 'b'], /too many arguments/],
     [['completion', 'tcsh'], /bash, zsh, fish/],
@@ -212,7 +212,7 @@ describe('vm', () => {
     ['a name twice', ['vm', 'start', 'a', 'b', 'a', ...state], /a b a: a VM is named twice/],
     ['list with names', ['vm', 'list', 'a', ...state], /list takes no names, got 'a'/],
     ['create without VMs', ['vm', 'create', ...state], /expected VMs, got none; give --vms FILE/],
-    ['VMs where names belong', ['vm', 'start', 'a', '--vms', VMS, ...state], /--vms is for create alone/],
+    ['VMs where names belong', ['vm', 'start', 'a', '--vms', VMS, ...state], /--vms is only for create/],
     ['a flow file of no known form', ['vm', 'start', 'a', '--flow', 'x.png', ...state], /--flow/],
   ])('%s', (_, words, message) => expect(refused(words)).toMatch(message));
 });

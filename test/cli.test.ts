@@ -135,7 +135,7 @@ describe('plan', () => {
     const input = 'vms: [{ name: a, vcpus: 1, memory: 1GiB, params: { mask: "1, 2" } }]';
     const { code, out } = xennuma(['plan', ...HOST, '--vms', '-'], { input });
     expect(code).toBe(0);
-    expect(out).toMatch(/^warning: mask '1, 2' of a is ignored by xapi: white space$/m);
+    expect(out).toMatch(/^warning: a: the mask is ignored by xapi \('1, 2': white space\)$/m);
     expect(out).toMatch(/^a .* all +all +nodes 0-3/m);
   });
 

@@ -76,7 +76,7 @@ describe.runIf(noXen)('where there is no Xen', () => {
 it.each([
   ['a scenario', ['--scenario', 'examples/scenarios/drift.yaml'], 'expected --on or --scenario, got both'],
   ['a host', ['--host', 'examples/hosts/two-nodes.yaml'], 'expected --on or --host, got both'],
-  ['all operations', ['--all'], 'expected no --all with a domain that runs'],
+  ['all operations', ['--all'], 'expected no --all for a running domain'],
 ])('explain of a domain that runs, beside %s, is refused', (_, words, message) => {
   const { code, err } = xennuma(['explain', 'web', '--on', 'xen', ...words]);
   expect(code).toBe(2);

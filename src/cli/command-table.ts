@@ -9,9 +9,14 @@ const API = 'XAPI client:';
 const OTHER = 'Other:';
 
 export const COMMANDS: readonly CommandEntry[] = [
-  { name: 'plan', group: AHEAD, summary: 'show where VMs would land if they started now', load: () => import('./commands/plan.js') },
-  { name: 'run', group: AHEAD, summary: 'play a scenario: events over time, checked', load: () => import('./commands/run.js') },
-  { name: 'explain', group: AHEAD, summary: 'explain why a VM is where it is', load: () => import('./commands/explain.js') },
+  {
+    name: 'plan',
+    group: AHEAD,
+    summary: 'show the nodes that VMs would get if they started now',
+    load: () => import('./commands/plan.js'),
+  },
+  { name: 'run', group: AHEAD, summary: 'play a scenario: events over time, with expectations', load: () => import('./commands/run.js') },
+  { name: 'explain', group: AHEAD, summary: 'explain the placement of a VM', load: () => import('./commands/explain.js') },
   {
     name: 'compare',
     group: AHEAD,
@@ -20,7 +25,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: 'show', group: AHEAD, summary: 'show the map of a host, as text or SVG', load: () => import('./commands/show.js') },
   { name: 'demo', group: AHEAD, summary: 'show a real 8-node machine with a dozen VMs', load: () => import('./commands/demo.js') },
-  { name: 'serve', group: DAEMON, summary: 'run the daemon: one host, served by XAPI', load: () => import('./commands/serve.js') },
+  { name: 'serve', group: DAEMON, summary: 'run the XAPI daemon for one host', load: () => import('./commands/serve.js') },
   {
     name: 'verify',
     group: REAL,

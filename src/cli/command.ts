@@ -1,4 +1,4 @@
-// What a command is to the program: a module that describes itself to commander, loaded only when
+// The interface of a command: a module that describes itself to commander, and is loaded only when
 // it is called.
 import type { Command } from 'commander';
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The command `xennuma`: finds the command asked for, loads only that one, and turns every error
-// into one line and an exit code.
+// The command `xennuma`: finds the subcommand, loads only its module, and turns every error into
+// one line and an exit code.
 import { reportFailure } from './output/failure.js';
 import { guardPipes } from './output/terminal.js';
 import { VERSION } from './output/version.js';
@@ -12,7 +12,7 @@ async function main(words: readonly string[]): Promise<number> {
       process.stdout.write(`${VERSION}\n`);
       return 0;
     }
-    // xe's words are its own, not commander's: -pw, key=value, --minimal.
+    // xe has its own syntax, which commander does not parse: -pw, key=value, --minimal.
     if (words[0] === 'xe') return await (await import('./commands/xe.js')).xe(words.slice(1));
     const { runProgram } = await import('./program.js');
     return await runProgram(withPasswordFile(words));
@@ -26,5 +26,5 @@ function withPasswordFile(words: readonly string[]): string[] {
   return words.map((word) => (word === '-pwf' ? '--pwf' : word));
 }
 
-// Set rather than exit: what is still in the pipe must get out.
+// The code is set instead of calling exit, so that buffered output is still written.
 process.exitCode = await main(process.argv.slice(2));

@@ -1,5 +1,4 @@
-// The program as commander sees it: all names and summaries, and the options of the one command
-// that runs.
+// The program for commander: all names and summaries, and the options of the one command that runs.
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { InputError } from '../base/errors.js';
@@ -30,7 +29,7 @@ export async function runProgram(words: readonly string[]): Promise<number> {
   return code;
 }
 
-/** For commands that take names; the others have files only. */
+/** Only for commands that take names; the others take files. */
 function withNamesFirst(words: readonly string[], program: Command): readonly string[] {
   const [first = '', ...rest] = words;
   const command = program.commands.find((one) => one.name() === first);
@@ -38,10 +37,10 @@ function withNamesFirst(words: readonly string[], program: Command): readonly st
   return takesNames ? [first, ...namesFirst(rest, existsSync)] : words;
 }
 
-/** @param loaded names of the commands whose options are to be there */
+/** @param loaded names of the commands whose options are defined */
 async function makeProgram(loaded: readonly string[], answer: (code: number) => void): Promise<Command> {
   const program = new Command('xennuma')
-    .description('NUMA placement and vCPU affinity for Xen: where VMs land, and why.')
+    .description('NUMA placement and vCPU affinity for Xen: which nodes VMs get, and why.')
     .version(VERSION, '-V, --version', 'print the version')
     .usage('<command> [options]')
     .helpCommand('help [command]', 'help on a command')
@@ -50,7 +49,7 @@ async function makeProgram(loaded: readonly string[], answer: (code: number) => 
     .configureHelp({ helpWidth: Math.min(columns(), 100), showGlobalOptions: false })
     // The one line of an error is written by failure.ts.
     .configureOutput({ outputError: () => {} })
-    .addHelpText('after', '\nxennuma help <command> tells more. The start: xennuma demo');
+    .addHelpText('after', '\nxennuma help <command> explains a command. Start with: xennuma demo');
   for (const entry of COMMANDS) {
     const command = program.command(entry.name).summary(entry.summary).description(entry.summary).helpGroup(entry.group);
     if (loaded.includes(entry.name)) (await entry.load()).define(command, answer, everyCommand);

@@ -1,15 +1,15 @@
-// What stands behind each box and edge of the chart: what happens there, where the real code is,
-// which file of ours does it and which test takes it. docs/flowchart.md is made from it; a test
-// checks that each file named here names the box or edge in its turn.
+// The guide to each box and edge of the chart: its action, the real source, the file here that
+// implements it, and the test that covers it. docs/flowchart.md is generated from it. A test checks
+// that each file named here names the box or edge too.
 import { type EdgeId, NODES, type NodeId } from './chart.js';
 
 export interface GuideEntry {
   readonly what: string;
   /** A link with commit and lines. */
   readonly source: string;
-  /** From the project's root. */
+  /** Path from the project's root. */
   readonly file: string;
-  /** A test that takes it, from the project's root. */
+  /** A test that covers it, as a path from the project's root. */
   readonly test: string;
 }
 
@@ -44,7 +44,7 @@ const box = (id: NodeId, what: string, file: string, test = WAYS_TEST): GuideEnt
 export const NODE_GUIDE: Readonly<Record<NodeId, GuideEntry>> = {
   'is_xe_vCPUparams_mask_set?': box(
     'is_xe_vCPUparams_mask_set?',
-    "xapi parses `VCPUs-params:mask` of the VM and the host's mask, and hands xenopsd one affinity list. An invalid item makes the whole mask count as not set.",
+    "xapi parses `VCPUs-params:mask` of the VM and the host's mask, and passes one affinity list to xenopsd. An invalid item makes the whole mask count as not set.",
     VM_CREATE,
   ),
   set_hard_affinity: box(
@@ -113,7 +113,7 @@ export const NODE_GUIDE: Readonly<Record<NodeId, GuideEntry>> = {
   do_domctl: box('do_domctl', 'Xen checks the interface version and the domain, then dispatches on the command.', DOMCTL),
   vcpu_set_affinity: box(
     'vcpu_set_affinity',
-    'Xen stores the mask as it was given, then has the node affinity derived again.',
+    'Xen stores the mask as given, then derives the node affinity again.',
     VCPU_AFFINITY,
     CALLS_TEST,
   ),
@@ -143,7 +143,7 @@ export const NODE_GUIDE: Readonly<Record<NodeId, GuideEntry>> = {
   enable_auto_node_affinity: box('enable_auto_node_affinity', 'Automatic node affinity is on again.', SET_NODES),
   disable_auto_node_affinity: box(
     'disable_auto_node_affinity',
-    'Automatic node affinity is off, and the mask is stored as it was given.',
+    'Automatic node affinity is off, and the mask is stored as given.',
     SET_NODES,
   ),
   domain_node_affinity: box(
@@ -190,7 +190,7 @@ export const EDGE_GUIDE: Readonly<Record<EdgeId, GuideEntry>> = {
     BUILDER_TEST,
   ),
   'stub_xc_hvm_build -> configure_vcpus': edge(
-    'First of all steps that touch the domain, so that the memory follows the affinity.',
+    'The first step that changes the domain, so that the memory follows the affinity.',
     sourceOf('stub_xc_hvm_build'),
     BUILDER,
     BUILDER_TEST,
@@ -264,20 +264,16 @@ export const EDGE_GUIDE: Readonly<Record<EdgeId, GuideEntry>> = {
     SET_NODES,
   ),
   'is_new_affinity_all_nodes? -> disable_auto_node_affinity': edge(
-    'Any other mask, one that names every node of the host included.',
+    'Any other mask, including one that names every node of the host.',
     `${XEN}/xen/common/domain.c#L961-L962`,
     SET_NODES,
   ),
   'disable_auto_node_affinity -> domain_update_node_aff': edge(
-    'Called all the same; it changes nothing while the automatic is off.',
+    'The call is made in any case; it changes nothing while automatic node affinity is off.',
     `${XEN}/xen/common/domain.c#L964-L967`,
     SET_NODES,
   ),
-  'disable_auto_node_affinity -> domain_node_affinity': edge(
-    'The mask is stored as it was given.',
-    `${XEN}/xen/common/domain.c#L962`,
-    SET_NODES,
-  ),
+  'disable_auto_node_affinity -> domain_node_affinity': edge('The mask is stored as given.', `${XEN}/xen/common/domain.c#L962`, SET_NODES),
   'set_node_affinity_from_vcpu_affinities -> domain_node_affinity': edge(
     'The derived nodes are stored.',
     `${XEN}/xen/common/sched/core.c#L1867-L1869`,

@@ -1,6 +1,6 @@
 // The chart as data: "Flowchart of the use of xc_vcpu_setaffinity() by xenopsd". 21 nodes, 28
-// edges, 6 subgraphs. Ids are those of the chart; labels are our own words. Every step of a run
-// names one of these nodes, so nothing happens off the chart.
+// edges, 6 subgraphs. Ids are those of the chart; labels are our own. Every step of a run names one
+// of these nodes, so no step is off the chart.
 
 export const SUBGRAPHS = [
   { id: 'VM.create', label: 'xenopsd VM.create', parent: null },
@@ -18,8 +18,8 @@ const XEN = 'https://github.com/xen-project/xen/blob/7cf163879';
 const XENGUEST = 'https://github.com/xenserver/xen.pg/blob/65c0438b/patches/xenguest.patch';
 
 /**
- * A node: its box (subgraph), whether it decides, a label in our words, and where the real code is
- * (null: the chart links none).
+ * A node: its box (subgraph), whether it is a decision, our own label, and the real source (null:
+ * the chart links none).
  */
 export const NODES = [
   node('is_xe_vCPUparams_mask_set?', 'VM.create', true, 'Is VCPUs-params:mask set for the VM?', `${XAPI}/xapi/xapi_xenops.ml#L1115-L1185`),
@@ -46,7 +46,7 @@ export const NODES = [
     'domain_update_node_aff',
     'domain_update_node_affinity',
     false,
-    'domain_update_node_aff(): look at the nodes again',
+    'domain_update_node_aff(): derive the nodes again',
     `${XEN}/xen/common/sched/core.c#L1809-L1876`,
   ),
   node(

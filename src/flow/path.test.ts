@@ -1,4 +1,4 @@
-// Folding what N vCPUs repeat, merging their values, counting edges.
+// Folding the repetitions of N vCPUs, merging their values, counting edges.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maskedRun, placedRun } from '../../test/support/flow-records.js';
@@ -7,7 +7,7 @@ import { edgeText, foldRepeats, formatValue, formatValues, mergeValues, tally } 
 import { type FlowEntry, FlowRecord } from './record.js';
 
 describe('folding', () => {
-  it('tells a step of each vCPU once, with its times and its values together', () => {
+  it('shows a step of each vCPU once, with its count and its merged values', () => {
     const items = foldRepeats(placedRun(4).entries);
     const groups = items.flatMap((item) => ('entry' in item ? [] : [item]));
     expect(groups.map(({ times }) => times)).toEqual([4, 4]);
@@ -16,7 +16,7 @@ describe('folding', () => {
     });
     expect(groups[1]!.entries[0]).toMatchObject({ values: { vcpu: '0-3', affinity: `1111${'0'.repeat(28)}` } });
   });
-  it('leaves what does not repeat as it is', () => {
+  it('leaves steps without repetition unchanged', () => {
     const { entries } = placedRun(1);
     expect(foldRepeats(entries)).toEqual(entries.map((entry) => ({ entry })));
   });
@@ -44,7 +44,7 @@ describe('folding', () => {
 });
 
 describe('values', () => {
-  it('of many visits: equal ones stay, whole numbers are a list, texts that differ in a number share it, others are named', () => {
+  it('of many visits: equal ones stay, whole numbers become a list, texts that differ in a number are merged, others are listed', () => {
     const visits = [
       { same: 'a', vcpu: 2, key: 'vcpu/2/affinity', free: '1 GiB' },
       { same: 'a', vcpu: 0, key: 'vcpu/0/affinity', free: 'none' },
@@ -73,7 +73,7 @@ describe('values', () => {
 });
 
 describe('values under their names', () => {
-  it('bytes are in units, amounts are no list of CPUs, objects in a list stand apart', () => {
+  it('bytes have units, amounts are not folded like CPUs, objects in a list stay apart', () => {
     const values = {
       freeBytes: 2 ** 30,
       availableBytes: [2 ** 30, 2 ** 31],

@@ -1,5 +1,5 @@
-// The record of a run, digested for the renderings: how often each node and edge was taken, and the
-// path with the repetitions of N vCPUs folded into one.
+// The record of a run, prepared for the renderings: the count of each node and edge, and the path
+// with the repetitions of N vCPUs folded into one.
 import { formatList } from '../base/bitset.js';
 import { formatBytes } from '../base/units.js';
 import type { EdgeId, NodeId } from './chart.js';
@@ -7,7 +7,7 @@ import type { EdgeEntry, FlowEntry, FlowRecord, FlowValue, FlowValues, NoteTopic
 import type { SurpriseCode } from './surprises.js';
 
 export interface Tally {
-  /** `inferred` when no taking of the edge was seen directly. */
+  /** `inferred` if the edge was never observed directly. */
   readonly edges: ReadonlyMap<EdgeId, { readonly times: number; readonly inferred: boolean }>;
   readonly nodes: ReadonlyMap<NodeId, { readonly times: number; readonly values: FlowValues }>;
 }
@@ -29,15 +29,15 @@ export function tally(record: FlowRecord): Tally {
   return { edges, nodes };
 }
 
-/** What stands on an edge: its label, and how often it was taken when more than once. */
+/** The text on an edge: its label, and its count if above one. */
 export function edgeText(edge: { readonly id: EdgeId; readonly label: string }, taken: Tally | null): string {
   const times = taken?.edges.get(edge.id)?.times ?? 0;
   return [edge.label, times > 1 ? `\u00d7${times}` : ''].filter((part) => part !== '').join(' ');
 }
 
 /**
- * An entry to show. Merged values have no types: where the visits differed, a value is a text of
- * them all.
+ * An entry to show. Merged values have no types: if the visits differed, a value is a text of them
+ * all.
  */
 export type ShownEntry =
   | { readonly kind: 'node'; readonly node: NodeId; readonly values: FlowValues }
@@ -45,18 +45,18 @@ export type ShownEntry =
   | { readonly kind: 'note'; readonly topic: NoteTopic; readonly values: FlowValues }
   | { readonly kind: 'surprise'; readonly code: SurpriseCode; readonly values: FlowValues };
 
-/** One step, or a group of steps that came `times` times in a row, with its values merged. */
+/** One step, or a group of steps that was repeated `times` times in a row, with merged values. */
 export type PathItem = { readonly entry: FlowEntry } | { readonly times: number; readonly entries: readonly ShownEntry[] };
 
 /**
- * The longest group that is recognised as repeated; the longest way through the chart for one vCPU
+ * The longest group that is recognised as repeated. The longest path through the chart for one vCPU
  * has 18 entries.
  */
 const LONGEST_GROUP = 40;
 
 /**
- * The entries in order, each run of equal groups of steps folded into one. Steps are equal whatever
- * their values are.
+ * The entries in order, each run of equal groups of steps folded into one. Steps are equal
+ * regardless of their values.
  */
 export function foldRepeats(entries: readonly FlowEntry[]): PathItem[] {
   const numbers = new Map<string, number>();
@@ -113,12 +113,12 @@ function mergeEntries(same: readonly FlowEntry[]): ShownEntry {
   return { ...first, values: mergeValues(same.flatMap((entry) => (entry.kind === 'edge' ? [] : [entry.values]))) };
 }
 
-/** Different values that are still listed one by one. */
+/** Most different values that are listed one by one. */
 const LISTED_VALUES = 3;
 
 /**
  * Values of the same step at N visits: an equal value stays, whole numbers become a list of ranges,
- * others are named up to three.
+ * and up to three others are listed.
  */
 export function mergeValues(visits: readonly FlowValues[]): FlowValues {
   if (visits.length === 1) return visits[0]!;
@@ -144,7 +144,7 @@ export function mergeValues(visits: readonly FlowValues[]): FlowValues {
 }
 
 /**
- * Texts that differ in one number only, as one: "vcpu/{0-3}/affinity"; undefined when they differ
+ * Texts that differ in only one number, as one: "vcpu/{0-3}/affinity"; undefined when they differ
  * otherwise.
  */
 function onePattern(values: readonly FlowValue[]): string | undefined {
@@ -153,7 +153,7 @@ function onePattern(values: readonly FlowValue[]): string | undefined {
   const differing = first.flatMap((part, at) => (split.every((parts) => parts[at] === part) ? [] : [at]));
   const at = differing[0];
   if (first.length === 0 || at === undefined || differing.length > 1 || at % 2 === 0) return undefined;
-  // Without letters it may be a list of CPUs, where "0-{3,15}" would say something else.
+  // Without letters it may be a list of CPUs, where "0-{3,15}" would be wrong.
   if (!first.some((part) => /[a-z]/i.test(part))) return undefined;
   if (split.some((parts) => parts.length !== first.length || !/^(0|[1-9]\d*)$/.test(parts[at]!))) return undefined;
   const numbers = split.map((parts) => Number(parts[at])).sort((a, b) => a - b);
@@ -162,8 +162,8 @@ function onePattern(values: readonly FlowValue[]): string | undefined {
 
 /**
  * A value in a few words: ranges for ascending whole numbers, key=value for objects. `key` is the
- * name that it goes under: what ends in Bytes is written in units, and amounts by node or by vCPU
- * are never taken for a list of numbers.
+ * name of the value: names that end in Bytes get units, and amounts by node or by vCPU never become
+ * ranges.
  */
 export function formatValue(value: FlowValue, key = ''): string {
   if (Array.isArray(value)) {

@@ -1,6 +1,6 @@
-// The record of one run through the chart. Each step notes here which box it is, the edge it takes
-// and the values it decided on; explain, the renderings, the web page and the tests all read this
-// one record. schema/ has the shape of every entry.
+// The record of one run through the chart. Each step notes its box, the edge it takes and the
+// values of the decision. explain, the renderings and the tests all read this one record. schema/
+// has the shape of every entry.
 import type * as z from 'zod';
 import type { EdgeId, NodeId } from './chart.js';
 import type { NODE_SCHEMAS } from './schema/nodes.js';
@@ -10,7 +10,7 @@ import type { SurpriseCode } from './surprises.js';
 
 /** Plain data: numbers, strings, booleans, null, arrays and objects of them. */
 export type FlowValue = number | string | boolean | null | readonly FlowValue[] | { readonly [key: string]: FlowValue };
-/** Values of an entry without their types, for what shows any entry alike. */
+/** Values of an entry without their types, for code that shows any entry. */
 export type FlowValues = Readonly<Record<string, FlowValue>>;
 
 type Immutable<T> = T extends readonly (infer Item)[]
@@ -29,15 +29,13 @@ export type NodeEntry = { [N in NodeId]: { readonly kind: 'node'; readonly node:
 export interface EdgeEntry {
   readonly kind: 'edge';
   readonly edge: EdgeId;
-  /** Not seen but concluded from what was read back (the inside of a real Xen). */
+  /** Not observed, but inferred from values read back (the inside of a real Xen). */
   readonly inferred: boolean;
 }
-/**
- * Something off the chart's boxes that belongs to the story: memory populated, a claim, a failure.
- */
+/** An event of the run that is not a box of the chart: memory populated, a claim, a failure. */
 export type NoteEntry = { [T in NoteTopic]: { readonly kind: 'note'; readonly topic: T; readonly values: NoteValues[T] } }[NoteTopic];
 /**
- * A named defect or surprise of the real system that this run met; `code` names an entry of
+ * A known defect or surprise of the real system in this run; `code` names an entry of
  * flow/surprises.ts.
  */
 export type SurpriseEntry = {
@@ -46,11 +44,13 @@ export type SurpriseEntry = {
 export type FlowEntry = NodeEntry | EdgeEntry | NoteEntry | SurpriseEntry;
 
 /**
- * What code that takes part in the flow writes to. The hypervisor writes to whichever sink is
- * current when a hypercall runs.
+ * The sink for code that takes part in the flow. The hypervisor writes to the sink that is current
+ * when a hypercall runs.
  */
 export interface FlowSink {
-  /** An entry made elsewhere: in another process, or before its place in the order was known. */
+  /**
+   * Adds an entry made elsewhere: in another process, or before its place in the order was known.
+   */
   add(entry: FlowEntry): void;
   node<N extends NodeId>(node: N, values: NodeValues[N]): void;
   edge(edge: EdgeId, inferred?: boolean): void;
@@ -58,14 +58,14 @@ export interface FlowSink {
   surprise<C extends SurpriseCode>(code: C, values: SurpriseValues[C]): void;
 }
 
-/** A sink that hands every entry to `add`. */
+/** A sink that passes every entry to `add`. */
 export class EntrySink implements FlowSink {
   readonly add: (entry: FlowEntry) => void;
 
   constructor(add: (entry: FlowEntry) => void) {
     this.add = add;
   }
-  // The compiler does not follow that `values` belong to the name beside them, hence the casts.
+  // The compiler cannot see that `values` belongs to the name next to it, hence the casts.
   node<N extends NodeId>(node: N, values: NodeValues[N]): void {
     this.add({ kind: 'node', node, values } as NodeEntry);
   }
@@ -80,7 +80,7 @@ export class EntrySink implements FlowSink {
   }
 }
 
-/** The record of one VM's run (one start, one migration, one change by hand). */
+/** The record of one VM's run (one start, one migration, one manual change). */
 export class FlowRecord extends EntrySink {
   readonly title: string;
   readonly entries: FlowEntry[];
@@ -91,7 +91,7 @@ export class FlowRecord extends EntrySink {
     this.title = title;
     this.entries = own;
   }
-  /** Distinct edges taken, in the order of their first taking. */
+  /** Distinct edges taken, in the order of their first use. */
   edgesTaken(): EdgeId[] {
     return [...new Set(this.entries.flatMap((entry) => (entry.kind === 'edge' ? [entry.edge] : [])))];
   }
@@ -113,5 +113,5 @@ export class FlowRecord extends EntrySink {
   }
 }
 
-/** Takes no notes: for bulk work where nobody will ask why. */
+/** Discards notes, for bulk work that is never explained. */
 export const NO_FLOW: FlowSink = new EntrySink(() => {});

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SURPRISES, surpriseClause } from './surprises.js';
 
 describe('the catalogue of surprises', () => {
-  it.each(Object.entries(SURPRISES))('%s says what is expected, what happens, where, and where to read it', (code, entry) => {
+  it.each(Object.entries(SURPRISES))('%s has the expectation, the reality, the place and the source', (code, entry) => {
     expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
     for (const text of [entry.title, entry.expected, entry.happens, entry.where]) {
       expect(text).not.toBe('');

@@ -1,15 +1,15 @@
-// Catalogue of the defects and surprises of the real systems: what people expect, what happens
-// instead, in which profiles, what to do about it and where to read it. Runs name them by code
-// (FlowSink.surprise); explain and plan print them.
+// Catalogue of the defects and surprises of the real systems: the common expectation, the reality,
+// the profiles, the advice and the source. Runs name them by code (FlowSink.surprise); explain and
+// plan print them.
 
 export interface Surprise {
   /** A clause: "the mask is ignored by xapi". */
   readonly title: string;
   readonly expected: string;
   readonly happens: string;
-  /** Where it holds: profiles, or parts of Xen. */
+  /** The profiles or parts of Xen that it holds for. */
   readonly where: string;
-  /** A sentence; null for what is harmless, or cannot be changed. */
+  /** The advice, as a sentence; null if the surprise is harmless or cannot be avoided. */
   readonly advice: string | null;
   readonly source: string;
 }
@@ -30,7 +30,7 @@ export const SURPRISES = {
     happens: 'one invalid item, even a space, makes xapi treat the mask as not set, without a message',
     where: ALL_XAPI,
     advice:
-      "Write the mask as plain CPU numbers: 0,1,2 for all vCPUs, or one such list for each vCPU with ';' between them, without blanks and ranges.",
+      "Write the mask as plain CPU numbers: 0,1,2 for all vCPUs, or one such list for each vCPU with ';' between them, without blanks or ranges.",
     source: `${XAPI}/xapi/xapi_xenops.ml#L1115-L1185`,
   },
   'host-mask-ignored': {
@@ -85,7 +85,7 @@ export const SURPRISES = {
     title: 'The affinity key of a vCPU is longer than a request to XenStore may be',
     expected: 'a VM starts on a host of any size',
     happens:
-      'the key has a character for each CPU, path and value must fit in 4,096 bytes, and from about 4,056 CPUs on they do not: XenStore closes the connection or answers E2BIG, and no VM starts',
+      'the key has a character for each CPU, path and value must fit in 4,096 bytes, and from about 4,056 CPUs they do not: XenStore closes the connection or answers E2BIG, and no VM starts',
     where: 'xapi-25.6',
     advice: 'Use a profile that keeps masks out of XenStore (xapi-25.33 or later), or start Xen with maxcpus=4000.',
     source: `${XAPI}/xenopsd/xc/xenops_server_xen.ml#L1300-L1370`,
@@ -170,7 +170,7 @@ export const SURPRISES = {
     title: 'This Xen has no memory claims on a node',
     expected: 'the memory is set aside on the node before the build',
     happens:
-      "claims on a node exist in XenServer's Xen only; here the memory is merely preferred there, and may be gone when the build takes it",
+      "claims on a node exist in XenServer's Xen only; here the memory is only preferred there, and may be gone when the build allocates it",
     where: 'xapi-25.33 to xapi-26.3 on upstream Xen',
     advice: null,
     source: `${NEW}/xenopsd/xc/domain.ml#L1067-L1085`,
@@ -241,16 +241,16 @@ export const SURPRISES = {
     source: `${XEN}/xen/common/sched/core.c#L1809-L1876`,
   },
   'gigabyte-extents': {
-    title: 'Memory was taken in pieces of 1 GiB, and went elsewhere',
+    title: 'Memory was allocated in pieces of 1 GiB, on other nodes',
     expected: 'a node with enough free memory is used first',
     happens:
-      'the builder asks for 1 GiB at a time; a node without a free, aligned GiB is passed over although it has the memory in smaller pieces',
+      'the builder requests 1 GiB at a time; a node without a free, aligned GiB is skipped although it has the memory in smaller pieces',
     where: `${ALL}; HVM and PVH`,
     advice: 'Start large VMs before small ones fragment the node, or start it with vm start --keep-on-node.',
     source: `${XEN}/tools/libs/guest/xg_dom_x86.c#L1348-L1648`,
   },
   'dma-memory-last': {
-    title: "The first node's low memory was kept back",
+    title: "The first node's low memory was held back",
     expected: 'free memory of the node is used before another node',
     happens: 'memory below the DMA boundary is taken only when all nodes have nothing else left',
     where: ALL,
@@ -259,9 +259,9 @@ export const SURPRISES = {
   },
   'dirty-memory': {
     title: 'Some free memory is not scrubbed yet',
-    expected: 'free memory is free memory',
+    expected: 'all free memory is equal',
     happens:
-      'Xen takes clean pieces of other nodes before unscrubbed ones here: a VM started right after another was destroyed can land elsewhere',
+      'Xen takes clean pieces of other nodes before unscrubbed ones here: a VM started right after another was destroyed can end up on other nodes',
     where: ALL,
     advice: 'Wait until Xen has scrubbed the memory of destroyed VMs before starting the next one.',
     source: `${XEN}/xen/common/page_alloc.c#L855-L958`,
@@ -320,7 +320,7 @@ export const SURPRISES = {
     expected: 'running VMs are placed again',
     happens: 'it is read when a domain is built: at the next start, reboot or migration',
     where: ALL_XAPI,
-    advice: 'Restart or migrate the VM for the new setting to count.',
+    advice: 'Restart or migrate the VM to apply the new setting.',
     source: `${XAPI}/xenopsd/xc/domain.ml#L951-L962`,
   },
   'xl-cpus-string': {

@@ -29,14 +29,14 @@ function advised(spec: Partial<VmSpec> = {}, vm: Partial<VmAnswer> = {}, more: P
 const commands = (...given: Parameters<typeof advised>) => adviceFor(advised(...given)).commands;
 
 describe('advice for a VM', () => {
-  it('writes out a mask that xapi ignores, where it can be read', () => {
+  it('writes out the CPUs of a mask that xapi ignores, if it can be parsed', () => {
     const mask = (text: string) => commands({ vcpusParams: { mask: text } }, {}, { uuids: { vm: 'u' } });
     expect(mask('0-2, 5')).toEqual(['xe vm-param-set uuid=u VCPUs-params:mask=0,1,2,5']);
     expect(mask('all,^3')).toEqual([]);
     expect(mask('3-1')).toEqual([]);
   });
 
-  it('sets the policy where the host places nothing, and a mask where it places', () => {
+  it('sets the policy if the host places nothing, and a mask if it does', () => {
     expect(commands()).toEqual(['xe host-param-set uuid=$(xe host-list --minimal) numa-affinity-policy=best_effort']);
     // Node 1 has the most free memory.
     expect(commands({}, {}, { policy: 'best_effort' })).toEqual([
@@ -44,11 +44,11 @@ describe('advice for a VM', () => {
     ]);
   });
 
-  it('speaks xl under xl', () => {
+  it('gives xl commands under profile xl', () => {
     expect(commands({}, {}, { profile: 'xl' })).toEqual([`xl create web.cfg 'cpus_soft="2-3,5"'`, 'xl vcpu-pin web all - 2-3,5']);
   });
 
-  it('has nothing to set for a VM that is well, too large, or failed for memory', () => {
+  it('sets nothing for a VM that is well placed, too large, or failed for lack of memory', () => {
     expect(adviceFor(advised({}, { onOneNode: true }))).toEqual({
       text: 'Nothing to do: web is on one node, memory and vCPUs.',
       commands: [],
@@ -70,7 +70,7 @@ describe('the recommendation of compare', () => {
     }) as CompareAnswer['rows'][number];
   const policy = (...rows: CompareAnswer['rows']) => /=(\w+)$/.exec(recommendation(rows, 'u')?.commands[0] ?? '')?.[1] ?? null;
 
-  it('goes by failures, then by VMs on one node, then by distance', () => {
+  it('prefers fewer failures, then more VMs on one node, then shorter distances', () => {
     expect(policy(row('any', 0, 0, 30), row('best_effort', 1, 9, 10))).toBe('any');
     expect(policy(row('any', 0, 1, 10), row('best_effort', 0, 2, 20))).toBe('best_effort');
     expect(policy(row('any', 0, 1, 10), row('best_effort', 0, 1, 11))).toBe('any');

@@ -1,5 +1,5 @@
-// Advice: what to change so that VMs get their memory on one node near their vCPUs, and the exact
-// commands of xe or xl that do it.
+// Advice: the changes that put a VM's memory on one node near its vCPUs, and the exact commands of
+// xe or xl for them.
 import { formatList } from '../../base/bitset.js';
 import { wrapWords } from '../../base/columns.js';
 import { shellWord } from '../../base/shell-word.js';
@@ -13,12 +13,13 @@ export interface Advice {
   /** One or two sentences. */
   readonly text: string;
   /**
-   * To be run in the control domain, or where xe reaches the pool; [] when no command would help.
+   * Commands to run in the control domain, or where xe reaches the pool; [] if no command would
+   * help.
    */
   readonly commands: readonly string[];
 }
 
-/** Uuids where they are known; otherwise xe looks them up. */
+/** Uuids if they are known; otherwise xe looks them up. */
 export interface Uuids {
   readonly host?: string;
   readonly vm?: string;
@@ -42,7 +43,7 @@ function cpusOf(host: HostAnswer, node: number): number[] {
   });
 }
 
-/** CPUs of a mask with ranges, such as "0-3, 8"; null when it is more than that. */
+/** CPUs of a mask with ranges, such as "0-3, 8"; null for any other form. */
 function cpusOfRanges(mask: string): number[] | null {
   const items = mask.split(',').map((item) => /^\s*(\d{1,4})(?:\s*-\s*(\d{1,4}))?\s*$/.exec(item));
   if (items.some((item) => item === null)) return null;
@@ -54,7 +55,7 @@ function cpusOfRanges(mask: string): number[] | null {
 
 export interface AdvisedVm {
   readonly spec: VmSpec;
-  /** After its start, or as it runs. */
+  /** The VM after its start, or as it runs now. */
   readonly vm: VmAnswer;
   readonly host: HostAnswer;
   readonly profile: ProfileName;
@@ -62,7 +63,7 @@ export interface AdvisedVm {
   readonly uuids?: Uuids;
 }
 
-/** What the owner of one VM should do about its place. */
+/** Advice to the owner of one VM about its placement. */
 export function adviceFor(advised: AdvisedVm): Advice {
   const { spec, vm, host, profile, uuids = {} } = advised;
   const { mask } = spec.vcpusParams;
@@ -79,7 +80,7 @@ export function adviceFor(advised: AdvisedVm): Advice {
   );
   if (fitting.length === 0) {
     const largest = Math.max(...host.nodes.map(({ memoryBytes }) => memoryBytes));
-    const text = `No node could hold it: ${formatBytes(spec.memoryTargetBytes)} and ${spec.vcpusMax} vCPUs, the largest node has ${formatBytes(largest)}. Make it smaller, or give it virtual NUMA nodes.`;
+    const text = `No node can hold it: ${formatBytes(spec.memoryTargetBytes)} and ${spec.vcpusMax} vCPUs, the largest node has ${formatBytes(largest)}. Make the VM smaller, or give it virtual NUMA nodes.`;
     return { text, commands: [] };
   }
   return spreadAdvice(advised, [...fitting].sort((a, b) => b.freeBytes - a.freeBytes)[0]!.id);
@@ -88,7 +89,7 @@ export function adviceFor(advised: AdvisedVm): Advice {
 function failureAdvice({ spec, vm, host, uuids = {} }: AdvisedVm): Advice {
   if (/EINVAL/.test(vm.failure!.errno ?? '') && spec.vcpusParams.mask !== undefined) {
     return {
-      text: 'Its mask leaves a vCPU without any CPU of this host. Name CPUs that are there.',
+      text: 'Its mask leaves a vCPU without any CPU of this host. Name CPUs that the host has.',
       commands: [maskCommand(spec.name, cpusOf(host, 0), uuids)],
     };
   }
@@ -99,13 +100,13 @@ function failureAdvice({ spec, vm, host, uuids = {} }: AdvisedVm): Advice {
   };
 }
 
-/** It could be on one node and is not. */
+/** A VM that could be on one node and is not. */
 function spreadAdvice({ spec, profile, policy, host, vm, uuids = {} }: AdvisedVm, node: number): Advice {
   const cpus = cpusOf(host, node);
   if (profileOf(profile).toolstack === 'libxl') {
     const list = formatList(cpus);
     return {
-      text: `It could be on one node. Restart it with cpus_soft = "${list}" in its config; on the running domain, the second command sets the vCPUs and moves no memory.`,
+      text: `It could be on one node. Restart it with cpus_soft = "${list}" in its config; on the running domain, the second command sets the affinity of its vCPUs and moves no memory.`,
       commands: [
         `xl create ${shellWord(`${spec.name}.cfg`)} ${shellWord(`cpus_soft="${list}"`)}`,
         `xl vcpu-pin ${shellWord(spec.name)} all - ${list}`,
@@ -114,7 +115,7 @@ function spreadAdvice({ spec, profile, policy, host, vm, uuids = {} }: AdvisedVm
   }
   if (effectivePolicy(profileOf(profile), policy).name === 'any' && spec.vcpusParams.mask === undefined) {
     return {
-      text: 'It could be on one node, but the host places nothing. Set the policy, then restart the VM.',
+      text: 'It could be on one node, but the host places no VM. Set the policy, then restart the VM.',
       commands: [hostPolicyCommand('best_effort', uuids)],
     };
   }
@@ -126,7 +127,8 @@ function spreadAdvice({ spec, profile, policy, host, vm, uuids = {} }: AdvisedVm
 }
 
 /**
- * The policy to set, as the rows compare; null when it makes no difference, or xe cannot set it.
+ * The policy to set, by comparison of the rows; null if it makes no difference, or xe cannot set
+ * it.
  */
 export function recommendation(rows: CompareAnswer['rows'], hostUuid?: string): Advice | null {
   const settable = rows.filter(({ policy, profile }) => policy !== 'best_effort_hard' && policy !== 'prio_mem_only' && profile !== 'xl');
@@ -140,14 +142,14 @@ export function recommendation(rows: CompareAnswer['rows'], hostUuid?: string): 
   const [policy, profiles] = winner;
   const { totals } = settable.find((row) => row.policy === policy && row.profile === profiles[0])!;
   return {
-    text: `${policy} suits these VMs best under ${profiles.join(', ')}: ${totals!.onOneNode} on one node, ${totals!.failed} failed. Set it on the host; it counts from each VM's next start.`,
+    text: `${policy} suits these VMs best under ${profiles.join(', ')}: ${totals!.onOneNode} on one node, ${totals!.failed} failed. Set it on the host; it takes effect at each VM's next start.`,
     commands: [hostPolicyCommand(policy, hostUuid === undefined ? {} : { host: hostUuid })],
   };
 }
 
 /**
- * Fewest failures, then most VMs on one node, then the shortest distance; null where two do equally
- * well.
+ * Fewest failures, then most VMs on one node, then the shortest distance; null if two are equally
+ * good.
  */
 function bestRow(rows: CompareAnswer['rows']): PolicyName | null {
   const rank = ({ totals }: CompareAnswer['rows'][number]): number[] => {
@@ -164,7 +166,7 @@ function bestRow(rows: CompareAnswer['rows']): PolicyName | null {
   return first.policy;
 }
 
-/** As text below an answer. Commands are whole lines, so that they can be copied. */
+/** The advice as text below an answer. Commands are whole lines, so that they can be copied. */
 export function adviceLines({ text, commands }: Advice, width: number): string[] {
   return [...wrapWords(`Recommendation: ${text}`, width, '  '), ...commands.map((command) => `  ${command}`)];
 }

@@ -1,5 +1,5 @@
-// What --json prints, as schemas: schemas/*.schema.json are made from these, and a test holds real
-// output against them. At run time only the types are used.
+// Schemas of the --json output. schemas/*.schema.json are generated from them, and a test validates
+// real output. Only the types are used at run time.
 import * as z from 'zod';
 import { DRIFTS, type DriftCode } from '../../map/drift.js';
 import { FAILURE_KINDS } from '../../xenopsd/api/outcome.js';
@@ -9,16 +9,16 @@ const DRIFT_CODES = Object.keys(DRIFTS) as [DriftCode, ...DriftCode[]];
 const count = z.int().nonnegative();
 const distance = z
   .union([z.number(), z.literal('unreachable'), z.null()])
-  .describe('As in the SLIT: 10 is local; null where there is nothing to measure');
+  .describe('Distance as in the SLIT: 10 is local; null if there is nothing to measure');
 const masks = z.array(z.string()).describe('CPUs as "0-3,8": one entry for all vCPUs, or one for each');
 
 export const failureSchema = z.strictObject({
-  step: z.string().describe('Where it failed: VM.create, VM.build, xenguest ...'),
-  message: z.string().describe('As the real system words it'),
-  errno: z.string().nullable().describe('What Xen or XenStore answered'),
-  kind: z.enum(FAILURE_KINDS).describe('Which failure it is'),
-  neededBytes: count.optional().describe('Of kind not-enough-memory: what the host must have free'),
-  freeBytes: count.optional().describe('Of kind not-enough-memory: what it had'),
+  step: z.string().describe('The step that failed: VM.create, VM.build, xenguest and so on'),
+  message: z.string().describe('The message in the words of the real system'),
+  errno: z.string().nullable().describe('The error that Xen or XenStore returned'),
+  kind: z.enum(FAILURE_KINDS).describe('Kind of the failure'),
+  neededBytes: count.optional().describe('For not-enough-memory: the free memory that the host needs'),
+  freeBytes: count.optional().describe('For not-enough-memory: the free memory that the host had'),
 });
 
 export const surpriseSchema = z.strictObject({ code: z.string(), text: z.string() });
@@ -26,14 +26,14 @@ export const surpriseSchema = z.strictObject({ code: z.string(), text: z.string(
 const warnings = z
   .array(z.strictObject({ code: z.string(), text: z.string(), vms: z.array(z.string()).readonly() }))
   .readonly()
-  .describe('Settings that will not be what their owners may expect');
+  .describe('Settings whose effect differs from what their owner may expect');
 
 export const vmSchema = z.strictObject({
   name: z.string(),
   state: z.enum(['running', 'paused', 'halted']),
   domid: count.nullable().describe('null = no domain'),
   vcpus: count,
-  memoryBytes: count.describe('What it holds; what it asks for while it is halted'),
+  memoryBytes: count.describe('Memory that the VM holds; while it is halted, the memory that it requests'),
   hard: masks.describe('Hard affinity as stored'),
   soft: masks.describe('Soft affinity as stored'),
   nodeAffinity: z.array(count).describe('Node affinity as stored; may name nodes that do not exist'),
@@ -45,8 +45,8 @@ export const vmSchema = z.strictObject({
   worstDistance: distance,
   numa_nodes: count.describe("XenServer's VM_metrics.numa_nodes"),
   numa_optimised: z.boolean().describe("XenServer's VM_metrics.numa_optimised"),
-  failure: failureSchema.nullable().describe('Of its last operation'),
-  surprises: z.array(surpriseSchema).describe('Of its last operation: where the real system does what people do not expect'),
+  failure: failureSchema.nullable().describe('Failure of its last operation'),
+  surprises: z.array(surpriseSchema).describe('Surprises of its last operation: places where the real system behaves in an unexpected way'),
   path: z.array(z.string()).describe('Edges of the flowchart that its last operation took, in order'),
 });
 
@@ -68,7 +68,7 @@ export const totalsSchema = z.strictObject({
 
 const adviceSchema = z.strictObject({
   text: z.string(),
-  commands: z.array(z.string()).readonly().describe('Of xe or xl, to be run as they are'),
+  commands: z.array(z.string()).readonly().describe('Commands of xe or xl, ready to run'),
 });
 
 const settings = {
@@ -82,7 +82,7 @@ export const planSchema = z.strictObject({
   version: z.string(),
   ...settings,
   host: hostSchema,
-  vms: z.array(vmSchema).describe('In the order of their start'),
+  vms: z.array(vmSchema).describe('VMs in the order of their start'),
   totals: totalsSchema,
   warnings,
 });
@@ -93,7 +93,7 @@ export const showSchema = z.strictObject({
   host: hostSchema,
   vms: z.array(vmSchema),
   totals: totalsSchema,
-  notes: z.array(z.string()).describe('What the reader of the host could not know'),
+  notes: z.array(z.string()).describe('Information that the host description lacks'),
 });
 
 export const vmsSchema = z.strictObject({
@@ -102,7 +102,7 @@ export const vmsSchema = z.strictObject({
   action: z.string(),
   outcomes: z.array(z.strictObject({ vm: z.string(), operation: z.string(), domid: count.nullable(), failure: failureSchema.nullable() })),
   host: hostSchema,
-  vms: z.array(vmSchema).describe('All that the state folder holds, as they are now'),
+  vms: z.array(vmSchema).describe('All VMs of the state folder, in their current state'),
   totals: totalsSchema,
   warnings,
 });
@@ -131,8 +131,8 @@ export const runSchema = z.strictObject({
       asExpected: z.boolean(),
     }),
   ),
-  host: hostSchema.describe('As it is after the last event'),
-  vms: z.array(vmSchema).describe('As they are after the last event'),
+  host: hostSchema.describe('The host after the last event'),
+  vms: z.array(vmSchema).describe('The VMs after the last event'),
   totals: totalsSchema,
   asExpected: z.boolean(),
   warnings,
@@ -146,7 +146,7 @@ export const compareSchema = z.strictObject({
   rows: z.array(
     z.strictObject({
       ...settings,
-      means: z.string().nullable().describe('What the policy comes to in the profile; null when that version has no such policy'),
+      means: z.string().nullable().describe('The effective policy in the profile; null if that version has no such policy'),
       totals: totalsSchema.nullable(),
     }),
   ),
@@ -161,14 +161,14 @@ export const explainSchema = z.strictObject({
   runs: z.array(
     z.strictObject({
       title: z.string(),
-      summary: z.array(z.string()).describe('Where the VM is, why, and what to do; empty for a run that built no domain'),
+      summary: z.array(z.string()).describe("The VM's place, the reason and the advice; empty for a run that built no domain"),
       sentences: z.array(z.string()).describe('Each decision with its numbers; [2] at the end of one is the second of the sources'),
-      sources: z.array(z.string()).describe('Links to the source code that the sentences are about'),
+      sources: z.array(z.string()).describe('Links to the source code that the sentences refer to'),
       nodes: z.array(z.string()).describe('Boxes of the flowchart visited'),
       path: z.array(z.string()).describe('Edges taken'),
     }),
   ),
-  recommendation: adviceSchema.nullable().describe('null = nothing is known that would help'),
+  recommendation: adviceSchema.nullable().describe('null = no advice'),
   warnings,
 });
 
@@ -181,16 +181,18 @@ export const doctorSchema = z.strictObject({
       name: z.string(),
       state: z
         .enum(['ok', 'missing', 'warn', 'absent'])
-        .describe('missing: essential and not right; warn: to be looked at; absent: not there, and not needed for what was asked'),
+        .describe(
+          'missing: essential, and absent or wrong; warn: works, but should be checked; absent: not there, and not needed for the given settings',
+        ),
       found: z.string(),
-      mend: z.string().describe('Empty when nothing is to be done'),
+      mend: z.string().describe('The fix; empty if there is nothing to do'),
     }),
   ),
 });
 
 const expectedMasks = z
   .array(z.string().nullable())
-  .describe('As hard: one entry for all vCPUs, or one for each; null = nothing is known of that vCPU');
+  .describe('As hard: one entry for all vCPUs, or one for each; null = unknown for that vCPU');
 
 export const verifySchema = z.strictObject({
   command: z.literal('verify'),
@@ -203,12 +205,12 @@ export const verifySchema = z.strictObject({
       name: z.string(),
       asked: z
         .strictObject({
-          source: z.string().describe('Where it was found'),
+          source: z.string().describe('Source of the request'),
           hard: z.union([expectedMasks, z.literal('all'), z.literal('placed'), z.null()]).describe('null = not known'),
-          soft: expectedMasks.nullable().describe('null = left to the placement, or not known'),
+          soft: expectedMasks.nullable().describe('null = left to the placement, or unknown'),
         })
         .nullable()
-        .describe('What was asked for when the domain was made; null = nobody told'),
+        .describe('The affinity requested when the domain was created; null = not recorded'),
       hard: masks,
       soft: masks,
       nodeAffinity: z.array(count),
@@ -231,7 +233,7 @@ export const placeSchema = z.strictObject({
       name: z.string(),
       verdict: z
         .enum(['memory', 'planner', 'kept', 'none'])
-        .describe('memory: nodes of its memory; planner: what the policy chooses; kept: right already; none: nothing to set'),
+        .describe('memory: the nodes of its memory; planner: the nodes that the policy chooses; kept: right already; none: nothing to set'),
       reason: z.string(),
       nodes: z.array(count),
       before: z.strictObject({ soft: masks, nodeAffinity: z.array(count), remotePages: count, meanDistance: distance }),
@@ -255,13 +257,13 @@ export const verifyPoolSchema = z.strictObject({
   hosts: z.array(
     z.strictObject({
       host: z.string(),
-      profile: z.enum(PROFILES).describe('How its toolstack behaves'),
-      profileSource: z.string().describe("Where that was found: the host's version, or --profile"),
+      profile: z.enum(PROFILES).describe('Toolstack version that the host behaves like'),
+      profileSource: z.string().describe("Source of the profile: the host's version, or --profile"),
       profileExact: z.boolean().describe('false: the nearest profile, from which that version differs in details'),
-      policy: z.string().nullable().describe('Host.numa_affinity_policy; null = the host is older than it'),
+      policy: z.string().nullable().describe('Host.numa_affinity_policy; null = the host is older than the field'),
       vms: count,
       drift: count,
-      fault: z.string().nullable().describe('Why its VMs were not verified'),
+      fault: z.string().nullable().describe('Reason why its VMs were not verified'),
     }),
   ),
   vms: z
@@ -270,7 +272,7 @@ export const verifyPoolSchema = z.strictObject({
         vm: z.string(),
         uuid: z.string(),
         host: z.string(),
-        asked: z.string().describe("What was requested: a mask, the host's policy, or nothing"),
+        asked: z.string().describe("The request: a mask, the host's policy, or nothing"),
         onOneNode: z.boolean().nullable().describe('All memory that counts is on one node; null = not reported by the host'),
         nodes: z.array(count).nullable().describe('Nodes that hold more than 16 MiB of its memory; null = not reported by the host'),
         state: z.enum(['ok', 'drift', 'unknown']),
@@ -278,7 +280,7 @@ export const verifyPoolSchema = z.strictObject({
         why: z.string(),
       }),
     )
-    .describe('VMs that run on the hosts'),
+    .describe('VMs running on the hosts'),
   drift: count.describe('VMs with drift'),
   notes: z.array(z.string()),
 });
@@ -287,7 +289,7 @@ export const placePoolSchema = z.strictObject({
   command: z.literal('place'),
   version: z.string(),
   host: z.string().describe('Of the pool'),
-  profile: z.enum(PROFILES).describe('Toolstack version whose planner chose'),
+  profile: z.enum(PROFILES).describe('Toolstack version of the planner'),
   done: z.boolean().describe('With --yes: the changes were made'),
   changes: z.array(
     z.strictObject({
@@ -295,9 +297,9 @@ export const placePoolSchema = z.strictObject({
       of: z.string().describe('Name of the host, or of the VM'),
       uuid: z.string(),
       from: z.string().nullable(),
-      to: z.string().describe('As it is written: masks name each CPU'),
+      to: z.string().describe('The value as written: masks name each CPU'),
       nodes: z.array(count).nullable().describe("Nodes of the mask's CPUs"),
-      running: z.boolean().describe('The VM runs: the mask counts from its next start'),
+      running: z.boolean().describe('The VM runs, so the mask takes effect at its next start'),
     }),
   ),
   left: z
@@ -335,7 +337,7 @@ const ANSWERS = {
   'place-pool': placePoolSchema,
 };
 
-/** JSON Schemas (2020-12) of what --json prints, by command. */
+/** JSON Schemas (2020-12) of the --json output, by command. */
 export function answerJsonSchemas(): Record<string, Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(ANSWERS).map(([name, schema]) => [

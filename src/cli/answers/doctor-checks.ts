@@ -1,5 +1,5 @@
-// What xennuma needs of a machine, each as one check that says what is there, what it is for and
-// how to mend it. Nothing is changed.
+// Requirements of xennuma on this machine. Each is one check that reports what was found, what it
+// is for and how to fix it. Nothing is changed.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
@@ -13,17 +13,17 @@ import { readInput } from '../input/read-input.js';
 import type { ServeSettings } from '../input/serve-config.js';
 
 /**
- * ok; missing: something that was asked for cannot work; warn: it works, but look at it; absent:
- * not there, and nothing that was asked for needs it.
+ * ok; missing: something required cannot work; warn: it works, but should be checked; absent: not
+ * there, and not required.
  */
 export type CheckState = 'ok' | 'missing' | 'warn' | 'absent';
 
 export interface CheckResult {
   readonly name: string;
   readonly state: CheckState;
-  /** What was found, one sentence without a full stop. */
+  /** The finding, as one sentence without a full stop. */
   readonly found: string;
-  /** How to mend it; empty when nothing is to be done. */
+  /** The fix; empty if there is nothing to do. */
   readonly mend: string;
 }
 
@@ -31,7 +31,7 @@ export const LEAST_NODE = [20, 19] as const;
 
 const ok = (name: string, found: string): CheckResult => ({ name, state: 'ok', found, mend: '' });
 
-/** What a real host needs is essential where one is asked for, and only named elsewhere. */
+/** The needs of a real host are essential if one is requested; otherwise they are only listed. */
 function lack(name: string, needed: boolean, found: string, mend: string): CheckResult {
   return { name, state: needed ? 'missing' : 'absent', found, mend };
 }
@@ -57,7 +57,7 @@ export function isControlDomain(): boolean {
   }
 }
 
-/** All that a real host needs. @param needed a real host is what was asked for */
+/** The needs of a real host. @param needed a real host is requested */
 export async function checkXen(needed: boolean): Promise<CheckResult[]> {
   const koffi = await import('koffi').then(
     (module) => module.default,
@@ -80,7 +80,7 @@ export async function checkXen(needed: boolean): Promise<CheckResult[]> {
     results.push(
       loads
         ? ok('libxencall', 'libxencall.so.1 loads')
-        : lack('libxencall', needed, 'libxencall.so.1 is not there', "install Xen's libraries (Debian: apt install libxencall1)"),
+        : lack('libxencall', needed, 'libxencall.so.1 was not found', "install Xen's libraries (Debian: apt install libxencall1)"),
     );
     results.push(await checkLibxenguest(needed));
   }
@@ -111,7 +111,7 @@ function checkDomain(needed: boolean): CheckResult {
 function checkDevice(needed: boolean): CheckResult {
   const name = '/dev/xen/privcmd';
   const device = [name, '/proc/xen/privcmd'].find((path) => existsSync(path));
-  if (device === undefined) return lack(name, needed, 'it is not there', 'load the module: modprobe xen-privcmd');
+  if (device === undefined) return lack(name, needed, 'it does not exist', 'load the module: modprobe xen-privcmd');
   return usable(device) ? ok(name, `${device} can be used`) : lack(name, needed, `this user may not use ${device}`, 'run as root');
 }
 
@@ -124,12 +124,12 @@ function checkXenstore(needed: boolean): CheckResult {
   const paths = xenstorePaths();
   const path = paths.find((one) => existsSync(one));
   if (path === undefined) {
-    return lack('xenstored', needed, `none of ${paths.join(', ')} is there`, 'start it: systemctl start xenstored, or xennuma xenstored');
+    return lack('xenstored', needed, `none of ${paths.join(', ')} exists`, 'start it: systemctl start xenstored, or xennuma xenstored');
   }
   return usable(path) ? ok('xenstored', `${path} can be used`) : lack('xenstored', needed, `this user may not use ${path}`, 'run as root');
 }
 
-/** A toolstack beside ours would undo what it does. */
+/** Another toolstack on the host would undo our changes. */
 export function checkOtherToolstack(): CheckResult {
   const other = ['/var/lib/xcp/xapi', '/run/nonpersistent/xapi', '/var/lib/xcp/blobs'].find((path) => existsSync(path));
   if (other === undefined) return ok('other toolstacks', 'no xapi here');
@@ -156,7 +156,7 @@ export async function checkStateDriver(needed: boolean): Promise<CheckResult> {
   }
 }
 
-/** The folder that serve would keep its state in: there and ours, or one that can be made. */
+/** The state folder of serve: one that exists and is ours, or one that can be created. */
 export function checkState(state: string | null): CheckResult {
   const name = 'state folder';
   if (state === null)
@@ -165,11 +165,11 @@ export function checkState(state: string | null): CheckResult {
     let above = dirname(state);
     while (!existsSync(above) && above !== dirname(above)) above = dirname(above);
     return usable(above)
-      ? ok(name, `${state} will be made`)
-      : lack(name, true, `${state} is not there and cannot be made`, `make it for this user: mkdir -p ${state}`);
+      ? ok(name, `${state} will be created`)
+      : lack(name, true, `${state} does not exist and cannot be created`, `create it for this user: mkdir -p ${state}`);
   }
   const info = statSync(state);
-  if (!info.isDirectory()) return lack(name, true, `${state} is no folder`, 'name a folder');
+  if (!info.isDirectory()) return lack(name, true, `${state} is not a folder`, 'name a folder');
   if (!usable(state, constants.X_OK))
     return lack(name, true, `this user may not write to ${state}`, 'change its owner, or run as its owner');
   if ((info.mode & 0o007) !== 0) return { name, state: 'warn', found: `other users can enter ${state}`, mend: `chmod o-rwx ${state}` };
@@ -191,32 +191,32 @@ export async function checkPort(address: string, port: number): Promise<CheckRes
       name,
       state: 'warn',
       found: `${where} is taken`,
-      mend: 'well if that is xennuma serve already; else set another port in listen',
+      mend: 'nothing to do if that is xennuma serve; otherwise set another port in listen',
     };
   }
-  if (code === 'EACCES') return lack(name, true, `this user may not listen on ${where}`, 'take a port above 1023, or run as root');
-  return lack(name, true, `${where} cannot be listened on (${code})`, 'name an address of this machine in listen');
+  if (code === 'EACCES') return lack(name, true, `this user may not listen on ${where}`, 'choose a port above 1023, or run as root');
+  return lack(name, true, `cannot listen on ${where} (${code})`, 'set an address of this machine in listen');
 }
 
-/** Files that are there, belong together and are in force. */
+/** The files exist, belong together and are valid now. */
 export function checkTls(tls: ServeSettings['tls'], nowMs: number = Date.now()): CheckResult {
   const name = 'TLS';
   if (tls === null) return ok(name, 'none is set: fine on a loopback address');
-  if (tls === 'generate') return ok(name, 'serve makes a certificate of its own');
+  if (tls === 'generate') return ok(name, 'serve generates a certificate');
   try {
     const certificate = new X509Certificate(readInput(tls.cert).text);
     const key = createPrivateKey(readInput(tls.key).text);
     if (!certificate.checkPrivateKey(key))
-      return lack(name, true, `${tls.key} is not the key of ${tls.cert}`, 'name the pair that belongs together');
+      return lack(name, true, `${tls.key} is not the key of ${tls.cert}`, 'name a certificate and its own key');
     const endMs = Date.parse(certificate.validTo);
-    if (endMs < nowMs) return lack(name, true, `${tls.cert} ended on ${certificate.validTo}`, 'renew it');
+    if (endMs < nowMs) return lack(name, true, `${tls.cert} expired on ${certificate.validTo}`, 'renew it');
     if (Date.parse(certificate.validFrom) > nowMs)
-      return lack(name, true, `${tls.cert} begins on ${certificate.validFrom}`, 'set the clock, or wait');
+      return lack(name, true, `${tls.cert} is not valid before ${certificate.validFrom}`, 'set the clock, or wait');
     if ((statSync(tls.key).mode & 0o077) !== 0)
       return { name, state: 'warn', found: `other users can read ${tls.key}`, mend: `chmod 600 ${tls.key}` };
     if (endMs < nowMs + 30 * 86_400_000)
-      return { name, state: 'warn', found: `${tls.cert} ends on ${certificate.validTo}`, mend: 'renew it soon' };
-    return ok(name, `${tls.cert} is in force until ${certificate.validTo}`);
+      return { name, state: 'warn', found: `${tls.cert} expires on ${certificate.validTo}`, mend: 'renew it soon' };
+    return ok(name, `${tls.cert} is valid until ${certificate.validTo}`);
   } catch (error) {
     if (error instanceof InputError) return lack(name, true, error.toString(), 'correct the path');
     return lack(name, true, `${tls.cert} or ${tls.key} is not PEM (${(error as Error).message})`, 'give a certificate and its key in PEM');
@@ -226,8 +226,8 @@ export function checkTls(tls: ServeSettings['tls'], nowMs: number = Date.now()):
 export function checkUsers(users: string | null, loopback: boolean): CheckResult {
   const name = 'users';
   if (users === null) {
-    if (loopback) return ok(name, 'none are kept: everybody on this machine may log in');
-    return lack(name, true, 'none are kept, but other machines can connect', 'xennuma serve passwd USER --users FILE, and set users: FILE');
+    if (loopback) return ok(name, 'no users file: everybody on this machine may log in');
+    return lack(name, true, 'no users file, but other machines can connect', 'xennuma serve passwd USER --users FILE, and set users: FILE');
   }
   try {
     const { file, text } = readInput(users);

@@ -17,7 +17,7 @@ import { explainedRun } from './explained-run.js';
 
 export interface RunningExplained {
   readonly runs: ExplainAnswer['runs'];
-  /** Of the start that is explained; null when none is known. */
+  /** The profile of the explained start; null if no start is known. */
   readonly record: FlowRecord | null;
   readonly failed: boolean;
 }
@@ -36,13 +36,13 @@ export async function explainOnXen(name: string, state: string): Promise<Running
     const live = await liveMap(host, { memory: true });
     const asked = await findExpected(live, { xs: host.xs, ...keptHere(metadata) });
     const [verdict] = judgeDomains(live.map, asked, pickDomains(live.map, [name]));
-    if (verdict === undefined) throw new InputError(`'${name}' is being taken apart`, {}, 'name one that runs');
+    if (verdict === undefined) throw new InputError(`'${name}' is being destroyed`, {}, 'name a running domain');
     const { domid } = verdict.domain;
     const uuid = live.uuids.get(domid);
     // `serve` names its VMs by their uuid.
     const keptAs = metadata.find((vm) => vm.uuid === uuid)?.spec.name ?? uuid;
     const build = keptAs === undefined ? null : await readBuild(state, keptAs);
-    // A record of an earlier start is not the story of this one.
+    // The record of an earlier start does not explain this one.
     const started = build !== null && build.domid === domid ? recordOf(build) : null;
     const now = {
       title: `${harmlessName(verdict.domain.name)} (domain ${domid}) as it is now`,
@@ -57,22 +57,22 @@ export async function explainOnXen(name: string, state: string): Promise<Running
 }
 
 /**
- * A domain of a host that is read from afar: how it is now; of its start nothing is known.
- * @throws InputError for a name that is no domain of it
+ * The current state of a domain on a remote host; its start is not known.
+ * @throws InputError for a name that no domain of the host has
  * @throws UnreachableError when the host cannot be reached
  */
 export async function explainFrom(name: string, source: string): Promise<RunningExplained> {
   const captured = await readFrom(source);
   const { map, notes } = captured.live;
   const [verdict] = judgeDomains(map, await expectedOfCapture(captured), pickDomains(map, [name]));
-  if (verdict === undefined) throw new InputError(`'${name}' is being taken apart`, {}, 'name one that runs');
+  if (verdict === undefined) throw new InputError(`'${name}' is being destroyed`, {}, 'name a running domain');
   const title = `${harmlessName(verdict.domain.name)} (domain ${verdict.domain.domid}) as ${source} has it`;
   const sentences = [...explainRunning(map, verdict), ...notes];
   return { runs: [{ title, summary: [], sentences, sources: [], nodes: [], path: [] }], record: null, failed: false };
 }
 
 function ofHalted(name: string, build: LastBuild | null): RunningExplained {
-  if (build === null) throw new InputError(`'${name}' is halted, and was never started`, { path: name }, 'start it with vm start');
+  if (build === null) throw new InputError(`'${name}' is halted and was never started`, { path: name }, 'start it with vm start');
   const record = recordOf(build);
   return { runs: [explainedRun(record)], record, failed: build.failure !== null };
 }

@@ -1,5 +1,5 @@
-// `xennuma explain VM --pool`: where a VM of a pool is by XAPI's figures, and what its next start
-// would do, as its host's version does it.
+// `xennuma explain VM --pool`: the nodes of a pool's VM by XAPI's figures, and the course of its
+// next start in the version of its host.
 import { formatList } from '../../base/bitset.js';
 import { formatBytes } from '../../base/units.js';
 import { accessOf, hostNamed, type Pool, type PoolAccess } from '../../pool/access.js';
@@ -19,7 +19,7 @@ import { explainedRun } from './explained-run.js';
 import { startAll } from './start-all.js';
 import { summarise } from './summary.js';
 
-/** @param given the profile of the command line; undefined for that of the host's version */
+/** @param given the profile of the command line; undefined for the one of the host's version */
 export function explainInPool(
   name: string,
   options: PoolOptions,
@@ -35,7 +35,7 @@ export function explainInPool(
   });
 }
 
-/** The host that is named, else the one on which the VM runs, else the only one. */
+/** The named host, otherwise the one on which the VM runs, otherwise the only one. */
 function hostOf({ view }: Pool, vm: PoolVm, name: string | undefined): PoolHost {
   const running = view.hosts.find(({ ref }) => ref === vm.host);
   return name === undefined && running !== undefined ? running : hostNamed(view, name);
@@ -78,7 +78,7 @@ function nowRun(vm: PoolVm, verdict: PoolVerdict, toolstack: string): ExplainAns
   const sentences = [
     nodes === null ? 'The host does not report its memory by node.' : memorySentence(vm, nodes),
     `Requested: ${asked}. The host acts as ${toolstack}.`,
-    why === '' || nodes === null ? 'Nothing has drifted, as far as XAPI tells.' : `Drift: ${why}.`,
+    why === '' || nodes === null ? 'Nothing has drifted, as far as XAPI reports.' : `Drift: ${why}.`,
   ];
   return { title: `${vm.spec.name} as it is now`, summary: sentences, sentences: [], sources: [], nodes: [], path: [] };
 }

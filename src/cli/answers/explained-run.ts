@@ -1,4 +1,4 @@
-// One run of one VM as `explain` answers it.
+// One run of one VM, as `explain` reports it.
 import { explain } from '../../flow/explain/explain.js';
 import type { FlowRecord } from '../../flow/record.js';
 import type { ExplainAnswer } from './answers.js';

@@ -16,7 +16,7 @@ import { VERSION } from '../output/version.js';
 import type { PlacePoolAnswer } from './answers.js';
 
 export interface PoolPlaceOptions extends PoolOptions {
-  /** Instead of what the host's version says. */
+  /** Overrides the profile of the host's version. */
   readonly profile?: ProfileName;
   readonly setPolicy?: PolicyName;
   readonly yes?: true;
@@ -68,7 +68,7 @@ function placeText({ changes, unchanged }: PoolPlacement, done: boolean): string
     ...unchanged.flatMap(({ vm, why }) => wrapWords(`${vm}: ${why}`, columns(), '  ')),
     ...(running.length === 0 ? [] : ['', ...wrapWords(runningText(running), columns(), '  ')]),
     ...(changes.length === 0 ? [] : ['', done ? 'Done.' : 'Nothing was changed; add --yes, or run:']),
-    // Whole, so that they can be copied.
+    // Whole lines, so that they can be copied.
     ...(done ? [] : xeCommands(changes).map((command) => `  ${command}`)),
   ];
 }

@@ -1,5 +1,5 @@
-// `xennuma place DOMAIN...`: soft affinity for running domains, on the nodes of their memory or
-// where the planner would have them. Memory does not move.
+// `xennuma place DOMAIN...`: soft affinity for running domains, on the nodes of their memory or on
+// those of the planner. Memory does not move.
 
 import { formatList } from '../../base/bitset.js';
 import { wrapWords } from '../../base/columns.js';
@@ -56,7 +56,7 @@ async function placeOn(names: readonly string[], options: PlaceOptions, xc: Xenc
   if (options.dryRun !== true) {
     for (const choice of choices) if (choice.verdict === 'memory' || choice.verdict === 'planner') applyPlace(xc, choice);
   }
-  // What was set is told as Xen has it now; of a dry run, as it would be.
+  // The changed masks are read back from Xen; a dry run predicts them.
   const now = options.dryRun === true ? null : await look();
   const result: PlaceAnswer = {
     command: 'place',
@@ -96,7 +96,7 @@ export function domainAnswer(choice: Choice, now: HostMap | null): PlaceAnswer['
   };
 }
 
-/** null when it stays as it is. */
+/** null if it stays unchanged. */
 function softAfter({ verdict, cpus }: Choice, held: HostMap['domains'][number] | undefined): string[] | null {
   if (held !== undefined) return masksOf(held.vcpus.map((vcpu) => vcpu.soft));
   return verdict === 'none' ? null : [formatList(cpus)];

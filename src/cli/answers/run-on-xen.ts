@@ -1,5 +1,5 @@
-// `xennuma run SCENARIO --on xen`: the scenario's VMs and events for real, on the host that runs
-// here; what it started is taken away again.
+// `xennuma run SCENARIO --on xen`: the scenario's VMs and events on the host that this command runs
+// on. The VMs that it started are removed at the end.
 import { InputError } from '../../base/errors.js';
 import { readScenario, type Scenario } from '../../scenario/read-scenario.js';
 import { EVENT_KINDS, type EventKind } from '../../scenario/schema.js';
@@ -9,7 +9,7 @@ import { type Played, type RunOptions, settingsOfScenario, vmsOfScenario } from 
 import { mustBeLoadable, mustBeNew, runningHost, withToolstack } from '../input/toolstack-on-xen.js';
 import { userWarnings } from '../output/warnings.js';
 
-/** What these change stays when the scenario is over. */
+/** Events whose changes outlast the scenario. */
 const HOST_EVENTS: readonly EventKind[] = ['cpuOffline', 'cpuOnline', 'poolCreate', 'poolDestroy', 'poolAdd', 'poolRemove'];
 
 type Play = (opened: { readonly scenario: Scenario; readonly workload: Played }, options: RunOptions) => Promise<number>;
@@ -37,7 +37,7 @@ export async function runOnXen(file: string, options: RunOptions, play: Play): P
   });
 }
 
-/** All that the scenario made: stopped and forgotten, also after a failure. */
+/** Stops and forgets the scenario's VMs, also after a failure. */
 async function takeAway(toolstack: Toolstack, before: ReadonlySet<string>): Promise<void> {
   for (const { spec, domid } of toolstack.vms()) {
     if (before.has(spec.name)) continue;

@@ -1,5 +1,5 @@
-// `xennuma serve backup` and `restore`: the whole state as one checked file, also of a daemon that
-// runs.
+// `xennuma serve backup` and `restore`: the whole state as one checked file, also from a running
+// daemon.
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { get } from 'node:http';
 import { dirname, join } from 'node:path';
@@ -8,13 +8,16 @@ import { BACKUP_SOCKET } from '../../xapi/http/backup-socket.js';
 import { StateFolder } from '../../xapi/model/sqlite.js';
 import { remark } from '../output/terminal.js';
 
-/** Files of a state folder that belong together; `commits` says how many the database must have. */
+/**
+ * Files of a state folder that belong together; `commits` is the number that the database must
+ * have.
+ */
 const STATE_FILES = ['xapi.db', 'xapi.db-wal', 'xapi.db-shm', 'commits'] as const;
 
 export async function backup(file: string, folder: string): Promise<void> {
   if (!existsSync(join(folder, 'xapi.db')))
-    throw new InputError('there is no state in this folder', { file: folder }, 'name the folder of --state');
-  if (existsSync(file)) throw new InputError('the file is there already', { file }, 'choose another name');
+    throw new InputError('the folder contains no state', { file: folder }, 'name the folder of --state');
+  if (existsSync(file)) throw new InputError('the file already exists', { file }, 'choose another name');
   const bytes = (await fromDaemon(join(folder, BACKUP_SOCKET))) ?? fromFolder(folder);
   const fresh = `${file}.new`;
   try {
@@ -74,7 +77,8 @@ function fromFolder(folder: string): Buffer {
 }
 
 /**
- * Opens a copy of the backup as the daemon would: every page, every record. @returns objects in it.
+ * Opens a copy of the backup as the daemon would: every page, every record. @returns the number of
+ * objects.
  * @throws InputError
  */
 function check(file: string): number {
@@ -90,13 +94,13 @@ function check(file: string): number {
     }
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    throw new InputError(`this is no sound backup: ${error.message}`, { file }, 'take another backup');
+    throw new InputError(`the backup is damaged: ${error.message}`, { file }, 'restore another backup');
   } finally {
     rmSync(trial, { recursive: true, force: true });
   }
 }
 
-/** A damaged state counts as unused: it is what a restore is for. */
+/** A damaged state counts as unused, because restore exists to replace it. */
 function assertUnused(folder: string): void {
   if (!existsSync(join(folder, 'xapi.db'))) return;
   try {

@@ -10,23 +10,23 @@ export async function passwd(
   options: { readonly file: string; readonly role: Role; readonly remove?: boolean },
 ): Promise<void> {
   const { file } = options;
-  // Asked for before the file is locked: a password is typed slowly.
+  // The password is read before the file is locked, because typing takes long.
   const line = options.remove === true ? null : await userLine(user, options.role, await readPassword());
   await changeUsersFile(file, (text) => {
     const known = parseUsers(text, file);
-    if (line === null && !known.has(user)) throw new InputError(`there is no user '${user}'`, { file }, 'name one that is in the file');
+    if (line === null && !known.has(user)) throw new InputError(`there is no user '${user}'`, { file }, 'name a user in the file');
     const others = text.split('\n').filter((one) => one.trim() !== '' && one.split(':')[0] !== user);
     return [...others, ...(line === null ? [] : [line])].map((one) => `${one}\n`).join('');
   });
-  remark(options.remove === true ? `${user} may not log in any more` : `${user} may log in (${options.role})`);
+  remark(options.remove === true ? `${user} may no longer log in` : `${user} may log in (${options.role})`);
 }
 
-/** From a terminal without showing it; from anything else the first line. */
+/** From a terminal, without echo; otherwise the first line. */
 async function readPassword(): Promise<string> {
   const terminal = process.stdin.isTTY === true;
   if (terminal) process.stderr.write('Password: ');
   const lines = createInterface({ input: process.stdin, terminal });
-  // readline writes what is typed to its output; there is none, so nothing is shown.
+  // readline echoes to its output. It has none, so nothing is shown.
   const [line] = await new Promise<[string] | []>((done) => {
     lines.once('line', (text) => done([text]));
     lines.once('close', () => done([]));

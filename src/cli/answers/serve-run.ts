@@ -1,5 +1,5 @@
-// What `xennuma serve` does once its settings are read: opens the host, the state and the network,
-// and waits for a signal.
+// `xennuma serve` after its settings are read: opens the host, the state and the network, and waits
+// for a signal.
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { InputError } from '../../base/errors.js';
@@ -24,7 +24,7 @@ import { readTls } from './serve-tls.js';
 export async function serve(settings: ServeSettings): Promise<void> {
   const { address, port } = parseListen(settings.listen);
   checkReach(settings, address);
-  // What is kept is for this user alone, also in a folder that others may enter.
+  // The state is private to this user, even in a folder that others may enter.
   process.umask(0o077);
   // Before anything listens: a refusal must end the process.
   if (settings.unix !== null) claimSocketPath(settings.unix);
@@ -66,12 +66,12 @@ export async function serve(settings: ServeSettings): Promise<void> {
   ];
   const backups = settings.state === null ? null : await serveBackups(settings.state, daemon, (message) => log.warn({}, message));
   if (tls !== null) log.info({ sha256: fingerprint(tls.cert) }, 'fingerprint of the certificate');
-  if (users === null) log.warn({}, 'no users are kept: everybody on this machine may log in as root, with any password');
-  // Scripts wait for this line; it says the port when 0 was asked for.
+  if (users === null) log.warn({}, 'there is no users file: everybody on this machine may log in as root, with any password');
+  // Scripts wait for this line. It shows the actual port if 0 was given.
   const host = address.includes(':') ? `[${address}]` : address;
   process.stdout.write(`listening at ${tls === null ? 'http' : 'https'}://${host}:${fronts[0]!.port}\n`);
   process.on('SIGHUP', () => {
-    log.info({}, 'the audit log is opened anew');
+    log.info({}, 'the audit log was reopened');
     daemon.reopenLogs();
   });
   const signal = await new Promise<string>((done) => {
@@ -90,14 +90,14 @@ async function openUnix(path: string | null, options: HttpOptions): Promise<Http
 }
 
 /**
- * Passwords must not cross a network in clear, and nobody may come in from one without a password.
+ * Passwords must not cross a network in clear text, and a login over a network needs a password.
  */
 function checkReach(settings: ServeSettings, address: string): void {
   if (settings.host === null && settings.on === null) {
     throw new InputError('which host?', { path: '--host' }, 'give --host FILE for an embedded one, or --on xen');
   }
   if (settings.on === 'xen' && settings.users === null) {
-    throw new InputError('a real host needs users', { path: '--users' }, 'make some with: xennuma serve passwd USER --file FILE');
+    throw new InputError('a real host needs users', { path: '--users' }, 'create them with: xennuma serve passwd USER --users FILE');
   }
   if (isLoopback(address) || (settings.users !== null && settings.tls !== null)) return;
   const lacking = [settings.users === null ? '--users FILE' : '', settings.tls === null ? '--tls-generate or --tls-cert' : ''];

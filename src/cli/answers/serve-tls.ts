@@ -11,9 +11,9 @@ import { readInput } from '../input/read-input.js';
 import type { ServeSettings } from '../input/serve-config.js';
 
 /**
- * Null when TLS is off. A generated pair is kept in the state folder, so that clients trust it
- * once.
- * @throws InputError for files that no TLS connection could use
+ * Null when TLS is off. A generated pair is kept in the state folder, so that clients need to trust
+ * it only once.
+ * @throws InputError for files that no TLS connection can use
  */
 export async function readTls({ tls, state }: ServeSettings, address: string): Promise<CertificateAndKey | null> {
   if (tls === null) return null;
@@ -32,8 +32,8 @@ export async function readTls({ tls, state }: ServeSettings, address: string): P
 }
 
 /**
- * Node accepts an empty certificate without a word, and every handshake fails: both files are
- * checked here.
+ * Node accepts an empty certificate without an error, and then every handshake fails. So both files
+ * are checked here.
  */
 function readPair(certFile: string, keyFile: string): CertificateAndKey {
   const pair = { cert: readInput(certFile).text, key: readInput(keyFile).text };
@@ -54,7 +54,7 @@ function checked<T>(file: string, expected: string, read: () => T): T {
     throw new InputError(
       `expected ${expected}: ${reason}`,
       { file },
-      'replace the file; a generated one is made anew when both of its files are removed',
+      'replace the file; a generated one is created again after both of its files are removed',
     );
   }
 }

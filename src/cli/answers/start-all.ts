@@ -3,7 +3,7 @@ import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { Workload } from '../input/open-host.js';
 import { Progress } from '../output/terminal.js';
 
-/** @param together start them side by side; otherwise one after another, in their order */
+/** @param together start them in parallel; otherwise one after another, in order */
 export async function startAll(workload: Workload, together: boolean): Promise<Outcome[]> {
   const names = workload.vms.map((vm) => vm.name);
   if (together) return workload.toolstack.startTogether(names);

@@ -12,12 +12,12 @@ import type { HostAnswer, TotalsAnswer, VmAnswer } from './answers.js';
 export interface Summary {
   readonly map: HostMap;
   readonly host: HostAnswer;
-  /** In the order in which the toolstack came to know them. */
+  /** In the order in which they were added to the toolstack. */
   readonly vms: readonly VmAnswer[];
   readonly totals: TotalsAnswer;
 }
 
-/** Domains of other toolstacks are on the map, and neither among the VMs nor in the totals. */
+/** Domains of other toolstacks are on the map, but not among the VMs nor in the totals. */
 export function summarise(toolstack: Toolstack): Summary {
   const map = toolstack.snapshot();
   const ours = new Set(toolstack.vms().map((vm) => vm.domid));
@@ -41,9 +41,7 @@ export function summarise(toolstack: Toolstack): Summary {
   };
 }
 
-/**
- * Of a map alone: every domain but Domain-0 is a VM, and nothing is known of what happened to it.
- */
+/** The summary of a map alone: every domain but Domain-0 is a VM, and its history is unknown. */
 export function summariseMap(map: HostMap): Summary {
   const figures = hostFigures(map);
   const none = { failure: null, surprises: [], path: [] };
@@ -90,7 +88,7 @@ function lastOperation(vm: VmState): Pick<VmAnswer, 'failure' | 'surprises' | 'p
     : { failure: outcome.failure, surprises: surprisesOf(outcome.record), path: outcome.record.edgesTaken() };
 }
 
-/** Each surprise of a run once. */
+/** The surprises of a run, each once. */
 export function surprisesOf(record: FlowRecord): { code: string; text: string }[] {
   return record.surprises().map((code) => ({ code, text: surpriseClause(code) }));
 }

@@ -1,4 +1,4 @@
-// `xennuma verify --pool`: host by host, the VMs that run there against policy and masks.
+// `xennuma verify --pool`: the running VMs of each host, compared with policy and masks.
 
 import { formatList } from '../../base/bitset.js';
 import { fitColumns, wrapWords } from '../../base/columns.js';
@@ -18,7 +18,7 @@ import { VERSION } from '../output/version.js';
 import type { VerifyPoolAnswer } from './answers.js';
 
 export interface PoolVerifyOptions extends PoolOptions {
-  /** Instead of what the host's version says. */
+  /** Overrides the profile of the host's version. */
   readonly profile?: ProfileName;
   readonly json?: true;
 }
@@ -28,12 +28,12 @@ interface HostVerdict {
   readonly profile: HostProfile;
   readonly vms: readonly PoolVerdict[];
   readonly notes: readonly string[];
-  /** Why its VMs were not judged; null when they were. */
+  /** Reason why its VMs were not verified; null if they were. */
   readonly fault: InputError | null;
 }
 
 /**
- * @param names VMs by name or uuid; all that run by default
+ * @param names VMs by name or uuid; by default all running ones
  * @returns the exit code
  */
 export function verifyInPool(names: readonly string[], options: PoolVerifyOptions): Promise<number> {
@@ -43,7 +43,8 @@ export function verifyInPool(names: readonly string[], options: PoolVerifyOption
     const hosts = hostsOf(pool, options.poolHost, names.length === 0 ? null : wanted);
     const describe = describer(options.host);
     const verdicts = hosts.map((record) => verifyHost(pool, record, describe, options.profile, wanted));
-    // A fault of the only host is the user's to mend; one of several must not hide the others.
+    // A fault of the only host is an error of the command. A fault of one host among several must
+    // not hide the others.
     if (verdicts.length === 1 && verdicts[0]!.fault !== null) throw verdicts[0]!.fault;
     const answer = answerOf(verdicts);
     out(options.json === true ? JSON.stringify(answer, null, 2) : verifyText(verdicts).join('\n'));

@@ -1,5 +1,5 @@
-// `xennuma verify` of running domains: what was requested against what Xen has, and vCPUs against
-// memory. Changes nothing.
+// `xennuma verify` of running domains: compares the request with Xen's state, and the vCPUs with
+// the memory. Changes nothing.
 import { fitColumns, wrapWords } from '../../base/columns.js';
 import { tableLines } from '../../base/table.js';
 import { expectedOfSpec } from '../../live/expected-affinity.js';
@@ -42,7 +42,7 @@ export async function verifyRunning(names: readonly string[], options: VerifyOpt
   return drifted ? EXIT.no : EXIT.ok;
 }
 
-/** @returns whether a domain drifted */
+/** @returns whether a domain has drifted */
 async function verifyHost(names: readonly string[], options: VerifyOptions, source: string | undefined): Promise<boolean> {
   const { map, asked, notes } = await look(options, source);
   const verdicts = judgeDomains(map, asked, pickDomains(map, names));

@@ -1,5 +1,5 @@
-// `xennuma capture`: what show, verify and explain need of a host, in one file that they read with
-// --from.
+// `xennuma capture`: one file with everything that show, verify and explain need from a host. They
+// read it with --from.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
@@ -21,19 +21,19 @@ interface CaptureOptions {
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description('Take what show, verify and explain need of a host into one file. Nothing is changed on the host.')
+    .description('Record everything that show, verify and explain need from a host in one file. Nothing is changed on the host.')
     .addOption(fromOption())
     .option('-o, --output <file>', 'file to write, such as host.tgz')
-    .option('--anonymous', 'replace names and uuids, and leave out what placement does not look at')
-    .option('--no-memory', "do not ask where memory lies (debug key 'u')")
+    .option('--anonymous', 'replace names and uuids, and leave out data that placement does not use')
+    .option('--no-memory', "do not read memory by node (debug key 'u')")
     .option('--print-script', 'print the script that takes a capture, to run on a host where nothing is installed')
     .addHelpText(
       'after',
       `
-Without --from the host is the one that this command runs on.
+Without --from, the host that this command runs on is recorded.
 
-Exit codes: 0 taken, 2 bad input, 3 the host cannot be reached, or there is no
-Xen.
+Exit codes: 0 recorded, 2 bad input, 3 the host cannot be reached, or there is
+no Xen.
 
   xennuma capture --from ssh://root@xen-1 -o xen-1.tgz
   xennuma capture --print-script | ssh root@xen-1 sh > xen-1.tgz
@@ -47,7 +47,7 @@ async function capture(options: CaptureOptions): Promise<number> {
   const { captureScript } = await import('../../live/capture/script.js');
   if (options.printScript === true) {
     if (options.from !== undefined || options.output !== undefined) {
-      throw new InputError('--print-script prints the script only', {}, 'leave --from and --output out');
+      throw new InputError('expected --print-script alone', {}, 'leave --from and --output out');
     }
     out(captureScript({ nonce: randomBytes(9).toString('hex'), archive: true, memory: options.memory }).trimEnd());
     return EXIT.ok;
@@ -60,7 +60,7 @@ async function capture(options: CaptureOptions): Promise<number> {
   ]);
   const texts =
     options.from === undefined ? [{ file: 'this host', text: await captureHere(options.memory) }] : await textsFrom(options.from, options);
-  // Read before it is written: a capture that cannot be read is of no use to anybody.
+  // The capture is read back before it is written, because one that cannot be read is useless.
   const { live, host, xapi } = readCapture(texts);
   const text = texts.map((one) => one.text).join('\n');
   const names = [
@@ -94,7 +94,7 @@ async function captureHere(memory: boolean): Promise<string> {
     child.stdin.end(script);
   });
   if (/^@@xennuma\S* xl info: xl is not there/m.test(text)) {
-    throw new UnreachableError('there is no Xen here: xl is not there', 'run it in dom0, or give --from ssh://root@host');
+    throw new UnreachableError('there is no Xen here: xl was not found', 'run it in dom0, or give --from ssh://root@host');
   }
   return text;
 }

@@ -53,7 +53,7 @@ function listOf<const T extends string>(known: readonly T[]): (text: string) => 
   return (text) =>
     text.split(',').map((item) => {
       const found = known.find((one) => one === item.trim());
-      if (found === undefined) throw new InvalidArgumentError(`'${item.trim()}' is none of ${known.join(', ')}`);
+      if (found === undefined) throw new InvalidArgumentError(`unknown '${item.trim()}': expected one of ${known.join(', ')}`);
       return found;
     });
 }
@@ -63,7 +63,7 @@ async function compare(options: CompareOptions): Promise<number> {
     const { origin, vms } = await readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
     return compareOn(options, origin, vms);
   }
-  // The guests that run on the host and those that are off, as after a reboot of the host.
+  // The guests that run on the host and those that are halted, as after a reboot of the host.
   return withPoolHost(options, (access) => {
     const vms = options.vms === undefined ? [...access.running, ...access.halted].map(({ spec }) => spec) : poolVms(options, access);
     const hostMask = options.hostMask ?? access.record.mask;
@@ -134,7 +134,7 @@ function compareText(result: CompareAnswer): string[] {
     ];
   });
   return [
-    `${colour.bold(result.host)}: ${result.vms} VM${result.vms === 1 ? '' : 's'}, started in their order on a fresh host each time`,
+    `${colour.bold(result.host)}: ${result.vms} VM${result.vms === 1 ? '' : 's'}, started in order, on a fresh host for each row`,
     '',
     ...tableLines([heading, ...rows], { right: [2, 3, 4, 5, 6] }),
     ...(result.warnings.length === 0 ? [] : ['', ...remarks([], result.warnings, colour)]),

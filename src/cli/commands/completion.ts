@@ -1,5 +1,5 @@
-// `xennuma completion SHELL`: a script that the shell reads, made from the commands and options
-// themselves.
+// `xennuma completion SHELL`: a completion script for the shell, generated from the commands and
+// options.
 import { Argument, type Command } from 'commander';
 import { xeBashCompletion } from '../../xe/completion.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -7,10 +7,7 @@ import { out } from '../output/terminal.js';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
-/**
- * What can be typed after a command: words that are fixed, options, and the values of those that
- * have a closed list.
- */
+/** Completions of a command: fixed words, options, and the values of options with a closed list. */
 interface Completed {
   readonly name: string;
   readonly summary: string;
@@ -96,7 +93,7 @@ _xennuma() {
 ${cases.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
-  # Words of the command first, files when none fits.
+  # Words of the command first, files if none matches.
   [ "\${#COMPREPLY[@]}" -gt 0 ] || COMPREPLY=($(compgen -f -- "$current"))
 }
 complete -o filenames -F _xennuma xennuma`;

@@ -44,7 +44,7 @@ async function show(vm: string, options: ConsoleOptions): Promise<number> {
   }
 }
 
-/** No XenStore: this is no control domain, or the user has no rights there. */
+/** No XenStore: this is not a control domain, or the user has no permission there. */
 function unreachable(error: unknown): never {
   if (!(error instanceof InputError)) throw error;
   const { message, place, mend } = error;

@@ -1,5 +1,5 @@
-// `xennuma demo`, which `npm start` runs: a real 8-node machine, a dozen VMs, the picture, the
-// table, and what to try next.
+// `xennuma demo`, also run by `npm start`: a real 8-node machine with a dozen VMs, its picture, the
+// table, and commands to try next.
 
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';
@@ -21,7 +21,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .action(async () => answer(await demo()));
 }
 
-/** "xennuma" for an installation that is on the PATH, else npx's form. */
+/** "xennuma" if it is on the PATH, otherwise the npx form. */
 const program = () => (PACKAGE_FOLDER.includes('/node_modules/') ? 'xennuma' : 'npx xennuma');
 
 async function demo(): Promise<number> {
@@ -36,7 +36,7 @@ async function demo(): Promise<number> {
   const notes = remarks(placed, workload.warnings, colour);
   out(
     [
-      `${vms.length} VMs started one after another on ${colour.bold(host.name)}, as xapi 25.6 does it with best_effort.`,
+      `${vms.length} VMs started one after another on ${colour.bold(host.name)}, as xapi 25.6 starts them with best_effort.`,
       `The host is ${HOST}, the VMs are ${VMS}; no Xen is needed.`,
       '',
       renderHostMapText(map, { width: columns(), color: colour.on }).trimEnd(),
@@ -44,13 +44,13 @@ async function demo(): Promise<number> {
       ...notes,
       ...(notes.length === 0 ? [] : ['']),
       colour.bold('Try next'),
-      // Paths of an installation are long: one cd, and the commands stay short.
+      // Paths of an installation are long. After one cd the commands are short.
       ...(here ? [] : [`  cd ${PACKAGE_FOLDER}`]),
       `  ${program()} explain warehouse ${files} --policy best_effort`,
       `  ${program()} compare ${files}`,
       `  ${program()} show ${files} --policy best_effort --svg host.svg`,
       `  ${program()} run examples/scenarios/chart.yaml`,
-      `  xl info -n | ${program()} show --host -      (in dom0: your own machine)`,
+      `  xl info -n | ${program()} show --host -      (in dom0: this machine)`,
     ].join('\n'),
   );
   return EXIT.ok;

@@ -26,7 +26,7 @@ describe('doctor', () => {
     expect(checkNode(version).state).toBe(state);
   });
 
-  it('calls the parts of a real host missing only where one is asked for', async () => {
+  it('reports the parts of a real host as missing only if one is requested', async () => {
     const [asked, notAsked] = [await checkXen(true), await checkXen(false)];
     expect(notAsked.filter((check) => check.state === 'missing')).toEqual([]);
     expect(notAsked.map((check) => check.name)).toEqual(asked.map((check) => check.name));
@@ -37,9 +37,9 @@ describe('doctor', () => {
     if (!isControlDomain()) expect(asked.find((check) => check.name === 'Xen')!.state).toBe('missing');
   });
 
-  it('knows state folders', () => {
+  it('checks state folders', () => {
     expect(checkState(null).state).toBe('warn');
-    expect(checkState(join(dir, 'a/b/c'))).toMatchObject({ state: 'ok', found: `${join(dir, 'a/b/c')} will be made` });
+    expect(checkState(join(dir, 'a/b/c'))).toMatchObject({ state: 'ok', found: `${join(dir, 'a/b/c')} will be created` });
     mkdirSync(join(dir, 'state'), { mode: 0o700 });
     expect(checkState(join(dir, 'state')).state).toBe('ok');
     chmodSync(join(dir, 'state'), 0o755);
@@ -47,7 +47,7 @@ describe('doctor', () => {
     expect(checkState(file('plain', '')).state).toBe('missing');
   });
 
-  it('knows free ports, taken ones, and addresses of other machines', async () => {
+  it('checks free ports, taken ports, and addresses of other machines', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
@@ -57,7 +57,7 @@ describe('doctor', () => {
     expect((await checkPort('192.0.2.1', 0)).state).toBe('missing');
   });
 
-  it('knows certificates: in force, ended, of another key, readable by others, no PEM', async () => {
+  it('checks certificates: valid, expired, of another key, readable by others, not PEM', async () => {
     const pair = await makeSelfSigned(['localhost']);
     const other = await makeSelfSigned(['localhost']);
     const [cert, key] = [file('cert.pem', pair.cert), file('key.pem', pair.key)];
@@ -71,7 +71,7 @@ describe('doctor', () => {
     expect(checkTls({ cert: join(dir, 'none'), key }).found).toMatch(/no such file/);
   });
 
-  it('knows files of users', async () => {
+  it('checks files of users', async () => {
     expect(checkUsers(null, true).state).toBe('ok');
     expect(checkUsers(null, false).state).toBe('missing');
     const line = await userLine('root', 'admin', 'secret');

@@ -78,10 +78,13 @@ async function examine(options: DoctorOptions): Promise<CheckResult[]> {
   ];
 }
 
-/** The settings, and what they name; a file that cannot be read is the one thing to mend first. */
+/**
+ * Checks of the settings and the files that they name. A settings file that cannot be read must be
+ * fixed before anything else.
+ */
 async function examineConfig(file: string): Promise<{ real: boolean; kept: boolean; checks: CheckResult[] }> {
   const { readSettings } = await import('../input/serve-config.js');
-  // It loads native code; where that fails the check of it says so.
+  // The module loads native code. If that fails, its own check reports it.
   const run = await import('../answers/serve-run.js').catch(() => null);
   try {
     const settings = readSettings({ config: file });

@@ -1,4 +1,4 @@
-// `xennuma explain VM`: the path that a VM took through the flowchart, in sentences.
+// `xennuma explain VM`: a VM's path through the flowchart, in sentences.
 
 import { type Command, Option } from 'commander';
 import { wrapWords } from '../../base/columns.js';
@@ -34,7 +34,7 @@ interface ExplainOptions extends WorkloadOptions, PoolOptions {
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description('Explain why a VM is where it is, and what to do about it. --details adds each decision, its numbers and surprises.')
+    .description('Explain the placement of a VM, and how to improve it. --details adds each decision, its numbers and surprises.')
     .argument('<vm>', 'name of the VM; with --pool its name or uuid; with --on xen and no --vms the name or number of a running domain');
   addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
     .option('--scenario <file>', 'explain the VM at the end of a scenario')
@@ -76,7 +76,7 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
       known.map((one) => one.spec.name),
     );
   const last = vm.outcomes.at(-1);
-  if (last === undefined) throw new InputError(`nothing has happened to '${name}'`, {}, 'name a VM that the scenario starts');
+  if (last === undefined) throw new InputError(`no event starts '${name}'`, {}, 'name a VM that the scenario starts');
   const outcomes: readonly Outcome[] = options.all ? vm.outcomes : [last];
   if (options.flow !== undefined)
     await writeFlow(
@@ -84,7 +84,7 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
       outcomes.map((outcome) => outcome.record),
     );
   const runs = outcomes.map(({ record }) => explainedRun(record));
-  // In the text the surprises of the run tell them.
+  // In the text, the surprises of the run cover them.
   const warnings = workload.warnings.filter((warning) => warning.vms.includes(name));
   const { host, vms } = summarise(workload.toolstack);
   const { profile, policy } = workload.toolstack;
@@ -105,12 +105,12 @@ async function explainPoolVm(name: string, options: ExplainOptions, command: Com
 async function explainDomain(name: string, options: ExplainOptions): Promise<number> {
   if (options.on !== undefined) refuseBeside(options);
   if (options.all === true) {
-    throw new InputError('expected no --all with a domain that runs', {}, 'leave it out: its last start is all that is kept');
+    throw new InputError('expected no --all for a running domain', {}, 'leave it out: only the last start is recorded');
   }
   const { runs, record, failed } = await explained(name, options);
   if (options.flow !== undefined) {
     if (record === null)
-      throw new InputError(`xennuma has not started '${name}', so there is no path of it`, { path: '--flow' }, 'leave --flow out');
+      throw new InputError(`xennuma has not started '${name}', so its path is not known`, { path: '--flow' }, 'leave --flow out');
     await writeFlow(options.flow, [record]);
   }
   print({ command: 'explain', version: VERSION, vm: name, runs, recommendation: null, warnings: [] }, options);
@@ -155,8 +155,8 @@ function noSuchVm(name: string, names: readonly string[]): InputError {
 }
 
 /**
- * Where, why and what to do; every sentence for a run without that, and with --details. Links last,
- * whole, so that they can be copied.
+ * Place, reason and advice; with --details, or for a run without them, every sentence. Links come
+ * last and whole, so that they can be copied.
  */
 function explainText({ runs, recommendation }: ExplainAnswer, details: boolean): string[] {
   const colour = palette();

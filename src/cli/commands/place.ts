@@ -33,10 +33,10 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-A running domain gets the nodes of its memory when the policy could choose them:
-they have enough CPUs and are not all nodes. Otherwise it gets the nodes that
-the planner would choose if the domain started now. A domain with hard affinity
-is left alone, as at a start.
+A running domain gets the nodes of its memory if the policy could choose them,
+that is, if they have enough CPUs and are not all nodes. Otherwise it gets the
+nodes that the planner would choose if the domain started now. A domain with
+hard affinity is left alone, as at a start.
 
 With --from ssh://host the changes are commands of that host, each shown before
 it runs: xl vcpu-pin for the running domain, and where the host has xapi the
@@ -45,8 +45,8 @@ VM's mask, which puts it on the same nodes at its next starts.
 With --pool the VMs get the mask of the nodes that the planner would choose. It
 takes effect at their next start. --set-policy without VMs sets the policy only.
 
-Exit codes: 0 set, shown, or right already; 1 one of them has no place, or a
-command failed; 2 bad input; 3 no Xen here, or host or pool cannot be reached.
+Exit codes: 0 set, shown, or right already; 1 one of them has no placement, or
+a command failed; 2 bad input; 3 no Xen here, or host or pool cannot be reached.
 
   xennuma place web --dry-run
   xennuma place web --from ssh://root@xen-1 --yes

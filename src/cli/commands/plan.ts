@@ -23,7 +23,7 @@ interface PlanOptions extends WorkloadOptions, PoolOptions {
 }
 
 export function define(command: Command, answer: (code: number) => void): void {
-  command.description('Show where VMs would land if they started now, in this order. Nothing real is touched.');
+  command.description('Show the nodes that VMs would get if they started now, in this order. Nothing is changed.');
   addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
     .option('--json', 'print JSON (schemas/plan.schema.json)')
     .option('--flow <file>', 'write the paths through the flowchart to a .txt, .mmd or .svg file')
@@ -48,7 +48,7 @@ async function plan(options: PlanOptions, command: Command): Promise<number> {
     const { origin, vms } = await readWorkload(options);
     return planOn(options, origin, vms);
   }
-  // The pool's halted VMs, on the memory that is free now.
+  // The pool's halted VMs, on the memory that is currently free.
   return withPoolHost(options, (access) =>
     planOn(poolSettings(options, command, access), { host: access.host, live: null }, poolVms(options, access)),
   );
@@ -97,7 +97,7 @@ function planText(result: PlanAnswer, means: string, count: number): string[] {
     ...vmTable(result.host, result.vms, colour),
     '',
     ...totalsLines(result.totals, colour),
-    ...(means === 'any' ? [`${result.profile} places nothing under this policy; try --policy best_effort.`] : []),
+    ...(means === 'any' ? [`${result.profile} places no VM under this policy; try --policy best_effort.`] : []),
     ...(notes.length === 0 ? [] : ['', ...notes]),
   ];
 }

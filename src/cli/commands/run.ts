@@ -1,5 +1,4 @@
-// `xennuma run SCENARIO`: events over time, what each led to, and whether it is what the scenario
-// expects.
+// `xennuma run SCENARIO`: events over time, the outcome of each, and the scenario's expectations.
 
 import type { Command } from 'commander';
 import { wrapWords } from '../../base/columns.js';
@@ -20,29 +19,29 @@ import { FLOW_FILES, formatOf, writeFlow, writeMap } from '../output/write-files
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description('Play a scenario: events over time, the outcome of each, and the host at the end. On an embedded Xen, or for real.')
+    .description('Play a scenario: events over time, the outcome of each, and the host at the end. On an embedded Xen or a real host.')
     .argument('<scenario>', 'scenario file in YAML or JSON, or - for stdin');
   addXenstoreOptions(addHostOverride(command))
     .option('--seed <number>', "seed for the order of parallel starts (default: the scenario's)", parseSeed)
-    .addOption(onOption('the host this command runs on: play for real'))
+    .addOption(onOption('play on the host this command runs on'))
     .option('--state <dir>', 'with --on: folder of the VMs; created when missing', STATE_FOLDER)
     .option('--keep', "with --on: leave the scenario's VMs running; by default they are stopped and forgotten")
     .option('--change-host', 'with --on: allow events that change the host itself (CPUs offline, pools)')
-    .option('--summary', 'print only events that did not go as the scenario says, and the host at the end')
+    .option('--summary', 'print only events that broke an expectation, and the host at the end')
     .option('--json', 'print JSON (schemas/run.schema.json)')
     .option('--flow <file>', 'write the paths through the flowchart to a .txt, .mmd or .svg file')
     .option('--map <file>', 'write the picture of the host at the end to an .svg file')
     .addHelpText(
       'after',
       `
-Exit codes: 0 every expectation held, 1 one did not, or an operation failed that
-no expectation names, 2 bad input, 3 no Xen here.
+Exit codes: 0 every expectation held, 1 one did not, or an operation failed
+unexpectedly, 2 bad input, 3 no Xen here.
 
 With --xenstore SOCKET the keys of the VMs go to a daemon (docs/xenstore.md),
 and those of VMs that run at the end stay there until the next run.
 
-With --on xen the scenario's VMs are started for real, and need a kernel to boot
-(docs/real-host.md). A killed run leaves its VMs in the state folder:
+With --on xen the scenario's VMs are started on the real host, and need a kernel
+to boot (docs/real-host.md). A killed run leaves its VMs in the state folder:
 xennuma vm list --on xen shows them.
 
   xennuma run examples/scenarios/chart.yaml`,
@@ -170,7 +169,7 @@ function verdict(results: readonly EventResult[], colour: Palette): string[] {
   const named = broken.map((result) => result.index + 1).slice(0, 10);
   return broken.length === 0
     ? line
-    : [...line, colour.bad(`Not as the scenario says: event ${named.join(', ')}${broken.length > 10 ? ' ...' : ''}.`)];
+    : [...line, colour.bad(`Not as expected: event ${named.join(', ')}${broken.length > 10 ? ' ...' : ''}.`)];
 }
 
 /** "600 events, 812 operations, 3 failed." */

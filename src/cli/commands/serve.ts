@@ -21,12 +21,12 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--tls-key <file>', 'private key of the certificate, in PEM')
     .addOption(new Option('--tls-generate', 'generate a certificate and keep it in the state folder').conflicts('tlsCert'))
     .option('--users <file>', 'file of users and password hashes; see: xennuma serve passwd')
-    .option('--config <file>', 'settings file in YAML or JSON; options on the command line win')
+    .option('--config <file>', 'settings file in YAML or JSON; options on the command line override it')
     .addHelpText(
       'after',
       `
 The daemon stays in the foreground. SIGTERM and SIGINT end it after the calls
-that are running. "listening at URL" on stdout means that it is ready; the log
+in progress. "listening at URL" on stdout means that it is ready; the log
 goes to stderr, one JSON object a line. Without both --users and TLS it listens
 on loopback only. See docs/xapi.md.`,
     )
@@ -34,7 +34,7 @@ on loopback only. See docs/xapi.md.`,
       const [{ readSettings }, { serve }] = await Promise.all([import('../input/serve-config.js'), import('../answers/serve-run.js')]);
       if ((given.tlsCert === undefined) !== (given.tlsKey === undefined)) {
         const { InputError } = await import('../../base/errors.js');
-        throw new InputError('a certificate and its key belong together', { path: '--tls-cert' }, 'give both --tls-cert and --tls-key');
+        throw new InputError('expected a certificate and its key', { path: '--tls-cert' }, 'give both --tls-cert and --tls-key');
       }
       await serve(readSettings(given));
       answer(EXIT.ok);
@@ -42,7 +42,7 @@ on loopback only. See docs/xapi.md.`,
   command
     .command('backup')
     .summary('copy the state of a daemon, also while it runs')
-    .description('Writes the whole state to one file: from the running daemon, or from its folder when none runs. The copy is checked.')
+    .description('Write the whole state to one file: from the running daemon, or from its folder if none runs. The copy is checked.')
     .argument('<file>', 'file to write; it must not exist')
     .requiredOption('--from <folder>', 'state folder of the daemon')
     .action(async (file: string, given: { from: string }) => {
@@ -53,7 +53,7 @@ on loopback only. See docs/xapi.md.`,
   command
     .command('restore')
     .summary('put a backup into a state folder')
-    .description('Checks a backup and puts it into a state folder that no daemon uses. A state that is there is kept beside it.')
+    .description('Check a backup and put it into a state folder that no daemon uses. An existing state is moved aside and kept.')
     .argument('<file>', 'backup')
     .requiredOption('--into <folder>', 'state folder')
     .action(async (file: string, given: { into: string }) => {

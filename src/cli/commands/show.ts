@@ -1,4 +1,4 @@
-// `xennuma show`: the map of a host, alone or with VMs on it, as text or as SVG.
+// `xennuma show`: the map of a host, with or without VMs, as text or as SVG.
 import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 import { hostSummary } from '../../machine/xen-sees.js';
@@ -33,7 +33,7 @@ export function define(command: Command, answer: (code: number) => void): void {
   command.description('Show the map of a host: nodes, CPUs and memory to scale, and the VMs of --vms, --scenario or a real host.');
   addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
     .option('--scenario <file>', 'show the host at the end of a scenario')
-    .option('--no-memory', "with --on: do not read where memory is (debug key 'u')")
+    .option('--no-memory', "with --on: do not read memory by node (debug key 'u')")
     .option('--svg <file>', 'write the picture to an .svg file')
     .option('--json', 'print JSON (schemas/show.schema.json)')
     .addHelpText(
@@ -59,7 +59,7 @@ async function show(options: ShowOptions): Promise<number> {
   }
   if (options.from !== undefined && options.vms === undefined) return showFrom(options.from, options);
   if (options.on !== undefined && options.vms === undefined) return showLive(options);
-  if (!options.memory) throw new InputError('--no-memory is for the running host alone', {}, 'leave it out');
+  if (!options.memory) throw new InputError('--no-memory needs a running host', {}, 'leave it out');
   const workload = await occupy(options);
   const summary = summarise(workload.toolstack);
   if (options.svg !== undefined) await writeMap(options.svg, summary.map);
@@ -89,7 +89,7 @@ async function showFrom(from: string, options: ShowOptions): Promise<number> {
   return EXIT.ok;
 }
 
-/** The running host itself, as it is: nothing is planned and nothing is changed. */
+/** The running host itself. Nothing is planned or changed. */
 async function showLive(options: ShowOptions): Promise<number> {
   refuseBeside(options);
   if (options.scenario !== undefined) throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
@@ -97,7 +97,7 @@ async function showLive(options: ShowOptions): Promise<number> {
   return showMap(await lookAtXen({ memory: options.memory }), options);
 }
 
-/** A host as it is. */
+/** The current state of a host. */
 async function showMap(
   { map, notes }: { readonly map: HostMap; readonly notes: readonly string[] },
   options: ShowOptions,

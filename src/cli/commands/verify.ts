@@ -24,10 +24,10 @@ export function define(command: Command, answer: (code: number) => void): void {
       'after',
       `
 With --pool every host of the pool is verified, or the one that --pool-host
-names. Hosts with several NUMA nodes need a description: --host FILE where all
-hosts are alike, --host NAME=FILE for each where they are not.
+names. Hosts with several NUMA nodes need a description: --host FILE if all
+hosts are alike, otherwise --host NAME=FILE for each.
 
-Exit codes: 0 no drift, 1 drift, 2 bad input, or a host that has no description,
+Exit codes: 0 no drift, 1 drift, 2 bad input, or a host without a description,
 3 no Xen here, or the pool cannot be reached.
 
   xennuma verify

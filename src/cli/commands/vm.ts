@@ -1,5 +1,5 @@
-// `xennuma vm`: the life of VMs on the real host, from a state folder in which each command finds
-// the VMs of those before it.
+// `xennuma vm`: the life of VMs on the real host. A state folder keeps the VMs from one command to
+// the next.
 import { Argument, type Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 import type { VmSpec } from '../../machine/vm.js';
@@ -35,14 +35,14 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--state <dir>', 'folder of the VMs; created when missing', STATE_FOLDER)
     .option('--vms <file...>', 'for create: VM descriptions in YAML or JSON, or xl configs')
     .option('--host-mask <list>', "the host's guest_VCPUs_params:mask, such as 0,1,2")
-    .option('--keep-on-node', "take a VM's memory from its one node, even where extents of 1 GiB would come from another")
+    .option('--keep-on-node', "allocate a VM's memory on its one node, even if extents of 1 GiB would come from another")
     .option('--flow <file>', 'write the paths through the flowchart to a .txt, .mmd or .svg file')
     .option('--json', 'print JSON (schemas/vm.schema.json)')
     .addHelpText(
       'after',
       `
 create registers VMs, stop ends their domains at once, destroy also forgets
-them. The next command cleans up after one that was killed, and removes the
+them. The next command cleans up after a killed one, and removes the
 domain of a guest that shut itself down.
 
 Exit codes: 0 done, 1 the host refused, 2 bad input, 3 no Xen here.
@@ -67,7 +67,7 @@ function check(action: Action, names: readonly string[], { vms, flow }: VmOption
   if (flow !== undefined) formatOf(flow, FLOW_FILES, '--flow');
   if (action === 'create' && vms === undefined)
     throw new InputError('expected VMs, got none', {}, 'give --vms FILE (see docs/hosts-and-vms.md)');
-  if (action !== 'create' && vms !== undefined) throw new InputError('--vms is for create alone', {}, 'name the VMs instead');
+  if (action !== 'create' && vms !== undefined) throw new InputError('--vms is only for create', {}, 'name the VMs instead');
   const wantsNames = action !== 'create' && action !== 'list';
   if (wantsNames && names.length === 0) throw new InputError(`expected names of VMs to ${action}, got none`, {}, 'vm list shows them');
   if (!wantsNames && names.length > 0) throw new InputError(`${action} takes no names, got '${names[0]}'`, {}, 'leave them out');
@@ -98,8 +98,8 @@ async function perform(toolstack: Toolstack, action: Action, names: readonly str
 }
 
 /**
- * All are looked at before the first is kept.
- * @throws InputError for files of VMs, a name that is taken, and a VM that no real host could start
+ * All are checked before the first is added.
+ * @throws InputError for files of VMs, a name in use, and a VM that no real host can start
  */
 async function newVms(toolstack: Toolstack, { vms, state }: VmOptions): Promise<VmSpec[]> {
   const [{ mustBeLoadable, mustBeNew, runningHost }, { readVms }] = await Promise.all([
@@ -137,7 +137,7 @@ async function act(toolstack: Toolstack, action: Action, name: string): Promise<
 }
 
 interface Happened {
-  /** VMs whose guests had gone down before this command. */
+  /** VMs whose guests had shut down before this command. */
   readonly ended: readonly Outcome[];
   readonly outcomes: readonly Outcome[];
 }

@@ -6,17 +6,17 @@ import { xenstorePaths } from '../../xenstore/client/connect.js';
 import { type Personality, QUOTA, QUOTA_NAMES, type StoreQuota } from '../../xenstore/store/limits.js';
 import { EXIT } from '../output/exit-codes.js';
 
-/** What a live restart leaves is named here, for the program that takes its place. */
+/** Names the file of a live restart, for the program that takes over. */
 const CARRY = 'XENNUMA_XENSTORED_CARRY';
-/** Set for a run that only shows that the program starts. */
+/** Set for a run that only proves that the program starts. */
 const REHEARSAL = 'XENNUMA_XENSTORED_REHEARSAL';
 const REHEARSAL_MS = 20_000;
 const HOST_ANSWER_MS = 1000;
-/** A restart by signal waits until no further signal has come for so long. */
+/** A restart by signal waits until no further signal has come for this long. */
 const QUIET_MS = 1000;
 /**
- * Node's first lines of JavaScript after a restart: a signal must not end the process before its
- * handlers are there.
+ * The first JavaScript that Node runs after a restart. It keeps a signal from ending the process
+ * before the handlers are installed.
  */
 const IGNORE_SIGNALS = ['--import', 'data:text/javascript,for(const s of["SIGUSR2","SIGHUP"])process.on(s,()=>{})'];
 
@@ -42,7 +42,7 @@ export function define(command: Command, answer: (code: number) => void): void {
       '--domain-sockets <folder>',
       'folder with one socket for each introduced domain, named by its number; clients there are unprivileged',
     )
-    .option('--force', "start at the host's own path although a XenStore answers there")
+    .option('--force', "start at the host's own path even if a XenStore answers there")
     .addHelpText(
       'after',
       `
@@ -58,7 +58,7 @@ async function serve(given: Given, answer: (code: number) => void): Promise<void
   const { libc } = await import('../../xenstore/server/libc.js');
   const { LogSink } = await import('../../xenstore/server/log-sink.js');
   if (process.env[REHEARSAL] !== undefined) {
-    // Everything is loaded: this program would start. The one that asks compares the version.
+    // Everything is loaded, so this program can start. The caller compares the version.
     process.stdout.write(`${CARRY_VERSION}\n`);
     answer(EXIT.ok);
     return;
@@ -96,7 +96,7 @@ async function serve(given: Given, answer: (code: number) => void): Promise<void
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => server.stop());
   process.removeAllListeners('SIGUSR2').on('SIGUSR2', () => server.requestRestart(QUIET_MS));
-  process.removeAllListeners('SIGHUP').on('SIGHUP', () => log('SIGHUP: there is no file to open again'));
+  process.removeAllListeners('SIGHUP').on('SIGHUP', () => log('SIGHUP: there is no file to reopen'));
   log(`${carry === undefined ? 'listening' : 'restarted, still listening'} at ${socket} as ${given.personality}`);
   await server.run();
   answer(EXIT.ok);
@@ -105,7 +105,7 @@ async function serve(given: Given, answer: (code: number) => void): Promise<void
 function checkQuota(given: Given): void {
   for (const [name, key] of QUOTA_NAMES) {
     if (given.quota?.[key] === undefined || Number.isFinite(QUOTA[given.personality][key])) continue;
-    throw new InputError(`${given.personality} has no quota ${name}`, { path: '--quota' }, 'leave it out, or take the other personality');
+    throw new InputError(`${given.personality} has no quota ${name}`, { path: '--quota' }, 'leave it out, or use the other personality');
   }
 }
 
@@ -114,7 +114,7 @@ function execArguments(): string[] {
   return process.execArgv.filter((argument) => !IGNORE_SIGNALS.includes(argument));
 }
 
-/** Starts this program, as it is installed now, up to the point where it would serve. */
+/** Starts this program, as installed now, up to the point where it would serve. */
 async function startsAgain(version: number): Promise<boolean> {
   const { spawn } = await import('node:child_process');
   const child = spawn(process.execPath, [...execArguments(), ...process.argv.slice(1)], {
@@ -131,7 +131,7 @@ async function startsAgain(version: number): Promise<boolean> {
 }
 
 /**
- * The default path is the host's own: in a dom0 with a XenStore its tools would talk to the wrong
+ * The default path is the host's own. In a dom0 with a XenStore, the tools would talk to the wrong
  * one. @throws InputError
  */
 async function refuseBesideHost(): Promise<void> {
@@ -149,12 +149,12 @@ async function refuseBesideHost(): Promise<void> {
     throw new InputError(
       `a XenStore answers at ${path}`,
       { path: '--socket' },
-      'name a socket of your own with --socket; --force takes the path of the host',
+      "name another socket with --socket, or take over the host's path with --force",
     );
   }
 }
 
-/** One `--quota`, beside those before it. */
+/** Adds one `--quota` to those before it. */
 function addQuota(given: string, before: Partial<StoreQuota> = {}): Partial<StoreQuota> {
   const [, name, digits] = /^([a-z-]+)=([0-9]+)$/.exec(given) ?? [];
   const key = name === undefined ? undefined : QUOTA_NAMES.get(name);

@@ -9,7 +9,8 @@ describe('names after --host and --vms', () => {
     ['--host a.xml --vms b.yaml web', 'web --host a.xml --vms b.yaml'],
     ['--host a.xml web --json', 'web --host a.xml --json'],
     ['--host a.xml b.yaml web db', 'web db --host a.xml b.yaml'],
-    // The first word is a file, also when it is missing; - is stdin; NAME=FILE describes one host.
+    // The first word is a file, even if it does not exist; - is stdin; NAME=FILE describes one
+    // host.
     ['--host gone.xml', '--host gone.xml'],
     ['--host a.xml -', '--host a.xml -'],
     ['--host xcp-1=a.xml xcp-2=gone.xml web', 'web --host xcp-1=a.xml xcp-2=gone.xml'],

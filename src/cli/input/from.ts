@@ -7,28 +7,28 @@ import { readUserdata } from '../../live/userdata.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 import type { Expected } from '../../map/drift.js';
 
-/** @throws InputError when another host is named beside --from */
+/** @throws InputError when another host is named in addition to --from */
 export function refuseBesideFrom(options: Readonly<Record<string, unknown>>): void {
   for (const name of ['on', 'host', 'xen', 'scheduler', 'scenario', 'pool']) {
     if (options[name] !== undefined) throw new InputError(`expected --from or --${name}, got both`, {}, 'leave one of them out');
   }
 }
 
-/** "ssh://a,ssh://b" names several hosts; a comma in a file's name is no divider. */
+/** "ssh://a,ssh://b" names several hosts; a comma in a file's name does not divide. */
 export function sourcesOf(from: string): string[] {
   return from.startsWith('ssh://') ? from.split(',') : [from];
 }
 
 /**
- * @throws InputError for a source that is not there, is damaged, or holds no host
- * @throws UnreachableError for a host that ssh does not reach
+ * @throws InputError for a source that is missing or damaged, or contains no host
+ * @throws UnreachableError for a host that ssh cannot reach
  */
 export async function readFrom(source: string, options: { readonly memory: boolean } = { memory: true }): Promise<CapturedHost> {
   const texts = await textsFrom(source, options);
   return (await import('../../live/capture/captured-host.js')).readCapture(texts);
 }
 
-/** The texts of a source, as they are. */
+/** The texts of a source, unchanged. */
 export async function textsFrom(source: string, { memory }: { readonly memory: boolean }): Promise<InputText[]> {
   const { textsOf } = await import('../../live/capture/source.js');
   return orUnreachable(() => textsOf(source, { memory, stdin }));
@@ -76,14 +76,14 @@ async function orUnreachable<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What was requested for the domains of a capture, as far as the capture tells. */
+/** The affinity requested for the domains of a capture, as far as it is recorded there. */
 export function expectedOfCapture({ live, store, userdata, xapi }: CapturedHost): Promise<Map<number, Expected>> {
   const sources: ExpectedSources = {
     xs: store,
     metadata: [],
     userdata: async (domid) => {
       const text = userdata.get(domid);
-      return text === undefined ? null : readUserdata(text, `what libxl keeps of domain ${domid}`).expected;
+      return text === undefined ? null : readUserdata(text, `libxl's record of domain ${domid}`).expected;
     },
     xapiMasks: new Map(xapi.vms.flatMap(({ uuid, mask }) => (mask === undefined ? [] : [[uuid, mask] as const]))),
   };

@@ -1,18 +1,18 @@
-// The running host behind --on xen: opened once, closed always, and every reason why it cannot be
-// reached told as one.
+// The running host behind --on xen: opened once and always closed. Every failure to reach it
+// becomes an UnreachableError.
 import { InputError, UnreachableError, XenError } from '../../base/errors.js';
 import { type LiveMap, type LiveMapOptions, liveMap } from '../../live/live-map.js';
 import type { XenHost, XenHostOptions } from '../../xenopsd/hosts/xen-host.js';
 
 /**
- * Xen's answers to a caller that it does not serve: not the control domain, no rights, no such
+ * Xen's errors for a caller that it does not serve: not the control domain, no permission, no such
  * call.
  */
 const REFUSALS: readonly string[] = ['EPERM', 'EACCES', 'ENOSYS'];
 
 /**
- * @throws UnreachableError when there is no Xen or no XenStore here, this user has no rights, or
- *   the version is not known
+ * @throws UnreachableError when there is no Xen or no XenStore here, this user has no permission,
+ * or the version is unknown
  */
 export async function withXen<T>(work: (host: XenHost) => Promise<T>, options: XenHostOptions = {}): Promise<T> {
   const { xenHost } = await import('../../xenopsd/hosts/xen-host.js');

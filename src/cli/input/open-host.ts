@@ -1,5 +1,5 @@
-// From options to a toolstack on a host: reads the files, raises the embedded host, and makes the
-// VMs known to it.
+// From options to a toolstack on a host: reads the files, boots the embedded host, and adds the VMs
+// to it.
 import { InputError } from '../../base/errors.js';
 import type { LiveMap } from '../../live/live-map.js';
 import type { Host } from '../../machine/model.js';
@@ -19,28 +19,28 @@ import type { HostOptions, WorkloadOptions, XenstoreOptions } from './workload-o
 
 const EMBEDDED = 'embedded';
 
-/** What is settled of an embedded host beside its description. */
+/** Settings of an embedded host in addition to its description. */
 export type EmbeddedOptions = Pick<HostOptions, 'xen' | 'scheduler'> & XenstoreOptions;
 
 export const HOST_MEND = 'give --host FILE: xl info -n, lstopo XML, numactl --hardware, or a host file (see docs/hosts-and-vms.md)';
 
 /**
  * @param files paths, or - for stdin
- * @throws InputError when none is given, or they describe no host
+ * @throws InputError when none is given, or when they describe no host
  */
 export function readHost(files: readonly string[] | undefined): Host {
   if (files === undefined || files.length === 0) throw new InputError('expected a host, got none', {}, HOST_MEND);
   return asXenSees(detectAndRead(files.map(readInput)));
 }
 
-/** @throws InputError when the files describe no VMs, or two of one name */
+/** @throws InputError when the files describe no VMs, or two of the same name */
 export function readVms(files: readonly string[], host: Host): VmSpec[] {
   return detectAndReadVms(files.map(readInput), host);
 }
 
 /**
- * The host behind the doors: an embedded Xen that starts as the description says, as the profile's
- * hosts run it.
+ * The host behind the doors: an embedded Xen as described, with the settings that the profile's
+ * hosts use.
  * @throws InputError when the XenStore does not answer, or belongs to another host
  */
 export async function openDoors(host: Host, profile: ProfileName, options: EmbeddedOptions): Promise<HostDoors> {
@@ -55,7 +55,7 @@ export async function openDoors(host: Host, profile: ProfileName, options: Embed
     throw new InputError(
       'expected --personality or the socket of a daemon, got both',
       {},
-      'the daemon has its own: leave --personality out',
+      'leave --personality out: the daemon has its own',
     );
   }
   const xs = await (await import('../../xenstore/client/connect.js')).connectXenstore({ path: xenstore, reconnect: false });
@@ -72,13 +72,13 @@ export interface Workload {
   readonly vms: readonly VmSpec[];
   readonly toolstack: Toolstack;
   /**
-   * What the user should know before reading the answer: masks that xapi drops without a word are
-   * planned so, and said here.
+   * Warnings to read before the answer. Masks that xapi ignores without a message are ignored in
+   * the plan too, and reported here.
    */
   readonly warnings: readonly UserWarning[];
 }
 
-/** What fresh hosts are raised from: a description, or a running host, which is copied. */
+/** The source of fresh hosts: a description, or a running host, which is copied. */
 export interface Origin {
   readonly host: Host;
   readonly live: LiveMap | null;
@@ -86,7 +86,7 @@ export interface Origin {
 
 /**
  * @throws InputError when no host is named, or two; UnreachableError when the running one cannot be
- *   looked at
+ * read
  */
 export async function readOrigin(options: HostOptions): Promise<Origin> {
   if (options.from !== undefined) {
@@ -101,7 +101,7 @@ export async function readOrigin(options: HostOptions): Promise<Origin> {
   return { host: hostOf(live), live };
 }
 
-/** @throws InputError for options that describe another host than the running one */
+/** @throws InputError for options that describe a host other than the running one */
 export function refuseBeside(options: HostOptions): void {
   for (const name of ['host', 'xen', 'scheduler'] as const) {
     if (options[name] !== undefined) throw new InputError(`expected --on or --${name}, got both`, {}, 'leave one of them out');

@@ -16,15 +16,15 @@ import { readInput } from './read-input.js';
 import type { WorkloadOptions } from './workload-options.js';
 
 /**
- * One host of the pool: the one that is named, or the only one.
+ * One host of the pool: the named one, or the only one.
  * @throws UnreachableError when the pool cannot be reached or refuses the user; InputError for a
- *   host or file that does not fit
+ * host or file that does not fit
  */
 export function withPoolHost<T>(options: PoolOptions, work: (access: PoolAccess) => Promise<T>): Promise<T> {
   return openPool(options, (pool) => work(accessOf(pool, hostNamed(pool.view, options.poolHost), describer(options.host))));
 }
 
-/** @throws as `withPoolHost` */
+/** @throws like `withPoolHost` */
 export function openPool<T>(options: PoolOptions, work: (pool: Pool) => Promise<T>): Promise<T> {
   if (options.on !== undefined) throw new InputError('expected --on or --pool, got both', {}, 'leave one of them out');
   return withPool(targetOf(options), work);
@@ -52,7 +52,7 @@ function credentialsOf({ user, pwf }: PoolOptions): Credentials {
   return { user: user ?? 'root', password: first };
 }
 
-/** NAME=FILE describes the host of that name or uuid, everything else every host. */
+/** NAME=FILE describes the host of that name or uuid; any other value describes every host. */
 export function describer(files: readonly string[] | undefined): Describe {
   const read = new Map<string, Host>();
   return (record, view) => {
@@ -79,7 +79,7 @@ function hostOfWord(word: string, { hosts }: PoolView): { readonly name: string;
   return hosts.some((host) => host.name === name || host.uuid === name) ? { name, file: word.slice(at + 1) } : null;
 }
 
-/** Policy, mask and version of the host itself, unless the command line says otherwise. */
+/** Policy, mask and version of the host itself, unless the command line overrides them. */
 export function poolSettings<T extends WorkloadOptions>(options: T, command: Command, { record }: PoolAccess): T {
   const given = (name: string) => command.getOptionValueSource(name) === 'cli';
   return {
@@ -90,12 +90,12 @@ export function poolSettings<T extends WorkloadOptions>(options: T, command: Com
   };
 }
 
-/** Those of --vms, else the guests of the pool that are off. */
+/** The VMs of --vms, otherwise the halted guests of the pool. */
 export function poolVms(options: Pick<WorkloadOptions, 'vms'>, { halted, host, view }: PoolAccess): readonly VmSpec[] {
   if (options.vms !== undefined) return readVms(options.vms, host);
   if (halted.length === 0) {
     throw new InputError(
-      `no VM of the pool '${view.name}' is off`,
+      `no VM of the pool '${view.name}' is halted`,
       { path: '--pool' },
       'describe VMs with --vms FILE, or see xennuma verify',
     );

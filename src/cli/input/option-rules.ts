@@ -1,9 +1,8 @@
-// Options that do not go together, told by where their values come from: a default is no choice of
-// the user's.
+// Options that exclude each other. Only options given by the user count, not defaults.
 import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 
-/** Names of options as they are typed: "--pool-host". */
+/** Names of options as typed: "--pool-host". */
 function given(command: Command, flags: readonly string[]): string | undefined {
   return flags.find((flag) => {
     const option = command.options.find(({ long }) => long === flag);
@@ -23,5 +22,5 @@ export function refuseWithout(command: Command, flag: string, others: readonly s
   if (other !== undefined) throw new InputError(`${other} needs ${flag}`, {}, `give ${flag}, or leave ${other} out`);
 }
 
-/** Those of --pool alone. */
+/** Options for --pool only. */
 export const POOL_ONLY = ['--user', '--pwf', '--ca', '--insecure', '--pool-host'] as const;

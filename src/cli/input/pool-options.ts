@@ -18,7 +18,7 @@ export interface PoolOptions {
 
 export function addPoolOptions(command: Command): Command {
   return command
-    .optionsGroup('A host of a pool, by XAPI:')
+    .optionsGroup('A host of a pool, over XAPI:')
     .option('--pool <url>', 'coordinator of the pool, such as https://xcp-1, or xennuma serve')
     .option('-u, --user <name>', 'user of the pool (default: root)')
     .option('--pwf <file>', 'file with user and password on two lines, or the password alone; also -pwf')
@@ -31,7 +31,7 @@ export function addPoolOptions(command: Command): Command {
 /** The options of a command that reads a topology for --pool only. */
 export function addTopologyOption(command: Command): Command {
   return command
-    .optionsGroup('A host of a pool, by XAPI:')
+    .optionsGroup('A host of a pool, over XAPI:')
     .option('--host <file...>', "host's topology, such as the output of xl info -n; NAME=FILE for one host of several")
     .optionsGroup('Options:');
 }

@@ -1,10 +1,10 @@
-// Reads what the user names: files within bounds, `-` for stdin. Every failure is an InputError
+// Reads the files that the user names, within bounds; `-` is stdin. Every failure is an InputError
 // that names the file.
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
 import { INPUT_LIMITS, type InputText } from '../../machine/readers/input-text.js';
 
-/** @throws InputError for a file that is missing, no file, unreadable, too big, or not text */
+/** @throws InputError for a file that is missing, a folder, unreadable, too big, or not text */
 export function readInput(file: string): InputText {
   return file === '-' ? { file: 'stdin', text: toText('stdin', readAll(0, 'stdin')) } : { file, text: toText(file, readNamed(file)) };
 }
@@ -13,9 +13,9 @@ const REASONS: Readonly<Record<string, [string, string]>> = {
   ENOENT: ['there is no such file', 'check the path'],
   EISDIR: ['expected a file, got a directory', 'name a file in it'],
   ENOTDIR: ['there is no such file', 'check the path'],
-  EACCES: ['this user may not read it', 'check its permissions'],
+  EACCES: ['this user has no permission to read it', 'check its permissions'],
   ENAMETOOLONG: ['the name is too long', 'check the path'],
-  ELOOP: ['its links go round in a circle', 'check the links'],
+  ELOOP: ['its symbolic links form a loop', 'check the links'],
 };
 
 function readNamed(file: string): Buffer {
@@ -31,7 +31,7 @@ function readNamed(file: string): Buffer {
     const info = fstatSync(fd);
     if (info.isDirectory()) throw new InputError(REASONS.EISDIR![0], { file }, REASONS.EISDIR![1]);
     if (info.size > INPUT_LIMITS.textChars) throw tooBig(file);
-    // Pipes and devices have no size to go by.
+    // Pipes and devices have no known size.
     return info.isFile() ? readFileSync(fd) : readAll(fd, file);
   } catch (error) {
     throw asInputError(error, file);
@@ -51,7 +51,7 @@ function readAll(fd: number, file: string): Buffer {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EOF') break;
-      // A terminal or pipe opened without blocking has nothing yet.
+      // A non-blocking terminal or pipe has no data yet.
       if (code === 'EAGAIN') {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
         continue;

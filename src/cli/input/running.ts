@@ -1,18 +1,18 @@
-// What the commands on running domains share.
+// Shared parts of the commands on running domains.
 import { InputError } from '../../base/errors.js';
 import { harmless } from '../../base/shown-text.js';
 import type { HostMap } from '../../map/host-map.js';
 import { listNames } from '../output/warnings.js';
 
-/** Where xennuma keeps its own VMs of a real host. */
+/** The folder of xennuma's own VMs on a real host. */
 export const STATE_FOLDER = '/var/lib/xennuma/vms';
 
-/** A guest must not move the terminal's cursor by its name. */
+/** A guest's name must not move the terminal's cursor. */
 export const harmlessName = harmless;
 
 /**
  * Domids of names or numbers; without any, all but Domain-0.
- * @throws InputError for one that is not there, or a name that two domains have
+ * @throws InputError for an unknown domain, or a name that two domains share
  */
 export function pickDomains(map: HostMap, names: readonly string[]): Set<number> {
   if (names.length === 0) return new Set(map.domains.flatMap(({ domid }) => (domid === 0 ? [] : [domid])));
@@ -21,7 +21,7 @@ export function pickDomains(map: HostMap, names: readonly string[]): Set<number>
       const found = map.domains.filter((domain) => domain.name === name);
       if (found.length > 1) {
         const ids = found.map(({ domid }) => domid).join(', ');
-        throw new InputError(`the domains ${ids} are all named '${name}'`, {}, 'give the number of one');
+        throw new InputError(`domains ${ids} are all named '${name}'`, {}, 'give the number of one of them');
       }
       const one = found[0] ?? map.domains.find(({ domid }) => String(domid) === name);
       if (one !== undefined) return one.domid;

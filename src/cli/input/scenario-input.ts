@@ -10,7 +10,7 @@ import { readInput } from './read-input.js';
 import type { XenstoreOptions } from './workload-options.js';
 
 export interface ScenarioOptions extends XenstoreOptions {
-  /** Another host than the scenario's own. */
+  /** A host in place of the scenario's own. */
   readonly host?: readonly string[];
   readonly seed?: number;
 }
@@ -20,14 +20,14 @@ export interface RunOptions extends ScenarioOptions {
   readonly state: string;
   readonly keep?: true;
   readonly changeHost?: true;
-  /** Only events that did not go as the scenario says. */
+  /** Only events that broke an expectation. */
   readonly summary?: true;
   readonly json?: true;
   readonly flow?: string;
   readonly map?: string;
 }
 
-/** The part of a workload that a scenario is played on. */
+/** The part of a workload on which a scenario is played. */
 export type Played = Pick<Workload, 'toolstack' | 'warnings'>;
 
 export interface Opened {
@@ -45,14 +45,15 @@ export async function openScenario(file: string, options: ScenarioOptions): Prom
 }
 
 /**
- * The VMs that are known from the start, on a host that they may be read for.
- * @throws InputError for a file of VMs, or a name that is there twice
+ * The VMs known from the start; the host decides how they are read.
+ * @throws InputError for a bad file of VMs, or a name used twice
  */
 export function vmsOfScenario(file: string, scenario: Scenario, host: Host): VmSpec[] {
   const paths = scenario.vmPaths.map((path) => beside(file, path));
   const vms = [...readVms(paths, host), ...scenario.vms];
   const twice = vms.find((vm, index) => vms.findIndex((other) => other.name === vm.name) !== index);
-  if (twice !== undefined) throw new InputError(`'${twice.name}' is there twice`, { file, path: 'vms' }, 'give each VM its own name');
+  if (twice !== undefined)
+    throw new InputError(`the name '${twice.name}' is used twice`, { file, path: 'vms' }, 'give each VM its own name');
   return vms;
 }
 

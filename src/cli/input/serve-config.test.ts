@@ -1,4 +1,4 @@
-// The daemon's settings: what goes before what, and paths of a file.
+// The daemon's settings: precedence, and paths in a file.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ describe('settings', () => {
     expect(readSettings({ config: written({}) })).toEqual(DEFAULTS);
   });
 
-  it('paths of the file are from its folder; those of the command line stay as they are', () => {
+  it('paths in the file are relative to its folder; those on the command line stay unchanged', () => {
     const file = written({ host: 'h.yaml', state: 'state', unix: 'xapi', users: '/etc/users', tls: { cert: 'c.pem', key: 'sub/k.pem' } });
     expect(readSettings({ config: file })).toEqual({
       ...DEFAULTS,
@@ -57,7 +57,7 @@ describe('settings', () => {
     expect(readSettings({ config: written({ on: 'xen' }) })).toMatchObject({ host: null, on: 'xen' });
   });
 
-  it('of each setting: the command line, then the file, then the default', () => {
+  it('precedence of each setting: the command line, then the file, then the default', () => {
     const settings = fc.record(
       {
         xen: fc.constantFrom('4.17', '4.19'),
@@ -76,7 +76,7 @@ describe('settings', () => {
     );
   });
 
-  it('limits are of the file alone, from both sides of their bounds', () => {
+  it('limits come only from the file, tested on both sides of their bounds', () => {
     const limits = { requestsPerSecond: 1, burst: 10_000_000, connections: 65_535, callsAtOnce: 1, sessionIdleSeconds: 31_536_000 };
     expect(readSettings({ config: written({ limits }) }).limits).toEqual(limits);
     for (const [name, value] of Object.entries({ requestsPerSecond: 0, connections: 65_536, sessionIdleSeconds: 31_536_001, burst: 1.5 })) {
@@ -87,12 +87,12 @@ describe('settings', () => {
   });
 
   it.each([
-    ['a setting that is none', { colour: 'red' }],
+    ['an unknown setting', { colour: 'red' }],
     ['another host', { on: 'kvm' }],
     ['three host files', { host: ['a', 'b', 'c'] }],
     ['a certificate without its key', { tls: { cert: 'a' } }],
-    ['a version that is none', { xen: '4' }],
-  ])('%s is refused, with the file', (_what, value) => {
+    ['a malformed version', { xen: '4' }],
+  ])('%s is refused, and the file is named', (_what, value) => {
     expect(() => readSettings({ config: written(value) })).toThrow(
       expect.objectContaining({ name: 'InputError', place: expect.objectContaining({ file: config }) }),
     );

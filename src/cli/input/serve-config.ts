@@ -1,5 +1,4 @@
-// The daemon's settings: from a file in YAML or JSON, from the command line, which goes before it,
-// and defaults.
+// The daemon's settings: from the command line, then from a file in YAML or JSON, then defaults.
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { readStructured } from '../../machine/readers/structured.js';
@@ -34,9 +33,9 @@ export const serveSchema = z.strictObject({
   limits: z
     .strictObject({
       requestsPerSecond: count(1_000_000).optional().describe('Requests from one address; 10000 by default'),
-      burst: count(10_000_000).optional().describe('Requests from one address at once after a rest; 20000 by default'),
-      connections: count(65_535).optional().describe('In all, of which one address gets half; 1024 by default'),
-      callsAtOnce: count(65_535).optional().describe('In all, of which one user gets three quarters; 1024 by default'),
+      burst: count(10_000_000).optional().describe('Burst of requests from one address after a pause; 20000 by default'),
+      connections: count(65_535).optional().describe('Connections in total, of which one address gets half; 1024 by default'),
+      callsAtOnce: count(65_535).optional().describe('Sessions in total, of which one user gets three quarters; 1024 by default'),
       sessionIdleSeconds: count(31_536_000).optional().describe('An unused session ends after this time; 86400 by default'),
     })
     .optional(),
@@ -49,7 +48,7 @@ export function serveJsonSchema(): Record<string, unknown> {
   return { title: 'xennuma serve', ...z.toJSONSchema(serveSchema, { io: 'input' }) };
 }
 
-/** What the command line gives; all of it goes before the file. */
+/** Settings from the command line; they take precedence over the file. */
 export interface ServeGiven {
   readonly config?: string;
   readonly host?: readonly string[];
@@ -82,7 +81,10 @@ export interface ServeSettings {
   readonly limits: NonNullable<ServeFile['limits']>;
 }
 
-/** Paths in the file are from the file's own folder. @throws InputError with file, line and path */
+/**
+ * Paths in the file are relative to the file's own folder. @throws InputError with file, line and
+ * path
+ */
 export function readSettings(given: ServeGiven): ServeSettings {
   const file = given.config === undefined ? {} : readFile(given.config);
   const fromHost = given.host ?? (given.on === undefined ? asList(file.host) : undefined) ?? null;

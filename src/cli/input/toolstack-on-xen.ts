@@ -1,5 +1,5 @@
-// xennuma's own toolstack on the running host, with the state folder that its VMs are kept in: what
-// `vm` and `run --on xen` work with.
+// xennuma's own toolstack on the running host, with the state folder of its VMs. `vm` and `run --on
+// xen` use it.
 import { InputError } from '../../base/errors.js';
 import { hostOf } from '../../live/live-copy.js';
 import { knownDomains, liveMap } from '../../live/live-map.js';
@@ -13,8 +13,8 @@ import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
 import { withXen } from './on-xen.js';
 
 /**
- * Host and folder are let go of in any case; the VMs go on.
- * @param state folder of the VMs; made if it is not there
+ * Host and folder are released in any case; the VMs go on running.
+ * @param state folder of the VMs; created if missing
  * @throws UnreachableError when there is no Xen here
  */
 export function withToolstack<T>(
@@ -35,20 +35,20 @@ export function withToolstack<T>(
   }, options);
 }
 
-/** The machine that descriptions of VMs speak of. */
+/** The machine that VM descriptions refer to. */
 export async function runningHost({ doors }: Toolstack): Promise<Host> {
   return hostOf(await liveMap(doors, { memory: false }));
 }
 
-/** @throws InputError for a name that a VM of the state folder has */
+/** @throws InputError for a name in use in the state folder */
 export function mustBeNew(toolstack: Toolstack, names: readonly string[], state: string): void {
   const known = new Set(toolstack.vms().map(({ spec }) => spec.name));
   const taken = names.find((name) => known.has(name));
   if (taken === undefined) return;
-  throw new InputError(`there is a VM '${taken}' in ${state} already`, { path: taken }, 'name it otherwise, or give another --state');
+  throw new InputError(`a VM named '${taken}' already exists in ${state}`, { path: taken }, 'choose another name, or give another --state');
 }
 
-/** @throws InputError for a VM that no real host could start */
+/** @throws InputError for a VM that no real host can start */
 export function mustBeLoadable(vms: readonly VmSpec[]): void {
   for (const vm of vms) {
     const why = whyNotLoadable(vm);

@@ -84,7 +84,7 @@ export function addXenstoreOptions(command: Command): Command {
     );
 }
 
-/** For a scenario, which names its own host. */
+/** Options for a scenario, which names its own host. */
 export function addHostOverride(command: Command): Command {
   return command.option('--host <file...>', "host description in place of the scenario's");
 }

@@ -1,4 +1,4 @@
-// Exit codes of every command, as docs/exit-codes.md says.
+// Exit codes of every command (docs/exit-codes.md).
 
 export const EXIT = {
   ok: 0,

@@ -4,7 +4,7 @@ import { InputError, UnreachableError, XenError } from '../../base/errors.js';
 import { npmCommand } from '../../base/own-package.js';
 import { EXIT } from './exit-codes.js';
 
-/** Native code that an installation may be without (optionalDependencies of package.json). */
+/** Native code that an installation may lack (optionalDependencies of package.json). */
 const OPTIONAL_PACKAGES = ['better-sqlite3', 'koffi'];
 
 /** Prints the error in one line. @returns the exit code */
@@ -23,7 +23,7 @@ function describe(error: unknown): [string, number] {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (code.startsWith('commander.')) {
     const { exitCode, message } = error as Error & { exitCode: number };
-    // Help that was asked for is no error; commander has printed it.
+    // Requested help is not an error; commander has printed it.
     if (exitCode === 0) return ['', EXIT.ok];
     if (code === 'commander.help') return ['', EXIT.input];
     return [`${message.replace(/^error: /, '')}; see xennuma help`, EXIT.input];

@@ -1,4 +1,4 @@
-// Sets of CPUs, nodes and distances in the few words that a column holds.
+// Sets of CPUs, nodes and distances in few words, for table columns.
 import { fitColumns } from '../../base/columns.js';
 import type { HostAnswer, VmAnswer } from '../answers/answers.js';
 
@@ -17,7 +17,7 @@ export function cpuWords(host: HostAnswer): (list: string, most?: number) => str
   const nodes = host.nodes.map((node) => ({ id: node.id, cpus: expand(node.cpus) }));
   const total = nodes.reduce((sum, node) => sum + node.cpus.size, 0);
   const wordsOf = (list: string, cpus: ReadonlySet<number>, whole: readonly { readonly id: number }[], covered: number): string => {
-    // Xen's "all" goes up to the highest number it knows, absent CPUs included.
+    // Xen's "all" extends to its highest CPU number, including absent CPUs.
     if (covered === total) return 'all';
     if (cpus.size === covered && covered > 0) return nodeWords(whole.map((node) => node.id));
     return list === '' ? 'none' : list;
@@ -29,7 +29,7 @@ export function cpuWords(host: HostAnswer): (list: string, most?: number) => str
     const cpus = expand(list);
     const whole = nodes.filter((node) => node.cpus.size > 0 && [...node.cpus].every((cpu) => cpus.has(cpu)));
     const covered = whole.reduce((sum, node) => sum + node.cpus.size, 0);
-    // Xen's "all" goes up to the highest number it knows, absent CPUs included.
+    // Xen's "all" extends to its highest CPU number, including absent CPUs.
     const words = wordsOf(list, cpus, whole, covered);
     known.set(list, words);
     return fitColumns(words, most, '...');
@@ -54,7 +54,7 @@ export function memoryWords(pagesByNode: readonly number[]): string {
   return held.map(({ node, share }) => `${node}:${percent(share)}`).join(' ');
 }
 
-/** 0.004 is "<1%", 0.998 is "99%": neither none nor all of it. */
+/** 0.004 is "<1%" and 0.998 is "99%", because neither is none or all. */
 export function percent(share: number): string {
   if (share > 0 && share < 0.01) return '<1%';
   return `${share < 1 ? Math.min(99, Math.round(share * 100)) : 100}%`;
@@ -66,8 +66,8 @@ export function distanceWords(value: VmAnswer['meanDistance']): string {
 }
 
 /**
- * Bytes in a column, to a tenth: "1 GiB", "4.1 GiB", "512 MiB". A VM holds a little less or more
- * than it asked for.
+ * Bytes in a column, to a tenth: "1 GiB", "4.1 GiB", "512 MiB". A VM holds slightly more or less
+ * memory than it requested.
  */
 export function sizeWords(bytes: number): string {
   const gib = bytes / 2 ** 30;

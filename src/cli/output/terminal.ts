@@ -1,5 +1,5 @@
-// The terminal: colours only where they are wanted, progress only on a terminal and only past a
-// second, and a reader that goes away without a word.
+// The terminal: colours if wanted, progress on a terminal after one second, and a silent end when
+// the reader closes the pipe.
 
 import { EXIT } from './exit-codes.js';
 
@@ -15,7 +15,7 @@ export interface Palette {
 
 /**
  * NO_COLOR (any value but empty) wins over FORCE_COLOR (any value but empty and 0), which wins over
- * what the stream is.
+ * the kind of the stream.
  */
 export function wantsColour(
   stream: { readonly isTTY?: boolean },
@@ -34,7 +34,7 @@ export function palette(on: boolean = wantsColour(process.stdout)): Palette {
 /** The narrowest output that is still readable. */
 const LEAST_COLUMNS = 40;
 
-/** Columns to write for: the terminal's; without a terminal those of $COLUMNS, else 80. */
+/** The width of the terminal; without one, $COLUMNS, otherwise 80. */
 export function columns(env: Readonly<Record<string, string | undefined>> = process.env): number {
   if (process.stdout.isTTY) return Math.max(LEAST_COLUMNS, process.stdout.columns);
   const { COLUMNS = '' } = env;
@@ -45,20 +45,21 @@ export function out(text: string): void {
   process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
 }
 
-/** A remark beside the answer: stderr, so that what is piped on stays clean. */
+/** A remark next to the answer. It goes to stderr, so that piped output stays clean. */
 export function remark(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
 /**
- * `xennuma ... | head` must end in silence; an answer that cannot be written, as on a full disk, in
- * one line.
+ * `xennuma ...
+ * head` must end silently. An answer that cannot be written, as on a full disk, is an error of one
+ * line.
  */
 export function guardPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
       if (code === 'EPIPE') process.exit(process.exitCode ?? 0);
-      // Where the remarks go to is broken: nothing is left to tell it by.
+      // stderr itself is broken, so the error cannot be reported.
       if (stream === process.stdout) remark(`xennuma: the answer cannot be written: ${message}; make room there, or write it elsewhere`);
       process.exit(EXIT.input);
     });

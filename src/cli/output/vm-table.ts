@@ -1,4 +1,4 @@
-// The table of VMs, and below it what went wrong and what surprises.
+// The table of VMs, with failures and surprises below it.
 import { fitColumns, textColumns, wrapWords } from '../../base/columns.js';
 import { tableLines } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
@@ -7,12 +7,12 @@ import { cpuWords, distanceWords, memoryWords, sizeWords } from './phrases.js';
 import { columns, type Palette } from './terminal.js';
 import { isRemarkable, type UserWarning } from './warnings.js';
 
-/** More VMs than a terminal can show: the table gives way to the totals and the failures. */
+/** With more VMs than this, the totals and failures replace the table. */
 const MOST_ROWS = 200;
 
 /**
- * Narrower and narrower, until the table fits: the longest name, the longest mask (0 leaves all but
- * the place out), blanks between.
+ * Layouts from wide to narrow, until the table fits: the longest name, the longest mask (0 leaves
+ * out all columns but the place), blanks between columns.
  */
 const FITS = [
   { name: 20, mask: 14, gap: 2 },

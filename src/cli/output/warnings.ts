@@ -1,20 +1,16 @@
 // Warnings and surprises in sentences, each once with the VMs that it is about.
-import { formatList } from '../../base/bitset.js';
-import { surpriseClause } from '../../flow/surprises.js';
+import { surpriseWords } from '../../flow/explain/surprise.js';
 import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack, Warning } from '../../xenopsd/api/toolstack.js';
 
 export interface UserWarning {
   readonly code: string;
   readonly text: string;
-  /** Names of the VMs that it is about. */
+  /** Names of the VMs concerned. */
   readonly vms: readonly string[];
 }
 
-/**
- * What the toolstack will make of its VMs' settings that their owners may not expect, before any
- * start.
- */
+/** Effects of the VMs' settings that their owners may not expect, before any start. */
 export function userWarnings(toolstack: Toolstack): UserWarning[] {
   const found = new Map<string, { warning: Warning; names: string[] }>();
   const noted = new Map<string, string[]>();
@@ -34,13 +30,13 @@ export function userWarnings(toolstack: Toolstack): UserWarning[] {
 }
 
 const ENDED: Readonly<Record<Ending, string>> = {
-  poweroff: 'shut down from inside; the domain is taken away',
-  reboot: 'asked for a reboot from inside; the domain is taken away, and starts again with vm start',
-  crash: 'crashed; the domain is taken away, what the guest said is in the log of its console',
-  gone: "taken away by somebody else, or by the host's own restart",
+  poweroff: 'shut down from inside; its domain was removed',
+  reboot: 'requested a reboot from inside; its domain was removed, and vm start starts it again',
+  crash: "crashed; its domain was removed, and the console log has the guest's last output",
+  gone: 'removed by another tool, or by a restart of the host',
 };
 
-/** VMs that went down by themselves, by what their guests asked for. */
+/** VMs that shut down by themselves, by their guests' requests. */
 export function endedWarnings(outcomes: readonly Outcome[]): UserWarning[] {
   const found = new Map<Ending, string[]>();
   for (const { vm, record } of outcomes) {
@@ -50,32 +46,11 @@ export function endedWarnings(outcomes: readonly Outcome[]): UserWarning[] {
 }
 
 function warningText(warning: Warning, names: readonly string[]): string {
-  const vms = listNames(names);
-  switch (warning.code) {
-    case 'mask-ignored':
-      return `mask '${warning.values.mask}' of ${vms} is ignored by xapi: ${warning.values.reason}`;
-    case 'host-mask-ignored':
-      return `the host's mask '${warning.values.mask}' is ignored by xapi: ${warning.values.reason}`;
-    case 'cpus-beyond-host': {
-      const { cpus, pcpus } = warning.values;
-      return `${vms}: the mask names CPU ${formatList([...cpus])}, and the host has CPUs 0-${pcpus - 1}; xenopsd drops what is beyond`;
-    }
-    case 'masks-surplus': {
-      const { given, vcpus } = warning.values;
-      return `${vms}: the mask has ${given} parts for ${vcpus} vCPUs; the rest is dropped`;
-    }
-    case 'first-mask-reused': {
-      const { given, vcpus } = warning.values;
-      return `${vms}: the mask has ${given} parts for ${vcpus} vCPUs; the others get the first part`;
-    }
-    case 'empty-mask':
-      return `${vms}: nothing is left of the mask of vCPU ${formatList([...warning.values.vcpus])}, so Xen will refuse it and the VM cannot start`;
-    default:
-      return `${vms}: ${surpriseClause(warning.code)}`;
-  }
+  const text = surpriseWords(warning);
+  return warning.code === 'host-mask-ignored' ? text : `${listNames(names)}: ${text}`;
 }
 
-/** What nearly every start meets: told by explain and --json, not beside every table. */
+/** Surprises of nearly every start. explain and --json report them; tables do not. */
 const ORDINARY: readonly string[] = [
   'all-ones-hard',
   'pool-before-placement',
@@ -85,7 +60,7 @@ const ORDINARY: readonly string[] = [
   'policy-changes-later-builds',
 ];
 
-/** Is it worth a line of its own? */
+/** Whether it deserves a line of its own. */
 export function isRemarkable(code: string, warnings: readonly UserWarning[]): boolean {
   return !ORDINARY.includes(code) && !warnings.some((warning) => warning.code === code);
 }

@@ -15,18 +15,18 @@ export function writeOutput(file: string, text: string): void {
 }
 
 /**
- * The rendering that a file's name asks for.
+ * The rendering that the file name's extension selects.
  * @throws InputError for any other name
  */
 export function formatOf<const F extends string>(file: string, formats: readonly F[], option: string): F {
   const found = formats.find((format) => file.endsWith(`.${format}`));
   if (found !== undefined) return found;
-  throw new InputError(`${option} cannot tell the format`, { file }, `end the name in ${formats.map((format) => `.${format}`).join(', ')}`);
+  throw new InputError(`${option}: the format is unknown`, { file }, `end the name in ${formats.map((format) => `.${format}`).join(', ')}`);
 }
 
 export const FLOW_FILES = ['txt', 'mmd', 'svg'] as const;
 
-/** The paths of several runs: one after another as text, over one another in a chart. */
+/** The paths of several runs: consecutive as text, overlaid in a chart. */
 export async function writeFlow(file: string, records: readonly FlowRecord[]): Promise<void> {
   const format = formatOf(file, FLOW_FILES, '--flow');
   const { renderFlow } = await import('../../flow/render/render.js');

@@ -1,11 +1,11 @@
-// What to do about a start: the advice of the one surprise that matters most, or of a failure.
+// Advice on a start: that of the most important surprise, or of a failure.
 import type { Errno } from '../../base/errors.js';
 import { formatBytes } from '../../base/units.js';
 import type { FlowRecord, SurpriseEntry } from '../record.js';
 import { SURPRISES, type SurpriseCode } from '../surprises.js';
 import type { Landing } from './landing.js';
 
-/** Settings that do not do what their owner expects. Each list begins with what matters most. */
+/** Settings with an unexpected effect. Each list begins with the most important. */
 const SETTINGS: readonly SurpriseCode[] = [
   'affinity-key-too-long',
   'empty-mask',
@@ -20,7 +20,7 @@ const SETTINGS: readonly SurpriseCode[] = [
   'host-mask-stops-placement',
   'priority-ignored',
 ];
-/** Causes of a VM that landed badly; harmless for one that landed well. */
+/** Causes of a bad placement; harmless for a good one. */
 const CAUSES: readonly SurpriseCode[] = [
   'more-vcpus-than-cpus',
   'single-nodes-only',
@@ -32,9 +32,12 @@ const CAUSES: readonly SurpriseCode[] = [
   'dma-memory-last',
   'dirty-memory',
 ];
-/** A VM that landed badly, whatever the cause. */
+/** A bad placement, whatever the cause. */
 const LANDINGS: readonly SurpriseCode[] = ['hard-narrower-than-memory', 'memory-spilled'];
-/** Changes by hand: told with the surprise itself, there is no start to sum up. */
+/**
+ * Manual changes. Their advice is given with the surprise itself, because there is no start to
+ * summarise.
+ */
 const CHANGES: readonly SurpriseCode[] = [
   'one-unrestricted-vcpu',
   'pin-moves-no-memory',
@@ -43,19 +46,19 @@ const CHANGES: readonly SurpriseCode[] = [
   'pool-move-resets-masks',
   'policy-changes-later-builds',
 ];
-/** Every surprise with an advice, by what it is about. */
+/** Every surprise with an advice, by subject. */
 export const ADVISED = { SETTINGS, CAUSES, LANDINGS, CHANGES } as const;
 
-/** How a start ended, as the advice needs it. */
+/** The outcome of a start, for the advice. */
 export interface StartOutcome {
   readonly failed: { readonly errno: Errno | null } | null;
   /** null when it failed. */
   readonly landing: Landing | null;
-  /** A placement was made and found no nodes. */
+  /** A placement was tried and found no nodes. */
   readonly unplaced: boolean;
 }
 
-/** The surprise to name beside the reason, null when none needs attention. */
+/** The surprise to name with the reason; null if none needs attention. */
 export function mainSurprise(record: FlowRecord, outcome: StartOutcome): SurpriseEntry | null {
   const landings = LANDINGS.some((code) => record.surprises().includes(code));
   const badly = outcome.failed !== null || outcome.unplaced || landings;

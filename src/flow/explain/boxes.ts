@@ -1,16 +1,16 @@
-// A sentence or a few for each box of the chart. The affinity calls and the node affinity are told
-// together, by masks.ts.
+// Sentences for each box of the chart. masks.ts covers the affinity calls together with the node
+// affinity.
 import type { NodeId } from '../chart.js';
 import type { NodeEntry, NodeValues } from '../record.js';
 import { namedCpus, vcpuList } from './phrases.js';
 import { explainPlacement } from './placement.js';
 
 export interface BoxOptions {
-  /** Sets of nodes that a placement is explained with, at most. */
+  /** Most sets of nodes in the explanation of a placement. */
   readonly candidates: number;
 }
 
-/** [] = the box is told by its edges, or together with others. */
+/** [] = the box is covered by its edges, or together with others. */
 export function explainBox(entry: NodeEntry, options: BoxOptions): string[] {
   const sentences = SENTENCES[entry.node] as (values: typeof entry.values, options: BoxOptions) => string[];
   return sentences(entry.values, options);

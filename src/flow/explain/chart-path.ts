@@ -1,9 +1,8 @@
-// The way through the chart in one line: the decisions of xenopsd and of the builder, in the order
-// they were taken.
+// The path through the chart in one line: the decisions of xenopsd and of the builder, in order.
 import type { EdgeId } from '../chart.js';
 import type { FlowRecord } from '../record.js';
 
-/** What an edge means to say; edges that only lead on have no words. */
+/** The words for an edge. Edges without a decision have none. */
 const WORDS: Readonly<Partial<Record<EdgeId, string>>> = {
   'is_xe_vCPUparams_mask_set? -> set_hard_affinity': 'mask set: yes',
   'is_xe_vCPUparams_mask_set? -> is_Host.numa_affinity_policy_set?': 'mask set: no',
@@ -16,7 +15,7 @@ const WORDS: Readonly<Partial<Record<EdgeId, string>>> = {
   'set_hard_affinity? -> XEN_VCPUAFFINITY_HARD': 'hard affinity key: yes, HARD calls',
   'do_domctl -> is_new_affinity_all_nodes?': 'node affinity set',
   'is_new_affinity_all_nodes? -> enable_auto_node_affinity': 'all nodes: yes, automatic again',
-  'is_new_affinity_all_nodes? -> disable_auto_node_affinity': 'all nodes: no, by hand from now on',
+  'is_new_affinity_all_nodes? -> disable_auto_node_affinity': 'all nodes: no, explicit from now on',
 };
 
 export function pathSentence(record: FlowRecord): string | null {

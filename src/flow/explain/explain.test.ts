@@ -1,5 +1,4 @@
-// Sentences by hand-made records: what an administrator must find in them, and that nothing is said
-// twice.
+// Sentences from hand-made records: they contain what an administrator needs, and nothing twice.
 import { describe, expect, it } from 'vitest';
 import { affinityCall, landed, placement } from '../../../test/support/flow-records.js';
 import { FlowRecord } from '../record.js';
@@ -14,7 +13,7 @@ function made(fill: (record: FlowRecord) => void): FlowRecord {
 const record = (fill: (record: FlowRecord) => void) => explain(made(fill)).details.join('\n');
 
 describe('affinity calls', () => {
-  it('are told once for all vCPUs that had the same', () => {
+  it('are summarised for vCPUs with the same call', () => {
     const text = record((r) => {
       for (const vcpu of [0, 1, 2, 3]) r.node('XEN_VCPUAFFINITY_HARD', affinityCall(vcpu, '0-3'));
       r.node('XEN_VCPUAFFINITY_HARD', affinityCall(4, '0-9', { effective: '0-3' }));
@@ -47,7 +46,7 @@ describe('affinity calls', () => {
 });
 
 describe('a placement', () => {
-  it('is told with the decision before it, what the planner saw, and each verdict', () => {
+  it("comes with the decision before it, the planner's view, and each verdict", () => {
     const text = record((r) => {
       r.edge('is_xe_vCPUparams_mask_set? -> is_Host.numa_affinity_policy_set?');
       r.node('is_xe_vCPUparams_mask_set?', { mask: null, hostMask: null, set: false, affinity: [] });
@@ -73,14 +72,14 @@ describe('a placement', () => {
     expect(text).toContain('It chose node 1, CPUs 8-15.');
   });
 
-  it('names cores when they count, and says when nothing fits or there is no NUMA', () => {
+  it('names cores if they count, and reports that nothing fits or there is no NUMA', () => {
     const of = (...change: Parameters<typeof placement>) => record((r) => r.node('numa_placement', placement(...change)));
     expect(of({ cores: 2, vcpus: 4 })).toContain('The placement needs 4 vCPUs on 2 cores and 1 GiB.');
     expect(of({ nodes: null, cpus: null })).toContain('No set of nodes fits, so nothing was set');
     expect(record((r) => r.node('numa_placement', { domid: 1, numa: false }))).toBe('');
   });
 
-  it('tells the chosen set even when it is far down the list', () => {
+  it('includes the chosen set even if it is far down the list', () => {
     const weighed = Array.from({ length: 12 }, (_, node) => ({
       nodes: [node],
       averageDistance: 10 + node,
@@ -97,7 +96,7 @@ describe('a placement', () => {
 });
 
 describe('where it is', () => {
-  it('is told by node, with the share that is near its vCPUs', () => {
+  it('is listed by node, with the share near its vCPUs', () => {
     const text = record((r) => r.note('landed', landed({ pages: [262_144, 0, 786_432] })));
     expect(text.split('\n')).toEqual([
       'Its memory came from node 0: 1 GiB (25 %), node 2: 3 GiB (75 %).',
@@ -106,7 +105,7 @@ describe('where it is', () => {
     ]);
   });
 
-  it('is all of it when nothing is elsewhere', () => {
+  it('is all of it if none is elsewhere', () => {
     expect(record((r) => r.note('landed', landed()))).toContain('All of its memory is on the nodes of its vCPUs (node 0).');
   });
 });

@@ -1,6 +1,5 @@
-// A run in sentences: first where the VM is, why and what to do, then each decision with the
-// numbers it was taken on, what was written, what Xen made of it, and what of it people do not
-// expect. Reads the record alone.
+// A run in sentences: first the place of the VM, the reason and the advice, then each decision with
+// its numbers, what was written, Xen's result, and the surprises. Reads only the record.
 
 import type { FlowRecord } from '../record.js';
 import { explainBox } from './boxes.js';
@@ -11,19 +10,19 @@ import { summarySentences } from './summary.js';
 import { Sources, surpriseSentence } from './surprise.js';
 
 export interface ExplainOptions {
-  /** Sets of nodes that a placement is explained with, at most; 8 by default. */
+  /** Most sets of nodes in the explanation of a placement; 8 by default. */
   readonly candidates?: number;
 }
 
 export interface Explanation {
-  /** Where the VM is, why, and what to do: one sentence each. [] for a run that built no domain. */
+  /** Place, reason and advice: one sentence each. [] for a run that built no domain. */
   readonly summary: readonly string[];
   /**
-   * In the order of the run, surprises last; none is said twice. "[2]" at the end of a sentence is
+   * In the order of the run, with each surprise once at the end. "[2]" at the end of a sentence is
    * the second source.
    */
   readonly details: readonly string[];
-  /** Links to the source code that the details are about. */
+  /** Links to the source code that the details refer to. */
   readonly sources: readonly string[];
 }
 
@@ -48,7 +47,7 @@ export function explain(record: FlowRecord, { candidates = 8 }: ExplainOptions =
   return { summary: summarySentences(record), details: [...new Set(details)], sources: sources.links };
 }
 
-/** Each surprise once, with the numbers of its first time. */
+/** Each surprise once, with the numbers of its first occurrence. */
 function surpriseSentences(record: FlowRecord, sources: Sources): string[] {
   const said = new Set<string>();
   const sentences: string[] = [];

@@ -20,7 +20,7 @@ export function landingOf({ pages, vcpus }: Pick<NoteValues['landed'], 'pages' |
   return { held, totalPages: sum(held), vcpuNodes, localPages: sum(held.filter(({ node }) => vcpuNodes.includes(node))) };
 }
 
-/** @param now it is so at this moment; otherwise it was so when the domain had been built */
+/** @param now true for the current state, false for the state after the build */
 export function explainLanding(values: Pick<NoteValues['landed'], 'pages' | 'vcpus'>, now = false): string[] {
   const { held, totalPages: total, vcpuNodes, localPages: local } = landingOf(values);
   if (total === 0) return [];

@@ -1,5 +1,5 @@
-// Affinity calls in a row as sentences: one for all vCPUs that had the same call, then what Xen
-// made of the domain's node affinity.
+// Consecutive affinity calls as sentences: one for all vCPUs with the same call, then the domain's
+// node affinity that Xen derived.
 import type { NodeValues } from '../record.js';
 import { namedCpus, namedNodes, vcpuList } from './phrases.js';
 

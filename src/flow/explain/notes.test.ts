@@ -18,12 +18,12 @@ const CASES: readonly Case[] = [
   [
     'free memory',
     { wantedBytes: GIB, freeBytes: 2 * GIB, waitedSeconds: 0 },
-    'The host has 2 GiB free; the build needs 1 GiB, on whichever nodes.',
+    'The host has 2 GiB free; the build needs 1 GiB, from any nodes.',
   ],
   [
     'free memory',
     { wantedBytes: 2 * GIB, freeBytes: GIB, waitedSeconds: 1 },
-    'The host has only 1 GiB free after 1 second of waiting for the scrubber; the build needs 2 GiB, on whichever nodes.',
+    'The host has only 1 GiB free after 1 second of waiting for the scrubber; the build needs 2 GiB, from any nodes.',
   ],
   ['paging pool', { domid: 3, bytes: 4 * MIB }, "Xen set aside 4 MiB for the domain's shadow or paging pool."],
   ['hard by toolstack', { domid: 3, masks: ['1'] }, /^xenopsd set the hard affinity itself/],
@@ -46,13 +46,13 @@ const CASES: readonly Case[] = [
         { node: 0, mib: 1024, vcpus: '2' },
       ],
     },
-    /2 GiB from node 1 alone for vCPUs 0-1, 1 GiB from node 0 alone for vCPUs 2/,
+    /2 GiB only from node 1 for vCPUs 0-1, 1 GiB only from node 0 for vCPUs 2/,
   ],
   ['memory on one node only', { node: 2, because: '-mem_pnode' }, 'The builder was told to take all memory from node 2 (-mem_pnode).'],
   [
     'memory on one node only',
     { node: 2, because: '-keep_on_node' },
-    'The builder took all memory from node 2, which had enough free (-keep_on_node).',
+    'The builder took all memory from node 2, which had enough free memory (-keep_on_node).',
   ],
   [
     'memory not kept on one node',
@@ -105,6 +105,6 @@ it.each(CASES)('%s %j', (topic, values, sentence) => {
   else expect(text).toMatch(sentence);
 });
 
-it('no topic is silent, and each is tried here', () => {
+it('every topic has a sentence and is tested here', () => {
   expect([...new Set(CASES.map(([topic]) => topic))].sort()).toEqual(Object.keys(NOTE_SCHEMAS).sort());
 });

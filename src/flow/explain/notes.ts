@@ -1,5 +1,4 @@
-// A sentence or a few for each note of a record: what belongs to the story of a run and is no box
-// of the chart.
+// Sentences for each note of a record: events of a run that are not boxes of the chart.
 import { formatList } from '../../base/bitset.js';
 import { formatBytes, MIB } from '../../base/units.js';
 import type { NoteEntry, NoteTopic, NoteValues } from '../record.js';
@@ -29,10 +28,10 @@ const SENTENCES: { readonly [T in NoteTopic]: (values: NoteValues[T]) => string[
   'memory on one node only': ({ node, because }) => [
     because === '-mem_pnode'
       ? `The builder was told to take all memory from node ${node} (-mem_pnode).`
-      : `The builder took all memory from node ${node}, which had enough free (-keep_on_node).`,
+      : `The builder took all memory from node ${node}, which had enough free memory (-keep_on_node).`,
   ],
   'virtual nodes': ({ nodes }) => [
-    `The guest has virtual nodes: ${nodes.map(({ node, mib, vcpus }) => `${formatBytes(mib * MIB)} from node ${node} alone for vCPUs ${vcpus || 'none'}`).join(', ')}. libxl places nothing by itself then, and the vCPUs prefer the CPUs of those nodes.`,
+    `The guest has virtual nodes: ${nodes.map(({ node, mib, vcpus }) => `${formatBytes(mib * MIB)} only from node ${node} for vCPUs ${vcpus || 'none'}`).join(', ')}. So libxl does no placement of its own, and the vCPUs prefer the CPUs of those nodes.`,
   ],
   'memory not kept on one node': (values) => [
     'node' in values
@@ -56,7 +55,7 @@ const SENTENCES: { readonly [T in NoteTopic]: (values: NoteValues[T]) => string[
   ],
   failed: ({ step, message }) => [`It failed in ${message.startsWith(`${step}: `) ? message : `${step}: ${message}`}`],
   'state not kept': ({ message }) => [
-    `The end of the operation was not written down (${message}): the next start of the toolstack repeats its clean-up.`,
+    `The end of the operation was not recorded (${message}): the next start of the toolstack repeats its clean-up.`,
   ],
 };
 
@@ -67,7 +66,7 @@ const ENDINGS: Readonly<Record<NoteValues['ended']['ending'], string>> = {
   gone: 'Somebody else removed its domain, or the host restarted.',
 };
 
-/** A full mask of 64 bits would only be noise. */
+/** A full mask of 64 bits would be noise. */
 function storedNodes(stored: readonly number[]): string {
   return stored.length === 64 ? 'every node' : `${stored.length === 1 ? 'node' : 'nodes'} ${formatList([...stored])}`;
 }
@@ -75,7 +74,7 @@ function storedNodes(stored: readonly number[]): string {
 function freeMemorySentence({ wantedBytes, freeBytes, waitedSeconds }: NoteValues['free memory']): string {
   const wait = waitedSeconds === 0 ? '' : ` after ${plural(waitedSeconds, 'second')} of waiting for the scrubber`;
   const only = freeBytes < wantedBytes ? 'only ' : '';
-  return `The host has ${only}${formatBytes(freeBytes)} free${wait}; the build needs ${formatBytes(wantedBytes)}, on whichever nodes.`;
+  return `The host has ${only}${formatBytes(freeBytes)} free${wait}; the build needs ${formatBytes(wantedBytes)}, from any nodes.`;
 }
 
 function populatedSentence(values: NoteValues['populated']): string {

@@ -1,4 +1,4 @@
-// Amounts and lists as the sentences of explain say them.
+// Amounts and lists in the wording of explain.
 import { formatList } from '../../base/bitset.js';
 import { formatBytes, PAGE_BYTES } from '../../base/units.js';
 
@@ -22,7 +22,7 @@ export function nodeList(nodes: readonly number[]): string {
   return sorted.length === 0 ? 'no node' : `node${sorted.length === 1 ? '' : 's'} ${formatList(sorted)}`;
 }
 
-/** "node 0", "nodes 0-1": for a list that is text already. */
+/** "node 0", "nodes 0-1": for a list that is already text. */
 export function namedNodes(list: string): string {
   if (list === '') return 'no node';
   return `node${/[-,]/.test(list) ? 's' : ''} ${list}`;

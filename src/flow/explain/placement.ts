@@ -1,5 +1,5 @@
-// A placement in sentences: what the VM needs, what the planner saw, which sets of nodes it weighed
-// and what it chose.
+// A placement in sentences: the needs of the VM, the planner's view, the sets of nodes that it
+// weighed and its choice.
 
 import { formatBytes } from '../../base/units.js';
 import { UNREACHABLE } from '../../machine/model.js';
@@ -9,7 +9,7 @@ import { namedCpus, nodeList, plural } from './phrases.js';
 type Placement = Extract<NodeValues['numa_placement'], { readonly numa: true }>;
 type Weighed = Placement['weighed'][number];
 
-/** @param most sets of nodes that are told at most; the chosen one is always told */
+/** @param most most sets of nodes to list; the chosen one is always listed */
 export function explainPlacement(values: NodeValues['numa_placement'], most: number): string[] {
   if (!values.numa) return [];
   const cores = values.cores > 0 ? ` on ${plural(values.cores, 'core')}` : '';
@@ -35,7 +35,7 @@ function perNode({ availableBytes, freeBytes, usageBefore }: Placement): string 
   return [...groups].map(([what, nodes]) => `${nodeList(nodes)}: ${what}`).join('; ');
 }
 
-/** Sets with the same verdict at the same distance are told together. */
+/** Sets with the same verdict at the same distance are listed together. */
 function weighedSentence(weighed: readonly Weighed[], most: number): string {
   const groups: { verdict: Weighed['verdict']; distance: number; sets: Weighed[] }[] = [];
   for (const one of weighed) {

@@ -1,4 +1,4 @@
-// The three sentences that explain begins with: where a VM is, why, and what to do about it.
+// The first three sentences of explain: the place of a VM, the reason, and the advice.
 import { describe, expect, it } from 'vitest';
 import { landed, placement } from '../../../test/support/flow-records.js';
 import { FlowRecord, type NoteValues } from '../record.js';
@@ -10,7 +10,7 @@ const GIB = 2 ** 30;
 const NOTHING = 'Nothing needs to be done.';
 type Fill = (record: FlowRecord) => void;
 
-/** A start: `decide` notes what was decided, then the VM landed or failed. */
+/** A start: `decide` notes the decisions, then the VM is placed or fails. */
 function summary(decide: Fill, end: Partial<NoteValues['landed']> | NoteValues['failed']): readonly string[] {
   const record = new FlowRecord('start a');
   record.node('is_xe_vCPUparams_mask_set?', { mask: null, hostMask: null, set: false, affinity: [] });
@@ -87,14 +87,14 @@ describe('what to do', () => {
   const ratchet: Fill = (record) => record.surprise('ratchet', { domid: 7, nodes: [{ node: 0, freeBytes: GIB, seenBytes: 0 }] });
   const spilled: Fill = (record) => record.surprise('memory-spilled', { domid: 7, nodes: [1], pages: 100, affinity: [0] });
 
-  it('is nothing when all is well, even with surprises that did no harm', () => {
+  it('is to do nothing if all is well, even with harmless surprises', () => {
     expect(advice(placed([0]))).toBe(NOTHING);
     expect(advice(withSurprise(placed([0]), ratchet))).toBe(NOTHING);
     expect(advice(withSurprise(placed([0]), (r) => r.surprise('chart-path', {})))).toBe(NOTHING);
     expect(advice(unplaced('any'))).toBe(NOTHING);
   });
 
-  it('is about the cause when it landed badly, else about the landing', () => {
+  it('is about the cause of a bad placement if there is one, otherwise about the placement', () => {
     expect(advice(withSurprise(placed(null), ratchet))).toBe(SURPRISES.ratchet.advice);
     expect(advice(withSurprise(placed([0]), spilled))).toBe(SURPRISES['memory-spilled'].advice);
     expect(advice(withSurprise(withSurprise(placed([0]), spilled), ratchet))).toBe(SURPRISES.ratchet.advice);
@@ -107,7 +107,7 @@ describe('what to do', () => {
     expect(advice(placed([0, 1]), spread)).toBe(NOTHING);
   });
 
-  it('is about what failed', () => {
+  it('is about the failure', () => {
     const failed = (message: string, errno: NoteValues['failed']['errno'] = null) => ({ step: 'xenguest', message, errno });
     const memory =
       (freeBytes: number): Fill =>

@@ -1,12 +1,11 @@
-// A start in three sentences: where the VM is, why, and what to do about it.
+// A start in three sentences: the place of the VM, the reason, and the advice.
 import type { FlowRecord, NodeValues, NoteValues } from '../record.js';
-import { surpriseClause } from '../surprises.js';
 import { adviceSentence, mainSurprise, type StartOutcome } from './advice.js';
 import { landingOf, share } from './landing.js';
 import { namedCpus, nodeList } from './phrases.js';
-import { surpriseDetail } from './surprise.js';
+import { surpriseWords } from './surprise.js';
 
-/** [] for runs that built no domain: stops, changes by hand. */
+/** [] for runs that built no domain: stops and manual changes. */
 export function summarySentences(record: FlowRecord): string[] {
   if (!record.nodesVisited().includes('is_xe_vCPUparams_mask_set?')) return [];
   const failed = record.notes('failed').at(-1) ?? null;
@@ -22,12 +21,10 @@ export function summarySentences(record: FlowRecord): string[] {
   const why = failed === null ? whySentence(record, plan) : `${failed.step} failed: ${reason(failed)}`;
   const surprise = mainSurprise(record, outcome);
   if (surprise === null) return [where, `${why}.`, adviceSentence(record, outcome)];
-  const detail = surpriseDetail(surprise);
-  const note = `; note that ${surpriseClause(surprise.code)}${detail === '' ? '' : ` (${detail})`}`;
-  return [where, `${why}${note}.`, adviceSentence(record, outcome)];
+  return [where, `${why}; note that ${surpriseWords(surprise)}.`, adviceSentence(record, outcome)];
 }
 
-/** Some messages begin with the step's name already. */
+/** Some messages already begin with the step's name. */
 function reason({ step, message }: NoteValues['failed']): string {
   return message.startsWith(`${step}: `) ? message.slice(step.length + 2) : message;
 }

@@ -21,16 +21,17 @@ export class Sources {
 /** "Surprise: the mask is ignored by xapi (this run's numbers): what happens. What to do. [1]" */
 export function surpriseSentence(entry: SurpriseEntry, sources: Sources): string {
   const { happens, advice, source } = SURPRISES[entry.code];
-  const detail = surpriseDetail(entry);
-  const numbers = detail === '' ? '' : ` (${detail})`;
-  const what = `Surprise: ${surpriseClause(entry.code)}${numbers}: ${happens}.`;
+  const what = `Surprise: ${surpriseWords(entry)}: ${happens}.`;
   return `${what}${advice === null ? '' : ` ${advice}`} [${sources.number(source)}]`;
 }
 
-/** The numbers of this run; '' where the surprise has none. */
-export function surpriseDetail(entry: SurpriseEntry): string {
-  const detail = DETAILS[entry.code] as (values: typeof entry.values) => string;
-  return detail(entry.values);
+/**
+ * A surprise as a clause with its numbers: "the mask is ignored by xapi ('1, 2': white space)". The
+ * warnings before a start, `explain` and its summary all use these words.
+ */
+export function surpriseWords({ code, values }: Pick<SurpriseEntry, 'code' | 'values'>): string {
+  const numbers = (DETAILS[code] as (values: SurpriseEntry['values']) => string)(values);
+  return `${surpriseClause(code)}${numbers === '' ? '' : ` (${numbers})`}`;
 }
 
 const none = () => '';

@@ -1,5 +1,5 @@
-// docs/flowchart.md: the chart as a picture, then what happens at each box and edge, where the real
-// code is, and where ours is.
+// docs/flowchart.md: the chart as a picture, then the action, the real source and our file for each
+// box and edge.
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from '../chart.js';
 import { EDGE_GUIDE, type GuideEntry, NODE_GUIDE } from '../chart-guide.js';
 import { renderFlowMermaid } from './mermaid.js';
@@ -20,7 +20,7 @@ export function renderGuide(picture: string): string {
 
 The chart shows how xenopsd, xenguest and Xen decide where a VM's vCPUs run and where its memory comes from. Each of its ${NODES.length} boxes and
 ${EDGES.length} edges is a piece of code here, named by the same id. \`xennuma explain VM --details\` tells which of them one start took, and
-\`--flow FILE.svg\` draws them. Where the chart and the real code differ, ours does what the code does, and \`explain\` says so.
+\`--flow FILE.svg\` draws them. Where the chart and the real code differ, xennuma follows the code, and \`explain\` points it out.
 
 ![The flowchart from xenopsd to Xen](${picture})
 
@@ -44,7 +44,7 @@ ${renderFlowMermaid(null).trimEnd()}
 `;
 }
 
-/** Ids hold characters that a link may not. */
+/** Ids contain characters that a link may not. */
 function anchor(id: string): string {
   return `box-${id.replace(/\?$/, '-question').replaceAll('.', '-')}`;
 }

@@ -1,5 +1,5 @@
-// The picture's own rules: everything has a place, nothing covers anything else, lines are straight
-// and start and end at their nodes.
+// Rules of the picture: everything has a place, nothing covers anything else, and lines are
+// straight and connect their nodes.
 import { describe, expect, it } from 'vitest';
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from '../chart.js';
 import { EDGE_ROUTES, edgeLabelSize, NODE_PLACES, PANEL, PICTURE, SUBGRAPH_BOXES } from './layout.js';
@@ -16,8 +16,8 @@ const nodes: Area[] = NODES.map(({ id }) => {
   return { name: id, left: x - width / 2, right: x + width / 2, top: y - height / 2, bottom: y + height / 2 };
 });
 /**
- * What happens once a VM may come again on a reboot or a few; what happens once a vCPU and a call,
- * thousands of times.
+ * Steps taken once for a VM may repeat a few times after reboots; steps taken for each vCPU and
+ * call may repeat thousands of times.
  */
 const ONCE_A_VM = new Set<string>(['VM.create', 'VM.build']);
 const labels: Area[] = EDGES.map(({ id, label, from }) => {
@@ -121,7 +121,7 @@ describe('lines', () => {
 });
 
 describe('labels', () => {
-  it('stand on their own line', () => {
+  it('are on their own line', () => {
     for (const { id } of EDGES) {
       const [x, y] = EDGE_ROUTES[id].label;
       const on = legs.some(

@@ -1,6 +1,6 @@
-// Where each node, edge and box of the chart stands in the picture. The chart is fixed, so its
-// layout is data, drawn by hand: four columns, nine rows, no two lines cross. Units: pixels of the
-// SVG's own coordinates.
+// The position of each node, edge and box of the chart in the picture. The chart is fixed, so its
+// layout is hand-made data: four columns, nine rows, no crossing lines. Units: pixels of the SVG's
+// own coordinates.
 import type { EdgeId, NodeId, SubgraphId } from '../chart.js';
 import { textWidth } from './text-width.js';
 
@@ -10,7 +10,7 @@ const NODE_WIDTH = 200;
 const STEP_HEIGHT = 66;
 const DECISION_HEIGHT = 76;
 const RESULT_HEIGHT = 88;
-/** How far the tips of a decision's hexagon reach beyond its flat top. */
+/** Distance from the flat top of a decision's hexagon to its tips. */
 export const DECISION_SLANT = 16;
 
 // Centres of columns, and of rows.
@@ -63,7 +63,7 @@ export interface Box {
   readonly top: number;
   readonly right: number;
   readonly bottom: number;
-  /** Which upper corner its title stands in. */
+  /** The upper corner of its title. */
   readonly title: 'left' | 'right';
 }
 
@@ -76,7 +76,7 @@ export const SUBGRAPH_BOXES: Readonly<Record<SubgraphId, Box>> = {
   domain_update_node_affinity: { left: 662, top: 944, right: 898, bottom: 1306, title: 'left' },
 };
 
-/** Free space for words about the run. */
+/** Free space for text about the run. */
 export const PANEL: Omit<Box, 'title'> = { left: 626, top: 88, right: 1256, bottom: 386 };
 
 export interface Route {
@@ -85,7 +85,7 @@ export interface Route {
    * vertical.
    */
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** Where the middle of its label stands, on the line. */
+  /** The middle of its label, on the line. */
   readonly label: readonly [x: number, y: number];
 }
 

@@ -1,5 +1,5 @@
-// The chart as Mermaid source, with the chart's own ids and our own labels; given a record, what
-// was taken is highlighted.
+// The chart as Mermaid source, with the chart's own ids and our own labels. With a record, the path
+// taken is highlighted.
 
 import { harmless } from '../../base/shown-text.js';
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from '../chart.js';

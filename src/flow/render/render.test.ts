@@ -1,4 +1,4 @@
-// The three renderings: complete, well-formed, harmless with hostile names, within the width.
+// The three renderings are complete, well-formed, safe with hostile names, and within the width.
 import fc from 'fast-check';
 import { SaxesParser } from 'saxes';
 import { describe, expect, it } from 'vitest';
@@ -29,7 +29,7 @@ function tagsOf(xml: string): Tag[] {
 const classed = (tags: readonly Tag[], name: string) => tags.filter(({ attributes }) => (attributes.class ?? '').split(' ').includes(name));
 
 describe('SVG', () => {
-  it('draws every node and edge of the chart, with the links of their sources and nothing else from outside', () => {
+  it('draws every node and edge of the chart, with the links to their sources and no other external reference', () => {
     const svg = renderFlow(null, 'svg');
     const tags = tagsOf(svg);
     expect(tags.flatMap(({ attributes }) => attributes['data-node'] ?? []).sort()).toEqual(NODES.map(({ id }) => id).sort());
@@ -85,7 +85,7 @@ describe('Mermaid', () => {
 });
 
 describe('text', () => {
-  it('tells the path in order, once for all vCPUs', () => {
+  it('shows the path in order, once for all vCPUs', () => {
     const text = renderFlow(placedRun(4), 'txt');
     const order = [
       'xenopsd VM.create',
@@ -129,7 +129,7 @@ it('any title and any values are harmless in each format', () => {
       fc.dictionary(fc.string({ unit: 'binary' }), value),
       fc.integer({ min: 40, max: 140 }),
       (title, values, width) => {
-        // Nothing writes such values; a rendering must stand them all the same.
+        // No code writes such values, but a rendering must survive them.
         const entries = [
           { kind: 'node', node: 'numa_placement', values },
           { kind: 'note', topic: 'landed', values },

@@ -1,17 +1,17 @@
-// One door to the renderings of the chart: `--flow FILE.{txt,mmd,svg}`.
+// Entry to the renderings of the chart: `--flow FILE.{txt,mmd,svg}`.
 import type { FlowRecord } from '../record.js';
 import { renderFlowMermaid } from './mermaid.js';
 import { renderFlowSvg } from './svg.js';
 import { renderFlowText } from './text.js';
 
-/** The endings of files, which are the names of the formats. */
+/** File extensions, which are the names of the formats. */
 export const FLOW_FORMATS = ['txt', 'mmd', 'svg'] as const;
 
 export type FlowFormat = (typeof FLOW_FORMATS)[number];
 
 /**
- * The chart in a format for a file; `record` null = the chart alone. Text comes without colours,
- * 100 columns wide.
+ * The chart in a format for a file; `record` null = the chart alone. Text has no colours and is 100
+ * columns wide.
  */
 export function renderFlow(record: FlowRecord | null, format: FlowFormat): string {
   switch (format) {

@@ -1,6 +1,6 @@
-// The chart as an SVG: boxes, decisions as hexagons, source links, and, given a record, the path
-// taken with its values and how often. No script, no external reference but the links; light and
-// dark by the reader's own setting.
+// The chart as an SVG: boxes, decisions as hexagons, source links and, with a record, the path
+// taken with its values and counts. No script, no external reference but the links; light and dark
+// by the reader's own setting.
 
 import { fitColumns } from '../../base/columns.js';
 import { escapeXml, harmless } from '../../base/shown-text.js';
@@ -11,7 +11,7 @@ import { SURPRISES } from '../surprises.js';
 import { DECISION_SLANT, EDGE_ROUTES, edgeLabelSize, NODE_PLACES, PANEL, PICTURE, type Route, SUBGRAPH_BOXES } from './layout.js';
 import { fitWidth, wrapWidth } from './text-width.js';
 
-/** Sizes in pixels, as STYLE has them. */
+/** Sizes in pixels, as in STYLE. */
 const FONT = { head: 22, label: 11.6, panel: 12 } as const;
 /** A column of the values' font, which is monospaced at 10 pixels. */
 const VALUE_COLUMN = 6.03;
@@ -121,7 +121,7 @@ function kindClass(node: Node): string {
   return node.subgraph === null ? ' call' : '';
 }
 
-/** One run is about one domain: its number in each box would only take room. */
+/** One run concerns one domain, so its number in each box would waste room. */
 const SAME_EVERYWHERE = ['domid'];
 
 function nodeShape(node: Node, taken: Tally | null): string {
@@ -158,12 +158,12 @@ function outline(id: NodeId, decision: boolean): string {
   return `<rect class="shape" x="${l}" y="${t}" width="${width}" height="${height}" rx="10"/>`;
 }
 
-/** Lines that one note may take; all of it is in the text form. */
+/** Most lines of one note; the text form has all of it. */
 const ITEM_LINES = 3;
 
 /**
- * What the picture cannot draw: decisions in words, notes and surprises of the run; without a run,
- * how to read the chart.
+ * The text panel: decisions in words, notes and surprises of the run; without a run, how to read
+ * the chart.
  */
 function panel(record: FlowRecord | null, taken: Tally | null): string[] {
   const box = PANEL;
@@ -176,7 +176,7 @@ function panel(record: FlowRecord | null, taken: Tally | null): string[] {
   });
   const room = Math.floor((box.bottom - box.top - 50) / 17);
   const over = rows.length - room;
-  const shown = over > 0 ? [...rows.slice(0, room - 1), { text: `and ${over + 1} lines more, in the text form`, kind: 'say' }] : rows;
+  const shown = over > 0 ? [...rows.slice(0, room - 1), { text: `and ${over + 1} more lines in the text form`, kind: 'say' }] : rows;
   return [
     `<rect class="panel" x="${box.left}" y="${box.top}" width="${box.right - box.left}" height="${box.bottom - box.top}" rx="12"/>`,
     `<text class="boxname" x="${box.left + 18}" y="${box.top + 27}">${record === null ? 'How to read it' : 'On the way'}</text>`,
@@ -187,16 +187,16 @@ function panel(record: FlowRecord | null, taken: Tally | null): string[] {
 }
 
 const ABOUT = [
-  'Hexagons decide, boxes act, violet boxes are calls of libxenctrl. The cylinder is what all of it is for: the nodes that Xen takes the memory of the domain from.',
+  'Hexagons decide, boxes act, violet boxes are calls of libxenctrl. The cylinder is the result: the nodes from which Xen allocates the memory of the domain.',
   '',
-  'Thick lines are the usual way. A mask given by the administrator becomes HARD affinity, through XenStore and xenguest. What the toolstack places by itself becomes SOFT affinity, before xenguest starts.',
+  'Thick lines are the usual path. A mask given by the administrator becomes HARD affinity, through XenStore and xenguest. A placement by the toolstack becomes SOFT affinity, before xenguest starts.',
   '',
-  'Both end in the same hypercall, and after each of them Xen works out the node affinity of the domain again, unless someone has set it by hand.',
+  'Both end in the same hypercall. After each call Xen derives the node affinity of the domain again, unless it was set explicitly.',
   '',
-  'A box leads to the source code that it stands for, where the chart knows it.',
+  'A box links to its source code, if the chart names it.',
 ];
 
-/** Surprises, then notes, each with how often it came. */
+/** Surprises, then notes, each with its count. */
 function surprisesFirst(record: FlowRecord): { text: string; kind: string }[] {
   const tell = (entry: ShownEntry, times: number) => {
     if (entry.kind === 'node' || entry.kind === 'edge') return [];
@@ -211,7 +211,7 @@ function surprisesFirst(record: FlowRecord): { text: string; kind: string }[] {
   return [...all.filter(({ kind }) => kind === 'warn'), ...all.filter(({ kind }) => kind !== 'warn')];
 }
 
-/** Each decision with the answers that it was given. */
+/** Each decision with its answers. */
 function decisions(taken: Tally): { text: string; kind: string }[] {
   const told = NODES.filter(({ id, decision }) => decision && id !== 'do_domctl' && taken.nodes.has(id)).flatMap(({ id, label }) => {
     const answers = EDGES.filter((edge) => edge.from === id && taken.edges.has(edge.id)).map((edge) => edgeText(edge, taken));
@@ -228,22 +228,22 @@ function legend(run: boolean): string[] {
     `<g class="node plain ${kind}"><rect class="shape" x="${x}" y="${y - 12}" width="24" height="16" rx="4"/></g><text class="say" x="${x + 34}" y="${y}">${words}</text>`;
   if (!run) {
     return [
-      line(42, 'usual', 'the usual way'),
+      line(42, 'usual', 'the usual path'),
       line(202, 'plain', 'other ways'),
       chip(362, 'decision', 'decides'),
       chip(482, 'call', 'call of libxenctrl'),
-      chip(662, 'result', 'what memory follows'),
+      chip(662, 'result', 'node affinity: memory follows it'),
     ];
   }
   return [
     line(42, 'taken', 'taken, \u00d7N times'),
-    line(222, 'taken inferred', 'taken, inferred from what was read back'),
+    line(222, 'taken inferred', 'taken, inferred from values read back'),
     line(550, 'off', 'not taken'),
   ];
 }
 
-// Colours are written out twice instead of as variables: many viewers of SVG files know no CSS
-// variables.
+// Colours are written out twice instead of as variables, because many SVG viewers do not support
+// CSS variables.
 const STYLE = `
 .xnf{font-family:ui-sans-serif,system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;font-size:12px}
 .xnf .page{fill:#f8fafc}.xnf text{fill:#0f172a}

@@ -1,5 +1,5 @@
-// No text of the picture leaves the shape that it stands in, measured in DejaVu Sans, whatever the
-// values of a run are.
+// No text of the picture leaves its shape, measured in DejaVu Sans, whatever the values of a run
+// are.
 import { SaxesParser } from 'saxes';
 import { describe, expect, it } from 'vitest';
 import { maskedRun, placedRun } from '../../../test/support/flow-records.js';
@@ -12,7 +12,7 @@ import { renderFlowSvg } from './svg.js';
 import { textWidth } from './text-width.js';
 
 interface Drawn {
-  /** Of the group that it stands in: data-node, or the class. */
+  /** Name of the enclosing group: data-node, or the class. */
   readonly group: Readonly<Record<string, string>>;
   readonly kind: string;
   readonly x: number;

@@ -1,6 +1,5 @@
-// Widths of text in pixels, for pictures: an SVG knows nothing of its text, so what must fit is
-// measured here. The advances are those of DejaVu Sans, the widest of the fonts that the pictures
-// name.
+// Widths of text in pixels, for pictures. An SVG cannot measure its text, so it is measured here.
+// The advances are those of DejaVu Sans, the widest of the fonts that the pictures name.
 import { textColumns } from '../../base/columns.js';
 
 export type Weight = 'normal' | 'bold';
@@ -33,7 +32,7 @@ export function textWidth(text: string, size: number, weight: Weight = 'normal')
   return (thousandths * size) / 1000;
 }
 
-/** At most `pixels` wide; what is cut ends in '~'. */
+/** At most `pixels` wide; a text that is cut ends in '~'. */
 export function fitWidth(text: string, pixels: number, size: number, weight: Weight = 'normal'): string {
   if (textWidth(text, size, weight) <= pixels) return text;
   const room = pixels - textWidth('~', size, weight);

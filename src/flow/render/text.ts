@@ -1,6 +1,6 @@
-// The path of a run as indented text: the steps in order under the boxes that they stand in, each
-// with its values and the answer it gave; what N vCPUs repeat is told once. Without a record, the
-// whole chart as text.
+// The path of a run as indented text: the steps in order under their boxes, each with its values
+// and its answer. Steps repeated for N vCPUs are shown once. Without a record, the whole chart as
+// text.
 
 import { wrapColumns } from '../../base/columns.js';
 import { harmless } from '../../base/shown-text.js';
@@ -10,9 +10,9 @@ import type { FlowRecord, FlowValue, FlowValues } from '../record.js';
 import { SURPRISES } from '../surprises.js';
 
 export interface FlowTextOptions {
-  /** ANSI colours; nothing depends on them. */
+  /** ANSI colours; they carry no extra meaning. */
   readonly color: boolean;
-  /** Columns that no line exceeds; at least 40. */
+  /** Most columns of a line; at least 40. */
   readonly width: number;
 }
 
@@ -20,7 +20,7 @@ type Tone = 'title' | 'box' | 'step' | 'dim' | 'answer' | 'warn';
 
 const TONE_CODES: Readonly<Record<Tone, string>> = { title: '1', box: '1;36', step: '', dim: '2', answer: '32', warn: '1;33' };
 
-/** Lines ended by newlines; `record` null = the chart itself. */
+/** Lines that end with a newline; `record` null = the chart itself. */
 export function renderFlowText(record: FlowRecord | null, options: FlowTextOptions): string {
   const out = new Writer(options);
   if (record === null) writeChart(out);
@@ -40,7 +40,7 @@ class Writer {
     this.#color = color;
     this.#width = Math.max(40, width);
   }
-  /** Values in words; the domid only where it is not the one that was told last. */
+  /** Values in words; the domid only if it differs from the last one shown. */
   news(values: FlowValues): string {
     const known = values.domid !== undefined && values.domid === this.#domid;
     this.#domid = values.domid ?? this.#domid;
@@ -66,8 +66,8 @@ const NODE_BY_ID = new Map(NODES.map((node) => [node.id as string, node]));
 const EDGE_BY_ID = new Map(EDGES.map((edge) => [edge.id as string, edge]));
 
 /**
- * "xenopsd VM.build", "Xen hypervisor > domain_update_node_affinity()"; libxenctrl's calls stand in
- * no box of the chart.
+ * "xenopsd VM.build", "Xen hypervisor > domain_update_node_affinity()"; libxenctrl's calls are
+ * outside the boxes of the chart.
  */
 function boxName(subgraph: SubgraphId | null): string {
   if (subgraph === null) return 'libxenctrl';
@@ -77,7 +77,7 @@ function boxName(subgraph: SubgraphId | null): string {
 
 function writeRun(out: Writer, record: FlowRecord): void {
   out.put(0, record.title, 'title');
-  if (record.entries.length === 0) out.put(2, 'nothing was done', 'dim');
+  if (record.entries.length === 0) out.put(2, 'no steps', 'dim');
   for (const item of foldRepeats(record.entries)) {
     if ('entry' in item) {
       writeEntry(out, item.entry, 2, 1);
@@ -124,7 +124,7 @@ function writeEntry(out: Writer, entry: ShownEntry, indent: number, times: numbe
 }
 
 /**
- * "xapi-project/xen-api 90ef043c ocaml/xenopsd/xc/domain.ml#L862-L897": a link that fits a line.
+ * "xapi-project/xen-api 90ef043c ocaml/xenopsd/xc/domain.ml#L862-L897": a link that fits on a line.
  */
 function sourceName(link: string): string {
   const match = /^https:\/\/github\.com\/([^/]+\/[^/]+)\/blob\/([0-9a-f]{8})[0-9a-f]*\/(.+)$/.exec(link);
@@ -151,5 +151,5 @@ function writeChart(out: Writer): void {
     }
   }
   out.blank();
-  out.put(0, '? decides, - acts, => is the usual way, <-> asks and is answered', 'dim');
+  out.put(0, '? decides, - acts, => is the usual path, <-> asks and is answered', 'dim');
 }

@@ -1,5 +1,5 @@
-// One entry of a record as it comes from outside (a file, another process): checked as a whole
-// before anything reads it.
+// One entry of a record from outside (a file, another process). It is validated as a whole before
+// use.
 import * as z from 'zod';
 import { EDGES, type EdgeId } from '../chart.js';
 import type { FlowEntry } from '../record.js';
@@ -7,7 +7,7 @@ import { NODE_SCHEMAS } from './nodes.js';
 import { NOTE_SCHEMAS } from './notes.js';
 import { SURPRISE_SCHEMAS } from './surprises.js';
 
-/** The entries of one kind: `key` names which of `schemas` the values must fit. */
+/** The entries of one kind: `key` selects the schema of the values. */
 function kindSchema(kind: string, key: string, schemas: Readonly<Record<string, z.ZodType>>) {
   return z.discriminatedUnion(
     key,
@@ -24,7 +24,7 @@ export const flowEntrySchema = z.discriminatedUnion('kind', [
   kindSchema('surprise', 'code', SURPRISE_SCHEMAS),
 ]) as unknown as z.ZodType<FlowEntry>;
 
-/** null for what is no entry of a record. */
+/** null for anything but an entry of a record. */
 export function parseFlowEntry(value: unknown): FlowEntry | null {
   const parsed = flowEntrySchema.safeParse(value);
   return parsed.success ? parsed.data : null;

@@ -8,9 +8,9 @@ export const node = z.int().min(0);
 export const nodes = z.array(node);
 export const bytes = z.number();
 export const pages = z.number();
-/** A list of CPUs or nodes as people write it: "0-3,8"; empty = none. */
+/** A list of CPUs or nodes in the usual form: "0-3,8"; empty = none. */
 export const list = z.string();
 export const errno = z.enum(Object.keys(ERRNO) as [Errno, ...Errno[]]);
-/** Concluded from what Xen reads back; absent where the step itself was seen. */
+/** Inferred from values read back from Xen; absent if the step itself was observed. */
 export const inferred = z.literal(true).exactOptional();
 export const guestKind = z.enum(['hvm', 'pvh', 'pv']);

@@ -1,4 +1,4 @@
-// The values that each box of the chart is noted with, one shape for each of the 21 nodes.
+// The values noted with each box of the chart: one shape for each of the 21 nodes.
 import * as z from 'zod';
 import type { NodeId } from '../chart.js';
 import { bytes, domid, errno, guestKind, inferred, list, node, nodes, vcpu } from './fields.js';
@@ -31,12 +31,12 @@ const placement = z.discriminatedUnion('numa', [
     /** 0 = physical cores are not counted. */
     cores: z.int(),
     memoryBytes: bytes,
-    /** By node, as are the next three: free according to Xen. */
+    /** Free memory by node according to Xen. */
     freeBytes: z.array(bytes),
     claimedBytes: z.array(bytes),
-    /** Free according to the planner. */
+    /** Free memory by node according to the planner. */
     availableBytes: z.array(bytes),
-    /** How often earlier plans counted each node as used. */
+    /** Number of earlier plans that counted each node as used. */
     usageBefore: z.array(z.number()),
     weighed: z.array(weighed),
     /** null = no plan. */
@@ -59,7 +59,7 @@ const builder = z.union([
 ]);
 
 const nodeAffinity = z.union([
-  /** Changed, or computed again with the same result. */
+  /** True if changed, false if computed again with the same result. */
   z.strictObject({ domid, before: list, after: list, auto: z.boolean(), inferred }),
   /** Read; null when it could not be read a second time. */
   z.strictObject({ domid, read: list.nullable(), auto: z.boolean().exactOptional(), inferred }),
@@ -78,7 +78,7 @@ export const NODE_SCHEMAS = {
     masks: z.array(list),
     source: z.enum(['VM', 'host']),
   }),
-  /** `means`: what the policy stands for in this profile. */
+  /** `means`: the effective policy in this profile. */
   'is_Host.numa_affinity_policy_set?': z.strictObject({ policy: z.string(), means: z.string(), profile: z.string() }),
   'has_hard_affinity?': z.strictObject({
     hardAffinity: z.boolean(),
@@ -90,7 +90,7 @@ export const NODE_SCHEMAS = {
   exec_xenguest: builder,
   stub_xc_hvm_build: z.strictObject({ domid, kind: guestKind, memMaxMib: z.int(), memStartMib: z.int() }),
   configure_vcpus: z.strictObject({ vcpus: z.int(), weight: z.int(), cap: z.int() }),
-  /** The key's text, null without one. */
+  /** The key's text; null without a key. */
   'set_hard_affinity?': z.strictObject({ vcpu, affinity: z.string().nullable() }),
   XEN_VCPUAFFINITY_SOFT: affinityCall,
   XEN_VCPUAFFINITY_HARD: affinityCall,

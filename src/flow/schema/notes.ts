@@ -1,15 +1,14 @@
-// Notes of a record: what belongs to the story of a run and is no box of the chart. One shape for
-// each topic.
+// Notes of a record: events of a run that are not boxes of the chart. One shape for each topic.
 import * as z from 'zod';
 import { bytes, domid, errno, guestKind, list, node, nodes, pages, vcpu } from './fields.js';
 
-/** Where one vCPU may run, where it prefers to, and the nodes of that. */
+/** The CPUs where one vCPU may run, those that it prefers, and their nodes. */
 const vcpuPlace = z.strictObject({ vcpu, hard: list, soft: list, nodes });
 
 const populated = z.union([
   z.strictObject({
     domid,
-    /** null where the host does not tell it of one domain. */
+    /** null if the host does not report it for one domain. */
     pages: pages.nullable(),
     pagesByNode: z.array(pages).nullable(),
     nodeAffinity: list,
@@ -30,7 +29,7 @@ const populated = z.union([
 export const NOTE_SCHEMAS = {
   domain: z.strictObject({ domid, kind: guestKind, vcpus: z.int() }),
   libxl: z.strictObject({ cpus: z.boolean(), cpusSoft: z.boolean() }),
-  /** Of the whole host, before a build. */
+  /** Memory of the whole host, before a build. */
   'free memory': z.strictObject({ wantedBytes: bytes, freeBytes: bytes, waitedSeconds: z.int() }),
   'paging pool': z.strictObject({ domid, bytes }),
   'hard by toolstack': z.strictObject({ domid, masks: z.array(list) }),
@@ -43,10 +42,10 @@ export const NOTE_SCHEMAS = {
   /** xenguest: weight and cap are the credit scheduler's. */
   'no credit scheduler': z.strictObject({ errno }),
   'memory on one node only': z.strictObject({ node, because: z.enum(['-mem_pnode', '-keep_on_node']) }),
-  /** libxl's vNUMA: each virtual node's memory from its physical node alone. */
+  /** libxl's vNUMA: the memory of each virtual node comes only from its physical node. */
   'virtual nodes': z.strictObject({ domid, nodes: z.array(z.strictObject({ node, mib: z.number(), vcpus: list })) }),
   'memory not kept on one node': z.union([
-    /** The node affinity has no one node with memory. */
+    /** The node affinity is not a single node with memory. */
     z.strictObject({ nodes: list }),
     z.strictObject({ node, freeMib: z.int(), wantedMib: z.int() }),
   ]),

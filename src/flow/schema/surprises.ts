@@ -1,5 +1,4 @@
-// The numbers that each surprise of the catalogue (flow/surprises.ts) is told with, one shape for
-// each code.
+// The numbers of each surprise of the catalogue (flow/surprises.ts): one shape for each code.
 import * as z from 'zod';
 import type { SurpriseCode } from '../surprises.js';
 import { bytes, domid, errno, list, node, nodes, pages } from './fields.js';
@@ -39,7 +38,10 @@ export const SURPRISE_SCHEMAS = {
   'memory-alternates': z.strictObject({ domid, nodes }),
   'hard-narrower-than-memory': z.strictObject({ domid, nodes, pages, vcpuNodes: nodes }),
   'gigabyte-extents': z.union([
-    /** Said by the builder before it takes the memory; freeMib and freeGibExtentsAtMost by node. */
+    /**
+     * Noted by the builder before it allocates the memory; freeMib and freeGibExtentsAtMost are by
+     * node.
+     */
     z.strictObject({
       domid,
       asked: z.int(),
@@ -48,7 +50,7 @@ export const SURPRISE_SCHEMAS = {
       freeGibExtentsAtMost: z.array(z.int()),
       elsewhereGib: z.int(),
     }),
-    /** Seen afterwards; roomLeft = nodes of the affinity that still have free memory. */
+    /** Observed after the build; roomLeft = nodes of the affinity that still have free memory. */
     z.strictObject({ domid, nodes, elsewhereGib: z.int(), roomLeft: nodes }),
   ]),
   'dma-memory-last': z.strictObject({ domid, nodes, pages, freePages: pages }),

@@ -61,7 +61,7 @@ test('a scenario for real goes as on the embedded host, and its VMs are gone whe
     assert.equal(run(...onXen, '--keep').vms.length, 2);
     assert.match(xl('list'), /^first +\d/m);
     const again = spawnSync('node', ['dist/xennuma.js', 'run', file, ...onXen], { encoding: 'utf8' });
-    assert.deepEqual([again.status, /there is a VM 'first'/.test(again.stderr)], [2, true], again.stderr);
+    assert.deepEqual([again.status, /a VM named 'first' already exists/.test(again.stderr)], [2, true], again.stderr);
     const gone = spawnSync('node', ['dist/xennuma.js', 'vm', 'destroy', 'first', 'masked', '--on', 'xen', '--state', state]);
     assert.equal(gone.status, 0);
     await asWere(doors, unused);
