@@ -11,6 +11,7 @@ const record: PoolHost = {
   ref: 'OpaqueRef:h',
   uuid: 'h',
   name: 'xcp-1',
+  address: '',
   policy: 'any',
   mask: null,
   software: {},

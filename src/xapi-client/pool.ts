@@ -8,6 +8,8 @@ export interface PoolHost {
   readonly ref: string;
   readonly uuid: string;
   readonly name: string;
+  /** Of its management interface, where sshd answers as well; '' where the host tells none. */
+  readonly address: string;
   /** Host.numa_affinity_policy; null on hosts that are older than it. */
   readonly policy: string | null;
   /** Host.guest_VCPUs_params["mask"]. */
@@ -72,6 +74,7 @@ function poolHost(ref: string, host: Json, metrics: Json): PoolHost {
     ref,
     uuid: asText(host.uuid),
     name: asText(host.name_label),
+    address: asText(host.address),
     policy: host.numa_affinity_policy === undefined ? null : asText(host.numa_affinity_policy),
     mask: mask === undefined ? null : asText(mask),
     software: Object.fromEntries(asMap(host.software_version)),

@@ -9,9 +9,10 @@ import { judgeDomains } from '../../map/judge.js';
 import type { LastBuild } from '../../xenopsd/api/metadata.js';
 import { readBuild } from '../../xenopsd/store/build-files.js';
 import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
-import { expectedOfCapture, readFrom } from '../input/from.js';
+import { expectedOfCapture } from '../input/from.js';
 import { withXen } from '../input/on-xen.js';
 import { harmlessName, pickDomains } from '../input/running.js';
+import { type HostSource, readHosts, remarkFailed, withDomains } from '../input/several-hosts.js';
 import type { ExplainAnswer } from './answers.js';
 import { explainedRun } from './explained-run.js';
 
@@ -58,13 +59,19 @@ export async function explainOnXen(name: string, state: string): Promise<Running
 
 /**
  * The current state of a domain on a remote host; its start is not known.
- * @throws InputError for a name that no domain of the host has
- * @throws UnreachableError when the host cannot be reached
+ * @throws InputError for a name that no domain of the hosts has, or domains of two of them
+ * @throws UnreachableError when none of the hosts that can be reached has it
  */
-export async function explainFrom(name: string, source: string): Promise<RunningExplained> {
-  const captured = await readFrom(source);
+export async function explainFrom(name: string, sources: readonly HostSource[]): Promise<RunningExplained> {
+  const { read, failed } = await readHosts(sources, { memory: true });
+  const found = withDomains(read, [name], failed);
+  if (found.length > 1) {
+    throw new InputError(`'${name}' is on ${found.map((one) => one.source).join(' and ')}`, {}, 'give the host that is meant');
+  }
+  remarkFailed(failed);
+  const { captured, source, domains } = found[0]!;
   const { map, notes } = captured.live;
-  const [verdict] = judgeDomains(map, await expectedOfCapture(captured), pickDomains(map, [name]));
+  const [verdict] = judgeDomains(map, await expectedOfCapture(captured), pickDomains(map, domains));
   if (verdict === undefined) throw new InputError(`'${name}' is being destroyed`, {}, 'name a running domain');
   const title = `${harmlessName(verdict.domain.name)} (domain ${verdict.domain.domid}) as ${source} has it`;
   const sentences = [...explainRunning(map, verdict), ...notes];

@@ -8,9 +8,10 @@ import type { HostMap } from '../../map/host-map.js';
 import { type DomainVerdict, judgeDomains } from '../../map/judge.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
-import { expectedOfCapture, readFrom, sourcesOf } from '../input/from.js';
+import { expectedOfCapture } from '../input/from.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
+import { type HostSource, readHosts, remarkFailed, withDomains } from '../input/several-hosts.js';
 import { EXIT } from '../output/exit-codes.js';
 import { cpuWords, memoryWords, nodeWords } from '../output/phrases.js';
 import { columns, out, palette } from '../output/terminal.js';
@@ -19,7 +20,6 @@ import type { VerifyAnswer } from './answers.js';
 import { hostAnswer, masksOf } from './summary.js';
 
 export interface VerifyOptions {
-  readonly from?: string;
   readonly scenario?: string;
   readonly state: string;
   readonly json?: true;
@@ -36,15 +36,34 @@ interface Running {
  * @returns the exit code
  */
 export async function verifyRunning(names: readonly string[], options: VerifyOptions): Promise<number> {
-  const sources = options.from === undefined ? [undefined] : sourcesOf(options.from);
+  const looked = options.scenario === undefined ? lookAtRunning(options.state) : lookAtScenario(options.scenario);
+  return verifyHost(names, options, await looked) ? EXIT.no : EXIT.ok;
+}
+
+/**
+ * Hosts from afar, one after the other; a host that cannot be read does not hide the others.
+ * @param names names or numbers of domains, each of which one of the hosts must have
+ * @returns the exit code
+ */
+export async function verifySources(
+  names: readonly string[],
+  sources: readonly HostSource[],
+  options: Pick<VerifyOptions, 'json'>,
+): Promise<number> {
+  const { read, failed } = await readHosts(sources, { memory: true });
   let drifted = false;
-  for (const source of sources) drifted = (await verifyHost(names, options, source)) || drifted;
-  return drifted ? EXIT.no : EXIT.ok;
+  for (const [index, { captured, domains }] of withDomains(read, names, failed).entries()) {
+    if (index > 0 && options.json !== true) out('\n');
+    const asked = await expectedOfCapture(captured);
+    drifted = verifyHost(domains, options, { map: captured.live.map, asked, notes: captured.live.notes }) || drifted;
+  }
+  remarkFailed(failed);
+  if (drifted) return EXIT.no;
+  return failed.length > 0 ? EXIT.unreachable : EXIT.ok;
 }
 
 /** @returns whether a domain has drifted */
-async function verifyHost(names: readonly string[], options: VerifyOptions, source: string | undefined): Promise<boolean> {
-  const { map, asked, notes } = await look(options, source);
+function verifyHost(names: readonly string[], options: Pick<VerifyOptions, 'json'>, { map, asked, notes }: Running): boolean {
   const verdicts = judgeDomains(map, asked, pickDomains(map, names));
   const result: VerifyAnswer = {
     command: 'verify',
@@ -58,14 +77,6 @@ async function verifyHost(names: readonly string[], options: VerifyOptions, sour
   if (options.json) out(JSON.stringify(result, null, 2));
   else out(verifyText(result, map).join('\n'));
   return result.drifted > 0;
-}
-
-async function look(options: VerifyOptions, source: string | undefined): Promise<Running> {
-  if (source !== undefined) {
-    const captured = await readFrom(source);
-    return { map: captured.live.map, asked: await expectedOfCapture(captured), notes: captured.live.notes };
-  }
-  return options.scenario === undefined ? lookAtRunning(options.state) : lookAtScenario(options.scenario);
 }
 
 async function lookAtRunning(stateFolder: string): Promise<Running> {

@@ -14,6 +14,7 @@ import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { type Origin, raise, readWorkload } from '../input/open-host.js';
 import { poolVms, withPoolHost } from '../input/open-pool.js';
+import { POOL_ONLY, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -46,7 +47,7 @@ Exit codes: 0 done (failed starts are in the table), 2 bad input,
 
   xennuma compare --host host.xml --vms vms.yaml --profiles xapi-25.6,xapi-26.3`,
     )
-    .action(async (options: CompareOptions) => answer(await compare(options)));
+    .action(async (options: CompareOptions, command: Command) => answer(await compare(options, command)));
 }
 
 function listOf<const T extends string>(known: readonly T[]): (text: string) => T[] {
@@ -58,8 +59,9 @@ function listOf<const T extends string>(known: readonly T[]): (text: string) => 
     });
 }
 
-async function compare(options: CompareOptions): Promise<number> {
+async function compare(options: CompareOptions, command: Command): Promise<number> {
   if (options.pool === undefined) {
+    refuseWithout(command, '--pool', POOL_ONLY);
     const { origin, vms } = await readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
     return compareOn(options, origin, vms);
   }

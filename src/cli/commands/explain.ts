@@ -7,6 +7,7 @@ import { runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import { adviceFor, adviceLines } from '../answers/advice.js';
 import type { ExplainAnswer } from '../answers/answers.js';
+import type { RunningExplained } from '../answers/explain-on-xen.js';
 import { explainedRun } from '../answers/explained-run.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
@@ -16,6 +17,7 @@ import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { STATE_FOLDER } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
+import { type HostSource, sourcesGiven } from '../input/several-hosts.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
 import { columns, out, palette } from '../output/terminal.js';
@@ -64,9 +66,15 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
     throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
   }
   if (options.from !== undefined) refuseBesideFrom({ ...options });
+  if (options.pool !== undefined && options.ssh === true) {
+    refuseTogether(command, '--ssh', BESIDE_POOL);
+    const { poolSources } = await import('../input/open-pool.js');
+    return explainSources(name, await poolSources(options, [name]), options);
+  }
   if (options.pool !== undefined) return explainPoolVm(name, options, command);
   refuseWithout(command, '--pool', POOL_ONLY);
-  if ((options.on ?? options.from) !== undefined && options.vms === undefined) return explainDomain(name, options);
+  if (options.from !== undefined && options.vms === undefined) return explainSources(name, sourcesGiven(options.from), options);
+  if (options.on !== undefined && options.vms === undefined) return explainDomain(name, options);
   const workload = options.scenario === undefined ? await fromFiles(name, options) : await fromScenario(options.scenario, options);
   const known = workload.toolstack.vms();
   const vm = known.find((one) => one.spec.name === name);
@@ -93,8 +101,10 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
   return last.failure === null ? EXIT.ok : EXIT.no;
 }
 
+const BESIDE_POOL = ['--on', '--vms', '--scenario', '--state', '--all', '--flow', '--policy', '--host-mask', '--parallel'];
+
 async function explainPoolVm(name: string, options: ExplainOptions, command: Command): Promise<number> {
-  refuseTogether(command, '--pool', ['--on', '--vms', '--scenario', '--state', '--all', '--flow', '--policy', '--host-mask', '--parallel']);
+  refuseTogether(command, '--pool', BESIDE_POOL);
   const { explainInPool } = await import('../answers/explain-pool.js');
   const profile = command.getOptionValueSource('profile') === 'cli' ? options.profile : undefined;
   const { answer, failed } = await explainInPool(name, options, profile);
@@ -102,12 +112,23 @@ async function explainPoolVm(name: string, options: ExplainOptions, command: Com
   return failed ? EXIT.no : EXIT.ok;
 }
 
+/** A domain of a host that is read from afar. */
+async function explainSources(name: string, sources: readonly HostSource[], options: ExplainOptions): Promise<number> {
+  const { explainFrom } = await import('../answers/explain-on-xen.js');
+  return answerRunning(name, options, () => explainFrom(name, sources));
+}
+
 async function explainDomain(name: string, options: ExplainOptions): Promise<number> {
-  if (options.on !== undefined) refuseBeside(options);
+  refuseBeside(options);
+  const { explainOnXen } = await import('../answers/explain-on-xen.js');
+  return answerRunning(name, options, () => explainOnXen(name, options.state));
+}
+
+async function answerRunning(name: string, options: ExplainOptions, explained: () => Promise<RunningExplained>): Promise<number> {
   if (options.all === true) {
     throw new InputError('expected no --all for a running domain', {}, 'leave it out: only the last start is recorded');
   }
-  const { runs, record, failed } = await explained(name, options);
+  const { runs, record, failed } = await explained();
   if (options.flow !== undefined) {
     if (record === null)
       throw new InputError(`xennuma has not started '${name}', so its path is not known`, { path: '--flow' }, 'leave --flow out');
@@ -115,11 +136,6 @@ async function explainDomain(name: string, options: ExplainOptions): Promise<num
   }
   print({ command: 'explain', version: VERSION, vm: name, runs, recommendation: null, warnings: [] }, options);
   return failed ? EXIT.no : EXIT.ok;
-}
-
-async function explained(name: string, { from, state }: ExplainOptions) {
-  const { explainFrom, explainOnXen } = await import('../answers/explain-on-xen.js');
-  return from === undefined ? explainOnXen(name, state) : explainFrom(name, from);
 }
 
 function print(result: ExplainAnswer, { json, details }: ExplainOptions): void {

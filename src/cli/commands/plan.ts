@@ -8,6 +8,7 @@ import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { type Origin, raise, readWorkload, settingsOf } from '../input/open-host.js';
 import { poolSettings, poolVms, withPoolHost } from '../input/open-pool.js';
+import { POOL_ONLY, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -45,6 +46,7 @@ async function plan(options: PlanOptions, command: Command): Promise<number> {
   if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
   if (options.map !== undefined) formatOf(options.map, ['svg'], '--map');
   if (options.pool === undefined) {
+    refuseWithout(command, '--pool', POOL_ONLY);
     const { origin, vms } = await readWorkload(options);
     return planOn(options, origin, vms);
   }

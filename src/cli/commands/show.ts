@@ -9,11 +9,13 @@ import { renderHostMapText } from '../../view/host-map-text.js';
 import type { ShowAnswer } from '../answers/answers.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise, summariseMap } from '../answers/summary.js';
-import { readFrom, refuseBesideFrom, sourcesOf } from '../input/from.js';
+import { refuseBesideFrom } from '../input/from.js';
 import { raise, readOrigin, readVms, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
-import { withPoolHost } from '../input/open-pool.js';
+import { poolSources, withPoolHost } from '../input/open-pool.js';
+import { POOL_ONLY, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { openScenario } from '../input/scenario-input.js';
+import { type HostSource, readHosts, remarkFailed, sourcesGiven } from '../input/several-hosts.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
 import { columns, out, palette } from '../output/terminal.js';
@@ -46,7 +48,10 @@ Exit codes: 0 shown, 1 a VM could not start, 2 bad input,
   xennuma show --host host.xml --vms vms.yaml --svg host.svg
   xennuma show --on xen`,
     )
-    .action(async (options: ShowOptions) => answer(await show(options)));
+    .action(async (options: ShowOptions, command: Command) => {
+      if (options.pool === undefined) refuseWithout(command, '--pool', POOL_ONLY);
+      answer(await show(options));
+    });
 }
 
 async function show(options: ShowOptions): Promise<number> {
@@ -55,9 +60,13 @@ async function show(options: ShowOptions): Promise<number> {
     if (options.vms !== undefined || options.scenario !== undefined) {
       throw new InputError('--pool shows the VMs that run there', {}, 'leave --vms and --scenario out, or use xennuma plan');
     }
+    if (options.ssh === true) return showSources(await poolSources(options, []), options);
     return withPoolHost(options, async (access) => showMap(mapOfPool(access), options));
   }
-  if (options.from !== undefined && options.vms === undefined) return showFrom(options.from, options);
+  if (options.from !== undefined && options.vms === undefined) {
+    refuseBesideFrom({ ...options });
+    return showSources(sourcesGiven(options.from), options);
+  }
   if (options.on !== undefined && options.vms === undefined) return showLive(options);
   if (!options.memory) throw new InputError('--no-memory needs a running host', {}, 'leave it out');
   const workload = await occupy(options);
@@ -82,11 +91,21 @@ async function show(options: ShowOptions): Promise<number> {
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
 }
 
-/** Hosts over ssh, or one from a capture, a status report or a text. */
-async function showFrom(from: string, options: ShowOptions): Promise<number> {
-  refuseBesideFrom({ ...options });
-  for (const source of sourcesOf(from)) await showMap((await readFrom(source, { memory: options.memory })).live, options);
-  return EXIT.ok;
+/**
+ * Hosts over ssh, or one from a capture, a status report or a text. A host that cannot be read does
+ * not hide the others.
+ */
+async function showSources(sources: readonly HostSource[], options: ShowOptions): Promise<number> {
+  if (options.svg !== undefined && sources.length > 1) {
+    throw new InputError(`--svg draws one host, got ${sources.length}`, { path: '--svg' }, 'name one host');
+  }
+  const { read, failed } = await readHosts(sources, { memory: options.memory });
+  for (const [index, { captured }] of read.entries()) {
+    if (index > 0 && options.json !== true) out('\n');
+    await showMap(captured.live, options);
+  }
+  remarkFailed(failed);
+  return failed.length > 0 ? EXIT.unreachable : EXIT.ok;
 }
 
 /** The running host itself. Nothing is planned or changed. */

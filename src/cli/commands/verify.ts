@@ -7,6 +7,7 @@ import type { VerifyOptions } from '../answers/verify-running.js';
 import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, addTopologyOption } from '../input/pool-options.js';
 import { STATE_FOLDER } from '../input/running.js';
+import { sourcesGiven } from '../input/several-hosts.js';
 import { fromOption, onOption } from '../input/workload-options.js';
 
 export function define(command: Command, answer: (code: number) => void): void {
@@ -23,30 +24,44 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
+With --pool --ssh the hosts are read over ssh, as with --from, several at once.
+A host that cannot be read does not hide the others.
+
 With --pool every host of the pool is verified, or the one that --pool-host
 names. Hosts with several NUMA nodes need a description: --host FILE if all
 hosts are alike, otherwise --host NAME=FILE for each.
 
 Exit codes: 0 no drift, 1 drift, 2 bad input, or a host without a description,
-3 no Xen here, or the pool cannot be reached.
+3 no Xen here, or the pool or one of the hosts cannot be reached.
 
   xennuma verify
   xennuma verify --scenario examples/scenarios/drift.yaml
   xennuma verify --from ssh://root@xen-1
   xennuma verify --from paste.txt
+  xennuma verify --pool https://xcp-1 -pwf password.txt --ssh
   xennuma verify --pool https://xcp-1 -pwf password.txt --host xcp-1.txt`,
     )
-    .action(async (names: string[], options: VerifyOptions & PoolVerifyOptions) => {
+    .action(async (names: string[], options: VerifyOptions & PoolVerifyOptions & { readonly from?: string }) => {
       if (options.from !== undefined) refuseTogether(command, '--from', ['--on', '--scenario', '--pool', '--state', '--host']);
+      const { verifyRunning, verifySources } = await import('../answers/verify-running.js');
+      if (options.from !== undefined) {
+        answer(await verifySources(names, sourcesGiven(options.from), options));
+        return;
+      }
       if (options.pool !== undefined) {
         refuseTogether(command, '--pool', ['--on', '--scenario', '--state']);
+        if (options.ssh === true) {
+          refuseTogether(command, '--ssh', ['--profile']);
+          const { poolSources } = await import('../input/open-pool.js');
+          answer(await verifySources(names, await poolSources(options, names), options));
+          return;
+        }
         const { verifyInPool } = await import('../answers/verify-pool.js');
         answer(await verifyInPool(names, options));
         return;
       }
       refuseWithout(command, '--pool', [...POOL_ONLY, '--host', '--profile']);
       if (options.on !== undefined) refuseTogether(command, '--on', ['--scenario']);
-      const { verifyRunning } = await import('../answers/verify-running.js');
       answer(await verifyRunning(names, options));
     });
 }

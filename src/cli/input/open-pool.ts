@@ -5,14 +5,16 @@ import type { Host } from '../../machine/model.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { accessOf, type Describe, hostNamed, type Pool, type PoolAccess, type PoolTarget, withPool } from '../../pool/access.js';
 import { profileOfHost } from '../../pool/releases.js';
-import { poolPolicy } from '../../pool/workload.js';
+import { namedVms, poolPolicy } from '../../pool/workload.js';
 import { parsePoolUrl } from '../../xapi-client/endpoint.js';
-import type { PoolView } from '../../xapi-client/pool.js';
+import type { PoolHost, PoolView } from '../../xapi-client/pool.js';
 import type { Credentials } from '../../xapi-client/session.js';
 import { PROFILES } from '../../xenopsd/api/profiles.js';
+import { readFrom } from './from.js';
 import { readHost, readVms } from './open-host.js';
 import type { PoolOptions } from './pool-options.js';
 import { readInput } from './read-input.js';
+import type { HostSource } from './several-hosts.js';
 import type { WorkloadOptions } from './workload-options.js';
 
 /**
@@ -21,12 +23,49 @@ import type { WorkloadOptions } from './workload-options.js';
  * host or file that does not fit
  */
 export function withPoolHost<T>(options: PoolOptions, work: (access: PoolAccess) => Promise<T>): Promise<T> {
-  return openPool(options, (pool) => work(accessOf(pool, hostNamed(pool.view, options.poolHost), describer(options.host))));
+  return openPool(options, async (pool) => {
+    const record = hostNamed(pool.view, options.poolHost);
+    return work(accessOf(pool, record, options.ssh === true ? await describeOverSsh(record) : describer(options.host)));
+  });
+}
+
+/** One that speaks for this host alone. */
+async function describeOverSsh(record: PoolHost): Promise<Describe> {
+  const [{ live }, { hostOf }] = await Promise.all([readFrom(sshSource(record)), import('../../live/live-copy.js')]);
+  return () => hostOf(live);
+}
+
+/** @throws InputError for a host whose address the pool does not tell */
+function sshSource({ name, address }: PoolHost): string {
+  if (address === '') throw new InputError(`the pool tells no address of '${name}'`, { path: '--ssh' }, 'give --from ssh://root@ADDRESS');
+  return `ssh://root@${address.includes(':') ? `[${address}]` : address}`;
+}
+
+/**
+ * Hosts of the pool to be read over ssh: the one that is named, else those on which the VMs run,
+ * else all.
+ * @param names names or uuids of VMs
+ */
+export function poolSources(options: PoolOptions, names: readonly string[]): Promise<HostSource[]> {
+  return openPool(options, async ({ view }) => {
+    const guests = view.vms.filter((vm) => vm.host !== null && !vm.controlDomain);
+    const wanted = names.length === 0 ? null : namedVms(guests, names);
+    const hosts = options.poolHost === undefined ? view.hosts : [hostNamed(view, options.poolHost)];
+    const sources = hosts.map((record) => ({
+      source: sshSource(record),
+      domains:
+        wanted?.filter(({ host }) => host === record.ref).map(({ domid, spec }) => (domid === null ? spec.name : String(domid))) ?? null,
+    }));
+    return sources.filter(({ domains }) => domains === null || domains.length > 0);
+  });
 }
 
 /** @throws like `withPoolHost` */
 export function openPool<T>(options: PoolOptions, work: (pool: Pool) => Promise<T>): Promise<T> {
   if (options.on !== undefined) throw new InputError('expected --on or --pool, got both', {}, 'leave one of them out');
+  if (options.ssh === true && options.host !== undefined) {
+    throw new InputError('expected --ssh or --host, got both', {}, 'leave one of them out');
+  }
   return withPool(targetOf(options), work);
 }
 

@@ -23,4 +23,4 @@ export function refuseWithout(command: Command, flag: string, others: readonly s
 }
 
 /** Options for --pool only. */
-export const POOL_ONLY = ['--user', '--pwf', '--ca', '--insecure', '--pool-host'] as const;
+export const POOL_ONLY = ['--user', '--pwf', '--ca', '--insecure', '--pool-host', '--ssh'] as const;

@@ -14,6 +14,7 @@ export interface PoolOptions {
   readonly ca?: string;
   readonly insecure?: true;
   readonly poolHost?: string;
+  readonly ssh?: true;
 }
 
 export function addPoolOptions(command: Command): Command {
@@ -25,6 +26,7 @@ export function addPoolOptions(command: Command): Command {
     .option('--ca <file>', 'certificates to trust, in PEM')
     .option('--insecure', 'accept any certificate')
     .option('--pool-host <name>', 'host of the pool, by name or uuid')
+    .option('--ssh', 'read the hosts themselves, as root over ssh, in place of --host')
     .optionsGroup('Options:');
 }
 
