@@ -1,6 +1,6 @@
 // oxenstored's personality: each request as its process.ml answers it.
-// Longer than 400 lines: one class with the state of a store, and one method for each request that
-// needs it; the requests that need none are in simple.ts.
+// Requests that need no more than a store are in simple.ts, those on transactions in
+// transaction-requests.ts, those on domains in domain-requests.ts.
 // Sources: tools/ocaml/xenstored/{process,connection,connections,domains}.ml (Xen 4.17).
 
 import type { Permissions } from '../../protocol/permissions.js';
@@ -19,14 +19,14 @@ import { control } from './control.js';
 import { type Domain, DomainRequests, journalNode } from './domain-requests.js';
 import { History } from './history.js';
 import { checkStore } from './invariants.js';
-import { journalChanges } from './journal.js';
 import { absolute, type Parts, plainText, split } from './paths.js';
 import { isDom0 } from './permits.js';
-import { strings, twoStrings } from './requests.js';
+import { twoStrings } from './requests.js';
 import { placeNode } from './restore.js';
-import { domainsNamed, type Recorder, SIMPLE, simple } from './simple.js';
+import { type Recorder, SIMPLE, simple } from './simple.js';
 import { Store } from './store.js';
-import { type Client, type DumpedTransaction, type Operation, Transaction } from './transaction.js';
+import { type Client, type DumpedTransaction, Transaction } from './transaction.js';
+import { TransactionRequests } from './transaction-requests.js';
 import { epochsAfter, find, lastEpoch, type Node, namesOf } from './tree.js';
 
 interface DumpedStore {
@@ -39,7 +39,6 @@ interface DumpedStore {
 }
 
 const OK = 'OK\0';
-const HIGHEST_TRANSACTION = 0x3ffffffe;
 /**
  * What the daemon remembers to find out who caused a conflict (process.ml retain_op_in_history).
  */
@@ -57,6 +56,7 @@ export class OxenstoredEngine implements Engine {
   readonly #usage = new DomainUsage();
   readonly #releases: Releases;
   readonly #domains: DomainRequests;
+  readonly #transactions: TransactionRequests;
   readonly #hooks: ControlHooks;
   readonly #journal: Journal | undefined;
   readonly #journaled: Journaled;
@@ -90,6 +90,15 @@ export class OxenstoredEngine implements Engine {
         }
         this.onDomain?.(domid, introduced);
       },
+    });
+    this.#transactions = new TransactionRequests(this.store, this.quota, {
+      usage: this.#usage,
+      releases: this.#releases,
+      journal: this.#journal,
+      journaled: this.#journaled,
+      announcer: this.#announcer,
+      history: this.#history,
+      credit: this.#credit,
     });
     const noteImplicit = (parts: Parts): void => journalNode(this.#journal, this.store, parts);
     this.#recorder = { noteRead: nothing, noteWrite: nothing, changes: [], noteImplicit };
@@ -125,7 +134,7 @@ export class OxenstoredEngine implements Engine {
     let answer: string;
     let failed = false;
     try {
-      this.#checkRequests(client, tx);
+      if (tx !== undefined && this.#transactions.isOverQuota(client, tx)) fail('EQUOTA');
       answer = SIMPLE.has(type)
         ? this.#simple(client, tx, type, payload, (then) => (after = then))
         : this.#other(client, tx, request, payload, (then) => (after = then));
@@ -138,7 +147,7 @@ export class OxenstoredEngine implements Engine {
       after = undefined;
     }
     if (tx !== undefined) {
-      if (this.#overRequests(client, tx)) [answer, failed] = ['EQUOTA\0', true];
+      if (this.#transactions.isOverQuota(client, tx)) [answer, failed] = ['EQUOTA\0', true];
       else tx.operations.push({ type, payload, answer: failed ? `E${answer}` : answer });
     }
     if (answer.length > PAYLOAD_MAX_BYTES && client.domid !== 0) [answer, failed] = ['E2BIG\0', true];
@@ -194,9 +203,9 @@ export class OxenstoredEngine implements Engine {
         return OK;
       case MESSAGE.transactionStart:
         if (tx !== undefined) fail('EBUSY');
-        return `${this.#start(client)}\0`;
+        return `${this.#transactions.start(client)}\0`;
       case MESSAGE.transactionEnd:
-        this.#end(client, tx, request.txId, payload);
+        this.#transactions.end(client, tx, request.txId, payload);
         return OK;
       case MESSAGE.introduce:
         this.#domains.introduce(client, payload);
@@ -316,106 +325,6 @@ export class OxenstoredEngine implements Engine {
     checkStore(this.store, this.index, this.#clients);
   }
 
-  #overRequests(client: Client, tx: Transaction): boolean {
-    if (isDom0(client) || (!tx.quotaReached && tx.operations.length < this.quota.transactionNodes)) return false;
-    tx.quotaReached = true;
-    return true;
-  }
-
-  #checkRequests(client: Client, tx: Transaction | undefined): void {
-    if (tx !== undefined && this.#overRequests(client, tx)) fail('EQUOTA');
-  }
-
-  #start(client: Client): number {
-    const id = this.#takeId(client);
-    const tx = new Transaction(this.store, this.#releases.count);
-    client.transactions.set(id, tx);
-    this.#usage.add(client.domid, 'transactions', 1);
-    this.#history.start(tx);
-    return id;
-  }
-
-  /** The next free number of a transaction. @throws StoreFailure EQUOTA */
-  #takeId(client: Client): number {
-    if (!isDom0(client) && this.#usage.of(client.domid, 'transactions') > this.quota.transactions) fail('EQUOTA');
-    const clip = (id: number): number => (id <= 0 || id > HIGHEST_TRANSACTION ? 1 : id);
-    let id = clip(client.nextTransaction);
-    while (client.transactions.has(id)) id = clip(id + 1);
-    client.nextTransaction = id + 1;
-    return id;
-  }
-
-  #end(client: Client, tx: Transaction | undefined, txId: number, payload: string): void {
-    const how = strings(payload)[0];
-    if (how !== 'T' && how !== 'F') fail('EINVAL');
-    if (tx === undefined) fail('ENOENT');
-    client.transactions.delete(txId);
-    this.#usage.add(client.domid, 'transactions', -1);
-    try {
-      if (how === 'T' && tx.changes.length > 0) this.#commit(client, tx);
-    } finally {
-      this.#history.end(tx);
-    }
-  }
-
-  #commit(client: Client, tx: Transaction): void {
-    for (const domid of this.#domainsOf(tx)) if (this.#releases.goneSince(domid, tx.releases)) fail('EAGAIN');
-    this.#noteCommit();
-    if (!tx.commit(this.store) && !this.#replay(client, tx)) {
-      const applies = (root: Node): boolean => this.#repeats(client, tx, Transaction.trial(this.store, root));
-      for (const domid of this.#history.culprits(tx, client.domid, this.store.root, applies)) this.#credit.blame(domid);
-      fail('EAGAIN');
-    }
-    if (this.#journal !== undefined) journalChanges(this.#journal, tx, this.store.root);
-    this.#announcer.tell(tx.changes, tx.oldRoot, tx.store.root);
-    this.#history.record(client.domid, tx.oldRoot, undefined);
-  }
-
-  /**
-   * A commit replaces whole subtrees: the tree and the counts before it are kept as they are, which
-   * costs nothing.
-   */
-  #noteCommit(): void {
-    if (this.#journaled.undo === undefined) return;
-    const [root, counts] = [this.store.tree.freeze(), this.store.lend()];
-    this.#journaled.undo.note(() => this.store.replace(root, counts));
-  }
-
-  /**
-   * Domains that a transaction made something for: new owners of nodes, and whoever its permissions
-   * name.
-   */
-  #domainsOf(tx: Transaction): Set<number> {
-    const domids = new Set(tx.store.counts.keys());
-    for (const { type, payload } of tx.operations) {
-      if (type === MESSAGE.setPermissions) for (const domid of domainsNamed(payload)) domids.add(domid);
-    }
-    return domids;
-  }
-
-  /**
-   * Repeats the transaction's requests on the store as it is now; each must give the same answer.
-   */
-  #replay(client: Client, tx: Transaction): boolean {
-    this.#takeId(client);
-    const again = new Transaction(this.store, this.#releases.count);
-    return this.#repeats(client, tx, again) && again.commit(this.store);
-  }
-
-  #repeats(client: Client, tx: Transaction, again: Transaction): boolean {
-    return tx.operations.every((operation) => this.#answersAgain(client, again, operation));
-  }
-
-  #answersAgain(client: Client, again: Transaction, { type, payload, answer }: Operation): boolean {
-    if (!SIMPLE.has(type)) return false;
-    try {
-      return simple(client, again.store, this.quota, again, type, payload) === answer;
-    } catch (error) {
-      if (!(error instanceof StoreFailure)) throw error;
-      return answer === `E${error.errno}\0`;
-    }
-  }
-
   #watch(client: Client, payload: string): Watch {
     const [given, token] = twoStrings(payload);
     const path = absolute(given, client.home);
@@ -442,11 +351,9 @@ export class OxenstoredEngine implements Engine {
 
   #reset(client: Client): void {
     for (const watch of client.watches.values()) this.index.delete(watch);
-    for (const tx of client.transactions.values()) this.#history.end(tx);
     this.#usage.add(client.domid, 'watches', -client.watches.size);
-    this.#usage.add(client.domid, 'transactions', -client.transactions.size);
     client.watches.clear();
-    client.transactions.clear();
+    this.#transactions.abandon(client);
   }
 }
 
