@@ -35,7 +35,7 @@ describe('a host that cannot be read', () => {
     ['binary', () => file('host.bin', Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 0, 1, 2)), /host\.bin: expected text, got binary data/],
     ['not UTF-8', () => file('latin1', Uint8Array.of(0x6e, 0xe9, 0x0a)), /latin1: expected text in UTF-8/],
     ['empty', () => file('empty.yaml', ''), /empty\.yaml: .*empty file/],
-    ['of no known format', () => file('poem.txt', 'roses are red\n'), /poem\.txt: the format is not known/],
+    ['of no known format', () => file('poem.txt', 'roses are red\n'), /poem\.txt: unknown format/],
     ['truncated YAML', () => file('cut.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0-3"'), /cut\.yaml:\d: not YAML or JSON/],
     ['truncated XML', () => file('cut.xml', '<?xml version="1.0"?>\n<topology version="2.0">\n<object type="Machine"'), /cut\.xml:\d/],
     ['a huge number of CPUs', () => file('huge.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0-99999999999" }\n'), /huge\.yaml:2/],
@@ -93,7 +93,7 @@ describe('VMs that cannot be read', () => {
     [
       'a name twice',
       'vms:\n  - { name: a, vcpus: 1, memory: 1GiB }\n  - { name: a, vcpus: 1, memory: 1GiB }\n',
-      /vms\.yaml:3: .*'a' is there twice/,
+      /vms\.yaml:3: .*'a' is given twice/,
     ],
     ['a target above the memory', 'vms:\n  - { name: a, vcpus: 1, memory: 1GiB, target: 2GiB }\n', /vms\.yaml:2: vms\[0\]\.target/],
     [
@@ -106,7 +106,7 @@ describe('VMs that cannot be read', () => {
       'vms:\n  - { name: "a\\u202eb", vcpus: 1, memory: 1GiB }\n',
       /vms\.yaml:2: .*without control characters/,
     ],
-    ['a key twice', 'vms:\n  - name: a\n    name: b\n', /vms\.yaml:3: 'name' is there twice/],
+    ['a key twice', 'vms:\n  - name: a\n    name: b\n', /vms\.yaml:3: 'name' is given twice/],
     ['nested too deep', `vms: ${'['.repeat(5000)}`, /vms\.yaml:1: nested more than/],
   ])('%s', (_, text, wanted) => {
     expect(refused(['plan', '--host', HOST, '--vms', file('vms.yaml', text)])).toMatch(wanted);

@@ -5,13 +5,13 @@ it('lies below the platform folder of the domain, by the number of the vCPU', ()
   expect(`${platformPath(7)}/${affinityKey(3)}`).toBe('/local/domain/7/platform/vcpu/3/affinity');
 });
 
-it('is one character a pCPU, the first one pCPU 0', () => {
+it('has one character for each pCPU, starting with pCPU 0', () => {
   expect(encodeAffinity([], 4)).toBe('0000');
   expect(encodeAffinity([0, 3], 4)).toBe('1001');
   expect(encodeAffinity([3, 0], 4)).toBe('1001');
 });
 
-it("is read as C does: only '1' counts, and nothing past the host", () => {
+it("is read as in C: only '1' counts, and characters past the host's CPUs are ignored", () => {
   expect(decodeAffinity('1001')).toEqual([0, 3]);
   expect(decodeAffinity('1001', 3)).toEqual([0]);
   expect(decodeAffinity('1001', 8)).toEqual([0, 3]);

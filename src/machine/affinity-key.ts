@@ -1,9 +1,9 @@
-// The affinity key: how a VM's hard affinity travels from xenopsd to the domain builder through
-// XenStore, one key a vCPU. Boxes of the chart: set_hard_affinity (written), set_hard_affinity?
+// The affinity key: xenopsd passes a VM's hard affinity to the domain builder through XenStore,
+// with one key for each vCPU. Boxes of the chart: set_hard_affinity (written), set_hard_affinity?
 // (read).
 
 /**
- * Where xenopsd leaves what the builder of a domain reads (xen-api 90ef043c,
+ * The folder where xenopsd writes the builder's settings of a domain (xen-api 90ef043c,
  * ocaml/xenopsd/xc/domain.ml, make).
  */
 export function platformPath(domid: number): string {
@@ -16,8 +16,8 @@ export function affinityKey(vcpu: number): string {
 }
 
 /**
- * One character a pCPU: character j is '1' when the vCPU may run on pCPU j, else '0' (xen-api
- * 90ef043c, ocaml/xenopsd/xc/xenops_server_xen.ml 1300-1370).
+ * One character for each pCPU: character j is '1' if the vCPU may run on pCPU j, otherwise '0'
+ * (xen-api 90ef043c, ocaml/xenopsd/xc/xenops_server_xen.ml 1300-1370).
  * @param cpus all below `pcpus`
  * @param pcpus length of the text: physinfo's max_cpu_id + 1
  */
@@ -28,8 +28,8 @@ export function encodeAffinity(cpus: readonly number[], pcpus: number): string {
 }
 
 /**
- * As xenguest reads it: only '1' sets a CPU, whatever the other characters are, and characters past
- * the host's CPU map count for nothing (XenServer's xenguest.patch, configure_vcpus).
+ * Reads the key as xenguest does: only '1' sets a CPU, any other character does not, and characters
+ * past the host's CPU map are ignored (XenServer's xenguest.patch, configure_vcpus).
  * @param pcpus CPUs of the host; the text's length by default
  * @returns CPUs in ascending order
  */

@@ -1,5 +1,5 @@
-// What a machine looks like: nodes, CPUs, distances, memory. Every reader of host/ ends here, and
-// everything else starts here.
+// A machine: nodes, CPUs, distances, memory. Every reader of host descriptions produces it, and
+// everything else works on it.
 
 /**
  * Distance that Xen shows for "unreachable" (XEN_INVALID_NODE_DIST, xen/include/public/sysctl.h).
@@ -15,7 +15,7 @@ export interface HostNode {
    * `Host.nodes`.
    */
   readonly id: number;
-  /** Physical memory of the node in bytes, holes included where the source counts them so. */
+  /** Physical memory of the node in bytes, including holes if the source counts them. */
   readonly memoryBytes: number;
   /** Bytes free for guests. Never more than `memoryBytes`. */
   readonly freeBytes: number;
@@ -27,8 +27,7 @@ export interface HostCpu {
   /** Position in `Host.nodes`. */
   readonly node: number;
   /**
-   * Core and socket numbers; null when the source does not say. Cores are unique within (socket,
-   * core).
+   * Core and socket numbers; null if the source has none. Cores are unique within (socket, core).
    */
   readonly core: number | null;
   readonly socket: number | null;
@@ -36,7 +35,7 @@ export interface HostCpu {
 
 export interface Host {
   readonly name: string;
-  /** Where it was read: "a.xml (lstopo XML)". */
+  /** Its source: "a.xml (lstopo XML)". */
   readonly source: string;
   readonly nodes: readonly HostNode[];
   /** Ascending by id. */
@@ -48,6 +47,6 @@ export interface Host {
   readonly distances: readonly (readonly number[])[];
   /** "4.17" when the source says it. */
   readonly xenVersion?: string;
-  /** Things the reader could not know or had to assume, in sentences for the user. */
+  /** Missing information and assumptions of the reader, in sentences for the user. */
   readonly notes: readonly string[];
 }

@@ -1,4 +1,4 @@
-// A VM as its owner describes it, before anything decided where it goes.
+// A VM as described by its owner, before any placement.
 
 /** Container types of xenopsd: HVM, PVinPVH (pv-in-pvh), PV. */
 export type VmKind = 'hvm' | 'pvh' | 'pv';
@@ -14,7 +14,7 @@ export interface VirtualNode {
   readonly distances: readonly number[];
 }
 
-/** What a guest boots, as paths on its host. */
+/** The kernel of a guest, as paths on its host. */
 export interface VmBoot {
   readonly kernel: string;
   readonly ramdisk?: string;
@@ -22,11 +22,11 @@ export interface VmBoot {
 }
 
 export interface VmSpec {
-  /** By which the toolstack knows it. */
+  /** Its name in the toolstack. */
   readonly name: string;
   /** Its domain's handle; made from the name by default. */
   readonly uuid?: string;
-  /** Its domain's name in XenStore, where `name` is not what people call it. */
+  /** Its domain's name in XenStore, if it differs from `name`. */
   readonly label?: string;
   readonly kind: VmKind;
   /** VCPUs_max; 1 .. 8192. */
@@ -37,14 +37,14 @@ export interface VmSpec {
   readonly memoryStaticMaxBytes: number;
   /** Target at start in bytes; <= static max. */
   readonly memoryTargetBytes: number;
-  /** VCPUs_params as `xe` holds them: mask, weight, cap, unparsed. */
+  /** VCPUs_params as in `xe`: mask, weight, cap, unparsed. */
   readonly vcpusParams: Readonly<Record<string, string>>;
   /**
-   * `cpus_soft=` of an xl guest config: one list of CPUs a vCPU (the last for the rest). Honoured
-   * by policy `xl` only.
+   * `cpus_soft=` of an xl guest config: one list of CPUs for each vCPU (the last for the rest).
+   * Honoured by policy `xl` only.
    */
   readonly xlSoftCpus?: readonly (readonly number[])[];
-  /** `cpus=` of an xl guest config: one list of CPUs a vCPU. */
+  /** `cpus=` of an xl guest config: one list of CPUs for each vCPU. */
   readonly xlHardCpus?: readonly (readonly number[])[];
   /**
    * Whether `cpus=` was one string for all vCPUs or a list: xl's automatic placement stops for the
@@ -57,12 +57,12 @@ export interface VmSpec {
    */
   readonly vnuma?: readonly VirtualNode[];
   /**
-   * Name or number of the CPU pool that it starts in; Pool-0 when left out. Honoured by the profile
+   * Name or number of the CPU pool of the VM at start; Pool-0 by default. Honoured by the profile
    * `xl` only.
    */
   readonly pool?: string;
-  /** What its source says and no start will honour, in clauses for the user. */
+  /** Settings in its source that no start will honour, in clauses for the user. */
   readonly notes?: readonly string[];
-  /** Needed on a real host, for PVH and PV; the embedded host loads no image. */
+  /** Required on a real host for PVH and PV; the embedded host loads no image. */
   readonly boot?: VmBoot;
 }

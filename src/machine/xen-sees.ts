@@ -1,13 +1,13 @@
-// A machine as Xen numbers it, and a machine in a few lines for people.
+// A machine with Xen's numbers, and its summary in a few lines for people.
 import { formatList } from '../base/bitset.js';
 import { formatBytes } from '../base/units.js';
 import { type Host, type HostNode, UNREACHABLE } from './model.js';
 
 /**
  * The same machine with Xen's node numbers: dense from 0, nodes with CPUs first, then those of
- * memory only. Xen numbers nodes as it meets them in the SRAT, whose CPU entries it reads before
- * the memory entries (measured on 4.17.7); without the SRAT, the source's ascending order stands
- * for its order. CPU numbers stay: Xen and Linux both take them from the MADT.
+ * memory only. Xen numbers nodes in the order of the SRAT, whose CPU entries it reads before the
+ * memory entries (measured on 4.17.7); without the SRAT, the ascending order of the source is used.
+ * CPU numbers stay: Xen and Linux both take them from the MADT.
  */
 export function asXenSees(host: Host): Host {
   const withCpus = new Set(host.cpus.map((cpu) => cpu.node));
@@ -23,14 +23,14 @@ export function asXenSees(host: Host): Host {
     nodes,
     cpus: host.cpus.map((cpu) => ({ ...cpu, node: newNumber.get(cpu.node)! })),
     distances: order.map((i) => order.map((j) => host.distances[i]![j]!)),
-    notes: [...host.notes, `Xen numbers the nodes otherwise than the source: node ${list}.`],
+    notes: [...host.notes, `Xen numbers the nodes differently from the source: node ${list}.`],
   };
 }
 
-/** More nodes than this, and a row of the matrix is grouped by distance. */
+/** With more nodes than this, a row of the matrix is grouped by distance. */
 const MATRIX_COLUMNS = 16;
 
-/** "10 12 12 32"; of a large machine the nodes by distance: "10: 0; 12: 1-7; 32: 8-31". */
+/** "10 12 12 32"; for a large machine the nodes by distance: "10: 0; 12: 1-7; 32: 8-31". */
 function distancesText(row: readonly number[]): string {
   const word = (value: number) => (value === UNREACHABLE ? '-' : String(value));
   if (row.length <= MATRIX_COLUMNS) return row.map(word).join(' ');

@@ -1,5 +1,5 @@
-// From what a listing says (node numbers of the source, some distances, some memory) to a Host.
-// Shared by all readers, so that missing and odd distances are treated alike.
+// From the contents of a listing (node numbers of the source, some distances, some memory) to a
+// Host. All readers share it, so that missing and odd distances are treated alike.
 import { InputError } from '../../base/errors.js';
 import { type Host, type HostCpu, type HostNode, LIMITS, UNREACHABLE } from '../model.js';
 import { checkHost } from './check.js';
@@ -15,7 +15,7 @@ const SLIT_UNREACHABLE = 255;
 export interface DraftNode {
   readonly id: number;
   readonly memoryBytes: number;
-  /** Undefined: the source does not say, all is taken as free. */
+  /** Undefined if the source has no figure; then all of it counts as free. */
   readonly freeBytes: number | undefined;
 }
 
@@ -41,8 +41,8 @@ export interface HostDraft {
   readonly cpus: readonly DraftCpu[];
   readonly distances: DraftDistances | undefined;
   /**
-   * What an impossible matrix means: a broken SLIT that Xen would drop ('drop'), or a damaged file
-   * ('refuse').
+   * The meaning of an impossible matrix: a broken SLIT that Xen would drop ('drop'), or a damaged
+   * file ('refuse').
    */
   readonly oddDistances: 'drop' | 'refuse';
   readonly xenVersion?: string;
@@ -52,18 +52,18 @@ export interface HostDraft {
 /**
  * Orders nodes and CPUs by number, maps node numbers to positions, completes the distances, and
  * checks the result.
- * @throws InputError as checkHost
+ * @throws InputError like checkHost
  */
 export function assembleHost(draft: HostDraft): Host {
   const place = { file: draft.file };
   if (draft.nodes.length > LIMITS.nodes) {
-    throw new InputError(`expected at most ${LIMITS.nodes} NUMA nodes, got ${draft.nodes.length}`, place, 'Xen itself knows no more');
+    throw new InputError(`expected at most ${LIMITS.nodes} NUMA nodes, got ${draft.nodes.length}`, place, 'Xen supports no more');
   }
   const notes = [...draft.notes];
   const nodes = [...draft.nodes].sort((a, b) => a.id - b.id);
   const position = new Map(nodes.map((node, index) => [node.id, index]));
   if (nodes.length > 0 && nodes.every((node) => node.freeBytes === undefined)) {
-    notes.push('The source does not say how much memory is free; all of it is taken as free.');
+    notes.push('The source does not say how much memory is free, so all of it counts as free.');
   }
   const hostNodes: HostNode[] = nodes.map(({ id, memoryBytes, freeBytes }) => ({ id, memoryBytes, freeBytes: freeBytes ?? memoryBytes }));
   const cpus: HostCpu[] = draft.cpus.map(({ id, nodeId, core, socket }) => {
@@ -98,7 +98,8 @@ function completeDistances(draft: HostDraft, nodes: readonly DraftNode[], notes:
   const standard = nodes.map((from) => nodes.map((to) => (from.id === to.id ? LOCAL : REMOTE)));
   const given = draft.distances;
   if (given === undefined) {
-    if (nodes.length > 1) notes.push(`The source has no distances; ${LOCAL} and ${REMOTE} are taken, as Xen and Linux do without a SLIT.`);
+    if (nodes.length > 1)
+      notes.push(`The source has no distances; ${LOCAL} and ${REMOTE} are assumed, as in Xen and Linux without a SLIT.`);
     return standard;
   }
   const rowOf = new Map(given.ids.map((id, index) => [id, index]));
@@ -110,7 +111,7 @@ function completeDistances(draft: HostDraft, nodes: readonly DraftNode[], notes:
       'give a row and a column for each node',
     );
   }
-  if (missing.length > 0) notes.push(`The source has no distances for node ${missing.join(', ')}; ${REMOTE} is taken.`);
+  if (missing.length > 0) notes.push(`The source has no distances for node ${missing.join(', ')}; ${REMOTE} is assumed.`);
   const rows = nodes.map((from, i) =>
     nodes.map((to, j) => {
       const row = rowOf.get(from.id);
@@ -121,7 +122,7 @@ function completeDistances(draft: HostDraft, nodes: readonly DraftNode[], notes:
   const odd = rows.some((row, i) => row.some((value, j) => (i === j ? value !== LOCAL : value !== UNREACHABLE && !(value > LOCAL))));
   if (odd && draft.oddDistances === 'drop') {
     notes.push(
-      `The distances are not a valid SLIT (10 to itself, more to others); Xen drops such a table, so ${LOCAL} and ${REMOTE} are taken.`,
+      `The distances are not a valid SLIT (10 to itself, more to others); Xen drops such a table, so ${LOCAL} and ${REMOTE} are assumed.`,
     );
     return standard;
   }
@@ -134,8 +135,8 @@ function readDistance(value: number | undefined): number {
 }
 
 /**
- * A CPU with the things that stand for its socket and its core, compared by identity; null when the
- * source has none.
+ * A CPU with objects for its socket and its core, compared by identity; null if the source has
+ * none.
  */
 export interface Thread {
   readonly id: number;

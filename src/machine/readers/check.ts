@@ -1,4 +1,4 @@
-// What every reader must deliver: a machine that can exist, within the limits of this project.
+// The check of every reader's result: a machine that can exist, within the limits of this project.
 import { formatList } from '../../base/bitset.js';
 import { InputError } from '../../base/errors.js';
 import { type Host, LIMITS, UNREACHABLE } from '../model.js';
@@ -16,7 +16,7 @@ export const MAX_NODE_ID = 65_535;
  * (xen/arch/x86/srat.c slit_valid): square, 10 on the diagonal, more than 10 elsewhere; UNREACHABLE
  * is allowed.
  * @returns the host itself
- * @throws InputError with `place` (file, line when the reader knows it) that says what is wrong
+ * @throws InputError with `place` (the file, and the line if the reader knows it)
  */
 export function checkHost(host: Host, place: { readonly file?: string; readonly line?: number } = {}): Host {
   const refuse = (message: string, mend: string): never => {
@@ -24,7 +24,7 @@ export function checkHost(host: Host, place: { readonly file?: string; readonly 
   };
   const count = host.nodes.length;
   if (count === 0) refuse('expected at least one NUMA node, got none', 'describe the nodes; a machine without NUMA has one');
-  if (count > LIMITS.nodes) refuse(`expected at most ${LIMITS.nodes} NUMA nodes, got ${count}`, 'Xen itself knows no more');
+  if (count > LIMITS.nodes) refuse(`expected at most ${LIMITS.nodes} NUMA nodes, got ${count}`, 'Xen supports no more');
   if (host.cpus.length === 0) refuse('expected at least one CPU, got none', 'give a source that lists the CPUs of each node');
   if (host.cpus.length > LIMITS.pcpus)
     refuse(`expected at most ${LIMITS.pcpus} CPUs, got ${host.cpus.length}`, 'describe a smaller machine');
@@ -42,14 +42,14 @@ function checkNodes(host: Host, refuse: Refuse): void {
     if (!Number.isInteger(node.id) || node.id < 0 || node.id > MAX_NODE_ID) {
       refuse(`expected node numbers from 0 to ${MAX_NODE_ID}, got ${node.id}`, 'number the nodes from 0');
     }
-    if (ids.has(node.id)) refuse(`node ${node.id} is there twice`, 'give each node its own number');
+    if (ids.has(node.id)) refuse(`node ${node.id} is given twice`, 'give each node its own number');
     ids.add(node.id);
     if (!Number.isSafeInteger(node.memoryBytes) || node.memoryBytes < 0) {
       refuse(`node ${node.id}: expected a size in whole bytes, got ${node.memoryBytes}`, 'give the memory of the node');
     }
     if (!Number.isSafeInteger(node.freeBytes) || node.freeBytes < 0 || node.freeBytes > node.memoryBytes) {
       refuse(
-        `node ${node.id}: more memory is used or free than there is (${node.freeBytes} bytes free of ${node.memoryBytes})`,
+        `node ${node.id}: the used or free memory exceeds the total (${node.freeBytes} bytes free of ${node.memoryBytes})`,
         'free memory must be between 0 and the memory of the node',
       );
     }
@@ -63,7 +63,7 @@ function checkCpus(host: Host, refuse: Refuse): void {
     if (!Number.isInteger(cpu.id) || cpu.id < 0 || cpu.id > MAX_CPU_ID) {
       refuse(`expected CPU numbers from 0 to ${MAX_CPU_ID}, got ${cpu.id}`, 'number the CPUs from 0');
     }
-    if (ids.has(cpu.id)) refuse(`CPU ${cpu.id} is there twice`, 'a CPU belongs to one node; name it once');
+    if (ids.has(cpu.id)) refuse(`CPU ${cpu.id} is given twice`, 'a CPU belongs to one node; name it once');
     ids.add(cpu.id);
     if (cpu.id < last) refuse(`CPU ${cpu.id} comes after CPU ${last}`, 'list the CPUs in ascending order');
     last = cpu.id;

@@ -1,4 +1,4 @@
-// Which reader a description of VMs is for, by its content.
+// Chooses the reader for a description of VMs by its content.
 import { InputError } from '../../base/errors.js';
 import type { Host } from '../model.js';
 import type { VmSpec } from '../vm.js';
@@ -10,8 +10,8 @@ import { looksLikeXlConfig, readXlConfig } from './xl/xl-config.js';
 /**
  * Reads VMs from texts of our own form, xl guest configs and libvirt's XML, in the order given.
  * @param host the machine that CPU numbers in xl configs (`cpus=`, `cpus_soft=`) and in libvirt's
- *   XML (`cpuset=`) refer to
- * @throws InputError for an unknown format, and for a name that is there twice
+ * XML (`cpuset=`) refer to
+ * @throws InputError for an unknown format, and for a name used twice
  */
 export function detectAndReadVms(texts: readonly InputText[], host: Host): VmSpec[] {
   const vms: VmSpec[] = [];
@@ -20,7 +20,7 @@ export function detectAndReadVms(texts: readonly InputText[], host: Host): VmSpe
     guardSize(input);
     for (const vm of readOne(input, host)) {
       const other = fileOf.get(vm.name);
-      if (other !== undefined) throw new InputError(`'${vm.name}' is in ${other} too`, { file: input.file }, 'give each VM its own name');
+      if (other !== undefined) throw new InputError(`'${vm.name}' is also in ${other}`, { file: input.file }, 'give each VM its own name');
       fileOf.set(vm.name, input.file);
       vms.push(vm);
     }
@@ -33,7 +33,7 @@ function readOne(input: InputText, host: Host): VmSpec[] {
   if (looksLikeVmFile(input.text)) return readVmFile(input);
   if (looksLikeXlConfig(input.text)) return [readXlConfig(input, host)];
   throw new InputError(
-    'the format is not known',
+    'unknown format',
     { file: input.file },
     'give VMs in YAML or JSON (vms: ...), an xl guest config (name = "..."), or the output of `virsh dumpxml`',
   );

@@ -1,4 +1,4 @@
-// Which reader a text is for, by its content; and which two texts describe one machine.
+// Chooses the reader for a text by its content, and combines texts that describe one machine.
 import { InputError } from '../../base/errors.js';
 import type { Host } from '../model.js';
 import { looksLikeHostFile, readHostFile } from './host-file.js';
@@ -13,7 +13,7 @@ export type HostFormat = 'hwloc' | 'xl-info' | 'xenpm' | 'numactl' | 'lscpu' | '
 
 const KNOWN = '`xl info -n`, `xenpm get-cpu-topology`, lstopo XML, `numactl --hardware`, `lscpu -p`, or a host file in YAML or JSON';
 
-/** @throws InputError when the text is of no known format */
+/** @throws InputError for an unknown format */
 export function detectFormat(input: InputText): HostFormat {
   guardSize(input);
   const { text } = input;
@@ -24,7 +24,7 @@ export function detectFormat(input: InputText): HostFormat {
   if (looksLikeNumactl(text)) return 'numactl';
   if (looksLikeLscpu(text)) return 'lscpu';
   if (looksLikeXlTable(text)) return 'xl-table';
-  throw new InputError('the format is not known', { file: input.file }, `give the output of ${KNOWN}`);
+  throw new InputError('unknown format', { file: input.file }, `give the output of ${KNOWN}`);
 }
 
 /**
@@ -69,10 +69,10 @@ function readAlone(input: InputText, format: HostFormat): Host {
     case 'host-file':
       return readHostFile(input);
     case 'xenpm':
-      throw new InputError('a CPU table alone says nothing of memory', { file: input.file }, 'add the output of `xl info -n`');
+      throw new InputError('a CPU table alone has no memory sizes', { file: input.file }, 'add the output of `xl info -n`');
     case 'xl-table':
-      throw new InputError('a table of domains or pools says nothing of nodes', { file: input.file }, 'add the output of `xl info -n`');
+      throw new InputError('a table of domains or pools has no nodes', { file: input.file }, 'add the output of `xl info -n`');
     case 'lscpu':
-      throw new InputError('lscpu says nothing of the memory of nodes', { file: input.file }, 'add the output of `numactl --hardware`');
+      throw new InputError('lscpu does not list the memory of nodes', { file: input.file }, 'add the output of `numactl --hardware`');
   }
 }

@@ -9,10 +9,7 @@ import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import type { InputText } from './input-text.js';
 import { readStructured, type Structured } from './structured.js';
 
-/**
- * A bare number may be meant in MiB, as xl takes it, or in bytes: the unit must be there, but for
- * 0.
- */
+/** A bare number could mean MiB, as in xl, or bytes. So the unit is required, except for 0. */
 export const sizeSchema = z
   .union([z.string(), z.literal(0)], { error: `expected ${SIZE_FORM}` })
   .refine((value) => parseSizeBytes(value) !== undefined && (Number(value) === 0 || /[A-Za-z]/.test(String(value))), {
@@ -22,9 +19,9 @@ export const sizeSchema = z
 
 const cpuId = z.int().min(0).max(MAX_CPU_ID);
 const nodeSchema = z.strictObject({
-  id: z.int().min(0).max(MAX_NODE_ID).optional().describe('Number of the node; its place in the list when left out'),
+  id: z.int().min(0).max(MAX_NODE_ID).optional().describe('Number of the node; by default its position in the list'),
   memory: sizeSchema.describe('Memory of the node'),
-  free: sizeSchema.optional().describe('Memory free for guests; all of it when neither free nor used is given'),
+  free: sizeSchema.optional().describe('Memory free for guests; by default all of it, unless used is given'),
   used: sizeSchema.optional().describe('Memory in use; instead of free'),
   cpus: z
     .union([z.string(), z.int().min(0).max(MAX_CPU_ID), z.array(cpuId).max(LIMITS.pcpus)], {
@@ -32,10 +29,10 @@ const nodeSchema = z.strictObject({
     })
     .optional()
     .describe('CPUs of the node: "0-15,128-143", or a list; none for memory only'),
-  socket: z.int().min(0).max(MAX_CPU_ID).optional().describe('Socket that the CPUs of this node are in'),
+  socket: z.int().min(0).max(MAX_CPU_ID).optional().describe("Socket of this node's CPUs"),
 });
 
-/** The machine as its owner writes it. */
+/** The machine as written in the file. */
 export const hostFileSchema = z.strictObject({
   name: z.string().min(1).max(200).optional(),
   xen: z
@@ -52,14 +49,14 @@ export const hostFileSchema = z.strictObject({
     )
     .max(LIMITS.nodes)
     .optional()
-    .describe('Row by row as in the SLIT: 10 on the diagonal; 10 and 20 when left out'),
+    .describe('Row by row as in the SLIT: 10 on the diagonal; 10 and 20 by default'),
   smt: z
     .strictObject({
       threads: z.int().min(1).max(8).describe('Threads of a core'),
       numbering: z.enum(['adjacent', 'split']).describe('adjacent: CPUs 0 and 1 share a core; split: CPUs 0 and N/threads do'),
     })
     .optional()
-    .describe('How CPUs share cores; cores are unknown when left out'),
+    .describe('How CPUs share cores; without it cores are unknown'),
   cpus: z
     .array(z.strictObject({ id: cpuId, core: z.int().min(0), socket: z.int().min(0) }))
     .max(LIMITS.pcpus)
@@ -88,7 +85,7 @@ export function readHostFile(input: InputText): Host {
   const { value } = file;
   const nodes = value.nodes.map((node, index) => draftNode(node, index, file));
   const twice = nodes.findIndex((node, index) => nodes.findIndex((other) => other.id === node.id) !== index);
-  if (twice >= 0) throw file.fault(['nodes', twice], `node ${nodes[twice]!.id} is there twice`, 'give each node its own number');
+  if (twice >= 0) throw file.fault(['nodes', twice], `node ${nodes[twice]!.id} is given twice`, 'give each node its own number');
   if (hasControls(value.name ?? ''))
     throw file.fault(['name'], 'expected a name without control characters', 'write it in letters, digits and signs');
   checkMatrix(file, nodes);
@@ -120,7 +117,7 @@ function draftNode(node: HostFile['nodes'][number], index: number, file: Structu
   const given = node[field];
   const bytes = given === undefined ? undefined : parseSizeBytes(given)!;
   if (bytes !== undefined && bytes > memoryBytes) {
-    throw file.fault(['nodes', index, field], `more memory is ${field} (${given}) than there is (${node.memory})`, 'correct one of them');
+    throw file.fault(['nodes', index, field], `${field} (${given}) exceeds the memory of the node (${node.memory})`, 'correct one of them');
   }
   const freeBytes = bytes !== undefined && field === 'used' ? memoryBytes - bytes : bytes;
   return { id: node.id ?? index, memoryBytes, freeBytes };
@@ -161,14 +158,14 @@ function draftCpus(file: Structured<HostFile>, nodes: readonly DraftNode[]): Dra
       );
     }
     for (const id of ids) {
-      if (homes.has(id)) throw file.fault(['nodes', index, 'cpus'], `CPU ${id} is there twice`, 'a CPU belongs to one node; name it once');
+      if (homes.has(id)) throw file.fault(['nodes', index, 'cpus'], `CPU ${id} is given twice`, 'a CPU belongs to one node; name it once');
       homes.set(id, { nodeId: nodes[index]!.id, socket: node.socket ?? null });
     }
   });
   const exact = new Map((value.cpus ?? []).map((cpu) => [cpu.id, cpu]));
   value.cpus?.forEach((cpu, index) => {
     if (!homes.has(cpu.id)) throw file.fault(['cpus', index], `CPU ${cpu.id} is on no node`, "add it to a node's cpus");
-    if (exact.get(cpu.id) !== cpu) throw file.fault(['cpus', index], `CPU ${cpu.id} is there twice`, 'keep one of them');
+    if (exact.get(cpu.id) !== cpu) throw file.fault(['cpus', index], `CPU ${cpu.id} is given twice`, 'keep one of them');
   });
   const ids = [...homes.keys()].sort((a, b) => a - b);
   const cores = coresOf(file, ids, homes);

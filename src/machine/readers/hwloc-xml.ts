@@ -1,6 +1,5 @@
-// Parser of lstopo's XML (formats 1, 2 and 3) into the few things that matter here: a tree of
-// objects, and matrices of distances. Entities other than XML's own five are refused by the parser,
-// so nothing expands.
+// Parser of lstopo's XML (formats 1, 2 and 3) into a tree of objects and matrices of distances. The
+// parser refuses entities other than XML's own five, so nothing expands.
 import { SaxesParser } from 'saxes';
 import { InputError } from '../../base/errors.js';
 import { guardSize, INPUT_LIMITS, type InputText } from './input-text.js';
@@ -47,7 +46,7 @@ export interface Distances2 {
 export interface HwlocTopology {
   readonly root: HwlocObject;
   readonly distances: readonly Distances2[];
-  /** "1" when the file names none. */
+  /** "1" if the file names none. */
   readonly version: string;
 }
 
@@ -55,7 +54,7 @@ export function looksLikeXml(text: string): boolean {
   return /^\uFEFF?\s*</.test(text.slice(0, 4096));
 }
 
-/** Objects that are kept: the others (caches, devices) are only passed through. */
+/** Objects that are kept. The others (caches, devices) are skipped. */
 const KEPT = new Set(['Machine', 'System', 'Group', 'Package', 'Socket', 'Die', 'NUMANode', 'Core', 'PU']);
 
 /**
@@ -160,7 +159,7 @@ class Builder {
   }
 }
 
-/** Zero for what is missing or no number: the checks that follow refuse it where it matters. */
+/** Zero for a missing or malformed number. The later checks refuse it if it matters. */
 function number(text: string | undefined): number {
   const value = Number(text ?? '0');
   return Number.isFinite(value) && value >= 0 ? value : 0;

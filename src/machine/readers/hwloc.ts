@@ -1,5 +1,5 @@
-// Reader of lstopo's XML: which node each CPU is on, what each node has, and how far nodes are from
-// each other.
+// Reader of lstopo's XML: the node of each CPU, the memory of each node, and the distances between
+// nodes.
 import { formatList } from '../../base/bitset.js';
 import { InputError } from '../../base/errors.js';
 import { parseCount } from '../../base/lists.js';
@@ -16,8 +16,8 @@ interface Found {
 }
 
 /**
- * A NUMANode element read: its number, its CPUs, and whether its memory is of a kind that never is
- * a CPU's own.
+ * A NUMANode element read: its number, its CPUs, and whether its memory is of a kind that no CPU
+ * owns.
  */
 interface XmlNode {
   readonly id: number;
@@ -28,9 +28,9 @@ interface XmlNode {
 
 /**
  * Reads lstopo's XML, formats 1 to 3. A CPU is on the node with the fewest CPUs among those whose
- * cpuset has it; HBM, CXL, GPU and other special memory lets ordinary memory go first, as Linux
- * does. A file without NUMA data is a machine of one node. CPUs that a cgroup forbids count: Xen is
- * not bound by it.
+ * cpuset has it; Ordinary memory precedes HBM, CXL, GPU and other special memory, as in Linux. A
+ * file without NUMA data is a machine of one node. CPUs that a cgroup forbids count, because it
+ * does not bind Xen.
  * @throws InputError with file and line
  */
 export function readHwloc(input: InputText): Host {
@@ -49,7 +49,7 @@ export function readHwloc(input: InputText): Host {
   }
   const pus = found.pus.map(({ object, path }) => ({ id: osIndex(object, input.file, MAX_CPU_ID), path }));
   const nodes = found.nodes.map((object) => readNode(object, input.file));
-  if (nodes.length === 0) notes.push('The file has no NUMA data; the machine is taken as one node.');
+  if (nodes.length === 0) notes.push('The file has no NUMA data; the machine counts as one node.');
   const draftNodes = nodes.length === 0 ? [wholeMachine(topology.root)] : nodes.map((node) => draftNode(node, notes));
   if (draftNodes.every((node) => node.memoryBytes === 0)) notes.push('The file does not say how much memory there is; it counts as 0.');
   const cpus = placeCpus(pus, nodes, notes);
@@ -149,7 +149,7 @@ function placeCpus(pus: readonly { id: number; path: readonly HwlocObject[] }[],
   const homeless = pus.filter((_, index) => homes[index] === undefined).map((pu) => pu.id);
   if (homeless.length > 0 && nodes.length > 0) {
     notes.push(
-      `The file hides the node of CPU ${formatList(homeless.sort((a, b) => a - b))} (a cpuset forbids it, or it has no memory); they are counted on node ${refuge}. Take the file outside of the cpuset for the right node.`,
+      `The file hides the node of CPU ${formatList(homeless.sort((a, b) => a - b))} (a cpuset forbids it, or it has no memory); they are counted on node ${refuge}. Write the file outside the cpuset to get the right node.`,
     );
   }
   const threads = pus.map(({ id, path }) => ({
@@ -169,7 +169,7 @@ function noteForbidden(root: HwlocObject, ids: readonly number[], notes: string[
   const allowed = readCpuset(root.attributes.allowed_cpuset, '', root.line);
   const forbidden = ids.filter((id) => !allowed.has(id) && !root.attributes.allowed_cpuset!.startsWith('0xf...f')).sort((a, b) => a - b);
   if (forbidden.length > 0)
-    notes.push(`A cgroup forbade CPU ${formatList(forbidden)} to the process that wrote the file; Xen is not bound by it.`);
+    notes.push(`A cgroup forbade CPU ${formatList(forbidden)} to the process that wrote the file; it does not bind Xen.`);
 }
 
 function machineName(root: HwlocObject): string | undefined {

@@ -1,7 +1,7 @@
-// A text that a user hands to a reader: its name, its bounds, and its lines.
+// A user's text for a reader: its name, its bounds, and its lines.
 import { InputError } from '../../base/errors.js';
 
-/** A text and the name under which errors speak of it. */
+/** A text, and its name in errors. */
 export interface InputText {
   readonly file: string;
   readonly text: string;
@@ -15,7 +15,7 @@ export const INPUT_LIMITS = {
   lines: 1_000_000,
   /** Commas, colons and line ends of YAML and JSON: about 12 for each of the most VMs allowed. */
   marks: 400_000,
-  /** YAML, JSON and xl configs are kept whole as a tree, so they are bounded lower. */
+  /** YAML, JSON and xl configs are kept whole as a tree, so their bound is lower. */
   structuredChars: 8 * 1024 * 1024,
   /** One guest config of xl. */
   xlConfigChars: 1024 * 1024,
@@ -32,7 +32,7 @@ export function guardSize(input: InputText, limit: number = INPUT_LIMITS.textCha
     throw new InputError(
       `expected at most ${mib(limit)} of text, got ${mib(input.text.length)}`,
       { file: input.file },
-      'check that this is the right file, or cut it to the part that describes the machine',
+      'check that this is the right file, or cut it down to the part that describes the machine',
     );
   }
   let lines = 1;
@@ -56,8 +56,8 @@ export interface Line {
 }
 
 /**
- * Lines of a listing, trimmed, with runs of blanks made one space: so no pattern of a reader
- * backtracks over long blanks.
+ * Lines of a listing, trimmed, with runs of blanks reduced to one space, so that no pattern of a
+ * reader backtracks over long blanks.
  */
 export function linesOf(text: string): Line[] {
   return text.split(/\r\n|\n|\r/).map((line, index) => ({ text: line.replace(/[\s\uFEFF]+/g, ' ').trim(), number: index + 1 }));

@@ -43,7 +43,7 @@ export function readNumactl(listing: InputText, second?: InputText): Host {
     throw new InputError(
       `expected ${tables.announced} nodes, got ${tables.nodes.size}`,
       { file: listing.file },
-      'the listing is cut; take it again',
+      'the listing is cut off; take it again',
     );
   }
   const lscpuText = second ?? (looksLikeLscpu(listing.text) ? listing : undefined);
@@ -59,7 +59,11 @@ export function readNumactl(listing: InputText, second?: InputText): Host {
   const nodes: DraftNode[] = [];
   for (const [id, node] of tables.nodes) {
     if (node.memoryBytes === undefined && !tables.unknown.has(id)) {
-      throw new InputError(`node ${id} has no line 'node ${id} size: ...'`, { file: listing.file }, 'the listing is cut; take it again');
+      throw new InputError(
+        `node ${id} has no line 'node ${id} size: ...'`,
+        { file: listing.file },
+        'the listing is cut off; take it again',
+      );
     }
     nodes.push({ id, memoryBytes: node.memoryBytes ?? 0, freeBytes: node.memoryBytes === undefined ? 0 : node.freeBytes });
   }
@@ -73,8 +77,8 @@ export function readNumactl(listing: InputText, second?: InputText): Host {
     distances: tables.distances,
     oddDistances: 'drop',
     notes: [
-      ...[...tables.unknown].map((id) => `The memory of node ${id} is not known (size: <not available>); none is taken.`),
-      ...(cpus.every((cpu) => cpu.core === null) ? ['Cores and sockets are unknown; `lscpu -p` as a second file tells them.'] : []),
+      ...[...tables.unknown].map((id) => `The memory of node ${id} is not known (size: <not available>); it counts as 0.`),
+      ...(cpus.every((cpu) => cpu.core === null) ? ['Cores and sockets are unknown; add `lscpu -p` as a second file.'] : []),
     ],
   });
 }
@@ -94,7 +98,7 @@ function scanNumactl(input: InputText): NumactlTables {
   for (const line of linesOf(input.text)) {
     const announced = /^available: (\d{1,9}) nodes?/.exec(line.text);
     if (announced !== null) {
-      if (tables.announced !== undefined) throw twice(input.file, line, 'a second listing starts here', 'give one machine a file');
+      if (tables.announced !== undefined) throw twice(input.file, line, 'a second listing starts here', 'put each machine in its own file');
       tables.announced = Number(announced[1]);
     } else if (/^node distances:/.test(line.text)) inDistances = true;
     else if (inDistances) readDistanceLine(line, rows, input.file);
@@ -107,7 +111,7 @@ function scanNumactl(input: InputText): NumactlTables {
       throw new InputError(
         `expected a square matrix of distances, got ${given.length} rows under ${ids?.length ?? 0} columns`,
         { file: input.file, ...(bad === undefined ? {} : { line: bad.line }) },
-        'the listing is cut; take it again',
+        'the listing is cut off; take it again',
       );
     }
     const order = ids.map((id) => given.find((row) => row.id === id)?.values ?? []);
@@ -162,7 +166,7 @@ function readNodeLine(line: Line, tables: NumactlTables, file: string): void {
         'take the listing again',
       );
     }
-    if (node.cpus !== undefined) throw twice(file, line, `node ${id} lists its CPUs twice`, 'give one machine a file');
+    if (node.cpus !== undefined) throw twice(file, line, `node ${id} lists its CPUs twice`, 'put each machine in its own file');
     node.cpus = cpus;
     return;
   }
@@ -242,8 +246,7 @@ function readLscpuRow(line: Line, columns: readonly string[], separator: RegExp,
 }
 
 /**
- * numactl decides which node a CPU is on; lscpu tells core and socket, and the node where numactl
- * is silent.
+ * numactl decides the node of a CPU. lscpu gives core and socket, and the node if numactl does not.
  */
 function joinCpus(tables: NumactlTables, lscpu: readonly LscpuRow[], file: string, lscpuFile: string): DraftCpu[] {
   const known = new Map(lscpu.map((row) => [row.id, row]));

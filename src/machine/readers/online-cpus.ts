@@ -1,4 +1,4 @@
-// Which CPUs of a table are online, when Xen counts fewer than it lists: with smt=off, maxcpus= and
+// Finds the online CPUs of a table when Xen counts fewer than it lists: with smt=off, maxcpus= and
 // CPUs taken offline the rest is parked, and the table still has them (xen/common/sysctl.c,
 // XEN_SYSCTL_cputopoinfo; xen/arch/x86/cpu/common.c, park_offline_cpus).
 import { formatList } from '../../base/bitset.js';
@@ -7,17 +7,17 @@ import type { DraftCpu } from './assemble.js';
 import { MAX_CPU_ID } from './check.js';
 import { type InputText, linesOf } from './input-text.js';
 
-/** What other listings of the same host say of its CPUs. */
+/** Information about the CPUs from other listings of the same host. */
 export interface OnlineEvidence {
   /** All online CPUs: those of the CPU pools, or of debug key 'u'. */
   readonly online?: ReadonlySet<number>;
-  /** CPUs on which a vCPU was seen: online, and not all of those that are. */
+  /** CPUs on which a vCPU was seen: a subset of the online ones. */
   readonly seen?: ReadonlySet<number>;
 }
 
 export interface OnlineCpus {
   readonly cpus: readonly DraftCpu[];
-  /** A sentence for the user; undefined when all CPUs of the table are online. */
+  /** A sentence for the user; undefined if all CPUs of the table are online. */
   readonly note?: string;
 }
 
@@ -26,7 +26,7 @@ export function onlineCpus(table: readonly DraftCpu[], count: number, { online, 
   if (online !== undefined) {
     const there = table.filter(({ id }) => online.has(id));
     if (there.length === count)
-      return count === table.length ? { cpus: table } : { cpus: there, note: parked(table, there, 'another listing says so') };
+      return count === table.length ? { cpus: table } : { cpus: there, note: parked(table, there, 'according to another listing') };
   }
   if (count === table.length) return { cpus: table };
   const certain = table.filter(({ id }) => seen.has(id));
@@ -39,7 +39,7 @@ export function onlineCpus(table: readonly DraftCpu[], count: number, { online, 
   return { cpus: lowest, note: parked(table, lowest, 'a guess: the lowest numbers are online, as with maxcpus=') };
 }
 
-/** Of each core the thread that was seen, else the lowest; [] when a core is not known. */
+/** For each core the thread that was seen, otherwise the lowest; [] if a core is not known. */
 function oneThreadOfEachCore(table: readonly DraftCpu[], seen: ReadonlySet<number>): DraftCpu[] {
   if (table.some(({ core }) => core === null)) return [];
   const chosen = new Map<string, DraftCpu>();
@@ -54,7 +54,7 @@ function oneThreadOfEachCore(table: readonly DraftCpu[], seen: ReadonlySet<numbe
 function parked(table: readonly DraftCpu[], online: readonly DraftCpu[], why: string): string {
   const there = new Set(online.map(({ id }) => id));
   const list = formatList(table.filter(({ id }) => !there.has(id)).map(({ id }) => id));
-  return `Xen has ${online.length} CPUs online of ${table.length} that it lists; CPUs ${list} are taken as offline (${why}).`;
+  return `Xen has ${online.length} CPUs online of ${table.length} that it lists; CPUs ${list} count as offline (${why}).`;
 }
 
 const POOLS_HEAD = /^Name CPU list$/;
@@ -66,8 +66,8 @@ export function looksLikeXlTable(text: string): boolean {
 }
 
 /**
- * What the tables of `xl cpupool-list -c` and `xl vcpu-list` in the texts say of online CPUs; other
- * lines are passed over.
+ * Online CPUs according to the tables of `xl cpupool-list -c` and `xl vcpu-list` in the texts;
+ * other lines are skipped.
  */
 export function onlineEvidence(texts: readonly InputText[]): OnlineEvidence {
   const pooled = new Set<number>();

@@ -85,7 +85,7 @@ describe('our own samples', () => {
     expect(errorOf(() => detectAndRead([info, info])).message).toContain('do not belong together');
   });
 
-  it('takes the CPUs from a second source when the CPU table of xl info is empty, and says so when there is none', () => {
+  it('takes the CPUs from a second source if the CPU table of xl info is empty, and reports that there is none', () => {
     const info = hostSample('two-nodes.xl-info.txt');
     const empty = { ...info, text: info.text.replace(/^ +\d+: +\d+ +\d+ +\d+\n/gm, '') };
     const error = errorOf(() => detectAndRead([empty]));
@@ -125,14 +125,14 @@ describe('lstopo XML of other kinds', () => {
     ]);
   });
 
-  it('keeps HBM behind ordinary memory, whatever their order', () => {
+  it('puts HBM after ordinary memory, whatever their order', () => {
     const host = machine(
       `<object type="NUMANode" subtype="HBM" os_index="0" cpuset="0x3" local_memory="8"/><object type="NUMANode" os_index="1" cpuset="0x3" local_memory="16"/>${pus}`,
     );
     expect(host.cpus.map((cpu) => cpu.node)).toEqual([1, 1]);
   });
 
-  it('orders distances by their indexes, scales other units, and drops what is no SLIT', () => {
+  it('orders distances by their indexes, scales other units, and drops a matrix that is not a SLIT', () => {
     const nodes = `<object type="NUMANode" os_index="3" cpuset="0x1" local_memory="8"/><object type="NUMANode" os_index="7" cpuset="0x2" local_memory="16"/>${pus}`;
     const matrix = (values: string) =>
       `<distances2 type="NUMANode" nbobjs="2" kind="5" indexing="os"><indexes>7 3 </indexes><u64values>${values}</u64values></distances2>`;
@@ -156,7 +156,7 @@ describe('lstopo XML of other kinds', () => {
     expect(errorOf(() => machine(nodes, matrix('10 20 10'))).place.line).toBe(1);
   });
 
-  it('sums pages where local_memory is missing, and is one node where there is no NUMA data', () => {
+  it('sums pages if local_memory is missing, and is one node without NUMA data', () => {
     const node = '<object type="NUMANode" os_index="0" cpuset="0x3"><page_type size="4096" count="3"/></object>';
     expect(machine(node + pus).nodes[0]!.memoryBytes).toBe(12288);
     expect(machine(pus).nodes).toHaveLength(1);
@@ -166,9 +166,9 @@ describe('lstopo XML of other kinds', () => {
 describe('impossible machines', () => {
   it.each([
     ['nodes: [{memory: 1GiB}]', 'at least one CPU', undefined],
-    ['nodes:\n  - {memory: 1GiB, cpus: 0}\n  - {memory: 1GiB, cpus: 0}', 'CPU 0 is there twice', 3],
-    ['nodes:\n  - {id: 1, memory: 1GiB, cpus: 0}\n  - {id: 1, memory: 1GiB, cpus: 1}', 'node 1 is there twice', 3],
-    ['nodes:\n  - memory: 1GiB\n    used: 2GiB\n    cpus: 0', 'more memory is used', 3],
+    ['nodes:\n  - {memory: 1GiB, cpus: 0}\n  - {memory: 1GiB, cpus: 0}', 'CPU 0 is given twice', 3],
+    ['nodes:\n  - {id: 1, memory: 1GiB, cpus: 0}\n  - {id: 1, memory: 1GiB, cpus: 1}', 'node 1 is given twice', 3],
+    ['nodes:\n  - memory: 1GiB\n    used: 2GiB\n    cpus: 0', 'used (2GiB) exceeds the memory of the node', 3],
     ['nodes:\n  - memory: lots\n    cpus: 0', 'expected a size', 2],
     ['nodes:\n  - memory: [1]\n    cpus: 0', 'expected a size', 2],
     ['nodes:\n  - memory: 1GiB\n    cpus: {a: 0}', 'expected CPUs such as', 3],
@@ -176,8 +176,8 @@ describe('impossible machines', () => {
     ['nodes:\n  - {memory: 1GiB, cpus: 0}\ndistances:\n  - [11]', 'expected 10', 4],
     ['nodes:\n  - {memory: 1GiB, cpus: 0}\ncpus:\n  - {id: 9, core: 0, socket: 0}', 'CPU 9 is on no node', 4],
     ['name: "a\\e[2Jb"\nnodes:\n  - {memory: 1GiB, cpus: 0}', 'expected a name without control characters', 1],
-    ['nodes: &a\n  - {memory: 1GiB, cpus: 0}\n  - *a', '*a stands within what it names', 3],
-    ['nodes:\n  - {memory: 1GiB, cpus: 0}\nnodes:\n  - {memory: 1GiB, cpus: 0}', "'nodes' is there twice", 3],
+    ['nodes: &a\n  - {memory: 1GiB, cpus: 0}\n  - *a', '*a is inside the part that it names', 3],
+    ['nodes:\n  - {memory: 1GiB, cpus: 0}\nnodes:\n  - {memory: 1GiB, cpus: 0}', "'nodes' is given twice", 3],
     ['nodes:\n  - {memory: 1GiB, cpu: 0}', "'cpu'", 2],
   ])('refuses %j', (text, message, line) => {
     const error = errorOf(() => detectAndRead([yaml(text)]));
@@ -187,7 +187,7 @@ describe('impossible machines', () => {
     expect(error.mend).not.toBe('');
   });
 
-  it('holds its limits: the last that fits and the first that does not', () => {
+  it('keeps its limits: the last that fits and the first that does not', () => {
     const nodes = (count: number) =>
       yaml(`nodes:\n${Array.from({ length: count }, (_, i) => `  - {memory: 1GiB, cpus: ${i}}\n`).join('')}`);
     expect(detectAndRead([nodes(LIMITS.nodes)]).nodes).toHaveLength(64);
@@ -227,7 +227,7 @@ describe('asXenSees and hostSummary', () => {
     expect(asXenSees(host)).toBe(host);
   });
 
-  it('shows what a person wants to see', () => {
+  it('shows a summary for people', () => {
     const text = hostSummary(detectAndRead([hostSample('epyc-7763-nps4.yaml')])).join('\n');
     expect(text).toContain('8 nodes, 2 sockets, 128 cores, 256 CPUs, 512 GiB (508 GiB free)');
     expect(text).toContain('10 12 12 12 32 32 32 32');

@@ -1,5 +1,5 @@
-// Kinds of input that public reports met trouble with, as inputs of our own; and those of
-// ../shared/reports where that folder is there.
+// Kinds of input that caused trouble in public reports, as inputs of our own, and the reports
+// themselves if their folder exists.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { InputError } from '../../base/errors.js';
@@ -41,7 +41,7 @@ const TWO = [
 ] as const;
 
 describe('parked CPUs', () => {
-  it('takes one thread of each core as online when the counts fit, and says that it is a guess', () => {
+  it('counts one thread of each core as online if the counts fit, and notes that it is a guess', () => {
     const host = read(xlInfo({ nrCpus: 4, totalMib: 8192, cpus: SMT, nodes: TWO }));
     expect(host.cpus.map(({ id }) => id)).toEqual([0, 2, 4, 6]);
     expect(host.notes.join(' ')).toMatch(/4 CPUs online of 8.*CPUs 1,3,5,7.*a guess/);
@@ -91,7 +91,7 @@ describe('memsize spans holes', () => {
     const host = read(xlInfo({ nrCpus: 8, totalMib, cpus: SMT, nodes }));
     return host.nodes.map(({ memoryBytes }) => memoryBytes / MIB);
   };
-  it('takes a hole of the size of a device hole off node 0', () => {
+  it('subtracts a hole of the size of a device hole from node 0', () => {
     expect(
       total(
         [
@@ -102,7 +102,7 @@ describe('memsize spans holes', () => {
       ),
     ).toEqual([4096, 8192]);
   });
-  it('takes a larger one off the node that spans the most', () => {
+  it('subtracts a larger one from the node that spans the most', () => {
     expect(
       total(
         [
@@ -113,7 +113,7 @@ describe('memsize spans holes', () => {
       ),
     ).toEqual([65_536, 65_536]);
   });
-  it('never leaves less than what is free', () => {
+  it('never leaves less than the free memory', () => {
     expect(
       total(
         [
@@ -166,7 +166,7 @@ describe('numactl', () => {
 describe('our own form', () => {
   const host = read(xlInfo({ nrCpus: 8, totalMib: 8192, cpus: SMT, nodes: TWO }));
   const vms = (text: string) => () => detectAndReadVms([{ file: 'v.yaml', text }], host);
-  it.each(['4096', '"4096"'])('asks for the unit of memory: %s', (size) => {
+  it.each(['4096', '"4096"'])('requires the unit of memory: %s', (size) => {
     expect(vms(`vms:\n  - {name: a, vcpus: 1, memory: ${size}}`)).toThrow(/a size with its unit/);
   });
   it('names the field that a mistyped one resembles', () => {

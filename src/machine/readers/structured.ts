@@ -1,14 +1,12 @@
-// YAML and JSON of the user's, parsed within bounds and checked against a zod schema, with the line
-// in every error.
+// The user's YAML and JSON, parsed within bounds and checked against a zod schema, with the line in
+// every error.
 import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import * as z from 'zod';
 import { InputError } from '../../base/errors.js';
 import { nearestWord } from '../../base/nearest-word.js';
 import { guardSize, INPUT_LIMITS, type InputText } from './input-text.js';
 
-/**
- * What a reader of one of our own forms gets: the checked value, and where each part of it stands.
- */
+/** The input of a reader of our own forms: the checked value, and the place of each part. */
 export interface Structured<T> {
   readonly value: T;
   /**
@@ -19,9 +17,9 @@ export interface Structured<T> {
 }
 
 /**
- * @param mend how to mend what the schema refuses, one sentence
+ * @param mend advice for text that the schema refuses, one sentence
  * @throws InputError with file, line and path for text that is not YAML, too large, too deep, with
- *   an alias bomb, or not of the schema
+ * an alias bomb, or not of the schema
  */
 export function readStructured<S extends z.ZodType>(input: InputText, schema: S, mend: string): Structured<z.output<S>> {
   guardSize(input, INPUT_LIMITS.structuredChars);
@@ -39,7 +37,7 @@ export function readStructured<S extends z.ZodType>(input: InputText, schema: S,
   };
   const result = schema.safeParse(plain);
   if (result.success) return { value: result.data, fault };
-  // A mistyped field says more than the field that is missing for it.
+  // A mistyped field is reported rather than the field that is missing because of it.
   const issue = result.error.issues.find(({ code }) => code === 'unrecognized_keys') ?? result.error.issues[0]!;
   throw fault(issue.path, describeIssue(issue, valueAt(plain, issue.path), schema), mend);
 }
@@ -49,7 +47,7 @@ function parse(input: InputText, counter: LineCounter): { contents: Node; plain:
     new InputError(message, { file: input.file, ...(line === undefined ? {} : { line }) }, mend);
   guardNesting(input, broken);
   try {
-    // The library compares each key with all others; checkTree does it with a set.
+    // The library compares each key with all others. checkTree uses a set instead.
     const document = parseDocument(input.text, { lineCounter: counter, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' });
     const error = document.errors[0];
     if (error !== undefined) throw broken(`not YAML or JSON: ${error.message}`, counter.linePos(error.pos[0]).line);
@@ -99,13 +97,13 @@ function guardNesting(input: InputText, broken: (message: string, line: number, 
   }
 }
 
-/** Without recursion: depth, keys that are there twice, and aliases of what they stand in. */
+/** Checks depth, duplicate keys, and aliases inside their own anchor, without recursion. */
 function checkTree(root: Node, broken: (node: Node, message: string, mend: string) => InputError): void {
   const todo: { node: unknown; depth: number; anchors: readonly string[] }[] = [{ node: root, depth: 0, anchors: [] }];
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     const { node, depth } = next;
     if (isAlias(node) && next.anchors.includes(node.source)) {
-      throw broken(node, `*${node.source.slice(0, 60)} stands within what it names`, 'write out what is meant');
+      throw broken(node, `*${node.source.slice(0, 60)} is inside the part that it names`, 'write the part out instead');
     }
     if (!isCollection(node)) continue;
     const anchors = node.anchor === undefined ? next.anchors : [...next.anchors, node.anchor];
@@ -120,7 +118,7 @@ function checkTree(root: Node, broken: (node: Node, message: string, mend: strin
       const pair = item as { key: unknown; value: unknown };
       const key = keyOf(pair.key);
       if (keys.has(key))
-        throw broken(isNode(pair.key) ? pair.key : (node as Node), `'${String(key).slice(0, 60)}' is there twice`, 'keep one of them');
+        throw broken(isNode(pair.key) ? pair.key : (node as Node), `'${String(key).slice(0, 60)}' is given twice`, 'keep one of them');
       keys.add(key);
       todo.push({ node: pair.value, depth: depth + 1, anchors });
     }
@@ -153,9 +151,7 @@ function valueAt(plain: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-/**
- * Lists and texts that are too short or too long, by what the user wrote; null for anything else.
- */
+/** Lists and texts that are too short or too long; null for any other issue. */
 function boundOf(issue: z.core.$ZodIssue): string | null {
   if (issue.code !== 'too_small' && issue.code !== 'too_big') return null;
   const units: Readonly<Record<string, string>> = { array: 'entries', string: 'characters' };
@@ -166,10 +162,7 @@ function boundOf(issue: z.core.$ZodIssue): string | null {
   return issue.origin === 'array' ? 'expected at least one entry, got none' : 'expected a text, got an empty one';
 }
 
-/**
- * zod's sentence, with the value that was found; for a field that does not exist, the one that it
- * most resembles.
- */
+/** zod's sentence with the value found; for an unknown field, the name that it most resembles. */
 function describeIssue(issue: z.core.$ZodIssue, value: unknown, schema: z.ZodType): string {
   if (issue.code === 'unrecognized_keys') {
     const near = nearestWord(issue.keys[0]!, fieldNames(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })));

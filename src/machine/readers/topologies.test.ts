@@ -1,5 +1,5 @@
-// Readers against real machines. The files are others' and lie beside the checkout; without them
-// this is skipped, with a message.
+// Readers tested on real machines. The files belong to others and are outside the tree. Without
+// them the tests are skipped, with a message.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -96,7 +96,7 @@ describe.skipIf(!there)('real machines', () => {
     expect(emptyNodes(seen)).toEqual(seen.nodes.map((node) => node.id).slice(seen.nodes.length - entry.cpulessNodes.length));
   });
 
-  it('finds in the XML of one machine what its sysfs says', () => {
+  it('finds the same in the XML and the sysfs of one machine', () => {
     const xml = detectAndRead([{ file: 'm.xml', text: text('hwloc-xml/xml--memorysidecaches.xml') }]);
     const sysfs = fromDigest('sysfs/memorysidecaches.json');
     expect(xml.distances).toEqual(sysfs.distances);

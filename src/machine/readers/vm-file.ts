@@ -13,7 +13,7 @@ import { readStructured } from './structured.js';
 const vcpuCount = z.int().min(1).max(LIMITS.vcpusPerVm);
 const param = z.union([z.string().max(65_536), z.int()], { error: 'expected a string or a whole number' });
 
-/** One VM of our own form; a scenario describes its VMs in the same way. */
+/** One VM of our own form; scenarios use it too. */
 export const vmEntrySchema = z.strictObject({
   name: z.string().min(1).max(200).describe('Unique; with count: the part before -1, -2, ...'),
   kind: z.enum(['hvm', 'pvh', 'pv']).default('hvm').describe("pvh is XenServer's PV-in-PVH"),
@@ -23,11 +23,11 @@ export const vmEntrySchema = z.strictObject({
     })
     .describe('VCPUs_max and VCPUs_at_startup, or one number for both'),
   memory: sizeSchema.describe('memory_static_max'),
-  target: sizeSchema.optional().describe('Memory at start; all of memory when left out'),
+  target: sizeSchema.optional().describe('Memory at start; by default all of memory'),
   params: z
     .strictObject({ mask: param.optional(), weight: param.optional(), cap: param.optional() })
     .optional()
-    .describe('VCPUs_params as xe holds them; mask "1,2,3" or, a part a vCPU, "1,2;3,4"'),
+    .describe('VCPUs_params as in xe; mask "1,2,3", or "1,2;3,4" with a part for each vCPU'),
   boot: z
     .strictObject({
       kernel: z.string().min(1).max(4096).describe('File on the host'),
@@ -35,15 +35,15 @@ export const vmEntrySchema = z.strictObject({
       cmdline: z.string().max(2048).optional().describe("The kernel's command line"),
     })
     .optional()
-    .describe('What the guest boots on a real host (PVH and PV); the embedded host loads no image'),
+    .describe('Kernel of the guest on a real host (PVH and PV); the embedded host loads no image'),
   pool: z
     .union([z.string().min(1).max(200), z.int().min(0).max(0xfffe)], { error: 'expected the name or the number of a CPU pool' })
     .optional()
-    .describe('CPU pool that it starts in, by name or number; profile xl only'),
+    .describe('CPU pool of the VM at start, by name or number; profile xl only'),
   vnuma: z
     .array(
       z.strictObject({
-        node: z.int().min(0).max(63).describe('Physical node, by the number that Xen has for it'),
+        node: z.int().min(0).max(63).describe("Physical node, by Xen's number"),
         memory: sizeSchema,
         vcpus: z
           .union([z.string(), z.int().min(0)], { error: 'expected vCPUs such as "0-3"' })
@@ -51,14 +51,14 @@ export const vmEntrySchema = z.strictObject({
         distances: z
           .array(z.int().min(1).max(255))
           .optional()
-          .describe('To each virtual node; 10 to itself and 20 to others when left out'),
+          .describe('Distance to each virtual node; by default 10 to itself and 20 to others'),
       }),
     )
     .min(1)
     .max(64)
     .optional()
-    .describe('Virtual nodes: together all of the memory and the vCPUs; profile xl only'),
-  count: z.int().min(1).max(LIMITS.domains).optional().describe('That many VMs: name-1 ... name-N'),
+    .describe('Virtual nodes, which together have all of the memory and the vCPUs; profile xl only'),
+  count: z.int().min(1).max(LIMITS.domains).optional().describe('Number of such VMs, named name-1 ... name-N'),
 });
 
 export const vmFileSchema = z.strictObject({ vms: z.array(vmEntrySchema).min(1).max(LIMITS.domains) });
@@ -87,8 +87,8 @@ export function readVmFile(input: InputText): VmSpec[] {
 
 /**
  * VMs of checked entries, in their order, counts expanded.
- * @throws InputError made by `fault` for what the schema cannot see: a name that is there twice, a
- *   target above the memory
+ * @throws InputError made by `fault` for faults that the schema cannot see: a duplicate name, a
+ * target above the memory
  */
 export function expandVms(entries: readonly VmEntry[], faultAt: EntryFault): VmSpec[] {
   const vms: VmSpec[] = [];
@@ -100,7 +100,7 @@ export function expandVms(entries: readonly VmEntry[], faultAt: EntryFault): VmS
     if (vms.length + copies > LIMITS.domains) throw fault('count', `expected at most ${LIMITS.domains} VMs in all`, 'lower the counts');
     for (let copy = 1; copy <= copies; copy++) {
       const name = entry.count === undefined ? entry.name : `${entry.name}-${copy}`;
-      if (names.has(name)) throw fault('name', `'${name}' is there twice`, 'give each VM its own name');
+      if (names.has(name)) throw fault('name', `'${name}' is given twice`, 'give each VM its own name');
       names.add(name);
       vms.push({ ...spec, name });
     }

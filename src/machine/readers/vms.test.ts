@@ -44,7 +44,7 @@ describe('our own form', () => {
     expect([named('legacy').kind, named('appliance').kind]).toEqual(['pv', 'pvh']);
   });
 
-  it('takes what a guest boots', () => {
+  it('takes the kernel of a guest', () => {
     const text = 'vms:\n  - name: a\n    vcpus: 1\n    memory: 1GiB\n    boot: {kernel: /k, ramdisk: /r, cmdline: quiet}';
     expect(detectAndReadVms([{ file: 'f', text }], host)[0]!.boot).toEqual({ kernel: '/k', ramdisk: '/r', cmdline: 'quiet' });
     expect(errorOf(() => detectAndReadVms([{ file: 'f', text: text.replace('kernel: /k, ', '') }], host)).place.path).toBe(
@@ -61,7 +61,7 @@ describe('our own form', () => {
     ['vms:\n  - {name: a, vcpus: 1, memory: 1GiB, count: 40000}', 2, 'vms[0].count'],
     ['vms:\n  - {name: a, vcpus: 1, memory: 1GiB, params: {masks: 1}}', 2, 'vms[0].params'],
     ['{"vms": [{"name": "a", "vcpus": 8193, "memory": 1}]}', 1, 'vms[0].vcpus'],
-  ])('refuses %j and says where', (text, line, path) => {
+  ])('refuses %j with its place', (text, line, path) => {
     expect(errorOf(() => detectAndReadVms([{ file: 'v.yaml', text }], host)).place).toEqual({ file: 'v.yaml', line, path });
   });
 });
@@ -114,7 +114,7 @@ describe('xl guest configs', () => {
     expect(xl(lines).xlHardCpus).toEqual(expected);
   });
 
-  it('takes what a guest boots, its command line made of root and extra unless it is given', () => {
+  it('takes the kernel of a guest, with a command line made of root and extra unless it is given', () => {
     expect(xl('kernel = "/k"').boot).toEqual({ kernel: '/k' });
     expect(xl('kernel = "/k"\nramdisk = "/r"\nroot = "/dev/xvda ro"\nextra = "quiet"').boot).toEqual({
       kernel: '/k',
@@ -152,7 +152,7 @@ describe('xl guest configs', () => {
     ['vcpus = 2 3', 4],
     ['vcpus = {}', 4],
     ['vcpus = 2\r', 4],
-  ])('refuses %j and says the line', (lines, line) => {
+  ])('refuses %j with its line', (lines, line) => {
     const error = errorOf(() => xl(lines));
     expect(error.place).toMatchObject({ file: 'g.cfg', line });
     expect(error.mend).not.toBe('');
@@ -166,20 +166,20 @@ describe('xl guest configs', () => {
   });
 
   it.each([
-    ['cpus_sofft = "0"', 'cpus_sofft= is no setting of xl, which ignores it; did you mean cpus_soft?'],
-    ['pvh = 1', 'pvh= is no setting of xl, which ignores it; write type = "pvh"; without it the guest is PV'],
-    ['shadow_memory = 16', 'shadow_memory= is not part of the plan: it changes the memory that the guest takes beside its own'],
+    ['cpus_sofft = "0"', 'cpus_sofft= is not a setting of xl, which ignores it; did you mean cpus_soft?'],
+    ['pvh = 1', 'pvh= is not a setting of xl, which ignores it; write type = "pvh"; without it the guest is PV'],
+    ['shadow_memory = 16', 'shadow_memory= is not part of the plan: it changes the memory that the guest needs besides its own'],
     ['memory = 01000', 'memory is octal for xl: 01000 is 512'],
-    ['vcpus = 2x', "vcpus is no number for xl ('2x'); xl ignores it"],
+    ['vcpus = 2x', "vcpus is not a number for xl ('2x'); xl ignores it"],
     ['cpus = "0-99"', 'cpus= names CPUs that'],
     ['cpus = "99"', 'xl refuses this config: cpus leaves vCPU 0 no CPU'],
     ['vcpus = 0\ncpus = "3"', 'cpus= has no effect without vcpus= or maxvcpus='],
-    ['vnuma = "pnode=0"', 'vnuma= is a string, which xl passes over; write a list'],
-  ])('says what %j does not do', (lines, note) => {
+    ['vnuma = "pnode=0"', 'vnuma= is a string, which xl ignores; write a list'],
+  ])('notes the missing effect of %j', (lines, note) => {
     expect(xl(lines).notes?.join('\n')).toContain(note);
   });
 
-  it('has nothing to say of an ordinary config', () => {
+  it('has no notes on an ordinary config', () => {
     expect(xl('type = "hvm"\ncpus = "all"\nvif = ["bridge=xenbr0"]\non_crash = "restart"').notes).toBeUndefined();
   });
 

@@ -1,4 +1,4 @@
-// Reader of what Xen's own tools print in dom0: `xl info -n`, `xenpm get-cpu-topology`, and the
+// Reader of the output of Xen's own tools in dom0: `xl info -n`, `xenpm get-cpu-topology`, and the
 // NUMA dump of debug key 'u'.
 
 import { InputError } from '../../base/errors.js';
@@ -39,11 +39,11 @@ interface Tables {
 
 /**
  * Reads the output of `xl info -n`, together with `xenpm get-cpu-topology` (in the same text or in
- * a second one) when Xen printed an empty CPU table: with one core a socket it reports the core as
+ * a second one) if Xen printed an empty CPU table: with one core per socket it reports the core as
  * 0xFFFFFFFF and xl leaves the line out. The dump of debug key 'u' in either text serves as a
  * second source too. Memory is in whole MiB as xl prints it.
- * @param moreTables `xl cpupool-list -c` and `xl vcpu-list`, which tell the online CPUs from the
- *   parked ones
+ * @param moreTables `xl cpupool-list -c` and `xl vcpu-list`, which distinguish the online CPUs from
+ * the parked ones
  * @throws InputError with file and line when a table is damaged, missing, or without CPUs
  */
 export function readXlInfo(info: InputText, second?: InputText, moreTables: readonly InputText[] = []): Host {
@@ -51,7 +51,7 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
   if (tables.nodes.length === 0) {
     const hasTable = /^[ \t]*numa_info[ \t]*:/m.test(info.text);
     throw new InputError(
-      hasTable ? "expected nodes under 'numa_info', got none" : "expected the table 'numa_info', which is not there",
+      hasTable ? "expected nodes under 'numa_info', got none" : "expected the table 'numa_info', found none",
       { file: info.file },
       'run `xl info -n` (with -n) as root in dom0',
     );
@@ -70,7 +70,7 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
     throw new InputError(
       `expected ${wanted} CPUs (nr_cpus), got ${listed.length} in the CPU table`,
       { file: info.file },
-      'the listing is cut or is of two machines; take it again, or give a second source of CPUs',
+      'the listing is cut off or mixes two machines; take it again, or give a second source of CPUs',
     );
   }
   // Debug key 'u' lists online CPUs only.
@@ -86,7 +86,7 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
     throw new InputError(
       `expected ${nodeCount} nodes (nr_nodes), got ${tables.nodes.length} under 'numa_info'`,
       { file: info.file },
-      'the listing is cut; take it again',
+      'the listing is cut off; take it again',
     );
   }
   const xenVersion = /^(\d+\.\d+)/.exec(tables.fields.get('xen_version') ?? '')?.[1];
@@ -127,7 +127,7 @@ function compareCpus(a: readonly DraftCpu[], b: readonly DraftCpu[], fileA: stri
   }
 }
 
-/** One pass over all lines; sections of other commands are left alone. */
+/** One pass over all lines; sections of other commands are skipped. */
 function scan(input: InputText): Tables {
   guardSize(input);
   const tables: Tables = { file: input.file, fields: new Map(), nodes: [], rows: [], cpus: [], more: [] };
@@ -220,15 +220,15 @@ function readDumpLine(line: Line, dump: CpuRange[], file: string): boolean {
       'take the dump again',
     );
   }
-  // The dump ascends, and the console keeps older dumps: the last one counts.
+  // The dump is in ascending order, and the console keeps older dumps, so the last one counts.
   if ((dump.at(-1)?.to ?? -1) >= from) dump.length = 0;
   dump.push({ from, to, nodeId: Number(match[3]) });
   return true;
 }
 
 /**
- * xl leaves out nodes that are not there, yet prints a distance for each: then the row is indexed
- * by node number.
+ * xl leaves out absent nodes, yet prints a distance for each. Then the row is indexed by node
+ * number.
  */
 function distancesOf(tables: Tables): DraftDistances {
   const count = tables.nodes.length;
@@ -238,7 +238,7 @@ function distancesOf(tables: Tables): DraftDistances {
     throw new InputError(
       `expected ${count} distances for node ${row.id}, one a node, got ${row.distances.length}`,
       { file: tables.file, line: row.line },
-      'the line is cut; take the listing again',
+      'the line is cut off; take the listing again',
     );
   }
   if (count === 1 && tables.rows[0]!.distances[0] === NO_NUMA_DISTANCE) return { ids, rows: [[LOCAL]] };
@@ -246,21 +246,23 @@ function distancesOf(tables: Tables): DraftDistances {
   return { ids, rows };
 }
 
-/** A note for a host that is known by its topology alone. */
-export const USE_UNKNOWN = 'How much of the memory in use is Domain-0 and how much Xen is not known; the picture divides it by a guess.';
+/** A note for a host of which only the topology is known. */
+export const USE_UNKNOWN =
+  'How much of the memory in use is Domain-0 and how much Xen is not known; the picture divides it by an estimate.';
 
 /**
  * Up to this much of a surplus is the hole for devices below 4 GiB, which is in the node that
  * begins at address 0.
  */
 const DEVICE_HOLE_BYTES = 4 * GIB;
-/** Every host has small holes for its firmware, which nobody wants to hear of. */
+/** Every host has small holes for its firmware. They are not worth a note. */
 const NOTED_HOLE_BYTES = 512 * MIB;
 
 /**
- * `memsize` is what a node spans, holes included (node_spanned_pages, xen/common/sysctl.c);
- * `total_memory` is what there is. The surplus is taken off the first node while it may be the hole
- * for devices, else off the node that spans the most, and never below what is free.
+ * `memsize` is the span of a node, including holes (node_spanned_pages, xen/common/sysctl.c);
+ * `total_memory` is the actual memory. The surplus is subtracted from the first node if it may be
+ * the hole for devices, otherwise from the node that spans the most, and never below the free
+ * memory.
  */
 function withoutHoles({ nodes, fields }: Tables, notes: string[]): DraftNode[] {
   const totalMib = parseCount(fields.get('total_memory') ?? '', 2 ** 32);
@@ -278,7 +280,7 @@ function withoutHoles({ nodes, fields }: Tables, notes: string[]): DraftNode[] {
   const cut = nodes.filter(({ id, memoryBytes }) => sizes.get(id)! < memoryBytes).map(({ id }) => id);
   if (hole >= NOTED_HOLE_BYTES)
     notes.push(
-      `The nodes span ${formatBytes(hole)} more than there is memory (${formatBytes(totalMib! * MIB)}); the hole is taken to be in node ${cut.join(', ')}.`,
+      `The nodes span ${formatBytes(hole)} more than the memory (${formatBytes(totalMib! * MIB)}); the hole is assumed to be in node ${cut.join(', ')}.`,
       USE_UNKNOWN,
     );
   return nodes.map((node) => ({ ...node, memoryBytes: sizes.get(node.id)! }));

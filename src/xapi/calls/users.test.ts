@@ -55,7 +55,7 @@ describe('the file of users', () => {
 
   it('refuses a user twice, and passwords and names past their bounds', async () => {
     const line = SECRET.replace('SALT_KEY', `${'A'.repeat(43)}=`);
-    expect(() => parseUsers(`${line}\n${line}`, 'users')).toThrow(/'cheap' is there twice/);
+    expect(() => parseUsers(`${line}\n${line}`, 'users')).toThrow(/'cheap' is given twice/);
     await expect(userLine('root', 'admin', '')).rejects.toThrow(/empty or too long/);
     await expect(userLine('root', 'admin', 'x'.repeat(USER_LIMITS.passwordBytes + 1))).rejects.toThrow(/empty or too long/);
     await expect(userLine('x'.repeat(USER_LIMITS.nameChars + 1), 'admin', 'a')).rejects.toThrow(/is no user name/);

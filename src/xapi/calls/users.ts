@@ -35,7 +35,7 @@ export function parseUsers(text: string, file: string): ReadonlyMap<string, User
     if (!NAME.test(name)) throw fault(index + 1, 'expected a user name of letters, digits and _ . @ -');
     if (role !== 'admin' && role !== 'read-only') throw fault(index + 1, `expected the role admin or read-only, got '${role}'`);
     if (parseHash(hash.join(':')) === null) throw fault(index + 1, 'expected scrypt:N:r:p:salt:key');
-    if (users.has(name)) throw fault(index + 1, `the user '${name}' is there twice`);
+    if (users.has(name)) throw fault(index + 1, `the user '${name}' is given twice`);
     if (users.size >= USER_LIMITS.users) throw fault(index + 1, `expected at most ${USER_LIMITS.users} users`);
     users.set(name, { name, role, hash: hash.join(':') });
   });

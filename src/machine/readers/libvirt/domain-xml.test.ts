@@ -135,7 +135,7 @@ describe('a file', () => {
     [domain('<a/>'.repeat(200_001)), 'expected at most 200000 elements'],
     [domain(' '.repeat(INPUT_LIMITS.structuredChars)), 'expected at most 8.0 MiB of text'],
     ['<pool><domain/></pool>', "expected a domain of type 'xen', got 'undefined'"],
-    [`${domain('')}${domain('')}`.replace('<domains>', ''), "'web' is in vm.xml too"],
+    [`${domain('')}${domain('')}`.replace('<domains>', ''), "'web' is also in vm.xml"],
   ])('is refused: case %#', (text, message) => expect(errorOf(text)).toContain(message));
 });
 

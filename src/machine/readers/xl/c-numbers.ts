@@ -1,5 +1,5 @@
-// Numbers as C's strtoul and strtol read them on a 64-bit machine: blanks before, a sign, digits,
-// and then where they end.
+// Numbers as C's strtoul and strtol read them on a 64-bit machine: leading blanks, a sign, digits,
+// and the end position.
 
 const ULONG_MAX = 2n ** 64n - 1n;
 const LONG_MAX = 2n ** 63n - 1n;
@@ -11,8 +11,8 @@ export interface CNumber {
 }
 
 /**
- * Base 10, unsigned: "-1" wraps to the largest number, and so does everything too large. Null when
- * there are no digits.
+ * Base 10, unsigned: "-1" wraps to the largest number, and numbers too large become it. Null
+ * without digits.
  */
 export function strtoul(text: string): CNumber | null {
   const match = /^[ \t\n\v\f\r]*([-+]?)(\d+)/.exec(text);
@@ -24,8 +24,8 @@ export function strtoul(text: string): CNumber | null {
 }
 
 /**
- * The whole text as strtol(text, &end, 0) reads it: 0x and octal 0 too. Undefined for other text
- * behind it, and out of range.
+ * The whole text as strtol(text, &end, 0) reads it: 0x and octal 0 too. Undefined if other text
+ * follows, or if it is out of range.
  */
 export function wholeLong(text: string): bigint | undefined {
   const match = /^[ \t\n\v\f\r]*([-+]?)(?:(0[xX][0-9a-fA-F]+)|(0[0-7]*)|([1-9]\d*))$/.exec(text);

@@ -2,13 +2,13 @@
 // update_cpumap_range, parse_cpurange).
 import { strtoul } from './c-numbers.js';
 
-/** What xl asks its host when it reads a config. */
+/** The host's figures that xl uses when it reads a config. */
 export interface XlMachine {
   /** CPUs that Xen can number: the highest number + 1, absent ones included. */
   readonly maxCpus: number;
   readonly onlineCpus: number;
   readonly nodes: number;
-  /** CPUs of a node by Xen's number, ascending; [] for a node that is not there. */
+  /** CPUs of a node by Xen's number, ascending; [] for an absent node. */
   cpusOfNode(node: number): readonly number[];
 }
 
@@ -53,7 +53,7 @@ function updateMask(item: string, chosen: Set<number>, machine: XlMachine): void
   }
   const range = parseRange(match[3]!);
   if (range === null) throw new CpuListRefusal(`'${clip(item)}' names no CPUs`);
-  if (range.to - range.from >= TWO_32) throw new CpuListRefusal(`'${clip(item)}' would keep xl counting for hours`);
+  if (range.to - range.from >= TWO_32) throw new CpuListRefusal(`'${clip(item)}' is a range that xl would take hours to count`);
   const isNodes = match[2] !== undefined;
   for (const number of asInts(range, isNodes ? MAX_NODES : bits)) {
     for (const cpu of isNodes ? machine.cpusOfNode(number).filter((one) => one < MAX_NODES) : [number]) {
@@ -68,7 +68,7 @@ export interface UlongRange {
   readonly to: bigint;
 }
 
-/** "3" or "0-5" in unsigned 64 bits; null for what parse_range refuses. */
+/** "3" or "0-5" in unsigned 64 bits; null for text that parse_range refuses. */
 export function parseRange(text: string): UlongRange | null {
   const first = strtoul(text);
   if (first === null || first.value === ULONG_MAX) return null;

@@ -1,5 +1,5 @@
 // Grammar of xl guest configs: assignments of strings, numbers and lists (Xen 4.17,
-// tools/libs/util/libxlu_cfg_y.y). No meaning here.
+// tools/libs/util/libxlu_cfg_y.y). It gives them no meaning.
 import { InputError } from '../../../base/errors.js';
 import { guardSize, INPUT_LIMITS, type InputText } from '../input-text.js';
 import { type Token, tokenize } from './lexer.js';
@@ -10,18 +10,18 @@ export type XlValue = string | readonly XlValue[];
 export interface XlSetting {
   readonly value: XlValue;
   readonly line: number;
-  /** Was it written with `+=`? xl takes no number from such a setting. */
+  /** Whether it was written with `+=`. xl reads no number from such a setting. */
   readonly added: boolean;
 }
 
-/** Items or characters that a setting may have before it is appended to once more. */
+/** Most items or characters of a setting that may still be appended to. */
 const MAX_APPENDED = 8192;
 const EXAMPLE = 'write settings such as name = "web", vcpus = 4, cpus = ["0-3", "4"]';
 
 /**
  * All assignments: a later one replaces an earlier one of the same name, `+=` appends to a list or
  * a string.
- * @throws InputError with the line, for what xl refuses
+ * @throws InputError with the line, for text that xl refuses
  */
 export function parseXlConfig(input: InputText): Map<string, XlSetting> {
   guardSize(input, INPUT_LIMITS.xlConfigChars);
@@ -81,7 +81,7 @@ class Parser {
   }
 
   /**
-   * From behind the '['. Newlines may stand between any two parts, and a comma behind the last
+   * Starts after the '['. Newlines are allowed between any two parts, and a comma after the last
    * item.
    */
   #list(depth: number): XlValue[] {

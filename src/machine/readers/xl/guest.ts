@@ -1,5 +1,5 @@
-// What xl makes of a guest config before it asks libxl for anything: the fields of a guest that
-// bear on its CPUs and memory (Xen 4.17, tools/xl/xl_parse.c 1189-1432 and xl_vmcontrol.c,
+// xl's reading of a guest config, before any call to libxl: the fields that affect the guest's CPUs
+// and memory (Xen 4.17, tools/xl/xl_parse.c 1189-1432 and xl_vmcontrol.c,
 // apply_global_affinity_masks).
 import type { VmKind } from '../../vm.js';
 import type { InputText } from '../input-text.js';
@@ -7,7 +7,7 @@ import { CpuListRefusal, parseCpuList, type XlMachine } from './cpu-list.js';
 import { XlSettings } from './settings.js';
 import { parseVnuma, type XlVnuma } from './vnuma.js';
 
-/** One mask a vCPU, from vCPU 0 on; vCPUs past the list have none. */
+/** One mask for each vCPU, from vCPU 0; vCPUs past the list have none. */
 export interface XlAffinity {
   /**
    * Whether it was one string for all vCPUs or a list: a list of hard masks stops the automatic
@@ -17,7 +17,7 @@ export interface XlAffinity {
   readonly masks: readonly (readonly number[])[];
 }
 
-/** A guest as xl hands it to libxl; undefined where libxl's default counts. */
+/** A guest as xl passes it to libxl; undefined means libxl's default. */
 export interface XlGuest {
   readonly settings: XlSettings;
   readonly name: string;
@@ -53,16 +53,17 @@ const SCHEDULE: readonly (readonly [ScheduleField, string])[] = [
 const SCHEDULE_DEFAULT = -1;
 const ACTIONS = ['destroy', 'restart', 'rename-restart', 'preserve', 'coredump-destroy', 'coredump-restart', 'soft-reset'];
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-/** Above all that this project takes; a mask is kept for each vCPU. */
+/** Above any number that this project accepts; a mask is kept for each vCPU. */
 const MOST_VCPUS = 65_536;
 
-/** @throws InputError with file and line for what xl refuses */
+/** @throws InputError with file and line for a config that xl refuses */
 export function parseXlGuest(input: InputText, machine: XlMachine): XlGuest {
   const settings = new XlSettings(input);
   const name = settings.text('name');
   if (name === undefined) throw settings.refusal('name', 'expected a name, got none', 'add a line such as name = "web"');
   const uuid = settings.text('uuid');
-  if (uuid !== undefined && !UUID.test(uuid)) throw settings.refusal('uuid', `'${uuid.slice(0, 40)}' is no UUID`, 'take it from `uuidgen`');
+  if (uuid !== undefined && !UUID.test(uuid))
+    throw settings.refusal('uuid', `'${uuid.slice(0, 40)}' is not a UUID`, 'take it from `uuidgen`');
   const kind = kindOf(settings);
   const vcpus = count(settings, 'vcpus');
   const maxVcpusGiven = count(settings, 'maxvcpus') ?? 0;
@@ -95,9 +96,8 @@ export function parseXlGuest(input: InputText, machine: XlMachine): XlGuest {
 }
 
 /**
- * What xl refuses only after all of the config was read: a hard mask without any bit, and a PV or
- * PVH guest that boots nothing. Null when there is nothing of the kind. A plan goes on without
- * either.
+ * Faults that xl reports only after it has read all of the config: an empty hard mask, and a PV or
+ * PVH guest without a kernel. Null if there are none. A plan goes on despite them.
  */
 export function lateRefusal({ settings, kind, hard }: XlGuest): string | null {
   const empty = hard?.masks.findIndex((mask) => mask.length === 0) ?? -1;
@@ -107,8 +107,8 @@ export function lateRefusal({ settings, kind, hard }: XlGuest): string | null {
 }
 
 /**
- * `type` and the old `builder`, each by any beginning of the word, as strncmp compares them;
- * `pvh=1` is long gone and means nothing.
+ * `type` and the old `builder`, each by any prefix of the word, as strncmp compares them; `pvh=1`
+ * is obsolete and has no effect.
  */
 function kindOf(settings: XlSettings): VmKind {
   const [type, builder] = [settings.text('type'), settings.text('builder')];
@@ -209,7 +209,7 @@ function checkActions(settings: XlSettings): void {
   for (const name of ['on_poweroff', 'on_reboot', 'on_watchdog', 'on_crash', 'on_soft_reset']) {
     const action = settings.text(name);
     if (action !== undefined && !ACTIONS.includes(action)) {
-      throw settings.refusal(name, `'${action.slice(0, 40)}' is no action`, `write one of ${ACTIONS.join(', ')}`);
+      throw settings.refusal(name, `'${action.slice(0, 40)}' is not an action`, `write one of ${ACTIONS.join(', ')}`);
     }
   }
 }

@@ -1,4 +1,4 @@
-// Names of settings in xl guest configs: which xl knows, and which of them bear on placement and
+// Names of settings in xl guest configs: those that xl knows, and those that affect placement but
 // are not part of this model.
 import { nearestWord } from '../../../base/nearest-word.js';
 
@@ -21,24 +21,24 @@ const KNOWN = new Set(
   xenstore_quota`.split(/\s+/),
 );
 
-/** What is left out of the model, and what it would change. */
+/** Settings outside the model, and the effect that is missed. */
 const NOT_MODELLED: Readonly<Record<string, string>> = {
-  shadow_memory: 'it changes the memory that the guest takes beside its own',
-  hap: 'without hardware-assisted paging the guest takes more memory',
+  shadow_memory: 'it changes the memory that the guest needs besides its own',
+  hap: 'without hardware-assisted paging the guest needs more memory',
   videoram: 'it is part of the memory of an HVM guest',
   mmio_hole: "it changes which of the guest's memory lies above 4 GiB",
-  llc_colors: 'it restricts the memory that the guest may have',
-  stubdomain_memory: 'the stub domain takes memory of its own',
-  device_model_stubdomain_override: 'the stub domain takes memory and a vCPU of its own',
-  pci: 'the node of the device is not looked at',
+  llc_colors: "it restricts the guest's memory",
+  stubdomain_memory: 'the stub domain needs memory of its own',
+  device_model_stubdomain_override: 'the stub domain needs memory and a vCPU of its own',
+  pci: 'the node of the device is ignored',
   rdm: "it changes the layout of the guest's memory",
   period: 'it is for the RTDS scheduler',
   extratime: 'it is for the RTDS scheduler',
-  slice: 'no scheduler of today takes it',
-  latency: 'no scheduler of today takes it',
+  slice: 'no current scheduler supports it',
+  latency: 'no current scheduler supports it',
 };
 
-/** Names that older tools knew and xl passes over, with what to write today. */
+/** Names from older tools that xl ignores, with the current form. */
 const GONE: Readonly<Record<string, string>> = {
   pvh: 'write type = "pvh"; without it the guest is PV',
   cpu: 'write cpus = "..."',
@@ -48,15 +48,15 @@ const GONE: Readonly<Record<string, string>> = {
   numa: 'write vnuma, cpus or cpus_soft',
 };
 
-/** A sentence for each setting that does less than its author may think. */
+/** A sentence for each setting with less effect than its author may expect. */
 export function keyNotes(names: readonly string[]): string[] {
   return names.flatMap((name) => {
     const reason = NOT_MODELLED[name];
     if (reason !== undefined) return [`${name}= is not part of the plan: ${reason}`];
     if (KNOWN.has(name)) return [];
     const gone = GONE[name];
-    if (gone !== undefined) return [`${name}= is no setting of xl, which ignores it; ${gone}`];
+    if (gone !== undefined) return [`${name}= is not a setting of xl, which ignores it; ${gone}`];
     const near = nearestWord(name, KNOWN);
-    return [`${name}= is no setting of xl, which ignores it${near === undefined ? '' : `; did you mean ${near}?`}`];
+    return [`${name}= is not a setting of xl, which ignores it${near === undefined ? '' : `; did you mean ${near}?`}`];
   });
 }

@@ -1,11 +1,11 @@
-// Words of an xl guest config, as xl's own lexer finds them (Xen 4.17,
+// Tokens of an xl guest config, as xl's own lexer finds them (Xen 4.17,
 // tools/libs/util/libxlu_cfg_l.l and libxlu_cfg.c).
 import { InputError } from '../../../base/errors.js';
 import { strtoul } from './c-numbers.js';
 
 export interface Token {
   readonly kind: 'name' | 'number' | 'string' | 'mark' | 'newline' | 'end';
-  /** What it says: a string without its quotes and escapes. */
+  /** Its content: a string without its quotes and escapes. */
   readonly text: string;
   readonly line: number;
 }
@@ -45,12 +45,12 @@ function lexicalError(file: string, text: string, at: number, line: number): Inp
   const fault = (message: string, mend: string) => new InputError(message, { file, line }, mend);
   if (character === '\r') return fault('the line ends with a carriage return, which xl refuses', 'save the file with Unix line ends');
   if (character === '#') return fault('a comment on the last line needs a newline at its end', 'end the file with a newline');
-  if (character === '"' || character === "'") return fault('a string has no end on its line', 'close the quote on the same line');
+  if (character === '"' || character === "'") return fault('a string does not end on its line', 'close the quote on the same line');
   if (/[A-Z]/.test(character)) {
     return fault(`xl's names are lower case, got '${clip(text, at)}'`, 'write the name in lower case, and a value in quotes');
   }
   if (/[-+.]/.test(character))
-    return fault(`'${clip(text, at)}' is no number for xl`, 'write whole numbers without a sign, or put the value in quotes');
+    return fault(`'${clip(text, at)}' is not a number for xl`, 'write whole numbers without a sign, or put the value in quotes');
   const shown = character.codePointAt(0)! < 32 ? `character ${character.codePointAt(0)}` : `'${character}'`;
   return fault(`${shown} has no meaning here`, 'write settings such as name = "web", vcpus = 4, cpus = ["0-3", "4"]');
 }
@@ -77,7 +77,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
  * the digits of `\012` are read but leave no character behind.
  */
 function unquote(file: string, quoted: string, line: number): string {
-  if (quoted.includes('\0')) throw new InputError('a string holds a NUL character', { file, line }, 'take it out');
+  if (quoted.includes('\0')) throw new InputError('a string holds a NUL character', { file, line }, 'remove it');
   const end = quoted.length - 1;
   let value = '';
   let at = 1;

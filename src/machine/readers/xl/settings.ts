@@ -1,4 +1,4 @@
-// Settings of an xl guest config as xl asks for them: what is of the wrong kind counts as not given
+// Settings of an xl guest config as xl reads them: a value of the wrong kind counts as not given
 // (Xen 4.17, tools/libs/util/libxlu_cfg.c).
 import { InputError } from '../../../base/errors.js';
 import type { InputText } from '../input-text.js';
@@ -6,7 +6,7 @@ import { wholeLong } from './c-numbers.js';
 import { parseXlConfig, type XlSetting, type XlValue } from './grammar.js';
 
 export class XlSettings {
-  /** What xl itself warns of and then leaves out, in sentences for the user. */
+  /** Settings that xl warns about and ignores, in sentences for the user. */
   readonly warnings: string[] = [];
   readonly #file: string;
   readonly #settings: ReadonlyMap<string, XlSetting>;
@@ -30,7 +30,7 @@ export class XlSettings {
     return new InputError(message, { file: this.#file, ...(line === undefined ? {} : { line }), path: name }, mend);
   }
 
-  /** Undefined also for a list, which xl warns of. */
+  /** Undefined also for a list, which xl warns about. */
   text(name: string): string | undefined {
     const value = this.#settings.get(name)?.value;
     if (value === undefined || typeof value === 'string') return value;
@@ -44,18 +44,18 @@ export class XlSettings {
   }
 
   /**
-   * A whole number, decimal, 0x or octal with a leading 0. Undefined also for text that is none,
-   * and for `+=`.
+   * A whole number, decimal, 0x or octal with a leading 0. Undefined also for other text, and for
+   * `+=`.
    */
   long(name: string): bigint | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     if (this.#settings.get(name)!.added) {
-      this.#warn(name, 'is written with +=, which xl does not take for numbers; xl ignores it');
+      this.#warn(name, 'is written with +=, which xl does not allow for numbers; xl ignores it');
       return undefined;
     }
     const value = wholeLong(text);
-    if (value === undefined) this.#warn(name, `is no number for xl ('${text.slice(0, 40)}'); xl ignores it`);
+    if (value === undefined) this.#warn(name, `is not a number for xl ('${text.slice(0, 40)}'); xl ignores it`);
     else if (/^0[0-7]/.test(text.trim()) && value !== BigInt(text.trim())) this.#warn(name, `is octal for xl: ${text.trim()} is ${value}`);
     return value;
   }

@@ -22,19 +22,19 @@ export interface XlVnuma {
   /** Sum over the nodes, a vCPU that is in two of them counted twice: xl's maximum of vCPUs. */
   readonly vcpus: number;
   readonly sizeKib: number;
-  /** Does a node name its physical node? xl then places nothing by itself. */
+  /** Whether a node names its physical node. xl then does no placement of its own. */
   readonly hasPnode: boolean;
 }
 
 const ULONG_MAX = 2n ** 64n - 1n;
-/** Above any count of vCPUs that this project takes; xl would count for hours. */
+/** Above any number of vCPUs that this project accepts; xl would count for hours. */
 const MOST_VCPUS = 65_536;
 
 /**
- * Undefined without `vnuma`, for an empty list, and for a string, which xl passes over without a
- * word.
+ * Undefined without `vnuma`, for an empty list, and for a string, which xl ignores without a
+ * message.
  * @param maxVcpus `maxvcpus`, 0 when it is not given
- * @throws InputError for what xl refuses
+ * @throws InputError for a config that xl refuses
  */
 export function parseVnuma(settings: XlSettings, machine: XlMachine, maxVcpus: number): XlVnuma | undefined {
   const list = settings.list('vnuma');
@@ -85,7 +85,7 @@ class VnodeReader {
       case 'pnode': {
         const pnode = Number(this.#number(value));
         if (pnode >= this.#machine.nodes)
-          throw this.#refusal(`node ${pnode} is not there; the host has nodes 0-${this.#machine.nodes - 1}`);
+          throw this.#refusal(`node ${pnode} does not exist; the host has nodes 0-${this.#machine.nodes - 1}`);
         node.pnode = pnode;
         this.hasPnode = true;
         return;
@@ -113,14 +113,14 @@ class VnodeReader {
     }
   }
 
-  /** xl takes the number that stands first, whatever is behind it. */
+  /** xl reads the leading number and ignores the rest. */
   #number(text: string): bigint {
     const number = strtoul(text.trim());
     if (number === null || number.value === ULONG_MAX) throw this.#refusal(`expected a number, got '${clip(text)}'`);
     return number.value;
   }
 
-  /** xl does not look at parse_range's verdict: "x" is vCPU 0, "3x" is vCPU 3, "5-2" is none. */
+  /** xl ignores parse_range's result: "x" is vCPU 0, "3x" is vCPU 3, "5-2" is none. */
   #vcpuRange(item: string, vcpus: Set<number>): void {
     const first = strtoul(item)?.value ?? 0n;
     const second = /^[^-]*\d-/.test(item) ? (strtoul(item.slice(item.indexOf('-') + 1))?.value ?? 0n) : first;

@@ -13,16 +13,17 @@ const MAX_KIB = 16 * 1024 * 1024 * 1024;
 /** libxl_create.c, libxl__domain_build_info_setdefault. */
 const DEFAULT_MEMORY_KIB = 32 * 1024;
 
-/** A setting that guest configs have, at the start of a line. */
+/** A setting of guest configs, at the start of a line. */
 export function looksLikeXlConfig(text: string): boolean {
   return /^[ \t]*(?:name|type|builder|vcpus|maxvcpus|memory|maxmem|cpus|cpus_soft|kernel|disk|vif)[ \t]*=/m.test(text);
 }
 
 /**
  * `cpus` and `cpus_soft` become masks for `host`: CPUs past its highest number are left out, as
- * libxl does, and a mask may end up empty. What xl would refuse or ignore, and the plan goes on
- * without, is in `notes`.
- * @throws InputError with file and line for what xl refuses, and past the limits of this project
+ * libxl does, and a mask may end up empty. Settings that xl would refuse or ignore, and that the
+ * plan ignores, are in `notes`.
+ * @throws InputError with file and line for a config that xl refuses, or beyond the limits of this
+ * project
  */
 export function readXlConfig(input: InputText, host: Host): VmSpec {
   const guest = parseXlGuest(input, machineOf(host));
@@ -68,7 +69,8 @@ function machineOf(host: Host): XlMachine {
 }
 
 /**
- * A mask a vCPU for a list, which ends with all CPUs where it is shorter; one mask for a string.
+ * One mask for each vCPU if it is a list, completed with all CPUs if it is shorter; one mask if it
+ * is a string.
  */
 function masksFor(host: Host, affinity: XlAffinity | undefined, vcpusMax: number): number[][] | undefined {
   if (affinity === undefined || (affinity.form === 'string' && affinity.masks.length === 0)) return undefined;
@@ -102,9 +104,7 @@ function memoryOf(guest: XlGuest): Pick<VmSpec, 'memoryStaticMaxBytes' | 'memory
   return { memoryStaticMaxBytes: maxKib * KIB, memoryTargetBytes: targetKib * KIB };
 }
 
-/**
- * @throws InputError for a node without a size; what else libxl refuses, it refuses at the start
- */
+/** @throws InputError for a node without a size. Other faults are refused by libxl at the start. */
 function virtualNodes(guest: XlGuest): VirtualNode[] {
   const nodes = guest.vnuma!.nodes;
   const refusal = (message: string, mend: string) => guest.settings.refusal('vnuma', message, mend);
@@ -129,7 +129,9 @@ function bootOf({ settings }: XlGuest): VmBoot | undefined {
   };
 }
 
-/** In the order of a config: what xl ignores, what the plan leaves out, what xl would refuse. */
+/**
+ * In this order: settings that xl ignores, settings outside the plan, faults that xl would refuse.
+ */
 function notesOf(guest: XlGuest, host: Host): string[] {
   const { settings } = guest;
   const notes = [...settings.warnings, ...keyNotes(settings.names)];
@@ -141,12 +143,12 @@ function notesOf(guest: XlGuest, host: Host): string[] {
     const last = host.cpus.at(-1)?.id ?? 0;
     const text = JSON.stringify(settings.list(key) ?? settings.text(key) ?? '');
     const named = [...text.matchAll(/(?<![:\d]|:\d{1,9}-)(\d{1,9})/g)].map(([, digits]) => Number(digits));
-    if (named.some((cpu) => cpu > last)) notes.push(`${key}= names CPUs that ${host.name} has not; libxl leaves them out`);
+    if (named.some((cpu) => cpu > last)) notes.push(`${key}= names CPUs that ${host.name} does not have; libxl leaves them out`);
     if (last >= MAX_NODES && /nodes?:[^a]/.test(text)) {
       notes.push(`${key}=: xl takes only CPUs 0-${MAX_NODES - 1} of a node for node:; name the CPUs by number`);
     }
   }
-  if (settings.text('vnuma') !== undefined) notes.push('vnuma= is a string, which xl passes over; write a list');
+  if (settings.text('vnuma') !== undefined) notes.push('vnuma= is a string, which xl ignores; write a list');
   const late = lateRefusal(guest);
   if (late !== null && !(late.startsWith('neither') && guest.kind !== 'hvm')) notes.push(`xl refuses this config: ${late}`);
   return notes;
