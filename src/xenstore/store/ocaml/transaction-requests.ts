@@ -117,7 +117,7 @@ export class TransactionRequests {
   }
 
   /**
-   * Domains that a transaction concerns: new owners of nodes, and domains that its permissions name.
+   * Domains that a transaction concerns: new owners of nodes, and those that its permissions name.
    */
   #domainsOf(tx: Transaction): Set<number> {
     const domids = new Set(tx.store.counts.keys());
