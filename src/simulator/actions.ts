@@ -7,7 +7,6 @@ import { type Wire, WireFloat, type WireStruct } from '../xapi/wire/values.js';
 import type { ModelVm, Power } from './model.js';
 import { ModelVm as Vm } from './model.js';
 import type { Run } from './run.js';
-import { CLIENTS } from './world.js';
 
 /** @returns a name and what it comes to; null = there was nothing to do it to */
 export type Action = (run: Run, random: Random) => Promise<string | null> | string | null;
@@ -205,7 +204,7 @@ const watch: Action = async (run, random) => {
 
 const login: Action = async (run, random) => {
   const who = random.pick(['admin', 'reader'] as const);
-  if (random.chance(60)) return run.told(`login ${who}`, await run.login(who, CLIENTS[who][1]));
+  if (random.chance(60)) return run.told(`login ${who}`, await run.login(who));
   const user = random.pick(['root', 'viewer', 'nobody']);
   const answer = await run.raw('session.login_with_password', [user, 'wrong', '1.0', 'guess'], `10.0.0.${random.below(4)}`);
   if (answer.kind === 'value') run.fault(`${user} was let in with a wrong password`);
@@ -321,9 +320,17 @@ const storm: Action = ({ world: { faults } }, random) => {
   return `faults ${faults.perMille} ${faults.diskErrno ?? ''}`;
 };
 
+/** After some calls through doors, or some turns of the event loop. */
 const killSoon: Action = ({ world: { life } }, random) => {
-  life.callsLeft = random.below(60);
+  if (random.chance(50)) life.callsLeft = random.below(60);
+  else life.killInTurns(random.below(40));
   return 'to be killed';
+};
+
+/** An administrator changes the file of users, or spoils it. */
+const changeUsers: Action = ({ world: { users } }, random) => {
+  users.leave(random.pick(['both', 'both', 'without the reader', 'spoilt'] as const));
+  return `users ${users.state}`;
 };
 
 const restart: Action = async (run, random) => {
@@ -364,6 +371,7 @@ export const ACTIONS: readonly (readonly [Action, number])[] = [
   [guestEnds, 4],
   [clock, 3],
   [storm, 4],
+  [changeUsers, 1],
   [killSoon, 1],
   [restart, 1],
 ];

@@ -7,6 +7,7 @@ import type { VmState } from '../xenopsd/api/toolstack.js';
 import { decodeVm } from '../xenopsd/store/metadata-format.js';
 import { ModelVm, type Power } from './model.js';
 import type { Run } from './run.js';
+import { AUDIT_FILE } from './world.js';
 
 /** Ended tasks that are kept (xapi/model/tasks.ts), and those under way. */
 const MOST_TASKS = 450;
@@ -41,7 +42,43 @@ export async function checkQuiet(run: Run): Promise<string[]> {
   const faults = [...world.complaints.splice(0)];
   if (daemon.writable() !== null) faults.push(`storage works, and the daemon is read-only: ${daemon.writable()!.message}`);
   faults.push(...checkOwners(run), ...checkKeys(run), ...checkVms(run), ...checkDisk(run), ...checkBounds(run));
+  faults.push(...checkAudit(run), ...checkHeld(run), ...(await checkReader(run)));
   return faults;
+}
+
+/** An acknowledged change is in the audit log, or was logged when the file refused it. */
+function checkAudit({ world, model }: Run): string[] {
+  const text = Buffer.from(world.files.get(AUDIT_FILE) ?? '', 'latin1').toString('utf8');
+  const written = new Map<string, number>();
+  for (const line of [...text.split('\n'), ...world.unwritten]) {
+    const method = /"method":"([^"]+)".*"result":"success"/.exec(line)?.[1];
+    if (method !== undefined) written.set(method, (written.get(method) ?? 0) + 1);
+  }
+  return [...model.acknowledged].flatMap(([method, count]) => {
+    const found = written.get(method) ?? 0;
+    return found >= count ? [] : [`the audit log has ${found} lines of ${method}, and ${count} were acknowledged`];
+  });
+}
+
+/** What nobody uses any more is given back. */
+function checkHeld({ world }: Run): string[] {
+  const { ledger } = world.daemon;
+  const faults = (['bytes', 'calls', 'watchers', 'tasks', 'logins'] as const).flatMap((resource) =>
+    ledger.held(resource) === 0 ? [] : [`${ledger.held(resource)} ${resource} are charged, and nothing is under way`],
+  );
+  return faults;
+}
+
+/** Rights follow the file of users as soon as it can be read. */
+async function checkReader(run: Run): Promise<string[]> {
+  const { state } = run.world.users;
+  if (state === 'spoilt') return [];
+  const answer = await run.settled(run.call('reader', 'VM.get_all', []));
+  const isIn = answer.kind === 'value';
+  if (state === 'without the reader') return isIn ? ['a user who was taken out of the file reads on'] : [];
+  // A session of before that user was taken out stays invalid: the second call logs in anew.
+  if (isIn || (await run.settled(run.call('reader', 'VM.get_all', []))).kind === 'value') return [];
+  return /Too many attempts/.test(run.told('', answer)) ? [] : [`the reader cannot read: ${run.told('', answer)}`];
 }
 
 /** Every domain is a VM's, and nothing claims memory. */
@@ -62,14 +99,15 @@ function checkOwners({ world }: Run): string[] {
 function checkKeys({ world }: Run): string[] {
   const found = new Set(world.host.xc.domainList().map(({ domid }) => String(domid)));
   const uuids = new Set(world.daemon.toolstack.vms().flatMap(({ spec, domid }) => (domid === null ? [] : [spec.uuid ?? spec.name])));
-  return world.host.store.list().flatMap(({ path }) => {
+  const stray = new Set<string>();
+  for (const { path } of world.host.store.list()) {
     const [, top, second, third] = path.split('/');
     const below = (top === 'local' || top === 'xenops') && second === 'domain' ? third : undefined;
     const domid = top === 'libxl' ? second : below;
-    if (domid !== undefined && !found.has(domid)) return [`XenStore has ${path}, and there is no domain ${domid}`];
-    if (top === 'vm' && second !== undefined && !uuids.has(second)) return [`XenStore has ${path}, and no such VM runs`];
-    return [];
-  });
+    if (domid !== undefined && !found.has(domid)) stray.add(`/${top} has keys of domain ${domid}, which is not there`);
+    if (top === 'vm' && second !== undefined && !uuids.has(second)) stray.add(`/vm has keys of ${second}, and no such VM runs`);
+  }
+  return [...stray];
 }
 
 /** What clients were told is there, and daemon, toolstack and Xen agree on each VM. */

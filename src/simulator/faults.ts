@@ -6,6 +6,8 @@ import type { Random } from '../base/random.js';
 export const PLANTS = ['lost-save', 'leaked-domain', 'wrong-union'] as const;
 export type Plant = (typeof PLANTS)[number];
 
+const DISK_ERRNOS = ['ENOSPC', 'EIO', 'EMFILE'] as const;
+
 /** A planted fault happens once in so many chances. */
 const PLANT_ONE_IN = 60;
 
@@ -22,6 +24,8 @@ export class Killed extends Error {
 export class Faults {
   /** Calls of each door that fail, in 1,000; 0 = all succeed. */
   perMille = 0;
+  /** Faults so far, of every kind. */
+  count = 0;
   /** Storage refuses everything until it is healed, as a full disk does. */
   diskErrno: string | null = null;
   readonly plant: Plant | null;
@@ -44,7 +48,20 @@ export class Faults {
   /** @returns one of the ways to fail; null = the call succeeds */
   next<T>(ways: readonly T[]): T | null {
     if (this.perMille === 0 || ways.length === 0 || this.#random.below(1000) >= this.perMille) return null;
+    this.count++;
     return this.#random.pick(ways);
+  }
+
+  /** As `next`, for doors whose failure costs so much that little else would be seen. */
+  seldom<T>(ways: readonly T[]): T | null {
+    return this.perMille > 0 && this.#random.chance(10) ? this.next(ways) : null;
+  }
+
+  /** What storage answers to a write; null = it succeeds. */
+  write(): string | null {
+    if (this.diskErrno === null) return this.next(DISK_ERRNOS);
+    this.count++;
+    return this.diskErrno;
   }
 
   below(bound: number): number {
@@ -57,24 +74,26 @@ export class Faults {
   }
 }
 
-/** One process, from its start to its end. */
+/** One process, from its start to its end; a child of another one dies with it. */
 export class Life {
   /** Calls through doors until it is killed; null = it is not to be. */
   callsLeft: number | null = null;
   /** Calls through doors so far: what is quiet makes none. */
   calls = 0;
   readonly ended: Promise<void>;
+  readonly #parent: Life | null;
   #dead = false;
   #end!: () => void;
 
-  constructor() {
+  constructor(parent: Life | null = null) {
+    this.#parent = parent;
     this.ended = new Promise((end) => {
       this.#end = end;
     });
   }
 
   get dead(): boolean {
-    return this.#dead;
+    return this.#dead || this.#parent?.dead === true;
   }
 
   kill(): void {
@@ -82,19 +101,34 @@ export class Life {
     this.#end();
   }
 
-  /** Before each call of a door. @throws Killed */
+  /**
+   * Killed after so many turns of the event loop, wherever it waits then: also between the last
+   * call of a door and the answer to the client.
+   */
+  killInTurns(turns: number): void {
+    if (turns <= 0) this.kill();
+    else setImmediate(() => this.killInTurns(turns - 1));
+  }
+
+  /** Before each call of a door. @returns whether the process lives on */
+  enters(): boolean {
+    this.#count();
+    return !this.dead;
+  }
+
+  /** @throws Killed */
   enter(): void {
+    if (!this.enters()) throw new Killed();
+  }
+
+  #count(): void {
     this.calls++;
+    if (this.#parent !== null) this.#parent.#count();
     if (!this.#dead && this.callsLeft !== null && --this.callsLeft < 0) this.kill();
-    if (this.#dead) throw new Killed();
   }
 
   /** As `enter`, where the caller waits: a dead process waits for ever. */
   async enterAsync(): Promise<void> {
-    try {
-      this.enter();
-    } catch {
-      await new Promise<never>(() => {});
-    }
+    if (!this.enters()) await new Promise<never>(() => {});
   }
 }

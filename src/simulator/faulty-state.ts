@@ -8,8 +8,6 @@ import type { MetadataStore } from '../xenopsd/api/metadata.js';
 import { decodeVm, encodeVm } from '../xenopsd/store/metadata-format.js';
 import type { Faults, Life } from './faults.js';
 
-const ERRNOS = ['ENOSPC', 'EIO', 'EMFILE'] as const;
-
 /** A text on the disk, read once however often it is looked at: nobody changes a record. */
 class KeptObject {
   readonly type: string;
@@ -40,7 +38,7 @@ export class Disk {
 export function faultyState(disk: Disk, faults: Faults, life: Life): StateStore {
   const refusal = (): void => {
     life.enter();
-    const code = faults.diskErrno ?? faults.next(ERRNOS);
+    const code = faults.write();
     if (code !== null) throw Object.assign(new Error(`${code}: injected`), { code });
   };
   return {

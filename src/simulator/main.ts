@@ -11,7 +11,18 @@ interface Options {
   readonly steps: number;
   readonly plant?: Plant;
   readonly keep: string;
+  readonly shrink: boolean;
   readonly replay?: string;
+  readonly healthy?: boolean;
+}
+
+/** A run that failed, as it is kept. */
+interface KeptRun {
+  readonly seed: number;
+  /** The fault that was planted in it. */
+  readonly plant?: Plant;
+  readonly steps: readonly number[];
+  readonly message: string;
 }
 
 function whole(text: string): number {
@@ -19,15 +30,16 @@ function whole(text: string): number {
   return Number(text);
 }
 
-/** Each step and what it came to. */
-async function replay(path: string): Promise<number> {
-  const { seed, steps } = JSON.parse(readFileSync(path, 'utf8')) as { seed: number; steps: readonly number[] };
-  const { digest, failure } = await playWorld(seed, steps, { plant: null, trace: (text) => console.log(text.slice(0, 300)) });
+/** Each step and what it came to. @param healthy without the fault that was planted in it */
+async function replay(path: string, healthy: boolean): Promise<number> {
+  const { seed, steps, plant = null } = JSON.parse(readFileSync(path, 'utf8')) as KeptRun;
+  const trace = (text: string) => console.log(text.slice(0, 300));
+  const { digest, failure } = await playWorld(seed, steps, { plant: healthy ? null : plant, trace });
   console.log(`world ${seed}: digest ${digest}, ${failure === null ? 'all holds' : `step ${failure.step}: ${failure.message}`}`);
   return failure === null ? 0 : 1;
 }
 
-async function main({ seed, steps, plant = undefined, keep }: Options): Promise<number> {
+async function main({ seed, steps, plant = undefined, keep, shrink: isShrunk }: Options): Promise<number> {
   const startedMs = performance.now();
   const result = await campaign(seed, steps, plant ?? null, (done) => {
     if (done % 20_000 === 0) console.log(`${done} steps`);
@@ -40,14 +52,17 @@ async function main({ seed, steps, plant = undefined, keep }: Options): Promise<
   }
   const { failure } = result;
   console.log(`world ${failure.seed}, step ${failure.step}: ${failure.message}`);
+  if (!isShrunk) {
+    console.log('0 passed, 1 failed');
+    return 1;
+  }
   const shrunk = await shrink(failure, plant ?? null);
   console.log(`shrunk to ${shrunk.steps.length} steps: ${shrunk.steps.join(' ')}\n  ${shrunk.message}`);
-  if (plant === undefined) {
-    mkdirSync(keep, { recursive: true });
-    const path = join(keep, `world-${failure.seed}.json`);
-    writeFileSync(path, `${JSON.stringify({ seed: failure.seed, ...shrunk }, null, 2)}\n`);
-    console.log(`kept in ${path}: simulate --replay plays it again`);
-  }
+  const kept: KeptRun = { seed: failure.seed, ...(plant === undefined ? {} : { plant }), ...shrunk };
+  mkdirSync(keep, { recursive: true });
+  const path = join(keep, plant === undefined ? `world-${failure.seed}.json` : `planted-${plant}.json`);
+  writeFileSync(path, `${JSON.stringify(kept, null, 2)}\n`);
+  console.log(`kept in ${path}: simulate --replay plays it again`);
   console.log('0 passed, 1 failed');
   return 1;
 }
@@ -58,7 +73,9 @@ const command = new Command('simulate')
   .option('--steps <number>', 'how many', whole, 20_000)
   .addOption(new Option('--plant <fault>', 'a fault to be found, in the wrapping of a part').choices(PLANTS))
   .option('--keep <folder>', 'folder for shrunk failures', 'fixtures/regressions/simulator')
+  .option('--no-shrink', 'say of a failure only where it is')
   .option('--replay <file>', 'a case that was kept: shows each of its steps')
+  .option('--healthy', 'with --replay: without the fault that was planted')
   .parse();
 const options = command.opts<Options>();
-process.exitCode = options.replay === undefined ? await main(options) : await replay(options.replay);
+process.exitCode = options.replay === undefined ? await main(options) : await replay(options.replay, options.healthy === true);

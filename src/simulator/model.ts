@@ -68,6 +68,8 @@ export class Model {
   readonly vms: ModelVm[] = [];
   readonly hostMask = new Belief('');
   readonly hostPolicy = new Belief('default_policy');
+  /** Changes that were acknowledged, by method: the audit log has a line of each. */
+  readonly acknowledged = new Map<string, number>();
   /** Creations that nobody was told the end of: that many VMs may be there unknown. */
   unknownCreations = 0;
 

@@ -16,11 +16,15 @@ export type Answer =
 
 type Client = keyof typeof CLIENTS;
 
+/** Changes; of an Async form the audit log has a line when its task has ended. */
+const AUDITED = /^(VM|host)\.(?!get_)/;
 /** Turns of the event loop without a call through a door, after which nothing is under way. */
 const QUIET_TURNS = 12;
 /** Past so much virtual time a call that has no answer will never have one. */
 const FORGOTTEN_MS = 600_000;
 const ADVANCE_MS = 500;
+/** Turns of the event loop before time has to pass for what is waited for. */
+const PATIENT_TURNS = 100;
 
 export interface WorldOptions {
   readonly plant: Plant | null;
@@ -76,8 +80,8 @@ export class Run {
   /** Destroys all VMs: then the host is as it was before the first one. @throws InvariantError */
   async end(): Promise<void> {
     for (const { ref } of [...this.model.vms]) {
-      await this.call('admin', 'VM.hard_shutdown', [ref]);
-      const answer = await this.call('admin', 'VM.destroy', [ref]);
+      await this.settled(this.call('admin', 'VM.hard_shutdown', [ref]));
+      const answer = await this.settled(this.call('admin', 'VM.destroy', [ref]));
       if (answer.kind !== 'value') this.fault(`a halted VM cannot be destroyed: ${this.told('', answer)}`);
     }
     const left = this.world.host.xc.domainList().length - 1;
@@ -104,23 +108,30 @@ export class Run {
     }
   }
 
+  /** Waits for `work` alone; time passes when it does not end by itself. @throws InvariantError */
+  async settled<T>(work: Promise<T>): Promise<T> {
+    const { virtual } = this.world;
+    const sinceMs = virtual.nowMs;
+    let ended = false;
+    const end = (): void => {
+      ended = true;
+    };
+    work.then(end, end);
+    for (let turns = 0; !ended; turns++) {
+      await virtual.turn();
+      if (turns > PATIENT_TURNS) await virtual.advance(ADVANCE_MS);
+      if (virtual.nowMs - sinceMs > FORGOTTEN_MS) throw new InvariantError('what was begun does not end');
+    }
+    return work;
+  }
+
   /** A clean end, or one in the middle of everything, and a new life. */
   async restart(clean: boolean): Promise<void> {
     if (clean && this.world.isUp) {
-      const closing = this.world.stop();
-      let closed = false;
-      closing.then(
-        () => (closed = true),
-        (error: unknown) => {
-          closed = true;
-          if (!this.world.life.dead) this.fault(`close: ${String(error)}`);
-        },
-      );
-      for (let turns = 0; !closed && !this.world.life.dead; turns++) {
-        await this.world.virtual.turn();
-        if (turns > 100) await this.world.virtual.advance(ADVANCE_MS);
-        if (turns > 2000) throw new InvariantError('the daemon does not end');
-      }
+      const closing = this.world.stop().catch((error: unknown) => {
+        if (!this.world.life.dead) this.fault(`close: ${String(error)}`);
+      });
+      await this.settled(Promise.race([closing, this.world.life.ended]));
     }
     await this.world.kill();
     await this.raise();
@@ -129,14 +140,19 @@ export class Run {
   async call(client: Client, method: string, params: readonly Wire[]): Promise<Answer> {
     const session = this.#sessions.get(client);
     if (session === undefined) {
-      const answer = await this.login(client, CLIENTS[client][1]);
+      const answer = await this.login(client);
       if (answer.kind !== 'value') return answer;
     }
-    return this.raw(method, [this.#sessions.get(client) ?? '', ...params], '127.0.0.1');
+    const answer = await this.raw(method, [this.#sessions.get(client) ?? '', ...params], CLIENTS[client].address);
+    if (answer.kind === 'error' && answer.code.startsWith('SESSION_INVALID')) this.#sessions.delete(client);
+    if (answer.kind === 'value' && AUDITED.test(method))
+      this.model.acknowledged.set(method, (this.model.acknowledged.get(method) ?? 0) + 1);
+    return answer;
   }
 
-  async login(client: Client, password: string): Promise<Answer> {
-    const answer = await this.raw('session.login_with_password', [CLIENTS[client][0], password, '1.0', 'simulator'], '127.0.0.1');
+  async login(client: Client): Promise<Answer> {
+    const { name, password, address } = CLIENTS[client];
+    const answer = await this.raw('session.login_with_password', [name, password, '1.0', 'simulator'], address);
     if (answer.kind === 'value') this.#sessions.set(client, String(answer.value));
     return answer;
   }
@@ -144,7 +160,7 @@ export class Run {
   logout(client: Client): Promise<Answer> {
     const session = this.#sessions.get(client);
     this.#sessions.delete(client);
-    return this.raw('session.logout', [session ?? ''], '127.0.0.1');
+    return this.raw('session.logout', [session ?? ''], CLIENTS[client].address);
   }
 
   async raw(method: string, params: readonly Wire[], address: string): Promise<Answer> {
@@ -161,7 +177,6 @@ export class Run {
       ),
     );
     if (answer === null || life.dead) return { kind: 'lost' };
-    if (answer.kind === 'error' && answer.code.startsWith('SESSION_INVALID')) this.#sessions.clear();
     return answer;
   }
 

@@ -36,6 +36,7 @@ export async function checkpoint(run: Run): Promise<void> {
   await world.virtual.advance(2000);
   await run.quiet();
   await run.raise();
+  world.atPeace();
   for (const fault of await checkQuiet(run)) run.fault(fault);
   run.note(-1, JSON.stringify([world.host.inspect.freePages(), run.model.vms.map(({ power }) => power.values)]));
   run.assertSound();

@@ -4,7 +4,8 @@ import { InputError, XenError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import { MIB } from '../base/units.js';
 import type { Host } from '../machine/model.js';
-import { parseUsers, type User, userLine } from '../xapi/calls/users.js';
+import { userLine } from '../xapi/calls/users.js';
+import { followUsersFile } from '../xapi/calls/users-file.js';
 import { type Daemon, openDaemon } from '../xapi/daemon.js';
 import { StorageError } from '../xapi/model/storage.js';
 import type { InspectedDoor } from '../xenctrl/doors/inspection.js';
@@ -14,15 +15,30 @@ import { embeddedXenguest } from '../xenguest/embedded.js';
 import { EMBEDDED_CAPABILITIES, type HostDoors, XEN_CAPABILITIES } from '../xenopsd/api/host-doors.js';
 import { type PolicyName, PROFILES, type ProfileName } from '../xenopsd/api/profiles.js';
 import { type EmbeddedHost, embeddedHost } from '../xenopsd/hosts/embedded-host.js';
+import { XenstoreClient } from '../xenstore/client/client.js';
+import type { XenstoreConnection } from '../xenstore/connection.js';
 import { Faults, Killed, Life, type Plant } from './faults.js';
+import { faultyXenguest, processXenguest } from './faulty-builder.js';
 import { FaultyDoor } from './faulty-door.js';
+import { type Files, faultyFiles, UsersFile } from './faulty-files.js';
 import { Disk, faultyState } from './faulty-state.js';
-import { faultyXenguest, faultyXenstore } from './faulty-xenstore.js';
+import { FaultyTransport } from './faulty-transport.js';
 import type { VirtualProcess } from './virtual-process.js';
 import { WatchedDoor } from './watched-door.js';
 
-/** Names and passwords of those who log in. */
-export const CLIENTS = { admin: ['root', 'right'], reader: ['viewer', 'looking'] } as const;
+/** Those who log in, and from where. */
+export const CLIENTS = {
+  admin: { name: 'root', password: 'right', address: '127.0.0.1' },
+  reader: { name: 'viewer', password: 'looking', address: '127.0.0.2' },
+} as const;
+
+export const AUDIT_FILE = 'audit.log';
+
+/**
+ * Why a VM whose guest ended cannot start again: the host has no room (ENOMEM), or its masks no CPU
+ * (EINVAL).
+ */
+const HOST_ANSWERS = /^(HOST_NOT_ENOUGH_FREE_MEMORY|INTERNAL_ERROR\(xenopsd internal error: .*\[(12|22)\])/;
 
 export interface WorldShape {
   readonly nodes: number;
@@ -50,35 +66,41 @@ export class World {
   readonly virtual: VirtualProcess;
   readonly shape: WorldShape;
   readonly faults: Faults;
+  readonly users: UsersFile;
   readonly disk = new Disk();
+  /** Files of the daemon beside its state. */
+  readonly files: Files = new Map();
   /** What the daemon said of itself that no log should have. */
   readonly complaints: string[] = [];
+  /** Lines of the audit log that the daemon logged because the file refused them. */
+  readonly unwritten: string[] = [];
   freePagesAtBoot = 0;
   byHand = new Set<number>();
-  #users: ReadonlyMap<string, User> = new Map();
   #host!: EmbeddedHost;
   #door!: WatchedDoor;
   #administrator!: Xenctrl;
   #checkedAtCall = -1;
   #daemon: Daemon | null = null;
   #life = new Life();
-  #endLife: () => Promise<void> = async () => {};
+  #endLife: () => void = () => {};
+  #faultsAtPeace = 0;
   starts = 0;
 
-  private constructor(virtual: VirtualProcess, shape: WorldShape, faults: Faults) {
+  private constructor(virtual: VirtualProcess, shape: WorldShape, faults: Faults, users: UsersFile) {
     this.virtual = virtual;
+    this.users = users;
     this.shape = shape;
     this.faults = faults;
   }
 
   static async open(virtual: VirtualProcess, seed: number, plant: Plant | null): Promise<World> {
     const random = new Random(seed);
-    const world = new World(virtual, shapeOf(random), new Faults(new Random(seed ^ 0x5eed), plant));
-    const lines = [
-      await userLine(CLIENTS.admin[0], 'admin', CLIENTS.admin[1]),
-      await userLine(CLIENTS.reader[0], 'read-only', CLIENTS.reader[1]),
-    ];
-    world.#users = parseUsers(lines.join('\n'), 'users');
+    const { admin, reader } = CLIENTS;
+    const users = new UsersFile(
+      await userLine(admin.name, 'admin', admin.password),
+      await userLine(reader.name, 'read-only', reader.password),
+    );
+    const world = new World(virtual, shapeOf(random), new Faults(new Random(seed ^ 0x5eed), plant), users);
     await world.#newHost();
     await world.start();
     return world;
@@ -130,8 +152,10 @@ export class World {
     this.#life.kill();
     this.#daemon = null;
     this.virtual.dropTimers();
-    await this.#endLife();
-    this.#endLife = async () => {};
+    this.#endLife();
+    this.#endLife = () => {};
+    // Connections end with the process.
+    await this.virtual.turn();
   }
 
   /** As a service manager does: until it runs. Without faults the first attempt must succeed. */
@@ -139,7 +163,9 @@ export class World {
     for (;;) {
       if (!this.shape.outlives && this.starts > 0) await this.#newHost();
       this.starts++;
-      const hadFaults = this.faults.active || this.#life.callsLeft !== null;
+      const spoilt = this.users.state === 'spoilt';
+      const fullDiskAlone = this.faults.diskErrno === 'ENOSPC' && this.faults.perMille === 0 && this.#life.callsLeft === null && !spoilt;
+      const hadFaults = this.faults.active || this.#life.callsLeft !== null || spoilt;
       try {
         await this.#open();
         return;
@@ -147,7 +173,10 @@ export class World {
         await this.kill();
         const known = error instanceof XenError || error instanceof InputError || error instanceof StorageError || error instanceof Killed;
         if (!hadFaults || !known) throw error;
+        // But for its very first start, a daemon needs no room on the disk to serve reads.
+        if (fullDiskAlone && this.starts > 1 && this.shape.outlives) throw error;
         this.faults.heal();
+        if (spoilt) this.users.leave('both');
       }
     }
   }
@@ -158,36 +187,47 @@ export class World {
     const { faults, shape } = this;
     const door = new FaultyDoor(this.#door, faults, life, this);
     const xc = openXenctrl(door);
-    const connection = this.#host.store.connect(0);
-    const xs = faultyXenstore(connection, faults, life);
-    this.#endLife = async () => {
-      xc.close();
-      await connection.close();
-    };
-    const doors: HostDoors = {
-      kind: 'embedded',
-      can: shape.outlives ? XEN_CAPABILITIES : EMBEDDED_CAPABILITIES,
-      name: 'simulated',
-      xc,
-      xs,
-      xenguest: faultyXenguest(embeddedXenguest({ xc, xs }), faults, life),
-      channels: this.#host.channels,
-      pagesByNode: this.#host.inspect.pagesByNode,
-    };
+    this.#endLife = () => xc.close();
     const opening = openDaemon({
-      doors,
+      doors: this.#doors(xc, life),
       profile: shape.profile,
       seed: 1,
       state: null,
-      audit: null,
+      audit: AUDIT_FILE,
+      files: faultyFiles(this.files, faults, life),
       policy: shape.policy,
       wrapState: () => faultyState(this.disk, faults, life),
-      users: () => this.#users,
+      users: followUsersFile('users', () => {}, this.users.reads(faults)),
       version: '0.0.0',
       address: '127.0.0.1',
       log: { info() {}, warn() {}, error: (values, message) => this.#heard(values, message) },
     });
     this.#daemon = await this.#settled(opening);
+  }
+
+  #doors(xc: Xenctrl, life: Life): HostDoors {
+    const { faults, shape } = this;
+    const xs = this.#connect(life);
+    const inProcess = embeddedXenguest({ xc, xs });
+    const builder = { door: (own: Life) => new FaultyDoor(this.#door, faults, own, this), connect: (own: Life) => this.#connect(own) };
+    return {
+      kind: 'embedded',
+      can: shape.outlives ? XEN_CAPABILITIES : EMBEDDED_CAPABILITIES,
+      name: 'simulated',
+      xc,
+      xs,
+      xenguest: shape.outlives ? processXenguest(inProcess, builder, faults, life) : faultyXenguest(inProcess, faults, life),
+      channels: this.#host.channels,
+      pagesByNode: this.#host.inspect.pagesByNode,
+    };
+  }
+
+  /** Comes back by itself, as the daemon's does on a real host. */
+  #connect(life: Life): XenstoreConnection {
+    const { engine } = this.#host.store;
+    return new XenstoreClient(new FaultyTransport(engine, this.faults, life), {
+      reconnect: () => FaultyTransport.connect(engine, this.faults, life),
+    });
   }
 
   /** The start of a daemon waits for timers too. */
@@ -206,11 +246,20 @@ export class World {
     return work;
   }
 
+  /**
+   * An end that cannot be followed is a complaint, but for an answer of the host that a healthy one
+   * can give, and for faults of a door.
+   */
   #heard(values: object, message: string): void {
-    const text = `${message}: ${JSON.stringify(values)}`;
-    // That a VM cannot start again is an answer of the host, or of its disk.
-    const answered = /xenopsd internal error|HOST_NOT_ENOUGH_FREE_MEMORY|nothing was changed|could not be kept/.test(text);
-    if (message.includes('could not be followed') && !answered && !this.#life.dead) this.complaints.push(text);
+    const { audit, error } = values as { readonly audit?: string; readonly error?: string };
+    if (audit !== undefined) this.unwritten.push(audit);
+    if (!message.includes('could not be followed') || this.#life.dead || this.faults.count > this.#faultsAtPeace) return;
+    if (!HOST_ANSWERS.test(error ?? '')) this.complaints.push(`${message}: ${JSON.stringify(values)}`);
+  }
+
+  /** From now on faults count anew: nothing is under way that one of them struck. */
+  atPeace(): void {
+    this.#faultsAtPeace = this.faults.count;
   }
 
   async #newHost(): Promise<void> {

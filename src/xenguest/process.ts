@@ -1,13 +1,28 @@
 // The builder as a process of its own. A crash of it (an abort in the C library, a kill -9) is an
 // error of one VM only. Box of the chart: exec_xenguest.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Errno } from '../base/errors.js';
 import { commandLine } from './command-line.js';
 import { type ControlLine, MAX_LINE_BYTES, parseControlLine } from './control-protocol.js';
 import { type Xenguest, type XenguestArguments, XenguestError, type XenguestResult, type XenguestRun } from './xenguest.js';
+
+interface BuilderStream {
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** What is used of a child process. */
+export interface BuilderProcess {
+  /** undefined = it could not be started. */
+  readonly pid?: number | undefined;
+  /** By file descriptor. */
+  readonly stdio: readonly (BuilderStream | null | undefined)[];
+  kill(signal: 'SIGKILL'): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'close', listener: (exit: number | null, signal: NodeJS.Signals | null) => void): unknown;
+}
 
 export interface ProcessXenguestOptions {
   /** Program and first arguments; by default this Node and dist/xenguest.js. */
@@ -16,10 +31,14 @@ export interface ProcessXenguestOptions {
   readonly silenceMs?: number;
   /** Lines that the builder logs. */
   readonly log?: (line: string) => void;
+  /** By default a process of this machine. */
+  readonly spawn?: (program: string, words: readonly string[]) => BuilderProcess;
 }
 
 /** A guest of a terabyte is populated in one call of several minutes, without a line in between. */
 export const SILENCE_MS = 30 * 60_000;
+const STDOUT_FD = 1;
+const STDERR_FD = 2;
 const CONTROL_OUT_FD = 3;
 const CONTROL_IN_FD = 4;
 /** Bytes of stderr kept for the reason of a builder's death. */
@@ -29,18 +48,20 @@ export class ProcessXenguest implements Xenguest {
   readonly #command: readonly string[];
   readonly #silenceMs: number;
   readonly #log: (line: string) => void;
+  readonly #spawn: NonNullable<ProcessXenguestOptions['spawn']>;
 
   constructor(options: ProcessXenguestOptions = {}) {
     this.#command = options.command ?? [process.execPath, builderScript()];
     this.#silenceMs = options.silenceMs ?? SILENCE_MS;
     this.#log = options.log ?? (() => {});
+    this.#spawn = options.spawn ?? ((program, words) => spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] }));
   }
 
   async run(args: XenguestArguments, { flow }: XenguestRun): Promise<XenguestResult> {
     const [program, ...first] = this.#command;
     const line = commandLine({ controlOutFd: CONTROL_OUT_FD, controlInFd: CONTROL_IN_FD, args });
     flow.node('exec_xenguest', { mode: args.mode, domid: args.domid, command: line.join(' ') });
-    const child = spawn(program!, [...first, ...line], { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] });
+    const child = this.#spawn(program!, [...first, ...line]);
     const answer = new Answer((control) => {
       if (control.kind === 'flow') flow.add(control.entry);
       else if (control.kind === 'log') this.#log(`${control.stream}: ${control.text}`);
@@ -49,7 +70,7 @@ export class ProcessXenguest implements Xenguest {
   }
 
   /** Reads until the process is gone and its control fd is closed. */
-  #follow(child: ChildProcess, answer: Answer): Promise<End> {
+  #follow(child: BuilderProcess, answer: Answer): Promise<End> {
     return new Promise((resolve) => {
       let stderr = '';
       let silent = false;
@@ -59,14 +80,13 @@ export class ProcessXenguest implements Xenguest {
         child.kill('SIGKILL');
       };
       let alarm = setTimeout(kill, this.#silenceMs);
-      const control = child.stdio[CONTROL_OUT_FD] as Readable | null;
-      control?.on('data', (chunk: Buffer) => {
+      child.stdio[CONTROL_OUT_FD]?.on('data', (chunk: Buffer) => {
         clearTimeout(alarm);
         alarm = setTimeout(kill, this.#silenceMs);
         if (!answer.take(chunk)) child.kill('SIGKILL');
       });
-      child.stdout?.on('data', (chunk: Buffer) => this.#log(`stdout: ${chunk.toString().trimEnd()}`));
-      child.stderr?.on('data', (chunk: Buffer) => {
+      child.stdio[STDOUT_FD]?.on('data', (chunk: Buffer) => this.#log(`stdout: ${chunk.toString().trimEnd()}`));
+      child.stdio[STDERR_FD]?.on('data', (chunk: Buffer) => {
         stderr = (stderr + chunk.toString()).slice(-STDERR_TAIL_BYTES);
       });
       // The builder reads nothing on this fd. The write error of a dead builder must not become

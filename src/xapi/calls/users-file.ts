@@ -40,26 +40,49 @@ export function readUsersFile(file: string): string {
   }
 }
 
+/** How a file of users is looked at, as an interface: the simulator has one that fails. */
+export interface UsersFileReads {
+  exists(file: string): boolean;
+  /** Differs once the file, its owner or its mode changed. @throws the error of the file system */
+  stamp(file: string): string;
+  /** @throws InputError for a file that others could have written */
+  read(file: string): string;
+}
+
+const READS: UsersFileReads = {
+  exists: existsSync,
+  stamp(file) {
+    const { mtimeMs, ctimeMs, size, ino } = statSync(file);
+    return `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
+  },
+  read: readUsersFile,
+};
+
 /**
  * The users of a file that is read again when it, its owner or its mode changes. A file that cannot
  * be read leaves the users as they were, and is tried again at every call.
  * @throws InputError for a file that cannot be used at the start
  */
-export function followUsersFile(file: string, complain: (message: string) => void): () => ReadonlyMap<string, User> {
-  const stamp = (): string => {
-    const { mtimeMs, ctimeMs, size, ino } = statSync(file);
-    return `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
-  };
-  if (!existsSync(file)) throw new InputError('there is no such file', { file }, 'make one with: xennuma serve passwd USER --file FILE');
-  let seen = stamp();
-  let users = parseUsers(readUsersFile(file), file);
+export function followUsersFile(
+  file: string,
+  complain: (message: string) => void,
+  reads: UsersFileReads = READS,
+): () => ReadonlyMap<string, User> {
+  if (!reads.exists(file)) throw new InputError('there is no such file', { file }, 'make one with: xennuma serve passwd USER --file FILE');
+  let seen: string;
+  try {
+    seen = reads.stamp(file);
+  } catch (error) {
+    throw new InputError(`the file of users cannot be looked at: ${(error as Error).message}`, { file }, 'give it to this user');
+  }
+  let users = parseUsers(reads.read(file), file);
   if (users.size === 0) throw new InputError('there are no users in it', { file }, 'make one with: xennuma serve passwd USER --file FILE');
   let complained = '';
   return () => {
     try {
-      const now = stamp();
+      const now = reads.stamp(file);
       if (now === seen) return users;
-      users = parseUsers(readUsersFile(file), file);
+      users = parseUsers(reads.read(file), file);
       seen = now;
       complained = '';
     } catch (error) {

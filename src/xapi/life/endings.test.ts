@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { smallHost, testDaemon } from '../../../test/support/daemon.js';
+import { XenError } from '../../base/errors.js';
 import { GIB } from '../../base/units.js';
 import { XEN_CAPABILITIES } from '../../xenopsd/api/host-doors.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
@@ -59,6 +60,21 @@ it('a stop at the moment when the guest goes by itself leaves nothing of its dom
   expect(embedded.xc.domainInfo(domid)).toBeNull();
   expect(['Halted', 'Running']).toContain(await field('power_state'));
 });
+
+it('a look that Xen refuses is followed by another one', async () => {
+  const { daemon, domid, embedded, field, end } = await running({});
+  const { toolstack } = daemon;
+  const noticeEnded = toolstack.noticeEnded.bind(toolstack);
+  let refusals = 2;
+  toolstack.noticeEnded = async () => {
+    if (refusals-- > 0) throw new XenError('EIO', 'getdomaininfo');
+    return noticeEnded();
+  };
+  await end(REBOOT);
+  await expect.poll(() => field('domid'), { timeout: 30_000 }).toSatisfy((now) => Number(now) > domid);
+  expect(embedded.xc.domainInfo(domid)).toBeNull();
+  await daemon.close();
+}, 60_000);
 
 it('other domains may come and go', async () => {
   const { daemon, domid, embedded, field } = await running({});

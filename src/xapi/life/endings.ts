@@ -44,11 +44,16 @@ export async function followEndings(parts: EndingsParts): Promise<() => Promise<
     if (again !== null || closed) return;
     again = setTimeout(() => {
       again = null;
-      void lookNow().catch((error: unknown) => parts.failed({}, error));
+      void lookNow();
     }, AGAIN_MS).unref();
   };
+  // A look that fails is followed by another one: whatever it met, ends must go on to be followed.
   const lookNow = async (): Promise<void> => {
-    if (!(await look(parts))) lookSoon();
+    const all = await look(parts).catch((error: unknown) => {
+      parts.failed({}, error);
+      return false;
+    });
+    if (!all) lookSoon();
   };
   const looking = (async () => {
     for await (const _ of watch) await lookNow();

@@ -3,6 +3,7 @@
 // simulator.
 import { expect, it } from 'vitest';
 import { smallHost, testDaemon, vmRecord } from '../../../test/support/daemon.js';
+import { XenError } from '../../base/errors.js';
 import { Random } from '../../base/random.js';
 import { Faults, Life } from '../../simulator/faults.js';
 import { Disk, faultyState } from '../../simulator/faulty-state.js';
@@ -94,17 +95,51 @@ it('a guest that reboots again and again has one placement on disk', async () =>
 
 it('a start whose pause is refused leaves no domain behind', async () => {
   const { embedded, daemon } = await host();
-  const one = await daemon((state) => {
-    const domains = state.domains();
-    const save: typeof domains.save = async (vm, build) => {
-      if (vm.phase === 'paused') throw Object.assign(new Error('EIO'), { code: 'EIO' });
-      return domains.save(vm, build);
-    };
-    return { ...state, domains: () => ({ ...domains, save }) };
-  });
+  const one = await daemon();
+  const { xc } = embedded;
+  (xc as { domainPause: typeof xc.domainPause }).domainPause = () => {
+    throw new XenError('ESRCH', 'pausedomain');
+  };
   const vm = String(await one.call('VM.create', vmRecord('guest', PVH)));
-  await expect(one.call('VM.start', vm, true, false)).rejects.toThrow(/could not be kept/);
+  await expect(one.call('VM.start', vm, true, false)).rejects.toThrow(/pausedomain/);
   expect(await one.call('VM.get_power_state', vm)).toBe('Halted');
   expect(embedded.xc.domainList().map(({ domid }) => domid)).toEqual([0]);
   await one.close();
+});
+
+it.each(['ENOSPC', 'EROFS'])('a start that storage refuses at its end does not come true (%s)', async (errno) => {
+  const { embedded, faults, daemon } = await host();
+  const one = await daemon();
+  const vm = String(await one.call('VM.create', vmRecord('guest', PVH)));
+  // From the moment when the toolstack has its domain, the disk takes nothing any more.
+  const { xc } = embedded;
+  const unpause = xc.domainUnpause;
+  (xc as { domainUnpause: typeof unpause }).domainUnpause = (domid) => {
+    unpause(domid);
+    setImmediate(() => {
+      faults.diskErrno = errno;
+    });
+  };
+  await expect(one.call('VM.start', vm, false, false)).rejects.toThrow();
+  expect(await one.call('VM.get_power_state', vm)).toBe('Halted');
+  expect(embedded.xc.domainList().map(({ domid }) => domid)).toEqual([0]);
+  faults.heal();
+  await one.close();
+});
+
+it('a daemon that was killed in the middle of a start serves reads on a full disk', async () => {
+  const { embedded, disk, faults, daemon } = await host();
+  const one = await daemon();
+  const vm = String(await one.call('VM.create', vmRecord('guest', PVH)));
+  const domains = disk.domains;
+  await one.call('VM.start', vm, false, false);
+  const [[name, text]] = [...domains] as [[string, string]];
+  domains.set(name, text.replace('"phase":"running"', '"phase":"starting"'));
+  expect(domains.get(name)).not.toBe(text);
+  faults.diskErrno = 'ENOSPC';
+  const next = await daemon();
+  expect(await next.call('VM.get_name_label', vm)).toBe('guest');
+  faults.heal();
+  await next.close();
+  expect(embedded.xc.domainList().length).toBeLessThanOrEqual(2);
 });

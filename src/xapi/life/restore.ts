@@ -44,7 +44,7 @@ export async function restoreVms(
       }
     } else if ((known.get(String(record.uuid))?.domid ?? null) !== null) {
       // Started, and killed before it was written down: nobody was told that it runs.
-      await toolstack.stop(String(record.uuid));
+      await toolstack.discard(String(record.uuid));
       await life.halted(ref, power === 'Suspended' ? 'Suspended' : 'Halted');
     }
     database.update('VM', ref, { allowed_operations: life.allowedNow(ref) }, 'derived');
@@ -52,8 +52,8 @@ export async function restoreVms(
   // Domains of VMs that were destroyed or never acknowledged.
   for (const state of toolstack.vms()) {
     if (database.findUuid('VM', state.spec.name) !== null) continue;
-    if (state.domid !== null) await toolstack.stop(state.spec.name);
-    await toolstack.remove(state.spec.name);
+    if (state.domid !== null) await toolstack.discard(state.spec.name);
+    await life.forgetIfStored(state.spec.name);
   }
   toolstack.setPolicy(settings.policy);
   toolstack.setHostMask(settings.hostMask);
@@ -73,8 +73,8 @@ export async function revertVm(database: Database, toolstack: Toolstack, life: V
   const state = toolstack.vms().find(({ spec }) => spec.name === name);
   const domid = state?.domid ?? null;
   if (power !== 'Running' && power !== 'Paused') {
-    const stopped = domid === null ? null : await toolstack.stop(name);
-    if (stopped === null || stopped.failure === null) await life.forget(name);
+    const stopped = domid === null ? null : await toolstack.discard(name);
+    if (stopped === null || stopped.failure === null) await life.forgetIfStored(name);
     // Neither can it be stopped now: then the database says that it runs.
     else life.records.domainBuilt(ref, state!.power === 'paused' ? 'Paused' : 'Running', domid!, 'fact');
     return;

@@ -2,6 +2,7 @@
 // the database says afterwards.
 import { PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
+import { StateNotKeptError } from '../../xenopsd/api/metadata.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { ChangeKind, Database } from '../model/database.js';
@@ -210,10 +211,18 @@ export class VmLife {
   /** The VM has no domain any more. */
   async halted(vm: string, into: 'Halted' | 'Suspended', kind: ChangeKind = 'stored'): Promise<void> {
     this.records.domainGone(vm, into, kind);
-    await this.forget(String(this.#database.get('VM', vm).uuid));
+    await this.forgetIfStored(String(this.#database.get('VM', vm).uuid));
   }
 
-  /** The toolstack need not know halted VMs. */
+  /** The toolstack need not know halted VMs, and may know them until storage accepts changes. */
+  async forgetIfStored(name: string): Promise<void> {
+    try {
+      await this.forget(name);
+    } catch (error) {
+      if (!(error instanceof StateNotKeptError)) throw error;
+    }
+  }
+
   async forget(name: string): Promise<void> {
     if (!this.#known.has(name)) return;
     await this.#toolstack.remove(name);

@@ -50,6 +50,11 @@ export interface Toolstack {
   /** Side by side, as xenopsd's workers do it: steps interleave as the seed says. */
   startTogether(names: readonly string[]): Promise<Outcome[]>;
   stop(name: string): Promise<Outcome>;
+  /**
+   * As `stop`, and done even when the store refuses to keep it: for a start that its caller was not
+   * told of. A process that dies meanwhile is followed by one that comes to the same.
+   */
+  discard(name: string): Promise<Outcome>;
   reboot(name: string): Promise<Outcome>;
   /** To the same host: a new domain is built beside the old one, which then goes. */
   migrateLocal(name: string): Promise<Outcome>;

@@ -75,11 +75,35 @@ export class Operations {
     return this.#outcome(attempt, () => this.#stop(attempt));
   }
 
+  /**
+   * Whatever the store says. @throws InputError when it has no domain
+   */
+  discard(vm: KnownVm): Promise<Outcome> {
+    admit('stop', vm.name, vm.kept.phase);
+    const attempt = new Attempt(vm, 'stop', 'discard');
+    return this.#outcome(attempt, async () => {
+      const domid = vm.domid!;
+      await this.#conclude(attempt, { phase: 'stopping', pending: [domid] });
+      return this.#destroyed(attempt, domid);
+    });
+  }
+
   /** The guest is down already; what is left of its domain goes. */
   ended(vm: KnownVm, domid: number, ending: Ending): Promise<Outcome> {
     const attempt = new Attempt(vm, 'ended', 'end of');
     attempt.record.note('ended', { domid, ending });
     return this.#outcome(attempt, () => this.#stop(attempt), ending);
+  }
+
+  /**
+   * What an operation that failed half-way left of a halted VM: the VM is all that leads to it.
+   * @throws what the host or the store answers
+   */
+  async cleanUp(vm: KnownVm): Promise<void> {
+    const { pending } = vm.kept;
+    if (pending.length === 0) return;
+    const record = new FlowRecord(`clean up ${vm.name}`);
+    for (const domid of pending) await this.#domains.destroy(vm, domid, record);
   }
 
   /** @throws InputError when it has no domain */
@@ -107,26 +131,14 @@ export class Operations {
   pause(vm: KnownVm): Promise<Outcome> {
     admit('pause', vm.name, vm.kept.phase);
     const { xc } = this.#doors;
-    return this.#inState(
-      vm,
-      'pause',
-      'paused',
-      (domid) => xc.domainPause(domid),
-      (domid) => xc.domainUnpause(domid),
-    );
+    return this.#inState(vm, 'pause', 'paused', (domid) => xc.domainPause(domid));
   }
 
   /** @throws InputError when it is not paused */
   unpause(vm: KnownVm): Promise<Outcome> {
     admit('unpause', vm.name, vm.kept.phase);
     const { xc } = this.#doors;
-    return this.#inState(
-      vm,
-      'unpause',
-      'running',
-      (domid) => xc.domainUnpause(domid),
-      (domid) => xc.domainPause(domid),
-    );
+    return this.#inState(vm, 'unpause', 'running', (domid) => xc.domainUnpause(domid));
   }
 
   /**
@@ -152,7 +164,7 @@ export class Operations {
       await this.#registry.commit(vm, { phase: 'running', domid, pending: [] }, attempt.build(domid, null));
     } catch (error) {
       attempt.noteFailure(error);
-      await this.#discard(attempt, domid);
+      await this.#undo(attempt, domid);
       await this.#conclude(attempt, HALTED);
       throw error;
     }
@@ -171,7 +183,7 @@ export class Operations {
       await this.#registry.commit(vm, { phase: before.phase, domid, pending: [old] });
     } catch (error) {
       attempt.noteFailure(error);
-      await this.#discard(attempt, domid);
+      await this.#undo(attempt, domid);
       await this.#conclude(attempt, before);
       throw error;
     }
@@ -200,17 +212,21 @@ export class Operations {
       return built.domid;
     } catch (error) {
       attempt.noteFailure(error);
-      if (domid !== null) await this.#discard(attempt, domid);
+      if (domid !== null) await this.#undo(attempt, domid);
       await this.#conclude(attempt, before);
       throw withMemoryShortage(error, vm.spec, this.#settings.profile, this.#doors.xc);
     }
   }
 
   async #stop(attempt: Attempt): Promise<null> {
-    const { vm, record } = attempt;
+    const { vm } = attempt;
     const domid = vm.domid!;
     await this.#registry.commit(vm, { phase: 'stopping', pending: [domid] });
-    await this.#domains.destroy(vm, domid, record);
+    return this.#destroyed(attempt, domid);
+  }
+
+  async #destroyed(attempt: Attempt, domid: number): Promise<null> {
+    await this.#domains.destroy(attempt.vm, domid, attempt.record);
     await this.#conclude(attempt, HALTED);
     return null;
   }
@@ -219,7 +235,7 @@ export class Operations {
    * What an attempt made and could not hand over. Kept as pending first: once the domain is gone,
    * nothing else leads to its keys.
    */
-  async #discard(attempt: Attempt, domid: number): Promise<void> {
+  async #undo(attempt: Attempt, domid: number): Promise<void> {
     await this.#conclude(attempt, { pending: [domid] });
     await this.#domains.destroy(attempt.vm, domid, attempt.record);
   }
@@ -230,22 +246,13 @@ export class Operations {
     if (refused !== null) record.note('state not kept', { message: refused.message });
   }
 
-  #inState(
-    vm: KnownVm,
-    title: string,
-    phase: 'running' | 'paused',
-    work: (domid: number) => void,
-    undo: (domid: number) => void,
-  ): Promise<Outcome> {
+  /** Xen's word counts after a restart (recovery.ts), so it need not be kept. */
+  #inState(vm: KnownVm, title: string, phase: 'running' | 'paused', work: (domid: number) => void): Promise<Outcome> {
     const domid = vm.domid!;
-    return this.#outcome(new Attempt(vm, 'change', title), async () => {
+    const attempt = new Attempt(vm, 'change', title);
+    return this.#outcome(attempt, async () => {
       work(domid);
-      try {
-        await this.#registry.commit(vm, { phase });
-      } catch (error) {
-        undo(domid);
-        throw error;
-      }
+      await this.#conclude(attempt, { phase });
       return domid;
     });
   }

@@ -14,8 +14,8 @@ export interface RecoveryParts {
 }
 
 /**
- * Takes up what the store holds.
- * @throws StateNotKeptError when it cannot be written
+ * Takes up what the store holds. What it comes to need not be kept, as on a full disk: the next
+ * process comes to the same.
  */
 export async function recover(parts: RecoveryParts): Promise<void> {
   for (const vm of await parts.registry.load()) {
@@ -42,13 +42,13 @@ async function followPause({ doors, registry, domains }: RecoveryParts, vm: Know
 async function undoStart({ doors, registry, domains }: RecoveryParts, vm: KnownVm): Promise<void> {
   const old = vm.domid !== null && domains.isOurs(vm, vm.domid) ? vm.domid : null;
   await destroyAll(domains, vm, (domid) => domid !== old);
-  if (old === null) return registry.commit(vm, HALTED);
-  return registry.commit(vm, { phase: doors.xc.domainInfo(old)!.paused ? 'paused' : 'running', pending: [] });
+  if (old === null) await registry.conclude(vm, HALTED);
+  else await registry.conclude(vm, { phase: doors.xc.domainInfo(old)!.paused ? 'paused' : 'running', pending: [] });
 }
 
 async function completeStop({ registry, domains }: RecoveryParts, vm: KnownVm): Promise<void> {
   await destroyAll(domains, vm, () => true);
-  await registry.commit(vm, HALTED);
+  await registry.conclude(vm, HALTED);
 }
 
 /**
@@ -59,7 +59,7 @@ async function completeMigration({ doors, registry, domains }: RecoveryParts, vm
   const { phase, domid } = vm.kept;
   await destroyAll(domains, vm, (one) => one !== domid);
   if (phase === 'running' && domid !== null && domains.isOurs(vm, domid) && doors.xc.domainInfo(domid)!.paused) domains.unpause(domid);
-  await registry.commit(vm, { pending: [] });
+  await registry.conclude(vm, { pending: [] });
 }
 
 async function destroyAll(domains: Domains, vm: KnownVm, goes: (domid: number) => boolean): Promise<void> {

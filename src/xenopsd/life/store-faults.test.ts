@@ -66,6 +66,9 @@ const OPERATIONS: Readonly<Record<string, (toolstack: Toolstack) => Promise<unkn
   },
 };
 
+/** Xen keeps these states, and a new process takes them from there: they go without the store. */
+const KEPT_BY_XEN = ['pause', 'unpause'];
+
 async function prepared(metadata: FaultyStore) {
   const toolstack = await toolstackOn(machine([2048, 2048], 2), { ...OPTIONS, metadata });
   for (const name of ['a', 'b', 'c', 'p']) await toolstack.add(small(name));
@@ -122,12 +125,13 @@ it.each(Object.keys(OPERATIONS))('%s', async (name) => {
     for (let at = 1; at <= good.changes; at++) {
       const { answer, before, after } = await failing(name, at, always);
       // The first change is the one that an operation cannot go without.
-      if (at === 1)
+      const refused = at === 1 && !KEPT_BY_XEN.includes(name);
+      if (refused)
         expect(
           answer.some((one) => one !== null),
           `${name}: refused`,
         ).toBe(true);
-      if (at === 1 && name !== 'startTogether' && name !== 'a guest that went down') expect(after, `${name}: undone`).toEqual(before);
+      if (refused && name !== 'startTogether' && name !== 'a guest that went down') expect(after, `${name}: undone`).toEqual(before);
       if (answer.every((one) => one === null)) expect(shapeOf(after), `${name}, ${at}: done`).toEqual(shapeOf(good.after));
     }
   }

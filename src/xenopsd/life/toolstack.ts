@@ -89,9 +89,10 @@ class HostToolstack implements Toolstack {
   }
 
   remove(name: string): Promise<void> {
-    return this.#locked(name, (vm) => {
+    return this.#locked(name, async (vm) => {
       admit('remove', name, vm.kept.phase);
-      return this.#registry.remove(vm);
+      await this.#operations.cleanUp(vm);
+      await this.#registry.remove(vm);
     });
   }
 
@@ -124,6 +125,10 @@ class HostToolstack implements Toolstack {
 
   stop(name: string): Promise<Outcome> {
     return this.#locked(name, (vm) => this.#operations.stop(vm));
+  }
+
+  discard(name: string): Promise<Outcome> {
+    return this.#locked(name, (vm) => this.#operations.discard(vm));
   }
 
   reboot(name: string): Promise<Outcome> {

@@ -2,10 +2,13 @@
 // (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml 370-540 and 1075-1102; keys of devices and of guest
 // agents left out). Box: set_hard_affinity.
 import { XenError } from '../../base/errors.js';
+import { ConnectionLostError } from '../../xenstore/client/link.js';
 import type { TransactionId, XenstoreConnection, XenstorePermission } from '../../xenstore/connection.js';
 
 /** Directories that the guest may write in, and those that it may only read. */
 const GUEST_DIRECTORIES = ['device', 'feature', 'error', 'drivers', 'control', 'attr', 'data', 'messages', 'vm-data', 'hvmloader', 'rrd'];
+/** Times that the connection may be lost while the keys of one domain are removed. */
+const REMOVAL_TRIES = 10;
 const READ_ONLY_DIRECTORIES = ['cpu', 'memory'];
 
 export interface DomainKeys {
@@ -97,6 +100,18 @@ export async function writeBuiltKeys(xs: XenstoreConnection, built: BuiltKeys): 
  * have come to no keys.
  */
 export async function removeDomainKeys(xs: XenstoreConnection, domid: number, uuid: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await removeAll(xs, domid, uuid);
+      return;
+    } catch (error) {
+      // What is gone already is fine, so it may be done twice.
+      if (!(error instanceof ConnectionLostError) || tries >= REMOVAL_TRIES) throw error;
+    }
+  }
+}
+
+async function removeAll(xs: XenstoreConnection, domid: number, uuid: string): Promise<void> {
   const path = await xs.domainPath(domid);
   if (await xs.isIntroduced(domid)) await ignoring(['ENOENT', 'EINVAL'], xs.release(domid));
   await xs.transaction(async (tx) => {

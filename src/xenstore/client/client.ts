@@ -4,7 +4,7 @@ import { XenError } from '../../base/errors.js';
 import type { TransactionId, XenstoreConnection, XenstorePermission, XenstoreWatch } from '../connection.js';
 import { MESSAGE, PAYLOAD_MAX_BYTES } from '../protocol/wire.js';
 import { withSignal } from './abortable.js';
-import { Link } from './link.js';
+import { ConnectionLostError, Link } from './link.js';
 import type { Connect, Transport } from './transport.js';
 import { WatchQueue } from './watch-queue.js';
 
@@ -146,10 +146,11 @@ export class XenstoreClient implements XenstoreConnection {
       try {
         result = await body(tx);
       } catch (error) {
+        // Gone with the connection: nothing of it took effect.
         const lost = this.#transactions.has(tx) && this.#transactions.get(tx)!.wire === undefined;
         // The body's own error is the one to report, whatever becomes of the abort.
         if (this.#transactions.has(tx)) await this.transactionEnd(tx, false).catch(() => {});
-        if (lost && again(error)) continue;
+        if (lost && (again(error) || (error instanceof ConnectionLostError && tries < TRANSACTION_TRIES))) continue;
         throw error;
       }
       try {

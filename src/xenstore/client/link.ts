@@ -14,6 +14,13 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** The connection went before the reply came: whether the request took effect is not known. */
+export class ConnectionLostError extends XenError {
+  constructor(call: string, why: string) {
+    super('EIO', call, why);
+  }
+}
+
 export type Send = (type: number, payload: Buffer) => Promise<Buffer>;
 
 export interface LinkEvents {
@@ -134,7 +141,7 @@ export class Link {
   #rejectAll(why: string): void {
     const all = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const { call, reject } of all) reject(new XenError('EIO', call, why));
+    for (const { call, reject } of all) reject(new ConnectionLostError(call, why));
   }
 
   #nextId(): number {
