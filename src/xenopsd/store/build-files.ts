@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import type { LastBuild } from '../api/metadata.js';
-import { removeFiles, replaceFile } from './durable-file.js';
+import { DURABLE_CALLS, type DurableCalls, removeFiles, replaceFile } from './durable-file.js';
 import { decodeBuild, encodeBuild } from './metadata-format.js';
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -17,12 +17,12 @@ export function fileOf(folder: string, name: string, kind: 'json' | 'build'): st
   return join(folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.${kind}`);
 }
 
-export async function keepBuild(folder: string, name: string, build: LastBuild): Promise<void> {
-  await replaceFile(fileOf(folder, name, 'build'), encodeBuild(name, build));
+export async function keepBuild(folder: string, name: string, build: LastBuild, calls: DurableCalls = DURABLE_CALLS): Promise<void> {
+  await replaceFile(fileOf(folder, name, 'build'), encodeBuild(name, build), calls);
 }
 
 export async function forgetBuild(folder: string, name: string): Promise<void> {
-  await removeFiles([fileOf(folder, name, 'build')]);
+  await removeFiles([fileOf(folder, name, 'build')], DURABLE_CALLS);
 }
 
 /**

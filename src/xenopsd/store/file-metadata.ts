@@ -7,17 +7,19 @@ import { join, resolve } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import type { LastBuild, MetadataStore, VmMetadata } from '../api/metadata.js';
 import { damaged, fileOf, keepBuild, readFileAs } from './build-files.js';
-import { makeFolder, removeFiles, replaceFile, UNFINISHED } from './durable-file.js';
+import { DURABLE_CALLS, type DurableCalls, makeFolder, removeFiles, replaceFile, UNFINISHED } from './durable-file.js';
 import { decodePlacedVm, encodePlacedVm } from './metadata-format.js';
 
 /** A state folder that this process owns until `close`. */
 export class FileMetadata implements MetadataStore {
   readonly #folder: string;
   readonly #unlock: () => Promise<void>;
+  readonly #calls: DurableCalls;
   readonly #positions = new Map<string, number>();
   #nextPosition = 0;
 
-  private constructor(folder: string, unlock: () => Promise<void>) {
+  private constructor(folder: string, unlock: () => Promise<void>, calls: DurableCalls = DURABLE_CALLS) {
+    this.#calls = calls;
     this.#folder = folder;
     this.#unlock = unlock;
   }
@@ -26,14 +28,14 @@ export class FileMetadata implements MetadataStore {
    * Makes the folder if it is not there, and takes it for this process alone.
    * @throws InputError when another process has it, or it cannot be used
    */
-  static async open(folder: string): Promise<FileMetadata> {
+  static async open(folder: string, calls?: DurableCalls): Promise<FileMetadata> {
     const path = resolve(folder);
     try {
       await makeFolder(path);
     } catch (error) {
       throw unusable(path, error);
     }
-    return new FileMetadata(path, await lock(path));
+    return new FileMetadata(path, await lock(path), calls);
   }
 
   /**
@@ -70,18 +72,18 @@ export class FileMetadata implements MetadataStore {
 
   async save(vm: VmMetadata, build?: LastBuild): Promise<void> {
     const { name } = vm.spec;
-    if (build !== undefined) await keepBuild(this.#folder, name, build);
+    if (build !== undefined) await keepBuild(this.#folder, name, build, this.#calls);
     const position = this.#positions.get(name) ?? this.#nextPosition++;
-    await replaceFile(fileOf(this.#folder, name, 'json'), encodePlacedVm(position, vm));
+    await replaceFile(fileOf(this.#folder, name, 'json'), encodePlacedVm(position, vm), this.#calls);
     this.#positions.set(name, position);
   }
 
   async remove(name: string): Promise<void> {
     // The VM's file first: a failure after it leaves a record of a build that nobody asks for, and
     // that the next one replaces.
-    await removeFiles([fileOf(this.#folder, name, 'json')]);
+    await removeFiles([fileOf(this.#folder, name, 'json')], this.#calls);
     this.#positions.delete(name);
-    await removeFiles([fileOf(this.#folder, name, 'build')]).catch(() => {});
+    await removeFiles([fileOf(this.#folder, name, 'build')], this.#calls).catch(() => {});
   }
 
   async close(): Promise<void> {
