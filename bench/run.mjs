@@ -1,21 +1,38 @@
-// `npm run bench [-- FILTER] [--json]`: bundles the benchmarks, runs those whose name or rows
-// contain FILTER, prints a table.
-//   FILTER   part of a benchmark's name ("planner"); without it all run
-//   --json   one JSON object: {machine, rows: [{benchmark, name, unit, perSecond, reference?}]}
-import { mkdtempSync, rmSync } from 'node:fs';
+// `npm run bench [-- FILTER] [--json] [--against WHERE [--pairs N]]`: bundles the benchmarks, runs
+// those whose name contains FILTER, prints a table.
+//   FILTER           part of a benchmark's name ("planner"); without it all run
+//   --json           one JSON object: {machine, rows: [{benchmark, name, unit, perSecond, reference?}]};
+//                    with --against rows of {benchmark, name, unit, other, here, ratioOfBest, medianRatio}
+//   --against WHERE  compare with another checkout (a folder) or a commit
+//   --pairs N        how often each side runs, 1 to 1000 (5)
+import { rmSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { parseArgs } from 'node:util';
+import { compareWith } from './against.mjs';
+import { bundleBenchmarks, chosenNames } from './bundle.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const args = process.argv.slice(2);
-const json = args.includes('--json');
-const filters = args.filter((arg) => arg !== '--json');
-const wrong = filters.find((arg) => arg.startsWith('-'));
-if (wrong !== undefined || filters.length > 1) {
-  console.error(`usage: npm run bench [-- FILTER] [--json]${wrong === undefined ? '' : `; '${wrong}' is not an option`}`);
+
+function usage(problem) {
+  console.error(`usage: npm run bench [-- FILTER] [--json] [--against FOLDER|COMMIT [--pairs N]]; ${problem}`);
   process.exit(2);
+}
+
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'boolean' }, against: { type: 'string' }, pairs: { type: 'string' } },
+    });
+    if (positionals.length > 1) usage('one FILTER at most');
+    if (values.pairs !== undefined && values.against === undefined) usage('--pairs belongs to --against');
+    const pairs = Number(values.pairs ?? 5);
+    if (!Number.isInteger(pairs) || pairs < 1 || pairs > 1000) usage(`--pairs ${values.pairs}: not a whole number from 1 to 1000`);
+    return { filter: positionals[0], json: values.json === true, against: values.against, pairs };
+  } catch (error) {
+    return usage(error.message);
+  }
 }
 
 function number(value) {
@@ -35,39 +52,42 @@ function print(benchmark, rows) {
   }
 }
 
+function printPairs(benchmark, rows) {
+  const width = Math.max(0, ...rows.map(({ name }) => name.length));
+  console.log(`\n${benchmark.padEnd(width + 2)}  ${'other'.padStart(12)}  ${'here'.padStart(12)}  best  median`);
+  for (const { name, unit, other, here, ratioOfBest, medianRatio } of rows)
+    console.log(
+      `  ${name.padEnd(width)}  ${number(other).padStart(12)}  ${number(here).padStart(12)}  ${ratioOfBest.toFixed(2)}  ${medianRatio.toFixed(2)}  ${unit}/s`,
+    );
+}
+
+async function runHere(filter, show) {
+  const { folder, module } = await bundleBenchmarks(root);
+  try {
+    const { BENCHMARKS } = await import(pathToFileURL(module).href);
+    const names = chosenNames(BENCHMARKS, filter);
+    for (const name of names) show(name, await BENCHMARKS[name]());
+    return { names, all: Object.keys(BENCHMARKS) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 process.chdir(root);
-// Below the checkout, so that packages that are not bundled are found.
-const dir = mkdtempSync(join(root, 'node_modules', '.bench-'));
+const { filter, json, against, pairs } = readArguments();
+const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
+if (!json) console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`);
+const rows = [];
+const show = (benchmark, found) => {
+  rows.push(...found.map((row) => ({ benchmark, ...row })));
+  if (!json) (against === undefined ? print : printPairs)(benchmark, found);
+};
 try {
-  await build({
-    absWorkingDir: root,
-    entryPoints: ['bench/all.ts'],
-    outdir: dir,
-    bundle: true,
-    splitting: true,
-    packages: 'external',
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    logLevel: 'warning',
-  });
-  const { BENCHMARKS } = await import(pathToFileURL(join(dir, 'all.js')).href);
-  const chosen = Object.entries(BENCHMARKS).filter(([name]) =>
-    filters.every((filter) => name === filter || (!(filter in BENCHMARKS) && name.includes(filter))),
-  );
-  if (chosen.length === 0) {
-    console.error(`no benchmark has '${filters[0]}' in its name; there are ${Object.keys(BENCHMARKS).join(', ')}`);
-    process.exitCode = 2;
-  }
-  const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
-  if (!json && chosen.length > 0) console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`);
-  const all = [];
-  for (const [benchmark, run] of chosen) {
-    const rows = await run();
-    if (!json) print(benchmark, rows);
-    all.push(...rows.map((row) => ({ benchmark, ...row })));
-  }
-  if (json && chosen.length > 0) console.log(JSON.stringify({ machine, rows: all }, null, 2));
-} finally {
-  rmSync(dir, { recursive: true });
+  const { names, all } = against === undefined ? await runHere(filter, show) : await compareWith(against, { filter, pairs, print: show });
+  if (names.length === 0) usage(`no benchmark has '${filter}' in its name; there are ${all.join(', ')}`);
+  if (json) console.log(JSON.stringify({ machine, rows }, null, 2));
+} catch (error) {
+  if (against === undefined) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
 }

@@ -150,12 +150,33 @@ export class Bitset {
   }
 
   toArray(): number[] {
-    return [...this];
+    const members: number[] = [];
+    for (let i = 0; i < this.words.length; i++) {
+      for (let word = this.words[i]!; word !== 0; word &= word - 1) members.push(i * 32 + 31 - Math.clz32(word & -word));
+    }
+    return members;
   }
 
-  /** "0-3,5"; "" when empty. */
+  /** "0-3,5"; "" when empty. From run to run: masks of thousands of CPUs have few runs. */
   toString(): string {
-    return formatList(this);
+    let text = '';
+    for (let start = this.first; start >= 0; ) {
+      const end = this.#nextAbsent(start);
+      if (text !== '') text += ',';
+      text += end === start + 1 ? start : `${start}-${end - 1}`;
+      start = this.next(end);
+    }
+    return text;
+  }
+
+  /** Smallest number greater than `bit` that is no member; `width` when all up to it are. */
+  #nextAbsent(bit: number): number {
+    for (let i = bit + 1; i < this.width; ) {
+      const absent = ~this.words[i >>> 5]! >>> (i & 31);
+      if (absent !== 0) return Math.min(this.width, i + 31 - Math.clz32(absent & -absent));
+      i = ((i >>> 5) + 1) << 5;
+    }
+    return this.width;
   }
 
   /**
@@ -179,21 +200,16 @@ export class Bitset {
 
 /** Ascending numbers as "0-3,5"; "" for none. */
 export function formatList(members: Iterable<number>): string {
-  const parts: string[] = [];
-  let start = -1;
-  let last = -2;
-  const flush = () => {
-    if (start >= 0) parts.push(start === last ? `${start}` : `${start}-${last}`);
-  };
-  for (const member of members) {
-    if (member !== last + 1) {
-      flush();
-      start = member;
-    }
-    last = member;
+  const list: readonly number[] = Array.isArray(members) ? members : [...members];
+  let text = '';
+  for (let at = 0; at < list.length; ) {
+    const start = list[at]!;
+    let end = start;
+    for (at++; at < list.length && list[at] === end + 1; at++) end++;
+    if (text !== '') text += ',';
+    text += end === start ? start : `${start}-${end}`;
   }
-  flush();
-  return parts.join(',');
+  return text;
 }
 
 /**

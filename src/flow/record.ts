@@ -59,12 +59,9 @@ export interface FlowSink {
 }
 
 /** A sink that passes every entry to `add`. */
-export class EntrySink implements FlowSink {
-  readonly add: (entry: FlowEntry) => void;
+export abstract class EntrySink implements FlowSink {
+  abstract add(entry: FlowEntry): void;
 
-  constructor(add: (entry: FlowEntry) => void) {
-    this.add = add;
-  }
   // The compiler cannot see that `values` belongs to the name next to it, hence the casts.
   node<N extends NodeId>(node: N, values: NodeValues[N]): void {
     this.add({ kind: 'node', node, values } as NodeEntry);
@@ -86,10 +83,12 @@ export class FlowRecord extends EntrySink {
   readonly entries: FlowEntry[];
 
   constructor(title: string, entries: readonly FlowEntry[] = []) {
-    const own = [...entries];
-    super((entry) => own.push(entry));
+    super();
     this.title = title;
-    this.entries = own;
+    this.entries = entries.slice();
+  }
+  add(entry: FlowEntry): void {
+    this.entries.push(entry);
   }
   /** Distinct edges taken, in the order of their first use. */
   edgesTaken(): EdgeId[] {
@@ -113,5 +112,8 @@ export class FlowRecord extends EntrySink {
   }
 }
 
-/** Discards notes, for bulk work that is never explained. */
-export const NO_FLOW: FlowSink = new EntrySink(() => {});
+/**
+ * Discards notes, for bulk work that is never explained. Makes no entries: they would cost more than
+ * some of the steps.
+ */
+export const NO_FLOW: FlowSink = { add() {}, node() {}, edge() {}, note() {}, surprise() {} };

@@ -137,7 +137,7 @@ function plannerHost(map: HostMap, pool: number): PlannerHost {
  * @throws XenError when Xen refuses
  */
 export function applyPlace(xc: Xenctrl, { domain, cpus }: Choice): void {
-  const done: { id: number; soft: number[] }[] = [];
+  const done: { id: number; soft: readonly number[] }[] = [];
   try {
     for (const { id } of domain.vcpus) {
       const { soft } = xc.vcpuGetAffinity(domain.domid, id);

@@ -50,7 +50,6 @@ const SAME_AVERAGE = 1e-3;
 
 export class BestEffortState implements PlacementState {
   readonly nodeUsage: number[];
-  availableBytes: number[] = [];
   readonly candidates: Candidates;
   readonly #options: BestEffortOptions;
   readonly #builds: RunningBuilds | null;
@@ -69,6 +68,9 @@ export class BestEffortState implements PlacementState {
   readonly #mostCores: Float64Array;
   #mostMemory: Float64Array;
   readonly #lastFree: Float64Array;
+  /** What the last plan saw, and room for what the next one sees. */
+  #available = new Float64Array(0);
+  #next = new Float64Array(0);
   readonly #plans = new Map<number, { readonly plan: Plan; readonly positions: readonly number[] }>();
   /**
    * For each size k, the positions of the candidates with at least k nodes, in order; made when
@@ -101,9 +103,15 @@ export class BestEffortState implements PlacementState {
     this.#mostMemory = largestSums(this.#lastFree);
   }
 
+  get availableBytes(): number[] {
+    return Array.from(this.#available);
+  }
+
   plan(request: PlacementRequest): Plan | null {
-    const { wanted, available } = this.#read(request);
-    this.availableBytes = available;
+    const wanted = this.#read(request);
+    const available = this.#next;
+    this.#next = this.#available;
+    this.#available = available;
     const at = this.#best(wanted, available);
     if (request.build !== undefined) {
       // The real planner keeps the nodes of a plan in descending order.
@@ -125,8 +133,9 @@ export class BestEffortState implements PlacementState {
   }
 
   weigh(request: PlacementRequest, most: number): Weighed[] {
-    const { wanted, available } = this.#read(request);
-    const sum = (values: readonly number[], nodes: readonly number[]) => nodes.reduce((all, node) => all + values[node]!, 0);
+    const wanted = this.#read(request);
+    const available = this.#next;
+    const sum = (values: ArrayLike<number>, nodes: readonly number[]) => nodes.reduce((all, node) => all + values[node]!, 0);
     const chosen = this.#best(wanted, available);
     const weighed: Weighed[] = [];
     let first: number | null = null;
@@ -159,42 +168,45 @@ export class BestEffortState implements PlacementState {
     return { memoryBytes, vcpus, cores };
   }
 
-  /** @throws PlannerException when claims exceed the free memory of a node */
-  #available(request: PlacementRequest): number[] {
+  /**
+   * Writes into #next.
+   * @throws PlannerException when claims exceed the free memory of a node
+   */
+  #readFree(request: PlacementRequest): void {
     const { ratchet, deductClaims, node0ReserveBytes = 0 } = this.#options;
     const { claimedBytes } = request;
     let { freeBytes } = request;
     if (node0ReserveBytes > 0) freeBytes = freeBytes.map((free, node) => (node === 0 ? Math.max(0, free - node0ReserveBytes) : free));
     if (this.#builds !== null) freeBytes = this.#builds.available(freeBytes);
-    const seen = this.availableBytes;
-    const available = new Array<number>(freeBytes.length);
-    for (let node = 0; node < freeBytes.length; node++) {
+    if (this.#next.length !== freeBytes.length) this.#next = new Float64Array(freeBytes.length);
+    const [next, seen] = [this.#next, this.#available];
+    for (let node = 0; node < next.length; node++) {
       const now = deductClaims ? freeBytes[node]! - (claimedBytes[node] ?? 0) : freeBytes[node]!;
       if (now < 0) throw new PlannerException(`Invalid_argument("NUMAResource: memory cannot be negative: ${now}")`);
-      available[node] = ratchet && node < seen.length ? Math.min(now, seen[node]!) : now;
+      next[node] = ratchet && node < seen.length && seen[node]! < now ? seen[node]! : now;
     }
-    return available;
   }
 
   /**
-   * What the VM asks for, and what there is, checked in the order of the real planner's reading:
-   * its text tells which fails first.
-   * @throws PlannerException as #wanted and #available
+   * What the VM asks for, and in #next what there is, checked in the order of the real planner's
+   * reading: its text tells which fails first.
+   * @throws PlannerException as #wanted and #readFree
    */
-  #read(request: PlacementRequest): { readonly wanted: Wanted; readonly available: number[] } {
+  #read(request: PlacementRequest): Wanted {
     if (this.#options.reading === 'new') {
       const wanted = this.#wanted(request);
-      return { wanted, available: this.#available(request) };
+      this.#readFree(request);
+      return wanted;
     }
-    const available = this.#available(request);
-    return { wanted: this.#wanted(request), available };
+    this.#readFree(request);
+    return this.#wanted(request);
   }
 
-  #best(wanted: Wanted, available: readonly number[]): number {
+  #best(wanted: Wanted, available: Float64Array): number {
     return this.candidates.single ? this.#bestSingle(wanted, available) : this.#bestSubset(wanted, available);
   }
 
-  #bestSingle({ memoryBytes, vcpus, cores }: Wanted, available: readonly number[]): number {
+  #bestSingle({ memoryBytes, vcpus, cores }: Wanted, available: Float64Array): number {
     const [nodes, usage, cpus, coreCounts] = [this.#nodes, this.nodeUsage, this.#cpuCounts, this.#coreCounts];
     let best = -1;
     let bestUsage = 0;
@@ -209,13 +221,9 @@ export class BestEffortState implements PlacementState {
     return best;
   }
 
-  #bestSubset({ memoryBytes, vcpus, cores }: Wanted, available: readonly number[]): number {
+  #bestSubset({ memoryBytes, vcpus, cores }: Wanted, available: Float64Array): number {
     this.#takeFree(available);
-    const least = Math.max(
-      fewestNodes(this.#mostMemory, memoryBytes),
-      fewestNodes(this.#mostCpus, vcpus),
-      fewestNodes(this.#mostCores, cores),
-    );
+    const least = this.#fewest(memoryBytes, vcpus, cores);
     if (least > this.#nodes.length) return -1;
     const { sets, averages } = this.candidates;
     const [memory, usage, cpu, core] = [this.#memory, this.#usage, this.#cpus, this.#cores];
@@ -240,16 +248,24 @@ export class BestEffortState implements PlacementState {
     return best;
   }
 
-  #takeFree(available: readonly number[]): void {
+  /** How many nodes the VM needs at best; more than there are when all together are too few. */
+  #fewest(memoryBytes: number, vcpus: number, cores: number): number {
+    const forMemory = fewestNodes(this.#mostMemory, memoryBytes);
+    if (forMemory > this.#nodes.length) return forMemory;
+    return Math.max(forMemory, fewestNodes(this.#mostCpus, vcpus), cores === 0 ? 1 : fewestNodes(this.#mostCores, cores));
+  }
+
+  #takeFree(available: Float64Array): void {
+    const [lastFree, nodes] = [this.#lastFree, this.#nodes];
     let changed = false;
-    for (let position = 0; position < this.#lastFree.length; position++) {
-      const free = available[this.#nodes[position]!]!;
-      if (free === this.#lastFree[position]) continue;
+    for (let position = 0; position < lastFree.length; position++) {
+      const free = available[nodes[position]!]!;
+      if (free === lastFree[position]) continue;
       changed = true;
-      this.#lastFree[position] = free;
+      lastFree[position] = free;
       this.#memory.set(position, free);
     }
-    if (changed) this.#mostMemory = largestSums(this.#lastFree);
+    if (changed) this.#mostMemory = largestSums(lastFree);
   }
 
   #candidatesOf(least: number): Uint32Array {

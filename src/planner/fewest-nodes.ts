@@ -15,6 +15,7 @@ export function largestSums(values: ArrayLike<number>): Float64Array {
  * @param sums of largestSums
  */
 export function fewestNodes(sums: Float64Array, wanted: number): number {
+  if (sums[sums.length - 1]! < wanted) return sums.length;
   let count = 1;
   while (count < sums.length && sums[count]! < wanted) count++;
   return count;

@@ -32,7 +32,7 @@ export class RunningBuilds {
    * @param neededBytes what the build takes of the whole host
    * @param available what `available` said
    */
-  start(build: number, nodes: readonly number[], neededBytes: number, available: readonly number[]): void {
+  start(build: number, nodes: readonly number[], neededBytes: number, available: ArrayLike<number>): void {
     this.#running.set(build, shareOut(nodes, neededBytes, available));
   }
 
@@ -63,7 +63,7 @@ function usedOn(node: number, builds: ReadonlyMap<number, NodeBytes>): number {
  * An equal share of the rest for each node in turn, at most what the node has (estimate_plan,
  * domain.ml 1069-1089).
  */
-function shareOut(nodes: readonly number[], neededBytes: number, available: readonly number[]): NodeBytes {
+function shareOut(nodes: readonly number[], neededBytes: number, available: ArrayLike<number>): NodeBytes {
   const taken = new Map<number, number>();
   let rest = neededBytes;
   nodes.forEach((node, done) => {

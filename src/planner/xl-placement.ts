@@ -31,9 +31,16 @@ export class XlPlacementState implements PlacementState {
   readonly nodeUsage: readonly number[] = [];
   availableBytes: readonly number[] = [];
   readonly #host: PlannerHost;
+  /** CPUs of each node, ascending. */
+  readonly #nodeCpus: readonly (readonly number[])[];
 
   constructor(host: PlannerHost) {
     this.#host = host;
+    const nodeCpus: number[][] = host.distances.map(() => []);
+    host.cpuToNode.forEach((node, cpu) => {
+      nodeCpus[node]?.push(cpu);
+    });
+    this.#nodeCpus = nodeCpus;
   }
 
   plan(request: PlacementRequest): Plan | null {
@@ -49,12 +56,13 @@ export class XlPlacementState implements PlacementState {
    */
   improvements(request: PlacementRequest): XlCandidate[] {
     const found: XlCandidate[] = [];
-    const { suitable, fewest } = this.#bounds(request);
+    const { suitable, fewest, cpuCounts } = this.#bounds(request);
     for (let size = fewest; size <= suitable.length && found.length === 0; size++) {
       for (const nodes of combinations(suitable, size)) {
-        const candidate = this.#candidate(nodes, request);
+        const candidate = candidateOf(nodes, cpuCounts, request);
+        if (verdictOn(candidate, request) !== 'fits') continue;
         const best = found.at(-1);
-        if (verdictOn(candidate, request) === 'fits' && (best === undefined || isBetter(candidate, best))) found.push(candidate);
+        if (best === undefined || isBetter(candidate, best)) found.push(candidate);
       }
     }
     return found;
@@ -62,12 +70,12 @@ export class XlPlacementState implements PlacementState {
 
   weigh(request: PlacementRequest, most: number): Weighed[] {
     const chosen = this.improvements(request).at(-1);
-    const { suitable, fewest } = this.#bounds(request);
+    const { suitable, fewest, cpuCounts } = this.#bounds(request);
     const weighed: Weighed[] = [];
     for (let size = fewest; size <= suitable.length; size++) {
       for (const nodes of combinations(suitable, size)) {
         if (weighed.length >= most) return weighed;
-        const candidate = this.#candidate(nodes, request);
+        const candidate = candidateOf(nodes, cpuCounts, request);
         const fit = verdictOn(candidate, request);
         const isChosen = chosen !== undefined && nodes.every((node, at) => node === chosen.nodes[at]);
         const placed = isChosen ? 'chosen' : 'used more';
@@ -80,15 +88,21 @@ export class XlPlacementState implements PlacementState {
     return weighed;
   }
 
-  /** Nodes of the pool's CPUs, and the size of the smallest sets that are looked at. */
-  #bounds(request: PlacementRequest): { suitable: number[]; fewest: number } {
-    const { distances, cpuToNode } = this.#host;
-    const cpus = request.suitableCpus ?? [...cpuToNode.keys()];
-    const nodesWithCpus = new Set(cpus.map((cpu) => cpuToNode[cpu]));
-    const suitable = [...distances.keys()].filter((node) => nodesWithCpus.has(node));
+  /** Nodes of the pool's CPUs, their CPUs in the pool, and the size of the smallest sets that are looked at. */
+  #bounds(request: PlacementRequest): { suitable: number[]; fewest: number; cpuCounts: readonly number[] } {
+    const { cpuToNode } = this.#host;
+    let cpuCounts = this.#nodeCpus.map((cpus) => cpus.length);
+    if (request.suitableCpus !== undefined) {
+      cpuCounts = cpuCounts.map(() => 0);
+      for (const cpu of request.suitableCpus) {
+        const node = cpuToNode[cpu];
+        if (node !== undefined && node < cpuCounts.length) cpuCounts[node]!++;
+      }
+    }
+    const suitable = [...cpuCounts.keys()].filter((node) => cpuCounts[node]! > 0);
     const perNode = this.#cpusPerNode();
     const fewest = perNode === 0 ? 1 : Math.ceil(request.vcpus / perNode);
-    return { suitable, fewest: Math.max(1, Math.min(fewest, suitable.length)) };
+    return { suitable, fewest: Math.max(1, Math.min(fewest, suitable.length)), cpuCounts };
   }
 
   /**
@@ -96,37 +110,36 @@ export class XlPlacementState implements PlacementState {
    * (count_cpus_per_node).
    */
   #cpusPerNode(): number {
-    const { distances, cpuToNode } = this.#host;
     let perNode = 0;
-    for (const node of distances.keys()) {
-      const cpus = cpuToNode.filter((one) => one === node).length;
+    for (const { length: cpus } of this.#nodeCpus) {
       if (perNode === 0) perNode = cpus;
       if (perNode !== cpus) return 0;
     }
     return perNode;
   }
 
-  #candidate(nodes: readonly number[], request: PlacementRequest): XlCandidate {
-    const { vcpusOnNode, freeBytes } = request;
-    if (vcpusOnNode === undefined) throw new RangeError('xl compares the vCPUs on each node: the request must have vcpusOnNode');
-    const suitable = request.suitableCpus === undefined ? null : new Set(request.suitableCpus);
-    return {
-      nodes,
-      cpus: this.#cpusOf(nodes).filter((cpu) => suitable === null || suitable.has(cpu)).length,
-      vcpus: nodes.reduce((sum, node) => sum + vcpusOnNode[node]!, 0),
-      freeKib: nodes.reduce((sum, node) => (sum + Math.floor(freeBytes[node]! / KIB)) % TWO_32, 0),
-    };
-  }
-
+  /** `nodes` are ascending, but not their CPUs: hosts number threads last. */
   #cpusOf(nodes: readonly number[]): number[] {
-    const { cpuToNode } = this.#host;
-    return [...cpuToNode.keys()].filter((cpu) => nodes.includes(cpuToNode[cpu]!));
+    return nodes.flatMap((node) => this.#nodeCpus[node]!).sort((a, b) => a - b);
   }
 
   #averageDistance(nodes: readonly number[]): number {
     const pairs = nodes.flatMap((a) => nodes.map((b) => this.#host.distances[a]![b]!));
     return pairs.reduce((sum, distance) => sum + distance, 0) / pairs.length;
   }
+}
+
+/** @param cpuCounts CPUs of each node that the VM may use */
+function candidateOf(nodes: readonly number[], cpuCounts: readonly number[], request: PlacementRequest): XlCandidate {
+  const { vcpusOnNode, freeBytes } = request;
+  if (vcpusOnNode === undefined) throw new RangeError('xl compares the vCPUs on each node: the request must have vcpusOnNode');
+  let [cpus, vcpus, freeKib] = [0, 0, 0];
+  for (const node of nodes) {
+    cpus += cpuCounts[node]!;
+    vcpus += vcpusOnNode[node]!;
+    freeKib = (freeKib + Math.floor(freeBytes[node]! / KIB)) % TWO_32;
+  }
+  return { nodes, cpus, vcpus, freeKib };
 }
 
 function verdictOn(candidate: XlCandidate, request: PlacementRequest): 'fits' | 'too little memory' | 'too few CPUs' {
@@ -173,17 +186,45 @@ export interface XlCountedDomain {
  */
 export function vcpusOnNodes(host: PlannerHost, domains: readonly XlCountedDomain[], suitableCpus?: readonly number[]): number[] {
   const counts = host.distances.map(() => 0);
-  const suitable = suitableCpus === undefined ? null : new Set(suitableCpus);
+  const reached = new ReachedNodes(host, suitableCpus);
   for (const domain of domains) {
-    const pool = new Set(domain.poolCpus);
     const affinity = new Set(domain.nodeAffinity);
-    for (const hard of domain.hard) {
-      const cpus = hard.filter((cpu) => pool.has(cpu) && (suitable === null || suitable.has(cpu)));
-      const nodes = new Set(cpus.map((cpu) => host.cpuToNode[cpu]!));
-      for (const node of nodes) if (affinity.has(node) && node < counts.length) counts[node]!++;
-    }
+    for (const hard of domain.hard) for (const node of reached.of(hard, domain.poolCpus)) if (affinity.has(node)) counts[node]!++;
   }
   return counts;
+}
+
+/**
+ * The nodes of a hard mask within a pool. On a host with thousands of vCPUs most have the same few
+ * masks, so each is worked out once.
+ */
+class ReachedNodes {
+  readonly #host: PlannerHost;
+  readonly #suitable: ReadonlySet<number> | null;
+  /** By the pool's CPUs, then by mask. */
+  readonly #known = new Map<readonly number[], Map<readonly number[], readonly number[]>>();
+
+  constructor(host: PlannerHost, suitableCpus: readonly number[] | undefined) {
+    this.#host = host;
+    this.#suitable = suitableCpus === undefined ? null : new Set(suitableCpus);
+  }
+
+  of(hard: readonly number[], poolCpus: readonly number[]): readonly number[] {
+    let ofPool = this.#known.get(poolCpus);
+    if (ofPool === undefined) {
+      ofPool = new Map();
+      this.#known.set(poolCpus, ofPool);
+    }
+    let nodes = ofPool.get(hard);
+    if (nodes === undefined) {
+      const pool = new Set(poolCpus);
+      const { cpuToNode, distances } = this.#host;
+      const cpus = hard.filter((cpu) => pool.has(cpu) && (this.#suitable === null || this.#suitable.has(cpu)));
+      nodes = [...new Set(cpus.map((cpu) => cpuToNode[cpu]!))].filter((node) => node < distances.length);
+      ofPool.set(hard, nodes);
+    }
+    return nodes;
+  }
 }
 
 /**

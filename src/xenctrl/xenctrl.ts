@@ -200,9 +200,9 @@ export interface Xenctrl {
     domid: Domid,
     vcpu: VcpuId,
     masks: { hard?: Iterable<CpuId>; soft?: Iterable<CpuId>; force?: boolean },
-  ): { hard: CpuId[] | null; soft: CpuId[] | null };
+  ): { readonly hard: readonly CpuId[] | null; readonly soft: readonly CpuId[] | null };
   /** The raw masks as stored. */
-  vcpuGetAffinity(domid: Domid, vcpu: VcpuId): { hard: CpuId[]; soft: CpuId[] };
+  vcpuGetAffinity(domid: Domid, vcpu: VcpuId): { readonly hard: readonly CpuId[]; readonly soft: readonly CpuId[] };
   /** 'all' = every one of Xen's node bits: back to automatic. */
   domainNodeSetAffinity(domid: Domid, nodes: readonly NodeId[] | 'all'): void;
   /** The raw mask as stored; nodes that do not exist included. */

@@ -28,9 +28,22 @@ export function infoLine(text: string): string {
   return `info:${text.replace(/[\r\n]+/g, ' ')}\n`;
 }
 
+class FlowLines extends EntrySink {
+  readonly #write: (line: string) => void;
+
+  constructor(write: (line: string) => void) {
+    super();
+    this.#write = write;
+  }
+
+  add(entry: FlowEntry): void {
+    this.#write(`info:flow ${JSON.stringify(entry)}\n`);
+  }
+}
+
 /** A sink that writes each entry as a line. */
 export function flowLines(write: (line: string) => void): FlowSink {
-  return new EntrySink((entry) => write(`info:flow ${JSON.stringify(entry)}\n`));
+  return new FlowLines(write);
 }
 
 /** One line without its newline; null if it breaks the protocol. */

@@ -24,6 +24,8 @@ export interface Daemon {
   readonly process: ChildProcess;
   readonly personality: Personality;
   readonly ours: boolean;
+  /** The end of what it has written to its log. */
+  readonly said: () => string;
   /** Ends it as an administrator does, and waits. */
   stop(): Promise<void>;
   /** kill -9, and waits. */
@@ -127,6 +129,7 @@ async function started(child: ChildProcess, folder: string, personality: Persona
     process: child,
     personality,
     ours,
+    said: () => said,
     stop: () => end(ours ? 'SIGTERM' : 'SIGKILL'),
     kill: () => end('SIGKILL'),
   };

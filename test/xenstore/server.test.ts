@@ -20,6 +20,15 @@ afterEach(async () => {
   for (const daemon of started.splice(0)) await daemon.kill();
 });
 
+/** Waits for so many live restarts since the daemon was started. */
+async function restarted(daemon: Daemon, times: number): Promise<void> {
+  const count = () => daemon.said().split('restarted, still listening').length - 1;
+  while (count() < times) {
+    if (daemon.said().includes('no live restart')) throw new Error(daemon.said());
+    await delay(20);
+  }
+}
+
 const residentKib = (daemon: Daemon): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.process.pid}/status`, 'utf8'))![1]);
 
@@ -152,7 +161,10 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     await xs.write('/l/in', 'tx', open);
     await xs.read('/l/before', clash);
     await xs.write('/l/clash', 'x', clash);
+    await Promise.all(Array.from({ length: 200 }, (_, at) => other.write(`/many/${at}`, String(at))));
     await xs.control('live-update', '-s');
+    await restarted(daemon, 1);
+    expect(await other.directory('/many')).toHaveLength(200);
     await other.write('/l/before', '2');
     expect((await events.next()).value).toEqual({ path: '/l/before', token: 'w' });
     expect(await xs.read('/l/in', open)).toBe('tx');
@@ -163,7 +175,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     await xs.write('/third', 'y', third);
     await xs.transactionEnd(third, true);
     daemon.process.kill('SIGUSR2');
-    await delay(100);
+    await restarted(daemon, 2);
     expect(await other.read('/third')).toBe('y');
     expect(breaks).toBe(0);
     await xs.close();

@@ -4,7 +4,7 @@ import { DOMCTL, SCHEDULERS } from '../../abi/commands.js';
 import { AFFINITY_AT, AFFINITY_FLAG, DOMCTL_AT, NODE_BITS, SCHEDULER_OP, SCHEDULER_OP_AT } from '../../abi/layout.js';
 import type { WeighingScheduler, Xenctrl } from '../xenctrl.js';
 import { type CallBuffers, callError } from './call-buffers.js';
-import { decodeMask, encodeMask } from './masks.js';
+import { decodeMask, encodeMask, MaskReader } from './masks.js';
 
 const AT = DOMCTL_AT.union;
 const HARD_AT = AT + AFFINITY_AT.hard;
@@ -18,6 +18,7 @@ export type AffinityCalls = Pick<
 /** `cpuBits`: width of the CPU maps, the machine's highest CPU number plus one. */
 export function affinityCalls(calls: CallBuffers, cpuBits: number): AffinityCalls {
   const mapBytes = (cpuBits + 7) >>> 3;
+  const masksRead = new MaskReader(cpuBits);
   const hard = calls.buffer('hard', mapBytes);
   const soft = calls.buffer('soft', mapBytes);
   const nodes = calls.buffer('nodes', NODE_BITS / 8);
@@ -40,8 +41,8 @@ export function affinityCalls(calls: CallBuffers, cpuBits: number): AffinityCall
       const result = calls.domctl();
       if (result < 0) throw callError(result, `xc_vcpu_setaffinity(domid ${domid}, vcpu ${vcpu})`);
       return {
-        hard: masks.hard === undefined ? null : decodeMask(hard.bytes, cpuBits),
-        soft: masks.soft === undefined ? null : decodeMask(soft.bytes, cpuBits),
+        hard: masks.hard === undefined ? null : masksRead.read(hard.bytes),
+        soft: masks.soft === undefined ? null : masksRead.read(soft.bytes),
       };
     },
 
@@ -53,7 +54,7 @@ export function affinityCalls(calls: CallBuffers, cpuBits: number): AffinityCall
       calls.putBitmap(SOFT_AT, soft, cpuBits);
       const result = calls.domctl();
       if (result < 0) throw callError(result, `xc_vcpu_getaffinity(domid ${domid}, vcpu ${vcpu})`);
-      return { hard: decodeMask(hard.bytes, cpuBits), soft: decodeMask(soft.bytes, cpuBits) };
+      return { hard: masksRead.read(hard.bytes), soft: masksRead.read(soft.bytes) };
     },
 
     domainNodeSetAffinity(domid, wanted) {

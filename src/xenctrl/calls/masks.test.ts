@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Bitset } from '../../base/bitset.js';
-import { decodeMask, encodeMask } from './masks.js';
+import { decodeMask, encodeMask, MaskReader } from './masks.js';
 
 const maskOfWidth = fc
   .integer({ min: 1, max: 4096 })
@@ -30,4 +30,16 @@ test('bits that Xen writes past the width are not members', () => {
 
 test.each([-1, 12, 1.5, Number.NaN, 2 ** 32])('%d is no CPU of a machine with 12', (cpu) => {
   expect(() => encodeMask(new Uint8Array(2), 12, [cpu], 'CPU')).toThrowError(`CPU ${cpu} is not in 0-11`);
+});
+
+test.each([1, 12, 24, 25, 64, 4096])('masks of %d bits read one after the other are the members of each', (bits) => {
+  const reader = new MaskReader(bits);
+  const bytes = new Uint8Array(Math.ceil(bits / 8));
+  // More masks than the reader keeps, each twice.
+  for (let mask = 0; mask < 1200; mask++) {
+    const members = Array.from({ length: bits }, (_, bit) => bit).filter((bit) => ((mask % 600) >> (bit % 10)) % 2 === 1);
+    encodeMask(bytes, bits, members, 'CPU');
+    expect(reader.read(bytes)).toEqual(members);
+    expect(reader.read(bytes)).toBe(reader.read(bytes));
+  }
 });

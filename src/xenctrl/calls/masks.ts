@@ -33,3 +33,44 @@ export function decodeMask(bytes: Uint8Array, bits: number): number[] {
   }
   return members;
 }
+
+/** A host has few different masks: a full one, and one for each node or set of nodes. */
+const KNOWN_MASKS = 512;
+/** Numbers in all lists that are kept: 16 MiB of them. */
+const KNOWN_MEMBERS = 4 * 2 ** 20;
+
+/**
+ * Decodes masks of one width. Equal masks give the same list: thousands of vCPUs with thousands of
+ * CPUs each cost one list for each mask, and whoever compares lists can compare objects first.
+ */
+export class MaskReader {
+  readonly #bits: number;
+  readonly #known = new Map<string | number, readonly number[]>();
+  #members = 0;
+
+  constructor(bits: number) {
+    this.#bits = bits;
+  }
+
+  read(bytes: Uint8Array): readonly number[] {
+    const key = keyOf(bytes, (this.#bits + 7) >>> 3);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const members = decodeMask(bytes, this.#bits);
+    if (this.#known.size >= KNOWN_MASKS || this.#members + members.length > KNOWN_MEMBERS) {
+      this.#known.clear();
+      this.#members = 0;
+    }
+    this.#known.set(key, members);
+    this.#members += members.length;
+    return members;
+  }
+}
+
+/** The first `length` bytes as a key of a map; up to three of them as a number, which costs less. */
+function keyOf(bytes: Uint8Array, length: number): string | number {
+  if (length > 3) return Buffer.prototype.latin1Slice.call(bytes, 0, length);
+  let key = 0;
+  for (let at = length - 1; at >= 0; at--) key = (key << 8) | bytes[at]!;
+  return key;
+}

@@ -72,14 +72,20 @@ export function flowCalls(plain: ChartedCalls, sink: FlowSink, inside: InsideObs
  */
 function listed({ hard, soft, force }: Parameters<Xenctrl['vcpuSetAffinity']>[2]): Masks {
   return {
-    ...(hard === undefined ? {} : { hard: [...hard] }),
-    ...(soft === undefined ? {} : { soft: [...soft] }),
+    ...(hard === undefined ? {} : { hard: asList(hard) }),
+    ...(soft === undefined ? {} : { soft: asList(soft) }),
     ...(force === undefined ? {} : { force }),
   };
 }
 
-function sorted(members: readonly number[]): number[] {
-  return [...new Set(members)].sort((a, b) => a - b);
+function asList(members: Iterable<number>): readonly number[] {
+  return Array.isArray(members) ? members : [...members];
+}
+
+function sorted(members: readonly number[]): readonly number[] {
+  let ascending = true;
+  for (let at = 1; at < members.length && ascending; at++) ascending = members[at - 1]! < members[at]!;
+  return ascending ? members : [...new Set(members)].sort((a, b) => a - b);
 }
 
 interface Step<T> {

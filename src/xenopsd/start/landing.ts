@@ -26,18 +26,14 @@ export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: F
   const pages = pagesByNode(doors, domid);
   const topology = xc.cpuTopology();
   const ownPool = xc.domainInfo(domid)?.cpupool;
-  const online = new Set(xc.cpupoolList().flatMap((pool) => (pool.id === ownPool ? pool.cpus : [])));
-  const nodesOf = (cpus: readonly number[]) =>
-    [...new Set(cpus.filter((cpu) => online.has(cpu)).map((cpu) => topology[cpu]?.node ?? -1))]
-      .filter((node) => node >= 0)
-      .sort((a, b) => a - b);
-  const masks = Array.from({ length: vm.vcpusMax }, (_, vcpu) => xc.vcpuGetAffinity(domid, vcpu));
-  const hardNodes = nodesOf([...new Set(masks.flatMap(({ hard }) => hard))]);
-  const vcpus = masks.map(({ hard, soft }, vcpu) => {
-    const allowed = new Set(hard);
-    const effective = soft.filter((cpu) => allowed.has(cpu) && online.has(cpu));
-    return { vcpu, hard: formatList(hard), soft: formatList(soft), nodes: nodesOf(effective.length > 0 ? effective : hard) };
-  });
+  /** Node of each CPU of the domain's pool, -1 for others. */
+  const nodeOfCpu = new Int32Array(topology.length).fill(-1);
+  for (const pool of xc.cpupoolList()) {
+    if (pool.id === ownPool) for (const cpu of pool.cpus) nodeOfCpu[cpu] = topology[cpu]?.node ?? -1;
+  }
+  const described = new MaskCache(nodeOfCpu);
+  const vcpus = Array.from({ length: vm.vcpusMax }, (_, vcpu) => ({ vcpu, ...described.of(xc.vcpuGetAffinity(domid, vcpu)) }));
+  const hardNodes = described.hardNodes();
   const nodeAffinity = xc.domainNodeGetAffinity(domid).filter((node) => node < pages.length);
   const { nodes: nodeInfo } = xc.numaInfo();
   const freePages = nodeInfo.map((node) => Math.floor((node.freeBytes ?? 0) / 4096));
@@ -52,6 +48,51 @@ export function noteLanding(doors: HostDoors, vm: VmSpec, domid: number, sink: F
     sink.surprise('hard-narrower-than-memory', { domid, nodes: remote, pages: remotePages, vcpuNodes });
   }
   return { pages, nodeAffinity };
+}
+
+interface MaskValues {
+  readonly hard: string;
+  readonly soft: string;
+  /** Nodes that a vCPU with these masks may run on. */
+  readonly nodes: readonly number[];
+}
+
+/** What is noted of the masks of a vCPU, worked out once for each pair: most vCPUs have the same. */
+class MaskCache {
+  readonly #nodeOfCpu: Int32Array;
+  readonly #known = new Map<readonly number[], Map<readonly number[], MaskValues>>();
+
+  constructor(nodeOfCpu: Int32Array) {
+    this.#nodeOfCpu = nodeOfCpu;
+  }
+
+  of({ hard, soft }: { readonly hard: readonly number[]; readonly soft: readonly number[] }): MaskValues {
+    let bySoft = this.#known.get(hard);
+    if (bySoft === undefined) {
+      bySoft = new Map();
+      this.#known.set(hard, bySoft);
+    }
+    let values = bySoft.get(soft);
+    if (values === undefined) {
+      const allowed = new Set(hard);
+      const effective = soft.filter((cpu) => allowed.has(cpu) && this.#nodeOfCpu[cpu]! >= 0);
+      values = { hard: formatList(hard), soft: formatList(soft), nodes: this.#nodesOf(effective.length > 0 ? [effective] : [hard]) };
+      bySoft.set(soft, values);
+    }
+    return values;
+  }
+
+  /** Of all hard masks together. */
+  hardNodes(): number[] {
+    return this.#nodesOf([...this.#known.keys()]);
+  }
+
+  #nodesOf(masks: readonly (readonly number[])[]): number[] {
+    const found = new Set<number>();
+    for (const cpus of masks) for (const cpu of cpus) found.add(this.#nodeOfCpu[cpu] ?? -1);
+    found.delete(-1);
+    return [...found].sort((a, b) => a - b);
+  }
 }
 
 interface Populated {

@@ -41,6 +41,8 @@ export class Link {
   #returning: Promise<void> | undefined;
   #lastId = 0;
   readonly #closing = new AbortController();
+  /** As its signal says, which each request would have to look up. */
+  #isClosing = false;
   #failure: Error | undefined;
 
   constructor(transport: Transport, reconnect: Connect | undefined, events: LinkEvents) {
@@ -50,14 +52,19 @@ export class Link {
   }
 
   get isClosed(): boolean {
-    return this.#closing.signal.aborted || this.#failure !== undefined;
+    return this.#isClosing || this.#failure !== undefined;
   }
 
   /**
    * The payload of the reply. @throws XenError with the daemon's errno; EIO when the connection
    * went before the reply came
    */
-  async request(call: string, type: number, txId: number, payload: Uint8Array): Promise<Buffer> {
+  request(call: string, type: number, txId: number, payload: Uint8Array): Promise<Buffer> {
+    const isUp = this.#transport !== undefined && this.#returning === undefined && !this.#isClosing && this.#failure === undefined;
+    return isUp ? this.#send(call, type, txId, payload) : this.#requestLater(call, type, txId, payload);
+  }
+
+  async #requestLater(call: string, type: number, txId: number, payload: Uint8Array): Promise<Buffer> {
     while (this.#returning !== undefined && !this.isClosed) await this.#returning;
     if (this.isClosed)
       throw new XenError('EINVAL', call, `the connection is closed${this.#failure === undefined ? '' : `: ${this.#failure.message}`}`);
@@ -66,6 +73,7 @@ export class Link {
 
   close(): void {
     if (this.isClosed) return;
+    this.#isClosing = true;
     this.#closing.abort();
     this.#transport?.close();
     this.#rejectAll('the connection was closed');
@@ -99,13 +107,13 @@ export class Link {
     const waiting = this.#waiting.get(requestId);
     if (waiting === undefined) return;
     this.#waiting.delete(requestId);
-    if (type === MESSAGE.error) waiting.reject(new XenError(errnoOf(payload.toString('latin1').replace(/\0$/, '')), waiting.call));
+    if (type === MESSAGE.error) waiting.reject(new XenError(errnoOf(payload), waiting.call));
     else waiting.resolve(Buffer.from(payload));
   }
 
   #lost(error: Error): void {
     this.#transport = undefined;
-    if (this.#closing.signal.aborted) return;
+    if (this.#isClosing) return;
     this.#events.lost();
     this.#rejectAll(`the connection was lost: ${error.message}; whether it took effect is not known`);
     if (this.#reconnect === undefined) this.#end(error);
@@ -155,6 +163,7 @@ export class Link {
  * The errno that a daemon names; clients do not know oxenstored's EQUOTA, nor any other they were
  * not told of.
  */
-function errnoOf(name: string): Errno {
+function errnoOf(payload: Buffer): Errno {
+  const name = payload.toString('latin1', 0, payload.at(-1) === 0 ? payload.length - 1 : payload.length);
   return Object.hasOwn(ERRNO, name) ? (name as Errno) : 'EINVAL';
 }

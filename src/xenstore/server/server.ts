@@ -164,6 +164,8 @@ export class XenstoreServer {
     let memory: number | undefined;
     const keep = (on: boolean): void => {
       for (const { fd } of [...doors, ...connections]) libc().keepThroughExec(fd, on);
+      // Node closes its own at an exec: the next program could not write a log.
+      for (const fd of [0, 1, 2]) libc().keepThroughExec(fd, on);
     };
     try {
       // One message, so that nodes which a transaction shares with the store stay the same objects;

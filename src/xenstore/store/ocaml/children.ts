@@ -7,12 +7,11 @@
 const SMALL = 64;
 
 export class Children<T> {
-  /** Shared with other versions once `#isShared`: then changes go beside it. */
+  /** Never changed while `#changes` is there: other versions share it. */
   #base: Map<string, T>;
-  #isShared = false;
-  /** By name: what differs from the base; undefined = removed. */
-  #changes = new Map<string, T | undefined>();
-  #size = 0;
+  /** By name: what differs from a shared base; undefined = removed. Most nodes are small and have none. */
+  #changes: Map<string, T | undefined> | undefined;
+  #size: number;
 
   constructor(base: Map<string, T> = new Map()) {
     this.#base = base;
@@ -24,20 +23,25 @@ export class Children<T> {
   }
 
   get(name: string): T | undefined {
-    return this.#changes.has(name) ? this.#changes.get(name) : this.#base.get(name);
+    if (this.#changes?.has(name)) return this.#changes.get(name);
+    return this.#base.get(name);
   }
 
   set(name: string, child: T): void {
+    if (this.#changes === undefined) {
+      this.#base.set(name, child);
+      this.#size = this.#base.size;
+      return;
+    }
     if (this.get(name) === undefined) this.#size++;
-    if (this.#isShared) this.#changes.set(name, child);
-    else this.#base.set(name, child);
+    this.#changes.set(name, child);
   }
 
   delete(name: string): void {
     if (this.get(name) === undefined) return;
     this.#size--;
-    if (this.#isShared) this.#changes.set(name, undefined);
-    else this.#base.delete(name);
+    if (this.#changes === undefined) this.#base.delete(name);
+    else this.#changes.set(name, undefined);
   }
 
   /**
@@ -46,32 +50,36 @@ export class Children<T> {
    * square root of the size each.
    */
   copy(): Children<T> {
-    if (this.#size <= SMALL) return new Children(new Map(this));
-    if (this.#changes.size ** 2 > this.#size) this.#rebase();
-    this.#isShared = true;
+    if (this.#size <= SMALL) return new Children(this.#whole());
+    if (this.#changes !== undefined && this.#changes.size ** 2 > this.#size) {
+      this.#base = this.#whole();
+      this.#changes = undefined;
+    }
+    this.#changes ??= new Map();
     const copy = new Children(this.#base);
-    copy.#isShared = true;
     copy.#changes = new Map(this.#changes);
     copy.#size = this.#size;
     return copy;
   }
 
-  *[Symbol.iterator](): IterableIterator<[string, T]> {
-    for (const entry of this.#base) if (!this.#changes.has(entry[0])) yield entry;
-    for (const [name, child] of this.#changes) if (child !== undefined) yield [name, child];
+  [Symbol.iterator](): IterableIterator<[string, T]> {
+    return this.#changes === undefined ? this.#base.entries() : this.#merged(this.#changes);
   }
 
-  *keys(): IterableIterator<string> {
-    for (const [name] of this) yield name;
+  keys(): IterableIterator<string> {
+    return this.#changes === undefined ? this.#base.keys() : this.#whole().keys();
   }
 
-  *values(): IterableIterator<T> {
-    for (const [, child] of this) yield child;
+  values(): IterableIterator<T> {
+    return this.#changes === undefined ? this.#base.values() : this.#whole().values();
   }
 
-  #rebase(): void {
-    this.#base = new Map(this);
-    this.#changes = new Map();
-    this.#isShared = false;
+  #whole(): Map<string, T> {
+    return new Map(this.#changes === undefined ? this.#base : this.#merged(this.#changes));
+  }
+
+  *#merged(changes: ReadonlyMap<string, T | undefined>): IterableIterator<[string, T]> {
+    for (const entry of this.#base) if (!changes.has(entry[0])) yield entry;
+    for (const [name, child] of changes) if (child !== undefined) yield [name, child];
   }
 }

@@ -27,10 +27,10 @@ import { type Recorder, SIMPLE, simple } from './simple.js';
 import { Store } from './store.js';
 import { type Client, type DumpedTransaction, Transaction } from './transaction.js';
 import { TransactionRequests } from './transaction-requests.js';
-import { epochsAfter, find, lastEpoch, type Node, namesOf } from './tree.js';
+import { type CarriedNode, carry, epochsAfter, find, lastEpoch, type Node, namesOf, revive } from './tree.js';
 
 interface DumpedStore {
-  readonly root: Node;
+  readonly root: CarriedNode;
   readonly counts: ReadonlyMap<number, number>;
   readonly domains: ReadonlyMap<number, Domain>;
   readonly epoch: number;
@@ -284,9 +284,8 @@ export class OxenstoredEngine implements Engine {
   }
 
   dump(): unknown {
-    const { root } = this.store;
     const dumped: DumpedStore = {
-      root,
+      root: carry(this.store.tree.freeze()),
       counts: this.store.counts,
       domains: this.#domains.introduced,
       epoch: lastEpoch(),
@@ -299,7 +298,7 @@ export class OxenstoredEngine implements Engine {
   load(dumped: unknown): void {
     const { root, counts, domains, epoch, order, releases } = dumped as DumpedStore;
     epochsAfter(epoch);
-    this.store.replace(root, counts);
+    this.store.replace(revive(root), counts);
     this.#domains.introduced.clear();
     for (const [domid, domain] of domains) this.#domains.introduced.set(domid, domain);
     this.#order = order;

@@ -3,7 +3,7 @@ import type { ClientState } from '../client-state.js';
 import { sameWatches } from '../watch-invariants.js';
 import type { WatchIndex } from '../watches.js';
 import type { Store } from './store.js';
-import type { Node } from './tree.js';
+import { domainsBelow, type Node } from './tree.js';
 
 /** @throws Error naming what does not hold */
 export function checkStore(store: Store, index: WatchIndex, clients: Iterable<ClientState>): void {
@@ -13,6 +13,10 @@ export function checkStore(store: Store, index: WatchIndex, clients: Iterable<Cl
     owned.set(owner, (owned.get(owner) ?? 0) + 1);
     if (node.children?.size === 0) throw new Error('a node keeps an empty set of children');
     for (const child of node.children?.values() ?? []) visit(child);
+    // The children's lists have been checked by now.
+    const { domains } = node;
+    node.domains = undefined;
+    if (domains !== undefined && String(domainsBelow(node)) !== String(domains)) throw new Error(`a node keeps the domains ${domains}`);
   };
   visit(store.root);
   for (const domid of new Set([...owned.keys(), ...store.counts.keys()])) {

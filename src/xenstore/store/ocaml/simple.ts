@@ -117,6 +117,7 @@ export function simple(client: ClientState, store: Store, quota: StoreQuota, to:
 
 /** create_implicit_path: what it made stays when the request fails later. */
 function makeParents(client: ClientState, store: Store, quota: StoreQuota, to: Recorder, parts: Parts): void {
+  if (parts.length > 0 && find(store.root, parts, parts.length - 1) !== undefined) return;
   for (let depth = 1; depth < parts.length; depth++) {
     if (find(store.root, parts, depth) !== undefined) continue;
     const parent = parts.slice(0, depth);

@@ -8,7 +8,7 @@ import type { StoreQuota } from '../limits.js';
 import type { UndoLog } from '../undo.js';
 import type { Parts } from './paths.js';
 import { isDom0, isOwner, permits } from './permits.js';
-import { find, type Node, namesOf, Tree } from './tree.js';
+import { domainsBelow, find, type Node, namesOf, Tree } from './tree.js';
 
 /** Owner of a root whose owner was released. */
 const NOBODY = -1;
@@ -184,7 +184,7 @@ export class Store {
    */
   forget(domid: number): void {
     this.rebuilds++;
-    // All nodes are looked at, and few are changed: the paths of those alone are made.
+    // Few nodes are changed: the paths of those alone are made.
     const path: string[] = [];
     const steps: { readonly at: Parts; readonly run: () => void }[] = [];
     const visit = (node: Node): void => {
@@ -198,7 +198,7 @@ export class Store {
             this.tree.remove(at);
           };
           steps.push({ at, run });
-        } else {
+        } else if (mayName(child, domid)) {
           visit(child);
         }
         path.pop();
@@ -240,6 +240,13 @@ export class Store {
   #checkEntries(owner: number, quota: StoreQuota): void {
     if (owner > 0 && this.owned(owner) >= quota.nodes) fail('EQUOTA');
   }
+}
+
+/** Whether a release of the domain may change the node or what is below it. */
+function mayName(node: Node, domid: number): boolean {
+  if (node.children === undefined) return node.permissions.some((entry) => entry.domid === domid);
+  const domains = domainsBelow(node);
+  return domains === null || domains.includes(domid) || domains.includes(NOBODY);
 }
 
 /** The order of a walk that takes children by name, and a node after all that is below it. */

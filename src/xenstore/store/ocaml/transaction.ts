@@ -4,7 +4,7 @@
 import type { ClientState } from '../client-state.js';
 import type { Parts } from './paths.js';
 import { Store } from './store.js';
-import { find, type Node } from './tree.js';
+import { type CarriedNode, carry, find, type Node, revive } from './tree.js';
 
 export type ChangeKind = 'write' | 'mkdir' | 'rm' | 'setPermissions';
 
@@ -23,10 +23,10 @@ export interface Operation {
 
 /** As a live restart carries it. */
 export interface DumpedTransaction {
-  readonly root: Node;
+  readonly root: CarriedNode;
   readonly counts: ReadonlyMap<number, number>;
   readonly atStart: ReadonlyMap<number, number>;
-  readonly oldRoot: Node;
+  readonly oldRoot: CarriedNode;
   readonly changes: readonly Change[];
   readonly operations: readonly Operation[];
   readonly quotaReached: boolean;
@@ -70,8 +70,8 @@ export class Transaction {
     { root, counts, atStart, oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow, releases }: DumpedTransaction,
   ): Transaction {
     const tx = new Transaction(live, releases, atStart);
-    tx.store.replace(root, counts);
-    tx.oldRoot = oldRoot;
+    tx.store.replace(revive(root), counts);
+    tx.oldRoot = revive(oldRoot);
     tx.changes.push(...changes);
     tx.operations.push(...operations);
     tx.quotaReached = quotaReached;
@@ -89,9 +89,10 @@ export class Transaction {
   }
 
   dump(): DumpedTransaction {
-    const { oldRoot, changes, operations, quotaReached, releases } = this;
+    const { changes, operations, quotaReached, releases } = this;
     const [rebuilt, readLow, writeLow] = [this.#rebuilt, this.#readLow, this.#writeLow];
-    const { root, counts, atStart } = this.store;
+    const { counts, atStart } = this.store;
+    const [root, oldRoot] = [carry(this.store.tree.freeze()), carry(this.oldRoot)];
     return { root, counts, atStart: atStart!, oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow, releases };
   }
 

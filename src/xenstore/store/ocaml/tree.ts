@@ -12,6 +12,48 @@ export interface Node {
   children: Children<Node> | undefined;
   /** Only the tree whose epoch this is may change the node in place. */
   epoch: number;
+  /** What domainsBelow found, until something below changes. */
+  domains: readonly number[] | null | undefined;
+}
+
+/** A node as a live restart carries it to the next program, which knows maps but no Children. */
+export interface CarriedNode {
+  readonly value: string;
+  readonly permissions: Permissions;
+  readonly children: Map<string, CarriedNode> | undefined;
+  readonly epoch: number;
+}
+
+/** One carried node for each: transactions compare nodes as objects. */
+const carriedNodes = new WeakMap<Node, CarriedNode>();
+
+/** @param node of a tree that is frozen */
+export function carry(node: Node): CarriedNode {
+  let carried = carriedNodes.get(node);
+  if (carried === undefined) {
+    const { value, permissions, epoch } = node;
+    const children = node.children === undefined ? undefined : new Map([...node.children].map(([name, child]) => [name, carry(child)]));
+    carried = { value, permissions, children, epoch };
+    carriedNodes.set(node, carried);
+  }
+  return carried;
+}
+
+const revivedNodes = new WeakMap<CarriedNode, Node>();
+
+/** The node that was carried: again one for each. */
+export function revive(carried: CarriedNode): Node {
+  let node = revivedNodes.get(carried);
+  if (node === undefined) {
+    const { value, permissions, epoch } = carried;
+    const children =
+      carried.children === undefined
+        ? undefined
+        : new Children(new Map([...carried.children].map(([name, child]) => [name, revive(child)])));
+    node = { value, permissions, children, epoch, domains: undefined };
+    revivedNodes.set(carried, node);
+  }
+  return node;
 }
 
 let newestEpoch = 0;
@@ -34,7 +76,13 @@ export class Tree {
 
   constructor(root?: Node) {
     this.#epoch = ++newestEpoch;
-    this.root = root ?? { value: '', permissions: [{ domid: 0, access: 'n' }], children: undefined, epoch: this.#epoch };
+    this.root = root ?? {
+      value: '',
+      permissions: [{ domid: 0, access: 'n' }],
+      children: undefined,
+      epoch: this.#epoch,
+      domains: undefined,
+    };
   }
 
   /**
@@ -61,12 +109,15 @@ export class Tree {
   change(parts: Parts, depth = parts.length): Node {
     if (this.root.epoch !== this.#epoch) this.root = this.#copy(this.root);
     let node = this.root;
+    node.domains = undefined;
     for (let level = 0; level < depth; level++) {
       const name = parts[level]!;
       let child = node.children!.get(name)!;
       if (child.epoch !== this.#epoch) {
         child = this.#copy(child);
         node.children!.set(name, child);
+      } else {
+        child.domains = undefined;
       }
       node = child;
     }
@@ -81,7 +132,7 @@ export class Tree {
   }
 
   create(parts: Parts, value: string, permissions: Permissions): void {
-    this.put(parts, { value, permissions, children: undefined, epoch: this.#epoch });
+    this.put(parts, { value, permissions, children: undefined, epoch: this.#epoch, domains: undefined });
   }
 
   remove(parts: Parts): void {
@@ -96,6 +147,7 @@ export class Tree {
       permissions: node.permissions,
       children: node.children?.copy(),
       epoch: this.#epoch,
+      domains: undefined,
     };
   }
 }
@@ -104,6 +156,31 @@ export function find(root: Node, parts: Parts, depth = parts.length): Node | und
   let node: Node | undefined = root;
   for (let level = 0; level < depth && node !== undefined; level++) node = node.children?.get(parts[level]!);
   return node;
+}
+
+/** Above this many domains a node says nothing: the folder of all domains would name each. */
+const MOST_DOMAINS = 16;
+
+/**
+ * The domains that the permissions of a node and of all nodes below it name, owners included; null
+ * when they are many. Kept in the node, so that a release need not look at the nodes of all other
+ * domains.
+ */
+export function domainsBelow(node: Node): readonly number[] | null {
+  if (node.domains !== undefined) return node.domains;
+  const found = new Set<number>();
+  for (const { domid } of node.permissions) found.add(domid);
+  for (const child of node.children?.values() ?? []) {
+    // Most nodes have no children: they keep no list of their own.
+    const domains = child.children === undefined ? child.permissions.map(({ domid }) => domid) : domainsBelow(child);
+    for (const domid of domains ?? []) found.add(domid);
+    if (domains === null || found.size > MOST_DOMAINS) {
+      node.domains = null;
+      return null;
+    }
+  }
+  node.domains = [...found];
+  return node.domains;
 }
 
 /** Names in ascending order, as OCaml's map keeps them. */
