@@ -1,4 +1,4 @@
-// `npm run bench -- --against FOLDER|COMMIT`: this checkout beside another, in turns, so that a busy
+// `npm run bench -- --against FOLDER|COMMIT`: this checkout and another in turns, so that a busy
 // machine disturbs both sides alike.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';

@@ -1,8 +1,9 @@
 // `npm run bench [-- FILTER] [--json] [--against WHERE [--pairs N]]`: bundles the benchmarks, runs
 // those whose name contains FILTER, prints a table.
 //   FILTER           part of a benchmark's name ("planner"); without it all run
-//   --json           one JSON object: {machine, rows: [{benchmark, name, unit, perSecond, reference?}]};
-//                    with --against rows of {benchmark, name, unit, other, here, ratioOfBest, medianRatio}
+//   --json           one JSON object: {machine, rows}, each row {benchmark, name, unit, perSecond,
+//                    reference?}; with --against {benchmark, name, unit, other, here,
+//                    ratioOfBest, medianRatio}
 //   --against WHERE  compare with another checkout (a folder) or a commit
 //   --pairs N        how often each side runs, 1 to 1000 (5)
 import { rmSync } from 'node:fs';

@@ -113,7 +113,7 @@ export class FlowRecord extends EntrySink {
 }
 
 /**
- * Discards notes, for bulk work that is never explained. Makes no entries: they would cost more than
- * some of the steps.
+ * Discards notes, for bulk work that is never explained. Makes no entries: they would cost more
+ * than some of the steps.
  */
 export const NO_FLOW: FlowSink = { add() {}, node() {}, edge() {}, note() {}, surprise() {} };

@@ -88,7 +88,10 @@ export class XlPlacementState implements PlacementState {
     return weighed;
   }
 
-  /** Nodes of the pool's CPUs, their CPUs in the pool, and the size of the smallest sets that are looked at. */
+  /**
+   * Nodes of the pool's CPUs, how many of each node's CPUs are in the pool, and the size of the
+   * smallest sets to compare.
+   */
   #bounds(request: PlacementRequest): { suitable: number[]; fewest: number; cpuCounts: readonly number[] } {
     const { cpuToNode } = this.#host;
     let cpuCounts = this.#nodeCpus.map((cpus) => cpus.length);

@@ -67,7 +67,7 @@ export class MaskReader {
   }
 }
 
-/** The first `length` bytes as a key of a map; up to three of them as a number, which costs less. */
+/** The first `length` bytes as a key of a map: up to three as a number, which costs less. */
 function keyOf(bytes: Uint8Array, length: number): string | number {
   if (length > 3) return Buffer.prototype.latin1Slice.call(bytes, 0, length);
   let key = 0;

@@ -57,7 +57,7 @@ interface MaskValues {
   readonly nodes: readonly number[];
 }
 
-/** What is noted of the masks of a vCPU, worked out once for each pair: most vCPUs have the same. */
+/** What the record says of a vCPU's masks, worked out once for each pair: most are the same. */
 class MaskCache {
   readonly #nodeOfCpu: Int32Array;
   readonly #known = new Map<readonly number[], Map<readonly number[], MaskValues>>();

@@ -9,7 +9,7 @@ const SMALL = 64;
 export class Children<T> {
   /** Never changed while `#changes` is there: other versions share it. */
   #base: Map<string, T>;
-  /** By name: what differs from a shared base; undefined = removed. Most nodes are small and have none. */
+  /** By name: what differs from a shared base; undefined = removed. Small nodes have none. */
   #changes: Map<string, T | undefined> | undefined;
   #size: number;
 

@@ -189,6 +189,7 @@ export class Store {
     const steps: { readonly at: Parts; readonly run: () => void }[] = [];
     const visit = (node: Node): void => {
       for (const [name, child] of node.children ?? []) {
+        if (!mayName(child, domid)) continue;
         const owner = child.permissions[0]!.domid;
         path.push(name);
         if (owner === domid || owner === NOBODY) {
@@ -198,7 +199,7 @@ export class Store {
             this.tree.remove(at);
           };
           steps.push({ at, run });
-        } else if (mayName(child, domid)) {
+        } else {
           visit(child);
         }
         path.pop();
@@ -244,7 +245,7 @@ export class Store {
 
 /** Whether a release of the domain may change the node or what is below it. */
 function mayName(node: Node, domid: number): boolean {
-  if (node.children === undefined) return node.permissions.some((entry) => entry.domid === domid);
+  if (node.children === undefined) return node.permissions.some((entry) => entry.domid === domid || entry.domid === NOBODY);
   const domains = domainsBelow(node);
   return domains === null || domains.includes(domid) || domains.includes(NOBODY);
 }
