@@ -7,7 +7,7 @@ import { root } from './xennuma.js';
 const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
 const rules = [...page.matchAll(/^\| (.+?) \| `(src\/[^`]+)`, `(\w+)` \|$/gm)].map(([, rule, path, name]) => ({ rule, path: path!, name }));
 
-it('lists the rules that a stranger asks for', () => {
+it('lists the rules that a newcomer looks for', () => {
   const listed = rules.map(({ rule }) => rule).join('\n');
   for (const rule of [
     'the union rule',
@@ -17,7 +17,7 @@ it('lists the rules that a stranger asks for', () => {
     'the claim of a profile',
     'the order of VM.build',
     'the errno of an empty effective mask',
-    'the watch of domains that went',
+    'the watch of domains that ended',
   ]) {
     expect(listed).toContain(rule);
   }
