@@ -1,5 +1,5 @@
-// The files of a toolstack on a real host while their writes fail, each write in turn and with every
-// fault: what was acknowledged is there for the next process, what was refused is not.
+// The files of a toolstack on a real host while their writes fail, each write in turn and with each
+// fault: the next process finds acknowledged changes, and no refused ones.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
