@@ -2,7 +2,7 @@
 // and the dispatcher. Everything but the network.
 
 import { InputError } from '../base/errors.js';
-import type { FileCalls } from '../base/file-calls.js';
+import { FILE_CALLS, type FileCalls } from '../base/file-calls.js';
 import type { HostDoors } from '../xenopsd/api/host-doors.js';
 import type { Outcome } from '../xenopsd/api/outcome.js';
 import type { PolicyName, ProfileName } from '../xenopsd/api/profiles.js';
@@ -25,6 +25,7 @@ import type { StoredObject } from './model/published.js';
 import type { StateFolderOptions } from './model/sqlite.js';
 import { type StateStore, StorageError } from './model/storage.js';
 import { Tasks } from './model/tasks.js';
+import { RrdStore } from './rrd/store.js';
 import type { WireStruct } from './wire/values.js';
 
 export interface DaemonLog {
@@ -46,6 +47,7 @@ export interface DaemonOptions {
   readonly policy: PolicyName;
   /** Tests: the file system and the storage with faults in them. */
   readonly files?: FileCalls;
+  readonly nowMs?: () => number;
   readonly wrapState?: (state: StateStore) => StateStore;
   /** null = none kept. */
   readonly users: () => ReadonlyMap<string, User> | null;
@@ -68,6 +70,8 @@ export interface Daemon {
   readonly ledger: Ledger;
   readonly events: EventSource;
   readonly objects: HostObjects;
+  /** Data sources over time; their reading is to be started. */
+  readonly rrds: RrdStore;
   /** Why no changes are accepted now; null = they are. */
   writable(): StorageError | null;
   /** The whole state as one database file; null when it is in memory. */
@@ -113,6 +117,14 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const tasks = new Tasks(database);
   storeStart(database, objects);
   updateMemory(database, toolstack, objects);
+  const rrds = new RrdStore({
+    toolstack,
+    database,
+    folder: options.state,
+    files: options.files ?? FILE_CALLS,
+    warn: (values, message) => log.warn(values, message),
+    nowMs: options.nowMs ?? Date.now,
+  });
   const dispatcher = new Dispatcher({
     database,
     sessions,
@@ -120,7 +132,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     ledger,
     writable,
     host: () => objects.host,
-    methods: allMethods({ database, toolstack, life, objects, sessions, events, tasks, ledger }),
+    methods: allMethods({ database, toolstack, life, objects, sessions, events, tasks, ledger, rrds }),
     ended: (end) => {
       if (end.changes) audit.write(end);
       options.observe?.call?.(end);
@@ -134,10 +146,12 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     ledger,
     events,
     objects,
+    rrds,
     writable,
     backup: () => state.backup(),
     reopenLogs: () => audit.reopen(),
     close: async () => {
+      rrds.close();
       await stopFollowing?.();
       await dispatcher.idle();
       await life.queues.idle();

@@ -52,6 +52,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
     },
   });
   metrics.attach(daemon);
+  daemon.rrds.start();
   const common = {
     daemon,
     address,

@@ -7,7 +7,9 @@ import type { EventSource } from '../model/events.js';
 import type { HostObjects } from '../model/host-objects.js';
 import { CLASSES } from '../model/schema.js';
 import type { Tasks } from '../model/tasks.js';
+import type { RrdStore } from '../rrd/store.js';
 import { xapiErrors } from '../wire/errors.js';
+import { dataSourceMethods } from './data-sources.js';
 import { emptyClassMethods } from './empty-classes.js';
 import { genericMethods } from './generic-methods.js';
 import type { Ledger } from './ledger.js';
@@ -27,9 +29,10 @@ export interface Parts {
   readonly events: EventSource;
   readonly tasks: Tasks;
   readonly ledger: Ledger;
+  readonly rrds: RrdStore;
 }
 
-export function allMethods({ database, toolstack, life, objects, sessions, events, tasks, ledger }: Parts): Method[] {
+export function allMethods({ database, toolstack, life, objects, sessions, events, tasks, ledger, rrds }: Parts): Method[] {
   const host = () => objects.host;
   const hooks: Readonly<Record<string, Parameters<typeof genericMethods>[2]>> = {
     host: {
@@ -46,6 +49,7 @@ export function allMethods({ database, toolstack, life, objects, sessions, event
   return [
     ...[...CLASSES.values()].filter(({ listed }) => listed).flatMap((type) => genericMethods(database, type, hooks[type.name])),
     ...vmMethods({ database, life, host, canSuspend: toolstack.doors.can.suspend }),
+    ...dataSourceMethods(database, rrds),
     ...emptyClassMethods(),
     ...roleMethods(sessions),
     ...otherMethods({

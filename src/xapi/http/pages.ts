@@ -9,6 +9,7 @@ import { wireToJson } from '../wire/json-rpc.js';
 import type { WireStruct } from '../wire/values.js';
 import { type Page, refuse } from './http-server.js';
 import type { Metrics } from './metrics.js';
+import { rrdPages } from './rrd-pages.js';
 
 /** A line of nothing, so that proxies and clients see that the stream lives. */
 const KEEP_ALIVE_SECONDS = 15;
@@ -46,6 +47,11 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
       },
     ],
   ]);
+  for (const [path, answer] of rrdPages(daemon)) {
+    pages.set(path, async (request, response, url) => {
+      if ((await door.admits(request, response, url)) !== null) answer(request, response, url);
+    });
+  }
   if (metrics !== null) {
     pages.set('/metrics', async (request, response, url) => {
       if ((await door.admits(request, response, url)) === null) return;

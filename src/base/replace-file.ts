@@ -1,0 +1,40 @@
+// The safe replacement of a file that only one process writes: the old one or the whole new one is
+// there at any moment, and no symbolic link is followed.
+import { constants } from 'node:fs';
+import { dirname } from 'node:path';
+import { type FileCalls, writeAll } from './file-calls.js';
+
+/** @throws the error of the file system; the old file stays then */
+export function replaceFile(path: string, bytes: Uint8Array, files: FileCalls): void {
+  const fresh = `${path}.new`;
+  // One that is there was left by a process that was killed.
+  remove(fresh, files);
+  const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants;
+  const fd = files.open(fresh, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+  try {
+    try {
+      writeAll(files, fd, bytes);
+      files.sync(fd);
+    } finally {
+      files.close(fd);
+    }
+    files.rename(fresh, path);
+  } catch (error) {
+    remove(fresh, files);
+    throw error;
+  }
+  const folder = files.open(dirname(path), 'r', 0);
+  try {
+    files.sync(folder);
+  } finally {
+    files.close(folder);
+  }
+}
+
+function remove(path: string, files: FileCalls): void {
+  try {
+    files.unlink(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
