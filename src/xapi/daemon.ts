@@ -91,10 +91,9 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const database = new Database(state, Date.now());
   const writable = () => database.fault ?? audit.fault;
   reportStorage(database, log);
+  const { profile, policy, seed } = options;
   const toolstack = await createToolstack(doors, {
-    profile: options.profile,
-    policy: options.policy,
-    seed: options.seed,
+    ...{ profile, policy, seed },
     ...(doors.can.outlivesProcess ? { metadata: state.domains() } : {}),
   });
   const objects = makeHostObjects(database, toolstack, options.version, options.address);
@@ -117,14 +116,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const tasks = new Tasks(database);
   storeStart(database, objects);
   updateMemory(database, toolstack, objects);
-  const rrds = new RrdStore({
-    toolstack,
-    database,
-    folder: options.state,
-    files: options.files ?? FILE_CALLS,
-    warn: (values, message) => log.warn(values, message),
-    nowMs: options.nowMs ?? Date.now,
-  });
+  const rrds = openRrds(options, toolstack, database);
   const dispatcher = new Dispatcher({
     database,
     sessions,
@@ -139,14 +131,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     },
   });
   return {
-    database,
-    toolstack,
-    dispatcher,
-    sessions,
-    ledger,
-    events,
-    objects,
-    rrds,
+    ...{ database, toolstack, dispatcher, sessions, ledger, events, objects, rrds },
     writable,
     backup: () => state.backup(),
     reopenLogs: () => audit.reopen(),
@@ -161,6 +146,17 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
       state.close();
     },
   };
+}
+
+function openRrds({ state, files, nowMs, log }: DaemonOptions, toolstack: Toolstack, database: Database): RrdStore {
+  return new RrdStore({
+    toolstack,
+    database,
+    folder: state,
+    files: files ?? FILE_CALLS,
+    warn: (values, message) => log.warn(values, message),
+    nowMs: nowMs ?? Date.now,
+  });
 }
 
 /** VMs whose outcomes are logged, and whose refused changes are taken back. */

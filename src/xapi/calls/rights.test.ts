@@ -18,7 +18,7 @@ afterEach(async () => {
  * change something.
  */
 const ASKS =
-  /\.get_\w+$|^(Async\.)?VM\.(assert_operation_valid|get_possible_hosts)$|^host\.(compute_free_memory|get_servertime)$|^message\.get$|^event\.|^session\.|^system\./;
+  /\.get_\w+$|^(Async\.)?VM\.(assert_operation_valid|get_possible_hosts)$|^host\.(compute_free_memory|get_servertime)$|^(VM|host)\.query_data_source$|^message\.get$|^event\.|^session\.|^system\./;
 
 const USERS = parseUsers([await userLine('root', 'admin', 'secret'), await userLine('eye', 'read-only', 'look')].join('\n'), 'users');
 

@@ -37,24 +37,28 @@ function updates(daemon: Daemon, hostUuid: string, request: IncomingMessage, res
   const { searchParams: query } = url;
   const start = query.get('start') ?? '';
   if (!WHOLE_NUMBER.test(start)) {
-    return refuse(response, 400, 'expected start=SECONDS since 1970, or below 0 before now; try start=-600');
+    refuse(response, 400, 'expected start=SECONDS since 1970, or below 0 before now; try start=-600');
+    return;
   }
   const cf = query.get('cf') ?? 'AVERAGE';
-  if (['MIN', 'MAX', 'LAST'].includes(cf)) return refuse(response, 404, `there are archives of averages only, not of ${cf}`);
+  if (['MIN', 'MAX', 'LAST'].includes(cf)) {
+    refuse(response, 404, `there are archives of averages only, not of ${cf}`);
+    return;
+  }
   const interval = query.get('interval') ?? '';
   const { host, vms } = daemon.rrds.current(hostUuid);
   const wanted = query.getAll('vm_uuid');
   const chosen = [...vms].filter(([uuid]) => wanted.length === 0 || wanted.includes(uuid)).map(([, named]) => named);
   const named: Named[] = [...(query.get('host') === 'true' ? [host] : []), ...chosen];
   const found = updatesOf(named, { start: Number(start), interval: WHOLE_NUMBER.test(interval) ? Number(interval) : 0 });
-  if (found === null) return refuse(response, 404, 'no data sources: no VM runs, and host=true is not given');
-  if (prefersJson(request, url)) send(response, 'application/json', updatesJson(found));
+  if (found === null) refuse(response, 404, 'no data sources: no VM runs, and host=true is not given');
+  else if (prefersJson(request, url)) send(response, 'application/json', updatesJson(found));
   else send(response, 'text/xml', updatesXml(found));
 }
 
 function whole(rrd: Rrd | undefined, request: IncomingMessage, response: ServerResponse, url: URL): void {
-  if (rrd === undefined) return refuse(response, 404, 'there is no such VM, or it never ran');
-  if (prefersJson(request, url)) send(response, 'application/json', rrdJson(rrd));
+  if (rrd === undefined) refuse(response, 404, 'there is no such VM, or it never ran');
+  else if (prefersJson(request, url)) send(response, 'application/json', rrdJson(rrd));
   else send(response, 'text/xml', rrdXml(rrd));
 }
 

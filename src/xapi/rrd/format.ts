@@ -1,5 +1,6 @@
-// Round-robin databases as clients read them: /rrd_updates in rrdtool's xport form (rrd_updates.ml),
-// and whole databases (xml_to_output and Json in rrd.ml of xen-api e2ee48d6), in XML and in JSON.
+// Round-robin databases as clients read them, in XML and in JSON: /rrd_updates in rrdtool's xport
+// form (rrd_updates.ml), and whole databases (xml_to_output and Json in rrd.ml), both of xen-api
+// e2ee48d6.
 import { ARCHIVES, HEARTBEAT_SECONDS, type Rrd, type Series, STEP_SECONDS, XFF } from './rrd.js';
 
 /** A database with what stands before its sources' names: "vm:UUID:". */

@@ -160,10 +160,8 @@ export class RrdStore {
 
   /** The newest value; undefined when nothing of that name is recorded. */
   newest(owner: Owner, name: string): number | undefined {
-    const series = this.of(owner)
-      ?.series()
-      .find(({ info }) => info.name === name);
-    return series?.archives[0]!.ring.at(0);
+    const all = this.of(owner)?.series() ?? [];
+    return all.find(({ info }) => info.name === name)?.archives[0]?.ring.at(0);
   }
 
   #record(key: string, rrd: Rrd, step: number, readings: readonly Reading[]): void {
