@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { COMMANDS } from '../src/cli/command-table.js';
-import { root, xennuma } from './xennuma.js';
+import { root, xennuma, xennumaProcess } from './xennuma.js';
 
 const HOST = ['--host', 'examples/hosts/four-nodes.yaml'];
 const DOZEN = ['--host', 'examples/hosts/epyc-7763-nps4.yaml', '--vms', 'examples/vms/dozen.yaml'];
@@ -65,6 +65,37 @@ describe('help', () => {
   it('prints the version of the package', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
     for (const words of [['--version'], ['-V']]) expect(xennuma(words)).toEqual({ code: 0, out: `${version}\n`, err: '' });
+  });
+});
+
+// Most tests run the command in a process that runs many.
+describe('in a process of its own it does the same:', () => {
+  it.each<[number, string[], string]>([
+    [0, ['--help'], ''],
+    [0, ['--version'], ''],
+    [2, [], ''],
+    [2, ['plam'], ''],
+    [0, ['plan', ...DOZEN, '--policy', 'best_effort'], ''],
+    [0, ['explain', 'pinned', ...DOZEN, '--json'], ''],
+    [0, ['plan', ...HOST, '--vms', '-'], 'vms: [{ name: a, vcpus: 1, memory: 1GiB, params: { mask: "1, 2" } }]'],
+    [1, ['plan', ...HOST, '--vms', '-'], 'vms: [{ name: a, vcpus: 1, memory: 1TiB }]'],
+    [1, ['run', 'docs/broken-scenario.yaml'], ''],
+    [2, ['show', '--host', '-'], 'nodes: none'],
+    [0, ['xe', 'help'], ''],
+    [1, ['xe', 'vm-burn'], ''],
+  ])('%i for %j', (code, words, input) => {
+    const alone = xennumaProcess(words, { input });
+    expect(alone.code).toBe(code);
+    expect(xennuma(words, { input })).toEqual(alone);
+  });
+
+  it('with its own environment and folder', () => {
+    const options = { env: { FORCE_COLOR: '1', COLUMNS: '50' }, cwd: join(root, 'examples') };
+    const words = ['plan', '--host', 'hosts/epyc-7763-nps4.yaml', '--vms', 'vms/dozen.yaml'];
+    const alone = xennumaProcess(words, options);
+    expect(alone).toMatchObject({ code: 0, out: expect.stringContaining('\u001b[') });
+    expect(xennuma(words, options)).toEqual(alone);
+    expect(xennuma(words, { cwd: options.cwd }).out).not.toContain('\u001b[');
   });
 });
 
@@ -280,7 +311,7 @@ describe('the terminal', () => {
   });
 
   it('an error shows its stack only when asked', () => {
-    const { err } = xennuma(['plan', '--host', 'nowhere', '--vms', 'examples/vms/dozen.yaml'], { env: { XENNUMA_DEBUG: '1' } });
+    const { err } = xennumaProcess(['plan', '--host', 'nowhere', '--vms', 'examples/vms/dozen.yaml'], { env: { XENNUMA_DEBUG: '1' } });
     expect(err).toMatch(/^xennuma: nowhere: there is no such file; check the path\nInputError/);
   });
 });

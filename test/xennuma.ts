@@ -1,7 +1,8 @@
-// Starts the built command as a user does.
+// Runs the built command as a user does.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { WarmCommand } from '../scripts/warm/command.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 /** There when dist/ is as the sources are. */
@@ -13,15 +14,34 @@ export interface Ended {
   readonly err: string;
 }
 
-export function xennuma(words: readonly string[], options: { input?: string; env?: Record<string, string>; cwd?: string } = {}): Ended {
-  if (!existsSync(built)) throw new Error('the command was not built; see above, or run npm run build');
-  const { NO_COLOR: _no, FORCE_COLOR: _force, XENNUMA_DEBUG: _debug, COLUMNS: _columns, ...env } = process.env;
+export interface RunOptions {
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+let warm: WarmCommand | undefined;
+
+/** The command, in a process that runs one command after the other: starts of Node take long. */
+export function xennuma(words: readonly string[], options: RunOptions = {}): Ended {
+  warm ??= new WarmCommand();
+  return warm.run(words, { cwd: root, ...options, env: environment(options) });
+}
+
+/** The command in a process of its own, for what only that shows. */
+export function xennumaProcess(words: readonly string[], options: RunOptions = {}): Ended {
   const ended = spawnSync(process.execPath, [`${root}/dist/xennuma.js`, ...words], {
     cwd: options.cwd ?? root,
     encoding: 'utf8',
     input: options.input ?? '',
-    env: { ...env, ...options.env },
+    env: environment(options),
     maxBuffer: 256 * 1024 * 1024,
   });
   return { code: ended.status, out: ended.stdout, err: ended.stderr };
+}
+
+function environment(options: RunOptions): NodeJS.ProcessEnv {
+  if (!existsSync(built)) throw new Error('the command was not built; see above, or run npm run build');
+  const { NO_COLOR: _no, FORCE_COLOR: _force, XENNUMA_DEBUG: _debug, COLUMNS: _columns, ...env } = process.env;
+  return { ...env, ...options.env };
 }

@@ -3,10 +3,11 @@ import { X509Certificate } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import fc from 'fast-check';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { cheapUser } from '../../test/support/cheap-user.js';
 import { type TestDaemon, testDaemon, testFront, vmRecord } from '../../test/support/daemon.js';
 import { GIB } from '../base/units.js';
-import { parseUsers, type User, userLine } from './calls/users.js';
+import { parseUsers, type User } from './calls/users.js';
 import { HTTP_LIMITS, type HttpOptions } from './http/http-server.js';
 import { Metrics } from './http/metrics.js';
 import { pagesOf } from './http/pages.js';
@@ -153,11 +154,7 @@ function send(port: number, path: string, body: string | null, headers: Record<s
 const json = (method: string, params: unknown[]) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
 
 describe('who may', () => {
-  let users: ReadonlyMap<string, User>;
-  beforeAll(async () => {
-    const lines = [await userLine('root', 'admin', 'secret'), await userLine('eye', 'read-only', 'look')];
-    users = parseUsers(lines.join('\n'), 'users');
-  });
+  const users = parseUsers([cheapUser('root', 'admin', 'secret'), cheapUser('eye', 'read-only', 'look')].join('\n'), 'users');
   const login = async (port: number, user: string, password: string) =>
     JSON.parse((await send(port, '/jsonrpc', json('session.login_with_password', [user, password]))).body) as {
       result?: string;
@@ -217,7 +214,7 @@ describe('who may', () => {
   });
 
   it('/metrics and /events want a password or a session', async () => {
-    let known = users;
+    let known: ReadonlyMap<string, User> = users;
     const daemon = await testDaemon({ users: () => known });
     const metrics = new Metrics();
     metrics.attach(daemon);

@@ -1,228 +1,238 @@
-// xe against a host that answers as XAPI does: its output, its errors and what it asks of the host.
-// The expected forms are those of xen-api's own printer and tables (cli_printer.ml,
-// cli_operations.ml, records.ml at e2ee48d6).
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { type FakeHost, fakeHost, refuse } from '../../test/support/fake-host.js';
-import { runXe } from './run.js';
+// xe against the daemon: its output, what it asks of the host, and what is so there afterwards. The
+// expected forms are those of xen-api's own printer and tables (cli_printer.ml, cli_operations.ml,
+// records.ml at e2ee48d6).
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type XeHost, xeHost } from '../../test/support/xe-host.js';
 
-const WEB = '5b2a4d5e-0000-4000-8000-000000000001';
-const DB = '5b2a4d5e-0000-4000-8000-000000000002';
-const HOST = '5b2a4d5e-0000-4000-8000-0000000000aa';
+const NULL = 'OpaqueRef:NULL';
 
-const vm = (name: string, uuid: string, more: object = {}) => ({
-  uuid,
-  name_label: name,
-  name_description: '',
-  power_state: 'Halted',
-  is_a_template: false,
-  is_control_domain: false,
-  VCPUs_params: {},
-  VCPUs_max: 2,
-  memory_static_max: 1073741824,
-  allowed_operations: ['start', 'destroy'],
-  current_operations: {},
-  resident_on: 'OpaqueRef:NULL',
-  affinity: 'OpaqueRef:NULL',
-  metrics: 'OpaqueRef:NULL',
-  ha_always_run: false,
-  HVM_shadow_multiplier: 1,
-  tags: [],
-  other_config: {},
-  ...more,
-});
-
-let host: FakeHost;
-const hosts: FakeHost[] = [];
+let host: XeHost;
 beforeEach(async () => {
-  host = await fakeHost({
-    VM: {
-      'OpaqueRef:web': vm('web', WEB, {
-        power_state: 'Running',
-        resident_on: 'OpaqueRef:h',
-        metrics: 'OpaqueRef:m',
-        VCPUs_params: { mask: '1,2', weight: '256' },
-        tags: ['a,b', 'c'],
-      }),
-      'OpaqueRef:db': vm('db', DB),
-      'OpaqueRef:tpl': vm('template', '5b2a4d5e-0000-4000-8000-000000000003', { is_a_template: true }),
-      'OpaqueRef:dom0': vm('Domain-0', '5b2a4d5e-0000-4000-8000-000000000004', { is_control_domain: true }),
-    },
-    VM_metrics: { 'OpaqueRef:m': { numa_optimised: true, numa_nodes: 1, numa_node_memory: { 2: 1073741824 }, memory_actual: 1073741824 } },
-    host: {
-      'OpaqueRef:h': {
-        uuid: HOST,
-        name_label: 'xcp-1',
-        name_description: 'rack 4',
-        numa_affinity_policy: 'default_policy',
-        guest_VCPUs_params: {},
-        metrics: 'OpaqueRef:NULL',
-      },
-    },
-    pool: {
-      'OpaqueRef:p': { uuid: 'p-uuid', name_label: 'pool', name_description: '', master: 'OpaqueRef:h', default_SR: 'OpaqueRef:NULL' },
-    },
-    task: {},
-  });
-  hosts.push(host);
+  host = await xeHost();
 });
-afterAll(() => Promise.all(hosts.map((one) => one.close())));
-
-async function xe(...words: string[]) {
-  return xeWith({}, ...words);
-}
-async function xeWith(env: Record<string, string>, ...words: string[]) {
-  let out = '';
-  let err = '';
-  const code = await runXe(
-    [...words, '-u', 'root', '-pw', 'secret'],
-    env,
-    { out: (text) => (out += text), error: (text) => (err += text) },
-    host.port,
-  );
-  return { code, out, err };
-}
+afterEach(() => host.close());
 
 describe('lists', () => {
   it('prints records as xe does: names to the right of the first, two blank lines between', async () => {
-    expect(await xe('vm-list', 'is-control-domain=false')).toEqual({
-      code: 0,
-      err: '',
-      out: [
-        `uuid ( RO)           : ${WEB}`,
-        '     name-label ( RW): web',
-        '    power-state ( RO): running',
-        '',
-        '',
-        `uuid ( RO)           : ${DB}`,
-        '     name-label ( RW): db',
-        '    power-state ( RO): halted',
-        '',
-        '',
-        '',
-      ].join('\n'),
-    });
+    const { code, out, err } = await host.xe('vm-list', 'is-control-domain=false');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const record = (name: string, state: string) =>
+      [`uuid ( RO)           : ${host.uuids[name]}`, `     name-label ( RW): ${name}`, `    power-state ( RO): ${state}`].join('\n');
+    // The order is the host's.
+    const [first, second] = [record('web', 'running'), record('db', 'halted')].sort((a, b) => out.indexOf(a) - out.indexOf(b));
+    expect(out).toBe(`${first}\n\n\n${second}\n\n\n`);
   });
 
   it.each([
-    [['vm-list', '--minimal', 'power-state=running'], WEB],
-    [['vm-list', '--minimal', 'is-control-domain=false', 'params=name-label'], 'web,db'],
+    [['vm-list', '--minimal', 'power-state=running'], '<web>'],
     [['vm-list', '--minimal', 'name-label=nobody'], ''],
-    [['vm-list', '--minimal', 'VCPUs-params:mask=1,2'], WEB],
-    [['vm-list', '--minimal', 'VCPUs-params-mask=1,2'], WEB],
-    [['vm-list', '--minimal', 'tags:contains=c'], WEB],
-    [['vm-list', '--minimal', 'name-label=web', 'params=tags'], 'a\\,b\\, c'],
-    [['vm-list', '--minimal', 'numa-optimised=true'], WEB],
-    [['vm-list', '--minimal', `resident-on=${HOST}`], WEB],
-    [['host-list', '--minimal'], HOST],
-    [['pool-list', '--minimal', 'params=master'], HOST],
+    [['vm-list', '--minimal', 'is-control-domain=true'], ''],
+    [['vm-list', '--minimal', 'VCPUs-params:mask=9,10'], '<web>'],
+    [['vm-list', '--minimal', 'VCPUs-params-mask=9,10'], '<web>'],
+    [['vm-list', '--minimal', 'tags:contains=c'], '<web>'],
+    [['vm-list', '--minimal', 'numa-optimised=true'], '<web>'],
+    [['vm-list', '--minimal', 'resident-on=<host>'], '<web>'],
+    [['host-list', '--minimal'], '<host>'],
+    [['pool-list', '--minimal', 'params=master'], '<host>'],
     [['pool-list', '--minimal', 'params=default-SR'], '<not in database>'],
     [['task-list', '--minimal'], ''],
-    [['vm-param-get', `uuid=${WEB}`, 'param-name=VCPUs-params'], 'mask: 1,2; weight: 256'],
-    [['vm-param-get', `uuid=${WEB}`, 'param-name=VCPUs-params', 'param-key=mask'], '1,2'],
-    [['vm-param-get', `uuid=${WEB}`, 'param-name=numa-node-memory'], '2: 1073741824'],
-    [['vm-param-get', `uuid=${DB}`, 'param-name=numa-nodes'], '0'],
-    [['vm-param-get', `uuid=${DB}`, 'param-name=HVM-shadow-multiplier'], '1.000'],
-    [['vm-param-get', `uuid=${DB}`, 'param-name=allowed-operations'], 'start; destroy'],
-    [['host-param-get', `uuid=${HOST}`, 'param-name=numa-affinity-policy'], 'default_policy'],
+    [['vm-param-get', 'uuid=<web>', 'param-name=VCPUs-params'], 'mask: 9,10; weight: 256'],
+    [['vm-param-get', 'uuid=<web>', 'param-name=VCPUs-params', 'param-key=mask'], '9,10'],
+    [['vm-param-get', 'uuid=<web>', 'param-name=numa-nodes'], '1'],
+    [['vm-param-get', 'uuid=<db>', 'param-name=numa-nodes'], '0'],
+    [['vm-param-get', 'uuid=<db>', 'param-name=HVM-shadow-multiplier'], '1.000'],
+    [['host-param-get', 'uuid=<host>', 'param-name=numa-affinity-policy'], 'default_policy'],
+    [['host-param-get', 'uuid=<host>', 'param-name=name-label'], 'xcp-1'],
   ])('%j prints %j', async (words, line) => {
-    expect(await xe(...words)).toEqual({ code: 0, out: `${line}\n`, err: '' });
+    expect(await host.xe(...words)).toEqual({ code: 0, out: `${host.named(line)}\n`, err: '' });
+  });
+
+  it('joins values by commas with --minimal, and a set in one of them by escaped ones', async () => {
+    const names = (await host.xe('vm-list', '--minimal', 'is-control-domain=false', 'params=name-label')).out;
+    expect(names.trim().split(',').sort()).toEqual(['db', 'web']);
+    const tags = (await host.xe('vm-list', '--minimal', 'name-label=web', 'params=tags')).out;
+    expect(['a\\,b\\, c\n', 'c\\, a\\,b\n']).toContain(tags);
+  });
+
+  it('shows a map of numbers as the host has it, here the memory by node', async () => {
+    const memory = (await host.ask('VM_metrics.get_numa_node_memory', await host.field('web', 'metrics'))) as Record<string, number>;
+    const { out } = await host.xe('vm-param-get', 'uuid=<web>', 'param-name=numa-node-memory');
+    // CPUs 9 and 10 are of node 2.
+    expect(out).toBe(`2: ${memory[2]}\n`);
+    expect(memory[2]).toBeGreaterThan(2 ** 30);
+  });
+
+  it('shows a set divided by semicolons, here the operations that are allowed', async () => {
+    const { out } = await host.xe('vm-param-get', 'uuid=<db>', 'param-name=allowed-operations');
+    const operations = out.trim().split('; ');
+    expect(operations).toEqual(await host.field('db', 'allowed_operations'));
+    expect(operations).toEqual(expect.arrayContaining(['start', 'destroy']));
+    expect(operations).not.toContain('suspend');
   });
 
   it('marks fields by kind, and shows all of an object', async () => {
-    const { out } = await xe('vm-param-list', `uuid=${WEB}`);
+    const { out } = await host.xe('vm-param-list', 'uuid=<web>');
     const lines = out.split('\n').map((line) => line.trim());
-    expect(out).toMatch(/^uuid \( RO\) +: 5b2a/);
-    expect(lines).toContain('VCPUs-params (MRW): mask: 1,2; weight: 256');
-    expect(lines).toContain('allowed-operations (SRO): start; destroy');
-    expect(lines).toContain('tags (SRW): a,b, c');
+    expect(out.split('\n')[0]).toMatch(new RegExp(`^uuid \\( RO\\) +: ${host.uuids.web}$`));
+    expect(lines).toContain('VCPUs-params (MRW): mask: 9,10; weight: 256');
+    expect(lines).toContainEqual(expect.stringMatching(/^allowed-operations \(SRO\): (\w+; )+\w+$/));
+    expect(lines).toContainEqual(expect.stringMatching(/^tags \(SRW\): (a,b, c|c, a,b)$/));
     expect(lines).toContain('ha-always-run ( RW) [DEPRECATED]: false');
     expect(lines).toContain('numa-optimised ( RO): true');
-    expect(lines).toContain(`resident-on ( RO): ${HOST}`);
+    expect(lines).toContain(`resident-on ( RO): ${host.uuids.host}`);
     expect(lines).toContain('affinity ( RW): <not in database>');
     // Every colon of a name stands in one column.
     const columns = new Set(
       out
         .trimEnd()
         .split('\n')
-        .map((line) => /(\)|\]) *: /.exec(line)!.index + /(\)|\]) *: /.exec(line)![0].length),
+        .map((line) => /^[^:]*[)\]] *:/.exec(line)![0].length),
     );
     expect(columns.size).toBe(1);
   });
 
   it('gives structure with --json', async () => {
-    const { out } = await xe('vm-list', '--json', 'name-label=web', 'params=uuid,VCPUs-params,tags');
-    expect(JSON.parse(out)).toEqual([{ uuid: WEB, 'VCPUs-params': { mask: '1,2', weight: '256' }, tags: ['a,b', 'c'] }]);
+    const { out } = await host.xe('vm-list', '--json', 'name-label=web', 'params=uuid,VCPUs-params,tags');
+    const [vm, ...others] = JSON.parse(out) as { tags: string[] }[];
+    expect(others).toEqual([]);
+    expect({ ...vm, tags: vm!.tags.sort() }).toEqual({
+      uuid: host.uuids.web,
+      'VCPUs-params': { mask: '9,10', weight: '256' },
+      tags: ['a,b', 'c'],
+    });
   });
 });
 
-describe('changes', () => {
-  const changed = () => host.calls.filter(([method]) => !/\.get_|event|task/.test(method));
+/** Words, what xe asks of the host, and a field that is so afterwards. */
+type Change = [words: string[], asks: [method: string, args: unknown[]][], object: string, field: string, value: unknown];
 
-  it.each([
-    [['vm-param-set', `uuid=${DB}`, 'VCPUs-params:mask=1,2,3'], [['VM.add_to_VCPUs_params', ['OpaqueRef:db', 'mask', '1,2,3']]]],
+describe('changes', () => {
+  it.each<Change>([
     [
-      ['vm-param-set', `uuid=${WEB}`, 'VCPUs-params:mask=1,2;3'],
+      ['vm-param-set', 'uuid=<db>', 'VCPUs-params:mask=1,2,3'],
+      [['VM.add_to_VCPUs_params', ['db', 'mask', '1,2,3']]],
+      'db',
+      'VCPUs_params',
+      { mask: '1,2,3' },
+    ],
+    [
+      ['vm-param-set', 'uuid=<web>', 'VCPUs-params:mask=1,2;3'],
       [
-        ['VM.remove_from_VCPUs_params', ['OpaqueRef:web', 'mask']],
-        ['VM.add_to_VCPUs_params', ['OpaqueRef:web', 'mask', '1,2;3']],
+        ['VM.remove_from_VCPUs_params', ['web', 'mask']],
+        ['VM.add_to_VCPUs_params', ['web', 'mask', '1,2;3']],
       ],
-    ],
-    [['vm-param-set', `uuid=${DB}`, 'memory-static-max=2GiB'], [['VM.set_memory_static_max', ['OpaqueRef:db', 2147483648]]]],
-    [['vm-param-set', `uuid=${DB}`, 'is-a-template=true'], [['VM.set_is_a_template', ['OpaqueRef:db', true]]]],
-    [['vm-param-set', `uuid=${DB}`, `affinity=${HOST}`], [['VM.set_affinity', ['OpaqueRef:db', 'OpaqueRef:h']]]],
-    [['vm-param-set', `uuid=${DB}`, 'affinity='], [['VM.set_affinity', ['OpaqueRef:db', 'OpaqueRef:NULL']]]],
-    [
-      ['host-param-set', `uuid=${HOST}`, 'numa-affinity-policy=best_effort'],
-      [['host.set_numa_affinity_policy', ['OpaqueRef:h', 'best_effort']]],
-    ],
-    [['host-param-set', `uuid=${HOST}`, 'guest_VCPUs_params:mask=0'], [['host.add_to_guest_VCPUs_params', ['OpaqueRef:h', 'mask', '0']]]],
-    [['vm-param-add', `uuid=${DB}`, 'param-name=tags', 'param-key=x'], [['VM.add_tags', ['OpaqueRef:db', 'x']]]],
-    [['vm-param-add', `uuid=${DB}`, 'param-name=other-config', 'k=v'], [['VM.add_to_other_config', ['OpaqueRef:db', 'k', 'v']]]],
-    [
-      ['vm-param-remove', `uuid=${WEB}`, 'param-name=VCPUs-params', 'param-key=mask'],
-      [['VM.remove_from_VCPUs_params', ['OpaqueRef:web', 'mask']]],
+      'web',
+      'VCPUs_params',
+      { mask: '1,2;3', weight: '256' },
     ],
     [
-      ['vm-param-clear', `uuid=${WEB}`, 'param-name=VCPUs-params'],
+      ['vm-param-set', 'uuid=<db>', 'memory-static-max=3GiB'],
+      [['VM.set_memory_static_max', ['db', 3 * 2 ** 30]]],
+      'db',
+      'memory_static_max',
+      3 * 2 ** 30,
+    ],
+    [['vm-param-set', 'uuid=<db>', 'is-a-template=true'], [['VM.set_is_a_template', ['db', true]]], 'db', 'is_a_template', true],
+    [['vm-param-set', 'uuid=<db>', 'name-label=a b'], [['VM.set_name_label', ['db', 'a b']]], 'db', 'name_label', 'a b'],
+    [
+      ['host-param-set', 'uuid=<host>', 'numa-affinity-policy=best_effort'],
+      [['host.set_numa_affinity_policy', ['host', 'best_effort']]],
+      'host',
+      'numa_affinity_policy',
+      'best_effort',
+    ],
+    [
+      ['host-param-set', 'uuid=<host>', 'guest_VCPUs_params:mask=0'],
+      [['host.add_to_guest_VCPUs_params', ['host', 'mask', '0']]],
+      'host',
+      'guest_VCPUs_params',
+      { mask: '0' },
+    ],
+    [['vm-param-add', 'uuid=<db>', 'param-name=tags', 'param-key=x'], [['VM.add_tags', ['db', 'x']]], 'db', 'tags', ['x']],
+    [
+      ['vm-param-add', 'uuid=<db>', 'param-name=other-config', 'k=v'],
+      [['VM.add_to_other_config', ['db', 'k', 'v']]],
+      'db',
+      'other_config',
+      expect.objectContaining({ k: 'v' }),
+    ],
+    [
+      ['vm-param-remove', 'uuid=<web>', 'param-name=VCPUs-params', 'param-key=mask'],
+      [['VM.remove_from_VCPUs_params', ['web', 'mask']]],
+      'web',
+      'VCPUs_params',
+      { weight: '256' },
+    ],
+    [
+      ['vm-param-clear', 'uuid=<web>', 'param-name=VCPUs-params'],
       [
-        ['VM.remove_from_VCPUs_params', ['OpaqueRef:web', 'mask']],
-        ['VM.remove_from_VCPUs_params', ['OpaqueRef:web', 'weight']],
+        ['VM.remove_from_VCPUs_params', ['web', 'mask']],
+        ['VM.remove_from_VCPUs_params', ['web', 'weight']],
       ],
+      'web',
+      'VCPUs_params',
+      {},
     ],
-    [['vm-param-clear', `uuid=${DB}`, 'param-name=name-description'], [['VM.set_name_description', ['OpaqueRef:db', '']]]],
-    [['vm-start', 'vm=db'], [['Async.VM.start', ['OpaqueRef:db', false, false]]]],
-    [['vm-start', `vm=${DB}`, 'on=xcp-1', 'paused=true'], [['Async.VM.start_on', ['OpaqueRef:db', 'OpaqueRef:h', true, false]]]],
-    [['vm-shutdown', `uuid=${WEB}`, 'force=true'], [['Async.VM.hard_shutdown', ['OpaqueRef:web']]]],
-    [['vm-shutdown', 'name-label=web'], [['Async.VM.clean_shutdown', ['OpaqueRef:web']]]],
-    [['vm-suspend', 'power-state=running', '--multiple'], [['Async.VM.suspend', ['OpaqueRef:web']]]],
     [
-      ['vm-migrate', 'vm=web', `host-uuid=${HOST}`, 'live=true'],
-      [['Async.VM.pool_migrate', ['OpaqueRef:web', 'OpaqueRef:h', { force: 'false', live: 'true', copy: 'false' }]]],
+      ['vm-param-clear', 'uuid=<db>', 'param-name=name-description'],
+      [['VM.set_name_description', ['db', '']]],
+      'db',
+      'name_description',
+      '',
     ],
-  ])('%j asks for %j', async (words, expected) => {
-    expect(await xe(...words)).toEqual({ code: 0, out: '', err: '' });
-    expect(changed()).toEqual(expected);
+    [['vm-start', 'vm=db'], [['Async.VM.start', ['db', false, false]]], 'db', 'power_state', 'Running'],
+    [
+      ['vm-start', 'vm=<db>', 'on=xcp-1', 'paused=true'],
+      [['Async.VM.start_on', ['db', 'host', true, false]]],
+      'db',
+      'power_state',
+      'Paused',
+    ],
+    [['vm-shutdown', 'uuid=<web>', 'force=true'], [['Async.VM.hard_shutdown', ['web']]], 'web', 'power_state', 'Halted'],
+    [['vm-shutdown', 'name-label=web'], [['Async.VM.clean_shutdown', ['web']]], 'web', 'power_state', 'Halted'],
+    [['vm-suspend', 'power-state=running', '--multiple'], [['Async.VM.suspend', ['web']]], 'web', 'power_state', 'Suspended'],
+    [
+      ['vm-migrate', 'vm=web', 'host-uuid=<host>', 'live=true'],
+      [['Async.VM.pool_migrate', ['web', 'host', { force: 'false', live: 'true', copy: 'false' }]]],
+      'web',
+      'power_state',
+      'Running',
+    ],
+  ])('%j asks for %j', async (words, asks, object, field, value) => {
+    expect(await host.xe(...words)).toEqual({ code: 0, out: '', err: '' });
+    expect(host.changes).toEqual(asks);
+    expect(await host.field(object, field)).toEqual(value);
+    // A task that is done is destroyed.
+    expect(await host.ask('task.get_all')).toEqual([]);
+  });
+
+  it('takes the uuid of an object that a field refers to, or nothing for none', async () => {
+    expect(await host.xe('vm-param-set', 'uuid=<db>', 'affinity=<host>')).toEqual({ code: 0, out: '', err: '' });
+    expect(await host.field('db', 'affinity')).toBe(host.refs.host);
+    expect(await host.xe('vm-param-set', 'uuid=<db>', 'affinity=')).toEqual({ code: 0, out: '', err: '' });
+    expect(await host.field('db', 'affinity')).toBe(NULL);
+    expect(host.changes).toEqual([
+      ['VM.set_affinity', ['db', 'host']],
+      ['VM.set_affinity', ['db', NULL]],
+    ]);
   });
 
   it('tries all of several with --multiple, and tells which failed', async () => {
-    host.answer = (method, [ref]) => {
-      if (method !== 'VM.pause') return undefined;
-      return ref === 'OpaqueRef:db' ? refuse('VM_BAD_POWER_STATE', 'OpaqueRef:db', 'Running', 'Halted') : null;
-    };
-    const { code, out, err } = await xe('vm-pause', '--multiple');
-    expect(changed().map(([, [ref]]) => ref)).toEqual(['OpaqueRef:web', 'OpaqueRef:db']);
+    const { code, out, err } = await host.xe('vm-pause', '--multiple');
+    expect(host.changes.map(([method, [vm]]) => `${method} ${vm}`).sort()).toEqual(['VM.pause db', 'VM.pause web']);
     expect({ code, err }).toEqual({ code: 1, err: '' });
-    expect(out).toMatch(new RegExp(`^operation failed on ${DB}: You attempted an operation on a VM`));
+    expect(out).toMatch(new RegExp(`^operation failed on ${host.uuids.db}: You attempted an operation on a VM`));
+    expect(out).not.toContain(host.uuids.web);
+    expect(await host.field('web', 'power_state')).toBe('Paused');
   });
 
   it("creates VMs with xe's defaults", async () => {
-    host.answer = (method) => (method === 'VM.create' ? 'OpaqueRef:db' : undefined);
-    expect(await xe('vm-create', 'name-label=new')).toEqual({ code: 0, out: `${DB}\n`, err: '' });
-    expect(changed()[0]![1][0]).toMatchObject({
+    const { code, out, err } = await host.xe('vm-create', 'name-label=new');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const ref = await host.ask('VM.get_by_uuid', out.trim());
+    expect(await host.ask('VM.get_record', ref)).toMatchObject({
       name_label: 'new',
+      power_state: 'Halted',
       VCPUs_max: 1,
       memory_static_max: 268435456,
       memory_dynamic_min: 134217728,
@@ -230,123 +240,17 @@ describe('changes', () => {
   });
 
   it('waits for an event that fits, and not when something fits already', async () => {
-    expect(await xe('event-wait', 'class=vm', 'name-label=web', 'power-state=running')).toEqual({ code: 0, out: '', err: '' });
-    let asked = 0;
-    host.answer = (method) => {
-      if (method === 'event.from' && ++asked === 2) host.tables.VM!['OpaqueRef:db']!.power_state = 'Running';
-      return undefined;
-    };
-    expect((await xe('event-wait', 'class=vm', `uuid=${DB}`, 'power-state=/=halted')).code).toBe(0);
-    expect(asked).toBe(2);
-  });
-});
-
-describe('errors', () => {
-  it.each([
-    [['vm-param-list', 'uuid=none'], 'The uuid you supplied was invalid.\ntype: VM\nuuid: none\n'],
-    [['vm-param-list'], "Required parameter not found: uuid\nFor usage run: 'xe help'\n"],
-    [['vm-param-get', `uuid=${DB}`], "Required parameter not found: param-name\nFor usage run: 'xe help'\n"],
-    [['vm-burn'], "Unknown command: vm-burn\nFor usage run: 'xe help'\n"],
-    [['vm=web'], "Syntax error\nFor usage run: 'xe help'\n"],
-    [['vm-param-get', `uuid=${DB}`, 'param-name=colour'], 'Error code: Missing parameter\nError parameters: colour\n'],
-    [['vm-param-get', `uuid=${DB}`, 'param-name=VCPUs-params', 'param-key=mask'], 'Error: Key mask not found in map\n'],
-    [['vm-param-set', `uuid=${DB}`, 'uuid=x', 'power-state=running'], "Error: Field 'power-state' is read-only.\n"],
-    [['vm-param-set', `uuid=${DB}`, 'VCPUs-params=1'], "Error: Field 'VCPUs-params' is a map or set. use the 'name:key=value' syntax.\n"],
-    [['vm-param-set', `uuid=${DB}`, 'VCPUs-params:pin=1'], "Error: Failed to add parameter 'pin': expecting 'weight','cap' or 'mask'\n"],
-    [['vm-param-set', `uuid=${DB}`, 'VCPUs-max=two'], "Error: Failed to parse parameter 'VCPUs-max': expecting an integer\n"],
-    [
-      ['vm-param-set', `uuid=${DB}`, 'memory-static-max=1XiB'],
-      /^Error: Failed to parse field 'memory-static-max': expecting an integer \(possibly/,
-    ],
-    [['vm-param-set', `uuid=${DB}`, 'is-a-template=yes'], /expecting a boolean \(true or false\)/],
-    [
-      ['host-param-set', `uuid=${HOST}`, 'numa-affinity-policy=some'],
-      "Error: Expected one of 'any', 'best_effort', 'default_policy', got some\n",
-    ],
-    [['vm-param-remove', `uuid=${DB}`, 'param-name=VCPUs-params', 'param-key=mask'], 'Error: Key mask is not in map\n'],
-    [['vm-param-clear', `uuid=${DB}`, 'param-name=uuid'], 'Error: Can only clear RW parameters\n'],
-    [['vm-list', 'colour=red'], "Error: Unknown field 'colour'\n"],
-    [['vm-start', 'vm=nobody'], 'Error: No matching VMs found\n'],
-    [['vm-pause'], 'Error: Multiple matches VMs found. --multiple required to complete the operation\n'],
-    [['vm-start', 'vm=db', 'on=nowhere'], 'Error: Host nowhere not found\n'],
-    [['vm-migrate', 'vm=web'], 'Error: No destination host specified\n'],
-    [['event-wait', 'class=disk'], "Error: Cli listening for class 'disk' not currently implemented\n"],
-  ] as [string[], string | RegExp][])('%j', async (words, text) => {
-    const { code, out, err } = await xe(...words);
-    expect({ code, out }).toEqual({ code: 1, out: '' });
-    if (typeof text === 'string') expect(err).toBe(text);
-    else expect(err).toMatch(text);
-  });
-
-  it('names objects in place of references, and codes that it does not know', async () => {
-    host.answer = (method) => (method === 'VM.pause' ? refuse('VM_BAD_POWER_STATE', 'OpaqueRef:web', 'Running', 'Paused') : undefined);
-    const { err } = await xe('vm-pause', 'vm=web');
-    expect(err.split('\n').slice(1)).toEqual([`vm: ${WEB} (web)`, 'expected: Running', 'actual: Paused', '']);
-    host.answer = (method) => (method === 'VM.pause' ? refuse('SOMETHING_NEW', 'a', 'b') : undefined);
-    expect((await xe('vm-pause', 'vm=web')).err).toBe('Error code: SOMETHING_NEW\nError parameters: a, b\n');
-  });
-
-  it("tells a task's failure as the call's own", async () => {
-    host.answer = (method) => {
-      if (method !== 'Async.VM.start') return undefined;
-      host.tables.task!['OpaqueRef:t'] = {
-        uuid: 't',
-        status: 'failure',
-        progress: 1,
-        error_info: ['HOST_NOT_ENOUGH_FREE_MEMORY', '5', '3'],
-      };
-      return 'OpaqueRef:t';
-    };
-    expect((await xe('vm-start', 'vm=db')).err).toBe(
-      'Not enough server memory is available to perform this operation.\nneeded: 5\navailable: 3\n',
-    );
-    expect(host.tables.task).toEqual({});
-  });
-
-  it('refuses wrong passwords, and says where nothing listens', async () => {
-    const streams = { out: () => {}, error: (text: string) => (err += text) };
-    let err = '';
-    expect(await runXe(['vm-list', '-pw', 'wrong'], {}, streams, host.port)).toBe(1);
-    expect(err).toBe("Authentication failed\nFor usage run: 'xe help'\n");
-    err = '';
-    expect(await runXe(['vm-list', '-p', '1'], {}, streams, host.port)).toBe(1);
-    expect(err).toMatch(/^Error: Connection refused \(calling connect \)\n/);
-    err = '';
-    expect(await runXe(['vm-list', '-p', '65536'], {}, streams, host.port)).toBe(1);
-    expect(err).toMatch(/^Port number must be an integer \(0-65535\)\n/);
-  });
-});
-
-describe('words', () => {
-  it('takes the connection from XE_EXTRA_ARGS, and what is typed wins', async () => {
-    const env = { XE_EXTRA_ARGS: `server=127.0.0.1,port=${host.port},username=root,password=sec\\,ret` };
-    const other = await fakeHost(host.tables, 'sec,ret');
-    hosts.push(other);
-    let out = '';
-    const streams = { out: (text: string) => (out += text), error: () => {} };
-    expect(await runXe(['host-list', '--minimal', '-p', String(other.port)], env, streams, 1)).toBe(0);
-    expect(out).toBe(`${HOST}\n`);
-  });
-
-  it('reads user and password from a file', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'xennuma-xe-'));
-    const file = join(dir, 'pw');
-    writeFileSync(file, 'root\nsecret\n');
-    const run = async (name: string) => {
-      let err = '';
-      const code = await runXe(['host-list', '--minimal', '-pwf', name], {}, { out: () => {}, error: (text) => (err += text) }, host.port);
-      return { code, err };
-    };
-    expect(await run(file)).toEqual({ code: 0, err: '' });
-    expect(await run(join(dir, 'none'))).toEqual({ code: 1, err: `Error opening password file '${join(dir, 'none')}'\n` });
-    writeFileSync(file, 'root');
-    expect((await run(file)).err).toMatch(/expecting username on the first line/);
-    rmSync(dir, { recursive: true });
-  });
-
-  it('has help and usage', async () => {
-    expect((await xe()).err).toMatch(/^Usage: /);
-    expect((await xe('help', 'vm-start')).out).toMatch(/command name +: vm-start/);
-    expect((await xe('help', '--all', '--minimal')).out.split(',')).toContain('host-param-set');
+    expect(await host.xe('event-wait', 'class=vm', 'name-label=web', 'power-state=running')).toEqual({ code: 0, out: '', err: '' });
+    let ended = false;
+    const waiting = host.xe('event-wait', 'class=vm', 'uuid=<db>', 'power-state=/=halted').then(({ code }) => {
+      ended = true;
+      return code;
+    });
+    await vi.waitUntil(() => host.daemon.events.watchers === 1, { timeout: 30_000, interval: 5 });
+    await host.ask('VM.set_name_label', host.refs.db!, 'another name');
+    await host.ask('VM.set_name_label', host.refs.web!, 'another name');
+    expect(ended).toBe(false);
+    await host.ask('VM.start', host.refs.db!, false, false);
+    expect(await waiting).toBe(0);
   });
 });

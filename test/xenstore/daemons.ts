@@ -2,12 +2,11 @@
 // (rig/xenstored).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
 import type { Personality, StoreQuota } from '../../src/xenstore/store/limits.js';
 
@@ -43,36 +42,15 @@ export interface OurOptions {
   readonly program?: string;
 }
 
-let bundle: Promise<string> | undefined;
-
-/** The command as one file, made from the sources once a test run. */
-export async function command(): Promise<string> {
-  bundle ??= (async () => {
-    const folder = join(root, 'node_modules/.cache/xennuma-test');
-    mkdirSync(folder, { recursive: true });
-    const file = join(folder, `xennuma-${process.pid}.mjs`);
-    await build({
-      entryPoints: [join(root, 'src/cli/main.ts')],
-      outfile: file,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      external: ['koffi'],
-      logLevel: 'error',
-      banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
-    });
-    process.once('exit', () => rmSync(file, { force: true }));
-    return file;
-  })();
-  return bundle;
-}
+/** The built command. */
+export const PROGRAM = join(root, 'dist/xennuma.js');
 
 export async function startOurs(personality: Personality, options: OurOptions = {}): Promise<Daemon> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'xennuma-xs-'));
   const args = ['xenstored', '--socket', join(folder, 'socket'), '--personality', personality];
   if (options.state) args.push('--state', join(folder, 'state'));
   if (options.domainSockets) args.push('--domain-sockets', join(folder, 'domains'));
-  const child = spawn(process.execPath, [options.program ?? (await command()), ...args], {
+  const child = spawn(process.execPath, [options.program ?? PROGRAM, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...(options.koffi === false ? { XENNUMA_NO_KOFFI: '1' } : {}) },
   });

@@ -1,20 +1,14 @@
 // A user who is taken out loses what is open within a second: a pending event.from, and /events.
-import { scryptSync } from 'node:crypto';
 import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { cheapUser } from '../../../test/support/cheap-user.js';
 import { testDaemon, testFront } from '../../../test/support/daemon.js';
 import { pagesOf } from '../http/pages.js';
 import { parseUsers, type User } from './users.js';
 import { followUsersFile } from './users-file.js';
-
-/** Hashes that cost next to nothing. */
-function line(name: string, role: 'admin' | 'read-only', password: string): string {
-  const salt = Buffer.alloc(16);
-  return `${name}:${role}:scrypt:2:1:1:${salt.toString('base64')}:${scryptSync(password, salt, 32, { N: 2, r: 1, p: 1 }).toString('base64')}`;
-}
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -24,7 +18,7 @@ afterEach(async () => {
 const never = new AbortController().signal;
 
 async function serving() {
-  const both = parseUsers(`${line('root', 'admin', 'a')}\n${line('eye', 'read-only', 'b')}`, 'users');
+  const both = parseUsers(`${cheapUser('root', 'admin', 'a')}\n${cheapUser('eye', 'read-only', 'b')}`, 'users');
   let users: ReadonlyMap<string, User> = both;
   const daemon = await testDaemon({ users: () => users });
   const front = await testFront(daemon, { pages: pagesOf(daemon, null, false) });
@@ -43,11 +37,14 @@ async function serving() {
 /** @returns what resolves when the stream has ended */
 function stream(port: number, authorization: string): Promise<{ readonly ended: Promise<void> }> {
   return new Promise((done, failed) => {
-    get({ host: '127.0.0.1', port, path: '/events', headers: { authorization } }, (response) => {
+    const sent = get({ host: '127.0.0.1', port, path: '/events', headers: { authorization } }, (response) => {
+      // A stream that is open keeps the server from closing for a while.
+      ends.push(() => sent.destroy());
       expect(response.statusCode).toBe(200);
       response.resume();
       done({ ended: new Promise((end) => response.once('close', end)) });
-    }).on('error', failed);
+    });
+    sent.on('error', failed);
   });
 }
 
@@ -112,7 +109,7 @@ describe('the file of users while the daemon runs', () => {
       writeFileSync(`${file}.new`, text, { mode: 0o600 });
       renameSync(`${file}.new`, file);
     };
-    replace(`${line('root', 'admin', 'a')}\n${line('eye', 'read-only', 'b')}\n`);
+    replace(`${cheapUser('root', 'admin', 'a')}\n${cheapUser('eye', 'read-only', 'b')}\n`);
     const complaints: string[] = [];
     const users = followUsersFile(file, (message) => complaints.push(message));
     expect([...users().keys()]).toEqual(['root', 'eye']);
@@ -120,7 +117,7 @@ describe('the file of users while the daemon runs', () => {
     replace('root:admin');
     expect([...users().keys(), ...users().keys()]).toEqual(['root', 'eye', 'root', 'eye']);
     expect(complaints).toHaveLength(1);
-    replace(`${line('root', 'admin', 'a')}\n`);
+    replace(`${cheapUser('root', 'admin', 'a')}\n`);
     expect([...users().keys()]).toEqual(['root']);
     // Others may write it now: it is not believed, though not a byte has changed.
     chmodSync(file, 0o666);

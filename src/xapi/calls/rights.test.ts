@@ -4,9 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { cheapUser } from '../../../test/support/cheap-user.js';
 import { type TestDaemon, testDaemon, vmRecord } from '../../../test/support/daemon.js';
 import type { Wire } from '../wire/values.js';
-import { parseUsers, userLine } from './users.js';
+import { parseUsers } from './users.js';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -20,7 +21,7 @@ afterEach(async () => {
 const ASKS =
   /\.get_\w+$|^(Async\.)?VM\.(assert_operation_valid|get_possible_hosts)$|^host\.(compute_free_memory|get_servertime)$|^(VM|host)\.query_data_source$|^message\.get$|^event\.|^session\.|^system\./;
 
-const USERS = parseUsers([await userLine('root', 'admin', 'secret'), await userLine('eye', 'read-only', 'look')].join('\n'), 'users');
+const USERS = parseUsers([cheapUser('root', 'admin', 'secret'), cheapUser('eye', 'read-only', 'look')].join('\n'), 'users');
 
 interface AuditLine {
   readonly user: string | null;
