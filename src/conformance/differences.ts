@@ -1,4 +1,4 @@
-// Comparing JSON answers, a sentence a difference.
+// Compares JSON answers, with a sentence for each difference.
 import type { JsonObject, JsonValue } from './player.js';
 
 /**

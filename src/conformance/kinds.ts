@@ -1,11 +1,11 @@
-// The kinds of cases that can be played, by name; a new kind is one entry here.
+// The kinds of cases, by name. A new kind is one entry here.
 import type { Personality } from '../xenstore/store/limits.js';
 import type { ConformancePlayer } from './player.js';
 
 export interface KindOptions {
-  /** Which of the two real XenStore daemons; given exactly when the kind lists personalities. */
+  /** The real XenStore daemon to act as; given exactly if the kind lists personalities. */
   readonly personality: string | undefined;
-  /** What the cases are played on. */
+  /** The host of the cases. */
   readonly on: string;
 }
 
@@ -13,7 +13,7 @@ export interface Kind {
   readonly summary: string;
   /** Values of --personality, which must be given; absent: the kind has none. */
   readonly personalities?: readonly string[];
-  /** Values of --on; the first is meant when it is not given. */
+  /** Values of --on; the first is the default. */
   readonly on: readonly [string, ...string[]];
   readonly create: (options: KindOptions) => Promise<ConformancePlayer>;
 }

@@ -1,4 +1,4 @@
-// Lines of a stream of bytes, bounded, gunzipped when the bytes say so.
+// Lines of a stream of bytes, bounded, and unpacked if it is gzip.
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { InputError } from '../base/errors.js';
@@ -6,12 +6,12 @@ import { InputError } from '../base/errors.js';
 export const LINE_MOST_BYTES = 32 * 2 ** 20;
 const GZIP_MAGIC = [0x1f, 0x8b];
 
-/** A line, or why it cannot be had; `number` from 1. */
+/** A line, or the reason why it cannot be read; `number` from 1. */
 export type NumberedLine = { readonly number: number; readonly text: string } | { readonly number: number; readonly error: InputError };
 
 /**
- * The non-empty lines of the input, without their ends. A line of more than `mostBytes` is passed
- * over and reported, and reading goes on.
+ * The non-empty lines of the input, without their ends. A line of more than `mostBytes` is skipped
+ * and reported, and reading goes on.
  * @throws InputError when the input is gzip and damaged
  */
 export async function* readLines(input: AsyncIterable<Uint8Array>, mostBytes = LINE_MOST_BYTES): AsyncGenerator<NumberedLine> {
@@ -25,7 +25,7 @@ export async function* readLines(input: AsyncIterable<Uint8Array>, mostBytes = L
     [parts, sizeBytes] = [[], 0];
     if (tooLong) {
       const message = `the line is longer than ${mostBytes} bytes`;
-      return { number, error: new InputError(message, { line: number }, 'give one case a line, each within that size') };
+      return { number, error: new InputError(message, { line: number }, 'put one case on each line, within that size') };
     }
     return text === '' ? undefined : { number, text };
   };

@@ -1,4 +1,4 @@
-// `npm run -s conformance -- KIND < CASES`: recorded cases of the real systems, played here.
+// `npm run -s conformance -- KIND < CASES`: replays recorded cases of the real systems.
 import { once } from 'node:events';
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { KINDS, type KindOptions } from './kinds.js';
@@ -11,10 +11,10 @@ const personalities = [...new Set(Object.values(KINDS).flatMap((kind) => kind.pe
 
 const program = new Command('conformance')
   .description('Plays cases recorded on the real systems (JSON lines on standard input, plain or gzip) and prints them with our answers.')
-  .addArgument(new Argument('<kind>', 'what the cases are').choices(Object.keys(KINDS)))
-  .option('--check', 'compare with the recorded answers instead: a line a difference, then "N passed, M failed"')
-  .addOption(new Option('--on <host>', 'what the cases are played on').choices([...new Set(Object.values(KINDS).flatMap(({ on }) => on))]))
-  .addOption(new Option('--personality <daemon>', 'xenstore: which of the two daemons').choices(personalities))
+  .addArgument(new Argument('<kind>', 'kind of the cases').choices(Object.keys(KINDS)))
+  .option('--check', 'compare with the recorded answers instead: one line for each difference, then "N passed, M failed"')
+  .addOption(new Option('--on <host>', 'host of the cases').choices([...new Set(Object.values(KINDS).flatMap(({ on }) => on))]))
+  .addOption(new Option('--personality <daemon>', 'for xenstore: the daemon to act as').choices(personalities))
   .addHelpText(
     'after',
     `\nKinds:\n${kindList}\n\nExit code: 0 all agree, 1 some differ or failed, 2 bad input or usage. Formats: conformance/README.md`,
@@ -44,7 +44,7 @@ const program = new Command('conformance')
     );
   });
 
-// Whoever reads our output may stop reading (`| head`): that is no failure of the run.
+// The reader of our output may stop reading (`| head`). That is no failure of the run.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.ok);
   throw error;

@@ -29,8 +29,8 @@ const inputSchema = z.object({
 type Input = z.output<typeof inputSchema>;
 
 /**
- * Each recorded side is the planner of a profile, whose options they are: a profile that changes is
- * held to the records.
+ * Each recorded side is the planner of a profile, with the profile's own options, so the records
+ * also test the profiles.
  */
 const OPTIONS = {
   seed: profileOf('xapi-25.6').planner,
@@ -89,8 +89,7 @@ function answer(input: Input, side: Side): JsonObject {
       const local = plan?.nodes.length === 1 ? { node: plan.nodes[0]!, pages: Math.ceil(vm.memory / 4096) } : null;
       return {
         cpus: plan?.cpus ?? null,
-        // The recorder of the 26.1 line writes what xenopsd has in hand without a plan: an empty
-        // list.
+        // Without a plan, the recorder of the 26.1 line writes xenopsd's value, an empty list.
         nodes: plan?.nodes ?? (side === '26.1' ? [] : null),
         ...(side === 'new' && plan !== null ? { local_claim: local } : {}),
         avail: state.availableBytes,

@@ -1,4 +1,4 @@
-// A conformance run: what it reads, what it prints, how it ends.
+// A conformance run: its input, its output and its exit code.
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../base/errors.js';
@@ -66,7 +66,7 @@ describe('playing', () => {
 });
 
 describe('--check', () => {
-  test('counts cases and says what differs', async () => {
+  test('counts cases and names differences', async () => {
     const { code, out } = await run('{"id":"a","n":2,"answer":4}\n{"id":"b","n":2,"answer":5}\n', true);
     expect(out).toBe('line 2 (id "b"): answer: recorded 5, here 4\n1 passed, 1 failed\n');
     expect(code).toBe(1);
@@ -74,13 +74,13 @@ describe('--check', () => {
   test('all agree', async () => {
     expect(await run('{"n":2,"answer":4}\n', true)).toEqual({ code: 0, out: '1 passed, 0 failed\n', err: [] });
   });
-  test('no cases at all is no success', async () => {
+  test('a run without cases is no success', async () => {
     const { code, out, err } = await run('\n \n', true);
     expect(out).toBe('0 passed, 0 failed\n');
     expect(err.join()).toContain('no cases');
     expect(code).not.toBe(0);
   });
-  test('half a gzip file is no success', async () => {
+  test('a truncated gzip file is no success', async () => {
     const whole = gzipSync(`${'{"n":2,"answer":4}\n'.repeat(10)}`);
     const { code, err } = await run(whole.subarray(0, whole.length - 9), true);
     expect(err.join()).toContain('gzip');
@@ -88,7 +88,7 @@ describe('--check', () => {
   });
 });
 
-test('a player that wants to sees every line before the first is played, which are played in their order', async () => {
+test('a player with a survey reads every line before the first is played, and plays them in order', async () => {
   const seen: string[] = [];
   const surveying: ConformancePlayer = {
     survey: (line) => void seen.push(`survey ${line.n}`),
@@ -103,7 +103,7 @@ test('a player that wants to sees every line before the first is played, which a
   expect(seen).toEqual(['survey 1', 'survey 2', 'play 1', 'play 2', 'close']);
 });
 
-test('a line up to the limit is read, a longer one is passed over', async () => {
+test('a line up to the limit is read, a longer one is skipped', async () => {
   const lines = [];
   for await (const line of readLines(chunks(`${'a'.repeat(20)}\n${'b'.repeat(21)}\nc`), 20)) lines.push(line);
   expect(lines.map((line) => ('error' in line ? line.error.message : line.text))).toEqual([

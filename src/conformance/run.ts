@@ -5,18 +5,15 @@ import { type NumberedLine, readLines } from './lines.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';
 
 export interface RunOutput {
-  /** Resolves when more may be written. */
+  /** Resolves when more can be written. */
   out(text: string): Promise<void>;
   err(text: string): void;
 }
 
-/**
- * Exit codes: all agreed, or all played; something differed or failed; the input was not what it
- * should be.
- */
+/** Exit codes: all agreed, or all played; a case differed or failed; the input was malformed. */
 export const EXIT = { ok: 0, differences: 1, badInput: 2 } as const;
 
-/** A kind that must see its lines before it plays them keeps them all: this much text at most. */
+/** A kind that surveys its lines before it plays them keeps them all, at most this much text. */
 const WHOLE_MOST_CHARACTERS = 256 * 2 ** 20;
 
 type Case = { readonly number: number; readonly line: JsonObject } | { readonly number: number; readonly error: InputError };
@@ -86,14 +83,14 @@ function parse(line: NumberedLine): Case {
   try {
     const value = JSON.parse(text) as JsonValue;
     if (isObject(value)) return { number, line: value };
-    return { number, error: new InputError('expected a JSON object', { line: number }, 'give one case a line') };
+    return { number, error: new InputError('expected a JSON object', { line: number }, 'put one case on each line') };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { number, error: new InputError(`not JSON: ${reason}`, { line: number }, 'give one JSON object a line') };
   }
 }
 
-/** The cases, after the player has seen all of them if it wants to. */
+/** The cases, after the player's survey if it has one. */
 async function* surveyed(player: ConformancePlayer, all: AsyncIterable<Case>): AsyncGenerator<Case> {
   if (player.survey === undefined) {
     yield* all;
@@ -110,7 +107,7 @@ async function* surveyed(player: ConformancePlayer, all: AsyncIterable<Case>): A
     characters += text.length;
     if (characters > WHOLE_MOST_CHARACTERS) {
       const message = `more than ${WHOLE_MOST_CHARACTERS} characters of cases`;
-      throw new InputError(message, { line: one.number }, 'this kind looks at all cases first: give them in several runs');
+      throw new InputError(message, { line: one.number }, 'this kind reads all cases first: split them into several runs');
     }
     player.survey(one.line);
     kept.push({ number: one.number, text });

@@ -1,5 +1,4 @@
-// The sample cases of conformance/samples play as the rules say, and what is played checks as
-// passed.
+// The sample cases of conformance/samples play by the rules, and their answers pass the check.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { KINDS } from './kinds.js';

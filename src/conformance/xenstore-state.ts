@@ -1,8 +1,7 @@
-// The state in which a recorded conversation began. The recorded daemons went on from one
-// conversation to the next, and what an earlier one did to domains 0 and 42 was not undone. A
-// record shows that state itself: the first answer about a domain, before the conversation changes
-// anything about it, decides. Nothing is tried out, so that each record has one expected
-// conversation.
+// The state at the start of a recorded conversation. The recorded daemons kept their state from one
+// conversation to the next, with the changes to domains 0 and 42. A record shows that state itself:
+// the first answer about a domain decides, if the conversation has not changed the domain before.
+// No alternatives are tried, so each record has one expected conversation.
 import { MESSAGE } from '../xenstore/protocol/wire.js';
 import type { Personality } from '../xenstore/store/limits.js';
 
@@ -15,9 +14,9 @@ const LEFT_DOMAIN = 42;
 const NOBODY = 'n9223372036854775807';
 
 export interface StartingState {
-  /** oxenstored: domain 0 was released, and the root belongs to nobody. */
+  /** oxenstored: domain 0 was released, and the root has no owner. */
   readonly rootReleased: boolean;
-  /** Domain 0 is introduced (it always is unless it was released). */
+  /** Domain 0 is introduced (always, unless it was released). */
   readonly domain0: { readonly gfn: string } | undefined;
   /** Domain 42 was introduced and not released. */
   readonly domain42: { readonly gfn: string } | undefined;
@@ -25,7 +24,7 @@ export interface StartingState {
   readonly foreignNodes: readonly string[];
 }
 
-/** One request of a conversation with what the daemon answered; texts are latin1. */
+/** One request of a conversation and the daemon's answer; texts are latin1. */
 export interface RecordedStep {
   readonly type: number;
   readonly payload: string;
@@ -110,8 +109,8 @@ function foreignNodes(steps: readonly RecordedStep[]): string[] {
 }
 
 /**
- * Whether a node of the conversation is gone after a release: that takes nodes which nobody owns,
- * as below such a root all do.
+ * Whether a node of the conversation is gone after a release: a release removes nodes without an
+ * owner, and below such a root no node has one.
  */
 function vanishes(steps: readonly RecordedStep[]): boolean {
   const created = new Set<string>();
@@ -128,7 +127,9 @@ function vanishes(steps: readonly RecordedStep[]): boolean {
   return false;
 }
 
-/** What the first answers about a domain say, before the conversation introduces or releases it. */
+/**
+ * The facts in the first answers about a domain, before the conversation introduces or releases it.
+ */
 function observe(personality: Personality, steps: readonly RecordedStep[], domid: number): Observed {
   const observed: Observed = { touched: false };
   for (const { type, payload, reply } of steps) {
@@ -148,8 +149,8 @@ function observe(personality: Personality, steps: readonly RecordedStep[], domid
     if (type === MESSAGE.introduce && names && third !== undefined) {
       if (ok) {
         if (observed.present === true) observed.gfn ??= second!;
-        // Domain 0 of a fresh daemon has frame 0: with another one it can only be introduced when
-        // it is not there.
+        // Domain 0 of a fresh daemon has frame 0: with another one it can only be introduced if it
+        // was released.
         if (domid === 0 && personality === 'oxenstored' && second !== '0') observed.present ??= false;
         observed.touched = true;
       } else if (personality === 'oxenstored' && reply.payload === 'EINVAL\0' && /^\d+$/.test(second!) && /^\d+$/.test(third)) {

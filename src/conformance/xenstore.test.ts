@@ -38,9 +38,7 @@ function withoutAnswers(line: JsonObject): JsonObject {
   return { ...line, steps } as JsonObject;
 }
 
-/**
- * As `check` of each step says, and nothing else; written apart from the comparison of `--check`.
- */
+/** Compares exactly by the `check` of each step, independently of the comparison of `--check`. */
 function sameAnswers(recorded: JsonObject, printed: JsonObject): boolean {
   const ours = stepsOf(printed);
   return stepsOf(recorded).every((step, at) => {
@@ -70,7 +68,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     expect(lines).toHaveLength(894);
   });
 
-  test(`${personality}: what is printed, from the state in which the record began, is what was recorded`, () => {
+  test(`${personality}: the output, from the state at the start of the record, is the recorded one`, () => {
     const player = createXenstorePlayer(personality);
     for (const line of linesOf(personality)) {
       const printed = player.play({ ...withoutAnswers(line), begin: player.beginOf(line) }) as JsonObject;
@@ -78,7 +76,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     }
   });
 
-  test(`${personality}: a record from a fresh daemon is printed without being told so`, () => {
+  test(`${personality}: a record from a fresh daemon is printed without that hint`, () => {
     const player = createXenstorePlayer(personality);
     const fresh = linesOf(personality).filter((line) => player.beginOf(line).length === 0);
     expect(fresh.length).toBeGreaterThan(linesOf(personality).length * 0.9);
@@ -90,7 +88,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     }
   });
 
-  test(`${personality}: the recorded answers are not looked at`, () => {
+  test(`${personality}: the recorded answers are ignored`, () => {
     const player = createXenstorePlayer(personality);
     for (const line of linesOf(personality).slice(0, 100)) {
       expect(player.play(withoutAnswers(line))).toEqual(player.play(line));
@@ -127,7 +125,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
   });
 }
 
-test('a line that is no conversation is refused', () => {
+test('a line that is not a conversation is refused', () => {
   const player = createXenstorePlayer('xenstored');
   expect(() => player.play({ conns: 1, steps: [{ conn: 1, type: 2, tx: 0, payload_b64: '' }] })).toThrow(InputError);
   expect(() => player.play({ conns: 0, steps: [] })).toThrow(InputError);

@@ -10,7 +10,7 @@ import type { Personality, StoreQuota } from '../xenstore/store/limits.js';
 import type { ConformancePlayer, JsonObject, JsonValue } from './player.js';
 import { type RecordedStep, requestsFor, type StartingState, startingState } from './xenstore-state.js';
 
-/** Sent for a transaction's symbol that no step has bound. */
+/** Sent for a transaction's symbol without a value. */
 const UNBOUND_TX = 0xfffffff0;
 /** Domains 0 to this one exist for the hypervisor of the recorded daemons. */
 const HIGHEST_DOMAIN = 8;
@@ -62,13 +62,13 @@ interface Answer {
 
 export interface XenstorePlayer extends ConformancePlayer {
   /**
-   * Requests of domain 0 that lead a fresh daemon to the state in which a record began; [] where
-   * that was a fresh one.
+   * Requests of domain 0 that bring a fresh daemon to the state at the start of a record; [] if
+   * that was fresh.
    */
   beginOf(record: JsonObject): { readonly type: number; readonly payload_b64: string }[];
 }
 
-/** `quota`: what the recorded daemon was started with, where that is not its default. */
+/** `quota`: the start options of the recorded daemon that differ from its defaults. */
 export function createXenstorePlayer(personality: Personality, quota: Partial<StoreQuota> = {}): XenstorePlayer {
   const play = (line: JsonObject): JsonObject => {
     const parsed = parse(line);
@@ -157,7 +157,7 @@ class Player {
         this.#reply = { type, payload_b64: base64(text), tx: txId };
       },
       event: (path, token) => {
-        // Where an event stands is told only against the reply on its own connection.
+        // The order of an event is known only relative to the reply on its own connection.
         const pre = conn === this.#asking && this.#reply === null;
         this.#events.push({ conn, payload_b64: base64(`${path}\0${token}\0`), ...(pre ? { pre: true as const } : {}) });
       },
@@ -171,8 +171,8 @@ function playSteps(
   left: Prelude = [],
 ): Answer[] {
   const engine = createEngine({ ...options, domainExists: (domid) => domid <= HIGHEST_DOMAIN });
-  // As every daemon of a host has it (xen-init-dom0); without it the first relative path of a
-  // conversation would make it.
+  // Every daemon of a host has it (xen-init-dom0). Without it the first relative path of a
+  // conversation would create it.
   engine.restore({ kind: 'set', path: '/local/domain/0', value: '', permissions: [{ domid: 0, access: 'n' }] });
   const before = new Player(engine, [0]);
   for (const [type, payload] of [...left, ...guestPrelude(domids)]) before.ask(0, type, 0, Buffer.from(payload, 'latin1'));
@@ -210,7 +210,7 @@ function playSteps(
   return answers;
 }
 
-/** What differs between the record of a step and our answer, as its `check` says. */
+/** The differences between the record of a step and our answer, by its `check`. */
 function compareStep(step: Step, recorded: JsonObject, ours: Answer, at: number): string[] {
   if (step.check === 'skip') return [];
   const differences: string[] = [];

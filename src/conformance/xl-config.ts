@@ -37,7 +37,7 @@ export function createXlConfigPlayer(): ConformancePlayer {
   };
 }
 
-/** Records need not hold every field: those that they do hold are compared. */
+/** Records need not have every field. The fields that they have are compared. */
 function recordedKeys(recorded: JsonValue | undefined, ours: JsonValue | undefined): JsonValue {
   if (!isObject(recorded) || !isObject(ours)) return ours ?? null;
   return Object.fromEntries(Object.keys(recorded).map((key) => [key, ours[key] ?? null]));
@@ -64,7 +64,7 @@ function guestOf(cfg: string, machine: XlMachine): XlGuest | null {
   }
 }
 
-/** As `xl create -n -d` prints it: what libxl would fill in later is null. */
+/** As `xl create -n -d` prints it: fields that libxl would fill in later are null. */
 function answer(guest: XlGuest): JsonObject {
   const masks = (affinity: XlGuest['hard']) =>
     affinity === undefined || affinity.masks.length === 0 ? null : affinity.masks.map((cpus) => [...cpus]);

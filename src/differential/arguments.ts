@@ -1,12 +1,12 @@
-// Random arguments of hypercalls, good ones and odd ones: masks of every width, faulting handles,
-// flags, mem_flags. the differential test.
+// Random arguments of hypercalls, valid and odd: masks of every width, faulting handles, flags,
+// mem_flags.
 
 import type { Random } from '../base/random.js';
 import type { JsonObject } from '../conformance/player.js';
 
 export type Bitmap = JsonObject | null;
 
-/** What the generator has to know of the machine. */
+/** The generator's view of the machine. */
 export interface MachineFacts {
   readonly sched: number;
   readonly cpuToNode: readonly number[];

@@ -30,7 +30,7 @@ const snapshot: Snapshot = {
 
 type Alter = (step: Step, result: JsonObject, performance: number) => JsonObject;
 
-/** The embedded host in the place of the real one, with answers altered on the way. */
+/** The embedded host in place of the real one, with altered answers. */
 class AlteredHost implements ScenarioHost {
   readonly snapshot = snapshot;
   readonly #alter: Alter;
@@ -144,7 +144,7 @@ test('what a domain left dirty: extents count, not where they went', async () =>
       )
     ).tally.failed,
   ).toBe(1);
-  // Before anything is dirty, as ever.
+  // Compared as usual, because no memory is dirty yet.
   expect((await campaign(on('populate_physmap', elsewhere), [dirty])).tally.failed).toBe(1);
 });
 
@@ -155,7 +155,7 @@ test('a whole machine gets scenarios of large extents, the same ones again', () 
   expect(new Set(scenarios.flatMap(({ tags }) => tags))).toEqual(new Set(WHOLE_KINDS.keys()));
 });
 
-test('only the kinds that were asked for', () => {
+test('only the requested kinds', () => {
   const facts = factsOf(snapshot);
   const kinds = ['flags', 'pause'];
   const scenarios = Array.from({ length: 40 }, (_, id) => generateScenario(5, id, facts, kinds));
@@ -171,14 +171,14 @@ test('the shortest scenario has only the steps that the difference needs', async
   const text = said.join('\n');
   expect(text).toContain('from 9 to 4 steps');
   expect(kept.map((regression) => regression.scenario.steps.length)).toEqual([4]);
-  // Played again, it shows the difference until the embedded host is mended.
+  // A replay shows the difference until the embedded host is fixed.
   const [{ scenario: shortest, answers }] = kept as [Regression];
   expect(compared(shortest, answers).differences).not.toEqual([]);
   const ops = [...text.matchAll(/^ {4}\{"op":"(\w+)"/gm)].map(([, op]) => op);
   expect(ops).toEqual(['createdomain', 'max_mem', 'populate_physmap', 'getdomaininfo']);
 });
 
-test('a difference that does not come again is told, and is no failure', async () => {
+test('a difference that does not recur is reported, and is no failure', async () => {
   const { tally, said } = await campaign(
     (step, result, performance) => (step.op === 'numainfo' && performance === 0 ? {} : result),
     [scenario],

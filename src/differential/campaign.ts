@@ -1,5 +1,5 @@
-// Scenarios on a host and on the embedded one, compared; what differs is performed again, and
-// shrunk to the shortest scenario that still differs.
+// Compares scenarios on a host and on the embedded one. A scenario that differs is performed again,
+// and shrunk to the shortest one that still differs.
 import { type Comparison, compare, type Difference } from './compare.js';
 import type { GeneratedScenario } from './generate.js';
 import { DIRTY_KIND } from './memory-kinds.js';
@@ -10,22 +10,22 @@ import type { Snapshot } from './snapshot.js';
 const SHOWN_DIFFERENCES = 3;
 const PROGRESS_EVERY = 100;
 /**
- * Xen scrubs memory and frees structures when it likes: a difference counts when it is there again
- * in one of so many performances.
+ * Xen scrubs memory and frees structures at any time, so a difference counts only if it recurs in
+ * one of this many performances.
  */
 const PERFORMED_AGAIN = 2;
 
-/** With the machine that gave them: after a panic of Xen it is another boot of the same shape. */
+/** The answers and their machine: after a panic of Xen it is another boot of the same shape. */
 export type HostAnswers = Answers & { readonly snapshot: Snapshot };
 
 export interface Failure {
   readonly failure: string;
 }
 
-/** What scenarios are performed on: the real Xen in the rig, or another for tests. */
+/** The host of the scenarios: the real Xen in the rig, or another for tests. */
 export interface ScenarioHost {
   readonly snapshot: Snapshot;
-  /** Answers by id, or why there are none. `onAnswer`: for progress. */
+  /** Answers by id, or the reason why there are none. `onAnswer`: for progress. */
   perform(scenarios: readonly GeneratedScenario[], onAnswer?: () => void): Promise<Map<number, HostAnswers | Failure>>;
 }
 
@@ -33,7 +33,7 @@ export interface Tally {
   readonly scenarios: number;
   readonly steps: number;
   readonly failed: number;
-  /** Differed once, and not when they were performed again. */
+  /** Scenarios that differed once, but not when performed again. */
   readonly once: number;
   /** Steps whose pages were compared within a tolerance only. */
   readonly loose: number;
@@ -49,8 +49,8 @@ export interface Regression {
 }
 
 /**
- * @param say gets a line for each difference, with the shortest scenario of the first few
- * @param keep gets each shortest scenario
+ * @param say receives a line for each difference, with the shortest scenario of the first few
+ * @param keep receives each shortest scenario
  */
 export async function runCampaign(
   host: ScenarioHost,
@@ -87,7 +87,7 @@ export async function runCampaign(
   return { scenarios: scenarios.length, steps: scenarios.reduce((sum, { steps }) => sum + steps.length, 0), failed, once, loose };
 }
 
-/** What the embedded host answers differently. */
+/** The answers of the embedded host that differ. */
 export function compared({ steps, tags }: GeneratedScenario, answer: HostAnswers): Comparison {
   return compare(steps, answer, performEmbedded(answer.snapshot, answer.freePages, steps), tags.includes(DIRTY_KIND));
 }

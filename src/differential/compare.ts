@@ -1,4 +1,4 @@
-// The real answers against the embedded ones, step by step.
+// Compares the real answers with the embedded ones, step by step.
 import { differences } from '../conformance/differences.js';
 import type { Step } from '../conformance/hypercalls/scenario.js';
 import type { JsonObject } from '../conformance/player.js';
@@ -16,11 +16,11 @@ export interface Comparison {
   readonly looseSteps: number;
 }
 
-/** Xen takes and gives back pages for structures of its own at any time. */
+/** Xen allocates and frees pages for its own structures at any time. */
 const OWN_PAGES = 256;
 /**
- * With fewer on a node, pieces below 2 MiB may be all that is left of it: which, those pages
- * decide, and so where extents land.
+ * With fewer free pages on a node, only pieces below 2 MiB may be left. Xen's own pages decide
+ * which, and so the nodes of the extents.
  */
 const NEARLY_FULL_PAGES = 2560;
 const FULL_TOLERANCE_PAGES = 1024;
@@ -53,14 +53,15 @@ export function compare(steps: readonly Step[], real: Answers, embedded: ReturnT
   return { differences: [...differing, ...broken], looseSteps };
 }
 
-/** The free pages of all nodes together; where extents went not at all. */
+/** Only the sum of the free pages of all nodes is compared, not the nodes of extents. */
 function withoutNodes({ per_node: _, seq: __, ...answer }: JsonObject): JsonObject {
   const free = answer.free_pages;
   return Array.isArray(free) ? { ...answer, free_pages: [(free as number[]).reduce((sum, pages) => sum + pages, 0)] } : answer;
 }
 
 /**
- * Counts of pages and extents within a tolerance, the order of nodes not at all, all else exactly.
+ * Counts of pages and extents are compared within a tolerance, the order of nodes not at all, and
+ * all else exactly.
  */
 function looseDifferences(theirs: JsonObject, ours: JsonObject, tolerance: number): string[] {
   const near = (name: string) => {

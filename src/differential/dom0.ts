@@ -1,5 +1,5 @@
-// What runs in dom0 for the differential test: `snapshot` prints the machine, `snapshot whole`
-// without a ballast domain, `perform` plays scenarios, a line each.
+// The program in dom0 for the differential test: `snapshot` prints the machine, `snapshot whole`
+// without a ballast domain, `perform` plays scenarios, one per line.
 import { createInterface } from 'node:readline';
 import { LiveXen } from '../conformance/hypercalls/live-xen.js';
 import type { GeneratedScenario } from './generate.js';

@@ -17,8 +17,8 @@ export interface GeneratedScenario {
 }
 
 /**
- * Scenario `id` of a seed is the same whatever else is generated.
- * @param only names of the kinds that it may be of; by default all
+ * Scenario `id` of a seed does not depend on the other scenarios.
+ * @param only names of the allowed kinds; by default all
  */
 export function generateScenario(seed: number, id: number, facts: MachineFacts, only?: readonly string[]): GeneratedScenario {
   const random = new Random((Math.imul(seed, 0x9e3779b1) ^ Math.imul(id + 1, 0x85ebca6b)) >>> 0);

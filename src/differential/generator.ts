@@ -1,5 +1,5 @@
-// Builds one random scenario step by step: which letters and pools there are, and a method for each
-// kind of step. the differential test.
+// Builds one random scenario step by step: it tracks letters and pools, and has a method for each
+// kind of step.
 
 import type { Random } from '../base/random.js';
 import type { Step } from '../conformance/hypercalls/scenario.js';
@@ -22,7 +22,7 @@ export class Generator {
   readonly facts: MachineFacts;
   readonly steps: Step[] = [];
   readonly domains: Domain[] = [];
-  /** Ids that cpupool_create was asked for or gave, if the scenario is right about it. */
+  /** Ids that cpupool_create was given or returned, if the scenario predicts them correctly. */
   readonly pools: number[] = [];
   /**
    * CPUs that may have left Pool-0: they must not be taken offline, or they stay locked until
@@ -224,7 +224,7 @@ export class Generator {
     if (dom !== 'absent') this.push({ op: 'shutdown', dom, reason: this.random.pick([0, 1, 2, 3, 5]) });
   }
 
-  /** One call that Xen must refuse, or a harmless one to a domain that is none. */
+  /** One call that Xen must refuse, or a harmless one to a domain that does not exist. */
   error(): void {
     const { random } = this;
     const dom = random.weighted([
@@ -273,7 +273,7 @@ export class Generator {
       { cpupool: 77 },
       { cpupool: 5 },
     ]);
-    // 129 vCPUs are too many for PVH only; a PV domain would be made, and that takes long.
+    // 129 vCPUs are too many only for PVH. A PV domain would be created, which takes long.
     const pv = 'max_vcpus' in fault && fault.max_vcpus === 129 ? false : random.chance(50);
     this.push({ op: 'createdomain', as: letter, pv, max_vcpus: 1, ...fault });
   }

@@ -1,5 +1,5 @@
-// The kinds of random scenarios: what each is about. Names as in the recorded scenarios where they
-// are of the same kind.
+// The kinds of random scenarios. Kinds that also exist in the recorded scenarios have the same
+// names.
 
 import type { Random } from '../base/random.js';
 import type { Generator } from './generator.js';
@@ -254,7 +254,7 @@ const claims: Kind = (make, random) => {
   make.numaInfo();
 };
 
-/** A node, or all of them, without 2 MiB blocks: where do extents go then? */
+/** The nodes of extents when a node, or every node, has no 2 MiB blocks. */
 const fill: Kind = (make, random) => {
   const taker = make.create({ pv: true, maxKib: 2 ** 30 });
   const nodes = random.shuffled(Array.from({ length: make.facts.nodes }, (_, node) => node)).slice(0, random.between(1, make.facts.nodes));
@@ -275,7 +275,7 @@ const fill: Kind = (make, random) => {
   make.numaInfo();
 };
 
-/** What is stored and what is in the caller's buffers when half of a call fails. */
+/** The stored masks and the caller's buffers when half of a call fails. */
 const rollback: Kind = (make, random) => {
   const letter = make.create({ vcpus: random.between(1, 3) });
   times(random.between(3, 6), () => {

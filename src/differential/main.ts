@@ -1,6 +1,6 @@
 // The differential test: random scenarios of hypercalls on the real Xen (in the rig) and on the
-// embedded one, every errno, byte and page count compared; a difference is shrunk to its shortest
-// scenario.
+// embedded one, with every errno, byte and page count compared; a difference is shrunk to its
+// shortest scenario.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
@@ -34,7 +34,7 @@ const whole = (text: string): number => {
   return value;
 };
 
-/** Scenarios of one shape, from boot to end. */
+/** Runs the scenarios of one shape, from boot to end. */
 async function runShape(shape: string, options: Options): Promise<Tally> {
   const say = (text: string) => console.log(`shape ${shape}: ${text}`);
   const booted = performance.now();

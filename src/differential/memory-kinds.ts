@@ -1,6 +1,6 @@
-// More kinds of random scenarios, about memory and pools: where extents go when nodes are full,
-// when the limit refuses them, when addresses are limited, when the domain has a paging pool or no
-// vCPUs yet; several pools.
+// More kinds of random scenarios, about memory and pools: the nodes of extents when nodes are full,
+// when the limit refuses extents, when addresses are limited, and when the domain has a paging pool
+// or no vCPUs yet; several pools.
 
 import type { Random } from '../base/random.js';
 import { MIB } from '../base/units.js';
@@ -21,15 +21,12 @@ const times = (count: number, run: (index: number) => void) => {
 };
 const onlyNode = (node: number) => ((node + 1) << 8) | EXACT_NODE;
 
-/** Takes every 2 MiB block of these nodes. */
+/** Allocates every 2 MiB block of these nodes. */
 function takeBlocks(make: Generator, dom: string, nodes: readonly number[]): void {
   for (const node of nodes) make.push({ op: 'populate_physmap', dom, extents: 80, order: 9, mem_flags: onlyNode(node) });
 }
 
-/**
- * Nodes filled to the last page: what spills over, in which order, and when the DMA zone is
- * touched.
- */
+/** Nodes filled to the last page: the spill-over, its order, and the use of the DMA zone. */
 const spill: Kind = (make, random) => {
   const nodes = Array.from({ length: make.facts.nodes }, (_, node) => node);
   const letter = make.create({ pv: true, vcpus: random.between(1, 4), maxKib: 2 ** 30 });
@@ -48,7 +45,10 @@ const spill: Kind = (make, random) => {
   make.info(letter);
 };
 
-/** The limit of the domain refuses extents: does its alternation between nodes go on from there? */
+/**
+ * The limit of the domain refuses extents: the scenario shows whether its alternation between nodes
+ * goes on from there.
+ */
 const refused: Kind = (make, random) => {
   const letter = make.create({ pv: random.chance(85), vcpus: random.between(1, 4), maxKib: random.pick([0, 4, 100, 1024, 4100, 8192]) });
   if (random.chance(40)) make.setNodes(letter, 0);
@@ -201,7 +201,7 @@ const manyPools: Kind = (make, random) => {
   });
 };
 
-/** Domain-0's vCPU 0 pinned by its own kernel: nobody else may set its affinity then. */
+/** Domain-0's vCPU 0 pinned by its own kernel: no other caller may set its affinity then. */
 const pinned: Kind = (make, random) => {
   const cpus = make.args.cpusOfNodes([0]);
   make.push({ op: 'pin_override', pcpu: random.pick([...cpus, 99]) });
@@ -241,8 +241,8 @@ const dirty: Kind = (make, random) => {
 };
 
 /**
- * Extents of up to 1 GiB, and larger ones, which nobody may have; what smaller ones leave of the
- * large blocks.
+ * Extents of up to 1 GiB, and larger ones, which are always refused; large blocks that smaller
+ * extents break up.
  */
 const order18: Kind = (make, random) => {
   const letter = make.create({ pv: random.chance(85), vcpus: random.between(1, 5), maxKib: 2 ** 24 });
@@ -276,5 +276,5 @@ export const MEMORY_KINDS = {
 /** On a machine whose memory no ballast domain holds. */
 export const WHOLE_KINDS: ReadonlyMap<string, readonly [Kind, number]> = new Map([['order18', [order18, 1]]]);
 
-/** In which nobody waits until Xen has scrubbed the memory of a destroyed domain. */
+/** Scenarios that do not wait until Xen has scrubbed the memory of a destroyed domain. */
 export const DIRTY_KIND = 'dirty';

@@ -1,4 +1,4 @@
-// The two hosts' answers to a scenario: in dom0 on the real Xen, anywhere on the embedded one.
+// The two hosts' answers to a scenario: on the real Xen in dom0, on the embedded one anywhere.
 import { interfaceVersion } from '../abi/interface-version.js';
 import { createBallast } from '../conformance/hypercalls/hypercalls.js';
 import { type LiveXen, sleep } from '../conformance/hypercalls/live-xen.js';
@@ -35,8 +35,8 @@ export function performOnXen(xen: LiveXen, machine: ReturnType<typeof scenarioMa
 }
 
 /**
- * `freePages`: what the real machine began with. Also what is wrong by the embedded hypervisor's
- * own rules.
+ * `freePages`: free pages of the real machine at the start. The answer also has violations of the
+ * embedded hypervisor's own rules.
  */
 export function performEmbedded(
   snapshot: Snapshot,

@@ -1,5 +1,5 @@
 // One booted shape of the rig for the differential test: its snapshot, and scenarios performed on
-// it in batches. differential test.
+// it in batches.
 import type { Failure, HostAnswers, ScenarioHost } from './campaign.js';
 import type { GeneratedScenario } from './generate.js';
 import type { Answers } from './perform.js';
@@ -8,18 +8,17 @@ import type { Snapshot } from './snapshot.js';
 
 const SNAPSHOT_S = 600;
 /**
- * Of a batch, at least, and for each scenario: emulated, and perhaps on a busy machine, where it
- * takes ten times as long as else.
+ * Time limits of a batch and of each scenario. The machine is emulated, and on a busy host
+ * everything takes ten times as long.
  */
 const BATCH_S = 180;
 const SCENARIO_S = 6;
-/** So that a rig that hangs is found out before long. */
+/** Limits the wait for a rig that hangs. */
 const BATCH = 100;
-/** Work goes on after the scenario on which the program in dom0 ended, this many times in a run. */
+/** A run goes on after the scenario that ended the program in dom0, this many times. */
 const RESTARTS = 12;
 /**
- * SCHEDOP_pin_override is about the vCPU that calls it; on the embedded Xen Domain-0's first one
- * does.
+ * SCHEDOP_pin_override concerns the calling vCPU; on the embedded Xen that is Domain-0's first one.
  */
 const ON_VCPU_0 = ['taskset', '-c', '0'];
 const PROGRAM = `${CHECKOUT}/dist/differential-dom0.js`;
@@ -91,7 +90,7 @@ export class RealHost implements ScenarioHost {
   }
 }
 
-/** Once more when it does not come up: Xen itself fails to now and then under emulation. */
+/** Tries once more if it does not boot: under emulation Xen itself sometimes fails to. */
 async function bootRig(shape: string, whole: boolean): Promise<{ rig: Rig; snapshot: Snapshot }> {
   return bootOnce(shape, whole).catch(() => bootOnce(shape, whole));
 }

@@ -23,7 +23,7 @@ export class Rig {
   }
 
   /**
-   * One thread emulates all CPUs: what waits for a lock never waits for a CPU that is not running.
+   * One thread emulates all CPUs: a lock is never held by a CPU that is not running.
    * @throws Error with the rig's own words when Xen does not come up
    */
   static async start(shape: string, name: string): Promise<Rig> {

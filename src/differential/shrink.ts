@@ -1,5 +1,5 @@
-// The shortest scenario that still shows a difference: steps are left out as long as the two hosts
-// go on disagreeing.
+// Finds the shortest scenario that still shows a difference: steps are left out as long as the two
+// hosts still differ.
 import type { Step } from '../conformance/hypercalls/scenario.js';
 import type { GeneratedScenario } from './generate.js';
 
@@ -10,7 +10,7 @@ export type Judge = (candidates: readonly GeneratedScenario[]) => Promise<readon
 
 /**
  * Each round tries every step alone and then all that were not needed together, in two batches,
- * since starting a batch is what costs.
+ * because starting a batch is the main cost.
  */
 export async function shrink(scenario: GeneratedScenario, firstDifference: number, judge: Judge): Promise<GeneratedScenario> {
   const variant = (steps: readonly Step[], id = 0): GeneratedScenario => ({ ...scenario, id, steps });

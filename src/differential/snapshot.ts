@@ -1,5 +1,5 @@
 // A real machine as the embedded hypervisor is started from it: nodes, CPUs, Domain-0, and every
-// free frame. differential test.
+// free frame.
 import { readHeapMap } from '../conformance/hypercalls/heap-map.js';
 import type { LiveMachine, LiveXen } from '../conformance/hypercalls/live-xen.js';
 import type { Scenario } from '../conformance/hypercalls/scenario.js';
@@ -23,7 +23,7 @@ export interface Snapshot {
   };
 }
 
-/** So little that nodes can be filled quickly, and another amount on each. */
+/** Small amounts, so that nodes fill quickly, and different for each node. */
 const LEFT_ON_FIRST_PAGES = 16_000;
 const LEFT_PAGES = 7_200;
 const LEFT_MORE_PAGES = 1_500;

@@ -1,5 +1,5 @@
-// What clients, the host's administrator and guests do, each chosen by a random number of its own
-// step.
+// Actions of clients, the host's administrator and guests. Each is chosen by a random number of its
+// own step.
 import { InputError, XenError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
 import { MIB } from '../base/units.js';
@@ -8,11 +8,11 @@ import type { ModelVm, Power } from './model.js';
 import { ModelVm as Vm } from './model.js';
 import type { Run } from './run.js';
 
-/** @returns a name and what it comes to; null = there was nothing to do it to */
+/** @returns a name and the result; null = the action had no target */
 export type Action = (run: Run, random: Random) => Promise<string | null> | string | null;
 
 const MAX_VMS = 8;
-/** Of domains that are none of the daemon's. */
+/** Domids of domains that do not belong to the daemon. */
 const FIRST_OTHER_DOMID = 10_000;
 const MASKS = ['', '0', '0,1', '1;2', '0-3', '3,4;0', '99', '1, 2', '-', '2,3,4,5,6,7'] as const;
 const POLICIES = ['any', 'best_effort', 'default_policy'] as const;
@@ -81,7 +81,7 @@ async function changing(run: Run, vm: ModelVm, method: string, params: readonly 
 interface VmEffect {
   readonly may: (vm: ModelVm) => void;
   readonly done: (vm: ModelVm) => void;
-  /** Refused means that nothing happened; else the VM may also have come down. */
+  /** A refusal means that nothing happened; otherwise the VM may also have stopped. */
   readonly atomic: boolean;
 }
 
@@ -162,7 +162,7 @@ const asynchronous: Action = async (run, random) => {
   const vm = anyVm(run, random);
   if (vm === null) return null;
   const method = random.pick(ASYNC);
-  // What becomes of it is seen when all is quiet.
+  // Its outcome is checked when all is quiet.
   vm.raced = true;
   vm.power.may(...ALL);
   const more: Record<string, readonly Wire[]> = { start: [false, false], pool_migrate: [run.world.daemon.objects.host, {}] };
@@ -171,7 +171,7 @@ const asynchronous: Action = async (run, random) => {
   return run.told(`Async.VM.${method}`, answer);
 };
 
-/** Whatever a reader tries to change is refused. */
+/** Any change by a reader is refused. */
 const forbidden: Action = async (run, random) => {
   const vm = anyVm(run, random);
   const [method, params] = random.pick<readonly [string, readonly Wire[]]>([
@@ -215,7 +215,9 @@ const logout: Action = async (run, random) => {
   return run.told('logout', await run.logout(random.pick(['admin', 'reader'] as const)));
 };
 
-/** Work of the host's administrator past the daemon: what Xen refuses is none of ours. */
+/**
+ * Actions of the host's administrator outside the daemon. Xen's refusals do not concern the daemon.
+ */
 function byAdministrator(name: string, work: (run: Run, random: Random) => unknown): Action {
   return (run, random) => {
     try {
@@ -229,7 +231,7 @@ function byAdministrator(name: string, work: (run: Run, random: Random) => unkno
 
 const hotplug = byAdministrator('CPU hotplug', ({ world: { administrator, shape } }, random) => {
   const cpu = random.below(shape.nodes * shape.cpusPerNode);
-  // More come than go.
+  // More domains are created than destroyed.
   if (random.chance(40)) administrator.cpuOffline(cpu);
   else administrator.cpuOnline(cpu);
   return cpu;
@@ -258,7 +260,7 @@ const pools = byAdministrator('pools', ({ world: { administrator: xc, shape, dae
 });
 
 /** As `xl vcpu-pin` and xc_domain_node_setaffinity through the toolstack. */
-const byHand: Action = async (run, random) => {
+const manualChange: Action = async (run, random) => {
   const { toolstack } = run.world.daemon;
   const running = toolstack.vms().filter(({ domid }) => domid !== null);
   if (running.length === 0) return null;
@@ -276,12 +278,12 @@ const byHand: Action = async (run, random) => {
     return `${pin ? 'pin' : 'node affinity'} ${outcome === null ? 'lost' : (outcome.failure?.kind ?? 'done')}`;
   } catch (error) {
     // It ended meanwhile.
-    if (error instanceof InputError) return `by hand: ${error.message.replace(/'.*'/, '')}`;
+    if (error instanceof InputError) return `manual change: ${error.message.replace(/'.*'/, '')}`;
     throw error;
   }
 };
 
-/** A guest that goes down by itself, of which XenStore tells. */
+/** A guest that shuts down by itself, as XenStore announces. */
 const guestEnds: Action = async (run, random) => {
   const { world, model } = run;
   if (!world.shape.outlives) return null;
@@ -367,7 +369,7 @@ export const ACTIONS: readonly (readonly [Action, number])[] = [
   [logout, 1],
   [hotplug, 4],
   [pools, 4],
-  [byHand, 4],
+  [manualChange, 4],
   [guestEnds, 4],
   [clock, 3],
   [storm, 4],

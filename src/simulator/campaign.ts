@@ -1,5 +1,5 @@
-// Many worlds one after another, each of so many steps; a failure names the world's seed and its
-// step, and is shrunk.
+// Many worlds one after another, each with a fixed number of steps; a failure names the world's
+// seed and its step, and is shrunk.
 import { createHash } from 'node:crypto';
 import type { Plant } from './faults.js';
 import { isKilled, Run, type WorldOptions } from './run.js';
@@ -10,7 +10,7 @@ import { VirtualProcess } from './virtual-process.js';
 export const STEPS_OF_A_WORLD = 400;
 
 export interface Failure {
-  /** Of its world. */
+  /** The seed of its world. */
   readonly seed: number;
   readonly step: number;
   readonly message: string;

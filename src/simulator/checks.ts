@@ -1,4 +1,4 @@
-// What must hold: after each step, and more when nothing is under way and nothing fails.
+// The invariants: some after each step, more when nothing is in progress and nothing fails.
 import { unionRule } from '../map/union-rule.js';
 import { recordText } from '../xapi/model/record-text.js';
 import { classOf } from '../xapi/model/schema.js';
@@ -11,7 +11,7 @@ import { AUDIT_FILE } from './world.js';
 
 /** Ended tasks that are kept (xapi/model/tasks.ts), and those under way. */
 const MOST_TASKS = 450;
-/** Of one quiet daemon: the probe of its storage and a few more. */
+/** Most timers of one quiet daemon: the probe of its storage and a few more. */
 const MOST_TIMERS = 4;
 
 /** Pages, claims, masks and the union rule hold after every step that called into Xen. */
@@ -20,13 +20,13 @@ export function checkAlways({ world }: Run): string[] {
   return [...world.host.inspect.invariants(), ...checkNodeAffinity(world)];
 }
 
-/** The union rule from outside, for domains whose node affinity nobody set by hand. */
-function checkNodeAffinity({ host, byHand }: Run['world']): string[] {
+/** The union rule, applied from outside, for domains without an explicit node affinity. */
+function checkNodeAffinity({ host, explicitNodeAffinity }: Run['world']): string[] {
   const { xc } = host;
   const topology = xc.cpuTopology();
   const pools = new Map(xc.cpupoolList().map((pool) => [pool.id, pool.cpus]));
   return xc.domainList().flatMap(({ domid, maxVcpuId, cpupool }) => {
-    if (byHand.has(domid)) return [];
+    if (explicitNodeAffinity.has(domid)) return [];
     const vcpus = Array.from({ length: maxVcpuId + 1 }, (_, vcpu) => xc.vcpuGetAffinity(domid, vcpu));
     const wanted = unionRule(vcpus, { poolCpus: pools.get(cpupool) ?? [], nodeOf: (cpu) => topology[cpu]?.node });
     if (wanted === null) return [];
@@ -60,7 +60,7 @@ function checkAudit({ world, model }: Run): string[] {
   });
 }
 
-/** What nobody uses any more is given back. */
+/** Unused resources are released. */
 function checkHeld({ world }: Run): string[] {
   const { ledger } = world.daemon;
   const faults = (['bytes', 'calls', 'watchers', 'tasks', 'logins'] as const).flatMap((resource) =>
@@ -95,7 +95,7 @@ function checkOwners({ world }: Run): string[] {
   return faults;
 }
 
-/** Keys in XenStore are of domains that are there. */
+/** Keys in XenStore belong to existing domains. */
 function checkKeys({ world }: Run): string[] {
   const found = new Set(world.host.xc.domainList().map(({ domid }) => String(domid)));
   const uuids = new Set(world.daemon.toolstack.vms().flatMap(({ spec, domid }) => (domid === null ? [] : [spec.uuid ?? spec.name])));
@@ -110,7 +110,7 @@ function checkKeys({ world }: Run): string[] {
   return [...stray];
 }
 
-/** What clients were told is there, and daemon, toolstack and Xen agree on each VM. */
+/** The answers to clients hold, and daemon, toolstack and Xen agree on each VM. */
 function checkVms(run: Run): string[] {
   const { model, world } = run;
   const { published } = world.daemon.database;
@@ -181,7 +181,7 @@ function checkAgreement({ world }: Run, record: WireStruct, state: VmState | und
   return faults;
 }
 
-/** The disk holds what was published, and no state in the middle of an operation. */
+/** The disk has the published state, and no state in the middle of an operation. */
 function checkDisk({ world }: Run): string[] {
   const faults: string[] = [];
   const { published } = world.daemon.database;

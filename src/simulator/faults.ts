@@ -1,4 +1,4 @@
-// What goes wrong, and when: one switch that all doors of a life of the daemon ask before each
+// The faults and their times: one switch, which all doors of a daemon's life consult before each
 // call.
 import type { Random } from '../base/random.js';
 
@@ -8,10 +8,10 @@ export type Plant = (typeof PLANTS)[number];
 
 const DISK_ERRNOS = ['ENOSPC', 'EIO', 'EMFILE'] as const;
 
-/** A planted fault happens once in so many chances. */
+/** One in this many chances of a planted fault. */
 const PLANT_ONE_IN = 60;
 
-/** The process was killed: nothing that its code still does reaches anything. */
+/** The process was killed: the rest of its code has no effect. */
 export class Killed extends Error {
   override readonly name = 'Killed';
 
@@ -20,7 +20,7 @@ export class Killed extends Error {
   }
 }
 
-/** Which of the doors fail, and how often. Shared by the lives of one world. */
+/** The doors that fail, and how often. Shared by the lives of one world. */
 export class Faults {
   /** Calls of each door that fail, in 1,000; 0 = all succeed. */
   perMille = 0;
@@ -52,12 +52,12 @@ export class Faults {
     return this.#random.pick(ways);
   }
 
-  /** As `next`, for doors whose failure costs so much that little else would be seen. */
+  /** Like `next`, for doors whose failures are so costly that they would hide everything else. */
   seldom<T>(ways: readonly T[]): T | null {
     return this.perMille > 0 && this.#random.chance(10) ? this.next(ways) : null;
   }
 
-  /** What storage answers to a write; null = it succeeds. */
+  /** Storage's error for a write; null = it succeeds. */
   write(): string | null {
     if (this.diskErrno === null) return this.next(DISK_ERRNOS);
     this.count++;
@@ -78,7 +78,7 @@ export class Faults {
 export class Life {
   /** Calls through doors until it is killed; null = it is not to be. */
   callsLeft: number | null = null;
-  /** Calls through doors so far: what is quiet makes none. */
+  /** Calls through doors so far; a quiet daemon makes none. */
   calls = 0;
   readonly ended: Promise<void>;
   readonly #parent: Life | null;

@@ -20,7 +20,7 @@ const CRASH_TURNS = 40;
 const FAULTS = ['does not start', 'crashes', 'ends without a word', 'hangs', 'garbage', 'cut line', 'two results', 'bytes'] as const;
 type BuilderFault = (typeof FAULTS)[number];
 
-/** What a builder of a life of the daemon works with. */
+/** The context of a builder in a daemon's life. */
 export interface BuilderDoors {
   readonly door: (life: Life) => FaultyDoor;
   readonly connect: (life: Life) => XenstoreConnection;
@@ -126,7 +126,10 @@ class SimulatedBuilder extends EventEmitter implements BuilderProcess {
 
 const ANSWERS = ['dies at once', 'dies at the end', 'hangs', 'writes garbage'] as const;
 
-/** The builder of a host without processes, which fails with what the product would say of one. */
+/**
+ * The builder of a host without processes. It fails with the messages that the product has for a
+ * process.
+ */
 export function faultyXenguest(inner: Xenguest, faults: Faults, life: Life): Xenguest {
   return {
     async run(args, run) {

@@ -1,5 +1,5 @@
-// The hypercall door with the errors that Xen can give, and with a record of whose node affinity
-// was set by hand.
+// The hypercall door with the errors that Xen can give, and with a record of the domains with an
+// explicit node affinity.
 import { DOMCTL, HYPERCALL, XENMEM } from '../abi/commands.js';
 import { DOMCTL_AT, NODE_BITS } from '../abi/layout.js';
 import { readU64 } from '../abi/u64.js';
@@ -22,16 +22,16 @@ const DOMCTL_ERRNOS: Readonly<Record<number, readonly Errno[]>> = {
   [DOMCTL.destroydomain]: ['ERESTART', 'EAGAIN'],
 };
 
-/** xen/common/memory.c; populate_physmap has no errno: it says how many extents it did. */
+/** xen/common/memory.c; populate_physmap has no errno: it returns the number of extents done. */
 const XENMEM_ERRNOS: Readonly<Record<number, readonly Errno[]>> = {
   [XENMEM.claim_pages]: ['ENOMEM'],
   [XENMEM.set_pod_target]: ['ENOMEM'],
 };
 
-/** What outlives the door: the hypervisor's domains. */
+/** The state that outlives the door: the hypervisor's domains. */
 export interface DoorRecord {
-  /** Domains whose node affinity was set by hand. */
-  readonly byHand: Set<number>;
+  /** Domains with an explicit node affinity. */
+  readonly explicitNodeAffinity: Set<number>;
 }
 
 export class FaultyDoor implements InspectedDoor {
@@ -85,21 +85,21 @@ export class FaultyDoor implements InspectedDoor {
     if (command === DOMCTL.destroydomain && this.#faults.strikes('leaked-domain')) return 0;
     const result = call();
     if (result < 0) return result;
-    if (command === DOMCTL.createdomain) this.#record.byHand.delete(view.getUint16(DOMCTL_AT.domain, true));
-    else if (command === DOMCTL.destroydomain) this.#record.byHand.delete(domid);
-    else if (command === DOMCTL.setnodeaffinity) this.#noteByHand(domid, view);
+    if (command === DOMCTL.createdomain) this.#record.explicitNodeAffinity.delete(view.getUint16(DOMCTL_AT.domain, true));
+    else if (command === DOMCTL.destroydomain) this.#record.explicitNodeAffinity.delete(domid);
+    else if (command === DOMCTL.setnodeaffinity) this.#noteExplicit(domid, view);
     else if (command === DOMCTL.setvcpuaffinity && this.#faults.strikes('wrong-union')) this.#spoilNodeAffinity(domid);
     return result;
   }
 
   /** Every one of Xen's node bits means automatic again (xen/common/domain.c:943-970). */
-  #noteByHand(domid: number, view: DataView): void {
+  #noteExplicit(domid: number, view: DataView): void {
     const map = this.#buffers.get(readU64(view, DOMCTL_AT.union))!;
-    if (map.bytes.subarray(0, NODE_BITS / 8).every((byte) => byte === 0xff)) this.#record.byHand.delete(domid);
-    else this.#record.byHand.add(domid);
+    if (map.bytes.subarray(0, NODE_BITS / 8).every((byte) => byte === 0xff)) this.#record.explicitNodeAffinity.delete(domid);
+    else this.#record.explicitNodeAffinity.add(domid);
   }
 
-  /** The planted fault: the last node alone, though nobody wanted that. */
+  /** The planted fault: only the last node, although it was not requested. */
   #spoilNodeAffinity(domid: number): void {
     const op = this.#inner.allocBuffer(DOMCTL_AT.sizeBytes);
     const map = this.#inner.allocBuffer(NODE_BITS / 8);

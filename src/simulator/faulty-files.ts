@@ -18,7 +18,7 @@ export function faultyFiles(files: Files, faults: Faults, life: Life): FileCalls
     open(path) {
       life.enter();
       const code = faults.write();
-      // A file that is there can be opened on a full disk.
+      // An existing file can be opened on a full disk.
       if (code !== null && (code !== 'ENOSPC' || !files.has(path))) throw failure(code);
       if (!files.has(path)) files.set(path, '');
       open.set(++last, path);

@@ -8,7 +8,7 @@ import type { MetadataStore } from '../xenopsd/api/metadata.js';
 import { decodeVm, encodeVm } from '../xenopsd/store/metadata-format.js';
 import type { Faults, Life } from './faults.js';
 
-/** A text on the disk, read once however often it is looked at: nobody changes a record. */
+/** A text on the disk, parsed only once, because records never change. */
 class KeptObject {
   readonly type: string;
   readonly text: string;
@@ -25,7 +25,7 @@ class KeptObject {
   }
 }
 
-/** What the disk holds. */
+/** The contents of the disk. */
 export class Disk {
   readonly objects = new Map<string, KeptObject>();
   readonly domains = new Map<string, string>();

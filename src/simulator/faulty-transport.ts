@@ -23,7 +23,7 @@ export class FaultyTransport implements Transport {
     this.#inner = new MemoryTransport(engine, 0);
     this.#faults = faults;
     this.#life = life;
-    // As when a process ends: the daemon sees the end of the connection, and nobody here does.
+    // As at the end of a process: the daemon sees the end of the connection, but no code here does.
     void life.ended.then(() => {
       this.#events = null;
       this.#inner.close();
@@ -68,7 +68,7 @@ export class FaultyTransport implements Transport {
     }
     const commits = type === MESSAGE.transactionEnd && message[HEADER_BYTES] === COMMIT;
     if (commits && this.#faults.next(['EAGAIN']) !== null) {
-      // Nothing of it is kept.
+      // No part of the change is kept.
       message[HEADER_BYTES] = ABORT;
       this.#conflicts.add(requestId);
     }

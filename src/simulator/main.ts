@@ -16,7 +16,7 @@ interface Options {
   readonly healthy?: boolean;
 }
 
-/** A run that failed, as it is kept. */
+/** A failed run, as stored. */
 interface KeptRun {
   readonly seed: number;
   /** The fault that was planted in it. */
@@ -30,7 +30,7 @@ function whole(text: string): number {
   return Number(text);
 }
 
-/** Each step and what it came to. @param healthy without the fault that was planted in it */
+/** Prints each step and its result. @param healthy without the fault that was planted in it */
 async function replay(path: string, healthy: boolean): Promise<number> {
   const { seed, steps, plant = null } = JSON.parse(readFileSync(path, 'utf8')) as KeptRun;
   const trace = (text: string) => console.log(text.slice(0, 300));

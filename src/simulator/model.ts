@@ -1,6 +1,6 @@
-// What clients were told: of each VM and of the host's settings the values that they may find. One
-// value where it was acknowledged, several where a call was refused, is under way, or died with the
-// daemon.
+// The answers that clients got: the possible values of each VM and of the host's settings. There is
+// one value if it was acknowledged, and there are several if a call was refused, is in progress, or
+// died with the daemon.
 
 /** A value that may be one of several. */
 export class Belief<T> {
@@ -14,7 +14,7 @@ export class Belief<T> {
     return this.#values;
   }
 
-  /** Acknowledged, with nothing else under way. */
+  /** Sets the only value: acknowledged, with nothing else in progress. */
   is(value: T): void {
     this.#values = [value];
   }
@@ -28,7 +28,7 @@ export class Belief<T> {
   }
 
   /**
-   * What a reader was shown while nothing was under way: that it stays. @returns whether it was
+   * A value shown to a reader while nothing was in progress: it stays. @returns whether it was
    * among the values
    */
   seen(value: T): boolean {
@@ -70,7 +70,7 @@ export class Model {
   readonly hostPolicy = new Belief('default_policy');
   /** Changes that were acknowledged, by method: the audit log has a line of each. */
   readonly acknowledged = new Map<string, number>();
-  /** Creations that nobody was told the end of: that many VMs may be there unknown. */
+  /** Creations without a known end: this many unknown VMs may exist. */
   unknownCreations = 0;
 
   add(vm: ModelVm): void {

@@ -1,4 +1,4 @@
-// One run through a world: the calls of its clients, what they were told, and the daemon's lives.
+// One run through a world: the calls of its clients, their answers, and the daemon's lives.
 import { createHash } from 'node:crypto';
 import { asXapiError } from '../xapi/model/tasks.js';
 import type { Wire } from '../xapi/wire/values.js';
@@ -20,7 +20,7 @@ type Client = keyof typeof CLIENTS;
 const AUDITED = /^(VM|host)\.(?!get_)/;
 /** Turns of the event loop without a call through a door, after which nothing is under way. */
 const QUIET_TURNS = 12;
-/** Past so much virtual time a call that has no answer will never have one. */
+/** After this much virtual time, a call without an answer will never get one. */
 const FORGOTTEN_MS = 600_000;
 const ADVANCE_MS = 500;
 /** Turns of the event loop before time has to pass for what is waited for. */
@@ -28,11 +28,11 @@ const PATIENT_TURNS = 100;
 
 export interface WorldOptions {
   readonly plant: Plant | null;
-  /** Told of each step and what it came to. */
+  /** Called with each step and its result. */
   readonly trace?: (text: string) => void;
 }
 
-/** What must hold and does not. */
+/** The invariant that does not hold. */
 export class InvariantError extends Error {
   override readonly name = 'InvariantError';
 }
@@ -63,7 +63,7 @@ export class Run {
     return run;
   }
 
-  /** Of all that was done and answered so far. */
+  /** A digest of all actions and answers so far. */
   digest(): string {
     return this.#digest.copy().digest('hex').slice(0, 16);
   }
@@ -90,7 +90,7 @@ export class Run {
     this.assertSound();
   }
 
-  /** Waits until nothing is under way; timers fire meanwhile. */
+  /** Waits until nothing is in progress; timers fire meanwhile. */
   async quiet(): Promise<void> {
     const { virtual } = this.world;
     const sinceMs = virtual.nowMs;
@@ -108,7 +108,7 @@ export class Run {
     }
   }
 
-  /** Waits for `work` alone; time passes when it does not end by itself. @throws InvariantError */
+  /** Waits only for `work`; time passes if it does not end by itself. @throws InvariantError */
   async settled<T>(work: Promise<T>): Promise<T> {
     const { virtual } = this.world;
     const sinceMs = virtual.nowMs;

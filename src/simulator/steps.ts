@@ -1,11 +1,11 @@
-// A step of a run: something is done, and what must hold is looked at.
+// A step of a run: an action, then the invariants.
 import { Random } from '../base/random.js';
 import { ACTIONS } from './actions.js';
 import { checkAlways, checkQuiet } from './checks.js';
 import type { Run } from './run.js';
 
 /**
- * Each step has random numbers of its own, so that others can be left out.
+ * Each step has its own random numbers, so that others can be left out.
  * @throws InvariantError
  */
 export async function step(run: Run, index: number): Promise<void> {
@@ -24,9 +24,7 @@ export async function step(run: Run, index: number): Promise<void> {
   run.assertSound();
 }
 
-/**
- * All that was begun ends, storage is healed, and everything is looked at. @throws InvariantError
- */
+/** All work ends, storage is healed, and every invariant is checked. @throws InvariantError */
 export async function checkpoint(run: Run): Promise<void> {
   const { world } = run;
   await run.raise();

@@ -1,6 +1,6 @@
 // Time, ids and password hashes of this process, from a seed: while a simulated world runs, the
-// clocks stand until they are moved, and what is random elsewhere is not. The product's code does
-// not know of it.
+// clocks stand still until they are moved, and random values come from the seed. The product's code
+// is unaware of it.
 import crypto, { createHash } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers/promises';

@@ -1,5 +1,5 @@
-// The hypervisor's own door, which says whether anybody called through it: what must hold is looked
-// at anew only then. The daemon's faulty door and the administrator's calls both come here.
+// The hypervisor's own door, which notes whether a call came through it. Invariants are checked
+// again only then. The daemon's faulty door and the administrator's calls both use it.
 import type { HypercallBuffer } from '../xenctrl/doors/door.js';
 import type { InspectedDoor, Inspection } from '../xenctrl/doors/inspection.js';
 

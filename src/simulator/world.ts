@@ -26,7 +26,7 @@ import { FaultyTransport } from './faulty-transport.js';
 import type { VirtualProcess } from './virtual-process.js';
 import { WatchedDoor } from './watched-door.js';
 
-/** Those who log in, and from where. */
+/** The users who log in, and their addresses. */
 export const CLIENTS = {
   admin: { name: 'root', password: 'right', address: '127.0.0.1' },
   reader: { name: 'viewer', password: 'looking', address: '127.0.0.2' },
@@ -70,12 +70,12 @@ export class World {
   readonly disk = new Disk();
   /** Files of the daemon beside its state. */
   readonly files: Files = new Map();
-  /** What the daemon said of itself that no log should have. */
+  /** Messages of the daemon that no log should have. */
   readonly complaints: string[] = [];
   /** Lines of the audit log that the daemon logged because the file refused them. */
   readonly unwritten: string[] = [];
   freePagesAtBoot = 0;
-  byHand = new Set<number>();
+  explicitNodeAffinity = new Set<number>();
   #host!: EmbeddedHost;
   #door!: WatchedDoor;
   #administrator!: Xenctrl;
@@ -115,7 +115,7 @@ export class World {
     return this.#administrator;
   }
 
-  /** Whether anybody called into Xen since this was last looked at. */
+  /** Whether Xen was called since the last query. */
   wasChanged(): boolean {
     const { calls } = this.#door;
     const changed = calls !== this.#checkedAtCall;
@@ -158,7 +158,10 @@ export class World {
     await this.virtual.turn();
   }
 
-  /** As a service manager does: until it runs. Without faults the first attempt must succeed. */
+  /**
+   * Starts it as a service manager does, until it runs. Without faults the first attempt must
+   * succeed.
+   */
   async start(): Promise<void> {
     for (;;) {
       if (!this.shape.outlives && this.starts > 0) await this.#newHost();
@@ -257,13 +260,13 @@ export class World {
     if (!HOST_ANSWERS.test(error ?? '')) this.complaints.push(`${message}: ${JSON.stringify(values)}`);
   }
 
-  /** From now on faults count anew: nothing is under way that one of them struck. */
+  /** Resets the count of faults: no operation in progress was hit by one. */
   atPeace(): void {
     this.#faultsAtPeace = this.faults.count;
   }
 
   async #newHost(): Promise<void> {
-    this.byHand.clear();
+    this.explicitNodeAffinity.clear();
     const { nodes, cpusPerNode, mibPerNode, profile } = this.shape;
     this.#host = await embeddedHost(machineOf(nodes, cpusPerNode, mibPerNode), { profile });
     this.#door = new WatchedDoor(this.#host.xc.door as InspectedDoor);

@@ -152,7 +152,7 @@ export function xenctrlContract(name: string, each: (body: (xc: Xenctrl) => void
     });
   });
 
-  check('node affinity follows the vCPUs until it is set by hand, and again after "all"', (xc) => {
+  check('node affinity follows the vCPUs until it is set explicitly, and again after "all"', (xc) => {
     withDomain(xc, {}, (domid) => {
       for (const vcpu of [0, 1]) xc.vcpuSetAffinity(domid, vcpu, { soft: cpusOf(xc, 1) });
       expect(xc.domainNodeGetAffinity(domid)).toEqual([1]);

@@ -1,5 +1,5 @@
-// Which frames of a real Xen are free, found by taking them all: a domain asks each node for 2 MiB
-// extents until it is refused, then for pages.
+// Finds the free frames of a real Xen by allocating them all: a domain requests 2 MiB extents on
+// each node until it is refused, then pages.
 import type { LiveXen } from './live-xen.js';
 
 const BATCH = 256;

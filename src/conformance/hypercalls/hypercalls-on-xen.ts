@@ -7,7 +7,7 @@ import { LiveXen, sleep } from './live-xen.js';
 import { parseScenario, type Scenario, type Step } from './scenario.js';
 import { ScenarioSteps } from './scenario-steps.js';
 
-/** Free pages of a node may be off by this much before the ballast is made anew. */
+/** Free pages of a node may differ by this much before the ballast is rebuilt. */
 const NEAR_PAGES = 1024;
 const RETRY_MS = 2;
 
@@ -58,8 +58,8 @@ export async function createLiveHypercallsPlayer(): Promise<ConformancePlayer> {
 }
 
 /**
- * Memory of a destroyed domain is clean before the next step, except where a scenario is about
- * dirty memory.
+ * Memory of a destroyed domain is scrubbed before the next step, except in scenarios about dirty
+ * memory.
  */
 function performWaiting(xen: LiveXen, performer: ScenarioSteps, step: Step, dirty: boolean): JsonObject {
   const answer = performer.perform(step);
@@ -89,7 +89,7 @@ function requireMachine(xen: LiveXen, { machine }: Scenario): void {
     machine.sched === xen.machine.sched;
   if (same) return;
   throw new InputError(
-    `the scenario is of machine '${machine.name}', which this one is not: CPUs, distances or scheduler differ`,
+    `the scenario is of machine '${machine.name}', but this is another one: CPUs, distances or scheduler differ`,
     { path: 'machine' },
     'run it on that shape of the rig (rig/README.md)',
   );

@@ -41,8 +41,9 @@ export function createHypercallsPlayer(): ConformancePlayer {
 
   return {
     /**
-     * Domain-0 lives through all scenarios of a machine, in the order of their ids. It starts with
-     * a node affinity set by hand (Xen's option dom0_nodes=), until a scenario gives it all nodes.
+     * Domain-0 outlives all scenarios of a machine, which run in the order of their ids. Its node
+     * affinity is explicit at first (Xen's option dom0_nodes=), until a scenario gives it all
+     * nodes.
      */
     survey(line) {
       if (!isAutomaticAtEnd(line)) return;
@@ -65,8 +66,8 @@ export function createHypercallsPlayer(): ConformancePlayer {
 }
 
 /**
- * One unnamed domain besides Domain-0, as on the recorded machines; what it holds is not free in
- * the first place.
+ * One unnamed domain besides Domain-0, as on the recorded machines; its memory counts as not free
+ * from the start.
  */
 export function createBallast({ calls }: ScenarioSteps): void {
   calls.domctl(DOMCTL.createdomain, 0, (view, at) => view.setUint32(at + 28, 1, true));
@@ -96,12 +97,12 @@ export function at<T>(index: number, step: Step, run: () => T): T {
   }
 }
 
-/** As the step's `check` says; absent, it is exact. */
+/** The comparison of the step's `check`; exact by default. */
 export function stepDifferences(step: Step, ours: JsonObject): string[] {
   const check = (step.check ?? 'exact') as Check;
   if (!CHECKS.includes(check)) throw new InputError(`expected ${CHECKS.join(', ')}, got ${JSON.stringify(check)}`, { path: 'check' });
   const recorded = step.result;
-  if (!isObject(recorded)) throw new InputError('there is no recorded result to compare with', { path: 'result' }, 'leave --check out');
+  if (!isObject(recorded)) throw new InputError('expected a recorded result, got none', { path: 'result' }, 'leave --check out');
   const compared = (answer: JsonObject): JsonObject =>
     Object.fromEntries(
       Object.entries(answer)
@@ -111,7 +112,7 @@ export function stepDifferences(step: Step, ours: JsonObject): string[] {
   return [...differences(compared(recorded), compared(ours), ''), ...freePagesDifferences(recorded.free_pages, ours.free_pages)];
 }
 
-/** Free pages are Xen's own business in detail, but not by the thousand. */
+/** Xen itself moves single free pages, but not thousands of them. */
 function freePagesDifferences(recorded: JsonObject[string], ours: JsonObject[string]): string[] {
   if (!Array.isArray(recorded) || !Array.isArray(ours)) return [];
   return recorded.flatMap((pages, node) =>

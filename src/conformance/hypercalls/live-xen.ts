@@ -1,5 +1,5 @@
-// A real Xen as the ground of scenarios: what machine it is, free memory brought to a wanted amount
-// by a ballast domain, and everything that a scenario did undone.
+// A real Xen for scenarios: a description of the machine, a ballast domain that sets the amount of
+// free memory, and the undoing of everything that a scenario did.
 import { type InterfaceVersion, interfaceOf } from '../../abi/interface-version.js';
 import { XenError } from '../../base/errors.js';
 import { CallBuffers } from '../../xenctrl/calls/call-buffers.js';
@@ -13,7 +13,7 @@ import { ScenarioCalls } from './scenario-calls.js';
 
 const BLOCK_ORDER = 9;
 const BLOCK_PAGES = 2 ** BLOCK_ORDER;
-/** So that a later process finds the domain again. */
+/** Lets a later process find the domain again. */
 const BALLAST_UUID = new Uint8Array(Buffer.from('xennuma ballast!', 'latin1'));
 const UNLIMITED_KIB = 2 ** 40;
 const SETTLE_TRIES = 1000;
@@ -23,7 +23,7 @@ const SCRUBBED_PER_MS = 100;
 /** Removing or adding a CPU is refused while Xen still works on the last change. */
 const CPU_TRIES = 200;
 
-/** The machine as a recorded line has it. */
+/** The machine, in the form of a recorded line. */
 export interface LiveMachine {
   readonly sched: number;
   readonly nodes: readonly { readonly cpus: readonly number[]; readonly pages: readonly [number, number] | null }[];
@@ -41,7 +41,7 @@ export class LiveXen {
   readonly xc: Xenctrl;
   readonly version: InterfaceVersion;
   readonly machine: LiveMachine;
-  /** As it was when this was opened. */
+  /** The state when this was opened. */
   readonly dom0: Dom0Affinity;
   readonly calls: ScenarioCalls;
   readonly #keyCalls: CallBuffers;
@@ -96,10 +96,10 @@ export class LiveXen {
       const dirty = freePages === before ? this.#unscrubbedPages() : 0;
       if (freePages === before && dirty === 0 && this.#noneDying()) return;
       before = freePages;
-      // The dump costs more than the wait: rather one look too late than five too early.
+      // The dump costs more than the wait, so one late check is better than five early ones.
       sleep(SETTLE_MS + dirty / SCRUBBED_PER_MS);
     }
-    throw new Error(`Xen still scrubs memory after ${SETTLE_TRIES} looks`);
+    throw new Error(`Xen still scrubs memory after ${SETTLE_TRIES} checks`);
   }
 
   /** A destroyed domain counts in its pool until Xen has freed the last of it. */
@@ -115,8 +115,8 @@ export class LiveXen {
   }
 
   /**
-   * A domain that holds memory so that about `freePages` are left on each node: never fewer, less
-   * than 2 MiB more where it can.
+   * Starts a domain that holds so much memory that about `freePages` are left on each node: never
+   * fewer, and less than 2 MiB more if possible.
    */
   fillUp(freePages: readonly number[]): void {
     const domid = this.#ballast ?? this.#createBallast();
@@ -134,7 +134,7 @@ export class LiveXen {
   }
 
   /**
-   * Domains, pools, CPUs and Domain-0's affinities as they were.
+   * Restores domains, pools, CPUs and Domain-0's affinities.
    * @throws Error when something stays behind
    */
   undo(): void {
@@ -159,8 +159,8 @@ export class LiveXen {
   }
 
   /**
-   * A CPU that Xen could not move out of its pool at once stays half moved, and no other can be: it
-   * goes back to that pool.
+   * A CPU that Xen could not move out of its pool at once stays half moved, and blocks all other
+   * moves, so it is moved back to that pool.
    */
   #cancelMove(): void {
     const { xc } = this;

@@ -1,4 +1,4 @@
-// The frames of each node, as debug key 'u' prints them: which node a machine frame is on.
+// The frames of each node, as debug key 'u' prints them. They give the node of a machine frame.
 
 const NODE = /NODE(\d+) start->(\d+) size->(\d+) free->\d+/g;
 

@@ -1,16 +1,16 @@
-// The machines of the recorded hypercalls: where a real Xen had free memory when a scenario began.
-// conformance runs start from.
+// The machines of the recorded hypercalls: the free memory of a real Xen at the start of a
+// scenario. conformance runs start from.
 import type { XenMachine } from '../../xen/state/machine.js';
 
 const BLOCK = 512;
-/** 32 MiB: nothing below is free on the recorded machines. */
+/** 32 MiB: no memory below is free on the recorded machines. */
 const NODE_0_START = 8192;
 /** The gap of node 0 below 4 GiB. */
 const HOLE: readonly [number, number] = [524288, 1048576];
 const RUN_MOST = 131072;
 
 /**
- * How many blocks' worth of a node's free memory lies in smaller pieces, by the place of the node.
+ * Free memory of a node in pieces below a block, counted in blocks, by the position of the node.
  */
 function piecesOf(isFirst: boolean, isLast: boolean): number {
   if (isFirst) return isLast ? 4 : 3;
@@ -54,9 +54,9 @@ export interface RecordedMachine {
 
 /**
  * The machine as it was at the start of a recorded scenario, with `freePages` free on each node.
- * Domain-0 lives through all scenarios of a machine: Xen's option dom0_nodes=0 makes its node
- * affinity one set by hand, until a scenario makes it automatic (`dom0Automatic`). The recorder's
- * ballast domain has no pages here: what it holds is not free in the first place.
+ * Domain-0 outlives all scenarios of a machine. Xen's option dom0_nodes=0 makes its node affinity
+ * explicit, until a scenario makes it automatic (`dom0Automatic`). The recorder's ballast domain
+ * has no pages here: its memory counts as not free from the start.
  */
 export function recordedMachine(machine: RecordedMachine, freePages: readonly number[], dom0Automatic: boolean): XenMachine {
   const last = Math.max(...machine.nodes.map((node) => node.pages?.[1] ?? 0));

@@ -3,7 +3,7 @@ import { casesOf, playerOf, replayRecords } from '../../../test/support/recorded
 
 replayRecords({ kind: 'hypercalls', files: /^hypercalls-.*\.jsonl\.gz$/, answers: ['result'] });
 
-test('scenarios check right in any order', async () => {
+test('scenarios pass in any order', async () => {
   const player = await playerOf('hypercalls');
   const lines = casesOf('hypercalls-x.jsonl.gz').reverse();
   for (const line of lines) player.survey?.(line);

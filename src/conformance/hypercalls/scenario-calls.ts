@@ -1,5 +1,5 @@
-// The hypercalls of recorded scenarios, in bytes over any hypercall door: structures filled,
-// answers read. conformance, in libxenctrl's place.
+// The hypercalls of recorded scenarios, in bytes over any hypercall door: it fills structures and
+// reads answers, in place of libxenctrl.
 import { HYPERCALL, SYSCTL, XENMEM } from '../../abi/commands.js';
 import type { InterfaceVersion } from '../../abi/interface-version.js';
 import { PAGE_BYTES } from '../../base/units.js';
@@ -12,13 +12,10 @@ const SYSCTL_UNION = 8;
 /** An address at which nothing is mapped. */
 const FAULTING_ADDRESS = 8;
 const MOST_NODES = 64;
-/** More extents than this are asked for only to be refused: the caller's list ends here. */
+/** Requests for more extents than this exist only to be refused, so the caller's list ends here. */
 const MOST_LISTED_EXTENTS = 2 ** 20;
 
-/**
- * What a caller's buffer holds afterwards, and whether that differs from what it held; undefined =
- * there was no buffer.
- */
+/** The caller's buffer afterwards, and whether it changed; undefined = there was no buffer. */
 export type Afterwards = { readonly hex: string; readonly changed: boolean } | undefined;
 
 export interface Reservation {
@@ -86,8 +83,8 @@ export class ScenarioCalls {
   }
 
   /**
-   * Writes a bitmap argument at `at` of the structure; the answer, to be called once after the
-   * hypercall, tells what became of it.
+   * Writes a bitmap argument at `at` of the structure. Call the returned function once after the
+   * hypercall to get the result.
    */
   bitmap(at: number, argument: BitmapArgument): () => Afterwards {
     const { view } = this.op;

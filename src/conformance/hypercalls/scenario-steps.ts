@@ -21,7 +21,7 @@ const NO_DOMCTL_POOL = -1;
 
 type Answer = { [key: string]: JsonValue | undefined };
 
-/** Performs the steps of one scenario in order; keeps which domain each letter is. */
+/** Performs the steps of one scenario in order, and keeps the domain of each letter. */
 export class ScenarioSteps {
   readonly calls: ScenarioCalls;
   readonly #wait: () => void;
@@ -41,7 +41,7 @@ export class ScenarioSteps {
     this.calls.close();
   }
 
-  /** Letters of the domains that are there now. */
+  /** Letters of the existing domains. */
   get letters(): string[] {
     return [...this.#domains.keys()];
   }
@@ -49,7 +49,7 @@ export class ScenarioSteps {
   /** @throws InputError when the step is not of the format */
   perform(step: Step): JsonObject {
     const perform = OPERATIONS.get(step.op);
-    if (perform === undefined) throw new InputError(`the step '${step.op}' is not known`, { path: 'op' }, `known are ${KNOWN}`);
+    if (perform === undefined) throw new InputError(`unknown step '${step.op}'`, { path: 'op' }, `known are ${KNOWN}`);
     return perform(this, step);
   }
 
@@ -128,7 +128,10 @@ export class ScenarioSteps {
     });
   }
 
-  /** With `repeat`, that many times: how many succeeded, and the errno of the last that did not. */
+  /**
+   * With `repeat`, the step is performed that many times: the answer is the number of successes,
+   * and the errno of the last failure.
+   */
   repeated(step: Step): JsonObject {
     if (step.repeat === undefined) return answer(this.domctl(step));
     let succeeded = 0;
@@ -279,7 +282,7 @@ function versionOf(step: Step): number | undefined {
   return step.version === undefined ? undefined : integer(step, 'version');
 }
 
-/** On an errno, only what Xen changed in the caller's buffers is told. */
+/** On an errno, the answer has only the caller's buffers that Xen changed. */
 function answer(result: number, extra: Answer = {}, buffers: Record<string, Afterwards> = {}): JsonObject {
   const told: Answer = result < 0 ? { errno: errnoName(result) ?? result } : { ok: true, ...extra };
   for (const [name, buffer] of Object.entries(buffers)) {

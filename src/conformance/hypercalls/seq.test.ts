@@ -1,4 +1,4 @@
-// The run-length notation: texts of the recorder, and any list there and back.
+// The run-length notation: texts of the recorder, and any list written and read back.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InputError } from '../../base/errors.js';
@@ -19,7 +19,7 @@ const RECORDED = [
   '0x2',
 ];
 
-test.each(RECORDED)('writes what the recorder wrote: "%s"', (text) => {
+test.each(RECORDED)('writes the same text as the recorder: "%s"', (text) => {
   expect(compressSeq(expandSeq(text))).toBe(text);
 });
 
@@ -27,7 +27,7 @@ test('patterns repeat, digits are nodes in hexadecimal', () => {
   expect(expandSeq('012x2 f')).toEqual([0, 1, 2, 0, 1, 2, 15]);
 });
 
-test('there and back', () => {
+test('any list is read back as written', () => {
   const nodes = fc.array(fc.integer({ min: 0, max: 15 }), { maxLength: 40 });
   fc.assert(
     fc.property(fc.array(fc.tuple(nodes, fc.integer({ min: 1, max: 9 })), { maxLength: 5 }), (parts) => {

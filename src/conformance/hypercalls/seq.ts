@@ -5,8 +5,8 @@ import { InputError } from '../../base/errors.js';
 const LONGEST_PATTERN = 16;
 
 /**
- * At each place the pattern that covers most, the shorter of two that cover the same; a pattern
- * that does not repeat stands digit by digit.
+ * At each place the pattern with the longest cover is used, and the shorter of two with the same
+ * cover. A pattern without repetition is written digit by digit.
  */
 export function compressSeq(nodes: readonly number[]): string {
   const parts: string[] = [];

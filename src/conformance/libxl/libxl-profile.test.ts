@@ -1,6 +1,6 @@
-// Profile xl through the whole toolstack against the conformance kind `libxl`, which the recorded
-// runs of `xl create` hold to the real one: on any machine, whatever was started and stopped
-// before, both place a guest alike.
+// Compares profile xl, through the whole toolstack, with the conformance kind `libxl`, which
+// recorded runs of `xl create` validate. On any machine and after any starts and stops, both place
+// a guest alike.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -14,8 +14,8 @@ import { createLibxlPlayer, XEN_PAGES } from './libxl.js';
 type Answer = Readonly<{ failed: true } | { nodeAffinity: string; hardSoft: string[]; pages: readonly number[] }>;
 const NEAR_PAGES = 1024;
 /**
- * A node that ends with less free than this came near full: Xen's own pages decide where the last
- * of the guest's go.
+ * A node that ends with less free memory than this was nearly full, so Xen's own pages decide the
+ * nodes of the guest's last pages.
  */
 const NEAR_FULL_BYTES = 48 * MIB;
 
@@ -68,8 +68,8 @@ it('places guests as the kind libxl does', { timeout: 120_000 }, async () => {
       await player.play({ shape: 'x', op: 'machine', size, topo, dist: host.distances as number[][] } as JsonObject);
       for (const [index, { vcpus, mib, stops }] of asked.entries()) {
         const name = `g${index}`;
-        // The records tell what Xen itself took for the guest on Domain-0's node; the embedded Xen
-        // takes nothing there.
+        // The records include Xen's own memory for the guest on Domain-0's node; the embedded Xen
+        // allocates none there.
         const taken = (XEN_PAGES.domain + XEN_PAGES.vcpu * vcpus) * PAGE_BYTES;
         const before = { free: free(toolstack).map((bytes, node) => (node === 0 ? bytes + taken : bytes)), domains: domains(toolstack) };
         await toolstack.add(vm(name, vcpus, mib, { kind: 'pv' }));

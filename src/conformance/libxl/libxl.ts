@@ -22,44 +22,41 @@ import { type LibxlCreate, type LibxlDomain, type LibxlMachine, parseLibxlLine }
 const KIB_A_MIB = 1024;
 const ENOMEM_RC = 3;
 /**
- * What Xen's own structures for a PV domain (struct domain, shared info, each vCPU's struct and
- * stack) take of Domain-0's node beyond the guest's memory. The embedded Xen has no such
- * structures, so the machine starts with that much less. Fitted to the recorded freeDelta.
+ * Memory of Xen's own structures for a PV domain (struct domain, shared info, each vCPU's struct
+ * and stack) on Domain-0's node. The embedded Xen has no such structures, so the machine starts
+ * with that much less. Fitted to the recorded freeDelta.
  */
 export const XEN_PAGES = { domain: 14, vcpu: 3 } as const;
 /**
- * With dma_bits=24, as the recorded machines booted, the zone below 16 MiB is taken only when
- * nothing else is left: so much is free there.
+ * With dma_bits=24, as the recorded machines booted, the zone below 16 MiB is used only when no
+ * other memory is left. This much is free there.
  */
 const LOW_FREE_PAGES = 1280;
 const LOW_START_MFN = 1024;
 
-/** How far an answer may be from the record, each for what the record does not tell. */
+/** Tolerances of the answers, each for information that the record lacks. */
 export const TOLERANCE = {
   /**
-   * Of a guest's memory on one node: how the free memory is cut, so up to two of its 2 MiB extents
-   * may have come from elsewhere.
+   * For a guest's memory on one node: the fragmentation of the free memory is not recorded, so up
+   * to two 2 MiB extents may have come from other nodes.
    */
   pages: 1024,
-  /** Of the free MiB that xl prints: Domain-0 takes and gives back pages while xl looks. */
+  /** For the free MiB that xl prints: Domain-0 allocates and frees pages meanwhile. */
   candidateMib: 1,
 } as const;
 /**
- * A node that ends with less free than this came near full: the last of the guest's memory may have
- * come from elsewhere in small pieces.
+ * A node that ends with less free memory than this was nearly full, so the last of the guest's
+ * memory may have come from other nodes in small pieces.
  */
 const NEAR_FULL_BYTES = 32 * MIB;
 
 interface Shape {
   readonly machine: LibxlMachine;
   lastDomid: number;
-  /** Where the memory of the domains made in this run is. */
+  /** The nodes of the memory of the domains made in this run. */
   readonly pagesOf: Map<number, readonly number[]>;
   readonly domidOf: Map<string, number>;
-  /**
-   * Pages that came free on each node since the last guest was made: Xen may not have scrubbed them
-   * yet.
-   */
+  /** Pages freed on each node since the last guest was made. Xen may not have scrubbed them yet. */
   dirtyPages: number[];
 }
 
@@ -122,7 +119,7 @@ function withoutAnswers(line: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(line).filter(([key]) => !ANSWERS.includes(key)));
 }
 
-/** The toolstack's own start of a guest under profile xl, on the machine as it was just before. */
+/** The toolstack's own start of a guest under profile xl, on the machine just before it. */
 async function create(shape: Shape, line: LibxlCreate): Promise<JsonObject> {
   const { machine } = shape;
   const { before, vcpus, memoryMiB, name } = line;
@@ -232,7 +229,7 @@ function candidatesOf({ record }: Outcome, { dist, topo }: LibxlMachine): XlCand
 
 function readDomain(xc: Xenctrl, id: number): LibxlDomain {
   const info = xc.domainInfo(id);
-  if (info === null) throw new Error(`domain ${id} is gone`);
+  if (info === null) throw new Error(`domain ${id} does not exist`);
   const vcpus = info.maxVcpuId + 1;
   return {
     id,
@@ -247,7 +244,10 @@ function readDomain(xc: Xenctrl, id: number): LibxlDomain {
   };
 }
 
-/** The machine just before the guest is made: what others hold is not free in the first place. */
+/**
+ * The machine just before the guest is made. Memory of other domains counts as not free from the
+ * start.
+ */
 function machineOf({ size, topo, dist, xen }: LibxlMachine, { before, vcpus }: LibxlCreate): XenMachine {
   const dom0 = before.domains.find(({ id }) => id === 0);
   if (dom0 === undefined) throw new InputError('Domain-0 is missing', { path: 'before.domains' });
@@ -259,7 +259,7 @@ function machineOf({ size, topo, dist, xen }: LibxlMachine, { before, vcpus }: L
     mfn += Math.floor(sizeBytes / PAGE_BYTES);
     const taken = node === runsOn ? XEN_PAGES.domain + XEN_PAGES.vcpu * vcpus : 0;
     const freePages = Math.max(0, Math.floor(before.free[node]! / PAGE_BYTES) - taken);
-    if (freePages > mfn - startMfn) throw new InputError(`node ${node} has more free than it has`, { path: 'before.free' });
+    if (freePages > mfn - startMfn) throw new InputError(`node ${node} has more free memory than memory`, { path: 'before.free' });
     const low = startMfn === 0 ? Math.min(LOW_FREE_PAGES, freePages) : 0;
     const freeRanges: (readonly [number, number])[] = [
       [LOW_START_MFN, LOW_START_MFN + low],
@@ -293,8 +293,8 @@ function afterOf(free: readonly number[], domains: readonly LibxlDomain[]): Json
 }
 
 /**
- * Chosen nodes and masks exactly; memory a node within 1,024 pages unless that was not settled;
- * figures of free MiB within 1.
+ * Chosen nodes and masks exactly; memory of each node within 1,024 pages unless it was
+ * undetermined; figures of free MiB within 1.
  */
 function createDifferences(recorded: JsonObject, ours: JsonObject, dirtyPages: readonly number[]): string[] {
   const found = [
@@ -314,9 +314,9 @@ function numbersOf(value: JsonValue | undefined): number[] {
 }
 
 /**
- * Whether the memory may well have landed elsewhere for reasons that the record does not tell: a
- * chosen node came near full; or what it had clean was less than the guest's share, the rest having
- * come free just before (2 MiB extents go to clean memory elsewhere first).
+ * Whether the memory may be on other nodes for a reason that is not recorded: a chosen node was
+ * nearly full, or its scrubbed memory was less than the guest's share because the rest had been
+ * freed just before (2 MiB extents prefer scrubbed memory on other nodes).
  */
 function isUnsettled({ after, before, nodeAffinity, memoryMiB }: JsonObject, dirtyPages: readonly number[]): boolean {
   const freeAfter = numbersOf(isObject(after) ? after.free : undefined);
@@ -330,8 +330,8 @@ function isUnsettled({ after, before, nodeAffinity, memoryMiB }: JsonObject, dir
 }
 
 /**
- * The recorded value with our figures of free MiB where those are near enough: a few pages move
- * while xl looks.
+ * The recorded value, with our figures of free MiB if they are close enough: a few pages move
+ * meanwhile.
  */
 function rounded(recorded: JsonValue | undefined, ours: JsonValue | undefined): JsonValue | undefined {
   if (Array.isArray(recorded))

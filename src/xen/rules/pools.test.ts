@@ -5,23 +5,23 @@ import { bootedXen } from '../../../test/support/booted-xen.js';
 import { CPUPOOL_OP, HYPERCALL } from '../../abi/commands.js';
 import { ERRNO } from '../../base/errors.js';
 
-test('moving resets hard and soft; a node affinity set by hand survives', () => {
+test('moving resets hard and soft; an explicit node affinity survives', () => {
   const { xen } = bootedXen();
   const pool = xen.createPool(6);
-  const [byRule, byHand] = [xen.guest(1), xen.guest(1)];
+  const [byRule, explicit] = [xen.guest(1), xen.guest(1)];
   expect(xen.pool(CPUPOOL_OP.movedomain, { pool, domid: byRule })).toBe(-ERRNO.ENOENT);
   expect(xen.create({ pool })).toBe(-ERRNO.ENODEV);
   expect(xen.create({ pool: 9 })).toBe(-ERRNO.ESRCH);
   xen.pool(CPUPOOL_OP.rmcpu, { pool: 0, cpu: 7 });
   xen.pool(CPUPOOL_OP.addcpu, { pool, cpu: 7 });
-  xen.setNodes(byHand, [0]);
-  for (const domid of [byRule, byHand]) {
+  xen.setNodes(explicit, [0]);
+  for (const domid of [byRule, explicit]) {
     xen.setAffinity(domid, 0, { hard: [0], soft: [1] });
     expect(xen.pool(CPUPOOL_OP.movedomain, { pool, domid })).toBe(0);
     expect(xen.getAffinity(domid, 0)).toEqual({ result: 0, hard: '0-7', soft: '0-7' });
   }
   expect(xen.nodes(byRule)).toBe('1');
-  expect(xen.nodes(byHand)).toBe('0');
+  expect(xen.nodes(explicit)).toBe('0');
   expect(xen.pool(CPUPOOL_OP.rmcpu, { pool, cpu: 7 })).toBe(-ERRNO.EBUSY);
   expect(xen.pool(CPUPOOL_OP.movedomain, { pool: 0, domid: 0 })).toBe(-ERRNO.EPERM);
 });

@@ -165,7 +165,7 @@ test('only what is inside Xen is marked as inferred, and only where it cannot be
   }
 });
 
-test('a node affinity set by hand by somebody else is found out when it is not what the rule gives', () => {
+test('an explicit node affinity set by another toolstack is noticed if it differs from the rule', () => {
   const xc = openHost(true);
   const other = openXenctrl(xc.door);
   other.domainNodeSetAffinity(1, [0]);

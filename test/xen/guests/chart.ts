@@ -17,12 +17,12 @@ test('every edge of the chart is taken, the inside of Xen inferred and marked so
     records.push(pinned.record, (await start(one, vm('placed', 'pvh', 1, 32))).record);
     toolstack.setPolicy('default_policy');
     records.push((await start(one, vm('left-alone', 'pv', 1, 32))).record);
-    const byHand = await toolstack.setNodeAffinity('placed', [1]);
-    assert.equal(byHand.failure, null);
-    assert.deepEqual(one.doors.xc.domainNodeGetAffinity(byHand.domid!), [1]);
+    const manual = await toolstack.setNodeAffinity('placed', [1]);
+    assert.equal(manual.failure, null);
+    assert.deepEqual(one.doors.xc.domainNodeGetAffinity(manual.domid!), [1]);
     const automatic = await toolstack.setNodeAffinity('placed', 'all');
     assert.equal(automatic.failure, null);
-    records.push(byHand.record, automatic.record);
+    records.push(manual.record, automatic.record);
 
     const taken = new Map<EdgeId, boolean>();
     for (const { entries } of records) {
