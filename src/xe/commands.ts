@@ -1,6 +1,8 @@
 // The table of xe's commands: what each needs, takes and does, for running, for help and for
 // completion.
 
+import { BARE } from './bare-class.js';
+import type { XeCommand } from './command.js';
 import type { Param } from './command-line.js';
 import type { XeContext } from './context.js';
 import { eventWait } from './event-wait.js';
@@ -24,19 +26,7 @@ import {
 } from './operations.js';
 import type { Printer } from './print.js';
 import { VM } from './vm-class.js';
-
-export interface XeCommand {
-  readonly required: readonly string[];
-  readonly optional: readonly string[];
-  readonly help: string;
-  /** Takes VMs by vm=, uuid= or any of their fields. */
-  readonly selectsVms?: true;
-  /** Among the common ones of `xe help`. */
-  readonly common?: true;
-  /** The class whose fields it takes. */
-  readonly of?: XeClass;
-  run(run: Run): Promise<void>;
-}
+import { SETTINGS } from './vm-settings.js';
 
 export const XE_CLASSES: readonly XeClass[] = [POOL, VM, HOST, HOST_CPU, TASK];
 
@@ -167,5 +157,7 @@ export const XE_COMMANDS: ReadonlyMap<string, XeCommand> = new Map<string, XeCom
       run: (run) => eventWait(run),
     },
   ],
+  ...SETTINGS,
+  ...BARE,
   ['task-cancel', { required: ['uuid'], optional: [], help: 'Asks the host to cancel a task.', run: taskCancel }],
 ]);

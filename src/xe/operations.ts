@@ -41,7 +41,7 @@ interface Selection {
  * One VM, or with --multiple all that were selected: every one is tried, and failures are told at
  * the end.
  */
-async function forVms(
+export async function forVms(
   run: Run,
   work: (vm: XeObject) => Promise<void>,
   { ignored = [], controlDomains = false }: Selection = {},

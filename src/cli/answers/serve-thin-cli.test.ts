@@ -176,6 +176,58 @@ describe('POST /cli', () => {
   });
 });
 
+describe('commands of the real xe', () => {
+  it('set memory in every form that xe has', async () => {
+    const { port, daemon } = await serving();
+    const uuid = (await xe(port, 'vm-create', 'name-label=db')).out.trim();
+    const ref = (await daemon.call('VM.get_by_uuid', uuid)) as string;
+    const limits = async () => {
+      const record = (await daemon.call('VM.get_record', ref)) as Record<string, unknown>;
+      return ['static_min', 'dynamic_min', 'dynamic_max', 'static_max'].map((name) => Number(record[`memory_${name}`]) / 2 ** 20);
+    };
+    const words = ['static-min=1GiB', 'dynamic-min=2GiB', 'dynamic-max=3GiB', 'static-max=4GiB'];
+    expect(await xe(port, 'vm-memory-limits-set', `uuid=${uuid}`, ...words)).toMatchObject({ error: '', exit: 0 });
+    expect(await limits()).toEqual([1024, 2048, 3072, 4096]);
+    await xe(port, 'vm-memory-dynamic-range-set', 'vm=db', 'min=1536MiB', 'max=2048MiB');
+    expect(await limits()).toEqual([1024, 1536, 2048, 4096]);
+    await xe(port, 'vm-memory-static-range-set', 'vm=db', 'min=512MiB', 'max=8GiB');
+    expect(await limits()).toEqual([512, 1536, 2048, 8192]);
+    await xe(port, 'vm-memory-target-set', 'vm=db', 'target=1GiB');
+    expect(await limits()).toEqual([512, 1024, 1024, 8192]);
+    await xe(port, 'vm-memory-set', 'vm=db', 'memory=2GiB');
+    expect(await limits()).toEqual([512, 2048, 2048, 2048]);
+    expect((await xe(port, 'vm-memory-set', 'vm=db', 'memory=much')).error).toMatch(/^Error: Failed to parse field 'memory'/);
+    expect((await xe(port, 'vm-memory-set', 'vm=db')).error).toBe("Required parameter not found: memory\nFor usage run: 'xe help'\n");
+  });
+
+  it('tell of data sources', async () => {
+    const { port, daemon } = await serving();
+    await xe(port, 'vm-create', 'name-label=db');
+    await xe(port, 'vm-start', 'vm=db');
+    daemon.rrds.read();
+    const { out } = await xe(port, 'vm-data-source-list', 'vm=db');
+    expect(out).toMatch(/^name_label {8,}: memory_numa_node_0\n/m);
+    expect(out).toMatch(/^ +max: inf\n/m);
+    expect(Number((await xe(port, 'vm-data-source-query', 'vm=db', 'data-source=memory')).out)).toBeGreaterThan(2 ** 27);
+    expect(await xe(port, 'vm-data-source-forget', 'vm=db', 'data-source=memory')).toMatchObject({ exit: 0 });
+    expect((await xe(port, 'vm-data-source-query', 'vm=db', 'data-source=memory')).exit).toBe(1);
+    expect((await xe(port, 'host-data-source-query', 'data-source=running_domains')).out).toBe('1.000000\n');
+    expect(Number((await xe(port, 'host-compute-free-memory')).out)).toBeGreaterThan(2 ** 30);
+  });
+
+  it('of classes without objects: nothing is listed, and no uuid is known', async () => {
+    const { port } = await serving();
+    for (const name of ['sr', 'vdi', 'pif', 'network', 'pbd', 'vif', 'sm', 'message', 'certificate']) {
+      expect(await xe(port, `${name}-list`), name).toMatchObject({ out: '', error: '', exit: 0 });
+      expect(await xe(port, `${name}-list`, '--minimal'), name).toMatchObject({ out: '\n', exit: 0 });
+    }
+    expect(await xe(port, 'sr-param-get', 'uuid=none', 'param-name=type')).toMatchObject({
+      error: expect.stringMatching(/^The uuid you supplied was invalid\.\ntype: SR\nuuid: none\n/) as unknown,
+      exit: 1,
+    });
+  });
+});
+
 describe('POST /cli, refused', () => {
   const status = async (port: number, request: string): Promise<string> =>
     (await exchange(connect(port, '127.0.0.1'), request, Buffer.alloc(0))).toString('latin1').split('\r\n')[0]!;
