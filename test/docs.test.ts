@@ -51,8 +51,7 @@ describe('docs/xapi.md', { timeout: 240_000 }, () => {
   const blocks = [...readFileSync(join(root, 'docs/xapi.md'), 'utf8').matchAll(/^```(sh|python)\n([\s\S]*?)^```$/gm)].map(
     ([, , text]) => text!,
   );
-  // The fourth is for the xe of XenServer.
-  const [serve, python, ask, , users] = blocks;
+  const [serve, python, ask, users] = blocks;
   /** Lines of a block, each with what the document says that it prints. */
   const steps = (block: string) => [...block.matchAll(/^([^#\n].*)\n(?:# (.*)\n)?/gm)].map(([, line, prints]) => [line!, prints] as const);
   const xennumaOf = (line: string) => line.replace('npx xennuma', `'${process.execPath}' '${join(root, 'dist/xennuma.js')}'`);
@@ -89,7 +88,7 @@ describe('docs/xapi.md', { timeout: 240_000 }, () => {
   };
 
   it('its examples do what it says (those of Python and curl where these are)', async () => {
-    expect(blocks).toHaveLength(5);
+    expect(blocks).toHaveLength(4);
     const [[line, prints]] = steps(serve!) as [readonly [string, string]];
     const port = await start(line, prints);
     const there = (text: string) => text.replaceAll(':8080', `:${port}`);
