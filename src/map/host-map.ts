@@ -1,6 +1,9 @@
 // A host at one moment: its nodes and CPUs, and each domain's vCPUs and memory. Plain data that
 // show, compare, explain and the API read, from the embedded host and from a real one alike.
 
+import { PAGE_BYTES } from '../base/units.js';
+import type { Host } from '../machine/model.js';
+
 export interface HostMap {
   readonly name: string;
   /** "embedded Xen 4.17", "Xen 4.17 (libxencall)". */
@@ -53,4 +56,14 @@ export interface MapVcpu {
   /** As stored: may name CPUs that are offline or in another pool. */
   readonly hard: readonly number[];
   readonly soft: readonly number[];
+}
+
+/** The nodes of a described host, on which no memory is claimed. */
+export function unclaimedNodes({ nodes }: Pick<Host, 'nodes'>): MapNode[] {
+  return nodes.map(({ memoryBytes, freeBytes }, id) => ({
+    id,
+    memoryBytes,
+    freePages: Math.floor(freeBytes / PAGE_BYTES),
+    claimedPages: 0,
+  }));
 }

@@ -4,7 +4,7 @@ import { InputError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
 import type { VmSpec } from '../machine/vm.js';
-import type { HostMap, MapDomain } from '../map/host-map.js';
+import { type HostMap, type MapDomain, unclaimedNodes } from '../map/host-map.js';
 import type { PoolVm } from '../xapi-client/pool.js';
 import { POLICIES, type PolicyName } from '../xenopsd/api/profiles.js';
 import { hardMasks } from '../xenopsd/start/mask.js';
@@ -58,12 +58,7 @@ export function mapOfPool(access: PoolAccess): { map: HostMap; notes: string[] }
     map: {
       name: record.name,
       hypervisor: 'Xen, over XAPI',
-      nodes: host.nodes.map((node, id) => ({
-        id,
-        memoryBytes: node.memoryBytes,
-        freePages: Math.floor(node.freeBytes / PAGE_BYTES),
-        claimedPages: 0,
-      })),
+      nodes: unclaimedNodes(host),
       cpus,
       distances: host.distances,
       domains,

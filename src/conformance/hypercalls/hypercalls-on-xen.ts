@@ -2,7 +2,7 @@
 // performed in Domain-0. Everything that a scenario did is undone after it.
 import { InputError } from '../../base/errors.js';
 import type { ConformancePlayer, JsonObject } from '../player.js';
-import { at, isAutomaticAtEnd, keyOf, stepDifferences } from './hypercalls.js';
+import { at, Dom0Affinity, stepDifferences } from './hypercalls.js';
 import { LiveXen, sleep } from './live-xen.js';
 import { parseScenario, type Scenario, type Step } from './scenario.js';
 import { ScenarioSteps } from './scenario-steps.js';
@@ -14,12 +14,12 @@ const RETRY_MS = 2;
 /** @throws InputError when there is no Xen here */
 export async function createLiveHypercallsPlayer(): Promise<ConformancePlayer> {
   const xen = await LiveXen.open();
-  const madeAutomatic = new Map<string, number>();
+  const dom0 = new Dom0Affinity();
 
   const perform = (line: JsonObject) => {
     const { scenario, steps } = parseScenario(line);
     requireMachine(xen, scenario);
-    xen.setDom0Automatic((madeAutomatic.get(keyOf(scenario)) ?? Number.POSITIVE_INFINITY) < scenario.id);
+    xen.setDom0Automatic(dom0.isAutomatic(scenario));
     const free = bringFreePages(xen, scenario.initial.free_pages);
     const dirty = Array.isArray(line.tags) && line.tags.includes('dirty');
     const machine = { ...scenario.machine, nodes: xen.machine.nodes.map(({ pages }) => ({ pages: pages === null ? null : [...pages] })) };
@@ -34,12 +34,7 @@ export async function createLiveHypercallsPlayer(): Promise<ConformancePlayer> {
   };
 
   return {
-    survey(line) {
-      if (!isAutomaticAtEnd(line)) return;
-      const { scenario } = parseScenario(line);
-      const key = keyOf(scenario);
-      madeAutomatic.set(key, Math.min(scenario.id, madeAutomatic.get(key) ?? Number.POSITIVE_INFINITY));
-    },
+    survey: (line) => dom0.survey(line),
     play(line) {
       const { steps, answers, free } = perform(line);
       return { ...line, initial: { free_pages: free }, steps: steps.map((step, index) => ({ ...step, result: answers[index] })) };

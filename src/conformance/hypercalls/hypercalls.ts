@@ -23,13 +23,14 @@ const NOT_COMPARED: Record<Check, readonly string[]> = {
 };
 
 export function createHypercallsPlayer(): ConformancePlayer {
-  /** By machine, the lowest id of a scenario that leaves Domain-0's node affinity automatic. */
-  const madeAutomatic = new Map<string, number>();
+  const dom0 = new Dom0Affinity();
 
   const perform = (line: JsonObject): { steps: readonly Step[]; answers: JsonObject[]; faults: string[] } => {
     const { scenario, steps } = parseScenario(line);
-    const dom0Automatic = (madeAutomatic.get(keyOf(scenario)) ?? Number.POSITIVE_INFINITY) < scenario.id;
-    const machine = { ...recordedMachine(scenario.machine, scenario.initial.free_pages, dom0Automatic), version: scenario.xen };
+    const machine = {
+      ...recordedMachine(scenario.machine, scenario.initial.free_pages, dom0.isAutomatic(scenario)),
+      version: scenario.xen,
+    };
     const door = new EmbeddedDoor(machine);
     const performer = new ScenarioSteps(door, interfaceVersion(scenario.xen), scenario.machine);
     createBallast(performer);
@@ -40,17 +41,7 @@ export function createHypercallsPlayer(): ConformancePlayer {
   };
 
   return {
-    /**
-     * Domain-0 outlives all scenarios of a machine, which run in the order of their ids. Its node
-     * affinity is explicit at first (Xen's option dom0_nodes=), until a scenario gives it all
-     * nodes.
-     */
-    survey(line) {
-      if (!isAutomaticAtEnd(line)) return;
-      const { scenario } = parseScenario(line);
-      const key = keyOf(scenario);
-      madeAutomatic.set(key, Math.min(scenario.id, madeAutomatic.get(key) ?? Number.POSITIVE_INFINITY));
-    },
+    survey: (line) => dom0.survey(line),
     play(line) {
       const { steps, answers } = perform(line);
       return { ...line, steps: steps.map((step, index) => ({ ...step, result: answers[index] })) };
@@ -75,12 +66,33 @@ export function createBallast({ calls }: ScenarioSteps): void {
   calls.domctl(DOMCTL.max_vcpus, domid, (view, at) => view.setUint32(at, 1, true));
 }
 
-export function keyOf({ machine, xen }: Scenario): string {
+/**
+ * Domain-0's node affinity at the start of each scenario. Domain-0 outlives all scenarios of a
+ * machine, which run in the order of their ids. Its node affinity is explicit at first (Xen's
+ * option dom0_nodes=), until a scenario gives it all nodes.
+ */
+export class Dom0Affinity {
+  /** By machine, the lowest id of a scenario that leaves the node affinity automatic. */
+  readonly #madeAutomatic = new Map<string, number>();
+
+  survey(line: JsonObject): void {
+    if (!isAutomaticAtEnd(line)) return;
+    const { scenario } = parseScenario(line);
+    const key = keyOf(scenario);
+    this.#madeAutomatic.set(key, Math.min(scenario.id, this.#madeAutomatic.get(key) ?? Number.POSITIVE_INFINITY));
+  }
+
+  isAutomatic(scenario: Scenario): boolean {
+    return (this.#madeAutomatic.get(keyOf(scenario)) ?? Number.POSITIVE_INFINITY) < scenario.id;
+  }
+}
+
+function keyOf({ machine, xen }: Scenario): string {
   return JSON.stringify([xen, machine]);
 }
 
-/** The last thing that the scenario does to Domain-0's node affinity is to give it all nodes. */
-export function isAutomaticAtEnd(line: JsonObject): boolean {
+/** Whether the scenario's last change of Domain-0's node affinity gives it all nodes. */
+function isAutomaticAtEnd(line: JsonObject): boolean {
   const steps = Array.isArray(line.steps) ? line.steps : [];
   const last = steps.findLast((step) => isObject(step) && step.op === 'setnodeaffinity' && step.dom === 'dom0') as JsonObject | undefined;
   const nodemap = last?.nodemap;

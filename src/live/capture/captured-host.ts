@@ -7,7 +7,7 @@ import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { Host } from '../../machine/model.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 import { readXlInfo, USE_UNKNOWN } from '../../machine/readers/xl-info.js';
-import type { HostMap, MapCpu, MapDomain, MapVcpu } from '../../map/host-map.js';
+import { type HostMap, type MapCpu, type MapDomain, type MapVcpu, unclaimedNodes } from '../../map/host-map.js';
 import { automaticNodeAffinity } from '../../map/union-rule.js';
 import { parseNumaDump } from '../../xenctrl/calls/numa-dump.js';
 import type { CpupoolInfo, DomainInfo } from '../../xenctrl/xenctrl.js';
@@ -53,12 +53,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
   const map = {
     name: host.name,
     hypervisor: host.xenVersion === undefined ? 'Xen (from listings)' : `Xen ${host.xenVersion} (from listings)`,
-    nodes: host.nodes.map((node, id) => ({
-      id,
-      memoryBytes: node.memoryBytes,
-      freePages: Math.floor(node.freeBytes / PAGE_BYTES),
-      claimedPages: 0,
-    })),
+    nodes: unclaimedNodes(host),
     cpus,
     distances: host.distances,
   };

@@ -95,6 +95,17 @@ export class ExtentAllocator {
   }
 
   /**
+   * Like `next`, but also -1 when the domain's max_pages forbids the extent (xen/common/page_alloc.c,
+   * assign_pages). The cursor has moved in any case.
+   */
+  nextAllowed(): NodeId {
+    const node = this.next();
+    if (node < 0 || this.#domain.totPages + this.#sizePages <= this.#domain.maxPages) return node;
+    this.undo(node);
+    return -1;
+  }
+
+  /**
    * As many calls of `next` as go once or more around the nodes of the affinity and leave the
    * cursor where it is, at once: while every node that has any memory has an open block and no
    * claim is in the way, each round takes one extent of each. 0 when that is not so.

@@ -47,12 +47,8 @@ function take(xen: XenState, domain: Domain, order: number, extents: number): nu
   const sizePages = 2 ** order;
   let done = 0;
   while (done < extents) {
-    const node = allocator.next();
+    const node = allocator.nextAllowed();
     if (node < 0) break;
-    if (domain.totPages + sizePages > domain.maxPages) {
-      allocator.undo(node);
-      break;
-    }
     xen.heap.adjustTotPages(domain, node, sizePages);
     done++;
   }

@@ -80,12 +80,8 @@ function allocate(xen: XenState, domain: Domain, request: ExtentRequest, extents
   const allocator = new ExtentAllocator(heap, xen.onlineNodes, domain, request, extents, domain.pages);
   let done = 0;
   while (done < extents) {
-    const node = allocator.next();
+    const node = allocator.nextAllowed();
     if (node < 0) break;
-    if (domain.totPages + sizePages > domain.maxPages) {
-      allocator.undo(node);
-      break;
-    }
     heap.adjustTotPages(domain, node, sizePages);
     if (domain.frames === null) writeU64(list, at + done * FRAME_BYTES, allocator.mfn);
     else if (!domain.frames.map(readU64(list, at + done * FRAME_BYTES), sizePages)) break;
