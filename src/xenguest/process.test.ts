@@ -100,8 +100,8 @@ describe('a builder in a process of its own', () => {
   it('is killed after too long a silence, and not while it writes lines', async () => {
     expect(await failure('setInterval(() => {}, 1000)', { silenceMs: 100 })).toMatch('wrote nothing for 100 ms');
     const script =
-      "let n = 0; const t = setInterval(() => { out('info:still here\\n'); if (++n === 20) { clearInterval(t); out('result:5 6\\n'); } }, 100)";
-    expect((await run(script, { silenceMs: 1500 })).result.storePfn).toBe(5);
+      "let n = 0; const t = setInterval(() => { out('info:still here\\n'); if (++n === 60) { clearInterval(t); out('result:5 6\\n'); } }, 100)";
+    expect((await run(script, { silenceMs: 5000 })).result.storePfn).toBe(5);
   });
 
   it('reports that it cannot be started', async () => {

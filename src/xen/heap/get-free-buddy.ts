@@ -95,8 +95,8 @@ export class ExtentAllocator {
   }
 
   /**
-   * Like `next`, but also -1 when the domain's max_pages forbids the extent (xen/common/page_alloc.c,
-   * assign_pages). The cursor has moved in any case.
+   * Like `next`, but also -1 when the domain's max_pages forbids the extent (assign_pages in
+   * xen/common/page_alloc.c). The cursor has moved in any case.
    */
   nextAllowed(): NodeId {
     const node = this.next();
