@@ -35,10 +35,10 @@ export const CLIENTS = {
 export const AUDIT_FILE = 'audit.log';
 
 /**
- * Why a VM whose guest ended cannot start again: the host has no room (ENOMEM), or its masks no CPU
- * (EINVAL).
+ * Why a VM whose guest ended cannot start again: the host has no room (ENOMEM, or libxenguest's
+ * EBUSY), or its masks no CPU (EINVAL).
  */
-const HOST_ANSWERS = /^(HOST_NOT_ENOUGH_FREE_MEMORY|INTERNAL_ERROR\(xenopsd internal error: .*\[(12|22)\])/;
+const HOST_ANSWERS = /^(HOST_NOT_ENOUGH_FREE_MEMORY|INTERNAL_ERROR\(xenopsd internal error: .*\[(12|16|22)\])/;
 
 export interface WorldShape {
   readonly nodes: number;
