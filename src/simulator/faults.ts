@@ -82,6 +82,7 @@ export class Life {
   calls = 0;
   readonly ended: Promise<void>;
   readonly #parent: Life | null;
+  #turnsLeft: number | null = null;
   #dead = false;
   #end!: () => void;
 
@@ -106,8 +107,20 @@ export class Life {
    * call of a door and the answer to the client.
    */
   killInTurns(turns: number): void {
-    if (turns <= 0) this.kill();
-    else setImmediate(() => this.killInTurns(turns - 1));
+    this.#turnsLeft = turns;
+    this.#nextTurn();
+  }
+
+  #nextTurn(): void {
+    if (this.#turnsLeft === null) return;
+    if (this.#turnsLeft-- <= 0) this.kill();
+    else setImmediate(() => this.#nextTurn());
+  }
+
+  /** It is not to be killed any more. */
+  spare(): void {
+    this.callsLeft = null;
+    this.#turnsLeft = null;
   }
 
   /** Before each call of a door. @returns whether the process lives on */

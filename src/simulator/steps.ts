@@ -29,7 +29,7 @@ export async function checkpoint(run: Run): Promise<void> {
   const { world } = run;
   await run.raise();
   world.faults.heal();
-  world.life.callsLeft = null;
+  world.life.spare();
   await run.quiet();
   await world.virtual.advance(2000);
   await run.quiet();

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -22,6 +23,7 @@ function folder(): string {
 
 interface Started {
   readonly child: ChildProcess;
+  readonly port: number;
   readonly call: (method: string, ...params: unknown[]) => Promise<unknown>;
   readonly log: () => string;
 }
@@ -40,7 +42,7 @@ async function serve(command: readonly string[], state: string): Promise<Started
       const found = /:(\d+)\n/.exec(String(chunk));
       if (found !== null) done(Number(found[1]));
     });
-    child.once('exit', () => failed(new Error(`serve ended: ${log}`)));
+    child.once('close', () => failed(new Error(`serve ended: ${log}`)));
   });
   const post = (method: string, params: unknown[]): Promise<unknown> =>
     new Promise((done, failed) => {
@@ -59,7 +61,7 @@ async function serve(command: readonly string[], state: string): Promise<Started
       sent.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
     });
   const session = await post('session.login_with_password', ['root', '']);
-  return { child, log: () => log, call: (method, ...params) => post(method, [session, ...params]) };
+  return { child, port, log: () => log, call: (method, ...params) => post(method, [session, ...params]) };
 }
 
 const killed = (child: ChildProcess): Promise<unknown> => {
@@ -183,5 +185,23 @@ describe('SIGHUP', { timeout: 120_000 }, () => {
     await daemon.call('VM.create', vmRecord('after'));
     expect(readFileSync(join(state, 'audit.log'), 'utf8')).toMatch(/after/);
     expect(readFileSync(join(state, 'audit.old'), 'utf8')).toMatch(/before/);
+  });
+});
+
+describe('file descriptors', { timeout: 120_000 }, () => {
+  const limited = (count: number): string[] => ['sh', '-c', `ulimit -n ${count}; exec "$@"`, 'sh'];
+
+  it('that are few make few connections: the owner gets through while another address takes all it can', async () => {
+    const daemon = await serve(limited(64), join(folder(), 'state'));
+    const sockets = Array.from({ length: 100 }, () => connect({ host: '127.0.0.1', port: daemon.port, localAddress: '127.0.0.2' }));
+    for (const socket of sockets) socket.on('error', () => {});
+    await Promise.all(sockets.map((socket) => new Promise((done) => socket.once('connect', done).once('close', done))));
+    for (let call = 0; call < 20; call++) await daemon.call('VM.create', vmRecord(`vm-${call}`));
+    expect(await labels(daemon)).toHaveLength(20);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('that are too few are an error at start', async () => {
+    await expect(serve(limited(50), join(folder(), 'state'))).rejects.toThrow(/50 file descriptors are too few/);
   });
 });

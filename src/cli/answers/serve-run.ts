@@ -2,11 +2,12 @@
 // for a signal.
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { descriptorLimit, descriptorsInUse } from '../../base/descriptors.js';
 import { InputError } from '../../base/errors.js';
 import { detectAndRead } from '../../machine/readers/detect.js';
 import { SESSION_LIMITS } from '../../xapi/calls/sessions.js';
 import { followUsersFile } from '../../xapi/calls/users-file.js';
-import { openDaemon } from '../../xapi/daemon.js';
+import { type DaemonLog, openDaemon } from '../../xapi/daemon.js';
 import { serveBackups } from '../../xapi/http/backup-socket.js';
 import { HTTP_LIMITS, type HttpFront, type HttpLimits, type HttpOptions, openHttp } from '../../xapi/http/http-server.js';
 import { Metrics } from '../../xapi/http/metrics.js';
@@ -20,6 +21,10 @@ import type { ServeSettings } from '../input/serve-config.js';
 import { VERSION } from '../output/version.js';
 import { thinCliOf } from './serve-thin-cli.js';
 import { readTls } from './serve-tls.js';
+
+/** For what the daemon opens now and then: its database's files, the users file, a renamed log. */
+const OWN_DESCRIPTORS = 12;
+const LEAST_CONNECTIONS = 16;
 
 export async function serve(settings: ServeSettings): Promise<void> {
   const { address, port } = parseListen(settings.listen);
@@ -57,7 +62,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
     daemon,
     address,
     port,
-    limits: { ...HTTP_LIMITS, ...(http as Partial<HttpLimits>) },
+    limits: withinDescriptors({ ...HTTP_LIMITS, ...(http as Partial<HttpLimits>) }, log),
     thinCli: thinCliOf(daemon),
     failed: (error: unknown) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a fault while answering'),
   };
@@ -83,6 +88,25 @@ export async function serve(settings: ServeSettings): Promise<void> {
   await Promise.all(fronts.map((front) => front.close()));
   await daemon.close();
   await doors.close?.();
+}
+
+/**
+ * As many connections as there are descriptors for: past that, strangers and the owner alike would
+ * be cut off by the kernel.
+ * @throws InputError when there are too few
+ */
+function withinDescriptors(limits: HttpLimits, log: DaemonLog): HttpLimits {
+  const free = descriptorLimit() - descriptorsInUse() - OWN_DESCRIPTORS;
+  if (free < LEAST_CONNECTIONS) {
+    throw new InputError(
+      `${descriptorLimit()} file descriptors are too few`,
+      {},
+      'allow 1024: ulimit -n 1024, or LimitNOFILE of the service',
+    );
+  }
+  if (free >= limits.connections) return limits;
+  log.warn({ connections: free, descriptors: descriptorLimit() }, 'fewer connections than configured: there are few file descriptors');
+  return { ...limits, connections: free };
 }
 
 /** The folder's owner alone can open the socket, and is an administrator. */

@@ -31,7 +31,8 @@ goes to stderr, one JSON object a line. Without both --users and TLS it listens
 on loopback only. See docs/xapi.md.`,
     )
     .action(async (given: ServeGiven) => {
-      const [{ readSettings }, { serve }] = await Promise.all([import('../input/serve-config.js'), import('../answers/serve-run.js')]);
+      const { readSettings } = await import('../input/serve-config.js');
+      const { serve } = await loadDaemon();
       if ((given.tlsCert === undefined) !== (given.tlsKey === undefined)) {
         const { InputError } = await import('../../base/errors.js');
         throw new InputError('expected a certificate and its key', { path: '--tls-cert' }, 'give both --tls-cert and --tls-key');
@@ -75,4 +76,17 @@ on loopback only. See docs/xapi.md.`,
       await passwd(user, given);
       answer(EXIT.ok);
     });
+}
+
+/**
+ * The daemon's modules in pieces: Node opens all files of one import at once, and would find no
+ * descriptor where few are allowed (`ulimit -n 64`).
+ */
+async function loadDaemon(): Promise<typeof import('../answers/serve-run.js')> {
+  await import('pino');
+  await import('../../xenopsd/hosts/embedded-host.js');
+  await import('../../xenopsd/life/toolstack.js');
+  await import('../../xapi/daemon.js');
+  await import('../../xapi/http/http-server.js');
+  return import('../answers/serve-run.js');
 }
