@@ -31,8 +31,7 @@ goes to stderr, one JSON object a line. Without both --users and TLS it listens
 on loopback only. See docs/xapi.md.`,
     )
     .action(async (given: ServeGiven) => {
-      const { readSettings } = await import('../input/serve-config.js');
-      const { serve } = await loadDaemon();
+      const { readSettings, serve } = await loadDaemon();
       if ((given.tlsCert === undefined) !== (given.tlsKey === undefined)) {
         const { InputError } = await import('../../base/errors.js');
         throw new InputError('expected a certificate and its key', { path: '--tls-cert' }, 'give both --tls-cert and --tls-key');
@@ -82,11 +81,13 @@ on loopback only. See docs/xapi.md.`,
  * The daemon's modules in pieces: Node opens all files of one import at once, and would find no
  * descriptor where few are allowed (`ulimit -n 64`).
  */
-async function loadDaemon(): Promise<typeof import('../answers/serve-run.js')> {
+async function loadDaemon() {
+  const { readSettings } = await import('../input/serve-config.js');
   await import('pino');
   await import('../../xenopsd/hosts/embedded-host.js');
   await import('../../xenopsd/life/toolstack.js');
   await import('../../xapi/daemon.js');
   await import('../../xapi/http/http-server.js');
-  return import('../answers/serve-run.js');
+  const { serve } = await import('../answers/serve-run.js');
+  return { readSettings, serve };
 }
