@@ -13,6 +13,7 @@ import { parseNumaDump } from '../../xenctrl/calls/numa-dump.js';
 import type { CpupoolInfo, DomainInfo } from '../../xenctrl/xenctrl.js';
 import type { LiveMap } from '../live-map.js';
 import { readUserdata } from '../userdata.js';
+import { type HypercallAnswers, readHypercalls } from './hypercall-answers.js';
 import { type Listing, type ListingKind, splitListings } from './listings.js';
 import { readXapiRecords, type XapiRecords } from './xapi-records.js';
 import { XenstoreListing } from './xenstore-listing.js';
@@ -58,7 +59,8 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     distances: host.distances,
   };
   const userdata = userdataOf(listings);
-  const parts = { host, store, pools, memory, domains, vcpus, userdata, map: { ...map, domains: [] } };
+  const exact = exactOf(of('hypercalls'), map, notes);
+  const parts = { host, store, pools, memory, domains, vcpus, userdata, exact, map: { ...map, domains: [] } };
   const domids = [...new Set([...domains, ...vcpus].map(({ domid }) => domid).concat([...(memory?.keys() ?? [])]))].sort((a, b) => a - b);
   const mapDomains = domids.map((domid) => mapDomain(domid, parts, notes));
   notes.push(...missing({ domains, vcpus, memory, listedPools }));
@@ -68,7 +70,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     store,
     userdata,
     live: {
-      map: { ...map, domains: mapDomains },
+      map: { ...map, nodes: exact === null ? map.nodes : exactNodes(map.nodes, exact), domains: mapDomains },
       xenVersion: host.xenVersion ?? ASSUMED_XEN,
       pools,
       infos: mapDomains.map((domain) => infoOf(domain, parts)),
@@ -92,7 +94,22 @@ interface Parts {
   readonly domains: readonly ListedDomain[];
   readonly vcpus: readonly ListedVcpu[];
   readonly userdata: ReadonlyMap<number, string>;
+  readonly exact: HypercallAnswers | null;
   readonly map: HostMap;
+}
+
+/** Xen's own answers, where the host could be asked; null where the listings must do. */
+function exactOf(listings: readonly Listing[], { nodes, cpus }: Pick<HostMap, 'nodes' | 'cpus'>, notes: string[]): HypercallAnswers | null {
+  const line = listings.at(-1)?.lines[0]?.text;
+  if (line === undefined) return null;
+  const answers = readHypercalls(line);
+  if (answers !== null && answers.freeBytes.length === nodes.length && answers.cpuBits >= cpus.length) return answers;
+  notes.push("Xen's answers to hypercalls are damaged, or of another host: the listings are used instead.");
+  return null;
+}
+
+function exactNodes(nodes: HostMap['nodes'], { freeBytes }: HypercallAnswers): HostMap['nodes'] {
+  return nodes.map((node, id) => ({ ...node, freePages: Math.floor(freeBytes[id]! / PAGE_BYTES) }));
 }
 
 /**
@@ -241,11 +258,12 @@ function mapDomain(domid: number, parts: Parts, notes: string[]): MapDomain {
     rows.length > 0
       ? rows.map(({ vcpu, cpu, hard, soft }) => ({ id: vcpu, online: cpu !== null, hard: mask(hard), soft: mask(soft) }))
       : Array.from({ length: listed?.vcpus ?? 0 }, (_, id) => ({ id, online: true, hard: all, soft: all }));
-  const pool = poolOfDomain(rows, parts.pools);
+  const exact = parts.exact?.domains.get(domid);
+  const pool = exact?.info.cpupool ?? poolOfDomain(rows, parts.pools);
   const automatic = automaticNodeAffinity(parts.map, { vcpus, pool });
   const nodeAffinity = listed?.nodeAffinity;
   const nodes = host.nodes.map((_, node) => node);
-  if (nodeAffinity === undefined && domid !== 0)
+  if (nodeAffinity === undefined && exact === undefined && domid !== 0)
     notes.push('Node affinity is not in the listings, so it is derived from vCPU affinity: `xl list -n` prints it.');
   return {
     domid,
@@ -253,11 +271,15 @@ function mapDomain(domid: number, parts: Parts, notes: string[]): MapDomain {
     kind,
     state: listed?.state ?? 'running',
     pool,
-    vcpus,
-    nodeAffinity: nodeAffinity === 'all' ? nodes : (nodeAffinity ?? automatic ?? nodes),
+    vcpus: exact?.vcpus ?? vcpus,
+    nodeAffinity: exact?.nodeAffinity ?? listedNodes(nodeAffinity, automatic, nodes),
     autoNodeAffinity: null,
     pages: memory?.get(domid) ?? nodes.map(() => 0),
   };
+}
+
+function listedNodes(listed: ListedDomain['nodeAffinity'], automatic: readonly number[] | null, all: readonly number[]): readonly number[] {
+  return listed === 'all' ? all : (listed ?? automatic ?? all);
 }
 
 /** The pool of the CPUs that its vCPUs run on: xl names a domain's pool only with -v. */
@@ -270,6 +292,8 @@ function poolOfDomain(rows: readonly ListedVcpu[], pools: readonly CpupoolInfo[]
 const SHUTDOWN_REASON = { poweroff: 0, crash: 3 };
 
 function infoOf(domain: MapDomain, parts: Parts): DomainInfo {
+  const exact = parts.exact?.domains.get(domain.domid);
+  if (exact !== undefined) return { ...exact.info, uuid: uuidBytes(uuidOf(domain.domid, parts)) };
   const listed = parts.domains.find(({ domid }) => domid === domain.domid);
   const held = domain.pages.reduce((sum, pages) => sum + pages, 0);
   const pages = held > 0 ? held : Math.floor(((listed?.memoryMib ?? 0) * MIB) / PAGE_BYTES);

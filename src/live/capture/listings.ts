@@ -14,6 +14,7 @@ export const LISTING_KINDS = [
   'xenstore-ls',
   'xl list -l',
   'libxl userdata',
+  'hypercalls',
 ] as const;
 export type ListingKind = (typeof LISTING_KINDS)[number];
 
@@ -59,6 +60,7 @@ const HEADS: readonly { readonly kind: ListingKind; readonly head: RegExp }[] = 
     head: /^(?:\(XEN\) ?(?:\[[^\]]*\] ?)?)?(?:Memory location of each domain:|(?:Domain |d)\d+ \(total: \d+\):|NODE\d+ start->|CPU\d+(?:\.\.\.\d+)? -> NODE\d+)/,
   },
   { kind: 'xenstore-ls', head: /^\/(?:local|vm|libxl|tool)(?:\/[^ =]*)? = "/ },
+  { kind: 'hypercalls', head: /^\{"hypercalls": \d+, / },
   { kind: 'xl list -l', head: /^\[$|^\[\s*\{/ },
   {
     kind: 'xl info',
@@ -78,6 +80,8 @@ const ROW: Readonly<Record<ListingKind, RegExp>> = {
   'xenstore-ls': /^\/\S* = "/,
   'xl list -l': /./,
   'libxl userdata': /./,
+  // One line.
+  hypercalls: /^\{"hypercalls"/,
 };
 /** Tables with rows so long that a mail program or a forum may wrap them. */
 const WRAPS: ReadonlySet<ListingKind> = new Set(['xl list', 'xl vcpu-list', 'xenstore-ls']);

@@ -167,7 +167,8 @@ function domainList(calls: CallBuffers): DomainInfo[] {
   }
 }
 
-function readDomainInfo(view: DataView, at: number): DomainInfo {
+/** xen_domctl_getdomaininfo. */
+export function readDomainInfo(view: DataView, at: number): DomainInfo {
   const flags = view.getUint32(at + DOMAIN_INFO_AT.flags, true);
   const has = (flag: number) => (flags & flag) !== 0;
   const maxVcpuId = view.getUint32(at + DOMAIN_INFO_AT.maxVcpuId, true);
