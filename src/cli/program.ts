@@ -57,7 +57,8 @@ async function makeProgram(loaded: readonly string[], answer: (code: number) => 
   return program;
 }
 
-async function everyCommand(): Promise<readonly Command[]> {
+/** For completion and manual pages. */
+export async function everyCommand(): Promise<readonly Command[]> {
   const names = COMMANDS.map(({ name }) => name);
   return (await makeProgram(names, () => {})).commands;
 }
