@@ -153,7 +153,7 @@ function send(port: number, path: string, body: string | null, headers: Record<s
 }
 const json = (method: string, params: unknown[]) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
 
-describe('who may', () => {
+describe('access control', () => {
   const users = parseUsers([cheapUser('root', 'admin', 'secret'), cheapUser('eye', 'read-only', 'look')].join('\n'), 'users');
   const login = async (port: number, user: string, password: string) =>
     JSON.parse((await send(port, '/jsonrpc', json('session.login_with_password', [user, password]))).body) as {
@@ -235,7 +235,7 @@ describe('who may', () => {
     expect((await send(front.port, '/metrics', null, { authorization: `Bearer ${session}` })).status).toBe(200);
     // A session in a URL would end up in logs.
     expect((await send(front.port, `/metrics?session_id=${session}`, null)).status).toBe(401);
-    // Who is taken out is let in no more, with a password that was believed a moment ago or with a
+    // A removed user is no longer let in, with a password that was believed a moment ago or with a
     // session.
     known = new Map();
     expect((await send(front.port, '/metrics', null, basic('eye:look'))).status).toBe(401);

@@ -37,7 +37,7 @@ export interface DaemonLog {
 export interface DaemonOptions {
   readonly doors: HostDoors;
   readonly profile: ProfileName;
-  /** Whose turn it is when VMs start side by side. */
+  /** Seed for the order of parallel starts. */
   readonly seed: number;
   /** null = state in memory. */
   readonly state: string | null;
@@ -72,13 +72,13 @@ export interface Daemon {
   readonly objects: HostObjects;
   /** Data sources over time; their reading is to be started. */
   readonly rrds: RrdStore;
-  /** Why no changes are accepted now; null = they are. */
+  /** The reason why no changes are accepted now; null = they are. */
   writable(): StorageError | null;
   /** The whole state as one database file; null when it is in memory. */
   backup(): Buffer | null;
-  /** After somebody renamed the audit log. */
+  /** Reopens the audit log after a rename. */
   reopenLogs(): void;
-  /** Waits for operations under way, then closes the state. */
+  /** Waits for operations in progress, then closes the state. */
   close(): Promise<void>;
 }
 
@@ -258,7 +258,7 @@ function followPublished({ database, toolstack, life, objects, policyOf }: Resto
   });
 }
 
-/** One line a decision: the way through the chart, and where it led. */
+/** One line for each decision: the path through the chart, and its result. */
 function logOutcome(log: DaemonLog, vm: WireStruct, outcome: Outcome, durationMs: number): void {
   const { record, failure, domid, operation, landing } = outcome;
   const surprises = record.surprises();

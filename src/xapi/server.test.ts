@@ -423,7 +423,7 @@ describe('event.from', () => {
     expect(((await left) as WireStruct).events).toEqual([]);
   });
 
-  it('one object alone can be watched; a bad token is told', async () => {
+  it('one object can be watched alone; a bad token is reported', async () => {
     const daemon = await start();
     const [a, b] = [await create(daemon, 'a'), await create(daemon, 'b')];
     const { token } = await from(daemon, [`VM/${a}`], '');
@@ -436,7 +436,7 @@ describe('event.from', () => {
     expect(await failure(daemon.call('event.from', ['VM'], `${'1'.padStart(20, '0')},${'0'.repeat(20)}`, 0))).toEqual(['EVENTS_LOST']);
   });
 
-  it('deletions are remembered up to a limit, and past it the token is told to be lost', async () => {
+  it('deletions are remembered up to a limit, and older tokens are reported as lost', async () => {
     const daemon = await start();
     const { token } = await from(daemon, ['task'], '');
     const make = (count: number) => {
@@ -463,7 +463,7 @@ describe('event.from', () => {
 });
 
 describe('state', () => {
-  it('is told apart by size of hosts: limits of a VM larger than the host are the host', async () => {
+  it('is distinguished by size of hosts: limits of a VM larger than the host are the host\'s', async () => {
     const daemon = await start({ machine: smallHost(1, 2, 4) });
     const vm = await create(daemon, 'a', { VCPUs_max: 64, VCPUs_at_startup: 64 });
     await daemon.call('VM.start', vm, false, false);

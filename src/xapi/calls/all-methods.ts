@@ -19,7 +19,7 @@ import { roleMethods } from './roles.js';
 import type { Sessions } from './sessions.js';
 import { vmMethods } from './vm-methods.js';
 
-/** What the messages work on. */
+/** The daemon's parts that the messages use. */
 export interface Parts {
   readonly database: Database;
   readonly toolstack: Toolstack;

@@ -58,7 +58,7 @@ export class AuditLog {
     }
   }
 
-  /** Why lines cannot be written now; null = they can. */
+  /** The reason why lines cannot be written now; null = they can. */
   get fault(): StorageError | null {
     return this.#fault;
   }
@@ -80,7 +80,7 @@ export class AuditLog {
     for (const { end, count } of this.#refused.due()) this.#append(lineOf(end, count));
   }
 
-  /** After the file was renamed by somebody else: goes on in a new one of the old name. */
+  /** After another program has renamed the file, goes on in a new one with the old name. */
   reopen(): void {
     if (this.#options.file === null) return;
     this.#closeFile();
@@ -115,8 +115,8 @@ export class AuditLog {
   }
 
   /**
-   * Lines in their order; what a short write left of one goes on where it ended. @returns false
-   * when the file refused
+   * Writes lines in order. The rest of a partly written line continues where it ended. @returns
+   * false when the file refused
    */
   #writePending(): boolean {
     try {

@@ -30,13 +30,13 @@ export interface DispatcherOptions {
   readonly ledger: Ledger;
   readonly host: () => string;
   readonly methods: readonly Method[];
-  /** Why no changes are accepted now; null = they are. */
+  /** The reason why no changes are accepted now; null = they are. */
   readonly writable: () => StorageError | null;
-  /** Told of every call before it is answered, and of every Async call's end. */
+  /** Receives every call before it is answered, and the end of every Async call. */
   readonly ended: (end: CallEnd) => void;
 }
 
-/** No changes in this sense: what a client does with its own session and with waiting. */
+/** Messages that do not count as changes: a client's own session, and waiting. */
 const NO_AUDIT = /^(session|event)\./;
 
 function isChange({ name, role }: Method): boolean {
@@ -46,7 +46,7 @@ function isChange({ name, role }: Method): boolean {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #methods: ReadonlyMap<string, Method>;
-  /** Made when a client first uses one. */
+  /** Created at a client's first use. */
   #secondNames: ReadonlyMap<string, Method> | null = null;
   readonly #background = new Set<Promise<void>>();
 
@@ -82,7 +82,7 @@ export class Dispatcher {
     }
   }
 
-  /** Resolves when no Async call is under way. */
+  /** Resolves when no Async call is in progress. */
   async idle(): Promise<void> {
     while (this.#background.size > 0) await Promise.all(this.#background);
   }
@@ -136,7 +136,7 @@ export class Dispatcher {
     return this.#stored(method, () => method.call(args, context));
   }
 
-  /** The answer, once all that the method changed is stored. */
+  /** The answer, after all changes of the method are stored. */
   async #stored(method: Method, call: () => Wire | Promise<Wire>): Promise<Wire> {
     const { database } = this.#options;
     try {
@@ -144,8 +144,8 @@ export class Dispatcher {
       if (isChange(method)) await database.flushed();
       return answer;
     } catch (error) {
-      // What a method did before it failed stays, such as the first half of a reboot; its own error
-      // says why it ended.
+      // Changes made before a method failed stay, such as the first half of a reboot. Its own error
+      // is the answer.
       await database.flushed().catch(() => {});
       throw error;
     }
@@ -174,7 +174,7 @@ export class Dispatcher {
         end = (kind) => tasks.failed(ref, reason, kind);
       }
       end('stored');
-      // The work has ended, whether or not storage takes that.
+      // The work has ended, even if storage refuses the record of it.
       await database.flushed().catch(() => end('fact'));
       this.#ended(method, session, address, args, failure, startedMs);
     };

@@ -1,5 +1,5 @@
-// The messages of classes of which there are no objects here: what xapi answers on a host without
-// such objects. Messages that would make one are not served (MESSAGE_METHOD_UNKNOWN).
+// The messages of classes without objects here. They answer like xapi on a host without such
+// objects. Messages that would create one are not served (MESSAGE_METHOD_UNKNOWN).
 import { DATAMODEL, type ModelMessage } from '../model/datamodel.js';
 import { EMPTY_CLASSES } from '../model/schema.js';
 import { EMPTY_MAP } from '../model/schema-types.js';

@@ -123,7 +123,7 @@ function mapSetters(
       }
       return put(ref as string, Object.freeze(Object.assign(newStruct(), entries, single(newKey as string, value!))));
     }),
-    // A key that is not there is no error.
+    // An absent key is no error.
     write('remove_from', [key], ([ref, goneKey]) => {
       const entries = Object.assign(newStruct(), old(ref!) as WireStruct);
       if (!Object.hasOwn(entries, goneKey as string)) return VOID;

@@ -1,11 +1,11 @@
-// Slowing down of those who guess passwords. Guesses count against the address they come from, so
-// that a stranger cannot lock a user out; a user is slowed down for unknown addresses only once
-// many addresses guess.
+// Slows down password guessing. Guesses count against their address, so that a stranger cannot lock
+// a user out. A user is slowed down only for unknown addresses, and only while many addresses
+// guess.
 
 export const GUESS_LIMITS = {
   /** Longest wait after a guess. */
   longestMs: 60_000,
-  /** So long after the last wrong guess nothing is held against an address any more. */
+  /** After this time without a wrong guess, an address is free again. */
   forgetMs: 15 * 60_000,
   /** Addresses and users remembered; those quiet longest are forgotten first. */
   names: 10_000,
@@ -22,7 +22,7 @@ export class GuessThrottle {
   readonly #now: () => number;
   readonly #free: number;
 
-  /** @param now milliseconds that only grow: the clock on the wall may be set back */
+  /** @param now milliseconds that only grow; the wall clock may be set back */
   constructor(freeGuesses: number, now: () => number = () => performance.now()) {
     this.#free = freeGuesses;
     this.#now = now;

@@ -1,6 +1,5 @@
-// Who holds how much of what the daemon has a limited number of. One ledger for all: no address and
-// no user can take all of anything, and a reserve is kept for administrators and for addresses that
-// logged in lately.
+// The use of the daemon's limited resources, in one ledger. No address and no user can take all of
+// a resource, and a reserve is kept for administrators and for addresses with a recent login.
 
 export interface Share {
   /** For all together. */
@@ -12,8 +11,8 @@ export interface Share {
 }
 
 /**
- * Connections are charged to an address; answers, calls, watchers and tasks to a user, and to an
- * address before login.
+ * Connections are charged to an address. Answers, calls, watchers and tasks are charged to a user,
+ * or to an address before login.
  */
 export const SHARES = {
   connections: { total: 1024, each: 512, reserve: 128 },
@@ -62,9 +61,7 @@ export class Ledger {
     };
   }
 
-  /**
-   * Sets how many there are in all; one principal's part and the reserve keep their proportions.
-   */
+  /** Sets the total; one principal's share and the reserve keep their proportions. */
   resize(resource: Resource, total: number): void {
     const { total: before, each, reserve } = SHARES[resource];
     const share = { total, each: Math.ceil((total * each) / before), reserve: Math.floor((total * reserve) / before) };
@@ -76,7 +73,7 @@ export class Ledger {
     return this.#shares[resource].each;
   }
 
-  /** Resolves when something was given back, or the time is over. */
+  /** Resolves when a resource was released, or when the time is over. */
   released(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
@@ -94,8 +91,8 @@ export class Ledger {
   }
 
   /**
-   * @returns what gives it back, once; null when the principal, or all together, would hold too
-   *   much
+   * @returns a function that releases it, once; null if the principal, or all together, would hold
+   * too much
    */
   take(resource: Resource, { name, privileged }: Principal, amount = 1): (() => void) | null {
     const { total, each, reserve } = this.#shares[resource];

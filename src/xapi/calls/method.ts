@@ -1,5 +1,5 @@
-// What a message of XAPI is to the dispatcher: its parameters with their types, who may send it,
-// and what it does.
+// A message of XAPI for the dispatcher: its parameters with their types, the least role that may
+// send it, and its action.
 import type { ClassDef } from '../model/schema-types.js';
 import type { FieldType } from '../wire/types.js';
 import type { Wire } from '../wire/values.js';

@@ -119,7 +119,7 @@ function eventMethods({ events, database, ledger, sessions }: OtherMethodsOption
 }
 
 function taskMethods({ database, tasks, host }: OtherMethodsOptions): Method[] {
-  // For tasks that clients make and work on themselves; xapi writes them down as they are
+  // For tasks that clients create and work on themselves; xapi stores them unchanged
   // (xapi/xapi_task.ml, set_status).
   const setters = ['status', 'progress', 'result', 'error_info', 'resident_on'].map((name) =>
     method(

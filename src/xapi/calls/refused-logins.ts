@@ -1,5 +1,5 @@
-// Refused logins as the audit log has them: at most one line a user and minute, with a count, so
-// that a stranger cannot fill the disk.
+// Refused logins in the audit log: at most one line per user and minute, with a count, so that a
+// stranger cannot fill the disk.
 import type { CallEnd } from './dispatch.js';
 
 const WINDOW_MS = 60_000;

@@ -1,4 +1,4 @@
-// A user who is taken out loses what is open within a second: a pending event.from, and /events.
+// A removed user loses open calls within a second: a pending event.from, and /events.
 import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -53,7 +53,7 @@ async function withinSeconds<T>(seconds: number, promise: Promise<T>): Promise<T
   return Promise.race([promise, late]);
 }
 
-describe('a user who is taken out', () => {
+describe('a removed user', () => {
   it('ends in a pending event.from with SESSION_INVALID, within a second', async () => {
     const { daemon, raw, session, remove } = await serving();
     const token = ((await raw('event.from', session, ['pool'], '', 0)) as { token: string }).token;
@@ -91,7 +91,7 @@ describe('a user who is taken out', () => {
     expect(keptEnded).toBe(false);
   });
 
-  it('a logout ends what waits in its session', async () => {
+  it('a logout ends the waiting calls of its session', async () => {
     const { raw, session } = await serving();
     const token = ((await raw('event.from', session, ['pool'], '', 0)) as { token: string }).token;
     const pending = raw('event.from', session, ['pool'], token, 30).catch((error: { code: string }) => error.code);

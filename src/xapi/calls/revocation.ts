@@ -1,7 +1,7 @@
-// Ends what goes on for long in a session or for a user, such as a stream of events, once the
-// session has ended or the user may no longer log in.
+// Ends long-running calls, such as a stream of events, when their session has ended or their user
+// may no longer log in.
 
-/** How often the rights of what goes on are looked at: a revocation must arrive within a second. */
+/** Interval of the checks; a revocation must take effect within a second. */
 const LOOK_MS = 400;
 
 export interface Followed {

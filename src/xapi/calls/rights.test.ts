@@ -1,5 +1,5 @@
-// Who may do what, and what is written down of it: each message that changes something is refused
-// to read-only users, and every change and every attempt at one is a line of the audit log.
+// Rights and audit: each message with an effect is refused to read-only users, and every change and
+// every attempt at one is a line of the audit log.
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -103,7 +103,7 @@ describe('rights', () => {
         expect([method, await failure(raw(method, eye, ...(params as Wire[])))]).not.toEqual([method, 'RBAC_PERMISSION_DENIED']);
       }
     }
-    // What only asks is not written down.
+    // Read-only calls are not logged.
     expect(lines().length).toBe(known);
     expect(await failure(raw('session.get_record', eye, admin))).toBe('RBAC_PERMISSION_DENIED');
     expect(await failure(raw('session.get_record', eye, eye))).toBe('success');

@@ -59,7 +59,7 @@ function xapiRole(role: Role): string {
 
 let staticRoles: ReadonlyMap<string, WireStruct> | null = null;
 
-/** Made when a client first asks: a daemon that starts has no use for 1,500 hashes. */
+/** Computed at a client's first request, because a starting daemon does not need 1,500 hashes. */
 function roleRecords(): ReadonlyMap<string, WireStruct> {
   staticRoles ??= makeRoleRecords();
   return staticRoles;
@@ -107,7 +107,7 @@ function subjectRecords(users: ReadonlyMap<string, User> | null): ReadonlyMap<st
   );
 }
 
-/** What a session's record says of who is in it. */
+/** The user's fields in a session's record. */
 export function identityOf({ user, role }: Session): WireStruct {
   if (user === LOCAL_SUPERUSER && role === 'admin') {
     // The list of a local superuser is empty: nothing is checked (xapi_session.ml,

@@ -1,4 +1,4 @@
-// Sessions: who logged in, with which role, and until when. In memory: a restart ends them, as
+// Sessions: the user, the role and the end of each. They are in memory, so a restart ends them, as
 // clients of XAPI expect (SESSION_INVALID).
 import { randomUUID } from 'node:crypto';
 import { xapiErrors } from '../wire/errors.js';
@@ -25,7 +25,7 @@ export interface Session {
 }
 
 export interface SessionLimits {
-  /** A session that is not used for so long ends. */
+  /** A session that is unused for this long ends. */
   readonly idleMs: number;
   readonly sessions: number;
   /** Of one user: past it, the session that this user has not used longest ends. */
@@ -45,12 +45,12 @@ export const UNIX_SOCKET = 'unix socket';
 
 /** Logins that wait for their turn, in all and from one address, and for how long. */
 const WAITING_LOGINS = { total: 64, each: 4, longestMs: 30_000 } as const;
-/** So long after a login its address counts as known. */
+/** For this long after a login its address counts as known. */
 const KNOWN_MS = 24 * 3600 * 1000;
 const KNOWN_ADDRESSES = 1000;
 
 export class Sessions {
-  /** What goes on for long, and must end with the right to it. */
+  /** Long-running calls, which must end with the right to them. */
   readonly revocations = new Revocations();
   readonly #users: () => ReadonlyMap<string, User> | null;
   readonly #limits: SessionLimits;
@@ -137,7 +137,7 @@ export class Sessions {
     return atMs !== undefined && this.#now() - atMs < KNOWN_MS;
   }
 
-  /** Who is charged for what is done in a session; before login the address is. */
+  /** The principal charged for a session's work; before login it is the address. */
   principalOf(ref: unknown, address: string): Principal {
     const session = typeof ref === 'string' ? this.#byRef.get(ref) : undefined;
     if (session !== undefined && this.#mayStill(session)) return principalOfUser(session);
@@ -169,7 +169,7 @@ export class Sessions {
       return await work();
     } finally {
       release();
-      // All look again: whose turn it is depends on who holds what.
+      // All waiters check again, because the next turn depends on the current use of the ledger.
       for (const { go } of this.#waiting.splice(0)) go();
     }
   }
@@ -205,12 +205,12 @@ export class Sessions {
     return [...this.#byRef.values()].filter((session) => this.#mayStill(session));
   }
 
-  /** What the file of users has of a user's password; '' = there is no such user. */
+  /** A user's line in the file of users, without the name; '' = there is no such user. */
   hashOf(user: string): string {
     return this.#users()?.get(user)?.hash ?? '';
   }
 
-  /** A user who was taken out, or has another role now, must log in again. */
+  /** A user who was removed, or has another role now, must log in again. */
   #mayStill({ user, role, local }: Session): boolean {
     const users = this.#users();
     return local || users === null || users.get(user)?.role === role;

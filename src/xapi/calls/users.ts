@@ -25,7 +25,7 @@ const NAME = /^[A-Za-z0-9_.@-]{1,64}$/;
 export function parseUsers(text: string, file: string): ReadonlyMap<string, User> {
   const users = new Map<string, User>();
   const fault = (line: number, message: string) =>
-    new InputError(message, { file, line }, 'write lines with: xennuma serve passwd USER --file FILE');
+    new InputError(message, { file, line }, 'write lines with: xennuma serve passwd USER --users FILE');
   text.split('\n').forEach((raw, index) => {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) return;
@@ -44,7 +44,7 @@ export function parseUsers(text: string, file: string): ReadonlyMap<string, User
 
 /** @throws InputError for a name or password that cannot be one */
 export async function userLine(name: string, role: Role, password: string): Promise<string> {
-  if (!NAME.test(name)) throw new InputError(`'${name}' is no user name`, {}, 'use letters, digits and _ . @ -, at most 64');
+  if (!NAME.test(name)) throw new InputError(`'${name}' is not a user name`, {}, 'use letters, digits and _ . @ -, at most 64');
   if (password === '' || Buffer.byteLength(password) > USER_LIMITS.passwordBytes) {
     throw new InputError('the password is empty or too long', {}, `give 1 to ${USER_LIMITS.passwordBytes} bytes`);
   }
@@ -53,7 +53,7 @@ export async function userLine(name: string, role: Role, password: string): Prom
   return `${name}:${role}:scrypt:${COST.n}:${COST.r}:${COST.p}:${salt.toString('base64')}:${key.toString('base64')}`;
 }
 
-/** Takes as long for a user who is not there as for one who is. */
+/** Takes as long for an unknown user as for a known one. */
 export async function passwordFits(user: User | undefined, password: string): Promise<boolean> {
   const known = parseHash(user?.hash ?? '');
   const { n, r, p, salt, key } = known ?? { ...COST, salt: Buffer.alloc(16), key: Buffer.alloc(KEY_BYTES) };

@@ -1,5 +1,5 @@
-// XAPI over HTTP: /jsonrpc and / (also /xmlrpc and /RPC2), with bounds on size, rate and what is
-// under way. Malformed calls get HTTP 500 as xapi answers them; all other failures are answers of
+// XAPI over HTTP: /jsonrpc and / (also /xmlrpc and /RPC2), with bounds on size, rate and calls in
+// progress. Malformed calls get HTTP 500 as xapi answers them; all other failures are answers of
 // the protocol.
 import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -66,7 +66,7 @@ export interface HttpFront {
   close(): Promise<void>;
 }
 
-/** An answer of which nothing was read for so long ends its connection. */
+/** A connection ends when nothing of its answer was read for this long. */
 const UNREAD_MS = 60_000;
 const RPC_PATHS = new Set(['/', '/xmlrpc', '/RPC2']);
 const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;

@@ -10,7 +10,7 @@ import type { CallEnd } from '../calls/dispatch.js';
 import type { Database } from '../model/database.js';
 import type { WireStruct } from '../wire/values.js';
 
-/** The host is looked at no more often than this, however often somebody asks. */
+/** The host is read no more often than this, however often a client asks. */
 const FRESH_MS = 1000;
 const CALL_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60];
 
@@ -19,7 +19,7 @@ export interface MetricsSources {
   readonly toolstack: Toolstack;
   readonly sessions: { readonly count: number };
   readonly events: { readonly watchers: number };
-  /** Why no changes are accepted now; null = they are. */
+  /** The reason why no changes are accepted now; null = they are. */
   readonly writable: () => unknown;
 }
 
@@ -70,7 +70,7 @@ export class Metrics {
     this.#sources = sources;
   }
 
-  /** Methods are those that exist: a stranger's inventions make no series. */
+  /** Only existing methods are counted, so that invented names create no series. */
   call({ method, error, durationMs }: CallEnd): void {
     this.#calls.observe({ method, result: error === null ? 'success' : 'failure' }, durationMs / 1000);
   }

@@ -1,5 +1,5 @@
-// /events: what is streamed, that a client that comes back goes on where it was, and that one who
-// was away too long is told so.
+// /events: the streamed changes; a client that reconnects continues where it stopped, and one that
+// was away too long is informed.
 import { get, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type TestDaemon, testDaemon, testFront, vmRecord } from '../../../test/support/daemon.js';
@@ -85,7 +85,7 @@ const watched = async (daemon: TestDaemon, count: number): Promise<void> => {
 };
 
 describe('/events', () => {
-  it('streams changes from now on, of the classes that were asked for', async () => {
+  it('streams changes from now on, of the requested classes', async () => {
     const { daemon, port } = await serving();
     const before = await daemon.call('VM.create', vmRecord('before'));
     const client = await Client.open(port, '?classes=VM');

@@ -1,5 +1,5 @@
-// What is served besides calls: /metrics, and /events as server-sent events. Whoever asks must be
-// let in as for a call: by a session, or by name and password.
+// The pages besides calls: /metrics, and /events as server-sent events. They need a login like a
+// call: a session, or a name and password.
 import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Daemon } from '../daemon.js';
@@ -21,8 +21,8 @@ const REMEMBER_MS = 60_000;
 const REMEMBERED = 1000;
 
 /**
- * What XAPI's own clients ask for with their session in the URL; elsewhere it would end up in logs
- * of proxies and browsers.
+ * Pages that XAPI's own clients request with their session in the URL. On other pages it would end
+ * up in logs of proxies and browsers.
  */
 const SESSION_IN_URL = new Set(['/rrd_updates', '/host_rrd', '/vm_rrd']);
 
@@ -145,7 +145,7 @@ async function streamEvents(
     const events = answer.events as readonly WireStruct[];
     if (gone.signal.aborted) break;
     const text = events.map((event) => `id: ${token}\nevent: ${String(event.class)}\ndata: ${wireToJson(event)}\n\n`).join('');
-    // A client that does not read is waited for: nothing heaps up here for it.
+    // Waits for a client that does not read, so that no data accumulates for it.
     if (!response.write(text === '' ? ': \n\n' : text)) await drained(response, gone.signal);
   }
   response.end();

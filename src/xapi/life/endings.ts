@@ -1,6 +1,5 @@
-// Guests that go down by themselves: Xen tells of them by XenStore's @releaseDomain, and the VM's
-// actions_after_* say what follows, as in xapi. On the real host alone, where guests do such
-// things.
+// Guests that shut down by themselves. XenStore's @releaseDomain announces them, and the VM's
+// actions_after_* decide what follows, as in xapi. This happens only on a real host.
 
 import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
@@ -11,13 +10,13 @@ import type { VmLife } from './vm-life.js';
 const TOKEN = 'xennuma-endings';
 
 /**
- * When to look again after an end that could not be followed, as on a full disk: Xen tells of it
- * once only.
+ * Delay before another attempt after an end that could not be followed, as on a full disk; Xen
+ * announces it only once.
  */
 const AGAIN_MS = 1000;
 
 /**
- * Field of the VM that says what follows; a domain that somebody took away is followed by nothing.
+ * The VM's field for the action that follows; nothing follows a domain that another tool destroyed.
  */
 const ACTION_FIELD: Readonly<Record<Ending, string | null>> = {
   poweroff: 'actions_after_shutdown',
@@ -35,7 +34,7 @@ export interface EndingsParts {
   readonly failed: (values: object, error: unknown) => void;
 }
 
-/** Looks whenever Xen says that a domain went. @returns what ends the looking */
+/** Checks whenever Xen announces the end of a domain. @returns a function that ends the watch */
 export async function followEndings(parts: EndingsParts): Promise<() => Promise<void>> {
   const watch = await parts.toolstack.doors.xs.watch('@releaseDomain', TOKEN);
   let again: NodeJS.Timeout | null = null;
@@ -76,7 +75,7 @@ async function look(parts: EndingsParts): Promise<boolean> {
     if (ref === null) continue;
     const record = database.get('VM', ref);
     parts.ended(record, outcome);
-    // After what is asked of this VM already.
+    // Queued after the operations that already wait for this VM.
     life.queues
       .run(ref, ref, null, () => follow(parts, ref, outcome.ending ?? 'gone'))
       .catch((error: unknown) => parts.failed({ vm: outcome.vm, name: record.name_label }, error));
@@ -88,7 +87,7 @@ async function follow({ database, toolstack, life }: EndingsParts, ref: string, 
   if (!database.has('VM', ref)) return;
   const record = database.get('VM', ref);
   const runs = toolstack.vms().some(({ spec, domid }) => spec.name === record.uuid && domid !== null);
-  // Started again, or stopped and noted, by somebody who was first.
+  // Another operation has started or stopped the VM first.
   if (runs || record.domid === -1) return;
   try {
     await life.halted(ref, 'Halted', 'fact');
@@ -96,7 +95,7 @@ async function follow({ database, toolstack, life }: EndingsParts, ref: string, 
     if (field !== null && String(record[field]).includes('restart')) await life.start(ref, false, 'fact');
   } finally {
     database.update('VM', ref, { allowed_operations: life.allowedNow(ref) }, 'derived');
-    // What storage refuses here is stored later: the guest is down whatever it says.
+    // A change that storage refuses here is stored later: the guest is down in any case.
     await database.flushed().catch(() => {});
   }
 }

@@ -1,6 +1,6 @@
-// What becomes of running VMs when the daemon starts anew. The embedded host ended with its
-// process: its VMs are built again where they were. On a real host the domains went on, and the
-// toolstack found them.
+// Running VMs after a restart of the daemon. The embedded host ended with its process, so its VMs
+// are built again where they were. On a real host the domains went on, and the toolstack finds
+// them.
 import { parseList } from '../../base/bitset.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { Database } from '../model/database.js';
@@ -25,8 +25,8 @@ export async function restoreVms(
   let running = 0;
   const kept = [...database.records('VM')].sort(([, a], [, b]) => (a.domid as number) - (b.domid as number));
   const { outlivesProcess } = toolstack.doors.can;
-  // On an embedded host the masks below say where each VM goes: neither placement nor the host's
-  // mask may.
+  // On an embedded host the masks below decide the place of each VM, not placement or the host's
+  // mask.
   if (!outlivesProcess) {
     toolstack.setPolicy('any');
     toolstack.setHostMask(null);
@@ -43,7 +43,7 @@ export async function restoreVms(
         lost.push({ uuid: String(record.uuid), name: String(record.name_label), reason });
       }
     } else if ((known.get(String(record.uuid))?.domid ?? null) !== null) {
-      // Started, and killed before it was written down: nobody was told that it runs.
+      // Started, but the daemon was killed before that was stored, so no client knows that it runs.
       await toolstack.discard(String(record.uuid));
       await life.halted(ref, power === 'Suspended' ? 'Suspended' : 'Halted');
     }
@@ -89,7 +89,7 @@ export async function revertVm(database: Database, toolstack: Toolstack, life: V
   if (power === 'Running' && state.power === 'paused') await toolstack.unpause(name);
 }
 
-/** @returns why it could not be; null when it runs */
+/** @returns the reason why it could not be rebuilt; null if it runs */
 async function rebuild(toolstack: Toolstack, life: VmLife, ref: string, record: WireStruct, power: PowerState): Promise<string | null> {
   const spec = specOf(record);
   const placement = life.records.placement(spec.name);

@@ -1,5 +1,5 @@
-// The life of VMs behind XAPI's messages: power states, which operation is allowed when, and what
-// the database says afterwards.
+// The life of VMs behind XAPI's messages: power states, the operations allowed in each, and the
+// records afterwards.
 import { PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { StateNotKeptError } from '../../xenopsd/api/metadata.js';
@@ -116,7 +116,7 @@ export class VmLife {
     throw failure.error;
   }
 
-  /** @throws XapiError that says why an operation is not allowed now */
+  /** @throws XapiError with the reason why an operation is not allowed now */
   assertAllowed(vm: string, operation: VmOperation): void {
     const record = this.#database.get('VM', vm);
     const blocked = record.blocked_operations as WireStruct;
@@ -229,7 +229,10 @@ export class VmLife {
     this.#known.delete(name);
   }
 
-  /** From the toolstack's words to XAPI's codes (xapi/xapi_xenops.ml, transform_xenops_exn). */
+  /**
+   * Translates the toolstack's failures to XAPI's codes (xapi/xapi_xenops.ml,
+   * transform_xenops_exn).
+   */
   #throwFailure({ failure }: Outcome): void {
     if (failure === null) return;
     if (failure.kind === 'not-enough-memory') {

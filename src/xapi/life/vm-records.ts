@@ -1,5 +1,5 @@
-// What the database says of a VM once its domain was built or is gone: power state, metrics, and
-// where it lies.
+// A VM's records after its domain was built or ended: power state, metrics, and the nodes of its
+// memory.
 import { formatList } from '../../base/bitset.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { numaMetrics } from '../../map/numa-metrics.js';

@@ -1,5 +1,5 @@
-// Between a VM's record in XAPI and what the toolstack starts, and the checks that xapi makes of a
-// record. Pure.
+// Converts a VM's record in XAPI to the toolstack's description, with xapi's checks of a record.
+// Pure.
 
 import { LIMITS } from '../../machine/model.js';
 import type { VmKind, VmSpec } from '../../machine/vm.js';
@@ -16,7 +16,7 @@ const int = (record: WireStruct, field: string): number => record[field] as numb
 const text = (record: WireStruct, field: string): string => record[field] as string;
 
 /**
- * `unspecified` is told by the boot policy, as in VMs made before domain_type was
+ * `unspecified` is resolved by the boot policy, as in VMs made before domain_type was
  * (xapi/xapi_vm_helpers.ml, derive_domain_type).
  */
 export function kindOf(record: WireStruct): VmKind {

@@ -1,5 +1,5 @@
 // The number of commits, kept in a file beside the database: a database that is behind it has lost
-// commits, such as by a write-ahead log that was cut, or by a copy without its log.
+// commits, for example by a truncated write-ahead log or a copy without its log.
 import { readFileSync } from 'node:fs';
 import { FILE_CALLS, type FileCalls } from '../../base/file-calls.js';
 

@@ -11,7 +11,7 @@ import { type Keeper, type StorageError, type StoredChange, storageErrorOf } fro
 export const PROBE_MS = 1000;
 
 /**
- * What becomes of a change:
+ * The fate of a change:
  * - stored: staged, and published by the commit that stores it; refused with the commit.
  * - derived: published at once, and not stored for its own sake: the next start derives it anew.
  * - fact: published at once, since it has happened whatever storage says; stored as soon as storage
@@ -69,7 +69,7 @@ export class Database {
     this.#listeners.push(events);
   }
 
-  /** Why storage takes no changes now; null = it does. */
+  /** The reason why storage refuses changes now; null = it accepts them. */
   get fault(): StorageError | null {
     return this.#fault;
   }
@@ -203,8 +203,8 @@ export class Database {
   }
 
   /**
-   * Looks whether storage accepts commits again, and gives it what it missed. @returns whether it
-   * does
+   * Tests whether storage accepts commits again, and stores the changes that it missed. @returns
+   * whether it does
    */
   probe(): boolean {
     if (this.#fault === null) return true;

@@ -59,7 +59,7 @@ export function withAllFields(known: ClassDef): ClassDef {
   return { ...known, fields: { ...known.fields, ...Object.fromEntries(missing) } };
 }
 
-/** A class of which there are never objects here. */
+/** A class that never has objects here. */
 export function emptyClass({ name, fields }: ModelClass): ClassDef {
   return { name, fields, kept: false, listed: true };
 }

@@ -58,7 +58,7 @@ function eventsSince(objects: PublishedObjects, since: number, interest: Interes
     if (!interest(object)) continue;
     const { record, created, modified } = object;
     const isNew = created > since;
-    // Created and destroyed since then: nobody needs to know.
+    // Created and destroyed since then: no event is needed.
     if (record === null && isNew) continue;
     events.push(eventOf(object, operationOf(record === null, isNew), modified));
   }
@@ -97,8 +97,8 @@ export class EventSource {
   #scheduled = false;
 
   /**
-   * @param commit the commit under way: what it publishes is told together with what came just
-   *   before; null = there is none
+   * @param commit the commit in progress: its changes are reported together with those just before
+   * it; null = there is none
    */
   constructor(objects: PublishedObjects, commit: () => Promise<void> | null = () => null) {
     this.#objects = objects;

@@ -11,7 +11,7 @@ export const FILTER_LIMITS = { chars: 16_384, depth: 32 } as const;
 type Token = { readonly kind: 'word'; readonly text: string } | { readonly kind: 'string'; readonly text: string };
 type Value = (record: WireStruct) => string;
 
-/** @throws XapiError INVALID_VALUE for what is no expression */
+/** @throws XapiError INVALID_VALUE for a malformed expression */
 export function parseFilter(text: string): Filter {
   const parser = new FilterParser(text);
   const filter = parser.either(0);

@@ -1,5 +1,5 @@
-// What a host says of its software, its firmware and its CPUs, under the keys that xapi has for
-// them (ocaml/xapi/create_misc.ml, xapi_globs.ml and dbsync_slave.ml of xen-api).
+// A host's software, firmware and CPUs, under xapi's keys (ocaml/xapi/create_misc.ml, xapi_globs.ml
+// and dbsync_slave.ml of xen-api).
 import { readFileSync } from 'node:fs';
 import { hostname, release, uptime } from 'node:os';
 import type { ProfileName } from '../../xenopsd/api/profiles.js';
@@ -130,7 +130,7 @@ export function parseCpuinfo(text: string): CpuModel {
   };
 }
 
-/** '' for what this host does not say. */
+/** '' if this host has no value. */
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');

@@ -1,5 +1,5 @@
-// A record as the state folder keeps it: JSON, in which floats and dates keep their kind; and the
-// check of what is read back.
+// A record in the state folder: JSON in which floats and dates keep their kind, with a check when
+// it is read back.
 import type { FieldType } from '../wire/types.js';
 import { isStruct, newStruct, type Wire, WireDate, WireFloat, type WireStruct } from '../wire/values.js';
 import { CLASSES } from './schema.js';

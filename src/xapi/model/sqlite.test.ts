@@ -1,5 +1,5 @@
-// What the daemon keeps of its toolstack's VMs: found by the next process, refused when it is
-// damaged, and how a VM was built for explain.
+// The daemon's metadata of its toolstack's VMs: the next process finds it, damage is refused, and
+// explain reads how a VM was built.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -19,16 +19,16 @@ import { type StateStore, type StoredChange, storageErrorOf } from './storage.js
 const FORMAT = 1;
 const RESTORE = 'restore a backup: xennuma serve restore FILE --into FOLDER';
 /**
- * What a commit of a small change may need: as much must fit before a daemon whose disk was full
- * goes on.
+ * Room for the commit of a small change: this much must fit before a daemon goes on after a full
+ * disk.
  */
 const PROBE_BYTES = 65_536;
 
 export interface StateFolderOptions {
   readonly files?: FileCalls;
   /**
-   * Told when the count of commits beside the database could not be written: losses are noticed
-   * later than they could be.
+   * Called when the count of commits next to the database could not be written. Losses are then
+   * noticed later.
    */
   readonly countFailed?: (error: unknown) => void;
 }
@@ -107,7 +107,7 @@ export class StateFolder implements StateStore {
             return decodeVm(metadata);
           } catch (error) {
             throw new InputError(
-              `expected what xennuma keeps of a VM, got ${error instanceof Error ? error.message : String(error)}`,
+              `expected xennuma's metadata of a VM, got ${error instanceof Error ? error.message : String(error)}`,
               { file, path: `domains '${name}'` },
               RESTORE,
             );
@@ -152,7 +152,7 @@ export class StateFolder implements StateStore {
       if (version !== 0 && version !== FORMAT) {
         throw new InputError(`the state is of format ${version}`, { file: this.#file }, `this xennuma knows format ${FORMAT} only`);
       }
-      // A state that is there is not written to: the daemon starts on a full disk as well.
+      // An existing state is not written to, so that the daemon also starts on a full disk.
       if (version === 0) db.exec(SCHEMA);
       else db.exec('BEGIN EXCLUSIVE; COMMIT');
       return db;
@@ -178,7 +178,7 @@ export class StateFolder implements StateStore {
     throw new InputError(
       `the state has lost commits: it ends at commit ${here}, and ${acknowledged} were acknowledged`,
       { file: this.#file },
-      `${RESTORE}; or remove ${file} to go on with what is left`,
+      `${RESTORE}; or remove ${file} to go on with the remaining state`,
     );
   }
 

@@ -1,4 +1,4 @@
-// Storage as the database sees it: where committed objects go, and why a commit can fail.
+// The database's interface to storage: committed objects, and the reasons why a commit can fail.
 import type { MetadataStore } from '../../xenopsd/api/metadata.js';
 import { MemoryMetadata } from '../../xenopsd/api/metadata.js';
 import type { WireStruct } from '../wire/values.js';
@@ -55,7 +55,7 @@ export class MemoryState implements StateStore {
   close(): void {}
 }
 
-/** Why storage refused, in words for a caller; other errnos speak for themselves. */
+/** The reasons of refusals, in words for a caller; other errnos are self-explanatory. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is used up',

@@ -1,4 +1,4 @@
-// Tasks: what Async calls answer with, their progress, result and cancelling. As
+// Tasks: the answers of Async calls, with progress, result and cancelling. As
 // ocaml/xapi/xapi_task.ml of xen-api has them.
 
 import { XapiError, xapiErrors } from '../wire/errors.js';
@@ -83,8 +83,8 @@ export class Tasks {
   }
 
   /**
-   * Work that has not begun ends; work under way goes on to its end, as xapi's does where it cannot
-   * be undone.
+   * Ends work that has not begun. Work in progress goes on to its end, as in xapi if it cannot be
+   * undone.
    */
   cancel(ref: string): void {
     const { status } = this.#database.get('task', ref);

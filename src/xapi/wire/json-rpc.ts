@@ -1,6 +1,6 @@
 // XAPI over JSON-RPC, versions 1.0 and 2.0, as xapi and its library ocaml-rpc (src/lib/jsonrpc.ml)
-// speak it: the version is told by the member `jsonrpc`, integers are numbers, dates strings, and
-// an error of 1.0 is the bare array of code and parameters.
+// speak it: the member `jsonrpc` gives the version, integers are numbers, dates strings, and an
+// error of 1.0 is the bare array of code and parameters.
 import type { XapiError } from './errors.js';
 import { MalformedCall, newStruct, type RpcCall, WIRE_LIMITS, type Wire, WireDate, WireFloat } from './values.js';
 
@@ -11,7 +11,7 @@ export interface JsonRpcCall extends RpcCall {
   readonly id: number | string;
 }
 
-/** @throws MalformedCall for what is no call within the bounds */
+/** @throws MalformedCall for a malformed call, or one beyond the bounds */
 export function decodeJsonRpc(body: string): JsonRpcCall {
   let document: unknown;
   try {

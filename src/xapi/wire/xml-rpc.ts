@@ -30,7 +30,7 @@ const CHILDREN: Readonly<Record<string, readonly string[]>> = {
   member: ['name', 'value'],
 };
 
-/** @throws MalformedCall for what is no call within the bounds */
+/** @throws MalformedCall for a malformed call, or one beyond the bounds */
 export function decodeXmlRpc(body: string): RpcCall {
   const root: Open = open('');
   const stack: Open[] = [root];
