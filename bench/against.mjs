@@ -1,5 +1,5 @@
-// `npm run bench -- --against FOLDER|COMMIT`: this checkout and another in turns, so that a busy
-// machine disturbs both sides alike.
+// `npm run bench -- --against FOLDER|COMMIT`: runs this checkout and another in turns, so that a
+// busy machine disturbs both alike.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ function extract(commit) {
   return folder;
 }
 
-/** A checkout that can run: its bundle, and what to remove afterwards. */
+/** A checkout ready to run: its bundle, and the folders to remove afterwards. */
 async function openSide(where) {
   const isFolder = existsSync(where) && statSync(where).isDirectory();
   const folder = isFolder ? resolve(where) : extract(where);

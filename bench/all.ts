@@ -1,5 +1,5 @@
-// All benchmarks, by the name that `npm run bench -- NAME` filters on. To add one: a module beside
-// this that gives BenchRows, and a line here.
+// All benchmarks, by the name that `npm run bench -- NAME` filters on. To add one, write a module
+// next to this that returns BenchRows, and add a line here.
 import { benchColdStart } from './cold-start.js';
 import { benchHypercalls } from './hypercalls.js';
 import type { BenchRow } from './measure.js';

@@ -25,7 +25,9 @@ export async function bundleBenchmarks(root) {
   return { folder, module: join(folder, 'all.js') };
 }
 
-/** Names of `benchmarks` that the filter means: the one of that name, else all that contain it. */
+/**
+ * Names of `benchmarks` that match the filter: the one of that name, otherwise all that contain it.
+ */
 export function chosenNames(benchmarks, filter) {
   const names = Object.keys(benchmarks);
   if (filter === undefined) return names;

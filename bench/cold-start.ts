@@ -1,5 +1,5 @@
-// Cold start of the installed command, beside `node -e 0` in the same run: the ratio says more than
-// the milliseconds.
+// Cold start of the installed command, compared with `node -e 0` in the same run. The ratio means
+// more than the milliseconds.
 import { spawnSync } from 'node:child_process';
 import type { BenchRow } from './measure.js';
 
@@ -14,7 +14,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Median of `rounds`; all commands in turn, so that a busy moment falls on all of them. Runs in the
+ * Median of `rounds`; all commands in turn, so that a busy moment affects all of them. Runs in the
  * root of the checkout.
  */
 export function benchColdStart(rounds = 15): BenchRow[] {

@@ -1,4 +1,4 @@
-// Hypercalls a second on the embedded door: affinity, and memory of small and large extents.
+// Hypercalls per second on the embedded door: affinity, and memory of small and large extents.
 import { GIB, PAGE_BYTES } from '../src/base/units.js';
 import { machineFromHost, type XenMachine } from '../src/xen/state/machine.js';
 import { EmbeddedDoor } from '../src/xenctrl/doors/embedded-door.js';
@@ -16,7 +16,7 @@ function machine(nodes: number, cpusOfNode: number, nodeBytes: number): XenMachi
   });
 }
 
-/** A hypercall that fails would be measured as a fast one. */
+/** Checks the result, because a failed hypercall would look fast. */
 function must(result: number, what: string): number {
   if (result < 0) throw new Error(`${what}: errno ${-result}`);
   return result;

@@ -1,15 +1,15 @@
-// What every benchmark gives, and how the short ones are measured.
+// The result of every benchmark, and the measurement of short ones.
 
 export interface BenchRow {
   readonly name: string;
-  /** What is counted: "plans". */
+  /** The unit: "plans". */
   readonly unit: string;
   readonly perSecond: number;
-  /** The same of something else, for a ratio. */
+  /** The figure of another implementation, for a ratio. */
   readonly reference?: { readonly name: string; readonly perSecond: number };
 }
 
-/** CPU time of this process: what else runs on the machine does not count. */
+/** CPU time of this process, so that other load on the machine does not count. */
 export function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;

@@ -1,5 +1,5 @@
-// `xennuma plan` of 1,000 VMs in one process: host raised, every VM started, figures made. On 2, 8,
-// 16 and 64 nodes.
+// `xennuma plan` of 1,000 VMs in one process: the host is booted, every VM is started, and the
+// figures are computed. On 2, 8, 16 and 64 nodes.
 
 import { GIB } from '../src/base/units.js';
 import { startAll } from '../src/cli/answers/start-all.js';
@@ -53,7 +53,7 @@ function vmsOf(nodes: number, nodeBytes: number): VmSpec[] {
   });
 }
 
-/** VM starts a second of processor time, best of `rounds`. */
+/** VM starts per second of processor time, best of `rounds`. */
 export async function benchPlan(rounds = 2): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const nodes of [2, 8, 16, 64]) {

@@ -1,5 +1,5 @@
-// Plans a second, beside the figures of the original (OCaml 4.13, its debug strings not formatted),
-// and what making the candidates takes.
+// Plans per second, compared with the figures of the original (OCaml 4.13, without formatting its
+// debug strings), and the time to make the candidates.
 import { GIB } from '../src/base/units.js';
 import { bestEffort } from '../src/planner/best-effort.js';
 import { makeCandidates } from '../src/planner/candidates.js';
@@ -11,7 +11,7 @@ const CPUS = 16;
 const FREE_BYTES = 64 * GIB;
 const OPTIONS = { reading: 'seed', ratchet: true, deductClaims: false, wantCores: false } as const;
 
-/** What one VM asks for on a host of so many nodes of 16 CPUs and 64 GiB. */
+/** The request of one VM on a host with this many nodes of 16 CPUs and 64 GiB. */
 const CASES = [
   { name: 'fits one node', request: () => ({ vcpus: 4, memoryBytes: 8 * GIB }) },
   { name: 'needs two nodes', request: () => ({ vcpus: 24, memoryBytes: 96 * GIB }) },
@@ -19,7 +19,7 @@ const CASES = [
   { name: 'fits nowhere', request: (nodes: number) => ({ vcpus: 4, memoryBytes: FREE_BYTES * (nodes + 1) }) },
 ] as const;
 
-/** Plans a second of the original, by case in order; none were measured at 64 nodes. */
+/** Plans per second of the original, by case in order; not measured at 64 nodes. */
 const OCAML: Readonly<Record<number, readonly number[]>> = {
   8: [331_026, 102_961, 51_808, 3_117],
   16: [143_352, 43_726, 582, 4.5],

@@ -1,4 +1,4 @@
-// Whole VM starts a second on the embedded host: VM.create, VM.build with placement, the builder,
+// Whole VM starts per second on the embedded host: VM.create, VM.build with placement, the builder,
 // and stops so that there is room again.
 import { GIB } from '../src/base/units.js';
 import type { ProfileName } from '../src/xenopsd/api/profiles.js';
@@ -24,7 +24,7 @@ async function startsPerSecond(nodes: number, profile: ProfileName, vms: number,
     await toolstack.add({ name, kind: 'hvm', vcpusMax: 4, vcpusAtStartup: 4, ...memory, vcpusParams: {} });
   }
   let spentMs = 0;
-  // CPU time of this process: what else runs on the machine does not count.
+  // CPU time of this process, so that other load on the machine does not count.
   const cpuMs = () => {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1000;

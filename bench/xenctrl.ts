@@ -1,5 +1,5 @@
-// Typed calls a second on the embedded door, beside the raw ones of hypercalls.ts, and guests built
-// by the embedded builder a second.
+// Typed calls per second on the embedded door, to compare with the raw ones of hypercalls.ts, and
+// guests per second of the embedded builder.
 import { GIB } from '../src/base/units.js';
 import { FlowRecord, type FlowSink, NO_FLOW } from '../src/flow/record.js';
 import { machineFromHost } from '../src/xen/state/machine.js';

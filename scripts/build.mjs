@@ -29,8 +29,8 @@ const TOOLS = {
  */
 export async function build({ folder = join(root, 'dist'), forPackage = false } = {}) {
   const { build: bundle } = await import('esbuild');
-  // Built beside, then swapped in: a command that starts meanwhile finds the old one, and a build
-  // that fails leaves it there.
+  // Built next to the old folder, then swapped in. A command that starts meanwhile finds the old
+  // one, and a failed build leaves it there.
   const fresh = join(dirname(folder), `.dist-${process.pid}`);
   const entries = forPackage ? SHIPPED : { ...SHIPPED, ...TOOLS };
   await bundle({
@@ -44,7 +44,7 @@ export async function build({ folder = join(root, 'dist'), forPackage = false } 
     target: 'node20.19',
     minifySyntax: true,
     sourcemap: forPackage ? false : 'linked',
-    // Native code, and what only the daemon needs: loaded from node_modules when asked for.
+    // Native code, and packages that only the daemon needs: loaded from node_modules when needed.
     external: ['koffi', 'better-sqlite3', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata'],
     logLevel: 'warning',
     // yaml is CommonJS inside; esbuild's shim for require needs this in an ES module.

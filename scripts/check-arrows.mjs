@@ -1,4 +1,4 @@
-// The lint rule of the architecture: which room may import which, no circle of files, and no
+// The lint rule of the architecture: allowed imports between rooms, no circle of files, and no
 // crowded folder. The table is the one of docs/architecture.md; a test compares the two. Imports of
 // types count as imports.
 import { readdirSync, readFileSync } from 'node:fs';
@@ -14,8 +14,8 @@ const MAY_IMPORT = {
   planner: ['base'],
   abi: ['base'],
   xen: ['base', 'machine', 'flow', 'abi'],
-  // The embedded door is the one place that reaches into the hypervisor.
-  // The union rule stands in map, and what a real Xen does not say is inferred with it.
+  // Only the embedded door reaches into the hypervisor. The union rule is in map, and state that a
+  // real Xen does not report is inferred with it.
   xenctrl: ['base', 'machine', 'map', 'flow', 'abi', 'xen'],
   xenstore: ['base'],
   xenguest: ['base', 'machine', 'flow', 'xenstore', 'xenctrl'],

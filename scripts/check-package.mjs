@@ -1,6 +1,6 @@
 // `npm run check:package`: packs the package as npm would, in a folder of its own, and checks what
-// is in it: no source map, tool or test, types that resolve (attw), and a package.json that says
-// the truth (publint).
+// is in it: no source map, tool or test, types that resolve (attw), and a correct package.json
+// (publint).
 //   node scripts/check-package.mjs [--list]   --list prints the files and the size as JSON, and
 //                                         checks nothing
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,5 @@
-// Keeps what the documents show true: runs every `$ xennuma ...` of their sh blocks and every
-// picture, and writes the output there.
+// Keeps the documents up to date: runs every `$ xennuma ...` of their sh blocks and every picture,
+// and writes the output there.
 //   node scripts/docs.mjs           rewrite README.md, docs/*.md and docs/pictures/
 //   node scripts/docs.mjs --check   compare instead; exit 1 when a document is not what the
 //                         commands print
@@ -27,7 +27,7 @@ const warm = new WarmCommand();
 /** A command of ours that needs no shell; its exit code may be shown. */
 const PLAIN = /^xennuma ([\w ./:=,-]+?)(; echo "exit code \$\?")?$/;
 
-/** What the command prints: stdout, and stderr after it as a terminal would show. */
+/** The command's output: stdout, then stderr, as on a terminal. */
 function run(command) {
   const [, words, showsCode] = PLAIN.exec(command) ?? [];
   if (words !== undefined) {
@@ -62,8 +62,8 @@ function refresh(block, file) {
 }
 
 /**
- * The table of rooms, with the arrows of scripts/check-arrows.mjs in its last column; what a room
- * is stays as the document says.
+ * The table of rooms, with the arrows of scripts/check-arrows.mjs in its last column; the
+ * descriptions of rooms stay as written in the document.
  */
 function withArrows(text) {
   const heading = '| room | what | may import |\n|---|---|---|\n';
@@ -75,7 +75,7 @@ function withArrows(text) {
   const { stdout } = spawnSync(process.execPath, [join(root, 'scripts/check-arrows.mjs'), '--json'], { encoding: 'utf8' });
   const rows = Object.entries(JSON.parse(stdout)).map(([room, rooms]) => {
     if (!told.has(room)) {
-      console.error(`docs/architecture.md does not say what the room '${room}' is`);
+      console.error(`docs/architecture.md does not describe the room '${room}'`);
       faults++;
     }
     return `| \`${room}\` | ${told.get(room) ?? ''} | ${rooms === '*' ? 'all' : rooms.join(', ') || 'none'} |`;
@@ -83,7 +83,7 @@ function withArrows(text) {
   return text.slice(0, start) + rows.join('\n') + text.slice(end);
 }
 
-// docs/flowchart.md is made as a whole, from the chart's data.
+// docs/flowchart.md is generated completely from the chart's data.
 if (only.length === 0 || only.includes('docs/flowchart.md')) {
   const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/flowchart.mjs'), ...(check ? ['--check'] : [])], {
     encoding: 'utf8',

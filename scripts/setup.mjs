@@ -1,8 +1,9 @@
-// Brings a fresh clone to where the commands run: node_modules as the lock file says, dist/ newer
-// than src/, and node_modules/.bin/xennuma so that `npx xennuma` finds this checkout. Does nothing
-// when all is up to date. node scripts/setup.mjs [--build] [--native] --native: also what must be
-// compiled where no binary of it can be fetched. Only the daemon and its tests need that, so that a
-// first `npm start` waits for no compiler.
+// Prepares a fresh clone for the commands: node_modules as the lock file says, dist/ newer than
+// src/, and node_modules/.bin/xennuma so that `npx xennuma` finds this checkout. Does nothing when
+// all is up to date.
+//   node scripts/setup.mjs [--build] [--native]
+// --native also compiles packages for which no binary can be fetched. Only the daemon and its tests
+// need that, so a first `npm start` does not wait for a compiler.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 // `npm run test:xen`: everything that needs a real Xen, in the rig (rig/README.md). On Debian 12 as
-// root it installs what the rig needs; elsewhere it says what is missing. Exit codes: 0 all passed;
-// 1 something failed; 77 skipped, and the last line says why.
+// root it installs what the rig needs; elsewhere it names what is missing. Exit codes: 0 all
+// passed; 1 something failed; 77 skipped, and the last line gives the reason.
 //   node scripts/test-xen.mjs [SUITE...]     only these suites: dom0, conformance, bench, xapi,
 //                                         guests, differential
 // A new suite is an entry of SUITES: it gives [passed, failed], or undefined when it came to no
@@ -17,11 +17,14 @@ const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 const rig = join(root, 'rig/xen-rig');
 const PACKAGES = ['qemu-system-x86', 'xz-utils', 'binutils', 'gcc', 'libc6-dev'];
 const RECORDED_SAMPLE = 40;
-/** Four and two nodes, one without memory, one without CPUs, and the credit scheduler. */
+/**
+ * Shapes with four and two nodes, one without memory, one without CPUs, and one with the credit
+ * scheduler.
+ */
 const DIFFERENTIAL_SHAPES = 'a,b,e,f,g';
 const DIFFERENTIAL_COUNT = 420;
 const BENCH_RATIO_MOST = 6;
-/** On a quiet machine everything takes a tenth of it: a busy one must not fail. */
+/** A quiet machine needs a tenth of it; a busy one must not fail. */
 const SUITE_S = 2400;
 /**
  * Xen 4.17 itself can panic (rig/README.md), and a rig can end: a suite that gave no verdict runs
@@ -133,7 +136,7 @@ const SUITES = {
   differential: { run: differential },
 };
 
-/** Why nothing can run here; undefined when it can. */
+/** The reason why no suite can run here; undefined if they can. */
 function obstacle() {
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   if (process.arch !== 'x64' || !/^ID=debian$/m.test(release) || !/^VERSION_ID="12"$/m.test(release)) {

@@ -1,6 +1,6 @@
 // `npm run test:xenstore`: the XenStore tests with Debian's own clients and daemons, which it
-// unpacks first (nothing is installed). Elsewhere than as root on Debian it says what is missing,
-// and runs the tests that need none of it.
+// unpacks first (nothing is installed). Except as root on Debian, it names what is missing, and
+// runs the tests that do not need it.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

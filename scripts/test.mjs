@@ -1,5 +1,4 @@
-// `npm test`: vitest over everything, closing with the plain line that any reader of logs
-// understands.
+// `npm test`: vitest over everything, and a plain last line with the counts.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -21,7 +21,7 @@ const REASON = /Longer than 400 lines: \S/;
 /** In the comment before a long function. */
 const FUNCTION_REASON = /Longer than 70 lines: \S/;
 
-/** How each rule is held: 'error', or 'warning' while the code does not yet meet it. */
+/** How each rule is enforced: 'error', or 'warning' while the code does not yet meet it. */
 const RULES = {
   'comment width': 'error',
   'function length': 'error',

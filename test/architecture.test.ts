@@ -1,4 +1,4 @@
-// docs/architecture.md leads to what is there.
+// docs/architecture.md matches the code.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

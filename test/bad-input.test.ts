@@ -35,7 +35,7 @@ describe('a host that cannot be read', () => {
     ['binary', () => file('host.bin', Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 0, 1, 2)), /host\.bin: expected text, got binary data/],
     ['not UTF-8', () => file('latin1', Uint8Array.of(0x6e, 0xe9, 0x0a)), /latin1: expected text in UTF-8/],
     ['empty', () => file('empty.yaml', ''), /empty\.yaml: .*empty file/],
-    ['of no known format', () => file('poem.txt', 'roses are red\n'), /poem\.txt: unknown format/],
+    ['of an unknown format', () => file('poem.txt', 'roses are red\n'), /poem\.txt: unknown format/],
     ['truncated YAML', () => file('cut.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0-3"'), /cut\.yaml:\d: not YAML or JSON/],
     ['truncated XML', () => file('cut.xml', '<?xml version="1.0"?>\n<topology version="2.0">\n<object type="Machine"'), /cut\.xml:\d/],
     ['a huge number of CPUs', () => file('huge.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0-99999999999" }\n'), /huge\.yaml:2/],
@@ -125,7 +125,7 @@ describe('VMs that cannot be read', () => {
     expect(refused(['verify', '--pool', 'https://a', '--scenario', 'b'])).toMatch(/expected --pool or --scenario, got both/);
   });
 
-  it('a VM that is not there', () => {
+  it('an unknown VM', () => {
     expect(refused(['explain', 'web', '--host', HOST, '--vms', VMS])).toMatch(/there is no VM 'web'; the VMs are web-1/);
   });
 });
@@ -138,12 +138,12 @@ describe('a scenario that cannot be played', () => {
     ['two in one event', `${vms}events:\n  - { start: a, stop: a }\n`, /s\.yaml:5: events\[0\]: expected exactly one event/],
     ['none in an event', `${vms}events:\n  - { note: hello }\n`, /s\.yaml:5: events\[0\]: expected exactly one event/],
     ['no events', vms, /s\.yaml:\d: events/],
-    ['a VM that is not there', `${vms}events:\n  - start: b\n`, /s\.yaml:5: events\[0\]\.start: .*'b'/],
+    ['an unknown VM', `${vms}events:\n  - start: b\n`, /s\.yaml:5: events\[0\]\.start: .*'b'/],
     ['a VM that runs already', `${vms}events:\n  - start: a\n  - start: a\n`, /s\.yaml:6: events\[1\]\.start: /],
     ['no list of CPUs', `${vms}events:\n  - start: a\n  - pin: { vm: a, hard: "one" }\n`, /s\.yaml:6: events\[1\]\.pin/],
-    ['a CPU that is not there', `${vms}events:\n  - cpuOffline: 99\n`, /s\.yaml:5: events\[0\]\.cpuOffline: /],
+    ['an unknown CPU', `${vms}events:\n  - cpuOffline: 99\n`, /s\.yaml:5: events\[0\]\.cpuOffline: /],
     ['a policy that the profile does not have', `${vms}events:\n  - policy: best_effort_hard\n`, /s\.yaml:5: events\[0\]\.policy: /],
-    ['an expectation that is none', `${vms}events:\n  - cpuOffline: 3\n    expect: { nodes: 1 }\n`, /s\.yaml:6: events\[0\]\.expect: /],
+    ['a malformed expectation', `${vms}events:\n  - cpuOffline: 3\n    expect: { nodes: 1 }\n`, /s\.yaml:6: events\[0\]\.expect: /],
   ])('%s', (_, text, wanted) => {
     // Events before the wrong one have been printed by then; the JSON form prints nothing.
     expect(refused(['run', '--json', file('s.yaml', `host: ${host}\n${text}`)])).toMatch(wanted);

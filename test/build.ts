@@ -1,5 +1,5 @@
-// Before any test: dist/ as the sources are, so that tests start the command that users get. A
-// build that fails fails those tests, not the ones beside the code.
+// Before any test: builds dist/ from the sources, so that tests start the command that users get. A
+// failed build fails those tests, not the ones next to the code.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { built, root } from './xennuma.js';

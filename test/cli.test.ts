@@ -51,7 +51,7 @@ describe('help', () => {
     const help = xennuma(['help', name]);
     expect(help).toMatchObject({ code: 0, err: '' });
     expect(help.out).toMatch(new RegExp(`^Usage: xennuma ${name}`));
-    // The words after xe are xe's own.
+    // The arguments after xe have xe's own syntax.
     if (name !== 'xe') expect(xennuma([name, '--help']).out).toBe(help.out);
     expectToFit(help.out);
   });
@@ -130,7 +130,7 @@ COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.l
     expect(complete('xennuma xe vm-star', 'xennuma', 'xe', 'vm-star')).toEqual(['vm-start']);
     expect(complete('xennuma xe vm-start vm=', 'xennuma', 'xe', 'vm-start', 'vm', '=')).toEqual(['web', 'db']);
     expect(complete('xennuma xe vm-start vm=w', 'xennuma', 'xe', 'vm-start', 'vm', '=', 'w')).toEqual(['web']);
-    // What stands before the last : is on the line already.
+    // The text before the last : is on the line already.
     expect(complete('xennuma xe vm-param-set VCPUs-params:m', 'xennuma', 'xe', 'vm-param-set', 'VCPUs-params', ':', 'm')).toEqual([
       'mask=',
     ]);
@@ -156,7 +156,7 @@ describe('plan', () => {
     expectToFit(out);
   });
 
-  it('exits with 1 when a VM cannot start, and says why', () => {
+  it('exits with 1 when a VM cannot start, and gives the reason', () => {
     const { code, out } = xennuma(['plan', ...HOST, '--vms', '-'], { input: 'vms: [{ name: a, vcpus: 1, memory: 1TiB }]' });
     expect(code).toBe(1);
     expect(out).toMatch(/^a FAILED in VM\.build: Not_enough_memory/m);
@@ -180,7 +180,7 @@ describe('plan', () => {
     expect(readFileSync(join(dir, 'map.svg'), 'utf8')).toMatch(/^<svg[\s\S]*warehouse[\s\S]*<\/svg>\s*$/);
   });
 
-  it('is the same for the same seed, side by side as well', () => {
+  it('is the same for the same seed, also with parallel starts', () => {
     const run = (seed: string) => xennuma(['plan', ...DOZEN, '--policy', 'best_effort', '--parallel', '--seed', seed]).out;
     expect(run('7')).toBe(run('7'));
   });
@@ -230,11 +230,11 @@ describe('--json', () => {
     expect(err).toBe('');
     const answer: unknown = JSON.parse(out);
     expect(shipped(name).safeParse(answer).error).toBeUndefined();
-    // The schema says something: an answer of another command is none of this one.
+    // The schema distinguishes commands: it rejects an answer of another command.
     expect(shipped(name === 'plan' ? 'show' : 'plan').safeParse(answer).success).toBe(false);
   });
 
-  it('of our own forms: examples are as their schemas say', async () => {
+  it('of our own forms: examples match their schemas', async () => {
     const { parse } = await import('yaml');
     const examples: [string, string][] = [
       ...readdirSync(join(root, 'examples/hosts')).flatMap((file): [string, string][] =>
@@ -260,7 +260,7 @@ describe('scenarios', () => {
     expectToFit(out);
   });
 
-  it('--summary shows only what did not go as the scenario says', () => {
+  it('--summary shows only events that broke an expectation', () => {
     const well = xennuma(['run', 'examples/scenarios/chart.yaml', '--summary']).out;
     expect(well).not.toContain('as expected:');
     expect(well).toMatch(/^\d+ events, \d+ operations, \d+ failed\.$/m);
@@ -273,7 +273,7 @@ describe('scenarios', () => {
     expect(out).toMatch(/NOT AS EXPECTED: memory on node 2; found: nodes 0-1/);
   });
 
-  it('a failure that nothing foresaw is exit 1', () => {
+  it('an unexpected failure is exit 1', () => {
     const input = `host: ${root}/examples/hosts/two-nodes.yaml\nvms: [{ name: a, vcpus: 1, memory: 1TiB }]\nevents: [{ start: a }]\n`;
     expect(xennuma(['run', '-'], { input }).code).toBe(1);
   });
@@ -285,7 +285,7 @@ describe('scenarios', () => {
 });
 
 describe('the terminal', () => {
-  it('has colours only where they are wanted', () => {
+  it('has colours only if they are wanted', () => {
     const words = ['plan', ...DOZEN];
     const coloured = (env: Record<string, string>) => xennuma(words, { env }).out.includes('\u001b[');
     expect(coloured({})).toBe(false);
@@ -294,7 +294,7 @@ describe('the terminal', () => {
     expect(coloured({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false);
   });
 
-  it('says in one line that its answer cannot be written', () => {
+  it('reports in one line that its answer cannot be written', () => {
     const { status, stderr } = spawnSync('bash', ['-c', `node dist/xennuma.js plan ${DOZEN.join(' ')} --json > /dev/full`], {
       encoding: 'utf8',
     });
@@ -302,7 +302,7 @@ describe('the terminal', () => {
     expect(status).toBe(2);
   });
 
-  it('a reader that goes away ends it in silence', () => {
+  it('a reader that closes the pipe ends it silently', () => {
     const { stdout, stderr } = spawnSync('bash', ['-c', `node dist/xennuma.js plan ${DOZEN.join(' ')} --json | head -n 1`], {
       cwd: root,
       encoding: 'utf8',
@@ -316,7 +316,7 @@ describe('the terminal', () => {
   });
 });
 
-it('demo draws the host with its VMs and says what to try next', () => {
+it('demo draws the host with its VMs and suggests commands to try next', () => {
   const { code, out, err } = xennuma(['demo']);
   expect({ code, err }).toEqual({ code: 0, err: '' });
   for (const word of ['warehouse', 'pinned', 'node 7', 'Try next', 'xennuma explain warehouse']) expect(out).toContain(word);

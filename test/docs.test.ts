@@ -1,4 +1,4 @@
-// What the documents show is what the commands print, and the schemas are those of the validators.
+// The documents show the actual output of the commands, and the schemas match the validators.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -52,7 +52,7 @@ describe('docs/xapi.md', { timeout: 240_000 }, () => {
     ([, , text]) => text!,
   );
   const [serve, python, ask, users] = blocks;
-  /** Lines of a block, each with what the document says that it prints. */
+  /** Lines of a block, each with its output in the document. */
   const steps = (block: string) => [...block.matchAll(/^([^#\n].*)\n(?:# (.*)\n)?/gm)].map(([, line, prints]) => [line!, prints] as const);
   const xennumaOf = (line: string) => line.replace('npx xennuma', `'${process.execPath}' '${join(root, 'dist/xennuma.js')}'`);
   const ours = `${'0'.repeat(8)}-0000-4000-8000-${'0'.repeat(12)}`;
@@ -87,7 +87,7 @@ describe('docs/xapi.md', { timeout: 240_000 }, () => {
     return /:(\d+)$/.exec(text.trim())![1]!;
   };
 
-  it('its examples do what it says (those of Python and curl where these are)', async () => {
+  it('its examples work as shown (those of Python and curl if they are installed)', async () => {
     expect(blocks).toHaveLength(4);
     const [[line, prints]] = steps(serve!) as [readonly [string, string]];
     const port = await start(line, prints);
@@ -105,7 +105,7 @@ describe('docs/xapi.md', { timeout: 240_000 }, () => {
     if (spawnSync('curl', ['--version']).status === 0) expect(anyRef(await bash(there(curl)))).toBe(anyRef(answer));
   });
 
-  it('users are made and let in as it says', async () => {
+  it('users are created and log in as shown', async () => {
     const [[root], [eye], [line, prints]] = steps(users!) as [readonly [string], readonly [string], readonly [string, string]];
     expect(await bash(xennumaOf(root), 'secret\n')).toBe('root may log in (admin)');
     expect(await bash(xennumaOf(eye), 'look\n')).toBe('eye may log in (read-only)');
@@ -116,7 +116,7 @@ describe('docs/xapi.md', { timeout: 240_000 }, () => {
   });
 });
 
-it('schemas/ is what the validators say', () => {
+it('schemas/ matches the validators', () => {
   const dir = mkdtempSync(join(tmpdir(), 'xennuma-schemas-'));
   const { status, stderr } = spawnSync(process.execPath, ['scripts/make-schemas.mjs', dir], { cwd: root, encoding: 'utf8' });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });

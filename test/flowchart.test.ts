@@ -12,7 +12,7 @@ import { root } from './xennuma.js';
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 
 describe('docs/flowchart.md', () => {
-  it('is what the data of the chart gives, and so is its picture; npm run docs makes them', () => {
+  it('matches the data of the chart, and so does its picture; npm run docs generates them', () => {
     expect(read('docs/flowchart.md')).toBe(renderGuide('pictures/flowchart.svg'));
     expect(read('docs/pictures/flowchart.svg')).toBe(renderFlowSvg(null));
   });
@@ -37,7 +37,7 @@ describe.each([...Object.entries(NODE_GUIDE), ...Object.entries(EDGE_GUIDE)])('%
     expect(test).toMatch(/^(src\/.*\.test\.ts|test\/.*\.ts)$/);
   });
 
-  it('says in a sentence what happens, and links to lines of xen-api, Xen or xenguest at a commit', () => {
+  it('describes the action in a sentence, and links to lines of xen-api, Xen or xenguest at a commit', () => {
     expect(what).toMatch(/^[A-Za-z].*[.?]$/);
     expect(source).toMatch(
       /^https:\/\/github\.com\/(xapi-project\/xen-api|xen-project\/xen|xenserver\/xen\.pg)\/blob\/[0-9a-f]{8,40}\/\S+#L\d+(-L\d+)?$/,

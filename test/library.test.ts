@@ -1,5 +1,5 @@
 // The package as another program imports it: the TypeScript examples of docs/library.md pass the
-// strictest checks and print what the page says.
+// strictest checks and print the output on the page.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const examples = [...page.matchAll(/^```ts\n([\s\S]*?)^```\n\nprints\n\n```text\
 it('has examples', () => expect(examples).toHaveLength(2));
 
 it.each(examples)('example %#', (code, printed) => {
-  // A module given by -e stands in the working directory, whose package it may import by name.
+  // A module given by -e is resolved in the working directory, whose package it may import by name.
   const script = ts.transpile(code!, { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 });
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: root, encoding: 'utf8' });
   expect({ stdout, stderr }).toEqual({ stdout: printed, stderr: '' });
@@ -51,7 +51,7 @@ it('examples pass tsc --strict', { timeout: 120_000 }, () => {
   expect(faults.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
 });
 
-it('loads nothing native until a real Xen is asked for', () => {
+it('loads no native code until a real Xen is requested', () => {
   const code = `import 'xennuma'; import { createRequire } from 'node:module';
     console.log(Object.keys(createRequire(import.meta.url).cache).filter((path) => /koffi|sqlite/.test(path)), process.moduleLoadList.filter((one) => /koffi|sqlite/.test(one)));`;
   expect(spawnSync(process.execPath, ['--input-type=module', '-e', code], { cwd: root, encoding: 'utf8' }).stdout).toBe('[] []\n');

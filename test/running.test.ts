@@ -28,14 +28,14 @@ describe('verify', () => {
     expect(answer.drifted).toBe(3);
   });
 
-  it('of a domain that is as asked: 0', () => {
+  it('of a domain without drift: 0', () => {
     const { code, out } = xennuma(['verify', 'quiet', ...DRIFT]);
     expect(code).toBe(0);
     expect(out).toMatch(/^quiet .* ok$/m);
     expect(out).toMatch(/^1 domain, no drift\.$/m);
   });
 
-  it('of a domain that is not there: 2, and the names of those that are', () => {
+  it('of an unknown domain: 2, and the names of the existing ones', () => {
     const { code, err } = xennuma(['verify', 'wbe', ...DRIFT]);
     expect(code).toBe(2);
     expect(err).toBe("xennuma: there is no domain 'wbe'; the domains are web, db, mail and quiet\n");
@@ -43,7 +43,7 @@ describe('verify', () => {
 });
 
 describe('place', () => {
-  it('says what it would set, and why not', () => {
+  it('shows what it would set, and why it does not', () => {
     const { code, out } = xennuma(['place', 'web', 'db', ...DRIFT, '--dry-run', '--json']);
     expect(code).toBe(1);
     const answer = shipped('place').parse(JSON.parse(out)) as PlaceAnswer;
@@ -63,7 +63,7 @@ describe('place', () => {
 
 describe.runIf(noXen)('where there is no Xen', () => {
   it.each(['show --on xen', 'plan --on xen --vms examples/vms/dozen.yaml', 'verify', 'place web', 'explain web --on xen'])(
-    '%s exits with 3 and says what is missing',
+    '%s exits with 3 and names the missing part',
     (line) => {
       const { code, out, err } = xennuma(line.split(' '));
       expect({ code, out }).toEqual({ code: 3, out: '' });
@@ -77,13 +77,13 @@ it.each([
   ['a scenario', ['--scenario', 'examples/scenarios/drift.yaml'], 'expected --on or --scenario, got both'],
   ['a host', ['--host', 'examples/hosts/two-nodes.yaml'], 'expected --on or --host, got both'],
   ['all operations', ['--all'], 'expected no --all for a running domain'],
-])('explain of a domain that runs, beside %s, is refused', (_, words, message) => {
+])('explain of a running domain together with %s is refused', (_, words, message) => {
   const { code, err } = xennuma(['explain', 'web', '--on', 'xen', ...words]);
   expect(code).toBe(2);
   expect(err).toContain(message);
 });
 
-it('a host of its own beside the running one is refused', () => {
+it('a described host together with the running one is refused', () => {
   const { code, err } = xennuma(['show', '--on', 'xen', '--host', 'examples/hosts/two-nodes.yaml']);
   expect(code).toBe(2);
   expect(err).toBe('xennuma: expected --on or --host, got both; leave one of them out\n');

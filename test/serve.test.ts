@@ -1,5 +1,5 @@
-// The daemon as a user starts it: certificates given and generated, users who come and go while it
-// runs, settings from a file and from the command line, and what it refuses to start with.
+// The daemon as a user starts it: certificates given and generated, users who are added and removed
+// while it runs, settings from a file and from the command line, and refused settings.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -114,7 +114,7 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     expect((await login(url, given.cert, 'root', 'any')).result).toMatch(/^OpaqueRef:/);
   });
 
-  it('users who are added and taken out while it runs may, and may no more, log in', async () => {
+  it('users who are added while it runs may log in, and removed ones may not', async () => {
     const users = join(folder, 'users');
     passwd(users, 'root', 'secret');
     const { url } = await serve('--host', HOST, '--users', users, '--listen', '127.0.0.1:0');
@@ -142,7 +142,7 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     ['a certificate without its key', ['--host', HOST, '--tls-cert', 'a.pem'], /give both --tls-cert and --tls-key/],
     ['a file of users that is not there', ['--host', HOST, '--users', '/nonexistent/users'], /\/nonexistent\/users/],
     ['a file of users without any', ['--host', HOST, '--users', '/dev/null'], /there are no users in it/],
-    ['a port that is none', ['--host', HOST, '--listen', '127.0.0.1:99999'], /expected an address and a port/],
+    ['an invalid port', ['--host', HOST, '--listen', '127.0.0.1:99999'], /expected an address and a port/],
   ] as [string, string[], RegExp][])('does not start with %s', (_what, words, message) => {
     const { code, out, err } = xennuma(['serve', ...words]);
     expect([code, out]).toEqual([2, '']);
@@ -163,7 +163,7 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     expect(err).toMatch(message);
   });
 
-  it('needs no native module while its state is in memory, and says what is missing when it is not', async () => {
+  it('needs no native module while its state is in memory, and otherwise names the missing module', async () => {
     const hook = `export async function resolve(name, context, next) {
       if (name === 'better-sqlite3' || name === 'koffi') throw new Error(name + ' is not installed');
       return next(name, context);
@@ -178,7 +178,7 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     await expect(serveWith(without, ...words)).rejects.toThrow(/better-sqlite3 .*leave out --state to keep the state in memory/s);
   });
 
-  it('says which port is in use, and who owns a state folder', async () => {
+  it('names the port in use, and the owner of a state folder', async () => {
     const state = join(folder, 'owned');
     const { url } = await serve('--host', HOST, '--state', state, '--listen', '127.0.0.1:0');
     const taken = xennuma(['serve', '--host', HOST, '--listen', `127.0.0.1:${url.port}`]);
@@ -219,7 +219,7 @@ describe('--unix', () => {
     expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined();
   });
 
-  it('never takes the place of a file that is no socket', () => {
+  it('never replaces a file that is not a socket', () => {
     const path = join(folder, 'precious');
     writeFileSync(path, 'data');
     const refused = xennuma(['serve', '--host', HOST, '--listen', '127.0.0.1:0', '--unix', path]);

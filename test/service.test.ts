@@ -1,5 +1,4 @@
-// The unit and the settings that are shipped: systemd takes the one, serve the other; and doctor as
-// a user starts it.
+// The shipped unit and settings are accepted by systemd and serve; doctor as a user starts it.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +15,7 @@ const systemd =
   Number(/^systemd (\d+)/.exec(spawnSync('systemd-analyze', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1] ?? 0) >= 250;
 
 describe('packaging/', () => {
-  it.skipIf(!systemd)('xennuma.service is one that systemd takes without a word', () => {
+  it.skipIf(!systemd)('systemd accepts xennuma.service without a message', () => {
     const unit = readFileSync(join(root, 'packaging/xennuma.service'), 'utf8').replaceAll('/usr/bin/xennuma', process.execPath);
     const file = join(dir, 'xennuma.service');
     writeFileSync(file, unit);
@@ -50,13 +49,13 @@ describe('xennuma doctor', () => {
     expect(answer.checks.find((check) => check.name === 'settings')!.state).toBe('ok');
   });
 
-  it('exits with 1 for settings that are wrong, and says where', () => {
+  it('exits with 1 for wrong settings, and names the place', () => {
     const { code, out } = xennuma(['doctor', '--quiet', '--config', settings('host: host.xml\nport: 80\n')]);
     expect(code).toBe(1);
     expect(out).toMatch(/MISSING +settings +\S+config\.yaml:\d+: /);
   });
 
-  it('exits with 1 where others could connect without TLS or users', () => {
+  it('exits with 1 if others could connect without TLS or users', () => {
     const { code, out } = xennuma(['doctor', '--quiet', '--config', settings('host: host.xml\nlisten: 0.0.0.0:0\n')]);
     expect(code).toBe(1);
     expect(out).toMatch(/users/);

@@ -1,5 +1,5 @@
-// The simulator as a process of its own, since it replaces the timers and the clock of the process
-// that it runs in: what must hold does, and the same seed gives the same run.
+// The simulator as a process of its own, because it replaces the timers and the clock of its
+// process. The invariants hold, and the same seed gives the same run.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
-// kill -9 of the daemon at random moments under load: nothing that was acknowledged is lost, and no
-// domain is there that no VM has. XENNUMA_KILLS says how often (`npm run test:crash`: 200),
-// XENNUMA_SEED which moments.
+// kill -9 of the daemon at random moments under load: no acknowledged change is lost, and every
+// domain belongs to a VM. XENNUMA_KILLS says how often (`npm run test:crash`: 200), XENNUMA_SEED
+// which moments.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -53,9 +53,9 @@ function done(...words: string[]): string {
   return out.trim();
 }
 
-// Each word of an administrator is a process of its own, which a busy machine starts slowly.
+// Each command is a process of its own, which starts slowly on a busy machine.
 describe('the flow by xe', { timeout: 300_000 }, () => {
-  it('a mask, the policy, a start: the VM is where the mask says, and xe tells so', () => {
+  it('after a mask, the policy and a start, the VM is on the CPUs of the mask, and xe shows it', () => {
     const web = done('vm-create', 'name-label=web');
     expect(web).toMatch(/^[0-9a-f-]{36}$/);
     expect(done('vm-param-set', `uuid=${web}`, 'VCPUs-params:mask=1,2,3')).toBe('');
@@ -83,7 +83,7 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
     }
   });
 
-  it('--pool: show, plan and compare see the host as it is', () => {
+  it('--pool: show, plan and compare see the current host', () => {
     const db = done('vm-create', 'name-label=db');
     done('vm-param-set', `uuid=${db}`, 'memory-static-max=1GiB', 'memory-dynamic-max=1GiB', 'memory-dynamic-min=1GiB');
     const shown = xennuma(['show', ...pool, '--json']);
@@ -103,7 +103,7 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
     expect(done('vm-list', 'name-label=db', 'params=power-state', '--minimal')).toBe('halted');
   });
 
-  it('--pool needs a topology for a host of several nodes, and says what cannot be reached', () => {
+  it('--pool needs a topology for a host of several nodes, and names what cannot be reached', () => {
     const bare = xennuma(['plan', '--pool', url]);
     expect(bare.code).toBe(2);
     expect(bare.err).toMatch(/has 4 nodes, and XAPI does not report the CPUs/);
@@ -170,7 +170,7 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
     });
     const proposed = xennuma(['place', 'db', 'web', '--set-policy', 'best_effort', ...pool, '--json']);
     expect(schema('place').parse(JSON.parse(proposed.out))).toMatchObject({ command: 'place', done: false });
-    // The schemas say something: an answer of the one is none of the other.
+    // The schemas distinguish answers: each rejects an answer of the other.
     expect(schema('place').safeParse(JSON.parse(drifted.out)).success).toBe(false);
     const policy = () => done('host-list', 'params=numa-affinity-policy', '--minimal');
     const asked = xennuma(['place', '--set-policy', 'best_effort', ...pool]);

@@ -463,7 +463,7 @@ describe('event.from', () => {
 });
 
 describe('state', () => {
-  it('is distinguished by size of hosts: limits of a VM larger than the host are the host\'s', async () => {
+  it("is distinguished by size of hosts: limits of a VM larger than the host are the host's", async () => {
     const daemon = await start({ machine: smallHost(1, 2, 4) });
     const vm = await create(daemon, 'a', { VCPUs_max: 64, VCPUs_at_startup: 64 });
     await daemon.call('VM.start', vm, false, false);

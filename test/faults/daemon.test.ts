@@ -79,7 +79,7 @@ const namespaces = spawnSync('unshare', ['-rm', 'true']).status === 0;
 
 describe('on a disk that is full', { timeout: 240_000 }, () => {
   it.skipIf(!namespaces)(
-    'refuses with the reason, serves reads, lives on, and keeps exactly what it acknowledged, also after kill -9',
+    'refuses changes with the reason, serves reads, goes on running, and keeps exactly the acknowledged changes, also after kill -9',
     async () => {
       const disk = folder();
       // The process that holds the file system: daemons come and go inside it.
@@ -121,7 +121,7 @@ describe('on a disk that is full', { timeout: 240_000 }, () => {
       expect(await labels(first)).toEqual([...acknowledged].sort());
       expect(first.log()).toMatch(/read-only: the disk is full/);
       await killed(first.child);
-      // It starts on the full disk as well.
+      // It also starts on the full disk.
       const second = await serve(enter, join(disk, 'state'));
       expect(await labels(second)).toEqual([...acknowledged].sort());
       truncateSync(join(inside, 'filler'), 0);
@@ -174,7 +174,7 @@ describe('backup and restore', { timeout: 240_000 }, () => {
 });
 
 describe('SIGHUP', { timeout: 120_000 }, () => {
-  it('opens the audit log anew and ends nothing', async () => {
+  it('reopens the audit log and interrupts nothing', async () => {
     const state = join(folder(), 'state');
     mkdirSync(state, { mode: 0o700 });
     const daemon = await serve([], state);

@@ -1,5 +1,5 @@
 // A state folder that was damaged while no daemon ran: every kind of damage is an error at start
-// that says where it is and what to do.
+// that names its place and the fix.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ async function count(state: string): Promise<number> {
 const LOST = /lost commits: it ends at commit \d+, and \d+ were acknowledged.*xapi\.db|lost commits/;
 
 describe('a state folder', () => {
-  it('as kill -9 leaves it has all that was acknowledged', async () => {
+  it('as kill -9 leaves it has all acknowledged changes', async () => {
     expect(await count(await killed(30))).toBe(30);
   });
 

@@ -1,6 +1,6 @@
-// The state folder whose commits fail, one after the other, with every fault: what was acknowledged
-// is there, now and for the next process; what was refused is not, and does not come true later;
-// reads go on; the daemon lives.
+// A state folder whose commits fail, one after the other, with every fault. Acknowledged changes
+// are there, now and for the next process. Refused changes are not, and do not appear later. Reads
+// go on, and the daemon keeps running.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +47,7 @@ async function started(): Promise<Started> {
   return { daemon, injector, folder, log };
 }
 
-/** What a client sees of the VMs, and what Xen has. */
+/** The VMs as a client sees them, and as Xen has them. */
 interface Seen {
   readonly vms: readonly string[];
   readonly policy: unknown;
@@ -131,7 +131,7 @@ async function failEachCommit({ daemon, injector }: Started, fault: Fault): Prom
       }
       refused++;
       expect(String((failure as { params?: unknown }).params), `${name}, commit ${nth}`).toMatch(REASON[fault]);
-      // Reads go on, and nothing of what was refused is there, on the host either.
+      // Reads go on, and no refused change is there, not even on the host.
       expect(await seen(daemon), `${name}, commit ${nth}`).toEqual(before);
       expect(writes, `${name} fails when its commit does`).toBeGreaterThanOrEqual(nth);
       injector.heal();
@@ -178,7 +178,7 @@ describe('a daemon whose disk is full', () => {
     expect(await daemon.call('VM.get_name_label', vm)).toBe('later');
   });
 
-  it('watchers are never told of a change that is refused', async () => {
+  it('watchers never see a refused change', async () => {
     const { daemon, injector } = await started();
     ends.push(() => daemon.close());
     const vm = (await daemon.call('VM.create', vmRecord('vm'))) as string;

@@ -1,5 +1,5 @@
 // The XenStore journal on a medium that fails: every call of its file system fails once, in every
-// way. Afterwards what was acknowledged is there, what was refused is not, and the store goes on.
+// way. Afterwards acknowledged changes are there, refused ones are not, and the store goes on.
 import fs, { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -154,8 +154,8 @@ function run(store: Store, sound: Store): { refused: number; doubtful: number } 
       expect(store.events).toEqual([]);
       if (type === MESSAGE.transactionEnd) sound.ask(type, 'F\0', soundTx);
     } else {
-      // Also when it fails because of what was refused before: oxenstored's RELEASE of an unknown
-      // domain removes its nodes all the same.
+      // Also when it fails because of an earlier refusal: oxenstored's RELEASE of an unknown domain
+      // removes its nodes all the same.
       expect(sound.ask(type, payload, soundTx)).toBe(answer);
     }
     if (type === MESSAGE.transactionEnd) [tx, soundTx] = [0, 0];

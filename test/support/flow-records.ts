@@ -1,5 +1,5 @@
-// Runs made by hand for the tests of the renderings and of explain: domain 7 on a host of four
-// nodes with 8 CPUs each.
+// Hand-made runs for the tests of the renderings and of explain: domain 7 on a host of four nodes
+// with 8 CPUs each.
 import { formatList } from '../../src/base/bitset.js';
 import { FlowRecord, type NodeValues, type NoteValues } from '../../src/flow/record.js';
 
@@ -39,7 +39,7 @@ export function landed(change: Partial<NoteValues['landed']> = {}): NoteValues['
   };
 }
 
-/** A call of xc_vcpu_setaffinity that Xen took as it was. */
+/** A call of xc_vcpu_setaffinity that Xen accepted unchanged. */
 export function affinityCall(vcpu: number, requested: string, change: Partial<NodeValues['XEN_VCPUAFFINITY_HARD']> = {}) {
   return { domid: DOMID, vcpu, requested, effective: requested, force: false, ...change };
 }

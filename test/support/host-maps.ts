@@ -1,4 +1,4 @@
-// Hosts made by hand for the tests of the pictures.
+// Hand-made hosts for the tests of the pictures.
 import fc from 'fast-check';
 import type { HostMap, MapDomain } from '../../src/map/host-map.js';
 
@@ -60,7 +60,7 @@ export function domain(
   };
 }
 
-/** Adds domains and takes their pages from what is free. */
+/** Adds domains and subtracts their pages from the free memory. */
 export function withDomains(map: HostMap, added: readonly MapDomain[]): HostMap {
   return {
     ...map,

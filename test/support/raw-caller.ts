@@ -1,5 +1,5 @@
-// Hypercalls written out as bytes: what a program does that knows only the ABI. Its offsets are its
-// own, so that tests do not take them from what they test.
+// Hypercalls written out as bytes, as by a program that knows only the ABI. It has its own offsets,
+// so that tests do not take them from the code under test.
 import { CPUPOOL_OP, DOMCTL, HYPERCALL, SYSCTL } from '../../src/abi/commands.js';
 import { type InterfaceVersion, interfaceVersion } from '../../src/abi/interface-version.js';
 import { Bitset } from '../../src/base/bitset.js';

@@ -1,5 +1,5 @@
-// Plays all recorded cases of a kind again; and plays them with the recorded answers taken out,
-// which must change nothing.
+// Replays all recorded cases of a kind. A second replay without the recorded answers must give the
+// same result.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -40,7 +40,7 @@ export function replayRecords({ kind, files, answers }: { kind: string; files: R
       for (const line of lines) faults.push(...(await player.check(line)).map((fault) => `id ${line.id}: ${fault}`));
       expect(faults).toEqual([]);
     });
-    test.each(found)('%s: the recorded answers are not looked at', { timeout: 120_000 }, async (file) => {
+    test.each(found)('%s: the recorded answers are ignored', { timeout: 120_000 }, async (file) => {
       const [given, stripped] = await Promise.all([playerOf(kind), playerOf(kind)]);
       const lines = casesOf(file);
       for (const line of lines) {

@@ -1,6 +1,6 @@
-// What every Xenctrl must do, whatever door is below: the tests that run on the embedded Xen of
-// every version and on a real one. The machine needs at least 2 nodes, each with CPUs and some 64
-// MiB free.
+// The contract of every Xenctrl, whatever its door: tests that run on the embedded Xen of every
+// version and on a real one. The machine needs at least 2 nodes, each with CPUs and some 64 MiB
+// free.
 import { expect, test } from 'vitest';
 import { NODE_BITS } from '../../src/abi/layout.js';
 import { EDGES, type EdgeId } from '../../src/flow/chart.js';
@@ -100,7 +100,7 @@ export function xenctrlContract(name: string, each: (body: (xc: Xenctrl) => void
     });
   }
 
-  check('an id that is asked for is given, and not twice', (xc) => {
+  check('a requested id is given, and not twice', (xc) => {
     withDomain(xc, { domid: NO_DOMAIN - 1 }, (domid) => {
       expect(domid).toBe(NO_DOMAIN - 1);
       expect(() => domain(xc, { domid })).toThrowError(expect.objectContaining({ errno: 'EEXIST' }));
@@ -127,7 +127,7 @@ export function xenctrlContract(name: string, each: (body: (xc: Xenctrl) => void
     });
   });
 
-  check('what the caller got wrong is said before Xen is asked', (xc) => {
+  check("a caller's mistake is reported before the call", (xc) => {
     const width = xc.physInfo().maxCpuId + 1;
     withDomain(xc, {}, (domid) => {
       expect(() => xc.vcpuSetAffinity(domid, 0, { soft: [width] })).toThrowError(`CPU ${width} is not in 0-${width - 1}`);
@@ -245,7 +245,7 @@ export function xenctrlContract(name: string, each: (body: (xc: Xenctrl) => void
     expect(xc.domainList()).toHaveLength(count);
   });
 
-  check('withFlow notes the calls, their masks and the way through Xen', (xc) => {
+  check('withFlow notes the calls, their masks and the path through Xen', (xc) => {
     withDomain(xc, { maxVcpus: 1 }, (domid) => {
       const record = new FlowRecord('one vCPU');
       const noted = xc.withFlow(record);

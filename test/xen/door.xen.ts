@@ -15,7 +15,7 @@ const XENMEM_MAXIMUM_RAM_PAGE = 2;
 const mappings = () => readFileSync('/proc/self/maps', 'utf8').trimEnd().split('\n').length;
 const residentKib = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]);
 
-test('Xen tells its version, and its interface versions are found', () => {
+test('Xen reports its version, and its interface versions are found', () => {
   expect(door.hypercall(HYPERCALL.xenVersion, 0)).toBe((4 << 16) | 17);
   const xc = openXenctrl(door);
   expect(xc.version).toEqual({ xen: '4.17', domctl: 0x15, sysctl: 0x15 });

@@ -175,7 +175,7 @@ function contract(personality: Personality, start: () => Promise<Subject>): void
     await second.close();
   });
 
-  test('a removed ancestor is told by the own path of the watch', async () => {
+  test("a removed ancestor is reported with the watch's own path", async () => {
     await other.write('/r/s/t', '');
     const watch = await xs.watch('/r/s/t', '');
     const events = watch[Symbol.asyncIterator]();
@@ -185,7 +185,7 @@ function contract(personality: Personality, start: () => Promise<Subject>): void
     await watch.close();
   });
 
-  test('introductions and releases of domains are told', async () => {
+  test('introductions and releases of domains are reported', async () => {
     const [born, gone] = [await xs.watch('@introduceDomain', 'b'), await xs.watch('@releaseDomain', 'g')];
     const [births, ends] = [born[Symbol.asyncIterator](), gone[Symbol.asyncIterator]()];
     await take(births, 1);

@@ -69,7 +69,7 @@ async function told(daemon: Daemon): Promise<string[]> {
   const byDom0 = await dom0.request(MESSAGE.write, `${HOME}/fill\0${'x'.repeat(1000)}`);
   await note('write past the quota, by domain 0', byDom0.payload);
 
-  // Below what it has: it is not listened to, until it may have more again.
+  // Below its current use: its requests are delayed until the quota allows more again.
   await limit(100);
   guest.send(MESSAGE.read, ASK, 0, 'a\0');
   const silent = await Promise.race([guest.until(ASK).then(() => 'answered'), delay(300, 'silent')]);

@@ -115,7 +115,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
         if (asked.has(path)) continue;
         asked.add(path);
         const unknown = (): void => {
-          // Under way when the daemon died: either is right, so it is not asked for again.
+          // In progress when the daemon died: both outcomes are right, so it is not checked.
           acknowledged.delete(path);
         };
         if (random(5) === 0) {

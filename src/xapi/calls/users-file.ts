@@ -68,7 +68,8 @@ export function followUsersFile(
   complain: (message: string) => void,
   reads: UsersFileReads = READS,
 ): () => ReadonlyMap<string, User> {
-  if (!reads.exists(file)) throw new InputError('there is no such file', { file }, 'create one with: xennuma serve passwd USER --users FILE');
+  if (!reads.exists(file))
+    throw new InputError('there is no such file', { file }, 'create one with: xennuma serve passwd USER --users FILE');
   let seen: string;
   try {
     seen = reads.stamp(file);
@@ -76,7 +77,8 @@ export function followUsersFile(
     throw new InputError(`the file of users cannot be looked at: ${(error as Error).message}`, { file }, 'give it to this user');
   }
   let users = parseUsers(reads.read(file), file);
-  if (users.size === 0) throw new InputError('there are no users in it', { file }, 'create one with: xennuma serve passwd USER --users FILE');
+  if (users.size === 0)
+    throw new InputError('there are no users in it', { file }, 'create one with: xennuma serve passwd USER --users FILE');
   let complained = '';
   return () => {
     try {
@@ -134,7 +136,11 @@ async function lock(fresh: string, file: string, files: FileCalls): Promise<numb
         throw new InputError(`the file of users cannot be changed: ${storageErrorOf(error).message}`, { file }, 'choose another folder');
       }
       if (waitedMs >= LONGEST_WAIT_MS) {
-        throw new InputError(`${fresh} exists: another change is in progress, or was killed`, { file }, `remove ${fresh} if none is in progress`);
+        throw new InputError(
+          `${fresh} exists: another change is in progress, or was killed`,
+          { file },
+          `remove ${fresh} if none is in progress`,
+        );
       }
     }
     await new Promise((done) => setTimeout(done, WAIT_MS));

@@ -20,7 +20,7 @@ test('a VM with a mask is pinned hard by the builder, through XenStore, and its 
     await stop(one, 'pinned');
   }));
 
-test('extents of 1 GiB go to another node, which is told before it happens', () =>
+test('extents of 1 GiB go to another node, with a warning before it happens', () =>
   using(bench(), async (one) => {
     const { domid, record } = await start(one, vm('gib', 'pvh', 1, 1100, { vcpusParams: { mask: '2,3' } }));
     const said = record.entries.find((entry) => entry.kind === 'surprise' && entry.code === 'gigabyte-extents');

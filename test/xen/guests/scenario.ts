@@ -37,7 +37,7 @@ function story(answer: {
   ]);
 }
 
-test('a scenario for real goes as on the embedded host, and its VMs are gone when it is over', () =>
+test('a scenario on a real host has the same outcomes as on the embedded host, and its VMs are removed at the end', () =>
   using(bench(), async ({ doors }) => {
     const unused = await traces(doors.xc, doors.xs);
     const folder = await mkdtemp('/tmp/xennuma-scenario-');
