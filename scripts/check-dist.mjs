@@ -1,5 +1,5 @@
-// `npm run check:dist`: makes the tarball and the .deb of `npm run dist`, and runs what is in them as
-// a machine without Node and npm would: with an empty environment, from another folder.
+// `npm run check:dist`: makes the tarball and the .deb of `npm run dist`, and runs what is in them
+// as a machine without Node and npm would: with an empty environment, from another folder.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -130,7 +130,7 @@ exec "$folder/bin/node" "$folder/dist/xennuma.js" "$@"
 `;
 }
 
-/** The program with Node and packages: bin/, dist/, node_modules/, docs/ and what the package has. */
+/** The program with Node: bin/, dist/, node_modules/, docs/ and what else the package has. */
 async function assemble(folder) {
   mkdirSync(join(folder, 'bin'), { recursive: true });
   await build({ folder: join(folder, 'dist'), forPackage: true });
@@ -165,7 +165,7 @@ Description: NUMA placement and vCPU affinity for Xen
 `;
 }
 
-/** The tree of the .deb: the program in /usr/lib/xennuma, and what the system looks for elsewhere. */
+/** The tree of the .deb: the program in /usr/lib/xennuma, and what belongs elsewhere. */
 async function debTree(tree, program, date) {
   const lib = join(tree, 'usr/lib/xennuma');
   cpSync(program, lib, { recursive: true });
