@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { MEMF, memFlagsOfNode, NUMA_NO_NODE, nodeOfMemFlags, RESERVATION_BYTES, readReservation, writeReservation } from './reservation.js';
 
 const RESERVATION = { extentStart: 0x1234_5678_9abc, extents: 0x1_0000_0002, order: 9, memFlags: 0x2_0300, domid: 0x7fef };
-/** Little endian, written out by hand. */
+/** Little endian, written out in full. */
 const BYTES = 'bc9a785634120000 0200000001000000 09000000 00030200 ef7f 000000000000'.replaceAll(' ', '');
 
 test('the bytes of a reservation', () => {
@@ -26,7 +26,7 @@ test('the node flags: node plus one in bits 8-15, exact in bit 17', () => {
   expect(memFlagsOfNode(2, true)).toBe(0x2_0300);
 });
 
-test('the node of flags, whatever stands beside it', () => {
+test('the node of flags, whatever other flags there are', () => {
   expect(nodeOfMemFlags(0)).toBe(NUMA_NO_NODE);
   expect(nodeOfMemFlags(0xff)).toBe(NUMA_NO_NODE);
   expect(nodeOfMemFlags(0x7_0000)).toBe(NUMA_NO_NODE);

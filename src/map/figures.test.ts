@@ -122,7 +122,7 @@ describe('of the host', () => {
     // (1 GiB at 10 + 3 GiB at 20) / 4 GiB.
     expect(figures).toMatchObject({ meanDistance: 17.5, worstDistance: 20 });
   });
-  it("what is neither free nor a domain's is Xen's", () => {
+  it("memory that is neither free nor a domain's is Xen's", () => {
     expect(figures.nodes[0]).toEqual({
       id: 0,
       totalPages: 8 * GIB_PAGES,

@@ -1,4 +1,4 @@
-// Each drift by name, on hosts made by hand, and none on a host where all is as requested.
+// Each drift by name, on hand-made hosts, and none on a host without drift.
 import { describe, expect, test } from 'vitest';
 import type { DriftCode, Expected } from './drift.js';
 import type { HostMap, MapDomain } from './host-map.js';
@@ -157,16 +157,16 @@ test('vCPUs that may not run where the memory is', () => {
   ]);
 });
 
-test("memory on a node without CPUs is nobody's pinning", () => {
+test('memory on a node without CPUs is no drift', () => {
   expect(codes(host({ nodeAffinity: [0, 1, 2, 3], pages: [0, 0, 0, 65_536] }, { memoryOnly: true }))).toEqual(['node-affinity-by-hand']);
 });
 
-test('domains that are being taken apart, and those not asked about, are passed over', () => {
+test('dying domains, and those that were not requested, are skipped', () => {
   expect(judgeDomains(host({ state: 'dying' }), new Map(), new Set([3]))).toEqual([]);
   expect(judgeDomains(host({}), new Map(), new Set([4]))).toEqual([]);
 });
 
-describe("a host that tells no masks, as a pool's API: the requested hard affinity stands for them", () => {
+describe("a host that reports no masks, such as a pool's API: the requested hard affinity is used instead", () => {
   const told = (pages: number[] | null, request: Partial<Expected>) =>
     judge(host({}), expected({ hard: null, ...request }), { pool: 0, vcpus: null, nodeAffinity: null, pages });
   const codesOf = (pages: number[] | null, request: Partial<Expected>) => told(pages, request).drifts.map(({ code }) => code);

@@ -15,9 +15,9 @@ export interface Judgement {
 
 /**
  * @param host its nodes and CPUs
- * @param expected null = nobody knows what was requested
+ * @param expected null = the request is not known
  * @param actual what the host does not say (null) is not judged; without masks, the requested hard
- * affinity stands for them
+ *   affinity stands for them
  */
 export function judge(host: CpuMap, expected: Expected | null, actual: Actual, reachOf: ReachFinder = reachFinder(host)): Judgement {
   const vcpus = actual.vcpus ?? requestedVcpus(host, expected);
@@ -49,7 +49,7 @@ function requestedVcpus(host: CpuMap, expected: Expected | null): MapDomain['vcp
 
 export interface DomainVerdict {
   readonly domain: MapDomain;
-  /** null = nobody knows what was requested. */
+  /** null = the request is not known. */
   readonly expected: Expected | null;
   /** [] = nothing found. */
   readonly drifts: readonly Drift[];

@@ -1,5 +1,5 @@
-// The union rule by hand, and against the embedded hypervisor, which computes it on bitmaps in its
-// own domain_update_node_aff().
+// The union rule on hand-made cases, and against the embedded hypervisor, which computes it on
+// bitmaps in its own domain_update_node_aff().
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RawCaller } from '../../test/support/raw-caller.js';
@@ -15,7 +15,7 @@ const CPUS = 12;
 const NODE_OF_CPU = [0, 0, 0, 0, 1, 1, undefined, 1, 2, 2, 2, 2];
 const ALL = [...NODE_OF_CPU.keys()];
 
-describe('by hand', () => {
+describe('hand-made cases', () => {
   const cpus = { poolCpus: [0, 1, 2, 3, 4, 5], nodeOf: (cpu: number) => NODE_OF_CPU[cpu] };
   const rule = (...vcpus: { hard: number[]; soft: number[] }[]) => unionRule(vcpus, cpus);
 

@@ -1,5 +1,5 @@
-// best_effort rule by rule, on hosts that are worked out by hand (docs: the planner). Beside them
-// best-effort.test.ts holds it to an oracle.
+// best_effort rule by rule, on hand-made hosts (docs: the planner). Beside them best-effort.test.ts
+// holds it to an oracle.
 import { describe, expect, test } from 'vitest';
 import { GIB } from '../base/units.js';
 import { bestEffort } from './best-effort.js';
@@ -122,15 +122,15 @@ describe('weighing', () => {
 
 describe('what raises first, where both the memory that is left and the VM are impossible', () => {
   const impossible = request(2, { vcpus: -1, freeBytes: [-1, GIB] });
-  test('the earlier reading looks at the memory first', () => {
+  test('the earlier reading checks the memory first', () => {
     expect(() => bestEffort('seed', SEED).prepare(alike(2))!.plan(impossible)).toThrow('memory cannot be negative: -1');
   });
-  test('the later one looks at the VM first', () => {
+  test('the later one checks the VM first', () => {
     expect(() => bestEffort('new', NEW).prepare(alike(2))!.plan(impossible)).toThrow('vcpus cannot be negative: -1');
   });
 });
 
-test('zero of everything can be asked for', () => {
+test('zero of everything can be requested', () => {
   const nothing = request(2, { vcpus: 0, cores: 0, memoryBytes: 0, freeBytes: [0, 0] });
   expect(bestEffort('zero', NEW).prepare(alike(2))!.plan(nothing)?.nodes).toEqual([0]);
 });
@@ -148,7 +148,7 @@ describe('the 26.1 line', () => {
   const build = (id: number, gib: number, over: Partial<PlacementRequest> = {}) =>
     request(2, { memoryBytes: gib * GIB, build: { id, neededBytes: gib * GIB }, ...over });
 
-  test('deducts what a build under way will take, in equal shares, until its figures are read anew', () => {
+  test('deducts what a build under way will take, in equal shares, until its figures are read again', () => {
     const state = bestEffort('builds', LINE_26_1).prepare(alike(2))!;
     // 6 GiB fit only both nodes: 3 each.
     expect(state.plan(build(1, 6))?.nodes).toEqual([0, 1]);

@@ -16,7 +16,7 @@ export interface PlannerHost {
 /** What one VM asks for, and what the host has just before it starts. */
 export interface PlacementRequest {
   readonly vcpus: number;
-  /** Physical cores wanted (0 = not asked). Only best_effort of 25.39 and later looks at it. */
+  /** Physical cores wanted (0 = not requested). Only best_effort of 25.39 and later uses it. */
   readonly cores: number;
   readonly memoryBytes: number;
   /** Free bytes of each node as Xen reports them now. */
@@ -27,12 +27,12 @@ export interface PlacementRequest {
   readonly vcpusOnNode?: readonly number[];
   /**
    * The build that follows the plan: an id of the caller's, and what it takes of the whole host.
-   * Only the 26.1 line looks at it.
+   * Only the 26.1 line uses it.
    */
   readonly build?: { readonly id: number; readonly neededBytes: number };
   /**
-   * CPUs of the domain's pool, the only ones that xl looks at; absent = all. The others do not know
-   * pools.
+   * CPUs of the domain's pool, the only ones that xl considers; absent = all. The others do not
+   * know pools.
    */
   readonly suitableCpus?: readonly number[];
 }

@@ -11,7 +11,7 @@ describe('running builds', () => {
     expect(builds.available([10, 50, 60])).toEqual([0, 50, 10]);
   });
 
-  it("ignores the host's figures while a build runs, and reads them anew when none does", () => {
+  it("ignores the host's figures while a build runs, and reads them again when none does", () => {
     const builds = new RunningBuilds();
     builds.start(1, [0], 30, builds.available([100]));
     expect(builds.available([5])).toEqual([70]);

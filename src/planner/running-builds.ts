@@ -13,8 +13,8 @@ export class RunningBuilds {
   readonly #running = new Map<number, NodeBytes>();
 
   /**
-   * Bytes of each node that a plan may use. The host's figures are read anew only while no build is
-   * running; until then what they say is ignored, even when it is less than the estimate.
+   * Bytes of each node that a plan may use. The host's figures are read again only while no build
+   * is running; until then what they say is ignored, even when it is less than the estimate.
    * @param freeBytes free bytes of each node now, after the reserve
    */
   available(freeBytes: readonly number[]): number[] {

@@ -80,7 +80,7 @@ describe('xl', () => {
     expect(weighed.map(({ nodes }) => nodes)).toEqual(sets);
     for (const { nodes, averageDistance } of weighed) expect(averageDistance).toBe(nodes.length === 1 ? 10 : 15);
   });
-  test('more vCPUs than CPUs: it looks at all nodes together, and weighs all sizes when nothing fits', () => {
+  test('more vCPUs than CPUs: it considers all nodes together, and weighs all sizes when nothing fits', () => {
     const asked = request({ vcpus: 99, freeBytes: [GIB, GIB, GIB] });
     expect(
       xlPlacement()
@@ -94,7 +94,7 @@ describe('xl', () => {
         .weigh(asked, 99),
     ).toHaveLength(7);
   });
-  test('no vCPU still looks at single nodes', () => {
+  test('without vCPUs it still considers single nodes', () => {
     const asked = request({ vcpus: 0, freeBytes: [GIB, GIB] });
     expect(
       xlPlacement()
@@ -114,7 +114,7 @@ describe('xl', () => {
         .plan(unknown),
     ).toThrow('must have vcpusOnNode');
   });
-  test('weighs what it looked at, and says why not', () => {
+  test('reports the candidates that it considered, with the reasons of refusals', () => {
     const state = xlPlacement().prepare(host([4, 4, 2]))!;
     const asked = request({ vcpus: 3, freeBytes: [GIB, 2 * GIB, 4 * GIB], vcpusOnNode: [1, 1, 0] });
     expect(state.weigh(asked, 10).map(({ nodes, verdict }) => [nodes, verdict])).toEqual([
@@ -134,7 +134,7 @@ test('a vCPU counts once for each node where hard mask, pool and node affinity m
   expect(vcpusOnNodes(host([2, 2, 2]), [domain], [0])).toEqual([1, 0, 0]);
 });
 
-test('what is looked for: memory, paging memory and the extra, in steps of 2 MiB', () => {
+test('the memory that is searched for: memory, paging memory and the extra, in steps of 2 MiB', () => {
   // 256 MiB + 2 vCPUs x 1 MiB + 256 pages + 1 MiB = 260 MiB; the second guest needs half a MiB more
   // than a step.
   expect(xlNeededBytes({ memoryBytes: 256 * MIB, vcpus: 2, kind: 'pv' })).toBe(260 * MIB);

@@ -18,7 +18,7 @@ export interface PoolHost {
   readonly software: Readonly<Record<string, string>>;
   readonly cpuCount: number;
   readonly socketCount: number;
-  /** cpu_info["nr_nodes"]; null where the host does not tell. */
+  /** cpu_info["nr_nodes"]; null if the host does not report it. */
   readonly nodeCount: number | null;
   readonly memoryTotalBytes: number;
   readonly memoryFreeBytes: number;
@@ -35,8 +35,8 @@ export interface PoolVm {
   /** Its name is unique in the pool: those of the same name-label have their uuid behind it. */
   readonly spec: VmSpec;
   /**
-   * VM_metrics.numa_nodes and its companions; null where the host does not tell, or the VM does not
-   * run.
+   * VM_metrics.numa_nodes and its companions; null if the host does not report them, or the VM does
+   * not run.
    */
   readonly numa: { readonly nodes: number; readonly optimised: boolean; readonly memoryBytes: ReadonlyMap<number, number> } | null;
 }

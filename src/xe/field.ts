@@ -30,7 +30,7 @@ export interface Field {
   clearMap?(object: XeObject): Promise<unknown>;
   /** Takes another call; lists show it only as <expensive field>. */
   readonly expensive?: boolean;
-  /** Shown only where it is asked for by name. */
+  /** Shown only when requested by name. */
   readonly hidden?: boolean;
   readonly deprecated?: boolean;
 }

@@ -38,8 +38,8 @@ interface Selection {
 }
 
 /**
- * One VM, or with --multiple all that were selected: every one is tried, and failures are told at
- * the end.
+ * One VM, or with --multiple all that were selected: every one is tried, and failures are reported
+ * at the end.
  */
 export async function forVms(
   run: Run,
@@ -76,7 +76,7 @@ async function hostNamed({ context }: Run, name: string): Promise<XeObject> {
   return found;
 }
 
-/** As a task of the host, with a bar on stderr when progress is asked for. */
+/** As a task of the host, with a progress bar on stderr if requested. */
 async function asTask(run: Run, method: string, ...params: readonly unknown[]): Promise<void> {
   const shown = paramOf(run.params, 'progress') !== undefined;
   await run.context.session.run(method, params, shown ? (progress) => run.errorText(`${progressBar(progress)}\n`) : undefined);

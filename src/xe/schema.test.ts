@@ -1,5 +1,5 @@
 // xe against what the daemon serves: every field that xe shows of a class is a field of the class
-// there, and every error that it answers is told as xe tells it.
+// there, and every error that it answers is worded as xe words it.
 import { describe, expect, it } from 'vitest';
 import { CLASSES } from '../xapi/model/schema.js';
 import { type XapiError, xapiErrors } from '../xapi/wire/errors.js';
@@ -9,7 +9,7 @@ import { tellServerError } from './failures.js';
 describe('what the daemon refuses', () => {
   it.each(Object.entries(xapiErrors))('%s: xe has words for it, and names for its parameters', (_name, make) => {
     const { code, params } = (make as (...args: string[]) => XapiError)('a', 'b', 'c', 'd');
-    // xe tells of this one in another way (failures.ts).
+    // xe words this one differently (failures.ts).
     if (code === 'SESSION_AUTHENTICATION_FAILED') return;
     const lines = tellServerError(code, params);
     expect(lines).not.toBeNull();

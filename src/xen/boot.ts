@@ -35,7 +35,7 @@ export function boot(machine: XenMachine): XenState {
   return xen;
 }
 
-/** Domain-0's memory is part of what is not free; it comes from the nodes of its affinity first. */
+/** Domain-0's memory is part of the used memory; it comes first from the nodes of its affinity. */
 function giveMemory(domain: Domain, { dom0, nodes }: XenMachine): void {
   const preferred = (node: number) => Number(domain.nodeAffinity.has(node));
   const order = [...nodes.keys()].sort((a, b) => preferred(b) - preferred(a) || a - b);

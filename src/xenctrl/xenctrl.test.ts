@@ -85,7 +85,7 @@ xenctrlContract('embedded 4.17, its inside hidden', (body) => {
   expect(door.live).toBe(0);
 });
 
-test('each version is told by its own numbers', () => {
+test('each version is recognised by its own numbers', () => {
   for (const [version, domctl, sysctl] of [
     ['4.13', 0x12, 0x12],
     ['4.14', 0x12, 0x13],
@@ -126,7 +126,7 @@ test('a Xen that answers to no known number, or to nobody like us, is one clear 
   expect([unknown.live, noSysctl.live, future.live, refused.live]).toEqual([0, 0, 0, 0]);
 });
 
-test('a destroyed domain that Xen takes apart in pieces is asked for until it is gone', () => {
+test('a domain that Xen destroys in steps is destroyed by repeated calls', () => {
   const pieces: number[] = [-ERRNO.EAGAIN, -ERRNO.ERESTART, -ERRNO.EAGAIN];
   let asked = 0;
   const door = new CountingDoor(new EmbeddedDoor(machine()), (op, structure) => {

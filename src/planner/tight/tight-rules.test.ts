@@ -1,5 +1,5 @@
-// Policy `tight` rule by rule, on hosts that are worked out by hand: the order of preference at the
-// top of tight.ts, what a node can hold, how memory is divided.
+// Policy `tight` rule by rule, on hand-made hosts: the order of preference at the top of tight.ts,
+// what a node can hold, how memory is divided.
 import { describe, expect, test } from 'vitest';
 import { GIB } from '../../base/units.js';
 import type { PlannerHost } from '../policy.js';

@@ -23,7 +23,7 @@ describe('getdomaininfo', () => {
     expect(view.getUint32(16 + 68, true)).toBe(NONE);
   });
 
-  test('a PVH domain has hardware virtualisation and 48 address bits; its claim and its pages are told', () => {
+  test('a PVH domain has hardware virtualisation and 48 address bits; its claim and its pages are reported', () => {
     const { xen } = bootedXen();
     const domid = xen.guest(3, { hvm: true });
     xen.populate(domid, 5);

@@ -49,7 +49,7 @@ export interface XenMachine {
    */
   readonly dmaBits?: number;
   /**
-   * `pages` are its memory, part of what is not free. `hardAffinity`: CPUs of its vCPUs; absent =
+   * `pages` are its memory, part of the used memory. `hardAffinity`: CPUs of its vCPUs; absent =
    * all. `nodes`: Xen's option dom0_nodes=, a node affinity set explicitly; absent = automatic.
    */
   readonly dom0: {

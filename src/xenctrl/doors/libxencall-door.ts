@@ -1,5 +1,5 @@
 // The hypercall door of a real Xen: libxencall.so.1 (a stable ABI) through koffi, which is loaded
-// only here and only when it is asked for.
+// only here and only when it is needed.
 import { accessSync, constants, existsSync } from 'node:fs';
 import { HYPERCALL } from '../../abi/commands.js';
 import { InputError } from '../../base/errors.js';

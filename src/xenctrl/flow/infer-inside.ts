@@ -162,7 +162,7 @@ function orNull<T>(read: () => T): T | null {
 type InsideNode = {
   [N in NodeId]: NodeValues[N] extends infer Values ? (Values extends { readonly inferred?: true } ? N : never) : never;
 }[NodeId];
-/** What a box is noted with beside the domain and the mark of what is inferred. */
+/** The values of a box, without the domain and the mark of inferred steps. */
 type Seen<Values> = Values extends object ? Omit<Values, 'domid' | 'inferred'> : never;
 
 /** The notes of one call of one domain, all of them inferred. */

@@ -18,7 +18,7 @@ export interface VmMetadata {
   readonly phase: Phase;
   /** The VM's domain; null = none that is known to run. */
   readonly domid: number | null;
-  /** Domains that are to go: what is left of them is removed by whoever finds them here. */
+  /** Domains to be destroyed: any process that finds them here removes their remains. */
   readonly pending: readonly number[];
 }
 

@@ -3,10 +3,10 @@
 import type { Errno } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
 
-/** How a guest went down; 'gone': somebody else took its domain away. */
+/** How a guest ended; 'gone': another tool destroyed its domain. */
 export type Ending = 'poweroff' | 'reboot' | 'crash' | 'gone';
 
-/** ended: the guest shut itself down, or somebody else took its domain away. */
+/** ended: the guest shut itself down, or another tool destroyed its domain. */
 export type OutcomeOperation = 'start' | 'stop' | 'reboot' | 'migrate' | 'change' | 'ended';
 
 export interface Outcome {

@@ -111,7 +111,7 @@ describe('profiles', () => {
     expect((await available('xapi-26.2'))[0]).toBe(0);
   });
 
-  it('26.1: starts side by side see what the others are about to take', async () => {
+  it('26.1: parallel starts see the memory that the others are about to allocate', async () => {
     const toolstack = await toolstackOn(machine([8192, 4096, 4096], 4), { profile: 'xapi-26.1', policy: 'best_effort' });
     for (const name of ['a', 'b', 'c']) await toolstack.add(vm(name, 2, 3072));
     const outcomes = await toolstack.startTogether(['a', 'b', 'c']);
@@ -160,7 +160,7 @@ describe('profiles', () => {
     expect(doors.xc.vcpuGetAffinity(outcome.domid!, 0).soft).toEqual([0, 1, 2, 3]);
   });
 
-  it('26.3 forgets nothing and remembers nothing: free memory is read anew', async () => {
+  it('26.3 keeps no readings: free memory is read again for each plan', async () => {
     const { toolstack } = await started('xapi-26.3', vm('a', 2, 3072));
     await toolstack.stop('a');
     await toolstack.add(vm('b', 2, 3072));
@@ -225,7 +225,7 @@ describe('policy tight', () => {
 });
 
 describe('xl', () => {
-  it('sets soft affinity and, by hand, node affinity; writes no affinity to XenStore', async () => {
+  it('sets soft affinity and, explicitly, node affinity; writes no affinity to XenStore', async () => {
     const { toolstack, xc, domid, outcome } = await started('xl', vm('a', 2, 512));
     const nodes = xc.domainNodeGetAffinity(domid);
     expect(nodes).toHaveLength(1);
@@ -258,7 +258,7 @@ describe('xl', () => {
     expect(xc.domainNodeGetAffinity(domid)).toEqual([0, 1, 2, 3]);
   });
 
-  it("weight and cap are set by xl itself; xe's mask is not looked at", async () => {
+  it("weight and cap are set by xl itself; xe's mask is ignored", async () => {
     const { toolstack, xc, domid } = await started('xl', vm('a', 1, 256, { vcpusParams: { weight: '512', cap: '50', mask: '1' } }));
     expect(xc.schedCreditGet(domid, 'credit')).toEqual({ weight: 512, cap: 50 });
     expect(toolstack.warnings('a').map(({ code }) => code)).toEqual(['xe-mask-ignored']);

@@ -19,7 +19,7 @@ export type PolicyName = (typeof POLICIES)[number];
 export interface Placement {
   /** null = no placement at all ("any"). */
   readonly affinity: 'soft' | 'hard' | null;
-  /** Physical cores asked for: as many as vCPUs, or none. */
+  /** Physical cores requested: as many as vCPUs, or none. */
   readonly cores: 'vcpus' | 'none';
   /** xennuma's own planner instead of the version's: it also places VMs within their hard mask. */
   readonly tight?: true;
@@ -42,7 +42,7 @@ export interface Profile {
   readonly hardBySelf: boolean;
   /** The policies that it knows, and what each does. */
   readonly policies: Readonly<Partial<Record<Exclude<PolicyName, 'default_policy'>, Placement>>>;
-  /** What default_policy stands for. */
+  /** The effective policy of default_policy. */
   readonly defaultPolicy: Exclude<PolicyName, 'default_policy'>;
   readonly planner: BestEffortOptions;
   /**
@@ -88,7 +88,7 @@ const SEED_PLANNER: BestEffortOptions = { reading: 'seed', ratchet: true, deduct
 const XAPI_25_6: Profile = {
   name: 'xapi-25.6',
   toolstack: 'xenopsd',
-  about: 'the flowchart: mask through XenStore, placement off unless asked for',
+  about: 'the flowchart: mask through XenStore, placement off unless requested',
   source: `${XAPI}/90ef043c1f3a3bc20f1c5d3ccaaf6affadc07983/ocaml/xenopsd/xc/domain.ml#L862-L964`,
   writesAffinityKeys: true,
   hardBySelf: false,
@@ -198,7 +198,7 @@ const BY_NAME: Readonly<Record<ProfileName, Profile>> = {
   xl: XL,
 };
 
-/** @throws InputError for a name that is none */
+/** @throws InputError for an unknown name */
 export function profileOf(name: ProfileName): Profile {
   const profile = BY_NAME[name] as Profile | undefined;
   if (profile === undefined) throw new InputError(`no profile '${name}'`, { path: 'profile' }, `choose one of ${PROFILES.join(', ')}`);

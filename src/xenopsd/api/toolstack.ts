@@ -13,7 +13,7 @@ export interface ToolstackOptions {
   readonly policy: PolicyName;
   /** Host.guest_VCPUs_params["mask"]. */
   readonly hostMask?: string;
-  /** For the order of steps when VMs start side by side. */
+  /** Seed for the order of steps when VMs start in parallel. */
   readonly seed: number;
   /** Where VMs are kept; in memory by default. */
   readonly metadata?: MetadataStore;
@@ -25,7 +25,7 @@ export interface ToolstackOptions {
  * Operations on a VM never throw for what the host answers, nor for a metadata store that fails:
  * that is an Outcome with a failure, and what they did is undone. They throw InputError for what
  * the caller got wrong (no such VM, already running). Operations on one VM come one after another,
- * those on different VMs side by side. What they acknowledge is kept by then, where the store is
+ * those on different VMs run in parallel. What they acknowledge is kept by then, where the store is
  * durable.
  */
 export interface Toolstack {
@@ -75,7 +75,7 @@ export interface Toolstack {
   setHostMask(mask: string | null): void;
   setPolicy(policy: PolicyName): void;
   setProfile(profile: ProfileName): void;
-  /** xc_domain_node_setaffinity by hand. */
+  /** Sets the node affinity of a running domain (xc_domain_node_setaffinity). */
   setNodeAffinity(name: string, nodes: readonly number[] | 'all'): Promise<Outcome>;
   /** `xl vcpu-pin`: all vCPUs, or one. */
   pin(name: string, vcpu: number | 'all', masks: { hard?: readonly number[]; soft?: readonly number[] }): Promise<Outcome>;

@@ -81,7 +81,7 @@ async function doorsOf(
     xc,
     xs,
     xenguest: embeddedXenguest({ xc, xs }),
-    // The first ports of a new domain: nobody else allocates here.
+    // The first ports of a new domain, because no one else allocates here.
     channels: () => ({ storePort: 1, consolePort: 2 }),
     pagesByNode: door.inspect.pagesByNode,
   };

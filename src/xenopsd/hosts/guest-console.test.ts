@@ -55,7 +55,7 @@ function session() {
 }
 
 describe('a console', () => {
-  it('shows what the guest prints, sends what is typed, and is left with Ctrl-]', async () => {
+  it("shows the guest's output, sends the user's input, and ends with Ctrl-]", async () => {
     const { guest, input, output, end } = session();
     await sleep(50);
     writeSync(guest, 'login: ');

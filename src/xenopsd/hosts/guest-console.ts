@@ -54,7 +54,7 @@ export interface ConsoleUser {
 }
 
 /**
- * Shows what the guest prints and sends it what is typed, until Ctrl-] or the end of the input
+ * Shows the guest's output and sends it the user's input, until Ctrl-] or the end of the input
  * ('detached'), or the guest goes ('ended').
  * @throws InputError when the terminal cannot be opened
  */
@@ -90,7 +90,7 @@ export async function attachConsole({ path }: GuestTerminal, user: ConsoleUser):
   }
 }
 
-/** Bytes for the guest in their order; a guest that reads slowly holds up nobody but itself. */
+/** Bytes for the guest in order; a guest that reads slowly delays only itself. */
 class Outbox {
   readonly #fd: number;
   #last: Promise<void> = Promise.resolve();

@@ -1,4 +1,4 @@
-// What a real host must be told and the embedded one need not: refused before there is a domain,
+// Settings that a real host needs and the embedded one does not: refused before there is a domain,
 // and only for the VM that it is about.
 import { expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';

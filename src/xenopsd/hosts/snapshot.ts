@@ -7,7 +7,7 @@ import type { HostDoors, KnownDomain } from '../api/host-doors.js';
 /** What looking at a host takes; building and starting need more. */
 export type LookingDoors = Pick<HostDoors, 'kind' | 'name' | 'xc' | 'pagesByNode' | 'others'>;
 
-/** Domains that end while they are looked at are left out. `known` wins over `doors.others`. */
+/** Domains that end meanwhile are left out. `known` wins over `doors.others`. */
 export function snapshotOf(doors: LookingDoors, known: ReadonlyMap<number, KnownDomain>): HostMap {
   const { xc } = doors;
   const { nodes, distances } = xc.numaInfo();

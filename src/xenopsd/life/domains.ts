@@ -80,7 +80,7 @@ export class Domains {
     }
   }
 
-  /** Domain, claim and keys; what is gone already is fine. */
+  /** Removes domain, claim and keys; parts that are already gone are fine. */
   async destroy(vm: KnownVm, domid: number, record: FlowRecord): Promise<void> {
     const { xc, xs } = this.#doors;
     const ours = this.isOurs(vm, domid);

@@ -1,4 +1,4 @@
-// Guests that go down by themselves: their domains do not stay, and what they asked for is told.
+// Guests that shut down by themselves: their domains are removed, and their requests are reported.
 import { describe, expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';
 import { MemoryMetadata } from '../api/metadata.js';
@@ -51,7 +51,7 @@ describe.each(REASONS)('shutdown reason %s', (_, reason, ending) => {
   });
 });
 
-it('a domain that somebody took away leaves no keys, and its number may be in use again', async () => {
+it('a domain that another tool destroyed leaves no keys, and its number may be in use again', async () => {
   const { host, before, toolstack, domid } = await running();
   host.xc.domainDestroy(domid);
   expect(endingOf(host.xc.domainInfo(domid))).toBe('gone');

@@ -1,4 +1,4 @@
-// Domains that went down by themselves: what the guest asked for, by the reason that Xen keeps.
+// Domains that shut down by themselves: the guest's request, by the reason that Xen keeps.
 
 import type { DomainInfo } from '../../xenctrl/xenctrl.js';
 import type { Ending } from '../api/outcome.js';

@@ -49,7 +49,7 @@ describe('the ratchet of 25.6', () => {
 });
 
 describe('reboot and local migration', () => {
-  it('a reboot reads mask and policy anew, in a new domain', async () => {
+  it('a reboot reads mask and policy again, for a new domain', async () => {
     const toolstack = await toolstackOn(FOUR(), { policy: 'any' });
     await toolstack.add(vm('a', 1, 512));
     const first = await toolstack.start('a');
@@ -148,7 +148,7 @@ describe('which request is refused in which state', () => {
   });
 });
 
-describe('changes by hand', () => {
+describe('manual changes', () => {
   it('a pin moves neither memory nor, before the last vCPU, the node affinity', async () => {
     const toolstack = await toolstackOn(FOUR());
     await toolstack.add(vm('a', 2, 512));
@@ -170,7 +170,7 @@ describe('changes by hand', () => {
     expect((await toolstack.pin('a', 'all', { hard: [] })).failure).toMatchObject({ errno: 'EINVAL' });
   });
 
-  it("every node of the host is not 'all', and a choice by hand survives a move to another pool", async () => {
+  it("every node of the host is not 'all', and an explicit choice survives a move to another pool", async () => {
     const toolstack = await toolstackOn(FOUR());
     const { xc } = toolstack.doors;
     await toolstack.add(vm('a', 1, 256));

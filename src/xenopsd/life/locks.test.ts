@@ -1,4 +1,4 @@
-// Operations on different VMs run side by side, those on one VM one after another.
+// Operations on different VMs run in parallel, those on one VM one after another.
 import { describe, expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';
 import { embeddedHost } from '../hosts/embedded-host.js';
@@ -21,7 +21,7 @@ describe('locks', () => {
     expect(order).toEqual(['c', 'a 1', 'a 2', 'b and a', 'b']);
   });
 
-  it('are let go of by work that fails', async () => {
+  it('are released by work that fails', async () => {
     const locks = new VmLocks();
     const failed = locks.run(['a'], async () => {
       throw new Error('no');

@@ -1,5 +1,5 @@
 // One lock a VM: operations on a VM come one after another, in the order of the requests;
-// operations on different VMs run side by side. What must be serial across VMs has a lock of its
+// operations on different VMs run in parallel. What must be serial across VMs has a lock of its
 // own: the plan and its booking (start/numa-placement.ts, xenopsd's NUMA mutex).
 export class VmLocks {
   /** By VM: settles when the last operation that was requested for it has ended. */

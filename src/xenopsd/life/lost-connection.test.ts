@@ -61,7 +61,7 @@ it.each(['start', 'stop', 'migrateLocal'] as const)('%s', { timeout: 300_000 }, 
       const [state] = toolstack.vms();
       expect(domids, where).toEqual(state!.domid === null ? [0] : [0, state!.domid]);
       expect(stray, where).toEqual([]);
-      // It goes on as if nothing had been.
+      // It goes on as if nothing had happened.
       if (state!.domid === null) expect((await toolstack.start('a')).failure, where).toBeNull();
       expect((await toolstack.stop('a')).failure, where).toBeNull();
       await toolstack.remove('a');

@@ -1,4 +1,4 @@
-// Changes to a running domain by hand: node affinity, pins, moves between CPU pools, and what of
+// Manual changes of a running domain: node affinity, pins, moves between CPU pools, and what of
 // them people do not expect.
 import { InputError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';

@@ -1,6 +1,6 @@
-// What is done to one VM: start, stop, reboot, migrate, pause and changes by hand, each as an
-// outcome with its record. Callers hold the VM's lock. Every operation commits its intent before
-// its first step and its result after the last one.
+// Operations on one VM: start, stop, reboot, migrate, pause and manual changes, each as an outcome
+// with its record. Callers hold the VM's lock. Every operation commits its intent before its first
+// step and its result after the last one.
 import { FlowRecord } from '../../flow/record.js';
 import type { HostDoors } from '../api/host-doors.js';
 import type { LastBuild, VmMetadata } from '../api/metadata.js';
@@ -88,7 +88,7 @@ export class Operations {
     });
   }
 
-  /** The guest is down already; what is left of its domain goes. */
+  /** The guest is already down; the rest of its domain is removed. */
   ended(vm: KnownVm, domid: number, ending: Ending): Promise<Outcome> {
     const attempt = new Attempt(vm, 'ended', 'end of');
     attempt.record.note('ended', { domid, ending });
@@ -142,7 +142,7 @@ export class Operations {
   }
 
   /**
-   * A change by hand to the VM's domain: nothing of it is kept.
+   * A manual change of the VM's domain; it is not kept.
    * @throws InputError when it has no domain
    */
   change(vm: KnownVm, title: string, work: (running: RunningVm) => void): Promise<Outcome> {
@@ -257,7 +257,7 @@ export class Operations {
     });
   }
 
-  /** @throws what is no answer of the host or the store: a fault of the program */
+  /** @throws any error that is not an answer of the host or the store: a fault of the program */
   async #outcome(attempt: Attempt, work: () => Promise<number | null>, ending: Ending | null = null): Promise<Outcome> {
     const { vm, operation, record } = attempt;
     let failure: OutcomeFailure | null = null;

@@ -1,33 +1,46 @@
 // The states of a VM, and which request is refused in which of them.
+// add remove
+// | ^ v
+// +---------> halted -------------------------+
+// |
+// |
 //
-//                add                          remove
-//                 |                             ^
-//                 v                             |
-//   +---------> halted -------------------------+
-//   |             |
-//   |             | start (also the second half of a reboot)
-//   |             v
-//   |          starting -- a step fails: domain destroyed ---> as before (halted, running, paused)
-//   |             |    ^
-//   |             |    +------ migrate: the new domain is built beside the old one --------+
-//   |             v                                                                        |
-//   |          running ------------------- pause ------------------> paused                |
-//   |             |  | <---------------- unpause ------------------- |  |                  |
-//   |             |  +-----------------------------------------------|--+------------------+
-//   |             |                                                  |
-//   |             |  stop, reboot, or the guest went down            |
-//   |             v                                                  |
-//   +--------- stopping <--------------------------------------------+
+// start (also the second half of a reboot)
+// | v
+// | starting -- a step fails: domain destroyed ---> as before (halted, running, paused)
+// |
+// ^
+// |
+// +------ migrate: the new domain is built beside the old one --------+
+// | v
+// |
+// running ------------------- pause ------------------> paused
+// |
 //
+//
+// <---------------- unpause -------------------
+//
+//
+// |
+//
+// +-----------------------------------------------|--+------------------+
+// |
+//
+// |
+//
+// stop, reboot, or the guest went down
+// |
+// v
+// +--------- stopping <--------------------------------------------+
 // `starting` and `stopping` last as long as an operation, which holds the VM's lock: no request
-// meets them, but a new process may, after another one died (recovery.ts). Changes by hand and a
-// new mask leave the state as it is.
+// meets them, but a new process may, after another one died (recovery.ts). Manual changes and a new
+// mask do not change the state.
 import { InputError } from '../../base/errors.js';
 import type { Phase } from '../api/metadata.js';
 
 export type Request = 'start' | 'stop' | 'reboot' | 'migrate' | 'pause' | 'unpause' | 'change' | 'remove';
 
-/** How a request is refused: what is said behind "VM 'NAME' is STATE", and how to mend it. */
+/** The refusal of a request: the text after "VM 'NAME' is STATE", and the fix. */
 interface Refusal {
   readonly more: string;
   readonly mend: string;

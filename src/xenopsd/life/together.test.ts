@@ -1,4 +1,4 @@
-// VMs that start side by side: the races that users report, and that a seed decides them.
+// VMs that start in parallel: the races that users report, decided by a seed.
 import { describe, expect, it } from 'vitest';
 import { machine, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import type { ProfileName } from '../api/profiles.js';
@@ -15,7 +15,7 @@ async function race(profile: ProfileName, seed: number, mib = 1536) {
   return { toolstack, outcomes, surprises };
 }
 
-describe('starts side by side', () => {
+describe('parallel starts', () => {
   it('the same seed gives the same run, byte for byte', async () => {
     for (const seed of [1, 2, 3]) {
       const [one, other] = [await race('xapi-25.6', seed), await race('xapi-25.6', seed)];
@@ -56,7 +56,7 @@ describe('starts side by side', () => {
     expect(spilled.length).toBeGreaterThan(0);
   });
 
-  it('26.3: what is planned is claimed, so that no later plan counts on it', async () => {
+  it('26.3: planned memory is claimed, so that no later plan counts on it', async () => {
     for (let seed = 0; seed < 12; seed++) {
       const { surprises, outcomes } = await race('xapi-26.3', seed, 2304);
       expect(surprises).not.toContain('plan-not-deducted');

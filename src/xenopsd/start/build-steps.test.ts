@@ -75,7 +75,7 @@ describe('the order of a start', () => {
     expect(await stepsOf('xapi-25.6', vm('a', 2, 512))).toEqual([...DOMAIN, ...SOFT, ...BUILD]);
   });
 
-  it('25.6: the builder sets a mask, and nobody places', async () => {
+  it('25.6: the builder sets a mask, and there is no placement', async () => {
     expect(await stepsOf('xapi-25.6', masked('a', 2, 512, '1'))).toEqual([...DOMAIN, ...BUILD]);
   });
 
@@ -84,7 +84,7 @@ describe('the order of a start', () => {
     expect(steps).toEqual(['domainCreate', 'domainMaxVcpus', 'domainSetMaxmem', ...SOFT, ...BUILD]);
   });
 
-  it('25.21: a mask is set by hypercall, before placement is looked at', async () => {
+  it('25.21: a mask is set by hypercall, before the placement decision', async () => {
     expect(await stepsOf('xapi-25.21', masked('a', 2, 512, '1'))).toEqual([...DOMAIN, ...HARD, ...BUILD]);
     expect(await stepsOf('xapi-25.21', vm('a', 2, 512))).toEqual([...DOMAIN, ...SOFT, ...BUILD]);
   });

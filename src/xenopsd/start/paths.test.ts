@@ -58,7 +58,7 @@ describe('a mask', () => {
     expect(toolstack.doors.xc.domainNodeGetAffinity(outcome.domid!)).toEqual([0, 1]);
   });
 
-  it('with a space counts for nothing, and the user is told', async () => {
+  it('with a space is ignored, and a warning says so', async () => {
     const toolstack = await toolstackOn(FOUR());
     await toolstack.add(masked('a', 2, 512, '1,2,3; 4,5,6'));
     expect(toolstack.warnings('a')).toEqual([{ code: 'mask-ignored', values: { mask: '1,2,3; 4,5,6', reason: 'white space' } }]);

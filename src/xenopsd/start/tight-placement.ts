@@ -32,7 +32,7 @@ export interface TightPlacement {
 export class TightBookings {
   #host: PlannerHost | undefined;
   #state: TightState | null | undefined;
-  /** By domid: the shares of a plan whose build goes on. */
+  /** By domid: the shares of a plan whose build is in progress. */
   readonly #booked = new Map<number, readonly NodeShare[]>();
 
   get nodeUsage(): readonly number[] {

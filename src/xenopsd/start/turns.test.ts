@@ -86,7 +86,7 @@ describe('turns', () => {
     expect(await mutex.with(OWN_TURN, async () => 'free again')).toBe('free again');
   });
 
-  it('and whoever is in no round waits for the lock without keeping the process busy', async () => {
+  it('and a task outside any round waits for the lock without keeping the process busy', async () => {
     const mutex = new TurnMutex();
     const order: string[] = [];
     const slow = mutex.with(OWN_TURN, async () => {

@@ -56,7 +56,7 @@ export async function takeTurns<T>(seed: number, tasks: readonly ((turn: Turn) =
 export class TurnMutex {
   #holder: { readonly turn: Turn; readonly released: Promise<void> } | null = null;
 
-  /** Runs `body` once nobody else is in here. */
+  /** Runs `body` when no other task holds the lock. */
   async with<T>(turn: Turn, body: () => Promise<T>): Promise<T> {
     while (this.#holder !== null) {
       // Tasks of one round take turns, so that the seed decides who is next; a holder outside the

@@ -1,4 +1,4 @@
-// What of a VM's settings will not be what its owner expects, known before any start. Boxes:
+// Settings of a VM whose effect differs from what its owner expects, known before any start. Boxes:
 // is_xe_vCPUparams_mask_set?, has_hard_affinity?.
 import type { VmSpec } from '../../machine/vm.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
@@ -27,12 +27,12 @@ export function warningsOf(vm: VmSpec, profile: Profile, policy: PolicyName, hos
   return warnings.concat(listWarnings(affinity, vm.vcpusMax, pcpus));
 }
 
-/** Does the VM have settings that xl alone honours? */
+/** Whether the VM has settings that only xl honours. */
 export function hasXlSettings(vm: VmSpec): boolean {
   return [vm.xlHardCpus, vm.xlSoftCpus, vm.vnuma, vm.pool].some((setting) => setting !== undefined);
 }
 
-/** Of a list of masks that xenopsd will use. */
+/** Warnings of a list of masks that xenopsd will use. */
 export function listWarnings(affinity: readonly (readonly number[])[], vcpus: number, pcpus: number): Warning[] {
   const warnings: Warning[] = [];
   const beyond = [...new Set(affinity.slice(0, vcpus).flat())].filter((cpu) => cpu < 0 || cpu >= pcpus).sort((a, b) => a - b);

@@ -42,7 +42,7 @@ describe('vNUMA', () => {
     ]);
   });
 
-  it('tells Xen of the virtual nodes: memory that is asked for a virtual node comes from its physical node', async () => {
+  it('describes the virtual nodes to Xen: memory requested for a virtual node comes from its physical node', async () => {
     const { toolstack, xc, outcome } = await started(spec);
     const domid = outcome.domid!;
     for (const [vnodeId, node] of [

@@ -26,8 +26,7 @@ export async function forgetBuild(folder: string, name: string): Promise<void> {
 }
 
 /**
- * How a VM was last built, by whichever process; null when it never was, or there is no such
- * folder.
+ * The last build of a VM, by any process; null when it never was, or there is no such folder.
  * @throws InputError when it cannot be read
  */
 export async function readBuild(folder: string, name: string): Promise<LastBuild | null> {
@@ -51,5 +50,5 @@ export async function readFileAs<T>(path: string, decode: (text: string) => T, o
 }
 
 export function damaged(path: string, why: string, orElse: string): InputError {
-  return new InputError(`expected what xennuma keeps of a VM, got ${why}`, { file: path }, `put it back from a copy, ${orElse}`);
+  return new InputError(`expected xennuma's metadata of a VM, got ${why}`, { file: path }, `put it back from a copy, ${orElse}`);
 }

@@ -64,7 +64,7 @@ it('forgets a VM that was removed, and one added again comes last', async () => 
   expect((await reopened()).map((one) => one.spec.name)).toEqual(['b', 'a']);
 });
 
-it('leaves the old state or the new one: what was not finished is not looked at', async () => {
+it('leaves the old state or the new one: unfinished files are ignored', async () => {
   const store = await FileMetadata.open(folder);
   await store.save(vm('a'));
   await store.close();

@@ -79,8 +79,8 @@ export class FileMetadata implements MetadataStore {
   }
 
   async remove(name: string): Promise<void> {
-    // The VM's file first: a failure after it leaves a record of a build that nobody asks for, and
-    // that the next one replaces.
+    // The VM's file first: a failure after it leaves an unused record of a build, and that the next
+    // one replaces.
     await removeFiles([fileOf(this.#folder, name, 'json')], this.#calls);
     this.#positions.delete(name);
     await removeFiles([fileOf(this.#folder, name, 'build')], this.#calls).catch(() => {});

@@ -1,5 +1,5 @@
-// How VMs and their last builds are written down, and what is accepted when they are read back: the
-// one place, whatever keeps the text.
+// The stored form of VMs and their last builds, and its validation when read back: the one place,
+// whatever keeps the text.
 import * as z from 'zod';
 import { ERRNO, type Errno } from '../../base/errors.js';
 import { flowEntrySchema } from '../../flow/schema/entry.js';
@@ -125,7 +125,7 @@ function parse<T>(text: string, schema: z.ZodType<T>): T {
   throw new FormatError(`${issue?.path.join('.')}: ${issue?.message}`);
 }
 
-/** zod gives `undefined` for what is left out, which the interface does not know. */
+/** zod gives `undefined` for omitted fields, which the interface does not have. */
 function vmOf({ spec, ...rest }: z.output<typeof vmSchema>): VmMetadata {
   return { ...rest, spec: JSON.parse(JSON.stringify(spec)) as VmSpec };
 }

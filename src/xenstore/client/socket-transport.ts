@@ -13,7 +13,7 @@ const BUSY_WAIT_MS = 5;
 
 /**
  * @throws InputError for a path that no socket can have; the system's own error (ENOENT,
- *   ECONNREFUSED, EACCES) when nobody answers there
+ *   ECONNREFUSED, EACCES) when no server answers there
  */
 export async function connectSocket(path: string, signal?: AbortSignal): Promise<Transport> {
   if (Buffer.byteLength(path) > SOCKET_PATH_MAX_BYTES) {

@@ -3,7 +3,7 @@
 export interface TransportEvents {
   /** A whole message; `payload` is valid during the call only. */
   message(type: number, requestId: number, payload: Buffer): void;
-  /** Nothing more will come; `error` when it was not asked for. */
+  /** No more data will come; `error` if the end was not requested. */
   closed(error: Error | undefined): void;
 }
 
@@ -15,5 +15,5 @@ export interface Transport {
   close(): void;
 }
 
-/** Makes a transport that is ready to send. @throws Error when there is nobody to talk to */
+/** Makes a transport that is ready to send. @throws Error when no server answers */
 export type Connect = () => Promise<Transport>;

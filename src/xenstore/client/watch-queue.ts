@@ -1,4 +1,4 @@
-// Events of one watch that nobody has read yet, as an async iterable.
+// Unread events of one watch, as an async iterable.
 import { XenError } from '../../base/errors.js';
 import type { WatchEvent, XenstoreWatch } from '../connection.js';
 

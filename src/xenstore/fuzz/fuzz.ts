@@ -18,7 +18,7 @@ export interface FuzzOptions {
 /** Domains of the clients: two of domain 0, and guests. */
 const DOMAINS = [0, 0, 1, 1, 2, 3];
 /**
- * The store starts anew after so many messages, so that it stays as small as its checks are quick.
+ * The store is replaced after this many messages, so that it stays small and its checks stay quick.
  */
 const MESSAGES_A_STORE = 2000;
 const OPEN_TRANSACTIONS = 12;

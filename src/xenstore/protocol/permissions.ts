@@ -1,4 +1,4 @@
-// Who may do what on a node. Source: docs/misc/xenstore.txt (GET_PERMS, SET_PERMS): the first entry
+// Access rights on a node. Source: docs/misc/xenstore.txt (GET_PERMS, SET_PERMS): the first entry
 // is the owner and the default of everyone else.
 import type { XenstorePermission } from '../connection.js';
 

@@ -28,7 +28,8 @@ export function claimSocketPath(path: string): void {
   lock(path);
   const there = statOf(path);
   if (there === undefined) return;
-  if (!there.isSocket()) throw new InputError('there is a file that is no socket', { file: path }, 'name another path, or remove the file');
+  if (!there.isSocket())
+    throw new InputError('there is a file that is not a socket', { file: path }, 'name another path, or remove the file');
   if (answers(path)) throw new InputError('a server answers at this socket', { file: path }, 'end that one first, or name another path');
   rmSync(path, { force: true });
 }

@@ -33,11 +33,11 @@ export interface StoreQuota {
   readonly transactionNodes: number;
   /** Longest path, without the "/local/domain/N/" that it may start with. */
   readonly pathBytes: number;
-  /** Replies that a domain has not taken yet; it is not listened to while there are so many. */
+  /** Replies that a domain has not read yet. At this number its requests are delayed. */
   readonly outstanding: number;
   /**
-   * C: nodes, watches, transactions and waiting bytes of a domain together; it is not listened to
-   * from here on. oxenstored: none.
+   * C: nodes, watches, transactions and waiting bytes of a domain together; its requests are
+   * delayed from here on. oxenstored: none.
    */
   readonly memoryBytes: number;
 }

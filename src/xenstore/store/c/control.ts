@@ -86,7 +86,7 @@ function liveUpdate(args: readonly string[], hooks: ControlHooks): string {
   return 'OK\0';
 }
 
-/** What a domain has of what is limited, as `quota DOMID` tells it. */
+/** A domain's use of limited resources, as `quota DOMID` shows it. */
 export function describeDomain(domain: Domain, clients: ReadonlySet<Client>): string {
   const { domid } = domain;
   const own = domid === 0 ? [] : [...clients].filter((client) => client.domid === domid);

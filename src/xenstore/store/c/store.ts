@@ -168,7 +168,7 @@ export class Store {
       }
     }
     if (tx.conflicts()) fail('EAGAIN');
-    // Counts first: the invariants hold for whoever hears of the events.
+    // Counts first, so that the invariants hold when events are delivered.
     for (const [domid, delta] of tx.counts) this.#count(undefined, domid, delta);
     for (const [name, access] of tx.accessed) {
       if (!access.modified) continue;

@@ -1,5 +1,4 @@
-// Who may do what on a node of oxenstored.
-// Source: tools/ocaml/xenstored/perms.ml (Xen 4.17).
+// Access rights on a node of oxenstored. Source: tools/ocaml/xenstored/perms.ml (Xen 4.17).
 import { type Access, grants, type Identity, type Permissions } from '../../protocol/permissions.js';
 
 /** Domain 0, and who acts for it. */

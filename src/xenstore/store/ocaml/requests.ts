@@ -1,5 +1,5 @@
-// Payloads of requests as oxenstored takes them apart, and who may send them.
-// Source: tools/ocaml/xenstored/process.ml split, split_one_path (Xen 4.17).
+// Payloads of requests as oxenstored parses them, and the rights to send them. Source:
+// tools/ocaml/xenstored/process.ml split, split_one_path (Xen 4.17).
 import type { Identity } from '../../protocol/permissions.js';
 import { fail } from '../failure.js';
 import { isDom0 } from './permits.js';

@@ -32,7 +32,7 @@ export class Store {
   /** Of the live store under a journal. */
   undo: UndoLog | undefined;
   #own: Map<number, number>;
-  /** A transaction looks at the counts: they are copied before they change. */
+  /** A transaction reads the counts, so they are copied before they change. */
   #lent = false;
 
   constructor(live?: Store, atStart?: ReadonlyMap<number, number>) {
@@ -216,7 +216,7 @@ export class Store {
     for (const { run } of steps.sort((one, other) => childrenFirst(one.at, other.at))) run();
     const [first, ...others] = this.root.permissions;
     if (first!.domid !== domid) return;
-    // The root cannot go: oxenstored leaves it to nobody.
+    // The root cannot be removed; oxenstored leaves it without an owner.
     this.count(domid, -1);
     this.count(NOBODY, 1);
     this.tree.change([]).permissions = [{ domid: NOBODY, access: first!.access }, ...others];
