@@ -39,6 +39,10 @@ test('getdomaininfo answers for the next domain up to 4.17, and no longer from 4
   expect(old.view.getUint16(8, true)).toBe(7);
   expect(old.domctl(DOMCTL.getdomaininfo, 8)).toBe(-ERRNO.ESRCH);
   expect(old.domctl(DOMCTL.getdomaininfo, 0x7ff0)).toBe(-ERRNO.EINVAL);
+  // The lowest id counts, not the order in which they were created.
+  for (const id of [12, 9, 10]) old.create({ id });
+  old.domctl(DOMCTL.getdomaininfo, 8);
+  expect(old.view.getUint16(8, true)).toBe(9);
   const recent = bootedXen(2, 4, { version: '4.18' }).xen;
   recent.create({ id: 7 });
   expect(recent.domctl(DOMCTL.getdomaininfo, 3)).toBe(-ERRNO.ESRCH);

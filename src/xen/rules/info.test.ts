@@ -89,6 +89,13 @@ describe('scheduler_op', () => {
     expect(credit(xen, domid, 1, 0, 0, 6)).toBe(-ERRNO.EINVAL);
     expect(credit(xen, domid, 2)).toBe(-ERRNO.EINVAL);
   });
+
+  test('a scheduler without weights takes the call and answers nothing', () => {
+    const { xen } = bootedXen(2, 4, { scheduler: 'null' });
+    const domid = xen.guest();
+    expect(credit(xen, domid, 1, 7, 8, 9)).toBe(0);
+    expect([xen.view.getUint16(24, true), xen.view.getUint16(26, true)]).toEqual([7, 8]);
+  });
 });
 
 describe('the machine', () => {

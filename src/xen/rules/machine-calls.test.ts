@@ -63,6 +63,18 @@ test('numainfo: either array alone, each checked', () => {
   expect(ask(0n, BAD_ADDRESS)).toBe(-ERRNO.EFAULT);
 });
 
+test('cputopoinfo: a table that ends before its last entry faults', () => {
+  const { door, xen } = bootedXen(2, 2);
+  const table = door.allocBuffer(4 * 12);
+  const ask = (skipped: number) =>
+    xen.sysctl(SYSCTL.cputopoinfo, (view) => {
+      view.setUint32(UNION, 4, true);
+      view.setBigUint64(UNION + 8, BigInt(table.address + skipped), true);
+    });
+  expect(ask(0)).toBe(0);
+  expect(ask(1)).toBe(-ERRNO.EFAULT);
+});
+
 test('cputopoinfo: the count without room, then core, socket and node up to the last CPU that is online', () => {
   const cpus = Array.from({ length: 4 }, (_, id) => ({ core: 10 + id, socket: 20 + id, node: id >> 1 }));
   const { door, xen } = bootedXen(2, 2, { cpus });

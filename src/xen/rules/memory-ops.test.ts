@@ -75,6 +75,19 @@ describe('virtual nodes', () => {
     expect(placed(host, domid, onNode(3) | VNODE)).toEqual([]);
   });
 
+  test('with an exact node, take no memory of another once theirs has none; else they do', () => {
+    const { xen, door } = bootedXen();
+    const domid = xen.guest(2);
+    expect(xen.maxMem(domid, 2 ** 30)).toBe(0);
+    expect(xen.vnuma(domid, 2, [1])).toBe(0);
+    // Node 1 has 3 GiB free: 1,536 extents of 2 MiB at most.
+    const onOne = xen.populate(domid, 1600, 9, onNode(0) | VNODE | EXACT).done;
+    expect(onOne).toBeLessThanOrEqual(1536);
+    expect(door.inspect.pagesByNode(domid)).toEqual([0, 512 * onOne]);
+    expect(xen.populate(domid, 10, 9, onNode(0) | VNODE).done).toBe(10);
+    expect(door.inspect.pagesByNode(domid)).toEqual([5120, 512 * onOne]);
+  });
+
   test('are passed over for a domain without virtual NUMA', () => {
     const host = bootedXen();
     expect(placed(host, host.xen.guest(2), onNode(0) | VNODE | EXACT)).toEqual([1, 0, 1, 0]);
