@@ -2,6 +2,8 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import koffi from 'koffi';
 import { describe, expect, it } from 'vitest';
 import { createXenstore } from '../../xenstore/in-process.js';
@@ -85,6 +87,23 @@ describe('a console', () => {
     await sleep(50);
     closeSync(guest);
     expect(await end).toBe('ended');
+  });
+
+  it('leaves no descriptor that is closed a second time when memory is collected', async () => {
+    const warnings: string[] = [];
+    const warned = (warning: Error) => warnings.push(warning.message);
+    process.on('warning', warned);
+    for (let console = 0; console < 3; console++) {
+      const { guest, input, end } = session();
+      input.end();
+      expect(await end).toBe('detached');
+      closeSync(guest);
+    }
+    setFlagsFromString('--expose-gc');
+    runInNewContext('gc')();
+    await sleep(20);
+    process.off('warning', warned);
+    expect(warnings.filter((text) => /file descriptor|FileHandle/.test(text))).toEqual([]);
   });
 
   it('says when the terminal cannot be opened', async () => {

@@ -1,9 +1,11 @@
 // The console of a guest: the terminal that xenconsoled keeps for it, joined to a person's.
-import { constants, write as writeFd } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { constants, open as openFd, write as writeFd } from 'node:fs';
 import { ReadStream } from 'node:tty';
+import { promisify } from 'node:util';
 import { InputError, XenError } from '../../base/errors.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
+
+const open = promisify(openFd);
 
 /** Ctrl-]: leaves the console, as in xl console and telnet. */
 export const DETACH = 0x1d;
@@ -59,16 +61,17 @@ export interface ConsoleUser {
  * @throws InputError when the terminal cannot be opened
  */
 export async function attachConsole({ path }: GuestTerminal, user: ConsoleUser): Promise<'detached' | 'ended'> {
-  // Not this process's controlling terminal: Ctrl-C is the guest's.
-  const file = await open(path, constants.O_RDWR | constants.O_NOCTTY).catch((error: unknown) => {
+  // Not this process's controlling terminal: Ctrl-C is the guest's. A FileHandle would close the
+  // number again when it is collected, after ReadStream has closed it and another file has it.
+  const fd = await open(path, constants.O_RDWR | constants.O_NOCTTY).catch((error: unknown) => {
     throw new InputError(
       `the console cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
       { file: path },
       'run it as root',
     );
   });
-  const terminal = new ReadStream(file.fd);
-  const sent = new Outbox(file.fd);
+  const terminal = new ReadStream(fd);
+  const sent = new Outbox(fd);
   try {
     return await new Promise((resolve) => {
       terminal.on('data', (chunk) => user.output.write(chunk));
