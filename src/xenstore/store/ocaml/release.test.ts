@@ -1,5 +1,5 @@
-// A release of a domain on a host with many: what it owned goes, with its entries in the permissions
-// of others, and everything else stays (store.ml reset_permissions).
+// A release of a domain on a host with many: what it owned goes, with its entries in the
+// permissions of others, and everything else stays (store.ml reset_permissions).
 import { expect, test } from 'vitest';
 import { createXenstore } from '../../in-process.js';
 
