@@ -78,13 +78,16 @@ function allocate(xen: XenState, domain: Domain, request: ExtentRequest, extents
   const { heap } = xen;
   const sizePages = 2 ** request.order;
   const allocator = new ExtentAllocator(heap, xen.onlineNodes, domain, request, extents, domain.pages);
+  const { frames } = domain;
+  // So many are within max_pages for certain: the limit is checked for the others alone.
+  const within = Math.floor((domain.maxPages - domain.totPages) / sizePages);
   let done = 0;
-  while (done < extents) {
-    const node = allocator.nextAllowed();
+  for (let entry = at; done < extents; entry += FRAME_BYTES) {
+    const node = done < within ? allocator.next() : allocator.nextAllowed();
     if (node < 0) break;
     heap.adjustTotPages(domain, node, sizePages);
-    if (domain.frames === null) writeU64(list, at + done * FRAME_BYTES, allocator.mfn);
-    else if (!domain.frames.map(readU64(list, at + done * FRAME_BYTES), sizePages)) break;
+    if (frames === null) writeU64(list, entry, allocator.mfn);
+    else if (!frames.map(readU64(list, entry), sizePages)) break;
     done++;
   }
   allocator.close();
