@@ -140,7 +140,7 @@ describe('the file of users', () => {
     const [file, target] = [join(made, 'users'), join(made, 'target')];
     writeFileSync(target, 'precious');
     symlinkSync(target, `${file}.new`);
-    await expect(changeUsersFile(file, () => 'x')).rejects.toThrow(/users\.new is there/);
+    await expect(changeUsersFile(file, () => 'x')).rejects.toThrow(/users\.new exists/);
     expect(readFileSync(target, 'utf8')).toBe('precious');
     writeFileSync(file, 'a\n');
     chmodSync(file, 0o666);

@@ -54,7 +54,7 @@ test('a live server keeps its socket, a dead one leaves it, a file that is no so
   writeFileSync(daemon.socket, 'precious');
   const refused = await ends(['--socket', daemon.socket]);
   expect(refused.code).toBe(2);
-  expect(refused.err).toContain('no socket');
+  expect(refused.err).toContain('not a socket');
   expect(statSync(daemon.socket).size).toBe(8);
 });
 

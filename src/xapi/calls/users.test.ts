@@ -58,7 +58,7 @@ describe('the file of users', () => {
     expect(() => parseUsers(`${line}\n${line}`, 'users')).toThrow(/'cheap' is given twice/);
     await expect(userLine('root', 'admin', '')).rejects.toThrow(/empty or too long/);
     await expect(userLine('root', 'admin', 'x'.repeat(USER_LIMITS.passwordBytes + 1))).rejects.toThrow(/empty or too long/);
-    await expect(userLine('x'.repeat(USER_LIMITS.nameChars + 1), 'admin', 'a')).rejects.toThrow(/is no user name/);
+    await expect(userLine('x'.repeat(USER_LIMITS.nameChars + 1), 'admin', 'a')).rejects.toThrow(/is not a user name/);
     expect(await userLine('x'.repeat(USER_LIMITS.nameChars), 'admin', 'x'.repeat(USER_LIMITS.passwordBytes))).toMatch(
       /^x{64}:admin:scrypt:/,
     );
