@@ -7,7 +7,7 @@ import type { HostMap, MapCpu } from '../map/host-map.js';
 import { cpusOfNodes, describeCpus, percent } from './masks.js';
 import { Palette, type PictureOptions, packItems } from './palette.js';
 import { nodeSegments, type Segment, shareCells } from './segments.js';
-import { vmTable } from './vm-table.js';
+import { vmList, vmTable } from './vm-table.js';
 
 /** Machines with more nodes get two lines a node. */
 const ROOMY_NODES = 16;
@@ -24,7 +24,9 @@ export interface HostMapTextOptions extends PictureOptions {
 }
 
 /** The narrowest picture, in columns; a smaller width counts as this one. */
-export const LEAST_COLUMNS = 72;
+const LEAST_COLUMNS = 40;
+/** A narrower picture has the sizes below a bar, and the VMs in a list instead of a table. */
+const WIDE_COLUMNS = 72;
 
 /**
  * Lines that end with a newline, none wider than `width`. Control characters in names are made
@@ -44,7 +46,8 @@ export function renderHostMapText(map: HostMap, options: HostMapTextOptions): st
     if (!compact) lines.push('');
   });
   if (compact) lines.push('');
-  lines.push(...key(map, palette, width, compact), '', ...vmTable(map, figures, palette, width, options.tableVms ?? 64));
+  const vms = width < WIDE_COLUMNS ? vmList : vmTable;
+  lines.push(...key(map, palette, width, compact), '', ...vms(map, figures, palette, width, options.tableVms ?? 64));
   return `${lines.join('\n')}\n`;
 }
 
@@ -84,10 +87,11 @@ function roomyNode(picture: NodePicture): string[] {
   const { memoryBytes, freePages } = map.nodes[node]!;
   const title = `node ${map.nodes[node]!.id}`;
   const sizes = `${formatBytes(memoryBytes)}, ${bytesOf(freePages)} free`;
-  const bar = barOf(segments, signs, palette, Math.round((width - SIZES_COLUMNS) * picture.scale));
+  const narrow = width < WIDE_COLUMNS;
+  const bar = barOf(segments, signs, palette, Math.round((width - (narrow ? 4 : SIZES_COLUMNS)) * picture.scale));
   const [first, ...rest] = wrapColumns(describeCpus(cpus), width - 9);
   const lines = [`${palette.bold(padColumns(title, 8))} ${first}`, ...rest.map((line) => `         ${line}`)];
-  lines.push(`  ${bar} ${sizes}`);
+  lines.push(...(narrow ? [`  ${bar}`, `  ${sizes}`] : [`  ${bar} ${sizes}`]));
   lines.push(...packItems(legendItems(picture, segments, signs), width, 2, 3));
   const running = vcpuItems(picture, segments, signs);
   if (running.length > 0) lines.push(...packItems(['vCPUs prefer it:', ...running], width, 2, 2));
@@ -100,12 +104,14 @@ function compactNode(picture: NodePicture): string[] {
   const signs = palette.signs(segments);
   const title = padColumns(`n${map.nodes[node]!.id}`, 4);
   const tail = ` ${bytesOf(map.nodes[node]!.freePages)} free of ${formatBytes(map.nodes[node]!.memoryBytes)}`;
-  const bar = barOf(segments, signs, palette, Math.round((width - SIZES_COLUMNS - 5) * picture.scale));
+  const narrow = width < WIDE_COLUMNS;
+  const bar = barOf(segments, signs, palette, Math.round((width - 5 - (narrow ? 2 : SIZES_COLUMNS)) * picture.scale));
   // Memory that has no room for its name comes first, as a sum.
   const summed = segments.map(({ kind }) => kind === 'others');
   const legend = legendItems(picture, segments, signs, (at) => summed[at]!);
   const items = [describeCpus(cpus).split(', ')[0]!, ...legend, ...legendItems(picture, segments, signs, (at) => !summed[at]!)];
-  return [`${palette.bold(title)} ${bar}${tail}`, ...packItems(items, width, 5, 1)];
+  const head = `${palette.bold(title)} ${bar}`;
+  return [...(narrow ? [head, `    ${tail}`] : [`${head}${tail}`]), ...packItems(items, width, 5, 1)];
 }
 
 function barOf(segments: readonly Segment[], signs: readonly string[], palette: Palette, cells: number): string {
@@ -164,8 +170,8 @@ function key(map: HostMap, palette: Palette, width: number, compact: boolean): s
     `${xen} Xen`,
     `${dom0} Domain-0`,
     `${others} other VMs (${othersRemote} remote)`,
-    'a! remote: no vCPU of the VM prefers a CPU there',
+    width < WIDE_COLUMNS ? 'a! remote memory' : 'a! remote: no vCPU of the VM prefers a CPU there',
   ];
   if (palette.perNode && map.domains.length > 1) items.push(`letters are those of each ${compact ? 'row' : 'node'}`);
-  return packItems(items, width, 0, 4);
+  return packItems(items, width, 0, width < WIDE_COLUMNS ? 7 : 4);
 }

@@ -19,6 +19,19 @@ const NUMBERS = new Set([1, 2, 7, 8]);
 /** Most nodes named in the memory cell of a VM. */
 const SHOWN_NODES = 8;
 
+/** The same as a list, for a width that has no room for a table. */
+export function vmList(map: HostMap, figures: HostFigures, palette: Palette, width: number, limit: number): string[] {
+  const masks = new MaskWords(map);
+  const chosen = choose(map, figures, limit);
+  const lines = chosen.flatMap((at) => {
+    const [name, ...cells] = row(map, map.domains[at]!, figures.domains[at]!, masks, palette, at);
+    const words = cells.map((cell, column) => `${HEAD[column + 1]!}${NO_BREAK}${cell}`).join('; ');
+    const details = wrapColumns(words, width - 2).map((line) => `  ${line.replaceAll(NO_BREAK, ' ').trimEnd()}`);
+    return [...wrapColumns(name!, width).map((line) => palette.bold(line)), ...details];
+  });
+  return [...lines, ...leftOut(map.domains.length - chosen.length, width)];
+}
+
 /** Lines of at most `width` columns: a heading, and a row for each of the first `limit` domains. */
 export function vmTable(map: HostMap, figures: HostFigures, palette: Palette, width: number, limit: number): string[] {
   const masks = new MaskWords(map);
@@ -30,10 +43,12 @@ export function vmTable(map: HostMap, figures: HostFigures, palette: Palette, wi
     const remote = map.domains[chosen[index]!]!.domid !== 0 && figures.domains[chosen[index]!]!.remotePages > 0;
     lines.push(...tableRow(cells, widths).map((line) => (remote ? palette.warn(line) : line)));
   });
-  const left = map.domains.length - chosen.length;
-  if (left > 0)
-    lines.push(...wrapColumns(`and ${left} more domains; those with the most remote memory are shown, then the largest`, width));
-  return lines;
+  return [...lines, ...leftOut(map.domains.length - chosen.length, width)];
+}
+
+function leftOut(count: number, width: number): string[] {
+  if (count <= 0) return [];
+  return wrapColumns(`and ${count} more domains; those with the most remote memory are shown, then the largest`, width);
 }
 
 /**
