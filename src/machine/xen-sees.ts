@@ -1,5 +1,7 @@
 // A machine with Xen's numbers, and its summary in a few lines for people.
 import { formatList } from '../base/bitset.js';
+import { textColumns, wrapColumns, wrapWords } from '../base/columns.js';
+import { tableLines } from '../base/table.js';
 import { formatBytes } from '../base/units.js';
 import { type Host, type HostNode, UNREACHABLE } from './model.js';
 
@@ -42,8 +44,11 @@ function distancesText(row: readonly number[]): string {
     .join('; ');
 }
 
-/** Lines without newlines: the machine, its nodes, its distances, the reader's notes. */
-export function hostSummary(host: Host): string[] {
+/**
+ * Lines without newlines: the machine, its nodes, its distances, the reader's notes. Where the
+ * table is wider than `width` columns, each node is a paragraph.
+ */
+export function hostSummary(host: Host, width = Number.POSITIVE_INFINITY): string[] {
   const total = host.nodes.reduce((sum, node) => sum + node.memoryBytes, 0);
   const free = host.nodes.reduce((sum, node) => sum + node.freeBytes, 0);
   const plural = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`;
@@ -67,15 +72,19 @@ export function hostSummary(host: Host): string[] {
       cpusOf[index]!.length === 0 ? emptyNode(node) : formatList(cpusOf[index]!),
     ]),
   ];
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  for (const row of rows)
-    lines.push(
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    );
-  return [...lines, ...host.notes.map((note) => `note: ${note}`)];
+  const table = tableLines(rows);
+  const nodes = table.every((line) => textColumns(line) <= width) ? table : rows.slice(1).flatMap((row) => paragraph(row, width));
+  return [
+    ...lines.flatMap((line) => wrapColumns(line, width)),
+    ...nodes,
+    ...host.notes.flatMap((note) => wrapWords(`note: ${note}`, width)),
+  ];
+}
+
+/** "node 0: 64 GiB, 60 GiB free", then its distances and CPUs, each wrapped. */
+function paragraph([id, memory, free, distances, cpus]: readonly string[], width: number): string[] {
+  const indented = (text: string) => wrapColumns(text, width - 2).map((line) => `  ${line}`);
+  return [...wrapColumns(`node ${id}: ${memory}, ${free} free`, width), ...indented(`distances ${distances}`), ...indented(`CPUs ${cpus}`)];
 }
 
 function emptyNode({ memoryBytes }: HostNode): string {

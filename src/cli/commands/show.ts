@@ -86,7 +86,7 @@ async function show(options: ShowOptions): Promise<number> {
     const alone = workload.toolstack.vms().length === 0;
     const notes = remarks(summary.vms, workload.warnings, colour);
     const map = renderHostMapText(summary.map, { width: columns(), color: colour.on }).trimEnd();
-    out([...(alone ? [...hostSummary(workload.host), ''] : []), map, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n'));
+    out([...(alone ? [...hostSummary(workload.host, columns()), ''] : []), map, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n'));
   }
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
 }

@@ -233,6 +233,20 @@ describe('asXenSees and hostSummary', () => {
     expect(text).toContain('10 12 12 12 32 32 32 32');
     expect(text).toContain('112-127,240-255');
   });
+
+  it.each([40, 80, 200])('fits %i columns, with every distance and CPU, also of 64 nodes', (width) => {
+    const all = Array.from({ length: 64 }, (_, id) => id);
+    const nodes = all.map((id) => ({ id, memoryBytes: 64 * GIB, freeBytes: 60 * GIB }));
+    const cpus = all.flatMap((node) => [0, 1, 2, 3].map((one) => ({ id: one * 64 + node, node, core: node, socket: node % 4 })));
+    const distances = all.map((i) => all.map((j) => (i === j ? 10 : 11 + ((i + j) % 7))));
+    const lines = hostSummary({ name: 'big', source: 'test', nodes, cpus, distances, notes: ['a note '.repeat(30).trim()] }, width);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
+    expect(lines.join(' ').replaceAll(/\s+/g, ' ')).toContain('63,127,191,255');
+    const eight = hostSummary(detectAndRead([hostSample('epyc-7763-nps4.yaml')]), width)
+      .join(' ')
+      .replaceAll(/\s+/g, ' ');
+    expect(eight.match(/32 32 32 32/g)).toHaveLength(8);
+  });
 });
 
 describe('damaged and hostile input', () => {
