@@ -219,6 +219,13 @@ describe('--unix', () => {
     expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined();
   });
 
+  it('is refused at a path that is longer than a socket can have, rather than cut', () => {
+    const path = join(folder, 'x'.repeat(107 - folder.length));
+    const words = ['serve', '--host', HOST, '--listen', '127.0.0.1:0', '--unix'];
+    expect(xennuma([...words, path])).toMatchObject({ code: 2, err: expect.stringContaining('at most 107 bytes') as unknown });
+    expect(statSync(path.slice(0, 107), { throwIfNoEntry: false })).toBeUndefined();
+  });
+
   it('never replaces a file that is not a socket', () => {
     const path = join(folder, 'precious');
     writeFileSync(path, 'data');

@@ -23,11 +23,23 @@ export function replaceFile(path: string, bytes: Uint8Array, files: FileCalls): 
     remove(fresh, files);
     throw error;
   }
-  const folder = files.open(dirname(path), 'r', 0);
+  syncFolder(dirname(path), files);
+}
+
+/**
+ * The rename is durable when its folder is. The file is in its place already: a failure here is no
+ * failure of the change.
+ */
+export function syncFolder(folder: string, files: FileCalls): void {
   try {
-    files.sync(folder);
-  } finally {
-    files.close(folder);
+    const fd = files.open(folder, 'r', 0);
+    try {
+      files.sync(fd);
+    } finally {
+      files.close(fd);
+    }
+  } catch {
+    // Nothing to undo.
   }
 }
 

@@ -33,3 +33,6 @@ export function formatBytes(bytes: number): string {
   }
   return `${bytes} B`;
 }
+
+/** Longest path of a unix socket: sun_path of struct sockaddr_un (linux/un.h), less its last 0. */
+export const SOCKET_PATH_BYTES = 107;

@@ -3,6 +3,7 @@ import { constants, existsSync, fstatSync, openSync, readFileSync, statSync } fr
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS, type FileCalls, writeAll } from '../../base/file-calls.js';
+import { syncFolder } from '../../base/replace-file.js';
 import { storageErrorOf } from '../model/storage.js';
 import { parseUsers, type User } from './users.js';
 
@@ -144,22 +145,5 @@ async function lock(fresh: string, file: string, files: FileCalls): Promise<numb
       }
     }
     await new Promise((done) => setTimeout(done, WAIT_MS));
-  }
-}
-
-/**
- * The rename is durable when its folder is. The file is in its place already: a failure here is no
- * failure of the change.
- */
-function syncFolder(folder: string, files: FileCalls): void {
-  try {
-    const fd = files.open(folder, 'r', 0);
-    try {
-      files.sync(fd);
-    } finally {
-      files.close(fd);
-    }
-  } catch {
-    // Nothing to undo.
   }
 }

@@ -3,6 +3,7 @@
 import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { SOCKET_PATH_BYTES } from '../../base/units.js';
 
 export const BACKUP_SOCKET = 'backup.sock';
 
@@ -32,6 +33,9 @@ export async function serveBackups(
     }
   });
   try {
+    // Node would cut the path and listen at what is left of it.
+    if (Buffer.byteLength(path) > SOCKET_PATH_BYTES)
+      throw new Error(`the path of a socket has at most ${SOCKET_PATH_BYTES} bytes: ${path}`);
     if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(path);
     await new Promise<void>((done, failed) => {
       server.once('error', failed);

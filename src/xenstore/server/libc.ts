@@ -1,7 +1,9 @@
 // The system calls of the server's own event loop. Node's sockets cost a single small request
 // several times what its answer costs; these calls do not (docs/xenstore.md has the figures).
+
 import { createRequire } from 'node:module';
 import { arch } from 'node:process';
+import { SOCKET_PATH_BYTES } from '../../base/units.js';
 
 export const EPOLLIN = 0x1;
 export const EPOLLOUT = 0x4;
@@ -21,7 +23,6 @@ const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-const SUN_PATH_MAX_BYTES = 107;
 
 /** struct epoll_event is packed on x86-64 only (linux/eventpoll.h). */
 export const EVENT_BYTES = arch === 'x64' ? 12 : 16;
@@ -162,7 +163,7 @@ function load(): Libc {
 /** struct sockaddr_un. */
 function addressOf(path: string): Buffer {
   const name = Buffer.from(path);
-  if (name.length > SUN_PATH_MAX_BYTES) throw new Error(`the path of a socket may have ${SUN_PATH_MAX_BYTES} bytes: ${path}`);
+  if (name.length > SOCKET_PATH_BYTES) throw new Error(`the path of a socket may have ${SOCKET_PATH_BYTES} bytes: ${path}`);
   const address = Buffer.alloc(2 + name.length + 1);
   address.writeUInt16LE(AF_UNIX, 0);
   name.copy(address, 2);

@@ -2,6 +2,7 @@
 // removed only when it is ours.
 import { closeSync, fstatSync, lstatSync, openSync, readFileSync, rmSync, type Stats, statSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
+import { SOCKET_PATH_BYTES } from '../../base/units.js';
 import { lockFile } from './file-lock.js';
 import { libcIfThere } from './libc.js';
 
@@ -21,10 +22,14 @@ const held = new Map<string, number>();
 
 /**
  * Makes way for a socket at a path.
- * @throws InputError when something else is there, when a server answers, or when another one is
- *   starting
+ * @throws InputError when the path is too long, when something else is there, when a server
+ *   answers, or when another one is starting
  */
 export function claimSocketPath(path: string): void {
+  // Node would cut the path and listen at what is left of it.
+  if (Buffer.byteLength(path) > SOCKET_PATH_BYTES) {
+    throw new InputError(`the path of a socket has at most ${SOCKET_PATH_BYTES} bytes`, { file: path }, 'name a shorter path');
+  }
   lock(path);
   const there = statOf(path);
   if (there === undefined) return;
