@@ -87,7 +87,9 @@ async function take(socket: Socket, reader: SocketReader, door: RawDoor, whole: 
     await serveOne(socket, reader, door, { address, body: request.body });
     socket.end();
   } catch (error) {
-    if (!(error instanceof Ended) && !socket.destroyed && !door.closing.aborted) door.failed(error);
+    // The client's going, or the server's end, ends what its command waits for.
+    const left = error instanceof Ended || (error instanceof Error && error.name === 'AbortError');
+    if (!left) door.failed(error);
     socket.destroy();
   } finally {
     for (const release of releases) release();

@@ -211,6 +211,9 @@ describe('data sources by the API', () => {
     pass(5);
     expect((await enabled()).get('memory')).toBe(false);
     await expect(daemon.call('VM.query_data_source', ref, 'memory')).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
+    // Inventions are not remembered.
+    await daemon.call('VM.forget_data_source_archives', ref, 'invented');
+    expect((await enabled()).has('invented')).toBe(false);
     await daemon.call('VM.record_data_source', ref, 'memory');
     pass(5);
     expect((await enabled()).get('memory')).toBe(true);

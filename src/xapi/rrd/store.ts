@@ -113,7 +113,9 @@ export class RrdStore {
       }
       this.#record(uuid, rrd, step, found);
     }
-    for (const uuid of this.#vms.keys()) if (!present.has(uuid)) this.#vms.delete(uuid);
+    for (const kept of [this.#vms, this.#live, this.#forgotten]) {
+      for (const key of kept.keys()) if (key !== keyOf('host') && !present.has(key)) kept.delete(key);
+    }
   }
 
   /** The host's database, and those of VMs that run, with what stands before their sources. */
@@ -152,7 +154,9 @@ export class RrdStore {
     return true;
   }
 
+  /** A name that means nothing is forgotten already. */
   forget(owner: Owner, name: string): void {
+    if (!this.sourcesOf(owner).some(({ info }) => info.name === name)) return;
     this.of(owner)?.forget(name);
     const names = this.#forgotten.get(keyOf(owner)) ?? new Set<string>();
     this.#forgotten.set(keyOf(owner), names.add(name));
