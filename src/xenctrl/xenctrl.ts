@@ -237,6 +237,11 @@ export interface Xenctrl {
    * inspected
    */
   domainMemory(): DomainMemory[];
+  /**
+   * Free pages that Xen has not scrubbed yet: an order above 0 takes clean blocks of another
+   * node before them. Debug key 'H' (common/page_alloc.c, dump_heap); physinfo tells of none.
+   */
+  unscrubbedPages(): number;
 
   /**
    * Gives the kept buffers back; the door stays open. No call may follow. Closes what `withFlow`

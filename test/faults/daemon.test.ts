@@ -202,6 +202,6 @@ describe('file descriptors', { timeout: 120_000 }, () => {
   });
 
   it('that are too few are an error at start', async () => {
-    await expect(serve(limited(50), join(folder(), 'state'))).rejects.toThrow(/50 file descriptors are too few/);
+    await expect(serve(limited(40), join(folder(), 'state'))).rejects.toThrow(/40 file descriptors are too few/);
   });
 });

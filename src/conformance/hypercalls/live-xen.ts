@@ -18,7 +18,6 @@ const BALLAST_UUID = new Uint8Array(Buffer.from('xennuma ballast!', 'latin1'));
 const UNLIMITED_KIB = 2 ** 40;
 const SETTLE_TRIES = 1000;
 const SETTLE_MS = 3;
-const UNSCRUBBED = /Node \d+ has (\d+) unscrubbed pages/g;
 const SCRUBBED_PER_MS = 100;
 /** Removing or adding a CPU is refused while Xen still works on the last change. */
 const CPU_TRIES = 200;
@@ -85,15 +84,14 @@ export class LiveXen {
 
   /**
    * Waits until Xen has given back what it frees later (RCU) and has scrubbed it: an order above 0
-   * takes clean blocks of another node before dirty ones. Only debug key 'H' tells of dirty pages;
-   * physinfo's count is always 0.
+   * takes clean blocks of another node before dirty ones.
    * @throws Error when it takes too long
    */
   settle(): void {
     let before = -1;
     for (let i = 0; i < SETTLE_TRIES; i++) {
       const { freePages } = this.xc.physInfo();
-      const dirty = freePages === before ? this.#unscrubbedPages() : 0;
+      const dirty = freePages === before ? this.xc.unscrubbedPages() : 0;
       if (freePages === before && dirty === 0 && this.#noneDying()) return;
       before = freePages;
       // The dump costs more than the wait, so one late check is better than five early ones.
@@ -106,12 +104,6 @@ export class LiveXen {
   #noneDying(): boolean {
     const counted = this.xc.cpupoolList().reduce((sum, pool) => sum + pool.domains, 0);
     return counted === this.xc.domainList().length;
-  }
-
-  #unscrubbedPages(): number {
-    let pages = 0;
-    for (const [, count] of this.#console.pressKey('H').text.matchAll(UNSCRUBBED)) pages += Number(count);
-    return pages;
   }
 
   /**

@@ -1,11 +1,14 @@
-// Where each domain's memory lies: debug key 'u', read back from the console ring.
+// Where each domain's memory lies, and what is still unscrubbed: debug keys 'u' and 'H', read back
+// from the console ring.
 import { InputError } from '../../base/errors.js';
 import type { DomainMemory, Xenctrl } from '../xenctrl.js';
 import type { CallBuffers } from './call-buffers.js';
 import { ConsoleReader } from './console-ring.js';
 import { parseNumaDump } from './numa-dump.js';
 
-export type DomainMemoryCalls = Pick<Xenctrl, 'domainMemory'>;
+export type DomainMemoryCalls = Pick<Xenctrl, 'domainMemory' | 'unscrubbedPages'>;
+
+const UNSCRUBBED = /Node \d+ has (\d+) unscrubbed pages/g;
 
 /**
  * Only what Xen printed after the key counts, so older dumps in the ring do no harm. A dump longer
@@ -28,5 +31,6 @@ export function domainMemoryCalls(calls: CallBuffers, nodeCount: () => number): 
         printed.headLost ? 'boot Xen with a larger ring: conring_size=1m' : 'is the machine one with NUMA, and does Xen print to its ring?',
       );
     },
+    unscrubbedPages: () => [...reader.pressKey('H').text.matchAll(UNSCRUBBED)].reduce((sum, [, count]) => sum + Number(count), 0),
   };
 }
