@@ -44,8 +44,8 @@ export async function build({ folder = join(root, 'dist'), forPackage = false } 
     target: 'node20.19',
     minifySyntax: true,
     sourcemap: forPackage ? false : 'linked',
-    // Native code, and packages that only the daemon needs: loaded from node_modules when needed.
-    external: ['koffi', 'better-sqlite3', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata'],
+    // Native code, and packages that few runs need: loaded from node_modules when needed.
+    external: ['koffi', 'better-sqlite3', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata', 'string-width'],
     logLevel: 'warning',
     // yaml is CommonJS inside; esbuild's shim for require needs this in an ES module.
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },

@@ -1,19 +1,33 @@
 // Text in the columns of a terminal: how wide it is, fitted, padded and wrapped. Widths are those
 // of Unicode's grapheme clusters: two columns for an emoji or a CJK character, none for a combining
 // mark or a colour.
-import stringWidth from 'string-width';
+import { createRequire } from 'node:module';
+import type StringWidth from 'string-width';
 
 const PLAIN = /^[\x20-\x7e]*$/;
-const GRAPHEMES = new Intl.Segmenter();
+
+/**
+ * Made at the first text that is not plain ASCII: Unicode's tables take 50 ms, a sixth of a short
+ * command.
+ */
+let unicode: { readonly stringWidth: typeof StringWidth; readonly graphemes: Intl.Segmenter } | undefined;
+
+function unicodeTables() {
+  unicode ??= {
+    stringWidth: (createRequire(import.meta.url)('string-width') as { default: typeof StringWidth }).default,
+    graphemes: new Intl.Segmenter(),
+  };
+  return unicode;
+}
 
 /** Columns of a terminal; colours (ANSI escapes) take none. */
 export function textColumns(text: string): number {
-  return PLAIN.test(text) ? text.length : stringWidth(text);
+  return PLAIN.test(text) ? text.length : unicodeTables().stringWidth(text);
 }
 
 /** What a reader takes for one character. */
 function characters(text: string): Iterable<string> {
-  return PLAIN.test(text) ? text : Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
+  return PLAIN.test(text) ? text : Array.from(unicodeTables().graphemes.segment(text), ({ segment }) => segment);
 }
 
 /** At most `columns` columns, without colours; what is cut ends in `end`. */
