@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { descriptorLimit, descriptorsInUse } from '../../base/descriptors.js';
 import { InputError } from '../../base/errors.js';
+import { serviceManager } from '../../base/service-manager.js';
 import { detectAndRead } from '../../machine/readers/detect.js';
 import { SESSION_LIMITS } from '../../xapi/calls/sessions.js';
 import { followUsersFile } from '../../xapi/calls/users-file.js';
@@ -76,6 +77,8 @@ export async function serve(settings: ServeSettings): Promise<void> {
   // Scripts wait for this line. It shows the actual port if 0 was given.
   const host = address.includes(':') ? `[${address}]` : address;
   process.stdout.write(`listening at ${tls === null ? 'http' : 'https'}://${host}:${fronts[0]!.port}\n`);
+  const manager = serviceManager((message) => log.warn({}, message));
+  manager.ready();
   process.on('SIGHUP', () => {
     log.info({}, 'the audit log was reopened');
     daemon.reopenLogs();
@@ -84,10 +87,12 @@ export async function serve(settings: ServeSettings): Promise<void> {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => done(name));
   });
   log.info({ signal }, 'ending');
+  const told = manager.ending();
   await backups?.close();
   await Promise.all(fronts.map((front) => front.close()));
   await daemon.close();
   await doors.close?.();
+  await told;
 }
 
 /**
