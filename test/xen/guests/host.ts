@@ -161,7 +161,7 @@ class GuestTrouble extends Error {}
  */
 const TROUBLE = /Kernel panic|do_boot_cpu failed/;
 /** A lasting fault comes each time and fails the test; one that was seen once is started anew. */
-const TROUBLES_MOST = 2;
+const TROUBLES_MOST = 5;
 
 /**
  * Starts a Linux guest, and what it says about itself once it is up: the words after each first
