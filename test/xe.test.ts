@@ -166,7 +166,10 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
     expect(schema('verify').parse(JSON.parse(drifted.out))).toMatchObject({
       command: 'verify',
       drift: 1,
-      vms: [{ vm: 'web', state: 'drift' }],
+      vms: [
+        { vm: expect.stringMatching(/^Control domain on host: /) as string, asked: 'nothing', state: 'ok' },
+        { vm: 'web', state: 'drift' },
+      ],
     });
     const proposed = xennuma(['place', 'db', 'web', '--set-policy', 'best_effort', ...pool, '--json']);
     expect(schema('place').parse(JSON.parse(proposed.out))).toMatchObject({ command: 'place', done: false });

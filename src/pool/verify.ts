@@ -30,7 +30,7 @@ export interface PoolVerdict {
 
 /**
  * @param profile how the host's toolstack behaves (releases.ts)
- * @param vms guests that run on the host
+ * @param vms that run on the host, Domain-0 as well, which nobody places
  */
 export function verifyPool(access: PoolAccess, profile: ProfileName, vms: readonly PoolVm[]): PoolVerdict[] {
   const { host, record } = access;
@@ -54,12 +54,13 @@ export function hostMaskNotes({ name, mask }: PoolHost): string[] {
 
 /** A mask wins over the policy: a VM with a mask is not placed. */
 function requestOf(
-  { spec }: PoolVm,
+  { spec, controlDomain }: PoolVm,
   host: Host,
   record: PoolHost,
   policy: string,
   cpuCount: number,
 ): { readonly asked: string; readonly expected: Expected } {
+  if (controlDomain) return { asked: 'nothing', expected: { source: 'XAPI', hard: null, soft: null } };
   const { mask } = spec.vcpusParams;
   const { ignored } = parseVmMask(mask);
   const hard = hardOf(spec, record.mask, cpuCount);

@@ -14,6 +14,7 @@ import { type CallEnd, Dispatcher } from './calls/dispatch.js';
 import { Ledger, type Shares } from './calls/ledger.js';
 import { SESSION_LIMITS, type SessionLimits, Sessions } from './calls/sessions.js';
 import type { User } from './calls/users.js';
+import { ensureDomainZero } from './life/domain-zero.js';
 import { followEndings } from './life/endings.js';
 import { restoreVms, revertVm } from './life/restore.js';
 import { VmLife } from './life/vm-life.js';
@@ -97,6 +98,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     ...(doors.can.outlivesProcess ? { metadata: state.domains() } : {}),
   });
   const objects = makeHostObjects(database, toolstack, options.version, options.address);
+  ensureDomainZero(database, toolstack, objects);
   storeStart(database, objects);
   const life = makeLife(options, database, toolstack, objects);
   const policyOf = (host: WireStruct): PolicyName => {

@@ -91,7 +91,7 @@ describe('messages', () => {
   it('have a second name with _ for the dot, sync and Async', async () => {
     const daemon = await start();
     const session = (await raw(daemon, 'session_login_with_password', 'root', '')) as string;
-    expect(await raw(daemon, 'VM_get_all', session)).toEqual([]);
+    expect(await raw(daemon, 'VM_get_all', session)).toEqual([await daemon.call('host.get_control_domain', daemon.objects.host)]);
     expect(await raw(daemon, 'event_from', session, ['pool'], '', 0)).toMatchObject({
       events: [expect.objectContaining({ class: 'pool' })],
     });

@@ -42,6 +42,11 @@ const SENTENCES: Readonly<Record<string, readonly [text: string, ...params: stri
     'handle',
   ],
   VM_BAD_POWER_STATE: [VM_STATE, 'vm', 'expected', 'actual'],
+  PROVISION_ONLY_ALLOWED_ON_TEMPLATE: ['The provision call can only be invoked on templates, not regular VMs.'],
+  MEMORY_CONSTRAINT_VIOLATION_MAXPIN: [
+    'The dynamic memory range violates constraint static_min = dynamic_min = dynamic_max = static_max.',
+    'reason',
+  ],
   VM_IS_TEMPLATE: ['The operation attempted is not valid for a template VM', 'vm'],
   VM_NO_VCPUS: ['You need at least 1 VCPU to start a VM', 'vm'],
   VM_TOOMANY_VCPUS: ['Too many VCPUs to start this VM', 'vm'],

@@ -11,7 +11,11 @@ describe('what the daemon refuses', () => {
     const { code, params } = (make as (...args: string[]) => XapiError)('a', 'b', 'c', 'd');
     // xe words this one differently (failures.ts).
     if (code === 'SESSION_AUTHENTICATION_FAILED') return;
-    const lines = tellServerError(code, params);
+    // Its code is in no catalogue, and xe prints it bare (datamodel_errors.ml).
+    if (code === 'VM_IS_SNAPSHOT') return;
+    // xapi adds the operation, which the catalogue does not count.
+    const counted = code === 'VM_IS_TEMPLATE' ? params.slice(0, 1) : params;
+    const lines = tellServerError(code, counted);
     expect(lines).not.toBeNull();
     expect(lines!.slice(1).filter((line) => /<extra>|<unknown>/.test(line))).toEqual([]);
   });

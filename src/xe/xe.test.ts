@@ -24,14 +24,14 @@ describe('lists', () => {
   });
 
   it.each([
-    [['vm-list', '--minimal', 'power-state=running'], '<web>'],
+    [['vm-list', '--minimal', 'power-state=running'], '<dom0>,<web>'],
     [['vm-list', '--minimal', 'name-label=nobody'], ''],
-    [['vm-list', '--minimal', 'is-control-domain=true'], ''],
+    [['vm-list', '--minimal', 'is-control-domain=true'], '<dom0>'],
     [['vm-list', '--minimal', 'VCPUs-params:mask=9,10'], '<web>'],
     [['vm-list', '--minimal', 'VCPUs-params-mask=9,10'], '<web>'],
     [['vm-list', '--minimal', 'tags:contains=c'], '<web>'],
-    [['vm-list', '--minimal', 'numa-optimised=true'], '<web>'],
-    [['vm-list', '--minimal', 'resident-on=<host>'], '<web>'],
+    [['vm-list', '--minimal', 'numa-optimised=true', 'is-control-domain=false'], '<web>'],
+    [['vm-list', '--minimal', 'resident-on=<host>'], '<dom0>,<web>'],
     [['host-list', '--minimal'], '<host>'],
     [['pool-list', '--minimal', 'params=master'], '<host>'],
     [['pool-list', '--minimal', 'params=default-SR'], '<not in database>'],

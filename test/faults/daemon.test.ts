@@ -70,7 +70,8 @@ const killed = (child: ChildProcess): Promise<unknown> => {
   return gone;
 };
 const labels = async ({ call }: Started): Promise<string[]> =>
-  Object.values((await call('VM.get_all_records')) as Record<string, { name_label: string }>)
+  Object.values((await call('VM.get_all_records')) as Record<string, { name_label: string; is_control_domain: boolean }>)
+    .filter((vm) => !vm.is_control_domain)
     .map(({ name_label }) => name_label)
     .sort();
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
-import { testDaemon, vmRecord } from '../support/daemon.js';
+import { guestRefs, testDaemon, vmRecord } from '../support/daemon.js';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -32,7 +32,7 @@ async function killed(vms: number): Promise<string> {
 async function count(state: string): Promise<number> {
   const daemon = await testDaemon({ state });
   try {
-    return ((await daemon.call('VM.get_all')) as string[]).length;
+    return (await guestRefs(daemon.call)).length;
   } finally {
     await daemon.close();
   }

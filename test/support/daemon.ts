@@ -65,6 +65,11 @@ export function testFront(daemon: Daemon, options: Partial<HttpOptions> = {}): P
   });
 }
 
+/** The VMs but Domain-0. */
+export async function guestRefs(call: TestDaemon['call']): Promise<string[]> {
+  return (await call('VM.get_all_where', 'field "is_control_domain" = "false"')) as string[];
+}
+
 /** Arguments of VM.create. */
 export function vmRecord(name: string, more: WireStruct = {}): WireStruct {
   const bytes = 2 * GIB;

@@ -12,7 +12,7 @@ const USERS = parseUsers([cheapUser('root', 'admin', 'secret'), cheapUser('comma
 export interface XeHost {
   readonly daemon: TestDaemon;
   readonly port: number;
-  /** Of web, db, template and host. */
+  /** Of web, db, template, dom0 and host. */
   readonly refs: Readonly<Record<string, string>>;
   readonly uuids: Readonly<Record<string, string>>;
   /** What was asked for but answers and events, with names in place of references. */
@@ -49,7 +49,7 @@ export async function xeHost(): Promise<XeHost> {
     return refusal === undefined ? call(request, ...rest) : Promise.reject(refusal);
   };
   const { port, close } = await testFront(daemon);
-  const named = (text: string): string => text.replace(/<(web|db|template|host)>/g, (_, name: string) => uuids[name]!);
+  const named = (text: string): string => text.replace(/<(web|db|template|dom0|host)>/g, (_, name: string) => uuids[name]!);
   const xe = async (...words: string[]) => {
     let out = '';
     let err = '';
@@ -75,6 +75,7 @@ async function objects(ask: (method: string, ...params: readonly Wire[]) => Prom
     web: await create('web', { VCPUs_params: { mask: '9,10', weight: '256' }, tags: ['a,b', 'c'] }),
     db: await create('db'),
     template: await create('template', { is_a_template: true }),
+    dom0: (await ask('host.get_control_domain', host!)) as string,
     host: host!,
   };
   await ask('VM.start', refs.web, false, false);

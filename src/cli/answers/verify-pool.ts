@@ -38,8 +38,9 @@ interface HostVerdict {
  */
 export function verifyInPool(names: readonly string[], options: PoolVerifyOptions): Promise<number> {
   return openPool(options, async (pool) => {
-    const guests = pool.view.vms.filter((vm) => vm.host !== null && !vm.controlDomain);
-    const wanted = names.length === 0 ? guests : namedVms(guests, names);
+    // Of Domain-0 most hosts do not report the memory by node.
+    const known = pool.view.vms.filter((vm) => vm.host !== null && (!vm.controlDomain || vm.numa !== null));
+    const wanted = names.length === 0 ? known : namedVms(known, names);
     const hosts = hostsOf(pool, options.poolHost, names.length === 0 ? null : wanted);
     const describe = describer(options.host);
     const verdicts = hosts.map((record) => verifyHost(pool, record, describe, options.profile, wanted));
@@ -70,7 +71,7 @@ function verifyHost(
     given === undefined ? profileOfHost(record.software, PROFILES) : { profile: given, source: '--profile', exact: true };
   try {
     const access = accessOf(pool, record, describe);
-    const vms = access.running.filter((vm) => wanted.includes(vm));
+    const vms = wanted.filter((vm) => vm.host === record.ref);
     return {
       record,
       profile,

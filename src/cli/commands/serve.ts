@@ -84,8 +84,11 @@ on loopback only. See docs/xapi.md.`,
 async function loadDaemon() {
   const { readSettings } = await import('../input/serve-config.js');
   await import('pino');
+  await import('../../xenctrl/open-xenctrl.js');
+  await import('../../xenstore/in-process.js');
   await import('../../xenopsd/hosts/embedded-host.js');
   await import('../../xenopsd/life/toolstack.js');
+  await import('../../xapi/model/database.js');
   await import('../../xapi/daemon.js');
   await import('../../xapi/http/http-server.js');
   const { serve } = await import('../answers/serve-run.js');

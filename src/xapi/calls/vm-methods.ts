@@ -2,7 +2,7 @@
 // ocaml/xapi/xapi_vm.ml of xen-api).
 
 import type { VmLife } from '../life/vm-life.js';
-import { checkMemory, checkRecord, checkVcpus } from '../life/vm-spec.js';
+import { checkRecord } from '../life/vm-spec.js';
 import type { Database } from '../model/database.js';
 import { NULL } from '../model/schema-types.js';
 import { VM_CLASS, VM_OPERATIONS, type VmOperation } from '../model/schema-vm.js';
@@ -10,6 +10,8 @@ import { xapiErrors } from '../wire/errors.js';
 import { checkValue } from '../wire/types.js';
 import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
 import { type CallContext, type Method, type Param, selfOf, VOID } from './method.js';
+import { message } from './vm/message.js';
+import { settingMethods } from './vm/settings.js';
 
 export const MAX_VMS = 10_000;
 
@@ -28,14 +30,10 @@ const vm: Param = { name: 'vm', type: { ref: 'VM' } };
 const self = selfOf('VM');
 const host: Param = { name: 'host', type: { ref: 'host' } };
 const bool = (name: string): Param => ({ name, type: 'bool' });
-const int = (name: string): Param => ({ name, type: 'int' });
 
 export function vmMethods(options: VmMethodsOptions): Method[] {
-  return [...makingMethods(options), ...powerMethods(options), ...settingMethods(options), ...askingMethods(options)];
-}
-
-function message(name: string, params: readonly Param[], call: Method['call'], role: Method['role'] = 'admin'): Method {
-  return { name: `VM.${name}`, params, role, async: true, call };
+  const { database, life } = options;
+  return [...makingMethods(options), ...powerMethods(options), ...settingMethods(database, life), ...askingMethods(options)];
 }
 
 /** Fields of a new VM that its creator may not choose are left at their defaults. */
@@ -51,7 +49,8 @@ function fieldsOf(given: WireStruct): Record<string, Wire> {
 
 function makingMethods({ database, life }: VmMethodsOptions): Method[] {
   const make = (fields: Readonly<Record<string, Wire>>): string => {
-    if (database.count('VM') >= MAX_VMS) throw xapiErrors.operationNotAllowed(`no more than ${MAX_VMS} VMs`);
+    // Domain-0 is one more.
+    if (database.count('VM') > MAX_VMS) throw xapiErrors.operationNotAllowed(`no more than ${MAX_VMS} VMs`);
     const metrics = database.create('VM_metrics', { state: ['halted'] });
     const ref = database.create('VM', { ...fields, metrics });
     database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
@@ -121,67 +120,6 @@ function powerMethods({ database, life, host: ownHost, canSuspend }: VmMethodsOp
     operation('resume', [vm, bool('start_paused'), bool('force')], (ref, [, paused]) => resume(ref, paused!)),
     operation('resume_on', [vm, host, bool('start_paused'), bool('force')], (ref, [, , paused]) => resume(ref, paused!)),
     operation('pool_migrate', [vm, host, { name: 'options', type: { map: 'string' } }], (ref) => life.migrate(ref)),
-  ];
-}
-
-function settingMethods({ database, life }: VmMethodsOptions): Method[] {
-  const change = (
-    name: string,
-    params: readonly Param[],
-    operation: VmOperation,
-    changes: (record: WireStruct, args: readonly number[]) => Readonly<Record<string, Wire>>,
-  ): Method =>
-    message(`set_${name}`, [self, ...params], async ([ref, ...args], context) => {
-      await life.operate(ref as string, operation, context, async (record) => {
-        const fields = { ...record, ...changes(record, args as readonly number[]) };
-        checkRecord(fields);
-        database.update('VM', ref as string, changes(record, args as readonly number[]));
-      });
-      return VOID;
-    });
-  const value = [int('value')];
-  const memory = (staticMin: number, dynamicMin: number, dynamicMax: number, staticMax: number) => {
-    checkMemory(staticMin, dynamicMin, dynamicMax, staticMax);
-    return { memory_static_min: staticMin, memory_dynamic_min: dynamicMin, memory_dynamic_max: dynamicMax, memory_static_max: staticMax };
-  };
-  return [
-    change('VCPUs_max', value, 'changing_VCPUs', (record, [max]) => {
-      checkVcpus(max!, record.VCPUs_at_startup as number);
-      return { VCPUs_max: max! };
-    }),
-    change('VCPUs_at_startup', value, 'changing_VCPUs', (_record, [count]) => ({ VCPUs_at_startup: count! })),
-    change('memory_static_max', value, 'changing_static_range', (_record, [bytes]) => ({ memory_static_max: bytes! })),
-    change('memory_static_min', value, 'changing_static_range', (_record, [bytes]) => ({ memory_static_min: bytes! })),
-    change('memory_dynamic_max', value, 'changing_dynamic_range', (_record, [bytes]) => ({ memory_dynamic_max: bytes! })),
-    change('memory_dynamic_min', value, 'changing_dynamic_range', (_record, [bytes]) => ({ memory_dynamic_min: bytes! })),
-    change('memory_static_range', [int('min'), int('max')], 'changing_static_range', (record, [min, max]) =>
-      memory(min!, record.memory_dynamic_min as number, record.memory_dynamic_max as number, max!),
-    ),
-    change('memory_dynamic_range', [int('min'), int('max')], 'changing_dynamic_range', (record, [min, max]) =>
-      memory(record.memory_static_min as number, min!, max!, record.memory_static_max as number),
-    ),
-    change(
-      'memory_limits',
-      [int('static_min'), int('static_max'), int('dynamic_min'), int('dynamic_max')],
-      'changing_static_range',
-      (_record, [staticMin, staticMax, dynamicMin, dynamicMax]) => memory(staticMin!, dynamicMin!, dynamicMax!, staticMax!),
-    ),
-    // Fixed memory: all limits but the lowest are the value (xapi_vm.ml, set_memory).
-    change('memory', value, 'changing_static_range', (record, [bytes]) =>
-      memory(Math.min(record.memory_static_min as number, bytes!), bytes!, bytes!, bytes!),
-    ),
-    // There, but not for anybody: so does xapi answer (xapi/xapi_vm.ml, add_to_VCPUs_params_live).
-    message('add_to_VCPUs_params_live', [self, { name: 'key', type: 'string' }, { name: 'value', type: 'string' }], ([ref], context) =>
-      life.operate(ref as string, 'changing_VCPUs_live', context, async () => {
-        throw xapiErrors.notImplemented('add_to_VCPUs_params_live');
-      }),
-    ),
-    message('set_domain_type', [self, { name: 'value', type: VM_CLASS.fields.domain_type!.type }], async ([ref, type], context) => {
-      await life.operate(ref as string, 'changing_VCPUs', context, async () =>
-        database.update('VM', ref as string, { domain_type: type! }),
-      );
-      return VOID;
-    }),
   ];
 }
 

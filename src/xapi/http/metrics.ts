@@ -111,7 +111,6 @@ export class Metrics {
     const nodes = gauge('numa_nodes', 'Nodes that hold more than 4096 pages of a VM', ['uuid', 'name']);
     const nonaffine = gauge('numa_node_nonaffine_vcpus', 'vCPUs of a VM that may run outside of their soft affinity', ['uuid', 'name']);
     map.domains.forEach((domain, index) => {
-      if (domain.domid === 0) return;
       const labels = labelsOf(names.get(domain.domid), domain.name);
       const { xenserver } = figures.domains[index]!;
       optimised.set(labels, xenserver.numa_optimised ? 1 : 0);

@@ -51,7 +51,7 @@ function updates(daemon: Daemon, hostUuid: string, request: IncomingMessage, res
   const chosen = [...vms].filter(([uuid]) => wanted.length === 0 || wanted.includes(uuid)).map(([, named]) => named);
   const named: Named[] = [...(query.get('host') === 'true' ? [host] : []), ...chosen];
   const found = updatesOf(named, { start: Number(start), interval: WHOLE_NUMBER.test(interval) ? Number(interval) : 0 });
-  if (found === null) refuse(response, 404, 'no data sources: no VM runs, and host=true is not given');
+  if (found === null) refuse(response, 404, 'no data sources: no such VM runs, and host=true is not given');
   else if (prefersJson(request, url)) send(response, 'application/json', updatesJson(found));
   else send(response, 'text/xml', updatesXml(found));
 }

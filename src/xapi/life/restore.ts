@@ -33,7 +33,8 @@ export async function restoreVms(
   }
   const known = new Map(toolstack.vms().map((state) => [state.spec.name, state]));
   for (const [ref, record] of kept) {
-    database.update('VM', ref, { current_operations: {} }, 'derived');
+    database.update('VM', ref, { current_operations: {}, allowed_operations: life.allowedNow(ref) }, 'derived');
+    if (record.is_control_domain === true) continue;
     const power = record.power_state as PowerState;
     if (power === 'Running' || power === 'Paused') {
       const reason = outlivesProcess ? find(known, life, ref, record) : await rebuild(toolstack, life, ref, record, power);
@@ -68,6 +69,7 @@ export async function restoreVms(
 export async function revertVm(database: Database, toolstack: Toolstack, life: VmLife, ref: string): Promise<void> {
   if (!database.has('VM', ref)) return;
   const record = database.get('VM', ref);
+  if (record.is_control_domain === true) return;
   const name = String(record.uuid);
   const power = record.power_state as PowerState;
   const state = toolstack.vms().find(({ spec }) => spec.name === name);

@@ -10,34 +10,10 @@ import { EMPTY_MAP } from '../model/schema-types.js';
 import type { PowerState, VmOperation } from '../model/schema-vm.js';
 import { xapiErrors } from '../wire/errors.js';
 import type { WireStruct } from '../wire/values.js';
+import { allowedOperations, operationError } from './allowed.js';
 import { StartsTogether, VmQueues } from './vm-queue.js';
 import { VmRecords } from './vm-records.js';
 import { specOf } from './vm-spec.js';
-
-/**
- * States in which xapi allows an operation (xapi/xapi_vm_lifecycle.ml, allowed_power_states), in
- * its order.
- */
-const ALLOWED_IN: Readonly<Record<VmOperation, readonly PowerState[]>> = {
-  clone: ['Halted', 'Suspended'],
-  start: ['Halted'],
-  start_on: ['Halted'],
-  pause: ['Running'],
-  unpause: ['Paused'],
-  clean_shutdown: ['Running'],
-  clean_reboot: ['Running'],
-  hard_shutdown: ['Paused', 'Suspended', 'Running'],
-  hard_reboot: ['Paused', 'Running'],
-  suspend: ['Running'],
-  resume: ['Suspended'],
-  resume_on: ['Suspended'],
-  pool_migrate: ['Paused', 'Running'],
-  changing_VCPUs: ['Halted'],
-  changing_VCPUs_live: ['Running'],
-  changing_static_range: ['Halted'],
-  changing_dynamic_range: ['Halted', 'Paused', 'Running'],
-  destroy: ['Halted'],
-};
 
 export interface OperationContext {
   /** The task that a call runs in; its own ref stands for it where there is none. */
@@ -119,26 +95,12 @@ export class VmLife {
   /** @throws XapiError with the reason why an operation is not allowed now */
   assertAllowed(vm: string, operation: VmOperation): void {
     const record = this.#database.get('VM', vm);
-    const blocked = record.blocked_operations as WireStruct;
-    if (blocked[operation] !== undefined) throw xapiErrors.operationBlocked(vm, String(blocked[operation]));
-    if (record.is_control_domain === true) throw xapiErrors.operationNotAllowed('Operations on domain 0 are not allowed');
-    if (record.is_a_template === true && (operation === 'start' || operation === 'start_on')) throw xapiErrors.vmIsTemplate(vm);
-    const expected = ALLOWED_IN[operation];
-    if (!expected.includes(record.power_state as PowerState)) {
-      throw xapiErrors.badPowerState(vm, expected.join(', '), String(record.power_state));
-    }
+    const error = operationError(vm, record, operation);
+    if (error !== null) throw error;
   }
 
   allowedNow(vm: string): string[] {
-    const record = this.#database.get('VM', vm);
-    if (record.is_control_domain === true) return [];
-    const blocked = record.blocked_operations as WireStruct;
-    return (Object.keys(ALLOWED_IN) as VmOperation[]).filter(
-      (operation) =>
-        blocked[operation] === undefined &&
-        ALLOWED_IN[operation].includes(record.power_state as PowerState) &&
-        !(record.is_a_template === true && (operation === 'start' || operation === 'start_on')),
-    );
+    return allowedOperations(vm, this.#database.get('VM', vm));
   }
 
   /** From a spec of the caller's making; the database is not changed. */

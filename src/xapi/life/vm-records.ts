@@ -34,19 +34,14 @@ export class VmRecords {
     const fields = { power_state: power, domid, resident_on: this.#host(), domarch: 'x64', memory_target: record.memory_dynamic_max! };
     this.#database.update('VM', vm, fields, kind);
     const { xc } = this.#doors;
-    const pages = pagesByNode(this.#doors, domid);
-    const numa = numaMetrics(pages, pages.length);
     const metrics = {
-      memory_actual: pages.reduce((sum, count) => sum + count, 0) * PAGE_BYTES,
       VCPUs_number: record.VCPUs_at_startup!,
       state: [power.toLowerCase()],
       start_time: WireDate.at(Date.now()),
       last_updated: WireDate.at(Date.now()),
       hvm: domainTypeOf(record) === 'hvm',
       current_domain_type: domainTypeOf(record),
-      numa_nodes: numa.numa_nodes,
-      numa_optimised: numa.numa_optimised,
-      numa_node_memory: Object.freeze(Object.assign(newStruct(), numa.numa_node_memory)),
+      ...numaFields(this.#doors, domid),
     };
     this.#database.update('VM_metrics', String(record.metrics), metrics, kind);
     const masks = Array.from({ length: record.VCPUs_max as number }, (_, vcpu) => xc.vcpuGetAffinity(domid, vcpu));
@@ -90,4 +85,16 @@ export class VmRecords {
     if (known === null) this.#database.create('placement', fields, uuid, kind);
     else this.#database.update('placement', known, fields, kind);
   }
+}
+
+/** Of VM_metrics: how much memory a domain has, and XenServer's figures of where it lies. */
+export function numaFields(doors: HostDoors, domid: number): Readonly<Record<string, Wire>> {
+  const pages = pagesByNode(doors, domid);
+  const numa = numaMetrics(pages, pages.length);
+  return {
+    memory_actual: pages.reduce((sum, count) => sum + count, 0) * PAGE_BYTES,
+    numa_nodes: numa.numa_nodes,
+    numa_optimised: numa.numa_optimised,
+    numa_node_memory: Object.freeze(Object.assign(newStruct(), numa.numa_node_memory)),
+  };
 }

@@ -7,9 +7,10 @@ import { type ClassDef, map, once, oneOf, ref, ro, rw, set } from './schema-type
 export const POWER_STATES = ['Halted', 'Paused', 'Running', 'Suspended'] as const;
 export type PowerState = (typeof POWER_STATES)[number];
 
-/** The operations that this server has, of VM.vm_operations. */
+/** The operations that this server has, of VM.vm_operations and in its order. */
 export const VM_OPERATIONS = [
   'clone',
+  'provision',
   'start',
   'start_on',
   'pause',
@@ -22,10 +23,11 @@ export const VM_OPERATIONS = [
   'resume',
   'resume_on',
   'pool_migrate',
+  'changing_dynamic_range',
+  'changing_static_range',
+  'changing_memory_limits',
   'changing_VCPUs',
   'changing_VCPUs_live',
-  'changing_static_range',
-  'changing_dynamic_range',
   'destroy',
 ] as const;
 export type VmOperation = (typeof VM_OPERATIONS)[number];

@@ -54,9 +54,8 @@ export class SourceReader {
       const before = this.#before?.cpuNs.get(domain.domid);
       const shares = times.map((time, vcpu) => share(time, before?.[vcpu], seconds));
       busySeconds += shares.reduce((sum, one) => sum + (Number.isNaN(one) ? 0 : one), 0) * seconds;
-      // xapi records nothing of paused domains (rrdp_squeezed.ml, CA-34383), and Domain-0 is no VM
-      // here.
-      if (domain.domid === 0 || domain.state === 'paused') return;
+      // xapi records nothing of paused domains (rrdp_squeezed.ml, CA-34383).
+      if (domain.state === 'paused') return;
       const { xenserver } = figures.domains[index]!;
       const bytes = domain.pages.reduce((sum, pages) => sum + pages, 0) * PAGE_BYTES;
       domains.set(domain.domid, [
@@ -77,12 +76,14 @@ export class SourceReader {
     this.#before = { atMs, cpuNs };
     const { totalPages, freePages } = xc.physInfo();
     const online = map.cpus.filter((cpu) => cpu?.online).length;
-    const guests = map.domains.filter(({ domid }) => domid !== 0);
     const host = [
       reading(['memory_total_kib', 'Total amount of memory in the host', 'KiB'], (totalPages * PAGE_BYTES) / KIB),
       reading(['memory_free_kib', 'Total amount of free memory', 'KiB'], (freePages * PAGE_BYTES) / KIB),
       reading(['cpu_avg', 'Average physical cpu usage', '(fraction)'], seconds > 0 ? busySeconds / seconds / online : Number.NaN, fraction),
-      reading(['running_domains', 'Total number of running domains', 'count'], guests.filter(({ state }) => state !== 'paused').length),
+      reading(
+        ['running_domains', 'Total number of running domains', 'count'],
+        map.domains.filter(({ state }) => state !== 'paused').length,
+      ),
       ...map.nodes.map(({ id, freePages: free }) =>
         reading([`memory_free_numa_node_${id}`, `Free memory of NUMA node ${id}`, 'B'], free * PAGE_BYTES, { standard: false }),
       ),

@@ -152,7 +152,7 @@ describe('/rrd_updates', () => {
       status: 404,
       text: expect.stringContaining('MAX') as unknown,
     });
-    expect(await get('/rrd_updates?start=0')).toMatchObject({ status: 404 });
+    expect(await get('/rrd_updates?start=0&vm_uuid=none')).toMatchObject({ status: 404 });
     expect(await get('/vm_rrd?uuid=none')).toMatchObject({ status: 404 });
   });
 
@@ -172,7 +172,7 @@ describe('whole databases', () => {
     pass(20);
     await daemon.call('VM.hard_shutdown', ref);
     pass(20);
-    expect((await get('/rrd_updates?start=-30&json')).status, 'no VM runs').toBe(404);
+    expect((await get(`/rrd_updates?start=-30&json&vm_uuid=${uuid}`)).status, 'it does not run').toBe(404);
     const whole = JSON.parse((await get(`/vm_rrd?uuid=${uuid}&json=true`)).text) as {
       ds: { name: string }[];
       rra: { pdp_per_row: string; database: string[][] }[];
@@ -218,7 +218,10 @@ describe('data sources by the API', () => {
     pass(5);
     expect((await enabled()).get('memory')).toBe(true);
     await expect(daemon.call('VM.record_data_source', ref, 'nothing')).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
-    expect(((await daemon.call('host.query_data_source', daemon.objects.host, 'running_domains')) as WireFloat).value).toBe(1);
+    expect(
+      ((await daemon.call('host.query_data_source', daemon.objects.host, 'running_domains')) as WireFloat).value,
+      'with Domain-0',
+    ).toBe(2);
   });
 });
 

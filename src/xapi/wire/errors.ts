@@ -23,6 +23,7 @@ export const xapiErrors = {
   valueNotSupported: (field: string, value: string, reason: string) => new XapiError('VALUE_NOT_SUPPORTED', field, value, reason),
   invalidValue: (field: string, value: string) => new XapiError('INVALID_VALUE', field, value),
   mapDuplicateKey: (type: string, field: string, uuid: string, key: string) => new XapiError('MAP_DUPLICATE_KEY', type, field, uuid, key),
+  memoryNotPinned: (reason: string) => new XapiError('MEMORY_CONSTRAINT_VIOLATION_MAXPIN', reason),
   memoryOrder: () => new XapiError('MEMORY_CONSTRAINT_VIOLATION_ORDER'),
   sessionInvalid: (ref: string) => new XapiError('SESSION_INVALID', ref),
   authenticationFailed: (user: string, reason: string) => new XapiError('SESSION_AUTHENTICATION_FAILED', user, reason),
@@ -32,7 +33,10 @@ export const xapiErrors = {
     new XapiError('VM_BAD_POWER_STATE', ref, expected.toLowerCase(), actual.toLowerCase()),
   notEnoughFreeMemory: (neededBytes: number, availableBytes: number) =>
     new XapiError('HOST_NOT_ENOUGH_FREE_MEMORY', String(neededBytes), String(availableBytes)),
-  vmIsTemplate: (ref: string) => new XapiError('VM_IS_TEMPLATE', ref),
+  /** The second parameter is not in the catalogue, but xapi gives it (xapi_vm_lifecycle.ml). */
+  vmIsTemplate: (ref: string, operation: string) => new XapiError('VM_IS_TEMPLATE', ref, operation),
+  vmIsSnapshot: (ref: string, operation: string) => new XapiError('VM_IS_SNAPSHOT', ref, operation),
+  onlyProvisionTemplate: () => new XapiError('PROVISION_ONLY_ALLOWED_ON_TEMPLATE'),
   operationNotAllowed: (reason: string) => new XapiError('OPERATION_NOT_ALLOWED', reason),
   operationBlocked: (ref: string, code: string) => new XapiError('OPERATION_BLOCKED', ref, code),
   lacksSuspend: (ref: string) => new XapiError('VM_LACKS_FEATURE_SUSPEND', ref),

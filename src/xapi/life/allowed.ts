@@ -1,0 +1,96 @@
+// Which operations a VM allows, in the order of xapi's checks and with its errors
+// (ocaml/xapi/xapi_vm_lifecycle.ml of xen-api e2ee48d6, check_operation_error). Pure.
+import { type PowerState, VM_OPERATIONS, type VmOperation } from '../model/schema-vm.js';
+import { type XapiError, xapiErrors } from '../wire/errors.js';
+import type { WireStruct } from '../wire/values.js';
+
+/** allowed_power_states, in the order in which xapi names them in VM_BAD_POWER_STATE. */
+const ALLOWED_IN: Readonly<Record<VmOperation, readonly PowerState[]>> = {
+  clone: ['Halted'],
+  provision: ['Halted'],
+  start: ['Halted'],
+  start_on: ['Halted'],
+  pause: ['Running'],
+  unpause: ['Paused'],
+  clean_shutdown: ['Running'],
+  clean_reboot: ['Running'],
+  hard_shutdown: ['Paused', 'Suspended', 'Running'],
+  hard_reboot: ['Paused', 'Running'],
+  suspend: ['Running'],
+  resume: ['Suspended'],
+  resume_on: ['Suspended'],
+  pool_migrate: ['Running'],
+  changing_dynamic_range: ['Halted', 'Running'],
+  changing_static_range: ['Halted'],
+  changing_memory_limits: ['Halted'],
+  changing_VCPUs: ['Halted'],
+  changing_VCPUs_live: ['Running'],
+  destroy: ['Halted', 'Suspended'],
+};
+
+/** ignored_ops: never in allowed_operations. */
+const UNLISTED: readonly VmOperation[] = ['changing_memory_limits', 'changing_VCPUs'];
+/** check_template */
+const OF_TEMPLATES: readonly VmOperation[] = [
+  'changing_dynamic_range',
+  'changing_static_range',
+  'changing_memory_limits',
+  'changing_VCPUs',
+  'clone',
+  'provision',
+];
+/** check_snapshot */
+const OF_SNAPSHOTS: readonly VmOperation[] = ['clone', 'destroy', 'hard_shutdown'];
+const OF_CONTROL_DOMAINS: readonly VmOperation[] = [
+  'changing_dynamic_range',
+  'changing_memory_limits',
+  'changing_static_range',
+  'start',
+  'start_on',
+  'changing_VCPUs',
+  'destroy',
+];
+const SETTINGS_OF_HALTED: readonly VmOperation[] = ['changing_VCPUs', 'changing_static_range', 'changing_memory_limits'];
+
+function powerStatesOf(record: WireStruct, operation: VmOperation): readonly PowerState[] {
+  const states = ALLOWED_IN[operation];
+  if (record.is_control_domain === true && SETTINGS_OF_HALTED.includes(operation)) return [...states, 'Running'];
+  if (record.is_a_snapshot === true && operation === 'clone') return [...states, 'Suspended'];
+  return states;
+}
+
+/** @returns what xapi answers to an operation that a VM does not allow now; null = it does */
+export function operationError(ref: string, record: WireStruct, operation: VmOperation): XapiError | null {
+  const reason = (record.blocked_operations as WireStruct)[operation];
+  if (reason !== undefined) return xapiErrors.operationBlocked(ref, String(reason));
+  const states = powerStatesOf(record, operation);
+  if (!states.includes(record.power_state as PowerState)) {
+    return xapiErrors.badPowerState(ref, states.join(', '), String(record.power_state));
+  }
+  if (record.is_a_snapshot === true) {
+    if (!OF_SNAPSHOTS.includes(operation)) return xapiErrors.vmIsSnapshot(ref, operation);
+  } else {
+    if (record.is_a_template === true && !templateAllows(record, operation)) return xapiErrors.vmIsTemplate(ref, operation);
+  }
+  if (operation === 'provision' && record.is_a_template !== true) return xapiErrors.onlyProvisionTemplate();
+  return record.is_control_domain === true ? controlDomainError(operation) : null;
+}
+
+function templateAllows(record: WireStruct, operation: VmOperation): boolean {
+  return OF_TEMPLATES.includes(operation) || (operation === 'destroy' && record.is_default_template !== true);
+}
+
+/** The only control domain here is Domain-0. */
+function controlDomainError(operation: VmOperation): XapiError | null {
+  if (operation === 'changing_VCPUs' || operation === 'destroy') {
+    return xapiErrors.operationNotAllowed('This operation is not allowed on dom0');
+  }
+  return OF_CONTROL_DOMAINS.includes(operation)
+    ? null
+    : xapiErrors.operationNotAllowed('This operation is not allowed on a control domain');
+}
+
+/** VM.allowed_operations, the last of the data model's first, as xapi's fold leaves them. */
+export function allowedOperations(ref: string, record: WireStruct): string[] {
+  return VM_OPERATIONS.filter((operation) => !UNLISTED.includes(operation) && operationError(ref, record, operation) === null).reverse();
+}
