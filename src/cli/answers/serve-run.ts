@@ -12,8 +12,10 @@ import { type DaemonLog, openDaemon } from '../../xapi/daemon.js';
 import { serveBackups } from '../../xapi/http/backup-socket.js';
 import { HTTP_LIMITS, type HttpFront, type HttpLimits, type HttpOptions, openHttp } from '../../xapi/http/http-server.js';
 import { Metrics } from '../../xapi/http/metrics.js';
+import { parseOrigin } from '../../xapi/http/origins.js';
 import { pagesOf } from '../../xapi/http/pages.js';
 import { fingerprint } from '../../xapi/http/self-signed.js';
+import { openStaticFiles } from '../../xapi/http/static-files.js';
 import type { HostDoors } from '../../xenopsd/api/host-doors.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
 import { claimSocketPath } from '../../xenstore/server/socket-file.js';
@@ -37,6 +39,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
   const users = settings.users === null ? null : followUsersFile(settings.users, (message) => log.error({ file: settings.users }, message));
   const tls = await readTls(settings, address);
+  const web = await webOf(settings);
   const metrics = new Metrics();
   const { sessionIdleSeconds, ...http } = settings.limits;
   const doors = await openDoors(settings);
@@ -65,6 +68,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
     port,
     limits: withinDescriptors({ ...HTTP_LIMITS, ...(http as Partial<HttpLimits>) }, log),
     thinCli: thinCliOf(daemon),
+    ...web,
     failed: (error: unknown) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a fault while answering'),
   };
   const fronts = [
@@ -93,6 +97,11 @@ export async function serve(settings: ServeSettings): Promise<void> {
   await daemon.close();
   await doors.close?.();
   await told;
+}
+
+/** What web pages get. @throws InputError for a folder or an origin that is none */
+async function webOf({ www, origins }: ServeSettings): Promise<Pick<HttpOptions, 'files' | 'origins'>> {
+  return { origins: origins.map(parseOrigin), ...(www === null ? {} : { files: await openStaticFiles(www) }) };
 }
 
 /**

@@ -17,6 +17,8 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--state <folder>', 'folder for VMs, policies, tasks and the audit log (default: in memory, lost when the daemon ends)')
     .option('--listen <address:port>', 'address and port to listen on (default: 127.0.0.1:8080)')
     .option('--unix <path>', 'unix socket to listen on as well; who may open it is root, as on a host')
+    .option('--www <folder>', 'folder of files to answer GET with, such as a web interface (default: none)')
+    .option('--origin <url...>', 'origin whose web pages may call, such as https://admin.example (default: only pages of --www)')
     .option('--tls-cert <file>', 'certificate in PEM, with --tls-key')
     .option('--tls-key <file>', 'private key of the certificate, in PEM')
     .addOption(new Option('--tls-generate', 'generate a certificate and keep it in the state folder').conflicts('tlsCert'))
@@ -61,6 +63,10 @@ on loopback only. See docs/xapi.md.`,
       await restore(file, given.into);
       answer(EXIT.ok);
     });
+  definePasswd(command, answer);
+}
+
+function definePasswd(command: Command, answer: (code: number) => void): void {
   command
     .command('passwd')
     .summary('add or remove a user in the file of users')

@@ -25,6 +25,8 @@ const DEFAULTS = {
   state: null,
   listen: '127.0.0.1:8080',
   unix: null,
+  www: null,
+  origins: [],
   tls: null,
   users: null,
   limits: {},
@@ -37,17 +39,37 @@ describe('settings', () => {
   });
 
   it('paths in the file are relative to its folder; those on the command line stay unchanged', () => {
-    const file = written({ host: 'h.yaml', state: 'state', unix: 'xapi', users: '/etc/users', tls: { cert: 'c.pem', key: 'sub/k.pem' } });
+    const file = written({
+      host: 'h.yaml',
+      state: 'state',
+      unix: 'xapi',
+      www: 'w',
+      origins: ['http://a'],
+      users: '/etc/users',
+      tls: { cert: 'c.pem', key: 'sub/k.pem' },
+    });
     expect(readSettings({ config: file })).toEqual({
       ...DEFAULTS,
       host: [join(folder, 'h.yaml')],
       state: join(folder, 'state'),
       unix: join(folder, 'xapi'),
+      www: join(folder, 'w'),
+      origins: ['http://a'],
       users: '/etc/users',
       tls: { cert: join(folder, 'c.pem'), key: join(folder, 'sub/k.pem') },
     });
-    const given = { config: file, host: ['a.yaml', 'b.yaml'], state: 's', unix: 'x', users: 'u', tlsGenerate: true };
-    expect(readSettings(given)).toEqual({ ...DEFAULTS, host: ['a.yaml', 'b.yaml'], state: 's', unix: 'x', users: 'u', tls: 'generate' });
+    const given = {
+      config: file,
+      host: ['a.yaml', 'b.yaml'],
+      state: 's',
+      unix: 'x',
+      www: 'v',
+      origin: ['http://b'],
+      users: 'u',
+      tlsGenerate: true,
+    };
+    const changed = { unix: 'x', www: 'v', origins: ['http://b'], users: 'u' };
+    expect(readSettings(given)).toEqual({ ...DEFAULTS, ...changed, host: ['a.yaml', 'b.yaml'], state: 's', tls: 'generate' });
     expect(readSettings({ config: file, tlsCert: 'x', tlsKey: 'y' }).tls).toEqual({ cert: 'x', key: 'y' });
   });
 

@@ -25,6 +25,8 @@ export const serveSchema = z.strictObject({
   state: path.optional().describe('Folder of VMs, policies, tasks and the audit log; in memory by default'),
   listen: z.string().max(300).optional().describe('Address and port; 127.0.0.1:8080 by default'),
   unix: path.optional().describe('Path of a unix socket to listen on as well: who may open it is root'),
+  www: path.optional().describe('Folder of files to answer GET with, such as a web interface'),
+  origins: z.array(z.string().max(300)).max(32).optional().describe('Origins whose web pages may call; only pages of `www` by default'),
   tls: z
     .union([z.literal('generate'), z.strictObject({ cert: path, key: path })])
     .optional()
@@ -60,6 +62,8 @@ export interface ServeGiven {
   readonly state?: string;
   readonly listen?: string;
   readonly unix?: string;
+  readonly www?: string;
+  readonly origin?: readonly string[];
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsGenerate?: boolean;
@@ -76,6 +80,8 @@ export interface ServeSettings {
   readonly state: string | null;
   readonly listen: string;
   readonly unix: string | null;
+  readonly www: string | null;
+  readonly origins: readonly string[];
   readonly tls: 'generate' | { readonly cert: string; readonly key: string } | null;
   readonly users: string | null;
   readonly limits: NonNullable<ServeFile['limits']>;
@@ -100,6 +106,8 @@ export function readSettings(given: ServeGiven): ServeSettings {
     state: given.state ?? file.state ?? null,
     listen: given.listen ?? file.listen ?? '127.0.0.1:8080',
     unix: given.unix ?? file.unix ?? null,
+    www: given.www ?? file.www ?? null,
+    origins: given.origin ?? file.origins ?? [],
     tls: tlsGiven ?? file.tls ?? null,
     users: given.users ?? file.users ?? null,
     limits: file.limits ?? {},
@@ -115,6 +123,7 @@ function readFile(name: string): ServeFile {
     ...(value.host === undefined ? {} : { host: asList(value.host)!.map(from) }),
     ...(value.state === undefined ? {} : { state: from(value.state) }),
     ...(value.unix === undefined ? {} : { unix: from(value.unix) }),
+    ...(value.www === undefined ? {} : { www: from(value.www) }),
     ...(value.users === undefined ? {} : { users: from(value.users) }),
     ...(value.tls === undefined || value.tls === 'generate' ? {} : { tls: { cert: from(value.tls.cert), key: from(value.tls.key) } }),
   };

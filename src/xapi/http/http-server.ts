@@ -14,8 +14,11 @@ import type { XapiError } from '../wire/errors.js';
 import { decodeJsonRpc, encodeJsonError, encodeJsonResult } from '../wire/json-rpc.js';
 import { MalformedCall, type RpcCall, type Wire } from '../wire/values.js';
 import { decodeXmlRpc, encodeXmlBare, encodeXmlError, encodeXmlResult } from '../wire/xml-rpc.js';
+import { allowOrigin, answerOptions, isSameOrigin } from './origins.js';
 import { RateLimit } from './rate-limit.js';
 import { openRawDoor, type RawConnection, type RawDoor, type Refusal } from './raw-door.js';
+import { refuse } from './refuse.js';
+import type { StaticFiles } from './static-files.js';
 
 export interface HttpLimits {
   readonly requestBytes: number;
@@ -55,6 +58,10 @@ export interface HttpOptions {
    */
   readonly loopbackNamesOnly: boolean;
   readonly pages?: ReadonlyMap<string, Page>;
+  /** What GET of other paths is answered with; without it there is nothing. */
+  readonly files?: StaticFiles;
+  /** Whose web pages may call, beside this server's own. */
+  readonly origins?: readonly string[];
   /** Serves POST /cli; without it there is no such path. */
   readonly thinCli?: (connection: RawConnection) => Promise<void>;
   readonly failed: (error: unknown) => void;
@@ -68,7 +75,9 @@ export interface HttpFront {
 
 /** A connection ends when nothing of its answer was read for this long. */
 const UNREAD_MS = 60_000;
-const RPC_PATHS = new Set(['/', '/xmlrpc', '/RPC2']);
+/** XML-RPC: /json too, whatever its name says (xapi.ml, post_json). */
+const RPC_PATHS = new Set(['/', '/xmlrpc', '/RPC2', '/json']);
+const JSON_PATH = '/jsonrpc';
 const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 
 export async function openHttp(options: HttpOptions): Promise<HttpFront> {
@@ -145,18 +154,49 @@ class Front {
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://host');
+    const url = urlOf(request);
+    if (url === null) return refuse(response, 400, 'the path is none');
     const address = this.addressOf(request.socket);
-    const refusal = this.#refusalOf(request.headers, request.headers.host ?? '', address);
+    const { origins = [], pages, files } = this.#options;
+    const refusal = this.#refusalOf(request.headers, request.headers.host ?? '', address, origins);
     if (refusal !== null) return refuse(response, ...refusal);
-    const page = this.#options.pages?.get(url.pathname);
+    const { origin } = request.headers;
+    const foreign = origin !== undefined && origins.includes(origin);
+    // What a browser or a proxy keeps of an answer depends on who asked.
+    if (origins.length > 0) response.setHeader('vary', 'Origin');
+    if (foreign) allowOrigin(origin, response);
+    const page = pages?.get(url.pathname);
+    const json = url.pathname === JSON_PATH;
+    const rpc = json || RPC_PATHS.has(url.pathname);
+    const readable = files !== undefined && (!rpc || url.pathname === '/');
+    if (request.method === 'OPTIONS' && (page !== undefined || rpc || readable)) {
+      return answerOptions(request, response, methodsOf(rpc, readable || page !== undefined), foreign);
+    }
     if (page !== undefined) {
       if (request.method !== 'GET') return refuse(response, 405, 'use GET');
       return page(request, response, url, this.closing.signal);
     }
-    const json = url.pathname === '/jsonrpc';
-    if (!json && !RPC_PATHS.has(url.pathname)) return refuse(response, 404, 'there is nothing here');
+    if (readable && (request.method === 'GET' || request.method === 'HEAD')) return this.#serveFile(files, request, response, url);
+    if (!rpc) return refuse(response, 404, 'there is nothing here');
     if (request.method !== 'POST') return refuse(response, 405, 'use POST');
+    return this.#serveCall(request, response, json, address);
+  }
+
+  /** A file counts as a call under way until all of it is read. */
+  async #serveFile(files: StaticFiles, request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const { ledger, sessions } = this.#options.daemon;
+    const address = this.addressOf(request.socket);
+    const release = ledger.take('calls', { name: `address ${address}`, privileged: sessions.knows(address) });
+    if (release === null) return refuse(response, 503, 'too many calls under way');
+    response.setTimeout(UNREAD_MS, () => response.destroy());
+    try {
+      await files(request, response, url);
+    } finally {
+      release();
+    }
+  }
+
+  async #serveCall(request: IncomingMessage, response: ServerResponse, json: boolean, address: string): Promise<void> {
     const body = await this.#readBody(request, address);
     if (body === 'too long') return refuse(response, 413, `a call has at most ${this.#limits.requestBytes} bytes`);
     if (body === 'too many') return refuse(response, 503, 'too many bytes of this address are under way');
@@ -171,11 +211,17 @@ class Front {
   }
 
   /** @returns status and reason; null = the request may go on */
-  #refusalOf({ origin }: { readonly origin?: string | undefined }, host: string, address: string): Refusal | null {
+  #refusalOf(
+    { origin }: { readonly origin?: string | undefined },
+    host: string,
+    address: string,
+    origins: readonly string[] = [],
+  ): Refusal | null {
     if (this.#options.loopbackNamesOnly && !LOOPBACK_HOST.test(host)) return [403, 'name this machine localhost'];
     // Browsers say which page a request comes from; other clients do not. A page of somebody else's
-    // has no business here.
-    if (origin !== undefined && !isSameOrigin(origin, host)) return [403, 'pages of other origins may not call'];
+    // has no business here, unless it is allowed.
+    if (origin !== undefined && !isSameOrigin(origin, host) && !origins.includes(origin))
+      return [403, 'pages of other origins may not call'];
     if (this.closing.signal.aborted) return [503, 'the server is ending'];
     if (!this.#rate.take(address)) return [429, 'too many requests'];
     return null;
@@ -283,18 +329,14 @@ function xmlCall(text: string): DecodedCall {
   return { call, success: call.method === 'system.listMethods' ? encodeXmlBare : encodeXmlResult, failure: encodeXmlError };
 }
 
-function isSameOrigin(origin: string, host: string): boolean {
-  try {
-    return new URL(origin).host === new URL(`http://${host}`).host || new URL(origin).host === new URL(`https://${host}`).host;
-  } catch {
-    return false;
-  }
+/** "//name" is a path here, and no host. */
+function urlOf({ url = '/' }: IncomingMessage): URL | null {
+  const whole = url.startsWith('/') ? `http://host${url}` : url;
+  return URL.canParse(whole) ? new URL(whole) : null;
 }
 
-/** The connection is closed: what is left of a refused request is not read. */
-export function refuse(response: ServerResponse, status: number, reason: string): void {
-  const text = `${reason}\n`;
-  response.writeHead(status, { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(text), connection: 'close' }).end(text);
+function methodsOf(posts: boolean, reads: boolean): string {
+  return [...(reads ? ['GET', 'HEAD'] : []), ...(posts ? ['POST'] : []), 'OPTIONS'].join(', ');
 }
 
 function listen(server: Server, { address, port, path }: HttpOptions): Promise<void> {

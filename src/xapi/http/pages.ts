@@ -7,8 +7,9 @@ import { formatToken } from '../model/events.js';
 import { XapiError } from '../wire/errors.js';
 import { wireToJson } from '../wire/json-rpc.js';
 import type { WireStruct } from '../wire/values.js';
-import { type Page, refuse } from './http-server.js';
+import type { Page } from './http-server.js';
 import type { Metrics } from './metrics.js';
+import { refuse } from './refuse.js';
 import { rrdPages } from './rrd-pages.js';
 
 /** A line of nothing, so that proxies and clients see that the stream lives. */

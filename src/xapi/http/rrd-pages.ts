@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Daemon } from '../daemon.js';
 import { type Named, rrdJson, rrdXml, updatesJson, updatesOf, updatesXml } from '../rrd/format.js';
 import type { Rrd } from '../rrd/rrd.js';
-import { refuse } from './http-server.js';
+import { refuse } from './refuse.js';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, url: URL) => void;
 
