@@ -16,11 +16,11 @@ export interface RankContext {
 
 type Candidate = Found & { readonly split: readonly NodeShare[] };
 
-/** null when there is no candidate. */
-export function rank(candidates: readonly Candidate[], context: RankContext): Candidate | null {
+/** Best first. */
+export function rank(candidates: readonly Candidate[], context: RankContext): Candidate[] {
   const keyed = candidates.map((candidate) => ({ candidate, key: keyOf(candidate, context) }));
   keyed.sort((a, b) => compare(a.key, b.key));
-  return keyed[0]?.candidate ?? null;
+  return keyed.map(({ candidate }) => candidate);
 }
 
 /** Smaller is better, first number first. */

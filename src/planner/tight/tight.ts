@@ -33,6 +33,11 @@ export interface TightOptions {
 
 export interface TightState extends PlacementState {
   plan(request: TightRequest): TightPlan | null;
+  /**
+   * All sets that are as near as the one that `plan` would choose, as far as the search knows them;
+   * the chosen one first. Counts nothing as used.
+   */
+  plans(request: TightRequest): TightPlan[];
 }
 
 export interface TightPolicy extends PlacementPolicy {
@@ -73,14 +78,18 @@ class Tight implements TightState {
   plan(request: TightRequest): TightPlan | null {
     const room = this.#room(request);
     this.availableBytes = room.memoryBytes;
-    const plan = this.#best(request, room);
+    const plan = this.#ranked(request, room)[0] ?? null;
     for (const node of plan?.nodes ?? []) this.nodeUsage[node]!++;
     return plan;
   }
 
+  plans(request: TightRequest): TightPlan[] {
+    return this.#ranked(request, this.#room(request));
+  }
+
   weigh(request: TightRequest, most: number): Weighed[] {
     const room = this.#room(request);
-    const chosen = this.#best(request, room);
+    const chosen = this.#ranked(request, room)[0] ?? null;
     const singles = this.#host.distances.map((_, node) => this.#weighed([node], request, room, chosen));
     const isChosen = ({ verdict }: Weighed) => verdict === 'chosen';
     if (chosen !== null && !singles.some(isChosen)) singles.unshift(this.#weighed(chosen.nodes, request, room, chosen));
@@ -91,26 +100,24 @@ class Tight implements TightState {
     return nodeRoom(this.#host, this.#cpus, request, this.#options.reserveBytes ?? []);
   }
 
-  #best(request: TightRequest, room: NodeRoom): TightPlan | null {
+  #ranked(request: TightRequest, room: NodeRoom): TightPlan[] {
     const { coresPerVcpu = DEFAULT_CORES_PER_VCPU } = this.#options;
     const { vcpus, memoryBytes } = request;
     const balanced = this.#balanced(request, room);
     const found = balanced.length > 0 ? balanced : this.#unbalanced(request, room);
     const split = balanced.length > 0 ? balancedSplit : unbalancedSplit;
-    const ranked = found.map((one) => ({ ...one, split: split(one.nodes, room, vcpus, memoryBytes) }));
-    const best = rank(ranked, { host: this.#host, room, request, coresPerVcpu });
-    if (best === null) return null;
-    return {
-      nodes: best.nodes,
-      cpus: best.nodes.flatMap((node) => this.#cpus[node]!).sort((a, b) => a - b),
-      split: best.split,
+    const candidates = found.map((one) => ({ ...one, split: split(one.nodes, room, vcpus, memoryBytes) }));
+    return rank(candidates, { host: this.#host, room, request, coresPerVcpu }).map((one) => ({
+      nodes: one.nodes,
+      cpus: one.nodes.flatMap((node) => this.#cpus[node]!).sort((a, b) => a - b),
+      split: one.split,
       balanced: balanced.length > 0,
-      worstDistance: best.worst,
-      meanDistance: best.mean,
-      worstAtLeast: best.worstAtLeast,
-      meanAtLeast: best.meanAtLeast,
-      exact: best.exact,
-    };
+      worstDistance: one.worst,
+      meanDistance: one.mean,
+      worstAtLeast: one.worstAtLeast,
+      meanAtLeast: one.meanAtLeast,
+      exact: one.exact,
+    }));
   }
 
   /** All sets that are equally near, as far as the search knows them. */
