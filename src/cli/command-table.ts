@@ -39,6 +39,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/place.js'),
   },
   {
+    name: 'rebalance',
+    group: REAL,
+    summary: 'plan the moves that bring VMs near their memory again',
+    load: () => import('./commands/rebalance.js'),
+  },
+  {
     name: 'capture',
     group: REAL,
     summary: 'record a host in one file, for show, verify and explain elsewhere',

@@ -136,7 +136,7 @@ function plannerHost(map: HostMap, pool: number): PlannerHost {
  * Sets the affinity of every vCPU, or of none: after a failure, the masks set before are restored.
  * @throws XenError when Xen refuses
  */
-export function applyPlace(xc: Xenctrl, { domain, cpus }: Choice): void {
+export function applyPlace(xc: Xenctrl, { domain, cpus }: Pick<Choice, 'domain' | 'cpus'>): void {
   const done: { id: number; soft: readonly number[] }[] = [];
   try {
     for (const { id } of domain.vcpus) {

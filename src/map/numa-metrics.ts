@@ -4,7 +4,7 @@
 import { PAGE_BYTES } from '../base/units.js';
 
 /** A node that holds this many pages of a VM or fewer (16 MiB) does not count. */
-const IGNORED_PAGES = 4096;
+export const IGNORED_PAGES = 4096;
 
 /** Does a node with so many pages of a VM count among the nodes of its memory? */
 export function nodeCounts(pages: number): boolean {

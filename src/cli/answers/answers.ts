@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { DRIFTS, type DriftCode } from '../../map/drift.js';
 import { FAILURE_KINDS } from '../../xenopsd/api/outcome.js';
 import { POLICIES, PROFILES } from '../../xenopsd/api/profiles.js';
+import { rebalanceSchema } from './rebalance/schema.js';
 
 const DRIFT_CODES = Object.keys(DRIFTS) as [DriftCode, ...DriftCode[]];
 const count = z.int().nonnegative();
@@ -333,6 +334,7 @@ const ANSWERS = {
   doctor: doctorSchema,
   verify: verifySchema,
   place: placeSchema,
+  rebalance: rebalanceSchema,
   'verify-pool': verifyPoolSchema,
   'place-pool': placePoolSchema,
 };

@@ -82,6 +82,14 @@ export interface RebalanceTotals {
   readonly remotePages: number;
 }
 
+/** How a VM ends. */
+export interface RebalanceEnd {
+  readonly vm: number;
+  readonly onOneNode: boolean;
+  /** A node has enough cores for all of its vCPUs. */
+  readonly cpusFit: boolean;
+}
+
 export interface RebalancePlan {
   readonly freeMoves: readonly FreeMove[];
   /** In their order, each after the one before has ended. */
@@ -89,6 +97,8 @@ export interface RebalancePlan {
   readonly before: RebalanceTotals;
   readonly afterFreeMoves: RebalanceTotals;
   readonly after: RebalanceTotals;
+  /** One for each VM, in their order. */
+  readonly ends: readonly RebalanceEnd[];
   /**
    * Proved: within the limits no list of migrations, each to the nearest nodes that have room then,
    * gives a smaller mean distance; none that gives the same is shorter, and none as short copies

@@ -36,6 +36,11 @@ export function rebalance(problem: RebalanceProblem, limits: RebalanceLimits = {
     before: totalsOf(before),
     afterFreeMoves: totalsOf(places),
     after: totalsOf(end.places),
+    ends: problem.vms.map(({ id }, at) => ({
+      vm: id,
+      onOneNode: end.places[at]!.figures.onOneNode,
+      cpusFit: targets.singles(at).length > 0,
+    })),
     exact,
   };
 }

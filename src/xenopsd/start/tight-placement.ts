@@ -16,7 +16,7 @@ import type { StartRun } from './start-run.js';
  * Xen keeps low memory of node 0 for devices: xapi's planner of the 26.1 line leaves as much of it
  * alone.
  */
-const NODE_0_RESERVE_BYTES = 2 * GIB;
+export const NODE_0_RESERVE_BYTES = 2 * GIB;
 const WEIGHED_SHOWN = 24;
 
 export interface TightPlacement {

@@ -1,0 +1,120 @@
+// `xennuma rebalance`: from a host with its domains to a plan of moves, with the commands that make
+// them. With --yes the free moves are made; migrations never are.
+import { formatList } from '../../../base/bitset.js';
+import { shellWord } from '../../../base/shell-word.js';
+import { PAGE_BYTES } from '../../../base/units.js';
+import { type MovedVm, migrationCommands, pinCommand } from '../../../live/rebalance/move-commands.js';
+import { type HostProblem, problemOfMap } from '../../../live/rebalance/problem-of-map.js';
+import type { HostMap } from '../../../map/host-map.js';
+import type { PlaceFigures, RebalancePlan, RebalanceTotals } from '../../../planner/rebalance/problem.js';
+import { rebalance } from '../../../planner/rebalance/rebalance.js';
+import type { DomainInfo } from '../../../xenctrl/xenctrl.js';
+import { pickDomains } from '../../input/running.js';
+import { VERSION } from '../../output/version.js';
+import type { RebalanceAnswer } from './schema.js';
+
+/** A host to rebalance, whatever it was read from. */
+export interface RebalancedHost {
+  readonly map: HostMap;
+  /** What Xen says of the domains; [] where only the map is known. */
+  readonly infos: readonly DomainInfo[];
+  readonly notes: readonly string[];
+  /** How a domain is migrated. */
+  readonly moved: (domid: number) => Omit<MovedVm, 'name'>;
+}
+
+export interface RebalanceOptions {
+  readonly maxMoves?: number;
+  readonly maxBytes?: number;
+  readonly json?: true;
+}
+
+export interface Rebalanced {
+  readonly plan: RebalancePlan;
+  readonly answer: RebalanceAnswer;
+}
+
+/**
+ * @param names names or numbers of the domains that may be moved; all by default
+ * @throws InputError for an unknown name, or for figures that cannot be true
+ */
+export function rebalanceHost(names: readonly string[], host: RebalancedHost, options: RebalanceOptions): Rebalanced {
+  const { map, notes } = host;
+  const found = problemOfMap(map, host.infos, pickDomains(map, names));
+  const { maxMoves, maxBytes } = options;
+  const plan = rebalance(found.problem, {
+    ...(maxMoves === undefined ? {} : { maxMoves }),
+    ...(maxBytes === undefined ? {} : { maxPages: Math.floor(maxBytes / PAGE_BYTES) }),
+  });
+  const nameOf = (domid: number) => map.domains.find((domain) => domain.domid === domid)!.name;
+  const answer: RebalanceAnswer = {
+    command: 'rebalance',
+    version: VERSION,
+    host: map.name,
+    hypervisor: map.hypervisor,
+    limits: { maxMoves: maxMoves ?? null, maxBytes: maxBytes ?? null },
+    freeMoves: plan.freeMoves.map((move) => ({
+      domid: move.vm,
+      name: nameOf(move.vm),
+      nodes: [...move.nodes],
+      cpus: formatList(move.cpus),
+      before: figuresAnswer(move.before),
+      after: figuresAnswer(move.after),
+      command: pinCommand(move).map(shellWord).join(' '),
+      state: 'shown',
+    })),
+    migrations: plan.migrations.map((move) => ({
+      domid: move.vm,
+      name: nameOf(move.vm),
+      nodes: [...move.nodes],
+      cpus: formatList(move.cpus),
+      before: figuresAnswer(move.before),
+      after: figuresAnswer(move.after),
+      bytes: move.pagesAfter.reduce((sum, pages) => sum + pages, 0) * PAGE_BYTES,
+      bytesBefore: move.pagesBefore.map((pages) => pages * PAGE_BYTES),
+      bytesAfter: move.pagesAfter.map((pages) => pages * PAGE_BYTES),
+      makesRoom: move.makesRoom,
+      commands: migrationCommands({ ...host.moved(move.vm), name: uniqueName(map, move.vm) }, move),
+    })),
+    before: totalsAnswer(plan.before),
+    afterFreeMoves: totalsAnswer(plan.afterFreeMoves),
+    after: totalsAnswer(plan.after),
+    exact: plan.exact,
+    left: leftOver(map, found, plan, options),
+    bound: null,
+    notes: [...notes],
+  };
+  return { plan, answer };
+}
+
+/** The name, or the number where several domains share the name. */
+function uniqueName({ domains }: HostMap, domid: number): string {
+  const { name } = domains.find((domain) => domain.domid === domid)!;
+  return domains.filter((domain) => domain.name === name).length > 1 ? String(domid) : name;
+}
+
+function figuresAnswer({ onOneNode, mean, worst, remotePages }: PlaceFigures): RebalanceAnswer['freeMoves'][number]['before'] {
+  return { onOneNode, meanDistance: mean, worstDistance: worst, remoteBytes: remotePages * PAGE_BYTES };
+}
+
+function totalsAnswer({ vms, onOneNode, meanDistance, worstDistance, remotePages }: RebalanceTotals): RebalanceAnswer['before'] {
+  return { vms, onOneNode, meanDistance, worstDistance, remoteBytes: remotePages * PAGE_BYTES };
+}
+
+/** VMs that are not on one node at the end, and what keeps each from it. */
+function leftOver(map: HostMap, { problem, stays }: HostProblem, plan: RebalancePlan, options: RebalanceOptions): RebalanceAnswer['left'] {
+  const ends = new Map(plan.ends.map((end) => [end.vm, end]));
+  return problem.vms.flatMap((vm) => {
+    const { domid, name } = map.domains.find((domain) => domain.domid === vm.id)!;
+    const end = ends.get(domid)!;
+    if (end.onOneNode) return [];
+    return [{ domid, name, reason: stays.get(domid) ?? reasonLeft(end, options) }];
+  });
+}
+
+function reasonLeft({ cpusFit }: RebalancePlan['ends'][number], { maxMoves, maxBytes }: RebalanceOptions): string {
+  if (!cpusFit) return 'no node that it may use has enough cores for its vCPUs';
+  return maxMoves === undefined && maxBytes === undefined
+    ? 'no node has room for it, nor can room be made in one step'
+    : 'no node has room for it within the limits';
+}

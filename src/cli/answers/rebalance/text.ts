@@ -1,0 +1,111 @@
+// A plan of rebalancing as text: each move with its gain and its commands, then the figures before
+// and after.
+import { wrapWords } from '../../../base/columns.js';
+import { harmless } from '../../../base/shown-text.js';
+import { tableLines } from '../../../base/table.js';
+import { formatBytes } from '../../../base/units.js';
+import { nodeWords, sizeWords } from '../../output/phrases.js';
+import { columns, palette } from '../../output/terminal.js';
+import type { RebalanceAnswer } from './schema.js';
+
+type Move = RebalanceAnswer['freeMoves'][number] | RebalanceAnswer['migrations'][number];
+
+/** With more of them than this, the rest is counted. */
+const MOST_LEFT = 20;
+
+export function rebalanceText(result: RebalanceAnswer): string[] {
+  const colour = palette();
+  const { freeMoves, migrations, before, notes } = result;
+  const say = (text: string, indent = '  ') => wrapWords(text, columns(), indent);
+  const title = `${colour.bold(harmless(result.host))}, ${result.hypervisor}: ${before.vms} VM${before.vms === 1 ? '' : 's'}`;
+  const lines = [title];
+  if (freeMoves.length > 0) {
+    lines.push('', ...say('Free moves: vCPUs go to the nodes of their memory, which stays where it is.'));
+    freeMoves.forEach((move, index) => {
+      lines.push(...say(`${index + 1}. ${nameOf(move)} to ${nodeWords(move.nodes)}: ${gainWords(move)}`, '     '));
+      lines.push(`     ${move.command}${stateWords(move.state)}`);
+    });
+  }
+  if (migrations.length > 0) {
+    lines.push('', ...say('Migrations on the host itself, each after the one before has ended:'));
+    migrations.forEach((move, index) => {
+      const way = `${sourceWords(move.bytesBefore)} to ${nodeWords(move.nodes)}`;
+      const gain = move.makesRoom ? 'makes room for others' : gainWords(move);
+      lines.push(...say(`${freeMoves.length + index + 1}. ${nameOf(move)}, ${sizeWords(move.bytes)} from ${way}: ${gain}`, '     '));
+      // Whole, so that they can be copied.
+      lines.push(...move.commands.map((command) => `     ${command}`));
+    });
+  }
+  lines.push('', ...totalsTable(result), '', ...verdict(result).flatMap((text) => say(text)));
+  lines.push(...leftLines(result).flatMap((text) => say(text)));
+  return [...lines, ...notes.map((note) => `note: ${note}`)];
+}
+
+function nameOf({ name, domid }: Move): string {
+  return `${palette().bold(harmless(name))} (domain ${domid})`;
+}
+
+function sourceWords(bytes: readonly number[]): string {
+  return nodeWords(bytes.flatMap((held, node) => (held > 0 ? [node] : [])));
+}
+
+const number = (value: number | null) => (value === null ? '-' : String(Number(value.toFixed(1))));
+
+/** What a move changes for its VM, without what stays the same. */
+function gainWords({ before, after }: Move): string {
+  const parts: string[] = [];
+  const [from, to] = [number(before.meanDistance), number(after.meanDistance)];
+  parts.push(from === to ? `mean distance ${to}, as before` : `mean distance ${from} -> ${to}`);
+  if (before.worstDistance !== after.worstDistance) parts.push(`worst ${number(before.worstDistance)} -> ${number(after.worstDistance)}`);
+  if (after.onOneNode && !before.onOneNode) parts.push('on one node');
+  return parts.join(', ');
+}
+
+function stateWords(state: RebalanceAnswer['freeMoves'][number]['state']): string {
+  return { shown: '', done: '   (done)', failed: '   (failed)', left: '   (not run)' }[state];
+}
+
+function totalsTable({ before, afterFreeMoves, after, freeMoves, migrations }: RebalanceAnswer): string[] {
+  const stages = [
+    { title: 'now', totals: before },
+    ...(freeMoves.length === 0 ? [] : [{ title: 'free moves', totals: afterFreeMoves }]),
+    ...(migrations.length === 0 ? [] : [{ title: 'migrations', totals: after }]),
+  ];
+  const row = (title: string, cell: (totals: RebalanceAnswer['before']) => string) => [title, ...stages.map(({ totals }) => cell(totals))];
+  return tableLines(
+    [
+      row('', () => '').map((_, at) => (at === 0 ? '' : stages[at - 1]!.title)),
+      row('on one node', ({ onOneNode, vms }) => `${onOneNode} of ${vms}`),
+      row('mean distance', ({ meanDistance }) => number(meanDistance)),
+      row('worst distance', ({ worstDistance }) => number(worstDistance)),
+      row('remote memory', ({ remoteBytes }) => (remoteBytes === 0 ? '0' : formatBytes(remoteBytes))),
+    ],
+    { right: stages.map((_, at) => at + 1) },
+  );
+}
+
+function verdict({ freeMoves, migrations, exact, limits }: RebalanceAnswer): string[] {
+  const done = freeMoves.some(({ state }) => state !== 'shown');
+  const total = migrations.reduce((sum, { bytes }) => sum + bytes, 0);
+  const limited = limits.maxMoves !== null || limits.maxBytes !== null;
+  const within = limited ? ' within the limits' : '';
+  const sentences: string[] = [];
+  if (migrations.length > 0) sentences.push(`The migrations copy ${formatBytes(total)}.`);
+  if (migrations.length + freeMoves.length === 0) sentences.push('Nothing to move.');
+  sentences.push(proofWords(exact, migrations.length > 0, within));
+  if (!done && migrations.length + freeMoves.length > 0) sentences.push('Nothing was changed.');
+  return [sentences.join(' ')];
+}
+
+function proofWords(exact: boolean, some: boolean, within: string): string {
+  if (!exact) return `Not all lists of migrations${within} were tried: there may be a better one.`;
+  return some
+    ? `Proved: no other migrations${within} bring the memory nearer, and no shorter list does the same.`
+    : `Proved: no migrations${within} bring the memory nearer.`;
+}
+
+function leftLines({ left }: RebalanceAnswer): string[] {
+  if (left.length === 0) return [];
+  const lines = left.slice(0, MOST_LEFT).map(({ name, reason }) => `${harmless(name)} stays on several nodes: ${reason}.`);
+  return ['', ...lines, ...(left.length > MOST_LEFT ? [`... and ${left.length - MOST_LEFT} more; --json has all of them`] : [])];
+}

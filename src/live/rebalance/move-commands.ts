@@ -1,0 +1,46 @@
+// The commands that make the moves of a rebalancing plan: `xl vcpu-pin` for soft affinity, and a
+// migration to the same host by the toolstack of the VM. Pure.
+import { formatList } from '../../base/bitset.js';
+import { shellWord } from '../../base/shell-word.js';
+import type { FreeMove, Migration } from '../../planner/rebalance/problem.js';
+
+/** How a VM is migrated. Commands look up what is not known. */
+export interface MovedVm {
+  readonly toolstack: 'xapi' | 'xl';
+  /** Not the same as that of another VM. */
+  readonly name: string;
+  readonly uuid?: string;
+  readonly hostUuid?: string;
+  /** VCPUs-params:mask as it is now; xapi only. */
+  readonly mask?: string;
+}
+
+/** Words of a command; none needs a shell. */
+export function pinCommand({ vm, cpus }: Pick<FreeMove, 'vm' | 'cpus'>): readonly string[] {
+  return ['xl', 'vcpu-pin', String(vm), 'all', '-', formatList(cpus)];
+}
+
+/**
+ * Lines of shell, in their order.
+ * - xapi: a VM with a mask is built on the nodes of the mask (domain.ml:1158-1200 at e2ee48d6), and a
+ *   migration to the same host is one of pool_migrate's cases (xapi_vm_migrate.ml:468-476). The mask
+ *   is put back at the end, for the next starts.
+ * - xl: a domain whose config has soft affinity is built on those nodes (libxl_dom.c:161-202); the
+ *   last `cpus_soft` of a config counts.
+ */
+export function migrationCommands({ toolstack, name, uuid, hostUuid, mask }: MovedVm, { cpus }: Pick<Migration, 'cpus'>): string[] {
+  if (toolstack === 'xl') {
+    const config = shellWord(`${name}.cfg`);
+    return [`echo 'cpus_soft="${formatList(cpus)}"' >> ${config}`, `xl migrate -C ${config} ${shellWord(name)} localhost`];
+  }
+  const vm = `uuid=${uuid ?? `$(xe vm-list ${shellWord(`name-label=${name}`)} --minimal)`}`;
+  const host = `host-uuid=${hostUuid ?? '$(xe host-list --minimal)'}`;
+  return [
+    // xapi ignores ranges: each CPU is written out.
+    `xe vm-param-set ${vm} VCPUs-params:mask=${cpus.join(',')}`,
+    `xe vm-migrate ${vm} ${host} live=true`,
+    mask === undefined
+      ? `xe vm-param-remove ${vm} param-name=VCPUs-params param-key=mask`
+      : `xe vm-param-set ${vm} ${shellWord(`VCPUs-params:mask=${mask}`)}`,
+  ];
+}
