@@ -1,5 +1,5 @@
-// rebalance as users start it: on the embedded host, from texts, and over ssh; and its plans carried
-// out on the embedded host, where the memory must land as planned.
+// rebalance as users start it: on the embedded host, from texts, and over ssh; and its plans
+// carried out on the embedded host, where the memory must land as planned.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -22,9 +22,9 @@ export function pinCommand({ vm, cpus }: Pick<FreeMove, 'vm' | 'cpus'>): readonl
 
 /**
  * Lines of shell, in their order.
- * - xapi: a VM with a mask is built on the nodes of the mask (domain.ml:1158-1200 at e2ee48d6), and a
- *   migration to the same host is one of pool_migrate's cases (xapi_vm_migrate.ml:468-476). The mask
- *   is put back at the end, for the next starts.
+ * - xapi: a VM with a mask is built on the nodes of the mask (domain.ml:1158-1200 at e2ee48d6),
+ *   and a migration to the same host is one of pool_migrate's cases (xapi_vm_migrate.ml:468-476).
+ *   The mask is put back at the end, for the next starts.
  * - xl: a domain whose config has soft affinity is built on those nodes (libxl_dom.c:161-202); the
  *   last `cpus_soft` of a config counts.
  */

@@ -16,7 +16,8 @@ const INVALID_NODE = 0xffffffff;
 const TOLERANCE = 0.01;
 /**
  * What the copy of a domain takes beside its memory: the paging pool of 1 MiB a vCPU and 1/128 of
- * the memory, and 2 MiB for Xen and the builder (xen-api 90ef043c, ocaml/xapi-idl/memory/memory.ml).
+ * the memory, and 2 MiB for Xen and the builder (xen-api 90ef043c,
+ * ocaml/xapi-idl/memory/memory.ml).
  */
 const POOL_PAGES_A_VCPU = 256;
 const POOL_SHARE = 128;

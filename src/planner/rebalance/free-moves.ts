@@ -60,7 +60,7 @@ export function freeMove(vm: RebalanceVm, place: Place, ruler: Ruler, cpus: Node
   return best;
 }
 
-/** The nodes with a share of the memory that counts, and the fewest of them that hold most of it. */
+/** The nodes with a share of the memory that counts, and the fewest that hold most of it. */
 function memoryNodes({ pages, figures }: Place, ruler: Ruler): number[][] {
   const held = ruler.counted(pages).filter((node) => pages[node]! >= figures.pages * SHARE_THAT_COUNTS);
   const fullest = [...held].sort((a, b) => pages[b]! - pages[a]! || a - b);

@@ -83,7 +83,7 @@ function bestSteps(
   return { steps: best.steps, exact: complete };
 }
 
-/** Whether the search of all lists has a chance to end: by the number of places, or by its depth. */
+/** Whether the search of all lists can end: by the number of places, or by its depth. */
 function isSmall({ vms }: RebalanceProblem, targets: Targets, depth: number): boolean {
   const choices = vms.map(({ mayMove }, at) => (mayMove ? Math.max(1, targets.singles(at).length) : 0));
   const places = choices.reduce((product, count) => product * (count + 1), 1);
