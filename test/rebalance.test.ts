@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { Random } from '../src/base/random.js';
+import type { CompareAnswer } from '../src/cli/answers/answers.js';
 import type { RebalanceAnswer } from '../src/cli/answers/rebalance/schema.js';
 import { raise, readHost, readVms } from '../src/cli/input/open-host.js';
 import { problemOfMap } from '../src/live/rebalance/problem-of-map.js';
+import { snapshotBound } from '../src/live/rebalance/snapshot-bound.js';
 import { rebalance } from '../src/planner/rebalance/rebalance.js';
 import type { Toolstack } from '../src/xenopsd/api/toolstack.js';
 import { FAR_UUIDS, FarHosts, farFiles, farXapi } from './support/far-hosts.js';
@@ -101,6 +103,28 @@ describe('rebalance', { timeout: 240_000 }, () => {
       { domid: 1, name: 'mail', reason: 'it is not among the VMs that may move' },
       { domid: 5, name: 'web', reason: 'it is not among the VMs that may move' },
     ]);
+  });
+
+  it('--bound tells what could be had, and how far the plan is from it', () => {
+    expect(answerOf(...SCENARIO).bound).toBeNull();
+    const { bound, after } = answerOf(...SCENARIO, '--bound');
+    expect(bound).toEqual({ onOneNode: after.onOneNode, bytesOnOneNode: after.bytesOnOneNode });
+    const words = (...more: string[]) => xennuma(['rebalance', ...SCENARIO, '--bound', ...more]).out.replace(/\s+/g, ' ');
+    expect(words()).toMatch(/packed anew at this instant, at most 4 of 4 VMs.* The plan reaches it\./);
+    expect(words('--max-moves', '1')).toMatch(/The plan ends with 3 and 13 GiB: a gap of at most 1 and 4 GiB\./);
+  });
+
+  it('compare --bound has the bound beside what each policy reached', () => {
+    const words = ['--host', 'examples/hosts/four-nodes.yaml', '--vms', 'docs/spill.yaml', '--profiles', 'xapi-25.6'];
+    const { out } = xennuma(['compare', ...words, '--bound', '--json']);
+    const compared = z.fromJSONSchema(JSON.parse(readFileSync(join(root, 'schemas', 'compare.schema.json'), 'utf8')));
+    for (const { totals, bound } of (compared.parse(JSON.parse(out)) as CompareAnswer).rows) {
+      expect(bound!.onOneNode).toBeGreaterThanOrEqual(totals!.onOneNode);
+    }
+    const text = xennuma(['compare', ...words, '--bound']).out;
+    expect(text).toMatch(/on one node {2}at most {2}mean dist/);
+    expect(text.replace(/\s+/g, ' ')).toContain('if those that run were packed anew at this instant');
+    expect(xennuma(['compare', ...words]).out).not.toContain('at most');
   });
 
   it('of VMs started on a described host', () => {
@@ -223,6 +247,9 @@ describe('a plan carried out on the embedded host', { timeout: 240_000 }, () => 
       const end = toolstack.snapshot();
       const again = rebalance(problemOfMap(end, [], new Set(end.domains.map(({ domid }) => domid))).problem, { maxMoves: 0 });
       expect(again.before.onOneNode).toBe(plan.after.onOneNode);
+      const most = snapshotBound(map);
+      expect(most.onOneNode).toBeGreaterThanOrEqual(plan.after.onOneNode);
+      expect(most.pagesOnOneNode).toBeGreaterThanOrEqual(plan.after.pagesOnOneNode);
       expect(again.before.meanDistance).toBeCloseTo(plan.after.meanDistance!, 1);
     }
     expect(migrations).toBeGreaterThan(10);

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { DRIFTS, type DriftCode } from '../../map/drift.js';
 import { FAILURE_KINDS } from '../../xenopsd/api/outcome.js';
 import { POLICIES, PROFILES } from '../../xenopsd/api/profiles.js';
-import { rebalanceSchema } from './rebalance/schema.js';
+import { boundSchema, rebalanceSchema } from './rebalance/schema.js';
 
 const DRIFT_CODES = Object.keys(DRIFTS) as [DriftCode, ...DriftCode[]];
 const count = z.int().nonnegative();
@@ -149,6 +149,7 @@ export const compareSchema = z.strictObject({
       ...settings,
       means: z.string().nullable().describe('The effective policy in the profile; null if that version has no such policy'),
       totals: totalsSchema.nullable(),
+      bound: boundSchema,
     }),
   ),
   recommendation: adviceSchema.nullable().describe('null = the policies make no difference'),

@@ -2,6 +2,7 @@
 // host.
 
 import { type Command, InvalidArgumentError } from 'commander';
+import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
 import { tableLines } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
@@ -10,6 +11,7 @@ import { emptied } from '../../pool/topology.js';
 import { effectivePolicy, POLICIES, type PolicyName, PROFILES, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import { adviceLines, recommendation } from '../answers/advice.js';
 import type { CompareAnswer } from '../answers/answers.js';
+import { boundAnswer } from '../answers/rebalance/rebalance.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { type Origin, raise, readWorkload } from '../input/open-host.js';
@@ -28,6 +30,7 @@ type CompareOptions = Omit<WorkloadOptions, 'profile' | 'policy'> &
   PoolOptions & {
     readonly profiles: readonly ProfileName[];
     readonly policies: readonly PolicyName[];
+    readonly bound?: true;
     readonly json?: true;
   };
 
@@ -38,6 +41,7 @@ export function define(command: Command, answer: (code: number) => void): void {
   addPoolOptions(addVmOptions(addHostOptions(command)))
     .option('--profiles <list>', 'toolstack versions, separated by commas', listOf(PROFILES), [...PROFILES])
     .option('--policies <list>', 'placement policies, separated by commas', listOf(POLICIES), ['any', 'best_effort'])
+    .option('--bound', 'also tell how many VMs could be on one node at most, packed anew at this instant')
     .option('--json', 'print JSON (schemas/compare.schema.json)')
     .addHelpText(
       'after',
@@ -86,12 +90,13 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
   const warned = new Map<string, UserWarning>();
   for (const { profile, policy } of combinations) {
     const means = meaningOf(profile, policy);
-    if (means === null) rows.push({ profile, policy, seed, means, totals: null });
+    if (means === null) rows.push({ profile, policy, seed, means, totals: null, bound: null });
     else {
       const workload = await raise(origin, vms, { profile, policy, seed, ...(hostMask === undefined ? {} : { hostMask }) }, options);
       for (const warning of workload.warnings) warned.set(warning.text, warning);
       await startAll(workload, options.parallel === true);
-      rows.push({ profile, policy, seed, means, totals: summarise(workload.toolstack).totals });
+      const { totals, map } = summarise(workload.toolstack);
+      rows.push({ profile, policy, seed, means, totals, bound: options.bound === true ? boundAnswer(map) : null });
     }
     progress.at(rows.length);
   }
@@ -121,24 +126,28 @@ function meaningOf(profile: ProfileName, policy: PolicyName): string | null {
 
 function compareText(result: CompareAnswer): string[] {
   const colour = palette();
-  const heading = ['profile', 'policy', 'on one node', 'mean dist', 'worst', 'off vCPU nodes', 'failed'].map(colour.bold);
-  const rows = result.rows.map(({ profile, policy, means, totals }) => {
+  const bounded = result.rows.some(({ bound }) => bound !== null);
+  const titles = ['profile', 'policy', 'on one node', ...(bounded ? ['at most'] : []), 'mean dist', 'worst', 'off vCPU nodes', 'failed'];
+  const rows = result.rows.map(({ profile, policy, means, totals, bound }) => {
     const name = means === null || means === policy ? policy : `${policy} (${means})`;
-    if (totals === null) return [profile, name, 'not there', '', '', '', ''];
+    if (totals === null) return [profile, name, 'not there', ...titles.slice(3).map(() => '')];
     return [
       profile,
       name,
       `${totals.onOneNode} of ${result.vms}`,
+      ...(bounded ? [String(bound?.onOneNode ?? '')] : []),
       distanceWords(totals.meanDistance),
       distanceWords(totals.worstDistance),
       totals.remotePages === 0 ? '0' : colour.warn(formatBytes(totals.remotePages * 4096)),
       totals.failed === 0 ? '0' : colour.bad(String(totals.failed)),
     ];
   });
+  const meaning = 'at most: VMs that could be on one node if those that run were packed anew at this instant';
   return [
     `${colour.bold(result.host)}: ${result.vms} VM${result.vms === 1 ? '' : 's'}, started in order, on a fresh host for each row`,
     '',
-    ...tableLines([heading, ...rows], { right: [2, 3, 4, 5, 6] }),
+    ...tableLines([titles.map(colour.bold), ...rows], { right: titles.map((_, at) => at).slice(2) }),
+    ...(bounded ? ['', ...wrapWords(meaning, columns(), '  ')] : []),
     ...(result.warnings.length === 0 ? [] : ['', ...remarks([], result.warnings, colour)]),
     ...(result.recommendation === null ? [] : ['', ...adviceLines(result.recommendation, columns())]),
   ];

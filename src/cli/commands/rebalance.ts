@@ -13,6 +13,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--scenario <file>', 'the embedded host at the end of a scenario')
     .option('--max-moves <number>', 'migrations at most', parseCount)
     .option('--max-bytes <size>', 'memory that all migrations copy at most, such as 64GiB', parseSize)
+    .option('--bound', 'also tell how many VMs could be on one node at most, packed anew at this instant')
     .option('--dry-run', 'show what would change, without changing it (the default)')
     .option('--yes', 'make the free moves on a running host; migrations are only shown')
     .option('--json', 'print JSON (schemas/rebalance.schema.json)')

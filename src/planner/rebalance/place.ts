@@ -93,6 +93,7 @@ export function totalsOf(places: readonly Place[]): RebalanceTotals {
   return {
     vms: places.length,
     onOneNode: places.filter(({ figures }) => figures.onOneNode).length,
+    pagesOnOneNode: places.reduce((sum, { figures }) => sum + (figures.onOneNode ? figures.pages : 0), 0),
     meanDistance: pages === 0 ? null : places.reduce((sum, { figures }) => sum + costOf(figures), 0) / pages,
     worstDistance: places.length === 0 ? null : Math.max(...places.map(({ figures }) => figures.worst)),
     remotePages: places.reduce((sum, { figures }) => sum + figures.remotePages, 0),

@@ -76,6 +76,8 @@ export interface Migration {
 export interface RebalanceTotals {
   readonly vms: number;
   readonly onOneNode: number;
+  /** Memory of the VMs that are on one node. */
+  readonly pagesOnOneNode: number;
   /** Over all VMs, weighted by their memory; null without VMs. */
   readonly meanDistance: number | null;
   readonly worstDistance: number | null;

@@ -25,7 +25,7 @@ describe('hand-made hosts', () => {
     const plan = rebalance(on([4, 4, 4, 4], [vm(1, [0, 0, 4, 0])]));
     expect(plan.freeMoves).toMatchObject([{ vm: 1, nodes: [2], cpus: [8, 9, 10, 11] }]);
     expect(plan.migrations).toEqual([]);
-    expect(plan.after).toEqual({ vms: 1, onOneNode: 1, meanDistance: 10, worstDistance: 10, remotePages: 0 });
+    expect(plan.after).toEqual({ vms: 1, onOneNode: 1, pagesOnOneNode: 4 * GIB, meanDistance: 10, worstDistance: 10, remotePages: 0 });
   });
 
   it('pins a VM where most of its memory lies, and leaves one alone whose memory is divided evenly', () => {

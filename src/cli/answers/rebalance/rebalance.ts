@@ -5,6 +5,7 @@ import { shellWord } from '../../../base/shell-word.js';
 import { PAGE_BYTES } from '../../../base/units.js';
 import { type MovedVm, migrationCommands, pinCommand } from '../../../live/rebalance/move-commands.js';
 import { type HostProblem, problemOfMap } from '../../../live/rebalance/problem-of-map.js';
+import { snapshotBound } from '../../../live/rebalance/snapshot-bound.js';
 import type { HostMap } from '../../../map/host-map.js';
 import type { PlaceFigures, RebalancePlan, RebalanceTotals } from '../../../planner/rebalance/problem.js';
 import { rebalance } from '../../../planner/rebalance/rebalance.js';
@@ -26,6 +27,7 @@ export interface RebalancedHost {
 export interface RebalanceOptions {
   readonly maxMoves?: number;
   readonly maxBytes?: number;
+  readonly bound?: true;
   readonly json?: true;
 }
 
@@ -81,10 +83,16 @@ export function rebalanceHost(names: readonly string[], host: RebalancedHost, op
     after: totalsAnswer(plan.after),
     exact: plan.exact,
     left: leftOver(map, found, plan, options),
-    bound: null,
+    bound: options.bound === true ? boundAnswer(map) : null,
     notes: [...notes],
   };
   return { plan, answer };
+}
+
+/** What could be had if all VMs were packed anew at this instant. */
+export function boundAnswer(map: HostMap): NonNullable<RebalanceAnswer['bound']> {
+  const { onOneNode, pagesOnOneNode } = snapshotBound(map);
+  return { onOneNode, bytesOnOneNode: pagesOnOneNode * PAGE_BYTES };
 }
 
 /** The name, or the number where several domains share the name. */
@@ -97,8 +105,12 @@ function figuresAnswer({ onOneNode, mean, worst, remotePages }: PlaceFigures): R
   return { onOneNode, meanDistance: mean, worstDistance: worst, remoteBytes: remotePages * PAGE_BYTES };
 }
 
-function totalsAnswer({ vms, onOneNode, meanDistance, worstDistance, remotePages }: RebalanceTotals): RebalanceAnswer['before'] {
-  return { vms, onOneNode, meanDistance, worstDistance, remoteBytes: remotePages * PAGE_BYTES };
+function totalsAnswer(totals: RebalanceTotals): RebalanceAnswer['before'] {
+  const { vms, onOneNode, pagesOnOneNode, meanDistance, worstDistance, remotePages } = totals;
+  return {
+    ...{ vms, onOneNode, bytesOnOneNode: pagesOnOneNode * PAGE_BYTES },
+    ...{ meanDistance, worstDistance, remoteBytes: remotePages * PAGE_BYTES },
+  };
 }
 
 /** VMs that are not on one node at the end, and what keeps each from it. */

@@ -11,6 +11,7 @@ const figures = z.strictObject({
 const totals = z.strictObject({
   vms: count,
   onOneNode: count,
+  bytesOnOneNode: count.describe('Memory of the VMs that are on one node'),
   meanDistance: z.number().nullable().describe('Weighted by memory; null without VMs'),
   worstDistance: z.number().nullable(),
   remoteBytes: count,
@@ -28,7 +29,7 @@ const bytesByNode = z.array(count).describe('Index = node');
 export const boundSchema = z
   .strictObject({
     onOneNode: count.describe('No placement of these VMs has more of them on one node'),
-    bytesOnOneNode: count.describe('No placement of these VMs has more memory of VMs that are on one node'),
+    bytesOnOneNode: count.describe('No placement of these VMs has more memory of VMs on one node'),
   })
   .nullable()
   .describe('With --bound: what could be had if all VMs were packed anew at this instant');

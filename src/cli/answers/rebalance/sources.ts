@@ -23,7 +23,6 @@ export interface RebalanceSources extends WorkloadOptions, RebalanceOptions {
   readonly scenario?: string;
   readonly dryRun?: true;
   readonly yes?: true;
-  readonly bound?: true;
 }
 
 /** @returns the exit code */

@@ -37,7 +37,7 @@ export function rebalanceText(result: RebalanceAnswer): string[] {
     });
   }
   lines.push('', ...totalsTable(result), '', ...verdict(result).flatMap((text) => say(text)));
-  lines.push(...leftLines(result).flatMap((text) => say(text)));
+  lines.push(...boundLines(result).flatMap((text) => say(text)), ...leftLines(result).flatMap((text) => say(text)));
   return [...lines, ...notes.map((note) => `note: ${note}`)];
 }
 
@@ -102,6 +102,17 @@ function proofWords(exact: boolean, some: boolean, within: string): string {
   return some
     ? `Proved: no other migrations${within} bring the memory nearer, and no shorter list does the same.`
     : `Proved: no migrations${within} bring the memory nearer.`;
+}
+
+function boundLines({ bound, after }: RebalanceAnswer): string[] {
+  if (bound === null) return [];
+  const most = `${bound.onOneNode} of ${after.vms} VMs, and VMs with ${formatBytes(bound.bytesOnOneNode)}`;
+  const gaps = [bound.onOneNode - after.onOneNode, bound.bytesOnOneNode - after.bytesOnOneNode] as const;
+  const gap =
+    gaps[0] <= 0 && gaps[1] <= 0
+      ? 'The plan reaches it.'
+      : `The plan ends with ${after.onOneNode} and ${formatBytes(after.bytesOnOneNode)}: a gap of at most ${gaps[0]} and ${formatBytes(gaps[1])}.`;
+  return ['', `Bound: if all VMs were packed anew at this instant, at most ${most} could be on one node. ${gap}`];
 }
 
 function leftLines({ left }: RebalanceAnswer): string[] {
