@@ -2,11 +2,13 @@
 // messages by their second names. Against a daemon in process.
 import { scryptSync } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type TestDaemon, testDaemon } from '../../test/support/daemon.js';
+import { type TestDaemon, testDaemon, vmRecord } from '../../test/support/daemon.js';
 import { profileOfHost } from '../pool/releases.js';
 import { PROFILES } from '../xenopsd/api/profiles.js';
 import { parseUsers } from './calls/users.js';
+import { DATAMODEL } from './model/datamodel.js';
 import { parseCpuinfo, XAPI_BUILDS } from './model/host-facts.js';
+import { CLASSES } from './model/schema.js';
 import type { Wire, WireStruct } from './wire/values.js';
 
 const open: TestDaemon[] = [];
@@ -111,6 +113,46 @@ describe('messages', () => {
     // No such field: PIFs have no name in xapi.
     expect(await failure(daemon.call('PIF.get_name_label', ref))).toEqual(['MESSAGE_METHOD_UNKNOWN', 'PIF.get_name_label']);
     expect(await failure(daemon.call('PIF.get_MAC', ref))).toEqual(['HANDLE_INVALID', 'PIF', ref]);
+  });
+
+  it('each has its own second name, and it answers the same', async () => {
+    const daemon = await start();
+    const names = ((await raw(daemon, 'system.listMethods')) as string[]).filter((name) => !/^(system|Async)\./.test(name));
+    const second = names.map((name) => name.replace('.', '_'));
+    expect(new Set(second).size).toBe(names.length);
+    // Without a session the call is known, and refused for its parameters.
+    const codes = await Promise.all(second.map((name) => failure(raw(daemon, name))));
+    expect(codes.filter((code) => (code as string[])[0] !== 'MESSAGE_PARAMETER_COUNT_MISMATCH')).toEqual([]);
+  });
+
+  it('of every class with objects list them, with no field that xapi does not have', async () => {
+    const daemon = await start();
+    // Younger than the data model: 24.19 and 26.2.
+    const younger = ['VM.groups', 'VM_metrics.numa_optimised', 'VM_metrics.numa_nodes', 'VM_metrics.numa_node_memory'];
+    for (const { name, fields, messages } of DATAMODEL.values()) {
+      if (!messages.has('get_all_records')) continue;
+      const records = Object.values((await daemon.call(`${name}.get_all_records`)) as Record<string, WireStruct>);
+      expect(await daemon.call(`${name}.get_all`)).toHaveLength(records.length);
+      // Of subjects there are none here, and they are no records of the database.
+      if (records[0] === undefined && !CLASSES.has(name)) continue;
+      const has = Object.keys(records[0] ?? CLASSES.get(name)!.fields).map((field) => `${name}.${field}`);
+      const model = Object.keys(fields).map((field) => `${name}.${field}`);
+      expect(has.filter((field) => !model.includes(field) && !younger.includes(field))).toEqual([]);
+      expect(model.filter((field) => !has.includes(field))).toEqual([]);
+    }
+  });
+
+  it('event.from * tells all objects that the classes list, once', async () => {
+    const daemon = await start();
+    await daemon.call('VM.create', vmRecord('a'));
+    const { events } = (await daemon.call('event.from', ['*'], '', 0)) as { events: { class: string; ref: string }[] };
+    const listed: string[] = [];
+    for (const { name, messages } of DATAMODEL.values()) {
+      // Roles and subjects are no records of a database, and have no events.
+      if (!messages.has('get_all') || ['role', 'subject'].includes(name)) continue;
+      listed.push(...((await daemon.call(`${name}.get_all`)) as string[]).map((ref) => `${name.toLowerCase()} ${ref}`));
+    }
+    expect(events.map((event) => `${event.class} ${event.ref}`).sort()).toEqual(listed.sort());
   });
 
   it('event.from counts the objects of every class', async () => {
