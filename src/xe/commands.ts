@@ -8,6 +8,7 @@ import type { XeContext } from './context.js';
 import { eventWait } from './event-wait.js';
 import type { Field, XeClass } from './field.js';
 import { HOST, HOST_CPU, POOL, TASK } from './host-class.js';
+import { HOST_COMMANDS } from './host-commands.js';
 import { list, paramAdd, paramClear, paramGet, paramList, paramRemove, paramSet } from './objects.js';
 import {
   type Run,
@@ -158,6 +159,7 @@ export const XE_COMMANDS: ReadonlyMap<string, XeCommand> = new Map<string, XeCom
     },
   ],
   ...SETTINGS,
+  ...HOST_COMMANDS,
   ...BARE,
   ['task-cancel', { required: ['uuid'], optional: [], help: 'Asks the host to cancel a task.', run: taskCancel }],
 ]);

@@ -8,6 +8,7 @@ import type { XeContext } from './context.js';
 import { tellOneOfSeveral, XeFailure, XeMissingParameter, XeMultipleFailure } from './failures.js';
 import type { XeObject } from './field.js';
 import { HOST } from './host-class.js';
+import { withHostReport } from './host-report.js';
 import { allObjects, filterByAll, flag, required, STANDARD_PARAMS } from './objects.js';
 import type { Printer, Write } from './print.js';
 import { VM } from './vm-class.js';
@@ -163,8 +164,11 @@ export function vmStart(run: Run): Promise<void> {
   const paused = flag(run.params, 'paused');
   const on = paramOf(run.params, 'on');
   const start = async (vm: XeObject) => {
-    if (on === undefined) await asTask(run, 'VM.start', vm.ref, paused, force);
-    else await asTask(run, 'VM.start_on', vm.ref, (await hostNamed(run, on)).ref, paused, force);
+    const task = async () => {
+      if (on === undefined) await asTask(run, 'VM.start', vm.ref, paused, force);
+      else await asTask(run, 'VM.start_on', vm.ref, (await hostNamed(run, on)).ref, paused, force);
+    };
+    await withHostReport(run, vm.ref, task);
   };
   return forVms(run, start, { ignored: ['on', 'paused', 'progress'], controlDomains: true });
 }
@@ -173,7 +177,7 @@ export function vmResume(run: Run): Promise<void> {
   const force = flag(run.params, 'force');
   const on = paramOf(run.params, 'on');
   const resume = async (vm: XeObject) => {
-    if (on === undefined) await asTask(run, 'VM.resume', vm.ref, false, force);
+    if (on === undefined) await withHostReport(run, vm.ref, () => asTask(run, 'VM.resume', vm.ref, false, force));
     else await asTask(run, 'VM.resume_on', vm.ref, (await hostNamed(run, on)).ref, false, force);
   };
   return forVms(run, resume, { ignored: ['on', 'progress'] });

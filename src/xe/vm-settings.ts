@@ -4,8 +4,8 @@ import { asRecord, asText, type Json } from '../xapi-client/values.js';
 import type { XeCommand } from './command.js';
 import { XeFailure } from './failures.js';
 import { parseBytes, type XeObject } from './field.js';
-import { HOST } from './host-class.js';
-import { allObjects, filterByAll, required, STANDARD_PARAMS } from './objects.js';
+import { forHosts } from './host-commands.js';
+import { required } from './objects.js';
 import { forVms, type Run } from './operations.js';
 import type { ShownField } from './print.js';
 
@@ -65,16 +65,6 @@ const settings: readonly (readonly [string, XeCommand])[] = [
   ],
 ];
 
-/** One host, by any of its fields. */
-async function forHost(run: Run, ignored: readonly string[], work: (host: XeObject) => Promise<void>): Promise<void> {
-  const skipped = new Set([...STANDARD_PARAMS, ...ignored]);
-  const words = run.params.filter(([key]) => !skipped.has(key.split(':')[0]!));
-  const hosts = await filterByAll(HOST, await allObjects(run.context, HOST), words);
-  if (hosts.length === 0) throw new XeFailure('No matching hosts found');
-  if (hosts.length > 1) throw new XeFailure('Multiple matches hosts found. --multiple required to complete the operation');
-  await work(hosts[0]!);
-}
-
 type Objects = (run: Run, ignored: readonly string[], work: (object: XeObject) => Promise<void>) => Promise<void>;
 
 const SHOWN = ['name_label', 'name_description', 'enabled', 'standard', 'min', 'max', 'units'] as const;
@@ -127,17 +117,16 @@ function dataSources(name: string, apiClass: string, objects: Objects, selectsVm
 export const SETTINGS: readonly (readonly [string, XeCommand])[] = [
   ...settings,
   ...dataSources('vm', 'VM', (run, ignored, work) => forVms(run, work, { ignored, controlDomains: true }), true),
-  ...dataSources('host', 'host', forHost, false),
+  ...dataSources('host', 'host', forHosts, false),
   [
-    'host-compute-free-memory',
+    'vm-reset-powerstate',
     {
       required: [],
       optional: [],
-      help: 'Prints the free memory of the host, in bytes.',
+      help: 'Sets the record of VMs whose domain is gone to halted.',
+      selectsVms: true,
       run: (run) =>
-        forHost(run, [], async ({ ref }) => {
-          run.printer.list([String(await run.context.session.call('host.compute_free_memory', [ref]))]);
-        }),
+        forVms(run, async (vm) => void (await run.context.session.call('VM.power_state_reset', [vm.ref])), { controlDomains: true }),
     },
   ],
 ];

@@ -12,6 +12,7 @@ import { xapiErrors } from '../wire/errors.js';
 import { dataSourceMethods } from './data-sources.js';
 import { emptyClassMethods } from './empty-classes.js';
 import { genericMethods } from './generic-methods.js';
+import { hostLifeMethods } from './host/life.js';
 import type { Ledger } from './ledger.js';
 import type { Method } from './method.js';
 import { otherMethods } from './other-methods.js';
@@ -49,6 +50,7 @@ export function allMethods({ database, toolstack, life, objects, sessions, event
   return [
     ...[...CLASSES.values()].filter(({ listed }) => listed).flatMap((type) => genericMethods(database, type, hooks[type.name])),
     ...vmMethods({ database, life, host, canSuspend: toolstack.doors.can.suspend }),
+    ...hostLifeMethods({ database, schedGran: () => (toolstack.doors.kind === 'embedded' ? 'cpu' : null) }),
     ...dataSourceMethods(database, rrds),
     ...emptyClassMethods(),
     ...roleMethods(sessions),

@@ -1,17 +1,18 @@
 // The messages of class VM, under xapi's names and with its parameters (ocaml/idl/datamodel_vm.ml,
 // ocaml/xapi/xapi_vm.ml of xen-api).
 
+import { assertStartable } from '../life/admission.js';
 import type { VmLife } from '../life/vm-life.js';
 import { checkRecord } from '../life/vm-spec.js';
 import type { Database } from '../model/database.js';
-import { NULL } from '../model/schema-types.js';
 import { VM_CLASS, VM_OPERATIONS, type VmOperation } from '../model/schema-vm.js';
-import { xapiErrors } from '../wire/errors.js';
+import { XapiError, xapiErrors } from '../wire/errors.js';
 import { checkValue } from '../wire/types.js';
 import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
 import { type CallContext, type Method, type Param, selfOf, VOID } from './method.js';
 import { message } from './vm/message.js';
 import { settingMethods } from './vm/settings.js';
+import { protection, startOrderMethods } from './vm/start-order.js';
 
 export const MAX_VMS = 10_000;
 
@@ -33,7 +34,13 @@ const bool = (name: string): Param => ({ name, type: 'bool' });
 
 export function vmMethods(options: VmMethodsOptions): Method[] {
   const { database, life } = options;
-  return [...makingMethods(options), ...powerMethods(options), ...settingMethods(database, life), ...askingMethods(options)];
+  return [
+    ...makingMethods(options),
+    ...powerMethods(options),
+    ...settingMethods(database, life),
+    ...startOrderMethods(database),
+    ...askingMethods(options),
+  ];
 }
 
 /** Fields of a new VM that its creator may not choose are left at their defaults. */
@@ -95,11 +102,27 @@ function powerMethods({ database, life, host: ownHost, canSuspend }: VmMethodsOp
       await life.operate(ref, name, context, () => work(ref, args));
       return VOID;
     });
-  const stop = (ref: string) => life.stop(ref, 'Halted');
-  const resume = async (ref: string, paused: Wire) => life.start(ref, paused === true);
+  const stop = async (ref: string) => {
+    await life.stop(ref, 'Halted');
+    database.update('VM', ref, protection('', false));
+  };
+  const begin = async (ref: string, paused: Wire) => {
+    await life.start(ref, paused === true);
+    database.update('VM', ref, protection(database.get('VM', ref).ha_restart_priority!, true));
+  };
+  const start = async (ref: string, paused: Wire, force: Wire) => {
+    assertStartable(database.get('VM', ref), force === true);
+    await begin(ref, paused);
+  };
   return [
-    operation('start', [vm, bool('start_paused'), bool('force')], (ref, [, paused]) => life.start(ref, paused === true)),
-    operation('start_on', [vm, host, bool('start_paused'), bool('force')], (ref, [, , paused]) => life.start(ref, paused === true)),
+    operation('start', [vm, bool('start_paused'), bool('force')], (ref, [, paused, force]) => {
+      life.assertHostFor(ref);
+      return start(ref, paused!, force!);
+    }),
+    operation('start_on', [vm, host, bool('start_paused'), bool('force')], (ref, [, on, paused, force]) => {
+      life.assertCanBoot(ref, on as string, true);
+      return start(ref, paused!, force!);
+    }),
     operation('pause', [vm], (ref) => life.pause(ref)),
     operation('unpause', [vm], (ref) => life.unpause(ref)),
     operation('clean_shutdown', [vm], stop),
@@ -117,9 +140,18 @@ function powerMethods({ database, life, host: ownHost, canSuspend }: VmMethodsOp
       if (!canSuspend) throw xapiErrors.lacksSuspend(ref);
       await life.stop(ref, 'Suspended');
     }),
-    operation('resume', [vm, bool('start_paused'), bool('force')], (ref, [, paused]) => resume(ref, paused!)),
-    operation('resume_on', [vm, host, bool('start_paused'), bool('force')], (ref, [, , paused]) => resume(ref, paused!)),
-    operation('pool_migrate', [vm, host, { name: 'options', type: { map: 'string' } }], (ref) => life.migrate(ref)),
+    operation('resume', [vm, bool('start_paused'), bool('force')], (ref, [, paused]) => {
+      life.assertHostFor(ref);
+      return begin(ref, paused!);
+    }),
+    operation('resume_on', [vm, host, bool('start_paused'), bool('force')], (ref, [, on, paused]) => {
+      life.assertCanBoot(ref, on as string, true);
+      return begin(ref, paused!);
+    }),
+    operation('pool_migrate', [vm, host, { name: 'options', type: { map: 'string' } }], (ref, [, to]) => {
+      life.assertCanBoot(ref, to as string, false);
+      return life.migrate(ref);
+    }),
   ];
 }
 
@@ -151,9 +183,34 @@ function askingMethods({ database, life, host: ownHost }: VmMethodsOptions): Met
       [vm],
       ([ref]) => {
         database.get('VM', ref as string);
-        return ownHost() === NULL ? [] : [ownHost()];
+        try {
+          life.assertCanBoot(ref as string, ownHost(), true);
+          return [ownHost()];
+        } catch (error) {
+          if (error instanceof XapiError) return [];
+          throw error;
+        }
       },
       'read-only',
     ),
+    message(
+      'assert_can_boot_here',
+      [self, host],
+      ([ref, on]) => {
+        life.assertCanBoot(ref as string, on as string, true);
+        return VOID;
+      },
+      'read-only',
+    ),
+    // The record of a VM whose domain is gone is set right; one that runs is no such VM.
+    message('power_state_reset', [vm], ([ref], context) => {
+      const { is_control_domain: control, domid } = database.get('VM', ref as string);
+      if (control === true) throw xapiErrors.cannotResetControlDomain(ref as string);
+      if (domid !== -1) throw xapiErrors.domainExists(ref as string);
+      return life.queues.run(ref as string, context.task, context.abort, async () => {
+        if (database.get('VM', ref as string).power_state === 'Suspended') await life.halted(ref as string, 'Halted');
+        return VOID;
+      });
+    }),
   ];
 }

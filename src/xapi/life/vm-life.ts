@@ -8,8 +8,9 @@ import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { ChangeKind, Database } from '../model/database.js';
 import { EMPTY_MAP } from '../model/schema-types.js';
 import type { PowerState, VmOperation } from '../model/schema-vm.js';
-import { xapiErrors } from '../wire/errors.js';
+import { XapiError, xapiErrors } from '../wire/errors.js';
 import type { WireStruct } from '../wire/values.js';
+import { type AdmittingHost, assertCanBootHere, checkCoresPerSocket } from './admission.js';
 import { allowedOperations, operationError } from './allowed.js';
 import { StartsTogether, VmQueues } from './vm-queue.js';
 import { VmRecords } from './vm-records.js';
@@ -36,6 +37,7 @@ export class VmLife {
   readonly records: VmRecords;
   readonly #database: Database;
   readonly #toolstack: Toolstack;
+  readonly #host: () => string;
   readonly #starts: StartsTogether;
   readonly #hooks: LifeHooks;
   /** Names that the toolstack has. */
@@ -44,6 +46,7 @@ export class VmLife {
   constructor(database: Database, toolstack: Toolstack, host: () => string, hooks: LifeHooks) {
     this.#database = database;
     this.#toolstack = toolstack;
+    this.#host = host;
     this.#starts = new StartsTogether(toolstack);
     this.records = new VmRecords(database, toolstack.doors, host);
     this.#hooks = hooks;
@@ -99,6 +102,32 @@ export class VmLife {
     if (error !== null) throw error;
   }
 
+  /**
+   * On the host that a caller names.
+   * @throws XapiError with the reason why the VM cannot start there
+   */
+  assertCanBoot(vm: string, host: string, memory: boolean): void {
+    assertCanBootHere(this.#database.get('VM', vm), this.#admittingHost(host), memory);
+  }
+
+  /**
+   * On whichever host fits; whether its memory suffices comes to light when it is taken
+   * (choose_host_for_vm_no_wlb). @throws XapiError NO_HOSTS_AVAILABLE
+   */
+  assertHostFor(vm: string): void {
+    try {
+      this.assertCanBoot(vm, this.#host(), false);
+    } catch (error) {
+      throw error instanceof XapiError ? xapiErrors.noHostsAvailable() : error;
+    }
+  }
+
+  #admittingHost(ref: string): AdmittingHost {
+    const { enabled, cpu_info } = this.#database.get('host', ref);
+    const { freePages } = this.#toolstack.doors.xc.physInfo();
+    return { ref, enabled: enabled === true, pcpus: Number((cpu_info as WireStruct).cpu_count), freeBytes: freePages * PAGE_BYTES };
+  }
+
   allowedNow(vm: string): string[] {
     return allowedOperations(vm, this.#database.get('VM', vm));
   }
@@ -117,6 +146,7 @@ export class VmLife {
   /** Of a halted or suspended VM. */
   async start(vm: string, paused: boolean, kind: ChangeKind = 'stored'): Promise<void> {
     const record = this.#database.get('VM', vm);
+    checkCoresPerSocket(record);
     const outcome = await this.startAs(vm, specOf(record));
     this.#throwFailure(outcome);
     if (paused) this.#throwFailure(await this.#toolstack.pause(String(record.uuid)));
@@ -145,6 +175,8 @@ export class VmLife {
 
   /** What was changed while it ran is taken up: a new domain from the record as it is now. */
   async reboot(vm: string): Promise<void> {
+    // Before the old domain goes.
+    checkCoresPerSocket(this.#database.get('VM', vm));
     await this.stop(vm, 'Halted');
     await this.start(vm, false);
   }
