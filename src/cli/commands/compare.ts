@@ -4,7 +4,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
-import { tableLines } from '../../base/table.js';
+import { fittingTable } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { emptied } from '../../pool/topology.js';
@@ -143,10 +143,11 @@ function compareText(result: CompareAnswer): string[] {
     ];
   });
   const meaning = 'at most: VMs that could be on one node if those that run were packed anew at this instant';
+  const title = `${colour.bold(result.host)}: ${result.vms} VM${result.vms === 1 ? '' : 's'}, started in order, on a fresh host for each row`;
   return [
-    `${colour.bold(result.host)}: ${result.vms} VM${result.vms === 1 ? '' : 's'}, started in order, on a fresh host for each row`,
+    ...wrapWords(title, columns(), '  '),
     '',
-    ...tableLines([titles.map(colour.bold), ...rows], { right: titles.map((_, at) => at).slice(2) }),
+    ...fittingTable([titles.map(colour.bold), ...rows], { right: titles.map((_, at) => at).slice(2) }, columns()),
     ...(bounded ? ['', ...wrapWords(meaning, columns(), '  ')] : []),
     ...(result.warnings.length === 0 ? [] : ['', ...remarks([], result.warnings, colour)]),
     ...(result.recommendation === null ? [] : ['', ...adviceLines(result.recommendation, columns())]),

@@ -182,12 +182,16 @@ function explainText({ runs, recommendation }: ExplainAnswer, details: boolean):
     const links = details ? sources.map((link, at) => `[${at + 1}] ${link}`) : [];
     return [
       ...(index === 0 ? [] : ['']),
-      colour.bold(title),
+      ...wrapWords(title, width, '  ').map(colour.bold),
       ...(said.length === 0 ? sentences : said).flatMap((sentence) => wrapWords(`- ${sentence}`, width, '  ')),
       ...links,
     ];
   });
   const more = !details && runs.some(({ summary, sentences }) => summary.length > 0 && sentences.length > 0);
   const advice = recommendation === null || recommendation.commands.length === 0 ? [] : ['', ...adviceLines(recommendation, width)];
-  return [...lines, ...advice, ...(more ? ['', colour.dim('Each decision, its numbers and the sources: --details')] : [])];
+  return [
+    ...lines,
+    ...advice,
+    ...(more ? ['', ...wrapWords('Each decision, its numbers and the sources: --details', width, '  ').map(colour.dim)] : []),
+  ];
 }
