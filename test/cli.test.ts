@@ -190,7 +190,7 @@ describe('the recommendation', () => {
   it('of explain ends with commands that do what it says', () => {
     const { out } = xennuma(['explain', 'web-1', ...DOZEN]);
     expect(out).toMatch(
-      /Recommendation: [\s\S]*\n {2}xe host-param-set uuid=\$\(xe host-list --minimal\) numa-affinity-policy=best_effort\n/,
+      /Recommendation: [\s\S]*\n {2}xe host-param-set uuid=\$\(xe host-list --minimal\) \\\n {4}numa-affinity-policy=best_effort\n/,
     );
     // A range in a mask: the command writes each CPU.
     const input = 'vms: [{ name: a, vcpus: 1, memory: 1GiB, params: { mask: "1-3" } }]';

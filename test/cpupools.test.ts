@@ -81,6 +81,18 @@ it('a host that is neither a path nor a description is refused', () => {
   expect(err).toContain('scenario.yaml:1: host: expected the path of a file, a list of paths, or a host as in a host file, got 7');
 });
 
+it.each([
+  [['show', '--scenario', 'examples/scenarios/chart.yaml', '--cpupools', 'numa-split'], 'expected --scenario or --cpupools, got both'],
+  [['explain', 'a', '--scenario', 'examples/scenarios/chart.yaml', '--xen', '4.18'], 'expected --scenario or --xen, got both'],
+  [['plan', '--pool', 'https://a', '--cpupools', 'numa-split'], '--cpupools'],
+  [['compare', '--from', 'paste.txt', '--vms', 'a', '--cpupools', 'numa-split'], 'expected --from or --cpupools, got both'],
+  [['plan', '--on', 'xen', '--vms', 'a', '--cpupools', 'numa-split'], 'expected --on or --cpupools, got both'],
+])('%j is refused', (words, message) => {
+  const { code, err } = xennuma(words);
+  expect(code).toBe(2);
+  expect(err).toContain(message);
+});
+
 const report = new URL('../../shared/reports/pool-xl.scenario.yaml', import.meta.url);
 it.skipIf(!existsSync(report))('pool-xl.scenario.yaml: a VM of Pool-0 gets a node of its CPUs, and is local', () => {
   const { code, out } = xennuma(['run', report.pathname, '--json']);

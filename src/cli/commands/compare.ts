@@ -16,7 +16,7 @@ import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { type Origin, raise, readWorkload } from '../input/open-host.js';
 import { poolVms, withPoolHost } from '../input/open-pool.js';
-import { POOL_ONLY, refuseWithout } from '../input/option-rules.js';
+import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -69,6 +69,7 @@ async function compare(options: CompareOptions, command: Command): Promise<numbe
     const { origin, vms } = await readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
     return compareOn(options, origin, vms);
   }
+  refuseTogether(command, '--pool', ['--cpupools']);
   // The guests that run on the host and those that are halted, as after a reboot of the host.
   return withPoolHost(options, (access) => {
     const vms = options.vms === undefined ? [...access.running, ...access.halted].map(({ spec }) => spec) : poolVms(options, access);

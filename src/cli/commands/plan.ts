@@ -8,7 +8,7 @@ import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { type Origin, raise, readWorkload, settingsOf } from '../input/open-host.js';
 import { poolSettings, poolVms, withPoolHost } from '../input/open-pool.js';
-import { POOL_ONLY, refuseWithout } from '../input/option-rules.js';
+import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -58,6 +58,7 @@ async function plan(options: PlanOptions, command: Command): Promise<number> {
     const { origin, vms } = await readWorkload(options);
     return planOn(options, origin, vms);
   }
+  refuseTogether(command, '--pool', ['--cpupools']);
   // The pool's halted VMs, on the memory that is currently free.
   return withPoolHost(options, (access) =>
     planOn(poolSettings(options, command, access), { host: access.host, live: null }, poolVms(options, access)),

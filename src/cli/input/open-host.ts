@@ -109,6 +109,15 @@ export function refuseBeside(options: HostOptions): void {
   }
 }
 
+/** @throws InputError for options that describe the host of a scenario once more */
+export function refuseBesideScenario(options: Pick<HostOptions, 'xen' | 'scheduler' | 'cpupools'>): void {
+  for (const name of ['xen', 'scheduler', 'cpupools'] as const) {
+    if (options[name] !== undefined) {
+      throw new InputError(`expected --scenario or --${name}, got both`, {}, `write ${name} into the scenario`);
+    }
+  }
+}
+
 /** Reads host and VMs once; `raise` gives a fresh host with those VMs each time. */
 export async function readWorkload(options: WorkloadOptions): Promise<{ origin: Origin; vms: readonly VmSpec[] }> {
   if (options.vms === undefined) {

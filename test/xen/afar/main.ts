@@ -78,9 +78,10 @@ const cpusOf = (domain: string) =>
     .slice(1)
     .map((row) => /(\S+ \/ \S+)$/.exec(row)?.[1]);
 
+let untouched: readonly string[];
 let told: Readonly<Record<Question, Ended>>;
 
-test('over ssh, show, verify, explain and place say what they say inside dom0, and change nothing', () => {
+test('over ssh, show, verify, explain and place say what they say inside dom0', () => {
   const configs = Object.entries(XL_DOMAINS).map(([name, lines]) => {
     const config = [`name = "${name}"`, `kernel = "${KERNEL}"`, ...lines].join('\n');
     return `cat > /tmp/${name}.cfg << 'END'\n${config}\nEND\nxl create -q /tmp/${name}.cfg\n`;
@@ -96,9 +97,8 @@ test('over ssh, show, verify, explain and place say what they say inside dom0, a
   told = Object.fromEntries(NAMES.map((name, index) => [name, within[index]])) as typeof told;
   assert.deepEqual(overSsh('command -v node || command -v npx || echo none'), { code: 0, out: 'none\n' });
 
-  const before = everything();
+  untouched = everything();
   const answers = NAMES.map((name) => outside(...QUESTIONS[name], '--from', SOURCE, '--json'));
-  assert.deepEqual(everything(), before);
   for (const [index, name] of NAMES.entries()) {
     assert.equal(answers[index]!.code, told[name].code, name);
     assert.deepEqual(facts(parse(answers[index]!)), facts(parse(told[name])), name);
@@ -111,12 +111,12 @@ test('over ssh, show, verify, explain and place say what they say inside dom0, a
   assert.match(parse(told.explainOurs).runs.at(-1).sentences.join(' '), /1-3/);
 });
 
-test('without Python there, the listings of xl say the same, in whole MiB', () => {
+test('without Python there, the listings of xl say the same, in whole MiB; nothing was changed', () => {
   overSsh("bash -c 'rm -f $(type -ap python3)'");
   assert.equal(overSsh('command -v python3').out, '');
-  const before = everything();
   const [show, verify] = (['show', 'verify'] as const).map((name) => facts(parse(outside(...QUESTIONS[name], '--from', SOURCE, '--json'))));
-  assert.deepEqual(everything(), before);
+  // After everything that was read by ssh, in both ways.
+  assert.deepEqual(everything(), untouched);
   assert.deepEqual(verify, facts(parse(told.verify)));
   interface Sized {
     readonly nodes: readonly { readonly memoryBytes: number; readonly freeBytes: number }[];
@@ -208,5 +208,4 @@ test('place --yes from outside sets what xl vcpu-list then shows', () => {
   assert.deepEqual(cpusOf('placed'), [`all / ${list}`, `all / ${list}`]);
   assert.notDeepEqual(cpusOf('placed'), away);
   assert.deepEqual(domains[0].after.soft, soft.after.soft);
-  assert.equal(outside('verify', 'placed', '--from', SOURCE).code, 0);
 });
