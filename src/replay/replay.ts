@@ -1,5 +1,5 @@
-// One replay: a trace on a fleet of equal hosts, under one policy, with one rule that chooses hosts.
-// The same settings and seed give the same figures on every machine.
+// One replay: a trace on a fleet of equal hosts, under one policy, with one rule that chooses
+// hosts. The same settings and seed give the same figures on every machine.
 
 import type { Host } from '../machine/model.js';
 import { type ChooseRule, HostChooser } from './choose/choosers.js';
@@ -7,7 +7,7 @@ import { Figures, type Moment, type Totals } from './figures.js';
 import { type HostType, hostType } from './fleet/host-type.js';
 import { type Flavour, LightFleet, type LightVm } from './fleet/light-fleet.js';
 import { replayPolicy } from './fleet/policies.js';
-import { scaled, type Trace } from './trace/trace.js';
+import type { Trace } from './trace/trace.js';
 
 export interface ReplaySettings {
   /** A name that `replayPolicy` knows. */
@@ -15,7 +15,6 @@ export interface ReplaySettings {
   readonly host: Host;
   readonly hosts: number;
   readonly choose: ChooseRule;
-  readonly scale: number;
   readonly seed: number;
   /** Moments to record, at equal distances over the trace. */
   readonly moments: number;
@@ -38,8 +37,7 @@ const PROGRESS_EVENTS = 4096;
  * @param progress events done so far
  * @throws InputError for settings that no replay can have
  */
-export function replay(unscaled: Trace, settings: ReplaySettings, progress: (events: number) => void = () => {}): ReplayResult {
-  const trace = settings.scale === 1 ? unscaled : scaled(unscaled, settings.scale);
+export function replay(trace: Trace, settings: ReplaySettings, progress: (events: number) => void = () => {}): ReplayResult {
   const run = new Run(trace, settings);
   const { arrival, departure, leaving, vms } = trace;
   let [next, left] = [0, 0];

@@ -1,7 +1,7 @@
 // The free memory of a fleet of equal hosts, page for page: buddy blocks by node as in Xen's heap
 // (xen/common/page_alloc.c, as src/xen/heap/free-heap.ts has it for one host), in one typed array
 // over the whole fleet. Tests hold it to the embedded Xen.
-import { MAX_ORDER, zoneOf } from '../../xen/heap/free-heap.js';
+import { MAX_ORDER } from '../../xen/heap/free-heap.js';
 import type { HeapLayout } from './heap-layout.js';
 
 /** Frame 0 never enters the heap (page_alloc.c, init_heap_pages). */
@@ -28,7 +28,7 @@ export class FleetHeap {
   #words = new Int32Array(FIRST_WORDS);
   /** Words of #words that some node has or had. */
   #used = 0;
-  /** By node of the fleet: where its blocks begin, for how many there is room, how many there are. */
+  /** By node of the fleet: where its blocks begin, for how many there is room, how many it has. */
   readonly #base: Int32Array;
   readonly #room: Int32Array;
   readonly #count: Int32Array;
@@ -40,8 +40,9 @@ export class FleetHeap {
 
   /** Blocks that a request needs whole: where they lie. */
   readonly #needed: number[] = [];
-  /** Extents of a zone by order of their blocks. */
+  /** By order, of the blocks of the zone that a request looks at: extents, and the newest block. */
   readonly #extents = new Int32Array(MAX_ORDER + 1);
+  readonly #newest = new Int32Array(MAX_ORDER + 1);
   /** By order: where its blocks begin and end in #needed. */
   readonly #starts = new Int32Array(MAX_ORDER + 1);
   readonly #ends = new Int32Array(MAX_ORDER + 1);
@@ -95,15 +96,59 @@ export class FleetHeap {
     const of = host * this.#nodes + node;
     let got = 0;
     while (got < most) {
-      const at = this.#first(of, order, zoneLow);
-      if (at < 0) break;
-      if (most - got <= 1 << (this.#words[at + 1]! - order)) {
-        this.#takePart(of, (at - this.#base[of]!) / WORDS, (most - got) << order, into);
+      const zone = this.#survey(of, order, zoneLow);
+      if (zone < 0) break;
+      const lasts = this.#lastOrder(order, most - got);
+      const newest = this.#newest[lasts]!;
+      // Most requests need a part of one block.
+      if (this.#extents[lasts] !== 0 && this.#isFirst(order, lasts) && most - got <= 1 << (lasts - order)) {
+        this.#takePart(of, (newest - this.#base[of]!) / WORDS, (most - got) << order, into);
         got = most;
-      } else got += this.#takeWhole(of, order, zoneOf(this.#words[at]!), most - got, into);
+      } else got += this.#takeWhole(of, order, lasts, zone, most - got, into);
     }
     this.freePages[of]! -= got << order;
     return got;
+  }
+
+  /**
+   * Of the highest zone with a block for the order: extents and the newest block of each order.
+   * @returns the zone; -1 = there is no such block
+   */
+  #survey(of: number, order: number, zoneLow: number): number {
+    const [words, extents, newest] = [this.#words, this.#extents, this.#newest];
+    const base = this.#base[of]!;
+    const end = base + WORDS * this.#count[of]!;
+    extents.fill(0);
+    let highest = -1;
+    for (let at = base; at < end; at += WORDS) {
+      const its = words[at + 1]!;
+      if (its < order) continue;
+      const zone = 32 - Math.clz32(words[at]!);
+      if (zone !== highest) {
+        if (zone < zoneLow || zone < highest) continue;
+        highest = zone;
+        extents.fill(0);
+      }
+      if (extents[its] === 0 || words[at + 2]! > words[newest[its]! + 2]!) newest[its] = at;
+      extents[its]! += 1 << (its - order);
+    }
+    return highest;
+  }
+
+  /** Up to which order the blocks of the survey are needed for so many extents. */
+  #lastOrder(order: number, most: number): number {
+    let sum = 0;
+    for (let its = order; its < MAX_ORDER; its++) {
+      sum += this.#extents[its]!;
+      if (sum >= most) return its;
+    }
+    return MAX_ORDER;
+  }
+
+  /** There is no smaller block. */
+  #isFirst(order: number, lasts: number): boolean {
+    for (let its = order; its < lasts; its++) if (this.#extents[its] !== 0) return false;
+    return true;
   }
 
   /** The highest pages of a block. */
@@ -128,11 +173,10 @@ export class FleetHeap {
    * needed in part stays.
    * @returns extents
    */
-  #takeWhole(of: number, order: number, zone: number, most: number, into: Runs): number {
+  #takeWhole(of: number, order: number, lasts: number, zone: number, most: number, into: Runs): number {
     const words = this.#words;
     const base = this.#base[of]!;
     const end = base + WORDS * this.#count[of]!;
-    const lasts = this.#lastOrder(base, end, order, zone, most);
     // By order, and within one the newest first.
     const [starts, ends, needed] = [this.#starts, this.#ends, this.#needed];
     let found = 0;
@@ -144,7 +188,7 @@ export class FleetHeap {
     while (needed.length < found) needed.push(0);
     for (let at = base; at < end; at += WORDS) {
       const its = words[at + 1]!;
-      if (its < order || its > lasts || zoneOf(words[at]!) !== zone) continue;
+      if (its < order || its > lasts || 32 - Math.clz32(words[at]!) !== zone) continue;
       const came = words[at + 2]!;
       const start = starts[its]!;
       let place = ends[its]!++;
@@ -164,22 +208,6 @@ export class FleetHeap {
     return got;
   }
 
-  /** Up to which order the blocks of a zone are needed for so many extents. */
-  #lastOrder(base: number, end: number, order: number, zone: number, most: number): number {
-    const [words, extents] = [this.#words, this.#extents];
-    extents.fill(0);
-    for (let at = base; at < end; at += WORDS) {
-      const its = words[at + 1]!;
-      if (its >= order && zoneOf(words[at]!) === zone) extents[its]! += 1 << (its - order);
-    }
-    let sum = 0;
-    for (let its = order; its < MAX_ORDER; its++) {
-      sum += extents[its]!;
-      if (sum >= most) return its;
-    }
-    return MAX_ORDER;
-  }
-
   /** Closes the gaps that blocks taken whole left. */
   #close(of: number, base: number, end: number): void {
     const words = this.#words;
@@ -194,27 +222,6 @@ export class FleetHeap {
       to += WORDS;
     }
     this.#count[of] = (to - base) / WORDS;
-  }
-
-  /** Where the block lies that Xen would find first; -1 = none. */
-  #first(of: number, order: number, zoneLow: number): number {
-    const words = this.#words;
-    const base = this.#base[of]!;
-    const end = base + WORDS * this.#count[of]!;
-    let best = -1;
-    let [bestZone, bestOrder, bestCame] = [zoneLow, MAX_ORDER + 1, 0];
-    for (let at = base; at < end; at += WORDS) {
-      const its = words[at + 1]!;
-      if (its < order) continue;
-      const zone = zoneOf(words[at]!);
-      if (zone < bestZone) continue;
-      if (zone === bestZone && (its > bestOrder || (its === bestOrder && words[at + 2]! < bestCame))) continue;
-      best = at;
-      bestZone = zone;
-      bestOrder = its;
-      bestCame = words[at + 2]!;
-    }
-    return best;
   }
 
   #insert(of: number, start: number, end: number): void {

@@ -1,8 +1,8 @@
 // A fleet of equal hosts without hypercalls, XenStore and builder processes: the memory that
 // starts take and stops give back, page for page, and the decisions of the toolstack's flow in
 // between. The order of the steps is that of xenopsd's buildVm (src/xenopsd/start/vm-build.ts) and
-// of libxl (xl-build.ts), for HVM guests without masks, one start at a time on a host. Tests hold it
-// to the embedded host.
+// of libxl (xl-build.ts), for HVM guests without masks, one start at a time on a host. Tests hold
+// it to the embedded host.
 import { MIB, PAGE_BYTES, PAGES_PER_MIB } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Plan } from '../../planner/policy.js';
@@ -88,10 +88,16 @@ export class LightFleet {
     const { cpuNodes, everyNode } = this.type;
     const { table, pool, withVcpus } = hvmXenPages(vcpus);
     const poolPages = memory.shadowMib * PAGES_PER_MIB;
-    if (!this.#takeForXen(table + pool, everyNode)) return null;
-    // VM.build waits for memory first; nothing is scrubbed here.
-    if (this.#hostFree(host) < memory.requiredHostFreeMib * PAGES_PER_MIB) return null;
-    if (!this.#takeForXen(withVcpus, everyNode) || !this.#takeForXen(poolPages - pool, cpuNodes)) return null;
+    const required = memory.requiredHostFreeMib * PAGES_PER_MIB;
+    if (cpuNodes.others.length === 0 && this.#hostFree(host) >= required + table + pool) {
+      // The usual case: single pages in turn from the same nodes, one request after the other.
+      this.#takeForXen(table + withVcpus + poolPages, everyNode);
+    } else {
+      if (!this.#takeForXen(table + pool, everyNode)) return null;
+      // VM.build waits for memory first; nothing is scrubbed here.
+      if (this.#hostFree(host) < required) return null;
+      if (!this.#takeForXen(withVcpus, everyNode) || !this.#takeForXen(poolPages - pool, cpuNodes)) return null;
+    }
     if (this.#placer === null) return this.#build(flavour, null, { host, plan: null, affinity: cpuNodes, node: null });
     const { profile, placement } = this.#policy;
     const request = this.#request(host, flavour, placedMib(profile, memory) * MIB, placement.cores === 'vcpus' ? vcpus : 0);
@@ -181,7 +187,7 @@ export class LightFleet {
     return affinity;
   }
 
-  /** As destroying a domain frees them: its memory, then Xen's pages, of each node the newest first. */
+  /** As destroying a domain frees them: its memory, then Xen's pages; the newest first. */
   #takenFrames(): Int32Array {
     const frames: number[] = [];
     for (const owned of [this.#guest, this.#xen]) {

@@ -21,8 +21,8 @@ export function looksLikeCsv(text: string): boolean {
 
 /**
  * Times in seconds or with s, m, h or d; memory with its unit, as elsewhere; an empty duration is a
- * VM that runs to the end. Other columns are ignored; lines may be in any order. The trace ends with
- * its last arrival or departure.
+ * VM that runs to the end. Other columns are ignored; lines may be in any order. The trace ends
+ * with its last arrival or departure.
  * @throws InputError with the line of what cannot be read
  */
 export function readCsvTrace({ file, text }: InputText): Trace {

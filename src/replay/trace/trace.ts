@@ -77,3 +77,43 @@ export function scaled(trace: Trace, scale: number): Trace {
   }
   return { ...trace, vcpus, memoryBytes };
 }
+
+/** Its first VMs alone, until the next one arrives. */
+export function beginningOf(trace: Trace, vms: number): Trace {
+  if (vms >= trace.vms) return trace;
+  const { arrival, departure, vcpus, memoryBytes } = trace;
+  const first = Array.from({ length: vms }, (_, vm) => ({
+    arrival: arrival[vm]!,
+    departure: departure[vm]!,
+    vcpus: vcpus[vm]!,
+    memoryBytes: memoryBytes[vm]!,
+  }));
+  return makeTrace(trace.name, first, arrival[vms]!);
+}
+
+export interface TracePeak {
+  readonly vms: number;
+  readonly vcpus: number;
+  readonly memoryBytes: number;
+}
+
+/** The most that VMs ask for at once; arrivals come before departures of the same second. */
+export function peakOf({ vms, arrival, departure, leaving, vcpus, memoryBytes }: Trace): TracePeak {
+  const now = { vms: 0, vcpus: 0, memoryBytes: 0 };
+  const peak = { ...now };
+  let left = 0;
+  for (let vm = 0; vm < vms; vm++) {
+    for (; departure[leaving[left]!]! < arrival[vm]!; left++) {
+      now.vms--;
+      now.vcpus -= vcpus[leaving[left]!]!;
+      now.memoryBytes -= memoryBytes[leaving[left]!]!;
+    }
+    now.vms++;
+    now.vcpus += vcpus[vm]!;
+    now.memoryBytes += memoryBytes[vm]!;
+    peak.vms = Math.max(peak.vms, now.vms);
+    peak.vcpus = Math.max(peak.vcpus, now.vcpus);
+    peak.memoryBytes = Math.max(peak.memoryBytes, now.memoryBytes);
+  }
+  return peak;
+}
