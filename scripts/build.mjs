@@ -4,6 +4,7 @@
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { buildPage } from './build-page.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -12,7 +13,6 @@ const SHIPPED = {
   index: 'src/index.ts',
   xenstore: 'src/xenstore/index.ts',
   xenguest: 'src/xenguest/real/xenguest-main.ts',
-  'replay-worker': 'src/replay/replay-worker.ts',
 };
 /** For work on the project: not in the package. */
 const TOOLS = {
@@ -51,6 +51,7 @@ export async function build({ folder = join(root, 'dist'), forPackage = false } 
     // yaml is CommonJS inside; esbuild's shim for require needs this in an ES module.
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   });
+  await buildPage(join(fresh, 'page'));
   if (existsSync(join(fresh, 'xennuma.js'))) chmodSync(join(fresh, 'xennuma.js'), 0o755);
   // Without this mark scripts/setup.mjs builds again: a package build has no tools for the tests.
   if (!forPackage) writeFileSync(join(fresh, '.built'), '');

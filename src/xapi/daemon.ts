@@ -64,6 +64,8 @@ export interface DaemonOptions {
 }
 
 export interface Daemon {
+  /** Of xennuma. */
+  readonly version: string;
   readonly database: Database;
   readonly toolstack: Toolstack;
   readonly dispatcher: Dispatcher;
@@ -133,6 +135,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     },
   });
   return {
+    version: options.version,
     ...{ database, toolstack, dispatcher, sessions, ledger, events, objects, rrds },
     writable,
     backup: () => state.backup(),

@@ -16,6 +16,7 @@ import { parseOrigin } from '../../xapi/http/origins.js';
 import { pagesOf } from '../../xapi/http/pages.js';
 import { fingerprint } from '../../xapi/http/self-signed.js';
 import { openStaticFiles } from '../../xapi/http/static-files.js';
+import { openPages } from '../../xapi/http/web-pages.js';
 import type { HostDoors } from '../../xenopsd/api/host-doors.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
 import { claimSocketPath } from '../../xenstore/server/socket-file.js';
@@ -72,31 +73,43 @@ export async function serve(settings: ServeSettings): Promise<void> {
     failed: (error: unknown) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a fault while answering'),
   };
   const fronts = [
-    await openHttp({ ...common, tls, loopbackNamesOnly: users === null, pages: pagesOf(daemon, metrics, users === null) }),
+    await openHttp({
+      ...common,
+      tls,
+      loopbackNamesOnly: users === null,
+      // A folder of files is in place of our own page.
+      pages: new Map([...(settings.www === null ? openPages() : []), ...pagesOf(daemon, metrics, users === null)]),
+    }),
     ...(await openUnix(settings.unix, { ...common, tls: null, loopbackNamesOnly: false, pages: pagesOf(daemon, metrics, true) })),
   ];
   const backups = settings.state === null ? null : await serveBackups(settings.state, daemon, (message) => log.warn({}, message));
   if (tls !== null) log.info({ sha256: fingerprint(tls.cert) }, 'fingerprint of the certificate');
   if (users === null) log.warn({}, 'there is no users file: everybody on this machine may log in as root, with any password');
-  // Scripts wait for this line. It shows the actual port if 0 was given.
-  const host = address.includes(':') ? `[${address}]` : address;
-  process.stdout.write(`listening at ${tls === null ? 'http' : 'https'}://${host}:${fronts[0]!.port}\n`);
+  sayWhere(tls === null ? 'http' : 'https', address, fronts[0]!.port);
   const manager = serviceManager((message) => log.warn({}, message));
   manager.ready();
   process.on('SIGHUP', () => {
     log.info({}, 'the audit log was reopened');
     daemon.reopenLogs();
   });
-  const signal = await new Promise<string>((done) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => done(name));
-  });
-  log.info({ signal }, 'ending');
+  log.info({ signal: await endingSignal() }, 'ending');
   const told = manager.ending();
   await backups?.close();
   await Promise.all(fronts.map((front) => front.close()));
   await daemon.close();
   await doors.close?.();
   await told;
+}
+
+/** Scripts wait for this line. It shows the actual port if 0 was given. */
+function sayWhere(scheme: string, address: string, port: number): void {
+  process.stdout.write(`listening at ${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}\n`);
+}
+
+function endingSignal(): Promise<string> {
+  return new Promise((done) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => done(name));
+  });
 }
 
 /** What web pages get. @throws InputError for a folder or an origin that is none */

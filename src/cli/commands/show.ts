@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 import { hostSummary } from '../../machine/xen-sees.js';
 import type { HostMap } from '../../map/host-map.js';
+import type { PageData } from '../../page/page-data.js';
 import { mapOfPool } from '../../pool/workload.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import { renderHostMapText } from '../../view/host-map-text.js';
@@ -10,7 +11,7 @@ import type { ShowAnswer } from '../answers/answers.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise, summariseMap } from '../answers/summary.js';
 import { refuseBesideFrom } from '../input/from.js';
-import { raise, readOrigin, readVms, refuseBeside, refuseBesideScenario, settingsOf, type Workload } from '../input/open-host.js';
+import { raise, readOrigin, readVms, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
 import { poolSources, withPoolHost } from '../input/open-pool.js';
 import { POOL_ONLY, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
@@ -21,11 +22,12 @@ import { EXIT } from '../output/exit-codes.js';
 import { columns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { remarks } from '../output/vm-table.js';
-import { formatOf, writeMap } from '../output/write-files.js';
+import { formatOf, writeMap, writePage } from '../output/write-files.js';
 
 interface ShowOptions extends WorkloadOptions, PoolOptions {
   readonly scenario?: string;
   readonly svg?: string;
+  readonly html?: string;
   /** false: --no-memory */
   readonly memory: boolean;
   readonly json?: true;
@@ -37,6 +39,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--scenario <file>', 'show the host at the end of a scenario')
     .option('--no-memory', "with --on: do not read memory by node (debug key 'u')")
     .option('--svg <file>', 'write the picture to an .svg file')
+    .option('--html <file>', 'write a page to look at: one file, for any browser')
     .option('--json', 'print JSON (schemas/show.schema.json)')
     .addHelpText(
       'after',
@@ -46,6 +49,7 @@ Exit codes: 0 shown, 1 a VM could not start, 2 bad input,
 
   lstopo --of xml | xennuma show --host -
   xennuma show --host host.xml --vms vms.yaml --svg host.svg
+  xennuma show --from ssh://root@xen-1 --html host.html
   xennuma show --on xen`,
     )
     .action(async (options: ShowOptions, command: Command) => {
@@ -56,12 +60,13 @@ Exit codes: 0 shown, 1 a VM could not start, 2 bad input,
 
 async function show(options: ShowOptions): Promise<number> {
   if (options.svg !== undefined) formatOf(options.svg, ['svg'], '--svg');
+  if (options.html !== undefined) formatOf(options.html, ['html'], '--html');
   if (options.pool !== undefined) {
     if (options.vms !== undefined || options.scenario !== undefined) {
       throw new InputError('--pool shows the VMs that run there', {}, 'leave --vms and --scenario out, or use xennuma plan');
     }
     if (options.ssh === true) return showSources(await poolSources(options, []), options);
-    return withPoolHost(options, async (access) => showMap(mapOfPool(access), options));
+    return withPoolHost(options, async (access) => showMap(mapOfPool(access), options, 'live'));
   }
   if (options.from !== undefined && options.vms === undefined) {
     refuseBesideFrom({ ...options });
@@ -72,6 +77,9 @@ async function show(options: ShowOptions): Promise<number> {
   const workload = await occupy(options);
   const summary = summarise(workload.toolstack);
   if (options.svg !== undefined) await writeMap(options.svg, summary.map);
+  if (options.html !== undefined) {
+    await writePage(options.html, 'embedded', [{ map: summary.map, notes: workload.host.notes, profile: workload.toolstack.profile }]);
+  }
   const result: ShowAnswer = {
     command: 'show',
     version: VERSION,
@@ -102,7 +110,14 @@ async function showSources(sources: readonly HostSource[], options: ShowOptions)
   const { read, failed } = await readHosts(sources, { memory: options.memory });
   for (const [index, { captured }] of read.entries()) {
     if (index > 0 && options.json !== true) out('\n');
-    await showMap(captured.live, options);
+    await showMap(captured.live, { ...options, html: undefined }, 'file');
+  }
+  if (options.html !== undefined && read.length > 0) {
+    await writePage(
+      options.html,
+      sources.every(({ source }) => source.startsWith('ssh://')) ? 'live' : 'file',
+      read.map(({ captured }) => captured.live),
+    );
   }
   remarkFailed(failed);
   return failed.length > 0 ? EXIT.unreachable : EXIT.ok;
@@ -113,15 +128,17 @@ async function showLive(options: ShowOptions): Promise<number> {
   refuseBeside(options);
   if (options.scenario !== undefined) throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
   const { lookAtXen } = await import('../input/on-xen.js');
-  return showMap(await lookAtXen({ memory: options.memory }), options);
+  return showMap(await lookAtXen({ memory: options.memory }), options, 'live');
 }
 
 /** The current state of a host. */
 async function showMap(
   { map, notes }: { readonly map: HostMap; readonly notes: readonly string[] },
-  options: ShowOptions,
+  options: Omit<ShowOptions, 'html'> & { readonly html?: string | undefined },
+  kind: PageData['kind'],
 ): Promise<number> {
   if (options.svg !== undefined) await writeMap(options.svg, map);
+  if (options.html !== undefined) await writePage(options.html, kind, [{ map, notes }]);
   if (options.json) {
     const { host, vms, totals } = summariseMap(map);
     const result: ShowAnswer = { command: 'show', version: VERSION, host, vms: [...vms], totals, notes: [...notes] };
@@ -135,7 +152,6 @@ async function showMap(
 
 async function occupy(options: ShowOptions): Promise<Workload> {
   if (options.scenario !== undefined) {
-    refuseBesideScenario(options);
     const { scenario, workload } = await openScenario(options.scenario, { ...(options.host === undefined ? {} : { host: options.host }) });
     for await (const _ of runScenario(scenario, workload.toolstack)) {
       // Only what stands at the end is shown.

@@ -3,6 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
 import { FlowRecord } from '../../flow/record.js';
 import type { HostMap } from '../../map/host-map.js';
+import type { PageData } from '../../page/page-data.js';
+import { type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
+import { VERSION } from './version.js';
+
+/** As `xennuma place` takes it. */
+const REMARK_POLICY = 'best_effort' as const;
 
 /** @throws InputError when the file cannot be written */
 export function writeOutput(file: string, text: string): void {
@@ -51,4 +57,20 @@ export async function writeFlow(file: string, records: readonly FlowRecord[]): P
 export async function writeMap(file: string, map: HostMap): Promise<void> {
   const { renderHostMapSvg } = await import('../../view/host-map-svg.js');
   writeOutput(file, renderHostMapSvg(map));
+}
+
+export interface PageInput {
+  readonly map: HostMap;
+  readonly notes: readonly string[];
+  /** The toolstack whose rules the advice follows. */
+  readonly profile?: ProfileName;
+}
+
+/** Hosts as a page in one file. */
+export async function writePage(file: string, kind: PageData['kind'], hosts: readonly PageInput[]): Promise<void> {
+  const { pageAssets, pageFile } = await import('../../page/page-file.js');
+  const { pageData } = await import('../../page/page-data.js');
+  const takenAt = kind === 'live' ? new Date().toISOString() : null;
+  const inputs = hosts.map(({ map, notes, profile = 'xapi-25.6' }) => ({ map, notes, profile: profileOf(profile), policy: REMARK_POLICY }));
+  writeOutput(file, pageFile(pageData(kind, VERSION, takenAt, inputs), pageAssets()));
 }

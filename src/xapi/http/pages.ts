@@ -11,6 +11,7 @@ import type { Page } from './http-server.js';
 import type { Metrics } from './metrics.js';
 import { refuse } from './refuse.js';
 import { rrdPages } from './rrd-pages.js';
+import { WebSnapshots } from './web-pages.js';
 
 /** A line of nothing, so that proxies and clients see that the stream lives. */
 const KEEP_ALIVE_SECONDS = 15;
@@ -53,6 +54,10 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
       if ((await door.admits(request, response, url)) !== null) answer(request, response, url);
     });
   }
+  const snapshots = new WebSnapshots(daemon);
+  pages.set('/web/snapshot', async (request, response, url) => {
+    if ((await door.admits(request, response, url)) !== null) snapshots.answer(response);
+  });
   if (metrics !== null) {
     pages.set('/metrics', async (request, response, url) => {
       if ((await door.admits(request, response, url)) === null) return;
@@ -98,7 +103,10 @@ class PageDoor {
     } catch (error) {
       if (!(error instanceof XapiError)) throw error;
     }
-    response.setHeader('www-authenticate', 'Basic realm="xennuma", charset="UTF-8"');
+    // A browser asks for name and password by itself at the word Basic: right when somebody opens
+    // the address, wrong when a page of ours fetches it, as it has a login of its own.
+    const fetched = !['navigate', undefined].includes(request.headers['sec-fetch-mode'] as string | undefined);
+    response.setHeader('www-authenticate', fetched ? 'Bearer realm="xennuma"' : 'Basic realm="xennuma", charset="UTF-8"');
     refuse(response, 401, 'log in: a name and a password, or Authorization: Bearer SESSION');
     return null;
   }

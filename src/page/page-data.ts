@@ -1,0 +1,113 @@
+// What the page shows: hosts at one moment, and a remark on each VM that is not on one node, with
+// the command that mends it. Pure: the page of the daemon, `--html` and tests share it.
+import { shellWord } from '../base/shell-word.js';
+import { formatBytes, PAGE_BYTES } from '../base/units.js';
+import { pinCommands } from '../live/place-commands.js';
+import { type Choice, choosePlace } from '../live/place-running.js';
+import { nodeWords } from '../map/drift-rules.js';
+import { type DomainFigures, hostFigures } from '../map/figures.js';
+import type { HostMap, MapDomain } from '../map/host-map.js';
+import { holdingNodes } from '../map/numa-metrics.js';
+import type { PolicyName, Profile } from '../xenopsd/api/profiles.js';
+import { acrossPages } from './across.js';
+import { encodeMap, type PageMap } from './page-map.js';
+
+export interface Remark {
+  readonly domid: number;
+  /** A sentence. */
+  readonly reason: string;
+  /** A sentence: what to do. */
+  readonly advice: string;
+  /** For the control domain's shell; [] when no command helps. */
+  readonly commands: readonly string[];
+}
+
+export interface PageHost {
+  readonly map: PageMap;
+  readonly remarks: readonly Remark[];
+  /** Figures that are not known or are guesses, as sentences. */
+  readonly notes: readonly string[];
+}
+
+export interface PageData {
+  readonly format: 1;
+  readonly version: string;
+  /**
+   * live: a host that runs, read now; embedded: the embedded Xen; file: what somebody recorded, or
+   * a host that is only described.
+   */
+  readonly kind: 'live' | 'embedded' | 'file';
+  /** ISO 8601; null when the data has no time. */
+  readonly takenAt: string | null;
+  readonly hosts: readonly PageHost[];
+}
+
+export interface RemarkRules {
+  readonly profile: Profile;
+  /** The policy that sets soft affinity by memory. */
+  readonly policy: PolicyName;
+}
+
+/** Remarks on the VMs that are not on one node, worst first: what is read across nodes. */
+export function remarksOf(map: HostMap, { profile, policy }: RemarkRules): Remark[] {
+  if (map.nodes.length === 1) return [];
+  const figures = hostFigures(map);
+  const worst = figures.domains
+    .map((domain, index) => ({ domain, index, across: acrossPages(map.domains[index]!, domain) }))
+    .filter(({ domain }) => domain.domid !== 0 && domain.totalPages > 0 && !domain.onOneNode)
+    .sort((a, b) => b.across - a.across || a.index - b.index);
+  return worst.map(({ domain, index, across }) => {
+    const choice = choiceFor(map, map.domains[index]!, { profile, policy });
+    const less = choice === null ? 0 : across - acrossPages(map.domains[index]!, choice.after);
+    return {
+      domid: domain.domid,
+      reason: reasonOf(map, map.domains[index]!, domain, across),
+      advice:
+        choice !== null && less > 0
+          ? `Let its vCPUs prefer ${nodeWords(choice.nodes)}: ${formatBytes(less * PAGE_BYTES)} less is read across nodes, and no memory moves.`
+          : adviceToRestart(map, domain),
+      commands: choice !== null && less > 0 ? pinCommands(choice).map((words) => words.map(shellWord).join(' ')) : [],
+    };
+  });
+}
+
+/** null where xapi's planner gives up on the host, as it does on tables of CPUs with gaps. */
+function choiceFor(map: HostMap, domain: MapDomain, { profile, policy }: RemarkRules): Choice | null {
+  try {
+    return choosePlace(map, domain, profile, policy);
+  } catch {
+    return null;
+  }
+}
+
+/** Memory moves with a new start only. */
+function adviceToRestart({ nodes }: HostMap, { totalPages }: DomainFigures): string {
+  const roomy = nodes.filter(({ freePages, claimedPages }) => freePages - claimedPages >= totalPages);
+  if (roomy.length > 0) return `Start it anew: node ${roomy[0]!.id}${roomy.length > 1 ? ' and others have' : ' has'} room for all of it.`;
+  const largest = Math.max(...nodes.map(({ memoryBytes }) => memoryBytes));
+  if (largest >= totalPages * PAGE_BYTES) return 'No node has room for all of it now: make room, or move it to another host.';
+  return `No node can hold it: the largest has ${formatBytes(largest)}. Make it smaller, or give it virtual NUMA nodes.`;
+}
+
+function reasonOf(map: HostMap, domain: MapDomain, figures: DomainFigures, across: number): string {
+  const holding = holdingNodes(domain.pages);
+  const memory = `Its memory is on ${nodeWords(holding.length > 0 ? holding : figures.memoryNodes)}`;
+  if (figures.vcpuNodes.length === 0) return `${memory}, and its vCPUs can run nowhere.`;
+  const where = figures.vcpuNodes.length === map.nodes.length ? 'any node' : nodeWords(figures.vcpuNodes);
+  return `${memory}, its vCPUs prefer ${where}: about ${formatBytes(across * PAGE_BYTES)} is read across nodes.`;
+}
+
+export interface PageHostInput extends RemarkRules {
+  readonly map: HostMap;
+  readonly notes: readonly string[];
+}
+
+export function pageData(kind: PageData['kind'], version: string, takenAt: string | null, hosts: readonly PageHostInput[]): PageData {
+  return {
+    format: 1,
+    version,
+    kind,
+    takenAt,
+    hosts: hosts.map(({ map, notes, ...rules }) => ({ map: encodeMap(map), remarks: remarksOf(map, rules), notes: [...notes] })),
+  };
+}

@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { HOSTILE_NAMES, hostMaps } from '../../test/support/random-maps.js';
+import { viewOf } from '../../web/src/lib/view.js';
+import { domainFigures } from '../map/figures.js';
+import type { HostMap, MapDomain } from '../map/host-map.js';
+import { profileOf } from '../xenopsd/api/profiles.js';
+import { acrossPages } from './across.js';
+import { pageData } from './page-data.js';
+import { pageFile } from './page-file.js';
+import { decodeMap, encodeMap } from './page-map.js';
+
+const RULES = { profile: profileOf('xapi-25.6'), policy: 'best_effort', notes: [] } as const;
+const GIB_PAGES = 262_144;
+
+/** Two nodes of two CPUs and 8 GiB each. */
+function host(...domains: MapDomain[]): HostMap {
+  return {
+    name: 'two',
+    hypervisor: 'embedded Xen 4.17',
+    nodes: [0, 1].map((id) => ({ id, memoryBytes: 8 * 2 ** 30, freePages: 4 * GIB_PAGES, claimedPages: 0 })),
+    cpus: [0, 1, 2, 3].map((id) => ({ id, node: id >> 1, core: id, socket: id >> 1, online: true, pool: 0 })),
+    distances: [
+      [10, 20],
+      [20, 10],
+    ],
+    domains,
+  };
+}
+
+function vm(domid: number, pages: number[], soft: number[], name = `vm${domid}`): MapDomain {
+  return {
+    ...{ domid, name, kind: 'pvh', state: 'running', pool: 0, nodeAffinity: [0, 1], autoNodeAffinity: true, pages },
+    vcpus: [{ id: 0, online: true, hard: [0, 1, 2, 3], soft }],
+  };
+}
+
+describe('a map on its way to the page', () => {
+  it('arrives as it was', () => {
+    fc.assert(
+      fc.property(hostMaps(), (map) => {
+        expect(decodeMap(JSON.parse(JSON.stringify(encodeMap(map))))).toEqual(map);
+      }),
+    );
+  });
+
+  it('is small: lists of CPUs stand once, however many vCPUs have them', () => {
+    const cpus = Array.from({ length: 4096 }, (_, id) => id);
+    const wide = {
+      ...vm(1, [GIB_PAGES, 0], cpus),
+      vcpus: Array.from({ length: 1000 }, (_, id) => ({ id, online: true, hard: cpus, soft: [...cpus] })),
+    };
+    expect(encodeMap(host(wide)).lists).toEqual(['0-4095']);
+  });
+});
+
+describe('memory that is read across nodes', () => {
+  const across = (domain: MapDomain) => acrossPages(domain, domainFigures(host(domain), domain));
+
+  it('is none where vCPUs prefer the node of all memory', () => {
+    expect(across(vm(1, [GIB_PAGES, 0], [0, 1]))).toBe(0);
+  });
+
+  it('is all of it where they prefer the other node', () => {
+    expect(across(vm(1, [GIB_PAGES, 0], [2, 3]))).toBe(GIB_PAGES);
+  });
+
+  it('is the half where they run on both nodes alike, wherever the memory is', () => {
+    expect(across(vm(1, [GIB_PAGES, 0], [0, 1, 2, 3]))).toBe(GIB_PAGES / 2);
+    expect(across(vm(1, [GIB_PAGES / 4, (3 * GIB_PAGES) / 4], [0, 1, 2, 3]))).toBe(GIB_PAGES / 2);
+  });
+
+  it('is never more than there is, nor less than nothing', () => {
+    fc.assert(
+      fc.property(hostMaps(), (map) => {
+        for (const domain of map.domains) {
+          const pages = acrossPages(domain, domainFigures(map, domain));
+          expect(pages).toBeGreaterThanOrEqual(0);
+          expect(pages).toBeLessThanOrEqual(domain.pages.reduce((sum, count) => sum + count, 0));
+        }
+      }),
+    );
+  });
+});
+
+describe('remarks', () => {
+  const remarks = (...domains: MapDomain[]) => pageData('live', '1', null, [{ map: host(...domains), ...RULES }]).hosts[0]!.remarks;
+
+  it('name the command that lets vCPUs prefer the node of the memory, worst VM first', () => {
+    const found = remarks(
+      vm(0, [GIB_PAGES, 0], [0, 1, 2, 3]),
+      vm(1, [GIB_PAGES, 0], [0]),
+      vm(2, [0, GIB_PAGES], [0, 1, 2, 3]),
+      vm(3, [GIB_PAGES, 0], [2, 3]),
+    );
+    expect(found.map(({ domid, commands }) => [domid, commands])).toEqual([
+      [3, ['xl vcpu-pin 3 all - 0-1']],
+      [2, ['xl vcpu-pin 2 all - 2-3']],
+    ]);
+    expect(found[0]!.reason).toBe('Its memory is on node 0, its vCPUs prefer node 1: about 1 GiB is read across nodes.');
+  });
+
+  it('have no command where affinity cannot help, and say what can', () => {
+    const [spread] = remarks(vm(1, [GIB_PAGES, GIB_PAGES], [0, 1, 2, 3]));
+    expect(spread!.commands).toEqual([]);
+    expect(spread!.advice).toBe('Start it anew: node 0 and others have room for all of it.');
+    const [wide] = remarks(vm(1, [6 * GIB_PAGES, 6 * GIB_PAGES], [0, 1, 2, 3]));
+    expect(wide!.advice).toBe('No node can hold it: the largest has 8 GiB. Make it smaller, or give it virtual NUMA nodes.');
+  });
+
+  it('are none on a host of one node', () => {
+    const one: HostMap = { ...host(), nodes: host().nodes.slice(0, 1), cpus: host().cpus.slice(0, 2), distances: [[10]] };
+    const map = { ...one, domains: [vm(1, [GIB_PAGES], [0, 1])] };
+    expect(pageData('live', '1', null, [{ map, ...RULES }]).hosts[0]!.remarks).toEqual([]);
+  });
+});
+
+describe('what the page draws', () => {
+  it('can be made of 500 hosts, odd ones included, and its bars hold all of a node', () => {
+    fc.assert(
+      fc.property(hostMaps({ nodesMost: 16 }), (map) => {
+        const data = pageData('file', '1', null, [{ map, ...RULES }]);
+        const view = viewOf(data.hosts[0]!);
+        expect(view.rows).toHaveLength(map.domains.length);
+        expect(view.sockets.flatMap(({ nodes }) => nodes).sort((a, b) => a - b)).toEqual(map.nodes.map(({ id }) => id));
+        for (const { id, memoryBytes, freePages } of map.nodes) {
+          const held = freePages + map.domains.reduce((sum, { pages }) => sum + pages[id]!, 0);
+          const drawn = view.segments[id]!.reduce((sum, { pages }) => sum + pages, 0);
+          expect(drawn).toBe(Math.max(Math.floor(memoryBytes / 4096), held));
+        }
+      }),
+      { numRuns: 500, seed: 17 },
+    );
+  });
+});
+
+describe('the page as one file', () => {
+  const assets = { script: "let a='</script>';let b='<!--';", style: 'p{color:red}' };
+
+  it('holds hostile names as data that no parser of HTML takes for more', () => {
+    const map = host(...HOSTILE_NAMES.map((name, index) => vm(index + 1, [GIB_PAGES, 0], [0], name)));
+    const text = pageFile(pageData('file', '1', null, [{ map, ...RULES }]), assets);
+    const [, json] = /<script type="application\/json" id="xennuma-data">(.*?)<\/script>/s.exec(text)!;
+    expect(json).not.toMatch(/[<>&\u2028\u2029]/);
+    expect(JSON.parse(json!).hosts[0].map.domains.map((domain: { name: string }) => domain.name)).toEqual(HOSTILE_NAMES);
+    expect(text.match(/<script/g)).toHaveLength(2);
+  });
+
+  it('allows its own script and style by their hashes, and no connection', () => {
+    const text = pageFile(pageData('file', '1', null, [{ map: host(), ...RULES }]), assets);
+    const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(text)![1]!;
+    const hash = (part: string) => `'sha256-${createHash('sha256').update(part, 'utf8').digest('base64')}'`;
+    const script = /<script>(.*?)<\/script>/s.exec(text)![1]!;
+    expect(policy).toContain(`script-src ${hash(script)};`);
+    expect(policy).toContain(`style-src ${hash(/<style>(.*?)<\/style>/s.exec(text)![1]!)};`);
+    expect(policy).toContain("connect-src 'none'");
+    // The script's own texts are as they were.
+    expect(new Function(`${script} return a + b`)()).toBe('</script><!--');
+  });
+});

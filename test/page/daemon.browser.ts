@@ -1,0 +1,138 @@
+// The page of a daemon that runs: what happens there appears here.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { root, xennumaProcess } from '../xennuma.js';
+import { axeViolations, openBrowser, openPage } from './browser.js';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser();
+});
+afterAll(() => browser.close());
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+interface Daemon {
+  readonly url: string;
+  readonly port: number;
+  readonly child: ChildProcess;
+}
+
+async function serve(...options: string[]): Promise<Daemon> {
+  const words = ['dist/xennuma.js', 'serve', '--host', 'examples/hosts/two-nodes.yaml', ...options];
+  const child = spawn(process.execPath, words, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  ends.push(() => child.kill('SIGKILL'));
+  const port = await new Promise<number>((done, failed) => {
+    child.stdout!.on('data', (chunk: Buffer) => {
+      const found = /:(\d+)\n/.exec(String(chunk));
+      if (found !== null) done(Number(found[1]));
+    });
+    child.once('close', () => failed(new Error('serve ended')));
+  });
+  return { url: `http://127.0.0.1:${port}/`, port, child };
+}
+
+function xe(daemon: Daemon, ...words: string[]): string {
+  const { code, out, err } = xennumaProcess(['xe', '-s', '127.0.0.1', '-p', String(daemon.port), '-u', 'root', '-pw', 'secret', ...words]);
+  expect(err).toBe('');
+  expect(code).toBe(0);
+  return out.trim();
+}
+
+const create = (daemon: Daemon, name: string): string =>
+  xe(daemon, 'vm-create', `name-label=${name}`, 'memory-static-max=1GiB', 'VCPUs-max=2', 'VCPUs-at-startup=2');
+
+it('a VM that starts appears on the open page, and one that stops goes', async () => {
+  const daemon = await serve('--listen', '127.0.0.1:0');
+  const { page, faults } = await openPage(browser, daemon.url);
+  await expect.poll(() => page.locator('.sentence').textContent()).toBe('No VM runs here.');
+  const uuid = create(daemon, 'appears');
+  xe(daemon, 'vm-start', `uuid=${uuid}`);
+  await expect.poll(() => page.locator('#vms').textContent(), { timeout: 30_000 }).toContain('appears');
+  expect(await axeViolations(page)).toEqual([]);
+  xe(daemon, 'vm-shutdown', `uuid=${uuid}`);
+  await expect.poll(() => page.locator('#vms').textContent(), { timeout: 30_000 }).not.toContain('appears');
+  expect(faults).toEqual([]);
+  await page.context().close();
+});
+
+it('with users it asks for a login, tells a wrong password, and shows the host after the right one', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'xennuma-page-'));
+  ends.push(() => rmSync(folder, { recursive: true }));
+  const users = join(folder, 'users');
+  const made = xennumaProcess(['serve', 'passwd', 'root', '--file', users], { input: 'right password\n' });
+  expect(made.code).toBe(0);
+  const daemon = await serve('--listen', '127.0.0.1:0', '--users', users);
+  const { page } = await openPage(browser, daemon.url);
+  await page.getByLabel('Password').fill('wrong');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await expect.poll(() => page.getByRole('alert').textContent()).toBe('The name or the password is wrong.');
+  expect(await page.locator('.sentence').count()).toBe(0);
+  await page.getByLabel('Password').fill('right password');
+  await page.keyboard.press('Enter');
+  await expect.poll(() => page.locator('.sentence').textContent()).toBe('No VM runs here.');
+  expect(page.url()).toBe(daemon.url);
+  await page.context().close();
+});
+
+it('a daemon that is killed and started again is followed by the page that is open', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'xennuma-page-'));
+  ends.push(() => rmSync(folder, { recursive: true }));
+  const first = await serve('--listen', '127.0.0.1:0', '--state', folder);
+  const { page } = await openPage(browser, first.url);
+  await expect.poll(() => page.locator('.sentence').textContent()).toBe('No VM runs here.');
+  const gone = new Promise((done) => first.child.once('close', done));
+  first.child.kill('SIGKILL');
+  await gone;
+  const second = await serve('--listen', `127.0.0.1:${first.port}`, '--state', folder);
+  xe(second, 'vm-start', `uuid=${create(second, 'afterwards')}`);
+  await expect.poll(() => page.locator('#vms').textContent(), { timeout: 60_000 }).toContain('afterwards');
+  await page.context().close();
+});
+
+it('works behind a proxy that adds a prefix', async () => {
+  const daemon = await serve('--listen', '127.0.0.1:0');
+  const proxy = createServer((asked, answer) => {
+    const path = asked.url!.replace(/^\/xen\/one/, '');
+    const onward = request({ host: '127.0.0.1', port: daemon.port, path, method: asked.method, headers: asked.headers }, (response) => {
+      answer.writeHead(response.statusCode!, response.headers);
+      response.pipe(answer);
+    });
+    asked.pipe(onward);
+    answer.once('close', () => onward.destroy());
+    onward.on('error', () => answer.destroy());
+  });
+  await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done));
+  ends.push(() => {
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  const { port } = proxy.address() as AddressInfo;
+  const { page, faults } = await openPage(browser, `http://127.0.0.1:${port}/xen/one/`);
+  await expect.poll(() => page.locator('.sentence').textContent()).toBe('No VM runs here.');
+  xe(daemon, 'vm-start', `uuid=${create(daemon, 'behind')}`);
+  await expect.poll(() => page.locator('#vms').textContent(), { timeout: 30_000 }).toContain('behind');
+  expect(faults).toEqual([]);
+  await page.context().close();
+});
+
+it('eight tabs are served', async () => {
+  const daemon = await serve('--listen', '127.0.0.1:0');
+  const tabs = await Promise.all(Array.from({ length: 8 }, () => openPage(browser, daemon.url)));
+  for (const { page } of tabs) await expect.poll(() => page.locator('.sentence').textContent()).toBe('No VM runs here.');
+  xe(daemon, 'vm-start', `uuid=${create(daemon, 'everywhere')}`);
+  for (const { page, faults } of tabs) {
+    await expect.poll(() => page.locator('#vms').textContent(), { timeout: 30_000 }).toContain('everywhere');
+    expect(faults).toEqual([]);
+    await page.context().close();
+  }
+});

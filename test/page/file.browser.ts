@@ -1,0 +1,184 @@
+// The page as one file, opened from disk.
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import fc from 'fast-check';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HostMap } from '../../src/map/host-map.js';
+import { pageData } from '../../src/page/page-data.js';
+import { pageAssets, pageFile } from '../../src/page/page-file.js';
+import { profileOf } from '../../src/xenopsd/api/profiles.js';
+import { HOSTILE_NAMES, hostMaps } from '../support/random-maps.js';
+import { xennuma } from '../xennuma.js';
+import { axeViolations, openBrowser, openPage, overflow } from './browser.js';
+
+const KB = 1000;
+let browser: Browser;
+const folder = mkdtempSync(join(tmpdir(), 'xennuma-page-'));
+const dozen = join(folder, 'dozen.html');
+
+beforeAll(async () => {
+  browser = await openBrowser();
+  const words = ['show', '--host', 'examples/hosts/epyc-7763-nps4.yaml', '--vms', 'examples/vms/dozen.yaml', '--policy', 'best_effort'];
+  expect(xennuma([...words, '--html', dozen])).toMatchObject({ code: 0, err: '' });
+});
+afterAll(async () => {
+  await browser.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Hosts as a page on disk. */
+function written(...maps: HostMap[]): string {
+  const hosts = maps.map((map) => ({ map, notes: [], profile: profileOf('xapi-25.6'), policy: 'best_effort' as const }));
+  const file = join(folder, 'maps.html');
+  writeFileSync(file, pageFile(pageData('file', '1', null, hosts), pageAssets()));
+  return pathToFileURL(file).href;
+}
+
+const address = () => pathToFileURL(dozen).href;
+
+describe('the dozen on an EPYC', () => {
+  it('says in its first sentence how many VMs are not on one node, and names the worst', async () => {
+    const { page, faults } = await openPage(browser, address());
+    await expect
+      .poll(() => page.locator('.sentence').textContent())
+      .toMatch(/^1 of 12 VMs is not on one node; about 48 GiB is read across nodes\.$/);
+    expect(await page.locator('ol li').allTextContents()).toEqual([expect.stringMatching(/^\s*warehouse\s+Its memory is on nodes 6-7/)]);
+    expect(await page.locator('.badge').textContent()).toBe('embedded Xen');
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  it.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 390],
+    ['dark', 320],
+  ] as const)('has no fault that axe finds, in %s colours at %i pixels, and is not wider than its window', async (colorScheme, width) => {
+    const { page } = await openPage(browser, `${address()}#vm=8&node=6`, { colorScheme, viewport: { width, height: 900 } });
+    await page.locator('#vms').waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+    await page.context().close();
+  });
+
+  it('is worked by keyboard alone: a node, a VM, the search and the order', async () => {
+    const { page } = await openPage(browser, address());
+    const node = page.getByRole('button', { name: /^Node 6/ });
+    await node.focus();
+    await page.keyboard.press('Enter');
+    expect(await node.getAttribute('aria-pressed')).toBe('true');
+    expect(page.url()).toContain('#node=6');
+    await page.getByRole('searchbox').focus();
+    await page.keyboard.type('web');
+    await expect.poll(() => page.locator('#vms tbody tr').count()).toBe(4);
+    await page.getByRole('columnheader', { name: 'VM' }).getByRole('button').focus();
+    await page.keyboard.press('Space');
+    expect(
+      await page
+        .locator('#vms tbody th')
+        .allTextContents()
+        .then((names) => names.map((name) => name.trim())),
+    ).toEqual(['web-1', 'web-2', 'web-3', 'web-4']);
+    await page.locator('#vms tbody button').first().focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.locator('#selected-title').textContent()).toBe('web-1');
+    await page.context().close();
+  });
+
+  it('has its whole view in its address', async () => {
+    const { page } = await openPage(browser, `${address()}#vm=8&q=ware&sort=name`);
+    await expect.poll(() => page.locator('#selected-title').textContent()).toBe('warehouse');
+    expect(await page.getByRole('searchbox').inputValue()).toBe('ware');
+    expect(await page.locator('#vms tbody tr').count()).toBe(1);
+    await page.context().close();
+  });
+
+  it('refuses a script that somebody put into the file', async () => {
+    const file = join(folder, 'injected.html');
+    writeFileSync(
+      file,
+      readFileSync(dozen, 'utf8').replace(
+        '</body>',
+        '<script>globalThis.harmed = 1</script><img src=x onerror="globalThis.harmed=2"></body>',
+      ),
+    );
+    const { page, faults } = await openPage(browser, pathToFileURL(file).href);
+    await page.locator('.sentence').waitFor();
+    expect(await page.evaluate('globalThis.harmed')).toBeUndefined();
+    expect(faults.filter((fault) => /Content Security Policy/.test(fault)).length).toBeGreaterThanOrEqual(2);
+    await page.context().close();
+  });
+});
+
+it('hostile names are text', async () => {
+  const [map] = fc.sample(hostMaps({ nodesMost: 4, domainsMost: 0 }), { seed: 3, numRuns: 1 }) as [HostMap];
+  const domains = HOSTILE_NAMES.map((name, index) => ({
+    ...({ domid: index + 1, name, kind: 'pvh', state: 'running', pool: 0, vcpus: [], nodeAffinity: [], autoNodeAffinity: null } as const),
+    pages: map.nodes.map(() => 100_000),
+  }));
+  const { page, faults } = await openPage(browser, written({ ...map, domains }));
+  await page.locator('#vms').waitFor();
+  expect(await page.evaluate('globalThis.harmed')).toBeUndefined();
+  expect(await page.locator('#vms img, #vms script').count()).toBe(0);
+  expect(await page.locator('#vms').textContent()).toContain('<img src=x onerror="globalThis.harmed=1">');
+  expect(faults).toEqual([]);
+  await page.context().close();
+});
+
+it('500 hosts at random in one file, each with a node and a VM chosen, bring no error and no report', async () => {
+  const maps = fc.sample(hostMaps(), { seed: 11, numRuns: 500 });
+  const { page, faults } = await openPage(browser, written(...maps));
+  await page.locator('#vms').waitFor();
+  for (const [host, { nodes, domains }] of maps.entries()) {
+    const route = `#host=${host}&node=${host % nodes.length}&vm=${host % Math.max(1, domains.length)}`;
+    await page.evaluate(`location.hash = ${JSON.stringify(route)}; new Promise((done) => requestAnimationFrame(() => setTimeout(done)))`);
+    expect(await page.getByRole('button', { name: /^Node \d+/ }).count()).toBe(nodes.length);
+  }
+  expect(faults).toEqual([]);
+  await page.context().close();
+});
+
+describe('64 nodes of 64 CPUs with 1,000 VMs', () => {
+  const cpus = Array.from({ length: 4096 }, (_, id) => ({ id, node: id >> 6, core: id >> 1, socket: id >> 9, online: true, pool: 0 }));
+  const onNode = Array.from({ length: 64 }, (_, node) => cpus.filter((cpu) => cpu.node === node).map(({ id }) => id));
+  const map: HostMap = {
+    name: 'large',
+    hypervisor: 'embedded Xen 4.17',
+    cpus,
+    nodes: onNode.map((_, id) => ({ id, memoryBytes: 2 ** 38, freePages: 2 ** 20, claimedPages: 0 })),
+    distances: onNode.map((_, from) => onNode.map((__, to) => (from === to ? 10 : 20))),
+    domains: Array.from({ length: 1000 }, (_, index) => ({
+      ...({
+        domid: index,
+        name: `vm-${index}`,
+        kind: 'pvh',
+        state: 'running',
+        pool: 0,
+        nodeAffinity: [index % 64],
+        autoNodeAffinity: true,
+      } as const),
+      vcpus: [0, 1, 2, 3].map((id) => ({
+        id,
+        online: true,
+        hard: cpus.map((cpu) => cpu.id),
+        soft: onNode[(index + (index % 10 === 0 ? 1 : 0)) % 64]!,
+      })),
+      pages: onNode.map((__, node) => (node === index % 64 ? 2 ** 20 : 0)),
+    })),
+  };
+
+  it('is less than 700 KB, shows all nodes, and only the rows in sight', async () => {
+    const { page, faults } = await openPage(browser, written(map));
+    await page.locator('#vms').waitFor();
+    expect(statSync(join(folder, 'maps.html')).size).toBeLessThan(700 * KB);
+    expect(await page.getByRole('button', { name: /^Node \d+/ }).count()).toBe(64);
+    expect(await page.locator('#vms tbody tr').count()).toBeLessThan(100);
+    await page.locator('#vms').evaluate((element) => element.scrollTo(0, element.scrollHeight));
+    await expect.poll(() => page.locator('#vms tbody th').last().textContent()).not.toContain('vm-0');
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+});

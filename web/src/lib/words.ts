@@ -1,0 +1,12 @@
+// Numbers and nouns for people.
+import type { Distance } from '../../../src/map/figures.js';
+
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+export function distanceText(value: Distance): string {
+  if (value === null) return 'unknown';
+  return value === 'unreachable' ? value : String(Number(value.toFixed(1)));
+}
+
+/** Rounded down, so that 100 % means all of it. */
+export const percent = (share: number): string => `${Math.floor(share * 1000) / 10} %`;
