@@ -81,7 +81,12 @@ function choiceFor(map: HostMap, domain: MapDomain, { profile, policy }: RemarkR
 }
 
 /** Memory moves with a new start only. */
-function adviceToRestart({ nodes }: HostMap, { totalPages }: DomainFigures): string {
+function adviceToRestart({ nodes }: HostMap, { totalPages, vcpus, vcpuNodes }: DomainFigures): string {
+  if (vcpus.some(({ anywhere }) => !anywhere)) {
+    const room = vcpuNodes.reduce((sum, node) => sum + nodes[node]!.freePages - nodes[node]!.claimedPages, 0);
+    if (room >= totalPages) return `Its hard affinity holds it: started anew, it gets its memory from ${nodeWords(vcpuNodes)}.`;
+    return `Its hard affinity holds it, and ${nodeWords(vcpuNodes)} has no room for it: make room, or change its mask.`;
+  }
   const roomy = nodes.filter(({ freePages, claimedPages }) => freePages - claimedPages >= totalPages);
   if (roomy.length > 0) return `Start it anew: node ${roomy[0]!.id}${roomy.length > 1 ? ' and others have' : ' has'} room for all of it.`;
   const largest = Math.max(...nodes.map(({ memoryBytes }) => memoryBytes));

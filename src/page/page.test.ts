@@ -109,6 +109,13 @@ describe('remarks', () => {
     expect(wide!.advice).toBe('No node can hold it: the largest has 8 GiB. Make it smaller, or give it virtual NUMA nodes.');
   });
 
+  it('say what a new start does under a hard affinity', () => {
+    const held = { ...vm(1, [GIB_PAGES, 0], [2, 3]), vcpus: [{ id: 0, online: true, hard: [2, 3], soft: [0, 1, 2, 3] }] };
+    expect(remarks(held)[0]!.advice).toBe('Its hard affinity holds it: started anew, it gets its memory from node 1.');
+    const large = { ...held, pages: [5 * GIB_PAGES, 0] };
+    expect(remarks(large)[0]!.advice).toBe('Its hard affinity holds it, and node 1 has no room for it: make room, or change its mask.');
+  });
+
   it('are none on a host of one node', () => {
     const one: HostMap = { ...host(), nodes: host().nodes.slice(0, 1), cpus: host().cpus.slice(0, 2), distances: [[10]] };
     const map = { ...one, domains: [vm(1, [GIB_PAGES], [0, 1])] };

@@ -1,0 +1,33 @@
+// The pictures of the page in docs/pictures/, taken in Debian's Chromium (CHROMIUM names another).
+//   node scripts/page-pictures.mjs
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const SCATTERED = ['--scenario', 'examples/scenarios/scattered.yaml'];
+/** Name of the picture, what is shown, the view, and the colours. */
+const PICTURES = [['page', SCATTERED, '#vm=1', 'light']];
+
+const folder = mkdtempSync(join(tmpdir(), 'xennuma-pictures-'));
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+try {
+  for (const [name, words, view, colorScheme] of PICTURES) {
+    const file = join(folder, `${name}.html`);
+    const { status } = spawnSync(process.execPath, ['dist/xennuma.js', 'show', ...words, '--html', file], {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    if (status !== 0) throw new Error(`show ended with ${status}`);
+    const page = await browser.newPage({ viewport: { width: 1200, height: 800 }, colorScheme });
+    await page.goto(pathToFileURL(file).href + view);
+    await page.locator('#vms').waitFor();
+    await page.screenshot({ path: join(root, 'docs/pictures', `${name}.png`), fullPage: true });
+  }
+} finally {
+  await browser.close();
+  rmSync(folder, { recursive: true });
+}
