@@ -96,6 +96,12 @@ class Tight implements TightState {
     return singles.slice(0, most);
   }
 
+  /** Most plans are of one node, whose CPUs are sorted already. */
+  #cpusOf(nodes: readonly number[]): readonly number[] {
+    const [first] = nodes;
+    return nodes.length === 1 ? this.#cpus[first!]! : nodes.flatMap((node) => this.#cpus[node]!).sort((a, b) => a - b);
+  }
+
   #room(request: TightRequest): NodeRoom {
     return nodeRoom(this.#host, this.#cpus, request, this.#options.reserveBytes ?? []);
   }
@@ -109,7 +115,7 @@ class Tight implements TightState {
     const candidates = found.map((one) => ({ ...one, split: split(one.nodes, room, vcpus, memoryBytes) }));
     return rank(candidates, { host: this.#host, room, request, coresPerVcpu }).map((one) => ({
       nodes: one.nodes,
-      cpus: one.nodes.flatMap((node) => this.#cpus[node]!).sort((a, b) => a - b),
+      cpus: this.#cpusOf(one.nodes),
       split: one.split,
       balanced: balanced.length > 0,
       worstDistance: one.worst,
