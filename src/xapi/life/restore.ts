@@ -87,8 +87,21 @@ export async function revertVm(database: Database, toolstack: Toolstack, life: V
     return;
   }
   if (domid !== record.domid) life.records.domainBuilt(ref, power, domid, 'fact');
+  await askAgain(database, toolstack, record);
   if (power === 'Paused' && state.power === 'running') await toolstack.pause(name);
   if (power === 'Running' && state.power === 'paused') await toolstack.unpause(name);
+}
+
+/** The guest may have been asked for what the database does not say in the end. */
+async function askAgain(database: Database, toolstack: Toolstack, record: WireStruct): Promise<void> {
+  const { VCPUs_number: vcpus } = database.get('VM_metrics', String(record.metrics));
+  const memory = {
+    dynamicMinBytes: record.memory_dynamic_min as number,
+    dynamicMaxBytes: record.memory_dynamic_max as number,
+    targetBytes: record.memory_target as number,
+  };
+  // A store that refuses this too is no reason to leave the rest of it undone.
+  await toolstack.setLive(String(record.uuid), { vcpus: vcpus as number, memory }).catch(() => {});
 }
 
 /** @returns the reason why it could not be rebuilt; null if it runs */

@@ -1,6 +1,6 @@
 // The life of VMs behind XAPI's messages: power states, the operations allowed in each, and the
 // records afterwards.
-import { PAGE_BYTES } from '../../base/units.js';
+import { KIB, PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { StateNotKeptError } from '../../xenopsd/api/metadata.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
@@ -188,6 +188,39 @@ export class VmLife {
     this.#hooks.outcome(record, outcome, startedMs);
     this.#throwFailure(outcome);
     this.records.domainBuilt(vm, record.power_state as PowerState, outcome.domid!);
+    // The new domain was built to the target of the old one.
+    this.#database.update('VM', vm, { memory_target: record.memory_target! });
+  }
+
+  /** The guest of a running VM is asked to use so many vCPUs from now on. */
+  async setVcpus(vm: string, vcpus: number): Promise<void> {
+    const record = this.#database.get('VM', vm);
+    await this.#toolstack.setLive(String(record.uuid), { vcpus });
+    this.#database.update('VM', vm, { VCPUs_at_startup: vcpus });
+    this.#database.update('VM_metrics', String(record.metrics), { VCPUs_number: vcpus });
+  }
+
+  /**
+   * Of a running VM. Its guest gets the most of the range that the host has left, as squeezed gives
+   * it; memory that the range promises must be there (message_forwarding.ml,
+   * reserve_memory_for_dynamic_change).
+   * @throws XapiError HOST_NOT_ENOUGH_FREE_MEMORY, in KiB
+   */
+  async setMemoryRange(vm: string, dynamicMinBytes: number, dynamicMaxBytes: number): Promise<void> {
+    const record = this.#database.get('VM', vm);
+    const freeBytes = this.#toolstack.doors.xc.physInfo().freePages * PAGE_BYTES;
+    const guests = [...this.#database.records('VM')].map(([, one]) => one).filter((one) => one.power_state === 'Running');
+    const reclaimable = guests.reduce((sum, one) => sum + Math.max(0, Number(one.memory_target) - Number(one.memory_dynamic_min)), 0);
+    const availableBytes = freeBytes + reclaimable;
+    const neededBytes = dynamicMinBytes - Number(record.memory_dynamic_min);
+    if (neededBytes > availableBytes) {
+      throw xapiErrors.notEnoughFreeMemory(Math.floor(neededBytes / KIB), Math.floor(availableBytes / KIB));
+    }
+    const reach = Number(record.memory_target) + freeBytes;
+    const targetBytes = Math.max(dynamicMinBytes, Math.min(dynamicMaxBytes, reach));
+    await this.#toolstack.setLive(String(record.uuid), { memory: { dynamicMinBytes, dynamicMaxBytes, targetBytes } });
+    const range = { memory_dynamic_min: dynamicMinBytes, memory_dynamic_max: dynamicMaxBytes, memory_target: targetBytes };
+    this.#database.update('VM', vm, range);
   }
 
   async pause(vm: string): Promise<void> {

@@ -3,6 +3,7 @@
 import type { SurpriseEntry } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { HostMap } from '../../map/host-map.js';
+import type { LiveKeys } from '../start/store-keys.js';
 import type { HostDoors } from './host-doors.js';
 import type { MetadataStore } from './metadata.js';
 import type { Outcome } from './outcome.js';
@@ -72,6 +73,13 @@ export interface Toolstack {
    * @throws StateNotKeptError when the metadata store fails; the mask is then as before
    */
   setMask(name: string, mask: string | null): Promise<void>;
+  /**
+   * Asks the guest of a running VM to use so many vCPUs or so much memory, now and after a migration.
+   * @throws InputError when it has no domain
+   * @throws XenError as XenStore answers
+   * @throws StateNotKeptError when the metadata store fails
+   */
+  setLive(name: string, live: LiveKeys): Promise<void>;
   setHostMask(mask: string | null): void;
   setPolicy(policy: PolicyName): void;
   setProfile(profile: ProfileName): void;

@@ -11,6 +11,7 @@ import type { Ending, Outcome } from '../api/outcome.js';
 import type { PolicyName, ProfileName } from '../api/profiles.js';
 import type { PlacementBelief, Toolstack, ToolstackOptions, VmState, Warning } from '../api/toolstack.js';
 import { snapshotOf } from '../hosts/snapshot.js';
+import { type LiveKeys, writeLiveKeys } from '../start/store-keys.js';
 import { OWN_TURN, type Turn, takeTurns } from '../start/turns.js';
 import { uuidOf } from '../start/uuid.js';
 import { warningsOf } from '../start/warnings.js';
@@ -172,6 +173,20 @@ class HostToolstack implements Toolstack {
       const { mask: _, ...others } = vm.spec.vcpusParams;
       const vcpusParams = mask === null ? others : { ...others, mask };
       return this.#registry.commit(vm, { spec: { ...vm.spec, vcpusParams } });
+    });
+  }
+
+  setLive(name: string, live: LiveKeys): Promise<void> {
+    return this.#locked(name, async (vm) => {
+      admit('change', vm.name, vm.kept.phase);
+      const { vcpus, memory } = live;
+      const spec = {
+        ...vm.spec,
+        ...(vcpus === undefined ? {} : { vcpusAtStartup: vcpus }),
+        ...(memory === undefined ? {} : { memoryTargetBytes: memory.targetBytes }),
+      };
+      await writeLiveKeys(this.doors.xs, vm.domid!, vm.spec.vcpusMax, live);
+      await this.#registry.commit(vm, { spec });
     });
   }
 

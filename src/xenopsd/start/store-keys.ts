@@ -95,6 +95,30 @@ export async function writeBuiltKeys(xs: XenstoreConnection, built: BuiltKeys): 
   await xs.introduce(domid, BigInt(built.storePfn), built.storePort);
 }
 
+/** What a running guest is asked to use; whether it does so is its own affair. */
+export interface LiveKeys {
+  /** The first so many vCPUs are online. */
+  readonly vcpus?: number;
+  readonly memory?: { readonly dynamicMinBytes: number; readonly dynamicMaxBytes: number; readonly targetBytes: number };
+}
+
+/** As Device.Vcpu.set and set_memory_dynamic_range of xenopsd write them. */
+export async function writeLiveKeys(xs: XenstoreConnection, domid: number, vcpusMax: number, { vcpus, memory }: LiveKeys): Promise<void> {
+  const path = await xs.domainPath(domid);
+  const kib = (bytes: number): string => String(Math.floor(bytes / 1024));
+  await xs.transaction(async (tx) => {
+    if (vcpus !== undefined) {
+      for (let vcpu = 0; vcpu < vcpusMax; vcpu++) {
+        await xs.write(`${path}/cpu/${vcpu}/availability`, vcpu < vcpus ? 'online' : 'offline', tx);
+      }
+    }
+    if (memory === undefined) return;
+    await xs.write(`${path}/memory/dynamic-min`, kib(memory.dynamicMinBytes), tx);
+    await xs.write(`${path}/memory/dynamic-max`, kib(memory.dynamicMaxBytes), tx);
+    await xs.write(`${path}/memory/target`, kib(memory.targetBytes), tx);
+  });
+}
+
 /**
  * Everything of the domain, and /vm/<uuid> with its last domain. Nothing there is fine: a start may
  * have come to no keys.

@@ -24,10 +24,17 @@ export function settingMethods(database: Database, life: VmLife): Method[] {
         const fields = { ...record, ...changes(record, args as readonly number[]) };
         if (record.is_control_domain === true) checkControlDomain(fields, operation);
         else checkRecord(fields);
-        database.update('VM', ref as string, changes(record, args as readonly number[]));
+        if (operation === 'changing_dynamic_range') await setRange(ref as string, fields);
+        else database.update('VM', ref as string, changes(record, args as readonly number[]));
       });
       return VOID;
     });
+  const setRange = async (ref: string, { memory_dynamic_min: low, memory_dynamic_max: high, ...record }: WireStruct): Promise<void> => {
+    if (record.power_state !== 'Running') {
+      // The target is not used then, and as xapi sets it.
+      database.update('VM', ref, { memory_dynamic_min: low!, memory_dynamic_max: high!, memory_target: low! });
+    } else if (record.is_control_domain !== true) await life.setMemoryRange(ref, low as number, high as number);
+  };
   const value = [int('value')];
   const memory = (staticMin: number, dynamicMin: number, dynamicMax: number, staticMax: number) => ({
     memory_static_min: staticMin,
@@ -36,8 +43,7 @@ export function settingMethods(database: Database, life: VmLife): Method[] {
     memory_static_max: staticMax,
   });
   return [
-    change('VCPUs_max', value, 'changing_VCPUs', (_record, [max]) => ({ VCPUs_max: max! })),
-    change('VCPUs_at_startup', value, 'changing_VCPUs', (_record, [count]) => ({ VCPUs_at_startup: count! })),
+    ...vcpuMethods(database, life),
     change('memory_static_max', value, 'changing_static_range', (_record, [bytes]) => ({ memory_static_max: bytes! })),
     change('memory_static_min', value, 'changing_static_range', (_record, [bytes]) => ({ memory_static_min: bytes! })),
     change('memory_dynamic_max', value, 'changing_dynamic_range', (_record, [bytes]) => ({ memory_dynamic_max: bytes! })),
@@ -51,18 +57,12 @@ export function settingMethods(database: Database, life: VmLife): Method[] {
     change(
       'memory_limits',
       [int('static_min'), int('static_max'), int('dynamic_min'), int('dynamic_max')],
-      'changing_static_range',
+      'changing_memory_limits',
       (_record, [staticMin, staticMax, dynamicMin, dynamicMax]) => memory(staticMin!, dynamicMin!, dynamicMax!, staticMax!),
     ),
     // Fixed memory: all limits but the lowest are the value (xapi_vm.ml, set_memory).
-    change('memory', value, 'changing_static_range', (record, [bytes]) =>
-      memory(Math.min(record.memory_static_min as number, bytes!), bytes!, bytes!, bytes!),
-    ),
-    // There, but not for anybody: so does xapi answer (xapi/xapi_vm.ml, add_to_VCPUs_params_live).
-    message('add_to_VCPUs_params_live', [self, { name: 'key', type: 'string' }, { name: 'value', type: 'string' }], ([ref], context) =>
-      life.operate(ref as string, 'changing_VCPUs_live', context, async () => {
-        throw xapiErrors.notImplemented('add_to_VCPUs_params_live');
-      }),
+    change('memory', value, 'changing_memory_limits', (record, [bytes]) =>
+      memory(record.memory_static_min as number, bytes!, bytes!, bytes!),
     ),
     message('set_domain_type', [self, { name: 'value', type: VM_CLASS.fields.domain_type!.type }], async ([ref, type], context) => {
       await life.operate(ref as string, 'changing_VCPUs', context, async () =>
@@ -70,6 +70,47 @@ export function settingMethods(database: Database, life: VmLife): Method[] {
       );
       return VOID;
     }),
+  ];
+}
+
+/** @throws XapiError INVALID_VALUE, with xapi's rule in place of a field */
+function vcpuMethods(database: Database, life: VmLife): Method[] {
+  const bounded = (value: number, low: number, high: number): void => {
+    if (value < low || value > high)
+      throw xapiErrors.invalidValue('VCPU values must satisfy: 0 < VCPUs_at_startup \u2264 VCPUs_max', String(value));
+  };
+  return [
+    message('set_VCPUs_max', [self, int('value')], async ([ref, value], context) => {
+      await life.operate(ref as string, 'changing_VCPUs', context, async (record) => {
+        bounded(value as number, record.VCPUs_at_startup as number, Number.POSITIVE_INFINITY);
+        checkRecord({ ...record, VCPUs_max: value! });
+        database.update('VM', ref as string, { VCPUs_max: value! });
+      });
+      return VOID;
+    }),
+    // In any power state: it is for the next start.
+    message('set_VCPUs_at_startup', [self, int('value')], ([ref, value]) => {
+      const { is_control_domain: control, VCPUs_max: most } = database.get('VM', ref as string);
+      if (control === true) throw xapiErrors.operationNotAllowed('set_VCPUs_at_startup is not allowed on dom0');
+      bounded(value as number, 1, most as number);
+      database.update('VM', ref as string, { VCPUs_at_startup: value! });
+      return VOID;
+    }),
+    message('set_VCPUs_number_live', [self, int('nvcpu')], async ([ref, count], context) => {
+      await life.operate(ref as string, 'changing_VCPUs_live', context, async ({ VCPUs_max: most }) => {
+        if ((count as number) < 1 || (count as number) > (most as number)) {
+          throw xapiErrors.invalidValue('VCPU values must satisfy: 0 < VCPUs \u2264 VCPUs_max', String(count));
+        }
+        await life.setVcpus(ref as string, count as number);
+      });
+      return VOID;
+    }),
+    // There, but not for anybody: so does xapi answer (xapi/xapi_vm.ml, add_to_VCPUs_params_live).
+    message('add_to_VCPUs_params_live', [self, { name: 'key', type: 'string' }, { name: 'value', type: 'string' }], ([ref], context) =>
+      life.operate(ref as string, 'changing_VCPUs_live', context, async () => {
+        throw xapiErrors.notImplemented('add_to_VCPUs_params_live');
+      }),
+    ),
   ];
 }
 
