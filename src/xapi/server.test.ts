@@ -229,8 +229,8 @@ describe('fields', () => {
     const vm = await create(daemon, 'a');
     await daemon.call('VM.set_VCPUs_max', vm, '8');
     await daemon.call('VM.set_VCPUs_at_startup', vm, 8);
-    expect((await failure(daemon.call('VM.set_VCPUs_max', vm, 7)))[0]).toBe('VALUE_NOT_SUPPORTED');
-    expect((await failure(daemon.call('VM.set_VCPUs_at_startup', vm, 9)))[0]).toBe('VALUE_NOT_SUPPORTED');
+    expect((await failure(daemon.call('VM.set_VCPUs_max', vm, 7)))[0]).toBe('INVALID_VALUE');
+    expect((await failure(daemon.call('VM.set_VCPUs_at_startup', vm, 9)))[0]).toBe('INVALID_VALUE');
     expect((await failure(daemon.call('VM.set_VCPUs_max', vm, 8193)))[0]).toBe('VALUE_NOT_SUPPORTED');
     await daemon.call('VM.set_VCPUs_max', vm, 8192);
     await daemon.call('VM.set_VCPUs_max', vm, 8);

@@ -13,7 +13,7 @@ import { list, paramAdd, paramClear, paramGet, paramList, paramRemove, paramSet 
 import {
   type Run,
   taskCancel,
-  vmClone,
+  vmCopied,
   vmCreate,
   vmDestroy,
   vmMigrate,
@@ -26,10 +26,11 @@ import {
   vmUnpause,
 } from './operations.js';
 import type { Printer } from './print.js';
-import { VM } from './vm-class.js';
+import { SNAPSHOT_COMMANDS } from './snapshot-commands.js';
+import { SNAPSHOT, TEMPLATE, VM } from './vm-class.js';
 import { SETTINGS } from './vm-settings.js';
 
-export const XE_CLASSES: readonly XeClass[] = [POOL, VM, HOST, HOST_CPU, TASK];
+export const XE_CLASSES: readonly XeClass[] = [POOL, VM, TEMPLATE, SNAPSHOT, HOST, HOST_CPU, TASK];
 
 const settable = (field: Field) => field.set !== undefined;
 const growing = (field: Field) => field.addToSet !== undefined || field.addToMap !== undefined;
@@ -128,7 +129,7 @@ export const XE_COMMANDS: ReadonlyMap<string, XeCommand> = new Map<string, XeCom
       help: 'Makes a copy of a halted VM; prints its uuid.',
       selectsVms: true,
       common: true,
-      run: vmClone,
+      run: (run) => vmCopied(run, 'VM.clone'),
     },
   ],
   ['vm-start', vmCommand(['force', 'on', 'paused', 'progress'], 'Starts VMs; on= takes the name or uuid of a host.', vmStart)],
@@ -160,6 +161,7 @@ export const XE_COMMANDS: ReadonlyMap<string, XeCommand> = new Map<string, XeCom
   ],
   ...SETTINGS,
   ...HOST_COMMANDS,
+  ...SNAPSHOT_COMMANDS,
   ...BARE,
   ['task-cancel', { required: ['uuid'], optional: [], help: 'Asks the host to cancel a task.', run: taskCancel }],
 ]);

@@ -230,14 +230,15 @@ export async function vmMigrate(run: Run): Promise<void> {
   });
 }
 
-export async function vmClone(run: Run): Promise<void> {
+/** vm-clone, vm-copy, vm-snapshot and vm-checkpoint: prints the uuid of what was made. */
+export async function vmCopied(run: Run, method: string, more: readonly unknown[] = []): Promise<void> {
   const name = required(run.params, 'new-name-label');
   const description = paramOf(run.params, 'new-name-description');
   const { session } = run.context;
   await forVms(
     run,
     async (vm) => {
-      const clone = asText(await session.call('VM.clone', [vm.ref, name]));
+      const clone = asText(await session.call(method, [vm.ref, name, ...more]));
       if (description !== undefined) await session.call('VM.set_name_description', [clone, description]);
       run.printer.list([asText(await session.call('VM.get_uuid', [clone]))]);
     },

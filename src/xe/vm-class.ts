@@ -253,3 +253,21 @@ export const VM: XeClass = {
   listed: ['name-label', 'uuid', 'power-state'],
   filters: [['is-a-template', 'false']],
 };
+
+/** What is no VM yet: its copies are. */
+export const TEMPLATE: XeClass = {
+  ...VM,
+  name: 'template',
+  listed: ['name-label', 'name-description', 'uuid'],
+  filters: [
+    ['is-a-template', 'true'],
+    ['is-a-snapshot', 'false'],
+  ],
+};
+
+export const SNAPSHOT: XeClass = {
+  ...VM,
+  name: 'snapshot',
+  listed: ['name-label', 'name-description', 'uuid', 'snapshot-of', 'snapshot-time'],
+  filters: [['is-a-snapshot', 'true']],
+};

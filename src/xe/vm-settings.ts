@@ -5,7 +5,7 @@ import type { XeCommand } from './command.js';
 import { XeFailure } from './failures.js';
 import { parseBytes, type XeObject } from './field.js';
 import { forHosts } from './host-commands.js';
-import { required } from './objects.js';
+import { flag, required } from './objects.js';
 import { forVms, type Run } from './operations.js';
 import type { ShownField } from './print.js';
 
@@ -122,11 +122,13 @@ export const SETTINGS: readonly (readonly [string, XeCommand])[] = [
     'vm-reset-powerstate',
     {
       required: [],
-      optional: [],
+      optional: ['force'],
       help: 'Sets the record of VMs whose domain is gone to halted.',
       selectsVms: true,
-      run: (run) =>
-        forVms(run, async (vm) => void (await run.context.session.call('VM.power_state_reset', [vm.ref])), { controlDomains: true }),
+      run: async (run) => {
+        if (!flag(run.params, 'force')) throw new XeFailure('vm-reset-powerstate can lose track of a domain that runs; add --force');
+        await forVms(run, async (vm) => void (await run.context.session.call('VM.power_state_reset', [vm.ref])));
+      },
     },
   ],
 ];

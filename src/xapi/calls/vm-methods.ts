@@ -10,11 +10,10 @@ import { XapiError, xapiErrors } from '../wire/errors.js';
 import { checkValue } from '../wire/types.js';
 import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
 import { type CallContext, type Method, type Param, selfOf, VOID } from './method.js';
+import { copyMethods, dropRelations, makeVm } from './vm/copies.js';
 import { message } from './vm/message.js';
 import { settingMethods } from './vm/settings.js';
 import { protection, startOrderMethods } from './vm/start-order.js';
-
-export const MAX_VMS = 10_000;
 
 export interface VmMethodsOptions {
   readonly database: Database;
@@ -54,29 +53,16 @@ function fieldsOf(given: WireStruct): Record<string, Wire> {
   return fields;
 }
 
-function makingMethods({ database, life }: VmMethodsOptions): Method[] {
-  const make = (fields: Readonly<Record<string, Wire>>): string => {
-    // Domain-0 is one more.
-    if (database.count('VM') > MAX_VMS) throw xapiErrors.operationNotAllowed(`no more than ${MAX_VMS} VMs`);
-    const metrics = database.create('VM_metrics', { state: ['halted'] });
-    const ref = database.create('VM', { ...fields, metrics });
-    database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
-    return ref;
-  };
+function makingMethods({ database, life, canSuspend }: VmMethodsOptions): Method[] {
   return [
     message('create', [{ name: 'args', type: 'record' }], ([args]) => {
       const defaults = newStruct();
       for (const [name, { initial }] of Object.entries(VM_CLASS.fields)) defaults[name] = initial;
       const fields = Object.assign(defaults, fieldsOf(args as WireStruct));
       checkRecord(fields);
-      return make(fields);
+      return makeVm({ database, life }, fields);
     }),
-    message('clone', [vm, { name: 'new_name', type: 'string' }], ([ref, name], context) =>
-      life.operate(ref as string, 'clone', context, async (record) => {
-        const fields = Object.fromEntries(Object.entries(record).filter(([field]) => VM_CLASS.fields[field]!.access !== 'ro'));
-        return make({ ...fields, name_label: name! });
-      }),
-    ),
+    ...copyMethods({ database, life, canSuspend }),
     // The disks of a template would be made here; VMs of this server have none.
     message('provision', [vm], ([ref]) => {
       database.get('VM', ref as string);
@@ -88,6 +74,7 @@ function makingMethods({ database, life }: VmMethodsOptions): Method[] {
         life.records.dropPlacement(String(record.uuid));
         if (database.has('VM_metrics', String(record.metrics))) database.destroy('VM_metrics', String(record.metrics));
         database.destroy('VM', ref as string);
+        dropRelations(database, ref as string, record);
         return VOID;
       }),
     ),

@@ -252,7 +252,7 @@ describe('xe', () => {
       new RegExp(`^uuid \\( RO\\) +: ${host.uuids.web}\\n +name-label \\( RW\\): web\\n +reason \\( RO\\): NO_HOSTS_AVAILABLE,`),
     );
     expect((await host.xe('host-evacuate', 'host=xcp-1')).err).toMatch(/no servers available/);
-    expect((await host.xe('vm-reset-powerstate', 'vm=web')).err).toMatch(/a domain still exists/);
+    expect((await host.xe('vm-reset-powerstate', 'vm=web', '--force')).err).toMatch(/a domain still exists/);
   });
 
   it('vm-param-set of order, delays and priority', async () => {

@@ -6,7 +6,11 @@ import type { WireStruct } from '../wire/values.js';
 
 /** allowed_power_states, in the order in which xapi names them in VM_BAD_POWER_STATE. */
 const ALLOWED_IN: Readonly<Record<VmOperation, readonly PowerState[]>> = {
+  snapshot: ['Halted', 'Paused', 'Suspended', 'Running'],
   clone: ['Halted'],
+  copy: ['Halted'],
+  revert: ['Halted', 'Paused', 'Suspended', 'Running'],
+  checkpoint: ['Paused', 'Suspended', 'Running'],
   provision: ['Halted'],
   start: ['Halted'],
   start_on: ['Halted'],
@@ -25,11 +29,12 @@ const ALLOWED_IN: Readonly<Record<VmOperation, readonly PowerState[]>> = {
   changing_memory_limits: ['Halted'],
   changing_VCPUs: ['Halted'],
   changing_VCPUs_live: ['Running'],
+  reverting: ['Halted', 'Paused', 'Suspended', 'Running'],
   destroy: ['Halted', 'Suspended'],
 };
 
 /** ignored_ops: never in allowed_operations. */
-const UNLISTED: readonly VmOperation[] = ['changing_memory_limits', 'changing_VCPUs'];
+const UNLISTED: readonly VmOperation[] = ['changing_memory_limits', 'changing_VCPUs', 'reverting'];
 /** check_template */
 const OF_TEMPLATES: readonly VmOperation[] = [
   'changing_dynamic_range',
@@ -37,10 +42,11 @@ const OF_TEMPLATES: readonly VmOperation[] = [
   'changing_memory_limits',
   'changing_VCPUs',
   'clone',
+  'copy',
   'provision',
 ];
 /** check_snapshot */
-const OF_SNAPSHOTS: readonly VmOperation[] = ['clone', 'destroy', 'hard_shutdown'];
+const OF_SNAPSHOTS: readonly VmOperation[] = ['revert', 'clone', 'copy', 'destroy', 'hard_shutdown'];
 const OF_CONTROL_DOMAINS: readonly VmOperation[] = [
   'changing_dynamic_range',
   'changing_memory_limits',
@@ -55,7 +61,7 @@ const SETTINGS_OF_HALTED: readonly VmOperation[] = ['changing_VCPUs', 'changing_
 function powerStatesOf(record: WireStruct, operation: VmOperation): readonly PowerState[] {
   const states = ALLOWED_IN[operation];
   if (record.is_control_domain === true && SETTINGS_OF_HALTED.includes(operation)) return [...states, 'Running'];
-  if (record.is_a_snapshot === true && operation === 'clone') return [...states, 'Suspended'];
+  if (record.is_a_snapshot === true && (operation === 'clone' || operation === 'copy')) return [...states, 'Suspended'];
   return states;
 }
 
@@ -72,6 +78,7 @@ export function operationError(ref: string, record: WireStruct, operation: VmOpe
   } else {
     if (record.is_a_template === true && !templateAllows(record, operation)) return xapiErrors.vmIsTemplate(ref, operation);
   }
+  if (operation === 'revert' && record.is_a_snapshot !== true) return xapiErrors.onlyRevertSnapshot();
   if (operation === 'provision' && record.is_a_template !== true) return xapiErrors.onlyProvisionTemplate();
   return record.is_control_domain === true ? controlDomainError(operation) : null;
 }

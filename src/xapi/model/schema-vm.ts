@@ -9,7 +9,11 @@ export type PowerState = (typeof POWER_STATES)[number];
 
 /** The operations that this server has, of VM.vm_operations and in its order. */
 export const VM_OPERATIONS = [
+  'snapshot',
   'clone',
+  'copy',
+  'revert',
+  'checkpoint',
   'provision',
   'start',
   'start_on',
@@ -28,6 +32,7 @@ export const VM_OPERATIONS = [
   'changing_memory_limits',
   'changing_VCPUs',
   'changing_VCPUs_live',
+  'reverting',
   'destroy',
 ] as const;
 export type VmOperation = (typeof VM_OPERATIONS)[number];

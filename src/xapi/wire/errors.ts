@@ -36,6 +36,7 @@ export const xapiErrors = {
   /** The second parameter is not in the catalogue, but xapi gives it (xapi_vm_lifecycle.ml). */
   vmIsTemplate: (ref: string, operation: string) => new XapiError('VM_IS_TEMPLATE', ref, operation),
   vmIsSnapshot: (ref: string, operation: string) => new XapiError('VM_IS_SNAPSHOT', ref, operation),
+  onlyRevertSnapshot: () => new XapiError('REVERT_ONLY_ALLOWED_ON_SNAPSHOT'),
   onlyProvisionTemplate: () => new XapiError('PROVISION_ONLY_ALLOWED_ON_TEMPLATE'),
   noHostsAvailable: () => new XapiError('NO_HOSTS_AVAILABLE'),
   /** Of one VM, as evacuation says it. */

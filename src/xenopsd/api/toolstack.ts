@@ -74,7 +74,8 @@ export interface Toolstack {
    */
   setMask(name: string, mask: string | null): Promise<void>;
   /**
-   * Asks the guest of a running VM to use so many vCPUs or so much memory, now and after a migration.
+   * Asks the guest of a running VM to use so many vCPUs or so much memory, now and after a
+   * migration.
    * @throws InputError when it has no domain
    * @throws XenError as XenStore answers
    * @throws StateNotKeptError when the metadata store fails
