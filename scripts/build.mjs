@@ -13,6 +13,7 @@ const SHIPPED = {
   index: 'src/index.ts',
   xenstore: 'src/xenstore/index.ts',
   xenguest: 'src/xenguest/real/xenguest-main.ts',
+  'replay-worker': 'src/replay/replay-worker.ts',
 };
 /** For work on the project: not in the package. */
 const TOOLS = {

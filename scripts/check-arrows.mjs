@@ -20,6 +20,8 @@ const MAY_IMPORT = {
   xenstore: ['base'],
   xenguest: ['base', 'machine', 'flow', 'xenstore', 'xenctrl'],
   xenopsd: ['base', 'machine', 'map', 'flow', 'abi', 'planner', 'xenstore', 'xenctrl', 'xenguest'],
+  // Replays share rules and figures of the layers below, and drive the planners themselves.
+  replay: ['base', 'machine', 'map', 'planner', 'xen', 'xenguest', 'xenopsd'],
   live: ['base', 'machine', 'map', 'flow', 'abi', 'planner', 'xenstore', 'xenctrl', 'xenopsd'],
   scenario: ['base', 'machine', 'map', 'flow', 'xenopsd'],
   view: ['base', 'machine', 'map', 'flow'],

@@ -1,8 +1,8 @@
 // `npm run test:xen`: everything that needs a real Xen, in the rig (rig/README.md). On Debian 12 as
 // root it installs what the rig needs; elsewhere it names what is missing. Exit codes: 0 all
 // passed; 1 something failed; 77 skipped, and the last line gives the reason.
-//   node scripts/test-xen.mjs [SUITE...]     only these suites: differential, xapi, dom0,
-//                                         conformance, bench, guests
+//   node scripts/test-xen.mjs [SUITE...]     only these suites: differential, afar, xapi,
+//                                         dom0, conformance, bench, guests
 // A new suite is an entry of SUITES: it gives [passed, failed], or undefined when it came to no
 // verdict.
 import { spawnSync } from 'node:child_process';
@@ -11,11 +11,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { bundleForDom0, nodeTest, nodeTestCounts } from './dom0-bundle.mjs';
+import { testAfar } from './test-afar.mjs';
 import { testGuests } from './test-guests.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 const rig = join(root, 'rig/xen-rig');
-const PACKAGES = ['qemu-system-x86', 'xz-utils', 'binutils', 'gcc', 'libc6-dev'];
+const PACKAGES = ['qemu-system-x86', 'xz-utils', 'binutils', 'gcc', 'libc6-dev', 'openssh-client'];
 const RECORDED_SAMPLE = 40;
 /**
  * Shapes with four and two nodes, one without memory, one without CPUs, and one with the credit
@@ -129,6 +130,8 @@ const SUITES = {
   // First of all: it does not mind a busy machine, and in .ci/run the other stages have ended after
   // it. Linux guests do mind (rig/README.md).
   differential: { run: differential },
+  // On a boot of its own, with an SSH server in dom0. It does not mind a busy machine either.
+  afar: { run: () => testAfar() },
   // First on its boot: memory that others' domains left is not scrubbed yet, and 2 MiB extents go
   // to clean memory on other nodes before that.
   xapi: { shape: 'a', run: xapi },
@@ -160,7 +163,7 @@ function obstacle() {
 
 function ready() {
   const has = (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0;
-  return spawnSync(rig, ['check']).status === 0 && has('gcc');
+  return spawnSync(rig, ['check']).status === 0 && has('gcc') && has('ssh-keygen');
 }
 
 const wanted = process.argv.slice(2);
@@ -209,14 +212,14 @@ function start(shape) {
 }
 
 /** [passed, failed] of a suite. */
-function runSuite(suite, { shape, run }) {
+async function runSuite(suite, { shape, run }) {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     if (shape === undefined) stop();
     else if (!start(shape)) {
       console.log(`suite ${suite}: the rig did not start`);
       return [0, 1];
     }
-    const verdict = run(shape);
+    const verdict = await run(shape);
     if (verdict !== undefined) return verdict;
     console.log(`suite ${suite}: came to no end (attempt ${attempt} of ${ATTEMPTS}); the rig's console says why: rig/README.md, "Files"`);
     stop();
@@ -227,7 +230,7 @@ function runSuite(suite, { shape, run }) {
 for (const [suite, how] of Object.entries(SUITES)) {
   if (wanted.length > 0 && !wanted.includes(suite)) continue;
   const began = performance.now();
-  const [good, bad] = runSuite(suite, how);
+  const [good, bad] = await runSuite(suite, how);
   passed += good;
   failed += bad;
   console.log(`suite ${suite}: ${good} passed, ${bad} failed, ${((performance.now() - began) / 1000).toFixed(0)} s`);

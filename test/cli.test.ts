@@ -190,7 +190,7 @@ describe('the recommendation', () => {
   it('of explain ends with commands that do what it says', () => {
     const { out } = xennuma(['explain', 'web-1', ...DOZEN]);
     expect(out).toMatch(
-      /Recommendation: [\s\S]*\n {2}xe host-param-set uuid=\$\(xe host-list --minimal\) numa-affinity-policy=best_effort\n/,
+      /Recommendation: [\s\S]*\n {2}xe host-param-set uuid=\$\(xe host-list --minimal\) \\\n {4}numa-affinity-policy=best_effort\n/,
     );
     // A range in a mask: the command writes each CPU.
     const input = 'vms: [{ name: a, vcpus: 1, memory: 1GiB, params: { mask: "1-3" } }]';
@@ -210,6 +210,67 @@ describe('narrow and wide', () => {
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(width);
     expect(out).toMatch(/^warehouse .*6:50% 7:50% +no .* ok$/m);
     expect(/^VM .*hard/m.test(out)).toBe(width === 200);
+  });
+});
+
+describe('compare and explain at any width', () => {
+  const commands = [
+    ['compare', ...DOZEN],
+    ['compare', ...DOZEN, '--policies', 'any,best_effort,best_effort_hard,default_policy'],
+    ['explain', 'web-1', ...DOZEN],
+    ['explain', 'warehouse', ...DOZEN, '--policy', 'best_effort', '--details'],
+    ['explain', 'pinned', ...DOZEN, '--policy', 'best_effort', '--details'],
+  ];
+  it.each(commands.flatMap((words) => [40, 80, 200].map((width) => [width, words] as const)))('%i columns: %j', (width, words) => {
+    const { code, out } = xennuma(words, { env: { COLUMNS: String(width) } });
+    expect(code).toBe(0);
+    // A link or a path stays whole, so that it can be copied.
+    for (const line of out.split('\n')) if (!/https:\/\/|^ *\/\S*$/.test(line)) expect(line.length, line).toBeLessThanOrEqual(width);
+    // Nothing is lost: the words are those of the widest.
+    const bare = (text: string) => text.replaceAll('\\\n', '').replaceAll(/\s+/g, ' ');
+    if (words[0] === 'explain') expect(bare(out)).toBe(bare(xennuma(words, { env: { COLUMNS: '1000' } }).out));
+  });
+});
+
+describe('plan of many VMs', () => {
+  const many =
+    'vms: [{ name: web, count: 300, vcpus: 1, memory: 256MiB }, { name: wide, vcpus: 4, memory: 70GiB }, { name: huge, vcpus: 1, memory: 9TiB }]';
+  const EPYC = ['--host', 'examples/hosts/epyc-7763-nps4.yaml'];
+  const planned = (...words: string[]) =>
+    xennuma(['plan', ...EPYC, '--vms', '-', '--policy', 'best_effort', ...words], { input: many, env: { COLUMNS: '100' } });
+  const rowsOf = (out: string) => out.split('\n').filter((line) => /^(?:web-\d+|wide|huge) .* (?:ok|FAILED)$/.test(line));
+
+  it('begins with the nodes and the totals, without rows', () => {
+    const { code, out } = planned();
+    expect(code).toBe(1);
+    expect(rowsOf(out)).toEqual([]);
+    const nodes = out.split('\n').flatMap((line) => /^ *(\d+) +(\d+) +(\d+) +(\d+) /.exec(line)?.slice(1).map(Number) ?? []);
+    const sums = [1, 2].map((column) => nodes.filter((_, at) => at % 4 === column).reduce((sum, value) => sum + value, 0));
+    const { totals, vms } = JSON.parse(planned('--json').out) as {
+      totals: { running: number; onOneNode: number; failed: number };
+      vms: { pagesByNode: number[] }[];
+    };
+    expect(sums).toEqual([vms.flatMap(({ pagesByNode }) => pagesByNode.filter((pages) => pages > 0)).length, totals.onOneNode]);
+    expect(totals).toMatchObject({ running: 301, failed: 1 });
+    expect(out).toContain('301 VMs running');
+    expect(out).toContain('--rows all');
+  });
+
+  it('has the rows on demand', () => {
+    expect(rowsOf(planned('--rows', 'all').out)).toHaveLength(302);
+    expect(rowsOf(planned('--rows', 'failed').out)).toEqual([expect.stringMatching(/^huge .*FAILED$/)]);
+    const { vms } = JSON.parse(planned('--json').out) as { vms: { name: string; onOneNode: boolean | null }[] };
+    const spread = vms.filter(({ onOneNode }) => onOneNode === false).map(({ name }) => name);
+    expect(rowsOf(planned('--rows', 'spread').out).map((row) => row.split(' ')[0])).toEqual(spread);
+    expect(rowsOf(planned('--rows', 'none').out)).toEqual([]);
+    expect(planned('--rows', 'some')).toMatchObject({ code: 2, err: expect.stringContaining('all, spread, failed, none') });
+  });
+
+  it('is a table where there are few, and without rows where they are not wanted', () => {
+    const few = (...words: string[]) => xennuma(['plan', ...DOZEN, '--policy', 'best_effort', ...words]).out;
+    expect(few()).toBe(few('--rows', 'all'));
+    expect(few('--rows', 'none')).not.toMatch(/^web-1 /m);
+    expect(few('--rows', 'spread')).toMatch(/^warehouse /m);
   });
 });
 

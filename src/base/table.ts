@@ -1,5 +1,5 @@
 // Tables for terminals: columns as wide as their widest cell.
-import { padColumns, padColumnsLeft, textColumns } from './columns.js';
+import { padColumns, padColumnsLeft, textColumns, wrapWords } from './columns.js';
 
 export interface TableOptions {
   /** Positions of the columns that are aligned on the right: numbers. */
@@ -29,4 +29,20 @@ export function tableLines(rows: readonly (readonly string[])[], options: TableO
       .join(between)
       .trimEnd(),
   );
+}
+
+/**
+ * The table where it fits into `columns`, if need be with one blank between columns; otherwise a
+ * paragraph a row: its first two cells, then each other one with its heading.
+ */
+export function fittingTable(rows: readonly (readonly string[])[], options: TableOptions, columns: number): string[] {
+  for (const gap of [2, 1]) {
+    const lines = tableLines(rows, { ...options, gap });
+    if (lines.every((line) => textColumns(line) <= columns)) return lines;
+  }
+  const [heading = [], ...body] = rows;
+  return body.flatMap(([first = '', second = '', ...rest]) => {
+    const facts = rest.flatMap((cell, at) => (cell === '' ? [] : [`${heading[at + 2] ?? ''} ${cell}`]));
+    return wrapWords(`${first}, ${second}${facts.length === 0 ? '' : `: ${facts.join(', ')}`}`, columns, '  ');
+  });
 }

@@ -23,6 +23,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'compare profiles and policies on one workload',
     load: () => import('./commands/compare.js'),
   },
+  {
+    name: 'replay',
+    group: AHEAD,
+    summary: 'replay a trace of VMs on a fleet, under several policies',
+    load: () => import('./commands/replay.js'),
+  },
   { name: 'show', group: AHEAD, summary: 'show the map of a host, as text or SVG', load: () => import('./commands/show.js') },
   { name: 'demo', group: AHEAD, summary: 'show a real 8-node machine with a dozen VMs', load: () => import('./commands/demo.js') },
   { name: 'serve', group: DAEMON, summary: 'run the XAPI daemon for one host', load: () => import('./commands/serve.js') },

@@ -84,6 +84,8 @@ function landingValues(map: HostMap, domain: MapDomain) {
 
 function nodeAffinitySentence(map: HostMap, domain: MapDomain): string {
   const held = domain.nodeAffinity.filter((node) => node < map.nodes.length);
+  if (domain.nodeAffinityInferred === true)
+    return `Its node affinity is not known; the affinity of its vCPUs gives ${nodeWords(held)}, unless it was set explicitly.`;
   const automatic = automaticNodeAffinity(map, domain);
   const follows = automatic !== null && formatList(automatic) === formatList(held);
   return `Its node affinity is ${nodeWords(held)}, ${follows ? 'as the affinity of its vCPUs gives it' : 'which the affinity of its vCPUs does not give'}: memory allocated from now on comes from there first.`;

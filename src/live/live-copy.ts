@@ -10,6 +10,7 @@ import { automaticNodeAffinity } from '../map/union-rule.js';
 import type { CpupoolInfo, Xenctrl } from '../xenctrl/xenctrl.js';
 import type { HostDoors } from '../xenopsd/api/host-doors.js';
 import type { ProfileName } from '../xenopsd/api/profiles.js';
+import { poolNameKey } from '../xenopsd/hosts/described-pools.js';
 import { type EmbeddedHost, embeddedHost } from '../xenopsd/hosts/embedded-host.js';
 import type { LiveMap } from './live-map.js';
 
@@ -82,7 +83,11 @@ async function raiseCopy(
   const base = hostOf(live);
   const machine: Host = {
     ...base,
-    nodes: base.nodes.map((node, index) => ({ ...node, freeBytes: Math.min(node.memoryBytes, freePages[index]! * PAGE_BYTES) })),
+    // The place of a hole is a guess: memory that is in use is there.
+    nodes: base.nodes.map((node, index) => {
+      const freeBytes = freePages[index]! * PAGE_BYTES;
+      return { ...node, freeBytes, memoryBytes: Math.max(node.memoryBytes, freeBytes) };
+    }),
   };
   const copy = await embeddedHost(machine, {
     profile,
@@ -93,6 +98,7 @@ async function raiseCopy(
   });
   const { xc } = copy;
   makePools(xc, live);
+  for (const [id, name] of live.poolNames) await copy.xs.write(poolNameKey(id), name);
   if (dom0 !== undefined) setMasks(xc, map, dom0);
   const infos = new Map(live.infos.map((info) => [info.domid, info]));
   for (const domain of domains) {

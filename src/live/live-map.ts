@@ -1,10 +1,12 @@
 // The current state of a host that others use too, from typed calls to Xen and the names that
 // toolstacks leave in XenStore. It writes nothing. Debug key 'u' prints to Xen's console ring.
 import { XenError } from '../base/errors.js';
+import { PAGE_BYTES } from '../base/units.js';
 import type { VmKind } from '../machine/vm.js';
-import type { HostMap } from '../map/host-map.js';
+import { actualNodes, type HostMap } from '../map/host-map.js';
 import type { CpupoolInfo, DomainInfo } from '../xenctrl/xenctrl.js';
 import type { KnownDomain } from '../xenopsd/api/host-doors.js';
+import { poolNameKey } from '../xenopsd/hosts/described-pools.js';
 import { type LookingDoors, snapshotOf } from '../xenopsd/hosts/snapshot.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 
@@ -13,6 +15,8 @@ export interface LiveMap {
   /** "4.17" */
   readonly xenVersion: string;
   readonly pools: readonly CpupoolInfo[];
+  /** By number, as far as they are known. */
+  readonly poolNames: ReadonlyMap<number, string>;
   /** Ascending by id, as Xen lists them. */
   readonly infos: readonly DomainInfo[];
   /** UUIDs by domid, with dashes. */
@@ -38,19 +42,29 @@ export async function liveMap(doors: LookingDoors & { readonly xs: XenstoreConne
     list.map(({ domid }) => domid),
   );
   const looking = { ...doors, others, ...(memory ? {} : { pagesByNode: () => null }) };
-  const map = snapshotOf(looking, new Map());
+  const seen = snapshotOf(looking, new Map());
+  const { nodes, note } = actualNodes(seen.nodes, seen.domains, xc.physInfo().totalPages * PAGE_BYTES);
+  const map = { ...seen, nodes };
   const unnamed = map.domains.filter(({ domid }) => domid !== 0 && !others.has(domid)).map(({ domid }) => domid);
+  const pools = xc.cpupoolList();
   return {
     map,
     xenVersion: xc.version.xen,
-    pools: xc.cpupoolList(),
+    pools,
+    poolNames: await namesOfPools(xs, pools),
     infos: list,
     uuids: new Map(list.map(({ domid, uuid }) => [domid, dashed(uuid)])),
     notes: [
+      ...(note === undefined ? [] : [note]),
       ...(memory ? [] : ["Memory by node is not known: debug key 'u' was not sent."]),
       ...(unnamed.length === 0 ? [] : [`XenStore has no name for domain ${unnamed.join(', ')}.`]),
     ],
   };
+}
+
+async function namesOfPools(xs: XenstoreConnection, pools: readonly CpupoolInfo[]): Promise<Map<number, string>> {
+  const names = await Promise.all(pools.map(async ({ id }) => [id, await readKey(xs, poolNameKey(id))] as const));
+  return new Map(names.flatMap(([id, name]) => (name === undefined ? [] : [[id, name] as const])));
 }
 
 /**

@@ -33,6 +33,14 @@ export interface HostCpu {
   readonly socket: number | null;
 }
 
+export interface HostPool {
+  readonly name: string;
+  /** Ascending. */
+  readonly cpus: readonly number[];
+  /** That of Pool-0 by default. */
+  readonly scheduler?: 'credit' | 'credit2';
+}
+
 export interface Host {
   readonly name: string;
   /** Its source: "a.xml (lstopo XML)". */
@@ -45,6 +53,8 @@ export interface Host {
    * UNREACHABLE allowed.
    */
   readonly distances: readonly (readonly number[])[];
+  /** CPU pools by Xen's number; without them all CPUs are in Pool-0. CPUs in none are free. */
+  readonly pools?: readonly HostPool[];
   /** "4.17" when the source says it. */
   readonly xenVersion?: string;
   /** Missing information and assumptions of the reader, in sentences for the user. */

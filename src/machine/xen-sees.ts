@@ -74,9 +74,11 @@ export function hostSummary(host: Host, width = Number.POSITIVE_INFINITY): strin
   ];
   const table = tableLines(rows);
   const nodes = table.every((line) => textColumns(line) <= width) ? table : rows.slice(1).flatMap((row) => paragraph(row, width));
+  const pools = (host.pools ?? []).map(({ name, cpus }) => `${name}: CPUs ${formatList(cpus)}`);
   return [
     ...lines.flatMap((line) => wrapColumns(line, width)),
     ...nodes,
+    ...(pools.length === 0 ? [] : wrapWords(`CPU pools: ${pools.join('; ')}`, width)),
     ...host.notes.flatMap((note) => wrapWords(`note: ${note}`, width)),
   ];
 }

@@ -2,6 +2,7 @@
 // show, compare, explain and the API read, from the embedded host and from a real one alike.
 
 import { PAGE_BYTES } from '../base/units.js';
+import { withoutHoles } from '../machine/memory-holes.js';
 import type { Host } from '../machine/model.js';
 
 export interface HostMap {
@@ -46,6 +47,8 @@ export interface MapDomain {
   readonly nodeAffinity: readonly number[];
   /** null = the host does not say (a real Xen has no call for it). */
   readonly autoNodeAffinity: boolean | null;
+  /** The host did not say: `nodeAffinity` is what the affinity of the vCPUs gives. */
+  readonly nodeAffinityInferred?: true;
   /** Index = node. */
   readonly pages: readonly number[];
 }
@@ -66,4 +69,25 @@ export function unclaimedNodes({ nodes }: Pick<Host, 'nodes'>): MapNode[] {
     freePages: Math.floor(freeBytes / PAGE_BYTES),
     claimedPages: 0,
   }));
+}
+
+/**
+ * The nodes with the memory that is there. Xen reports what they span.
+ * @param totalBytes memory of the host
+ * @returns also a note where the place of the holes is a guess
+ */
+export function actualNodes(
+  nodes: readonly MapNode[],
+  domains: readonly Pick<MapDomain, 'pages'>[],
+  totalBytes: number,
+): { readonly nodes: MapNode[]; readonly note?: string } {
+  const { sizes, note } = withoutHoles(
+    nodes.map(({ id, memoryBytes, freePages }, at) => ({
+      id,
+      memoryBytes,
+      leastBytes: domains.reduce((sum, { pages }) => sum + (pages[at] ?? 0), freePages) * PAGE_BYTES,
+    })),
+    totalBytes,
+  );
+  return { nodes: nodes.map((node, at) => ({ ...node, memoryBytes: sizes[at]! })), ...(note === undefined ? {} : { note }) };
 }

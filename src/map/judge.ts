@@ -65,6 +65,8 @@ export function judgeDomains(map: HostMap, expected: ReadonlyMap<number, Expecte
     .filter(({ domid, state }) => domids.has(domid) && state !== 'dying')
     .map((domain) => {
       const request = expected.get(domain.domid) ?? null;
-      return { domain, expected: request, drifts: judge(map, request, domain, reachOf).drifts };
+      // An inferred node affinity is judged by nobody: Xen may have another.
+      const actual = domain.nodeAffinityInferred === true ? { ...domain, nodeAffinity: null } : domain;
+      return { domain, expected: request, drifts: judge(map, request, actual, reachOf).drifts };
     });
 }

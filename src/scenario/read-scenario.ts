@@ -1,5 +1,7 @@
 // Reader of a scenario file.
 import type { InputError } from '../base/errors.js';
+import type { Host } from '../machine/model.js';
+import { describedHost } from '../machine/readers/host-file.js';
 import type { InputText } from '../machine/readers/input-text.js';
 import { readStructured } from '../machine/readers/structured.js';
 import { expandVms } from '../machine/readers/vm-file.js';
@@ -10,8 +12,12 @@ export interface Scenario {
   readonly file: string;
   readonly title: string;
   readonly settings: Pick<ScenarioFile, 'profile' | 'policy' | 'hostMask' | 'xen' | 'scheduler' | 'seed'>;
-  /** As written: relative to the scenario's own file. */
+  /** As written: relative to the scenario's own file; [] for a host described in the scenario. */
   readonly hostPaths: readonly string[];
+  /** A host described in the scenario itself. */
+  readonly host: Host | null;
+  /** numa-split, or paths as written. */
+  readonly cpupools: readonly string[];
   readonly vmPaths: readonly string[];
   /** VMs described in the scenario itself. */
   readonly vms: readonly VmSpec[];
@@ -26,8 +32,9 @@ export interface Scenario {
  */
 export function readScenario(input: InputText): Scenario {
   const file = readStructured(input, scenarioSchema, 'see docs/scenario-format.md and examples/scenarios/');
-  const { host, vms, events, title, profile, policy, hostMask, xen, scheduler, seed } = file.value;
+  const { host, cpupools, vms, events, title, profile, policy, hostMask, xen, scheduler, seed } = file.value;
   const list = typeof vms === 'string' ? [vms] : (vms ?? []);
+  const described = typeof host === 'object' && !Array.isArray(host) ? host : null;
   const inline = list.filter((item) => typeof item !== 'string');
   return {
     file: input.file,
@@ -40,7 +47,12 @@ export function readScenario(input: InputText): Scenario {
       ...(xen === undefined ? {} : { xen }),
       ...(scheduler === undefined ? {} : { scheduler }),
     },
-    hostPaths: typeof host === 'string' ? [host] : host,
+    hostPaths: [host].flat().filter((item) => typeof item === 'string'),
+    host:
+      described === null
+        ? null
+        : describedHost({ value: described, fault: (at, ...rest) => file.fault(['host', ...at], ...rest) }, input.file),
+    cpupools: [cpupools ?? []].flat(),
     vmPaths: list.filter((item) => typeof item === 'string'),
     vms: expandVms(inline, (index, field, message, mend) => file.fault(['vms', index, field], message, mend)),
     events,

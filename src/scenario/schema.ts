@@ -2,6 +2,7 @@
 // generated from here.
 import * as z from 'zod';
 import { LIMITS } from '../machine/model.js';
+import { hostFileSchema } from '../machine/readers/host-file.js';
 import { vmEntrySchema } from '../machine/readers/vm-file.js';
 import { POLICIES, PROFILES } from '../xenopsd/api/profiles.js';
 
@@ -98,10 +99,17 @@ const eventSchema = z
 
 const paths = z.union([path, z.array(path).min(1).max(16)], { error: 'expected the path of a file, or a list of paths' });
 
+const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
 export const scenarioSchema = z.strictObject({
   title: z.string().min(1).max(200).optional(),
   about: z.string().max(10_000).optional().describe('What the scenario shows'),
-  host: paths.describe('File or files that describe the host, as for --host; paths are relative to this file'),
+  host: z
+    .union([path, z.array(path).min(1).max(16), hostFileSchema], {
+      error: ({ input }) => (isObject(input) ? undefined : 'expected the path of a file, a list of paths, or a host as in a host file'),
+    })
+    .describe('File or files that describe the host, as for --host, relative to this file; or the host itself, as in a host file'),
+  cpupools: paths.optional().describe('CPU pools of the host, as for --cpupools: numa-split, or configs of pools'),
   vms: z
     .union([paths, z.array(vmEntrySchema).min(1).max(LIMITS.domains)], { error: 'expected paths of files of VMs, or a list of VMs' })
     .optional()

@@ -2,7 +2,7 @@
 // xe or xl for them.
 import { formatList } from '../../base/bitset.js';
 import { wrapWords } from '../../base/columns.js';
-import { shellWord } from '../../base/shell-word.js';
+import { commandLines, shellWord } from '../../base/shell-word.js';
 import { formatBytes } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { effectivePolicy, type PolicyName, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
@@ -166,7 +166,7 @@ function bestRow(rows: CompareAnswer['rows']): PolicyName | null {
   return first.policy;
 }
 
-/** The advice as text below an answer. Commands are whole lines, so that they can be copied. */
+/** The advice as text below an answer. Its commands can be copied. */
 export function adviceLines({ text, commands }: Advice, width: number): string[] {
-  return [...wrapWords(`Recommendation: ${text}`, width, '  '), ...commands.map((command) => `  ${command}`)];
+  return [...wrapWords(`Recommendation: ${text}`, width, '  '), ...commands.flatMap((command) => commandLines(command, width))];
 }

@@ -5,6 +5,7 @@ import { DRIFTS, type DriftCode } from '../../map/drift.js';
 import { FAILURE_KINDS } from '../../xenopsd/api/outcome.js';
 import { POLICIES, PROFILES } from '../../xenopsd/api/profiles.js';
 import { boundSchema, rebalanceSchema } from './rebalance/schema.js';
+import { replaySchema } from './replay-schema.js';
 
 const DRIFT_CODES = Object.keys(DRIFTS) as [DriftCode, ...DriftCode[]];
 const count = z.int().nonnegative();
@@ -331,6 +332,7 @@ const ANSWERS = {
   show: showSchema,
   vm: vmsSchema,
   compare: compareSchema,
+  replay: replaySchema,
   explain: explainSchema,
   doctor: doctorSchema,
   verify: verifySchema,

@@ -48,7 +48,7 @@ export async function explainOnXen(name: string, state: string): Promise<Running
     const now = {
       title: `${harmlessName(verdict.domain.name)} (domain ${domid}) as it is now`,
       summary: [],
-      sentences: explainRunning(live.map, verdict),
+      sentences: [...explainRunning(live.map, verdict), ...live.notes],
       sources: [],
       nodes: [],
       path: [],

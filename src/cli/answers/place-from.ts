@@ -4,7 +4,7 @@
 import { formatList } from '../../base/bitset.js';
 import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
-import { shellWord } from '../../base/shell-word.js';
+import { commandLines, shellWord } from '../../base/shell-word.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';
 import { type HostCommand, maskCommands, ownRecord, pinCommands, policyCommands } from '../../live/place-commands.js';
 import { type Choice, choosePlace } from '../../live/place-running.js';
@@ -155,7 +155,6 @@ function endLines({ commands, dryRun }: PlaceAnswer): string[] {
   }
   return [
     ...say('Memory does not move: vCPUs would prefer other CPUs. Nothing was changed; add --yes, or run on the host:'),
-    // Whole, so that they can be copied.
-    ...commands.map(({ command }) => `  ${command}`),
+    ...commands.flatMap(({ command }) => commandLines(command, columns())),
   ];
 }

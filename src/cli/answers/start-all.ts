@@ -6,8 +6,13 @@ import { Progress } from '../output/terminal.js';
 /** @param together start them in parallel; otherwise one after another, in order */
 export async function startAll(workload: Workload, together: boolean): Promise<Outcome[]> {
   const names = workload.vms.map((vm) => vm.name);
-  if (together) return workload.toolstack.startTogether(names);
   const progress = new Progress('starting VMs', names.length);
+  if (together) {
+    let done = 0;
+    const all = await workload.toolstack.startTogether(names, () => progress.at(++done));
+    progress.end();
+    return all;
+  }
   const outcomes: Outcome[] = [];
   for (const name of names) {
     outcomes.push(await workload.toolstack.start(name));

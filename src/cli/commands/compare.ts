@@ -4,7 +4,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
-import { tableLines } from '../../base/table.js';
+import { fittingTable } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { emptied } from '../../pool/topology.js';
@@ -16,7 +16,7 @@ import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { type Origin, raise, readWorkload } from '../input/open-host.js';
 import { poolVms, withPoolHost } from '../input/open-pool.js';
-import { POOL_ONLY, refuseWithout } from '../input/option-rules.js';
+import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -69,6 +69,7 @@ async function compare(options: CompareOptions, command: Command): Promise<numbe
     const { origin, vms } = await readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
     return compareOn(options, origin, vms);
   }
+  refuseTogether(command, '--pool', ['--cpupools']);
   // The guests that run on the host and those that are halted, as after a reboot of the host.
   return withPoolHost(options, (access) => {
     const vms = options.vms === undefined ? [...access.running, ...access.halted].map(({ spec }) => spec) : poolVms(options, access);
@@ -143,10 +144,11 @@ function compareText(result: CompareAnswer): string[] {
     ];
   });
   const meaning = 'at most: VMs that could be on one node if those that run were packed anew at this instant';
+  const title = `${colour.bold(result.host)}: ${result.vms} VM${result.vms === 1 ? '' : 's'}, started in order, on a fresh host for each row`;
   return [
-    `${colour.bold(result.host)}: ${result.vms} VM${result.vms === 1 ? '' : 's'}, started in order, on a fresh host for each row`,
+    ...wrapWords(title, columns(), '  '),
     '',
-    ...tableLines([titles.map(colour.bold), ...rows], { right: titles.map((_, at) => at).slice(2) }),
+    ...fittingTable([titles.map(colour.bold), ...rows], { right: titles.map((_, at) => at).slice(2) }, columns()),
     ...(bounded ? ['', ...wrapWords(meaning, columns(), '  ')] : []),
     ...(result.warnings.length === 0 ? [] : ['', ...remarks([], result.warnings, colour)]),
     ...(result.recommendation === null ? [] : ['', ...adviceLines(result.recommendation, columns())]),

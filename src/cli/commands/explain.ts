@@ -12,7 +12,7 @@ import { explainedRun } from '../answers/explained-run.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { refuseBesideFrom } from '../input/from.js';
-import { raise, readWorkload, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
+import { raise, readWorkload, refuseBeside, refuseBesideScenario, settingsOf, type Workload } from '../input/open-host.js';
 import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { STATE_FOLDER } from '../input/running.js';
@@ -101,7 +101,7 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
   return last.failure === null ? EXIT.ok : EXIT.no;
 }
 
-const BESIDE_POOL = ['--on', '--vms', '--scenario', '--state', '--all', '--flow', '--policy', '--host-mask', '--parallel'];
+const BESIDE_POOL = ['--on', '--cpupools', '--vms', '--scenario', '--state', '--all', '--flow', '--policy', '--host-mask', '--parallel'];
 
 async function explainPoolVm(name: string, options: ExplainOptions, command: Command): Promise<number> {
   refuseTogether(command, '--pool', BESIDE_POOL);
@@ -155,6 +155,7 @@ async function fromFiles(name: string, options: ExplainOptions): Promise<Workloa
 }
 
 async function fromScenario(file: string, options: ExplainOptions): Promise<Workload> {
+  refuseBesideScenario(options);
   const { scenario, workload } = await openScenario(file, { ...(options.host === undefined ? {} : { host: options.host }) });
   for await (const _ of runScenario(scenario, workload.toolstack)) {
     // Its outcomes stay with the VMs.
@@ -182,12 +183,16 @@ function explainText({ runs, recommendation }: ExplainAnswer, details: boolean):
     const links = details ? sources.map((link, at) => `[${at + 1}] ${link}`) : [];
     return [
       ...(index === 0 ? [] : ['']),
-      colour.bold(title),
+      ...wrapWords(title, width, '  ').map(colour.bold),
       ...(said.length === 0 ? sentences : said).flatMap((sentence) => wrapWords(`- ${sentence}`, width, '  ')),
       ...links,
     ];
   });
   const more = !details && runs.some(({ summary, sentences }) => summary.length > 0 && sentences.length > 0);
   const advice = recommendation === null || recommendation.commands.length === 0 ? [] : ['', ...adviceLines(recommendation, width)];
-  return [...lines, ...advice, ...(more ? ['', colour.dim('Each decision, its numbers and the sources: --details')] : [])];
+  return [
+    ...lines,
+    ...advice,
+    ...(more ? ['', ...wrapWords('Each decision, its numbers and the sources: --details', width, '  ').map(colour.dim)] : []),
+  ];
 }

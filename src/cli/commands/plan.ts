@@ -1,5 +1,5 @@
 // `xennuma plan`: a dry run of VM starts.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { wrapWords } from '../../base/columns.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
@@ -8,19 +8,21 @@ import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { type Origin, raise, readWorkload, settingsOf } from '../input/open-host.js';
 import { poolSettings, poolVms, withPoolHost } from '../input/open-pool.js';
-import { POOL_ONLY, refuseWithout } from '../input/option-rules.js';
+import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
+import { chosenRows, nodeTable, ROW_CHOICES, type RowChoice, rowsByDefault } from '../output/plan-rows.js';
 import { columns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
-import { remarks, totalsLines, vmTable } from '../output/vm-table.js';
+import { MOST_ROWS, remarks, totalsLines, vmTable } from '../output/vm-table.js';
 import { FLOW_FILES, formatOf, writeFlow, writeMap } from '../output/write-files.js';
 
 interface PlanOptions extends WorkloadOptions, PoolOptions {
   readonly json?: true;
   readonly flow?: string;
   readonly map?: string;
+  readonly rows?: RowChoice;
 }
 
 export function define(command: Command, answer: (code: number) => void): void {
@@ -29,6 +31,12 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--json', 'print JSON (schemas/plan.schema.json)')
     .option('--flow <file>', 'write the paths through the flowchart to a .txt, .mmd or .svg file')
     .option('--map <file>', 'write the picture of the host to an .svg file')
+    .addOption(
+      new Option(
+        '--rows <which>',
+        'VMs that get a row: all, those spread over nodes, those that fail, or none (default: all up to 200 VMs)',
+      ).choices(ROW_CHOICES),
+    )
     .addHelpText(
       'after',
       `
@@ -50,6 +58,7 @@ async function plan(options: PlanOptions, command: Command): Promise<number> {
     const { origin, vms } = await readWorkload(options);
     return planOn(options, origin, vms);
   }
+  refuseTogether(command, '--pool', ['--cpupools']);
   // The pool's halted VMs, on the memory that is currently free.
   return withPoolHost(options, (access) =>
     planOn(poolSettings(options, command, access), { host: access.host, live: null }, poolVms(options, access)),
@@ -80,15 +89,17 @@ async function planOn(options: PlanOptions, origin: Origin, vms: readonly VmSpec
     warnings: [...workload.warnings],
   };
   if (options.json) out(JSON.stringify(result, null, 2));
-  else out(planText(result, policy.name, outcomes.length).join('\n'));
+  else out(planText(result, policy.name, options.rows ?? rowsByDefault(result.vms.length)).join('\n'));
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
 }
 
-function planText(result: PlanAnswer, means: string, count: number): string[] {
+function planText(result: PlanAnswer, means: string, rows: RowChoice): string[] {
   const colour = palette();
   const policy = result.policy === means ? means : `${result.policy} (${means})`;
   const notes = remarks(result.vms, result.warnings, colour);
+  const count = result.vms.length;
   const vms = `${count} VM${count === 1 ? '' : 's'}`;
+  const shown = chosenRows(result.vms, rows);
   return [
     ...wrapWords(
       `${colour.bold(result.host.name)}, ${result.host.hypervisor}: ${vms}, profile ${result.profile}, policy ${policy}`,
@@ -96,9 +107,10 @@ function planText(result: PlanAnswer, means: string, count: number): string[] {
       '  ',
     ),
     '',
-    ...vmTable(result.host, result.vms, colour),
-    '',
+    ...(rows === 'all' && count <= MOST_ROWS ? [] : [...nodeTable(result.host, result.vms, colour), '']),
+    ...(shown.length === 0 ? [] : [...vmTable(result.host, shown, colour, shown.length), '']),
     ...totalsLines(result.totals, colour),
+    ...(rows === 'none' ? [colour.dim('Rows of the VMs: --rows all, --rows spread or --rows failed')] : []),
     ...(means === 'any' ? [`${result.profile} places no VM under this policy; try --policy best_effort.`] : []),
     ...(notes.length === 0 ? [] : ['', ...notes]),
   ];

@@ -11,7 +11,7 @@ import type { ShowAnswer } from '../answers/answers.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise, summariseMap } from '../answers/summary.js';
 import { refuseBesideFrom } from '../input/from.js';
-import { raise, readOrigin, readVms, refuseBeside, settingsOf, type Workload } from '../input/open-host.js';
+import { raise, readOrigin, readVms, refuseBeside, refuseBesideScenario, settingsOf, type Workload } from '../input/open-host.js';
 import { poolSources, withPoolHost } from '../input/open-pool.js';
 import { POOL_ONLY, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
@@ -152,6 +152,7 @@ async function showMap(
 
 async function occupy(options: ShowOptions): Promise<Workload> {
   if (options.scenario !== undefined) {
+    refuseBesideScenario(options);
     const { scenario, workload } = await openScenario(options.scenario, { ...(options.host === undefined ? {} : { host: options.host }) });
     for await (const _ of runScenario(scenario, workload.toolstack)) {
       // Only what stands at the end is shown.

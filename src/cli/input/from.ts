@@ -9,7 +9,7 @@ import type { Expected } from '../../map/drift.js';
 
 /** @throws InputError when another host is named in addition to --from */
 export function refuseBesideFrom(options: Readonly<Record<string, unknown>>): void {
-  for (const name of ['on', 'host', 'xen', 'scheduler', 'scenario', 'pool']) {
+  for (const name of ['on', 'host', 'xen', 'scheduler', 'cpupools', 'scenario', 'pool']) {
     if (options[name] !== undefined) throw new InputError(`expected --from or --${name}, got both`, {}, 'leave one of them out');
   }
 }

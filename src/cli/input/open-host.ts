@@ -14,6 +14,7 @@ import { embeddedHost, embeddedHostOn } from '../../xenopsd/hosts/embedded-host.
 import { createToolstack } from '../../xenopsd/life/toolstack.js';
 import { type UserWarning, userWarnings } from '../output/warnings.js';
 import { readFrom, refuseBesideFrom } from './from.js';
+import { withPools } from './host-pools.js';
 import { readInput } from './read-input.js';
 import type { HostOptions, WorkloadOptions, XenstoreOptions } from './workload-options.js';
 
@@ -94,7 +95,7 @@ export async function readOrigin(options: HostOptions): Promise<Origin> {
     const [{ live }, { hostOf }] = await Promise.all([readFrom(options.from), import('../../live/live-copy.js')]);
     return { host: hostOf(live), live };
   }
-  if (options.on === undefined) return { host: readHost(options.host), live: null };
+  if (options.on === undefined) return { host: withPools(readHost(options.host), options.cpupools ?? []), live: null };
   refuseBeside(options);
   const [{ lookAtXen }, { hostOf }] = await Promise.all([import('./on-xen.js'), import('../../live/live-copy.js')]);
   const live = await lookAtXen();
@@ -103,8 +104,17 @@ export async function readOrigin(options: HostOptions): Promise<Origin> {
 
 /** @throws InputError for options that describe a host other than the running one */
 export function refuseBeside(options: HostOptions): void {
-  for (const name of ['host', 'xen', 'scheduler'] as const) {
+  for (const name of ['host', 'xen', 'scheduler', 'cpupools'] as const) {
     if (options[name] !== undefined) throw new InputError(`expected --on or --${name}, got both`, {}, 'leave one of them out');
+  }
+}
+
+/** @throws InputError for options that describe the host of a scenario once more */
+export function refuseBesideScenario(options: Pick<HostOptions, 'xen' | 'scheduler' | 'cpupools'>): void {
+  for (const name of ['xen', 'scheduler', 'cpupools'] as const) {
+    if (options[name] !== undefined) {
+      throw new InputError(`expected --scenario or --${name}, got both`, {}, `write ${name} into the scenario`);
+    }
   }
 }
 

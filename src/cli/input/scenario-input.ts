@@ -3,8 +3,10 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import type { Host } from '../../machine/model.js';
 import type { VmSpec } from '../../machine/vm.js';
+import { asXenSees } from '../../machine/xen-sees.js';
 import { readScenario, type Scenario } from '../../scenario/read-scenario.js';
 import type { ToolstackOptions } from '../../xenopsd/api/toolstack.js';
+import { NUMA_SPLIT, withPools } from './host-pools.js';
 import { raise, readHost, readVms, type Workload } from './open-host.js';
 import { readInput } from './read-input.js';
 import type { XenstoreOptions } from './workload-options.js';
@@ -38,10 +40,18 @@ export interface Opened {
 /** @throws InputError for the scenario, its host, its VMs or its XenStore */
 export async function openScenario(file: string, options: ScenarioOptions): Promise<Opened> {
   const scenario = readScenario(readInput(file));
-  const host = readHost(options.host ?? scenario.hostPaths.map((path) => beside(file, path)));
+  const host = hostOfScenario(file, scenario, options.host);
   const vms = vmsOfScenario(file, scenario, host);
   const settings = settingsOfScenario(scenario, options);
   return { scenario, workload: await raise({ host, live: null }, vms, settings, { ...scenario.settings, ...xenstoreOf(options) }) };
+}
+
+/** @param files a host in place of the scenario's own, which then has no pools of the scenario */
+function hostOfScenario(file: string, scenario: Scenario, files: readonly string[] | undefined): Host {
+  if (files !== undefined) return readHost(files);
+  const cpupools = scenario.cpupools.map((source) => (source === NUMA_SPLIT ? source : beside(file, source)));
+  const described = scenario.host === null ? undefined : asXenSees(scenario.host);
+  return withPools(described ?? readHost(scenario.hostPaths.map((path) => beside(file, path))), cpupools);
 }
 
 /**

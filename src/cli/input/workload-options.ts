@@ -11,6 +11,8 @@ export interface HostOptions {
   readonly from?: string;
   readonly xen?: string | undefined;
   readonly scheduler?: 'credit' | 'credit2' | undefined;
+  /** CPU pools of the described host: numa-split, or configs of pools. */
+  readonly cpupools?: readonly string[];
 }
 
 export interface WorkloadOptions extends HostOptions {
@@ -27,6 +29,7 @@ export function addHostOptions(command: Command): Command {
     .option('--host <file...>', 'host description: one file, two that complete each other, or - for stdin')
     .addOption(onOption('the host this command runs on'))
     .addOption(fromOption())
+    .option('--cpupools <source...>', 'CPU pools of the described host: numa-split, or configs for xl cpupool-create')
     .option('--xen <version>', 'version of Xen, such as 4.17 (default: from the host description)', parseXenVersion)
     .addOption(new Option('--scheduler <name>', "scheduler of Xen's Pool-0").choices(['credit', 'credit2']));
 }

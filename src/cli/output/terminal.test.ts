@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { wantsColour } from './terminal.js';
+import { Progress, wantsColour } from './terminal.js';
 
 describe('wantsColour', () => {
   const terminal = { isTTY: true };
@@ -16,4 +16,30 @@ describe('wantsColour', () => {
   ])('%j %j', (stream, env, wanted) => {
     expect(wantsColour(stream, env)).toBe(wanted);
   });
+});
+
+describe('progress', () => {
+  const run = (isTTY: boolean) => {
+    let text = '';
+    let nowMs = 0;
+    const stream = { isTTY, write: (more: string) => (text += more) };
+    const progress = new Progress('starting VMs', 100, stream, () => nowMs);
+    for (let done = 1; done <= 100; done++) {
+      nowMs += 50;
+      progress.at(done);
+    }
+    progress.end();
+    return text
+      .replaceAll('\u001b[K', '')
+      .split('\r')
+      .map((line) => line.trim())
+      .filter((line) => line !== '');
+  };
+  it('appears on a terminal after the first second, some times a second, and goes away', () => {
+    const lines = run(true);
+    expect(lines[0]).toBe('starting VMs 20/100');
+    expect(lines.slice(1, 3)).toEqual(['starting VMs 24/100', 'starting VMs 28/100']);
+    expect(lines.at(-1)).toBe('starting VMs 100/100');
+  });
+  it('is not written to a file', () => expect(run(false)).toEqual([]));
 });

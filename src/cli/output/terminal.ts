@@ -69,25 +69,36 @@ export function guardPipes(): void {
 const SLOW_MS = 1000;
 const REDRAW_MS = 200;
 
+interface ProgressStream {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
 /** Shows "starting VMs 312/1000" on stderr once the work has taken a second; only on a terminal. */
 export class Progress {
   readonly #label: string;
   readonly #total: number;
-  readonly #startMs = performance.now();
+  readonly #stream: ProgressStream;
+  readonly #clock: () => number;
+  readonly #startMs: number;
   #shownMs = 0;
 
-  constructor(label: string, total: number) {
+  constructor(label: string, total: number, stream: ProgressStream = process.stderr, clock: () => number = () => performance.now()) {
     this.#label = label;
     this.#total = total;
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#startMs = clock();
   }
+
   at(done: number): void {
-    if (!process.stderr.isTTY) return;
-    const nowMs = performance.now();
+    if (this.#stream.isTTY !== true) return;
+    const nowMs = this.#clock();
     if (nowMs - this.#startMs < SLOW_MS || nowMs - this.#shownMs < REDRAW_MS) return;
     this.#shownMs = nowMs;
-    process.stderr.write(`\r${this.#label} ${done}/${this.#total} \u001b[K`);
+    this.#stream.write(`\r${this.#label} ${done}/${this.#total} \u001b[K`);
   }
   end(): void {
-    if (this.#shownMs > 0) process.stderr.write('\r\u001b[K');
+    if (this.#shownMs > 0) this.#stream.write('\r\u001b[K');
   }
 }

@@ -7,8 +7,8 @@ import { cpuWords, distanceWords, memoryWords, sizeWords } from './phrases.js';
 import { columns, type Palette } from './terminal.js';
 import { isRemarkable, type UserWarning } from './warnings.js';
 
-/** With more VMs than this, the totals and failures replace the table. */
-const MOST_ROWS = 200;
+/** With more VMs than this, the table ends early. */
+export const MOST_ROWS = 200;
 
 /**
  * Layouts from wide to narrow, until the table fits: the longest name, the longest mask (0 leaves
@@ -22,14 +22,15 @@ const FITS = [
   { name: 12, mask: 0, gap: 1 },
 ] as const;
 
-export function vmTable(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette): string[] {
-  const shown = vms.slice(0, MOST_ROWS);
+/** @param most rows; the last line says how many are left out */
+export function vmTable(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette, most = MOST_ROWS): string[] {
+  const shown = vms.slice(0, most);
   let lines: string[] = [];
   for (const fit of FITS) {
     lines = tableOf(host, shown, colour, fit);
     if (Math.max(...lines.map(textColumns)) <= columns()) break;
   }
-  return vms.length > MOST_ROWS ? [...lines, `... and ${vms.length - MOST_ROWS} more; --json has all of them`] : lines;
+  return vms.length > most ? [...lines, `... and ${vms.length - most} more; --json has all of them`] : lines;
 }
 
 function tableOf(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette, fit: (typeof FITS)[number]): string[] {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { GIB, PAGES_PER_GIB } from '../../base/units.js';
 import { domainFigures } from '../../map/figures.js';
 import { judgeDomains } from '../../map/judge.js';
+import { explainRunning } from '../explain-running.js';
 import { readCapture } from './captured-host.js';
 
 const INFO = `host                   : alpha
@@ -118,6 +119,33 @@ describe('a host from listings', () => {
     ['the domains', [INFO, POOLS, DUMP.slice(0, 0)], 'run `xl list -n` and `xl vcpu-list`'],
   ])('names what is missing without %s', (_, texts, command) => {
     expect(read(texts.join('\n')).live.notes.join('\n')).toContain(command);
+  });
+
+  it('keeps the node affinity of `xl list -n` where `xl list -v` follows', () => {
+    const long = `Name                                        ID   Mem VCPUs\tState\tTime(s)   UUID                            Reason-Code\tSecurity Label
+Domain-0                                     0  2048     2     r-----     813.4 00000000-0000-0000-0000-000000000000        -                -
+web server                                   7  4096     2     -b----       9.9 0b1c2d3e-0000-4000-8000-000000000007        -                -`;
+    const { live } = read(`${everything}\n${long}`);
+    expect(live.map.domains).toEqual(read(everything).live.map.domains);
+    expect(live.uuids.get(7)).toBe('0b1c2d3e-0000-4000-8000-000000000007');
+    // Another domain has the number by now.
+    const reused = long.replace('web server', 'other      ');
+    expect(read(`${everything}\n${reused}`).live.map.domains[1]).toMatchObject({ name: 'other', nodeAffinityInferred: true });
+  });
+
+  it('does not judge a node affinity that no listing has', () => {
+    // Memory on node 0 alone, soft affinity node 1, no `xl list -n`.
+    const dump = DUMP.replace('Node 0: 262144', 'Node 0: 1048576').replace('Node 1: 786432', 'Node 1: 0');
+    const codes = (text: string) => {
+      const { live } = read(text);
+      const [verdict] = judgeDomains(live.map, new Map(), new Set([7]));
+      return { codes: verdict!.drifts.map(({ code }) => code), said: explainRunning(live.map, verdict!).join(' ') };
+    };
+    const without = codes([INFO, VCPUS, POOLS, dump].join('\n'));
+    expect(without.codes).toContain('soft-not-memory');
+    expect(without.codes).not.toContain('memory-outside-node-affinity');
+    expect(without.said).toContain('Its node affinity is not known; the affinity of its vCPUs gives node 1');
+    expect(codes([INFO, LIST, VCPUS, POOLS, dump].join('\n')).codes).toContain('memory-outside-node-affinity');
   });
 
   it('refuses a text without the topology, and names what it found', () => {

@@ -7,7 +7,7 @@ import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { Host } from '../../machine/model.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 import { readXlInfo, USE_UNKNOWN } from '../../machine/readers/xl-info.js';
-import { type HostMap, type MapCpu, type MapDomain, type MapVcpu, unclaimedNodes } from '../../map/host-map.js';
+import { actualNodes, type HostMap, type MapCpu, type MapDomain, type MapVcpu, unclaimedNodes } from '../../map/host-map.js';
 import { automaticNodeAffinity } from '../../map/union-rule.js';
 import { parseNumaDump } from '../../xenctrl/calls/numa-dump.js';
 import type { CpupoolInfo, DomainInfo } from '../../xenctrl/xenctrl.js';
@@ -42,7 +42,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
   const host = readHost(texts, listings);
   const store = new XenstoreListing(of('xenstore-ls'));
   const notes: string[] = [];
-  const domains = unique(of('xl list').flatMap(readDomains), ({ domid }) => domid);
+  const domains = mergedDomains(of('xl list').flatMap(readDomains));
   const vcpus = unique(of('xl vcpu-list').flatMap(readVcpus), ({ domid, vcpu }) => domid * 65_536 + vcpu);
   const listedPools = unique(
     of('xl cpupool-list', 'xl cpupool-list -c').flatMap(readPools),
@@ -70,9 +70,10 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     store,
     userdata,
     live: {
-      map: { ...map, nodes: exact === null ? map.nodes : exactNodes(map.nodes, exact), domains: mapDomains },
+      map: { ...map, nodes: exact === null ? map.nodes : exactNodes(map.nodes, exact, mapDomains), domains: mapDomains },
       xenVersion: host.xenVersion ?? ASSUMED_XEN,
       pools,
+      poolNames: new Map(namedPools(listedPools, store).map(([id, name]) => [id, name])),
       infos: mapDomains.map((domain) => infoOf(domain, parts)),
       uuids: new Map(
         domids.flatMap((domid) => {
@@ -108,8 +109,17 @@ function exactOf(listings: readonly Listing[], { nodes, cpus }: Pick<HostMap, 'n
   return null;
 }
 
-function exactNodes(nodes: HostMap['nodes'], { freeBytes }: HypercallAnswers): HostMap['nodes'] {
-  return nodes.map((node, id) => ({ ...node, freePages: Math.floor(freeBytes[id]! / PAGE_BYTES) }));
+function exactNodes(
+  nodes: HostMap['nodes'],
+  { freeBytes, spanBytes, totalBytes }: HypercallAnswers,
+  domains: readonly MapDomain[],
+): HostMap['nodes'] {
+  const exact = nodes.map((node, id) => ({
+    ...node,
+    memoryBytes: totalBytes === null ? node.memoryBytes : spanBytes[id]!,
+    freePages: Math.floor(freeBytes[id]! / PAGE_BYTES),
+  }));
+  return totalBytes === null ? exact : actualNodes(exact, domains, totalBytes).nodes;
 }
 
 /**
@@ -145,6 +155,17 @@ function unique<T>(rows: readonly T[], key: (row: T) => number | string): T[] {
   return [...new Map(rows.map((row) => [key(row), row])).values()];
 }
 
+/** `xl list -n` and `xl list -v` each have a column that the other lacks. */
+function mergedDomains(rows: readonly ListedDomain[]): ListedDomain[] {
+  const found = new Map<number, ListedDomain>();
+  for (const row of rows) {
+    const before = found.get(row.domid);
+    // The number may belong to another domain by now.
+    found.set(row.domid, before?.name === row.name ? { ...before, ...row } : row);
+  }
+  return [...found.values()];
+}
+
 /** CPU pools by number. Without a list, all CPUs are in Pool-0, as in Xen by default. */
 function poolsOf(
   listed: readonly ListedPool[],
@@ -162,18 +183,22 @@ function poolsOf(
     const online = new Set([...present, ...vcpus.flatMap(({ cpu }) => (cpu === null ? [] : [cpu]))]);
     return [{ id: 0, scheduler: 0, domains: 0, cpus: [...online].sort((a, b) => a - b) }];
   }
+  return namedPools(listed, store).map(([id, , own]) => ({ id, scheduler: 0, domains: 0, cpus: own }));
+}
+
+/**
+ * Number, name and CPUs of the listed pools. Their numbers are in XenStore; without it their order
+ * counts.
+ */
+function namedPools(listed: readonly ListedPool[], store: XenstoreListing): [number, string, readonly number[]][] {
   const ids = new Map(
     [...store.below('/local/pool')].flatMap(([path, name]) => {
       const match = /^\/local\/pool\/(\d+)\/name$/.exec(path);
       return match === null ? [] : [[name, Number(match[1])] as const];
     }),
   );
-  return named.map(({ name, cpus }, index) => ({
-    id: ids.get(name) ?? (name === 'Pool-0' ? 0 : index),
-    scheduler: 0,
-    domains: 0,
-    cpus: cpus!,
-  }));
+  const named = listed.filter((pool) => pool.cpus !== null);
+  return named.map(({ name, cpus }, index) => [ids.get(name) ?? (name === 'Pool-0' ? 0 : index), name, cpus!]);
 }
 
 /**
@@ -274,6 +299,7 @@ function mapDomain(domid: number, parts: Parts, notes: string[]): MapDomain {
     vcpus: exact?.vcpus ?? vcpus,
     nodeAffinity: exact?.nodeAffinity ?? listedNodes(nodeAffinity, automatic, nodes),
     autoNodeAffinity: null,
+    ...(nodeAffinity === undefined && exact === undefined ? { nodeAffinityInferred: true as const } : {}),
     pages: memory?.get(domid) ?? nodes.map(() => 0),
   };
 }

@@ -1,7 +1,10 @@
 // Xen's answers as the script of hypercall-script.ts prints them: memory and masks as Xen has them.
 import * as z from 'zod';
-import { CPUTOPO_AT, DOMAIN_INFO_AT, MEMINFO_AT, NODE_BITS } from '../../abi/layout.js';
+import { interfaceVersion, unpackVersion } from '../../abi/interface-version.js';
+import { CPUTOPO_AT, DOMAIN_INFO_AT, MEMINFO_AT, NODE_BITS, PHYSINFO_PAGES_AT, SYSCTL_AT } from '../../abi/layout.js';
 import { readU64 } from '../../abi/u64.js';
+import { InputError } from '../../base/errors.js';
+import { PAGE_BYTES } from '../../base/units.js';
 import { LIMITS } from '../../machine/model.js';
 import type { MapVcpu } from '../../map/host-map.js';
 import { readDomainInfo } from '../../xenctrl/calls/domain-calls.js';
@@ -17,8 +20,11 @@ interface ExactDomain {
 }
 
 export interface HypercallAnswers {
-  /** Of each node. */
+  /** Of each node; `spanBytes` with its holes. */
   readonly freeBytes: readonly number[];
+  readonly spanBytes: readonly number[];
+  /** Memory of the host; null in captures that were taken without it. */
+  readonly totalBytes: number | null;
   /** Width of the CPU masks. */
   readonly cpuBits: number;
   readonly domains: ReadonlyMap<number, ExactDomain>;
@@ -27,6 +33,7 @@ export interface HypercallAnswers {
 const hex = z.string().regex(/^(?:[0-9a-f]{2})*$/);
 const schema = z.object({
   hypercalls: z.int(),
+  physinfo: hex.optional(),
   memory: hex,
   distances: hex,
   topology: hex,
@@ -47,7 +54,7 @@ export function readHypercalls(line: string): HypercallAnswers | null {
   }
   const parsed = schema.safeParse(content);
   if (!parsed.success) return null;
-  const { memory, topology, masks: texts, domains } = parsed.data;
+  const { hypercalls, physinfo, memory, topology, masks: texts, domains } = parsed.data;
   const cpuBits = Math.floor(topology.length / 2 / CPUTOPO_AT.sizeBytes);
   const masks = texts.map((text) => {
     const bytes = Buffer.from(text, 'hex');
@@ -63,10 +70,34 @@ export function readHypercalls(line: string): HypercallAnswers | null {
     found.set(read.domid, { info: read, nodeAffinity: decodeMask(nodes, NODE_BITS), vcpus });
   }
   const view = viewOf(Buffer.from(memory, 'hex'));
-  const freeBytes = Array.from({ length: Math.floor(view.byteLength / MEMINFO_AT.sizeBytes) }, (_, node) =>
-    readU64(view, node * MEMINFO_AT.sizeBytes + MEMINFO_AT.free),
-  );
-  return { freeBytes, cpuBits, domains: found };
+  const ofNodes = (field: number) =>
+    Array.from({ length: Math.floor(view.byteLength / MEMINFO_AT.sizeBytes) }, (_, node) =>
+      readU64(view, node * MEMINFO_AT.sizeBytes + field),
+    );
+  return {
+    freeBytes: ofNodes(MEMINFO_AT.free),
+    spanBytes: ofNodes(MEMINFO_AT.size),
+    totalBytes: totalOf(hypercalls, Buffer.from(physinfo ?? '', 'hex')),
+    cpuBits,
+    domains: found,
+  };
+}
+
+/** @param version as XENVER_version returns it */
+function totalOf(version: number, physinfo: Buffer): number | null {
+  const { major, minor } = unpackVersion(version);
+  if (!isKnownVersion(`${major}.${minor}`)) return null;
+  const at = SYSCTL_AT.union + interfaceVersion(`${major}.${minor}`).physinfoPagesAt + PHYSINFO_PAGES_AT.total;
+  return physinfo.length < at + 8 ? null : readU64(viewOf(physinfo), at) * PAGE_BYTES;
+}
+
+function isKnownVersion(version: string): boolean {
+  try {
+    return interfaceVersion(version).major === 4;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
 }
 
 type Half = {

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { machine, masked, vm } from '../../../test/support/toolstack.js';
+import { PAGE_BYTES } from '../../base/units.js';
 import type { HypercallBuffer, HypercallDoor } from '../../xenctrl/doors/door.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
 import { createToolstack } from '../../xenopsd/life/toolstack.js';
@@ -93,6 +94,8 @@ describe.runIf(python)('the script', { timeout: 240_000 }, () => {
     expect({ err, status }).toEqual({ err: '', status: 0 });
     const answers = readHypercalls(out.trim())!;
     expect(answers.freeBytes).toEqual(xc.numaInfo().nodes.map(({ freeBytes }) => freeBytes));
+    expect(answers.spanBytes).toEqual(xc.numaInfo().nodes.map(({ sizeBytes }) => sizeBytes));
+    expect(answers.totalBytes).toBe(xc.physInfo().totalPages * PAGE_BYTES);
     expect(answers.cpuBits).toBe(9);
     expect([...answers.domains.keys()]).toEqual(xc.domainList().map(({ domid }) => domid));
     for (const info of xc.domainList()) {

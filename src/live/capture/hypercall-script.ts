@@ -122,7 +122,7 @@ for info in infos:
         # Without the handle, so that a capture without names has no uuid in it.
         bare = info[:${DOMAIN_INFO_AT.handle}] + bytes(${UUID_BYTES}) + info[${DOMAIN_INFO_AT.handle + UUID_BYTES}:]
         domains.append([bare.hex(), affinity, vcpus])
-print(json.dumps({"hypercalls": version, "memory": hexed(memory, count * ${MEMINFO_AT.sizeBytes}),
+print(json.dumps({"hypercalls": version, "physinfo": (physinfo or b"").hex(), "memory": hexed(memory, count * ${MEMINFO_AT.sizeBytes}),
     "distances": hexed(distances, count * count * ${DISTANCE_BYTES}), "topology": hexed(topology, cpus * ${CPUTOPO_AT.sizeBytes}),
     "masks": list(masks), "domains": domains}))
 `;

@@ -7,9 +7,9 @@ import type { HostMap, MapDomain } from '../../map/host-map.js';
 import { IGNORED_PAGES } from '../../map/numa-metrics.js';
 import type { PlannerHost } from '../../planner/policy.js';
 import type { RebalanceProblem, RebalanceVm } from '../../planner/rebalance/problem.js';
+import { NODE_0_RESERVE_BYTES } from '../../planner/tight/busy-cores.js';
 import { MAX_TIGHT_NODES } from '../../planner/tight/tight.js';
 import type { DomainInfo } from '../../xenctrl/xenctrl.js';
-import { NODE_0_RESERVE_BYTES } from '../../xenopsd/start/tight-placement.js';
 
 const INVALID_NODE = 0xffffffff;
 /** Figures of one host that are read one after the other may differ by this share. */

@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { parseRanges } from '../../base/lists.js';
 import { hasControls } from '../../base/shown-text.js';
 import { parseSizeBytes, SIZE_FORM } from '../../base/units.js';
-import { type Host, LIMITS, UNREACHABLE } from '../model.js';
+import { type Host, type HostPool, LIMITS, UNREACHABLE } from '../model.js';
+import { poolsInOrder } from '../pools.js';
 import { assembleHost, type DraftCpu, type DraftNode, numberCores, type Thread } from './assemble.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import type { InputText } from './input-text.js';
@@ -18,17 +19,15 @@ export const sizeSchema = z
   .describe('A size with its unit: "64GiB", "512MiB", "4096B"; or 0');
 
 const cpuId = z.int().min(0).max(MAX_CPU_ID);
+const cpuList = z.union([z.string(), z.int().min(0).max(MAX_CPU_ID), z.array(cpuId).max(LIMITS.pcpus)], {
+  error: 'expected CPUs such as "0-15,128-143" or a list of numbers',
+});
 const nodeSchema = z.strictObject({
   id: z.int().min(0).max(MAX_NODE_ID).optional().describe('Number of the node; by default its position in the list'),
   memory: sizeSchema.describe('Memory of the node'),
   free: sizeSchema.optional().describe('Memory free for guests; by default all of it, unless used is given'),
   used: sizeSchema.optional().describe('Memory in use; instead of free'),
-  cpus: z
-    .union([z.string(), z.int().min(0).max(MAX_CPU_ID), z.array(cpuId).max(LIMITS.pcpus)], {
-      error: 'expected CPUs such as "0-15,128-143" or a list of numbers',
-    })
-    .optional()
-    .describe('CPUs of the node: "0-15,128-143", or a list; none for memory only'),
+  cpus: cpuList.optional().describe('CPUs of the node: "0-15,128-143", or a list; none for memory only'),
   socket: z.int().min(0).max(MAX_CPU_ID).optional().describe("Socket of this node's CPUs"),
 });
 
@@ -57,6 +56,17 @@ export const hostFileSchema = z.strictObject({
     })
     .optional()
     .describe('How CPUs share cores; without it cores are unknown'),
+  pools: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).max(200),
+        cpus: cpuList,
+        scheduler: z.enum(['credit', 'credit2']).optional().describe('By default that of Pool-0'),
+      }),
+    )
+    .max(LIMITS.pcpus)
+    .optional()
+    .describe('CPU pools; Pool-0 is the one with the first CPU, or has the CPUs of no other pool'),
   cpus: z
     .array(z.strictObject({ id: cpuId, core: z.int().min(0), socket: z.int().min(0) }))
     .max(LIMITS.pcpus)
@@ -81,7 +91,15 @@ export function hostJsonSchema(): Record<string, unknown> {
  * @throws InputError with file, line and path
  */
 export function readHostFile(input: InputText): Host {
-  const file = readStructured(input, hostFileSchema, 'see schemas/host.schema.json and examples/hosts/');
+  return describedHost(readStructured(input, hostFileSchema, 'see schemas/host.schema.json and examples/hosts/'), input.file);
+}
+
+/**
+ * The machine of a description that is checked already, such as the part of a scenario.
+ * @param name of the file
+ * @throws InputError with line and path
+ */
+export function describedHost(file: Structured<HostFile>, name: string): Host {
   const { value } = file;
   const nodes = value.nodes.map((node, index) => draftNode(node, index, file));
   const twice = nodes.findIndex((node, index) => nodes.findIndex((other) => other.id === node.id) !== index);
@@ -89,10 +107,10 @@ export function readHostFile(input: InputText): Host {
   if (hasControls(value.name ?? ''))
     throw file.fault(['name'], 'expected a name without control characters', 'write it in letters, digits and signs');
   checkMatrix(file, nodes);
-  return assembleHost({
-    name: value.name ?? input.file,
-    source: `${input.file} (host file)`,
-    file: input.file,
+  const host = assembleHost({
+    name: value.name ?? name,
+    source: `${name} (host file)`,
+    file: name,
     nodes,
     cpus: draftCpus(file, nodes),
     distances:
@@ -105,6 +123,21 @@ export function readHostFile(input: InputText): Host {
     oddDistances: 'refuse',
     ...(value.xen === undefined ? {} : { xenVersion: value.xen }),
     notes: [],
+  });
+  return value.pools === undefined ? host : { ...host, pools: describedPools(file, value.pools, host) };
+}
+
+function describedPools(file: Structured<HostFile>, pools: NonNullable<HostFile['pools']>, { cpus }: Host): readonly HostPool[] {
+  const read = pools.map(({ name, cpus: listed, scheduler }, index): HostPool => {
+    const ids = cpuIdsOf(listed);
+    if (ids === undefined) {
+      const mend = 'the smaller number comes first';
+      throw file.fault(['pools', index, 'cpus'], `expected CPUs such as "0-15,128-143", got ${JSON.stringify(listed).slice(0, 80)}`, mend);
+    }
+    return { name, cpus: [...new Set(ids)].sort((a, b) => a - b), ...(scheduler === undefined ? {} : { scheduler }) };
+  });
+  return poolsInOrder(cpus, read, (index, message, mend) => {
+    throw file.fault(['pools', index], message, mend);
   });
 }
 

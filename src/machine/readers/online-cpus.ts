@@ -3,6 +3,8 @@
 // XEN_SYSCTL_cputopoinfo; xen/arch/x86/cpu/common.c, park_offline_cpus).
 import { formatList } from '../../base/bitset.js';
 import { parseCount, parseRanges } from '../../base/lists.js';
+import type { HostPool } from '../model.js';
+import { FIRST_POOL } from '../pools.js';
 import type { DraftCpu } from './assemble.js';
 import { MAX_CPU_ID } from './check.js';
 import { type InputText, linesOf } from './input-text.js';
@@ -65,24 +67,45 @@ export function looksLikeXlTable(text: string): boolean {
   return linesOf(text).some((line) => POOLS_HEAD.test(line.text) || VCPUS_HEAD.test(line.text));
 }
 
-/**
- * Online CPUs according to the tables of `xl cpupool-list -c` and `xl vcpu-list` in the texts;
- * other lines are skipped.
- */
-export function onlineEvidence(texts: readonly InputText[]): OnlineEvidence {
-  const pooled = new Set<number>();
+interface XlTables {
+  /** By name, in the order of the list. */
+  readonly pools: ReadonlyMap<string, readonly number[]>;
+  readonly seen: ReadonlySet<number>;
+}
+
+/** The tables of `xl cpupool-list -c` and `xl vcpu-list` in the texts; other lines are skipped. */
+function xlTables(texts: readonly InputText[]): XlTables {
+  const pools = new Map<string, readonly number[]>();
   const seen = new Set<number>();
   for (const { text } of texts) {
     let table: 'pools' | 'vcpus' | 'none' = 'none';
     for (const line of linesOf(text)) {
-      const pool = table === 'pools' ? /^.+ ([0-9,-]+)$/.exec(line.text)?.[1] : undefined;
+      const pool = table === 'pools' ? /^(.+) ([0-9,-]+)$/.exec(line.text) : null;
       const cpu = table === 'vcpus' ? /^.+ \d+ \d+ (\d+|-) [-rbp]{2,3} [\d.]+ /.exec(line.text)?.[1] : undefined;
       if (POOLS_HEAD.test(line.text)) table = 'pools';
       else if (VCPUS_HEAD.test(line.text)) table = 'vcpus';
-      else if (pool !== undefined) for (const id of parseRanges(pool, MAX_CPU_ID + 1) ?? []) pooled.add(id);
+      else if (pool !== null) pools.set(pool[1]!, parseRanges(pool[2]!, MAX_CPU_ID + 1) ?? []);
       else if (cpu === undefined) table = 'none';
       else if (cpu !== '-') seen.add(parseCount(cpu, MAX_CPU_ID) ?? 0);
     }
   }
+  return { pools, seen };
+}
+
+/** Online CPUs according to those tables. */
+export function onlineEvidence(texts: readonly InputText[]): OnlineEvidence {
+  const { pools, seen } = xlTables(texts);
+  const pooled = new Set([...pools.values()].flat());
   return { ...(pooled.size === 0 ? {} : { online: pooled }), seen };
+}
+
+/**
+ * The CPU pools of `xl cpupool-list -c`, with the CPUs that are online; undefined where all are in
+ * Pool-0.
+ */
+export function listedPools(texts: readonly InputText[], cpus: readonly { readonly id: number }[]): HostPool[] | undefined {
+  const { pools } = xlTables(texts);
+  if (pools.size === 0 || (pools.size === 1 && pools.has(FIRST_POOL))) return undefined;
+  const present = new Set(cpus.map(({ id }) => id));
+  return [...pools].map(([name, own]) => ({ name, cpus: own.filter((cpu) => present.has(cpu)) }));
 }

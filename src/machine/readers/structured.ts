@@ -38,8 +38,20 @@ export function readStructured<S extends z.ZodType>(input: InputText, schema: S,
   const result = schema.safeParse(plain);
   if (result.success) return { value: result.data, fault };
   // A mistyped field is reported rather than the field that is missing because of it.
-  const issue = result.error.issues.find(({ code }) => code === 'unrecognized_keys') ?? result.error.issues[0]!;
+  const issues = result.error.issues.flatMap((each) => insideUnion(each, valueAt(plain, each.path)));
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
   throw fault(issue.path, describeIssue(issue, valueAt(plain, issue.path), schema), mend);
+}
+
+/**
+ * For an object where one of several forms is expected, the issues of the form that is an object.
+ * A union with words of its own keeps them.
+ */
+function insideUnion(issue: z.core.$ZodIssue, value: unknown): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union' || issue.message !== 'Invalid input' || typeof value !== 'object' || Array.isArray(value))
+    return [issue];
+  const form = issue.errors.find((errors) => errors.every(({ code, path }) => code !== 'invalid_type' || path.length > 0));
+  return form?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })) ?? [issue];
 }
 
 function parse(input: InputText, counter: LineCounter): { contents: Node; plain: unknown } {

@@ -4,12 +4,14 @@
 import { InputError } from '../../base/errors.js';
 import { parseCount } from '../../base/lists.js';
 import { hasControls } from '../../base/shown-text.js';
-import { formatBytes, GIB, MIB } from '../../base/units.js';
+import { MIB } from '../../base/units.js';
+import { withoutHoles } from '../memory-holes.js';
 import { type Host, UNREACHABLE } from '../model.js';
+import { poolsInOrder } from '../pools.js';
 import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode, LOCAL } from './assemble.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
-import { onlineCpus, onlineEvidence } from './online-cpus.js';
+import { listedPools, onlineCpus, onlineEvidence } from './online-cpus.js';
 
 /** Xen's XEN_INVALID_CORE_ID and its kin, as tools print it unsigned. */
 const INVALID_ID = 0xffffffff;
@@ -91,17 +93,23 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
   }
   const xenVersion = /^(\d+\.\d+)/.exec(tables.fields.get('xen_version') ?? '')?.[1];
   const hostname = tables.fields.get('host');
-  return assembleHost({
+  const host = assembleHost({
     name: hostname === undefined || hostname === '(none)' || hostname === '' || hasControls(hostname) ? info.file : hostname,
     source: second === undefined ? `${info.file} (xl info -n)` : `${info.file} (xl info -n) with ${second.file}`,
     file: info.file,
-    nodes: withoutHoles(tables, notes),
+    nodes: actualNodes(tables, notes),
     cpus,
     distances: distancesOf(tables),
     oddDistances: 'refuse',
     ...(xenVersion === undefined ? {} : { xenVersion }),
     notes,
   });
+  const pools = listedPools([info, ...moreTables], host.cpus);
+  if (pools === undefined) return host;
+  const refuse = (_: number, message: string, mend: string) => {
+    throw new InputError(message, { file: moreTables[0]?.file ?? info.file }, mend);
+  };
+  return { ...host, pools: poolsInOrder(host.cpus, pools, refuse) };
 }
 
 function emptyTable(file: string, second: string | undefined): InputError {
@@ -250,40 +258,14 @@ function distancesOf(tables: Tables): DraftDistances {
 export const USE_UNKNOWN =
   'How much of the memory in use is Domain-0 and how much Xen is not known; the picture divides it by an estimate.';
 
-/**
- * Up to this much of a surplus is the hole for devices below 4 GiB, which is in the node that
- * begins at address 0.
- */
-const DEVICE_HOLE_BYTES = 4 * GIB;
-/** Every host has small holes for its firmware. They are not worth a note. */
-const NOTED_HOLE_BYTES = 512 * MIB;
-
-/**
- * `memsize` is the span of a node, including holes (node_spanned_pages, xen/common/sysctl.c);
- * `total_memory` is the actual memory. The surplus is subtracted from the first node if it may be
- * the hole for devices, otherwise from the node that spans the most, and never below the free
- * memory.
- */
-function withoutHoles({ nodes, fields }: Tables, notes: string[]): DraftNode[] {
+/** `memsize` of each node is its span; `total_memory` is the actual memory. */
+function actualNodes({ nodes, fields }: Tables, notes: string[]): DraftNode[] {
   const totalMib = parseCount(fields.get('total_memory') ?? '', 2 ** 32);
-  let surplus = nodes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) - (totalMib ?? Number.POSITIVE_INFINITY) * MIB;
-  if (!(surplus > 0)) return nodes;
-  const hole = surplus;
-  const bySize = [...nodes].sort((a, b) => b.memoryBytes - a.memoryBytes);
-  const order = surplus <= DEVICE_HOLE_BYTES ? [nodes[0]!, ...bySize.filter((node) => node !== nodes[0])] : bySize;
-  const sizes = new Map<number, number>();
-  for (const node of order) {
-    const cut = Math.min(surplus, node.memoryBytes - (node.freeBytes ?? 0));
-    sizes.set(node.id, node.memoryBytes - cut);
-    surplus -= cut;
-  }
-  const cut = nodes.filter(({ id, memoryBytes }) => sizes.get(id)! < memoryBytes).map(({ id }) => id);
-  if (hole >= NOTED_HOLE_BYTES)
-    notes.push(
-      `The nodes span ${formatBytes(hole)} more than the memory (${formatBytes(totalMib! * MIB)}); the hole is assumed to be in node ${cut.join(', ')}.`,
-      USE_UNKNOWN,
-    );
-  return nodes.map((node) => ({ ...node, memoryBytes: sizes.get(node.id)! }));
+  if (totalMib === undefined) return nodes;
+  const spans = nodes.map(({ id, memoryBytes, freeBytes }) => ({ id, memoryBytes, leastBytes: freeBytes ?? 0 }));
+  const { sizes, note } = withoutHoles(spans, totalMib * MIB);
+  if (note !== undefined) notes.push(note, USE_UNKNOWN);
+  return nodes.map((node, at) => ({ ...node, memoryBytes: sizes[at]! }));
 }
 
 /** Xen prints 20 as the distance of a node to itself on a machine without NUMA (ARM; numa=off). */

@@ -1,5 +1,6 @@
 // Where a VM can migrate to, by the rules of policy `tight`: the nearest nodes with room for all of
 // it while its source stays, each vCPU with its share of the memory.
+import { DEFAULT_CORES_PER_VCPU } from '../tight/busy-cores.js';
 import { cpusOfNodes, nodeRoom } from '../tight/capacity.js';
 import type { TightPlan, TightRequest } from '../tight/request.js';
 import { type TightState, tight } from '../tight/tight.js';
@@ -10,7 +11,6 @@ import type { State, Step } from './state.js';
 
 /** Sets of several nodes that are equally near: more of them are not tried. */
 const MOST_SETS = 8;
-const CORES_PER_VCPU = 0.4;
 
 export class Targets {
   readonly #problem: RebalanceProblem;
@@ -32,7 +32,7 @@ export class Targets {
     this.#baseline = baseline;
     this.#cpus = new NodeCpus(problem);
     this.#reserve = problem.reservePages ?? [];
-    this.#tight = tight({ reserveBytes: this.#reserve, coresPerVcpu: CORES_PER_VCPU }).prepare(problem.host);
+    this.#tight = tight({ reserveBytes: this.#reserve, coresPerVcpu: DEFAULT_CORES_PER_VCPU }).prepare(problem.host);
     const threads = cpusOfNodes(problem.host);
     this.#whole = problem.vms.map(() => new Map());
     this.#singles = problem.vms.map((vm) => {
@@ -130,7 +130,7 @@ export class Targets {
     const busy = this.#problem.host.distances.map(() => 0);
     places.forEach(({ shares }, index) => {
       if (index === at) return;
-      const demand = this.#problem.vms[index]!.vcpus * CORES_PER_VCPU;
+      const demand = this.#problem.vms[index]!.vcpus * DEFAULT_CORES_PER_VCPU;
       shares.forEach((share, node) => {
         busy[node] = busy[node]! + share * demand;
       });

@@ -10,6 +10,7 @@
 // as a condition it would split small VMs that fit one node.
 import type { PlacementPolicy, PlacementState, PlannerHost, Weighed } from '../policy.js';
 import { boundedSearch, DEFAULT_BUDGET, type SearchBudget } from './bounded-search.js';
+import { DEFAULT_CORES_PER_VCPU } from './busy-cores.js';
 import { cpusOfNodes, type NodeRoom, nodeRoom } from './capacity.js';
 import { DistanceTable } from './distance-table.js';
 import { rank } from './rank.js';
@@ -52,8 +53,6 @@ export function tight(options: TightOptions = {}): TightPolicy {
       host.distances.length > MAX_TIGHT_NODES || cpusOfNodes(host).every((cpus) => cpus.length === 0) ? null : new Tight(host, options),
   };
 }
-
-const DEFAULT_CORES_PER_VCPU = 0.4;
 
 class Tight implements TightState {
   readonly nodeUsage: number[];

@@ -41,6 +41,14 @@ const HVM_VCPU_PAGES = 3;
  */
 const HVM_VCPU_TABLE_PAGES = 2;
 
+/**
+ * Pages of Xen's own for an HVM domain with HAP: its table and first paging pool, when it is
+ * created; and what max_vcpus adds.
+ */
+export function hvmXenPages(vcpus: number): { readonly table: number; readonly pool: number; readonly withVcpus: number } {
+  return { table: HVM_TABLE_PAGES, pool: HAP_POOL_PAGES, withVcpus: HVM_VCPU_TABLE_PAGES + HVM_VCPU_PAGES * vcpus };
+}
+
 /** XEN_DOMCTL_createdomain. @returns the new domain's id, or a negative errno */
 export function createDomain(xen: XenState, requestedId: Domid, view: DataView, at: number): number {
   const id = domidFor(xen, requestedId);
@@ -105,7 +113,7 @@ export function takeXenPages(xen: XenState, domain: Domain, pages: number): numb
 /** XEN_DOMCTL_max_vcpus: must be what createdomain said; again is no error. */
 export function createVcpus(xen: XenState, domain: Domain, maxVcpus: number): number {
   if (domain.id === 0 || maxVcpus !== domain.config.maxVcpus) return -ERRNO.EINVAL;
-  const pages = domain.config.hvm && domain.vcpus.length === 0 ? HVM_VCPU_TABLE_PAGES + HVM_VCPU_PAGES * maxVcpus : 0;
+  const pages = domain.config.hvm && domain.vcpus.length === 0 ? hvmXenPages(maxVcpus).withVcpus : 0;
   if (takeXenPages(xen, domain, pages) < pages) return -ERRNO.ENOMEM;
   domain.createVcpus(xen.nrCpuIds);
   domainUpdateNodeAffinity(xen, domain);

@@ -48,8 +48,11 @@ export interface Toolstack {
   vms(): readonly VmState[];
 
   start(name: string): Promise<Outcome>;
-  /** Side by side, as xenopsd's workers do it: steps interleave as the seed says. */
-  startTogether(names: readonly string[]): Promise<Outcome[]>;
+  /**
+   * Side by side, as xenopsd's workers do it: steps interleave as the seed says.
+   * @param ended is called at the end of each start
+   */
+  startTogether(names: readonly string[], ended?: (outcome: Outcome) => void): Promise<Outcome[]>;
   stop(name: string): Promise<Outcome>;
   /**
    * As `stop`, and done even when the store refuses to keep it: for a start that its caller was not

@@ -12,6 +12,7 @@ import type { Personality } from '../../xenstore/store/limits.js';
 import { EMBEDDED_CAPABILITIES, type HostDoors } from '../api/host-doors.js';
 import type { ProfileName } from '../api/profiles.js';
 import { profileOf } from '../api/profiles.js';
+import { makeDescribedPools } from './described-pools.js';
 import { takeStore } from './store-ownership.js';
 
 export interface EmbeddedHostOptions {
@@ -74,6 +75,7 @@ async function doorsOf(
   });
   await writeBootKeys(xs);
   const xc = openXenctrl(door);
+  if (host.pools !== undefined) await makeDescribedPools(xc, xs, host.pools, options.scheduler ?? host.pools[0]?.scheduler ?? 'credit2');
   const doors: HostDoors = {
     kind: 'embedded',
     can: EMBEDDED_CAPABILITIES,

@@ -108,7 +108,7 @@ class HostToolstack implements Toolstack {
     });
   }
 
-  async startTogether(names: readonly string[]): Promise<Outcome[]> {
+  async startTogether(names: readonly string[], ended: (outcome: Outcome) => void = () => undefined): Promise<Outcome[]> {
     if (new Set(names).size !== names.length) {
       throw new InputError('a VM is named twice', { path: names.join(', ') }, 'name each VM once');
     }
@@ -119,7 +119,11 @@ class HostToolstack implements Toolstack {
       const seed = this.#seed + Math.imul(this.#rounds++, 0x9e3779b1);
       return takeTurns(
         seed,
-        vms.map((vm) => (turn: Turn) => this.#operations.start(vm, turn)),
+        vms.map((vm) => async (turn: Turn) => {
+          const outcome = await this.#operations.start(vm, turn);
+          ended(outcome);
+          return outcome;
+        }),
       );
     });
   }

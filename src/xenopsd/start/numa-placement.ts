@@ -10,6 +10,7 @@ import { MAX_SUBSET_NODES } from '../../planner/candidates.js';
 import type { PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from '../../planner/policy.js';
 import type { Placement, Profile } from '../api/profiles.js';
 import { nodeMemory, plannerHost } from './numa-hierarchy.js';
+import { placedMib, refusesNode } from './numa-rules.js';
 import { calling, type StartRun } from './start-run.js';
 import { claimPlanned, TightBookings } from './tight-placement.js';
 import { TurnMutex } from './turns.js';
@@ -43,14 +44,14 @@ export class NumaState {
   }
 
   built(domid: number): void {
-    this.#tight.release(domid);
+    this.#tight.built(domid);
     this.#state?.buildFinished?.(domid);
     this.#unbuilt.delete(domid);
   }
 
   /** Only for what the record says: xenopsd itself never takes a VM off its node_usage. */
   gone(domid: number): void {
-    this.#tight.release(domid);
+    this.#tight.gone(domid);
     // A no-op once the domain is built.
     this.#state?.buildFailed?.(domid);
     for (const node of this.#placed.get(domid) ?? []) this.#living[node] = this.#living[node]! - 1;
@@ -201,26 +202,13 @@ export class NumaState {
   }
 }
 
-/**
- * How a Xen without claims on a node answers one: upstream refuses the node in mem_flags, older
- * ones the operation.
- */
-const NO_NODE_CLAIMS: readonly (string | null)[] = ['EINVAL', 'ENOSYS', 'EOPNOTSUPP'];
-
-/** Whether the answer to a claim keeps the VM off the node. */
-function refusesNode({ nodeRefusedBy }: Profile, errno: XenError['errno'] | null): boolean {
-  if (errno === null) return false;
-  return nodeRefusedBy === 'ENOMEM' ? errno === 'ENOMEM' : !NO_NODE_CLAIMS.includes(errno);
-}
-
 function weighedValues(one: Weighed) {
   const { nodes, averageDistance, freeBytes, cpus, verdict } = one;
   return { nodes, averageDistance, freeBytes, cpus, verdict };
 }
 
-function placedBytes(run: StartRun): number {
-  const { xenMaxMib, buildStartMib } = run.memory;
-  return (run.profile.placedMemory === 'xen_max' ? xenMaxMib : buildStartMib) * MIB;
+function placedBytes({ profile, memory }: StartRun): number {
+  return placedMib(profile, memory) * MIB;
 }
 
 /** The same mask for every vCPU. */

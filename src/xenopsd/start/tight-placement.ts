@@ -3,8 +3,9 @@
 // planner/tight's own.
 import { formatList } from '../../base/bitset.js';
 import { XenError } from '../../base/errors.js';
-import { GIB, PAGE_BYTES } from '../../base/units.js';
+import { PAGE_BYTES } from '../../base/units.js';
 import type { PlannerHost } from '../../planner/policy.js';
+import { busyCores, NODE_0_RESERVE_BYTES } from '../../planner/tight/busy-cores.js';
 import type { NodeShare } from '../../planner/tight/request.js';
 import { type TightState, tight } from '../../planner/tight/tight.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
@@ -12,11 +13,6 @@ import type { Profile } from '../api/profiles.js';
 import { nodeMemory, plannerHost } from './numa-hierarchy.js';
 import type { StartRun } from './start-run.js';
 
-/**
- * Xen keeps low memory of node 0 for devices: xapi's planner of the 26.1 line leaves as much of it
- * alone.
- */
-export const NODE_0_RESERVE_BYTES = 2 * GIB;
 const WEIGHED_SHOWN = 24;
 
 export interface TightPlacement {
@@ -27,13 +23,16 @@ export interface TightPlacement {
 }
 
 /**
- * What policy `tight` remembers between starts: who has been promised memory that is not taken yet.
+ * What policy `tight` remembers between starts: who has been promised memory that is not taken yet,
+ * and whose vCPUs keep which cores busy.
  */
 export class TightBookings {
   #host: PlannerHost | undefined;
   #state: TightState | null | undefined;
   /** By domid: the shares of a plan whose build is in progress. */
   readonly #booked = new Map<number, readonly NodeShare[]>();
+  /** By domid: the shares of every living domain that was placed. */
+  readonly #placed = new Map<number, readonly NodeShare[]>();
 
   get nodeUsage(): readonly number[] {
     return this.#state?.nodeUsage ?? [];
@@ -65,6 +64,7 @@ export class TightBookings {
       memoryBytes: bytes,
       freeBytes,
       claimedBytes: claimedBytes.map((claimed, node) => claimed + booked[node]!),
+      busyCores: busyCores(this.#plannedVcpus(freeBytes.length)),
       ...(allowedCpus === undefined ? {} : { allowedCpus }),
     };
     const usageBefore = [...state.nodeUsage];
@@ -86,13 +86,28 @@ export class TightBookings {
       nodes: plan?.nodes ?? null,
       cpus: plan === null ? null : formatList(plan.cpus),
     });
-    if (plan !== null) this.#booked.set(domid, plan.split);
+    if (plan !== null) {
+      this.#booked.set(domid, plan.split);
+      this.#placed.set(domid, plan.split);
+    }
     return { cpus: plan?.cpus ?? null, node: plan?.nodes.length === 1 ? plan.nodes[0] : undefined };
   }
 
-  /** The domain has its memory, or is gone: nothing is promised to it any more. */
-  release(domid: number): void {
+  /** The domain has its memory: nothing is promised to it any more. */
+  built(domid: number): void {
     this.#booked.delete(domid);
+  }
+
+  gone(domid: number): void {
+    this.#booked.delete(domid);
+    this.#placed.delete(domid);
+  }
+
+  /** By node, as the plans divided them. */
+  #plannedVcpus(nodes: number): number[] {
+    const planned = new Array<number>(nodes).fill(0);
+    for (const shares of this.#placed.values()) for (const { node, vcpus } of shares) planned[node] = planned[node]! + vcpus;
+    return planned;
   }
 
   /**

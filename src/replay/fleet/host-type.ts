@@ -1,0 +1,66 @@
+// What all hosts of a fleet have in common, worked out once: the machine as the planners see it,
+// the layout of its memory, which CPUs a node has.
+import { InputError } from '../../base/errors.js';
+import { MIB, PAGE_BYTES } from '../../base/units.js';
+import { type Host, UNREACHABLE } from '../../machine/model.js';
+import { asXenSees } from '../../machine/xen-sees.js';
+import type { PlannerHost } from '../../planner/policy.js';
+import { machineFromHost } from '../../xen/state/machine.js';
+import type { NodeAffinity } from './extents.js';
+import { type HeapLayout, heapLayout } from './heap-layout.js';
+
+export interface HostType {
+  readonly name: string;
+  readonly nodes: number;
+  readonly planner: PlannerHost;
+  readonly layout: HeapLayout;
+  /** CPUs and cores of each node. */
+  readonly cpus: readonly number[];
+  readonly cores: readonly number[];
+  /** Free memory of an empty host. */
+  readonly freeMib: number;
+  /** Memory that VMs get while nothing has set their affinity: before and after vCPUs exist. */
+  readonly everyNode: NodeAffinity;
+  readonly cpuNodes: NodeAffinity;
+  /** vCPUs of Domain-0, which xl counts. */
+  readonly dom0Vcpus: number;
+}
+
+/** @throws InputError for a host past the limits, or one without CPUs */
+export function hostType(described: Host): HostType {
+  const host = asXenSees(described);
+  const machine = machineFromHost(host);
+  const { distances, cpus, nodes } = machine;
+  const cores = nodes.map(() => new Set<number>());
+  const cpusOf = nodes.map(() => 0);
+  for (const cpu of cpus) {
+    if (cpu === null) continue;
+    cpusOf[cpu.node]!++;
+    // As xenopsd: core numbers are compared without their sockets (numa-hierarchy.ts).
+    cores[cpu.node]!.add(cpu.core);
+  }
+  if (cpusOf.every((count) => count === 0)) throw new InputError('a host of a fleet needs CPUs, this one has none', { path: 'cpus' });
+  const coreCounts = cores.map((set) => set.size);
+  const every = [...nodes.keys()];
+  const freePages = nodes.reduce((sum, node) => sum + node.freePages, 0);
+  return {
+    name: host.name,
+    nodes: nodes.length,
+    planner: { distances, cpuToNode: cpus.map((cpu) => cpu?.node ?? UNREACHABLE), nodeCores: coreCounts },
+    layout: heapLayout(machine),
+    cpus: cpusOf,
+    cores: coreCounts,
+    freeMib: Math.floor((freePages * PAGE_BYTES) / MIB),
+    everyNode: { nodes: every, others: [] },
+    cpuNodes: affinityOf(
+      every.filter((node) => cpusOf[node]! > 0),
+      nodes.length,
+    ),
+    dom0Vcpus: machine.dom0.vcpus,
+  };
+}
+
+/** @param nodes ascending */
+export function affinityOf(nodes: readonly number[], count: number): NodeAffinity {
+  return { nodes, others: [...Array(count).keys()].filter((node) => !nodes.includes(node)) };
+}
