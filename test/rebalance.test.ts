@@ -142,15 +142,19 @@ describe('rebalance', { timeout: 240_000 }, () => {
     ]);
   });
 
+  it('names a domain by its number where two share a name', () => {
+    const twins = PASTE.replaceAll('mail   ', 'web    ');
+    const [move] = answerOf(...paste(`${twins}\n`)).migrations;
+    expect(move!.commands).toEqual([`echo 'cpus_soft="2-3"' >> 5.cfg`, 'xl migrate -C 5.cfg 5 localhost']);
+  });
+
   it('refuses figures that cannot be true', () => {
     const refused = (text: string) => {
       const { code, out, err } = xennuma(['rebalance', ...paste(text)]);
       expect({ code, out }).toEqual({ code: 2, out: '' });
       return err;
     };
-    expect(refused(PASTE.slice(0, PASTE.indexOf('(XEN)')))).toMatch(
-      /the memory by node of domain 5 \("web"\) is not known; .*debug-keys u/,
-    );
+    expect(refused(PASTE.slice(0, PASTE.indexOf('(XEN)')))).toMatch(/the memory by node of domain 5 \(web\) is not known; .*debug-keys u/);
     expect(refused(PASTE.replace('Node 1: 262144\n(XEN) Domain 6', 'Node 1: 2097152\n(XEN) Domain 6'))).toMatch(
       /node 1 has 8 GiB, but 9 GiB of domains and 4\.5 GiB free sum up to more/,
     );

@@ -62,15 +62,20 @@ describe('place', () => {
 });
 
 describe.runIf(noXen)('where there is no Xen', () => {
-  it.each(['show --on xen', 'plan --on xen --vms examples/vms/dozen.yaml', 'verify', 'place web', 'explain web --on xen'])(
-    '%s exits with 3 and names the missing part',
-    (line) => {
-      const { code, out, err } = xennuma(line.split(' '));
-      expect({ code, out }).toEqual({ code: 3, out: '' });
-      expect(err).toMatch(/^xennuma: there is no Xen here: .*; run it in the control domain of a Xen host/);
-      expect(err.trim().split('\n')).toHaveLength(1);
-    },
-  );
+  it.each([
+    'show --on xen',
+    'plan --on xen --vms examples/vms/dozen.yaml',
+    'verify',
+    'place web',
+    'rebalance',
+    'rebalance --on xen',
+    'explain web --on xen',
+  ])('%s exits with 3 and names the missing part', (line) => {
+    const { code, out, err } = xennuma(line.split(' '));
+    expect({ code, out }).toEqual({ code: 3, out: '' });
+    expect(err).toMatch(/^xennuma: there is no Xen here: .*; run it in the control domain of a Xen host/);
+    expect(err.trim().split('\n')).toHaveLength(1);
+  });
 });
 
 it.each([

@@ -99,13 +99,13 @@ describe('figures that cannot be true', () => {
   };
 
   it('are memory that is not known by node, and a sum that is not what Xen says', () => {
-    expect(refused(hostWith({ ...web, pages: [0, 0] }))).toBe('the memory by node of domain 1 ("web") is not known');
+    expect(refused(hostWith({ ...web, pages: [0, 0] }))).toBe('the memory by node of domain 1 (web) is not known');
     const total = 8 * GIB_PAGES;
     const most = Math.floor((total + 4096) / 0.99);
     expect(refused(hostWith(web), [infoOf(1, total)])).toBe('accepted');
     expect(refused(hostWith(web), [infoOf(1, most)])).toBe('accepted');
     expect(refused(hostWith(web), [infoOf(1, most + 2)])).toMatch(
-      /^domain 1 \("web"\) has 8\.1 GiB, but its memory by node sums up to 8 GiB$/,
+      /^domain 1 \(web\) has 8\.1 GiB, but its memory by node sums up to 8 GiB$/,
     );
   });
 

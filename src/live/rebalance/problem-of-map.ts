@@ -1,6 +1,7 @@
 // A running host as the planner of rebalancing needs it; or an error where the data cannot be true,
 // because a plan on wrong figures would move VMs for nothing.
 import { InputError } from '../../base/errors.js';
+import { harmless } from '../../base/shown-text.js';
 import { formatBytes, PAGE_BYTES } from '../../base/units.js';
 import { type ReachFinder, reachFinder } from '../../map/figures.js';
 import type { HostMap, MapDomain } from '../../map/host-map.js';
@@ -118,11 +119,11 @@ function checkFigures(map: HostMap, infos: readonly DomainInfo[]): void {
   for (const { domid, name, state, vcpus, pages } of map.domains) {
     if (domid === 0 || state === 'dying' || vcpus.length === 0) continue;
     const total = totalOf(pages);
-    if (total === 0) throw new InputError(`the memory by node of domain ${domid} (${JSON.stringify(name)}) is not known`, {}, DUMP_MEND);
+    if (total === 0) throw new InputError(`the memory by node of domain ${domid} (${harmless(name)}) is not known`, {}, DUMP_MEND);
     const known = infos.find((info) => info.domid === domid)?.totPages ?? total;
     if (Math.abs(known - total) > Math.max(known, total) * TOLERANCE + IGNORED_PAGES) {
       throw new InputError(
-        `domain ${domid} (${JSON.stringify(name)}) has ${words(known)}, but its memory by node sums up to ${words(total)}`,
+        `domain ${domid} (${harmless(name)}) has ${words(known)}, but its memory by node sums up to ${words(total)}`,
         {},
         DUMP_MEND,
       );

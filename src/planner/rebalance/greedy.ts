@@ -14,6 +14,8 @@ export class Greedy {
   readonly #least: number;
   readonly #order: GreedyOrder;
   #state: State;
+  /** VMs that found no better place over several nodes. */
+  readonly #hopeless = new Set<number>();
   #movesLeft: number;
   #pagesLeft: number;
 
@@ -31,7 +33,9 @@ export class Greedy {
   run(): Step[] {
     const done: Step[] = [];
     for (;;) {
-      const steps = this.#direct(true) ?? this.#withRoom() ?? this.#direct(false);
+      const whole = this.#toOneNode() ?? this.#withRoom();
+      if (whole !== null) this.#hopeless.clear();
+      const steps = whole ?? this.#toSeveral();
       if (steps === null) return done;
       for (const step of steps) {
         this.#state = this.#state.after(step);
@@ -58,25 +62,39 @@ export class Greedy {
     return steps.length <= this.#movesLeft && steps.reduce((sum, step) => sum + copiedPages(step), 0) <= this.#pagesLeft;
   }
 
-  #direct(toOneNode: boolean): Step[] | null {
-    if (this.#movesLeft < 1) return null;
-    let best: { step: Step; rank: number } | null = null;
-    for (const at of this.#improvable()) {
-      if (toOneNode && !this.#targets.singles(at).some((node) => this.#hasRoom(at, node))) continue;
-      const [first] = this.#targets.steps(this.#state, at);
-      if (first === undefined || !this.#isAllowed([first])) continue;
-      const gain = this.#costAt(at) - costOf(first.place.figures);
-      if (!isCheaper(costOf(first.place.figures), this.#costAt(at))) continue;
-      const rank = this.#rank(first, gain);
-      if (best === null || rank > best.rank) best = { step: first, rank };
+  /** One step of a VM that finds a node with room for all of it. */
+  #toOneNode(): Step[] | null {
+    const fits = this.#improvable().filter((at) => this.#targets.singles(at).some((node) => this.#hasRoom(at, node)));
+    // On whichever node, it costs the same there.
+    const gainOf = (at: number) => this.#costAt(at) - this.#least * this.#state.places[at]!.figures.pages;
+    const ranked = fits.map((at) => ({ at, rank: this.#rank(at, gainOf(at)) })).sort((a, b) => b.rank - a.rank || a.at - b.at);
+    for (const { at } of ranked) {
+      const step = this.#targets.best(this.#state, at);
+      if (step !== null && this.#isAllowed([step])) return [step];
     }
-    if (best === null) return null;
-    return [this.#targets.best(this.#state, best.step.at) ?? best.step];
+    return null;
   }
 
-  #rank(step: Step, gain: number): number {
+  /**
+   * One step of a VM that gains by several nodes, as no single one has room. That is a search for
+   * each VM: one that found nothing is asked again only after others went to one node.
+   */
+  #toSeveral(): Step[] | null {
+    if (this.#movesLeft < 1) return null;
+    const open = this.#improvable().filter((at) => !this.#hopeless.has(at));
+    const ranked = open.map((at) => ({ at, rank: this.#rank(at, this.#costAt(at)) })).sort((a, b) => b.rank - a.rank || a.at - b.at);
+    for (const { at } of ranked) {
+      const [step] = this.#targets.steps(this.#state, at);
+      if (step !== undefined && this.#isAllowed([step]) && isCheaper(costOf(step.place.figures), this.#costAt(at))) return [step];
+      this.#hopeless.add(at);
+    }
+    return null;
+  }
+
+  #rank(at: number, gain: number): number {
     if (this.#order === 'gain') return gain;
-    return this.#order === 'large' ? copiedPages(step) : -copiedPages(step);
+    const { pages } = this.#state.places[at]!.figures;
+    return this.#order === 'large' ? pages : -pages;
   }
 
   #hasRoom(at: number, node: number): boolean {

@@ -22,6 +22,9 @@ export class Targets {
   readonly #singles: readonly (readonly number[])[];
   /** By VM and node: its place when it is all there; made when first needed. */
   readonly #whole: Map<number, Place>[];
+  readonly #needed: readonly number[];
+  /** Cores of each node that all VMs keep busy. */
+  readonly #busy = new WeakMap<State, readonly number[]>();
   /** By VM: the place that no step of a plan may be worse than. */
   readonly #baseline: readonly Place[];
 
@@ -35,6 +38,7 @@ export class Targets {
     this.#tight = tight({ reserveBytes: this.#reserve, coresPerVcpu: DEFAULT_CORES_PER_VCPU }).prepare(problem.host);
     const threads = cpusOfNodes(problem.host);
     this.#whole = problem.vms.map(() => new Map());
+    this.#needed = problem.vms.map(({ pages, sparePages }) => pages.reduce((sum, held) => sum + held, sparePages));
     this.#singles = problem.vms.map((vm) => {
       const room = nodeRoom(problem.host, threads, requestOf(vm, 0, problem.freePages), []);
       return room.cpus.flatMap((cpus, node) => (cpus >= vm.vcpus && ruler.own(node) === ruler.least ? [node] : []));
@@ -48,8 +52,7 @@ export class Targets {
 
   /** Pages that must be free on one node for the VM to migrate there. */
   needed(at: number): number {
-    const { pages, sparePages } = this.#problem.vms[at]!;
-    return pages.reduce((sum, held) => sum + held, 0) + sparePages;
+    return this.#needed[at]!;
   }
 
   room(state: State, node: number): number {
@@ -126,16 +129,19 @@ export class Targets {
   }
 
   /** Cores of each node that the other VMs keep busy. */
-  #busyCores({ places }: State, at: number): number[] {
-    const busy = this.#problem.host.distances.map(() => 0);
-    places.forEach(({ shares }, index) => {
-      if (index === at) return;
-      const demand = this.#problem.vms[index]!.vcpus * DEFAULT_CORES_PER_VCPU;
-      shares.forEach((share, node) => {
-        busy[node] = busy[node]! + share * demand;
-      });
-    });
-    return busy;
+  #busyCores(state: State, at: number): number[] {
+    let all = this.#busy.get(state);
+    if (all === undefined) {
+      const busy = this.#problem.host.distances.map(() => 0);
+      for (const [index, { shares }] of state.places.entries()) {
+        const demand = this.#problem.vms[index]!.vcpus * DEFAULT_CORES_PER_VCPU;
+        for (let node = 0; node < busy.length; node++) busy[node] = busy[node]! + shares[node]! * demand;
+      }
+      all = busy;
+      this.#busy.set(state, all);
+    }
+    const own = this.#problem.vms[at]!.vcpus * DEFAULT_CORES_PER_VCPU;
+    return state.places[at]!.shares.map((share, node) => Math.max(0, all[node]! - share * own));
   }
 }
 

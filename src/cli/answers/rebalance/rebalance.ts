@@ -2,6 +2,7 @@
 // them. With --yes the free moves are made; migrations never are.
 import { formatList } from '../../../base/bitset.js';
 import { shellWord } from '../../../base/shell-word.js';
+import { hasControls } from '../../../base/shown-text.js';
 import { PAGE_BYTES } from '../../../base/units.js';
 import { type MovedVm, migrationCommands, pinCommand } from '../../../live/rebalance/move-commands.js';
 import { type HostProblem, problemOfMap } from '../../../live/rebalance/problem-of-map.js';
@@ -95,10 +96,11 @@ export function boundAnswer(map: HostMap): NonNullable<RebalanceAnswer['bound']>
   return { onOneNode, bytesOnOneNode: pagesOnOneNode * PAGE_BYTES };
 }
 
-/** The name, or the number where several domains share the name. */
+/** The number where several domains share the name, or where a terminal must not show it. */
 function uniqueName({ domains }: HostMap, domid: number): string {
   const { name } = domains.find((domain) => domain.domid === domid)!;
-  return domains.filter((domain) => domain.name === name).length > 1 ? String(domid) : name;
+  const shared = domains.filter((domain) => domain.name === name).length > 1;
+  return shared || hasControls(name) ? String(domid) : name;
 }
 
 function figuresAnswer({ onOneNode, mean, worst, remotePages }: PlaceFigures): RebalanceAnswer['freeMoves'][number]['before'] {
