@@ -99,6 +99,8 @@ describe('rebalance', { timeout: 240_000 }, () => {
     const named = answerOf('db', ...SCENARIO);
     expect(named.freeMoves).toEqual([]);
     expect(named.migrations.map(({ name }) => name)).toEqual(['db']);
+    const { out } = xennuma(['rebalance', 'db', ...SCENARIO]);
+    expect(out).toMatch(/^Not on one node: mail and web: it is not among the VMs that may move\.$/m);
     expect(named.left).toEqual([
       { domid: 1, name: 'mail', reason: 'it is not among the VMs that may move' },
       { domid: 5, name: 'web', reason: 'it is not among the VMs that may move' },

@@ -127,8 +127,8 @@ function leftOver(map: HostMap, { problem, stays }: HostProblem, plan: Rebalance
 }
 
 function reasonLeft({ cpusFit }: RebalancePlan['ends'][number], { maxMoves, maxBytes }: RebalanceOptions): string {
-  if (!cpusFit) return 'no node that it may use has enough cores for its vCPUs';
+  if (!cpusFit) return 'no node that its vCPUs may use has enough cores for them';
   return maxMoves === undefined && maxBytes === undefined
-    ? 'no node has room for it, nor can room be made in one step'
-    : 'no node has room for it within the limits';
+    ? 'no node has room for all of it, nor was room made'
+    : 'no node has room for all of it within the limits';
 }

@@ -10,7 +10,7 @@ import { runScenario } from '../../../scenario/run-scenario.js';
 import { profileOf } from '../../../xenopsd/api/profiles.js';
 import type { Toolstack } from '../../../xenopsd/api/toolstack.js';
 import { readFrom, refuseBesideFrom, sourcesOf, withHost } from '../../input/from.js';
-import { raise, readWorkload, refuseBeside, settingsOf } from '../../input/open-host.js';
+import { raise, readWorkload, refuseBeside, refuseBesideScenario, settingsOf } from '../../input/open-host.js';
 import { openScenario } from '../../input/scenario-input.js';
 import type { WorkloadOptions } from '../../input/workload-options.js';
 import { EXIT } from '../../output/exit-codes.js';
@@ -45,6 +45,7 @@ function print({ answer }: Rebalanced, { json }: RebalanceSources, failed: boole
 async function occupied(options: RebalanceSources): Promise<Toolstack> {
   if (options.on !== undefined) refuseBeside(options);
   if (options.scenario !== undefined) {
+    refuseBesideScenario(options);
     const { scenario, workload } = await openScenario(options.scenario, options.host === undefined ? {} : { host: options.host });
     for await (const _ of runScenario(scenario, workload.toolstack)) {
       // The VMs are rebalanced as they stand at the end.

@@ -6,12 +6,13 @@ import { tableLines } from '../../../base/table.js';
 import { formatBytes } from '../../../base/units.js';
 import { nodeWords, sizeWords } from '../../output/phrases.js';
 import { columns, palette } from '../../output/terminal.js';
+import { listNames } from '../../output/warnings.js';
 import type { RebalanceAnswer } from './schema.js';
 
 type Move = RebalanceAnswer['freeMoves'][number] | RebalanceAnswer['migrations'][number];
 
 /** With more of them than this, the rest is counted. */
-const MOST_LEFT = 20;
+const MOST_NAMES = 8;
 
 export function rebalanceText(result: RebalanceAnswer): string[] {
   const colour = palette();
@@ -115,8 +116,10 @@ function boundLines({ bound, after }: RebalanceAnswer): string[] {
   return ['', `Bound: if all VMs were packed anew at this instant, at most ${most} could be on one node. ${gap}`];
 }
 
+/** VMs of the same reason together. */
 function leftLines({ left }: RebalanceAnswer): string[] {
   if (left.length === 0) return [];
-  const lines = left.slice(0, MOST_LEFT).map(({ name, reason }) => `${harmless(name)} stays on several nodes: ${reason}.`);
-  return ['', ...lines, ...(left.length > MOST_LEFT ? [`... and ${left.length - MOST_LEFT} more; --json has all of them`] : [])];
+  const byReason = new Map<string, string[]>();
+  for (const { name, reason } of left) byReason.set(reason, [...(byReason.get(reason) ?? []), harmless(name)]);
+  return ['', ...[...byReason].map(([reason, names]) => `Not on one node: ${listNames(names, MOST_NAMES)}: ${reason}.`)];
 }
