@@ -203,6 +203,6 @@ describe('file descriptors', { timeout: 120_000 }, () => {
   });
 
   it('that are too few are an error at start', async () => {
-    await expect(serve(limited(40), join(folder(), 'state'))).rejects.toThrow(/40 file descriptors are too few/);
+    await expect(serve(limited(46), join(folder(), 'state'))).rejects.toThrow(/46 file descriptors are too few/);
   });
 });
