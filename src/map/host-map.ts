@@ -16,6 +16,11 @@ export interface HostMap {
   readonly distances: readonly (readonly number[])[];
   /** Ascending by domid; Domain-0 included. */
   readonly domains: readonly MapDomain[];
+  /**
+   * The host is described, and its description does not say how much of the memory in use is
+   * Domain-0's and how much Xen's. Only their sum is known.
+   */
+  readonly domain0Assumed?: true;
 }
 
 export interface MapNode {

@@ -8,6 +8,7 @@ import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
 import type { HostMap } from '../map/host-map.js';
 import { cpusOfNodes, percent } from './masks.js';
+import { xenWords } from './segments.js';
 import { cardGeometry, drawNode } from './svg-node.js';
 import { type Paint, STYLE, vmPaint } from './svg-style.js';
 import { drawDistances, drawVms } from './svg-tables.js';
@@ -44,7 +45,7 @@ export function renderHostMapSvg(map: HostMap): string {
     `<rect class="page" width="${SVG_WIDTH}" height="${y}"/>`,
     `<text class="head" x="${MARGIN}" y="44">${escapeXml(fitColumns(map.name, 80))}</text>`,
     ...summary.map((line, index) => `<text class="sub" x="${MARGIN}" y="${66 + index * 18}">${escapeXml(fitColumns(line, 170))}</text>`),
-    legend(paint),
+    legend(map, paint),
     ...parts,
     '</svg>',
     '',
@@ -74,7 +75,7 @@ const PATTERNS = [
   '</defs>',
 ].join('');
 
-function legend(paint: Paint): string {
+function legend(map: HostMap, paint: Paint): string {
   const y = 116;
   const items: [string, string][] = [
     [`<rect class="vm" width="22" height="14" rx="3" fill="${paint.sample}"/>`, 'a VM'],
@@ -82,8 +83,8 @@ function legend(paint: Paint): string {
       `<rect class="vm" width="22" height="14" rx="3" fill="${paint.sample}"/><rect class="remote" width="22" height="14" rx="3"/>`,
       '! remote memory: no vCPU of the VM prefers a CPU of that node',
     ],
-    ['<rect class="dom0" width="22" height="14" rx="3"/>', 'Domain-0'],
-    ['<rect class="xen" width="22" height="14" rx="3"/>', 'Xen'],
+    ...(map.domain0Assumed === true ? [] : [['<rect class="dom0" width="22" height="14" rx="3"/>', 'Domain-0'] as [string, string]]),
+    ['<rect class="xen" width="22" height="14" rx="3"/>', xenWords(map)],
     [
       '<rect class="free" width="22" height="14" rx="3"/><rect class="claimed" width="22" height="14" rx="3"/><rect class="frame" width="22" height="14" rx="3"/>',
       'claimed',

@@ -53,6 +53,30 @@ describe('a host with a dozen VMs', () => {
   });
 });
 
+describe('where the size of Domain-0 is an assumption', () => {
+  const known = twoNodeHost();
+  const map: HostMap = { ...known, domain0Assumed: true };
+  const sumOf = (node: number) => {
+    const figures = hostFigures(known);
+    return (known.domains[0]!.pages[node] ?? 0) + figures.nodes[node]!.xenPages;
+  };
+  it('one part of each bar is the sum of it and Xen, the rest is as it was', () => {
+    for (const node of known.nodes.keys()) {
+      const own = nodeSegments(map, hostFigures(map), node, 8);
+      expect(own.some(({ kind }) => kind === 'dom0')).toBe(false);
+      expect(own.find(({ kind }) => kind === 'xen')?.pages ?? 0).toBe(sumOf(node));
+      const others = (segments: typeof own) => segments.filter(({ kind }) => kind !== 'dom0' && kind !== 'xen');
+      expect(others(own)).toEqual(others(nodeSegments(known, hostFigures(known), node, 8)));
+    }
+  });
+  it.each([40, 80])('no size of Domain-0 or of Xen alone, at %i columns', (width) => {
+    const text = plain(map, width).replaceAll(/\s+/g, ' ');
+    expect(text).toContain('= Domain-0 and Xen');
+    expect(text).not.toMatch(/0 Domain-0 \d|= Xen/);
+    expect(text).toMatch(/Domain-0 .*not known/);
+  });
+});
+
 it('draws nodes to scale with each other', () => {
   const host = idleHost({ nodes: 2, cpusPerNode: 2, nodeGib: 64 });
   const uneven = {

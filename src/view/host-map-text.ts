@@ -6,7 +6,7 @@ import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js
 import type { HostMap, MapCpu } from '../map/host-map.js';
 import { cpusOfNodes, describeCpus, percent } from './masks.js';
 import { Palette, type PictureOptions, packItems } from './palette.js';
-import { nodeSegments, type Segment, shareCells } from './segments.js';
+import { nodeSegments, type Segment, shareCells, xenWords } from './segments.js';
 import { vmList, vmTable } from './vm-table.js';
 
 /** Machines with more nodes get two lines a node. */
@@ -137,7 +137,7 @@ function legendItems(
     if (segment.kind === 'free' || !want(index)) return [];
     const name = {
       dom0: 'Domain-0',
-      xen: 'Xen',
+      xen: xenWords(map),
       claimed: 'claimed',
       others: `${segment.vms} other${segment.vms === 1 ? '' : 's'}`,
       vm: '',
@@ -167,8 +167,8 @@ function key(map: HostMap, palette: Palette, width: number, compact: boolean): s
   const items = [
     `${free} free`,
     `${claimed} claimed`,
-    `${xen} Xen`,
-    `${dom0} Domain-0`,
+    `${xen} ${xenWords(map)}`,
+    ...(map.domain0Assumed === true ? [] : [`${dom0} Domain-0`]),
     `${others} other VMs (${othersRemote} remote)`,
     width < WIDE_COLUMNS ? 'a! remote memory' : 'a! remote: no vCPU of the VM prefers a CPU there',
   ];

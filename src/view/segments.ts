@@ -17,6 +17,7 @@ export interface Segment {
  * In this order: Domain-0, the VMs that prefer CPUs here by size, the remote ones by size, Xen,
  * claimed memory, free memory. Empty parts are left out. The pages make up the whole node, or all
  * that is in it if the host counts more than the node has. VMs past the `top` largest are `others`.
+ * Where only the sum of Domain-0 and Xen is known, it is one part, `xen`.
  */
 export function nodeSegments(map: HostMap, figures: HostFigures, node: number, top: number): Segment[] {
   const held = map.domains.flatMap(({ domid, pages }, domain): Segment[] => {
@@ -34,16 +35,24 @@ export function nodeSegments(map: HostMap, figures: HostFigures, node: number, t
   const { freePages, claimedPages } = map.nodes[node]!;
   const claimed = Math.min(freePages, claimedPages);
   const plain = (kind: Segment['kind'], pages: number): Segment => ({ kind, domain: -1, pages, remote: false, vms: 0 });
+  const dom0 = held.filter(({ kind }) => kind === 'dom0');
+  const isSum = map.domain0Assumed === true;
+  const own = figures.nodes[node]!.xenPages + (isSum ? (dom0[0]?.pages ?? 0) : 0);
   return [
-    ...held.filter(({ kind }) => kind === 'dom0'),
+    ...(isSum ? [] : dom0),
     ...shown.filter(({ remote }) => !remote),
     rest(false),
     ...shown.filter(({ remote }) => remote),
     rest(true),
-    plain('xen', figures.nodes[node]!.xenPages),
+    plain('xen', own),
     plain('claimed', claimed),
     plain('free', freePages - claimed),
   ].filter(({ pages }) => pages > 0);
+}
+
+/** What memory of kind `xen` is. */
+export function xenWords({ domain0Assumed }: Pick<HostMap, 'domain0Assumed'>): string {
+  return domain0Assumed === true ? 'Domain-0 and Xen' : 'Xen';
 }
 
 /**

@@ -6,7 +6,7 @@ import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import type { HostFigures } from '../map/figures.js';
 import type { HostMap, MapCpu } from '../map/host-map.js';
 import { describeCpus } from './masks.js';
-import { nodeSegments, type Segment } from './segments.js';
+import { nodeSegments, type Segment, xenWords } from './segments.js';
 import type { Paint } from './svg-style.js';
 
 /** Most VMs that a bar shows one by one. */
@@ -155,7 +155,7 @@ function drawSegment(map: HostMap, paint: Paint, segment: Segment, y: number, he
     dom0: 'Domain-0',
     vm: segment.domain < 0 ? '' : map.domains[segment.domain]!.name,
     others: `${segment.vms} other VM${segment.vms === 1 ? '' : 's'}`,
-    xen: 'Xen',
+    xen: xenWords(map),
     claimed: 'claimed',
     free: 'free',
   }[segment.kind];

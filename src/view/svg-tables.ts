@@ -8,7 +8,7 @@ import { formatDistance, type HostFigures } from '../map/figures.js';
 import type { HostMap } from '../map/host-map.js';
 import { MaskWords, percent } from './masks.js';
 import type { Paint } from './svg-style.js';
-import { choose, memoryWords } from './vm-table.js';
+import { choose, isAssumed, memoryWords } from './vm-table.js';
 
 /** Most rows of the table. If there are more VMs, those with the most remote memory are shown. */
 const TABLE_VMS = 100;
@@ -45,6 +45,10 @@ const COLUMNS = [
 const BAR_X = 952;
 const BAR_WIDTH = 92;
 
+function rowOf(fill: string, texts: readonly string[], bars: string, words: string, top: number): string {
+  return `<g><path class="line" d="M0 ${top} H1180"/><rect ${fill} x="2" y="${top + 4}" width="14" height="14" rx="3"/>${texts.join('')}<g><title>${escapeXml(words)}</title>${bars}</g></g>`;
+}
+
 export function drawVms({ map, figures, paint, x, y }: TableDrawing): Drawn {
   const masks = new MaskWords(map);
   const chosen = choose(map, figures, TABLE_VMS);
@@ -62,8 +66,7 @@ export function drawVms({ map, figures, paint, x, y }: TableDrawing): Drawn {
       masks.soft(domain),
       masks.nodes(domain),
       memoryWords(map, domain, numbers).replaceAll('\u00a0', ' '),
-      percent(numbers.localPages, numbers.totalPages),
-      formatDistance(numbers.meanDistance),
+      ...(isAssumed(map, domain) ? ['-', '-'] : [percent(numbers.localPages, numbers.totalPages), formatDistance(numbers.meanDistance)]),
     ];
     const texts = COLUMNS.map((column, at) => {
       const shown = fitColumns(cells[at]!, column.columns);
@@ -80,8 +83,9 @@ export function drawVms({ map, figures, paint, x, y }: TableDrawing): Drawn {
         ? `<rect ${fill} x="${BAR_X + wide(local)}" y="${top + 5}" width="${wide(numbers.remotePages)}" height="12"/><rect class="remote" x="${BAR_X + wide(local)}" y="${top + 5}" width="${wide(numbers.remotePages)}" height="12"/>`
         : '',
     ].join('');
+    if (isAssumed(map, domain)) return rowOf(fill, texts, '', `${domain.name}: not known`, top);
     const words = `${domain.name}: ${formatBytes(local * PAGE_BYTES)} local, ${formatBytes((numbers.totalPages - local) * PAGE_BYTES)} remote`;
-    return `<g><path class="line" d="M0 ${top} H1180"/><rect ${fill} x="2" y="${top + 4}" width="14" height="14" rx="3"/>${texts.join('')}<g><title>${escapeXml(words)}</title>${bars}</g></g>`;
+    return rowOf(fill, texts, bars, words, top);
   });
   const left = map.domains.length - chosen.length;
   const foot =

@@ -66,6 +66,7 @@ export function choose(map: HostMap, figures: HostFigures, limit: number): numbe
 
 /** "n0 16 GiB, n1! 3 GiB", "4 GiB each on n0-7": '!' marks remote memory. */
 export function memoryWords(map: HostMap, domain: MapDomain, figures: DomainFigures): string {
+  if (isAssumed(map, domain)) return 'not known';
   const words = figures.memoryNodes.map((node) => {
     const remote = domain.domid !== 0 && figures.remoteNode[node]!;
     return `n${map.nodes[node]!.id}${remote ? '!' : ''} ${formatBytes(domain.pages[node]! * PAGE_BYTES)}`.replaceAll(' ', NO_BREAK);
@@ -90,9 +91,14 @@ function row(map: HostMap, domain: MapDomain, figures: DomainFigures, masks: Mas
     masks.soft(domain),
     masks.nodes(domain),
     memoryWords(map, domain, figures),
-    percent(figures.localPages, figures.totalPages),
-    formatDistance(figures.meanDistance),
+    isAssumed(map, domain) ? '-' : percent(figures.localPages, figures.totalPages),
+    isAssumed(map, domain) ? '-' : formatDistance(figures.meanDistance),
   ];
+}
+
+/** Domain-0 of a described host: of its memory only the sum with Xen's own is known. */
+export function isAssumed({ domain0Assumed }: HostMap, { domid }: MapDomain): boolean {
+  return domid === 0 && domain0Assumed === true;
 }
 
 /**

@@ -2,6 +2,7 @@
 // command. Prompts, quoting marks, colours and line wraps are removed. The content of a line
 // decides which listing it belongs to; prompts and file names are only hints.
 import { guardSize, type InputText } from '../../machine/readers/input-text.js';
+import { cleanLines } from './clean-lines.js';
 
 export const LISTING_KINDS = [
   'xl info',
@@ -33,15 +34,6 @@ export interface Listing {
   readonly domid?: number;
 }
 
-/**
- * Characters that a terminal or a forum puts around text: ANSI colours, carriage returns, odd
- * blanks.
- */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: terminals do send them.
-const DECORATION = /\u001b\[[0-9;?]*[ -/]*[@-~]|[\r\u200b\ufeff]/g;
-const ODD_BLANKS = /[\u00a0\u2007\u202f]/g;
-const QUOTE = /^[ \t]*(?:[>|][ \t]?)+/;
-const FENCE = /^[ \t]*(?:```|~~~)\w*[ \t]*$/;
 /** "[root@host ~]# xl list", "host:~# xl list", "$ xl list" */
 const PROMPT = /^(?:\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}\]?|[\w.-]+:[~/][^#$%>]{0,80})?[#$%] +(\S.*)$/;
 
@@ -76,7 +68,7 @@ const ROW: Readonly<Record<ListingKind, RegExp>> = {
   'xl vcpu-list': /\s\d+\s+\d+\s+(?:\d+|-)\s+[-rbp]{2,3}\s+[\d.]+\s+\S/,
   'xl cpupool-list': /\s\d+\s+\w+\s+[yn]\s+\d+/i,
   'xl cpupool-list -c': /\s[\d,-]+\s*$/,
-  'numa dump': /^\(XEN\)|^\s+Node \d+: \d+|^(?:Domain |d)\d+ \(total|^NODE\d+|^CPU\d+|^PXM|vnode|^\s+\d+ \(/,
+  'numa dump': /^\(XEN\)|^\s*Node \d+: \d+|^(?:Domain |d)\d+ \(total|^NODE\d+|^CPU\d+|^PXM|vnode|^\s+\d+ \(/,
   'xenstore-ls': /^\/\S* = "/,
   'xl list -l': /./,
   'libxl userdata': /./,
@@ -87,6 +79,8 @@ const ROW: Readonly<Record<ListingKind, RegExp>> = {
 const WRAPS: ReadonlySet<ListingKind> = new Set(['xl list', 'xl vcpu-list', 'xenstore-ls']);
 /** The end of a wrapped heading of those tables. */
 const HEADING_END = /^\s*(?:(?:Time\(s\)\s*)?(?:NODE )?Affinity(?: \(Hard \/ Soft\))?|\(Hard \/ Soft\))\s*$/;
+/** Listings whose lines have no form of their own, or that of the rest of others. */
+const ANYTHING: ReadonlySet<string> = new Set(['xl list -l', 'libxl userdata', 'xl cpupool-list -c']);
 /** A row that ends too early: the rest is on the next line. */
 const UNFINISHED = /[,/]\s*$/;
 
@@ -100,13 +94,19 @@ const MARK = /^@@xennuma(?::[\w-]+)? (.+?)\s*$/;
 export function splitListings(input: InputText): Listing[] {
   guardSize(input);
   const splitter = new Splitter(input.file);
-  for (const line of cleanLines(input.text)) splitter.take(line);
+  for (const line of cleanLines(input.text, standsAlone)) splitter.take(line);
   return splitter.listings;
 }
 
 interface OpenListing {
   readonly kind: ListingKind;
   readonly lines: ListingLine[];
+}
+
+/** A row of `xl vcpu-list` that ends after its hard affinity, below a heading with both. */
+function lacksSoft({ kind, lines }: OpenListing): boolean {
+  const last = lines.at(-1)?.text ?? '';
+  return kind === 'xl vcpu-list' && lines.length > 1 && /Hard \/ Soft/.test(lines[0]!.text) && ROW[kind].test(last) && !/\s\/\s/.test(last);
 }
 
 class Splitter {
@@ -158,7 +158,13 @@ class Splitter {
       lines[0] = { text: `${last.text.trimEnd()} ${line.text.trim()}`, number: last.number };
       return true;
     }
-    if (last !== undefined && kind !== 'numa dump' && UNFINISHED.test(last.text) && head === undefined && line.text.trim() !== '') {
+    if (
+      last !== undefined &&
+      kind !== 'numa dump' &&
+      (UNFINISHED.test(last.text) || lacksSoft(open)) &&
+      head === undefined &&
+      line.text.trim() !== ''
+    ) {
       const glue = last.text.trimEnd().endsWith(',') ? '' : ' ';
       lines[lines.length - 1] = { text: `${last.text.trimEnd()}${glue}${line.text.trim()}`, number: last.number };
       return true;
@@ -189,12 +195,8 @@ class Splitter {
   }
 }
 
-function cleanLines(text: string): ListingLine[] {
-  return text
-    .split('\n')
-    .map((raw, index) => {
-      const plain = raw.replace(DECORATION, '').replace(ODD_BLANKS, ' ');
-      return { text: plain.replace(QUOTE, '').trimEnd(), number: index + 1 };
-    })
-    .filter(({ text: line }) => !FENCE.test(line));
+/** A line that begins or continues a listing by itself, so that it is no rest of a wrapped one. */
+function standsAlone(text: string): boolean {
+  const isRow = Object.entries(ROW).some(([kind, row]) => !ANYTHING.has(kind) && row.test(text));
+  return isRow || MARK.test(text) || PROMPT.test(text) || HEADS.some(({ head }) => head.test(text));
 }

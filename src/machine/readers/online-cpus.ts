@@ -24,7 +24,9 @@ export interface OnlineCpus {
 }
 
 /** @param count online CPUs by Xen's count, at most as many as the table has */
-export function onlineCpus(table: readonly DraftCpu[], count: number, { online, seen = new Set() }: OnlineEvidence): OnlineCpus {
+export function onlineCpus(table: readonly DraftCpu[], count: number, { online, seen: ran = new Set() }: OnlineEvidence): OnlineCpus {
+  // CPU 0 cannot go offline (xen/common/cpu.c, cpu_down).
+  const seen = new Set([0, ...ran]);
   if (online !== undefined) {
     const there = table.filter(({ id }) => online.has(id));
     if (there.length === count)
@@ -34,7 +36,7 @@ export function onlineCpus(table: readonly DraftCpu[], count: number, { online, 
   const certain = table.filter(({ id }) => seen.has(id));
   if (certain.length === count) return { cpus: certain, note: parked(table, certain, 'vCPUs run on all the others') };
   const threads = oneThreadOfEachCore(table, seen);
-  if (threads.length === count)
+  if (threads.length === count && certain.every((cpu) => threads.includes(cpu)))
     return { cpus: threads, note: parked(table, threads, 'a guess: one thread of each core is online, as with smt=off') };
   const others = table.filter(({ id }) => !seen.has(id)).slice(0, count - certain.length);
   const lowest = [...certain, ...others].sort((a, b) => a.id - b.id);

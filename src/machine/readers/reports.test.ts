@@ -53,6 +53,16 @@ describe('parked CPUs', () => {
     expect(host.notes.join(' ')).toContain('a guess');
   });
 
+  it('takes no thread of each core where vCPUs were seen on two of one: CPU 0 is always online', () => {
+    const info = xlInfo({ nrCpus: 4, totalMib: 8192, cpus: SMT, nodes: TWO });
+    const seenOn = (cpu: number) => `Name ID VCPU CPU State Time(s) Affinity (Hard / Soft)\nDomain-0 0 0 ${cpu} r-- 4.0 all / all\n`;
+    const online = (cpu: number) => read(info, seenOn(cpu)).cpus.map(({ id }) => id);
+    // CPU 1 shares its core with CPU 0.
+    expect(online(1)).toEqual([0, 1, 2, 3]);
+    expect(online(3)).toEqual([0, 3, 4, 6]);
+    expect(online(7)).toEqual([0, 2, 4, 7]);
+  });
+
   it("believes debug key 'u', which lists online CPUs only", () => {
     const dump = '(XEN) CPU0...2 -> NODE0\n(XEN) CPU4...6 -> NODE1\n';
     const host = read(xlInfo({ nrCpus: 6, totalMib: 8192, cpus: SMT, nodes: TWO }), dump);
@@ -76,9 +86,9 @@ describe('parked CPUs', () => {
   });
 
   it('takes the thread on which a vCPU was seen', () => {
-    const table = 'Name ID VCPU CPU State Time(s) Affinity\nDomain-0  0 0 1 -b- 3.1 all / all\nDomain-0  0 1 6 -b- 3.1 all / all\n';
+    const table = 'Name ID VCPU CPU State Time(s) Affinity\nDomain-0  0 0 3 -b- 3.1 all / all\nDomain-0  0 1 6 -b- 3.1 all / all\n';
     const host = read(xlInfo({ nrCpus: 4, totalMib: 8192, cpus: SMT, nodes: TWO }), table);
-    expect(host.cpus.map(({ id }) => id)).toEqual([1, 2, 4, 6]);
+    expect(host.cpus.map(({ id }) => id)).toEqual([0, 3, 4, 6]);
   });
 
   it('still refuses a table that is cut', () => {

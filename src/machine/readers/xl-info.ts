@@ -255,8 +255,7 @@ function distancesOf(tables: Tables): DraftDistances {
 }
 
 /** A note for a host of which only the topology is known. */
-export const USE_UNKNOWN =
-  'How much of the memory in use is Domain-0 and how much Xen is not known; the picture divides it by an estimate.';
+export const USE_UNKNOWN = 'How much of the memory in use is Domain-0 and how much Xen is not known.';
 
 /** `memsize` of each node is its span; `total_memory` is the actual memory. */
 function actualNodes({ nodes, fields }: Tables, notes: string[]): DraftNode[] {

@@ -6,7 +6,8 @@ const PREFIX = /^\(XEN\) (?:\[[^\]]*\] )?/;
 const HEADER = /^Memory location of each domain:$/;
 /** "Domain 1 (total: 904310):" up to 4.17, "d1 (total: ...):" from 4.18 on. */
 const DOMAIN = /^(?:Domain |d)(\d+) \(total: (\d+)\):$/;
-const NODE = /^ +Node (\d+): (\d+)$/;
+/** A forum may have taken the blanks in front. */
+const NODE = /^ *Node (\d+): (\d+)$/;
 
 /**
  * Domains of the last dump in the text, ascending by id; null when no dump begins in it. Lines that

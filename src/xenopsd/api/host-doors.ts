@@ -42,6 +42,8 @@ export interface HostDoors {
    * domain.
    */
   readonly pagesByNode?: (domid: number) => readonly number[] | null;
+  /** The size of Domain-0 is an assumption (HostMap.domain0Assumed). */
+  readonly domain0Assumed?: true;
   /** Domains of other toolstacks, by domid, as far as their names are known. */
   readonly others?: ReadonlyMap<number, KnownDomain>;
 }

@@ -5,7 +5,7 @@ import type { DomainInfo } from '../../xenctrl/xenctrl.js';
 import type { HostDoors, KnownDomain } from '../api/host-doors.js';
 
 /** What looking at a host takes; building and starting need more. */
-export type LookingDoors = Pick<HostDoors, 'kind' | 'name' | 'xc' | 'pagesByNode' | 'others'>;
+export type LookingDoors = Pick<HostDoors, 'kind' | 'name' | 'xc' | 'pagesByNode' | 'others' | 'domain0Assumed'>;
 
 /** Domains that end meanwhile are left out. `known` wins over `doors.others`. */
 export function snapshotOf(doors: LookingDoors, known: ReadonlyMap<number, KnownDomain>): HostMap {
@@ -35,6 +35,7 @@ export function snapshotOf(doors: LookingDoors, known: ReadonlyMap<number, Known
     })),
     cpus,
     distances,
+    ...(doors.domain0Assumed === true ? { domain0Assumed: true as const } : {}),
     domains: xc.domainList().flatMap((info) => {
       try {
         const knownAs = known.get(info.domid) ?? doors.others?.get(info.domid);
