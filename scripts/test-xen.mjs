@@ -127,8 +127,6 @@ function differential() {
 
 /** In this order: suites of one shape share a boot. */
 const SUITES = {
-  // First of all: it does not mind a busy machine, and in .ci/run the other stages have ended after
-  // it. Linux guests do mind (rig/README.md).
   differential: { run: differential },
   // On a boot of its own, with an SSH server in dom0. It does not mind a busy machine either.
   afar: { run: () => testAfar() },

@@ -167,6 +167,6 @@ function bestRow(rows: CompareAnswer['rows']): PolicyName | null {
 }
 
 /** The advice as text below an answer. Its commands can be copied. */
-export function adviceLines({ text, commands }: Advice, width: number): string[] {
-  return [...wrapWords(`Recommendation: ${text}`, width, '  '), ...commands.flatMap((command) => commandLines(command, width))];
+export function adviceLines({ text, commands }: Advice, width: number, commandWidth: number): string[] {
+  return [...wrapWords(`Recommendation: ${text}`, width, '  '), ...commands.flatMap((command) => commandLines(command, commandWidth))];
 }

@@ -14,7 +14,7 @@ import { effectivePolicy, type PolicyName, PROFILES, type ProfileName, profileOf
 import { type OpenHost, readFrom, sourcesOf, withHost } from '../input/from.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import { EXIT } from '../output/exit-codes.js';
-import { columns, out, remark } from '../output/terminal.js';
+import { columns, commandColumns, out, remark } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import type { PlaceAnswer } from './answers.js';
 import { domainAnswer, domainLines } from './place-running.js';
@@ -155,6 +155,6 @@ function endLines({ commands, dryRun }: PlaceAnswer): string[] {
   }
   return [
     ...say('Memory does not move: vCPUs would prefer other CPUs. Nothing was changed; add --yes, or run on the host:'),
-    ...commands.flatMap(({ command }) => commandLines(command, columns())),
+    ...commands.flatMap(({ command }) => commandLines(command, commandColumns())),
   ];
 }

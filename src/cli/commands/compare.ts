@@ -21,7 +21,7 @@ import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
 import { distanceWords } from '../output/phrases.js';
-import { columns, out, Progress, palette } from '../output/terminal.js';
+import { columns, commandColumns, out, Progress, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { remarks } from '../output/vm-table.js';
 import type { UserWarning } from '../output/warnings.js';
@@ -151,6 +151,6 @@ function compareText(result: CompareAnswer): string[] {
     ...fittingTable([titles.map(colour.bold), ...rows], { right: titles.map((_, at) => at).slice(2) }, columns()),
     ...(bounded ? ['', ...wrapWords(meaning, columns(), '  ')] : []),
     ...(result.warnings.length === 0 ? [] : ['', ...remarks([], result.warnings, colour)]),
-    ...(result.recommendation === null ? [] : ['', ...adviceLines(result.recommendation, columns())]),
+    ...(result.recommendation === null ? [] : ['', ...adviceLines(result.recommendation, columns(), commandColumns())]),
   ];
 }

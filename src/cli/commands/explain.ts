@@ -20,7 +20,7 @@ import { openScenario } from '../input/scenario-input.js';
 import { type HostSource, sourcesGiven } from '../input/several-hosts.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
-import { columns, out, palette } from '../output/terminal.js';
+import { columns, commandColumns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { listNames } from '../output/warnings.js';
 import { FLOW_FILES, formatOf, writeFlow } from '../output/write-files.js';
@@ -189,7 +189,7 @@ function explainText({ runs, recommendation }: ExplainAnswer, details: boolean):
     ];
   });
   const more = !details && runs.some(({ summary, sentences }) => summary.length > 0 && sentences.length > 0);
-  const advice = recommendation === null || recommendation.commands.length === 0 ? [] : ['', ...adviceLines(recommendation, width)];
+  const advice = recommendation === null || recommendation.commands.length === 0 ? [] : ['', ...adviceLines(recommendation, width, commandColumns())];
   return [
     ...lines,
     ...advice,

@@ -41,6 +41,14 @@ export function columns(env: Readonly<Record<string, string | undefined>> = proc
   return /^\d{1,4}$/.test(COLUMNS) ? Math.max(LEAST_COLUMNS, Number(COLUMNS)) : 80;
 }
 
+/**
+ * The width for commands: on a terminal, or where COLUMNS asks for it, they are broken with
+ * backslashes. In a file or a pipe each stays one line, for people and programs that search it.
+ */
+export function commandColumns(env: Readonly<Record<string, string | undefined>> = process.env): number {
+  return process.stdout.isTTY || (env.COLUMNS ?? '') !== '' ? columns(env) : Number.POSITIVE_INFINITY;
+}
+
 export function out(text: string): void {
   process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
 }
