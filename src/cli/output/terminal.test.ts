@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Progress, wantsColour } from './terminal.js';
+import { columns, commandColumns, Progress, wantsColour } from './terminal.js';
 
 describe('wantsColour', () => {
   const terminal = { isTTY: true };
@@ -16,6 +16,12 @@ describe('wantsColour', () => {
   ])('%j %j', (stream, env, wanted) => {
     expect(wantsColour(stream, env)).toBe(wanted);
   });
+});
+
+it('commands are broken at the width that is asked for, and are one line where nobody asks', () => {
+  // Tests have no terminal.
+  expect(commandColumns({ COLUMNS: '60' })).toBe(columns({ COLUMNS: '60' }));
+  expect(commandColumns({})).toBe(Number.POSITIVE_INFINITY);
 });
 
 describe('progress', () => {
