@@ -189,7 +189,9 @@ describe('plan', () => {
 describe('the recommendation', () => {
   it('of explain ends with commands that do what it says', () => {
     const { out } = xennuma(['explain', 'web-1', ...DOZEN]);
-    expect(out).toMatch(/Recommendation: [\s\S]*\n {2}xe host-param-set uuid=\$\(xe host-list --minimal\) numa-affinity-policy=best_effort\n/);
+    expect(out).toMatch(
+      /Recommendation: [\s\S]*\n {2}xe host-param-set uuid=\$\(xe host-list --minimal\) numa-affinity-policy=best_effort\n/,
+    );
     // Where a width is given they are broken so that they can still be copied.
     const narrow = xennuma(['explain', 'web-1', ...DOZEN], { env: { COLUMNS: '60' } }).out;
     expect(narrow).toMatch(/\n {2}xe host-param-set uuid=\$\(xe host-list --minimal\) \\\n {4}numa-affinity-policy=best_effort\n/);

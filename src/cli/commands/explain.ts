@@ -189,7 +189,8 @@ function explainText({ runs, recommendation }: ExplainAnswer, details: boolean):
     ];
   });
   const more = !details && runs.some(({ summary, sentences }) => summary.length > 0 && sentences.length > 0);
-  const advice = recommendation === null || recommendation.commands.length === 0 ? [] : ['', ...adviceLines(recommendation, width, commandColumns())];
+  const advice =
+    recommendation === null || recommendation.commands.length === 0 ? [] : ['', ...adviceLines(recommendation, width, commandColumns())];
   return [
     ...lines,
     ...advice,
