@@ -23,8 +23,8 @@ const RECORDED_SAMPLE = 40;
  * one with the credit scheduler, on which a scenario takes a fifth of the time.
  */
 const DIFFERENTIAL = [
-  ['a,b,e,f', 300],
-  ['g', 800],
+  ['a,b,e,f', 200],
+  ['g', 1200],
 ];
 const BENCH_RATIO_MOST = 6;
 /** A quiet machine needs a tenth of it; a busy one must not fail. */
