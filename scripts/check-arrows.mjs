@@ -25,7 +25,7 @@ const MAY_IMPORT = {
   live: ['base', 'machine', 'map', 'flow', 'abi', 'planner', 'xenstore', 'xenctrl', 'xenopsd'],
   scenario: ['base', 'machine', 'map', 'flow', 'xenopsd'],
   view: ['base', 'machine', 'map', 'flow'],
-  page: ['base', 'map', 'live', 'xenopsd'],
+  page: ['base', 'map', 'planner', 'live', 'xenopsd'],
   'xapi-client': ['base', 'machine'],
   pool: ['base', 'machine', 'map', 'planner', 'xapi-client', 'xenopsd'],
   xapi: ['base', 'machine', 'map', 'flow', 'page', 'planner', 'xenstore', 'xenctrl', 'xenguest', 'xenopsd'],

@@ -1,6 +1,8 @@
 // A machine with Xen's numbers, and its summary in a few lines for people.
+
 import { formatList } from '../base/bitset.js';
 import { textColumns, wrapColumns, wrapWords } from '../base/columns.js';
+import { plural } from '../base/phrases.js';
 import { tableLines } from '../base/table.js';
 import { formatBytes } from '../base/units.js';
 import { type Host, type HostNode, UNREACHABLE } from './model.js';
@@ -51,7 +53,6 @@ function distancesText(row: readonly number[]): string {
 export function hostSummary(host: Host, width = Number.POSITIVE_INFINITY): string[] {
   const total = host.nodes.reduce((sum, node) => sum + node.memoryBytes, 0);
   const free = host.nodes.reduce((sum, node) => sum + node.freeBytes, 0);
-  const plural = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`;
   const sockets = new Set(host.cpus.map((cpu) => cpu.socket));
   const cores = new Set(host.cpus.map((cpu) => `${cpu.socket}/${cpu.core}`));
   const known = host.cpus.every((cpu) => cpu.core !== null && cpu.socket !== null);

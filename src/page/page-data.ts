@@ -8,6 +8,7 @@ import { nodeWords } from '../map/drift-rules.js';
 import { type DomainFigures, hostFigures } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
 import { holdingNodes } from '../map/numa-metrics.js';
+import { PlannerException } from '../planner/candidates.js';
 import type { PolicyName, Profile } from '../xenopsd/api/profiles.js';
 import { acrossPages } from './across.js';
 import { encodeMap, type PageMap } from './page-map.js';
@@ -75,7 +76,8 @@ export function remarksOf(map: HostMap, { profile, policy }: RemarkRules): Remar
 function choiceFor(map: HostMap, domain: MapDomain, { profile, policy }: RemarkRules): Choice | null {
   try {
     return choosePlace(map, domain, profile, policy);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof PlannerException)) throw error;
     return null;
   }
 }

@@ -2,7 +2,9 @@
 // each VM in one colour on both, remote memory hatched and outlined, then the VMs and the
 // distances. No script, nothing from outside; names are escaped; light and dark by the reader's own
 // setting.
+
 import { fitColumns } from '../base/columns.js';
+import { plural } from '../base/phrases.js';
 import { escapeXml } from '../base/shown-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
@@ -53,7 +55,6 @@ export function renderHostMapSvg(map: HostMap): string {
 }
 
 function summaryOf(map: HostMap, figures: HostFigures): [string, string] {
-  const plural = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`;
   const present = map.cpus.filter((cpu) => cpu !== null);
   const offline = present.filter(({ online }) => !online).length;
   const total = map.nodes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);

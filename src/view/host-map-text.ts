@@ -1,6 +1,8 @@
 // A picture of a host for a terminal: each node with its CPUs and its memory to scale, then the
 // table of VMs. Remote memory of VMs stands out by lower case and '!'.
+
 import { padColumns, wrapColumns } from '../base/columns.js';
+import { plural } from '../base/phrases.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
 import type { HostMap, MapCpu } from '../map/host-map.js';
@@ -52,7 +54,6 @@ export function renderHostMapText(map: HostMap, options: HostMapTextOptions): st
 }
 
 const bytesOf = (pages: number) => formatBytes(pages * PAGE_BYTES);
-const plural = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`;
 
 function header(map: HostMap, figures: HostFigures, width: number, palette: Palette): string[] {
   const present = map.cpus.filter((cpu) => cpu !== null);

@@ -1,9 +1,11 @@
 // Sentences for each note of a record: events of a run that are not boxes of the chart.
+
 import { formatList } from '../../base/bitset.js';
+import { plural } from '../../base/phrases.js';
 import { formatBytes, MIB } from '../../base/units.js';
 import type { NoteEntry, NoteTopic, NoteValues } from '../record.js';
 import { explainLanding } from './landing.js';
-import { namedNodes, nodeList, pagesText, plural } from './phrases.js';
+import { namedNodes, nodeList, pagesText } from './phrases.js';
 
 export function explainNote(entry: NoteEntry): string[] {
   const sentences = SENTENCES[entry.topic] as (values: typeof entry.values) => string[];

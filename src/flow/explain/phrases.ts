@@ -6,10 +6,6 @@ export function pagesText(pages: number): string {
   return formatBytes(pages * PAGE_BYTES);
 }
 
-export function plural(count: number, one: string): string {
-  return `${count} ${one}${count === 1 ? '' : 's'}`;
-}
-
 /** "vCPU 0", "vCPUs 0-3". */
 export function vcpuList(vcpus: readonly number[]): string {
   const sorted = [...new Set(vcpus)].sort((a, b) => a - b);

@@ -1,10 +1,11 @@
 // A placement in sentences: the needs of the VM, the planner's view, the sets of nodes that it
 // weighed and its choice.
 
+import { plural } from '../../base/phrases.js';
 import { formatBytes } from '../../base/units.js';
 import { UNREACHABLE } from '../../machine/model.js';
 import type { NodeValues } from '../record.js';
-import { namedCpus, nodeList, plural } from './phrases.js';
+import { namedCpus, nodeList } from './phrases.js';
 
 type Placement = Extract<NodeValues['numa_placement'], { readonly numa: true }>;
 type Weighed = Placement['weighed'][number];

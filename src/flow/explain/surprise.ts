@@ -1,8 +1,9 @@
 // A surprise of the catalogue in a sentence or two, with the numbers of this run.
+import { plural } from '../../base/phrases.js';
 import { formatBytes } from '../../base/units.js';
 import type { SurpriseEntry, SurpriseValues } from '../record.js';
 import { SURPRISES, type SurpriseCode, surpriseClause } from '../surprises.js';
-import { namedCpus, nodeList, pagesText, plural, vcpuList } from './phrases.js';
+import { namedCpus, nodeList, pagesText, vcpuList } from './phrases.js';
 
 /** Links, each once and numbered from 1. */
 export class Sources {

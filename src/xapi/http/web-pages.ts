@@ -28,7 +28,8 @@ export function openPages(): [string, Page][] {
       const body = text();
       const headers = { ...COMMON, 'content-type': `${type}; charset=utf-8`, 'content-security-policy': DAEMON_POLICY };
       response.writeHead(200, { ...headers, 'cache-control': 'no-cache' }).end(body);
-    } catch {
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       refuse(response, 404, 'this program was built without its page: npm run build');
     }
   };

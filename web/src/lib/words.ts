@@ -1,8 +1,6 @@
 // Numbers and nouns for people.
 import type { Distance } from '../../../src/map/figures.js';
 
-export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
-
 export function distanceText(value: Distance): string {
   if (value === null) return 'unknown';
   return value === 'unreachable' ? value : String(Number(value.toFixed(1)));

@@ -1,0 +1,6 @@
+// Words that go with numbers.
+
+/** "1 node", "2 nodes". */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
