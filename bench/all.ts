@@ -6,10 +6,12 @@ import type { BenchRow } from './measure.js';
 import { benchPlan } from './plan.js';
 import { benchPlanner } from './planner.js';
 import { benchStarts } from './starts.js';
+import { benchTight } from './tight.js';
 import { benchXenctrl } from './xenctrl.js';
 
 export const BENCHMARKS: Readonly<Record<string, () => BenchRow[] | Promise<BenchRow[]>>> = {
   planner: benchPlanner,
+  tight: benchTight,
   hypercalls: benchHypercalls,
   xenctrl: benchXenctrl,
   starts: benchStarts,

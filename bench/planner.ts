@@ -40,9 +40,9 @@ function hostOf(nodes: number): PlannerHost {
   };
 }
 
-function requestOf(nodes: number, asked: { readonly vcpus: number; readonly memoryBytes: number }): PlacementRequest {
+function requestOf(nodes: number, size: { readonly vcpus: number; readonly memoryBytes: number }): PlacementRequest {
   const all = Array.from({ length: nodes }, () => 0);
-  return { ...asked, cores: 0, freeBytes: all.map(() => FREE_BYTES), claimedBytes: all, vcpusOnNode: all };
+  return { ...size, cores: 0, freeBytes: all.map(() => FREE_BYTES), claimedBytes: all, vcpusOnNode: all };
 }
 
 function plansPerSecond(state: PlacementState, request: PlacementRequest): number {

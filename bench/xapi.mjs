@@ -1,13 +1,14 @@
-// `npm run bench:xapi [-- --vms N] [--clients N] [--watchers N] [--calls N] [--json]`: the daemon
-// under load, over JSON-RPC on loopback, with its state on disk. Calls a second and latency
-// percentiles with 1,000 VMs and 50 clients; event.from with 100 watchers; memory over many calls.
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+// `npm run bench:xapi [-- --vms N] [--clients N] [--watchers N] [--calls N] [--against FOLDER]
+// [--json]`: the daemon under load, over JSON-RPC on loopback, with its state on disk. Calls a
+// second and latency percentiles with 1,000 VMs and 50 clients; event.from with 100 watchers;
+// memory over many calls. `--against` runs the built daemon of another checkout in turns with this
+// one, and compares calls by second of processor time, which other work on the machine disturbs
+// least.
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { openDaemon } from './xapi-daemon.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { values } = parseArgs({
@@ -16,101 +17,78 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '50' },
     watchers: { type: 'string', default: '100' },
     calls: { type: 'string', default: '50000' },
+    against: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 const [VMS, CLIENTS, WATCHERS, CALLS] = [values.vms, values.clients, values.watchers, values.calls].map(Number);
 const GIB = 2 ** 30;
+/** Parts of a measurement, in which two daemons take turns. */
+const PARTS = 10;
 
-const folder = mkdtempSync(join(tmpdir(), 'xennuma-bench-xapi-'));
-const host = join(folder, 'host.yaml');
-const node = (id) => `  - { memory: 1024GiB, free: 1020GiB, cpus: ${id * 32}-${id * 32 + 31} }`;
-writeFileSync(host, `name: bench\nnodes:\n${[0, 1, 2, 3, 4, 5, 6, 7].map(node).join('\n')}\n`);
-writeFileSync(join(folder, 'serve.yaml'), 'limits: { requestsPerSecond: 1000000, burst: 10000000 }\n');
-const args = ['serve', '--host', host, '--state', join(folder, 'state'), '--config', join(folder, 'serve.yaml'), '--listen', '127.0.0.1:0'];
-const daemon = spawn(process.execPath, [join(root, 'dist/xennuma.js'), ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
-const port = await new Promise((done, failed) => {
-  daemon.stdout.on('data', (chunk) => {
-    const found = /:(\d+)\n/.exec(chunk.toString());
-    if (found !== null) done(Number(found[1]));
-  });
-  daemon.once('close', () => failed(new Error('the daemon ended before it listened')));
-});
-
-const agent = new Agent({ keepAlive: true, maxSockets: 1000 });
-function call(method, ...params) {
-  return new Promise((done, failed) => {
-    const sent = request({ host: '127.0.0.1', port, path: '/jsonrpc', method: 'POST', agent }, (response) => {
-      const chunks = [];
-      response.on('data', (chunk) => chunks.push(chunk));
-      response.on('end', () => {
-        const { result, error } = JSON.parse(Buffer.concat(chunks).toString());
-        if (error === undefined) done(result);
-        else failed(new Error(`${method}: ${error.message} ${error.data.join(' ')}`));
-      });
-    });
-    sent.on('error', failed);
-    sent.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: session === null ? params : [session, ...params] }));
-  });
-}
-let session = null;
-session = await call('session.login_with_password', 'root', '');
-
-/** `count` calls by all clients; each call gets its number. */
-async function measure(name, count, work) {
-  const times = new Float64Array(count);
-  let next = 0;
-  const begun = performance.now();
+/**
+ * Calls `from` to `to` of `work` by all clients; each call gets its number.
+ * @returns their times in ms
+ */
+async function load(from, to, work) {
+  const times = new Float64Array(to - from);
+  let next = from;
   await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
-      for (let index = next++; index < count; index = next++) {
+      for (let index = next++; index < to; index = next++) {
         const start = performance.now();
         await work(index);
-        times[index] = performance.now() - start;
+        times[index - from] = performance.now() - start;
       }
     }),
   );
-  const seconds = (performance.now() - begun) / 1000;
-  times.sort();
-  const at = (share) => times[Math.min(count - 1, Math.floor(count * share))];
-  return { name, calls: count, perSecond: count / seconds, p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99), maxMs: times[count - 1] };
+  return times;
 }
 
-/** Resident memory of the daemon, in MiB. */
-const residentMib = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8'))[1]) / 1024;
-
-const rows = [];
-const add = (row) => {
-  rows.push(row);
-  if (values.json) return;
-  const { name, calls, perSecond, p50Ms, p95Ms, p99Ms, maxMs } = row;
-  const ms = (value) => value.toFixed(2).padStart(9);
-  console.log(
-    `${name.padEnd(34)} ${String(calls).padStart(7)} ${perSecond.toFixed(0).padStart(8)} ${ms(p50Ms)} ${ms(p95Ms)} ${ms(p99Ms)} ${ms(maxMs)}`,
-  );
-};
-try {
-  if (!values.json) {
-    console.log(
-      `${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; ${VMS} VMs, ${CLIENTS} clients, ${WATCHERS} watchers`,
-    );
-    console.log(`${''.padEnd(34)}   calls  calls/s    p50 ms    p95 ms    p99 ms    max ms`);
+/**
+ * @returns for each daemon a row {name, calls, perSecond, perCpuSecond, p50Ms, p95Ms, p99Ms, maxMs}
+ */
+async function measure(sides, name, count, work) {
+  const sums = sides.map(() => ({ seconds: 0, cpu: 0, times: [] }));
+  for (let part = 0; part < PARTS; part++) {
+    const [from, to] = [Math.floor((count * part) / PARTS), Math.floor((count * (part + 1)) / PARTS)];
+    for (const [index, side] of sides.entries()) {
+      const [begun, cpu] = [performance.now(), side.daemon.cpuSeconds()];
+      sums[index].times.push(...(await load(from, to, (number) => work(side, number))));
+      sums[index].seconds += (performance.now() - begun) / 1000;
+      sums[index].cpu += side.daemon.cpuSeconds() - cpu;
+    }
   }
-  const refs = [];
-  const memory = { memory_static_min: 0, memory_dynamic_min: GIB, memory_dynamic_max: GIB, memory_static_max: GIB };
-  const record = (index) => ({ name_label: `vm-${index}`, domain_type: 'hvm', VCPUs_max: 2, VCPUs_at_startup: 2, ...memory });
-  add(
-    await measure('VM.create (durable)', VMS, async (index) => {
-      refs[index] = await call('VM.create', record(index));
-    }),
-  );
-  add(await measure('VM.start (durable)', VMS, (index) => call('VM.start', refs[index], false, false)));
-  add(await measure('VM.get_power_state', 20_000, (index) => call('VM.get_power_state', refs[index % VMS])));
-  add(await measure('VM.get_record', 10_000, (index) => call('VM.get_record', refs[index % VMS])));
-  add(await measure('VM.set_name_description (durable)', 5000, (index) => call('VM.set_name_description', refs[index % VMS], `d${index}`)));
-  add(await measure('VM.get_all_records', 50, () => call('VM.get_all_records')));
-  add(await measure('VM.hard_reboot (durable)', 500, (index) => call('VM.hard_reboot', refs[index % VMS])));
+  return sums.map(({ seconds, cpu, times }) => {
+    times.sort((a, b) => a - b);
+    const at = (share) => times[Math.min(count - 1, Math.floor(count * share))];
+    const rates = { perSecond: count / seconds, perCpuSecond: count / cpu };
+    return { name, calls: count, ...rates, p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99), maxMs: times[count - 1] };
+  });
+}
 
+const memory = { memory_static_min: 0, memory_dynamic_min: GIB, memory_dynamic_max: GIB, memory_static_max: GIB };
+const record = (index) => ({ name_label: `vm-${index}`, domain_type: 'hvm', VCPUs_max: 2, VCPUs_at_startup: 2, ...memory });
+/** A few calls first, so that no daemon is measured while its code is compiled. */
+const WARM_CALLS = 200;
+const MEASUREMENTS = [
+  [
+    'VM.create (durable)',
+    VMS,
+    async ({ call, refs }, index) => {
+      refs[index] = await call('VM.create', record(index));
+    },
+  ],
+  ['VM.start (durable)', VMS, ({ call, refs }, index) => call('VM.start', refs[index], false, false)],
+  ['VM.get_power_state', 20_000, ({ call, refs }, index) => call('VM.get_power_state', refs[index % VMS])],
+  ['VM.get_record', 10_000, ({ call, refs }, index) => call('VM.get_record', refs[index % VMS])],
+  ['VM.set_name_description (durable)', 5000, ({ call, refs }, index) => call('VM.set_name_description', refs[index % VMS], `d${index}`)],
+  ['VM.get_all_records', 50, ({ call }) => call('VM.get_all_records')],
+  ['VM.hard_reboot (durable)', 500, ({ call, refs }, index) => call('VM.hard_reboot', refs[index % VMS])],
+];
+
+/** `changes` of a VM, seen by all watchers. */
+async function watchers({ call, refs }) {
   const { token } = await call('event.from', ['VM'], '', 0);
   let told = 0;
   const changes = 50;
@@ -127,22 +105,67 @@ try {
   const begun = performance.now();
   for (let index = 1; index <= changes; index++) await call('VM.set_name_description', refs[0], String(index));
   await Promise.all(watching);
-  const seconds = (performance.now() - begun) / 1000;
-  if (!values.json)
-    console.log(`\nevent.from: ${changes} changes seen by ${WATCHERS} watchers in ${seconds.toFixed(2)} s (${told} events told)`);
+  return { changes, watchers: WATCHERS, seconds: (performance.now() - begun) / 1000, told };
+}
 
-  const samples = [residentMib()];
+/** Resident memory of the daemon over many calls, in MiB. */
+async function residentMib({ daemon, call, refs }) {
+  const samples = [daemon.residentMib()];
   for (let part = 0; part < 10; part++) {
-    await measure('', Math.ceil(CALLS / 10), (index) =>
+    await load(0, Math.ceil(CALLS / 10), (index) =>
       index % 10 === 0 ? call('VM.set_name_description', refs[index % VMS], `m${index}`) : call('VM.get_name_label', refs[index % VMS]),
     );
-    samples.push(residentMib());
+    samples.push(daemon.residentMib());
   }
-  if (values.json) console.log(JSON.stringify({ rows, watchers: { changes, watchers: WATCHERS, seconds, told }, residentMib: samples }));
-  else console.log(`resident memory over ${CALLS} calls, MiB: ${samples.map((mib) => mib.toFixed(0)).join(' ')}`);
+  return samples;
+}
+
+function print(name, { calls, perSecond, perCpuSecond, p50Ms, p95Ms, p99Ms, maxMs }, ratio) {
+  const ms = (value) => value.toFixed(2).padStart(9);
+  const figures = `${String(calls).padStart(7)} ${perSecond.toFixed(0).padStart(8)} ${perCpuSecond.toFixed(0).padStart(12)}`;
+  console.log(`${name.padEnd(34)} ${figures} ${ms(p50Ms)} ${ms(p95Ms)} ${ms(p99Ms)} ${ms(maxMs)}${ratio}`);
+}
+
+/** @returns the rows of all daemons, of this checkout first */
+async function measureAll(sides) {
+  const all = [];
+  for (const [name, count, work] of MEASUREMENTS) {
+    const rows = await measure(sides, name, count, work);
+    all.push(rows);
+    if (values.json) continue;
+    const ratio = rows[1] === undefined ? '' : `   ${(rows[0].perCpuSecond / rows[1].perCpuSecond).toFixed(2)} times`;
+    print(name, rows[0], ratio);
+    if (rows[1] !== undefined) print('  the other', rows[1], '');
+  }
+  return all;
+}
+
+const roots = [root, ...(values.against === undefined ? [] : [resolve(values.against)])];
+const sides = [];
+try {
+  for (const one of roots) {
+    const daemon = await openDaemon(one);
+    sides.push({ daemon, call: daemon.call, refs: [] });
+  }
+  if (!values.json) {
+    console.log(
+      `${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}; ${VMS} VMs, ${CLIENTS} clients, ${WATCHERS} watchers`,
+    );
+    console.log(`${''.padEnd(34)}   calls  calls/s  calls/CPU s    p50 ms    p95 ms    p99 ms    max ms`);
+  }
+  for (const { call } of sides) await load(0, WARM_CALLS, () => call('VM.get_all'));
+  const rows = await measureAll(sides);
+  const watched = [];
+  for (const side of sides) watched.push(await watchers(side));
+  const resident = [];
+  for (const side of sides) resident.push(await residentMib(side));
+  if (values.json) console.log(JSON.stringify({ rows, watchers: watched, residentMib: resident }));
+  else {
+    for (const { changes, seconds, told } of watched)
+      console.log(`event.from: ${changes} changes seen by ${WATCHERS} watchers in ${seconds.toFixed(2)} s (${told} events told)`);
+    for (const samples of resident)
+      console.log(`resident memory over ${CALLS} calls, MiB: ${samples.map((mib) => mib.toFixed(0)).join(' ')}`);
+  }
 } finally {
-  agent.destroy();
-  daemon.kill('SIGTERM');
-  await new Promise((done) => daemon.once('close', done));
-  rmSync(folder, { recursive: true });
+  for (const { daemon } of sides) await daemon.close();
 }

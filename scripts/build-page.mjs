@@ -1,5 +1,5 @@
-// Bundles the page (web/) into dist/page/: app.js and app.css, which `serve` serves and `--html`
-// puts into one file.
+// Bundles the page (web/) into dist/page/: app.js, app.css, worker.js and reader.js, which `serve`
+// serves and `--html` puts into one file.
 //   node scripts/build-page.mjs   into dist/page
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -37,14 +37,37 @@ async function sveltePlugin() {
   };
 }
 
-/** @param folder gets app.js and app.css */
+/** What the page has in place of Node's modules. */
+function nodePlugin() {
+  return {
+    name: 'node',
+    setup(build) {
+      build.onResolve({ filter: /^node:/ }, ({ path }) => ({ path: join(root, 'web/src/node', `${path.slice(5).replace('/', '-')}.ts`) }));
+    },
+  };
+}
+
+/**
+ * @param folder gets app.js, app.css, worker.js and reader.js
+ * @returns esbuild's metafiles
+ */
 export async function buildPage(folder) {
+  return [
+    await bundle(folder, { app: 'web/src/main.ts' }),
+    await bundle(folder, { worker: 'web/src/worker.ts' }, ['web/src/node/buffer.ts']),
+    await bundle(folder, { reader: 'web/src/reader.ts' }, ['web/src/node/buffer.ts']),
+  ];
+}
+
+async function bundle(folder, entryPoints, inject = []) {
   const { build } = await import('esbuild');
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: { app: 'web/src/main.ts' },
+    entryPoints,
+    inject,
     outdir: folder,
     bundle: true,
+    metafile: true,
     format: 'iife',
     platform: 'browser',
     target: ['chrome111', 'firefox113', 'safari16.4'],
@@ -54,9 +77,10 @@ export async function buildPage(folder) {
     legalComments: 'none',
     logLevel: 'warning',
     // A page has no environment.
-    define: { 'process.env.NODE_ENV': '"production"', 'process.env.XENNUMA_DEBUG': '""' },
-    plugins: [await sveltePlugin()],
+    define: { 'process.env.NODE_ENV': '"production"', 'process.env.XENNUMA_DEBUG': '""', 'import.meta.url': '""' },
+    plugins: [nodePlugin(), await sveltePlugin()],
   });
+  return metafile;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -5,6 +5,7 @@ import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { buildPage } from './build-page.mjs';
+import { bundledLicences } from './bundled-licences.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -35,11 +36,12 @@ export async function build({ folder = join(root, 'dist'), forPackage = false } 
   // one, and a failed build leaves it there.
   const fresh = join(dirname(folder), `.dist-${process.pid}`);
   const entries = forPackage ? SHIPPED : { ...SHIPPED, ...TOOLS };
-  await bundle({
+  const { metafile } = await bundle({
     absWorkingDir: root,
     entryPoints: Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(join(root, path)))),
     outdir: fresh,
     bundle: true,
+    metafile: true,
     splitting: true,
     format: 'esm',
     platform: 'node',
@@ -52,7 +54,8 @@ export async function build({ folder = join(root, 'dist'), forPackage = false } 
     // yaml is CommonJS inside; esbuild's shim for require needs this in an ES module.
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   });
-  await buildPage(join(fresh, 'page'));
+  const page = await buildPage(join(fresh, 'page'));
+  writeFileSync(join(fresh, 'LICENSES.txt'), bundledLicences(root, [metafile, ...page]));
   if (existsSync(join(fresh, 'xennuma.js'))) chmodSync(join(fresh, 'xennuma.js'), 0o755);
   // Without this mark scripts/setup.mjs builds again: a package build has no tools for the tests.
   if (!forPackage) writeFileSync(join(fresh, '.built'), '');

@@ -52,6 +52,52 @@ function checkProgram(what, program) {
   );
 }
 
+/** What demo says to try next runs as it is written, by a user without Node and npm. */
+function checkDemo(what, program) {
+  const demo = bare(program, ['demo']);
+  const [, next = ''] = demo.stdout.split('Try next\n');
+  const commands = next.split('\n').filter((line) => / (?:plan|explain|compare|show|run) /.test(line) && !line.includes('xl info'));
+  check(demo.status === 0 && commands.length >= 4, `${what}: demo ends with ${demo.status}: ${demo.stderr}${next}`);
+  for (const line of commands) {
+    const ended = bare('sh', ['-c', `${next.split('\n')[0]} && ${line}`], { PATH: '/usr/bin:/bin', HOME: folder });
+    check(ended.status === 0 || ended.status === 1, `${what}: '${line.trim()}' ends with ${ended.status}: ${ended.stderr}`);
+  }
+}
+
+/** What stays when the package is removed, besides the notes of dpkg and man. */
+const NOTES = /^(?:\.\/)?(?:dev|proc|root|tmp|var\/(?:cache\/man|lib\/dpkg|log))(?:\/|$)/;
+
+/**
+ * Installs, runs and removes the .deb in this machine's own Debian, in a copy on top of it that
+ * nothing leaves: needs root and overlayfs.
+ */
+function checkInstalled(deb) {
+  const script = `set -e
+mount -t tmpfs none "$1"; mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" none "$1/root" || exit 77
+mount -t proc none "$1/root/proc"
+cp "$2" "$1/root/root/x.deb"
+in_root() { chroot "$1/root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root sh -ec "$2"; }
+in_root "$1" 'dpkg -i /root/x.deb >/dev/null 2>&1; xennuma --version; dpkg -V xennuma; cd /tmp; xennuma demo >/dev/null; dpkg -P xennuma >/dev/null 2>&1; [ ! -e /usr/bin/xennuma ]'
+cd "$1/upper" && find . -type f`;
+  const at = join(folder, 'installed');
+  mkdirSync(at);
+  const ended = run('unshare', ['--mount', 'sh', '-c', script, 'sh', at, deb]);
+  if (
+    process.getuid() !== 0 ||
+    ended.status === 77 ||
+    ended.error !== undefined ||
+    /unshare failed|permission denied/i.test(ended.stderr)
+  ) {
+    console.log('the .deb was not installed: that needs root, unshare and overlayfs');
+    return;
+  }
+  const [said, ...left] = ended.stdout.trim().split('\n');
+  check(ended.status === 0 && said === version, `the .deb, installed: ${ended.status} ${ended.stdout}${ended.stderr}`);
+  const stayed = left.filter((path) => !NOTES.test(path.replace(/^\.\//, '')));
+  check(stayed.length === 0, `the .deb leaves ${stayed.slice(0, 10).join(', ')}`);
+}
+
 const { made } = await makeRelease(join(folder, 'release'));
 const [tarball, ...others] = made;
 const sums = run('sha256sum', ['-c', 'SHA256SUMS'], { cwd: join(folder, 'release') });
@@ -59,6 +105,7 @@ check(sums.status === 0, `checksums: ${sums.stdout}${sums.stderr}`);
 check(run('tar', ['-xzf', tarball]).status === 0, 'the tarball cannot be unpacked');
 const unpacked = readdirSync(folder).find((name) => name.startsWith('xennuma-')) ?? '';
 checkProgram('tarball', join(folder, unpacked, 'bin/xennuma'));
+checkDemo('tarball', join(folder, unpacked, 'bin/xennuma'));
 
 const deb = others.find((file) => file.endsWith('.deb'));
 if (deb === undefined) console.log('no .deb was made: dpkg-deb is not here');
@@ -81,6 +128,7 @@ else {
   check(/^Depends: libc6 \(>= 2\.\d+\)/m.test(fields) && fields.includes(`Version: ${version}\n`), `the .deb says of itself: ${fields}`);
   check(run('dpkg-deb', ['-x', deb, join(folder, 'tree')]).status === 0, 'the .deb cannot be unpacked');
   checkProgram('.deb', join(folder, 'tree/usr/bin/xennuma'));
+  checkInstalled(deb);
   // Troff that man complains about is shown wrong.
   const pages = join(folder, 'tree/usr/share/man/man1');
   if (existsSync('/usr/bin/man')) {

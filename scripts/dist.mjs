@@ -23,7 +23,8 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from './build.mjs';
-import { writeManPages } from './man-pages.mjs';
+import { launcher } from './launcher.mjs';
+import { day, sourceTime, writeManPages } from './man-pages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 const { version, files, description, ...manifest } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -44,13 +45,6 @@ function run(command, words, options = {}) {
     throw new Error(`${command} ${words.join(' ')}: ${ended.error?.message ?? `${ended.stdout}${ended.stderr}`}`);
   }
   return ended.stdout;
-}
-
-/** Seconds of the commit, so that the same commit gives the same archives. */
-function sourceTime() {
-  const given = process.env.SOURCE_DATE_EPOCH ?? run('git', ['log', '-1', '--format=%ct'], { cwd: root }).trim();
-  if (!/^\d{1,12}$/.test(given)) throw new Error(`SOURCE_DATE_EPOCH: expected seconds, got '${given}'`);
-  return Number(given);
 }
 
 /** The licence of Node, which goes wherever its binary goes. */
@@ -108,28 +102,6 @@ function neededGlibc(folder) {
   return `2.${Math.max(...minors)}`;
 }
 
-/** sh: says in plain words where this cannot run, and finds its own folder through links. */
-function launcher(glibc) {
-  return `#!/bin/sh
-# xennuma ${version} with its own Node ${process.versions.node}
-here=$(getconf GNU_LIBC_VERSION 2>/dev/null)
-here=\${here#glibc 2.}
-here=\${here%%.*}
-case $here in
-  '' | *[!0-9]*) ;;
-  *)
-    if [ "$here" -lt ${glibc.split('.')[1]} ]; then
-      echo "xennuma: this needs glibc ${glibc}, and here is 2.$here (EL7, XCP-ng and XenServer have 2.17); install it on another machine, and reach this host with --from ssh://root@host" >&2
-      exit 3
-    fi
-    ;;
-esac
-self=$(readlink -f -- "$0")
-folder=\${self%/bin/*}
-exec "$folder/bin/node" "$folder/dist/xennuma.js" "$@"
-`;
-}
-
 /** The program with Node: bin/, dist/, node_modules/, docs/ and what else the package has. */
 async function assemble(folder) {
   mkdirSync(join(folder, 'bin'), { recursive: true });
@@ -143,7 +115,10 @@ async function assemble(folder) {
   copyFileSync(realpathSync(process.execPath), join(folder, 'bin/node'));
   copyFileSync(nodeLicence(), join(folder, 'LICENSE.node'));
   const glibc = neededGlibc(folder);
-  writeFileSync(join(folder, 'bin/xennuma'), launcher(glibc));
+  writeFileSync(
+    join(folder, 'bin/xennuma'),
+    launcher({ glibc, machine: process.arch === 'arm64' ? 'aarch64' : 'x86_64', version, node: process.versions.node }),
+  );
   for (const name of ['node', 'xennuma']) chmodSync(join(folder, 'bin', name), 0o755);
   return glibc;
 }
@@ -202,6 +177,7 @@ export async function makeRelease(out) {
   try {
     mkdirSync(out, { recursive: true });
     const seconds = sourceTime();
+    if (seconds === undefined) throw new Error('no commit to date the archives by: set SOURCE_DATE_EPOCH');
     const env = { ...process.env, SOURCE_DATE_EPOCH: String(seconds) };
     const name = `xennuma-${version}-linux-${process.arch}`;
     const program = join(work, name);
@@ -213,7 +189,7 @@ export async function makeRelease(out) {
     const made = [tarball];
     if (spawnSync('dpkg-deb', ['--version']).status === 0) {
       const tree = join(work, 'deb');
-      await debTree(tree, program, new Date(seconds * 1000).toISOString().slice(0, 10));
+      await debTree(tree, program, day(seconds));
       const bytes = filesBelow(tree).reduce((sum, file) => sum + statSync(file).size, 0);
       mkdirSync(join(tree, 'DEBIAN'));
       writeFileSync(join(tree, 'DEBIAN/control'), control(arch, glibc, Math.ceil(bytes / 1024)));

@@ -1,7 +1,9 @@
-// Manual pages of the command, made from its help: writeManPages(FOLDER).
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+// Manual pages of the command, made from its help.
+//   node scripts/man-pages.mjs FOLDER   for `man` of package.json
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
@@ -39,4 +41,22 @@ export async function writeManPages(folder, { version, date }) {
   // Without a time in the head of gzip.
   for (const [name, text] of pages) writeFileSync(join(folder, `${name}.1.gz`), gzipSync(text, { level: 9 }));
   return pages.map(([name]) => name);
+}
+
+/** Seconds of the commit, or of SOURCE_DATE_EPOCH; undefined outside a checkout. */
+export function sourceTime() {
+  const log = spawnSync('git', ['log', '-1', '--format=%ct'], { cwd: root, encoding: 'utf8' });
+  const given = process.env.SOURCE_DATE_EPOCH ?? (log.status === 0 ? log.stdout.trim() : undefined);
+  if (given !== undefined && !/^\d{1,12}$/.test(given)) throw new Error(`SOURCE_DATE_EPOCH: expected seconds, got '${given}'`);
+  return given === undefined ? undefined : Number(given);
+}
+
+/** The day that pages made from `seconds` bear. */
+export const day = (seconds = Date.now() / 1000) => new Date(seconds * 1000).toISOString().slice(0, 10);
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const [folder] = process.argv.slice(2);
+  if (folder === undefined) throw new Error('name the folder of the pages');
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  await writeManPages(folder, { version, date: day(sourceTime()) });
 }

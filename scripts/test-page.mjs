@@ -29,5 +29,12 @@ const { status, stdout } = spawnSync(process.execPath, vitest, {
 process.stdout.write(stdout);
 const tests = /Tests +(?:(\d+) failed \| )?(?:(\d+) passed)?/.exec(stdout);
 const [failed, passed] = [Number(tests?.[1] ?? 0), Number(tests?.[2] ?? 0)];
-console.log(`${passed} passed, ${failed === 0 && status !== 0 ? 1 : failed} failed`);
+const summary = `${passed} passed, ${failed === 0 && status !== 0 ? 1 : failed} failed`;
 process.exitCode = status ?? 1;
+// Sizes are part of the whole run only.
+if (process.argv.length === 2) {
+  const sizes = spawnSync(process.execPath, ['scripts/page-sizes.mjs'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (sizes.status !== 0) process.exitCode = 1;
+}
+// The last line is counted.
+console.log(summary);

@@ -1,8 +1,9 @@
 // `npm run test:xen`: everything that needs a real Xen, in the rig (rig/README.md). On Debian 12 as
 // root it installs what the rig needs; elsewhere it names what is missing. Exit codes: 0 all
 // passed; 1 something failed; 77 skipped, and the last line gives the reason.
-//   node scripts/test-xen.mjs [SUITE...]     only these suites: differential, afar, xapi,
-//                                         dom0, conformance, bench, guests
+//   node scripts/test-xen.mjs [SUITE...]     only these suites: differential, xen-4.20, afar,
+//                                         xapi, hvm, hvm-more, moved, moved-linux, dom0,
+//                                         conformance, bench, store, guests
 // A new suite is an entry of SUITES: it gives [passed, failed], or undefined when it came to no
 // verdict.
 import { spawnSync } from 'node:child_process';
@@ -26,9 +27,18 @@ const DIFFERENTIAL = [
   ['a,b,e,f', 200],
   ['g', 1200],
 ];
+/** On Xen 4.20: a few on each shape, the same each time, show that the interface is known. */
+const DIFFERENTIAL_420 = [['a,b,e,f', 12]];
+const SEED_420 = '420';
 const BENCH_RATIO_MOST = 6;
 /** A quiet machine needs a tenth of it; a busy one must not fail. */
 const SUITE_S = 2400;
+/** For a guest without a C library, below 2 GiB of the end of its address space. */
+const FREESTANDING = [
+  ...['-O2', '-ffreestanding', '-fno-builtin', '-fno-pic', '-no-pie', '-mcmodel=kernel', '-mno-red-zone', '-mgeneral-regs-only'],
+  ...['-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-fcf-protection=none', '-fno-tree-loop-distribute-patterns'],
+  ...['-nostdlib', '-static', '-s', '-Wall', '-Wextra', '-Werror', '-Wl,-n,--no-warn-rwx-segments,--build-id=none'],
+];
 /**
  * Xen 4.17 itself can panic (rig/README.md), and a rig can end: a suite that gave no verdict runs
  * once more, on another boot.
@@ -104,6 +114,53 @@ function bench(shape) {
   return status === 0 && Number(ratio[1]) < BENCH_RATIO_MOST ? [1, 0] : [0, 1];
 }
 
+/** HVM guests with a device model: their life, or what else there is of them. */
+function hvm(shape, main) {
+  const folder = bundleForDom0('.dist-hvm', {
+    main,
+    'dying-builder': 'test/xen/guests/dying-builder.ts',
+    'dying-xennuma': 'test/xen/guests/dying-xennuma.ts',
+    // The builder is looked for beside the program.
+    xenguest: 'src/xenguest/real/xenguest-main.ts',
+  });
+  const run = inDom0(shape, nodeTest(join(folder, 'main.js'), process.env.XENNUMA_TEST));
+  process.stdout.write(run.stdout);
+  return nodeTestCounts(run);
+}
+
+/** PV and PVH guests with their memory from one domain to another: rig/ticker, or Linux. */
+function moved(shape, main) {
+  const folder = bundleForDom0('.dist-moved', {
+    main,
+    'dying-builder': 'test/xen/guests/dying-builder.ts',
+    'dying-xennuma': 'test/xen/guests/dying-xennuma.ts',
+    xenguest: 'src/xenguest/real/xenguest-main.ts',
+  });
+  const guest = (name) => join(root, 'rig/ticker', name);
+  const sources = [guest('start.S'), guest('ticker.c')];
+  const gcc = spawnSync('gcc', [...FREESTANDING, '-T', guest('ticker.lds'), '-o', join(folder, 'ticker'), ...sources], {
+    stdio: 'inherit',
+  });
+  if (gcc.status !== 0) return [0, 1];
+  const run = inDom0(shape, nodeTest(join(folder, 'main.js'), process.env.XENNUMA_TEST));
+  process.stdout.write(run.stdout);
+  return nodeTestCounts(run);
+}
+
+/** xennuma's XenStore daemon, in a dom0 that has booted without one. */
+function store() {
+  const folder = bundleForDom0('.dist-store', { main: 'test/xen/store/main.ts' });
+  const words = ['run', '--shape', 'small', '--dom0', 'rig.store=none', '--timeout', String(SUITE_S), ...nodeTest(join(folder, 'main.js'))];
+  const run = spawnSync(rig, words, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { RIG_THREADS: 'single', ...process.env },
+  });
+  process.stdout.write(run.stdout);
+  return nodeTestCounts(run);
+}
+
 /** The daemon that serves XAPI, by xe. */
 function xapi(shape) {
   const bundles = bundleForDom0('.dist-xapi', { main: 'test/xen/xapi/main.ts' });
@@ -116,16 +173,17 @@ function xapi(shape) {
  * Fresh scenarios each time, unless a seed is given: .ci/run gives one, so that what it says of a
  * change does not depend on luck.
  */
-function differential() {
-  const seed = process.env.XENNUMA_SEED === undefined ? [] : ['--seed', process.env.XENNUMA_SEED];
+function differential(amounts, given = process.env.XENNUMA_SEED, environment = {}) {
+  const seed = given === undefined ? [] : ['--seed', given];
   let [passed, failed] = [0, 0];
-  for (const [shapes, count] of DIFFERENTIAL) {
+  for (const [shapes, count] of amounts) {
     // One rig at a time: two of them on two cores are much slower each.
     const amount = ['--shapes', shapes, '--count', String(count), '--parallel', '1'];
     const run = spawnSync(process.execPath, [join(root, 'dist/differential.js'), ...amount, ...seed], {
       cwd: root,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...environment },
     });
     process.stdout.write(run.stdout);
     const found = counts(run.stdout, run.status);
@@ -138,15 +196,24 @@ function differential() {
 
 /** In this order: suites of one shape share a boot. */
 const SUITES = {
-  differential: { run: differential },
+  differential: { run: () => differential(DIFFERENTIAL) },
+  'xen-4.20': { run: () => differential(DIFFERENTIAL_420, SEED_420, { RIG_XEN: '4.20' }) },
   // On a boot of its own, with an SSH server in dom0. It does not mind a busy machine either.
   afar: { run: () => testAfar() },
   // First on its boot: memory that others' domains left is not scrubbed yet, and 2 MiB extents go
   // to clean memory on other nodes before that.
   xapi: { shape: 'a', run: xapi },
+  hvm: { shape: 'a', run: (shape) => hvm(shape, 'test/xen/hvm/life.ts') },
+  // Beside xl, and kill -9 of builder, QEMU and xennuma: not seen to pass yet, so not a part of CI.
+  'hvm-more': { shape: 'a', run: (shape) => hvm(shape, 'test/xen/hvm/more.ts'), onRequest: true },
+  moved: { shape: 'a', run: (shape) => moved(shape, 'test/xen/moved/main.ts'), onRequest: true },
+  // An emulated Linux panics now and then, so not a part of CI.
+  'moved-linux': { shape: 'a', run: (shape) => moved(shape, 'test/xen/moved/linux.ts'), onRequest: true },
   dom0: { shape: 'a', run: vitest('vitest.config.ts') },
   conformance: { shape: 'a', run: conformance },
   bench: { shape: 'a', run: bench },
+  // On a boot of its own: its dom0 comes up without a XenStore.
+  store: { run: store },
   // On a boot of its own: it counts free pages.
   guests: { run: () => testGuests() },
 };
@@ -162,7 +229,10 @@ function obstacle() {
   console.log(`installing ${PACKAGES.join(' ')}`);
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   spawnSync('apt-get', ['update', '-qq'], { stdio: 'inherit', env: environment });
-  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...PACKAGES], { stdio: 'inherit', env: environment });
+  spawnSync('apt-get', ['install', '-o', 'DPkg::Lock::Timeout=300', '-y', '-qq', '--no-install-recommends', ...PACKAGES], {
+    stdio: 'inherit',
+    env: environment,
+  });
   if (ready()) return undefined;
   // Root on Debian 12 is where it has to run: that it cannot is a failure there.
   console.log('0 passed, 1 failed');
@@ -237,7 +307,10 @@ async function runSuite(suite, { shape, run }) {
 }
 
 for (const [suite, how] of Object.entries(SUITES)) {
-  if (wanted.length > 0 && !wanted.includes(suite)) continue;
+  if (wanted.length > 0 ? !wanted.includes(suite) : how.onRequest === true) {
+    if (how.onRequest === true && wanted.length === 0) console.log(`suite ${suite}: runs when it is named`);
+    continue;
+  }
   const began = performance.now();
   const [good, bad] = await runSuite(suite, how);
   passed += good;

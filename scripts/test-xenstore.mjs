@@ -15,7 +15,10 @@ const missing = [
 ].filter((what) => what !== '');
 let real = missing.length === 0;
 if (real && !has('gcc')) {
-  real = spawnSync('sh', ['-c', 'apt-get update -qq && apt-get install -qq -y gcc libc6-dev'], { stdio: ['ignore', 2, 2] }).status === 0;
+  real =
+    spawnSync('sh', ['-c', 'apt-get update -qq && apt-get install -o DPkg::Lock::Timeout=300 -qq -y gcc libc6-dev'], {
+      stdio: ['ignore', 2, 2],
+    }).status === 0;
 }
 if (real) real = spawnSync(join(root, 'rig/xenstored/run.sh'), ['prepare'], { stdio: ['ignore', 2, 2] }).status === 0;
 if (!real)

@@ -1,5 +1,5 @@
-// The package's own interface: what other programs import from 'xennuma'. docs/library.md shows it
-// at work.
+// The package's own interface: everything that other programs import from 'xennuma'.
+// docs/library.md has examples.
 export { type Bitset, formatList, parseList } from './base/bitset.js';
 export { ERRNO, type Errno, InputError, type InputPlace, XenError } from './base/errors.js';
 export { EDGES, type EdgeId, NODES, type NodeId } from './flow/chart.js';

@@ -17,7 +17,9 @@ it('lists the rules that a newcomer looks for', () => {
     'the claim of a profile',
     'the order of VM.build',
     'the errno of an empty effective mask',
-    'the watch of domains that ended',
+    'the watch of domains that ended, or went',
+    'the ratchet',
+    'conflict credit',
   ]) {
     expect(listed).toContain(rule);
   }

@@ -35,6 +35,8 @@ describe('a host that cannot be read', () => {
     ['binary', () => file('host.bin', Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 0, 1, 2)), /host\.bin: expected text, got binary data/],
     ['not UTF-8', () => file('latin1', Uint8Array.of(0x6e, 0xe9, 0x0a)), /latin1: expected text in UTF-8/],
     ['empty', () => file('empty.yaml', ''), /empty\.yaml: .*empty file/],
+    ['a scenario', () => 'examples/scenarios/chart.yaml', /chart\.yaml: expected a host, got a scenario; play it with xennuma run/],
+    ['a list of VMs', () => VMS, /dozen\.yaml: expected a host, got a list of VMs; give it with --vms/],
     ['of an unknown format', () => file('poem.txt', 'roses are red\n'), /poem\.txt: unknown format/],
     ['truncated YAML', () => file('cut.yaml', 'nodes:\n  - { memory: 8GiB, cpus: "0-3"'), /cut\.yaml:\d: not YAML or JSON/],
     ['truncated XML', () => file('cut.xml', '<?xml version="1.0"?>\n<topology version="2.0">\n<object type="Machine"'), /cut\.xml:\d/],
@@ -112,7 +114,15 @@ describe('VMs that cannot be read', () => {
     expect(refused(['plan', '--host', HOST, '--vms', file('vms.yaml', text)])).toMatch(wanted);
   });
 
+  it('in the place of each other, or without the key', () => {
+    expect(refused(['plan', '--host', HOST, '--vms', HOST])).toMatch(/: expected VMs, got the description of a host; give it with --host/);
+    expect(refused(['plan', '--host', HOST, '--vms', 'examples/scenarios/chart.yaml'])).toMatch(/: expected VMs, got a scenario; play it/);
+    const list = file('list.yaml', '- name: a\n  vcpus: 2\n  memory: 4GiB\n');
+    expect(refused(['plan', '--host', HOST, '--vms', list])).toMatch(/list\.yaml: expected vms: as the first line of a list of VMs/);
+  });
+
   it('none given', () => {
+    expect(refused(['explain', 'web-1'])).toMatch(/expected a host, got none; give --from ssh:\/\/HOST or --pool URL for a running VM/);
     expect(refused(['plan'])).toMatch(/expected a host and VMs, got neither; give --host FILE and --vms FILE/);
     expect(refused(['plan', '--host', HOST])).toMatch(/expected VMs, got none; give --vms FILE/);
     expect(refused(['plan', '--vms', VMS])).toMatch(/expected a host, got none; give --host FILE/);
@@ -162,6 +172,13 @@ describe('bad usage', () => {
     [['plam'], /unknown command 'plam'.*plan/i],
     [['plan', '--hots', 'x'], /unknown option '--hots'.*--host/],
     [['plan', '--host', HOST, '--vms', VMS, '--policy', 'best'], /--policy.*best_effort/],
+    [['plan', '--host', HOST, '--vms', VMS, '--policy', 'best-effort'], /tight \(Did you mean best_effort\?\); see xennuma help plan$/m],
+    [['fleet', 'place', 'web'], /'--vms <file...>' not specified; see xennuma fleet place --help$/m],
+    [['serve', 'passwd'], /'--file <file>' not specified; see xennuma serve passwd --help$/m],
+    [['serve', 'passwords'], /too many arguments.*; see xennuma help serve$/m],
+    [['fleet', 'shwo'], /unknown command 'shwo' \(Did you mean show\?\); see xennuma help fleet$/m],
+    [['show', '--from', 'root@xcp-1'], /root@xcp-1: there is no such file; for a host write ssh:\/\/root@xcp-1, for a file check the path/],
+    [['show', '--from', 'paste.txt'], /paste\.txt: there is no such file; give ssh:\/\/host/],
     [['plan', '--host', HOST, '--vms', VMS, '--policy', 'best_effort_hard'], /xapi-25\.6 has no policy 'best_effort_hard'/],
     [['plan', '--host', HOST, '--vms', VMS, '--profile', 'xapi-1'], /--profile.*xapi-25\.6/],
     [['plan', '--host', HOST, '--vms', VMS, '--xen', '3.4'], /--xen/],

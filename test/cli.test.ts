@@ -1,12 +1,13 @@
 // The built command, as users and scripts see it: help, output, JSON by its schema, colours, pipes,
 // files.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { COMMANDS } from '../src/cli/command-table.js';
+import { oneIn } from './support/cases.js';
 import { root, xennuma, xennumaProcess } from './xennuma.js';
 
 const HOST = ['--host', 'examples/hosts/four-nodes.yaml'];
@@ -54,6 +55,22 @@ describe('help', () => {
     // The arguments after xe have xe's own syntax.
     if (name !== 'xe') expect(xennuma([name, '--help']).out).toBe(help.out);
     expectToFit(help.out);
+  });
+
+  it('of a command within a command', () => {
+    for (const words of [
+      ['serve', 'passwd'],
+      ['fleet', 'place'],
+    ]) {
+      const help = xennuma(['help', ...words]);
+      expect(help).toMatchObject({ code: 0, err: '' });
+      expect(help.out).toMatch(new RegExp(`^Usage: xennuma ${words.join(' ')}`));
+      expect(help.out).toBe(xennuma([...words, '--help']).out);
+    }
+    expect(xennuma(['help', 'serve', 'password'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('xennuma help serve lists them'),
+    });
   });
 
   it('without a command: help, and exit 2', () => {
@@ -224,56 +241,19 @@ describe('compare and explain at any width', () => {
     ['explain', 'warehouse', ...DOZEN, '--policy', 'best_effort', '--details'],
     ['explain', 'pinned', ...DOZEN, '--policy', 'best_effort', '--details'],
   ];
-  it.each(commands.flatMap((words) => [40, 80, 200].map((width) => [width, words] as const)))('%i columns: %j', (width, words) => {
+  const widest = new Map<readonly string[], string>();
+  // One in three has each command, and every width.
+  const pairs = [40, 80, 200].flatMap((width) => commands.map((words) => [width, words] as const));
+  it.each(oneIn(3, pairs))('%i columns: %j', (width, words) => {
     const { code, out } = xennuma(words, { env: { COLUMNS: String(width) } });
     expect(code).toBe(0);
     // A link or a path stays whole, so that it can be copied.
     for (const line of out.split('\n')) if (!/https:\/\/|^ *\/\S*$/.test(line)) expect(line.length, line).toBeLessThanOrEqual(width);
     // Nothing is lost: the words are those of the widest.
     const bare = (text: string) => text.replaceAll('\\\n', '').replaceAll(/\s+/g, ' ');
-    if (words[0] === 'explain') expect(bare(out)).toBe(bare(xennuma(words, { env: { COLUMNS: '1000' } }).out));
-  });
-});
-
-describe('plan of many VMs', () => {
-  const many =
-    'vms: [{ name: web, count: 300, vcpus: 1, memory: 256MiB }, { name: wide, vcpus: 4, memory: 70GiB }, { name: huge, vcpus: 1, memory: 9TiB }]';
-  const EPYC = ['--host', 'examples/hosts/epyc-7763-nps4.yaml'];
-  const planned = (...words: string[]) =>
-    xennuma(['plan', ...EPYC, '--vms', '-', '--policy', 'best_effort', ...words], { input: many, env: { COLUMNS: '100' } });
-  const rowsOf = (out: string) => out.split('\n').filter((line) => /^(?:web-\d+|wide|huge) .* (?:ok|FAILED)$/.test(line));
-
-  it('begins with the nodes and the totals, without rows', () => {
-    const { code, out } = planned();
-    expect(code).toBe(1);
-    expect(rowsOf(out)).toEqual([]);
-    const nodes = out.split('\n').flatMap((line) => /^ *(\d+) +(\d+) +(\d+) +(\d+) /.exec(line)?.slice(1).map(Number) ?? []);
-    const sums = [1, 2].map((column) => nodes.filter((_, at) => at % 4 === column).reduce((sum, value) => sum + value, 0));
-    const { totals, vms } = JSON.parse(planned('--json').out) as {
-      totals: { running: number; onOneNode: number; failed: number };
-      vms: { pagesByNode: number[] }[];
-    };
-    expect(sums).toEqual([vms.flatMap(({ pagesByNode }) => pagesByNode.filter((pages) => pages > 0)).length, totals.onOneNode]);
-    expect(totals).toMatchObject({ running: 301, failed: 1 });
-    expect(out).toContain('301 VMs running');
-    expect(out).toContain('--rows all');
-  });
-
-  it('has the rows on demand', () => {
-    expect(rowsOf(planned('--rows', 'all').out)).toHaveLength(302);
-    expect(rowsOf(planned('--rows', 'failed').out)).toEqual([expect.stringMatching(/^huge .*FAILED$/)]);
-    const { vms } = JSON.parse(planned('--json').out) as { vms: { name: string; onOneNode: boolean | null }[] };
-    const spread = vms.filter(({ onOneNode }) => onOneNode === false).map(({ name }) => name);
-    expect(rowsOf(planned('--rows', 'spread').out).map((row) => row.split(' ')[0])).toEqual(spread);
-    expect(rowsOf(planned('--rows', 'none').out)).toEqual([]);
-    expect(planned('--rows', 'some')).toMatchObject({ code: 2, err: expect.stringContaining('all, spread, failed, none') });
-  });
-
-  it('is a table where there are few, and without rows where they are not wanted', () => {
-    const few = (...words: string[]) => xennuma(['plan', ...DOZEN, '--policy', 'best_effort', ...words]).out;
-    expect(few()).toBe(few('--rows', 'all'));
-    expect(few('--rows', 'none')).not.toMatch(/^web-1 /m);
-    expect(few('--rows', 'spread')).toMatch(/^warehouse /m);
+    if (words[0] !== 'explain') return;
+    if (!widest.has(words)) widest.set(words, bare(xennuma(words, { env: { COLUMNS: '1000' } }).out));
+    expect(bare(out)).toBe(widest.get(words));
   });
 });
 
@@ -364,6 +344,16 @@ describe('the terminal', () => {
     });
     expect(stderr).toMatch(/^xennuma: the answer cannot be written: ENOSPC.*\n$/);
     expect(status).toBe(2);
+  });
+
+  it.each(['svg', 'html'])('says on stderr that it wrote a file: --%s', (kind) => {
+    const file = join(dir, `host.${kind}`);
+    const plain = xennuma(['show', ...HOST]);
+    const { code, out, err } = xennuma(['show', ...HOST, `--${kind}`, file]);
+    expect({ code, out }).toEqual({ code: 0, out: plain.out });
+    const [, path, size] = /^wrote (\S+) \(([\d.]+) KiB\)\n$/.exec(err) ?? [];
+    expect(path).toBe(file);
+    expect(Number(size)).toBeCloseTo(statSync(file).size / 1024, 0);
   });
 
   it('a reader that closes the pipe ends it silently', () => {

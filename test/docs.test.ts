@@ -51,7 +51,7 @@ describe('docs/xapi.md', { timeout: 240_000 }, () => {
   const blocks = [...readFileSync(join(root, 'docs/xapi.md'), 'utf8').matchAll(/^```(sh|python)\n([\s\S]*?)^```$/gm)].map(
     ([, , text]) => text!,
   );
-  const [serve, python, ask, users] = blocks;
+  const [serve, python, ask, disk, users] = blocks;
   /** Lines of a block, each with its output in the document. */
   const steps = (block: string) => [...block.matchAll(/^([^#\n].*)\n(?:# (.*)\n)?/gm)].map(([, line, prints]) => [line!, prints] as const);
   const xennumaOf = (line: string) => line.replace('npx xennuma', `'${process.execPath}' '${join(root, 'dist/xennuma.js')}'`);
@@ -88,13 +88,15 @@ describe('docs/xapi.md', { timeout: 240_000 }, () => {
   };
 
   it('its examples work as shown (those of Python and curl if they are installed)', async () => {
-    expect(blocks).toHaveLength(4);
+    expect(blocks).toHaveLength(5);
     const [[line, prints]] = steps(serve!) as [readonly [string, string]];
     const port = await start(line, prints);
     const there = (text: string) => text.replaceAll(':8080', `:${port}`);
     if (spawnSync('python3', ['-c', 'import xmlrpc.client']).status === 0) {
-      writeFileSync(join(folder, 'example.py'), there(python!));
-      expect(await bash('python3 example.py')).toBe(python!.match(/^# (.*)$/m)![1]);
+      // The second block goes on from the first.
+      writeFileSync(join(folder, 'example.py'), there(`${python!}${disk!}`));
+      const printed = [python!, disk!].map((block) => block.match(/^# (.*)$/m)![1]);
+      expect(await bash('python3 example.py')).toBe(printed.join('\n'));
     } else {
       await bash(
         `${xennumaOf('npx xennuma')} xe vm-create name-label=a -p ${port} && ${xennumaOf('npx xennuma')} xe vm-start vm=a -p ${port}`,

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, it } from 'vitest';
 import { seededNumbers } from '../src/base/random.js';
-import { emptySlots, Gone, post, Refused, type Slot, step, verify } from './support/vm-slots.js';
+import { emptySlots, NoAnswer, post, Refused, type Slot, step, verify } from './support/vm-slots.js';
 import { root } from './xennuma.js';
 
 const SECONDS = Number(process.env.XENNUMA_MIXED_SECONDS ?? 6);
@@ -96,7 +96,7 @@ async function load(slot: Slot, { port, session }: Served, random: () => number,
       await step(slot, call, random, label);
       counts.acknowledged++;
     } catch (error) {
-      if (error instanceof Gone) {
+      if (error instanceof NoAnswer) {
         counts.unanswered++;
         return;
       }

@@ -6,7 +6,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { PlaceAnswer } from '../src/cli/answers/answers.js';
 import { FAR_UUIDS, FarHosts, farFiles, farXapi } from './support/far-hosts.js';
-import { type Ended, root, xennuma } from './xennuma.js';
+import { type CommandResult, root, xennuma } from './xennuma.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-place-from-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -16,7 +16,7 @@ let hosts: FarHosts;
 beforeEach(() => {
   hosts = new FarHosts(mkdtempSync(join(folder, 'case-')));
 });
-const place = (...words: string[]): Ended => xennuma(['place', ...words], { env: { PATH: hosts.path } });
+const place = (...words: string[]): CommandResult => xennuma(['place', ...words], { env: { PATH: hosts.path } });
 const FROM = ['--from', 'ssh://root@beta'];
 const PIN = 'xl [vcpu-pin] [5] [all] [-] [2-3]';
 const MASK = `xe [vm-param-set] [uuid=${FAR_UUIDS.web}] [VCPUs-params:mask=2,3]`;

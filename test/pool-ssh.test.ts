@@ -8,7 +8,7 @@ import { GIB } from '../src/base/units.js';
 import type { ShowAnswer, VerifyPoolAnswer } from '../src/cli/answers/answers.js';
 import { type FakeHost, fakeHost } from './support/fake-host.js';
 import { FAR_UUIDS, FarHosts, farFiles, farXapi } from './support/far-hosts.js';
-import { type Ended, root } from './xennuma.js';
+import { type CommandResult, root, xennuma } from './xennuma.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-pool-ssh-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -68,8 +68,8 @@ afterEach(() => {
 });
 
 /** Beside this process, which answers as the pool. */
-function run(...given: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, ['dist/xennuma.js', ...given], {
+function run(...args: string[]): Promise<CommandResult> {
+  const child = spawn(process.execPath, ['dist/xennuma.js', ...args], {
     cwd: root,
     env: { ...process.env, PATH: hosts.path, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -83,6 +83,9 @@ function run(...given: string[]): Promise<Ended> {
   });
   return new Promise((done) => child.once('close', (code) => done({ code, out, err })));
 }
+
+/** Where this process need not answer. */
+const runAlone = (...args: string[]): CommandResult => xennuma(args, { env: { PATH: hosts.path, NO_COLOR: '1' } });
 
 const sshTo = () =>
   [...new Set(hosts.sshCalls.filter((call) => call.endsWith('sh -s')).map((call) => / -- (\S+) /.exec(call)?.[1]))].sort();
@@ -145,30 +148,30 @@ describe('--pool --ssh', { timeout: 300_000 }, () => {
     [['compare', '--ssh'], '--ssh needs --pool'],
     [['show', '--pool', 'x', '--ssh', '--host', 'examples/hosts/two-nodes.yaml'], 'expected --ssh or --host, got both'],
     [['verify', '--pool', 'x', '--ssh', '--profile', 'xapi-25.6'], 'expected --ssh or --profile, got both'],
-  ])('%j is refused', async (given, message) => {
-    expect(await run(...given)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(message) });
+  ])('%j is refused', (args, message) => {
+    expect(runAlone(...args)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(message) });
   });
 });
 
 describe('--from with several hosts', { timeout: 300_000 }, () => {
-  it('names are looked for on all of them', async () => {
+  it('names are looked for on all of them', () => {
     const both = ['--from', 'ssh://10.0.0.1,ssh://10.0.0.2'];
-    expect((await run('explain', 'mail', ...both)).out).toMatch(/^mail \(domain 5\) as ssh:\/\/10\.0\.0\.2 has it$/m);
-    expect(await run('explain', 'pinned', ...both)).toMatchObject({
+    expect(runAlone('explain', 'mail', ...both).out).toMatch(/^mail \(domain 5\) as ssh:\/\/10\.0\.0\.2 has it$/m);
+    expect(runAlone('explain', 'pinned', ...both)).toMatchObject({
       code: 2,
       err: expect.stringContaining("'pinned' is on ssh://10.0.0.1 and ssh://10.0.0.2"),
     });
-    expect(await run('verify', 'nobody', ...both)).toMatchObject({
+    expect(runAlone('verify', 'nobody', ...both)).toMatchObject({
       code: 2,
       err: expect.stringContaining("none of the 2 hosts has a domain 'nobody'"),
     });
-    const { out } = await run('verify', 'web', ...both);
+    const { out } = runAlone('verify', 'web', ...both);
     expect(out).toContain('host-1');
     expect(out).not.toContain('host-2');
   });
 
-  it('a name that the host out of reach may have is not said to be missing', async () => {
-    const { code, err } = await run('verify', 'nobody', '--from', 'ssh://10.0.0.1,ssh://10.0.0.9');
+  it('a name that the host out of reach may have is not said to be missing', () => {
+    const { code, err } = runAlone('verify', 'nobody', '--from', 'ssh://10.0.0.1,ssh://10.0.0.9');
     expect(code).toBe(3);
     expect(err).toContain('10.0.0.9 cannot be reached');
   });
@@ -192,6 +195,9 @@ describe('--pool with files', { timeout: 300_000 }, () => {
       ['mail', 'host-2', false, 'drift'],
     ]);
     expect(code).toBe(1);
+    // Each table bears the name of its host.
+    const tables = await run('verify', ...words, '--host', `host-1=${one}`, `host-2=${two}`);
+    expect(tables.out).toMatch(/^host-1\nVM .*\nweb .*\n[\s\S]*^host-2\nVM .*\nmail /m);
     // Without drift, the host that was not verified decides.
     expect((await run('verify', 'web', ...words, '--host', `host-1=${one}`)).code).toBe(0);
     const described = await run('verify', ...words, '--pool-host', 'host-3', '--host', `host-1=${one}`);

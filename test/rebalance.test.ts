@@ -1,5 +1,6 @@
 // rebalance as users start it: on the embedded host, from texts, and over ssh; and its plans
 // carried out on the embedded host, where the memory must land as planned.
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ import { snapshotBound } from '../src/live/rebalance/snapshot-bound.js';
 import { rebalance } from '../src/planner/rebalance/rebalance.js';
 import type { Toolstack } from '../src/xenopsd/api/toolstack.js';
 import { FAR_UUIDS, FarHosts, farFiles, farXapi } from './support/far-hosts.js';
+import { coresOf, xlInfo } from './support/xl-info.js';
 import { root, xennuma } from './xennuma.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-rebalance-'));
@@ -27,22 +29,16 @@ const answerOf = (...words: string[]): RebalanceAnswer => {
 };
 
 /** Two nodes of 4 GiB. `web` is scattered; `mail` is on node 1 and runs anywhere. */
-const PASTE = `host                   : forum
-nr_cpus                : 4
-nr_nodes               : 2
-total_memory           : 16384
-xen_major              : 4
-xen_minor              : 17
-cpu_topology           :
-cpu:    core    socket     node
-  0:       0        0        0
-  1:       1        0        0
-  2:       0        1        1
-  3:       1        1        1
-numa_info              :
-node:    memsize    memfree    distances
-   0:      8192       4096      10,21
-   1:      8192       4608      21,10
+const PASTE = `${xlInfo({
+  host: 'forum',
+  totalMib: 16_384,
+  more: { xen_major: 4, xen_minor: 17 },
+  cpus: coresOf(2, 2),
+  nodes: [
+    [8192, 4096, '10,21'],
+    [8192, 4608, '21,10'],
+  ],
+})}
 Name                                        ID   Mem VCPUs\tState\tTime(s)
 Domain-0                                     0  1024     2     r-----     812.4
 web                                          5  2048     1     -b----       9.9

@@ -1,5 +1,5 @@
 // `xennuma replay` as a user runs it: formats, lists, threads, errors.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -28,7 +28,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('answers', () => {
   it('a table, with the settings that all replays share above it', () => {
-    const { code, out } = xennuma(['replay', csv, ...MACHINE]);
+    const { code, out } = xennuma(['replay', csv, ...MACHINE], { env: { COLUMNS: '200' } });
     expect(code).toBe(0);
     expect(out).toMatch(/3 VMs over 1\.0 hours, at most 3 VMs, 7 vCPUs, 29 GiB at once/);
     expect(out).toMatch(/Hosts of 2 nodes, 8 cores, 32 GiB for guests; chosen by random, 2 hosts, scale 1, seed 1/);
@@ -75,6 +75,27 @@ describe('answers', () => {
       .split('\n');
     expect(moments).toHaveLength(7);
     expect(moments[0]).toMatch(/^policy,hosts,choose,scale,seed,seconds,vms,failed,/);
+  });
+
+  it('a picture: a plot for each figure with a line for each replay', () => {
+    const words = ['replay', csv, ...MACHINE, '--hosts', '1,2', '--policy', 'tight,xl', '--moments', '4'];
+    const { out } = xennuma([...words, '--svg', '-']);
+    expect(out.startsWith('<svg ')).toBe(true);
+    // Six figures, four replays, four moments each.
+    const lines = [...out.matchAll(/<polyline points="([^"]*)"/g)].map(([, points]) => points!.split(' '));
+    expect(lines).toHaveLength(24);
+    expect(lines.every((points) => points.length === 4 && points.every((point) => /^-?[\d.]+,-?[\d.]+$/.test(point)))).toBe(true);
+    for (const name of ['tight, 1 hosts', 'xl, 2 hosts', 'failed starts', 'mean distance']) expect(out).toContain(name);
+    const file = join(folder, 'plots.svg');
+    expect(xennuma([...words, '--svg', file]).out).toMatch(/^policy|one node/m);
+    expect(readFileSync(file, 'utf8')).toBe(out);
+  });
+
+  it('a picture needs a name that ends in .svg, moments, and its own output', () => {
+    const words = ['replay', csv, ...MACHINE, '--hosts', '1'];
+    expect(xennuma([...words, '--svg', 'a.png'])).toMatchObject({ code: 2 });
+    expect(xennuma([...words, '--svg', '-', '--moments', '0']).err).toContain('--moments 0');
+    expect(xennuma([...words, '--svg', '-', '--json']).err).toContain('--json');
   });
 
   it('the Azure format from the file of arrivals, compressed by gzip', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { PlaceAnswer, VerifyAnswer } from '../src/cli/answers/answers.js';
+import { DUMP, INFO, LIST, VCPUS } from './support/listings.js';
 import { root, xennuma } from './xennuma.js';
 
 const DRIFT = ['--scenario', 'examples/scenarios/drift.yaml'];
@@ -12,6 +13,30 @@ const noXen = !existsSync('/dev/xen/privcmd') && !existsSync('/proc/xen/privcmd'
 function shipped(name: string): z.ZodType {
   return z.fromJSONSchema(JSON.parse(readFileSync(join(root, 'schemas', `${name}.schema.json`), 'utf8')));
 }
+
+describe('what a source does not say', () => {
+  const paste = [INFO, LIST, VCPUS].join('\n');
+  const missing = `${paste}${DUMP.replaceAll('Domain 5', 'Domain 6')}`;
+
+  it('is null in the answers of show and verify, never 0', () => {
+    const show = xennuma(['show', '--from', '-', '--json'], { input: missing });
+    const [vm] = (shipped('show').parse(JSON.parse(show.out)) as { readonly vms: readonly object[] }).vms;
+    const unknown = { memoryBytes: null, pagesByNode: null, onOneNode: null, remotePages: null, numa_nodes: null, numa_optimised: null };
+    expect(vm).toMatchObject({ name: 'payroll', ...unknown });
+    const verify = xennuma(['verify', '--from', '-', '--json'], { input: missing });
+    const { domains } = shipped('verify').parse(JSON.parse(verify.out)) as VerifyAnswer;
+    expect(domains.find(({ name }) => name === 'payroll')?.pagesByNode).toBeNull();
+    const known = xennuma(['show', '--from', '-', '--json'], { input: paste + DUMP });
+    expect(JSON.parse(known.out).vms).toMatchObject([{ name: 'payroll', memoryBytes: 2 ** 30, pagesByNode: [0, 262_144] }]);
+  });
+
+  it('is explained where the table of verify has a ?', () => {
+    const { out } = xennuma(['verify', '--from', '-'], { input: paste + DUMP });
+    expect(out).toMatch(/^payroll +5 +\?/m);
+    expect(out.replaceAll(/\s+/g, ' ')).toContain('?: no record says what was requested, so only the vCPUs and their memory are compared.');
+    expect(xennuma(['verify', ...DRIFT]).out).not.toContain('?: no record');
+  });
+});
 
 describe('verify', () => {
   it('names each drift and exits with 1', () => {

@@ -12,6 +12,8 @@ import { root, xennuma } from './xennuma.js';
 
 const HOST = join(root, 'examples/hosts/four-nodes.yaml');
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-serve-'));
+const nobody = join(folder, 'no-users');
+writeFileSync(nobody, '', { mode: 0o600 });
 const running: ChildProcess[] = [];
 afterEach(async () => {
   for (const child of running.splice(0)) await ended(child);
@@ -103,15 +105,15 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
   });
 
   it('a certificate that is given is used, also from a file of settings, whose paths are from its folder', async () => {
-    const given = await makeSelfSigned(['127.0.0.1']);
-    writeFileSync(join(folder, 'cert.pem'), given.cert);
-    writeFileSync(join(folder, 'key.pem'), given.key);
+    const certificateFiles = await makeSelfSigned(['127.0.0.1']);
+    writeFileSync(join(folder, 'cert.pem'), certificateFiles.cert);
+    writeFileSync(join(folder, 'key.pem'), certificateFiles.key);
     const config = join(folder, 'config.yaml');
     writeFileSync(config, `host: ${HOST}\nlisten: 127.0.0.1:1\ntls: { cert: cert.pem, key: key.pem }\n`);
     // Port 1 would be refused or taken: the command line goes first.
     const { url } = await serve('--config', config, '--listen', '127.0.0.1:0');
     expect(url.protocol).toBe('https:');
-    expect((await login(url, given.cert, 'root', 'any')).result).toMatch(/^OpaqueRef:/);
+    expect((await login(url, certificateFiles.cert, 'root', 'any')).result).toMatch(/^OpaqueRef:/);
   });
 
   it('users who are added while it runs may log in, and removed ones may not', async () => {
@@ -141,7 +143,8 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     ['an open address with TLS alone', ['--host', HOST, '--listen', '[::]:0', '--tls-generate'], /give --users FILE, or listen/],
     ['a certificate without its key', ['--host', HOST, '--tls-cert', 'a.pem'], /give both --tls-cert and --tls-key/],
     ['a file of users that is not there', ['--host', HOST, '--users', '/nonexistent/users'], /\/nonexistent\/users/],
-    ['a file of users without any', ['--host', HOST, '--users', '/dev/null'], /there are no users in it/],
+    ['a file of users without any', ['--host', HOST, '--users', nobody], /there are no users in it/],
+    ['a device in the place of the file of users', ['--host', HOST, '--users', '/dev/null'], /is not a regular file/],
     ['an invalid port', ['--host', HOST, '--listen', '127.0.0.1:99999'], /expected an address and a port/],
   ] as [string, string[], RegExp][])('does not start with %s', (_what, words, message) => {
     const { code, out, err } = xennuma(['serve', ...words]);
@@ -173,7 +176,7 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     const without = ['--import', join(folder, 'register.mjs')];
     const { url } = await serveWith(without, '--host', HOST, '--listen', '127.0.0.1:0');
     const session = (await login(url, null, 'root', 'any')).result;
-    expect((await call(url, null, 'VM.get_all', session)).result, 'Domain-0').toHaveLength(1);
+    expect((await call(url, null, 'VM.get_all', session)).result, 'Domain-0 and the templates').not.toHaveLength(0);
     const words = ['--host', HOST, '--listen', '127.0.0.1:0', '--state', join(folder, 'no-driver')];
     await expect(serveWith(without, ...words)).rejects.toThrow(/better-sqlite3 .*leave out --state to keep the state in memory/s);
   });
@@ -232,5 +235,57 @@ describe('--unix', () => {
     const refused = xennuma(['serve', '--host', HOST, '--listen', '127.0.0.1:0', '--unix', path]);
     expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('not a socket') as unknown });
     expect(readFileSync(path, 'utf8')).toBe('data');
+  });
+});
+
+describe('a pool of several hosts', () => {
+  const two = [
+    '--host',
+    HOST,
+    '--host',
+    join(root, 'examples/hosts/two-nodes.xl-info.txt'),
+    join(root, 'examples/hosts/two-nodes.xenpm.txt'),
+  ];
+
+  it('is one daemon: xe, verify and /metrics know each host', async () => {
+    const { url } = await serve(...two, '--listen', '127.0.0.1:0');
+    const xe = (...words: string[]) => xennuma(['xe', '-s', '127.0.0.1', '-p', url.port, '--nossl', '-u', 'root', '-pw', 'x', ...words]);
+    expect(xe('host-list', 'params=name-label', '--minimal').out).toBe('four-nodes,dom0\n');
+    const vm = xe('vm-install', 'template-name-label=Other install media', 'new-name-label=web').out.trim();
+    expect(xe('vm-start', 'vm=web', 'on=dom0').code).toBe(0);
+    const home = () => {
+      const uuid = xe('vm-param-get', `uuid=${vm}`, 'param-name=resident-on').out.trim();
+      return xe('host-list', `uuid=${uuid}`, 'params=name-label', '--minimal').out.trim();
+    };
+    expect(home()).toBe('dom0');
+    const verify = (host: string, ...files: string[]) =>
+      xennuma(['verify', '--pool', url.origin, '-u', 'root', '--pool-host', host, '--host', ...files, '--json'], { input: 'x\n' });
+    const judged = JSON.parse(verify('dom0', ...two.slice(3)).out) as { vms: { vm: string; state: string }[] };
+    expect(judged.vms).toContainEqual(expect.objectContaining({ vm: 'web', state: 'ok' }));
+    expect(xe('vm-migrate', 'vm=web', 'host=four-nodes').code).toBe(0);
+    expect(home()).toBe('four-nodes');
+    const metrics = await (await fetch(new URL('/metrics', url))).text();
+    expect(metrics).toMatch(/^numa_nodes\{uuid="[^"]+",name="web",host="four-nodes"\} 4$/m);
+    expect(metrics).not.toMatch(/name="web",host="dom0"/);
+    const shown = (await (await fetch(new URL('/web/snapshot', url))).json()) as { hosts: { map: { name: string } }[] };
+    expect(shown.hosts.map(({ map }) => map.name)).toEqual(['four-nodes', 'dom0']);
+    const plan = await fetch(new URL('/web/workload?host=0', url));
+    expect(((await plan.json()) as { vms: unknown[] }).vms).toHaveLength(1);
+    expect((await fetch(new URL('/web/workload?host=2', url))).status).toBe(404);
+    // Taken out of the pool.
+    const uuid = xe('host-list', 'name-label=dom0', '--minimal').out.trim();
+    expect(xe('pool-eject', `host-uuid=${uuid}`)).toMatchObject({ code: 1, err: expect.stringContaining('--force') });
+    expect(xe('pool-eject', `host-uuid=${uuid}`, '--force').code).toBe(0);
+    expect(xe('host-list', 'params=name-label', '--minimal').out).toBe('four-nodes\n');
+  });
+
+  it('is refused with a host that is given twice', () => {
+    const { code, err } = xennuma(['serve', ...two, '--host', join(root, 'examples/hosts/four-nodes.yaml'), '--listen', '127.0.0.1:0']);
+    expect([code, err]).toEqual([2, expect.stringContaining("the host 'four-nodes' is given twice")]);
+  });
+
+  it('is no member of a fleet', () => {
+    const { code, err } = xennuma(['serve', ...two, '--fleet', 'nats://127.0.0.1:1', '--listen', '127.0.0.1:0']);
+    expect([code, err]).toEqual([2, expect.stringContaining('a pool of several hosts cannot be a member of a fleet')]);
   });
 });

@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
 import { seededNumbers } from '../src/base/random.js';
-import { emptySlots, Gone, post, step, verify } from './support/vm-slots.js';
+import { cases } from './support/cases.js';
+import { emptySlots, NoAnswer, post, step, verify } from './support/vm-slots.js';
 
-const KILLS = Number(process.env.XENNUMA_KILLS ?? 12);
+const KILLS = Number(process.env.XENNUMA_KILLS ?? cases(4, 12));
 const SEED = Number(process.env.XENNUMA_SEED ?? 20261125);
 const SLOTS = 10;
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -66,7 +67,7 @@ it.skipIf(!existsSync(program))(`${KILLS} kills (seed ${SEED}; skipped before np
             answered();
           }
         } catch (error) {
-          if (!(error instanceof Gone)) throw error;
+          if (!(error instanceof NoAnswer)) throw error;
         }
       }),
     );

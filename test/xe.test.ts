@@ -117,6 +117,8 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
       code: 2,
       err: expect.stringMatching(/expected https or http/),
     });
+    const misnamed = xennuma(['verify', '--pool', url, '--host', `xcp-1=${HOST_FILE}`]);
+    expect(misnamed).toMatchObject({ code: 2, err: expect.stringMatching(/--host: the pool has no host 'xcp-1'; its hosts are \S/) });
     expect(xennuma(['show', ...pool, '--pool-host', 'nobody']).err).toMatch(/the pool has no host 'nobody'/);
   });
 
@@ -176,8 +178,8 @@ describe('the flow by xe', { timeout: 300_000 }, () => {
     // The schemas distinguish answers: each rejects an answer of the other.
     expect(schema('place').safeParse(JSON.parse(drifted.out)).success).toBe(false);
     const policy = () => done('host-list', 'params=numa-affinity-policy', '--minimal');
-    const asked = xennuma(['place', '--set-policy', 'best_effort', ...pool]);
-    expect(asked).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/any +best_effort[\s\S]*Nothing was changed; add --yes/) });
+    const reply = xennuma(['place', '--set-policy', 'best_effort', ...pool]);
+    expect(reply).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/any +best_effort[\s\S]*Nothing was changed; add --yes/) });
     expect(policy()).toBe('any');
     expect(xennuma(['place', '--set-policy', 'best_effort', ...pool, '--yes'])).toMatchObject({
       code: 0,

@@ -8,7 +8,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 /** There when dist/ is as the sources are. */
 export const built = `${root}dist/.built`;
 
-export interface Ended {
+export interface CommandResult {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
@@ -23,13 +23,13 @@ export interface RunOptions {
 let warm: WarmCommand | undefined;
 
 /** The command, in a process that runs one command after the other: starts of Node take long. */
-export function xennuma(words: readonly string[], options: RunOptions = {}): Ended {
+export function xennuma(words: readonly string[], options: RunOptions = {}): CommandResult {
   warm ??= new WarmCommand();
   return warm.run(words, { cwd: root, ...options, env: environment(options) });
 }
 
 /** The command in a process of its own, for what only that shows. */
-export function xennumaProcess(words: readonly string[], options: RunOptions = {}): Ended {
+export function xennumaProcess(words: readonly string[], options: RunOptions = {}): CommandResult {
   const ended = spawnSync(process.execPath, [`${root}/dist/xennuma.js`, ...words], {
     cwd: options.cwd ?? root,
     encoding: 'utf8',

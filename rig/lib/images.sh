@@ -1,8 +1,13 @@
 # From Debian's packages to what QEMU boots: Xen, dom0's kernel, dom0's initramfs, the mini guest. Nothing is installed: packages
 # are downloaded with apt-get and unpacked below $RIG_HOME. Sourced.
 
-PACKAGES="xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1
-  libxengnttab1 libxenhypfs1 libxenmisc4.17 libxenstore4 libxentoolcore1 libxentoollog1 libyajl2 libxen-dev busybox-static"
+PACKAGES="xen-hypervisor-$XEN-amd64 xen-utils-$XEN xenstore-utils libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1
+  libxengnttab1 libxenhypfs1 libxenmisc$XEN libxenstore4 libxentoolcore1 libxentoollog1 libyajl2 libxen-dev"
+# Another release than this machine's brings the libraries that its tools are built with.
+FOREIGN_LIBRARIES="libc6 libgcc-s1 zlib1g liblzma5 libbz2-1.0 liblzo2-2 libzstd1 libuuid1 libtinfo6 libncurses6 libnl-3-200 libnl-route-3-200"
+# The device model of HVM guests, and the libraries that it needs beyond those of QEMU here.
+DEVICE_MODEL="qemu-system-xen qemu-system-data seabios ipxe-qemu libspice-server1 libgstreamer-plugins-base1.0-0
+  libgstreamer1.0-0 liborc-0.4-0 libfdt1 libusb-1.0-0 libjpeg62-turbo libpixman-1-0"
 # In the order that they are loaded in.
 MODULES="xen/xen-privcmd xen/xen-evtchn xen/xenfs/xenfs xen/xen-gntdev xen/xen-gntalloc virtio/virtio_ring virtio/virtio
   virtio/virtio_pci_legacy_dev virtio/virtio_pci_modern_dev virtio/virtio_pci"
@@ -30,25 +35,65 @@ prepare_images() {
   # Two rigs that start at once prepare once.
   exec 9> "$RIG_HOME/lock"
   flock 9
-  [ -e "$ROOT/.complete" ] || unpack_packages
+  [ "$(cat "$ROOT/.complete" 2> /dev/null)" = "$(package_list)" ] || unpack_packages
   local kernel
   kernel=$(ls "$ROOT"/boot/vmlinuz-*-amd64 | head -1)
-  [ -e "$IMAGES/xen" ] || { gunzip -c "$ROOT/boot/xen-4.17-amd64.gz" > "$IMAGES/xen.new" && mv "$IMAGES/xen.new" "$IMAGES/xen"; }
+  [ -e "$IMAGES/xen" ] || { gunzip -c "$ROOT/boot/xen-$XEN-amd64.gz" > "$IMAGES/xen.new" && mv "$IMAGES/xen.new" "$IMAGES/xen"; }
   [ -e "$IMAGES/vmlinux" ] || { elf_of_kernel "$kernel" > "$IMAGES/vmlinux.new" && mv "$IMAGES/vmlinux.new" "$IMAGES/vmlinux"; }
   [ "$IMAGES/mini" -nt "$RIG_DIR/mini/mini.S" ] || make_mini
+  [ "$IMAGES/bios" -nt "$RIG_DIR/hvm/bios.S" ] || make_bios
   [ "$IMAGES/initramfs" -nt "$RIG_DIR/lib/dom0-init" ] && [ "$IMAGES/initramfs" -nt "$RIG_DIR/lib/images.sh" ] || make_initramfs "$kernel"
   flock -u 9
 }
 
+package_list() {
+  case $XEN in
+    4.17) echo $PACKAGES $DEVICE_MODEL ;;
+    *) echo $PACKAGES $FOREIGN_LIBRARIES ;;
+  esac
+}
+
+# apt for the release of Debian that has this Xen: lists, cache and state of its own, from the mirror of this machine.
+foreign_apt() {
+  local apt=$RIG_HOME/apt command=$1
+  shift
+  mkdir -p "$apt"/state/lists/partial "$apt"/cache/archives/partial
+  : > "$apt/status"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $SUITE main" > "$apt/sources.list"
+  "$command" -qq -o "Dir::State=$apt/state" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" \
+    -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=- -o APT::Sandbox::User= "$@"
+}
+
+mirror() {
+  apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2> /dev/null | grep -m 1 '/debian/\?$' || echo http://deb.debian.org/debian
+}
+
+download_packages() {
+  # shellcheck disable=SC2046
+  case $XEN in
+    4.17) apt-get download -qq $(package_list) busybox-static "$1" ;;
+    *) foreign_apt apt-get update && foreign_apt apt-get download $(package_list) && apt-get download -qq busybox-static "$1" ;;
+  esac
+}
+
 unpack_packages() {
-  say "downloading and unpacking Debian's packages of Xen 4.17 (once)"
-  local kernel deb
+  say "downloading and unpacking Debian's packages of Xen $XEN (once)"
+  local kernel deb folder
   kernel=$(apt-cache depends linux-image-amd64 2> /dev/null | awk '/Depends:/ { print $2; exit }')
   [ -n "$kernel" ] || fail "apt knows no package linux-image-amd64; run apt-get update first (Debian 12)"
-  # shellcheck disable=SC2086
-  (cd "$RIG_HOME/packages" && apt-get download -qq $PACKAGES "$kernel") || fail "apt-get download failed, see above; apt-get update may help"
-  for deb in "$RIG_HOME"/packages/*.deb; do dpkg -x "$deb" "$ROOT"; done
-  touch "$ROOT/.complete"
+  (cd "$RIG_HOME/packages" && download_packages "$kernel") || fail "apt-get download failed, see above; apt-get update may help"
+  # Releases differ in whether /lib is a link to /usr/lib.
+  mkdir -p "$ROOT"/usr/{lib,bin,sbin,lib64}
+  for folder in lib bin sbin lib64; do [ -e "$ROOT/$folder" ] || ln -s "usr/$folder" "$ROOT/$folder"; done
+  for deb in "$RIG_HOME"/packages/*.deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$ROOT"; done
+  if [ "$XEN" != 4.17 ]; then
+    # What dom0 lays over this machine's own files: Node there must find the C library that Xen's libraries need.
+    rm -rf "$RIG_HOME/over"
+    mkdir -p "$RIG_HOME/over"
+    for deb in "$RIG_HOME"/packages/libc6_*.deb; do dpkg -x "$deb" "$RIG_HOME/over"; done
+    rm -rf "$RIG_HOME/over/usr/share" "$RIG_HOME/over/usr/lib/x86_64-linux-gnu/gconv"
+  fi
+  package_list > "$ROOT/.complete"
 }
 
 # The ELF inside a bzImage: booted directly it saves an xz decompression under emulation, half of dom0's boot.
@@ -67,28 +112,37 @@ make_mini() {
   strip "$IMAGES/mini"
 }
 
+# A firmware of HVM guests: 64 KiB, with the first instruction 16 bytes before the end.
+make_bios() {
+  as --32 -o "$IMAGES/bios.o" "$RIG_DIR/hvm/bios.S"
+  ld -m elf_i386 -Ttext=0 --oformat binary -o "$IMAGES/bios" "$IMAGES/bios.o"
+}
+
 make_initramfs() {
   say "making dom0's initramfs"
   local tree=$RIG_HOME/initramfs modules
   modules=$ROOT/lib/modules/${1##*vmlinuz-}/kernel
   rm -rf "$tree"
   mkdir -p "$tree"/{bin,proc,sys,dev,run,tmp,host,mnt,modules,xl,lib64,etc/xen,var/lib/xen,var/log/xen/console,var/lock} \
-    "$tree"/usr/lib/xen-4.17/{bin,boot} "$tree"/usr/bin "$tree"/lib/x86_64-linux-gnu
+    "$tree/usr/lib/xen-$XEN"/{bin,boot} "$tree"/usr/bin "$tree"/lib/x86_64-linux-gnu
   ln -s /run "$tree/var/run"
   cp "$ROOT/bin/busybox" "$tree/bin/"
   ln -s busybox "$tree/bin/sh"
   local tool module
-  for tool in $TOOLS; do cp "$ROOT/usr/lib/xen-4.17/bin/$tool" "$tree/usr/lib/xen-4.17/bin/"; done
-  ln -s bin/libxl-save-helper "$tree/usr/lib/xen-4.17/"
+  for tool in $TOOLS; do cp "$ROOT/usr/lib/xen-$XEN/bin/$tool" "$tree/usr/lib/xen-$XEN/bin/"; done
+  ln -s bin/libxl-save-helper "$tree/usr/lib/xen-$XEN/"
+  cp "$ROOT/usr/lib/xen-$XEN/boot/hvmloader" "$tree/usr/lib/xen-$XEN/boot/"
   cp "$ROOT/usr/bin/xenstore" "$tree/usr/bin/"
   for tool in chmod exists list ls read rm watch write; do ln "$tree/usr/bin/xenstore" "$tree/usr/bin/xenstore-$tool"; done
   cp -a "$XEN_LIBS"/lib{xen,xl,yajl}*.so.* "$tree/xl/"
-  # What the tools need beyond Xen's own libraries comes from this machine.
-  local needed
-  needed=$(LD_LIBRARY_PATH=$XEN_LIBS ldd "$tree"/usr/lib/xen-4.17/bin/*)
+  # What the tools need beyond Xen's own libraries comes from this machine, or from their own release.
+  local needed loader=/lib64/ld-linux-x86-64.so.2 xens
+  [ ! -e "$XEN_LIBS/libc.so.6" ] || loader=$XEN_LIBS/ld-linux-x86-64.so.2
+  needed=$(for tool in "$tree/usr/lib/xen-$XEN/bin/"*; do "$loader" --library-path "$XEN_LIBS:/usr/lib/x86_64-linux-gnu" --list "$tool" 2>&1; done)
   ! grep 'not found' <<< "$needed" || fail "Xen's tools need libraries that this machine lacks, see above; the rig is for Debian 12"
-  awk '$3 ~ /^\// { print $3 }' <<< "$needed" | sort -u | grep -v "^$ROOT/" | xargs -I{} cp -Lu {} "$tree/lib/x86_64-linux-gnu/"
-  cp -L /lib64/ld-linux-x86-64.so.2 "$tree/lib64/"
+  xens="^$XEN_LIBS/lib\(xen\|xl\|yajl\)"
+  awk '$3 ~ /^\// { print $3 }' <<< "$needed" | sort -u | grep -v "$xens" | xargs -I{} cp -Lu {} "$tree/lib/x86_64-linux-gnu/"
+  cp -L "$loader" "$tree/lib64/"
   for module in $MODULES; do cp "$modules/drivers/$module.ko" "$tree/modules/" && echo "${module##*/}"; done > "$tree/modules/list"
   for module in $FILE_SYSTEMS; do cp "$modules/$module.ko" "$tree/modules/" && echo "${module##*/}"; done >> "$tree/modules/list"
   install -m 755 "$RIG_DIR/lib/dom0-init" "$tree/init"

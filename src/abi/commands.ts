@@ -17,12 +17,16 @@ export const DOMCTL = {
   scheduler_op: 16,
   getvcpuaffinity: 25,
   resumedomain: 27,
+  sendtrigger: 28,
   setnodeaffinity: 68,
   getnodeaffinity: 69,
   setvnumainfo: 74,
   soft_reset: 79,
   set_paging_mempool_size: 86,
 } as const;
+
+/** XEN_DOMCTL_SENDTRIGGER_* (xen/include/public/domctl.h). */
+export const TRIGGER = { nmi: 0, power: 3, sleep: 4 } as const;
 
 /** XEN_SYSCTL_* command numbers (xen/include/public/sysctl.h). */
 export const SYSCTL = {
@@ -57,12 +61,6 @@ export const XENVER = { version: 0 } as const;
 
 /** Pool or CPU "any" (XEN_SYSCTL_CPUPOOL_PAR_ANY). */
 export const CPUPOOL_ANY = 0xffffffff;
-
-/** Ids from here on are Xen's own (DOMID_FIRST_RESERVED). */
-export const DOMID_FIRST_RESERVED = 0x7ff0;
-
-/** The caller's own domain, as the domid of an operation. */
-export const DOMID_SELF = 0x7ff0;
 
 /** Scheduler ids of the ABI (xen/include/public/domctl.h). */
 export const SCHEDULERS = { credit: 5, credit2: 6, arinc653: 7, rtds: 8, null: 9 } as const;

@@ -24,12 +24,19 @@ export interface InterfaceVersion {
   readonly nextDomain: boolean;
   /** Offset of total_pages in xen_sysctl_physinfo. */
   readonly physinfoPagesAt: number;
+  /** A PV domain's own tables come with its vCPUs, not when it is created (from 4.20). */
+  readonly lateTables: boolean;
+  /**
+   * A hard mask that cannot be copied out is an error though the soft one can (Xen 6a21252a74, from
+   * 4.20.4, 4.21.2 and 4.22.0; up to 4.19 the soft one's success hides it).
+   */
+  readonly keepsHardError: boolean;
   /** Key 'u' prints "d1" rather than "Domain 1" (from 4.18). */
   readonly shortDomainNames: boolean;
 }
 
 const DOMCTL = [0x12, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x17, 0x17, 0x18];
-const SYSCTL = [0x12, 0x13, 0x13, 0x13, 0x15, 0x15, 0x15, 0x15, 0x16, 0x16];
+const SYSCTL = [0x12, 0x13, 0x13, 0x14, 0x15, 0x15, 0x15, 0x15, 0x16, 0x16];
 const FIRST_MINOR = 13;
 
 /** Values by the first minor version that has them, newest first. */
@@ -84,13 +91,15 @@ export function interfaceVersion(version: string): InterfaceVersion {
     grantOptsAt: minor >= 16 ? 44 : -1,
     limitedPools: minor >= 17,
     nextDomain: minor <= 17,
+    lateTables: minor >= 20,
+    keepsHardError: minor >= 20,
     physinfoPagesAt: minor >= 17 ? 40 : 32,
     shortDomainNames: minor >= 18,
   };
 }
 
 /**
- * What the version query (XENVER_version) answers: the major number above 16 bits of the minor one.
+ * Answer of XENVER_version: the major number above 16 bits of the minor one.
  */
 export function packVersion({ major, minor }: Pick<InterfaceVersion, 'major' | 'minor'>): number {
   return (major << 16) | minor;

@@ -1,6 +1,8 @@
-// Offsets and numbers of the public headers of Xen (xen/include/public/): what a program in C would
-// be compiled with. Taken from the headers, not from layout.ts.
+// Offsets and numbers of Xen's public headers (xen/include/public/), as a C program gets them. They
+// are taken from the headers, not from layout.ts.
+
 import { describe, expect, test } from 'vitest';
+import { DOMID_FIRST_RESERVED, DOMID_SELF } from '../base/ids.js';
 import * as commands from './commands.js';
 import * as layout from './layout.js';
 import { readU64, writeNoneU64, writeU64 } from './u64.js';
@@ -89,6 +91,7 @@ describe('domctl.h', () => {
       scheduler_op: 16,
       getvcpuaffinity: 25,
       resumedomain: 27,
+      sendtrigger: 28,
       setnodeaffinity: 68,
       getnodeaffinity: 69,
       setvnumainfo: 74,
@@ -163,7 +166,7 @@ test('xen.h, memory.h, sched.h, event_channel.h and hvm_op.h', () => {
   });
   expect(commands.XENMEM).toEqual({ populate_physmap: 6, set_pod_target: 16, claim_pages: 24 });
   expect(commands.SCHEDOP).toEqual({ remote_shutdown: 4, pin_override: 7 });
-  expect([commands.DOMID_FIRST_RESERVED, commands.DOMID_SELF]).toEqual([0x7ff0, 0x7ff0]);
+  expect([DOMID_FIRST_RESERVED, DOMID_SELF]).toEqual([0x7ff0, 0x7ff0]);
   expect(layout.POD_TARGET_AT).toEqual({ target: 0, totPages: 8, cachePages: 16, entries: 24, domid: 32, sizeBytes: 40 });
   expect(layout.REMOTE_SHUTDOWN_AT).toEqual({ domid: 0, reason: 4, sizeBytes: 8 });
   expect(layout.ALLOC_UNBOUND_AT).toEqual({ domid: 0, remoteDomid: 2, port: 4, sizeBytes: 8 });

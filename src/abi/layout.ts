@@ -1,4 +1,4 @@
-// Offsets of the fields of the hypercall structures, in bytes: those that are the same in every
+// Offsets of the fields of the hypercall structures, in bytes, as far as they are the same in every
 // version from 4.13 on (xen/include/public/: domctl.h, sysctl.h, memory.h, sched.h). The few that
 // moved are in interface-version.ts.
 
@@ -28,6 +28,11 @@ export const CREATE_FLAG = { hvm: 1, hap: 2, s3Integrity: 4, oosOff: 8, xenstore
 
 /** xen_arch_domainconfig.emulation_flags: a local APIC. */
 export const EMULATE_LAPIC = 1;
+/**
+ * All that Xen emulates beside a device model: XEN_X86_EMU_ALL without vPCI, as libxl sets it for
+ * HVM (xen/arch/x86/domain.c, emulation_flags_ok).
+ */
+export const EMULATE_HVM = 0x3ff;
 
 /** xen_domctl_getdomaininfo. */
 export const DOMAIN_INFO_AT = {

@@ -12,7 +12,7 @@ export const FRAME_BYTES = 8;
 /** XENMEMF_*: the lowest 8 bits are an address width, the next 8 a node plus one. */
 export const MEMF = { addressBits: 0xff, nodeShift: 8, populateOnDemand: 1 << 16, exactNode: 1 << 17, vnode: 1 << 18 } as const;
 
-/** What `nodeOfMemFlags` gives when the flags name no node (NUMA_NO_NODE). */
+/** Result of `nodeOfMemFlags` if the flags name no node (NUMA_NO_NODE). */
 export const NUMA_NO_NODE = 0xff;
 
 export interface Reservation {

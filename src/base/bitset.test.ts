@@ -1,4 +1,4 @@
-// Lists of numbers as text, and members of a bitmap: beside plain sets.
+// Lists of numbers as text, and members of a bitmap, compared with plain sets.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Bitset, formatList, parseList } from './bitset.js';

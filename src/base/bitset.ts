@@ -1,5 +1,5 @@
-// A set of CPUs or of nodes as a bitmap of a fixed width, as Xen's cpumask_t and nodemask_t are.
-// Mutable, because the embedded hypervisor updates masks in place; everything that hands one out
+// A set of CPUs or of nodes as a bitmap of a fixed width, like Xen's cpumask_t and nodemask_t. It
+// is mutable, because the embedded hypervisor updates masks in place; code that passes a mask on
 // copies it first.
 import { InputError } from './errors.js';
 

@@ -1,6 +1,6 @@
-// Text in the columns of a terminal: how wide it is, fitted, padded and wrapped. Widths are those
-// of Unicode's grapheme clusters: two columns for an emoji or a CJK character, none for a combining
-// mark or a colour.
+// Text in the columns of a terminal: its width, and text that is cut, padded and wrapped to a
+// width. Widths are those of Unicode's grapheme clusters: two columns for an emoji or a CJK
+// character, none for a combining mark or a colour.
 import { createRequire } from 'node:module';
 import type StringWidth from 'string-width';
 
@@ -25,7 +25,7 @@ export function textColumns(text: string): number {
   return PLAIN.test(text) ? text.length : unicodeTables().stringWidth(text);
 }
 
-/** What a reader takes for one character. */
+/** Grapheme clusters: what a reader sees as one character. */
 function characters(text: string): Iterable<string> {
   return PLAIN.test(text) ? text : Array.from(unicodeTables().graphemes.segment(text), ({ segment }) => segment);
 }

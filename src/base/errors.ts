@@ -1,5 +1,5 @@
 // Errors of the whole project: bad input (InputError), a host that cannot be reached
-// (UnreachableError), and what Xen or XenStore answers (XenError).
+// (UnreachableError), and an errno of Xen or XenStore (XenError).
 
 /** errno names as Xen gives them, with their Linux numbers (xen/include/public/errno.h). */
 export const ERRNO = {

@@ -1,6 +1,24 @@
-// The file system calls of everything that writes, as an interface: tests make each of them fail in
+// The file system calls of all code that writes, as an interface. Tests make each call fail in
 // turn.
-import { closeSync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+
+/** Type and owner of an open file. */
+export interface FileKind {
+  readonly isFile: boolean;
+  readonly uid: number;
+  readonly mode: number;
+}
 
 export interface FileCalls {
   open(path: string, flags: string | number, mode: number): number;
@@ -15,6 +33,7 @@ export interface FileCalls {
   truncate(fd: number, bytes: number): void;
   /** Bytes in the file. */
   size(fd: number): number;
+  kind(fd: number): FileKind;
   rename(from: string, to: string): void;
   unlink(path: string): void;
   close(fd: number): void;
@@ -27,10 +46,15 @@ export const FILE_CALLS: FileCalls = {
   dataSync: fdatasyncSync,
   truncate: ftruncateSync,
   size: (fd) => fstatSync(fd).size,
+  kind: (fd) => kindOf(fstatSync(fd)),
   rename: renameSync,
   unlink: unlinkSync,
   close: closeSync,
 };
+
+export function kindOf(stats: Stats): FileKind {
+  return { isFile: stats.isFile(), uid: stats.uid, mode: stats.mode };
+}
 
 /**
  * Writes all of it, from `position` on: a short write is continued until the rest fails with its

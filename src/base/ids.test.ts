@@ -1,5 +1,5 @@
-// The compiler tells numbers of several kinds apart; the expected errors below are checked by the
-// type check.
+// The compiler distinguishes the kinds of ids. The expected errors below are checked by the type
+// check.
 import { expect, test } from 'vitest';
 import type { CpuId, NodeId } from './ids.js';
 

@@ -1,4 +1,4 @@
-// Counts and lists of numbers as listings write them.
+// Counts, and lists of numbers in the form of listings.
 
 /** "3", "007": digits only, at most `max`; undefined otherwise. */
 export function parseCount(text: string, max: number = Number.MAX_SAFE_INTEGER): number | undefined {

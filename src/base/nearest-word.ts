@@ -1,4 +1,4 @@
-// The known word that a mistyped one most resembles.
+// The known word that is most similar to a mistyped one.
 
 /** Letters that may differ: one in a short word, a third of a long one. */
 function mostEdits(word: string): number {

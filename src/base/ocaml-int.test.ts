@@ -1,4 +1,4 @@
-// Every row was read off the toplevel of OCaml 4.13.1 (int_of_string on a 64-bit machine).
+// Every row was produced by the toplevel of OCaml 4.13.1 (int_of_string on a 64-bit machine).
 import { describe, expect, it } from 'vitest';
 import { ocamlIntOfString } from './ocaml-int.js';
 

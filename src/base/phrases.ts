@@ -1,4 +1,4 @@
-// Words that go with numbers.
+// Nouns and verbs that agree with numbers.
 
 /** "1 node", "2 nodes". */
 export function plural(count: number, noun: string): string {

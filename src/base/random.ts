@@ -1,4 +1,4 @@
-// Numbers and choices from a seed: the same seed gives the same ones on every machine.
+// Random numbers and choices from a seed: the same seed gives the same ones on every machine.
 
 /**
  * Numbers in 0 .. 2^32-1 from a seed (splitmix32, Steele, Lea and Flood 2014, in its 32-bit form).

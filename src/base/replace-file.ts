@@ -1,16 +1,19 @@
-// The safe replacement of a file that only one process writes: the old one or the whole new one is
-// there at any moment, and no symbolic link is followed.
+// The safe replacement of a file that only one process writes: at any moment either the old or the
+// whole new file is there, and no symbolic link is followed.
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { type FileCalls, writeAll } from './file-calls.js';
 
-/** @throws the error of the file system; the old file stays then */
-export function replaceFile(path: string, bytes: Uint8Array, files: FileCalls): void {
+/**
+ * @param mode of the new file, less the process's umask
+ * @throws the error of the file system; the old file stays then
+ */
+export function replaceFile(path: string, bytes: Uint8Array, files: FileCalls, mode = 0o600): void {
   const fresh = `${path}.new`;
   // One that is there was left by a process that was killed.
   remove(fresh, files);
   const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants;
-  const fd = files.open(fresh, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+  const fd = files.open(fresh, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, mode);
   try {
     try {
       writeAll(files, fd, bytes);

@@ -1,10 +1,11 @@
-// Against systemd's own program: what arrives at a notification socket.
+// The messages that arrive at a notification socket, compared with those of systemd's own program.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from 'vitest';
+import { libcIfThere } from '../xenstore/server/libc.js';
 import { serviceManager } from './service-manager.js';
 
 const RECEIVER = `
@@ -92,6 +93,19 @@ describe.skipIf(lacking !== null)('a service that systemd started', () => {
     while (seen.at(-1) !== 'STOPPING=1') seen.push(await next());
     expect(seen).not.toContain('WATCHDOG=1');
   });
+});
+
+it.skipIf(lacking !== null || libcIfThere() === undefined)('by the C library where it can, without any program', async () => {
+  const { path, next } = await socket();
+  const manager = serviceManager(refuse, { PATH: '/nonexistent', NOTIFY_SOCKET: path }, libcIfThere()!.datagram);
+  manager.ready();
+  await manager.ending();
+  expect([await next(), await next()]).toEqual(['READY=1', 'STOPPING=1']);
+  const complaints: string[] = [];
+  const gone = serviceManager((message) => complaints.push(message), { NOTIFY_SOCKET: `${path}-gone` }, libcIfThere()!.datagram);
+  gone.ready();
+  await gone.ending();
+  expect(complaints).toEqual([expect.stringMatching(/^systemd was not told READY=1: /), expect.stringMatching(/STOPPING=1/)]);
 });
 
 it('complains once for each word that does not arrive, and goes on', async () => {

@@ -1,6 +1,6 @@
-// What a service tells systemd, where it was started by it: that it is ready, that it still lives,
-// and that it ends (sd_notify(3)). Node cannot write to sockets of datagrams, so systemd's own
-// program does: it is there wherever systemd is.
+// Notifications of a service to systemd: that it is ready, alive, or ending (sd_notify(3)). Node
+// cannot write to datagram sockets, so a call of the C library sends them; without the library,
+// systemd's own program sends them in the name of the service.
 import { execFile } from 'node:child_process';
 
 const PROGRAM = 'systemd-notify';
@@ -15,15 +15,30 @@ export interface ServiceManager {
 /**
  * @param complain for what could not be told; the service goes on
  * @param env NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, as systemd sets them
+ * @param datagram sends a text to a unix socket, and throws when it cannot; null = there is no such
+ *   call
  */
-export function serviceManager(complain: (message: string) => void, env: NodeJS.ProcessEnv = process.env): ServiceManager {
-  if ((env.NOTIFY_SOCKET ?? '') === '') return { ready: () => {}, ending: async () => {} };
+export function serviceManager(
+  complain: (message: string) => void,
+  env: NodeJS.ProcessEnv = process.env,
+  datagram: ((socket: string, text: string) => void) | null = null,
+): ServiceManager {
+  const socket = env.NOTIFY_SOCKET ?? '';
+  if (socket === '') return { ready: () => {}, ending: async () => {} };
   // One after the other, so that nothing arrives after the end.
-  let told = Promise.resolve();
+  let notifications = Promise.resolve();
   let waiting = 0;
   const tell = (word: string): Promise<void> => {
+    if (datagram !== null) {
+      try {
+        datagram(socket, word);
+      } catch (error) {
+        complain(`systemd was not told ${word}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+      return notifications;
+    }
     waiting++;
-    told = told.then(
+    notifications = notifications.then(
       () =>
         new Promise((done) => {
           // The process id of the service: systemd would ask who the sender was after it has gone.
@@ -34,7 +49,7 @@ export function serviceManager(complain: (message: string) => void, env: NodeJS.
           });
         }),
     );
-    return told;
+    return notifications;
   };
   const every = lifeSignMs(env);
   let signs: NodeJS.Timeout | undefined;

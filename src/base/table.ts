@@ -10,6 +10,11 @@ export interface TableOptions {
   readonly widths?: readonly number[];
 }
 
+export interface FittingOptions extends TableOptions {
+  /** Cells of a paragraph that need no heading, from the first: 2 by default. */
+  readonly named?: 1 | 2;
+}
+
 /**
  * Width of each column: that of its widest cell. @param rows the heading first; it says how many
  * columns there are
@@ -33,16 +38,16 @@ export function tableLines(rows: readonly (readonly string[])[], options: TableO
 
 /**
  * The table where it fits into `columns`, if need be with one blank between columns; otherwise a
- * paragraph a row: its first two cells, then each other one with its heading.
+ * paragraph a row: its first cells, then each other one with its heading.
  */
-export function fittingTable(rows: readonly (readonly string[])[], options: TableOptions, columns: number): string[] {
+export function fittingTable(rows: readonly (readonly string[])[], { named = 2, ...options }: FittingOptions, columns: number): string[] {
   for (const gap of [2, 1]) {
     const lines = tableLines(rows, { ...options, gap });
     if (lines.every((line) => textColumns(line) <= columns)) return lines;
   }
   const [heading = [], ...body] = rows;
-  return body.flatMap(([first = '', second = '', ...rest]) => {
-    const facts = rest.flatMap((cell, at) => (cell === '' ? [] : [`${heading[at + 2] ?? ''} ${cell}`]));
-    return wrapWords(`${first}, ${second}${facts.length === 0 ? '' : `: ${facts.join(', ')}`}`, columns, '  ');
+  return body.flatMap((row) => {
+    const facts = row.slice(named).flatMap((cell, at) => (cell === '' ? [] : [`${heading[at + named] ?? ''} ${cell}`.trim()]));
+    return wrapWords(`${row.slice(0, named).join(', ')}${facts.length === 0 ? '' : `: ${facts.join(', ')}`}`, columns, '  ');
   });
 }

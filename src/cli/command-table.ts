@@ -6,6 +6,7 @@ const AHEAD = 'Plan on an embedded Xen:';
 const DAEMON = 'Daemon:';
 const REAL = 'On a real host:';
 const API = 'XAPI client:';
+const MANY = 'Many hosts:';
 const OTHER = 'Other:';
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -29,9 +30,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'replay a trace of VMs on a fleet, under several policies',
     load: () => import('./commands/replay.js'),
   },
-  { name: 'show', group: AHEAD, summary: 'show the map of a host, as text or SVG', load: () => import('./commands/show.js') },
+  { name: 'show', group: AHEAD, summary: 'show the map of a host, as text, a page or SVG', load: () => import('./commands/show.js') },
   { name: 'demo', group: AHEAD, summary: 'show a real 8-node machine with a dozen VMs', load: () => import('./commands/demo.js') },
-  { name: 'serve', group: DAEMON, summary: 'run the XAPI daemon for one host', load: () => import('./commands/serve.js') },
+  {
+    name: 'serve',
+    group: DAEMON,
+    summary: 'run the XAPI daemon for a host, or a pool of embedded hosts',
+    load: () => import('./commands/serve.js'),
+  },
   {
     name: 'verify',
     group: REAL,
@@ -43,6 +49,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: REAL,
     summary: 'set the soft affinity of running domains by their memory',
     load: () => import('./commands/place.js'),
+  },
+  {
+    name: 'agent',
+    group: REAL,
+    summary: 'place domains with policy tight while xapi builds them',
+    load: () => import('./commands/agent.js'),
   },
   {
     name: 'rebalance',
@@ -64,6 +76,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "run xe's commands against xennuma serve or any XAPI host",
     load: () => import('./commands/xe.js'),
   },
+  { name: 'fleet', group: MANY, summary: 'see many hosts and place VMs on them, over NATS', load: () => import('./commands/fleet.js') },
   {
     name: 'doctor',
     group: OTHER,

@@ -17,7 +17,7 @@ async function main(words: readonly string[]): Promise<number> {
     const { runProgram } = await import('./program.js');
     return await runProgram(withPasswordFile(words));
   } catch (error) {
-    return reportFailure(error);
+    return reportFailure(error, words);
   }
 }
 

@@ -25,8 +25,18 @@ export async function runProgram(words: readonly string[]): Promise<number> {
   const program = await makeProgram(wanted === undefined ? [] : [wanted], (answer) => {
     code = answer;
   });
-  await program.parseAsync(withNamesFirst(words, program), { from: 'user' });
+  await program.parseAsync(withNamesFirst(helpOfSubcommand(words, program), program), { from: 'user' });
   return code;
+}
+
+/** commander's own `help` looks at one name; `help serve passwd` is `serve passwd --help`. */
+function helpOfSubcommand(words: readonly string[], program: Command): readonly string[] {
+  const [help, name, inner] = words;
+  const parent = program.commands.find((one) => one.name() === name);
+  if (help !== 'help' || parent === undefined || inner === undefined || inner.startsWith('-')) return words;
+  if (parent.commands.length === 0) return words;
+  if (parent.commands.some((one) => one.name() === inner)) return [parent.name(), inner, '--help'];
+  throw new InputError(`there is no command '${parent.name()} ${inner}'`, {}, `xennuma help ${parent.name()} lists them`);
 }
 
 /** Only for commands that take names; the others take files. */
@@ -51,11 +61,13 @@ async function makeProgram(loaded: readonly string[], answer: (code: number) => 
     .configureOutput({ outputError: () => {} })
     .addHelpText('after', '\nxennuma help <command> explains a command. Start with: xennuma demo');
   for (const entry of COMMANDS) {
-    const command = program.command(entry.name).summary(entry.summary).description(entry.summary).helpGroup(entry.group);
+    const command = program.command(entry.name).summary(entry.summary).description(sentence(entry.summary)).helpGroup(entry.group);
     if (loaded.includes(entry.name)) (await entry.load()).define(command, answer, everyCommand);
   }
   return program;
 }
+
+const sentence = (summary: string) => `${summary[0]!.toUpperCase()}${summary.slice(1)}.`;
 
 /** For completion and manual pages. */
 export async function everyCommand(): Promise<readonly Command[]> {

@@ -37,6 +37,11 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     on: ['embedded'],
     create: async () => (await import('./libxl/libxl.js')).createLibxlPlayer(),
   },
+  'libxl-memory': {
+    summary: 'the memory that libxl wants for a guest: free memory, maximum and paging pool',
+    on: ['embedded'],
+    create: async () => (await import('./libxl/libxl-memory.js')).createLibxlMemoryPlayer(),
+  },
   'xl-config': {
     summary: "xl's reading of guest configs",
     on: ['embedded'],

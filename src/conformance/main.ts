@@ -21,20 +21,20 @@ const program = new Command('conformance')
   )
   .showHelpAfterError('(--help tells more)')
   .exitOverride()
-  .action(async (name: string, given: { check?: boolean; on?: string; personality?: string }) => {
+  .action(async (name: string, flags: { check?: boolean; on?: string; personality?: string }) => {
     const kind = KINDS[name]!;
     const fail = (message: string) => program.error(`error: ${message}`, { exitCode: EXIT.badInput });
-    const on = given.on ?? kind.on[0];
+    const on = flags.on ?? kind.on[0];
     if (!kind.on.includes(on)) fail(`${name} cannot be played on '${on}'; it can on ${kind.on.join(', ')}`);
-    if (kind.personalities === undefined && given.personality !== undefined) fail(`${name} has no personalities: leave --personality out`);
-    if (kind.personalities !== undefined && given.personality === undefined) {
+    if (kind.personalities === undefined && flags.personality !== undefined) fail(`${name} has no personalities: leave --personality out`);
+    if (kind.personalities !== undefined && flags.personality === undefined) {
       fail(`${name} needs --personality ${kind.personalities.join('|')}`);
     }
-    const options: KindOptions = { on, personality: given.personality };
+    const options: KindOptions = { on, personality: flags.personality };
     process.exitCode = await runConformance(
       await kind.create(options),
       process.stdin,
-      { check: given.check === true },
+      { check: flags.check === true },
       {
         out: async (text) => {
           if (!process.stdout.write(text)) await once(process.stdout, 'drain');

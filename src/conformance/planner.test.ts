@@ -1,3 +1,3 @@
 import { replayRecords } from '../../test/support/recorded-cases.js';
 
-replayRecords({ kind: 'planner', files: /^planner(-26\.1)?\.jsonl\.gz$/, answers: ['seed', '26.1', 'new'] });
+replayRecords({ kind: 'planner', files: /^planner(-26\.1)?\.jsonl\.gz$/, answers: ['seed', '26.1', 'new'], independent: true });

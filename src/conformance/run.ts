@@ -96,11 +96,11 @@ async function* surveyed(player: ConformancePlayer, all: AsyncIterable<Case>): A
     yield* all;
     return;
   }
-  const kept: ({ number: number; text: string } | Case)[] = [];
+  const checkedLines: ({ number: number; text: string } | Case)[] = [];
   let characters = 0;
   for await (const one of all) {
     if ('error' in one) {
-      kept.push(one);
+      checkedLines.push(one);
       continue;
     }
     const text = JSON.stringify(one.line);
@@ -110,9 +110,9 @@ async function* surveyed(player: ConformancePlayer, all: AsyncIterable<Case>): A
       throw new InputError(message, { line: one.number }, 'this kind reads all cases first: split them into several runs');
     }
     player.survey(one.line);
-    kept.push({ number: one.number, text });
+    checkedLines.push({ number: one.number, text });
   }
-  for (const one of kept) yield 'text' in one ? { number: one.number, line: JSON.parse(one.text) as JsonObject } : one;
+  for (const one of checkedLines) yield 'text' in one ? { number: one.number, line: JSON.parse(one.text) as JsonObject } : one;
 }
 
 function nameOf(line: JsonObject, number: number): string {

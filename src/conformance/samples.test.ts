@@ -1,4 +1,4 @@
-// The sample cases of conformance/samples play by the rules, and their answers pass the check.
+// The sample cases of conformance/samples are valid, and their answers pass the check.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { KINDS } from './kinds.js';
@@ -6,9 +6,9 @@ import type { JsonObject } from './player.js';
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-type Played = Readonly<Record<string, never>>;
+type SampleCase = Readonly<Record<string, never>>;
 
-async function play(kind: string): Promise<Played[]> {
+async function play(kind: string): Promise<SampleCase[]> {
   const text = readFileSync(new URL(`../../conformance/samples/${kind}.jsonl`, import.meta.url), 'utf8');
   const lines = text
     .trimEnd()
@@ -17,8 +17,8 @@ async function play(kind: string): Promise<Played[]> {
   const make = () => KINDS[kind]!.create({ on: 'embedded', personality: undefined });
   const [player, checker] = [await make(), await make()];
   for (const line of lines) player.survey?.(line);
-  const played: Played[] = [];
-  for (const line of lines) played.push((await player.play(line)) as unknown as Played);
+  const played: SampleCase[] = [];
+  for (const line of lines) played.push((await player.play(line)) as unknown as SampleCase);
   for (const line of played) checker.survey?.(line);
   for (const line of played) expect(await checker.check(line)).toEqual([]);
   return played;

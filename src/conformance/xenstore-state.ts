@@ -28,7 +28,7 @@ export interface StartingState {
 export interface RecordedStep {
   readonly type: number;
   readonly payload: string;
-  /** Made in a transaction. */
+  /** The change was made in a transaction. */
   readonly inTransaction: boolean;
   readonly reply: { readonly type: number; readonly payload: string } | undefined;
 }

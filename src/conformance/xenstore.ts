@@ -1,5 +1,5 @@
 // Conformance kind `xenstore`: raw conversations with one of the two daemons (format:
-// docs/conformance.md).
+// conformance/README.md).
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
 import { createEngine } from '../xenstore/in-process.js';
@@ -75,8 +75,8 @@ export function createXenstorePlayer(personality: Personality, quota: Partial<St
     const begin = (parsed.begin ?? []).map(({ type, payload_b64 }) => [type, text(payload_b64)] as const);
     const answers = playSteps({ personality, quota }, parsed, begin);
     const steps = parsed.steps.map(({ conn, type, tx, payload_b64, newtx, check }, at): JsonObject => {
-      const asked: JsonObject = { conn, type, tx, payload_b64, ...(newtx === undefined ? {} : { newtx }) };
-      return { ...asked, ...(answers[at] as unknown as JsonObject), check };
+      const requestJson: JsonObject = { conn, type, tx, payload_b64, ...(newtx === undefined ? {} : { newtx }) };
+      return { ...requestJson, ...(answers[at] as unknown as JsonObject), check };
     });
     return { ...line, daemon: personality, steps };
   };

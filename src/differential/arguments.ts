@@ -1,4 +1,4 @@
-// Random arguments of hypercalls, valid and odd: masks of every width, faulting handles, flags,
+// Random arguments of hypercalls, valid and invalid: masks of every width, faulting handles, flags,
 // mem_flags.
 
 import type { Random } from '../base/random.js';
@@ -106,9 +106,9 @@ export class Arguments {
   }
 
   /** The part of mem_flags that asks for a node; mostly none. */
-  memFlags(percentAsked: number): number {
+  memFlags(nodePercent: number): number {
     const { random } = this;
-    if (!random.chance(percentAsked)) return 0;
+    if (!random.chance(nodePercent)) return 0;
     const node = random.chance(85) ? random.below(this.facts.nodes) : random.between(this.facts.nodes, 70);
     return (((node + 1) & 0xff) << 8) | (random.chance(50) ? 1 << 17 : 0);
   }

@@ -10,6 +10,7 @@ import { factsOf, type Snapshot } from './snapshot.js';
 
 /** Two nodes of two CPUs; Domain-0 on node 0. */
 const snapshot: Snapshot = {
+  xen: '4.17',
   machine: {
     sched: 6,
     nodes: [
@@ -53,14 +54,14 @@ class AlteredHost implements ScenarioHost {
 
 async function campaign(alter: Alter, scenarios: readonly GeneratedScenario[]) {
   const said: string[] = [];
-  const kept: Regression[] = [];
+  const regressions: Regression[] = [];
   const tally = await runCampaign(
     new AlteredHost(alter),
     scenarios,
     (text) => said.push(text),
-    (regression) => kept.push(regression),
+    (regression) => regressions.push(regression),
   );
-  return { tally, said, kept };
+  return { tally, said, regressions };
 }
 
 const all64 = { bytes: 'ffffffffffffffff', nr_bits: 64 };
@@ -167,12 +168,12 @@ test('the shortest scenario has only the steps that the difference needs', async
   // Wrong only for a domain that has memory on node 1, which takes four of the nine steps, and the
   // one that shows it.
   const alter = on('getdomaininfo', (one) => (one.tot_pages === 3 ? { ...one, tot_pages: 5 } : one));
-  const { said, kept } = await campaign(alter, [scenario]);
+  const { said, regressions } = await campaign(alter, [scenario]);
   const text = said.join('\n');
   expect(text).toContain('from 9 to 4 steps');
-  expect(kept.map((regression) => regression.scenario.steps.length)).toEqual([4]);
+  expect(regressions.map((regression) => regression.scenario.steps.length)).toEqual([4]);
   // A replay shows the difference until the embedded host is fixed.
-  const [{ scenario: shortest, answers }] = kept as [Regression];
+  const [{ scenario: shortest, answers }] = regressions as [Regression];
   expect(compared(shortest, answers).differences).not.toEqual([]);
   const ops = [...text.matchAll(/^ {4}\{"op":"(\w+)"/gm)].map(([, op]) => op);
   expect(ops).toEqual(['createdomain', 'max_mem', 'populate_physmap', 'getdomaininfo']);

@@ -29,7 +29,7 @@ export class Generator {
    * reboot.
    */
   readonly movedCpus = new Set<number>();
-  #made = 0;
+  #domainCount = 0;
   #errorLetters = 0;
 
   constructor(random: Random, facts: MachineFacts) {
@@ -56,7 +56,7 @@ export class Generator {
   /** @returns its letter */
   create(options: { pv?: boolean; vcpus?: number; pool?: number; complete?: boolean; maxKib?: number } = {}): string {
     const { random } = this;
-    const letter = LETTERS[this.#made++ % LETTERS.length]!;
+    const letter = LETTERS[this.#domainCount++ % LETTERS.length]!;
     const pv = options.pv ?? random.chance(85);
     const vcpus = options.vcpus ?? random.pick([1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 6, 8, 8, random.between(1, 24)]);
     this.push({ op: 'createdomain', as: letter, pv, max_vcpus: vcpus, ...(options.pool === undefined ? {} : { cpupool: options.pool }) });
@@ -153,8 +153,8 @@ export class Generator {
     const sched = random.chance(90) ? CREDIT2 : random.pick([99, 7, 8, 9]);
     this.push({ op: 'cpupool_create', id, sched });
     if (sched !== CREDIT2) return;
-    const made = id ?? Math.max(0, ...this.pools) + 1;
-    if (!this.pools.includes(made) && made !== 0) this.pools.push(made);
+    const newPool = id ?? Math.max(0, ...this.pools) + 1;
+    if (!this.pools.includes(newPool) && newPool !== 0) this.pools.push(newPool);
   }
 
   /** Mostly one that exists. */

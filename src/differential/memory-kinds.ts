@@ -11,7 +11,7 @@ type Kind = (make: Generator, random: Random) => void;
 const EXACT_NODE = 1 << 17;
 const POPULATE_ON_DEMAND = 1 << 16;
 const VIRTUAL_NODE = 1 << 18;
-/** Of a guest: four levels of 512 entries. */
+/** Last frame of a guest: four levels of 512 entries. */
 const LAST_FRAME = 2 ** 36 - 1;
 const CREDIT = 5;
 const CREDIT2 = 6;

@@ -44,7 +44,7 @@ export function performEmbedded(
   steps: readonly Step[],
 ): Answers & { readonly free: readonly (readonly number[])[]; readonly faults: readonly string[] } {
   const door = new EmbeddedDoor(embeddedMachine(snapshot, freePages));
-  const performer = new ScenarioSteps(door, interfaceVersion('4.17'), scenarioMachine(snapshot));
+  const performer = new ScenarioSteps(door, interfaceVersion(snapshot.xen), scenarioMachine(snapshot));
   createBallast(performer);
   const free: number[][] = [];
   const results = steps.map((step) => {

@@ -1,5 +1,5 @@
-// A real machine as the embedded hypervisor is started from it: nodes, CPUs, Domain-0, and every
-// free frame.
+// A real machine in the form from which the embedded hypervisor is started: nodes, CPUs, Domain-0,
+// and every free frame.
 import { readHeapMap } from '../conformance/hypercalls/heap-map.js';
 import type { LiveMachine, LiveXen } from '../conformance/hypercalls/live-xen.js';
 import type { Scenario } from '../conformance/hypercalls/scenario.js';
@@ -7,6 +7,8 @@ import type { XenMachine } from '../xen/state/machine.js';
 import type { MachineFacts } from './arguments.js';
 
 export interface Snapshot {
+  /** "4.17", as the machine's Xen says. */
+  readonly xen: string;
   readonly machine: LiveMachine;
   /** Taken without the ballast domain: all memory is free. */
   readonly whole: boolean;
@@ -41,6 +43,7 @@ export function takeSnapshot(xen: LiveXen, whole: boolean): Snapshot {
   xen.settle();
   const heap = readHeapMap(xen);
   return {
+    xen: xen.xc.version.xen,
     machine: xen.machine,
     whole,
     freePages: xen.freePages(),
@@ -67,9 +70,9 @@ export function scenarioMachine({ machine }: Pick<Snapshot, 'machine'>): Scenari
  * The embedded machine with `freePages` free on each node: the map, and single pages more or fewer
  * where Xen's own use of memory moved.
  */
-export function embeddedMachine({ machine, heap, dom0 }: Snapshot, freePages: readonly number[]): XenMachine {
+export function embeddedMachine({ xen, machine, heap, dom0 }: Snapshot, freePages: readonly number[]): XenMachine {
   return {
-    version: '4.17',
+    version: xen,
     scheduler: machine.sched === 5 ? 'credit' : 'credit2',
     nodes: machine.nodes.map((node, index) => {
       const [startMfn, endMfn] = node.pages ?? [0, 0];
@@ -95,13 +98,32 @@ function adjusted(runs: readonly (readonly [number, number])[], wanted: number, 
     more += taken;
     if (smallest[0] === smallest[1]) result.splice(result.indexOf(smallest), 1);
   }
-  for (let block = Math.floor(endMfn / BLOCK_PAGES) - 1; more > 0; block--) {
+  for (let block = Math.floor(endMfn / BLOCK_PAGES) - 1; more > 0 && block * BLOCK_PAGES > startMfn; block--) {
     const start = block * BLOCK_PAGES;
-    if (start <= startMfn) throw new Error(`${more} free pages that have no place`);
     if (result.some(([from, to]) => from < start + BLOCK_PAGES && to > start)) continue;
     const pages = Math.min(more, BLOCK_PAGES / 2);
     result.push([start + 1, start + 1 + pages]);
     more -= pages;
   }
-  return result.sort((a, b) => a[0] - b[0]);
+  result.sort((a, b) => a[0] - b[0]);
+  return more === 0 ? result : inGaps(result, more, startMfn, endMfn);
+}
+
+/**
+ * Where every block has free pages already, as on a machine that is free as a whole: between the
+ * runs.
+ */
+function inGaps(runs: readonly (readonly [number, number])[], wanted: number, startMfn: number, endMfn: number): [number, number][] {
+  const result: [number, number][] = [];
+  let more = wanted;
+  let gapStart = startMfn;
+  for (const [start, end] of [...runs, [endMfn, endMfn] as const]) {
+    const pages = Math.min(more, start - gapStart);
+    if (pages > 0) result.push([gapStart, gapStart + pages]);
+    more -= pages;
+    if (end > start) result.push([start, end]);
+    gapStart = end;
+  }
+  if (more > 0) throw new Error(`${more} free pages that have no place`);
+  return result;
 }

@@ -29,7 +29,7 @@ export type NodeEntry = { [N in NodeId]: { readonly kind: 'node'; readonly node:
 export interface EdgeEntry {
   readonly kind: 'edge';
   readonly edge: EdgeId;
-  /** Not observed, but inferred from values read back (the inside of a real Xen). */
+  /** Inferred from values read back, not observed (the inside of a real Xen). */
   readonly inferred: boolean;
 }
 /** An event of the run that is not a box of the chart: memory populated, a claim, a failure. */

@@ -65,6 +65,14 @@ export const SURPRISES = {
     advice: 'Set VCPUs-params:mask instead.',
     source: `${XAPI}/xapi/xapi_xenops.ml#L1115-L1185`,
   },
+  'vnuma-needs-tight': {
+    title: 'The number of virtual nodes is ignored',
+    expected: 'the guest sees so many nodes',
+    happens: 'xapi gives no guest vNUMA, and xl only one whose config lists its virtual nodes; policy tight of xennuma decides on a number',
+    where: ALL,
+    advice: 'Use --policy tight, or profile xl with a list of virtual nodes.',
+    source: `${LIBXL}/libxl_vnuma.c`,
+  },
   'xe-mask-ignored': {
     title: 'VCPUs-params:mask means nothing to xl',
     expected: 'the mask pins the vCPUs',

@@ -1,22 +1,14 @@
 // The affinity requested when a domain was created, as its toolstack records it: in xennuma's
 // state, in xenopsd's keys in XenStore, or in the JSON that libxl keeps. Reads only.
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { InputError } from '../base/errors.js';
+import { parseRanges } from '../base/lists.js';
+import type { FlowEntry } from '../flow/record.js';
 import { affinityKey, decodeAffinity, platformPath } from '../machine/affinity-key.js';
 import type { VmSpec } from '../machine/vm.js';
-import type { Expected } from '../map/drift.js';
+import type { Expected, ExpectedMasks } from '../map/drift.js';
+import type { HostMap } from '../map/host-map.js';
 import type { VmMetadata } from '../xenopsd/api/metadata.js';
 import { masksOfVcpus, parseVmMask } from '../xenopsd/start/mask.js';
 import { type KeyReader, type LiveMap, readKey } from './live-map.js';
-import { readUserdata } from './userdata.js';
-
-/**
- * libxl__userdata_path (tools/libs/light/libxl_dom.c): one file a domain, "d" for the lifetime of
- * the domain.
- */
-export const LIBXL_FOLDER = '/var/lib/xen';
-const LIBXL_MOST_BYTES = 16 * 2 ** 20;
 
 export interface ExpectedSources {
   readonly xs: KeyReader;
@@ -28,16 +20,11 @@ export interface ExpectedSources {
   readonly xapiMasks?: ReadonlyMap<string, string>;
 }
 
-/** Records of the domains on this host, outside XenStore. */
-export function keptHere(metadata: readonly VmMetadata[], libxlFolder: string = LIBXL_FOLDER): Omit<ExpectedSources, 'xs'> {
-  return { metadata, userdata: (domid, uuid) => expectedOfLibxl(libxlFolder, domid, uuid) };
-}
-
 /**
  * The requested affinity by domid, without the domains for which none is recorded. For a domain
  * that carries the uuid of one of its VMs, xennuma's own state counts; otherwise xenopsd's keys,
  * which hold the masks of the build, or libxl's file, which holds the masks given to xl.
- * @throws InputError for a damaged file of libxl
+ * @throws InputError for a damaged record of libxl
  */
 export async function findExpected({ map, uuids }: LiveMap, sources: ExpectedSources): Promise<Map<number, Expected>> {
   const ours = new Map(sources.metadata.map((vm) => [vm.uuid, vm]));
@@ -48,13 +35,13 @@ export async function findExpected({ map, uuids }: LiveMap, sources: ExpectedSou
     const fromSpec =
       own === undefined ? null : expectedOfSpec(own.spec, { source: "xennuma's state", pcpus: map.cpus.length, hardPlaced: true });
     const saysMore = fromSpec !== null && fromSpec.hard !== 'placed';
-    const asked =
+    const expected =
       (saysMore ? fromSpec : null) ??
       withIgnored(await expectedInXenstore(sources.xs, domid, vcpus.length), fromSpec) ??
       fromSpec ??
       expectedOfXapi(sources.xapiMasks?.get(uuid), vcpus.length, map.cpus.length) ??
       (await sources.userdata(domid, uuid));
-    if (asked !== null) found.set(domid, asked);
+    if (expected !== null) found.set(domid, expected);
   }
   return found;
 }
@@ -70,8 +57,8 @@ function expectedOfXapi(mask: string | undefined, vcpus: number, pcpus: number):
   };
 }
 
-function withIgnored(asked: Expected | null, spec: Expected | null): Expected | null {
-  return asked === null || spec?.ignoredMask === undefined ? asked : { ...asked, ignoredMask: spec.ignoredMask };
+function withIgnored(expected: Expected | null, spec: Expected | null): Expected | null {
+  return expected === null || spec?.ignoredMask === undefined ? expected : { ...expected, ignoredMask: spec.ignoredMask };
 }
 
 /**
@@ -98,6 +85,21 @@ export function expectedOfSpec(
   };
 }
 
+/**
+ * The soft affinity that a build gave to the vCPUs of its virtual nodes: all CPUs of the node that
+ * their memory is on. null = the build gave no virtual nodes.
+ */
+export function softOfVirtualNodes(entries: readonly FlowEntry[], { cpus }: Pick<HostMap, 'cpus'>, vcpus: number): ExpectedMasks | null {
+  const note = entries.findLast((entry) => entry.kind === 'note' && entry.topic === 'virtual nodes');
+  if (note?.kind !== 'note' || note.topic !== 'virtual nodes') return null;
+  const masks = new Array<readonly number[] | null>(vcpus).fill(null);
+  for (const { node, vcpus: list } of note.values.nodes) {
+    const own = cpus.flatMap((cpu) => (cpu?.node === node ? [cpu.id] : []));
+    for (const vcpu of list === '' ? [] : (parseRanges(list, vcpus) ?? [])) masks[vcpu] = own;
+  }
+  return masks;
+}
+
 /** From the affinity keys (xenopsd up to 25.20 writes them). null = no such keys. */
 async function expectedInXenstore(xs: KeyReader, domid: number, vcpus: number): Promise<Expected | null> {
   const masks = await Promise.all(
@@ -107,23 +109,4 @@ async function expectedInXenstore(xs: KeyReader, domid: number, vcpus: number): 
     }),
   );
   return masks.every((mask) => mask === null) ? null : { source: 'XenStore', hard: masks, soft: null };
-}
-
-/** The request that libxl keeps for a domain; null = no domain of libxl, or not readable. */
-export async function expectedOfLibxl(folder: string, domid: number, uuid: string): Promise<Expected | null> {
-  const file = join(folder, `userdata-d.${domid}.${uuid}.libxl-json`);
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch {
-    return null;
-  }
-  if (text.length > LIBXL_MOST_BYTES) {
-    throw new InputError(
-      `expected the record that libxl keeps of a domain, got ${text.length} characters`,
-      { file },
-      'is the domain still there?',
-    );
-  }
-  return readUserdata(text, file).expected;
 }

@@ -15,19 +15,19 @@ async function started(spec: Partial<VmSpec> = {}) {
   await toolstack.add(vm('web', 2, 256, spec));
   const { domid, failure } = await toolstack.start('web');
   expect(failure).toBeNull();
-  const told = (asked: Expected | null) => {
+  const explained = (expected: Expected | null) => {
     const map = toolstack.snapshot();
-    const [verdict] = judgeDomains(map, new Map(asked === null ? [] : [[domid!, asked]]), new Set([domid!]));
+    const [verdict] = judgeDomains(map, new Map(expected === null ? [] : [[domid!, expected]]), new Set([domid!]));
     return explainRunning(map, verdict!);
   };
-  return { toolstack, told, domid: domid!, xc: host.xc };
+  return { toolstack, explained, domid: domid!, xc: host.xc };
 }
 
 const NOTHING: Expected = { source: "libxl's userdata", hard: 'all', soft: null };
 
 it('a placed domain: nothing was requested, a placement set the affinity, and nothing has drifted', async () => {
-  const { told } = await started();
-  expect(told(NOTHING)).toEqual([
+  const { explained } = await started();
+  expect(explained(NOTHING)).toEqual([
     "Requested, according to libxl's userdata: no hard affinity, no soft affinity.",
     'Its soft affinity, 0-1, was not requested: it is all CPUs of node 0, as a placement sets it.',
     expect.stringMatching(/^Its memory is on node 0: [\d.]+ MiB \(100 %\)\.$/),
@@ -39,8 +39,8 @@ it('a placed domain: nothing was requested, a placement set the affinity, and no
 });
 
 it('a domain with a mask has the requested affinity, and is not reported as placed', async () => {
-  const { told } = await started({ vcpusParams: { mask: '2,3' } });
-  const sentences = told({
+  const { explained } = await started({ vcpusParams: { mask: '2,3' } });
+  const sentences = explained({
     source: 'XenStore',
     hard: [
       [2, 3],
@@ -53,25 +53,25 @@ it('a domain with a mask has the requested affinity, and is not reported as plac
 });
 
 it('a manual change is reported as such, and as drift', async () => {
-  const { toolstack, told, domid, xc } = await started();
+  const { toolstack, explained, domid, xc } = await started();
   await toolstack.pin('web', 'all', { hard: [3] });
-  const sentences = told(NOTHING);
+  const sentences = explained(NOTHING);
   expect(sentences).toContain('Its hard affinity, 3, was not requested, and no placement sets such a mask: it was set manually.');
   expect(sentences.filter((sentence) => sentence.startsWith('Drift: hard affinity differs'))).toHaveLength(1);
   expect(sentences).not.toContain('Nothing has drifted.');
   await toolstack.setNodeAffinity('web', [0]);
-  expect(told(NOTHING).join('\n')).toMatch(/node affinity is node 0, which the affinity of its vCPUs does not give/);
+  expect(explained(NOTHING).join('\n')).toMatch(/node affinity is node 0, which the affinity of its vCPUs does not give/);
   xc.domainShutdown(domid, 0);
-  expect(told(null).slice(0, 2)).toEqual([
+  expect(explained(null).slice(0, 2)).toEqual([
     'Its guest has shut down, and its domain is still to be destroyed.',
     "The requested affinity is not recorded: not in xennuma's state, not by xenopsd in XenStore, and not by libxl.",
   ]);
 });
 
 it('masks that differ by vCPU are listed by vCPU', async () => {
-  const { told } = await started();
+  const { explained } = await started();
   expect(
-    told({
+    explained({
       source: 'XenStore',
       hard: [[0], null],
       soft: [

@@ -1,5 +1,5 @@
-// A running domain in sentences: the affinity requested for it and by whom, the nodes of its vCPUs
-// and its memory, the cause of both, and any drift. Pure.
+// A running domain in sentences: the affinity requested for it and by which tool, the nodes of its
+// vCPUs and its memory, the cause of both, and any drift. Pure.
 import { formatList } from '../base/bitset.js';
 import { explainLanding } from '../flow/explain/landing.js';
 import type { Expected, ExpectedMasks } from '../map/drift.js';
@@ -25,8 +25,13 @@ export function explainRunning(map: HostMap, { domain, expected, drifts }: Domai
     ...masksSentences(map, domain, expected),
     ...explainLanding(landingValues(map, domain), true),
     nodeAffinitySentence(map, domain),
-    ...(drifts.length === 0 ? ['Nothing has drifted.'] : drifts.map(({ text }) => `Drift: ${text}.`)),
+    ...(drifts.length === 0 ? [nothingDrifted(domain)] : drifts.map(({ text }) => `Drift: ${text}.`)),
   ];
+}
+
+function nothingDrifted({ pagesUnknown }: MapDomain): string {
+  if (pagesUnknown !== true) return 'Nothing has drifted.';
+  return 'Where its memory is, is not known; in what is known, nothing has drifted.';
 }
 
 function expectedSentence(expected: Expected | null): string {

@@ -1,7 +1,7 @@
 // A running host is read without changing it, and its copy is the same host.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { machine, masked, toolstackOn, vm } from '../../test/support/toolstack.js';
+import { machine, toolstackOn, vm, vmWithMask } from '../../test/support/toolstack.js';
 import type { EmbeddedHost } from '../xenopsd/hosts/embedded-host.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { copyOfLive } from './live-copy.js';
@@ -18,7 +18,7 @@ async function listing(xs: XenstoreConnection, path = '/'): Promise<string[]> {
 
 async function busyHost(): Promise<EmbeddedHost> {
   const toolstack = await toolstackOn(machine(FREE_MIB, 4));
-  for (const spec of [vm('wide', 6, 4000), masked('pinned', 2, 500, '4,5'), vm('small', 2, 700, { kind: 'pv' }), vm('still', 1, 300)]) {
+  for (const spec of [vm('wide', 6, 4000), vmWithMask('pinned', 2, 500, '4,5'), vm('small', 2, 700, { kind: 'pv' }), vm('still', 1, 300)]) {
     await toolstack.add(spec);
     expect((await toolstack.start(spec.name)).failure).toBeNull();
   }

@@ -1,8 +1,10 @@
 // A copy of a running host in this process: an embedded Xen with the same nodes, CPUs and pools,
 // the same domains with the same masks and memory, and as much free memory on each node. Starts are
 // planned on the copy, without touching the host.
+
 import { SCHEDULERS, type SchedulerName } from '../abi/commands.js';
 import { InputError, XenError } from '../base/errors.js';
+import { INVALID_ID } from '../base/ids.js';
 import { PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
@@ -16,8 +18,6 @@ import type { LiveMap } from './live-map.js';
 
 const SUPERPAGE_ORDER = 9;
 const SUPERPAGE_PAGES = 1 << SUPERPAGE_ORDER;
-/** XEN_INVALID_CORE_ID and its kin. */
-const UNKNOWN = 0xffffffff;
 
 /**
  * The machine of a map, as a host description: nodes in Xen's order, with their current free
@@ -35,8 +35,8 @@ export function hostOf({ map, xenVersion, notes }: Pick<LiveMap, 'map' | 'xenVer
             {
               id: cpu.id,
               node: cpu.node,
-              core: cpu.core === UNKNOWN ? null : cpu.core,
-              socket: cpu.socket === UNKNOWN ? null : cpu.socket,
+              core: cpu.core === INVALID_ID ? null : cpu.core,
+              socket: cpu.socket === INVALID_ID ? null : cpu.socket,
             },
           ],
     ),

@@ -1,6 +1,5 @@
 // The current state of a host that others use too, from typed calls to Xen and the names that
 // toolstacks leave in XenStore. It writes nothing. Debug key 'u' prints to Xen's console ring.
-import { XenError } from '../base/errors.js';
 import { PAGE_BYTES } from '../base/units.js';
 import type { VmKind } from '../machine/vm.js';
 import { actualNodes, type HostMap } from '../map/host-map.js';
@@ -8,6 +7,7 @@ import type { CpupoolInfo, DomainInfo } from '../xenctrl/xenctrl.js';
 import type { KnownDomain } from '../xenopsd/api/host-doors.js';
 import { poolNameKey } from '../xenopsd/hosts/described-pools.js';
 import { type LookingDoors, snapshotOf } from '../xenopsd/hosts/snapshot.js';
+import { nullIfAbsent } from '../xenstore/absence.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 
 export interface LiveMap {
@@ -44,7 +44,8 @@ export async function liveMap(doors: LookingDoors & { readonly xs: XenstoreConne
   const looking = { ...doors, others, ...(memory ? {} : { pagesByNode: () => null }) };
   const seen = snapshotOf(looking, new Map());
   const { nodes, note } = actualNodes(seen.nodes, seen.domains, xc.physInfo().totalPages * PAGE_BYTES);
-  const map = { ...seen, nodes };
+  const unknown = { usersUnknown: true as const, domains: seen.domains.map((domain) => ({ ...domain, pagesUnknown: true as const })) };
+  const map = { ...seen, nodes, ...(memory ? {} : unknown) };
   const unnamed = map.domains.filter(({ domid }) => domid !== 0 && !others.has(domid)).map(({ domid }) => domid);
   const pools = xc.cpupoolList();
   return {
@@ -99,12 +100,7 @@ export type KeyReader = Pick<XenstoreConnection, 'read'>;
 
 /** undefined when there is no such key, or when it is not readable. */
 export async function readKey(xs: KeyReader, path: string): Promise<string | undefined> {
-  try {
-    return await xs.read(path);
-  } catch (error) {
-    if (error instanceof XenError && ['ENOENT', 'EACCES', 'EINVAL'].includes(error.errno)) return undefined;
-    throw error;
-  }
+  return (await nullIfAbsent(xs.read(path), ['ENOENT', 'EACCES', 'EINVAL'])) ?? undefined;
 }
 
 function dashed(uuid: Uint8Array): string {

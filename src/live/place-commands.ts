@@ -1,6 +1,5 @@
-// What `place` would change on a host that is reached by its own commands: xl pins the vCPUs of a
-// running domain, xe keeps what must last over its next start. Pure. Box of the chart:
-// XEN_VCPUAFFINITY_SOFT.
+// The commands by which `place` changes a remote host: xl pins the vCPUs of a running domain, and
+// xe keeps the settings of its next starts. Pure. Box of the chart: XEN_VCPUAFFINITY_SOFT.
 import { formatList } from '../base/bitset.js';
 import { InputError } from '../base/errors.js';
 import type { CapturedHost } from './capture/captured-host.js';

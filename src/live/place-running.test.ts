@@ -1,6 +1,6 @@
 // The choice of nodes for a running domain. All vCPUs are set, or none.
 import { expect, test } from 'vitest';
-import { machine, masked, toolstackOn, vm } from '../../test/support/toolstack.js';
+import { machine, toolstackOn, vm, vmWithMask } from '../../test/support/toolstack.js';
 import { XenError } from '../base/errors.js';
 import type { VmSpec } from '../machine/vm.js';
 import { profileOf } from '../xenopsd/api/profiles.js';
@@ -47,10 +47,22 @@ test('the planner chooses when the memory is on all nodes', async () => {
   });
 });
 
+test('the node of most of its memory, when the rest is on all others', async () => {
+  const { toolstack, choose } = await running([], [4096, 400, 400]);
+  toolstack.setPolicy('any');
+  await toolstack.add(vm('uneven', 2, 3000));
+  await toolstack.start('uneven');
+  for (const profile of ['xapi-25.6', 'xapi-26.3'] as const) {
+    const choice = choose('uneven', profileOf(profile));
+    expect(choice).toMatchObject({ verdict: 'memory', reason: 'most of its memory lies on node 0', nodes: [0] });
+    expect(choice.after.meanDistance).toBeLessThan(choice.before.meanDistance as number);
+  }
+});
+
 test('the planner chooses when the nodes of the memory have too few CPUs', async () => {
   const { toolstack, choose } = await running([]);
   toolstack.setPolicy('any');
-  await toolstack.add(masked('wide', 6, 1000, '0,1'));
+  await toolstack.add(vmWithMask('wide', 6, 1000, '0,1'));
   await toolstack.start('wide');
   const all = Array.from({ length: 12 }, (_, cpu) => cpu);
   await toolstack.pin('wide', 'all', { hard: all });
@@ -62,7 +74,7 @@ test('the planner chooses when the nodes of the memory have too few CPUs', async
 });
 
 test('hard affinity stops it, as at a start', async () => {
-  const { choose } = await running([masked('pinned', 2, 500, '4,5')]);
+  const { choose } = await running([vmWithMask('pinned', 2, 500, '4,5')]);
   expect(choose('pinned')).toMatchObject({
     verdict: 'none',
     reason: 'its hard affinity is set, and best_effort places no such VM',

@@ -1,7 +1,10 @@
-// Soft affinity for a running domain: the nodes of its memory if the policy allows them, otherwise
-// the nodes that the planner would choose if the domain started now. Memory stays where it is.
+// Soft affinity for a running domain: the nodes of its memory, or the node of most of it, if the
+// policy allows them, otherwise the nodes that the planner would choose if the domain started now.
+// Memory stays where it is.
+
 import { formatList } from '../base/bitset.js';
 import { XenError } from '../base/errors.js';
+import { INVALID_ID } from '../base/ids.js';
 import { PAGE_BYTES } from '../base/units.js';
 import { nodeWords } from '../map/drift-rules.js';
 import { type DomainFigures, domainFigures, reachFinder } from '../map/figures.js';
@@ -10,6 +13,7 @@ import { holdingNodes } from '../map/numa-metrics.js';
 import { automaticNodeAffinity } from '../map/union-rule.js';
 import { bestEffort } from '../planner/best-effort.js';
 import type { PlacementRequest, PlannerHost } from '../planner/policy.js';
+import { nodesWithMost } from '../planner/rebalance/free-moves.js';
 import { vcpusOnNodes, xlPlacement } from '../planner/xl-placement.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import type { PolicyName } from '../xenopsd/api/profiles.js';
@@ -17,13 +21,12 @@ import { effectivePolicy, type Profile } from '../xenopsd/api/profiles.js';
 
 /** A node with less of a domain's memory than this share draws no vCPUs to it. */
 const SHARE_THAT_COUNTS = 0.05;
-const INVALID_NODE = 0xffffffff;
 
 export interface Choice {
   readonly domain: MapDomain;
   /**
-   * memory: the nodes of its memory; planner: the nodes that the policy chooses; kept: the soft
-   * affinity is right already; none: nothing is set.
+   * memory: the nodes of its memory, or the node of most of it; planner: the nodes that the policy
+   * chooses; kept: the soft affinity is right already; none: nothing is set.
    */
   readonly verdict: 'memory' | 'planner' | 'kept' | 'none';
   /** The reason, as a clause. */
@@ -60,7 +63,7 @@ export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, p
   const count = (nodes: readonly number[]) => nodes.reduce((sum, node) => sum + host.cpuToNode.filter((one) => one === node).length, 0);
   const wide = domain.vcpus.length;
   const held = holdingNodes(domain.pages).filter((node) => domain.pages[node]! >= total * SHARE_THAT_COUNTS);
-  const everywhere = new Set(host.cpuToNode.filter((node) => node !== INVALID_NODE));
+  const everywhere = new Set(host.cpuToNode.filter((node) => node !== INVALID_ID));
   const several = profile.multiNodePlanSetsNothing && held.length > 1;
   let why: string | null = null;
   if (several) why = `${profile.name} sets nothing for more than one node`;
@@ -69,6 +72,9 @@ export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, p
   } else if (count(held) < wide) why = `${nodeWords(held)} with its memory has ${count(held)} CPUs for ${wide} vCPUs`;
   else if (everywhere.size > 1 && held.length === everywhere.size) why = 'its memory lies on all nodes';
   if (why === null) return chosen('memory', held, `its memory lies on ${nodeWords(held)}`);
+  // As a free move of `rebalance`: a plan anew would take the vCPUs away from most of the memory.
+  const most = nodesWithMost(domain.pages, held);
+  if (most.length === 1 && count(most) >= wide) return chosen('memory', most, `most of its memory lies on ${nodeWords(most)}`);
   const plan = planFor(map, domain, profile, host, placement.cores === 'vcpus');
   if (plan === null) return nothing(`${why}, and ${name} finds no nodes for it`);
   if (profile.multiNodePlanSetsNothing && plan.length > 1) return nothing(`${why}, and ${name} would need ${nodeWords(plan)}`);
@@ -78,13 +84,13 @@ export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, p
     const cpus = host.cpuToNode.flatMap((node, cpu) => (nodes.includes(node) ? [cpu] : []));
     const placed = { ...domain, vcpus: domain.vcpus.map((vcpu) => ({ ...vcpu, soft: cpus })) };
     const list = formatList(cpus);
-    const kept = domain.vcpus.every(({ soft }) => formatList(soft.filter((cpu) => (map.cpus[cpu] ?? null) !== null)) === list);
+    const unchanged = domain.vcpus.every(({ soft }) => formatList(soft.filter((cpu) => (map.cpus[cpu] ?? null) !== null)) === list);
     const automatic = automaticNodeAffinity(map, domain);
     const real = domain.nodeAffinity.filter((node) => node < map.nodes.length);
     const follows = automatic !== null && formatList(automatic) === formatList(real);
     return {
       domain,
-      verdict: kept ? 'kept' : verdict,
+      verdict: unchanged ? 'kept' : verdict,
       reason,
       nodes,
       cpus,
@@ -122,12 +128,15 @@ function planFor(map: HostMap, domain: MapDomain, profile: Profile, host: Planne
   return policy.prepare(host)?.plan(request)?.nodes ?? null;
 }
 
-/** Online CPUs of the domain's pool. */
+/**
+ * Online CPUs of the domain's pool. As in xenopsd, whose planner this asks, core numbers are
+ * compared without their sockets (numa-hierarchy.ts).
+ */
 function plannerHost(map: HostMap, pool: number): PlannerHost {
   const usable = map.cpus.map((cpu) => (cpu?.online === true && cpu.pool === pool ? cpu : null));
   return {
     distances: map.distances,
-    cpuToNode: usable.map((cpu) => cpu?.node ?? INVALID_NODE),
+    cpuToNode: usable.map((cpu) => cpu?.node ?? INVALID_ID),
     nodeCores: map.nodes.map(({ id }) => new Set(usable.flatMap((cpu) => (cpu?.node === id ? [cpu.core] : []))).size),
   };
 }

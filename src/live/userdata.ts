@@ -2,18 +2,28 @@
 // libxl__userdata_path), and the `config` that `xl list -l` prints.
 import * as z from 'zod';
 import { InputError } from '../base/errors.js';
+import { KIB } from '../base/units.js';
 import type { Expected } from '../map/drift.js';
 
 /** A bitmap of libxl in JSON: the numbers of its bits. */
 const bitmap = z.array(z.int().min(0));
 const schema = z.object({
   c_info: z.object({ name: z.string().optional(), type: z.string().optional() }).optional(),
-  b_info: z.object({ vcpu_hard_affinity: z.array(bitmap).optional(), vcpu_soft_affinity: z.array(bitmap).optional() }),
+  b_info: z.object({
+    max_vcpus: z.int().min(0).optional(),
+    avail_vcpus: bitmap.optional(),
+    target_memkb: z.int().min(0).optional(),
+    vcpu_hard_affinity: z.array(bitmap).optional(),
+    vcpu_soft_affinity: z.array(bitmap).optional(),
+  }),
 });
 
 export interface Userdata {
   readonly name?: string;
   readonly type?: string;
+  /** Online at the start. */
+  readonly vcpus?: number;
+  readonly memoryBytes?: number;
   /** The vCPUs' affinity as given to xl. */
   readonly expected: Expected;
 }
@@ -36,7 +46,10 @@ export function readUserdata(text: string, file: string): Userdata {
   if (!parsed.success) throw damaged(`${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`);
   const { c_info: info, b_info: build } = parsed.data;
   const { vcpu_hard_affinity: hard = [], vcpu_soft_affinity: soft = [] } = build;
+  const vcpus = build.avail_vcpus?.length ?? build.max_vcpus;
   return {
+    ...(vcpus === undefined ? {} : { vcpus }),
+    ...(build.target_memkb === undefined ? {} : { memoryBytes: build.target_memkb * KIB }),
     ...(info?.name === undefined ? {} : { name: info.name }),
     ...(info?.type === undefined ? {} : { type: info.type.toLowerCase() }),
     expected: { source: "libxl's userdata", hard: hard.length === 0 ? 'all' : hard, soft: soft.length === 0 ? null : soft },

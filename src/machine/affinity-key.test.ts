@@ -12,9 +12,9 @@ it('has one character for each pCPU, starting with pCPU 0', () => {
 });
 
 it("is read as in C: only '1' counts, and characters past the host's CPUs are ignored", () => {
-  expect(decodeAffinity('1001')).toEqual([0, 3]);
-  expect(decodeAffinity('1001', 3)).toEqual([0]);
-  expect(decodeAffinity('1001', 8)).toEqual([0, 3]);
-  expect(decodeAffinity('2x 1-')).toEqual([3]);
-  expect(decodeAffinity('')).toEqual([]);
+  expect(decodeAffinity('1001')).toStrictEqual([0, 3]);
+  expect(decodeAffinity('1001', 3)).toStrictEqual([0]);
+  expect(decodeAffinity('1001', 8)).toStrictEqual([0, 3]);
+  expect(decodeAffinity('2x 1-')).toStrictEqual([3]);
+  expect(decodeAffinity('')).toStrictEqual([]);
 });

@@ -1,4 +1,4 @@
-// Memory of nodes without the holes in them: what Xen reports of a node is its span.
+// The memory of nodes without holes: Xen reports the span of a node.
 import { formatBytes, GIB, MIB } from '../base/units.js';
 
 export interface SpannedNode {

@@ -1,13 +1,19 @@
 // A machine: nodes, CPUs, distances, memory. Every reader of host descriptions produces it, and
 // everything else works on it.
 
+import { DOMID_FIRST_RESERVED } from '../base/ids.js';
+
 /**
  * Distance that Xen shows for "unreachable" (XEN_INVALID_NODE_DIST, xen/include/public/sysctl.h).
  */
 export const UNREACHABLE = 0xffffffff;
 
-/** Limits of this project, checked by `checkHost`. */
-export const LIMITS = { nodes: 64, pcpus: 4096, domains: 32_752, vcpusPerVm: 8192 } as const;
+/**
+ * Limits of hosts, checked by `checkHost`, and of VMs. Xen creates a PV domain with at most 8192
+ * vCPUs (MAX_VIRT_CPUS, xen/include/public/xen.h), and an HVM or PVH domain with at most 128
+ * (HVM_MAX_VCPUS, xen/include/public/hvm/hvm_info_table.h).
+ */
+export const LIMITS = { nodes: 64, pcpus: 4096, domains: DOMID_FIRST_RESERVED, vcpusPerVm: 8192, vcpusPerHvm: 128 } as const;
 
 export interface HostNode {
   /**
@@ -37,7 +43,7 @@ export interface HostPool {
   readonly name: string;
   /** Ascending. */
   readonly cpus: readonly number[];
-  /** That of Pool-0 by default. */
+  /** Default: the scheduler of Pool-0. */
   readonly scheduler?: 'credit' | 'credit2';
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { coresOf, xlInfo } from '../../test/support/xl-info.js';
 import { numaSplit } from './pools.js';
 import { detectAndRead } from './readers/detect.js';
 import { readPoolConfig } from './readers/xl/pool-config.js';
@@ -15,7 +16,7 @@ describe('pools of a host file', () => {
     ['[{ name: b, cpus: [6] }, { name: a, cpus: "0-1" }]', ['a 0,1', 'b 6']],
     ['[{ name: none, cpus: [] }]', ['Pool-0 0,1,2,3,4,6,7,8', 'none ']],
   ])('%s', (text, expected) => {
-    expect(poolsOf(text)).toEqual(expected);
+    expect(poolsOf(text)).toStrictEqual(expected);
   });
 
   it.each([
@@ -29,27 +30,21 @@ describe('pools of a host file', () => {
 });
 
 describe('pools beside xl info -n', () => {
-  const info = `nr_cpus                : 4
-nr_nodes               : 2
-total_memory           : 8192
-cpu_topology           :
-cpu:    core    socket     node
-  0:       0        0        0
-  1:       1        0        0
-  2:       0        1        1
-  3:       1        1        1
-numa_info              :
-node:    memsize    memfree    distances
-   0:      4096       2048      10,21
-   1:      4096       1024      21,10
-`;
+  const info = xlInfo({
+    totalMib: 8192,
+    cpus: coresOf(2, 2),
+    nodes: [
+      [4096, 2048, '10,21'],
+      [4096, 1024, '21,10'],
+    ],
+  });
   it('come from `xl cpupool-list -c`', () => {
     const list = 'Name               CPU list\nPool-0             0,1\nfast pool          2,3\n';
-    expect(read(info, list).pools).toEqual([
+    expect(read(info, list).pools).toStrictEqual([
       { name: 'Pool-0', cpus: [0, 1] },
       { name: 'fast pool', cpus: [2, 3] },
     ]);
-    expect(read(list, info).pools).toEqual(read(info, list).pools);
+    expect(read(list, info).pools).toStrictEqual(read(info, list).pools);
   });
   it('are none where all CPUs are in Pool-0', () =>
     expect(read(info, 'Name               CPU list\nPool-0             0,1,2,3\n').pools).toBeUndefined());
@@ -57,7 +52,7 @@ node:    memsize    memfree    distances
 
 it("numa-split makes a pool of each node that has CPUs, by Xen's number", () => {
   // Xen numbers nodes with CPUs first.
-  expect(numaSplit(read(NODES))).toEqual([
+  expect(numaSplit(read(NODES))).toStrictEqual([
     { name: 'Pool-node0', cpus: [0, 1, 2, 3] },
     { name: 'Pool-node1', cpus: [4, 6, 7, 8] },
   ]);
@@ -75,7 +70,7 @@ describe('xlcpupool.cfg', () => {
     ['name = "d"\ncpus = "1"\nnodes = ["1"]', { name: 'd', cpus: [4, 6, 7, 8] }],
     ['name = "e"\ncpus = "1"\nnodes = "1"', { name: 'e', cpus: [1] }],
     ['name = "f"', { name: 'f', cpus: [] }],
-  ])('%j', (text, expected) => expect(config(text)).toEqual(expected));
+  ])('%j', (text, expected) => expect(config(text)).toStrictEqual(expected));
   it.each([
     ['cpus = "5"', 'cpu 5 illegal or not free'],
     ['cpus = ["9"]', 'cpu 9 illegal or not free'],

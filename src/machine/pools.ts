@@ -7,7 +7,7 @@ export const FIRST_POOL = 'Pool-0';
 
 /**
  * The pools by Xen's number: first the one with the host's first CPU, then the others in their
- * order. If none has it, Pool-0 has the CPUs of no other pool.
+ * order. If no pool has that CPU, Pool-0 has all CPUs that are in no other pool.
  * @param refuse for pools that the host cannot have: position in `pools`, problem, remedy
  */
 export function poolsInOrder(

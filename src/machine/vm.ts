@@ -1,4 +1,5 @@
 // A VM as described by its owner, before any placement.
+import type { PolicyName } from './policies.js';
 
 /** Container types of xenopsd: HVM, PVinPVH (pv-in-pvh), PV. */
 export type VmKind = 'hvm' | 'pvh' | 'pv';
@@ -19,6 +20,13 @@ export interface VmBoot {
   readonly kernel: string;
   readonly ramdisk?: string;
   readonly cmdline?: string;
+}
+
+/** A disk of an HVM guest: a file or a block device of its host. */
+export interface VmDisk {
+  readonly file: string;
+  readonly format: 'raw' | 'qcow2';
+  readonly readOnly?: boolean;
 }
 
 export interface VmSpec {
@@ -57,6 +65,13 @@ export interface VmSpec {
    */
   readonly vnuma?: readonly VirtualNode[];
   /**
+   * Number of virtual nodes that policy `tight` gives the guest, or `auto`: as many as its plan has
+   * nodes, none when one node holds it. Honoured by policy `tight` only.
+   */
+  readonly virtualNodes?: number | 'auto';
+  /** Its own NUMA policy, in place of its host's. */
+  readonly policy?: PolicyName;
+  /**
    * Name or number of the CPU pool of the VM at start; Pool-0 by default. Honoured by the profile
    * `xl` only.
    */
@@ -65,4 +80,8 @@ export interface VmSpec {
   readonly notes?: readonly string[];
   /** Required on a real host for PVH and PV; the embedded host loads no image. */
   readonly boot?: VmBoot;
+  /** Firmware of an HVM guest on a real host: seabios (default), ovmf, or the path of a file. */
+  readonly firmware?: string;
+  /** Disks of an HVM guest on a real host, in the order of its IDE bus. */
+  readonly disks?: readonly VmDisk[];
 }

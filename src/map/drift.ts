@@ -1,5 +1,5 @@
-// Drift by name: where a running domain is not what was requested, or where its masks, its node
-// affinity and its memory do not fit together. The judge that finds it is in judge.ts.
+// The kinds of drift, by name: a running domain differs from what was requested, or its masks, node
+// affinity and memory do not match each other. judge.ts finds them.
 import type { MapDomain } from './host-map.js';
 
 /**
@@ -8,7 +8,7 @@ import type { MapDomain } from './host-map.js';
  */
 export type ExpectedMasks = readonly (readonly number[] | null)[];
 
-/** What was requested for a domain when it was built. */
+/** The request for a domain when it was built. */
 export interface Expected {
   /** Where the request was found: "xennuma's state", "XenStore", "libxl's userdata". */
   readonly source: string;

@@ -76,6 +76,25 @@ describe('how far the memory is', () => {
     // vCPU 0: (3 * 10 + 20) / 4 = 12.5; vCPU 1: (3 * 20 + 10) / 4 = 17.5.
     expect(two).toMatchObject({ meanDistance: 15, worstDistance: 20, remotePages: 0 });
   });
+  it('all on a node that no vCPU runs on: on one node each, and not the same', () => {
+    const one = only([vcpu(0, [2], ALL)], [GIB_PAGES, 0, 0]);
+    expect(one).toMatchObject({ memoryNodes: [0], vcpuNodes: [1], onOneNode: false, remotePages: GIB_PAGES, localPages: 0 });
+  });
+  it('nodes of vCPUs come in ascending order, whichever vCPU runs there', () => {
+    expect(only([vcpu(0, [4], ALL), vcpu(1, [2], ALL), vcpu(2, [0], ALL)], [1, 0, 0]).vcpuNodes).toEqual([0, 1, 2]);
+  });
+  it('takes the distances of the machine as they are, also those that no machine should have', () => {
+    const odd = {
+      ...machine([vm(1, 'vm', [vcpu(0, [0], ALL)], [1, 0, 0])]),
+      distances: [
+        [1, 20, 30],
+        [20, 10, 40],
+        [30, 40, 10],
+      ],
+    };
+    expect(hostFigures(odd).domains[0]).toMatchObject({ meanDistance: 1, worstDistance: 1 });
+    expect(hostFigures(odd).worstDistance).toBe(1);
+  });
   it('an unreachable node is said, not computed with', () => {
     const one = only([vcpu(0, [2], ALL)], [0, 500, 500]);
     expect(one).toMatchObject({ meanDistance: 'unreachable', worstDistance: 'unreachable', remotePages: 500 });
@@ -103,15 +122,16 @@ describe("XenServer's figures", () => {
 });
 
 describe('of the host', () => {
-  const figures = hostFigures(
-    machine([
-      vm(0, 'Domain-0', [vcpu(0, ALL, ALL)], [GIB_PAGES, 0, 0]),
-      vm(1, 'near', [vcpu(0, [0], ALL)], [GIB_PAGES, 0, 0]),
-      vm(2, 'far', [vcpu(0, [0], ALL)], [0, 3 * GIB_PAGES, 0]),
-    ]),
-  );
+  const figures = () =>
+    hostFigures(
+      machine([
+        vm(0, 'Domain-0', [vcpu(0, ALL, ALL)], [GIB_PAGES, 0, 0]),
+        vm(1, 'near', [vcpu(0, [0], ALL)], [GIB_PAGES, 0, 0]),
+        vm(2, 'far', [vcpu(0, [0], ALL)], [0, 3 * GIB_PAGES, 0]),
+      ]),
+    );
   it('sums leave Domain-0 out; the mean is weighted with pages', () => {
-    expect(figures).toMatchObject({
+    expect(figures()).toMatchObject({
       vms: 2,
       vmsOnOneNode: 1,
       vmsOptimised: 2,
@@ -120,10 +140,15 @@ describe('of the host', () => {
       remotePages: 3 * GIB_PAGES,
     });
     // (1 GiB at 10 + 3 GiB at 20) / 4 GiB.
-    expect(figures).toMatchObject({ meanDistance: 17.5, worstDistance: 20 });
+    expect(figures()).toMatchObject({ meanDistance: 17.5, worstDistance: 20 });
+  });
+  it('one VM whose memory is unreachable makes the worst distance of the host unreachable', () => {
+    const near = vm(1, 'near', [vcpu(0, [0], ALL)], [1, 0, 0]);
+    const lost = vm(2, 'lost', [vcpu(0, [2], ALL)], [0, 0, 1]);
+    expect(hostFigures(machine([near, lost])).worstDistance).toBe('unreachable');
   });
   it("memory that is neither free nor a domain's is Xen's", () => {
-    expect(figures.nodes[0]).toEqual({
+    expect(figures().nodes[0]).toEqual({
       id: 0,
       totalPages: 8 * GIB_PAGES,
       freePages: GIB_PAGES,
@@ -131,7 +156,7 @@ describe('of the host', () => {
       xenPages: 5 * GIB_PAGES,
       remotePages: 0,
     });
-    expect(figures.nodes[1]).toMatchObject({ domainPages: 3 * GIB_PAGES, xenPages: 4 * GIB_PAGES, remotePages: 3 * GIB_PAGES });
+    expect(figures().nodes[1]).toMatchObject({ domainPages: 3 * GIB_PAGES, xenPages: 4 * GIB_PAGES, remotePages: 3 * GIB_PAGES });
   });
 });
 
@@ -147,11 +172,11 @@ it('holds for any masks: preferred within effective within hard, shares sum to 1
           pages,
         );
         expect(one.localPages + one.remotePages).toBe(pages[0]! + pages[1]! + pages[2]!);
-        one.vcpus.forEach((figures, id) => {
-          for (const cpu of figures.preferred) expect(figures.effective).toContain(cpu);
-          for (const cpu of figures.effective) expect(masks[id]![0]).toContain(cpu);
-          const shares = figures.nodeShares.reduce((sum, share) => sum + share, 0);
-          expect(shares).toBeCloseTo(figures.preferred.length === 0 ? 0 : 1);
+        one.vcpus.forEach((reach, id) => {
+          for (const cpu of reach.preferred) expect(reach.effective).toContain(cpu);
+          for (const cpu of reach.effective) expect(masks[id]![0]).toContain(cpu);
+          const shares = reach.nodeShares.reduce((sum, share) => sum + share, 0);
+          expect(shares).toBeCloseTo(reach.preferred.length === 0 ? 0 : 1);
         });
         if (typeof one.meanDistance === 'number') expect(one.meanDistance).toBeLessThanOrEqual(one.worstDistance as number);
       },

@@ -87,7 +87,7 @@ export interface NodeFigures {
   readonly freePages: number;
   /** Pages of domains, Domain-0 included. */
   readonly domainPages: number;
-  /** What is neither free nor a domain's: Xen itself, its tables, holes. */
+  /** Memory that is neither free nor a domain's: Xen itself, its tables, holes. */
   readonly xenPages: number;
   /** Pages here of VMs that have no preferred CPU here; Domain-0 not counted. */
   readonly remotePages: number;

@@ -21,6 +21,8 @@ export interface HostMap {
    * Domain-0's and how much Xen's. Only their sum is known.
    */
   readonly domain0Assumed?: true;
+  /** It is unknown who uses some or all of the memory in use. */
+  readonly usersUnknown?: true;
 }
 
 export interface MapNode {
@@ -56,6 +58,8 @@ export interface MapDomain {
   readonly nodeAffinityInferred?: true;
   /** Index = node. */
   readonly pages: readonly number[];
+  /** The host did not say where its memory is: `pages` are all 0. */
+  readonly pagesUnknown?: true;
 }
 
 export interface MapVcpu {

@@ -65,6 +65,27 @@ test('a domain without any pinning, wherever its memory lies: nothing', () => {
   expect(codes(host({ pages: [100_000, 100_000, 5000] }), null)).toEqual([]);
 });
 
+test('a node affinity and masks that name what the host does not have', () => {
+  expect(codes(host({ nodeAffinity: [0, 1, 2, 3, 9] }), expected({}))).toEqual([]);
+  expect(drifts(host({ vcpus: [vcpu(0, [4, 4095], NODE[1])], nodeAffinity: [1] }))).toEqual([expect.stringContaining('CPU 4095 (vCPU 0)')]);
+});
+
+test('no vCPU can run beside memory on a node whose CPUs are all offline: the pinning is not to blame', () => {
+  const vcpus = [vcpu(0, NODE[1], NODE[1])];
+  const there = { vcpus, nodeAffinity: [1], pages: [0, 0, 65_536] };
+  expect(codes(host(there))).toContain('memory-unreachable');
+  expect(codes(host(there, { offline: [...NODE[2]] }))).not.toContain('memory-unreachable');
+});
+
+test('a domain without vCPUs, placed on whole nodes by policy: nothing', () => {
+  expect(codes(host({ vcpus: [], nodeAffinity: [1] }), expected({ hard: 'placed' }))).toEqual([]);
+});
+
+test('a node affinity says nothing where the host does not say the masks', () => {
+  const actual = { pool: 0, vcpus: null, nodeAffinity: [1], pages: null };
+  expect(judge(host({}), null, actual)).toEqual({ drifts: [], unknown: false });
+});
+
 test('placed on a node by soft affinity, memory there: nothing', () => {
   const vcpus = [vcpu(0, ALL, NODE[1]), vcpu(1, ALL, NODE[1])];
   expect(codes(host({ vcpus, nodeAffinity: [1] }), expected({}))).toEqual([]);
@@ -167,13 +188,13 @@ test('dying domains, and those that were not requested, are skipped', () => {
 });
 
 describe("a host that reports no masks, such as a pool's API: the requested hard affinity is used instead", () => {
-  const told = (pages: number[] | null, request: Partial<Expected>) =>
+  const judgement = (pages: number[] | null, request: Partial<Expected>) =>
     judge(host({}), expected({ hard: null, ...request }), { pool: 0, vcpus: null, nodeAffinity: null, pages });
-  const codesOf = (pages: number[] | null, request: Partial<Expected>) => told(pages, request).drifts.map(({ code }) => code);
+  const codesOf = (pages: number[] | null, request: Partial<Expected>) => judgement(pages, request).drifts.map(({ code }) => code);
 
   test('memory outside the nodes of the requested mask is out of reach', () => {
     const hard = [NODE[2], NODE[2]];
-    expect(told([0, 49_152, 16_384], { hard }).drifts).toEqual([
+    expect(judgement([0, 49_152, 16_384], { hard }).drifts).toEqual([
       {
         code: 'memory-unreachable',
         text: 'vCPUs may not run where the memory is: 192 MiB (75%) on node 1, vCPUs may run on node 2 only',
@@ -184,7 +205,7 @@ describe("a host that reports no masks, such as a pool's API: the requested hard
   });
 
   test('memory on more nodes than the policy asks for', () => {
-    expect(told([65_536, 0, 65_536], { fewestNodes: 1 }).drifts).toEqual([
+    expect(judgement([65_536, 0, 65_536], { fewestNodes: 1 }).drifts).toEqual([
       { code: 'memory-on-more-nodes', text: 'memory is on more nodes than it needs: it is on nodes 0,2, and 1 could hold it' },
     ]);
     expect(codesOf([65_536, 0, 4096], { fewestNodes: 1 })).toEqual([]);
@@ -193,10 +214,10 @@ describe("a host that reports no masks, such as a pool's API: the requested hard
   });
 
   test('a request that cannot be checked is said to be so; without one there is nothing to check', () => {
-    expect(told(null, { hard: [NODE[2]] })).toEqual({ drifts: [], unknown: true });
-    expect(told(null, { fewestNodes: 1 })).toEqual({ drifts: [], unknown: true });
-    expect(told(null, {})).toEqual({ drifts: [], unknown: false });
-    expect(told([0, 0, 65_536], { hard: [NODE[2]] })).toEqual({ drifts: [], unknown: false });
+    expect(judgement(null, { hard: [NODE[2]] })).toEqual({ drifts: [], unknown: true });
+    expect(judgement(null, { fewestNodes: 1 })).toEqual({ drifts: [], unknown: true });
+    expect(judgement(null, {})).toEqual({ drifts: [], unknown: false });
+    expect(judgement([0, 0, 65_536], { hard: [NODE[2]] })).toEqual({ drifts: [], unknown: false });
   });
 
   test('a mask that the toolstack ignored is drift, whatever the memory', () => {

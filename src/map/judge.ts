@@ -1,6 +1,6 @@
-// The one judge of drift: what was requested for a domain against what the host says of it, and
-// whether its masks, its node affinity and its memory fit together. Pure; `verify` and `explain` of
-// a host and of a pool call it.
+// The one judge of drift: compares the request for a domain with the host's state, and its masks,
+// node affinity and memory with each other. Pure; `verify` and `explain` of a host and of a pool
+// call it.
 import type { Actual, Drift, Expected } from './drift.js';
 import { ignoredMaskDrifts, maskDrifts, memoryDrifts, nodeAffinityDrifts, requestDrifts, spreadDrifts } from './drift-rules.js';
 import { type CpuMap, type ReachFinder, reachFinder } from './figures.js';

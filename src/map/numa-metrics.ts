@@ -1,5 +1,5 @@
-// XenServer's NUMA figures of a VM, as VM_metrics publishes them, and the bound below which a node
-// does not count. Source: xen-api e2ee48d6, facts of numa_optimised, numa_nodes and
+// XenServer's NUMA figures of a VM, as VM_metrics publishes them, and the 16 MiB bound: a node with
+// no more of a VM's memory does not count. Source: xen-api e2ee48d6, numa_optimised, numa_nodes and
 // numa_node_memory.
 import { PAGE_BYTES } from '../base/units.js';
 

@@ -1,5 +1,5 @@
-// The union rule: which nodes Xen gives a domain whose node affinity is automatic, from the
-// affinity of all its vCPUs. Source: domain_update_node_aff(), xen/common/sched/core.c:1809-1876
+// The union rule: the nodes that Xen gives a domain with automatic node affinity, from the affinity
+// of all its vCPUs. Source: domain_update_node_aff(), xen/common/sched/core.c:1809-1876
 // (7cf163879).
 import type { HostMap, MapDomain } from './host-map.js';
 

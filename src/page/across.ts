@@ -1,6 +1,6 @@
-// The memory of a VM that is read across nodes, as expected: each vCPU runs on its preferred CPUs
-// in equal shares, and reads all of the VM's memory alike. A figure of the map's own,
-// `remotePages`, counts only what no vCPU can ever have near.
+// The expected share of a VM's memory that is read across nodes: each vCPU runs on its preferred
+// CPUs for equal shares of the time, and reads all of the VM's memory alike. `remotePages` of the
+// map is another figure: memory that is not local to any vCPU.
 import type { DomainFigures } from '../map/figures.js';
 import type { MapDomain } from '../map/host-map.js';
 

@@ -1,5 +1,5 @@
-// What the page shows: hosts at one moment, and a remark on each VM that is not on one node, with
-// the command that mends it. Pure: the page of the daemon, `--html` and tests share it.
+// The data of the page: hosts at one moment, and for each VM that is not on one node a remark with
+// the command that helps. Pure: the page of the daemon, `--html` and tests share it.
 import { shellWord } from '../base/shell-word.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { pinCommands } from '../live/place-commands.js';
@@ -11,7 +11,9 @@ import { holdingNodes } from '../map/numa-metrics.js';
 import { PlannerException } from '../planner/candidates.js';
 import type { PolicyName, Profile } from '../xenopsd/api/profiles.js';
 import { acrossPages } from './across.js';
+import type { FailedVm } from './host-runs.js';
 import { encodeMap, type PageMap } from './page-map.js';
+import type { PageReport } from './page-report.js';
 
 export interface Remark {
   readonly domid: number;
@@ -28,6 +30,7 @@ export interface PageHost {
   readonly remarks: readonly Remark[];
   /** Figures that are not known or are guesses, as sentences. */
   readonly notes: readonly string[];
+  readonly failed: readonly FailedVm[];
 }
 
 export interface PageData {
@@ -35,12 +38,16 @@ export interface PageData {
   readonly version: string;
   /**
    * live: a host that runs, read now; embedded: the embedded Xen; file: what somebody recorded, or
-   * a host that is only described.
+   * a host that is only described; past: an earlier moment of a daemon's host.
    */
-  readonly kind: 'live' | 'embedded' | 'file';
+  readonly kind: 'live' | 'embedded' | 'file' | 'past';
   /** ISO 8601; null when the data has no time. */
   readonly takenAt: string | null;
+  /** The view that opens, as in the address; '' or absent = the first host. */
+  readonly view?: string;
   readonly hosts: readonly PageHost[];
+  /** The result of the command that wrote the page. */
+  readonly report?: PageReport;
 }
 
 export interface RemarkRules {
@@ -107,6 +114,7 @@ function reasonOf(map: HostMap, domain: MapDomain, figures: DomainFigures, acros
 export interface PageHostInput extends RemarkRules {
   readonly map: HostMap;
   readonly notes: readonly string[];
+  readonly failed?: readonly FailedVm[];
 }
 
 export function pageData(kind: PageData['kind'], version: string, takenAt: string | null, hosts: readonly PageHostInput[]): PageData {
@@ -115,6 +123,11 @@ export function pageData(kind: PageData['kind'], version: string, takenAt: strin
     version,
     kind,
     takenAt,
-    hosts: hosts.map(({ map, notes, ...rules }) => ({ map: encodeMap(map), remarks: remarksOf(map, rules), notes: [...notes] })),
+    hosts: hosts.map(({ map, notes, failed = [], ...rules }) => ({
+      map: encodeMap(map),
+      remarks: remarksOf(map, rules),
+      notes: [...notes],
+      failed: [...failed],
+    })),
   };
 }

@@ -1,4 +1,4 @@
-// A host's map as the page gets it: JSON, and small, as each list of CPUs stands once.
+// A host's map in the page's form: JSON, made small by storing each list of CPUs once.
 import { formatList, parseList } from '../base/bitset.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HOSTILE_NAMES, hostMaps } from '../../test/support/random-maps.js';
@@ -10,6 +11,7 @@ import { acrossPages } from './across.js';
 import { pageData } from './page-data.js';
 import { pageFile } from './page-file.js';
 import { decodeMap, encodeMap } from './page-map.js';
+import type { PageRun } from './page-run.js';
 
 const RULES = { profile: profileOf('xapi-25.6'), policy: 'best_effort', notes: [] } as const;
 const GIB_PAGES = 262_144;
@@ -143,7 +145,7 @@ describe('what the page draws', () => {
 });
 
 describe('the page as one file', () => {
-  const assets = { script: "let a='</script>';let b='<!--';", style: 'p{color:red}' };
+  const assets = { script: "let a='</script>';let b='<!--';", style: 'p{color:red}', worker: '', reader: '' };
 
   it('holds hostile names as data that no parser of HTML takes for more', () => {
     const map = host(...HOSTILE_NAMES.map((name, index) => vm(index + 1, [GIB_PAGES, 0], [0], name)));
@@ -152,6 +154,37 @@ describe('the page as one file', () => {
     expect(json).not.toMatch(/[<>&\u2028\u2029]/);
     expect(JSON.parse(json!).hosts[0].map.domains.map((domain: { name: string }) => domain.name)).toEqual(HOSTILE_NAMES);
     expect(text.match(/<script/g)).toHaveLength(2);
+  });
+
+  it('packs the data of a large host', () => {
+    const many = Array.from({ length: 1000 }, (_, index) =>
+      vm(index + 1, [GIB_PAGES, 0], [0], HOSTILE_NAMES[index % HOSTILE_NAMES.length]),
+    );
+    const data = pageData('file', '1', null, [{ map: host(...many), ...RULES }]);
+    const text = pageFile(data, assets);
+    const [, script = ''] = /id="xennuma-packed">([A-Za-z0-9+/=]*)</.exec(text)!;
+    expect(JSON.parse(inflateRawSync(Buffer.from(script, 'base64')).toString())).toEqual(JSON.parse(JSON.stringify(data)));
+    expect(text.length).toBeLessThan(20_000);
+  });
+
+  it('cuts long values of runs where all of them would make it too large, and says so', () => {
+    const random = fc.sample(fc.string({ minLength: 3000, maxLength: 3000, unit: 'grapheme-ascii' }), { seed: 5, numRuns: 300 });
+    const run = (values: string): PageRun => ({
+      ...{ title: 'start', summary: ['Here.'], sentences: [values], sources: [], edges: [] },
+      steps: [{ kind: 'box', name: 'numa_placement', values, edges: [], times: 1, more: '' }],
+    });
+    const fileOf = (texts: string[]) => {
+      const runs = [new Map(texts.map((values, vm) => [vm, [run(values)]]))];
+      const text = pageFile(pageData('file', '1', null, [{ map: host(), ...RULES }]), assets, { runs });
+      const [, script = ''] = /id="xennuma-runs">([^<]*)</.exec(text)!;
+      return { text, read: JSON.parse(inflateRawSync(Buffer.from(script, 'base64')).toString()) as Record<string, PageRun[]>[] };
+    };
+    const few = fileOf(random.slice(0, 5));
+    expect(few.read[0]![4]![0]!.steps[0]!.values).toBe(random[4]);
+    const many = fileOf(random);
+    expect(many.text.length).toBeLessThan(310_000);
+    expect(many.read[0]![299]![0]!.steps[0]!.values).toMatch(/\.\.\.$/);
+    expect(many.read[0]![299]![0]!.summary).toEqual(['Here.']);
   });
 
   it('allows its own script and style by their hashes, and no connection', () => {

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { checkProperty } from '../../test/support/check-property.js';
 import { GIB, MIB, TIB } from '../base/units.js';
 import type { PlacementRequest, PlannerHost } from './policy.js';
-import { vcpusOnNodes, XlPlacementState, xlNeededBytes, xlPlacement } from './xl-placement.js';
+import { vcpusOnNodes, XlPlacementState, xlNeededBytes, xlPagingKib, xlPlacement } from './xl-placement.js';
 
 function host(cpusOfNode: readonly number[]): PlannerHost {
   return {
@@ -137,8 +137,10 @@ test('a vCPU counts once for each node where hard mask, pool and node affinity m
 test('the memory that is searched for: memory, paging memory and the extra, in steps of 2 MiB', () => {
   // 256 MiB + 2 vCPUs x 1 MiB + 256 pages + 1 MiB = 260 MiB; the second guest needs half a MiB more
   // than a step.
-  expect(xlNeededBytes({ memoryBytes: 256 * MIB, vcpus: 2, kind: 'pv' })).toBe(260 * MIB);
-  expect(xlNeededBytes({ memoryBytes: 256 * MIB, vcpus: 2, kind: 'pvh' })).toBe(262 * MIB);
+  expect(xlNeededBytes({ memoryBytes: 256 * MIB, maxmemBytes: 256 * MIB, vcpus: 2, kind: 'pv' })).toBe(260 * MIB);
+  expect(xlNeededBytes({ memoryBytes: 256 * MIB, maxmemBytes: 256 * MIB, vcpus: 2, kind: 'pvh' })).toBe(262 * MIB);
+  expect(xlNeededBytes({ memoryBytes: 16 * MIB, maxmemBytes: 18_981 * MIB, vcpus: 2, kind: 'pv' })).toBe(94 * MIB);
+  expect(xlPagingKib({ maxmemBytes: 31_306 * MIB, vcpus: 1 })).toBe(126_248);
 });
 
 /**

@@ -180,6 +180,8 @@ export interface XlCountedDomain {
   readonly nodeAffinity: readonly number[];
   /** CPUs of its pool. */
   readonly poolCpus: readonly number[];
+  /** So many times the same; once by default. */
+  readonly times?: number;
 }
 
 /**
@@ -192,7 +194,10 @@ export function vcpusOnNodes(host: PlannerHost, domains: readonly XlCountedDomai
   const reached = new ReachedNodes(host, suitableCpus);
   for (const domain of domains) {
     const affinity = new Set(domain.nodeAffinity);
-    for (const hard of domain.hard) for (const node of reached.of(hard, domain.poolCpus)) if (affinity.has(node)) counts[node]!++;
+    for (const hard of domain.hard)
+      for (const node of reached.of(hard, domain.poolCpus)) {
+        if (affinity.has(node)) counts[node]! += domain.times ?? 1;
+      }
   }
   return counts;
 }
@@ -238,17 +243,26 @@ const EXTRA_KIB = { pv: 1024, pvh: 2048, hvm: 2048 } as const;
 const ROUNDED_KIB = 2048;
 
 /**
- * Bytes that libxl looks for: the guest's memory; 1 MiB a vCPU and a page a MiB for paging, PV
- * guests (which could be migrated with a shadow) and those with HAP alike; and the extra; rounded
- * up to 2 MiB (libxl__domain_need_memory_calculate, from 4.14 also
- * libxl__get_required_paging_memory).
+ * libxl's paging pool: 1 MiB a vCPU and a page for each MiB of the most memory
+ * (libxl__get_required_paging_memory).
+ */
+export function xlPagingKib({ maxmemBytes, vcpus }: { readonly maxmemBytes: number; readonly vcpus: number }): number {
+  return 4 * (256 * vcpus + Math.floor(maxmemBytes / MIB));
+}
+
+/**
+ * Bytes that libxl looks for: the guest's memory; its paging pool, also for PV guests (which could
+ * be migrated with a shadow); and the extra; rounded up to 2 MiB
+ * (libxl__domain_need_memory_calculate).
  */
 export function xlNeededBytes(guest: {
+  /** What it has at its start (xl's `memory`). */
   readonly memoryBytes: number;
+  /** What it may come to have (xl's `maxmem`). */
+  readonly maxmemBytes: number;
   readonly vcpus: number;
   readonly kind: 'pv' | 'pvh' | 'hvm';
 }): number {
-  const pagingKib = 4 * (256 * guest.vcpus + Math.floor(guest.memoryBytes / MIB));
-  const kib = Math.floor(guest.memoryBytes / KIB) + pagingKib + EXTRA_KIB[guest.kind];
+  const kib = Math.floor(guest.memoryBytes / KIB) + xlPagingKib(guest) + EXTRA_KIB[guest.kind];
   return Math.ceil(kib / ROUNDED_KIB) * ROUNDED_KIB * KIB;
 }

@@ -26,7 +26,7 @@ export function topologyOf(record: PoolHost, described: Host | null): Host {
     throw new InputError(
       `the host '${record.name}' has ${nodes}, and XAPI does not report the CPUs and memory of each`,
       { path: '--pool' },
-      'describe it: run xl info -n there, and give its output with --host FILE',
+      'describe it: run xl info -n there, and give its output with --host FILE, or --host NAME=FILE for one host of several',
     );
   }
   return {

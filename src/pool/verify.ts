@@ -30,7 +30,7 @@ export interface PoolVerdict {
 
 /**
  * @param profile how the host's toolstack behaves (releases.ts)
- * @param vms that run on the host, Domain-0 as well, which nobody places
+ * @param vms running on the host, including Domain-0, which no policy places
  */
 export function verifyPool(access: PoolAccess, profile: ProfileName, vms: readonly PoolVm[]): PoolVerdict[] {
   const { host, record } = access;

@@ -1,5 +1,5 @@
-// What a replay measures: where VMs' memory lies from their vCPUs, how the nodes' cores and free
-// memory fare, at any moment and over all the time.
+// The figures of a replay, at any moment and over all the time: the distance of VMs' memory from
+// their vCPUs, and the use of the nodes' cores and free memory.
 import { DEFAULT_CORES_PER_VCPU } from '../planner/tight/busy-cores.js';
 import type { HostType } from './fleet/host-type.js';
 import type { LightVm } from './fleet/light-fleet.js';
@@ -9,15 +9,15 @@ import { type VmFigures, VmMeter } from './vm-figures.js';
 export interface Moment {
   readonly seconds: number;
   readonly vms: number;
-  /** Of the fleet's memory for guests: taken, by guests and by Xen for them. */
+  /** Share of the fleet's guest memory that guests, and Xen for them, have taken. */
   readonly memoryTaken: number;
-  /** Of the guests' memory: that of VMs on one node; remote accesses. */
+  /** Shares of the guests' memory: of VMs on one node, and read remotely. */
   readonly oneNode: number | null;
   readonly remote: number | null;
   readonly meanDistance: number | null;
-  /** Of the CPU demand: above the cores of its node. */
+  /** Share of the CPU demand above the cores of its node. */
   readonly overload: number | null;
-  /** Of the free memory: on nodes whose cores are all taken. */
+  /** Share of the free memory that is on nodes without free cores. */
   readonly stranded: number | null;
 }
 

@@ -1,4 +1,4 @@
-// Several replays side by side on worker threads; results come in the order of the tasks, whatever
+// Several replays in parallel on worker threads. Results are in the order of the tasks, whichever
 // ended first.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// Whole replays of traces that are small enough to know their figures.
+// Whole replays of traces that are small enough to compute their figures by hand.
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../base/errors.js';
 import { GIB } from '../base/units.js';
@@ -88,9 +88,9 @@ it('the same seed gives the same figures, another one other hosts', () => {
 });
 
 it('progress is told as events go by', () => {
-  const told: number[] = [];
-  replay(generatedTrace(2500, 1), settings({ moments: 0, policy: 'any' }), (events) => told.push(events));
-  expect(told.slice(0, 2)).toEqual([0, 4096]);
+  const progress: number[] = [];
+  replay(generatedTrace(2500, 1), settings({ moments: 0, policy: 'any' }), (events) => progress.push(events));
+  expect(progress.slice(0, 2)).toEqual([0, 4096]);
 });
 
 describe('policies by name', () => {
@@ -111,4 +111,39 @@ describe('policies by name', () => {
       expect(() => replayPolicy(name)).toThrow(InputError);
     },
   );
+});
+
+describe('the bound at the peak', () => {
+  const bounded = (lines: string, over: Partial<ReplaySettings> = {}) => replay(trace(lines), settings({ bound: true, ...over })).bound!;
+
+  it('is absent unless it is wanted', () => {
+    expect(replay(trace('0,2,4GiB,100\n'), settings()).bound).toBeUndefined();
+  });
+
+  it('counts the VMs of the moment with the most memory, and no VM that fits no node', () => {
+    // 4 GiB and 20 GiB at once, on nodes of 16 GiB; the VM of 10 GiB comes when these have left.
+    const peak = bounded('0,1,4GiB,100\n50,1,20GiB,50\n200,1,10GiB,100\n');
+    expect(peak).toMatchObject({ seconds: 50, vms: 2 });
+    expect(peak.oneNodeAtMost).toBeCloseTo(4 / 24, 2);
+    expect(peak.oneNode).toBeCloseTo(4 / 24, 2);
+  });
+
+  it('packs anew: what one VM in the way keeps apart fits when it is moved', () => {
+    // xapi-26.3 spreads 5 and 5 GiB over both nodes of 16 GiB; 12 GiB then fit neither.
+    const peak = bounded('0,1,5GiB,1000\n1,1,5GiB,1000\n2,1,12GiB,1000\n');
+    expect(peak.oneNode).toBeCloseTo(10 / 22, 2);
+    expect(peak.oneNodeAtMost).toBe(1);
+  });
+
+  it.each(['tight', 'xapi-26.3', 'xl', 'any'])('%s has no more on one node', (policy) => {
+    const host = { ...HOST, nodes: [0, 1].map((id) => ({ id, memoryBytes: 128 * GIB, freeBytes: 128 * GIB })) };
+    let vms = 0;
+    for (let seed = 1; seed <= 8; seed++) {
+      const peak = replay(generatedTrace(120, seed), settings({ policy, host, hosts: 12, bound: true })).bound!;
+      vms += peak.vms;
+      expect(peak.oneNode).toBeLessThanOrEqual(peak.oneNodeAtMost);
+      expect(peak.oneNodeAtMost).toBeLessThanOrEqual(1);
+    }
+    expect(vms).toBeGreaterThan(8);
+  });
 });

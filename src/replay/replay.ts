@@ -7,7 +7,8 @@ import { Figures, type Moment, type Totals } from './figures.js';
 import { type HostType, hostType } from './fleet/host-type.js';
 import { type Flavour, LightFleet, type LightVm } from './fleet/light-fleet.js';
 import { replayPolicy } from './fleet/policies.js';
-import type { Trace } from './trace/trace.js';
+import { oneNodeAtMost, type PeakBound } from './peak-bound.js';
+import { peakArrival, type Trace } from './trace/trace.js';
 
 export interface ReplaySettings {
   /** A name that `replayPolicy` knows. */
@@ -18,6 +19,8 @@ export interface ReplaySettings {
   readonly seed: number;
   /** Moments to record, at equal distances over the trace. */
   readonly moments: number;
+  /** Also `bound`, which takes a second or so for a fleet of a thousand hosts. */
+  readonly bound?: boolean;
 }
 
 export interface ReplayResult extends Totals {
@@ -27,6 +30,8 @@ export interface ReplayResult extends Totals {
   /** The chosen host could not start the VM. */
   readonly failedOnHost: number;
   readonly overTime: readonly (Moment & { readonly failed: number })[];
+  /** At the moment at which the trace asks for the most memory; absent unless it was wanted. */
+  readonly bound?: PeakBound;
 }
 
 /** Events between two calls of `progress`. */
@@ -59,6 +64,7 @@ export function replay(trace: Trace, settings: ReplaySettings, progress: (events
 class Run {
   readonly #trace: Trace;
   readonly #type: HostType;
+  readonly #hosts: number;
   readonly #fleet: LightFleet;
   readonly #figures: Figures;
   readonly #chooser: HostChooser;
@@ -66,12 +72,16 @@ class Run {
   readonly #flavours = new Map<number, Flavour>();
   readonly #overTime: (Moment & { readonly failed: number })[] = [];
   readonly #moments: number;
+  /** The VM after whose arrival `bound` is taken; -1 = none. */
+  readonly #peak: number;
+  #bound: PeakBound | null = null;
   #failedForHost = 0;
   #failedOnHost = 0;
 
-  constructor(trace: Trace, { policy, host, hosts, choose, seed, moments }: ReplaySettings) {
+  constructor(trace: Trace, { policy, host, hosts, choose, seed, moments, bound }: ReplaySettings) {
     this.#trace = trace;
     this.#type = hostType(host);
+    this.#hosts = hosts;
     this.#fleet = new LightFleet(this.#type, replayPolicy(policy), hosts);
     const freePages = (at: number, node: number) => this.#fleet.freePages(at, node);
     this.#figures = new Figures(this.#type, hosts, freePages, { start: trace.arrival[0]!, end: trace.endSeconds });
@@ -79,10 +89,16 @@ class Run {
     this.#chooser = new HostChooser(choose, this.#type, hosts, { freePages, vcpus }, seed);
     this.#live = new Array<undefined>(trace.vms).fill(undefined);
     this.#moments = moments;
+    this.#peak = bound === true ? peakArrival(trace) : -1;
   }
 
   arrive(vm: number): void {
     this.#advance(this.#trace.arrival[vm]!);
+    this.#start(vm);
+    if (vm === this.#peak) this.#bound = this.#boundNow();
+  }
+
+  #start(vm: number): void {
     const flavour = this.#flavour(vm);
     const mib = flavour.memory.requiredHostFreeMib;
     const host = this.#chooser.choose(flavour.vcpus, mib);
@@ -118,7 +134,14 @@ class Run {
       failedForHost: this.#failedForHost,
       failedOnHost: this.#failedOnHost,
       overTime: this.#overTime,
+      ...(this.#bound === null ? {} : { bound: this.#bound }),
     };
+  }
+
+  #boundNow(): PeakBound {
+    const { seconds, vms, oneNode } = this.#figures.moment();
+    const pages = this.#live.flatMap((vm) => (vm === undefined ? [] : [vm.pages.reduce((sum, here) => sum + here, 0)]));
+    return { seconds, vms, oneNode: oneNode ?? 1, oneNodeAtMost: oneNodeAtMost(this.#type, this.#hosts, pages) };
   }
 
   /** Records the moments on the way. */

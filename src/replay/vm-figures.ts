@@ -1,4 +1,4 @@
-// Of one VM: where its memory lies from its vCPUs.
+// The distance of one VM's memory from its vCPUs.
 import { holdingNodes, nodeCounts } from '../map/numa-metrics.js';
 import type { NodeAffinity } from './fleet/extents.js';
 import type { HostType } from './fleet/host-type.js';

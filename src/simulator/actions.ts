@@ -1,5 +1,5 @@
-// Actions of clients, the host's administrator and guests. Each is chosen by a random number of its
-// own step.
+// Actions of clients, the host's administrator and guests. A random number of the step chooses
+// each.
 import { InputError, XenError } from '../base/errors.js';
 import type { Random } from '../base/random.js';
 import { MIB } from '../base/units.js';
@@ -57,7 +57,7 @@ async function making(run: Run, method: string, params: readonly Wire[], label: 
   const answer = await run.call('admin', method, params);
   if (answer.kind === 'value') run.model.add(new Vm(String(answer.value), label, mask));
   else if (answer.kind === 'lost') run.model.unknownCreations++;
-  return run.told(method, answer);
+  return run.answerText(method, answer);
 }
 
 /** Runs a call that changes one VM; what it may come to is believed from the beginning. */
@@ -70,18 +70,19 @@ async function changing(run: Run, vm: ModelVm, method: string, params: readonly 
   vm.busy--;
   if (answer.kind === 'value' && !vm.raced) about.done(vm);
   else if (answer.kind === 'error' && !vm.raced) {
-    vm.power.only(about.atomic ? before.power : [...new Set([...before.power, 'Halted' as const])]);
+    const isAsBefore = about.atomic || answer.text.includes('nothing was changed');
+    vm.power.only(isAsBefore ? before.power : [...new Set([...before.power, 'Halted' as const])]);
     vm.label.only(before.label);
     vm.mask.only(before.mask);
     vm.exists.only(before.exists);
   }
-  return run.told(method, answer);
+  return run.answerText(method, answer);
 }
 
 interface VmEffect {
   readonly may: (vm: ModelVm) => void;
   readonly done: (vm: ModelVm) => void;
-  /** A refusal means that nothing happened; otherwise the VM may also have stopped. */
+  /** Every refusal means that nothing happened; otherwise the VM may also have stopped. */
   readonly atomic: boolean;
 }
 
@@ -146,7 +147,7 @@ const setHostMask: Action = async (run, random) => {
   run.model.hostMask.may(mask);
   const answer = await run.call('admin', 'host.set_guest_VCPUs_params', [run.world.daemon.objects.host, maskStruct(mask)]);
   if (answer.kind === 'value' && run.pending.size === 1) run.model.hostMask.is(mask);
-  return run.told('host.set_guest_VCPUs_params', answer);
+  return run.answerText('host.set_guest_VCPUs_params', answer);
 };
 
 const setPolicy: Action = async (run, random) => {
@@ -154,7 +155,7 @@ const setPolicy: Action = async (run, random) => {
   run.model.hostPolicy.may(policy);
   const answer = await run.call('admin', 'host.set_numa_affinity_policy', [run.world.daemon.objects.host, policy]);
   if (answer.kind === 'value' && run.pending.size === 1) run.model.hostPolicy.is(policy);
-  return run.told('host.set_numa_affinity_policy', answer);
+  return run.answerText('host.set_numa_affinity_policy', answer);
 };
 
 const ASYNC = ['start', 'clean_shutdown', 'hard_reboot', 'pool_migrate', 'pause'] as const;
@@ -168,7 +169,7 @@ const asynchronous: Action = async (run, random) => {
   const more: Record<string, readonly Wire[]> = { start: [false, false], pool_migrate: [run.world.daemon.objects.host, {}] };
   const answer = await run.call('admin', `Async.VM.${method}`, [vm.ref, ...(more[method] ?? [])]);
   if (answer.kind === 'value' && random.chance(30)) await run.call('admin', 'task.cancel', [String(answer.value)]);
-  return run.told(`Async.VM.${method}`, answer);
+  return run.answerText(`Async.VM.${method}`, answer);
 };
 
 /** Any change by a reader is refused. */
@@ -184,7 +185,7 @@ const forbidden: Action = async (run, random) => {
   if (answer.kind === 'value' || (answer.kind === 'error' && !/RBAC_PERMISSION_DENIED|SESSION_/.test(answer.code))) {
     run.fault(`a read-only user called ${method}: ${JSON.stringify(answer)}`);
   }
-  return run.told(`reader ${method}`, answer);
+  return run.answerText(`reader ${method}`, answer);
 };
 
 const READS = ['VM.get_all_records', 'host.get_all_records', 'VM_metrics.get_all', 'task.get_all_records', 'VM.get_all'] as const;
@@ -199,20 +200,20 @@ const watch: Action = async (run, random) => {
   const answer = await run.call('reader', 'event.from', [['*'], run.eventToken, new WireFloat(random.below(5))]);
   if (answer.kind === 'value') run.eventToken = String((answer.value as WireStruct).token);
   else run.eventToken = '';
-  return run.told('event.from', answer.kind === 'value' ? { ...answer, value: '' } : answer);
+  return run.answerText('event.from', answer.kind === 'value' ? { ...answer, value: '' } : answer);
 };
 
 const login: Action = async (run, random) => {
   const who = random.pick(['admin', 'reader'] as const);
-  if (random.chance(60)) return run.told(`login ${who}`, await run.login(who));
+  if (random.chance(60)) return run.answerText(`login ${who}`, await run.login(who));
   const user = random.pick(['root', 'viewer', 'nobody']);
   const answer = await run.raw('session.login_with_password', [user, 'wrong', '1.0', 'guess'], `10.0.0.${random.below(4)}`);
   if (answer.kind === 'value') run.fault(`${user} was let in with a wrong password`);
-  return run.told('wrong password', answer);
+  return run.answerText('wrong password', answer);
 };
 
 const logout: Action = async (run, random) => {
-  return run.told('logout', await run.logout(random.pick(['admin', 'reader'] as const)));
+  return run.answerText('logout', await run.logout(random.pick(['admin', 'reader'] as const)));
 };
 
 /**

@@ -1,49 +1,12 @@
-// Many worlds one after another, each with a fixed number of steps; a failure names the world's
-// seed and its step, and is shrunk.
+// Many worlds, each with a fixed number of steps; a failure names the world's seed and its step,
+// and is shrunk.
 import { createHash } from 'node:crypto';
 import type { Plant } from './faults.js';
-import { isKilled, Run, type WorldOptions } from './run.js';
-import { checkpoint, step } from './steps.js';
-import { VirtualProcess } from './virtual-process.js';
+import { type Failure, type PlayedWorld, playWorld } from './play-world.js';
+import type { Player } from './workers.js';
 
 /** Steps in one world: a failure is replayed from its world's beginning. */
 export const STEPS_OF_A_WORLD = 400;
-
-export interface Failure {
-  /** The seed of its world. */
-  readonly seed: number;
-  readonly step: number;
-  readonly message: string;
-}
-
-/** @param steps numbers of the steps; each has random numbers of its own */
-export async function playWorld(
-  seed: number,
-  steps: Iterable<number>,
-  options: WorldOptions,
-): Promise<{ digest: string; failure: Failure | null }> {
-  return VirtualProcess.run(seed, async (virtual) => {
-    const run = await Run.open(virtual, seed, options);
-    const rejected = (error: unknown): void => {
-      if (!isKilled(error))
-        run.fault(`an unhandled rejection would end the daemon: ${error instanceof Error ? error.stack : String(error)}`);
-    };
-    process.on('unhandledRejection', rejected);
-    let at = -1;
-    try {
-      for (at of steps) await step(run, at);
-      await checkpoint(run);
-      await run.end();
-      return { digest: run.digest(), failure: null };
-    } catch (error) {
-      const message = error instanceof Error && error.name === 'InvariantError' ? error.message : String((error as Error).stack ?? error);
-      return { digest: run.digest(), failure: { seed, step: at, message } };
-    } finally {
-      process.off('unhandledRejection', rejected);
-      await run.world.kill();
-    }
-  });
-}
 
 export interface Campaign {
   readonly steps: number;
@@ -52,34 +15,49 @@ export interface Campaign {
   readonly failure: Failure | null;
 }
 
-export async function campaign(
-  seed: number,
-  steps: number,
-  plant: Plant | null,
-  progress: (steps: number) => void = () => {},
-): Promise<Campaign> {
+export interface CampaignOptions {
+  readonly seed: number;
+  readonly steps: number;
+  readonly plant: Plant | null;
+  /** Each plays one world after the other; the result is the same for any number of them. */
+  readonly players: readonly Player[];
+  /** After each world, in the order of the worlds. */
+  readonly progress?: (steps: number) => void;
+}
+
+/** Plays the worlds of a seed up to the first one that fails. */
+export async function campaign({ seed, steps, plant, players, progress = () => {} }: CampaignOptions): Promise<Campaign> {
+  const worlds = Math.ceil(steps / STEPS_OF_A_WORLD);
+  const stepsOf = (world: number): number => Math.min(STEPS_OF_A_WORLD, steps - world * STEPS_OF_A_WORLD);
   const digest = createHash('sha256');
+  /** Those that ended before an earlier one. */
+  const early = new Map<number, PlayedWorld>();
+  let next = 0;
+  let last = worlds;
   let done = 0;
-  for (let world = 0; done < steps; world++) {
-    const count = Math.min(STEPS_OF_A_WORLD, steps - done);
-    const played = await playWorld(
-      worldSeed(seed, world),
-      Array.from({ length: count }, (_, step) => step),
-      { plant },
-    );
-    digest.update(played.digest);
-    if (played.failure !== null) {
-      return {
-        steps: done + played.failure.step + 1,
-        worlds: world + 1,
-        digest: digest.digest('hex').slice(0, 16),
-        failure: played.failure,
-      };
+  let failure: Failure | null = null;
+  const inOrder = (): void => {
+    for (let played = early.get(done); played !== undefined && failure === null; played = early.get(done)) {
+      early.delete(done++);
+      digest.update(played.digest);
+      failure = played.failure;
+      if (failure === null) progress(Math.min(done * STEPS_OF_A_WORLD, steps));
     }
-    done += count;
-    progress(done);
-  }
-  return { steps: done, worlds: Math.ceil(steps / STEPS_OF_A_WORLD), digest: digest.digest('hex').slice(0, 16), failure: null };
+  };
+  const lane = async (play: Player): Promise<void> => {
+    while (next < last) {
+      const world = next++;
+      const played = await play({ seed: worldSeed(seed, world), steps: stepsOf(world), plant });
+      // Later worlds do not count any more.
+      if (played.failure !== null) last = Math.min(last, world);
+      early.set(world, played);
+      inOrder();
+    }
+  };
+  await Promise.all(players.map(lane));
+  const failed = failure as Failure | null;
+  const played = failed === null ? steps : (done - 1) * STEPS_OF_A_WORLD + failed.step + 1;
+  return { steps: played, worlds: done, digest: digest.digest('hex').slice(0, 16), failure: failed };
 }
 
 function worldSeed(seed: number, world: number): number {

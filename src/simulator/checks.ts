@@ -1,8 +1,8 @@
 // The invariants: some after each step, more when nothing is in progress and nothing fails.
 import { unionRule } from '../map/union-rule.js';
-import { recordText } from '../xapi/model/record-text.js';
+import { recordText } from '../xapi/model/disk/record-text.js';
 import { classOf } from '../xapi/model/schema.js';
-import type { WireStruct } from '../xapi/wire/values.js';
+import type { Wire, WireStruct } from '../xapi/wire/values.js';
 import type { VmState } from '../xenopsd/api/toolstack.js';
 import { decodeVm } from '../xenopsd/store/metadata-format.js';
 import { ModelVm, type Power } from './model.js';
@@ -78,7 +78,7 @@ async function checkReader(run: Run): Promise<string[]> {
   if (state === 'without the reader') return isIn ? ['a user who was taken out of the file reads on'] : [];
   // A session of before that user was taken out stays invalid: the second call logs in anew.
   if (isIn || (await run.settled(run.call('reader', 'VM.get_all', []))).kind === 'value') return [];
-  return /Too many attempts/.test(run.told('', answer)) ? [] : [`the reader cannot read: ${run.told('', answer)}`];
+  return /Too many attempts/.test(run.answerText('', answer)) ? [] : [`the reader cannot read: ${run.answerText('', answer)}`];
 }
 
 /** Every domain is a VM's, and nothing claims memory. */
@@ -116,12 +116,13 @@ function checkVms(run: Run): string[] {
   const { published } = world.daemon.database;
   const faults: string[] = [];
   const states = new Map(world.daemon.toolstack.vms().map((state) => [state.spec.name, state]));
-  const guests = new Map([...published.records('VM')].filter(([, { is_control_domain }]) => is_control_domain !== true));
+  const isGuest = ({ is_control_domain: control, is_default_template: template }: WireStruct) => control !== true && template !== true;
+  const guests = new Map([...published.records('VM')].filter(([, record]) => isGuest(record)));
   for (const vm of [...model.vms]) {
     const record = guests.get(vm.ref);
     if (!vm.exists.seen(record !== undefined)) faults.push(`VM ${vm.ref} is ${record === undefined ? 'gone' : 'there again'}`);
     if (record === undefined) model.drop(vm);
-    else faults.push(...checkTold(vm, record));
+    else faults.push(...checkBeliefs(vm, record));
   }
   for (const [ref, record] of guests) {
     faults.push(...checkAgreement(run, record, states.get(String(record.uuid))));
@@ -141,11 +142,12 @@ function maskOf(params: unknown): string {
   return String((params as WireStruct).mask ?? '');
 }
 
-function checkTold(vm: ModelVm, record: WireStruct): string[] {
+function checkBeliefs(vm: ModelVm, record: WireStruct): string[] {
   const faults: string[] = [];
   const compare = <T>(what: string, belief: { readonly values: readonly T[]; seen(value: T): boolean }, value: T): void => {
-    const told = belief.values.join(' or ');
-    if (!belief.seen(value)) faults.push(`VM ${String(record.name_label)}: its ${what} is ${String(value)}, clients were told ${told}`);
+    const acknowledged = belief.values.join(' or ');
+    if (!belief.seen(value))
+      faults.push(`VM ${String(record.name_label)}: its ${what} is ${String(value)}, clients were told ${acknowledged}`);
   };
   compare('label', vm.label, String(record.name_label));
   compare('mask', vm.mask, maskOf(record.VCPUs_params));
@@ -187,17 +189,16 @@ function checkDisk({ world }: Run): string[] {
   const { published } = world.daemon.database;
   const seen = new Set<string>();
   for (const type of new Set([...world.disk.objects.values()].map((one) => one.type).concat('VM'))) {
-    if (!classOf(type).kept) continue;
+    if (!classOf(type).stored) continue;
     for (const [ref, record] of published.records(type)) {
       seen.add(ref);
-      const kept = world.disk.record(ref);
-      if (kept === null) faults.push(`${type} ${ref} was acknowledged and is not on disk`);
-      else if (type === 'VM' && storedPart(kept) !== storedPart(record))
-        faults.push(`VM ${ref} differs on disk: ${differences(kept, record)}`);
+      const onDisk = world.disk.record(ref);
+      if (onDisk === null) faults.push(`${type} ${ref} was acknowledged and is not on disk`);
+      else if (type === 'VM' && !isStored(onDisk, record)) faults.push(`VM ${ref} differs on disk: ${differences(onDisk, record)}`);
     }
   }
   for (const [ref, { type }] of world.disk.objects) {
-    if (classOf(type).kept && !seen.has(ref)) faults.push(`${type} ${ref} is on disk and was never acknowledged, or is gone`);
+    if (classOf(type).stored && !seen.has(ref)) faults.push(`${type} ${ref} is on disk and was never acknowledged, or is gone`);
   }
   for (const text of world.disk.domains.values()) {
     const { spec, phase, pending } = decodeVm(text);
@@ -211,20 +212,23 @@ function checkDisk({ world }: Run): string[] {
   return faults;
 }
 
-const storedParts = new WeakMap<WireStruct, string>();
+/** Each start derives them anew: a build and the memory promised to it end with the process. */
+const DERIVED = new Set(['allowed_operations', 'current_operations', 'scheduled_to_be_resident_on']);
+/** Pairs that were equal. A record never changes: another takes its place. */
+const equalPairs = new WeakMap<WireStruct, WireStruct>();
 
-/** Without what each start derives anew. A record never changes: another takes its place. */
-function storedPart(record: WireStruct): string {
-  const known = storedParts.get(record);
-  if (known !== undefined) return known;
-  const text = textOfStored(record);
-  storedParts.set(record, text);
-  return text;
+function isStored(onDisk: WireStruct, record: WireStruct): boolean {
+  if (equalPairs.get(record) === onDisk) return true;
+  const names = Object.keys(record);
+  if (names.length !== Object.keys(onDisk).length) return false;
+  for (const name of names) if (!DERIVED.has(name) && !isEqual(onDisk[name], record[name])) return false;
+  equalPairs.set(record, onDisk);
+  return true;
 }
 
-function textOfStored(record: WireStruct): string {
-  const { allowed_operations: _, current_operations: __, ...stored } = record;
-  return recordText(stored as WireStruct);
+function isEqual(a: Wire | undefined, b: Wire | undefined): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  return recordText({ a }) === recordText({ a: b });
 }
 
 function differences(a: WireStruct, b: WireStruct): string {

@@ -103,8 +103,8 @@ export class Life {
   }
 
   /**
-   * Killed after so many turns of the event loop, wherever it waits then: also between the last
-   * call of a door and the answer to the client.
+   * Killed after this many turns of the event loop, at any await: also between the last call of a
+   * door and the answer to the client.
    */
   killInTurns(turns: number): void {
     this.#turnsLeft = turns;

@@ -77,7 +77,9 @@ class SimulatedBuilder extends EventEmitter implements BuilderProcess {
     let result: string;
     try {
       const flow = flowLines((line) => this.#write(line));
-      const built = await embeddedXenguest({ xc, xs }).run(parseCommandLine(words).args, { flow, turn: () => this.#turn() });
+      const command = parseCommandLine(words);
+      if (!('args' in command)) throw new XenguestError('xenguest: the embedded host saves no guests');
+      const built = await embeddedXenguest({ xc, xs }).run(command.args, { flow, turn: () => this.#turn() });
       result = resultLine(built, null);
     } catch (error) {
       this.#write(errorLine(error instanceof Error ? error.message : String(error)));

@@ -36,6 +36,7 @@ export function faultyFiles(files: Files, faults: Faults, life: Life): FileCalls
       return taken;
     },
     size: (fd) => files.get(open.get(fd)!)!.length,
+    kind: () => ({ isFile: true, uid: 0, mode: 0o100600 }),
     close(fd) {
       open.delete(fd);
     },

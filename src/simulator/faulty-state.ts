@@ -1,7 +1,7 @@
 // The daemon's storage, in memory and with faults: as durable as a disk across the lives of the
 // daemon, in the texts that a disk holds.
 
-import { recordOf, recordText } from '../xapi/model/record-text.js';
+import { recordOf, recordText } from '../xapi/model/disk/record-text.js';
 import type { StateStore, StoredChange } from '../xapi/model/storage.js';
 import type { WireStruct } from '../xapi/wire/values.js';
 import type { MetadataStore } from '../xenopsd/api/metadata.js';
@@ -43,7 +43,7 @@ export function faultyState(disk: Disk, faults: Faults, life: Life): StateStore 
   };
   return {
     *load() {
-      for (const [ref, kept] of disk.objects) yield { ref, type: kept.type, record: kept.record() };
+      for (const [ref, stored] of disk.objects) yield { ref, type: stored.type, record: stored.record() };
     },
     commit(changes: Iterable<StoredChange>) {
       const all = [...changes].map(({ ref, type, record }) => ({ ref, type, text: record === null ? null : recordText(record) }));

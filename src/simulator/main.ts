@@ -3,16 +3,20 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { campaign, playWorld, shrink } from './campaign.js';
+import { type Campaign, campaign, STEPS_OF_A_WORLD, shrink } from './campaign.js';
 import { PLANTS, type Plant } from './faults.js';
+import { playWorld } from './play-world.js';
+import { openPlayers, playHere, servePlays } from './workers.js';
 
 interface Options {
   readonly seed: number;
   readonly steps: number;
+  readonly workers: number;
+  readonly world?: number;
   readonly plant?: Plant;
   readonly keep: string;
   readonly shrink: boolean;
-  readonly replay?: string;
+  readonly replay?: readonly string[];
   readonly healthy?: boolean;
 }
 
@@ -39,11 +43,26 @@ async function replay(path: string, healthy: boolean): Promise<number> {
   return failure === null ? 0 : 1;
 }
 
-async function main({ seed, steps, plant = undefined, keep, shrink: isShrunk }: Options): Promise<number> {
-  const startedMs = performance.now();
-  const result = await campaign(seed, steps, plant ?? null, (done) => {
+async function play({ seed, steps, workers, world, plant = undefined }: Options): Promise<Campaign> {
+  if (world !== undefined) {
+    const { digest, failure } = await playHere({ seed: world, steps: Math.min(steps, STEPS_OF_A_WORLD), plant: plant ?? null });
+    return { steps: failure === null ? Math.min(steps, STEPS_OF_A_WORLD) : failure.step + 1, worlds: 1, digest, failure };
+  }
+  const progress = (done: number): void => {
     if (done % 20_000 === 0) console.log(`${done} steps`);
-  });
+  };
+  const threads = workers > 1 ? openPlayers(workers, new URL(import.meta.url)) : null;
+  try {
+    return await campaign({ seed, steps, plant: plant ?? null, players: threads?.players ?? [playHere], progress });
+  } finally {
+    await threads?.close();
+  }
+}
+
+async function main(options: Options): Promise<number> {
+  const { seed, plant = undefined, keep, shrink: isShrunk } = options;
+  const startedMs = performance.now();
+  const result = await play(options);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   console.log(`seed ${seed}: ${result.steps} steps in ${result.worlds} worlds, ${seconds} s, digest ${result.digest}`);
   if (result.failure === null) {
@@ -58,10 +77,10 @@ async function main({ seed, steps, plant = undefined, keep, shrink: isShrunk }: 
   }
   const shrunk = await shrink(failure, plant ?? null);
   console.log(`shrunk to ${shrunk.steps.length} steps: ${shrunk.steps.join(' ')}\n  ${shrunk.message}`);
-  const kept: KeptRun = { seed: failure.seed, ...(plant === undefined ? {} : { plant }), ...shrunk };
+  const failingRun: KeptRun = { seed: failure.seed, ...(plant === undefined ? {} : { plant }), ...shrunk };
   mkdirSync(keep, { recursive: true });
   const path = join(keep, plant === undefined ? `world-${failure.seed}.json` : `planted-${plant}.json`);
-  writeFileSync(path, `${JSON.stringify(kept, null, 2)}\n`);
+  writeFileSync(path, `${JSON.stringify(failingRun, null, 2)}\n`);
   console.log(`kept in ${path}: simulate --replay plays it again`);
   console.log('0 passed, 1 failed');
   return 1;
@@ -70,12 +89,16 @@ async function main({ seed, steps, plant = undefined, keep, shrink: isShrunk }: 
 const command = new Command('simulate')
   .description('Plays random clients, guests and faults against the whole system in one process, under virtual time')
   .option('--seed <number>', 'the same seed gives the same run', whole, 1)
-  .option('--steps <number>', 'how many', whole, 20_000)
-  .addOption(new Option('--plant <fault>', 'a fault to be found, in the wrapping of a part').choices(PLANTS))
+  .option('--steps <number>', 'number of steps', whole, 20_000)
+  .option('--workers <number>', 'threads that play worlds side by side; the report is the same', whole, 1)
+  .option('--world <seed>', 'only the world of this seed, of at most 400 steps', whole)
+  .addOption(new Option('--plant <fault>', 'plant a fault that the run must find').choices(PLANTS))
   .option('--keep <folder>', 'folder for shrunk failures', 'fixtures/regressions/simulator')
   .option('--no-shrink', 'say of a failure only where it is')
-  .option('--replay <file>', 'a case that was kept: shows each of its steps')
-  .option('--healthy', 'with --replay: without the fault that was planted')
-  .parse();
-const options = command.opts<Options>();
-process.exitCode = options.replay === undefined ? await main(options) : await replay(options.replay, options.healthy === true);
+  .option('--replay <file...>', 'cases that were kept: shows each of their steps')
+  .option('--healthy', 'with --replay: without the fault that was planted');
+if (!servePlays()) {
+  const options = command.parse().opts<Options>();
+  if (options.replay === undefined) process.exitCode = await main(options);
+  else for (const path of options.replay) process.exitCode = (await replay(path, options.healthy === true)) || process.exitCode;
+}

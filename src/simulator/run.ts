@@ -82,7 +82,7 @@ export class Run {
     for (const { ref } of [...this.model.vms]) {
       await this.settled(this.call('admin', 'VM.hard_shutdown', [ref]));
       const answer = await this.settled(this.call('admin', 'VM.destroy', [ref]));
-      if (answer.kind !== 'value') this.fault(`a halted VM cannot be destroyed: ${this.told('', answer)}`);
+      if (answer.kind !== 'value') this.fault(`a halted VM cannot be destroyed: ${this.answerText('', answer)}`);
     }
     const left = this.world.host.xc.domainList().length - 1;
     if (left > 0) this.fault(`${left} domains are left when all VMs are destroyed`);
@@ -105,6 +105,19 @@ export class Run {
       if (virtual.nowMs - sinceMs > FORGOTTEN_MS) {
         throw new InvariantError(`forgotten: ${[...this.pending.values()].join(', ')}`);
       }
+    }
+  }
+
+  /**
+   * An Async call answers at once, a guest that restarts answers nobody, and both may wait for a
+   * builder that hangs.
+   */
+  async buildsEnded(): Promise<void> {
+    const { virtual } = this.world;
+    const sinceMs = virtual.nowMs;
+    while (this.world.isUp && this.world.isBuilding && virtual.nowMs - sinceMs < FORGOTTEN_MS) {
+      await virtual.advance(ADVANCE_MS);
+      await this.quiet();
     }
   }
 
@@ -190,7 +203,7 @@ export class Run {
     return life.dead ? null : outcome;
   }
 
-  told(name: string, answer: Answer): string {
+  answerText(name: string, answer: Answer): string {
     if (answer.kind === 'error') return `${name} ${answer.text}`;
     return answer.kind === 'lost' ? `${name} lost` : `${name} ${JSON.stringify(answer.value)}`;
   }

@@ -11,7 +11,9 @@ import type { Run } from './run.js';
 export async function step(run: Run, index: number): Promise<void> {
   const { world } = run;
   const random = new Random(Math.imul(run.seed, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b));
-  await run.raise();
+  // A restart of an earlier step may have ended it again when this one is resumed.
+  do await run.raise();
+  while (!world.isUp);
   const action = random.weighted(ACTIONS);
   const waits = random.below(10);
   const result = action(run, random);
@@ -31,6 +33,7 @@ export async function checkpoint(run: Run): Promise<void> {
   world.faults.heal();
   world.life.spare();
   await run.quiet();
+  await run.buildsEnded();
   await world.virtual.advance(2000);
   await run.quiet();
   await run.raise();

@@ -1,6 +1,6 @@
 // Time, ids and password hashes of this process, from a seed: while a simulated world runs, the
-// clocks stand still until they are moved, and random values come from the seed. The product's code
-// is unaware of it.
+// clocks stand still until a step moves them, and random values come from the seed. The product's
+// code is unaware of it.
 import crypto, { createHash } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers/promises';
@@ -16,7 +16,7 @@ interface Timer {
   readonly fire: () => void;
 }
 
-/** What timer functions return: the product calls unref() on it. */
+/** Result of timer functions; the product calls unref() on it. */
 interface Handle {
   readonly id: number;
   ref(): Handle;

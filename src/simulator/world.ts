@@ -12,6 +12,7 @@ import type { InspectedDoor } from '../xenctrl/doors/inspection.js';
 import { openXenctrl } from '../xenctrl/open-xenctrl.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import { embeddedXenguest } from '../xenguest/embedded.js';
+import type { Xenguest } from '../xenguest/xenguest.js';
 import { EMBEDDED_CAPABILITIES, type HostDoors, XEN_CAPABILITIES } from '../xenopsd/api/host-doors.js';
 import { type PolicyName, PROFILES, type ProfileName } from '../xenopsd/api/profiles.js';
 import { type EmbeddedHost, embeddedHost } from '../xenopsd/hosts/embedded-host.js';
@@ -84,6 +85,8 @@ export class World {
   #life = new Life();
   #endLife: () => void = () => {};
   #faultsAtPeace = 0;
+  /** Calls of the builder that have not ended, in the daemon's present life. */
+  #builds = new Set<object>();
   starts = 0;
 
   private constructor(virtual: VirtualProcess, shape: WorldShape, faults: Faults, users: UsersFile) {
@@ -135,6 +138,11 @@ export class World {
   get daemon(): Daemon {
     if (this.#daemon === null) throw new Error('the daemon is down');
     return this.#daemon;
+  }
+
+  /** Whether a call or a guest that restarts waits for the builder, which may hang. */
+  get isBuilding(): boolean {
+    return this.#builds.size > 0 || this.daemon.ledger.held('tasks') > 0;
   }
 
   get isUp(): boolean {
@@ -219,9 +227,24 @@ export class World {
       name: 'simulated',
       xc,
       xs,
-      xenguest: shape.outlives ? processXenguest(inProcess, builder, faults, life) : faultyXenguest(inProcess, faults, life),
+      xenguest: this.#counted(shape.outlives ? processXenguest(inProcess, builder, faults, life) : faultyXenguest(inProcess, faults, life)),
       channels: this.#host.channels,
       pagesByNode: this.#host.inspect.pagesByNode,
+    };
+  }
+
+  #counted(builder: Xenguest): Xenguest {
+    const builds = new Set<object>();
+    this.#builds = builds;
+    return {
+      run: async (args, run) => {
+        builds.add(args);
+        try {
+          return await builder.run(args, run);
+        } finally {
+          builds.delete(args);
+        }
+      },
     };
   }
 

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { SaxesParser } from 'saxes';
 import { describe, expect, it } from 'vitest';
+import { cases } from '../../test/support/cases.js';
 import { anyHost, domain, dozenHost, idleHost, largestHost, twoNodeHost, withDomains } from '../../test/support/host-maps.js';
 import type { HostMap } from '../map/host-map.js';
 import { renderHostMapSvg } from './host-map-svg.js';
@@ -137,6 +138,6 @@ it('any host, any names: well-formed, never an error', () => {
     fc.property(anyHost, (map) => {
       expect(elementsOf(renderHostMapSvg(map)).length).toBeGreaterThan(10);
     }),
-    { seed: 23, numRuns: 30 },
+    { seed: 23, numRuns: cases(10, 30) },
   );
 });

@@ -5,7 +5,7 @@
 
 import { fitColumns } from '../base/columns.js';
 import { plural } from '../base/phrases.js';
-import { escapeXml } from '../base/shown-text.js';
+import { escapeXml } from '../base/safe-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
 import type { HostMap } from '../map/host-map.js';

@@ -2,6 +2,7 @@
 // names.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cases } from '../../test/support/cases.js';
 import {
   anyHost,
   domain,
@@ -165,7 +166,7 @@ describe('the parts', () => {
           });
         }
       }),
-      { seed: 3, numRuns: 500 },
+      { seed: 3, numRuns: cases(80, 500) },
     );
   });
   it("a node's segments make the whole node", () => {

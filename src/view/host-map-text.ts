@@ -64,10 +64,19 @@ function header(map: HostMap, figures: HostFigures, width: number, palette: Pale
   const machine = `${palette.name(map.name)}: ${plural(map.nodes.length, 'node')}, ${cpus}, ${formatBytes(total)} (${bytesOf(free)} free), ${palette.name(map.hypervisor)}`;
   const pages = figures.localPages + figures.remotePages;
   const vms =
-    figures.vms === 0
+    vmsInDoubt(map, figures) ??
+    (figures.vms === 0
       ? 'no VMs'
-      : `${plural(figures.vms, 'VM')}, ${figures.vmsOnOneNode} on one node; ${bytesOf(pages)}, ${percent(figures.localPages, pages)} local; distance ${formatDistance(figures.meanDistance)} mean, ${formatDistance(figures.worstDistance)} worst`;
+      : `${plural(figures.vms, 'VM')}, ${figures.vmsOnOneNode} on one node; ${bytesOf(pages)}, ${percent(figures.localPages, pages)} local; distance ${formatDistance(figures.meanDistance)} mean, ${formatDistance(figures.worstDistance)} worst`);
   return [...wrapColumns(machine, width).map((line) => palette.bold(line)), ...wrapColumns(vms, width)];
+}
+
+/** What the second line says where memory, or even the domains, are not known; null otherwise. */
+function vmsInDoubt({ domains, usersUnknown }: HostMap, { vms }: HostFigures): string | null {
+  if (usersUnknown !== true) return null;
+  if (domains.length === 0) return 'VMs not known';
+  if (vms === 0 || domains.some(({ domid, pagesUnknown }) => domid !== 0 && pagesUnknown !== true)) return null;
+  return `${plural(vms, 'VM')}; the nodes of ${vms === 1 ? 'its' : 'their'} memory are not known`;
 }
 
 interface NodePicture {

@@ -1,6 +1,6 @@
-// Signs, colours and packing of the picture for terminals. Colours only repeat what the signs show.
+// Signs, colours and packing of the picture for terminals. Colours only repeat the signs.
 import { fitColumns, textColumns } from '../base/columns.js';
-import { harmless } from '../base/shown-text.js';
+import { harmless } from '../base/safe-text.js';
 import type { HostMap } from '../map/host-map.js';
 import type { Segment } from './segments.js';
 

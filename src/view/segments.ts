@@ -50,8 +50,9 @@ export function nodeSegments(map: HostMap, figures: HostFigures, node: number, t
   ].filter(({ pages }) => pages > 0);
 }
 
-/** What memory of kind `xen` is. */
-export function xenWords({ domain0Assumed }: Pick<HostMap, 'domain0Assumed'>): string {
+/** Label of memory of kind `xen`. */
+export function xenWords({ domain0Assumed, usersUnknown }: Pick<HostMap, 'domain0Assumed' | 'usersUnknown'>): string {
+  if (usersUnknown === true) return 'in use, not known by whom';
   return domain0Assumed === true ? 'Domain-0 and Xen' : 'Xen';
 }
 

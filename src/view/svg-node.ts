@@ -1,7 +1,7 @@
 // One node of the picture of a host: its memory as a stacked bar, its CPUs by core, the VMs whose
 // vCPUs prefer it.
 import { fitColumns } from '../base/columns.js';
-import { escapeXml } from '../base/shown-text.js';
+import { escapeXml } from '../base/safe-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import type { HostFigures } from '../map/figures.js';
 import type { HostMap, MapCpu } from '../map/host-map.js';

@@ -1,7 +1,7 @@
-// Below the nodes of the picture of a host: its VMs with their masks and where their memory is, and
-// the distances between nodes.
+// The tables below the nodes of the picture of a host: its VMs with their masks and the nodes of
+// their memory, and the distances between nodes.
 import { fitColumns } from '../base/columns.js';
-import { escapeXml } from '../base/shown-text.js';
+import { escapeXml } from '../base/safe-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { UNREACHABLE } from '../machine/model.js';
 import { formatDistance, type HostFigures } from '../map/figures.js';

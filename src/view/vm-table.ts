@@ -66,7 +66,7 @@ export function choose(map: HostMap, figures: HostFigures, limit: number): numbe
 
 /** "n0 16 GiB, n1! 3 GiB", "4 GiB each on n0-7": '!' marks remote memory. */
 export function memoryWords(map: HostMap, domain: MapDomain, figures: DomainFigures): string {
-  if (isAssumed(map, domain)) return 'not known';
+  if (isAssumed(map, domain) || domain.pagesUnknown === true) return 'not known';
   const words = figures.memoryNodes.map((node) => {
     const remote = domain.domid !== 0 && figures.remoteNode[node]!;
     return `n${map.nodes[node]!.id}${remote ? '!' : ''} ${formatBytes(domain.pages[node]! * PAGE_BYTES)}`.replaceAll(' ', NO_BREAK);

@@ -1,5 +1,4 @@
-// Where a XAPI host is: from a URL or a host name to an address, and how its certificate is to be
-// checked.
+// The address of a XAPI host, from a URL or a host name, and how its certificate is checked.
 import { InputError } from '../base/errors.js';
 
 export interface Endpoint {
@@ -16,10 +15,10 @@ export const ENDPOINT_MEND = 'give the URL of a pool coordinator or of xennuma s
 
 /** @throws InputError when it is not an http or https URL that names a host only */
 export function parsePoolUrl(text: string, trust: { readonly ca?: string; readonly insecure?: boolean } = {}): Endpoint {
-  const given = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
+  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
   let url: URL;
   try {
-    url = new URL(given);
+    url = new URL(withScheme);
   } catch {
     throw new InputError(`expected a URL, got ${JSON.stringify(text.slice(0, 200))}`, { path: '--pool' }, ENDPOINT_MEND);
   }

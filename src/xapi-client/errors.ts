@@ -1,4 +1,4 @@
-// What a XAPI host answers when it refuses, and what is said when no host answers.
+// Errors of a XAPI host that refuses a call, and of a host that does not answer.
 
 /**
  * An error of the API: a code of xen-api's datamodel and its parameters, such as HANDLE_INVALID,

@@ -8,7 +8,7 @@ export interface PoolHost {
   readonly ref: string;
   readonly uuid: string;
   readonly name: string;
-  /** Of its management interface, where sshd answers as well; '' where the host tells none. */
+  /** Address of its management interface, where sshd listens too; '' = not reported. */
   readonly address: string;
   /** Host.numa_affinity_policy; null on hosts that are older than it. */
   readonly policy: string | null;

@@ -19,14 +19,14 @@ export interface ApiEvent {
 }
 
 /**
- * How long one event.from waits for news before it answers with none; the API's own clients use 30
- * s.
+ * How long one event.from waits for an event before its answer is empty. The API's own clients use
+ * 30 s.
  */
 const EVENT_WAIT_S = 30;
 const API_VERSION = '2.21';
 const ORIGINATOR = 'xennuma';
 
-/** What carries the calls: HTTP to a host, or the daemon of the same process. */
+/** Transport of the calls: HTTP to a host, or the daemon of this process. */
 export interface Rpc {
   /** @throws XapiError for what the API refuses, XapiUnreachable when the API does not answer */
   call(method: string, params: readonly unknown[], options?: CallOptions): Promise<unknown>;
@@ -103,7 +103,7 @@ export class XapiSession {
   }
 
   /**
-   * Events from now on, as event.from gives them: the first batch describes what there is.
+   * Events from now on, as event.from gives them: the first batch has all current objects.
    * @param classes such as vm, host, task/OpaqueRef:...; * for all
    */
   async *events(classes: readonly string[], options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly ApiEvent[]> {

@@ -14,16 +14,22 @@ import { type CallEnd, Dispatcher } from './calls/dispatch.js';
 import { Ledger, type Shares } from './calls/ledger.js';
 import { SESSION_LIMITS, type SessionLimits, Sessions } from './calls/sessions.js';
 import type { User } from './calls/users.js';
+import { ensureFirstObjects } from './devices/first-objects.js';
+import { allowAll, followDevices } from './devices/follow.js';
+import { allowAppliances, followAppliances } from './life/allowed-appliance.js';
 import { ensureDomainZero } from './life/domain-zero.js';
 import { followEndings } from './life/endings.js';
+import { hostPolicy } from './life/numa-policy.js';
 import { restoreVms, revertVm } from './life/restore.js';
 import { VmLife } from './life/vm-life.js';
 import { Database } from './model/database.js';
+import { openState } from './model/disk/open-state.js';
+import type { StateFolderOptions } from './model/disk/sqlite.js';
 import { EventSource } from './model/events.js';
-import { type HostObjects, hostMask, hostPolicy, makeHostObjects, updateMemory } from './model/host-objects.js';
-import { openState } from './model/open-state.js';
+import { type HostObjects, hostMask, makeHostObjects, updateMemory } from './model/host-objects.js';
+import type { PoolHost, PoolHosts } from './model/pool-hosts.js';
 import type { StoredObject } from './model/published.js';
-import type { StateFolderOptions } from './model/sqlite.js';
+import type { RecordShares } from './model/record-bounds.js';
 import { type StateStore, StorageError } from './model/storage.js';
 import { Tasks } from './model/tasks.js';
 import { RrdStore } from './rrd/store.js';
@@ -36,9 +42,12 @@ export interface DaemonLog {
 }
 
 export interface DaemonOptions {
+  /** Doors of the pool's coordinator. */
   readonly doors: HostDoors;
+  /** Further embedded hosts of the pool. */
+  readonly others?: readonly HostDoors[];
   readonly profile: ProfileName;
-  /** Seed for the order of parallel starts. */
+  /** Seed for the order of parallel starts, and for the choice among hosts. */
   readonly seed: number;
   /** null = state in memory. */
   readonly state: string | null;
@@ -54,6 +63,7 @@ export interface DaemonOptions {
   readonly users: () => ReadonlyMap<string, User> | null;
   readonly sessions?: SessionLimits;
   readonly shares?: Partial<Shares>;
+  readonly records?: RecordShares;
   readonly version: string;
   readonly address: string;
   readonly log: DaemonLog;
@@ -64,10 +74,12 @@ export interface DaemonOptions {
 }
 
 export interface Daemon {
-  /** Of xennuma. */
+  /** Version of xennuma. */
   readonly version: string;
   readonly database: Database;
+  /** The coordinator's. */
   readonly toolstack: Toolstack;
+  readonly hosts: PoolHosts;
   readonly dispatcher: Dispatcher;
   readonly sessions: Sessions;
   readonly ledger: Ledger;
@@ -91,24 +103,21 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const opened = await openState(options.state, stateOptions(options));
   const state = options.wrapState?.(opened) ?? opened;
   const audit = openAudit(options);
-  const database = new Database(state, Date.now());
+  const database = new Database(state, Date.now(), options.records);
   const writable = () => database.fault ?? audit.fault;
   reportStorage(database, log);
-  const { profile, policy, seed } = options;
-  const toolstack = await createToolstack(doors, {
-    ...{ profile, policy, seed },
-    ...(doors.can.outlivesProcess ? { metadata: state.domains() } : {}),
-  });
-  const objects = makeHostObjects(database, toolstack, options.version, options.address);
-  ensureDomainZero(database, toolstack, objects);
+  const toolstacks = await openToolstacks(options, state);
+  const { objects, hosts, added } = makeHostObjects(database, toolstacks, options.version, options.address);
+  const { toolstack } = hosts.coordinator;
+  for (const host of hosts.all) ensureDomainZero(database, host);
+  if (doors.kind === 'embedded') ensureFirstObjects(database, objects, hosts, added);
   storeStart(database, objects);
-  const life = makeLife(options, database, toolstack, objects);
-  const policyOf = (host: WireStruct): PolicyName => {
-    const policy = hostPolicy(host);
-    return policy === 'default_policy' ? options.policy : policy;
-  };
-  await restore({ database, toolstack, life, objects, policyOf, log });
-  followPublished({ database, toolstack, life, objects, policyOf });
+  const life = makeLife(options, database, hosts);
+  const policyOf = (host: WireStruct): PolicyName => hostPolicy(host, options.policy);
+  await restore({ database, hosts, life, policyOf, log });
+  allowAll(database);
+  allowAppliances(database);
+  followPublished({ database, hosts, life, policyOf });
   const following = {
     ended: (vm: WireStruct, outcome: Outcome) => logOutcome(log, vm, outcome, 0),
     failed: (values: object, error: unknown) => log.error({ ...values, error: textOf(error) }, 'the end of a guest could not be followed'),
@@ -119,8 +128,8 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const events = new EventSource(database.published, () => database.commitUnderWay);
   const tasks = new Tasks(database);
   storeStart(database, objects);
-  updateMemory(database, toolstack, objects);
-  const rrds = openRrds(options, toolstack, database);
+  updateMemory(database, hosts);
+  const rrds = openRrds(options, hosts, database);
   const dispatcher = new Dispatcher({
     database,
     sessions,
@@ -128,7 +137,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     ledger,
     writable,
     host: () => objects.host,
-    methods: allMethods({ database, toolstack, life, objects, sessions, events, tasks, ledger, rrds }),
+    methods: allMethods({ database, hosts, life, objects, sessions, events, tasks, ledger, rrds }),
     ended: (end) => {
       if (end.changes) audit.write(end);
       options.observe?.call?.(end);
@@ -136,14 +145,16 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   return {
     version: options.version,
-    ...{ database, toolstack, dispatcher, sessions, ledger, events, objects, rrds },
+    ...{ database, toolstack, hosts, dispatcher, sessions, ledger, events, objects, rrds },
     writable,
     backup: () => state.backup(),
     reopenLogs: () => audit.reopen(),
     close: async () => {
+      life.endDelays();
       rrds.close();
       await stopFollowing?.();
       await dispatcher.idle();
+      life.settlement.close();
       await life.queues.idle();
       await database.flushed().catch((error: unknown) => log.error({ error: textOf(error) }, 'the last changes could not be stored'));
       database.close();
@@ -153,9 +164,17 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   };
 }
 
-function openRrds({ state, files, nowMs, log }: DaemonOptions, toolstack: Toolstack, database: Database): RrdStore {
+/** The coordinator's first. What is kept of a real host's domains outlives this process. */
+async function openToolstacks({ doors, others = [], profile, policy, seed }: DaemonOptions, state: StateStore): Promise<Toolstack[]> {
+  const metadata = doors.can.outlivesProcess ? { metadata: state.domains() } : {};
+  const toolstacks = [await createToolstack(doors, { profile, policy, seed, ...metadata })];
+  for (const other of others) toolstacks.push(await createToolstack(other, { profile, policy, seed }));
+  return toolstacks;
+}
+
+function openRrds({ state, files, nowMs, log }: DaemonOptions, hosts: PoolHosts, database: Database): RrdStore {
   return new RrdStore({
-    toolstack,
+    hosts,
     database,
     folder: state,
     files: files ?? FILE_CALLS,
@@ -165,16 +184,17 @@ function openRrds({ state, files, nowMs, log }: DaemonOptions, toolstack: Toolst
 }
 
 /** VMs whose outcomes are logged, and whose refused changes are taken back. */
-function makeLife({ log, observe }: DaemonOptions, database: Database, toolstack: Toolstack, objects: HostObjects): VmLife {
-  const life: VmLife = new VmLife(database, toolstack, () => objects.host, {
+function makeLife({ log, observe, seed }: DaemonOptions, database: Database, hosts: PoolHosts): VmLife {
+  const life: VmLife = new VmLife(database, hosts, seed, {
     outcome: (vm, outcome, startedMs) => {
       const durationMs = performance.now() - startedMs;
       logOutcome(log, vm, outcome, durationMs);
       observe?.outcome?.(vm, outcome, durationMs);
     },
     refused: async (vm) => {
-      await revertVm(database, toolstack, life, vm);
-      updateMemory(database, toolstack, objects);
+      const unwanted = await revertVm(database, hosts, life, vm);
+      updateMemory(database, hosts);
+      return unwanted;
     },
   });
   return life;
@@ -226,11 +246,13 @@ function storeStart(database: Database, { host, pool }: HostObjects): void {
   }
 }
 
-type RestoreParts = Pick<Parts, 'database' | 'toolstack' | 'life' | 'objects'> & { readonly policyOf: (host: WireStruct) => PolicyName };
+type RestoreParts = Pick<Parts, 'database' | 'hosts' | 'life'> & { readonly policyOf: (host: WireStruct) => PolicyName };
 
-async function restore({ database, toolstack, life, objects, policyOf, log }: RestoreParts & { readonly log: DaemonLog }): Promise<void> {
-  const record = database.get('host', objects.host);
-  const restored = await restoreVms(database, toolstack, life, { policy: policyOf(record), hostMask: hostMask(record) });
+async function restore({ database, hosts, life, policyOf, log }: RestoreParts & { readonly log: DaemonLog }): Promise<void> {
+  const restored = await restoreVms(database, hosts, life, (host) => {
+    const record = database.get('host', host);
+    return { policy: policyOf(record), hostMask: hostMask(record) };
+  });
   for (const vm of restored.lost) log.error(vm, 'a VM that ran could not be brought back and is halted now');
   if (restored.running > 0) log.info({ running: restored.running }, 'VMs that ran are running again');
 }
@@ -239,9 +261,9 @@ async function restore({ database, toolstack, life, objects, policyOf, log }: Re
  * What follows from records is done when they are published: a change that storage refuses has no
  * effect.
  */
-function followPublished({ database, toolstack, life, objects, policyOf }: RestoreParts): void {
-  const applyHost = (): void => {
-    const record = database.published.get('host', objects.host);
+function followPublished({ database, hosts, life, policyOf }: RestoreParts): void {
+  const applyHost = ({ ref, toolstack }: PoolHost): void => {
+    const record = database.published.get('host', ref);
     toolstack.setPolicy(policyOf(record));
     toolstack.setHostMask(hostMask(record));
   };
@@ -254,13 +276,30 @@ function followPublished({ database, toolstack, life, objects, policyOf }: Resto
   };
   database.subscribe({
     published: (changed) => {
-      if (changed.some(({ ref }) => ref === objects.host)) applyHost();
+      forgetHosts({ database, hosts, life }, changed);
+      for (const host of hosts.all) if (changed.some(({ ref }) => ref === host.ref)) applyHost(host);
       const vms = changed.filter(({ type }) => type === 'VM');
       for (const vm of vms) allow(vm);
+      followDevices(database, changed);
+      followAppliances(database, changed);
       // Once for all VMs whose domains came or went in this commit.
-      if (changed.some(({ type }) => type === 'VM_metrics')) updateMemory(database, toolstack, objects);
+      if (!changed.some(({ type }) => type === 'VM_metrics')) return;
+      const refs = vms.map(({ ref }) => ref);
+      updateMemory(database, hosts, refs);
     },
   });
+}
+
+/** Hosts that have left the pool, with the objects that are not kept. */
+function forgetHosts({ database, hosts, life }: Omit<RestoreParts, 'policyOf'>, changed: readonly StoredObject[]): void {
+  for (const { ref, type, record } of changed) {
+    const gone = type === 'host' && record === null ? hosts.find(ref) : null;
+    if (gone === null) continue;
+    hosts.remove(ref);
+    life.dropHost(ref);
+    database.destroy('host_metrics', gone.metrics);
+    for (const [cpu, { host }] of [...database.records('host_cpu')]) if (host === ref) database.destroy('host_cpu', cpu);
+  }
 }
 
 /** One line for each decision: the path through the chart, and its result. */

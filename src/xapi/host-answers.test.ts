@@ -1,5 +1,5 @@
-// What real clients ask of any host before they do anything: versions, roles, empty classes, and
-// messages by their second names. Against a daemon in process.
+// The first questions of real clients to any host: versions, roles, empty classes, and messages by
+// their second names. Against a daemon in this process.
 import { scryptSync } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type TestDaemon, testDaemon, vmRecord } from '../../test/support/daemon.js';
@@ -93,7 +93,7 @@ describe('messages', () => {
   it('have a second name with _ for the dot, sync and Async', async () => {
     const daemon = await start();
     const session = (await raw(daemon, 'session_login_with_password', 'root', '')) as string;
-    expect(await raw(daemon, 'VM_get_all', session)).toEqual([await daemon.call('host.get_control_domain', daemon.objects.host)]);
+    expect(await raw(daemon, 'VM_get_all', session)).toContain(await daemon.call('host.get_control_domain', daemon.objects.host));
     expect(await raw(daemon, 'event_from', session, ['pool'], '', 0)).toMatchObject({
       events: [expect.objectContaining({ class: 'pool' })],
     });
@@ -158,7 +158,7 @@ describe('messages', () => {
   it('event.from counts the objects of every class', async () => {
     const daemon = await start();
     const { valid_ref_counts: counts } = (await daemon.call('event.from', ['*'], '', 0)) as { valid_ref_counts: WireStruct };
-    expect(counts).toMatchObject({ host: 1, pool: 1, sr: 0, vdi: 0, pvs_site: 0, observer: 0, vm_appliance: 0 });
+    expect(counts).toMatchObject({ host: 1, pool: 1, sr: 2, vdi: 1, vbd: 0, pvs_site: 0, observer: 0, vm_appliance: 0 });
   });
 });
 

@@ -1,6 +1,6 @@
-// Classes of which a host without storage and networks has no objects: xe lists nothing, and knows
-// no uuid (gen_cmds in xapi-cli-server/cli_operations.ml of xen-api e2ee48d6). A host that has such
-// objects has an xe of its own, which knows their fields.
+// Classes without objects in the daemon: xe lists nothing, and knows no uuid (gen_cmds in
+// xapi-cli-server/cli_operations.ml of xen-api e2ee48d6). A host with such objects has an xe of its
+// own, which knows their fields.
 import type { XeCommand } from './command.js';
 import { XeFailure } from './failures.js';
 import { required } from './objects.js';
@@ -8,26 +8,21 @@ import type { Run } from './operations.js';
 
 /** The name in xe's commands, and the class of the API. */
 const CLASSES = {
-  appliance: 'VM_appliance',
   blob: 'blob',
   bond: 'Bond',
   certificate: 'Certificate',
   cluster: 'Cluster',
   'cluster-host': 'Cluster_host',
-  console: 'console',
   drtask: 'DR_task',
   feature: 'Feature',
   'gpu-group': 'GPU_group',
   'host-crashdump': 'host_crashdump',
   message: 'message',
-  network: 'network',
   'network-sriov': 'network_sriov',
   observer: 'Observer',
   patch: 'pool_patch',
-  pbd: 'PBD',
   pci: 'PCI',
   pgpu: 'PGPU',
-  pif: 'PIF',
   pusb: 'PUSB',
   'pvs-cache-storage': 'PVS_cache_storage',
   'pvs-proxy': 'PVS_proxy',
@@ -36,16 +31,11 @@ const CLASSES = {
   repository: 'Repository',
   'sdn-controller': 'SDN_controller',
   secret: 'secret',
-  sm: 'SM',
-  sr: 'SR',
   tunnel: 'tunnel',
   update: 'pool_update',
   'usb-group': 'USB_group',
-  vbd: 'VBD',
-  vdi: 'VDI',
   vgpu: 'VGPU',
   'vgpu-type': 'VGPU_type',
-  vif: 'VIF',
   vlan: 'VLAN',
   vmss: 'VMSS',
   vtpm: 'VTPM',

@@ -52,7 +52,7 @@ export function parseConnection(words: readonly string[], extraArgs = ''): XeArg
   const rest = take(words, settings);
   const typed = new Map(settings);
   const extra = take(splitExtraArgs(extraArgs), settings);
-  // What is typed wins over the environment.
+  // The command line takes precedence over the environment.
   for (const [key, value] of typed) settings.set(key, value);
   const all = [...rest, ...extra];
   return {

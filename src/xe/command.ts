@@ -1,4 +1,4 @@
-// What a command of xe is: for running, for help and for completion.
+// The interface of a command of xe, for running, for help and for completion.
 import type { XeClass } from './field.js';
 import type { Run } from './operations.js';
 

@@ -1,12 +1,16 @@
-// The table of xe's commands: what each needs, takes and does, for running, for help and for
+// The table of xe's commands: the parameters and action of each, for running, for help and for
 // completion.
 
 import { BARE } from './bare-class.js';
 import type { XeCommand } from './command.js';
 import type { Param } from './command-line.js';
 import type { XeContext } from './context.js';
+import { DEVICE_XE_CLASSES } from './devices/classes.js';
+import { DEVICE_COMMANDS } from './devices/commands.js';
+import { INSTALL_COMMANDS } from './devices/install.js';
 import { eventWait } from './event-wait.js';
 import type { Field, XeClass } from './field.js';
+import { GROUP_COMMANDS, GROUP_XE_CLASSES } from './groups/groups.js';
 import { HOST, HOST_CPU, POOL, TASK } from './host-class.js';
 import { HOST_COMMANDS } from './host-commands.js';
 import { list, paramAdd, paramClear, paramGet, paramList, paramRemove, paramSet } from './objects.js';
@@ -30,7 +34,17 @@ import { SNAPSHOT_COMMANDS } from './snapshot-commands.js';
 import { SNAPSHOT, TEMPLATE, VM } from './vm-class.js';
 import { SETTINGS } from './vm-settings.js';
 
-export const XE_CLASSES: readonly XeClass[] = [POOL, VM, TEMPLATE, SNAPSHOT, HOST, HOST_CPU, TASK];
+export const XE_CLASSES: readonly XeClass[] = [
+  POOL,
+  VM,
+  TEMPLATE,
+  SNAPSHOT,
+  HOST,
+  HOST_CPU,
+  TASK,
+  ...GROUP_XE_CLASSES,
+  ...DEVICE_XE_CLASSES,
+];
 
 const settable = (field: Field) => field.set !== undefined;
 const growing = (field: Field) => field.addToSet !== undefined || field.addToMap !== undefined;
@@ -162,6 +176,9 @@ export const XE_COMMANDS: ReadonlyMap<string, XeCommand> = new Map<string, XeCom
   ...SETTINGS,
   ...HOST_COMMANDS,
   ...SNAPSHOT_COMMANDS,
+  ...INSTALL_COMMANDS,
+  ...GROUP_COMMANDS,
+  ...DEVICE_COMMANDS,
   ...BARE,
   ['task-cancel', { required: ['uuid'], optional: [], help: 'Asks the host to cancel a task.', run: taskCancel }],
 ]);

@@ -1,4 +1,4 @@
-// The completion that bash is given, tried in bash itself.
+// The completion script, tested in bash itself.
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { xeBashCompletion } from './completion.js';

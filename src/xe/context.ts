@@ -1,14 +1,14 @@
-// One run of xe against a host: the session, and what was already asked of it. Names of references
-// and records of metrics are asked once.
+// One run of xe against a host: the session, and a cache of names of references and records of
+// metrics.
 import { XapiError } from '../xapi-client/errors.js';
 import type { XapiSession } from '../xapi-client/session.js';
 import { asRecord, asText, isNull, type Json } from '../xapi-client/values.js';
 
-/** What xe shows for a reference that leads nowhere. */
+/** xe's text for a dangling reference. */
 export const NOT_IN_DATABASE = '<not in database>';
 const REF = /^OpaqueRef:/;
 /** Classes whose references appear in errors. */
-const NAMED_CLASSES = ['VM', 'host', 'pool', 'task', 'SR'];
+const NAMED_CLASSES = ['VM', 'host', 'pool', 'task', 'SR', 'VDI', 'VBD', 'VIF', 'network', 'PIF', 'VM_appliance'];
 
 export class XeContext {
   readonly session: XapiSession;

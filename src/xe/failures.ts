@@ -1,6 +1,7 @@
-// How `xe` fails: the kinds of errors that it tells apart, and what it prints for each on stderr
+// xe's failures: the kinds of errors that it distinguishes, and its message on stderr for each
 // (xapi-cli-server/xapi_cli.ml exception_handler, cli_util.ml server_error of xen-api e2ee48d6).
 import { XapiError } from '../xapi-client/errors.js';
+import { DEVICE_MESSAGES } from './devices/failures.js';
 
 /** "Error: ..." */
 export class XeFailure extends Error {
@@ -35,6 +36,7 @@ const VM_STATE =
  * (ocaml/idl/datamodel_errors.ml).
  */
 const SENTENCES: Readonly<Record<string, readonly [text: string, ...params: string[]]>> = {
+  ...DEVICE_MESSAGES,
   UUID_INVALID: ['The uuid you supplied was invalid.', 'type', 'uuid'],
   HANDLE_INVALID: [
     'You gave an invalid object reference. The object may have recently been deleted. The class parameter gives the type of reference given, and the handle parameter echoes the bad value given.',
@@ -62,6 +64,13 @@ const SENTENCES: Readonly<Record<string, readonly [text: string, ...params: stri
   DOMAIN_EXISTS: ['The operation could not be performed because a domain still exists for the specified VM.', 'vm', 'domid'],
   NO_HOSTS_AVAILABLE: ['There were no servers available to complete the specified operation.'],
   HOST_OFFLINE: ['You attempted an operation which involves a host which could not be contacted.', 'host'],
+  HOST_NOT_DISABLED: ['This operation cannot be performed because the host is not disabled. Please disable the host and then try again.'],
+  HOST_IN_USE: [
+    'This operation cannot be completed as the host is in use by (at least) the object of type and ref echoed below.',
+    'host',
+    'type',
+    'ref',
+  ],
   HOST_DISABLED: ['The specified server is disabled.', 'host'],
   HOST_IS_SLAVE: [
     'You cannot make regular API calls directly on a supporter. Please pass API calls via the coordinator host.',

@@ -1,4 +1,4 @@
-// `xe help`, `xe help COMMAND`, and the usage that stands for missing words.
+// `xe help`, `xe help COMMAND`, and the usage that `xe` prints without arguments.
 
 import { type Param, paramOf } from './command-line.js';
 import { XE_COMMANDS } from './commands.js';

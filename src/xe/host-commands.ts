@@ -60,10 +60,53 @@ function hostCommand(help: string, method: string, several: boolean): XeCommand 
   };
 }
 
+/** xe asks whether to go on; here --force is the answer. */
+async function ejectHost({ context, params, printer }: Run): Promise<void> {
+  const host = await context.session.call('host.get_by_uuid', [required(params, 'host-uuid')]);
+  if (!flag(params, 'force')) throw new XeFailure("The host's local SRs go with it. Give --force to take it out of the pool.");
+  await context.session.call('pool.eject', [host]);
+  printer.list(['The host has left the pool.']);
+}
+
+async function joinPool({ context, params }: Run): Promise<void> {
+  const words = ['master-address', 'master-username', 'master-password'].map((key) => required(params, key));
+  await context.session.call(flag(params, 'force') ? 'pool.join_force' : 'pool.join', words);
+}
+
+async function setPowerOnMode(run: Run): Promise<void> {
+  const mode = required(run.params, 'power-on-mode');
+  const prefix = 'power-on-config:';
+  const config = run.params.filter(([key]) => key.startsWith(prefix)).map(([key, value]) => [key.slice(prefix.length), value]);
+  const call = (ref: string) => run.context.session.call('host.set_power_on_mode', [ref, mode, Object.fromEntries(config)]);
+  await forHosts(run, ['power-on-mode', 'power-on-config'], async ({ ref }) => void (await call(ref)), true);
+}
+
 export const HOST_COMMANDS: readonly (readonly [string, XeCommand])[] = [
   ['host-enable', hostCommand('Lets a host take VMs again.', 'host.enable', true)],
   ['host-disable', hostCommand('Keeps a host from taking VMs; those that run stay.', 'host.disable', true)],
   ['host-evacuate', hostCommand('Migrates all VMs away from a host.', 'host.evacuate', false)],
+  ['host-reboot', hostCommand('Reboots a host that is disabled and has no VMs.', 'host.reboot', true)],
+  ['host-shutdown', hostCommand('Shuts down a host that is disabled and has no VMs.', 'host.shutdown', true)],
+  ['host-power-on', hostCommand('Powers on a host that has a power-on mode.', 'host.power_on', true)],
+  [
+    'host-set-power-on-mode',
+    {
+      required: ['power-on-mode'],
+      optional: ['power-on-config', 'host'],
+      help: 'Sets how a host is powered on, such as wake-on-lan; an empty mode: not at all.',
+      run: setPowerOnMode,
+    },
+  ],
+  ['pool-eject', { required: ['host-uuid'], optional: ['force'], help: 'Takes a host without VMs out of the pool.', run: ejectHost }],
+  [
+    'pool-join',
+    {
+      required: ['master-address', 'master-username', 'master-password'],
+      optional: ['force'],
+      help: 'Joins the pool of another host.',
+      run: joinPool,
+    },
+  ],
   [
     'host-get-vms-which-prevent-evacuation',
     { required: ['uuid'], optional: [], help: 'Lists the VMs that cannot leave a host, with reasons.', run: stuckVms },

@@ -1,4 +1,4 @@
-// Why no host takes a VM, host by host (cli_operations.ml of xen-api e2ee48d6,
+// The reasons why no host takes a VM, host by host (cli_operations.ml of xen-api e2ee48d6,
 // hook_no_hosts_available).
 import { XapiError } from '../xapi-client/errors.js';
 import { asText } from '../xapi-client/values.js';
@@ -41,8 +41,8 @@ async function printReport({ context, printer }: Reporting, vm: string): Promise
       () => 'OK',
       (error: unknown) => {
         if (!(error instanceof XapiError)) throw error;
-        const told = REASONS[error.code]?.(error.params) ?? `Server_error(${[error.code, ...error.params].join(', ')})`;
-        return `Cannot start here [${told}]`;
+        const reasonText = REASONS[error.code]?.(error.params) ?? `Server_error(${[error.code, ...error.params].join(', ')})`;
+        return `Cannot start here [${reasonText}]`;
       },
     );
     rows.push({ name: asText(record.name_label), mark: '', value: reason, json: reason });

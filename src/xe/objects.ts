@@ -1,4 +1,4 @@
-// What xe does with the objects of every class: list and filter, and param-list, -get, -set, -add,
+// The commands of xe that every class has: list and filter, and param-list, -get, -set, -add,
 // -remove, -clear (make_param_funs in xapi-cli-server/cli_operations.ml of xen-api e2ee48d6).
 import { XapiError } from '../xapi-client/errors.js';
 import { asRecord, asText, type Json } from '../xapi-client/values.js';
@@ -48,13 +48,12 @@ export async function shownValue(field: Field, object: XeObject): Promise<string
 }
 
 /**
- * A field among others that a word such as other-config:key, or in the older form other-config-key,
- * is about.
+ * A field named by an argument such as other-config:key, or other-config-key in the older form.
  */
 export interface FieldPart {
   readonly kind: 'whole' | 'map' | 'set';
   readonly field: Field;
-  /** Of the map; "contains" for a set. */
+  /** Key of the map; "contains" for a set. */
   readonly part: string;
 }
 
@@ -128,8 +127,8 @@ export async function list(context: XeContext, xeClass: XeClass, params: readonl
   const all = await allObjects(context, xeClass);
   const words = [...xeClass.filters, ...params.filter(([key]) => key !== 'params' && !STANDARD_PARAMS.has(key))];
   const fitting = await filterByAll(xeClass, all, words);
-  const asked = paramOf(params, 'params');
-  const named = asked === 'all' ? null : asked?.split(',');
+  const selection = paramOf(params, 'params');
+  const named = selection === 'all' ? null : selection?.split(',');
   const wanted = named === undefined ? xeClass.listed : named;
   const objects = flag(params, 'all') ? all : fitting;
   printer.table(

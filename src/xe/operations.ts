@@ -13,7 +13,7 @@ import { allObjects, filterByAll, flag, required, STANDARD_PARAMS } from './obje
 import type { Printer, Write } from './print.js';
 import { VM } from './vm-class.js';
 
-/** What an operation has at hand. */
+/** Parameters of an operation. */
 export interface Run {
   readonly context: XeContext;
   readonly params: readonly Param[];

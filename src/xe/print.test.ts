@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { harmless } from '../base/shown-text.js';
+import { harmless } from '../base/safe-text.js';
 import { makePrinter } from './print.js';
 
 const HOSTILE = 'web\u001b[2J\u009b1mx\u202ey';

@@ -1,8 +1,8 @@
-// What xe prints: records with aligned names, lists, --minimal, and --json as ours (cli_printer.ml
-// of xen-api e2ee48d6). Raw control characters, such as a guest's escape sequence in a name, never
+// xe's output: records with aligned names, lists, --minimal, and our own --json (cli_printer.ml of
+// xen-api e2ee48d6). Raw control characters, such as a guest's escape sequence in a name, never
 // reach the terminal; --json escapes them.
 import { padColumns, padColumnsLeft, textColumns } from '../base/columns.js';
-import { harmless } from '../base/shown-text.js';
+import { harmless } from '../base/safe-text.js';
 
 /**
  * A field as it is shown: its name, its mark such as ( RW), its value, and the value with its
@@ -32,14 +32,16 @@ export function recordText(record: readonly ShownField[]): string {
   const names = record.map(({ name, mark }) => name + mark);
   const width = 4 + Math.max(0, ...names.map(textColumns));
   return record
-    .map(({ value }, index) => `${index === 0 ? padColumns(names[0]!, width) : padColumnsLeft(names[index]!, width)}: ${shown(value)}\n`)
+    .map(
+      ({ value }, index) => `${index === 0 ? padColumns(names[0]!, width) : padColumnsLeft(names[index]!, width)}: ${printable(value)}\n`,
+    )
     .join('');
 }
 
 /**
  * A value may have lines of its own, such as a description: the breaks and tabs between them stay.
  */
-export function shown(text: string): string {
+export function printable(text: string): string {
   return text
     .split(/([\n\t])/)
     .map((part) => (part === '\n' || part === '\t' ? part : harmless(part)))
@@ -65,7 +67,7 @@ export function makePrinter(form: 'full' | 'minimal' | 'json', write: Write): Pr
         for (const record of records) write(`${record.length === 0 ? '\n' : recordText(record)}\n\n`);
       },
       list: (lines) => {
-        for (const line of lines) write(`${shown(line)}\n`);
+        for (const line of lines) write(`${printable(line)}\n`);
       },
       flush: () => {},
     };
@@ -74,9 +76,9 @@ export function makePrinter(form: 'full' | 'minimal' | 'json', write: Write): Pr
     const parts: string[] = [];
     return {
       table: (records) => {
-        if ((records[0]?.length ?? 0) > 0) parts.unshift(records.map((record) => escapeCommas(shown(record[0]!.value))).join(','));
+        if ((records[0]?.length ?? 0) > 0) parts.unshift(records.map((record) => escapeCommas(printable(record[0]!.value))).join(','));
       },
-      list: (lines) => void parts.unshift(lines.map((line) => escapeCommas(shown(line))).join(',')),
+      list: (lines) => void parts.unshift(lines.map((line) => escapeCommas(printable(line))).join(',')),
       flush: () => write(`${parts.join(',')}\n`),
     };
   }

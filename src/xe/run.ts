@@ -10,7 +10,7 @@ import { XeContext } from './context.js';
 import { tellFailure, XeMultipleFailure, XeUsageFailure } from './failures.js';
 import { USAGE, xeHelp } from './help.js';
 import { flag, required } from './objects.js';
-import { makePrinter, shown, type Write } from './print.js';
+import { makePrinter, printable, type Write } from './print.js';
 
 export interface XeStreams {
   readonly out: Write;
@@ -19,7 +19,7 @@ export interface XeStreams {
   readonly errorCode?: (code: string, params: readonly string[]) => void;
 }
 
-/** What a password file must hold, as xe says it. */
+/** Required content of a password file, in xe's words. */
 const PASSWORD_FILE_FORM = 'Error: password file format: expecting username on the first line, password on the second line';
 
 /** Something is wrong before a host is asked; the message is printed as it is. */
@@ -151,21 +151,21 @@ function readPlain(file: string, what: string): string {
 
 async function report(error: unknown, context: XeContext | null, streams: XeStreams): Promise<void> {
   // Messages hold what the host sent.
-  const out = (text: string) => streams.out(shown(text));
-  const write = (text: string) => streams.error(shown(text));
+  const out = (text: string) => streams.out(printable(text));
+  const write = (text: string) => streams.error(printable(text));
   if (error instanceof XeBadOption) write(`${error.message}\n${USAGE}`);
   else if (error instanceof Unready) write(`${error.message}\n`);
   else if (error instanceof XeMultipleFailure) {
     for (const [uuid, message] of error.failures) out(`operation failed on ${uuid}: ${message}\n`);
   } else if (error instanceof XapiUnreachable) write(`${unreachableText(error, context)}\n`);
   else {
-    const told = await tellFailure(error, (param) =>
+    const failure = await tellFailure(error, (param) =>
       context === null ? Promise.resolve(param) : context.readable(param).catch(() => param),
     );
-    if (told === null) throw error;
-    if (typeof told === 'string') write(`${told}\n`);
-    else if (streams.errorCode !== undefined) streams.errorCode(shown(told.code), told.params.map(shown));
-    else write(`Error code: ${told.code}\nError parameters: ${told.params.join(', ')}\n`);
+    if (failure === null) throw error;
+    if (typeof failure === 'string') write(`${failure}\n`);
+    else if (streams.errorCode !== undefined) streams.errorCode(printable(failure.code), failure.params.map(printable));
+    else write(`Error code: ${failure.code}\nError parameters: ${failure.params.join(', ')}\n`);
   }
 }
 

@@ -1,20 +1,26 @@
-// xe against what the daemon serves: every field that xe shows of a class is a field of the class
-// there, and every error that it answers is worded as xe words it.
+// xe and the daemon's schema agree: every field that xe shows of a class exists in the daemon's
+// class, and every error of the daemon has xe's wording.
 import { describe, expect, it } from 'vitest';
 import { CLASSES } from '../xapi/model/schema.js';
+import { deviceErrors } from '../xapi/wire/device-errors.js';
 import { type XapiError, xapiErrors } from '../xapi/wire/errors.js';
 import { XE_CLASSES } from './commands.js';
 import { tellServerError } from './failures.js';
 
+const OTHER_PARAMETERS = [
+  ...['VM_IS_TEMPLATE', 'NO_HOSTS_AVAILABLE', 'DOMAIN_EXISTS', 'OPERATION_PARTIALLY_FAILED'],
+  ...['VDI_IN_USE', 'VDI_IS_SHARABLE', 'NETWORK_CONTAINS_VIF', 'NETWORK_CONTAINS_PIF', 'VM_CANNOT_DELETE_DEFAULT_TEMPLATE'],
+];
+
 describe('what the daemon refuses', () => {
-  it.each(Object.entries(xapiErrors))('%s: xe has words for it, and names for its parameters', (_name, make) => {
+  it.each(Object.entries({ ...xapiErrors, ...deviceErrors }))('%s: xe has words for it, and names for its parameters', (_name, make) => {
     const { code, params } = (make as (...args: string[]) => XapiError)('a', 'b', 'c', 'd');
     // xe words this one differently (failures.ts).
     if (code === 'SESSION_AUTHENTICATION_FAILED') return;
     // Their codes are in no catalogue, and xe prints them bare (datamodel_errors.ml).
     if (code === 'VM_IS_SNAPSHOT' || code === 'REVERT_ONLY_ALLOWED_ON_SNAPSHOT') return;
     // xapi gives these other parameters than its catalogue counts, and xe shows it.
-    if (['VM_IS_TEMPLATE', 'NO_HOSTS_AVAILABLE', 'DOMAIN_EXISTS'].includes(code)) return;
+    if (OTHER_PARAMETERS.includes(code)) return;
     const lines = tellServerError(code, params);
     expect(lines).not.toBeNull();
     expect(lines!.slice(1).filter((line) => /<extra>|<unknown>/.test(line))).toEqual([]);

@@ -63,7 +63,7 @@ function checkVcpusParam(key: string): void {
 }
 
 /** Another call for each, so that lists leave it out. */
-function asked(name: string, get: (object: XeObject) => Promise<string>, more: Partial<Field> = {}): Field {
+function separateCall(name: string, get: (object: XeObject) => Promise<string>, more: Partial<Field> = {}): Field {
   return { name, key: 'uuid', get, expensive: true, ...more };
 }
 
@@ -88,7 +88,7 @@ const names: readonly Field[] = [
 
 const memory: readonly Field[] = [
   metric('memory-actual', 'memory_actual', NOT_IN_DATABASE),
-  asked('memory-target', async (object) => {
+  separateCall('memory-target', async (object) => {
     const target = await call(object, 'query_data_source', 'memory_target').catch(() => null);
     return target === null ? '<unknown>' : String(Math.trunc(Number(target)));
   }),
@@ -131,9 +131,9 @@ const operations: readonly Field[] = [
   map('blocked-operations', 'blocked_operations', 'rw'),
   ...(['VBD', 'VIF'] as const).map((device): Field => {
     const devices = async (object: XeObject) => asList(await call(object, `get_allowed_${device}_devices`).catch(() => []));
-    return asked(`allowed-${device}-devices`, async (object) => (await devices(object)).join('; '), { getSet: devices });
+    return separateCall(`allowed-${device}-devices`, async (object) => (await devices(object)).join('; '), { getSet: devices });
   }),
-  asked('possible-hosts', async (object) => {
+  separateCall('possible-hosts', async (object) => {
     const hosts = asList(await call(object, 'get_possible_hosts'));
     return (await Promise.all(hosts.map((host) => object.context.uuidOf('host', host)))).join('; ');
   }),
@@ -189,7 +189,7 @@ const measured: readonly Field[] = [
   metric('start-time', 'start_time', '<unknown time>', formatDate),
   metric('install-time', 'install_time', '<unknown time>', formatDate),
   metric('VCPUs-number', 'VCPUs_number', NOT_IN_DATABASE),
-  asked('VCPUs-utilisation', async (object) => joinMap(await utilisation(object)), { getMap: utilisation }),
+  separateCall('VCPUs-utilisation', async (object) => joinMap(await utilisation(object)), { getMap: utilisation }),
   guestMap('os-version', 'os_version'),
   guestMap('netbios-name', 'netbios_name'),
   guestMap('PV-drivers-version', 'PV_drivers_version'),
@@ -205,7 +205,7 @@ const measured: readonly Field[] = [
   guestMetric('guest-metrics-last-updated', 'last_updated', formatDate),
   guestMetric('can-use-hotplug-vbd', 'can_use_hotplug_vbd', tristate),
   guestMetric('can-use-hotplug-vif', 'can_use_hotplug_vif', tristate),
-  asked('cooperative', async (object) => asText(await call(object, 'get_cooperative').catch(() => true)), { deprecated: true }),
+  separateCall('cooperative', async (object) => asText(await call(object, 'get_cooperative').catch(() => true)), { deprecated: true }),
 ];
 
 async function utilisation(object: XeObject): Promise<Entries> {
@@ -224,10 +224,17 @@ async function utilisation(object: XeObject): Promise<Entries> {
   }
 }
 
+/** Uuids with commas between them; none = it leaves its groups. */
+async function setGroups(object: XeObject, value: string): Promise<unknown> {
+  const uuids = value.split(',').filter((one) => one !== '');
+  const groups = await Promise.all(uuids.map((uuid) => object.context.session.call('VM_group.get_by_uuid', [uuid])));
+  return call(object, 'set_groups', groups);
+}
+
 const rest: readonly Field[] = [
   ownWords('tags', 'tags'),
   ref('appliance', 'appliance', 'VM_appliance', 'rw', true),
-  refs('groups', 'groups', 'VM_group'),
+  { ...refs('groups', 'groups', 'VM_group'), set: setGroups },
   ref('snapshot-schedule', 'snapshot_schedule', 'VMSS', 'rw', true),
   bool('is-vmss-snapshot', 'is_vmss_snapshot'),
   int('start-delay', 'start_delay', 'rw'),

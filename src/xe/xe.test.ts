@@ -1,4 +1,4 @@
-// xe against the daemon: its output, what it asks of the host, and what is so there afterwards. The
+// xe against the daemon: its output, its calls, and the state of the daemon afterwards. The
 // expected forms are those of xen-api's own printer and tables (cli_printer.ml, cli_operations.ml,
 // records.ml at e2ee48d6).
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -34,7 +34,6 @@ describe('lists', () => {
     [['vm-list', '--minimal', 'resident-on=<host>'], '<dom0>,<web>'],
     [['host-list', '--minimal'], '<host>'],
     [['pool-list', '--minimal', 'params=master'], '<host>'],
-    [['pool-list', '--minimal', 'params=default-SR'], '<not in database>'],
     [['task-list', '--minimal'], ''],
     [['vm-param-get', 'uuid=<web>', 'param-name=VCPUs-params'], 'mask: 9,10; weight: 256'],
     [['vm-param-get', 'uuid=<web>', 'param-name=VCPUs-params', 'param-key=mask'], '9,10'],
@@ -147,6 +146,13 @@ describe('changes', () => {
       'host',
       'guest_VCPUs_params',
       { mask: '0' },
+    ],
+    [
+      ['host-param-set', 'uuid=<host>', 'other-config:xennuma:numa_affinity_policy=tight'],
+      [['host.add_to_other_config', ['host', 'xennuma:numa_affinity_policy', 'tight']]],
+      'host',
+      'other_config',
+      expect.objectContaining({ 'xennuma:numa_affinity_policy': 'tight' }),
     ],
     [['vm-param-add', 'uuid=<db>', 'param-name=tags', 'param-key=x'], [['VM.add_tags', ['db', 'x']]], 'db', 'tags', ['x']],
     [

@@ -29,6 +29,8 @@ export function boot(machine: XenMachine): XenState {
     domain.nodeAffinity.copyFrom(Bitset.of(MAX_NUMNODES, dom0.nodes));
   }
   xen.domains.set(0, domain);
+  domain.pool.domains++;
+  xen.affinityGroups.changed(0);
   domainUpdateNodeAffinity(xen, domain);
   giveMemory(domain, machine);
   domain.maxPages = dom0.maxPages ?? Number.MAX_SAFE_INTEGER;
@@ -51,17 +53,17 @@ function giveMemory(domain: Domain, { dom0, nodes }: XenMachine): void {
 }
 
 /**
- * Frames of a node's span that are not free at the start, as [first, one past the last), ascending.
+ * Frames of a node's span that are not free at the start, as [first, one past the last), ascending;
+ * some of them may be empty.
  */
 function usedFrames({ startMfn, endMfn, freePages, freeRanges }: XenNode): [number, number][] {
   const free = freeRanges ?? [[endMfn - freePages, endMfn] as const];
   const used: [number, number][] = [];
   let from = startMfn;
   for (const [start, end] of free) {
-    if (end === start) continue;
-    if (start > from) used.push([from, start]);
+    used.push([from, start]);
     from = end;
   }
-  if (from < endMfn) used.push([from, endMfn]);
+  used.push([from, endMfn]);
   return used;
 }

@@ -1,4 +1,4 @@
-// What must hold after every hypercall: pages are conserved, claims stay within free memory, masks
+// The invariants after every hypercall: pages are conserved, claims stay within free memory, masks
 // follow the rules.
 import { Bitset } from '../base/bitset.js';
 import { zoneOf } from './heap/free-heap.js';
@@ -95,6 +95,8 @@ function checkCpus(xen: XenState): string[] {
   for (const pool of xen.pools) {
     if (pool.cpus.intersects(seen)) faults.push(`pool ${pool.id}: one of its CPUs is also elsewhere`);
     seen.or(pool.cpus);
+    const inIt = [...xen.domains.values()].filter((domain) => domain.pool === pool).length;
+    if (pool.domains !== inIt) faults.push(`pool ${pool.id}: ${inIt} domains are in it, ${pool.domains} are counted`);
   }
   if (seen.clone().andNot(xen.cpu.online).size > 0) faults.push('an offline CPU is in a pool or free for one');
   return faults;

@@ -1,4 +1,4 @@
-// Any sequence of hypercalls keeps what must hold, and the same sequence gives the same bytes.
+// Any sequence of hypercalls keeps the invariants, and the same sequence gives the same bytes.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

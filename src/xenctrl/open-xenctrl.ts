@@ -1,5 +1,5 @@
-// Opens libxenctrl's calls over any hypercall door: finds out which Xen is there, and puts the
-// calls of each concern together.
+// Opens libxenctrl's calls over any hypercall door: finds the version of Xen, and combines the
+// calls of each concern.
 import { type FlowSink, NO_FLOW } from '../flow/record.js';
 import { affinityCalls, namesEveryNode } from './calls/affinity-calls.js';
 import { CallBuffers } from './calls/call-buffers.js';

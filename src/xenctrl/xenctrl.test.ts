@@ -1,4 +1,5 @@
-// The contract on the embedded Xen of every version, and what only the embedded door can show.
+// The contract on the embedded Xen of every version, and the information that only the embedded
+// door has.
 
 import { expect, test } from 'vitest';
 import { xenctrlContract } from '../../test/support/xenctrl-contract.js';
@@ -128,16 +129,16 @@ test('a Xen that answers to no known number, or to nobody like us, is one clear 
 
 test('a domain that Xen destroys in steps is destroyed by repeated calls', () => {
   const pieces: number[] = [-ERRNO.EAGAIN, -ERRNO.ERESTART, -ERRNO.EAGAIN];
-  let asked = 0;
+  let callCount = 0;
   const door = new CountingDoor(new EmbeddedDoor(machine()), (op, structure) => {
     if (op !== HYPERCALL.domctl || structure?.getUint32(DOMCTL_AT.cmd, true) !== DOMCTL.destroydomain) return undefined;
-    asked++;
+    callCount++;
     return pieces.shift();
   });
   const xc = openXenctrl(door);
   const domid = xc.domainCreate({ domid: 0, kind: 'pv', maxVcpus: 1, uuid: UUID });
   xc.domainDestroy(domid);
-  expect(asked).toBe(4);
+  expect(callCount).toBe(4);
   expect(xc.domainInfo(domid)).toBeNull();
 });
 

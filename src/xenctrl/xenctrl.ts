@@ -23,6 +23,8 @@ export interface PhysInfo {
   readonly freePages: number;
   readonly scrubPages: number;
   readonly outstandingPages: number;
+  /** Xen has shadow paging, which the log of a running PV guest's writes needs. */
+  readonly hasShadow: boolean;
 }
 
 export interface NumaNodeInfo {
@@ -54,10 +56,10 @@ export interface DomainConfig {
   /** 0 = Xen picks. */
   readonly domid: Domid;
   /**
-   * pv: flags 0. pvh: hvm, hap, oos_off with a local APIC (what HVM is to the embedded host as
-   * well).
+   * pv: flags 0. pvh: hvm, hap, oos_off with a local APIC. hvm: the same flags with all devices
+   * that Xen emulates.
    */
-  readonly kind: 'pv' | 'pvh';
+  readonly kind: 'pv' | 'pvh' | 'hvm';
   readonly maxVcpus: number;
   /** 16 bytes. */
   readonly uuid: Uint8Array;
@@ -172,6 +174,11 @@ export interface Xenctrl {
   domainUnpause(domid: Domid): void;
   /** SCHEDOP_remote_shutdown. */
   domainShutdown(domid: Domid, reason: number): void;
+  /**
+   * Of an HVM guest, whose ACPI registers Xen itself emulates: a guest with ACPI then shuts itself
+   * down. A PVH guest has none, and notices nothing.
+   */
+  domainPowerButton(domid: Domid): void;
   /** Again on EAGAIN and ERESTART, until it is done. */
   domainDestroy(domid: Domid): void;
   /** null = no such domain. */
@@ -239,7 +246,7 @@ export interface Xenctrl {
   domainMemory(): DomainMemory[];
   /**
    * Free pages that Xen has not scrubbed yet: an order above 0 takes clean blocks of another
-   * node before them. Debug key 'H' (common/page_alloc.c, dump_heap); physinfo tells of none.
+   * node before them. Debug key 'H' shows them (common/page_alloc.c, dump_heap), physinfo does not.
    */
   unscrubbedPages(): number;
 

@@ -1,21 +1,35 @@
 // xenguest's command line, as xenopsd writes it and the builder reads it.
+import type { RestoreArguments, SaveArguments, StreamArguments } from './guest-streams.js';
 import { type XenguestArguments, XenguestError } from './xenguest.js';
 
-/** The file descriptors of the control protocol, and what to build. */
-export interface XenguestCommand {
+interface ControlFds {
   readonly controlOutFd: number;
   readonly controlInFd: number;
+}
+
+/** The file descriptors of the control protocol, and what to build. */
+export interface BuildCommand extends ControlFds {
   readonly args: XenguestArguments;
 }
 
+/** ... and what to save, restore or resume, with the file descriptor of the stream. */
+export interface StreamCommand extends ControlFds {
+  readonly stream: StreamArguments;
+  /** null: of `resume`. */
+  readonly fd: number | null;
+}
+
+export type XenguestCommand = BuildCommand | StreamCommand;
+
 const MODES = ['hvm_build', 'pvh_build', 'linux_build'] as const;
+const STREAM_MODES = ['save', 'hvm_save', 'restore', 'hvm_restore', 'resume'] as const;
 const INT_MAX = 2 ** 31 - 1;
 
 /**
  * The arguments as xenopsd writes them (ocaml/xenopsd/xc/domain.ml, xenguest_args_hvm, _pv, _pvh
  * and _base).
  */
-export function commandLine({ controlOutFd, controlInFd, args }: XenguestCommand): string[] {
+export function commandLine({ controlOutFd, controlInFd, args }: BuildCommand): string[] {
   const line = ['-controloutfd', String(controlOutFd), '-controlinfd', String(controlInFd), '-mode', args.mode, '-image', args.image];
   if (args.mode !== 'hvm_build') line.push('-cmdline', args.cmdline ?? '');
   if (args.mode === 'linux_build') line.push('-ramdisk', args.ramdisk ?? '');
@@ -26,6 +40,24 @@ export function commandLine({ controlOutFd, controlInFd, args }: XenguestCommand
   line.push('-mem_max_mib', String(args.memMaxMib), '-mem_start_mib', String(args.memStartMib));
   if (args.memPnode !== undefined) line.push('-mem_pnode', String(args.memPnode));
   if (args.keepOnNode === true) line.push('-keep_on_node');
+  if (args.firmware !== undefined) line.push('-firmware', args.firmware);
+  return line;
+}
+
+/**
+ * As xenopsd starts its emu-manager (ocaml/xenopsd/xc/domain.ml, with_emu_manager_restore and
+ * suspend), whose options were xenguest's before.
+ */
+export function streamCommandLine({ controlOutFd, controlInFd, stream, fd }: StreamCommand): string[] {
+  const line = ['-controloutfd', String(controlOutFd), '-controlinfd', String(controlInFd), '-mode', stream.mode];
+  line.push('-domid', String(stream.domid));
+  if (fd !== null) line.push('-fd', String(fd));
+  if ('storePort' in stream) {
+    line.push('-store_port', String(stream.storePort), '-store_domid', String(stream.storeDomid));
+    line.push('-console_port', String(stream.consolePort), '-console_domid', String(stream.consoleDomid));
+  }
+  line.push('-fork', 'true');
+  if ('live' in stream && stream.live) line.push('-live', 'true');
   return line;
 }
 
@@ -48,6 +80,9 @@ const WITH_VALUE = new Set([
     'domid',
     'store_port',
     'store_domid',
+    'firmware',
+    'fd',
+    'live',
   ],
   ...['console_port', 'console_domid', 'mem_max_mib', 'mem_start_mib', 'mem_pnode'],
 ]);
@@ -58,12 +93,15 @@ export function parseCommandLine(argv: readonly string[]): XenguestCommand {
   const options = readOptions(argv);
   const mode = options.get('mode');
   if (mode === undefined) throw missing('mode');
+  const ofStream = STREAM_MODES.find((name) => name === mode);
+  if (ofStream !== undefined) return streamCommand(options, ofStream);
   const known = MODES.find((name) => name === mode);
   if (known === undefined) throw new XenguestError(`xenguest: unrecognized mode '${mode}'`);
   const ramdisk = known === 'pvh_build' ? options.get('module') : options.get('ramdisk');
   const cmdline = options.get('cmdline');
   if (known !== 'hvm_build' && cmdline === undefined) throw missing('cmdline');
   if (known === 'linux_build' && ramdisk === undefined) throw missing('ramdisk');
+  const firmware = options.get('firmware');
   const image = options.get('image');
   if (image === undefined) throw missing('image');
   return {
@@ -83,8 +121,39 @@ export function parseCommandLine(argv: readonly string[]): XenguestCommand {
       memStartMib: integer(options, 'mem_start_mib'),
       ...(options.has('mem_pnode') ? { memPnode: integer(options, 'mem_pnode') } : {}),
       ...(options.has('keep_on_node') ? { keepOnNode: true } : {}),
+      ...(firmware === undefined ? {} : { firmware }),
     },
   };
+}
+
+function streamCommand(options: Options, mode: StreamArguments['mode']): StreamCommand {
+  return {
+    controlOutFd: integer(options, 'controloutfd'),
+    controlInFd: integer(options, 'controlinfd'),
+    stream: streamArguments(options, mode),
+    fd: mode === 'resume' ? null : integer(options, 'fd'),
+  };
+}
+
+function streamArguments(options: Options, mode: StreamArguments['mode']): StreamArguments {
+  const domid = integer(options, 'domid');
+  switch (mode) {
+    case 'resume':
+      return { mode, domid };
+    case 'save':
+    case 'hvm_save':
+      return { mode, domid, live: options.get('live') === 'true' } satisfies SaveArguments;
+    case 'restore':
+    case 'hvm_restore':
+      return {
+        mode,
+        domid,
+        storePort: integer(options, 'store_port'),
+        storeDomid: integer(options, 'store_domid'),
+        consolePort: integer(options, 'console_port'),
+        consoleDomid: integer(options, 'console_domid'),
+      } satisfies RestoreArguments;
+  }
 }
 
 function readOptions(argv: readonly string[]): Options {

@@ -11,7 +11,12 @@ export type ControlLine =
   /** `errno`: of the call that failed, in brackets in the text; null when the text names none. */
   | { readonly kind: 'error'; readonly text: string; readonly errno: Errno | null }
   | { readonly kind: 'log'; readonly stream: 'info' | 'stdout' | 'stderr'; readonly text: string }
-  | { readonly kind: 'flow'; readonly entry: FlowEntry };
+  | { readonly kind: 'flow'; readonly entry: FlowEntry }
+  /** The guest must be suspended now; the builder waits for a line. */
+  | { readonly kind: 'suspend' };
+
+export const SUSPEND_LINE = 'suspend:\n';
+export const SUSPENDED_LINE = 'done\n';
 
 /** A longer line breaks the protocol. */
 export const MAX_LINE_BYTES = 1 << 20;
@@ -62,6 +67,8 @@ export function parseControlLine(line: string): ControlLine | null {
       return { kind: 'log', stream: 'stdout', text };
     case 'stderr':
       return { kind: 'log', stream: 'stderr', text };
+    case 'suspend':
+      return text === '' ? { kind: 'suspend' } : null;
     default:
       return null;
   }

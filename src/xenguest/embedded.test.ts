@@ -149,7 +149,7 @@ describe('nodes of the memory of real builds (measured on 4.17.7)', () => {
 describe('the requested extents', () => {
   const MAX = 2 ** 18;
   /** A Xen that has all extents, none of 1 GiB, or a limited number of 2 MiB. */
-  function asked(answer: (request: PopulateRequest) => number) {
+  function extentsOf(answer: (request: PopulateRequest) => number) {
     const calls: [number, number, number][] = [];
     const xc = {
       domainPopulatePhysmap(_: number, request: PopulateRequest) {
@@ -161,7 +161,7 @@ describe('the requested extents', () => {
   }
 
   test('HVM: 0xa0 pages, then from 0xc0 on to the boundaries; each whole GiB is one extent, and the hole has none', async () => {
-    const { calls, extents } = asked(({ extents }) => extents);
+    const { calls, extents } = extentsOf(({ extents }) => extents);
     for (const range of pfnRanges('hvm', 5 * MAX + 700)) await populateHvmRange(extents, range, true, nothing);
     expect(calls).toEqual([
       [0, 0xa0, 0],
@@ -181,7 +181,7 @@ describe('the requested extents', () => {
 
   test('HVM containers: a failed GiB becomes 2 MiB extents, and after one of four fails, the rest of the four become pages', async () => {
     let mib2 = 5;
-    const { calls, extents } = asked(({ order, extents }) => {
+    const { calls, extents } = extentsOf(({ order, extents }) => {
       if (order === 18) return 0;
       if (order === 0) return extents;
       const done = Math.min(mib2, extents);
@@ -200,7 +200,7 @@ describe('the requested extents', () => {
   });
 
   test('a call that gives fewer pages than requested is EBUSY', async () => {
-    const { extents } = asked(({ order, extents }) => (order === 0 ? extents - 1 : 0));
+    const { extents } = extentsOf(({ order, extents }) => (order === 0 ? extents - 1 : 0));
     await expect(populateHvmRange(extents, { start: 0, end: 100 }, false, nothing)).rejects.toMatchObject({ errno: 'EBUSY' });
     await expect(populatePvRange(extents, { start: 0, end: 1000 }, nothing)).rejects.toMatchObject({ errno: 'EBUSY' });
   });

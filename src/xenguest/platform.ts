@@ -1,14 +1,9 @@
 // get_flags: the builder's settings of a domain in XenStore, below /local/domain/<domid>/platform.
-import { XenError } from '../base/errors.js';
 import { affinityKey, platformPath } from '../machine/affinity-key.js';
+import { LIMITS } from '../machine/model.js';
+import { nullIfAbsent } from '../xenstore/absence.js';
 import type { XenstoreConnection } from '../xenstore/connection.js';
 import { XenguestError } from './xenguest.js';
-
-/**
- * Xen's own limit of vCPUs in a domain (xen/include/public/xen.h, MAX_VIRT_CPUS of PV guests): the
- * builder reads no more keys than that.
- */
-export const MAX_VCPUS = 8192;
 
 export interface PlatformFlags {
   readonly vcpus: number;
@@ -64,11 +59,11 @@ const asU16 = (value: bigint): number => Number(BigInt.asUintN(16, value));
  */
 export async function getFlags(xs: XenstoreConnection, domid: number, hvm: boolean): Promise<PlatformFlags> {
   const base = platformPath(domid);
-  const text = (key: string) => readOrNull(xs, `${base}/${key}`);
+  const text = (key: string) => readText(xs, `${base}/${key}`);
   const number = async (key: string) => xenstoreNumber(await text(key));
   const vcpus = asInt(await number('vcpu/number'));
-  if (vcpus < 0 || vcpus > MAX_VCPUS) {
-    throw new XenguestError(`xenguest: platform/vcpu/number is ${vcpus}: a domain has 0 to ${MAX_VCPUS} vCPUs`);
+  if (vcpus < 0 || vcpus > LIMITS.vcpusPerVm) {
+    throw new XenguestError(`xenguest: platform/vcpu/number is ${vcpus}: a domain has 0 to ${LIMITS.vcpusPerVm} vCPUs`);
   }
   const affinity = await Promise.all(Array.from({ length: vcpus }, (_, vcpu) => text(affinityKey(vcpu))));
   const coresPerSocket = hvm ? Number(BigInt.asUintN(32, await number('cores-per-socket'))) : 0;
@@ -100,18 +95,14 @@ export async function getFlags(xs: XenstoreConnection, domid: number, hvm: boole
 }
 
 /** The value up to the first NUL, as in C; null when the key is absent. */
-async function readOrNull(xs: XenstoreConnection, path: string): Promise<string | null> {
-  try {
-    return (await xs.read(path)).split('\0', 1)[0]!;
-  } catch (error) {
-    if (error instanceof XenError && error.errno === 'ENOENT') return null;
-    throw error;
-  }
+async function readText(xs: XenstoreConnection, path: string): Promise<string | null> {
+  const value = await nullIfAbsent(xs.read(path));
+  return value === null ? null : value.split('\0', 1)[0]!;
 }
 
 /** hvmloader expects "0" or "1" where toolstacks have written "true". */
 async function hvmloaderFlag(xs: XenstoreConnection, path: string): Promise<boolean> {
-  const value = await readOrNull(xs, path);
+  const value = await readText(xs, path);
   if (value === '0' || value === '1') return value === '1';
   const set = value !== null && asInt(xenstoreNumber(value)) !== 0;
   await xs.write(path, set ? '1' : '0');

@@ -1,6 +1,9 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FlowRecord } from '../flow/record.js';
-import { commandLine, parseCommandLine } from './command-line.js';
+import { commandLine, parseCommandLine, streamCommandLine } from './command-line.js';
 import { flowLines, MAX_LINE_BYTES, parseControlLine } from './control-protocol.js';
 import { ProcessXenguest, type ProcessXenguestOptions } from './process.js';
 import { type XenguestArguments, XenguestError } from './xenguest.js';
@@ -130,7 +133,8 @@ describe('control lines', () => {
     'result:-1 2',
     'result:1 x',
     'result:99999999999999999 1',
-    'suspend:',
+    'suspend: now',
+    'suspend',
     'RESULT:1 2',
     'info:flow {',
   ])('rejects %j', (line) => expect(parseControlLine(line)).toBeNull());
@@ -174,5 +178,67 @@ describe("xenguest's command line", () => {
     [(line) => line.map((word, i) => (line[i - 1] === '-mem_max_mib' ? '2147483648' : word)), 'not a valid int (-mem_max_mib)'],
   ])('refuses an invalid one (%#)', (change, message) => {
     expect(() => parseCommandLine(change(commandLine(command(ARGS))))).toThrow(message);
+  });
+});
+
+/** A builder in JavaScript that knows its mode. */
+const streams = (script: string) =>
+  fake(`const fs = require('fs'), mode = process.argv[process.argv.indexOf('-mode') + 1]; ${script}`).streams;
+const SAVE = { mode: 'hvm_save', domid: 3, live: false } as const;
+const RESTORE = { mode: 'hvm_restore', domid: 4, storePort: 1, storeDomid: 0, consolePort: 2, consoleDomid: 0 } as const;
+/** As the builder does: the word, and a line as its answer. */
+const ASK = "out('suspend:\\n'); const line = Buffer.alloc(8); const length = fs.readSync(4, line);";
+const noTurns = () => ({ flow: new FlowRecord('test'), turn: async () => {} });
+
+describe('guests saved and restored by a builder', () => {
+  it('a save asks for the suspend, waits until it is done, and writes on its file descriptor', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'xenguest-'));
+    const fd = openSync(join(folder, 'image'), 'w+');
+    try {
+      let suspended = false;
+      const suspend = async () => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        suspended = true;
+      };
+      await streams(`${ASK} fs.writeSync(5, 'guest ' + line.toString('utf8', 0, length)); out('result:0 0\\n')`).save(SAVE, fd, suspend);
+      expect(suspended).toBe(true);
+      expect(readFileSync(join(folder, 'image'), 'utf8')).toBe('guest done\n');
+    } finally {
+      closeSync(fd);
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('a guest that does not suspend itself is the error, whatever the builder says of it', async () => {
+    const suspend = () => Promise.reject(new RangeError('asleep'));
+    const script = `${ASK} if (length === 0) { out('error:called off\\n'); process.exit(1); } out('result:0 0\\n')`;
+    await expect(streams(script).save(SAVE, 1, suspend)).rejects.toThrow(RangeError);
+  });
+
+  it('a move has the one write what the other reads', async () => {
+    const script = `if (mode === 'hvm_save') { ${ASK} fs.writeSync(5, '44 55'); out('result:0 0\\n'); }
+      else out('result:' + fs.readFileSync(5, 'utf8') + '\\n')`;
+    const result = await streams(script).move(SAVE, async () => {}, RESTORE, noTurns());
+    expect(result).toEqual({ storePfn: 44, consolePfn: 55 });
+  });
+
+  it.each([
+    ['hvm_save', 'the domain is gone'],
+    ['hvm_restore', 'no memory'],
+  ])('a move in which %s fails ends, and says why', async (failing, why) => {
+    const script = `if (mode === '${failing}') { out('error:xenguest: ${why}\\n'); process.exit(1); }
+      if (mode === 'hvm_restore') { fs.readFileSync(5); out('error:xenguest: cut off\\n'); process.exit(1); }
+      try { for (;;) fs.writeSync(5, 'x'.repeat(65536)); } catch { out('error:xenguest: nobody reads\\n'); process.exit(1); }`;
+    await expect(streams(script).move(SAVE, async () => {}, RESTORE, noTurns())).rejects.toThrow(`xenguest: ${why}`);
+  });
+
+  it.each([
+    { stream: SAVE, fd: 5 },
+    { stream: { ...SAVE, mode: 'save', live: true } as const, fd: 6 },
+    { stream: RESTORE, fd: 7 },
+    { stream: { mode: 'resume', domid: 9 } as const, fd: null },
+  ])('its command line is read back as it was written: %j', (one) => {
+    const command = { controlOutFd: 3, controlInFd: 4, ...one };
+    expect(parseCommandLine(streamCommandLine(command))).toEqual(command);
   });
 });

@@ -4,16 +4,30 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Errno } from '../base/errors.js';
-import { commandLine } from './command-line.js';
-import { type ControlLine, MAX_LINE_BYTES, parseControlLine } from './control-protocol.js';
-import { type Xenguest, type XenguestArguments, XenguestError, type XenguestResult, type XenguestRun } from './xenguest.js';
+import { type FlowSink, NO_FLOW } from '../flow/record.js';
+import { commandLine, streamCommandLine } from './command-line.js';
+import { type ControlLine, MAX_LINE_BYTES, parseControlLine, SUSPENDED_LINE } from './control-protocol.js';
+import type { RestoreArguments, SaveArguments, StreamArguments } from './guest-streams.js';
+import { closePipe, openPipe } from './pipe.js';
+import {
+  type GuestStreams,
+  type SuspendGuest,
+  type Xenguest,
+  type XenguestArguments,
+  XenguestError,
+  type XenguestResult,
+  type XenguestRun,
+} from './xenguest.js';
 
 interface BuilderStream {
   on(event: 'data', listener: (chunk: Buffer) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
+  /** Of the control fd that the builder reads. */
+  write?(text: string): unknown;
+  end?(): unknown;
 }
 
-/** What is used of a child process. */
+/** The used parts of a child process. */
 export interface BuilderProcess {
   /** undefined = it could not be started. */
   readonly pid?: number | undefined;
@@ -31,8 +45,11 @@ export interface ProcessXenguestOptions {
   readonly silenceMs?: number;
   /** Lines that the builder logs. */
   readonly log?: (line: string) => void;
-  /** By default a process of this machine. */
-  readonly spawn?: (program: string, words: readonly string[]) => BuilderProcess;
+  /**
+   * By default a process of this machine. `inherited`: file descriptors of this process that are
+   * its own from STREAM_FD on.
+   */
+  readonly spawn?: (program: string, words: readonly string[], inherited: readonly number[]) => BuilderProcess;
 }
 
 /** A guest of a terabyte is populated in one call of several minutes, without a line in between. */
@@ -41,6 +58,7 @@ const STDOUT_FD = 1;
 const STDERR_FD = 2;
 const CONTROL_OUT_FD = 3;
 const CONTROL_IN_FD = 4;
+const STREAM_FD = 5;
 /** Bytes of stderr kept for the reason of a builder's death. */
 const STDERR_TAIL_BYTES = 4096;
 
@@ -54,19 +72,69 @@ export class ProcessXenguest implements Xenguest {
     this.#command = options.command ?? [process.execPath, builderScript()];
     this.#silenceMs = options.silenceMs ?? SILENCE_MS;
     this.#log = options.log ?? (() => {});
-    this.#spawn = options.spawn ?? ((program, words) => spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] }));
+    this.#spawn =
+      options.spawn ??
+      ((program, words, inherited) => spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...inherited] }));
   }
 
-  async run(args: XenguestArguments, { flow }: XenguestRun): Promise<XenguestResult> {
-    const [program, ...first] = this.#command;
+  get streams(): GuestStreams {
+    return {
+      save: async (args, fd, suspend) => {
+        await this.#stream(args, fd, NO_FLOW, suspend);
+      },
+      restore: (args, fd, { flow }) => this.#restore(args, fd, flow),
+      move: (save, suspend, restore, run) => this.#move(save, suspend, restore, run),
+      resume: async (domid) => {
+        await this.#stream({ mode: 'resume', domid }, null, NO_FLOW);
+      },
+    };
+  }
+
+  run(args: XenguestArguments, { flow }: XenguestRun): Promise<XenguestResult> {
     const line = commandLine({ controlOutFd: CONTROL_OUT_FD, controlInFd: CONTROL_IN_FD, args });
     flow.node('exec_xenguest', { mode: args.mode, domid: args.domid, command: line.join(' ') });
-    const child = this.#spawn(program!, [...first, ...line]);
+    return this.#execute(line, flow, []);
+  }
+
+  #restore(args: RestoreArguments, fd: number, flow: FlowSink): Promise<XenguestResult> {
+    const line = this.#streamLine(args, fd);
+    flow.node('exec_xenguest', { mode: args.mode, domid: args.domid, command: line.join(' ') });
+    return this.#execute(line, flow, [fd]);
+  }
+
+  #stream(stream: StreamArguments, fd: number | null, flow: FlowSink, suspend?: SuspendGuest): Promise<XenguestResult> {
+    return this.#execute(this.#streamLine(stream, fd), flow, fd === null ? [] : [fd], suspend);
+  }
+
+  #streamLine(stream: StreamArguments, fd: number | null): string[] {
+    return streamCommandLine({ controlOutFd: CONTROL_OUT_FD, controlInFd: CONTROL_IN_FD, stream, fd: fd === null ? null : STREAM_FD });
+  }
+
+  /** One that fails takes the other with it. */
+  async #move(save: SaveArguments, suspend: SuspendGuest, restore: RestoreArguments, { flow }: XenguestRun): Promise<XenguestResult> {
+    const pipe = openPipe();
+    const both = [this.#restore(restore, pipe.readFd, flow), this.#stream(save, pipe.writeFd, NO_FLOW, suspend)] as const;
+    // Both children have theirs: an end that stayed open here would hide the death of one from the
+    // other.
+    closePipe(pipe);
+    const ends = await Promise.allSettled(both);
+    const errors = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+    if (errors.length > 0) throw bothErrors(errors);
+    return both[0];
+  }
+
+  async #execute(line: readonly string[], flow: FlowSink, inherited: readonly number[], suspend?: SuspendGuest): Promise<XenguestResult> {
+    const [program, ...first] = this.#command;
+    const child = this.#spawn(program!, [...first, ...line], inherited);
+    const refusals: unknown[] = [];
     const answer = new Answer((control) => {
       if (control.kind === 'flow') flow.add(control.entry);
       else if (control.kind === 'log') this.#log(`${control.stream}: ${control.text}`);
+      else if (control.kind === 'suspend') void suspended(child, suspend).catch((error: unknown) => refusals.push(error));
     });
-    return answer.outcome(await this.#follow(child, answer));
+    const end = await this.#follow(child, answer);
+    if (refusals.length > 0) throw refusals[0];
+    return answer.outcome(end);
   }
 
   /** Reads until the process is gone and its control fd is closed. */
@@ -89,8 +157,8 @@ export class ProcessXenguest implements Xenguest {
       child.stdio[STDERR_FD]?.on('data', (chunk: Buffer) => {
         stderr = (stderr + chunk.toString()).slice(-STDERR_TAIL_BYTES);
       });
-      // The builder reads nothing on this fd. The write error of a dead builder must not become
-      // ours.
+      // The builder reads an answer on this fd, if any. The write error of a dead builder must not
+      // become ours.
       child.stdio[CONTROL_IN_FD]?.on('error', () => {});
       child.on('error', (error) => {
         spawnError = error.message;
@@ -104,6 +172,27 @@ export class ProcessXenguest implements Xenguest {
       };
     });
   }
+}
+
+/** Suspends the guest and says so; without a line, the builder gives up. */
+async function suspended(child: BuilderProcess, suspend: SuspendGuest | undefined): Promise<void> {
+  const control = child.stdio[CONTROL_IN_FD];
+  try {
+    if (suspend === undefined) throw new XenguestError('xenguest: asked for the suspend of a guest that is not saved');
+    await suspend();
+    control?.write?.(SUSPENDED_LINE);
+  } catch (error) {
+    control?.end?.();
+    throw error;
+  }
+}
+
+/** Which of two builders failed first is not known; what is no builder's error is the cause. */
+function bothErrors(errors: readonly unknown[]): unknown {
+  const builders = errors.flatMap((error) => (error instanceof XenguestError ? [error] : []));
+  if (builders.length < errors.length) return errors.find((error) => !(error instanceof XenguestError));
+  const errno = builders.find((error) => error.errno !== null)?.errno ?? null;
+  return new XenguestError(builders.map(({ message }) => message).join('; '), errno);
 }
 
 interface End {

@@ -3,6 +3,7 @@
 // libxenguest.
 import type { Errno } from '../base/errors.js';
 import type { FlowSink } from '../flow/record.js';
+import type { RestoreArguments, SaveArguments } from './guest-streams.js';
 
 export interface VnodeMemory {
   readonly node: number;
@@ -30,6 +31,11 @@ export interface XenguestArguments {
    * extents that libxenguest requests first may go to other nodes.
    */
   readonly keepOnNode?: boolean;
+  /**
+   * Not an option of the real xenguest, whose hvmloader has its firmware inside: the file of the
+   * firmware that hvmloader starts.
+   */
+  readonly firmware?: string;
   /**
    * libxl's vNUMA: the memory of each virtual node, in order, from its physical node and no other.
    */
@@ -63,7 +69,24 @@ export interface XenguestRun {
   readonly turn: () => Promise<void>;
 }
 
+/** Suspends the guest, when the builder wants it so. @throws why the guest did not */
+export type SuspendGuest = () => Promise<void>;
+
+/** All reject with XenguestError when the builder fails, or with the error of `suspend`. */
+export interface GuestStreams {
+  /** @param fd where the stream is written, from its present position */
+  save(args: SaveArguments, fd: number, suspend: SuspendGuest): Promise<void>;
+  /** @param fd stands at the start of a stream, and after it in the end */
+  restore(args: RestoreArguments, fd: number, run: XenguestRun): Promise<XenguestResult>;
+  /** Both at once, one domain beside the other. */
+  move(save: SaveArguments, suspend: SuspendGuest, restore: RestoreArguments, run: XenguestRun): Promise<XenguestResult>;
+  /** A guest that suspended itself, and whose suspend is called off, runs on. */
+  resume(domid: number): Promise<void>;
+}
+
 export interface Xenguest {
   /** @throws XenguestError when the builder fails or dies */
   run(args: XenguestArguments, run: XenguestRun): Promise<XenguestResult>;
+  /** Absent where no guest has a memory that could be kept. */
+  readonly streams?: GuestStreams;
 }

@@ -1,6 +1,5 @@
-// The XenStore connection: the second of the two lowest doors. The in-process store, and later the
-// wire client over a socket, have this one interface, so that xenopsd and xenguest cannot tell
-// which they talk to.
+// The XenStore connection: the second of the two lowest doors. The in-process store and the client
+// of a daemon share this interface, so that xenopsd and xenguest cannot tell them apart.
 
 /** 0 = outside any transaction. */
 export type TransactionId = number;
@@ -49,6 +48,8 @@ export interface XenstoreConnection {
   watch(path: string, token: string): Promise<XenstoreWatch>;
   introduce(domid: number, gfn: bigint, eventChannel: number): Promise<void>;
   release(domid: number): Promise<void>;
+  /** RESUME: the domain goes on after a suspend that was called off. */
+  resume(domid: number): Promise<void>;
   isIntroduced(domid: number): Promise<boolean>;
   domainPath(domid: number): Promise<string>;
   close(): Promise<void>;

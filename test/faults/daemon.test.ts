@@ -16,9 +16,9 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'xennuma-daemon-'));
-  ends.push(() => rmSync(made, { recursive: true, force: true }));
-  return made;
+  const folderPath = mkdtempSync(join(tmpdir(), 'xennuma-daemon-'));
+  ends.push(() => rmSync(folderPath, { recursive: true, force: true }));
+  return folderPath;
 }
 
 interface Started {
@@ -70,8 +70,10 @@ const killed = (child: ChildProcess): Promise<unknown> => {
   return gone;
 };
 const labels = async ({ call }: Started): Promise<string[]> =>
-  Object.values((await call('VM.get_all_records')) as Record<string, { name_label: string; is_control_domain: boolean }>)
-    .filter((vm) => !vm.is_control_domain)
+  Object.values(
+    (await call('VM.get_all_records')) as Record<string, { name_label: string; is_control_domain: boolean; is_default_template: boolean }>,
+  )
+    .filter((vm) => !vm.is_control_domain && !vm.is_default_template)
     .map(({ name_label }) => name_label)
     .sort();
 
@@ -145,32 +147,32 @@ describe('on a disk that is full', { timeout: 240_000 }, () => {
 
 describe('backup and restore', { timeout: 240_000 }, () => {
   it('of a daemon that runs, of a folder, and into a folder whose state is damaged', async () => {
-    const made = folder();
-    const state = join(made, 'state');
+    const folderPath = folder();
+    const state = join(folderPath, 'state');
     const daemon = await serve([], state);
     for (let index = 0; index < 10; index++) await daemon.call('VM.create', vmRecord(`vm-${index}`));
     const before = await labels(daemon);
-    const online = join(made, 'online.db');
+    const online = join(folderPath, 'online.db');
     expect(xennuma(['serve', 'backup', online, '--from', state])).toMatchObject({ code: 0 });
     await daemon.call('VM.create', vmRecord('later'));
     const busy = xennuma(['serve', 'restore', online, '--into', state]);
     expect([busy.code, busy.err]).toEqual([2, expect.stringMatching(/another xennuma owns/)]);
     await killed(daemon.child);
-    const offline = join(made, 'offline.db');
+    const offline = join(folderPath, 'offline.db');
     expect(xennuma(['serve', 'backup', offline, '--from', state])).toMatchObject({ code: 0 });
     const again = xennuma(['serve', 'backup', offline, '--from', state]);
     expect([again.code, again.err]).toEqual([2, expect.stringMatching(/already exists/)]);
     writeFileSync(join(state, 'xapi.db'), 'damaged\n'.repeat(1000));
     expect(xennuma(['serve', 'restore', offline, '--into', state])).toMatchObject({ code: 0 });
     expect(await labels(await serve([], state))).toEqual(['later', ...before].sort());
-    const other = join(made, 'other');
+    const other = join(folderPath, 'other');
     expect(xennuma(['serve', 'restore', online, '--into', other])).toMatchObject({ code: 0 });
     expect(await labels(await serve([], other))).toEqual(before);
     const bytes = readFileSync(online);
-    writeFileSync(join(made, 'bad.db'), bytes.fill(0xff, 8192, 12_000));
-    const bad = xennuma(['serve', 'restore', join(made, 'bad.db'), '--into', join(made, 'third')]);
+    writeFileSync(join(folderPath, 'bad.db'), bytes.fill(0xff, 8192, 12_000));
+    const bad = xennuma(['serve', 'restore', join(folderPath, 'bad.db'), '--into', join(folderPath, 'third')]);
     expect([bad.code, bad.err]).toEqual([2, expect.stringMatching(/the backup is damaged/)]);
-    expect(existsSync(join(made, 'third', 'xapi.db'))).toBe(false);
+    expect(existsSync(join(folderPath, 'third', 'xapi.db'))).toBe(false);
   });
 });
 
@@ -189,6 +191,34 @@ describe('SIGHUP', { timeout: 120_000 }, () => {
   });
 });
 
+describe('the log', { timeout: 120_000 }, () => {
+  it('on a pipe that nobody reads does not stop the daemon, and shows control characters of names as escapes', async () => {
+    const daemon = await serve([], join(folder(), 'state'));
+    daemon.child.stderr!.pause();
+    const vm = (await daemon.call('VM.create', vmRecord('a\u009b31m\u202eb'))) as string;
+    // Each start and shutdown is a line of about 1 KiB; a pipe holds 64 KiB.
+    for (let round = 0; round < 150; round++) {
+      await daemon.call('VM.start', vm, false, false);
+      await daemon.call('VM.hard_shutdown', vm);
+    }
+    daemon.child.stderr!.resume();
+    await expect
+      .poll(
+        async () => {
+          await daemon.call('VM.start', vm, false, false);
+          await daemon.call('VM.hard_shutdown', vm);
+          return daemon.log();
+        },
+        { timeout: 30_000 },
+      )
+      .toMatch(/\d+ lines of the log were lost/);
+    expect(daemon.log()).toContain('a\\u009b31m\\u202eb');
+    expect(daemon.log()).not.toMatch(/[\u009b\u202e]/);
+    // No line was torn by the pipe's end.
+    for (const line of daemon.log().split('\n').slice(0, -1)) if (line.startsWith('{')) expect(() => JSON.parse(line), line).not.toThrow();
+  });
+});
+
 describe('file descriptors', { timeout: 120_000 }, () => {
   const limited = (count: number): string[] => ['sh', '-c', `ulimit -n ${count}; exec "$@"`, 'sh'];
 
@@ -202,7 +232,8 @@ describe('file descriptors', { timeout: 120_000 }, () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('that are too few are an error at start', async () => {
-    await expect(serve(limited(46), join(folder(), 'state'))).rejects.toThrow(/46 file descriptors are too few/);
+  // With the fewest there is none left to read the limit from a file.
+  it.each([30, 40, 46])('that are too few are an error at start, which names their limit of %i', async (count) => {
+    await expect(serve(limited(count), join(folder(), 'state'))).rejects.toThrow(`${count} file descriptors are too few`);
   });
 });

@@ -13,9 +13,9 @@ afterEach(async () => {
 });
 
 function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'xennuma-damage-'));
-  ends.push(() => rmSync(made, { recursive: true }));
-  return made;
+  const path = mkdtempSync(join(tmpdir(), 'xennuma-damage-'));
+  ends.push(() => rmSync(path, { recursive: true }));
+  return path;
 }
 
 /** As kill -9 leaves it: a copy of the files while the daemon runs. */

@@ -16,9 +16,9 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'xennuma-files-'));
-  ends.push(() => rmSync(made, { recursive: true }));
-  return made;
+  const path = mkdtempSync(join(tmpdir(), 'xennuma-files-'));
+  ends.push(() => rmSync(path, { recursive: true }));
+  return path;
 }
 
 const end = (method: string, args: string[], error: XapiError | null = null): CallEnd => ({
@@ -74,6 +74,16 @@ describe('the audit log', () => {
     expect(linesOf(file).map(({ args }) => args.at(-1))).toEqual(expect.arrayContaining(['kept', 'refused', 'again']));
   });
 
+  it('holds control and bidirectional characters as escapes, so that its reader is what decodes them', () => {
+    const file = join(folder(), 'audit.log');
+    const audit = new AuditLog({ file });
+    const name = 'a\u001b[31m\u009b31m\u007f\u202eb\u2066\u2028';
+    audit.write(end('VM.create', [name]));
+    audit.close();
+    expect(readFileSync(file, 'utf8').trimEnd()).toMatch(/^[\x20-\x7e]+$/);
+    expect(linesOf(file)[0]!.args).toEqual([name]);
+  });
+
   it('counts refused logins: one line a user and minute, whatever names strangers invent', () => {
     const file = join(folder(), 'audit.log');
     let now = 0;
@@ -95,12 +105,12 @@ describe('the audit log', () => {
   });
 
   it('is bounded: old files are renamed and the oldest goes; after a rename by somebody else it goes on in a new file', () => {
-    const made = folder();
-    const file = join(made, 'audit.log');
+    const path = folder();
+    const file = join(path, 'audit.log');
     const audit = new AuditLog({ file, limits: { fileBytes: 2000, oldFiles: 2, pendingBytes: 10_000 } });
     for (let index = 0; index < 100; index++) audit.write(end('VM.create', [`vm-${index}`]));
-    expect(readdirSync(made).sort()).toEqual(['audit.log', 'audit.log.1', 'audit.log.2']);
-    for (const name of readdirSync(made)) expect(statSync(join(made, name)).size).toBeLessThanOrEqual(2000);
+    expect(readdirSync(path).sort()).toEqual(['audit.log', 'audit.log.1', 'audit.log.2']);
+    for (const name of readdirSync(path)) expect(statSync(join(path, name)).size).toBeLessThanOrEqual(2000);
     expect(linesOf(file).at(-1)!.args).toEqual(['vm-99']);
     rmSync(file);
     audit.reopen();
@@ -136,8 +146,8 @@ describe('the file of users', () => {
   });
 
   it('follows no symbolic link that was planted, and is refused when others may write it', async () => {
-    const made = folder();
-    const [file, target] = [join(made, 'users'), join(made, 'target')];
+    const path = folder();
+    const [file, target] = [join(path, 'users'), join(path, 'target')];
     writeFileSync(target, 'precious');
     symlinkSync(target, `${file}.new`);
     await expect(changeUsersFile(file, () => 'x')).rejects.toThrow(/users\.new exists/);

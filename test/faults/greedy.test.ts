@@ -81,7 +81,10 @@ async function othersGoThrough({ call }: Served): Promise<void> {
   ] as const) {
     const { result: session } = await call(from, 'session.login_with_password', user, password);
     expect(session, user).toMatch(/^OpaqueRef:/);
-    expect(await call(from, 'VM.get_all', session), user).toMatchObject({ status: 200, result: [expect.any(String)] });
+    expect(await call(from, 'VM.get_all', session), user).toMatchObject({
+      status: 200,
+      result: expect.arrayContaining([expect.any(String)]) as unknown,
+    });
   }
 }
 
@@ -132,7 +135,9 @@ describe('one greedy client', { timeout: 120_000 }, () => {
       [OWNER, 'root', 'a'],
     ] as const) {
       const { result: session } = await test.call(from, 'session.login_with_password', user, password);
-      expect(Object.keys((await test.call(from, 'VM.get_all_records', session)).result as object)).toHaveLength(101);
+      expect(Object.keys((await test.call(from, 'VM.get_all_records', session)).result as object)).toHaveLength(
+        test.daemon.database.published.count('VM'),
+      );
     }
   });
 

@@ -49,6 +49,7 @@ function faulty(fault: Fault, at: number, lasting = false): FileCalls & { calls:
     dataSync: wrap(FILE_CALLS.dataSync),
     truncate: wrap(FILE_CALLS.truncate),
     size: FILE_CALLS.size,
+    kind: FILE_CALLS.kind,
     rename: wrap(FILE_CALLS.rename),
     unlink: wrap(FILE_CALLS.unlink),
     write: (fd: number, bytes: Uint8Array, position: number | null) => {

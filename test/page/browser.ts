@@ -3,6 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { expect, it } from 'vitest';
+
+/** What `--html FILE` says on standard error. */
+export const WROTE: unknown = expect.stringMatching(/^wrote [^\n]*\n$/);
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -56,4 +60,23 @@ export async function axeViolations(page: Page): Promise<string[]> {
 /** Columns by which the page is wider than its window. */
 export function overflow(page: Page): Promise<number> {
   return page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth') as Promise<number>;
+}
+
+/**
+ * Defines a test for each of some colours and widths: axe finds no fault, and the page is not wider
+ * than its window.
+ * @param open opens the page that is judged, and waits until it is drawn
+ */
+export function itIsAccessible(open: (options: BrowserContextOptions) => Promise<Page>): void {
+  it.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 390],
+    ['dark', 320],
+  ] as const)('has no fault that axe finds, in %s colours at %i pixels, and is not wider than its window', async (colorScheme, width) => {
+    const page = await open({ colorScheme, viewport: { width, height: 900 } });
+    expect(await axeViolations(page)).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+    await page.context().close();
+  });
 }

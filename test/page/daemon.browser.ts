@@ -1,5 +1,4 @@
 // The page of a daemon that runs: what happens there appears here.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { root, xennumaProcess } from '../xennuma.js';
+import { xennumaProcess } from '../xennuma.js';
 import { axeViolations, openBrowser, openPage } from './browser.js';
+import { type Daemon, Daemons } from './daemons.js';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -21,35 +21,11 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-interface Daemon {
-  readonly url: string;
-  readonly port: number;
-  readonly child: ChildProcess;
-}
-
-async function serve(...options: string[]): Promise<Daemon> {
-  const words = ['dist/xennuma.js', 'serve', '--host', 'examples/hosts/two-nodes.yaml', ...options];
-  const child = spawn(process.execPath, words, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-  ends.push(() => child.kill('SIGKILL'));
-  const port = await new Promise<number>((done, failed) => {
-    child.stdout!.on('data', (chunk: Buffer) => {
-      const found = /:(\d+)\n/.exec(String(chunk));
-      if (found !== null) done(Number(found[1]));
-    });
-    child.once('close', () => failed(new Error('serve ended')));
-  });
-  return { url: `http://127.0.0.1:${port}/`, port, child };
-}
-
-function xe(daemon: Daemon, ...words: string[]): string {
-  const { code, out, err } = xennumaProcess(['xe', '-s', '127.0.0.1', '-p', String(daemon.port), '-u', 'root', '-pw', 'secret', ...words]);
-  expect(err).toBe('');
-  expect(code).toBe(0);
-  return out.trim();
-}
-
-const create = (daemon: Daemon, name: string): string =>
-  xe(daemon, 'vm-create', `name-label=${name}`, 'memory-static-max=1GiB', 'VCPUs-max=2', 'VCPUs-at-startup=2');
+const daemons = new Daemons();
+afterEach(() => daemons.end());
+const serve = (...options: string[]) => daemons.serve(...options);
+const xe = (daemon: Daemon, ...words: string[]) => daemons.xe(daemon, ...words);
+const create = (daemon: Daemon, name: string) => daemons.create(daemon, name);
 
 it('a VM that starts appears on the open page, and one that stops goes', async () => {
   const daemon = await serve('--listen', '127.0.0.1:0');
@@ -69,8 +45,8 @@ it('with users it asks for a login, tells a wrong password, and shows the host a
   const folder = mkdtempSync(join(tmpdir(), 'xennuma-page-'));
   ends.push(() => rmSync(folder, { recursive: true }));
   const users = join(folder, 'users');
-  const made = xennumaProcess(['serve', 'passwd', 'root', '--file', users], { input: 'right password\n' });
-  expect(made.code).toBe(0);
+  const passwd = xennumaProcess(['serve', 'passwd', 'root', '--file', users], { input: 'right password\n' });
+  expect(passwd.code).toBe(0);
   const daemon = await serve('--listen', '127.0.0.1:0', '--users', users);
   const { page } = await openPage(browser, daemon.url);
   await page.getByLabel('Password').fill('wrong');
@@ -101,13 +77,16 @@ it('a daemon that is killed and started again is followed by the page that is op
 
 it('works behind a proxy that adds a prefix', async () => {
   const daemon = await serve('--listen', '127.0.0.1:0');
-  const proxy = createServer((asked, answer) => {
-    const path = asked.url!.replace(/^\/xen\/one/, '');
-    const onward = request({ host: '127.0.0.1', port: daemon.port, path, method: asked.method, headers: asked.headers }, (response) => {
-      answer.writeHead(response.statusCode!, response.headers);
-      response.pipe(answer);
-    });
-    asked.pipe(onward);
+  const proxy = createServer((incoming, answer) => {
+    const path = incoming.url!.replace(/^\/xen\/one/, '');
+    const onward = request(
+      { host: '127.0.0.1', port: daemon.port, path, method: incoming.method, headers: incoming.headers },
+      (response) => {
+        answer.writeHead(response.statusCode!, response.headers);
+        response.pipe(answer);
+      },
+    );
+    incoming.pipe(onward);
     answer.once('close', () => onward.destroy());
     onward.on('error', () => answer.destroy());
   });

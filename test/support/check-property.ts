@@ -17,12 +17,12 @@ export function checkProperty<T extends [unknown, ...unknown[]]>(
   folder: URL = FOLDER,
 ): void {
   const file = new URL(`${name}.json`, folder);
-  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T[]) : [];
-  const details = fc.check(property, { ...options, examples: [...kept, ...(options.examples ?? [])] });
+  const storedCases = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T[]) : [];
+  const details = fc.check(property, { ...options, examples: [...storedCases, ...(options.examples ?? [])] });
   if (!details.failed) return;
   const { counterexample } = details;
   const text = JSON.stringify(counterexample);
-  const isNew = counterexample !== null && !kept.some((one) => JSON.stringify(one) === text);
-  if (isNew) writeFileSync(file, `${JSON.stringify([...kept, counterexample], null, 2)}\n`);
+  const isNew = counterexample !== null && !storedCases.some((one) => JSON.stringify(one) === text);
+  if (isNew) writeFileSync(file, `${JSON.stringify([...storedCases, counterexample], null, 2)}\n`);
   throw new Error(fc.defaultReportMessage(details), { cause: details.errorInstance });
 }

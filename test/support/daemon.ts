@@ -3,6 +3,7 @@ import { GIB } from '../../src/base/units.js';
 import type { Host } from '../../src/machine/model.js';
 import { type Daemon, type DaemonOptions, openDaemon } from '../../src/xapi/daemon.js';
 import { type HttpFront, type HttpOptions, openHttp } from '../../src/xapi/http/http-server.js';
+import { XapiError } from '../../src/xapi/wire/errors.js';
 import type { Wire, WireStruct } from '../../src/xapi/wire/values.js';
 import { embeddedHost } from '../../src/xenopsd/hosts/embedded-host.js';
 
@@ -45,8 +46,9 @@ export async function testDaemon(options: Partial<DaemonOptions> & { readonly ma
     log: silent,
     ...given,
   });
-  const never = new AbortController().signal;
-  const raw = (method: string, params: readonly Wire[]) => daemon.dispatcher.call({ method, params }, '127.0.0.1', never);
+  // Each call has a signal of its own, as those over HTTP have: many may wait at once.
+  const raw = (method: string, params: readonly Wire[]) =>
+    daemon.dispatcher.call({ method, params }, '127.0.0.1', new AbortController().signal);
   const session = given.users === undefined ? ((await raw('session.login_with_password', ['root', ''])) as string) : '';
   return { ...daemon, session, call: (method, ...params) => raw(method, [session, ...params]) };
 }
@@ -65,9 +67,9 @@ export function testFront(daemon: Daemon, options: Partial<HttpOptions> = {}): P
   });
 }
 
-/** The VMs but Domain-0. */
+/** The VMs but Domain-0 and the templates that a host comes with. */
 export async function guestRefs(call: TestDaemon['call']): Promise<string[]> {
-  return (await call('VM.get_all_where', 'field "is_control_domain" = "false"')) as string[];
+  return (await call('VM.get_all_where', 'field "is_control_domain" = "false" and field "is_default_template" = "false"')) as string[];
 }
 
 /** Arguments of VM.create. */
@@ -84,4 +86,15 @@ export function vmRecord(name: string, more: WireStruct = {}): WireStruct {
     memory_static_max: bytes,
     ...more,
   };
+}
+
+/** The code and the parameters that a call fails with; 'success' where it does not fail. */
+export async function failure(call: Promise<unknown>): Promise<readonly string[]> {
+  try {
+    await call;
+  } catch (error) {
+    if (!(error instanceof XapiError)) throw error;
+    return [error.code, ...error.params];
+  }
+  return ['success'];
 }

@@ -1,7 +1,9 @@
 // Hosts "behind ssh": a program named ssh that runs the script in a shell of this machine, whose
 // xl, xe and xenstore-ls are programs of the test's own that print files and log their words.
+
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { coresOf, xlInfo } from './xl-info.js';
 
 const program = (file: string, lines: readonly string[]) => {
   writeFileSync(file, `#!/bin/sh\n${lines.join('\n')}\n`);
@@ -79,8 +81,9 @@ export class FarHosts {
       '"list -n") print list;;',
       '"list -v") print list;;',
       '"vcpu-list ") print vcpus;;',
-      '"debug-keys u") : > "$FAR/asked";;',
-      '"dmesg "*) [ ! -e "$FAR/asked" ] || print dump;;',
+      // Each key adds a dump to the ring, as Xen does: a reader that waits for a new one sees it.
+      '"debug-keys u") print dump >> "$FAR/ring";;',
+      '"dmesg "*) print ring;;',
       '"vcpu-pin "*)',
       `  ${refusal('vcpu-pin')}`,
       // The column of soft affinity of that domain, as xl would print it from now on.
@@ -120,22 +123,16 @@ export const FAR_UUIDS = { host: '11111111-2222-4333-8444-555555555555', web: '0
  */
 export function farFiles(host: string, name = 'web'): FarFiles & { readonly info: string } {
   return {
-    info: `host                   : ${host}
-nr_cpus                : 4
-nr_nodes               : 2
-total_memory           : 8192
-cpu_topology           :
-cpu:    core    socket     node
-  0:       0        0        0
-  1:       1        0        0
-  2:       0        1        1
-  3:       1        1        1
-numa_info              :
-node:    memsize    memfree    distances
-   0:      4096       2048      10,21
-   1:      4096       1024      21,10
-xen_version            : 4.17
-`,
+    info: `${xlInfo({
+      host,
+      totalMib: 8192,
+      cpus: coresOf(2, 2),
+      nodes: [
+        [4096, 2048, '10,21'],
+        [4096, 1024, '21,10'],
+      ],
+      tail: { xen_version: '4.17' },
+    })}\n`,
     list: `Name                                        ID   Mem VCPUs\tState\tTime(s)
 Domain-0                                     0  1024     2     r-----     812.4
 ${name.padEnd(43)} 5  1024     1     -b----       9.9

@@ -28,7 +28,7 @@ export function placement(
 }
 
 /** One vCPU on node 0 and 1 GiB there. */
-export function landed(change: Partial<NoteValues['landed']> = {}): NoteValues['landed'] {
+export function landingNote(change: Partial<NoteValues['landed']> = {}): NoteValues['landed'] {
   return {
     domid: DOMID,
     pages: [262_144, 0, 0],

@@ -39,7 +39,7 @@ export function vm(name: string, vcpus: number, mib: number, more: Partial<VmSpe
   };
 }
 
-export function masked(name: string, vcpus: number, mib: number, mask: string): VmSpec {
+export function vmWithMask(name: string, vcpus: number, mib: number, mask: string): VmSpec {
   return vm(name, vcpus, mib, { vcpusParams: { mask } });
 }
 

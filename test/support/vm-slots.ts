@@ -5,34 +5,40 @@ import { expect } from 'vitest';
 import { vmRecord } from './daemon.js';
 
 /** The connection ended without an answer. */
-export class Gone extends Error {}
+export class NoAnswer extends Error {}
 
 /** The daemon answered that it did nothing. */
 export class Refused extends Error {}
 
 const agent = new Agent({ keepAlive: true });
-export function post(port: number, method: string, params: readonly unknown[]): Promise<unknown> {
+export async function post(port: number, method: string, params: readonly unknown[]): Promise<unknown> {
+  const { status, text } = await ask(port, 'POST', '/jsonrpc', JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
+  if (status !== 200) throw new Refused(`${method}: ${status} ${text}`);
+  const answer = JSON.parse(text) as { result?: unknown; error?: { message: string; data: string[] } };
+  if (answer.error === undefined) return answer.result;
+  throw new Refused(`${method}: ${answer.error.message} ${answer.error.data.join(' ')}`);
+}
+
+/** @throws Gone also when the connection ends within the answer */
+function ask(port: number, method: string, path: string, body: string): Promise<{ status: number; text: string }> {
   return new Promise((done, failed) => {
-    const sent = request({ host: '127.0.0.1', port, path: '/jsonrpc', method: 'POST', agent }, (response) => {
+    const sent = request({ host: '127.0.0.1', port, path, method, agent }, (response) => {
       let text = '';
       response.on('data', (chunk: Buffer) => {
         text += chunk.toString();
       });
-      response.on('error', () => failed(new Gone()));
-      response.on('end', () => {
-        if (response.statusCode !== 200) return failed(new Refused(`${method}: ${response.statusCode} ${text}`));
-        const answer = JSON.parse(text) as { result?: unknown; error?: { message: string; data: string[] } };
-        if (answer.error === undefined) done(answer.result);
-        else failed(new Refused(`${method}: ${answer.error.message} ${answer.error.data.join(' ')}`));
-      });
+      response.on('error', () => failed(new NoAnswer()));
+      response.on('end', () => done({ status: response.statusCode!, text }));
     });
-    sent.on('error', () => failed(new Gone()));
-    sent.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
+    sent.on('error', () => failed(new NoAnswer()));
+    // Whatever else ended it; after an answer this does nothing.
+    sent.on('close', () => failed(new NoAnswer()));
+    sent.end(body);
   });
 }
 
 /** What a VM is known to be. */
-export interface Known {
+export interface KnownState {
   readonly uuid: string;
   readonly label: string;
   readonly mask: string;
@@ -41,9 +47,9 @@ export interface Known {
 
 export interface Slot {
   /** As acknowledged; null = there is none. */
-  known: Known | null;
+  known: KnownState | null;
   /** What a call that was not answered would have made of it; undefined = none is open. */
-  maybe: Known | null | undefined;
+  maybe: KnownState | null | undefined;
   ref: string | null;
   nodes: string | null;
 }
@@ -53,7 +59,7 @@ export type Call = (method: string, ...params: unknown[]) => Promise<unknown>;
 /** One random change of one VM, open until it is acknowledged. */
 export async function step(slot: Slot, call: Call, random: () => number, label: () => string): Promise<void> {
   const { known } = slot;
-  const change = async (after: Known | null, work: () => Promise<unknown>) => {
+  const change = async (after: KnownState | null, work: () => Promise<unknown>) => {
     slot.maybe = after;
     const result = await work().catch((error: unknown) => {
       if (error instanceof Refused) slot.maybe = undefined;
@@ -101,21 +107,23 @@ async function nodesOf(ref: string, call: Call): Promise<string> {
  */
 export async function verify(slots: readonly Slot[], call: Call, port: number): Promise<void> {
   const all = (await call('VM.get_all_records')) as Record<string, Record<string, unknown>>;
-  const records = Object.fromEntries(Object.entries(all).filter(([, vm]) => vm.is_control_domain === false));
+  const records = Object.fromEntries(
+    Object.entries(all).filter(([, vm]) => vm.is_control_domain === false && vm.is_default_template === false),
+  );
   const left = new Map(Object.entries(records));
   for (const slot of slots) {
     const wanted = [slot.known, ...(slot.maybe === undefined ? [] : [slot.maybe])];
     const found =
       [...left].find(([ref]) => ref === slot.ref) ??
       [...left].find(([, vm]) => slot.ref === null && wanted.some((one) => one?.label === vm.name_label));
-    const now: Known | null =
+    const now: KnownState | null =
       found === undefined
         ? null
         : {
             uuid: found[1].uuid as string,
             label: found[1].name_label as string,
             mask: (found[1].VCPUs_params as Record<string, string>).mask ?? '',
-            power: found[1].power_state as Known['power'],
+            power: found[1].power_state as KnownState['power'],
           };
     const fits = wanted.some((one) => (one === null ? now === null : now !== null && same(one, now)));
     expect(fits, `acknowledged ${JSON.stringify(slot.known)}, open ${JSON.stringify(slot.maybe)}, found ${JSON.stringify(now)}`).toBe(true);
@@ -139,7 +147,7 @@ export async function verify(slots: readonly Slot[], call: Call, port: number): 
   expect(Object.keys((await call('VM_metrics.get_all_records')) as object)).toHaveLength(Object.keys(all).length);
 }
 
-function same(a: Known, b: Known): boolean {
+function same(a: KnownState, b: KnownState): boolean {
   return (a.uuid === '' || a.uuid === b.uuid) && a.label === b.label && a.mask === b.mask && a.power === b.power;
 }
 
@@ -148,25 +156,16 @@ function same(a: Known, b: Known): boolean {
  * asked again until it tells of so many.
  */
 async function domainsOf(port: number, expected: number): Promise<number> {
-  for (let asked = 0; ; asked++) {
+  for (let attempt = 0; ; attempt++) {
     const found = await domainsNow(port);
-    if (found === expected || asked === 30) return found;
+    if (found === expected || attempt === 30) return found;
     await new Promise((done) => setTimeout(done, 100));
   }
 }
 
-function domainsNow(port: number): Promise<number> {
-  return new Promise((done, failed) => {
-    request({ host: '127.0.0.1', port, path: '/metrics', agent }, (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => {
-        text += chunk.toString();
-      });
-      response.on('end', () => done([...text.matchAll(/^numa_nodes\{/gm)].length - 1));
-    })
-      .on('error', failed)
-      .end();
-  });
+async function domainsNow(port: number): Promise<number> {
+  const { text } = await ask(port, 'GET', '/metrics', '');
+  return [...text.matchAll(/^numa_nodes\{/gm)].length - 1;
 }
 
 export function emptySlots(count: number): Slot[] {

@@ -82,7 +82,10 @@ export function xenctrlContract(name: string, each: (body: (xc: Xenctrl) => void
         cpupool: 0,
         uuid: UUID,
       });
+      expect(() => xc.domainPowerButton(domid)).toThrowError(expect.objectContaining({ errno: 'ESRCH' }));
       xc.domainMaxVcpus(domid, 2);
+      if (kind === 'pvh') xc.domainPowerButton(domid);
+      else expect(() => xc.domainPowerButton(domid)).toThrowError(expect.objectContaining({ errno: 'EINVAL' }));
       expect(xc.domainInfo(domid)).toMatchObject({ maxVcpuId: 1, onlineVcpus: 0 });
       expect(xc.vcpuInfo(domid, 1)).toMatchObject({ online: false, running: false, cpuTimeNs: 0 });
       expect(() => xc.vcpuInfo(domid, 2)).toThrowError(expect.objectContaining({ errno: 'EINVAL' }));
@@ -220,21 +223,21 @@ export function xenctrlContract(name: string, each: (body: (xc: Xenctrl) => void
   check('pools: made, filled, used, emptied and gone', (xc) => {
     const cpu = cpusOf(xc, 1).at(-1)!;
     const pool = xc.cpupoolCreate('credit2');
-    let made: number | undefined;
+    let createdDomid: number | undefined;
     try {
       expect(xc.cpupoolList().map((one) => one.id)).toEqual([0, pool]);
       xc.cpupoolRemoveCpu(0, cpu);
       expect(xc.cpupoolFreeCpus()).toEqual([cpu]);
       xc.cpupoolAddCpu(pool, cpu);
       expect(xc.cpupoolList()[1]).toMatchObject({ id: pool, scheduler: 6, domains: 0, cpus: [cpu] });
-      made = domain(xc, { cpupool: pool });
-      expect(xc.domainInfo(made)!.cpupool).toBe(pool);
-      expect(xc.domainNodeGetAffinity(made)).toEqual([1]);
-      xc.cpupoolMoveDomain(0, made);
-      expect(xc.domainInfo(made)!.cpupool).toBe(0);
-      expect(() => xc.cpupoolMoveDomain(77, made!)).toThrowError(expect.objectContaining({ errno: 'ENOENT' }));
+      createdDomid = domain(xc, { cpupool: pool });
+      expect(xc.domainInfo(createdDomid)!.cpupool).toBe(pool);
+      expect(xc.domainNodeGetAffinity(createdDomid)).toEqual([1]);
+      xc.cpupoolMoveDomain(0, createdDomid);
+      expect(xc.domainInfo(createdDomid)!.cpupool).toBe(0);
+      expect(() => xc.cpupoolMoveDomain(77, createdDomid!)).toThrowError(expect.objectContaining({ errno: 'ENOENT' }));
     } finally {
-      if (made !== undefined) xc.domainDestroy(made);
+      if (createdDomid !== undefined) xc.domainDestroy(createdDomid);
       xc.cpupoolRemoveCpu(pool, cpu);
       xc.cpupoolDestroy(pool);
       xc.cpupoolAddCpu(0, cpu);

@@ -215,7 +215,7 @@ export async function shrink(conversation: Conversation, differs: (shorter: Conv
 }
 
 /** For people: one step a line. */
-export function shown({ steps }: Conversation): string {
+export function conversationText({ steps }: Conversation): string {
   return steps
     .map(({ conn, type, tx, payload }, at) => `${at}: conn ${conn} type ${type} tx ${JSON.stringify(tx)} ${JSON.stringify(payload)}`)
     .join('\n');

@@ -40,6 +40,8 @@ export interface OurOptions {
   readonly koffi?: boolean;
   /** A copy of the command. */
   readonly program?: string;
+  /** ulimit -n. */
+  readonly descriptors?: number;
 }
 
 /** The built command. */
@@ -50,7 +52,8 @@ export async function startOurs(personality: Personality, options: OurOptions = 
   const args = ['xenstored', '--socket', join(folder, 'socket'), '--personality', personality];
   if (options.state) args.push('--state', join(folder, 'state'));
   if (options.domainSockets) args.push('--domain-sockets', join(folder, 'domains'));
-  const child = spawn(process.execPath, [options.program ?? PROGRAM, ...args], {
+  const limit = options.descriptors === undefined ? '' : `ulimit -n ${options.descriptors}; `;
+  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', process.execPath, options.program ?? PROGRAM, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...(options.koffi === false ? { XENNUMA_NO_KOFFI: '1' } : {}) },
   });

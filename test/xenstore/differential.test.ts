@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest';
 import { createXenstorePlayer } from '../../src/conformance/xenstore.js';
 import { MESSAGE } from '../../src/xenstore/protocol/wire.js';
-import { asLine, type Conversation, makeConversation, makeGuestConversation, ODD_PATHS, shown, shrink } from './conversation.js';
+import { asLine, type Conversation, conversationText, makeConversation, makeGuestConversation, ODD_PATHS, shrink } from './conversation.js';
 import { type Daemon, REAL, startReal, WHY_NOT_REAL } from './daemons.js';
 import { DaemonClosed, RawConnection, record } from './recorder.js';
 
@@ -53,7 +53,7 @@ for (const [personality, [kind, make, quota]] of (['xenstored', 'oxenstored'] as
         const conversation = make(seed);
         if (((await differences(conversation)) ?? []).length === 0) continue;
         const shortest = await shrink(conversation, async (shorter) => ((await differences(shorter)) ?? []).length > 0);
-        found.push(`seed ${seed}:\n${shown(shortest)}\n${((await differences(shortest)) ?? []).join('\n')}`);
+        found.push(`seed ${seed}:\n${conversationText(shortest)}\n${((await differences(shortest)) ?? []).join('\n')}`);
       }
       await daemon?.stop();
       console.log(`${personality}: ${COUNT} conversations ${kind}, ${found.length} differ, the daemon died in ${died}`);

@@ -81,6 +81,29 @@ test('sockets of domains are private', { timeout: 60_000 }, async () => {
   await xs.close();
 });
 
+test.each([true, false])(
+  "what is in the way of a domain's socket ends nothing, and the socket comes later (koffi: %s)",
+  { timeout: 60_000 },
+  async (koffi) => {
+    const daemon = await start('xenstored', { domainSockets: true, state: true, koffi });
+    const xs = await connectXenstore({ path: daemon.socket });
+    const path = join(daemon.folder, 'domains/5');
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, 'precious');
+    await xs.introduce(5, 1n, 1);
+    expect(daemon.said()).toContain('domain 5 has no socket yet: there is a file that is not a socket');
+    expect(readFileSync(path, 'utf8')).toBe('precious');
+    await xs.introduce(6, 1n, 1);
+    await (await connectXenstore({ path: join(daemon.folder, 'domains/6') })).close();
+    rmSync(path);
+    await vi.waitUntil(() => daemon.said().includes('domain 5 has its socket'), { timeout: 30_000 });
+    const guest = await connectXenstore({ path });
+    expect(await guest.domainPath(5)).toBe('/local/domain/5');
+    await guest.close();
+    await xs.close();
+  },
+);
+
 test('SIGUSR2 twice within a second, and SIGHUP: nobody notices', { timeout: 360_000 }, async () => {
   const daemon = await start('xenstored');
   let breaks = 0;
@@ -101,6 +124,83 @@ test('SIGUSR2 twice within a second, and SIGHUP: nobody notices', { timeout: 360
   expect(daemon.process.exitCode).toBeNull();
   expect(breaks).toBe(0);
   await xs.close();
+});
+
+/** Whether the process has a handler of its own for SIGUSR2 (number 12), as the kernel says. */
+function handlesSigusr2(pid: number): boolean {
+  const caught = /^SigCgt:\s+([0-9a-f]+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))![1]!;
+  return (BigInt(`0x${caught}`) & (1n << 11n)) !== 0n;
+}
+
+const restartsOf = (daemon: { said: () => string }): number => daemon.said().split('restarted, still listening').length - 1;
+
+test.each(['xenstored', 'oxenstored'] as const)(
+  '%s: SIGUSR2 in the middle of a transaction, and again while the new program starts, loses nothing',
+  { timeout: 360_000 },
+  async (personality) => {
+    const daemon = await start(personality, { state: true, domainSockets: true });
+    const pid = daemon.process.pid!;
+    let breaks = 0;
+    const xs = await connectXenstore({ path: daemon.socket, onConnection: () => breaks++ });
+    await xs.introduce(3, 1n, 1);
+    await xs.mkdir('/local/domain/3');
+    await xs.setPermissions('/local/domain/3', [{ domid: 3, access: 'n' }]);
+    const guest = await connectXenstore({ path: join(daemon.folder, 'domains/3'), onConnection: () => breaks++ });
+    const events = (await guest.watch('name', 'w'))[Symbol.asyncIterator]();
+    await events.next();
+    for (const [round, gapMs] of [0, 20, 80, 150, 300].entries()) {
+      const tx = await xs.transactionStart();
+      await xs.write(`/round/${round}`, 'in', tx);
+      const before = restartsOf(daemon);
+      daemon.process.kill('SIGUSR2');
+      await delay(gapMs);
+      daemon.process.kill('SIGUSR2');
+      await xs.write('/local/domain/3/name', `${round}`);
+      // The new program is there once the kernel shows its first argument, and takes a signal once
+      // it has a handler.
+      const executed = () => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('--import');
+      if (round === 0) await vi.waitUntil(executed, { timeout: 60_000, interval: 1 });
+      else await vi.waitUntil(() => !handlesSigusr2(pid) || restartsOf(daemon) > before, { timeout: 60_000, interval: 1 });
+      await vi.waitUntil(() => handlesSigusr2(pid), { timeout: 60_000, interval: 1 });
+      daemon.process.kill('SIGUSR2');
+      expect((await events.next()).value).toEqual({ path: 'name', token: 'w' });
+      expect(await xs.read(`/round/${round}`, tx)).toBe('in');
+      // The last request is not lost either: what is installed by then is what runs.
+      await vi.waitUntil(() => restartsOf(daemon) >= before + 2, { timeout: 60_000 });
+      await xs.transactionEnd(tx, true);
+      expect(await guest.read('name')).toBe(`${round}`);
+    }
+    expect(await xs.directory('/round')).toHaveLength(5);
+    expect({ breaks, exit: daemon.process.exitCode, signal: daemon.process.signalCode }).toEqual({ breaks: 0, exit: null, signal: null });
+    await guest.close();
+    await xs.close();
+  },
+);
+
+test('SIGUSR2 while the daemon loads its modules and its state: it serves, and then restarts', { timeout: 120_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'xennuma-early-'));
+  const socket = join(folder, 'socket');
+  const child = spawn(process.execPath, [PROGRAM, 'xenstored', '--socket', socket, '--state', join(folder, 'state')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  try {
+    await vi.waitUntil(() => handlesSigusr2(child.pid!), { timeout: 60_000, interval: 1 });
+    expect(existsSync(socket)).toBe(false);
+    child.kill('SIGUSR2');
+    await vi.waitUntil(() => said.includes('restarted, still listening'), { timeout: 60_000 });
+    expect(said).toMatch(/^xenstored: listening at /);
+    const xs = await connectXenstore({ path: socket });
+    await xs.write('/a', '1');
+    expect(await xs.read('/a')).toBe('1');
+    await xs.close();
+    expect([child.exitCode, child.signalCode]).toEqual([null, null]);
+  } finally {
+    child.kill('SIGKILL');
+  }
 });
 
 test('a program that does not start any more is not executed: the old one goes on', { timeout: 120_000 }, async () => {

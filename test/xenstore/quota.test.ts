@@ -19,7 +19,7 @@ async function guestOf({ folder, ours }: Daemon): Promise<RawConnection> {
 }
 
 /** What a guest and domain 0 hear, a line for each request. */
-async function told(daemon: Daemon): Promise<string[]> {
+async function quotaOf(daemon: Daemon): Promise<string[]> {
   const dom0 = await RawConnection.open(daemon.socket);
   await dom0.request(MESSAGE.introduce, '1\x001\x001\0');
   await dom0.request(MESSAGE.mkdir, `${HOME}\0`);
@@ -81,8 +81,8 @@ async function told(daemon: Daemon): Promise<string[]> {
 test.skipIf(!REAL)(`what a guest is charged for, and what comes of too much (${WHY_NOT_REAL})`, { timeout: 120_000 }, async () => {
   const [real, ours] = [await startReal('xenstored'), await startOurs('xenstored', { domainSockets: true })];
   try {
-    const theirs = await told(real);
-    expect(await told(ours)).toEqual(theirs);
+    const theirs = await quotaOf(real);
+    expect(await quotaOf(ours)).toEqual(theirs);
     expect(theirs.at(-1)).toBe('over its quota: silent');
     expect(theirs.join('\n')).toContain('watch past the quota: "ENOMEM');
   } finally {

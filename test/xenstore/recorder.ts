@@ -126,9 +126,9 @@ export async function record(path: string, conversation: Conversation): Promise<
       connection.send(type, ASK, txId, payload);
       // oxenstored answers an empty payload only when the next request comes.
       if (payload.length === 0) connection.send(MESSAGE.getDomainPath, SYNC, 0, '0\0');
-      const asked = await connection.until(ASK);
-      const reply = asked.pop()!;
-      const events = asked.map((event) => ({ conn, payload_b64: base64(event.payload), pre: true }) as JsonObject);
+      const answerMessage = await connection.until(ASK);
+      const reply = answerMessage.pop()!;
+      const events = answerMessage.map((event) => ({ conn, payload_b64: base64(event.payload), pre: true }) as JsonObject);
       for (const [other, each] of connections.entries()) {
         if (!(other === conn && payload.length === 0)) each.send(MESSAGE.getDomainPath, SYNC, 0, '0\0');
         for (const event of (await each.until(SYNC)).slice(0, -1)) events.push({ conn: other, payload_b64: base64(event.payload) });

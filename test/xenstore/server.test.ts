@@ -1,4 +1,5 @@
-// Our server as a process: clients of Debian, hostile clients, kill -9, live restart.
+// Our server as a process, on both event loops: clients of Debian, hostile clients, kill -9, live
+// restart.
 import { readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -7,11 +8,12 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { numbersBelow } from '../../src/base/random.js';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
 import { encodeMessage, MESSAGE } from '../../src/xenstore/protocol/wire.js';
+import { cases } from '../support/cases.js';
 import { client, type Daemon, type OurOptions, REAL, startOurs, WHY_NOT_REAL } from './daemons.js';
 import { DaemonClosed, RawConnection } from './recorder.js';
 
 const started: Daemon[] = [];
-async function start(personality: 'xenstored' | 'oxenstored', options?: OurOptions): Promise<Daemon> {
+async function launch(personality: 'xenstored' | 'oxenstored', options?: OurOptions): Promise<Daemon> {
   const daemon = await startOurs(personality, options);
   started.push(daemon);
   return daemon;
@@ -32,8 +34,12 @@ async function restarted(daemon: Daemon, times: number): Promise<void> {
 const residentKib = (daemon: Daemon): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.process.pid}/status`, 'utf8'))![1]);
 
-for (const personality of ['xenstored', 'oxenstored'] as const) {
-  describe.skipIf(!REAL)(`${personality}: Debian's clients (${WHY_NOT_REAL})`, () => {
+const LOOPS = [true, false].flatMap((koffi) => (['xenstored', 'oxenstored'] as const).map((personality) => ({ personality, koffi })));
+
+for (const { personality, koffi } of LOOPS) {
+  const name = koffi ? personality : `${personality} without koffi`;
+  const start = (who: typeof personality, options: OurOptions = {}): Promise<Daemon> => launch(who, { ...options, koffi });
+  describe.skipIf(!REAL)(`${name}: Debian's clients (${WHY_NOT_REAL})`, () => {
     test('xenstore-write, -read, -exists, -list, -ls, -chmod, -rm', async () => {
       const { socket } = await start(personality);
       const run = async (name: string, ...args: string[]) => client(socket, `xenstore-${name}`, args);
@@ -82,13 +88,13 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     });
   });
 
-  test(`${personality}: kill -9 loses nothing that was acknowledged`, { timeout: 240_000 }, async () => {
+  test(`${name}: kill -9 loses nothing that was acknowledged`, { timeout: 240_000 }, async () => {
     const first = await start(personality, { state: true });
     let { folder } = first;
     let daemon = first;
     const acknowledged = new Map<string, string | undefined>();
     const random = numbersBelow(5);
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < cases(4, 12); round++) {
       const xs = await connectXenstore({ path: daemon.socket, reconnect: false });
       const found = await Promise.all(
         [...acknowledged.keys()].map(async (path) => [
@@ -108,12 +114,12 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
         acknowledged.set(path, value);
         if (++answers === enough) die();
       };
-      const asked = new Set<string>();
+      const requests = new Set<string>();
       for (let at = 0; at < 300; at++) {
         const path = `/k/${random(40)}/${random(40)}`;
         // One request at a time for each path: the order in which promises settle says nothing.
-        if (asked.has(path)) continue;
-        asked.add(path);
+        if (requests.has(path)) continue;
+        requests.add(path);
         const unknown = (): void => {
           // In progress when the daemon died: both outcomes are right, so it is not checked.
           acknowledged.delete(path);
@@ -152,7 +158,8 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     expect(acknowledged.size).toBeGreaterThan(20);
   });
 
-  test(`${personality}: a live restart keeps connections, watches and transactions`, async () => {
+  // Node does not hand its descriptors over.
+  test.skipIf(!koffi)(`${name}: a live restart keeps connections, watches and transactions`, async () => {
     const daemon = await start(personality, { state: true });
     let breaks = 0;
     const xs = await connectXenstore({ path: daemon.socket, onConnection: () => breaks++ });
@@ -186,7 +193,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     await other.close();
   });
 
-  test(`${personality}: a client that is gone and back has its watches`, async () => {
+  test(`${name}: a client that is gone and back has its watches`, { timeout: 120_000 }, async () => {
     const daemon = await start(personality, { state: true });
     const xs = await connectXenstore({ path: daemon.socket });
     await xs.write('/b/x', '1');
@@ -204,7 +211,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     await xs.close();
   });
 
-  test(`${personality}: a guest gets no further than its permissions`, async () => {
+  test(`${name}: a guest gets no further than its permissions`, { timeout: 120_000 }, async () => {
     const daemon = await start(personality, { domainSockets: true });
     const dom0 = await connectXenstore({ path: daemon.socket });
     await dom0.write('/secret', 's');
@@ -244,7 +251,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     await dom0.close();
   });
 
-  test(`${personality}: a client that does not read is not waited for, and does not fill the memory`, async () => {
+  test(`${name}: a client that does not read is not waited for, and does not fill the memory`, { timeout: 120_000 }, async () => {
     const daemon = await start(personality);
     const writer = await connectXenstore({ path: daemon.socket });
     const before = residentKib(daemon);
@@ -253,7 +260,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     deaf.pause();
     deaf.write(encodeMessage(MESSAGE.watch, 1, 0, '/flood\0t\0'));
     await delay(50);
-    for (let round = 0; round < 60; round++)
+    for (let round = 0; round < cases(20, 60); round++)
       await Promise.all(Array.from({ length: 1000 }, (_, at) => writer.write(`/flood/${round}-${at}/${'n'.repeat(200)}`, '')));
     // Another asks for more and more and never reads an answer.
     const greedy = connect(daemon.socket);
@@ -261,7 +268,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     greedy.pause();
     await writer.write('/fat', 'x'.repeat(2000));
     const question = encodeMessage(MESSAGE.read, 1, 0, '/fat\0');
-    for (let at = 0; at < 50; at++) greedy.write(Buffer.concat(Array.from({ length: 1000 }, () => question)));
+    for (let at = 0; at < cases(20, 50); at++) greedy.write(Buffer.concat(Array.from({ length: 1000 }, () => question)));
     await delay(200);
     expect(await writer.read('/fat')).toHaveLength(2000);
     await writer.rm('/flood');
@@ -271,7 +278,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
     await writer.close();
   });
 
-  test(`${personality}: bytes that are no messages end that client alone`, async () => {
+  test(`${name}: bytes that are no messages end that client alone`, { timeout: 60_000 }, async () => {
     const daemon = await start(personality);
     const calm = await RawConnection.open(daemon.socket);
     const rude = await RawConnection.open(daemon.socket);
@@ -294,7 +301,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
 }
 
 test('a thousand idle clients cost little, and none is forgotten', async () => {
-  const daemon = await start('xenstored');
+  const daemon = await launch('xenstored');
   const before = residentKib(daemon);
   const clients = await Promise.all(Array.from({ length: 1000 }, () => RawConnection.open(daemon.socket)));
   await Promise.all(clients.map((each) => each.request(MESSAGE.getDomainPath, '1\0')));
@@ -303,7 +310,7 @@ test('a thousand idle clients cost little, and none is forgotten', async () => {
 });
 
 test('the state file is written anew before it grows without end', async () => {
-  const daemon = await start('xenstored', { state: true });
+  const daemon = await launch('xenstored', { state: true });
   const xs = await connectXenstore({ path: daemon.socket });
   for (let round = 0; round < 30; round++) await Promise.all(Array.from({ length: 100 }, () => xs.write('/same', 'v'.repeat(2000))));
   expect(statSync(join(daemon.folder, 'state')).size).toBeLessThan(2 * 1024 * 1024);

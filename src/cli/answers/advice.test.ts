@@ -48,6 +48,21 @@ describe('advice for a VM', () => {
     expect(commands({}, {}, { profile: 'xl' })).toEqual([`xl create web.cfg 'cpus_soft="2-3,5"'`, 'xl vcpu-pin web all - 2-3,5']);
   });
 
+  it('leaves a guest alone whose virtual nodes are where its config wants them', () => {
+    const vnode = (pnode: number) => ({ pnode, memoryBytes: GIB / 2, vcpus: [pnode], distances: [10, 20] });
+    const spec = { vnuma: [vnode(1), vnode(0)] };
+    const half = GIB / 2 / 4096;
+    const own = adviceFor(advised(spec, { pagesByNode: [half + 9, half - 100] }, { profile: 'xl' }));
+    expect(own).toEqual({
+      text: 'Nothing to do: the memory of each virtual node of web is on the node that its config names.',
+      commands: [],
+    });
+    // 16 MiB elsewhere are of no account, a page more is.
+    expect(commands(spec, { pagesByNode: [half + 4096, half] }, { profile: 'xl' })).toEqual([]);
+    expect(commands(spec, { pagesByNode: [half + 4097, half] }, { profile: 'xl' })).not.toEqual([]);
+    expect(commands(spec, { pagesByNode: null }, { profile: 'xl' })).not.toEqual([]);
+  });
+
   it('sets nothing for a VM that is well placed, too large, or failed for lack of memory', () => {
     expect(adviceFor(advised({}, { onOneNode: true }))).toEqual({
       text: 'Nothing to do: web is on one node, memory and vCPUs.',
@@ -60,7 +75,7 @@ describe('advice for a VM', () => {
 });
 
 describe('the recommendation of compare', () => {
-  const row = (policy: 'any' | 'best_effort', failed: number, onOneNode: number, meanDistance: number | null) =>
+  const row = (policy: 'any' | 'best_effort' | 'tight', failed: number, onOneNode: number, meanDistance: number | null) =>
     ({
       profile: 'xapi-25.6',
       policy,
@@ -76,6 +91,18 @@ describe('the recommendation of compare', () => {
     expect(policy(row('any', 0, 1, 10), row('best_effort', 0, 1, 11))).toBe('any');
     expect(policy(row('any', 0, 1, 10), row('best_effort', 0, 1, 10))).toBeNull();
     expect(policy(row('any', 0, 1, 10))).toBeNull();
+  });
+
+  it('leads to the agent where the policy is tight, which xapi refuses', () => {
+    const advice = recommendation([row('best_effort', 0, 1, 11), row('tight', 0, 1, 10)], 'u')!;
+    expect(advice.commands).toEqual(['xennuma agent --install']);
+    expect(advice.text).toContain('xapi has no such policy');
+  });
+
+  it('begins with the VMs that fit under no policy', () => {
+    expect(recommendation([row('any', 7, 1, 20), row('best_effort', 7, 1, 10)], 'u')!.text).toMatch(
+      /^These VMs do not all fit: at least 7 fail/,
+    );
   });
 
   it('never recommends under xl, which has no such setting', () => {

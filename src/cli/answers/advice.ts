@@ -3,7 +3,7 @@
 import { formatList } from '../../base/bitset.js';
 import { wrapWords } from '../../base/columns.js';
 import { commandLines, shellWord } from '../../base/shell-word.js';
-import { formatBytes } from '../../base/units.js';
+import { formatBytes, MIB, PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { effectivePolicy, type PolicyName, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import { parseVmMask } from '../../xenopsd/start/mask.js';
@@ -75,6 +75,9 @@ export function adviceFor(advised: AdvisedVm): Advice {
   }
   if (vm.failure !== null) return failureAdvice(advised);
   if (vm.onOneNode === true) return { text: `Nothing to do: ${spec.name} is on one node, memory and vCPUs.`, commands: [] };
+  if (isAsItsVirtualNodes(spec, vm)) {
+    return { text: `Nothing to do: the memory of each virtual node of ${spec.name} is on the node that its config names.`, commands: [] };
+  }
   const fitting = host.nodes.filter(
     ({ id, memoryBytes }) => memoryBytes > spec.memoryTargetBytes && cpusOf(host, id).length >= spec.vcpusMax,
   );
@@ -84,6 +87,15 @@ export function adviceFor(advised: AdvisedVm): Advice {
     return { text, commands: [] };
   }
   return spreadAdvice(advised, [...fitting].sort((a, b) => b.freeBytes - a.freeBytes)[0]!.id);
+}
+
+/** 16 MiB of a VM on a node, or less, do not count (src/map/numa-metrics.ts). */
+function isAsItsVirtualNodes({ vnuma }: VmSpec, { pagesByNode }: VmAnswer): boolean {
+  if (vnuma === undefined || pagesByNode === null) return false;
+  return pagesByNode.every((pages, node) => {
+    const wanted = vnuma.reduce((sum, { pnode, memoryBytes }) => sum + (pnode === node ? memoryBytes : 0), 0);
+    return Math.abs(pages * PAGE_BYTES - wanted) <= 16 * MIB;
+  });
 }
 
 function failureAdvice({ spec, vm, host, uuids = {} }: AdvisedVm): Advice {
@@ -119,7 +131,8 @@ function spreadAdvice({ spec, profile, policy, host, vm, uuids = {} }: AdvisedVm
       commands: [hostPolicyCommand('best_effort', uuids)],
     };
   }
-  const most = vm.pagesByNode.indexOf(Math.max(...vm.pagesByNode));
+  const pages = vm.pagesByNode ?? [];
+  const most = pages.indexOf(Math.max(...pages));
   return {
     text: `It could be on one node. Pin it to node ${node}${most === node ? '' : ', which has the most free memory'}, then restart it.`,
     commands: [maskCommand(spec.name, cpus, uuids)],
@@ -127,8 +140,8 @@ function spreadAdvice({ spec, profile, policy, host, vm, uuids = {} }: AdvisedVm
 }
 
 /**
- * The policy to set, by comparison of the rows; null if it makes no difference, or xe cannot set
- * it.
+ * The policy to choose, by comparison of the rows; null if it makes no difference, or neither xe
+ * nor the agent brings it to a host.
  */
 export function recommendation(rows: CompareAnswer['rows'], hostUuid?: string): Advice | null {
   const settable = rows.filter(({ policy, profile }) => policy !== 'best_effort_hard' && policy !== 'prio_mem_only' && profile !== 'xl');
@@ -141,8 +154,17 @@ export function recommendation(rows: CompareAnswer['rows'], hostUuid?: string): 
   if (winner === undefined) return null;
   const [policy, profiles] = winner;
   const { totals } = settable.find((row) => row.policy === policy && row.profile === profiles[0])!;
+  const { onOneNode, failed } = totals!;
+  const room = failed === 0 ? '' : `These VMs do not all fit: at least ${failed} fail under each policy. `;
+  const best = `${room}${policy} suits these VMs best under ${profiles.join(', ')}: ${onOneNode} on one node, ${failed} failed. `;
+  if (policy === 'tight') {
+    return {
+      text: `${best}xapi has no such policy; the agent brings it to a host with xapi (docs/how-to-place-under-xapi.md).`,
+      commands: ['xennuma agent --install'],
+    };
+  }
   return {
-    text: `${policy} suits these VMs best under ${profiles.join(', ')}: ${totals!.onOneNode} on one node, ${totals!.failed} failed. Set it on the host; it takes effect at each VM's next start.`,
+    text: `${best}Set it on the host; it takes effect at each VM's next start.`,
     commands: [hostPolicyCommand(policy, hostUuid === undefined ? {} : { host: hostUuid })],
   };
 }

@@ -1,5 +1,5 @@
 // Schemas of the --json output. schemas/*.schema.json are generated from them, and a test validates
-// real output. Only the types are used at run time.
+// real output. At run time only the types are used.
 import * as z from 'zod';
 import { DRIFTS, type DriftCode } from '../../map/drift.js';
 import { FAILURE_KINDS } from '../../xenopsd/api/outcome.js';
@@ -32,21 +32,21 @@ const warnings = z
 
 export const vmSchema = z.strictObject({
   name: z.string(),
-  state: z.enum(['running', 'paused', 'halted']),
+  state: z.enum(['running', 'paused', 'halted', 'suspended']),
   domid: count.nullable().describe('null = no domain'),
   vcpus: count,
-  memoryBytes: count.describe('Memory that the VM holds; while it is halted, the memory that it requests'),
+  memoryBytes: count.nullable().describe('Memory that the VM holds; while it is halted, the memory that it requests; null = not known'),
   hard: masks.describe('Hard affinity as stored'),
   soft: masks.describe('Soft affinity as stored'),
   nodeAffinity: z.array(count).describe('Node affinity as stored; may name nodes that do not exist'),
   autoNodeAffinity: z.boolean().nullable(),
-  pagesByNode: z.array(count).describe('4 KiB pages, index = node'),
-  onOneNode: z.boolean().nullable().describe('Memory and vCPUs are all on one and the same node; null = no domain'),
-  remotePages: count.describe('Pages on nodes where no vCPU prefers to run'),
+  pagesByNode: z.array(count).nullable().describe('4 KiB pages, index = node; null = the source does not say'),
+  onOneNode: z.boolean().nullable().describe('Memory and vCPUs are all on one and the same node; null = no domain, or not known'),
+  remotePages: count.nullable().describe('Pages on nodes where no vCPU prefers to run; null = not known'),
   meanDistance: distance.describe('Mean distance from its vCPUs to its memory'),
   worstDistance: distance,
-  numa_nodes: count.describe("XenServer's VM_metrics.numa_nodes"),
-  numa_optimised: z.boolean().describe("XenServer's VM_metrics.numa_optimised"),
+  numa_nodes: count.nullable().describe("XenServer's VM_metrics.numa_nodes; null = not known"),
+  numa_optimised: z.boolean().nullable().describe("XenServer's VM_metrics.numa_optimised; null = not known"),
   failure: failureSchema.nullable().describe('Failure of its last operation'),
   surprises: z.array(surpriseSchema).describe('Surprises of its last operation: places where the real system behaves in an unexpected way'),
   path: z.array(z.string()).describe('Edges of the flowchart that its last operation took, in order'),
@@ -217,7 +217,7 @@ export const verifySchema = z.strictObject({
       hard: masks,
       soft: masks,
       nodeAffinity: z.array(count),
-      pagesByNode: z.array(count).describe('4 KiB pages, index = node'),
+      pagesByNode: z.array(count).nullable().describe('4 KiB pages, index = node; null = the source does not say'),
       drifts: z.array(z.strictObject({ code: z.enum(DRIFT_CODES), text: z.string() })),
     }),
   ),
@@ -236,7 +236,9 @@ export const placeSchema = z.strictObject({
       name: z.string(),
       verdict: z
         .enum(['memory', 'planner', 'kept', 'none'])
-        .describe('memory: the nodes of its memory; planner: the nodes that the policy chooses; kept: right already; none: nothing to set'),
+        .describe(
+          'memory: the nodes of its memory, or the node of most of it; planner: the nodes that the policy chooses; kept: right already; none: nothing to set',
+        ),
       reason: z.string(),
       nodes: z.array(count),
       before: z.strictObject({ soft: masks, nodeAffinity: z.array(count), remotePages: count, meanDistance: distance }),

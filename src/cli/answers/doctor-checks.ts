@@ -1,5 +1,5 @@
-// Requirements of xennuma on this machine. Each is one check that reports what was found, what it
-// is for and how to fix it. Nothing is changed.
+// Requirements of xennuma on this machine. Each check reports its finding, its purpose and the fix.
+// Nothing is changed.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
@@ -11,6 +11,9 @@ import { parseUsers } from '../../xapi/calls/users.js';
 import { xenstorePaths } from '../../xenstore/client/connect.js';
 import { readInput } from '../input/read-input.js';
 import type { ServeSettings } from '../input/serve-config.js';
+
+/** A secret may be read by a group, such as that of the daemon when root owns the file. */
+const OPEN_SECRET = 0o027;
 
 /**
  * ok; missing: something required cannot work; warn: it works, but should be checked; absent: not
@@ -141,18 +144,22 @@ export function checkOtherToolstack(): CheckResult {
   };
 }
 
-export async function checkStateDriver(needed: boolean): Promise<CheckResult> {
+async function loadStateDriver(): Promise<void> {
+  const { default: Database } = await import('better-sqlite3');
+  new Database(':memory:').close();
+}
+
+export async function checkStateDriver(needed: boolean, load: () => Promise<void> = loadStateDriver): Promise<CheckResult> {
   try {
-    const { default: Database } = await import('better-sqlite3');
-    new Database(':memory:').close();
+    await load();
     return ok('better-sqlite3', 'it loads');
-  } catch {
-    return lack(
-      'better-sqlite3',
-      needed,
-      'it cannot be loaded',
-      `${npmCommand('rebuild', 'better-sqlite3')}; it keeps the state of xennuma serve`,
-    );
+  } catch (error) {
+    // npm leaves an optional package out whose binary it could neither download nor build, and has
+    // nothing to rebuild then.
+    const isAbsent = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
+    const [found, how] = isAbsent ? (['it is not installed', 'install'] as const) : (['it cannot be loaded', 'rebuild'] as const);
+    const mend = `${npmCommand(how, 'better-sqlite3')} (without its prebuilt binary this takes gcc, make and python3)`;
+    return lack('better-sqlite3', needed, found, `${mend}; it keeps the state of xennuma serve`);
   }
 }
 
@@ -212,7 +219,7 @@ export function checkTls(tls: ServeSettings['tls'], nowMs: number = Date.now()):
     if (endMs < nowMs) return lack(name, true, `${tls.cert} expired on ${certificate.validTo}`, 'renew it');
     if (Date.parse(certificate.validFrom) > nowMs)
       return lack(name, true, `${tls.cert} is not valid before ${certificate.validFrom}`, 'set the clock, or wait');
-    if ((statSync(tls.key).mode & 0o077) !== 0)
+    if ((statSync(tls.key).mode & OPEN_SECRET) !== 0)
       return { name, state: 'warn', found: `other users can read ${tls.key}`, mend: `chmod 600 ${tls.key}` };
     if (endMs < nowMs + 30 * 86_400_000)
       return { name, state: 'warn', found: `${tls.cert} expires on ${certificate.validTo}`, mend: 'renew it soon' };
@@ -223,21 +230,24 @@ export function checkTls(tls: ServeSettings['tls'], nowMs: number = Date.now()):
   }
 }
 
-export function checkUsers(users: string | null, loopback: boolean): CheckResult {
+/** As `serve` does, a real host asks for users on loopback too. */
+export function checkUsers(users: string | null, loopback: boolean, realHost: boolean): CheckResult {
   const name = 'users';
   if (users === null) {
+    if (realHost)
+      return lack(name, true, 'no users file, and a real host needs one', 'xennuma serve passwd USER --file FILE, and set users: FILE');
     if (loopback) return ok(name, 'no users file: everybody on this machine may log in');
-    return lack(name, true, 'no users file, but other machines can connect', 'xennuma serve passwd USER --users FILE, and set users: FILE');
+    return lack(name, true, 'no users file, but other machines can connect', 'xennuma serve passwd USER --file FILE, and set users: FILE');
   }
   try {
     const { file, text } = readInput(users);
     const count = parseUsers(text, file).size;
-    if (count === 0) return lack(name, true, `${users} has no users`, `xennuma serve passwd USER --users ${users}`);
-    if ((statSync(users).mode & 0o077) !== 0)
+    if (count === 0) return lack(name, true, `${users} has no users`, `xennuma serve passwd USER --file ${users}`);
+    if ((statSync(users).mode & OPEN_SECRET) !== 0)
       return { name, state: 'warn', found: `other users can read ${users}`, mend: `chmod 600 ${users}` };
     return ok(name, `${count} in ${users}`);
   } catch (error) {
-    if (error instanceof InputError) return lack(name, true, error.toString(), `xennuma serve passwd USER --users ${users}`);
+    if (error instanceof InputError) return lack(name, true, error.toString(), `xennuma serve passwd USER --file ${users}`);
     throw error;
   }
 }

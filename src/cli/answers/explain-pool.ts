@@ -19,11 +19,11 @@ import { explainedRun } from './explained-run.js';
 import { startAll } from './start-all.js';
 import { summarise } from './summary.js';
 
-/** @param given the profile of the command line; undefined for the one of the host's version */
+/** @param profileOption undefined for the profile of the host's version */
 export function explainInPool(
   name: string,
   options: PoolOptions,
-  given: ProfileName | undefined,
+  profileOption: ProfileName | undefined,
 ): Promise<{ readonly answer: ExplainAnswer; readonly failed: boolean }> {
   return openPool(options, async (pool) => {
     const [vm] = namedVms(
@@ -31,7 +31,7 @@ export function explainInPool(
       [name],
     );
     const access = accessOf(pool, hostOf(pool, vm!, options.poolHost), describer(options.host));
-    return explainOnHost(access, vm!, given);
+    return explainOnHost(access, vm!, profileOption);
   });
 }
 
@@ -44,11 +44,11 @@ function hostOf({ view }: Pool, vm: PoolVm, name: string | undefined): PoolHost 
 async function explainOnHost(
   access: PoolAccess,
   vm: PoolVm,
-  given: ProfileName | undefined,
+  profileOption: ProfileName | undefined,
 ): Promise<{ readonly answer: ExplainAnswer; readonly failed: boolean }> {
   const { record } = access;
   const version = profileOfHost(record.software, PROFILES);
-  const profile = given ?? version.profile;
+  const profile = profileOption ?? version.profile;
   const policy = poolPolicy(record.policy);
   const settings = { profile, policy, seed: 1, ...(record.mask === null ? {} : { hostMask: record.mask }) };
   const workload = await raise({ host: withMemoryBack(access.host, [vm]), live: null }, [vm.spec], settings, {});

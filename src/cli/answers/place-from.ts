@@ -62,7 +62,7 @@ export async function placeFrom(names: readonly string[], options: FromPlaceOpti
     const captured = await host.read();
     const proposal = propose(captured, names, options);
     const ran = await runAll(host, captured, proposal.commands, options);
-    // What was set is told as the host has it now.
+    // The answer shows the new settings as the host reports them.
     const now = proposal.commands.length === 0 ? captured.live.map : (await host.read()).live.map;
     return answerWith(proposal, captured.live.map, now, options, ran);
   });

@@ -102,7 +102,7 @@ function softAfter({ verdict, cpus }: Choice, held: HostMap['domains'][number] |
   return verdict === 'none' ? null : [formatList(cpus)];
 }
 
-/** What changes for each domain, as text. */
+/** The changes for each domain, as text. */
 export function domainLines(result: PlaceAnswer, choices: readonly Choice[], map: HostMap): string[] {
   const colour = palette();
   const words = cpuWords(hostAnswer(map));

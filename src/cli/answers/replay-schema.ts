@@ -49,6 +49,17 @@ export const replaySchema = z.strictObject({
       overTime: z
         .array(z.strictObject({ seconds: z.number(), vms: count, ...moment, failed: count.describe('Failed starts so far') }))
         .describe('The fleet at equal distances of time; the figures of the run itself are over all the time'),
+      bound: z
+        .strictObject({
+          seconds: z.number(),
+          vms: count,
+          oneNode: z.number().min(0).max(1),
+          oneNodeAtMost: z.number().min(0).max(1).describe('No placement of these VMs on these hosts has more'),
+        })
+        .optional()
+        .describe(
+          'With --bound: where the trace asks for the most memory, that of VMs on one node, and the most that packing anew could reach',
+        ),
     }),
   ),
 });

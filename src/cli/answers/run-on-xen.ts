@@ -5,14 +5,14 @@ import { readScenario, type Scenario } from '../../scenario/read-scenario.js';
 import { EVENT_KINDS, type EventKind } from '../../scenario/schema.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import { readInput } from '../input/read-input.js';
-import { type Played, type RunOptions, settingsOfScenario, vmsOfScenario } from '../input/scenario-input.js';
+import { type RunOptions, type ScenarioWorkload, settingsOfScenario, vmsOfScenario } from '../input/scenario-input.js';
 import { mustBeLoadable, mustBeNew, runningHost, withToolstack } from '../input/toolstack-on-xen.js';
 import { userWarnings } from '../output/warnings.js';
 
 /** Events whose changes outlast the scenario. */
 const HOST_EVENTS: readonly EventKind[] = ['cpuOffline', 'cpuOnline', 'poolCreate', 'poolDestroy', 'poolAdd', 'poolRemove'];
 
-type Play = (opened: { readonly scenario: Scenario; readonly workload: Played }, options: RunOptions) => Promise<number>;
+type Play = (opened: { readonly scenario: Scenario; readonly workload: ScenarioWorkload }, options: RunOptions) => Promise<number>;
 
 /**
  * @returns the exit code
@@ -48,12 +48,12 @@ async function takeAway(toolstack: Toolstack, before: ReadonlySet<string>): Prom
 }
 
 function refuseOfEmbedded({ host, xenstore, personality }: RunOptions): void {
-  const given = [
+  const conflicting = [
     ...(host === undefined ? [] : ['--host']),
     ...(xenstore === undefined || xenstore === 'embedded' ? [] : ['--xenstore']),
     ...(personality === undefined ? [] : ['--personality']),
   ];
-  if (given.length > 0) throw new InputError(`expected --on or ${given[0]}, got both`, {}, 'leave one of them out');
+  if (conflicting.length > 0) throw new InputError(`expected --on or ${conflicting[0]}, got both`, {}, 'leave one of them out');
 }
 
 function refuseHostEvents(scenario: Scenario): void {

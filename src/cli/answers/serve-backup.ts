@@ -5,7 +5,7 @@ import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { BACKUP_SOCKET } from '../../xapi/http/backup-socket.js';
-import { StateFolder } from '../../xapi/model/sqlite.js';
+import { StateFolder } from '../../xapi/model/disk/sqlite.js';
 import { remark } from '../output/terminal.js';
 
 /**
@@ -41,10 +41,10 @@ export async function restore(file: string, folder: string): Promise<void> {
   const target = join(folder, 'xapi.db');
   assertUnused(folder);
   writeDurably(`${target}.new`, readFileSync(file));
-  const kept = keepOld(folder);
+  const oldState = keepOld(folder);
   renameSync(`${target}.new`, target);
   syncFolder(folder);
-  remark(`${folder}: ${objects} objects restored${kept === null ? '' : `; the earlier state is in ${kept}`}`);
+  remark(`${folder}: ${objects} objects restored${oldState === null ? '' : `; the earlier state is in ${oldState}`}`);
 }
 
 /** @returns null when no daemon answers */
@@ -114,10 +114,10 @@ function assertUnused(folder: string): void {
 function keepOld(folder: string): string | null {
   const files = STATE_FILES.filter((name) => existsSync(join(folder, name)));
   if (files.length === 0) return null;
-  const kept = join(folder, `before-restore-${new Date().toISOString().replaceAll(':', '')}`);
-  mkdirSync(kept, { mode: 0o700 });
-  for (const name of files) renameSync(join(folder, name), join(kept, name));
-  return kept;
+  const oldState = join(folder, `before-restore-${new Date().toISOString().replaceAll(':', '')}`);
+  mkdirSync(oldState, { mode: 0o700 });
+  for (const name of files) renameSync(join(folder, name), join(oldState, name));
+  return oldState;
 }
 
 function writeDurably(file: string, bytes: Uint8Array): void {

@@ -2,13 +2,14 @@
 // for a signal.
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { descriptorLimit, descriptorsInUse } from '../../base/descriptors.js';
+import { descriptorLimit, descriptorsInUse, tooFewDescriptors } from '../../base/descriptors.js';
 import { InputError } from '../../base/errors.js';
+import { harmlessJson } from '../../base/safe-text.js';
 import { serviceManager } from '../../base/service-manager.js';
-import { detectAndRead } from '../../machine/readers/detect.js';
+import { detectAndReadAll } from '../../machine/readers/detect.js';
 import { SESSION_LIMITS } from '../../xapi/calls/sessions.js';
 import { followUsersFile } from '../../xapi/calls/users-file.js';
-import { type DaemonLog, openDaemon } from '../../xapi/daemon.js';
+import { type Daemon, type DaemonLog, openDaemon } from '../../xapi/daemon.js';
 import { serveBackups } from '../../xapi/http/backup-socket.js';
 import { HTTP_LIMITS, type HttpFront, type HttpLimits, type HttpOptions, openHttp } from '../../xapi/http/http-server.js';
 import { Metrics } from '../../xapi/http/metrics.js';
@@ -19,6 +20,8 @@ import { openStaticFiles } from '../../xapi/http/static-files.js';
 import { openPages } from '../../xapi/http/web-pages.js';
 import type { HostDoors } from '../../xenopsd/api/host-doors.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
+import { libcIfThere } from '../../xenstore/server/libc.js';
+import { LogSink } from '../../xenstore/server/log-sink.js';
 import { claimSocketPath } from '../../xenstore/server/socket-file.js';
 import { readInput } from '../input/read-input.js';
 import type { ServeSettings } from '../input/serve-config.js';
@@ -37,15 +40,16 @@ export async function serve(settings: ServeSettings): Promise<void> {
   process.umask(0o077);
   // Before anything listens: a refusal must end the process.
   if (settings.unix !== null) claimSocketPath(settings.unix);
-  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  const log = openLog();
   const users = settings.users === null ? null : followUsersFile(settings.users, (message) => log.error({ file: settings.users }, message));
   const tls = await readTls(settings, address);
   const web = await webOf(settings);
   const metrics = new Metrics();
   const { sessionIdleSeconds, ...http } = settings.limits;
-  const doors = await openDoors(settings);
+  const { doors, others } = await openDoors(settings);
   const daemon = await openDaemon({
     doors,
+    others,
     profile: settings.profile,
     seed: settings.seed,
     state: settings.state,
@@ -86,19 +90,31 @@ export async function serve(settings: ServeSettings): Promise<void> {
   if (tls !== null) log.info({ sha256: fingerprint(tls.cert) }, 'fingerprint of the certificate');
   if (users === null) log.warn({}, 'there is no users file: everybody on this machine may log in as root, with any password');
   sayWhere(tls === null ? 'http' : 'https', address, fronts[0]!.port);
-  const manager = serviceManager((message) => log.warn({}, message));
+  const fleet = settings.fleet === null ? null : (await import('./fleet/serve-fleet.js')).joinFleet(settings.fleet, daemon, log);
+  const manager = serviceManager((message) => log.warn({}, message), process.env, libcIfThere()?.datagram ?? null);
   manager.ready();
-  process.on('SIGHUP', () => {
-    log.info({}, 'the audit log was reopened');
-    daemon.reopenLogs();
-  });
+  reopenLogsOnHangup(daemon, log);
   log.info({ signal: await endingSignal() }, 'ending');
-  const told = manager.ending();
+  const notification = manager.ending();
+  await fleet?.close();
   await backups?.close();
   await Promise.all(fronts.map((front) => front.close()));
   await daemon.close();
   await doors.close?.();
-  await told;
+  await notification;
+}
+
+function openLog() {
+  const sink = new LogSink(2);
+  const write = (line: string): void => sink.line(harmlessJson(line.trimEnd()));
+  return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
+}
+
+function reopenLogsOnHangup(daemon: Daemon, log: DaemonLog): void {
+  process.on('SIGHUP', () => {
+    log.info({}, 'the audit log was reopened');
+    daemon.reopenLogs();
+  });
 }
 
 /** Scripts wait for this line. It shows the actual port if 0 was given. */
@@ -124,13 +140,7 @@ async function webOf({ www, origins }: ServeSettings): Promise<Pick<HttpOptions,
  */
 function withinDescriptors(limits: HttpLimits, log: DaemonLog): HttpLimits {
   const free = descriptorLimit() - descriptorsInUse() - OWN_DESCRIPTORS;
-  if (free < LEAST_CONNECTIONS) {
-    throw new InputError(
-      `${descriptorLimit()} file descriptors are too few`,
-      {},
-      'allow 1024: ulimit -n 1024, or LimitNOFILE of the service',
-    );
-  }
+  if (free < LEAST_CONNECTIONS) throw tooFewDescriptors();
   if (free >= limits.connections) return limits;
   log.warn({ connections: free, descriptors: descriptorLimit() }, 'fewer connections than configured: there are few file descriptors');
   return { ...limits, connections: free };
@@ -149,7 +159,7 @@ function checkReach(settings: ServeSettings, address: string): void {
     throw new InputError('which host?', { path: '--host' }, 'give --host FILE for an embedded one, or --on xen');
   }
   if (settings.on === 'xen' && settings.users === null) {
-    throw new InputError('a real host needs users', { path: '--users' }, 'create them with: xennuma serve passwd USER --users FILE');
+    throw new InputError('a real host needs users', { path: '--users' }, 'create them with: xennuma serve passwd USER --file FILE');
   }
   if (isLoopback(address) || (settings.users !== null && settings.tls !== null)) return;
   const lacking = [settings.users === null ? '--users FILE' : '', settings.tls === null ? '--tls-generate or --tls-cert' : ''];
@@ -160,17 +170,32 @@ function checkReach(settings: ServeSettings, address: string): void {
   );
 }
 
-async function openDoors(settings: ServeSettings): Promise<HostDoors & { readonly close?: () => Promise<void> }> {
+/** Hosts of one pool at most. */
+const MAX_HOSTS = 64;
+
+interface Doors {
+  readonly doors: HostDoors & { readonly close?: () => Promise<void> };
+  readonly others: readonly HostDoors[];
+}
+
+async function openDoors(settings: ServeSettings): Promise<Doors> {
   if (settings.on === 'xen') {
     const { xenHost } = await import('../../xenopsd/hosts/xen-host.js');
-    return xenHost();
+    return { doors: await xenHost(), others: [] };
   }
-  const host = detectAndRead(settings.host!.map(readInput));
-  return embeddedHost(host, {
+  const hosts = detectAndReadAll(settings.host!.map(readInput));
+  if (hosts.length > MAX_HOSTS) throw new InputError(`expected at most ${MAX_HOSTS} hosts`, { path: '--host' }, 'start another daemon');
+  if (hosts.length > 1 && settings.fleet !== null) {
+    throw new InputError('a pool of several hosts cannot be a member of a fleet', { path: '--fleet' }, 'start a daemon for each host');
+  }
+  const options = {
     profile: settings.profile,
     ...(settings.xen === null ? {} : { xenVersion: settings.xen }),
     ...(settings.scheduler === null ? {} : { scheduler: settings.scheduler }),
-  });
+  };
+  const opened: HostDoors[] = [];
+  for (const host of hosts) opened.push(await embeddedHost(host, options));
+  return { doors: opened[0]!, others: opened.slice(1) };
 }
 
 export function parseListen(text: string): { readonly address: string; readonly port: number } {

@@ -1,6 +1,6 @@
-// The thin `xe`'s conversation, with bytes written down from the description of its protocol
-// (xapi-cli-protocol/cli_protocol.ml of xen-api e2ee48d6): integers of 32 bits, lowest byte first,
-// strings with their length before them, each message with its length before it.
+// The protocol of the thin `xe`, with bytes written down from its description
+// (xapi-cli-protocol/cli_protocol.ml of xen-api e2ee48d6): integers of 32 bits, lowest byte first;
+// strings and messages with their length before them.
 import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -19,8 +19,8 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-async function serving(options: Partial<HttpOptions> = {}, given: Parameters<typeof testDaemon>[0] = {}) {
-  const daemon = await testDaemon(given);
+async function serving(options: Partial<HttpOptions> = {}, daemonOptions: Parameters<typeof testDaemon>[0] = {}) {
+  const daemon = await testDaemon(daemonOptions);
   const front = await testFront(daemon, { thinCli: thinCliOf(daemon), ...options });
   ends.push(async () => {
     await front.close();
@@ -125,6 +125,18 @@ describe('POST /cli', () => {
     );
   });
 
+  it('has no more listeners at the connection for a long output than for a short one', async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error) => void warnings.push(warning);
+    process.on('warning', warned);
+    ends.push(() => process.off('warning', warned));
+    const { port, daemon } = await serving();
+    for (let index = 0; index < 20; index++) await daemon.call('VM.create', vmRecord(`vm${index}`));
+    const { out } = await xe(port, 'vm-list');
+    expect(out.match(/^uuid/gm)!.length).toBeGreaterThan(20);
+    expect(warnings).toEqual([]);
+  });
+
   it("carries out the chart's flow: a mask, a start, and where the VM runs", async () => {
     const { port } = await serving();
     const uuid = (await xe(port, 'vm-create', 'name-label=db')).out.trim();
@@ -220,7 +232,7 @@ describe('commands of the real xe', () => {
 
   it('of classes without objects: nothing is listed, and no uuid is known', async () => {
     const { port } = await serving();
-    for (const name of ['sr', 'vdi', 'pif', 'network', 'pbd', 'vif', 'sm', 'message', 'certificate']) {
+    for (const name of ['vbd', 'vif', 'vlan', 'bond', 'pgpu', 'secret', 'message', 'certificate']) {
       expect(await xe(port, `${name}-list`), name).toMatchObject({ out: '', error: '', exit: 0 });
       expect(await xe(port, `${name}-list`, '--minimal'), name).toMatchObject({ out: '\n', exit: 0 });
     }
@@ -277,12 +289,12 @@ describe('POST /cli, refused', () => {
 });
 
 describe('a unix socket', () => {
-  const onSocket = async (given: Parameters<typeof testDaemon>[0] = {}): Promise<{ daemon: TestDaemon; path: string }> => {
+  const onSocket = async (daemonOptions: Parameters<typeof testDaemon>[0] = {}): Promise<{ daemon: TestDaemon; path: string }> => {
     const folder = mkdtempSync(join(tmpdir(), 'xennuma-unix-'));
     ends.push(() => rmSync(folder, { recursive: true }));
     chmodSync(folder, 0o700);
     const path = join(folder, 'xapi');
-    const { daemon } = await serving({ path, loopbackNamesOnly: false }, given);
+    const { daemon } = await serving({ path, loopbackNamesOnly: false }, daemonOptions);
     expect(statSync(path).isSocket()).toBe(true);
     return { daemon, path };
   };

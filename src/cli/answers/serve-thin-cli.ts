@@ -1,4 +1,4 @@
-// POST /cli of `xennuma serve`: the words of a thin `xe` are run here, against the daemon of this
+// POST /cli of `xennuma serve`: runs the arguments of a thin `xe` against the daemon of this
 // process.
 
 import type { Daemon } from '../../xapi/daemon.js';

@@ -23,10 +23,10 @@ export async function readTls({ tls, state }: ServeSettings, address: string): P
   if (state === null) return makeSelfSigned(names);
   const [cert, key] = [join(state, 'tls-cert.pem'), join(state, 'tls-key.pem')];
   if (!existsSync(cert) || !existsSync(key)) {
-    const made = await makeSelfSigned(names);
+    const selfSigned = await makeSelfSigned(names);
     mkdirSync(state, { recursive: true, mode: 0o700 });
-    writeFileSync(key, made.key, { mode: 0o600 });
-    writeFileSync(cert, made.cert);
+    writeFileSync(key, selfSigned.key, { mode: 0o600 });
+    writeFileSync(cert, selfSigned.cert);
   }
   return readPair(cert, key);
 }

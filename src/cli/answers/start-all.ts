@@ -3,9 +3,11 @@ import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { Workload } from '../input/open-host.js';
 import { Progress } from '../output/terminal.js';
 
-/** @param together start them in parallel; otherwise one after another, in order */
-export async function startAll(workload: Workload, together: boolean): Promise<Outcome[]> {
-  const names = workload.vms.map((vm) => vm.name);
+/**
+ * @param together start them in parallel; otherwise one after another, in order
+ * @param names in another order than the workload's
+ */
+export async function startAll(workload: Workload, together: boolean, names = workload.vms.map((vm) => vm.name)): Promise<Outcome[]> {
   const progress = new Progress('starting VMs', names.length);
   if (together) {
     let done = 0;

@@ -6,8 +6,9 @@ import { surpriseClause } from '../../flow/surprises.js';
 import { UNREACHABLE } from '../../machine/model.js';
 import { type DomainFigures, type HostFigures, hostFigures } from '../../map/figures.js';
 import type { HostMap, MapDomain } from '../../map/host-map.js';
-import type { Toolstack, VmState } from '../../xenopsd/api/toolstack.js';
-import type { HostAnswer, TotalsAnswer, VmAnswer } from './answers.js';
+import type { Toolstack, ToolstackOptions, VmState } from '../../xenopsd/api/toolstack.js';
+import type { UserWarning } from '../output/warnings.js';
+import type { HostAnswer, PlanAnswer, TotalsAnswer, VmAnswer } from './answers.js';
 
 export interface Summary {
   readonly map: HostMap;
@@ -123,21 +124,22 @@ function placeAnswer(
   domain: MapDomain,
   figures: DomainFigures,
 ): Omit<VmAnswer, 'name' | 'state' | 'failure' | 'surprises' | 'path'> & { domid: number } {
+  const known = domain.pagesUnknown !== true;
   return {
     domid: domain.domid,
     vcpus: domain.vcpus.length,
-    memoryBytes: figures.totalPages * PAGE_BYTES,
+    memoryBytes: known ? figures.totalPages * PAGE_BYTES : null,
     hard: masksOf(domain.vcpus.map((vcpu) => vcpu.hard)),
     soft: masksOf(domain.vcpus.map((vcpu) => vcpu.soft)),
     nodeAffinity: [...domain.nodeAffinity],
     autoNodeAffinity: domain.autoNodeAffinity,
-    pagesByNode: [...domain.pages],
-    onOneNode: figures.onOneNode,
-    remotePages: figures.remotePages,
+    pagesByNode: known ? [...domain.pages] : null,
+    onOneNode: known ? figures.onOneNode : null,
+    remotePages: known ? figures.remotePages : null,
     meanDistance: figures.meanDistance,
     worstDistance: figures.worstDistance,
-    numa_nodes: figures.xenserver.numa_nodes,
-    numa_optimised: figures.xenserver.numa_optimised,
+    numa_nodes: known ? figures.xenserver.numa_nodes : null,
+    numa_optimised: known ? figures.xenserver.numa_optimised : null,
   };
 }
 
@@ -147,4 +149,30 @@ export function masksOf(masks: readonly (readonly number[])[]): string[] {
   if (first === undefined) return [];
   const same = masks.every((mask) => mask === first || (mask.length === first.length && mask.every((cpu, index) => cpu === first[index])));
   return same ? [formatList(first)] : masks.map((mask) => formatList(mask));
+}
+
+export interface PlanRun {
+  readonly settings: ToolstackOptions;
+  readonly toolstack: Toolstack;
+  readonly warnings: readonly UserWarning[];
+}
+
+/** What `plan --json` prints. The page's what-if makes the same answer in a browser. */
+export function planAnswer(
+  version: string,
+  { settings, toolstack, warnings }: PlanRun,
+): { readonly answer: PlanAnswer; readonly summary: Summary } {
+  const summary = summarise(toolstack);
+  const answer: PlanAnswer = {
+    command: 'plan',
+    version,
+    profile: settings.profile,
+    policy: settings.policy,
+    seed: settings.seed,
+    host: summary.host,
+    vms: [...summary.vms],
+    totals: summary.totals,
+    warnings: [...warnings],
+  };
+  return { answer, summary };
 }

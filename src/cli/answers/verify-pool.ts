@@ -38,7 +38,7 @@ interface HostVerdict {
  */
 export function verifyInPool(names: readonly string[], options: PoolVerifyOptions): Promise<number> {
   return openPool(options, async (pool) => {
-    // Of Domain-0 most hosts do not report the memory by node.
+    // Most hosts do not report the memory of Domain-0 by node.
     const known = pool.view.vms.filter((vm) => vm.host !== null && (!vm.controlDomain || vm.numa !== null));
     const wanted = names.length === 0 ? known : namedVms(known, names);
     const hosts = hostsOf(pool, options.poolHost, names.length === 0 ? null : wanted);
@@ -64,11 +64,11 @@ function verifyHost(
   pool: Pool,
   record: PoolHost,
   describe: Describe,
-  given: ProfileName | undefined,
+  profileOption: ProfileName | undefined,
   wanted: readonly PoolVm[],
 ): HostVerdict {
   const profile: HostProfile =
-    given === undefined ? profileOfHost(record.software, PROFILES) : { profile: given, source: '--profile', exact: true };
+    profileOption === undefined ? profileOfHost(record.software, PROFILES) : { profile: profileOption, source: '--profile', exact: true };
   try {
     const access = accessOf(pool, record, describe);
     const vms = wanted.filter((vm) => vm.host === record.ref);
@@ -112,7 +112,10 @@ function answerOf(verdicts: readonly HostVerdict[]): VerifyPoolAnswer {
 function verifyText(verdicts: readonly HostVerdict[]): string[] {
   const colour = palette();
   return [
-    ...verdicts.flatMap((one) => (one.vms.length === 0 ? [] : [...vmLines(one, colour), ''])),
+    ...verdicts.flatMap((one) => {
+      const name = verdicts.length === 1 ? [] : wrapWords(colour.bold(one.record.name), columns(), '  ');
+      return one.vms.length === 0 ? [] : [...name, ...vmLines(one, colour), ''];
+    }),
     ...verdicts.flatMap((one) => summaryLines(one, colour)),
     ...[...new Set(verdicts.flatMap(({ notes }) => notes))].flatMap((note) => wrapWords(`note: ${note}`, columns(), '  ')),
   ];

@@ -1,21 +1,24 @@
 // `xennuma verify` of running domains: compares the request with Xen's state, and the vCPUs with
 // the memory. Changes nothing.
 import { fitColumns, wrapWords } from '../../base/columns.js';
-import { tableLines } from '../../base/table.js';
-import { expectedOfSpec } from '../../live/expected-affinity.js';
+import { fittingTable } from '../../base/table.js';
+import type { FlowEntry } from '../../flow/record.js';
+import { expectedOfSpec, softOfVirtualNodes } from '../../live/expected-affinity.js';
+import { expectedOfCapture } from '../../live/expected-of-capture.js';
 import type { Expected, ExpectedMasks } from '../../map/drift.js';
 import type { HostMap } from '../../map/host-map.js';
 import { type DomainVerdict, judgeDomains } from '../../map/judge.js';
+import type { PageData } from '../../page/page-data.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
-import { expectedOfCapture } from '../input/from.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
-import { type HostSource, readHosts, remarkFailed, withDomains } from '../input/several-hosts.js';
+import { type HostSource, readHosts, remarkFailures, withDomains } from '../input/several-hosts.js';
 import { EXIT } from '../output/exit-codes.js';
 import { cpuWords, memoryWords, nodeWords } from '../output/phrases.js';
-import { columns, out, palette } from '../output/terminal.js';
+import { columns, commandColumns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
+import { writePage } from '../output/write-files.js';
 import type { VerifyAnswer } from './answers.js';
 import { hostAnswer, masksOf } from './summary.js';
 
@@ -23,12 +26,14 @@ export interface VerifyOptions {
   readonly scenario?: string;
   readonly state: string;
   readonly json?: true;
+  readonly html?: string;
 }
 
 interface Running {
   readonly map: HostMap;
-  readonly asked: ReadonlyMap<number, Expected>;
+  readonly requests: ReadonlyMap<number, Expected>;
   readonly notes: readonly string[];
+  readonly kind: PageData['kind'];
 }
 
 /**
@@ -37,7 +42,9 @@ interface Running {
  */
 export async function verifyRunning(names: readonly string[], options: VerifyOptions): Promise<number> {
   const looked = options.scenario === undefined ? lookAtRunning(options.state) : lookAtScenario(options.scenario);
-  return verifyHost(names, options, await looked) ? EXIT.no : EXIT.ok;
+  const found = verifyHost(names, options, await looked);
+  await writeVerified(options.html, [found]);
+  return found.answer.drifted > 0 ? EXIT.no : EXIT.ok;
 }
 
 /**
@@ -48,23 +55,45 @@ export async function verifyRunning(names: readonly string[], options: VerifyOpt
 export async function verifySources(
   names: readonly string[],
   sources: readonly HostSource[],
-  options: Pick<VerifyOptions, 'json'>,
+  options: Pick<VerifyOptions, 'json' | 'html'>,
 ): Promise<number> {
   const { read, failed } = await readHosts(sources, { memory: true });
-  let drifted = false;
-  for (const [index, { captured, domains }] of withDomains(read, names, failed).entries()) {
+  const found: Verified[] = [];
+  for (const [index, { source, captured, domains }] of withDomains(read, names, failed).entries()) {
     if (index > 0 && options.json !== true) out('\n');
-    const asked = await expectedOfCapture(captured);
-    drifted = verifyHost(domains, options, { map: captured.live.map, asked, notes: captured.live.notes }) || drifted;
+    const requests = await expectedOfCapture(captured);
+    const { map, notes } = captured.live;
+    const kind = source.startsWith('ssh://') ? 'live' : 'file';
+    found.push(verifyHost(domains, options, { map, requests, notes, kind }));
   }
-  remarkFailed(failed);
-  if (drifted) return EXIT.no;
+  await writeVerified(options.html, found);
+  remarkFailures(failed);
+  if (found.some(({ answer }) => answer.drifted > 0)) return EXIT.no;
   return failed.length > 0 ? EXIT.unreachable : EXIT.ok;
 }
 
-/** @returns whether a domain has drifted */
-function verifyHost(names: readonly string[], options: Pick<VerifyOptions, 'json'>, { map, asked, notes }: Running): boolean {
-  const verdicts = judgeDomains(map, asked, pickDomains(map, names));
+interface Verified {
+  readonly running: Running;
+  readonly verdicts: readonly DomainVerdict[];
+  readonly answer: VerifyAnswer;
+}
+
+/** The hosts, and what has drifted there. */
+async function writeVerified(file: string | undefined, found: readonly Verified[]): Promise<void> {
+  if (file === undefined) return;
+  const [{ pageOfMap }, { runsOfDomains }, { verifyReport }] = await Promise.all([
+    import('../../page/page-inputs.js'),
+    import('../../page/page-of-capture.js'),
+    import('../output/reports/verify-report.js'),
+  ]);
+  const hosts = found.map(({ running, verdicts }) => ({ ...pageOfMap(running), runs: runsOfDomains(running.map, verdicts) }));
+  const report = verifyReport(found.map(({ answer }) => answer));
+  await writePage(file, found[0]?.running.kind ?? 'file', hosts, { view: 'view=report', report });
+}
+
+function verifyHost(names: readonly string[], options: Pick<VerifyOptions, 'json'>, running: Running): Verified {
+  const { map, requests, notes } = running;
+  const verdicts = judgeDomains(map, requests, pickDomains(map, names));
   const result: VerifyAnswer = {
     command: 'verify',
     version: VERSION,
@@ -76,38 +105,43 @@ function verifyHost(names: readonly string[], options: Pick<VerifyOptions, 'json
   };
   if (options.json) out(JSON.stringify(result, null, 2));
   else out(verifyText(result, map).join('\n'));
-  return result.drifted > 0;
+  return { running, verdicts, answer: result };
 }
 
 async function lookAtRunning(stateFolder: string): Promise<Running> {
-  const [{ withXen }, { liveMap }, { findExpected, keptHere }, { FileMetadata }] = await Promise.all([
+  const [{ withXen }, { liveMap }, { findExpected }, { localRecords }, { FileMetadata }] = await Promise.all([
     import('../input/on-xen.js'),
     import('../../live/live-map.js'),
     import('../../live/expected-affinity.js'),
+    import('../../live/local-records.js'),
     import('../../xenopsd/store/file-metadata.js'),
   ]);
   const metadata = await FileMetadata.read(stateFolder);
   return withXen(async (host) => {
     const live = await liveMap(host, { memory: true });
-    const asked = await findExpected(live, { xs: host.xs, ...keptHere(metadata) });
-    return { map: live.map, asked, notes: live.notes };
+    const requests = await findExpected(live, { xs: host.xs, ...localRecords(metadata) });
+    return { map: live.map, requests, notes: live.notes, kind: 'live' };
   });
 }
 
 async function lookAtScenario(file: string): Promise<Running> {
   const { scenario, workload } = await openScenario(file, {});
   const { toolstack } = workload;
-  for await (const _ of runScenario(scenario, toolstack)) {
-    // Only what stands at the end is judged.
+  // The state at the end is compared with the last build of each VM.
+  const builds = new Map<string, readonly FlowEntry[]>();
+  for await (const { outcomes } of runScenario(scenario, toolstack)) {
+    for (const { vm, landing, record } of outcomes) if (landing !== null) builds.set(vm, record.entries);
   }
   const map = toolstack.snapshot();
   const { placement } = effectivePolicy(profileOf(toolstack.profile), toolstack.policy);
-  const asked = new Map<number, Expected>();
+  const requests = new Map<number, Expected>();
   for (const { spec, domid } of toolstack.vms()) {
     if (domid === null) continue;
-    asked.set(domid, expectedOfSpec(spec, { source: 'the scenario', pcpus: map.cpus.length, hardPlaced: placement.affinity === 'hard' }));
+    const expected = expectedOfSpec(spec, { source: 'the scenario', pcpus: map.cpus.length, hardPlaced: placement.affinity === 'hard' });
+    const soft = expected.soft ?? softOfVirtualNodes(builds.get(spec.name) ?? [], map, spec.vcpusMax);
+    requests.set(domid, { ...expected, soft });
   }
-  return { map, asked, notes: [] };
+  return { map, requests, notes: [], kind: 'embedded' };
 }
 
 function domainAnswer({ domain, expected, drifts }: DomainVerdict): VerifyAnswer['domains'][number] {
@@ -121,7 +155,7 @@ function domainAnswer({ domain, expected, drifts }: DomainVerdict): VerifyAnswer
     hard: masksOf(domain.vcpus.map((vcpu) => vcpu.hard)),
     soft: masksOf(domain.vcpus.map((vcpu) => vcpu.soft)),
     nodeAffinity: [...domain.nodeAffinity],
-    pagesByNode: [...domain.pages],
+    pagesByNode: domain.pagesUnknown === true ? null : [...domain.pages],
     drifts: [...drifts],
   };
 }
@@ -146,6 +180,10 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
     if (typeof asked.hard !== 'string') return perVcpu(asked.hard);
     return asked.hard === 'all' ? 'all' : '-';
   };
+  const state = ({ pagesByNode, drifts }: VerifyAnswer['domains'][number]): string => {
+    if (drifts.length > 0) return colour.bad('DRIFT');
+    return pagesByNode === null ? colour.warn('masks ok') : colour.good('ok');
+  };
   const rows = result.domains.map((one) => [
     fitColumns(harmlessName(one.name), 20, '...'),
     String(one.domid),
@@ -153,23 +191,27 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
     perVcpu(one.hard),
     perVcpu(one.soft),
     nodeWords(one.nodeAffinity.filter((node) => node < map.nodes.length)),
-    memoryWords(one.pagesByNode),
-    one.drifts.length === 0 ? colour.good('ok') : colour.bad('DRIFT'),
+    one.pagesByNode === null ? 'not known' : memoryWords(one.pagesByNode),
+    state(one),
   ]);
-  const heading = ['domain', 'ID', 'asked', 'hard', 'soft', 'affinity', 'memory on', ''].map(colour.bold);
+  const heading = ['domain', 'ID', 'requested', 'hard', 'soft', 'affinity', 'memory on', ''].map(colour.bold);
   const found = result.domains.flatMap((one) => one.drifts.map(({ text }) => `${harmlessName(one.name)}: ${text}`));
+  const asks = rows.filter(([, , requested]) => requested!.split(' | ').includes('?')).length;
   const total = result.domains.length;
   const verdict =
     result.drifted === 0
-      ? `${total} domain${total === 1 ? '' : 's'}, no drift.`
+      ? `${total} domain${total === 1 ? '' : 's'}, no drift${result.domains.some(({ pagesByNode }) => pagesByNode === null) ? ' in what is known: not where the memory is' : ''}.`
       : `${result.drifted} of ${total} domain${total === 1 ? '' : 's'} with drift.`;
   return [
-    `${colour.bold(harmlessName(result.host))}, ${result.hypervisor}`,
+    ...wrapWords(`${colour.bold(harmlessName(result.host))}, ${result.hypervisor}`, columns(), '  '),
     '',
-    ...(total === 0 ? [] : [...tableLines([heading, ...rows], { right: [1] }), '']),
+    ...(total === 0 ? [] : [...fittingTable([heading, ...rows], { right: [1], named: 1 }, columns()), '']),
     ...found.flatMap((text) => wrapWords(text, columns(), '  ')),
     ...(found.length === 0 ? [] : ['']),
-    result.drifted === 0 ? verdict : colour.bad(verdict),
-    ...result.notes.map((note) => `note: ${note}`),
+    ...wrapWords(verdict, columns(), '  ').map((line) => (result.drifted === 0 ? line : colour.bad(line))),
+    ...(asks === 0
+      ? []
+      : wrapWords('?: no record says what was requested, so only the vCPUs and their memory are compared.', columns(), '  ')),
+    ...result.notes.flatMap((note) => wrapWords(`note: ${note}`, commandColumns(), '  ')),
   ];
 }

@@ -2,7 +2,6 @@
 // read it with --from.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { InputError, UnreachableError } from '../../base/errors.js';
 import { textsFrom } from '../input/from.js';
@@ -70,7 +69,7 @@ async function capture(options: CaptureOptions): Promise<number> {
     ...xapi.hosts.map(({ name }) => name),
   ];
   const bytes = await packCapture(options.anonymous === true ? anonymous(text, names) : text, new Date());
-  await writeFile(options.output, bytes, { mode: 0o600 });
+  (await import('../output/write-files.js')).writeNamed(options.output, bytes, 0o600);
   const vms = live.map.domains.filter(({ domid }) => domid !== 0).length;
   out(
     [

@@ -7,6 +7,9 @@ import { InputError } from '../../base/errors.js';
 import { fittingTable } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
+import type { HostMap } from '../../map/host-map.js';
+import { runsOfVms } from '../../page/host-runs.js';
+import type { PageInput } from '../../page/page-inputs.js';
 import { emptied } from '../../pool/topology.js';
 import { effectivePolicy, POLICIES, type PolicyName, PROFILES, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import { adviceLines, recommendation } from '../answers/advice.js';
@@ -14,17 +17,19 @@ import type { CompareAnswer } from '../answers/answers.js';
 import { boundAnswer } from '../answers/rebalance/rebalance.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
-import { type Origin, raise, readWorkload } from '../input/open-host.js';
+import { type Origin, raise, readWorkload, type Workload } from '../input/open-host.js';
 import { poolVms, withPoolHost } from '../input/open-pool.js';
 import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
 import { distanceWords } from '../output/phrases.js';
+import { compareReport } from '../output/reports/compare-report.js';
 import { columns, commandColumns, out, Progress, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { remarks } from '../output/vm-table.js';
 import type { UserWarning } from '../output/warnings.js';
+import { formatOf, writePage } from '../output/write-files.js';
 
 type CompareOptions = Omit<WorkloadOptions, 'profile' | 'policy'> &
   PoolOptions & {
@@ -32,6 +37,7 @@ type CompareOptions = Omit<WorkloadOptions, 'profile' | 'policy'> &
     readonly policies: readonly PolicyName[];
     readonly bound?: true;
     readonly json?: true;
+    readonly html?: string;
   };
 
 type Row = CompareAnswer['rows'][number];
@@ -41,7 +47,8 @@ export function define(command: Command, answer: (code: number) => void): void {
   addPoolOptions(addVmOptions(addHostOptions(command)))
     .option('--profiles <list>', 'toolstack versions, separated by commas', listOf(PROFILES), [...PROFILES])
     .option('--policies <list>', 'placement policies, separated by commas', listOf(POLICIES), ['any', 'best_effort'])
-    .option('--bound', 'also tell how many VMs could be on one node at most, packed anew at this instant')
+    .option('--bound', 'add how many VMs could be on one node at most if they were packed anew now')
+    .option('--html <file>', 'write a page of the comparison and its hosts: one file, for any browser')
     .option('--json', 'print JSON (schemas/compare.schema.json)')
     .addHelpText(
       'after',
@@ -64,6 +71,7 @@ function listOf<const T extends string>(known: readonly T[]): (text: string) => 
 }
 
 async function compare(options: CompareOptions, command: Command): Promise<number> {
+  if (options.html !== undefined) formatOf(options.html, ['html'], '--html');
   if (options.pool === undefined) {
     refuseWithout(command, '--pool', POOL_ONLY);
     const { origin, vms } = await readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
@@ -89,6 +97,7 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
   const progress = new Progress('comparing', combinations.length);
   const rows: Row[] = [];
   const warned = new Map<string, UserWarning>();
+  const pages: PageInput[] = [];
   for (const { profile, policy } of combinations) {
     const means = meaningOf(profile, policy);
     if (means === null) rows.push({ profile, policy, seed, means, totals: null, bound: null });
@@ -97,6 +106,7 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
       for (const warning of workload.warnings) warned.set(warning.text, warning);
       await startAll(workload, options.parallel === true);
       const { totals, map } = summarise(workload.toolstack);
+      if (options.html !== undefined && (pages.length + 1) * vms.length <= MOST_ON_PAGE) pages.push(pageOf(workload, map));
       rows.push({ profile, policy, seed, means, totals, bound: options.bound === true ? boundAnswer(map) : null });
     }
     progress.at(rows.length);
@@ -111,9 +121,19 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
     recommendation: recommendation(rows, hostUuid),
     warnings: [...warned.values()],
   };
+  if (options.html !== undefined) await writePage(options.html, 'embedded', pages, { view: 'view=report', report: compareReport(result) });
   if (options.json) out(JSON.stringify(result, null, 2));
   else out(compareText(result).join('\n'));
   return EXIT.ok;
+}
+
+/** VMs of all hosts of a page: the file stays below 700 KB. */
+const MOST_ON_PAGE = 2000;
+
+/** The host under one of the settings, as one of the page's hosts. */
+function pageOf({ toolstack, host }: Workload, map: HostMap): PageInput {
+  const { profile, policy } = toolstack;
+  return { map: { ...map, name: `${map.name}: ${profile}, ${policy}` }, notes: host.notes, profile, runs: runsOfVms(toolstack.vms()) };
 }
 
 function meaningOf(profile: ProfileName, policy: PolicyName): string | null {

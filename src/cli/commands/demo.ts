@@ -3,7 +3,8 @@
 
 import { join, relative } from 'node:path';
 import type { Command } from 'commander';
-import { PACKAGE_FOLDER } from '../../base/own-package.js';
+import { wrapWords } from '../../base/columns.js';
+import { ownCommand, PACKAGE_FOLDER } from '../../base/own-package.js';
 import { renderHostMapText } from '../../view/host-map-text.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
@@ -21,9 +22,6 @@ export function define(command: Command, answer: (code: number) => void): void {
     .action(async () => answer(await demo()));
 }
 
-/** "xennuma" if it is on the PATH, otherwise the npx form. */
-const program = () => (PACKAGE_FOLDER.includes('/node_modules/') ? 'xennuma' : 'npx xennuma');
-
 async function demo(): Promise<number> {
   const colour = palette();
   const host = readHost([join(PACKAGE_FOLDER, HOST)]);
@@ -31,13 +29,15 @@ async function demo(): Promise<number> {
   const workload = await raise({ host, live: null }, vms, { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 }, {});
   await startAll(workload, false);
   const { map, vms: placed } = summarise(workload.toolstack);
+  const program = ownCommand();
   const files = `--host ${HOST} --vms ${VMS}`;
   const here = relative('', PACKAGE_FOLDER) === '';
+  const say = (text: string) => wrapWords(text, columns());
   const notes = remarks(placed, workload.warnings, colour);
   out(
     [
-      `${vms.length} VMs started one after another on ${colour.bold(host.name)}, as xapi 25.6 starts them with best_effort.`,
-      `The host is ${HOST}, the VMs are ${VMS}; no Xen is needed.`,
+      ...say(`${vms.length} VMs started one after another on ${colour.bold(host.name)}, as xapi 25.6 starts them with best_effort.`),
+      ...say(`The host is ${HOST}, the VMs are ${VMS}; no Xen is needed.`),
       '',
       renderHostMapText(map, { width: columns(), color: colour.on }).trimEnd(),
       '',
@@ -46,11 +46,11 @@ async function demo(): Promise<number> {
       colour.bold('Try next'),
       // Paths of an installation are long. After one cd the commands are short.
       ...(here ? [] : [`  cd ${PACKAGE_FOLDER}`]),
-      `  ${program()} explain warehouse ${files} --policy best_effort`,
-      `  ${program()} compare ${files}`,
-      `  ${program()} show ${files} --policy best_effort --svg host.svg`,
-      `  ${program()} run examples/scenarios/chart.yaml`,
-      `  xl info -n | ${program()} show --host -      (in dom0: this machine)`,
+      `  ${program} explain warehouse ${files} --policy best_effort`,
+      `  ${program} compare ${files}`,
+      `  ${program} show ${files} --policy best_effort --svg ${here ? 'host.svg' : '~/host.svg'}`,
+      `  ${program} run examples/scenarios/chart.yaml`,
+      `  xl info -n | ${program} show --host -      (in dom0: this machine)`,
     ].join('\n'),
   );
   return EXIT.ok;

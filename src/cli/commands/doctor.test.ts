@@ -5,7 +5,16 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { userLine } from '../../xapi/calls/users.js';
 import { makeSelfSigned } from '../../xapi/http/self-signed.js';
-import { checkNode, checkPort, checkState, checkTls, checkUsers, checkXen, isControlDomain } from '../answers/doctor-checks.js';
+import {
+  checkNode,
+  checkPort,
+  checkState,
+  checkStateDriver,
+  checkTls,
+  checkUsers,
+  checkXen,
+  isControlDomain,
+} from '../answers/doctor-checks.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'xennuma-doctor-'));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -27,14 +36,25 @@ describe('doctor', () => {
   });
 
   it('reports the parts of a real host as missing only if one is requested', async () => {
-    const [asked, notAsked] = [await checkXen(true), await checkXen(false)];
-    expect(notAsked.filter((check) => check.state === 'missing')).toEqual([]);
-    expect(notAsked.map((check) => check.name)).toEqual(asked.map((check) => check.name));
-    for (const [index, check] of asked.entries()) {
-      expect(check.state === 'ok').toBe(notAsked[index]!.state === 'ok');
+    const [withOn, withoutOn] = [await checkXen(true), await checkXen(false)];
+    expect(withoutOn.filter((check) => check.state === 'missing')).toEqual([]);
+    expect(withoutOn.map((check) => check.name)).toEqual(withOn.map((check) => check.name));
+    for (const [index, check] of withOn.entries()) {
+      expect(check.state === 'ok').toBe(withoutOn[index]!.state === 'ok');
       if (check.state !== 'ok') expect(check.mend, check.name).not.toBe('');
     }
-    if (!isControlDomain()) expect(asked.find((check) => check.name === 'Xen')!.state).toBe('missing');
+    if (!isControlDomain()) expect(withOn.find((check) => check.name === 'Xen')!.state).toBe('missing');
+  });
+
+  it.each([
+    ['ERR_MODULE_NOT_FOUND', 'it is not installed', /^npm --prefix \S+ install better-sqlite3 .*gcc, make and python3/],
+    ['ERR_DLOPEN_FAILED', 'it cannot be loaded', /^npm --prefix \S+ rebuild better-sqlite3 .*gcc, make and python3/],
+  ])('a state driver that fails with %s: %s', async (code, found, mend) => {
+    const fails = () => Promise.reject(Object.assign(new Error('no'), { code }));
+    const check = await checkStateDriver(false, fails);
+    expect(check).toMatchObject({ found, mend: expect.stringMatching(mend) });
+    expect((await checkStateDriver(true, fails)).state).toBe('missing');
+    expect((await checkStateDriver(true, async () => undefined)).state).toBe('ok');
   });
 
   it('checks state folders', () => {
@@ -72,12 +92,15 @@ describe('doctor', () => {
   });
 
   it('checks files of users', async () => {
-    expect(checkUsers(null, true).state).toBe('ok');
-    expect(checkUsers(null, false).state).toBe('missing');
+    expect(checkUsers(null, true, false).state).toBe('ok');
+    expect(checkUsers(null, true, true)).toMatchObject({ state: 'missing', found: expect.stringContaining('a real host needs') });
+    expect(checkUsers(null, false, false).state).toBe('missing');
     const line = await userLine('root', 'admin', 'secret');
-    expect(checkUsers(file('users', `${line}\n`), false)).toMatchObject({ state: 'ok' });
-    expect(checkUsers(file('open', `${line}\n`, 0o644), false).state).toBe('warn');
-    expect(checkUsers(file('empty', '# none\n'), false).state).toBe('missing');
-    expect(checkUsers(file('broken', 'root:x\n'), false).found).toMatch(/broken:1: expected/);
+    expect(checkUsers(file('users', `${line}\n`), false, true)).toMatchObject({ state: 'ok' });
+    expect(checkUsers(file('open', `${line}\n`, 0o644), false, false).state).toBe('warn');
+    expect(checkUsers(file('written', `${line}\n`, 0o620), false, false).state).toBe('warn');
+    expect(checkUsers(file('of-a-group', `${line}\n`, 0o640), false, false).state).toBe('ok');
+    expect(checkUsers(file('empty', '# none\n'), false, false).state).toBe('missing');
+    expect(checkUsers(file('broken', 'root:x\n'), false, false).found).toMatch(/broken:1: expected/);
   });
 });

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import { textColumns, wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
 import { tableLines } from '../../base/table.js';
 import type { DoctorAnswer } from '../answers/answers.js';
@@ -19,7 +20,7 @@ import {
   isControlDomain,
 } from '../answers/doctor-checks.js';
 import { EXIT } from '../output/exit-codes.js';
-import { out, palette } from '../output/terminal.js';
+import { columns, commandColumns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 
 const DEFAULT_CONFIG = '/etc/xennuma/config.yaml';
@@ -41,7 +42,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-The needs of a real host count as essential with --on xen, with settings that
+The requirements of a real host are essential with --on xen, with settings that
 name a real host, and in the control domain of a Xen host.
 
 Exit codes: 0 nothing essential is missing, 1 something is, 2 bad usage.`,
@@ -73,7 +74,7 @@ async function examine(options: DoctorOptions): Promise<CheckResult[]> {
     checkNode(),
     ...(await checkXen(real)),
     checkOtherToolstack(),
-    await checkStateDriver(config?.kept === true),
+    await checkStateDriver(config?.hasState === true),
     ...(config?.checks ?? []),
   ];
 }
@@ -82,7 +83,7 @@ async function examine(options: DoctorOptions): Promise<CheckResult[]> {
  * Checks of the settings and the files that they name. A settings file that cannot be read must be
  * fixed before anything else.
  */
-async function examineConfig(file: string): Promise<{ real: boolean; kept: boolean; checks: CheckResult[] }> {
+async function examineConfig(file: string): Promise<{ real: boolean; hasState: boolean; checks: CheckResult[] }> {
   const { readSettings } = await import('../input/serve-config.js');
   // The module loads native code. If that fails, its own check reports it.
   const run = await import('../answers/serve-run.js').catch(() => null);
@@ -92,7 +93,7 @@ async function examineConfig(file: string): Promise<{ real: boolean; kept: boole
     const loopback = listen !== null && run?.isLoopback(listen.address) === true;
     return {
       real: settings.on === 'xen',
-      kept: settings.state !== null,
+      hasState: settings.state !== null,
       checks: [
         { name: 'settings', state: 'ok', found: `${file} is valid`, mend: '' },
         checkState(settings.state),
@@ -101,7 +102,7 @@ async function examineConfig(file: string): Promise<{ real: boolean; kept: boole
           ? []
           : [
               await checkPort(listen.address, listen.port),
-              checkUsers(settings.users, loopback),
+              checkUsers(settings.users, loopback, settings.on === 'xen'),
               ...exposed(loopback, settings.tls !== null),
             ]),
       ],
@@ -110,7 +111,7 @@ async function examineConfig(file: string): Promise<{ real: boolean; kept: boole
     if (!(error instanceof InputError)) throw error;
     const { message, place, mend } = error;
     const found = new InputError(message, { file, ...place }).toString();
-    return { real: false, kept: false, checks: [{ name: 'settings', state: 'missing', found, mend }] };
+    return { real: false, hasState: false, checks: [{ name: 'settings', state: 'missing', found, mend }] };
   }
 }
 
@@ -126,6 +127,9 @@ function exposed(loopback: boolean, tls: boolean): CheckResult[] {
   ];
 }
 
+/** In a narrower column hardly a word fits on a line. */
+const LEAST_TEXT = 30;
+
 function doctorText(checks: readonly CheckResult[]): string[] {
   const colour = palette();
   const words: Readonly<Record<CheckState, string>> = {
@@ -134,5 +138,11 @@ function doctorText(checks: readonly CheckResult[]): string[] {
     warn: colour.warn('look'),
     absent: colour.dim('not here'),
   };
-  return tableLines(checks.map(({ name, state, found, mend }) => [words[state], name, mend === '' ? found : `${found}; ${mend}`]));
+  const heads = tableLines(checks.map(({ name, state }) => [words[state], name, '|'])).map((line) => line.slice(0, -1));
+  const indent = ' '.repeat(Math.max(...heads.map(textColumns)));
+  return checks.flatMap(({ name, state, found, mend }, at) => {
+    const text = mend === '' ? found : `${found}; ${mend}`;
+    if (commandColumns() - indent.length < LEAST_TEXT) return wrapWords(`${words[state]}, ${name}: ${text}`, columns(), '  ');
+    return wrapWords(text, commandColumns() - indent.length).map((line, row) => `${row === 0 ? heads[at] : indent}${line}`);
+  });
 }

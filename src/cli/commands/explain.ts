@@ -7,7 +7,7 @@ import { runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import { adviceFor, adviceLines } from '../answers/advice.js';
 import type { ExplainAnswer } from '../answers/answers.js';
-import type { RunningExplained } from '../answers/explain-on-xen.js';
+import type { RunningExplanation } from '../answers/explain-on-xen.js';
 import { explainedRun } from '../answers/explained-run.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
@@ -17,9 +17,10 @@ import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { STATE_FOLDER } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
-import { type HostSource, sourcesGiven } from '../input/several-hosts.js';
+import { type HostSource, hostSources } from '../input/several-hosts.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
+import { writeCapturePage, writeWorkloadPage } from '../output/page-inputs.js';
 import { columns, commandColumns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { listNames } from '../output/warnings.js';
@@ -32,12 +33,16 @@ interface ExplainOptions extends WorkloadOptions, PoolOptions {
   readonly state: string;
   readonly json?: true;
   readonly flow?: string;
+  readonly html?: string;
 }
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
     .description('Explain the placement of a VM, and how to improve it. --details adds each decision, its numbers and surprises.')
-    .argument('<vm>', 'name of the VM; with --pool its name or uuid; with --on xen and no --vms the name or number of a running domain');
+    .argument(
+      '<vm>',
+      'name of the VM; with --pool its name or uuid; with --on xen and without --vms the name or number of a running domain',
+    );
   addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
     .option('--scenario <file>', 'explain the VM at the end of a scenario')
     .addOption(new Option('--state <dir>', "with --on xen: folder of xennuma's own VMs").default(STATE_FOLDER))
@@ -45,6 +50,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--details', 'add each decision with its numbers, and the sources')
     .option('--json', 'print JSON (schemas/explain.schema.json)')
     .option('--flow <file>', 'write the path through the flowchart to a .txt, .mmd or .svg file')
+    .option('--html <file>', 'write a page of the host that opens at this VM: one file, for any browser')
     .addHelpText(
       'after',
       `
@@ -62,6 +68,13 @@ here, or the pool cannot be reached.
 
 async function explainVm(name: string, options: ExplainOptions, command: Command): Promise<number> {
   if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
+  if (options.html !== undefined) {
+    formatOf(options.html, ['html'], '--html');
+    const running = options.vms === undefined && options.scenario === undefined;
+    if (options.pool !== undefined || (options.on !== undefined && running)) {
+      throw new InputError('--html explains VMs of files, of a scenario or of --from', {}, 'use xennuma show --html, or leave --html out');
+    }
+  }
   if (options.on !== undefined && options.scenario !== undefined) {
     throw new InputError('expected --on or --scenario, got both', {}, 'leave one of them out');
   }
@@ -73,8 +86,15 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
   }
   if (options.pool !== undefined) return explainPoolVm(name, options, command);
   refuseWithout(command, '--pool', POOL_ONLY);
-  if (options.from !== undefined && options.vms === undefined) return explainSources(name, sourcesGiven(options.from), options);
+  if (options.from !== undefined && options.vms === undefined) return explainSources(name, hostSources(options.from), options);
   if (options.on !== undefined && options.vms === undefined) return explainDomain(name, options);
+  if (options.scenario === undefined && options.vms === undefined && options.host === undefined) {
+    throw new InputError(
+      'expected a host, got none',
+      {},
+      'give --from ssh://HOST or --pool URL for a running VM, --host FILE and --vms FILE for a described one',
+    );
+  }
   const workload = options.scenario === undefined ? await fromFiles(name, options) : await fromScenario(options.scenario, options);
   const known = workload.toolstack.vms();
   const vm = known.find((one) => one.spec.name === name);
@@ -91,6 +111,7 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
       options.flow,
       outcomes.map((outcome) => outcome.record),
     );
+  if (options.html !== undefined) await writeWorkloadPage(options.html, workload, name, options.scenario === undefined ? options : null);
   const runs = outcomes.map(({ record }) => explainedRun(record));
   // In the text, the surprises of the run cover them.
   const warnings = workload.warnings.filter((warning) => warning.vms.includes(name));
@@ -115,7 +136,11 @@ async function explainPoolVm(name: string, options: ExplainOptions, command: Com
 /** A domain of a host that is read from afar. */
 async function explainSources(name: string, sources: readonly HostSource[], options: ExplainOptions): Promise<number> {
   const { explainFrom } = await import('../answers/explain-on-xen.js');
-  return answerRunning(name, options, () => explainFrom(name, sources));
+  return answerRunning(name, options, async () => {
+    const explained = await explainFrom(name, sources);
+    if (options.html !== undefined) await writeCapturePage(options.html, explained.captured, explained.domid);
+    return explained;
+  });
 }
 
 async function explainDomain(name: string, options: ExplainOptions): Promise<number> {
@@ -124,7 +149,7 @@ async function explainDomain(name: string, options: ExplainOptions): Promise<num
   return answerRunning(name, options, () => explainOnXen(name, options.state));
 }
 
-async function answerRunning(name: string, options: ExplainOptions, explained: () => Promise<RunningExplained>): Promise<number> {
+async function answerRunning(name: string, options: ExplainOptions, explained: () => Promise<RunningExplanation>): Promise<number> {
   if (options.all === true) {
     throw new InputError('expected no --all for a running domain', {}, 'leave it out: only the last start is recorded');
   }

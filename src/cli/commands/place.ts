@@ -45,7 +45,7 @@ VM's mask, which puts it on the same nodes at its next starts.
 With --pool the VMs get the mask of the nodes that the planner would choose. It
 takes effect at their next start. --set-policy without VMs sets the policy only.
 
-Exit codes: 0 set, shown, or right already; 1 one of them has no placement, or
+Exit codes: 0 set, shown, or already right; 1 one of them has no placement, or
 a command failed; 2 bad input; 3 no Xen here, or host or pool cannot be reached.
 
   xennuma place web --dry-run

@@ -5,24 +5,28 @@ import type { VmSpec } from '../../machine/vm.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
 import type { PlanAnswer } from '../answers/answers.js';
 import { startAll } from '../answers/start-all.js';
-import { summarise } from '../answers/summary.js';
+import { planAnswer } from '../answers/summary.js';
 import { type Origin, raise, readWorkload, settingsOf } from '../input/open-host.js';
 import { poolSettings, poolVms, withPoolHost } from '../input/open-pool.js';
 import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
+import { batchOrder } from '../output/batch-order.js';
 import { EXIT } from '../output/exit-codes.js';
 import { chosenRows, nodeTable, ROW_CHOICES, type RowChoice, rowsByDefault } from '../output/plan-rows.js';
 import { columns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { MOST_ROWS, remarks, totalsLines, vmTable } from '../output/vm-table.js';
 import { FLOW_FILES, formatOf, writeFlow, writeMap } from '../output/write-files.js';
+import { xlLines } from '../output/xl-lines.js';
 
 interface PlanOptions extends WorkloadOptions, PoolOptions {
   readonly json?: true;
   readonly flow?: string;
   readonly map?: string;
   readonly rows?: RowChoice;
+  readonly batch?: true;
+  readonly as?: 'xl';
 }
 
 export function define(command: Command, answer: (code: number) => void): void {
@@ -37,6 +41,8 @@ export function define(command: Command, answer: (code: number) => void): void {
         'VMs that get a row: all, those spread over nodes, those that fail, or none (default: all up to 200 VMs)',
       ).choices(ROW_CHOICES),
     )
+    .option('--batch', 'with --policy tight: start the VMs in the order that places them best')
+    .addOption(new Option('--as <format>', 'print the lines of each VM for a configuration of that toolstack').choices(['xl']))
     .addHelpText(
       'after',
       `
@@ -51,6 +57,9 @@ Exit codes: 0 all VMs start, 1 a VM cannot start, 2 bad input,
 }
 
 async function plan(options: PlanOptions, command: Command): Promise<number> {
+  if (options.batch === true && options.policy !== 'tight') command.error('error: --batch needs --policy tight');
+  if (options.batch === true) refuseTogether(command, '--batch', ['--parallel']);
+  if (options.as !== undefined) refuseTogether(command, '--as', ['--json']);
   if (options.flow !== undefined) formatOf(options.flow, FLOW_FILES, '--flow');
   if (options.map !== undefined) formatOf(options.map, ['svg'], '--map');
   if (options.pool === undefined) {
@@ -69,26 +78,16 @@ async function planOn(options: PlanOptions, origin: Origin, vms: readonly VmSpec
   const settings = settingsOf(options);
   const policy = effectivePolicy(profileOf(settings.profile), settings.policy);
   const workload = await raise(origin, vms, settings, options);
-  const outcomes = await startAll(workload, options.parallel === true);
-  const summary = summarise(workload.toolstack);
+  const outcomes = await startAll(workload, options.parallel === true, options.batch ? batchOrder(workload, settings.profile) : undefined);
+  const { answer: result, summary } = planAnswer(VERSION, { ...workload, settings });
   if (options.flow !== undefined)
     await writeFlow(
       options.flow,
       outcomes.map((outcome) => outcome.record),
     );
   if (options.map !== undefined) await writeMap(options.map, summary.map);
-  const result: PlanAnswer = {
-    command: 'plan',
-    version: VERSION,
-    profile: settings.profile,
-    policy: settings.policy,
-    seed: settings.seed,
-    host: summary.host,
-    vms: [...summary.vms],
-    totals: summary.totals,
-    warnings: [...workload.warnings],
-  };
   if (options.json) out(JSON.stringify(result, null, 2));
+  else if (options.as === 'xl') out(xlLines(result).join('\n'));
   else out(planText(result, policy.name, options.rows ?? rowsByDefault(result.vms.length)).join('\n'));
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
 }
@@ -100,18 +99,15 @@ function planText(result: PlanAnswer, means: string, rows: RowChoice): string[] 
   const count = result.vms.length;
   const vms = `${count} VM${count === 1 ? '' : 's'}`;
   const shown = chosenRows(result.vms, rows);
+  const say = (text: string) => wrapWords(text, columns(), '  ');
   return [
-    ...wrapWords(
-      `${colour.bold(result.host.name)}, ${result.host.hypervisor}: ${vms}, profile ${result.profile}, policy ${policy}`,
-      columns(),
-      '  ',
-    ),
+    ...say(`${colour.bold(result.host.name)}, ${result.host.hypervisor}: ${vms}, profile ${result.profile}, policy ${policy}`),
     '',
     ...(rows === 'all' && count <= MOST_ROWS ? [] : [...nodeTable(result.host, result.vms, colour), '']),
     ...(shown.length === 0 ? [] : [...vmTable(result.host, shown, colour, shown.length), '']),
     ...totalsLines(result.totals, colour),
-    ...(rows === 'none' ? [colour.dim('Rows of the VMs: --rows all, --rows spread or --rows failed')] : []),
-    ...(means === 'any' ? [`${result.profile} places no VM under this policy; try --policy best_effort.`] : []),
+    ...(rows === 'none' ? say('Rows of the VMs: --rows all, --rows spread or --rows failed').map(colour.dim) : []),
+    ...(means === 'any' ? say(`${result.profile} places no VM under this policy; try --policy best_effort.`) : []),
     ...(notes.length === 0 ? [] : ['', ...notes]),
   ];
 }

@@ -4,6 +4,7 @@ import { parseSizeBytes, SIZE_FORM } from '../../base/units.js';
 import type { RebalanceSources } from '../answers/rebalance/sources.js';
 import { refuseTogether } from '../input/option-rules.js';
 import { addHostOptions, addToolstackOptions, addVmOptions } from '../input/workload-options.js';
+import { formatOf } from '../output/write-files.js';
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
@@ -13,9 +14,10 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--scenario <file>', 'the embedded host at the end of a scenario')
     .option('--max-moves <number>', 'migrations at most', parseCount)
     .option('--max-bytes <size>', 'memory that all migrations copy at most, such as 64GiB', parseSize)
-    .option('--bound', 'also tell how many VMs could be on one node at most, packed anew at this instant')
+    .option('--bound', 'add how many VMs could be on one node at most if they were packed anew now')
     .option('--dry-run', 'show what would change, without changing it (the default)')
     .option('--yes', 'make the free moves on a running host; migrations are only shown')
+    .option('--html <file>', 'write a page of the host and its moves: one file, for any browser')
     .option('--json', 'print JSON (schemas/rebalance.schema.json)')
     .addHelpText(
       'after',
@@ -34,6 +36,7 @@ cannot be true, 3 no Xen here, or the host cannot be reached.
   xennuma rebalance --scenario examples/scenarios/scattered.yaml`,
     )
     .action(async (names: string[], options: RebalanceSources) => {
+      if (options.html !== undefined) formatOf(options.html, ['html'], '--html');
       if (options.dryRun === true) refuseTogether(command, '--dry-run', ['--yes']);
       if (options.scenario !== undefined) refuseTogether(command, '--scenario', ['--on', '--vms', '--profile', '--policy', '--host-mask']);
       if (options.on !== undefined) refuseTogether(command, '--on', ['--host', '--vms']);

@@ -14,9 +14,12 @@ import { addFleetHostOptions, type FleetHostOptions, fleetHost, wholeFrom } from
 import { readTrace } from '../input/trace-files.js';
 import { parseSeed } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
+import { replaySvg } from '../output/replay-svg.js';
 import { replayCsv, replayMomentsCsv, replayText } from '../output/replay-text.js';
+import { replayReport } from '../output/reports/replay-report.js';
 import { out, Progress, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
+import { formatOf, writeOutput, writePage } from '../output/write-files.js';
 
 interface ReplayOptions extends FleetHostOptions {
   readonly generate?: number;
@@ -28,9 +31,12 @@ interface ReplayOptions extends FleetHostOptions {
   readonly seed: readonly number[];
   readonly jobs: number;
   readonly moments: number;
+  readonly bound?: true;
   readonly json?: true;
   readonly csv?: true;
   readonly overTime?: true;
+  readonly svg?: string;
+  readonly html?: string;
 }
 
 const MOST_HOSTS = 1_000_000;
@@ -38,20 +44,23 @@ const MOST_RUNS = 1000;
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
-    .description('Replay a trace of VMs on a fleet of equal hosts: what each placement policy makes of it.')
+    .description('Replay a trace of VMs on a fleet of equal hosts: how well each placement policy does.')
     .argument('[trace...]', 'CSV with time,vcpus,memory,duration, or files of the Azure format; gzip too')
-    .option('--generate <vms>', 'in place of a trace: so many VMs of a generated one, from the first --seed', wholeFrom(1, 5_000_000));
-  command.option('--first <vms>', 'only so many VMs of the trace', wholeFrom(1, 100_000_000));
+    .option('--generate <vms>', 'generate a trace of this many VMs instead, from the first --seed', wholeFrom(1, 5_000_000));
+  command.option('--first <vms>', 'number of VMs to read from the start of the trace (default: all)', wholeFrom(1, 100_000_000));
   addFleetHostOptions(command)
     .requiredOption('--hosts <numbers>', 'hosts of the fleet; several numbers are several loads', listOf(wholeFrom(1, MOST_HOSTS)))
     .option('--policy <names>', 'profiles, tight, any or PROFILE/POLICY', listOf(policyName), ['xapi-26.3', 'xl', 'tight'])
     .option('--choose <rules>', `how hosts are chosen: ${CHOOSE_RULES.join(', ')}`, listOf(chooseRule), ['random'])
     .option('--scale <factors>', "factor of the VMs' vCPUs and memory", listOf(factor), [1])
     .option('--seed <numbers>', 'seed of the random choice of hosts', listOf(parseSeed), [1])
-    .option('--jobs <number>', 'replays at once (default: one for each core)', wholeFrom(1, 256), availableParallelism())
-    .option('--moments <number>', 'moments to record over the time', wholeFrom(0, 100_000), 48)
+    .option('--jobs <number>', 'replays to run at once (one for each core by default)', wholeFrom(1, 256), availableParallelism())
+    .option('--moments <number>', 'number of moments to record', wholeFrom(0, 100_000), 48)
+    .option('--bound', 'add the share of memory that could be on one node at most, at the peak of the trace')
     .option('--json', 'print JSON (schemas/replay.schema.json)')
     .option('--csv', 'print CSV, a line for each replay')
+    .option('--svg <file>', 'draw the figures over time as an .svg file; - prints it')
+    .option('--html <file>', 'write a page with the figures: one file, for any browser')
     .option('--over-time', 'with --csv: a line for each replay and moment')
     .addHelpText(
       'after',
@@ -101,9 +110,14 @@ function traceOf(files: readonly string[], { generate, seed }: ReplayOptions): T
 async function replayCommand(files: readonly string[], options: ReplayOptions, command: Command): Promise<number> {
   if (options.json && options.csv) command.error('error: expected --json or --csv, got both; leave one of them out');
   if (options.overTime && !options.csv) command.error('error: --over-time needs --csv; JSON has the moments in any case');
+  const { svg } = options;
+  if (svg !== undefined && svg !== '-') formatOf(svg, ['svg'], '--svg');
+  if (options.html !== undefined) formatOf(options.html, ['html'], '--html');
+  if (svg !== undefined && options.moments === 0) command.error('error: --svg draws moments, and --moments 0 records none');
+  if (svg === '-' && (options.json || options.csv)) command.error('error: --svg - prints the picture; leave --json and --csv out');
   const host = fleetHost(options, command);
   const type = hostType(host);
-  const { moments, hosts: loads, policy: policies, choose: rules, scale: scales, seed: seeds } = options;
+  const { moments, bound = false, hosts: loads, policy: policies, choose: rules, scale: scales, seed: seeds } = options;
   const runs = loads.flatMap((hosts) =>
     scales.flatMap((scale) =>
       rules.flatMap((choose) => policies.flatMap((policy) => seeds.map((seed) => ({ policy, hosts, choose, scale, seed })))),
@@ -113,7 +127,7 @@ async function replayCommand(files: readonly string[], options: ReplayOptions, c
   const whole = traceOf(files, options);
   const trace = options.first === undefined ? whole : beginningOf(whole, options.first);
   const traces = new Map(scales.map((scale) => [scale, scale === 1 ? trace : scaled(trace, scale)]));
-  const tasks = runs.map(({ scale, ...settings }) => ({ trace: traces.get(scale)!, settings: { ...settings, host, moments } }));
+  const tasks = runs.map(({ scale, ...settings }) => ({ trace: traces.get(scale)!, settings: { ...settings, host, moments, bound } }));
   const progress = new Progress('replaying', 2 * trace.vms * tasks.length);
   const results = await replayAll(tasks, options.jobs, (events) => progress.at(events));
   progress.end();
@@ -130,6 +144,9 @@ async function replayCommand(files: readonly string[], options: ReplayOptions, c
     },
     runs: runs.map((run, index) => ({ ...run, ...results[index]!, overTime: [...results[index]!.overTime] })),
   };
+  if (svg !== undefined) writeOutput(svg, replaySvg(result));
+  if (options.html !== undefined) await writePage(options.html, 'file', [], { view: 'view=report', report: replayReport(result) });
+  if (svg === '-') return EXIT.ok;
   if (options.json) out(JSON.stringify(result, null, 2));
   else if (options.csv) out((options.overTime ? replayMomentsCsv(result) : replayCsv(result)).join('\n'));
   else out(replayText(result, palette()).join('\n'));

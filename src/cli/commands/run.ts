@@ -7,7 +7,7 @@ import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { RunAnswer } from '../answers/answers.js';
 import { type Summary, summarise, surprisesOf } from '../answers/summary.js';
 import { STATE_FOLDER } from '../input/running.js';
-import { type Opened, openScenario, type Played, type RunOptions } from '../input/scenario-input.js';
+import { openScenario, type RunOptions, type ScenarioInput, type ScenarioWorkload } from '../input/scenario-input.js';
 import { addHostOverride, addXenstoreOptions, onOption, parseSeed } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
 import { cpuWords, memoryWords } from '../output/phrases.js';
@@ -62,14 +62,15 @@ async function run(file: string, options: RunOptions): Promise<number> {
 }
 
 async function play(
-  { scenario, workload }: Pick<Opened, 'scenario'> & { readonly workload: Played },
+  { scenario, workload }: Pick<ScenarioInput, 'scenario'> & { readonly workload: ScenarioWorkload },
   options: RunOptions,
 ): Promise<number> {
   const colour = palette();
   const { toolstack } = workload;
   const results: EventResult[] = [];
   const progress = new Progress('events', scenario.events.length);
-  if (!options.json) out([colour.bold(scenario.title), ...remarks([], workload.warnings, colour), ''].join('\n'));
+  if (!options.json)
+    out([...wrapWords(scenario.title, columns()).map(colour.bold), ...remarks([], workload.warnings, colour), ''].join('\n'));
   for await (const result of runScenario(scenario, toolstack)) {
     results.push(result);
     progress.at(results.length);
@@ -131,7 +132,7 @@ function toAnswer(title: string, results: readonly EventResult[], summary: Summa
 /** The event, its outcomes, and its checks. */
 function eventText(result: EventResult, summary: Summary, warnings: readonly UserWarning[], colour: Palette): string[] {
   const width = columns();
-  const lines = [`${String(result.index + 1).padStart(3)}  ${colour.bold(result.title)}`];
+  const lines = wrapWords(`${String(result.index + 1).padStart(3)}  ${colour.bold(result.title)}`, width, '     ');
   const add = (text: string, paint = (line: string) => line) => lines.push(...wrapWords(`     ${text}`, width, '       ').map(paint));
   if (result.note !== null) lines.push(...wrapWords(`     ${result.note}`, width, '     ').map(colour.dim));
   const shown = result.outcomes.slice(0, 12);
@@ -158,7 +159,7 @@ function outcomeText(outcome: Outcome, summary: Summary): string {
   if (vm === undefined || vm.domid === null || outcome.domid === null) return `${outcome.vm}: halted`;
   const words = cpuWords(summary.host);
   const masks = (lists: readonly string[]) => lists.map((list) => words(list, 20)).join(' | ');
-  return `${outcome.vm}: domain ${outcome.domid}, hard ${masks(vm.hard)}, soft ${masks(vm.soft)}, memory on ${memoryWords(vm.pagesByNode)}`;
+  return `${outcome.vm}: domain ${outcome.domid}, hard ${masks(vm.hard)}, soft ${masks(vm.soft)}, memory on ${memoryWords(vm.pagesByNode ?? [])}`;
 }
 
 function verdict(results: readonly EventResult[], colour: Palette): string[] {

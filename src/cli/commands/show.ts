@@ -1,5 +1,7 @@
 // `xennuma show`: the map of a host, with or without VMs, as text or as SVG.
+
 import type { Command } from 'commander';
+import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
 import { hostSummary } from '../../machine/xen-sees.js';
 import type { HostMap } from '../../map/host-map.js';
@@ -16,10 +18,11 @@ import { poolSources, withPoolHost } from '../input/open-pool.js';
 import { POOL_ONLY, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { openScenario } from '../input/scenario-input.js';
-import { type HostSource, readHosts, remarkFailed, sourcesGiven } from '../input/several-hosts.js';
+import { type HostSource, hostSources, readHosts, remarkFailures } from '../input/several-hosts.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
-import { columns, out, palette } from '../output/terminal.js';
+import { pageOfWorkload } from '../output/page-inputs.js';
+import { columns, commandColumns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { remarks } from '../output/vm-table.js';
 import { formatOf, writeMap, writePage } from '../output/write-files.js';
@@ -39,7 +42,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .option('--scenario <file>', 'show the host at the end of a scenario')
     .option('--no-memory', "with --on: do not read memory by node (debug key 'u')")
     .option('--svg <file>', 'write the picture to an .svg file')
-    .option('--html <file>', 'write a page to look at: one file, for any browser')
+    .option('--html <file>', 'write a page of the host: one file, for any browser')
     .option('--json', 'print JSON (schemas/show.schema.json)')
     .addHelpText(
       'after',
@@ -70,7 +73,7 @@ async function show(options: ShowOptions): Promise<number> {
   }
   if (options.from !== undefined && options.vms === undefined) {
     refuseBesideFrom({ ...options });
-    return showSources(sourcesGiven(options.from), options);
+    return showSources(hostSources(options.from), options);
   }
   if (options.on !== undefined && options.vms === undefined) return showLive(options);
   if (!options.memory) throw new InputError('--no-memory needs a running host', {}, 'leave it out');
@@ -78,7 +81,7 @@ async function show(options: ShowOptions): Promise<number> {
   const summary = summarise(workload.toolstack);
   if (options.svg !== undefined) await writeMap(options.svg, summary.map);
   if (options.html !== undefined) {
-    await writePage(options.html, 'embedded', [{ map: summary.map, notes: workload.host.notes, profile: workload.toolstack.profile }]);
+    await writePage(options.html, 'embedded', [await pageOfWorkload(workload, options.scenario === undefined ? options : null)]);
   }
   const result: ShowAnswer = {
     command: 'show',
@@ -113,13 +116,14 @@ async function showSources(sources: readonly HostSource[], options: ShowOptions)
     await showMap(captured.live, { ...options, html: undefined }, 'file');
   }
   if (options.html !== undefined && read.length > 0) {
+    const { pageOfCapture } = await import('../../page/page-of-capture.js');
     await writePage(
       options.html,
       sources.every(({ source }) => source.startsWith('ssh://')) ? 'live' : 'file',
-      read.map(({ captured }) => captured.live),
+      await Promise.all(read.map(({ captured }) => pageOfCapture(captured))),
     );
   }
-  remarkFailed(failed);
+  remarkFailures(failed);
   return failed.length > 0 ? EXIT.unreachable : EXIT.ok;
 }
 
@@ -138,14 +142,21 @@ async function showMap(
   kind: PageData['kind'],
 ): Promise<number> {
   if (options.svg !== undefined) await writeMap(options.svg, map);
-  if (options.html !== undefined) await writePage(options.html, kind, [{ map, notes }]);
+  if (options.html !== undefined) {
+    const { pageOfMap } = await import('../../page/page-inputs.js');
+    await writePage(options.html, kind, [pageOfMap({ map, notes })]);
+  }
   if (options.json) {
     const { host, vms, totals } = summariseMap(map);
     const result: ShowAnswer = { command: 'show', version: VERSION, host, vms: [...vms], totals, notes: [...notes] };
     out(JSON.stringify(result, null, 2));
   } else {
     const drawn = renderHostMapText(map, { width: columns(), color: palette().on }).trimEnd();
-    out([drawn, ...(notes.length === 0 ? [] : ['', ...notes.map((note) => `note: ${note}`)])].join('\n'));
+    out(
+      [drawn, ...(notes.length === 0 ? [] : ['', ...notes.flatMap((note) => wrapWords(`note: ${note}`, commandColumns(), '  '))])].join(
+        '\n',
+      ),
+    );
   }
   return EXIT.ok;
 }

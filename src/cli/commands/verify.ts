@@ -7,8 +7,9 @@ import type { VerifyOptions } from '../answers/verify-running.js';
 import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, addTopologyOption } from '../input/pool-options.js';
 import { STATE_FOLDER } from '../input/running.js';
-import { sourcesGiven } from '../input/several-hosts.js';
+import { hostSources } from '../input/several-hosts.js';
 import { fromOption, onOption } from '../input/workload-options.js';
+import { formatOf } from '../output/write-files.js';
 
 export function define(command: Command, answer: (code: number) => void): void {
   command
@@ -18,6 +19,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addOption(fromOption())
     .option('--scenario <file>', 'the embedded host at the end of a scenario')
     .addOption(new Option('--state <dir>', "folder of xennuma's own VMs").default(STATE_FOLDER))
+    .option('--html <file>', 'write a page of the hosts and their drift: one file, for any browser')
     .option('--json', 'print JSON (schemas/verify.schema.json; with --pool schemas/verify-pool.schema.json)');
   addTopologyOption(addPoolOptions(command))
     .addOption(new Option('--profile <name>', "with --pool: toolstack version to judge by (default: the host's own)").choices(PROFILES))
@@ -42,10 +44,11 @@ Exit codes: 0 no drift, 1 drift, 2 bad input, or a host without a description,
   xennuma verify --pool https://xcp-1 -pwf password.txt --host xcp-1.txt`,
     )
     .action(async (names: string[], options: VerifyOptions & PoolVerifyOptions & { readonly from?: string }) => {
+      if (options.html !== undefined) formatOf(options.html, ['html'], '--html');
       if (options.from !== undefined) refuseTogether(command, '--from', ['--on', '--scenario', '--pool', '--state', '--host']);
       const { verifyRunning, verifySources } = await import('../answers/verify-running.js');
       if (options.from !== undefined) {
-        answer(await verifySources(names, sourcesGiven(options.from), options));
+        answer(await verifySources(names, hostSources(options.from), options));
         return;
       }
       if (options.pool !== undefined) {
@@ -56,6 +59,7 @@ Exit codes: 0 no drift, 1 drift, 2 bad input, or a host without a description,
           answer(await verifySources(names, await poolSources(options, names), options));
           return;
         }
+        refuseTogether(command, '--pool', ['--html']);
         const { verifyInPool } = await import('../answers/verify-pool.js');
         answer(await verifyInPool(names, options));
         return;

@@ -16,7 +16,20 @@ import { remarks, totalsLines, vmTable } from '../output/vm-table.js';
 import { endedWarnings, userWarnings } from '../output/warnings.js';
 import { FLOW_FILES, formatOf, writeFlow } from '../output/write-files.js';
 
-const ACTIONS = ['create', 'start', 'stop', 'reboot', 'pause', 'unpause', 'destroy', 'list'] as const;
+const ACTIONS = [
+  'create',
+  'start',
+  'shutdown',
+  'stop',
+  'reboot',
+  'pause',
+  'unpause',
+  'suspend',
+  'resume',
+  'migrate',
+  'destroy',
+  'list',
+] as const;
 type Action = (typeof ACTIONS)[number];
 
 interface VmOptions extends Pick<WorkloadOptions, 'vms' | 'profile' | 'policy' | 'hostMask'> {
@@ -41,9 +54,11 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addHelpText(
       'after',
       `
-create registers VMs, stop ends their domains at once, destroy also forgets
-them. The next command cleans up after a killed one, and removes the
-domain of a guest that shut itself down.
+create registers VMs, shutdown asks their guests to shut down, stop ends their
+domains at once, destroy also forgets them. suspend keeps a guest's memory in
+the state folder, resume gives it to a new domain, and migrate moves it to one
+while the guest runs. The next command cleans up after a killed one, and
+removes the domain of a guest that shut itself down.
 
 Exit codes: 0 done, 1 the host refused, 2 bad input, 3 no Xen here.
 
@@ -114,19 +129,24 @@ async function newVms(toolstack: Toolstack, { vms, state }: VmOptions): Promise<
 }
 
 async function act(toolstack: Toolstack, action: Action, name: string): Promise<Outcome[]> {
-  const { domid, outcomes } = toolstack.vms().find(({ spec }) => spec.name === name)!;
+  const { domid, power, outcomes } = toolstack.vms().find(({ spec }) => spec.name === name)!;
   const justEnded = domid === null && outcomes.at(-1)?.operation === 'ended';
   switch (action) {
     case 'stop':
-      return justEnded ? [] : [await toolstack.stop(name)];
+    case 'shutdown':
+      return justEnded ? [] : [await toolstack[action](name)];
     case 'reboot':
       return [justEnded ? await toolstack.start(name) : await toolstack.reboot(name)];
     case 'start':
     case 'pause':
     case 'unpause':
+    case 'suspend':
+    case 'resume':
       return [await toolstack[action](name)];
+    case 'migrate':
+      return [await toolstack.migrateLocal(name)];
     case 'destroy': {
-      const stopped = domid !== null ? [await toolstack.stop(name)] : [];
+      const stopped = power === 'halted' ? [] : [await toolstack.stop(name)];
       if (stopped.every(({ failure }) => failure === null)) await toolstack.remove(name);
       return stopped;
     }

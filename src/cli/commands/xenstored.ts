@@ -2,7 +2,9 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { InputError } from '../../base/errors.js';
+import { harmless } from '../../base/safe-text.js';
 import { xenstorePaths } from '../../xenstore/client/connect.js';
+import type { ServerOptions } from '../../xenstore/server/server.js';
 import { type Personality, QUOTA, QUOTA_NAMES, type StoreQuota } from '../../xenstore/store/limits.js';
 import { EXIT } from '../output/exit-codes.js';
 
@@ -14,19 +16,26 @@ const REHEARSAL_MS = 20_000;
 const HOST_ANSWER_MS = 1000;
 /** A restart by signal waits until no further signal has come for this long. */
 const QUIET_MS = 1000;
+/** Where a SIGUSR2 is remembered that comes before there is a server to restart. */
+const EARLY_REQUEST = 'xennuma.restart';
+const MODULE_IN_ARGUMENT = 'data:text/javascript,';
 /**
  * The first JavaScript that Node runs after a restart. It keeps a signal from ending the process
  * before the handlers are installed.
  */
-const IGNORE_SIGNALS = ['--import', 'data:text/javascript,for(const s of["SIGUSR2","SIGHUP"])process.on(s,()=>{})'];
+const EARLY_HANDLERS = [
+  '--import',
+  `${MODULE_IN_ARGUMENT}process.on("SIGHUP",()=>{});process.on("SIGUSR2",()=>{globalThis[Symbol.for("${EARLY_REQUEST}")]=true})`,
+];
 
-interface Given {
+interface XenstoredOptions {
   readonly socket?: string;
   readonly personality: Personality;
   readonly state?: string;
   readonly domainSockets?: string;
   readonly quota?: Partial<StoreQuota>;
   readonly force?: true;
+  readonly rings?: true;
 }
 
 export function define(command: Command, answer: (code: number) => void): void {
@@ -38,11 +47,9 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addOption(new Option('--personality <daemon>', 'real daemon to act as').choices(['xenstored', 'oxenstored']).default('xenstored'))
     .option('--state <file>', 'file that keeps the store, so that no acknowledged change is lost')
     .option('--quota <name=number>', "quota of each guest; repeatable, see docs/xenstore.md (default: the real daemon's)", addQuota)
-    .option(
-      '--domain-sockets <folder>',
-      'folder with one socket for each introduced domain, named by its number; clients there are unprivileged',
-    )
+    .option('--domain-sockets <folder>', 'folder for one socket per introduced domain, named by its number; clients there are unprivileged')
     .option('--force', "start at the host's own path even if a XenStore answers there")
+    .option('--rings', "serve the rings of dom0's kernel and of all domains, as the XenStore of this Xen host")
     .addHelpText(
       'after',
       `
@@ -50,10 +57,11 @@ The daemon stays in the foreground. SIGTERM and SIGINT end it; SIGUSR2, or the
 CONTROL request of \`xenstore-control live-update\`, restarts it in place: clients
 keep their connections, watches and transactions. See docs/xenstore.md.`,
     )
-    .action((given: Given) => serve(given, answer));
+    .action((options: XenstoredOptions) => serve(options, answer));
 }
 
-async function serve(given: Given, answer: (code: number) => void): Promise<void> {
+async function serve(options: XenstoredOptions, answer: (code: number) => void): Promise<void> {
+  const requestedEarly = rememberEarlyRequests();
   const { CARRY_VERSION, XenstoreServer } = await import('../../xenstore/server/server.js');
   const { libc } = await import('../../xenstore/server/libc.js');
   const { LogSink } = await import('../../xenstore/server/log-sink.js');
@@ -64,27 +72,28 @@ async function serve(given: Given, answer: (code: number) => void): Promise<void
     return;
   }
   const sink = new LogSink(2);
-  const log = (line: string): void => sink.line(`xenstored: ${line}`);
-  checkQuota(given);
+  const log = (line: string): void => sink.line(harmless(`xenstored: ${line}`));
+  checkQuota(options);
   const carry = process.env[CARRY];
   delete process.env[CARRY];
-  const socket = given.socket ?? xenstorePaths()[0]!;
-  if (given.socket === undefined && given.force === undefined && carry === undefined) await refuseBesideHost();
+  const socket = options.socket ?? xenstorePaths()[0]!;
+  if (options.socket === undefined && options.force === undefined && carry === undefined) await refuseBesideHost();
   let server: InstanceType<typeof XenstoreServer>;
   try {
     server = new XenstoreServer({
-      personality: given.personality,
+      personality: options.personality,
       socket,
-      ...(given.state === undefined ? {} : { stateFile: given.state }),
-      ...(given.domainSockets === undefined ? {} : { domainSockets: given.domainSockets }),
-      ...(given.quota === undefined ? {} : { quota: given.quota }),
+      ...(options.state === undefined ? {} : { stateFile: options.state }),
+      ...(options.domainSockets === undefined ? {} : { domainSockets: options.domainSockets }),
+      ...(options.quota === undefined ? {} : { quota: options.quota }),
       ...(carry === undefined ? {} : { carry }),
+      ...(options.rings === true ? await ofThisHost() : {}),
       log,
       rehearse: startsAgain,
       restart: (file) => {
         process.env[CARRY] = file;
         try {
-          return libc().exec(process.execPath, [...IGNORE_SIGNALS, ...execArguments(), ...process.argv.slice(1)]);
+          return libc().exec(process.execPath, [...EARLY_HANDLERS, ...execArguments(), ...process.argv.slice(1)]);
         } finally {
           delete process.env[CARRY];
         }
@@ -97,21 +106,58 @@ async function serve(given: Given, answer: (code: number) => void): Promise<void
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => server.stop());
   process.removeAllListeners('SIGUSR2').on('SIGUSR2', () => server.requestRestart(QUIET_MS));
   process.removeAllListeners('SIGHUP').on('SIGHUP', () => log('SIGHUP: there is no file to reopen'));
-  log(`${carry === undefined ? 'listening' : 'restarted, still listening'} at ${socket} as ${given.personality}`);
+  if (requestedEarly()) server.requestRestart(QUIET_MS);
+  log(`${carry === undefined ? 'listening' : 'restarted, still listening'} at ${socket} as ${options.personality}`);
   await server.run();
   answer(EXIT.ok);
 }
 
-function checkQuota(given: Given): void {
+function checkQuota(options: XenstoredOptions): void {
   for (const [name, key] of QUOTA_NAMES) {
-    if (given.quota?.[key] === undefined || Number.isFinite(QUOTA[given.personality][key])) continue;
-    throw new InputError(`${given.personality} has no quota ${name}`, { path: '--quota' }, 'leave it out, or use the other personality');
+    if (options.quota?.[key] === undefined || Number.isFinite(QUOTA[options.personality][key])) continue;
+    throw new InputError(`${options.personality} has no quota ${name}`, { path: '--quota' }, 'leave it out, or use the other personality');
   }
 }
 
-/** Options of Node itself, without the ones that a restart adds. */
+/** The host's rings, and what Xen knows of its domains. @throws InputError where there is no Xen */
+async function ofThisHost(): Promise<Pick<ServerOptions, 'rings' | 'domainExists'>> {
+  const { hostRingDoors } = await import('../../xenstore/server/rings/doors.js');
+  const { openLibxencall } = await import('../../xenctrl/doors/libxencall-door.js');
+  const { openXenctrl } = await import('../../xenctrl/open-xenctrl.js');
+  const xc = openXenctrl(await openLibxencall());
+  return {
+    domainExists: (domid) => domid === 0 || xc.domainInfo(domid) !== null,
+    rings: {
+      doors: hostRingDoors(),
+      domainState: (domid) => {
+        const info = xc.domainInfo(domid);
+        if (info === null || info.dying) return 'gone';
+        return info.shutdown === null ? 'lives' : 'shut down';
+      },
+    },
+  };
+}
+
+/**
+ * Loading the modules and a large state file takes seconds: until the server can restart, a signal
+ * is remembered instead of ending the process.
+ */
+function rememberEarlyRequests(): () => boolean {
+  let requested = false;
+  process.removeAllListeners('SIGHUP').on('SIGHUP', () => {});
+  process.removeAllListeners('SIGUSR2').on('SIGUSR2', () => {
+    requested = true;
+  });
+  return () => requested || (globalThis as Record<symbol, unknown>)[Symbol.for(EARLY_REQUEST)] === true;
+}
+
+/**
+ * Options of Node itself, without the ones that a restart adds, also a restart by another version.
+ */
 function execArguments(): string[] {
-  return process.execArgv.filter((argument) => !IGNORE_SIGNALS.includes(argument));
+  const own = (at: number): boolean =>
+    process.execArgv[at] === '--import' && process.execArgv[at + 1]?.startsWith(MODULE_IN_ARGUMENT) === true;
+  return process.execArgv.filter((_, at) => !own(at) && !own(at - 1));
 }
 
 /** Starts this program, as installed now, up to the point where it would serve. */
@@ -155,13 +201,13 @@ async function refuseBesideHost(): Promise<void> {
 }
 
 /** Adds one `--quota` to those before it. */
-function addQuota(given: string, before: Partial<StoreQuota> = {}): Partial<StoreQuota> {
-  const [, name, digits] = /^([a-z-]+)=([0-9]+)$/.exec(given) ?? [];
+function addQuota(options: string, before: Partial<StoreQuota> = {}): Partial<StoreQuota> {
+  const [, name, digits] = /^([a-z-]+)=([0-9]+)$/.exec(options) ?? [];
   const key = name === undefined ? undefined : QUOTA_NAMES.get(name);
   const value = Number(digits);
   if (key === undefined || !Number.isSafeInteger(value) || value < 1) {
     throw new InputError(
-      `not a quota: ${given}`,
+      `not a quota: ${options}`,
       { path: '--quota' },
       `give one of ${[...QUOTA_NAMES.keys()].join(', ')}, "=" and a whole number from 1`,
     );

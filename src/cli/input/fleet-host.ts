@@ -51,8 +51,8 @@ export function fleetHost(options: FleetHostOptions, command: Command): Host {
     if (options.nodes === undefined) throw new InputError('expected a host, got none', {}, 'give --host FILE, or --nodes N');
     return machineOf({ ...options, nodes: options.nodes });
   }
-  const given = NUMBERS.find((name) => command.getOptionValueSource(name) === 'cli');
-  if (given !== undefined) throw new InputError(`expected --host or --${given}, got both`, {}, 'leave one of them out');
+  const numberOption = NUMBERS.find((name) => command.getOptionValueSource(name) === 'cli');
+  if (numberOption !== undefined) throw new InputError(`expected --host or --${numberOption}, got both`, {}, 'leave one of them out');
   return readHost(options.host);
 }
 

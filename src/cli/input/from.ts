@@ -1,11 +1,8 @@
-// `--from SOURCE`: a host over ssh, from a capture, a status report or a paste, instead of the one
+// `--from SOURCE`: a host over ssh, from a capture, a status report or a paste, instead of the host
 // that this command runs on.
 import { InputError, UnreachableError } from '../../base/errors.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';
-import { type ExpectedSources, findExpected } from '../../live/expected-affinity.js';
-import { readUserdata } from '../../live/userdata.js';
 import type { InputText } from '../../machine/readers/input-text.js';
-import type { Expected } from '../../map/drift.js';
 
 /** @throws InputError when another host is named in addition to --from */
 export function refuseBesideFrom(options: Readonly<Record<string, unknown>>): void {
@@ -74,20 +71,6 @@ async function orUnreachable<T>(work: () => Promise<T>): Promise<T> {
     if (error instanceof SshError) throw new UnreachableError(error.message, error.mend);
     throw error;
   }
-}
-
-/** The affinity requested for the domains of a capture, as far as it is recorded there. */
-export function expectedOfCapture({ live, store, userdata, xapi }: CapturedHost): Promise<Map<number, Expected>> {
-  const sources: ExpectedSources = {
-    xs: store,
-    metadata: [],
-    userdata: async (domid) => {
-      const text = userdata.get(domid);
-      return text === undefined ? null : readUserdata(text, `libxl's record of domain ${domid}`).expected;
-    },
-    xapiMasks: new Map(xapi.vms.flatMap(({ uuid, mask }) => (mask === undefined ? [] : [[uuid, mask] as const]))),
-  };
-  return findExpected(live, sources);
 }
 
 const MOST_STDIN_BYTES = 512 * 2 ** 20;

@@ -1,4 +1,5 @@
 // From the options of --pool to a pool, one host of it, and the VMs of a command.
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 import type { Host } from '../../machine/model.js';
@@ -37,7 +38,7 @@ async function describeOverSsh(record: PoolHost): Promise<Describe> {
 
 /** @throws InputError for a host whose address the pool does not tell */
 function sshSource({ name, address }: PoolHost): string {
-  if (address === '') throw new InputError(`the pool tells no address of '${name}'`, { path: '--ssh' }, 'give --from ssh://root@ADDRESS');
+  if (address === '') throw new InputError(`the pool has no address for '${name}'`, { path: '--ssh' }, 'give --from ssh://root@ADDRESS');
   return `ssh://root@${address.includes(':') ? `[${address}]` : address}`;
 }
 
@@ -115,16 +116,21 @@ export function describer(files: readonly string[] | undefined): Describe {
 function hostOfWord(word: string, { hosts }: PoolView): { readonly name: string; readonly file: string } | null {
   const at = word.indexOf('=');
   const name = word.slice(0, Math.max(0, at));
-  return hosts.some((host) => host.name === name || host.uuid === name) ? { name, file: word.slice(at + 1) } : null;
+  if (hosts.some((host) => host.name === name || host.uuid === name)) return { name, file: word.slice(at + 1) };
+  if (at > 0 && !existsSync(word) && existsSync(word.slice(at + 1))) {
+    const names = hosts.map((host) => host.name).join(', ');
+    throw new InputError(`the pool has no host '${name}'`, { path: '--host' }, `its hosts are ${names}`);
+  }
+  return null;
 }
 
 /** Policy, mask and version of the host itself, unless the command line overrides them. */
 export function poolSettings<T extends WorkloadOptions>(options: T, command: Command, { record }: PoolAccess): T {
-  const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+  const isSet = (name: string) => command.getOptionValueSource(name) === 'cli';
   return {
     ...options,
-    profile: given('profile') ? options.profile : profileOfHost(record.software, PROFILES).profile,
-    policy: given('policy') ? options.policy : poolPolicy(record.policy),
+    profile: isSet('profile') ? options.profile : profileOfHost(record.software, PROFILES).profile,
+    policy: isSet('policy') ? options.policy : poolPolicy(record.policy),
     ...(options.hostMask === undefined && record.mask !== null ? { hostMask: record.mask } : {}),
   };
 }
@@ -134,7 +140,7 @@ export function poolVms(options: Pick<WorkloadOptions, 'vms'>, { halted, host, v
   if (options.vms !== undefined) return readVms(options.vms, host);
   if (halted.length === 0) {
     throw new InputError(
-      `no VM of the pool '${view.name}' is halted`,
+      view.name === '' ? 'no VM of the pool is halted' : `no VM of the pool '${view.name}' is halted`,
       { path: '--pool' },
       'describe VMs with --vms FILE, or see xennuma verify',
     );

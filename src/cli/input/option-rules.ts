@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 
 /** Names of options as typed: "--pool-host". */
-function given(command: Command, flags: readonly string[]): string | undefined {
+function firstSet(command: Command, flags: readonly string[]): string | undefined {
   return flags.find((flag) => {
     const option = command.options.find(({ long }) => long === flag);
     return option !== undefined && command.getOptionValueSource(option.attributeName()) === 'cli';
@@ -12,13 +12,13 @@ function given(command: Command, flags: readonly string[]): string | undefined {
 
 /** @throws InputError when one of `others` is given beside `flag` */
 export function refuseTogether(command: Command, flag: string, others: readonly string[]): void {
-  const other = given(command, others);
+  const other = firstSet(command, others);
   if (other !== undefined) throw new InputError(`expected ${flag} or ${other}, got both`, {}, 'leave one of them out');
 }
 
 /** @throws InputError when one of `others` is given without `flag` */
 export function refuseWithout(command: Command, flag: string, others: readonly string[]): void {
-  const other = given(command, others);
+  const other = firstSet(command, others);
   if (other !== undefined) throw new InputError(`${other} needs ${flag}`, {}, `give ${flag}, or leave ${other} out`);
 }
 

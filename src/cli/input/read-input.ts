@@ -80,6 +80,7 @@ function asInputError(error: unknown, file: string): unknown {
 function toText(file: string, bytes: Buffer): string {
   // UTF-16 from a Windows editor would look binary; every other text has no zero bytes.
   if (bytes.length >= 2 && bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.subarray(2).toString('utf16le');
+  if (bytes.length >= 2 && bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder('utf-16be').decode(bytes);
   const zero = bytes.indexOf(0);
   if (zero >= 0)
     throw new InputError(`expected text, got binary data (a zero byte at ${zero})`, { file }, 'check that this is the right file');

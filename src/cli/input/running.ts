@@ -1,6 +1,6 @@
 // Shared parts of the commands on running domains.
 import { InputError } from '../../base/errors.js';
-import { harmless } from '../../base/shown-text.js';
+import { harmless } from '../../base/safe-text.js';
 import type { HostMap } from '../../map/host-map.js';
 import { listNames } from '../output/warnings.js';
 

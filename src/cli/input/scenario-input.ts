@@ -30,15 +30,15 @@ export interface RunOptions extends ScenarioOptions {
 }
 
 /** The part of a workload on which a scenario is played. */
-export type Played = Pick<Workload, 'toolstack' | 'warnings'>;
+export type ScenarioWorkload = Pick<Workload, 'toolstack' | 'warnings'>;
 
-export interface Opened {
+export interface ScenarioInput {
   readonly scenario: Scenario;
   readonly workload: Workload;
 }
 
 /** @throws InputError for the scenario, its host, its VMs or its XenStore */
-export async function openScenario(file: string, options: ScenarioOptions): Promise<Opened> {
+export async function openScenario(file: string, options: ScenarioOptions): Promise<ScenarioInput> {
   const scenario = readScenario(readInput(file));
   const host = hostOfScenario(file, scenario, options.host);
   const vms = vmsOfScenario(file, scenario, host);

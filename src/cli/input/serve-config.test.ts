@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isLoopback, parseListen } from '../answers/serve-run.js';
-import { readSettings, type ServeGiven } from './serve-config.js';
+import { readSettings, type ServeCommandLine } from './serve-config.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -30,6 +30,7 @@ const DEFAULTS = {
   tls: null,
   users: null,
   limits: {},
+  fleet: null,
 };
 
 describe('settings', () => {
@@ -58,7 +59,7 @@ describe('settings', () => {
       users: '/etc/users',
       tls: { cert: join(folder, 'c.pem'), key: join(folder, 'sub/k.pem') },
     });
-    const given = {
+    const commandLine = {
       config: file,
       host: ['a.yaml', 'b.yaml'],
       state: 's',
@@ -69,7 +70,7 @@ describe('settings', () => {
       tlsGenerate: true,
     };
     const changed = { unix: 'x', www: 'v', origins: ['http://b'], users: 'u' };
-    expect(readSettings(given)).toEqual({ ...DEFAULTS, ...changed, host: ['a.yaml', 'b.yaml'], state: 's', tls: 'generate' });
+    expect(readSettings(commandLine)).toEqual({ ...DEFAULTS, ...changed, host: ['a.yaml', 'b.yaml'], state: 's', tls: 'generate' });
     expect(readSettings({ config: file, tlsCert: 'x', tlsKey: 'y' }).tls).toEqual({ cert: 'x', key: 'y' });
   });
 
@@ -91,11 +92,23 @@ describe('settings', () => {
       { requiredKeys: [] },
     );
     fc.assert(
-      fc.property(settings, settings, (given: ServeGiven, file) => {
-        expect(readSettings({ ...given, config: written(file) })).toEqual({ ...DEFAULTS, ...file, ...given });
+      fc.property(settings, settings, (commandLine: ServeCommandLine, file) => {
+        expect(readSettings({ ...commandLine, config: written(file) })).toEqual({ ...DEFAULTS, ...file, ...commandLine });
       }),
       { seed: 20261125, numRuns: 200 },
     );
+  });
+
+  it('a fleet: from the file, and each part from the command line before it', () => {
+    const file = written({ fleet: { urls: 'nats://a', key: 'k', name: 'xen-1', tags: ['ssd'] } });
+    const fromFile = { urls: 'nats://a', access: { fleetKey: join(folder, 'k') }, name: 'xen-1', tags: ['ssd'] };
+    expect(readSettings({ config: file }).fleet).toEqual(fromFile);
+    expect(readSettings({ config: file, fleet: 'nats://b', fleetKey: 'o', fleetCa: 'c', fleetName: 'n', fleetTag: ['t'] }).fleet).toEqual({
+      urls: 'nats://b',
+      access: { fleetKey: 'o', fleetCa: 'c' },
+      name: 'n',
+      tags: ['t'],
+    });
   });
 
   it('limits come only from the file, tested on both sides of their bounds', () => {
@@ -111,7 +124,7 @@ describe('settings', () => {
   it.each([
     ['an unknown setting', { colour: 'red' }],
     ['another host', { on: 'kvm' }],
-    ['three host files', { host: ['a', 'b', 'c'] }],
+    ['more than 256 host files', { host: Array.from({ length: 257 }, () => 'a') }],
     ['a certificate without its key', { tls: { cert: 'a' } }],
     ['a malformed version', { xen: '4' }],
   ])('%s is refused, and the file is named', (_what, value) => {

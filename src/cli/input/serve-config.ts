@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { readStructured } from '../../machine/readers/structured.js';
 import { PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
+import { TAG_LIMITS } from './fleet-options.js';
 import { readInput } from './read-input.js';
 
 const path = z.string().min(1).max(4096);
@@ -10,9 +11,9 @@ const count = (most: number) => z.int().min(1).max(most);
 
 export const serveSchema = z.strictObject({
   host: z
-    .union([path, z.array(path).min(1).max(2)])
+    .union([path, z.array(path).min(1).max(256)])
     .optional()
-    .describe('Host description: one file, or two that complete each other'),
+    .describe('Host description: a file, or several that complete each other; several descriptions are hosts of one pool'),
   on: z.literal('xen').optional().describe('The host this daemon runs on, instead of `host`'),
   xen: z
     .string()
@@ -31,6 +32,24 @@ export const serveSchema = z.strictObject({
     .union([z.literal('generate'), z.strictObject({ cert: path, key: path })])
     .optional()
     .describe('Certificate and key in PEM, or `generate` for a self-signed one, kept in the state folder'),
+  fleet: z
+    .strictObject({
+      urls: z.string().max(4096).describe('URLs of NATS servers: nats://host:port, several with commas between'),
+      key: path.optional().describe('File with the seed of an nkey, as `xennuma fleet join` writes it'),
+      ca: path.optional().describe("Certificate authority of the servers' certificates, in PEM"),
+      name: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]{1,64}$/)
+        .optional()
+        .describe("Name of this host in the fleet; the host's own by default"),
+      tags: z
+        .array(z.string().min(1).max(TAG_LIMITS.characters))
+        .max(TAG_LIMITS.tags)
+        .optional()
+        .describe('What `xennuma fleet place --tag` may ask for'),
+    })
+    .optional()
+    .describe('The fleet that this host is a member of'),
   users: path.optional().describe('File of users and password hashes, written by `xennuma serve passwd`'),
   limits: z
     .strictObject({
@@ -51,7 +70,7 @@ export function serveJsonSchema(): Record<string, unknown> {
 }
 
 /** Settings from the command line; they take precedence over the file. */
-export interface ServeGiven {
+export interface ServeCommandLine {
   readonly config?: string;
   readonly host?: readonly string[];
   readonly on?: 'xen';
@@ -68,6 +87,11 @@ export interface ServeGiven {
   readonly tlsKey?: string;
   readonly tlsGenerate?: boolean;
   readonly users?: string;
+  readonly fleet?: string;
+  readonly fleetKey?: string;
+  readonly fleetCa?: string;
+  readonly fleetName?: string;
+  readonly fleetTag?: readonly string[];
 }
 
 export interface ServeSettings {
@@ -85,32 +109,56 @@ export interface ServeSettings {
   readonly tls: 'generate' | { readonly cert: string; readonly key: string } | null;
   readonly users: string | null;
   readonly limits: NonNullable<ServeFile['limits']>;
+  readonly fleet: FleetSettings | null;
+}
+
+export interface FleetSettings {
+  readonly urls: string;
+  readonly access: { readonly fleetKey?: string; readonly fleetCa?: string };
+  readonly name: string | null;
+  readonly tags: readonly string[];
 }
 
 /**
  * Paths in the file are relative to the file's own folder. @throws InputError with file, line and
  * path
  */
-export function readSettings(given: ServeGiven): ServeSettings {
-  const file = given.config === undefined ? {} : readFile(given.config);
-  const fromHost = given.host ?? (given.on === undefined ? asList(file.host) : undefined) ?? null;
-  const ownPair = given.tlsCert === undefined ? undefined : { cert: given.tlsCert, key: given.tlsKey! };
-  const tlsGiven = given.tlsGenerate === true ? 'generate' : ownPair;
+export function readSettings(commandLine: ServeCommandLine): ServeSettings {
+  const file = commandLine.config === undefined ? {} : readFile(commandLine.config);
+  const fromHost = commandLine.host ?? (commandLine.on === undefined ? asList(file.host) : undefined) ?? null;
+  const ownPair = commandLine.tlsCert === undefined ? undefined : { cert: commandLine.tlsCert, key: commandLine.tlsKey! };
+  const tlsGiven = commandLine.tlsGenerate === true ? 'generate' : ownPair;
   return {
     host: fromHost,
-    on: given.on ?? (given.host === undefined ? file.on : undefined) ?? null,
-    xen: given.xen ?? file.xen ?? null,
-    scheduler: given.scheduler ?? file.scheduler ?? null,
-    profile: given.profile ?? file.profile ?? 'xapi-25.6',
-    seed: given.seed ?? file.seed ?? 1,
-    state: given.state ?? file.state ?? null,
-    listen: given.listen ?? file.listen ?? '127.0.0.1:8080',
-    unix: given.unix ?? file.unix ?? null,
-    www: given.www ?? file.www ?? null,
-    origins: given.origin ?? file.origins ?? [],
+    on: commandLine.on ?? (commandLine.host === undefined ? file.on : undefined) ?? null,
+    xen: commandLine.xen ?? file.xen ?? null,
+    scheduler: commandLine.scheduler ?? file.scheduler ?? null,
+    profile: commandLine.profile ?? file.profile ?? 'xapi-25.6',
+    seed: commandLine.seed ?? file.seed ?? 1,
+    state: commandLine.state ?? file.state ?? null,
+    listen: commandLine.listen ?? file.listen ?? '127.0.0.1:8080',
+    unix: commandLine.unix ?? file.unix ?? null,
+    www: commandLine.www ?? file.www ?? null,
+    origins: commandLine.origin ?? file.origins ?? [],
     tls: tlsGiven ?? file.tls ?? null,
-    users: given.users ?? file.users ?? null,
+    users: commandLine.users ?? file.users ?? null,
     limits: file.limits ?? {},
+    fleet: fleetOf(commandLine, file.fleet),
+  };
+}
+
+export type FleetCommandLine = Pick<ServeCommandLine, 'fleet' | 'fleetKey' | 'fleetCa' | 'fleetName' | 'fleetTag'>;
+
+/** null = of no fleet. */
+export function fleetOf(commandLine: FleetCommandLine, file?: ServeFile['fleet']): FleetSettings | null {
+  const urls = commandLine.fleet ?? file?.urls;
+  if (urls === undefined) return null;
+  const [key, ca] = [commandLine.fleetKey ?? file?.key, commandLine.fleetCa ?? file?.ca];
+  return {
+    urls,
+    access: { ...(key === undefined ? {} : { fleetKey: key }), ...(ca === undefined ? {} : { fleetCa: ca }) },
+    name: commandLine.fleetName ?? file?.name ?? null,
+    tags: commandLine.fleetTag ?? file?.tags ?? [],
   };
 }
 
@@ -125,7 +173,16 @@ function readFile(name: string): ServeFile {
     ...(value.unix === undefined ? {} : { unix: from(value.unix) }),
     ...(value.www === undefined ? {} : { www: from(value.www) }),
     ...(value.users === undefined ? {} : { users: from(value.users) }),
+    ...(value.fleet === undefined ? {} : { fleet: fleetFrom(value.fleet, from) }),
     ...(value.tls === undefined || value.tls === 'generate' ? {} : { tls: { cert: from(value.tls.cert), key: from(value.tls.key) } }),
+  };
+}
+
+function fleetFrom(fleet: NonNullable<ServeFile['fleet']>, from: (path: string) => string): NonNullable<ServeFile['fleet']> {
+  return {
+    ...fleet,
+    ...(fleet.key === undefined ? {} : { key: from(fleet.key) }),
+    ...(fleet.ca === undefined ? {} : { ca: from(fleet.ca) }),
   };
 }
 

@@ -12,7 +12,7 @@ export interface HostSource {
   readonly domains: readonly string[] | null;
 }
 
-export function sourcesGiven(from: string): HostSource[] {
+export function hostSources(from: string): HostSource[] {
   return sourcesOf(from).map((source) => ({ source, domains: null }));
 }
 
@@ -49,7 +49,7 @@ export async function readHosts(
   const failed = results.filter((one): one is FailedHost => 'error' in one);
   const [first] = failed;
   if (read.length === 0 && first !== undefined) {
-    remarkFailed(failed.slice(1));
+    remarkFailures(failed.slice(1));
     throw first.error;
   }
   return { read, failed };
@@ -65,7 +65,7 @@ async function readOne(host: HostSource, options: { readonly memory: boolean }):
 }
 
 /** Tells of each host that could not be read, in a line. */
-export function remarkFailed(failed: readonly FailedHost[]): void {
+export function remarkFailures(failed: readonly FailedHost[]): void {
   for (const { error } of failed) {
     remark(`xennuma: ${error instanceof UnreachableError ? `${error.message}; ${error.mend}` : error.toString()}`);
   }
@@ -88,7 +88,7 @@ export function withDomains(
   for (const name of names) {
     if (hosts.some((host) => host.domains !== null || has(host, name))) continue;
     if (failed.length > 0) throw failed[0]!.error;
-    // Of one host, its own error says what there is.
+    // For a single host, its own error lists the domains.
     if (hosts.length === 1) pickDomains(hosts[0]!.captured.live.map, [name]);
     throw new InputError(`none of the ${hosts.length} hosts has a domain '${name}'`, {}, 'xennuma verify lists them');
   }

@@ -10,6 +10,7 @@ import type { XenHostOptions } from '../../xenopsd/hosts/xen-host.js';
 import { createToolstack } from '../../xenopsd/life/toolstack.js';
 import { whyNotLoadable } from '../../xenopsd/start/vm-create.js';
 import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
+import { fileImages } from '../../xenopsd/store/suspend-image.js';
 import { withXen } from './on-xen.js';
 
 /**
@@ -28,7 +29,7 @@ export function withToolstack<T>(
     try {
       const domids = host.xc.domainList().map(({ domid }) => domid);
       const others = await knownDomains(host.xs, domids);
-      return await work(await createToolstack({ ...host, others }, { ...settings, metadata }));
+      return await work(await createToolstack({ ...host, others }, { ...settings, metadata, images: fileImages(state) }));
     } finally {
       await metadata.close();
     }

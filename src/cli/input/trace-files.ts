@@ -1,5 +1,5 @@
-// The files of a trace, as they are or compressed by gzip. One file of the Azure format names the
-// others: they lie beside it.
+// The files of a trace, plain or compressed by gzip. One file of the Azure format is enough: the
+// others are found in its folder.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -9,7 +9,7 @@ import { AZURE_PARTS, type AzurePart, azurePart, readAzureTrace } from '../../re
 import { looksLikeCsv, readCsvTrace } from '../../replay/trace/csv.js';
 import type { Trace } from '../../replay/trace/trace.js';
 
-/** Of text: some ten million VMs. */
+/** Text of some ten million VMs. */
 const MOST_BYTES = 512 * 2 ** 20;
 const GZIP_MAGIC = 0x1f8b;
 

@@ -35,7 +35,7 @@ export function addHostOptions(command: Command): Command {
 }
 
 export function fromOption(): Option {
-  return new Option('--from <source>', 'ssh://[user@]host, a capture, a status report, or a text with what Xen tools print (- for stdin)');
+  return new Option('--from <source>', "ssh://[user@]host, a capture, a status report, or output of Xen's tools as text (- for stdin)");
 }
 
 export function onOption(what: string): Option {

@@ -1,6 +1,9 @@
 // Manual pages: every command, argument and option of the help is in them, and no text is troff.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { expect, it } from 'vitest';
+import { PACKAGE_FOLDER } from '../../base/own-package.js';
 import { everyCommand } from '../program.js';
 import { commandPage, programPage } from './man-page.js';
 
@@ -21,6 +24,12 @@ it('has each command with its options, arguments and notes', async () => {
       expect(page).toContain(`.B ${argument.name()}`);
   }
   expect(plain(commandPage(commands.find((one) => one.name() === 'verify')!, settings))).toContain('xennuma verify --from paste.txt');
+});
+
+it('is named in package.json, where npm looks for what it links', async () => {
+  const { man } = JSON.parse(readFileSync(join(PACKAGE_FOLDER, 'package.json'), 'utf8')) as { readonly man: readonly string[] };
+  const names = ['xennuma', ...(await everyCommand()).map((command) => `xennuma-${command.name()}`)];
+  expect([...man].sort()).toEqual(names.map((name) => `dist/man/${name}.1.gz`).sort());
 });
 
 it('escapes what troff would take for its own', () => {

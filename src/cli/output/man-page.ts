@@ -68,7 +68,7 @@ function page(name: string, summary: string, { version, date }: ManSettings, bod
   return `${[head, '.SH NAME', `${option(name)} \\- ${line(summary)}`, ...body].join('\n')}\n`;
 }
 
-/** What the help says behind the options: paragraphs, and examples as they are. */
+/** The help text after the options: paragraphs, and examples unchanged. */
 function afterText(command: Command): string[] {
   let whole = '';
   command.configureOutput({

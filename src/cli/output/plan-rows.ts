@@ -1,4 +1,4 @@
-// A plan of many VMs: what becomes of each node, and of the VMs only the rows that were asked for.
+// A plan of many VMs: a row for each node, and rows only for the VMs that the user selects.
 import { textColumns } from '../../base/columns.js';
 import { tableLines } from '../../base/table.js';
 import { PAGE_BYTES } from '../../base/units.js';
@@ -28,7 +28,7 @@ export function chosenRows(vms: readonly VmAnswer[], choice: RowChoice): readonl
 export function nodeTable({ nodes }: HostAnswer, vms: readonly VmAnswer[], colour: Palette): string[] {
   const sums = nodes.map(() => ({ vms: 0, alone: 0, vcpus: 0, pages: 0 }));
   for (const { pagesByNode, vcpus, onOneNode } of vms) {
-    pagesByNode.forEach((pages, node) => {
+    pagesByNode?.forEach((pages, node) => {
       const sum = sums[node];
       if (sum === undefined || pages === 0) return;
       sum.vms++;

@@ -1,19 +1,38 @@
-// What `replay` prints: a table, or CSV.
-import { tableLines } from '../../base/table.js';
+// The output of `replay`: a table, or CSV.
+import { wrapWords } from '../../base/columns.js';
+import { fittingTable } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
 import type { ReplayAnswer } from '../answers/replay-schema.js';
-import type { Palette } from './terminal.js';
+import { columns, type Palette } from './terminal.js';
 
 type Run = ReplayAnswer['runs'][number];
 
 const SETTINGS = ['choose', 'hosts', 'scale', 'seed'] as const;
 
+const EXPLAINED =
+  'Weighted by memory and time. one node: memory of VMs on one node; remote: accesses to other nodes; ' +
+  'overload: CPU demand above the cores of its node; stranded: free memory beside cores that are all in demand.';
+const EXPLAINED_BOUND =
+  'at peak: on one node where the trace asks for the most memory; at most: if all VMs of that moment were packed anew, on whichever host.';
+const EXPLAINED_COLUMNS = 74;
+
 /** Settings with one value for all runs are in the heading, not in the table. */
 export function replayText({ trace, host, runs }: ReplayAnswer, colour: Palette): string[] {
   const varied = SETTINGS.filter((name) => runs.some((run) => run[name] !== runs[0]![name]));
   const same = SETTINGS.filter((name) => !varied.includes(name)).map((name) => settingWords(name, runs[0]!));
+  const bounded = runs.some(({ bound }) => bound !== undefined);
   const failed = (run: Run) => run.failedForHost + run.failedOnHost;
-  const heading = ['policy', ...varied, 'one node', 'remote', 'mean dist', 'overload', 'stranded', 'failed'].map(colour.bold);
+  const heading = [
+    'policy',
+    ...varied,
+    'one node',
+    'remote',
+    'mean dist',
+    'overload',
+    'stranded',
+    'failed',
+    ...(bounded ? ['at peak', 'at most'] : []),
+  ].map(colour.bold);
   const rows = runs.map((run) => [
     run.policy,
     ...varied.map((name) => String(run[name])),
@@ -23,16 +42,22 @@ export function replayText({ trace, host, runs }: ReplayAnswer, colour: Palette)
     percent(run.overload),
     percent(run.stranded),
     failed(run) === 0 ? '0' : colour.bad(String(failed(run))),
+    ...(bounded ? [percent(run.bound?.oneNode ?? null), percent(run.bound?.oneNodeAtMost ?? null)] : []),
   ]);
+  const say = (text: string) => wrapWords(text, columns(), '  ');
   return [
-    `${colour.bold(trace.name)}: ${trace.vms} VMs over ${days(trace.seconds)}, at most ${peakWords(trace)} at once`,
-    `Hosts of ${host.nodes} node${host.nodes === 1 ? '' : 's'}, ${host.cores} cores, ${formatBytes(host.freeBytes)} for guests; ${same.join(', ')}`,
+    ...say(`${colour.bold(trace.name)}: ${trace.vms} VMs over ${days(trace.seconds)}, at most ${peakWords(trace)} at once`),
+    ...say(
+      `Hosts of ${host.nodes} node${host.nodes === 1 ? '' : 's'}, ${host.cores} cores, ${formatBytes(host.freeBytes)} for guests; ${same.join(', ')}`,
+    ),
     '',
-    ...tableLines([heading, ...rows], { right: heading.map((_, at) => at).slice(1 + (varied.includes('choose') ? 1 : 0)) }),
+    ...fittingTable(
+      [heading, ...rows],
+      { right: heading.map((_, at) => at).slice(1 + (varied.includes('choose') ? 1 : 0)), named: 1 },
+      columns(),
+    ),
     '',
-    'Weighted by memory and time. one node: memory of VMs on one node; remote:',
-    'accesses to other nodes; overload: CPU demand above the cores of its node;',
-    'stranded: free memory beside cores that are all in demand.',
+    ...wrapWords(bounded ? `${EXPLAINED} ${EXPLAINED_BOUND}` : EXPLAINED, Math.min(columns(), EXPLAINED_COLUMNS)),
   ];
 }
 
@@ -57,12 +82,18 @@ function days(seconds: number): string {
 const RUN_COLUMNS = ['policy', 'hosts', 'choose', 'scale', 'seed'] as const;
 const FIGURES = ['memoryTaken', 'oneNode', 'remote', 'meanDistance', 'overload', 'stranded'] as const;
 const RESULTS = ['vms', 'started', 'failedForHost', 'failedOnHost', 'startedOnOneNode', 'peakVms', ...FIGURES] as const;
+const BOUNDS = ['peakOneNode', 'peakOneNodeAtMost'] as const;
 const MOMENTS = ['seconds', 'vms', 'failed', ...FIGURES] as const;
 
 /** A line for each run. */
 export function replayCsv({ runs }: ReplayAnswer): string[] {
   const columns = [...RUN_COLUMNS, ...RESULTS];
-  return [columns.join(','), ...runs.map((run) => columns.map((name) => run[name] ?? '').join(','))];
+  const bounded = runs.some(({ bound }) => bound !== undefined);
+  const ofPeak = ({ bound }: Run) => (bounded ? [bound?.oneNode ?? '', bound?.oneNodeAtMost ?? ''] : []);
+  return [
+    [...columns, ...(bounded ? BOUNDS : [])].join(','),
+    ...runs.map((run) => [...columns.map((name) => run[name] ?? ''), ...ofPeak(run)].join(',')),
+  ];
 }
 
 /** A line for each run and moment. */

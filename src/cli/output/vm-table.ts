@@ -1,6 +1,6 @@
 // The table of VMs, with failures and surprises below it.
 import { fitColumns, textColumns, wrapWords } from '../../base/columns.js';
-import { tableLines } from '../../base/table.js';
+import { fittingTable, tableLines } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
 import type { HostAnswer, TotalsAnswer, VmAnswer } from '../answers/answers.js';
 import { cpuWords, distanceWords, memoryWords, sizeWords } from './phrases.js';
@@ -27,13 +27,21 @@ export function vmTable(host: HostAnswer, vms: readonly VmAnswer[], colour: Pale
   const shown = vms.slice(0, most);
   let lines: string[] = [];
   for (const fit of FITS) {
-    lines = tableOf(host, shown, colour, fit);
+    const { rows, right } = tableOf(host, shown, colour, fit);
+    lines = tableLines(rows, { right, gap: fit.gap });
     if (Math.max(...lines.map(textColumns)) <= columns()) break;
+    // The last layout has as few columns as make sense.
+    if (fit === FITS.at(-1)) lines = fittingTable(rows, { right, named: 1 }, columns());
   }
   return vms.length > most ? [...lines, `... and ${vms.length - most} more; --json has all of them`] : lines;
 }
 
-function tableOf(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette, fit: (typeof FITS)[number]): string[] {
+function tableOf(
+  host: HostAnswer,
+  vms: readonly VmAnswer[],
+  colour: Palette,
+  fit: (typeof FITS)[number],
+): { readonly rows: string[][]; readonly right: number[] } {
   const words = cpuWords(host);
   const perVcpu = (lists: readonly string[]) =>
     lists.length === 0 ? '-' : fitColumns(lists.map((list) => words(list, 40)).join(' | '), fit.mask, '...');
@@ -42,22 +50,24 @@ function tableOf(host: HostAnswer, vms: readonly VmAnswer[], colour: Palette, fi
       fitColumns(vm.name, fit.name, '...'),
       vm.domid === null ? '-' : String(vm.domid),
       String(vm.vcpus),
-      sizeWords(vm.memoryBytes),
+      vm.memoryBytes === null ? '-' : sizeWords(vm.memoryBytes),
       perVcpu(vm.hard),
       perVcpu(vm.soft),
-      vm.domid === null ? '-' : memoryWords(vm.pagesByNode),
+      placeWords(vm),
       oneNodeWord(vm, colour),
       distanceWords(vm.meanDistance),
       stateWord(vm, colour),
     ];
   });
   const heading = ['VM', 'ID', 'vCPU', 'memory', 'hard', 'soft', 'memory on', 'one node', 'dist', ''].map((title) => colour.bold(title));
-  if (fit.mask > 0) return tableLines([heading, ...rows], { right: [1, 2, 3, 8], gap: fit.gap });
+  if (fit.mask > 0) return { rows: [heading, ...rows], right: [1, 2, 3, 8] };
   const place = [0, 6, 7, 8, 9];
-  return tableLines(
-    [heading, ...rows].map((row) => place.map((column) => row[column]!)),
-    { right: [3], gap: fit.gap },
-  );
+  return { rows: [heading, ...rows].map((row) => place.map((column) => row[column]!)), right: [3] };
+}
+
+function placeWords({ domid, pagesByNode }: VmAnswer): string {
+  if (domid === null) return '-';
+  return pagesByNode === null ? 'not known' : memoryWords(pagesByNode);
 }
 
 function oneNodeWord({ onOneNode }: VmAnswer, colour: Palette): string {

@@ -1,4 +1,4 @@
-// Warnings and surprises in sentences, each once with the VMs that it is about.
+// Warnings and surprises in sentences, each once with the names of its VMs.
 import { surpriseWords } from '../../flow/explain/surprise.js';
 import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack, Warning } from '../../xenopsd/api/toolstack.js';

@@ -1,22 +1,79 @@
 // Files that a command writes: renderings of the flow and of the map.
-import { writeFileSync } from 'node:fs';
+import { closeSync, fchmodSync, openSync, realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
+import { formatBytes } from '../../base/units.js';
 import { FlowRecord } from '../../flow/record.js';
 import type { HostMap } from '../../map/host-map.js';
 import type { PageData } from '../../page/page-data.js';
-import { type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
+import type { PageInput } from '../../page/page-inputs.js';
+import type { PageReport } from '../../page/page-report.js';
+import { remark } from './terminal.js';
 import { VERSION } from './version.js';
 
-/** As `xennuma place` takes it. */
-const REMARK_POLICY = 'best_effort' as const;
-
-/** @throws InputError when the file cannot be written */
+/**
+ * Writes a file and says so on stderr; '-' is standard output.
+ * @throws InputError when the file cannot be written
+ */
 export function writeOutput(file: string, text: string): void {
+  if (file === '-') {
+    process.stdout.write(text);
+    return;
+  }
+  writeNamed(file, text);
+  remark(`wrote ${file} (${formatBytes(Buffer.byteLength(text))})`);
+}
+
+/**
+ * The whole file or none of it: on a full disk an earlier file stays as it was.
+ * @param mode of a new file, less the umask; one that is there keeps its own
+ * @throws InputError when the file cannot be written
+ */
+export function writeNamed(file: string, content: string | Uint8Array, mode = 0o666): void {
   try {
-    if (file === '-') process.stdout.write(text);
-    else writeFileSync(file, text);
+    const { path, known } = targetOf(file);
+    // A pipe, a device, and what belongs to somebody else can only be written in place.
+    if (known !== null && (!known.isFile() || known.uid !== process.getuid?.())) writeFileSync(path, content);
+    else replace(path, content, known === null ? mode : known.mode & 0o777, known !== null);
   } catch (error) {
-    throw new InputError(`cannot be written: ${(error as Error).message}`, { file }, 'check the directory and its permissions');
+    const { code, message } = error as NodeJS.ErrnoException;
+    const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+    throw new InputError(
+      `cannot be written: ${message}`,
+      { file },
+      full ? 'make room there, or write it elsewhere' : 'check the directory and its permissions',
+    );
+  }
+}
+
+/** Where a link leads; null = there is nothing yet. */
+function targetOf(file: string): { readonly path: string; readonly known: Stats | null } {
+  const known = statSync(file, { throwIfNoEntry: false }) ?? null;
+  return { path: known === null ? file : realpathSync(file), known };
+}
+
+function replace(path: string, content: string | Uint8Array, mode: number, isThere: boolean): void {
+  const fresh = `${path}.${process.pid}.part`;
+  let fd: number;
+  try {
+    fd = openSync(fresh, 'wx', mode);
+  } catch (error) {
+    // The file may be written where its folder may not.
+    const { code } = error as NodeJS.ErrnoException;
+    if (!isThere || (code !== 'EACCES' && code !== 'EPERM')) throw error;
+    writeFileSync(path, content);
+    return;
+  }
+  try {
+    try {
+      if (isThere) fchmodSync(fd, mode);
+      writeFileSync(fd, content);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
   }
 }
 
@@ -59,18 +116,22 @@ export async function writeMap(file: string, map: HostMap): Promise<void> {
   writeOutput(file, renderHostMapSvg(map));
 }
 
-export interface PageInput {
-  readonly map: HostMap;
-  readonly notes: readonly string[];
-  /** The toolstack whose rules the advice follows. */
-  readonly profile?: ProfileName;
-}
-
-/** Hosts as a page in one file. */
-export async function writePage(file: string, kind: PageData['kind'], hosts: readonly PageInput[]): Promise<void> {
-  const { pageAssets, pageFile } = await import('../../page/page-file.js');
-  const { pageData } = await import('../../page/page-data.js');
+/**
+ * Hosts as a page in one file.
+ * @param view that opens, as in the page's address
+ * @param report has a view of its own
+ */
+export async function writePage(
+  file: string,
+  kind: PageData['kind'],
+  hosts: readonly PageInput[],
+  { view = '', report }: { readonly view?: string; readonly report?: PageReport } = {},
+): Promise<void> {
+  const [{ pageAssets, pageFile }, { wholePage }] = await Promise.all([
+    import('../../page/page-file.js'),
+    import('../../page/page-inputs.js'),
+  ]);
   const takenAt = kind === 'live' ? new Date().toISOString() : null;
-  const inputs = hosts.map(({ map, notes, profile = 'xapi-25.6' }) => ({ map, notes, profile: profileOf(profile), policy: REMARK_POLICY }));
-  writeOutput(file, pageFile(pageData(kind, VERSION, takenAt, inputs), pageAssets()));
+  const { data, ...parts } = wholePage({ kind, version: VERSION, takenAt }, hosts);
+  writeOutput(file, pageFile({ ...data, view, ...(report === undefined ? {} : { report }) }, pageAssets(), parts));
 }

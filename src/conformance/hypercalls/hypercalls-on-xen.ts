@@ -1,5 +1,5 @@
 // Conformance kind `hypercalls` on the real Xen that this process runs on: the same scenarios,
-// performed in Domain-0. Everything that a scenario did is undone after it.
+// performed in Domain-0. Afterwards all effects of a scenario are undone.
 import { InputError } from '../../base/errors.js';
 import type { ConformancePlayer, JsonObject } from '../player.js';
 import { at, Dom0Affinity, stepDifferences } from './hypercalls.js';

@@ -1,5 +1,5 @@
 // A real Xen for scenarios: a description of the machine, a ballast domain that sets the amount of
-// free memory, and the undoing of everything that a scenario did.
+// free memory, and the clean-up after a scenario.
 import { type InterfaceVersion, interfaceOf } from '../../abi/interface-version.js';
 import { XenError } from '../../base/errors.js';
 import { CallBuffers } from '../../xenctrl/calls/call-buffers.js';

@@ -1,5 +1,5 @@
-// The machines of the recorded hypercalls: the free memory of a real Xen at the start of a
-// scenario. conformance runs start from.
+// The machines of the recorded hypercalls. A conformance run starts from the free memory of a real
+// Xen at the start of a scenario.
 import type { XenMachine } from '../../xen/state/machine.js';
 
 const BLOCK = 512;

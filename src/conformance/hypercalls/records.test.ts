@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { casesOf, playerOf, replayRecords } from '../../../test/support/recorded-cases.js';
 
-replayRecords({ kind: 'hypercalls', files: /^hypercalls-.*\.jsonl\.gz$/, answers: ['result'] });
+replayRecords({ kind: 'hypercalls', files: /^hypercalls-.*\.jsonl\.gz$/, answers: ['result'], independent: true });
 
 test('scenarios pass in any order', async () => {
   const player = await playerOf('hypercalls');

@@ -1,15 +1,16 @@
 // One step of a recorded scenario performed over a hypercall door, its answer in the recorder's
 // form.
+
 import { CPUPOOL_OP, DOMCTL, SCHEDOP, SYSCTL } from '../../abi/commands.js';
 import type { InterfaceVersion } from '../../abi/interface-version.js';
 import { ERRNO, errnoName, InputError } from '../../base/errors.js';
+import { DOMID_SELF } from '../../base/ids.js';
 import type { HypercallDoor } from '../../xenctrl/doors/door.js';
 import type { JsonObject, JsonValue } from '../player.js';
 import { bitmap, integer, type Scenario, type Step } from './scenario.js';
 import { type Afterwards, ScenarioCalls } from './scenario-calls.js';
 import { compressSeq } from './seq.js';
 
-const DOMID_SELF = 0x7ff0;
 /**
  * An id that no domain of a scenario has: Xen gives ids from 1 upwards, and a scenario makes few.
  */
@@ -284,11 +285,11 @@ function versionOf(step: Step): number | undefined {
 
 /** On an errno, the answer has only the caller's buffers that Xen changed. */
 function answer(result: number, extra: Answer = {}, buffers: Record<string, Afterwards> = {}): JsonObject {
-  const told: Answer = result < 0 ? { errno: errnoName(result) ?? result } : { ok: true, ...extra };
+  const outcome: Answer = result < 0 ? { errno: errnoName(result) ?? result } : { ok: true, ...extra };
   for (const [name, buffer] of Object.entries(buffers)) {
-    if (buffer !== undefined && (result >= 0 || buffer.changed)) told[name] = buffer.hex;
+    if (buffer !== undefined && (result >= 0 || buffer.changed)) outcome[name] = buffer.hex;
   }
-  return told;
+  return outcome;
 }
 
 function retried(errnos: readonly number[], tries: number, call: () => number, wait: () => void): number {

@@ -4,6 +4,7 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { cases } from '../../../test/support/cases.js';
 import { machine, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import { formatList } from '../../base/bitset.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
@@ -38,9 +39,9 @@ function domains({ doors: { xc } }: Toolstack): JsonObject[] {
 async function answerOfToolstack(toolstack: Toolstack, name: string): Promise<Answer> {
   const { domid, failure } = await toolstack.start(name);
   if (domid === null || failure !== null) return { failed: true };
-  const made = domains(toolstack).find(({ id }) => id === domid) as { nodes: string; aff: [string, string][] } | undefined;
-  const hardSoft = [...new Set(made!.aff.map(([hard, soft]) => `${hard} / ${soft}`))];
-  return { nodeAffinity: made!.nodes, hardSoft, pages: toolstack.doors.pagesByNode!(domid)! };
+  const domain = domains(toolstack).find(({ id }) => id === domid) as { nodes: string; aff: [string, string][] } | undefined;
+  const hardSoft = [...new Set(domain!.aff.map(([hard, soft]) => `${hard} / ${soft}`))];
+  return { nodeAffinity: domain!.nodes, hardSoft, pages: toolstack.doors.pagesByNode!(domid)! };
 }
 
 function answerOfLibxl(played: JsonObject): Answer {
@@ -59,14 +60,14 @@ const machines = fc.record({
 
 it('places guests as the kind libxl does', { timeout: 120_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(machines, guests, async ({ freeMib, cpusOfNode }, asked) => {
+    fc.asyncProperty(machines, guests, async ({ freeMib, cpusOfNode }, request) => {
       const host = machine(freeMib, cpusOfNode);
       const toolstack = await toolstackOn(host, { profile: 'xl' });
       const player = createLibxlPlayer();
       const size = host.nodes.map((node) => node.memoryBytes);
       const topo = host.cpus.map(({ core, socket, node }) => [core, socket, node]);
       await player.play({ shape: 'x', op: 'machine', size, topo, dist: host.distances as number[][] } as JsonObject);
-      for (const [index, { vcpus, mib, stops }] of asked.entries()) {
+      for (const [index, { vcpus, mib, stops }] of request.entries()) {
         const name = `g${index}`;
         // The records include Xen's own memory for the guest on Domain-0's node; the embedded Xen
         // allocates none there.
@@ -87,6 +88,6 @@ it('places guests as the kind libxl does', { timeout: 120_000 }, async () => {
         if (stops < running.length) await toolstack.stop(running[stops]!.spec.name);
       }
     }),
-    { seed: 20261125, numRuns: 150 },
+    { seed: 20261125, numRuns: cases(30, 150) },
   );
 });

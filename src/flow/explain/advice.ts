@@ -13,6 +13,7 @@ const SETTINGS: readonly SurpriseCode[] = [
   'host-mask-ignored',
   'xl-cpus-string',
   'xl-cpus-ignored',
+  'vnuma-needs-tight',
   'xe-mask-ignored',
   'cpus-beyond-host',
   'first-mask-reused',

@@ -51,15 +51,15 @@ function maskSentence(mask: string | null, hostMask: string | null, set: boolean
   const masks = [];
   if (mask !== null) masks.push(`the VM's mask is '${mask}'`);
   if (hostMask !== null) masks.push(`the host's mask is '${hostMask}'`);
-  const given = masks.length === 0 ? '' : `: ${masks.join(', ')}`;
-  if (set) return `A hard affinity is given${given}.`;
-  return given === '' ? 'No hard affinity is given.' : `No valid hard affinity is given${given}.`;
+  const maskList = masks.length === 0 ? '' : `: ${masks.join(', ')}`;
+  if (set) return `A hard affinity is given${maskList}.`;
+  return maskList === '' ? 'No hard affinity is given.' : `No valid hard affinity is given${maskList}.`;
 }
 
 function hardAffinitySentence(where: NodeValues['set_hard_affinity']['where'], masks: readonly string[]): string {
   const groups = new Map<string, number[]>();
   for (const [vcpu, mask] of masks.entries()) groups.set(mask, [...(groups.get(mask) ?? []), vcpu]);
   const each = [...groups].map(([mask, vcpus]) => `${vcpuList(vcpus)}: ${namedCpus(mask)}`).join('; ');
-  const kept = where === 'XenStore' ? "written to XenStore (the domain's platform/vcpu/<vCPU>/affinity)" : `kept in ${where}`;
-  return `The hard affinity of each vCPU was ${kept}: ${each}.`;
+  const destination = where === 'XenStore' ? "written to XenStore (the domain's platform/vcpu/<vCPU>/affinity)" : `kept in ${where}`;
+  return `The hard affinity of each vCPU was ${destination}: ${each}.`;
 }

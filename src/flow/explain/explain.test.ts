@@ -1,16 +1,16 @@
 // Sentences from hand-made records: they contain what an administrator needs, and nothing twice.
 import { describe, expect, it } from 'vitest';
-import { affinityCall, landed, placement } from '../../../test/support/flow-records.js';
+import { affinityCall, landingNote, placement } from '../../../test/support/flow-records.js';
 import { FlowRecord } from '../record.js';
 import { SURPRISES } from '../surprises.js';
 import { explain } from './explain.js';
 
-function made(fill: (record: FlowRecord) => void): FlowRecord {
+function recordOf(fill: (record: FlowRecord) => void): FlowRecord {
   const record = new FlowRecord('start a');
   fill(record);
   return record;
 }
-const record = (fill: (record: FlowRecord) => void) => explain(made(fill)).details.join('\n');
+const record = (fill: (record: FlowRecord) => void) => explain(recordOf(fill)).details.join('\n');
 
 describe('affinity calls', () => {
   it('are summarised for vCPUs with the same call', () => {
@@ -87,7 +87,7 @@ describe('a placement', () => {
       cpus: 8,
       verdict: node === 11 ? ('chosen' as const) : ('too few CPUs' as const),
     }));
-    const run = made((r) => r.node('numa_placement', placement({ weighed })));
+    const run = recordOf((r) => r.node('numa_placement', placement({ weighed })));
     const [sentence] = explain(run, { candidates: 2 }).details.filter((one) => one.startsWith('Weighed'));
     expect(sentence).toBe(
       'Weighed, nearest first: {0} (distance 10, 1 GiB, 8 CPUs) too few CPUs; {1} (distance 11, 1 GiB, 8 CPUs) too few CPUs; {11} (distance 21, 1 GiB, 8 CPUs) chosen; 9 more.',
@@ -97,7 +97,7 @@ describe('a placement', () => {
 
 describe('where it is', () => {
   it('is listed by node, with the share near its vCPUs', () => {
-    const text = record((r) => r.note('landed', landed({ pages: [262_144, 0, 786_432] })));
+    const text = record((r) => r.note('landed', landingNote({ pages: [262_144, 0, 786_432] })));
     expect(text.split('\n')).toEqual([
       'Its memory came from node 0: 1 GiB (25 %), node 2: 3 GiB (75 %).',
       'vCPU 0: CPUs 0-15 allowed, 0-3 preferred: node 0.',
@@ -106,14 +106,14 @@ describe('where it is', () => {
   });
 
   it('is all of it if none is elsewhere', () => {
-    expect(record((r) => r.note('landed', landed()))).toContain('All of its memory is on the nodes of its vCPUs (node 0).');
+    expect(record((r) => r.note('landed', landingNote()))).toContain('All of its memory is on the nodes of its vCPUs (node 0).');
   });
 });
 
 describe('surprises', () => {
   it('are each named once, with the numbers of the run, the advice, and a numbered source', () => {
     const { details, sources } = explain(
-      made((r) => {
+      recordOf((r) => {
         r.surprise('mask-ignored', { mask: '1, 2', reason: 'white space' });
         r.surprise('mask-ignored', { mask: '1, 2', reason: 'white space' });
         r.surprise('memory-alternates', { domid: 7, nodes: [0, 1] });

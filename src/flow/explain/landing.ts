@@ -1,4 +1,4 @@
-// Where vCPUs and memory are, in sentences.
+// The nodes of vCPUs and memory, in sentences.
 
 import type { NoteValues } from '../record.js';
 import { nodeList, pagesText, vcpuList } from './phrases.js';

@@ -1,6 +1,6 @@
 // The sentence of each note, with both sides of every condition in it.
 import { expect, it } from 'vitest';
-import { landed } from '../../../test/support/flow-records.js';
+import { landingNote } from '../../../test/support/flow-records.js';
 import { FlowRecord, type NoteTopic, type NoteValues } from '../record.js';
 import { NOTE_SCHEMAS } from '../schema/notes.js';
 import { explain } from './explain.js';
@@ -14,6 +14,7 @@ type Case = { [T in NoteTopic]: readonly [T, NoteValues[T], string | RegExp] }[N
 const CASES: readonly Case[] = [
   ['domain', { domid: 3, kind: 'pvh', vcpus: 1 }, 'Domain 3 was created (pvh, 1 vCPU).'],
   ['domain', { domid: 3, kind: 'pv', vcpus: 2 }, 'Domain 3 was created (pv, 2 vCPUs).'],
+  ['device model', { domid: 3, pid: 812 }, 'QEMU, process 812, emulates the devices of domain 3.'],
   ['libxl', { cpus: true, cpusSoft: false }, /^xl starts this guest\./],
   [
     'free memory',
@@ -39,8 +40,14 @@ const CASES: readonly Case[] = [
   ['no credit scheduler', { errno: 'EINVAL' }, 'Weight and cap were left alone: the scheduler of its CPU pool is not credit.'],
   [
     'virtual nodes',
+    { domid: 3, by: 'tight', nodes: [{ node: 1, mib: 2048, vcpus: '0-1' }] },
+    'The guest has virtual nodes: 2 GiB only from node 1 for vCPUs 0-1. The vCPUs prefer the CPUs of those nodes.',
+  ],
+  [
+    'virtual nodes',
     {
       domid: 3,
+      by: 'libxl',
       nodes: [
         { node: 1, mib: 2048, vcpus: '0-1' },
         { node: 0, mib: 1024, vcpus: '2' },
@@ -75,8 +82,13 @@ const CASES: readonly Case[] = [
     { domid: 3, pages: null, pagesByNode: null, nodeAffinity: '0', failed: 'no room' },
     'The builder failed while it took the memory: no room.',
   ],
-  ['landed', landed(), /^Its memory came from node 0: 1 GiB \(100 %\)\.$/m],
+  ['landed', landingNote(), /^Its memory came from node 0: 1 GiB \(100 %\)\.$/m],
   ['migrate', { from: 3, pages: [] }, /^The VM ran as domain 3\. The new domain is built beside it/],
+  ['suspended', { domid: 3, bytes: 2 * MIB }, 'The guest of domain 3 suspended itself; a file of 2 MiB holds its memory.'],
+  ['restored', { domid: 4, from: null }, 'Domain 4 was filled with the memory of the suspended guest.'],
+  ['restored', { domid: 4, from: 3 }, "The guest's memory was copied from domain 3 to domain 4."],
+  ['suspend called off', { domid: 3, failure: null }, 'The suspend was called off: the guest goes on in domain 3.'],
+  ['suspend called off', { domid: 3, failure: 'no' }, 'The suspend was to be called off, but the guest in domain 3 stays suspended: no'],
   ['ended', { domid: 3, ending: 'poweroff' }, 'The guest shut itself down.'],
   ['ended', { domid: 3, ending: 'reboot' }, 'The guest requested a reboot.'],
   ['ended', { domid: 3, ending: 'crash' }, 'The guest crashed.'],

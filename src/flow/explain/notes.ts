@@ -32,8 +32,8 @@ const SENTENCES: { readonly [T in NoteTopic]: (values: NoteValues[T]) => string[
       ? `The builder was told to take all memory from node ${node} (-mem_pnode).`
       : `The builder took all memory from node ${node}, which had enough free memory (-keep_on_node).`,
   ],
-  'virtual nodes': ({ nodes }) => [
-    `The guest has virtual nodes: ${nodes.map(({ node, mib, vcpus }) => `${formatBytes(mib * MIB)} only from node ${node} for vCPUs ${vcpus || 'none'}`).join(', ')}. So libxl does no placement of its own, and the vCPUs prefer the CPUs of those nodes.`,
+  'virtual nodes': ({ by, nodes }) => [
+    `The guest has virtual nodes: ${nodes.map(({ node, mib, vcpus }) => `${formatBytes(mib * MIB)} only from node ${node} for vCPUs ${vcpus || 'none'}`).join(', ')}. ${by === 'tight' ? 'The' : 'So libxl does no placement of its own, and the'} vCPUs prefer the CPUs of those nodes.`,
   ],
   'memory not kept on one node': (values) => [
     'node' in values
@@ -45,7 +45,19 @@ const SENTENCES: { readonly [T in NoteTopic]: (values: NoteValues[T]) => string[
   migrate: ({ from }) => [
     `The VM ran as domain ${from}. The new domain is built beside it, and both hold their memory until the old one is destroyed.`,
   ],
+  suspended: ({ domid, bytes }) => [`The guest of domain ${domid} suspended itself; a file of ${formatBytes(bytes)} holds its memory.`],
+  restored: ({ domid, from }) => [
+    from === null
+      ? `Domain ${domid} was filled with the memory of the suspended guest.`
+      : `The guest's memory was copied from domain ${from} to domain ${domid}.`,
+  ],
+  'suspend called off': ({ domid, failure }) => [
+    failure === null
+      ? `The suspend was called off: the guest goes on in domain ${domid}.`
+      : `The suspend was to be called off, but the guest in domain ${domid} stays suspended: ${failure}`,
+  ],
   ended: ({ ending }) => [ENDINGS[ending]],
+  'device model': ({ domid, pid }) => [`QEMU, process ${pid}, emulates the devices of domain ${domid}.`],
   destroyed: ({ domid }) => [`Domain ${domid} was destroyed: its memory, claims and XenStore keys are released.`],
   'node affinity': ({ asked, stored }) => [
     asked === 'all'

@@ -1,6 +1,6 @@
 // The first three sentences of explain: the place of a VM, the reason, and the advice.
 import { describe, expect, it } from 'vitest';
-import { landed, placement } from '../../../test/support/flow-records.js';
+import { landingNote, placement } from '../../../test/support/flow-records.js';
 import { FlowRecord, type NoteValues } from '../record.js';
 import { SURPRISES, type SurpriseCode } from '../surprises.js';
 import { ADVISED } from './advice.js';
@@ -16,7 +16,7 @@ function summary(decide: Fill, end: Partial<NoteValues['landed']> | NoteValues['
   record.node('is_xe_vCPUparams_mask_set?', { mask: null, hostMask: null, set: false, affinity: [] });
   decide(record);
   if ('step' in end) record.note('failed', end);
-  else record.note('landed', landed(end));
+  else record.note('landed', landingNote(end));
   return explain(record).summary;
 }
 const masked =
@@ -47,6 +47,36 @@ describe('where', () => {
     [{ pages: [5], vcpus: vcpu([0]) }, 'Its memory is on node 0, where its vCPUs run.'],
     [{ pages: [0, 0], vcpus: vcpu([0]) }, 'It holds no memory.'],
   ])('%j', (end, sentence) => expect(summary(masked(), end)[0]).toBe(sentence));
+});
+
+describe('a guest with virtual nodes', () => {
+  const MIB_PAGES = 256;
+  const virtual: Fill = (record) =>
+    record.note('virtual nodes', {
+      domid: 7,
+      by: 'libxl',
+      nodes: [
+        { node: 1, mib: 2048, vcpus: '0-1' },
+        { node: 0, mib: 1024, vcpus: '2' },
+      ],
+    });
+  const on = (at: number, node: number[]) => ({ vcpu: at, hard: '0-7', soft: '0-3', nodes: node });
+  const right = [on(0, [1]), on(1, [1]), on(2, [0])];
+  const WHERE = 'Its memory is on nodes 0-1: each virtual node has its memory and its vCPUs on one and the same node.';
+
+  it('is on its own nodes, for its config says so', () => {
+    const [where, why] = summary(virtual, { pages: [1024 * MIB_PAGES + 5, 2048 * MIB_PAGES], vcpus: right });
+    expect(where).toBe(WHERE);
+    expect(why).toBe(
+      'Its config lists virtual nodes, so libxl took the memory of each from the node that it names, and placed nothing itself.',
+    );
+  });
+
+  it.each([
+    ['17 MiB are elsewhere', { pages: [1041 * MIB_PAGES, 2031 * MIB_PAGES], vcpus: right }],
+    ['a vCPU prefers another node', { pages: [1024 * MIB_PAGES, 2048 * MIB_PAGES], vcpus: [on(0, [0]), on(1, [1]), on(2, [0])] }],
+    ['a vCPU prefers all nodes', { pages: [1024 * MIB_PAGES, 2048 * MIB_PAGES], vcpus: [on(0, [0, 1]), on(1, [1]), on(2, [0])] }],
+  ])('is not: %s', (_, end) => expect(summary(virtual, end)[0]).not.toBe(WHERE));
 });
 
 describe('why', () => {
@@ -134,7 +164,7 @@ describe('what to do', () => {
 
 it('a run that built no domain has no summary', () => {
   const record = new FlowRecord('pin a');
-  record.note('landed', landed());
+  record.note('landed', landingNote());
   expect(explain(record).summary).toEqual([]);
   expect(explain(record).details).not.toEqual([]);
 });

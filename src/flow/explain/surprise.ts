@@ -48,6 +48,7 @@ const DETAILS: { readonly [C in SurpriseCode]: (values: SurpriseValues[C]) => st
   'host-mask-stops-placement': ({ hostMask }) => (hostMask === null ? '' : `host mask '${hostMask}'`),
   'priority-ignored': ({ parameter, value }) => `${parameter} '${value}'`,
   'xl-cpus-ignored': none,
+  'vnuma-needs-tight': ({ virtualNodes }) => `vnuma: ${virtualNodes}`,
   'xe-mask-ignored': ({ mask }) => `mask '${mask}'`,
   'all-ones-hard': none,
   'affinity-key-too-long': ({ bytes, mostBytes, pcpus }) => `${bytes} bytes of ${mostBytes} for ${plural(pcpus, 'CPU')}`,

@@ -1,7 +1,7 @@
 // The chart as Mermaid source, with the chart's own ids and our own labels. With a record, the path
 // taken is highlighted.
 
-import { harmless } from '../../base/shown-text.js';
+import { harmless } from '../../base/safe-text.js';
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from '../chart.js';
 import { edgeText, tally } from '../path.js';
 import type { FlowRecord } from '../record.js';

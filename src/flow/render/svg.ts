@@ -3,7 +3,7 @@
 // by the reader's own setting.
 
 import { fitColumns } from '../../base/columns.js';
-import { escapeXml, harmless } from '../../base/shown-text.js';
+import { escapeXml, harmless } from '../../base/safe-text.js';
 import { EDGES, NODES, type NodeId, SUBGRAPHS } from '../chart.js';
 import { edgeText, foldRepeats, formatValues, type ShownEntry, type Tally, tally } from '../path.js';
 import type { FlowRecord } from '../record.js';
@@ -167,12 +167,12 @@ const ITEM_LINES = 3;
  */
 function panel(record: FlowRecord | null, taken: Tally | null): string[] {
   const box = PANEL;
-  const told =
+  const items =
     record === null || taken === null ? ABOUT.map((text) => ({ text, kind: 'say' })) : [...surprisesFirst(record), ...decisions(taken)];
-  const rows = told.flatMap(({ text, kind }) => {
+  const rows = items.flatMap(({ text, kind }) => {
     const lines = wrapWidth(harmless(text), box.right - box.left - 52, FONT.panel, kind === 'warn' ? 'bold' : 'normal');
-    const kept = lines.length > ITEM_LINES ? [...lines.slice(0, ITEM_LINES - 1), `${lines[ITEM_LINES - 1]!} ...`] : lines;
-    return kept.map((line) => ({ text: line, kind }));
+    const visible = lines.length > ITEM_LINES ? [...lines.slice(0, ITEM_LINES - 1), `${lines[ITEM_LINES - 1]!} ...`] : lines;
+    return visible.map((line) => ({ text: line, kind }));
   });
   const room = Math.floor((box.bottom - box.top - 50) / 17);
   const over = rows.length - room;
@@ -213,11 +213,11 @@ function surprisesFirst(record: FlowRecord): { text: string; kind: string }[] {
 
 /** Each decision with its answers. */
 function decisions(taken: Tally): { text: string; kind: string }[] {
-  const told = NODES.filter(({ id, decision }) => decision && id !== 'do_domctl' && taken.nodes.has(id)).flatMap(({ id, label }) => {
+  const items = NODES.filter(({ id, decision }) => decision && id !== 'do_domctl' && taken.nodes.has(id)).flatMap(({ id, label }) => {
     const answers = EDGES.filter((edge) => edge.from === id && taken.edges.has(edge.id)).map((edge) => edgeText(edge, taken));
     return answers.length === 0 ? [] : [{ text: `${label} ${answers.join('; ')}`, kind: 'say' }];
   });
-  return told.length === 0 ? [] : [{ text: '', kind: 'say' }, ...told];
+  return items.length === 0 ? [] : [{ text: '', kind: 'say' }, ...items];
 }
 
 function legend(run: boolean): string[] {

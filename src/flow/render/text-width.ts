@@ -4,7 +4,7 @@ import { textColumns } from '../../base/columns.js';
 
 export type Weight = 'normal' | 'bold';
 
-/** Of the characters ' ' to '~', in thousandths of the font's size. */
+/** Advances of the characters ' ' to '~', in thousandths of the font's size. */
 const ADVANCES: Readonly<Record<Weight, readonly number[]>> = {
   normal: [
     318, 401, 460, 838, 636, 950, 780, 275, 390, 390, 500, 838, 318, 361, 318, 337, 636, 636, 636, 636, 636, 636, 636, 636, 636, 636, 337,

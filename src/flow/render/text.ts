@@ -3,7 +3,7 @@
 // text.
 
 import { wrapColumns } from '../../base/columns.js';
-import { harmless } from '../../base/shown-text.js';
+import { harmless } from '../../base/safe-text.js';
 import { EDGES, NODES, SUBGRAPHS, type SubgraphId } from '../chart.js';
 import { foldRepeats, formatValues, type ShownEntry } from '../path.js';
 import type { FlowRecord, FlowValue, FlowValues } from '../record.js';

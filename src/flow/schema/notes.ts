@@ -42,8 +42,15 @@ export const NOTE_SCHEMAS = {
   /** xenguest: weight and cap are the credit scheduler's. */
   'no credit scheduler': z.strictObject({ errno }),
   'memory on one node only': z.strictObject({ node, because: z.enum(['-mem_pnode', '-keep_on_node']) }),
-  /** libxl's vNUMA: the memory of each virtual node comes only from its physical node. */
-  'virtual nodes': z.strictObject({ domid, nodes: z.array(z.strictObject({ node, mib: z.number(), vcpus: list })) }),
+  /**
+   * vNUMA: the memory of each virtual node comes only from its physical node. `by`: who decided on
+   * them; runs that were kept earlier do not say.
+   */
+  'virtual nodes': z.strictObject({
+    domid,
+    by: z.enum(['libxl', 'tight']).default('libxl'),
+    nodes: z.array(z.strictObject({ node, mib: z.number(), vcpus: list })),
+  }),
   'memory not kept on one node': z.union([
     /** The node affinity is not a single node with memory. */
     z.strictObject({ nodes: list }),
@@ -59,7 +66,14 @@ export const NOTE_SCHEMAS = {
     freePages: z.array(pages),
   }),
   migrate: z.strictObject({ from: domid, pages: z.array(pages) }),
+  /** `bytes`: of the file that holds the guest. */
+  suspended: z.strictObject({ domid, bytes }),
+  /** `from`: the domain beside it; null = a file. */
+  restored: z.strictObject({ domid, from: domid.nullable() }),
+  /** `failure`: why the guest stays suspended; null when it goes on. */
+  'suspend called off': z.strictObject({ domid, failure: z.string().nullable() }),
   ended: z.strictObject({ domid, ending: z.enum(['poweroff', 'reboot', 'crash', 'gone']) }),
+  'device model': z.strictObject({ domid, pid: z.int().min(1) }),
   destroyed: z.strictObject({ domid }),
   'node affinity': z.strictObject({ domid, asked: z.union([nodes, z.literal('all')]), stored: nodes }),
   pool: z.strictObject({ domid, pool: z.int(), nodeAffinityBefore: nodes, nodeAffinity: nodes }),

@@ -14,6 +14,7 @@ export const SURPRISE_SCHEMAS = {
   'host-mask-stops-placement': z.strictObject({ hostMask: z.string().nullable() }),
   'priority-ignored': z.strictObject({ parameter: z.enum(['weight', 'cap']), value: z.string() }),
   'xl-cpus-ignored': none,
+  'vnuma-needs-tight': z.strictObject({ virtualNodes: z.union([z.int(), z.literal('auto')]) }),
   'xe-mask-ignored': z.strictObject({ mask: z.string() }),
   'all-ones-hard': z.strictObject({ domid, vcpus: z.int() }),
   /** `bytes`: of the longest request; more than `mostBytes` is refused. */

@@ -14,7 +14,7 @@ const PLAIN_NAME = /^(?:Domain-0|Pool-0|all|none|null|\(null\)|\d*)$/;
 export function anonymous(text: string, names: readonly string[]): string {
   const replacements = new Map<string, string>();
   for (const name of [...new Set(names)].filter((one) => !PLAIN_NAME.test(one))) replacements.set(name, `vm-${replacements.size + 1}`);
-  const kept = text
+  const needed = text
     .split('\n')
     .filter((line) => !/^\/\S* = "/.test(line) || NEEDED_KEY.test(line))
     .join('\n')
@@ -22,7 +22,7 @@ export function anonymous(text: string, names: readonly string[]): string {
     .replace(UUID, (uuid) => uuidFor(uuid.toLowerCase()));
   // The longest first: a name may begin with another.
   const longestFirst = [...replacements].sort(([a], [b]) => b.length - a.length);
-  return longestFirst.reduce((all, [name, other]) => all.replaceAll(name, other), kept);
+  return longestFirst.reduce((all, [name, other]) => all.replaceAll(name, other), needed);
 }
 
 /** A replacement uuid, always the same one for a given uuid. */

@@ -1,52 +1,24 @@
 // Texts that people paste, read as one host.
+
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { TWO_NODES_DUMP, twoNodesInfo, twoNodesList, twoNodesVcpus } from '../../../test/support/two-nodes.js';
 import { GIB, PAGES_PER_GIB } from '../../base/units.js';
 import { domainFigures } from '../../map/figures.js';
 import { judgeDomains } from '../../map/judge.js';
 import { explainRunning } from '../explain-running.js';
 import { readCapture } from './captured-host.js';
 
-const INFO = `host                   : alpha
-nr_cpus                : 8
-max_cpu_id             : 7
-nr_nodes               : 2
-cores_per_socket       : 4
-threads_per_core       : 1
-total_memory           : 16384
-free_memory            : 4096
-cpu_topology           :
-cpu:    core    socket     node
-  0:       0        0        0
-  1:       1        0        0
-  2:       2        0        0
-  3:       3        0        0
-  4:       0        1        1
-  5:       1        1        1
-  6:       2        1        1
-  7:       3        1        1
-numa_info              :
-node:    memsize    memfree    distances
-   0:      8192       1024      10,21
-   1:      8192       3072      21,10
-xen_version            : 4.17`;
-const LIST = `Name                                        ID   Mem VCPUs\tState\tTime(s) NODE Affinity
-Domain-0                                     0  2048     2     r-----     812.4 0
-web server                                   7  4096     2     -b----       9.9 1`;
-const VCPUS = `Name                                ID  VCPU   CPU State   Time(s) Affinity (Hard / Soft)
-Domain-0                             0     0    0   r--     402.0  0-3 / all
-Domain-0                             0     1    2   -b-     410.4  0-3 / all
-web server                           7     0    5   -b-       5.0  all / 4-7
-web server                           7     1    -   --p       4.9  4-5,7 / 4-7`;
+const GUEST = 'web server';
+const INFO = twoNodesInfo({
+  more: { max_cpu_id: 7, cores_per_socket: 4, threads_per_core: 1, free_memory: 4096 },
+  tail: { xen_version: '4.17' },
+});
+const LIST = twoNodesList(GUEST);
+const VCPUS = twoNodesVcpus(GUEST);
+const DUMP = TWO_NODES_DUMP;
 const POOLS = `Name               CPU list
 Pool-0             0,1,2,3,4,5,7`;
-const DUMP = `(XEN) Memory location of each domain:
-(XEN) Domain 0 (total: 524288):
-(XEN)     Node 0: 524288
-(XEN)     Node 1: 0
-(XEN) Domain 7 (total: 1048576):
-(XEN)     Node 0: 262144
-(XEN)     Node 1: 786432`;
 
 const read = (...texts: string[]) => readCapture(texts.map((text, at) => ({ file: `paste-${at}.txt`, text })));
 const everything = [INFO, LIST, VCPUS, POOLS, DUMP].join('\n');

@@ -2,11 +2,10 @@
 // as missing. The result is the same map that a live host gives, so show, verify and explain read
 // both alike.
 import { SCHEDULERS } from '../../abi/commands.js';
-import { InputError } from '../../base/errors.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { Host } from '../../machine/model.js';
 import type { InputText } from '../../machine/readers/input-text.js';
-import { readXlInfo, USE_UNKNOWN } from '../../machine/readers/xl-info.js';
+import { USE_UNKNOWN } from '../../machine/readers/xl-info.js';
 import { actualNodes, type HostMap, type MapCpu, type MapDomain, type MapVcpu, unclaimedNodes } from '../../map/host-map.js';
 import { automaticNodeAffinity } from '../../map/union-rule.js';
 import { parseNumaDump } from '../../xenctrl/calls/numa-dump.js';
@@ -15,6 +14,8 @@ import type { LiveMap } from '../live-map.js';
 import { readUserdata } from '../userdata.js';
 import { type HypercallAnswers, readHypercalls } from './hypercall-answers.js';
 import { type Listing, type ListingKind, splitListings } from './listings.js';
+import { otherDomains, userdataOf } from './other-domains.js';
+import { readTopology } from './topology.js';
 import { readXapiRecords, type XapiRecords } from './xapi-records.js';
 import { XenstoreListing } from './xenstore-listing.js';
 import { type ListedDomain, type ListedMask, type ListedPool, type ListedVcpu, readDomains, readPools, readVcpus } from './xl-tables.js';
@@ -39,10 +40,12 @@ const DUMP_HEADING = 'Memory location of each domain:';
 export function readCapture(texts: readonly InputText[]): CapturedHost {
   const listings = texts.flatMap(splitListings);
   const of = (...kinds: ListingKind[]) => listings.filter(({ kind }) => kinds.includes(kind));
-  const host = readHost(texts, listings);
+  const host = readTopology(texts, listings);
   const store = new XenstoreListing(of('xenstore-ls'));
   const notes: string[] = [];
-  const domains = mergedDomains(of('xl list').flatMap(readDomains));
+  const xapi = readXapiRecords(texts, of('xe'));
+  const userdata = userdataOf(listings);
+  const ownDomains = mergedDomains(of('xl list').flatMap(readDomains));
   const vcpus = unique(of('xl vcpu-list').flatMap(readVcpus), ({ domid, vcpu }) => domid * 65_536 + vcpu);
   const listedPools = unique(
     of('xl cpupool-list', 'xl cpupool-list -c').flatMap(readPools),
@@ -58,7 +61,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     cpus,
     distances: host.distances,
   };
-  const userdata = userdataOf(listings);
+  const domains = ownDomains.length > 0 || vcpus.length > 0 ? ownDomains : otherDomains(userdata, xapi, host.name, notes);
   const exact = exactOf(of('hypercalls'), map, notes);
   const parts = { host, store, pools, memory, domains, vcpus, userdata, exact, map: { ...map, domains: [] } };
   const domids = [...new Set([...domains, ...vcpus].map(({ domid }) => domid).concat([...(memory?.keys() ?? [])]))].sort((a, b) => a - b);
@@ -66,11 +69,16 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
   notes.push(...missing({ domains, vcpus, memory, listedPools }));
   return {
     host,
-    xapi: readXapiRecords(texts),
+    xapi,
     store,
     userdata,
     live: {
-      map: { ...map, nodes: exact === null ? map.nodes : exactNodes(map.nodes, exact, mapDomains), domains: mapDomains },
+      map: {
+        ...map,
+        nodes: exact === null ? map.nodes : exactNodes(map.nodes, exact, mapDomains),
+        domains: mapDomains,
+        ...(memory === null || mapDomains.some(({ pagesUnknown }) => pagesUnknown) ? { usersUnknown: true as const } : {}),
+      },
       xenVersion: host.xenVersion ?? ASSUMED_XEN,
       pools,
       poolNames: new Map(namedPools(listedPools, store).map(([id, name]) => [id, name])),
@@ -120,34 +128,6 @@ function exactNodes(
     freePages: Math.floor(freeBytes[id]! / PAGE_BYTES),
   }));
   return totalBytes === null ? exact : actualNodes(exact, domains, totalBytes).nodes;
-}
-
-/**
- * The topology: `xl info -n`, completed by xenpm's table or Xen's own dump if the text has them.
- */
-function readHost(texts: readonly InputText[], listings: readonly Listing[]): Host {
-  const info = listings.filter(({ kind }) => kind === 'xl info');
-  const [first] = info;
-  if (first === undefined) {
-    const files = texts.map(({ file }) => file).join(', ');
-    const seen = [...new Set(listings.map(({ kind }) => `\`${kind}\``))];
-    throw new InputError(
-      seen.length === 0
-        ? 'expected the output of Xen tools, found none'
-        : `the host's topology is not known: found ${seen.join(', ')}, not \`xl info -n\``,
-      { file: files },
-      'add the output of `xl info -n`, taken as root in dom0',
-    );
-  }
-  const textOf = (some: readonly Listing[]) => some.flatMap(({ lines }) => lines.map(({ text }) => text)).join('\n');
-  const tables = listings.filter(({ kind }) => kind === 'xenpm' || kind === 'numa dump');
-  const second = tables.some(({ lines }) => lines.some(({ text }) => /^CPU\d|-> NODE/.test(text)));
-  const xlTables = listings.filter(({ kind }) => kind === 'xl cpupool-list -c' || kind === 'xl vcpu-list');
-  return readXlInfo(
-    { file: first.file, text: textOf(info) },
-    second ? { file: tables[0]!.file, text: textOf(tables) } : undefined,
-    xlTables.map((listing) => ({ file: listing.file, text: textOf([listing]) })),
-  );
 }
 
 function unique<T>(rows: readonly T[], key: (row: T) => number | string): T[] {
@@ -227,39 +207,19 @@ function cpusOf(host: Host, pools: readonly CpupoolInfo[]): (MapCpu | null)[] {
   return cpus;
 }
 
+/** Xen counts page by page while the domain runs and its memory changes. */
+const LEAST_LISTED = 0.95;
+
 /** Pages of each domain by node; null without a dump. */
 function memoryOf(dumps: readonly Listing[], nodes: number): Map<number, readonly number[]> | null {
   const text = dumps.flatMap(({ lines }) => lines.map((line) => line.text)).join('\n');
   // The heading may be cut off in a paste.
   const found = parseNumaDump(text.includes(DUMP_HEADING) ? text : `${DUMP_HEADING}\n${text}`, nodes);
-  return found === null || found.length === 0 ? null : new Map(found.map(({ domid, pagesByNode }) => [domid, pagesByNode]));
-}
-
-function userdataOf(listings: readonly Listing[]): Map<number, string> {
-  const found = new Map<number, string>();
-  for (const { kind, lines, domid } of listings) {
-    const text = lines.map((line) => line.text).join('\n');
-    if (kind === 'libxl userdata' && domid !== undefined && text.trim() !== '') found.set(domid, text);
-    if (kind === 'xl list -l') for (const [id, one] of longList(text)) if (!found.has(id)) found.set(id, one);
-  }
-  return found;
-}
-
-/**
- * `xl list -l`: a list of {domid, config}; each config is the record that libxl keeps of the
- * domain.
- */
-function longList(text: string): [number, string][] {
-  try {
-    const list = JSON.parse(text) as unknown;
-    if (!Array.isArray(list)) return [];
-    return list.flatMap((one: { domid?: unknown; config?: unknown }) =>
-      typeof one?.domid === 'number' && typeof one.config === 'object' ? [[one.domid, JSON.stringify(one.config)] as [number, string]] : [],
-    );
-  } catch {
-    // The JSON was cut in a paste; the tables have the rest.
-    return [];
-  }
+  // Of a domain whose lines by node were lost, all or some, only the total is known.
+  const whole = (found ?? []).filter(
+    ({ totalPages, pagesByNode }) => pagesByNode.reduce((sum, pages) => sum + pages, 0) >= LEAST_LISTED * totalPages,
+  );
+  return whole.length === 0 ? null : new Map(whole.map(({ domid, pagesByNode }) => [domid, pagesByNode]));
 }
 
 function mapDomain(domid: number, parts: Parts, notes: string[]): MapDomain {
@@ -301,6 +261,7 @@ function mapDomain(domid: number, parts: Parts, notes: string[]): MapDomain {
     autoNodeAffinity: null,
     ...(nodeAffinity === undefined && exact === undefined ? { nodeAffinityInferred: true as const } : {}),
     pages: memory?.get(domid) ?? nodes.map(() => 0),
+    ...(memory?.has(domid) === true ? {} : { pagesUnknown: true as const }),
   };
 }
 
@@ -352,6 +313,15 @@ function uuidBytes(uuid: string | undefined): Uint8Array {
   return Uint8Array.from(Buffer.from((uuid ?? '').replaceAll('-', '').padEnd(32, '0').slice(0, 32), 'hex'));
 }
 
+/** Domains with fewer rows of `xl vcpu-list` than online vCPUs: a part of the table is missing. */
+function withoutVcpus(domains: readonly ListedDomain[], vcpus: readonly ListedVcpu[]): string[] {
+  const rows = new Map<number, number>();
+  for (const { domid } of vcpus) rows.set(domid, (rows.get(domid) ?? 0) + 1);
+  const short = domains.filter(({ domid, vcpus: online }) => (rows.get(domid) ?? 0) < online).map(({ name }) => name);
+  if (short.length === 0) return [];
+  return [`The affinity of all vCPUs of ${short.join(', ')} is not in the table, which is cut off or damaged: run \`xl vcpu-list\` again.`];
+}
+
 /** The missing information, and the command that prints it. */
 function missing({
   domains,
@@ -362,10 +332,11 @@ function missing({
   const notes: string[] = [];
   if (domains.length === 0 && vcpus.length === 0) notes.push('The running domains are not known: run `xl list -n` and `xl vcpu-list`.');
   else if (vcpus.length === 0) notes.push('vCPU affinity is not known and is taken as all CPUs: run `xl vcpu-list`.');
+  else notes.push(...withoutVcpus(domains, vcpus));
   if (memory === null) notes.push('Memory by node is not known: run `xl debug-keys u; xl dmesg`.');
   else if (domains.some(({ domid }) => !memory.has(domid))) {
     const names = domains.filter(({ domid }) => !memory.has(domid)).map(({ name }) => name);
-    notes.push(`Memory by node of ${names.join(', ')} is not in the dump: run \`xl debug-keys u; xl dmesg\` again.`);
+    notes.push(`Memory by node of ${names.join(', ')} is not in the dump, or not all of it: run \`xl debug-keys u; xl dmesg\` again.`);
   }
   if (listedPools.length === 0)
     notes.push('CPU pools are not in the listings: all CPUs are assumed to be online and in Pool-0 (`xl cpupool-list -c` prints them).');

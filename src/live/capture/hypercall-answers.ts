@@ -1,4 +1,5 @@
-// Xen's answers as the script of hypercall-script.ts prints them: memory and masks as Xen has them.
+// Decodes Xen's answers from the output of the script of hypercall-script.ts: exact memory and
+// masks.
 import * as z from 'zod';
 import { interfaceVersion, unpackVersion } from '../../abi/interface-version.js';
 import { CPUTOPO_AT, DOMAIN_INFO_AT, MEMINFO_AT, NODE_BITS, PHYSINFO_PAGES_AT, SYSCTL_AT } from '../../abi/layout.js';
@@ -20,7 +21,7 @@ interface ExactDomain {
 }
 
 export interface HypercallAnswers {
-  /** Of each node; `spanBytes` with its holes. */
+  /** By node; `spanBytes` includes holes. */
   readonly freeBytes: readonly number[];
   readonly spanBytes: readonly number[];
   /** Memory of the host; null in captures that were taken without it. */

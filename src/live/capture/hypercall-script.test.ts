@@ -1,5 +1,5 @@
-// The script's hypercalls, made on the embedded Xen: its Python gets a ctypes of the test's own,
-// whose memory and calls are those of the embedded door.
+// The script's hypercalls on the embedded Xen: its Python gets the test's own ctypes, whose memory
+// and calls are those of the embedded door.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { machine, masked, vm } from '../../../test/support/toolstack.js';
+import { machine, vm, vmWithMask } from '../../../test/support/toolstack.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import type { HypercallBuffer, HypercallDoor } from '../../xenctrl/doors/door.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
@@ -84,7 +84,7 @@ describe.runIf(python)('the script', { timeout: 240_000 }, () => {
   it.each(['4.13', '4.15', '4.16', '4.17', '4.18', '4.22'])('reads from Xen %s what the typed calls read', async (xenVersion) => {
     const doors = await embeddedHost(machine([2048, 2048, 1024], 3), { profile: 'xapi-25.6', xenVersion });
     const toolstack = await createToolstack(doors, { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 });
-    for (const spec of [vm('a', 2, 512), masked('b', 3, 256, '1,2,8'), vm('c', 4, 128, { vcpusAtStartup: 2 })]) {
+    for (const spec of [vm('a', 2, 512), vmWithMask('b', 3, 256, '1,2,8'), vm('c', 4, 128, { vcpusAtStartup: 2 })]) {
       await toolstack.add(spec);
       expect((await toolstack.start(spec.name)).failure).toBeNull();
     }

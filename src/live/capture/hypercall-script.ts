@@ -1,7 +1,7 @@
-// The second way on a host from afar: where it has Python 3 and libxencall, it makes the hypercalls
-// that read the host itself, all in one process, and prints Xen's answers as they are, in hex. What
-// the tools of xl round or leave out is exact then: free memory by node, masks, node affinity. It
-// only reads. hypercall-answers.ts decodes the answers.
+// A second, exact source on a remote host. If the host has Python 3 and libxencall, this script
+// makes the read-only hypercalls itself, all in one process, and prints Xen's answers in hex: free
+// memory by node, masks and node affinity, which xl's listings round or leave out.
+// hypercall-answers.ts decodes the answers.
 import { DOMCTL, HYPERCALL, SYSCTL } from '../../abi/commands.js';
 import { interfaceVersion } from '../../abi/interface-version.js';
 import {

@@ -1,8 +1,8 @@
-// A text taken from a host (a paste, a file, the output of our script over ssh), divided by
-// command. Prompts, quoting marks, colours and line wraps are removed. The content of a line
-// decides which listing it belongs to; prompts and file names are only hints.
+// A text from a host (a paste, a file, the output of our script over ssh), divided by command.
+// Prompts, quote marks, colours and line wraps are removed. The content of a line decides to which
+// listing it belongs; prompts and file names are only hints.
 import { guardSize, type InputText } from '../../machine/readers/input-text.js';
-import { cleanLines } from './clean-lines.js';
+import { cleanLines } from './text/clean-lines.js';
 
 export const LISTING_KINDS = [
   'xl info',
@@ -16,6 +16,7 @@ export const LISTING_KINDS = [
   'xl list -l',
   'libxl userdata',
   'hypercalls',
+  'xe',
 ] as const;
 export type ListingKind = (typeof LISTING_KINDS)[number];
 
@@ -37,6 +38,9 @@ export interface Listing {
 /** "[root@host ~]# xl list", "host:~# xl list", "$ xl list" */
 const PROMPT = /^(?:\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}\]?|[\w.-]+:[~/][^#$%>]{0,80})?[#$%] +(\S.*)$/;
 
+/** "name-label ( RW): db" */
+const XE_FIELD = /^\s*[A-Za-z][\w-]* \( ?[SM]?R[OW]\)(?: \[DEPRECATED\])?\s*:/;
+
 /**
  * How a listing begins. The first pattern that matches a line opens a listing of that kind, unless
  * the line continues the open one.
@@ -49,11 +53,17 @@ const HEADS: readonly { readonly kind: ListingKind; readonly head: RegExp }[] = 
   { kind: 'xenpm', head: /^CPU\s+core\s+socket\s+node\s*$/ },
   {
     kind: 'numa dump',
-    head: /^(?:\(XEN\) ?(?:\[[^\]]*\] ?)?)?(?:Memory location of each domain:|(?:Domain |d)\d+ \(total: \d+\):|NODE\d+ start->|CPU\d+(?:\.\.\.\d+)? -> NODE\d+)/,
+    head: /^(?:\(XEN\)[ \t]?(?:\[[^\]]*\][ \t]?)?)?(?:Memory location of each domain:|(?:Domain |d)\d+ \(total: \d+\):|NODE\d+ start->|CPU\d+(?:\.\.\.\d+)? -> NODE\d+)/,
   },
   { kind: 'xenstore-ls', head: /^\/(?:local|vm|libxl|tool)(?:\/[^ =]*)? = "/ },
   { kind: 'hypercalls', head: /^\{"hypercalls": \d+, / },
   { kind: 'xl list -l', head: /^\[$|^\[\s*\{/ },
+  { kind: 'xe', head: XE_FIELD },
+  {
+    // A row without its heading, as `xl vcpu-list | grep NAME` prints it.
+    kind: 'xl vcpu-list',
+    head: /^\S.*\s\d+\s+\d+\s+(?:\d+|-)\s+[-rbp]{3}\s+[\d.]+\s+(?:all|any cpu|\d[\d,-]*)(?:\s+\/\s+(?:all|none|\d[\d,-]*))?$/,
+  },
   {
     kind: 'xl info',
     head: /^(?:host|release|machine|nr_cpus|max_cpu_id|nr_nodes|cores_per_socket|threads_per_core|cpu_topology|numa_info|total_memory|free_memory|xen_major|xen_version)\s*:/,
@@ -67,18 +77,24 @@ const ROW: Readonly<Record<ListingKind, RegExp>> = {
   'xl list': /\s\d+\s+\d+\s+\d+\s+[-rbpscd]{5,7}\s+[\d.]+/,
   'xl vcpu-list': /\s\d+\s+\d+\s+(?:\d+|-)\s+[-rbp]{2,3}\s+[\d.]+\s+\S/,
   'xl cpupool-list': /\s\d+\s+\w+\s+[yn]\s+\d+/i,
-  'xl cpupool-list -c': /\s[\d,-]+\s*$/,
+  'xl cpupool-list -c': /\s\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*\s*$/,
   'numa dump': /^\(XEN\)|^\s*Node \d+: \d+|^(?:Domain |d)\d+ \(total|^NODE\d+|^CPU\d+|^PXM|vnode|^\s+\d+ \(/,
   'xenstore-ls': /^\/\S* = "/,
   'xl list -l': /./,
   'libxl userdata': /./,
   // One line.
   hypercalls: /^\{"hypercalls"/,
+  xe: XE_FIELD,
+};
+/** Rows of tables that go on after a line of something else, such as a message of the kernel. */
+const TABLE_ROW: Partial<Readonly<Record<ListingKind, RegExp>>> = {
+  'xl info': /^\s*\d+:\s+\d+\s+\d+\s+[\d,]+\s*$/,
+  'numa dump': /^\(XEN\)|^\s*Node \d+: \d+\s*$/,
 };
 /** Tables with rows so long that a mail program or a forum may wrap them. */
 const WRAPS: ReadonlySet<ListingKind> = new Set(['xl list', 'xl vcpu-list', 'xenstore-ls']);
 /** The end of a wrapped heading of those tables. */
-const HEADING_END = /^\s*(?:(?:Time\(s\)\s*)?(?:NODE )?Affinity(?: \(Hard \/ Soft\))?|\(Hard \/ Soft\))\s*$/;
+const HEADING_END = /^\s*(?:State\s*)?(?:Time\(s\)\s*)?(?:NODE\s*)?(?:Affinity\s*)?(?:\(Hard\s*)?(?:\/\s*)?(?:Soft\)\s*)?$/;
 /** Listings whose lines have no form of their own, or that of the rest of others. */
 const ANYTHING: ReadonlySet<string> = new Set(['xl list -l', 'libxl userdata', 'xl cpupool-list -c']);
 /** A row that ends too early: the rest is on the next line. */
@@ -94,7 +110,7 @@ const MARK = /^@@xennuma(?::[\w-]+)? (.+?)\s*$/;
 export function splitListings(input: InputText): Listing[] {
   guardSize(input);
   const splitter = new Splitter(input.file);
-  for (const line of cleanLines(input.text, standsAlone)) splitter.take(line);
+  for (const line of cleanLines(input.text, { standsAlone, begins })) splitter.take(line);
   return splitter.listings;
 }
 
@@ -103,10 +119,13 @@ interface OpenListing {
   readonly lines: ListingLine[];
 }
 
-/** A row of `xl vcpu-list` that ends after its hard affinity, below a heading with both. */
-function lacksSoft({ kind, lines }: OpenListing): boolean {
-  const last = lines.at(-1)?.text ?? '';
-  return kind === 'xl vcpu-list' && lines.length > 1 && /Hard \/ Soft/.test(lines[0]!.text) && ROW[kind].test(last) && !/\s\/\s/.test(last);
+/** A row that lacks its last column: `NODE Affinity` of `xl list`, `Soft` of `xl vcpu-list`. */
+function lacksEnd({ kind, lines }: OpenListing): boolean {
+  const heading = lines[0]!.text;
+  const last = lines.at(-1)!.text;
+  if (lines.length < 2 || !ROW[kind].test(last)) return false;
+  if (kind === 'xl vcpu-list') return /Hard \/ Soft/.test(heading) && !/[-rbp]{2,3}\s+[\d.]+\s+[^/]+\/\s*\S/.test(last);
+  return kind === 'xl list' && /NODE Affinity\s*$/i.test(heading) && /[-rbpscd]{5,7}\s+[\d.]+\s*$/.test(last);
 }
 
 class Splitter {
@@ -115,6 +134,9 @@ class Splitter {
   #open: OpenListing | null = null;
   /** A line that is not a complete row: the first half of a wrapped row, or prose. */
   #half: ListingLine | null = null;
+  /** A listing with a numbered table that a line of something else has cut. */
+  #cut: OpenListing | null = null;
+  #afterBlank = false;
 
   constructor(file: string) {
     this.#file = file;
@@ -123,8 +145,12 @@ class Splitter {
   take(line: ListingLine): void {
     if (this.#isBoundary(line.text)) return;
     const head = HEADS.find(({ head: pattern }) => pattern.test(line.text))?.kind;
+    if (head === undefined && this.#open === null && this.#cut !== null && TABLE_ROW[this.#cut.kind]?.test(line.text))
+      this.#open = this.#cut;
     const open = this.#open;
-    if (open !== null && this.#continues(open, line, head)) return;
+    const afterBlank = this.#afterBlank;
+    this.#afterBlank = line.text.trim() === '';
+    if (open !== null && this.#continues(open, line, head, afterBlank)) return;
     if (head !== undefined) this.#start(head, [line]);
     else if (open !== null && line.text.trim() !== '') this.#halfOrEnd(open, line);
   }
@@ -133,6 +159,7 @@ class Splitter {
     const listing = { kind, file: this.#file, lines, ...(domid === undefined ? {} : { domid }) };
     this.listings.push(listing);
     this.#open = listing;
+    this.#cut = null;
     this.#half = null;
   }
 
@@ -141,12 +168,13 @@ class Splitter {
     const mark = MARK.exec(text);
     if (mark === null && !PROMPT.test(text)) return false;
     this.#open = null;
+    this.#cut = null;
     const userdata = /^libxl userdata (\d+)$/.exec(mark?.[1] ?? '');
     if (userdata !== null) this.#start('libxl userdata', [], Number(userdata[1]));
     return true;
   }
 
-  #continues(open: OpenListing, line: ListingLine, head: ListingKind | undefined): boolean {
+  #continues(open: OpenListing, line: ListingLine, head: ListingKind | undefined, afterBlank: boolean): boolean {
     const { kind, lines } = open;
     const last = lines.at(-1);
     if (kind === 'libxl userdata' || (kind === 'xl list -l' && !/^\]/.test(last?.text ?? ''))) {
@@ -154,14 +182,14 @@ class Splitter {
       return true;
     }
     if (kind === 'xl list -l') return false;
-    if (last !== undefined && lines.length === 1 && WRAPS.has(kind) && HEADING_END.test(line.text)) {
+    if (last !== undefined && lines.length === 1 && WRAPS.has(kind) && line.text.trim() !== '' && HEADING_END.test(line.text)) {
       lines[0] = { text: `${last.text.trimEnd()} ${line.text.trim()}`, number: last.number };
       return true;
     }
     if (
       last !== undefined &&
       kind !== 'numa dump' &&
-      (UNFINISHED.test(last.text) || lacksSoft(open)) &&
+      (UNFINISHED.test(last.text) || lacksEnd(open)) &&
       head === undefined &&
       line.text.trim() !== ''
     ) {
@@ -170,6 +198,10 @@ class Splitter {
       return true;
     }
     if (head !== undefined && head !== kind) return false;
+    if (kind === 'xe' && head === undefined && last !== undefined && !afterBlank && line.text.trim() !== '') {
+      lines[lines.length - 1] = { text: `${last.text.trimEnd()} ${line.text.trim()}`, number: last.number };
+      return true;
+    }
     if (head !== kind && !ROW[kind].test(line.text)) return false;
     this.#half = null;
     lines.push(line);
@@ -191,8 +223,13 @@ class Splitter {
       }
     }
     this.#open = null;
+    this.#cut = open;
     this.#half = null;
   }
+}
+
+function begins(text: string): boolean {
+  return HEADS.some(({ kind, head }) => !ANYTHING.has(kind) && head.test(text));
 }
 
 /** A line that begins or continues a listing by itself, so that it is no rest of a wrapped one. */

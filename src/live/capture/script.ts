@@ -88,6 +88,14 @@ const DUMP = `  if command -v xl >/dev/null 2>&1; then
 
 const ARCHIVE = `folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
+if ! command -v xl >/dev/null 2>&1; then
+  echo 'nothing was captured: there is no xl here; run this as root in dom0 of a Xen host' >&2
+  exit 3
+fi
+if ! $root xl info >"$folder/info" 2>&1 </dev/null; then
+  echo "nothing was captured: xl info failed; run this as root in dom0 of a Xen host: $(tail -n 1 "$folder/info")" >&2
+  exit 3
+fi
 capture >"$folder/${CAPTURE_FILE}"
 tar -C "$folder" -czf - ${CAPTURE_FILE}
 `;

@@ -1,5 +1,6 @@
-// Sources of a host's texts: archives made by other programs, folders, and ssh, which a program of
-// the test plays.
+// Sources of a host's texts: archives of other programs, folders, and ssh, which a test program
+// replaces.
+
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,38 +8,15 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DUMP, INFO, LIST } from '../../../test/support/listings.js';
 import { anonymous } from './anonymous.js';
-import { ARCHIVE_LIMITS, readArchive, readFolder } from './archive.js';
+import { ARCHIVE_LIMITS, readArchive } from './archive/archive.js';
+import { readFolder } from './archive/folder.js';
 import { readCapture } from './captured-host.js';
 import { textsOf } from './source.js';
 import { SshError, sshTarget } from './ssh.js';
 import { packCapture } from './write-capture.js';
 
-const INFO = `host                   : beta
-nr_cpus                : 4
-nr_nodes               : 2
-total_memory           : 8192
-cpu_topology           :
-cpu:    core    socket     node
-  0:       0        0        0
-  1:       1        0        0
-  2:       0        1        1
-  3:       1        1        1
-numa_info              :
-node:    memsize    memfree    distances
-   0:      4096       1024      10,21
-   1:      4096       1024      21,10
-xen_version            : 4.17
-`;
-const LIST = `Name                                        ID   Mem VCPUs\tState\tTime(s)
-Domain-0                                     0  1024     2     r-----     812.4
-payroll                                      5  1024     1     -b----       9.9
-`;
-const DUMP = `(XEN) Memory location of each domain:
-(XEN) Domain 5 (total: 262144):
-(XEN)     Node 0: 0
-(XEN)     Node 1: 262144
-`;
 const OLD_DUMP = DUMP.replace('Node 0: 0', 'Node 0: 262144').replace('Node 1: 262144', 'Node 1: 0');
 
 let folder: string;
@@ -56,6 +34,14 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const stdin = async () => new Uint8Array();
 const options = { memory: true, stdin };
+
+it.each(['little', 'big'])("reads UTF-16, %s end first, as PowerShell's > writes it", async (order) => {
+  const bytes = Buffer.from(`\ufeff${INFO}${LIST}`.replaceAll('\n', '\r\n'), 'utf16le');
+  const file = join(folder, `${order}.txt`);
+  writeFileSync(file, order === 'little' ? bytes : bytes.swap16());
+  const { live } = readCapture(await textsOf(file, options));
+  expect(live.map.domains.map(({ name }) => name)).toEqual(['Domain-0', 'payroll']);
+});
 const pagesOf = (texts: Parameters<typeof readCapture>[0]) => readCapture(texts).live.map.domains.find(({ domid }) => domid === 5)?.pages;
 
 describe('archives', () => {
@@ -96,6 +82,13 @@ describe('archives', () => {
   it('refuses a damaged archive, an empty one, and one beyond the limits', async () => {
     const whole = gzipSync(INFO.repeat(50));
     await expect(readArchive(whole.subarray(0, whole.length - 20), 'cut.gz')).rejects.toThrow('the archive is damaged');
+    const packed = execFileSync('bzip2', ['-c'], { input: INFO.repeat(50) });
+    expect(await readArchive(packed, 'two.bz2')).toHaveLength(1);
+    for (const bytes of [packed.subarray(0, packed.length - 5), packed.with(60, packed[60]! ^ 1)])
+      await expect(readArchive(bytes, 'cut.bz2')).rejects.toThrow('the archive is damaged');
+    // Streams in a row are one, as bzip2 has it.
+    const [two] = await readArchive(Buffer.concat([packed, packed]), 'two.bz2');
+    expect(two?.text).toBe(INFO.repeat(100));
     await expect(readArchive(zipSync({ readme: Buffer.from('hello') }), 'other.zip')).rejects.toThrow('found none');
   });
 

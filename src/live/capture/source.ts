@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { InputError } from '../../base/errors.js';
 import type { InputText } from '../../machine/readers/input-text.js';
-import { archiveKind, readArchive, readFolder } from './archive.js';
+import { archiveKind, readArchive } from './archive/archive.js';
+import { readFolder } from './archive/folder.js';
 import { captureScript, END_MARK } from './script.js';
 import { SshError, SshHost, sshTarget } from './ssh.js';
+import { textOfBytes } from './text/plain-text.js';
 
 const MOST_FILE_BYTES = 512 * 2 ** 20;
 
@@ -14,6 +16,9 @@ export interface SourceOptions {
   /** Reads standard input, for the source '-'. */
   readonly stdin: () => Promise<Uint8Array>;
 }
+
+/** Texts that look like a host: `xcp-1`, `root@xcp-1.example`, `ssh:root@xcp-1`. */
+const LIKE_HOST = /^(?:ssh:\/?)?(?:[\w-]+@[\w.-]+|[\w-]+|\d+(?:\.\d+){3})$/;
 
 export function isSsh(source: string): boolean {
   return source.startsWith('ssh://');
@@ -32,12 +37,14 @@ export async function textsOf(source: string, options: SourceOptions): Promise<I
       await host.close();
     }
   }
-  if (source === '-') return textsOfBytes(await options.stdin(), 'standard input');
+  if (source === '-') return unpacked(await options.stdin(), 'standard input');
   const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
     throw new InputError(
       error.code === 'ENOENT' ? 'there is no such file' : error.message,
       { file: source },
-      'give ssh://host, a capture, a status report, or a text',
+      LIKE_HOST.test(source)
+        ? `for a host write ssh://${source.replace(/^ssh:\/?/, '')}, for a file check the path`
+        : 'give ssh://host, a capture, a status report, or a text',
     );
   });
   if (info.isDirectory()) return readFolder(source);
@@ -48,11 +55,11 @@ export async function textsOf(source: string, options: SourceOptions): Promise<I
       'unpack it, and give the folder with the listings',
     );
   }
-  return textsOfBytes(await readFile(source), source);
+  return unpacked(await readFile(source), source);
 }
 
-async function textsOfBytes(bytes: Uint8Array, file: string): Promise<InputText[]> {
-  return archiveKind(bytes) === null ? [{ file, text: Buffer.from(bytes).toString() }] : readArchive(bytes, file);
+async function unpacked(bytes: Uint8Array, file: string): Promise<InputText[]> {
+  return archiveKind(bytes) === null ? [{ file, text: textOfBytes(bytes) }] : readArchive(bytes, file);
 }
 
 /**

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../../base/errors.js';
-import { harmless } from '../../base/shown-text.js';
+import { harmless } from '../../base/safe-text.js';
 
 export interface SshTarget {
   readonly user: string | undefined;

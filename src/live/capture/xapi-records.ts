@@ -2,12 +2,15 @@
 // status report.
 import { SaxesParser } from 'saxes';
 import type { InputText } from '../../machine/readers/input-text.js';
+import type { Listing } from './listings.js';
 
 export interface XapiVm {
   readonly uuid: string;
   readonly name: string;
   /** VCPUs_params["mask"]. */
   readonly mask?: string;
+  /** For a running VM with a known domain. */
+  readonly running?: { readonly domid: number; readonly vcpus?: number; readonly memoryBytes?: number; readonly hostUuid?: string };
 }
 
 export interface XapiHost {
@@ -25,48 +28,69 @@ export interface XapiRecords {
   readonly vms: readonly XapiVm[];
 }
 
-export function readXapiRecords(texts: readonly InputText[]): XapiRecords {
-  const parts = texts.map(({ text }) => (/^\s*(?:<\?xml[^>]*>\s*)?<database>/.test(text) ? readDatabase(text) : readListings(text)));
+/** @param listings the answers of `xe` among the listings of those texts */
+export function readXapiRecords(texts: readonly InputText[], listings: readonly Listing[]): XapiRecords {
+  const databases = texts.flatMap(({ text }) => (/^\s*(?:<\?xml[^>]*>\s*)?<database>/.test(text) ? [readDatabase(text)] : []));
+  const parts = [...databases, ...listings.map(readListing)];
   return { hosts: parts.flatMap(({ hosts }) => hosts), vms: parts.flatMap(({ vms }) => vms) };
 }
 
-/** `xe vm-list`, `xe host-list`: one "name ( RO): value" a line, records divided by empty lines. */
-function readListings(text: string): XapiRecords {
+const FIELD = /^\s*([A-Za-z][\w-]*) \( ?[SM]?R[OW]\)(?: \[DEPRECATED\])?\s*: ?(.*)$/;
+
+/** `xe vm-list`, `xe host-list` and others: one "name ( RO): value" a line, the uuid first. */
+function readListing({ lines }: Listing): XapiRecords {
   const hosts: XapiHost[] = [];
   const vms: XapiVm[] = [];
   let record = new Map<string, string>();
   const finish = () => {
-    const uuid = record.get('uuid');
+    const uuid = record.get('uuid')?.trim();
     if (uuid !== undefined && /^[0-9a-f-]{36}$/i.test(uuid)) {
-      const name = record.get('name-label') ?? '';
-      const software = record.get('software-version');
-      const policy = record.get('numa-affinity-policy');
-      const params = record.get('VCPUs-params');
-      if (software !== undefined || policy !== undefined) {
-        const hostname = record.get('hostname');
-        hosts.push({
-          uuid,
-          name,
-          software: pairs(software ?? ''),
-          ...(hostname === undefined ? {} : { hostname }),
-          ...(policy === undefined ? {} : { numaPolicy: policy }),
-        });
-      } else if (params !== undefined) vms.push(vmOf(uuid, name, pairs(params)));
+      if (record.has('software-version') || record.has('numa-affinity-policy')) hosts.push(hostOf(uuid, record));
+      else if (record.has('VCPUs-params'))
+        vms.push(vmOf(uuid, record.get('name-label') ?? '', pairs(record.get('VCPUs-params')!), runningOf(record)));
     }
     record = new Map();
   };
-  for (const raw of text.split('\n')) {
-    const line = raw.replace(/^[> \t]*/, '').trimEnd();
-    const field = /^([A-Za-z-]+) \( ?(?:RO|RW|SRO|SRW|MRO|MRW)\)(?: \[DEPRECATED\])?\s*: ?(.*)$/.exec(line);
-    if (field === null) {
-      if (line === '' || line.startsWith('@@xennuma')) finish();
-      continue;
-    }
-    if (field[1] === 'uuid' && record.has('uuid')) finish();
-    record.set(field[1]!, field[2]!);
+  for (const { text } of lines) {
+    const [, name, value] = FIELD.exec(text) ?? [];
+    if (name === undefined) continue;
+    if (record.has(name)) finish();
+    record.set(name, value!);
   }
   finish();
   return { hosts, vms };
+}
+
+function hostOf(uuid: string, record: ReadonlyMap<string, string>): XapiHost {
+  const hostname = record.get('hostname');
+  const policy = record.get('numa-affinity-policy');
+  return {
+    uuid,
+    name: record.get('name-label') ?? '',
+    software: pairs(record.get('software-version') ?? ''),
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(policy === undefined ? {} : { numaPolicy: policy }),
+  };
+}
+
+/** The domain of a VM that runs, as far as the fields tell. */
+function runningOf(record: ReadonlyMap<string, string>): Pick<XapiVm, 'running'> {
+  const count = (key: string) => {
+    const value = record.get(key)?.trim() ?? '';
+    return /^\d{1,16}$/.test(value) ? Number(value) : undefined;
+  };
+  const domid = count('dom-id');
+  if (domid === undefined) return {};
+  const [vcpus, memoryBytes] = [count('VCPUs-number'), count('memory-actual')];
+  const host = record.get('resident-on')?.trim();
+  return {
+    running: {
+      domid,
+      ...(vcpus === undefined ? {} : { vcpus }),
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
+      ...(host === undefined || !/^[0-9a-f-]{36}$/i.test(host) ? {} : { hostUuid: host.toLowerCase() }),
+    },
+  };
 }
 
 /**
@@ -86,9 +110,9 @@ function pairs(text: string): Map<string, string> {
   return found;
 }
 
-function vmOf(uuid: string, name: string, params: ReadonlyMap<string, string>): XapiVm {
+function vmOf(uuid: string, name: string, params: ReadonlyMap<string, string>, running: Pick<XapiVm, 'running'> = {}): XapiVm {
   const mask = params.get('mask');
-  return { uuid: uuid.toLowerCase(), name, ...(mask === undefined ? {} : { mask }) };
+  return { uuid: uuid.toLowerCase(), name, ...(mask === undefined ? {} : { mask }), ...running };
 }
 
 /**

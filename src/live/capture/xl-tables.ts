@@ -75,7 +75,7 @@ function stateOf(letters: string): ListedDomain['state'] {
   return letters.includes('r') ? 'running' : 'blocked';
 }
 
-const VCPU_ROW = /^(.+?)\s+(\d{1,5})\s+(\d{1,5})\s+(\d{1,5}|-)\s+([-rbp]{2,3})\s+([\d.]+)\s+(.+?)(?:\s+\/\s+(.+?))?\s*$/;
+const VCPU_ROW = /^(.+?)\s+(\d{1,5})\s+(\d{1,5})\s+(\d{1,5}|-)\s+([-rbp]{2,3})\s+([\d.]+)\s+([^/]+?)(?:\s*\/\s*([^/]+?))?\s*$/;
 
 /** Rows of `xl vcpu-list`; a damaged row is refused. */
 export function readVcpus(listing: Listing): ListedVcpu[] {

@@ -7,7 +7,7 @@ import type { FreeMove, Migration } from '../../planner/rebalance/problem.js';
 /** How a VM is migrated. Commands look up what is not known. */
 export interface MovedVm {
   readonly toolstack: 'xapi' | 'xl';
-  /** Not the same as that of another VM. */
+  /** Unique among the VMs. */
   readonly name: string;
   readonly uuid?: string;
   readonly hostUuid?: string;

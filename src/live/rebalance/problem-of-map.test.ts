@@ -1,4 +1,4 @@
-// What of a host reaches the planner of rebalancing, and which figures are refused.
+// The data of a host that reaches the planner of rebalancing, and the figures that are refused.
 import { describe, expect, it } from 'vitest';
 import { domain, GIB_PAGES, idleHost, range } from '../../../test/support/host-maps.js';
 import { InputError } from '../../base/errors.js';

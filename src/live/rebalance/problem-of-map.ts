@@ -1,7 +1,9 @@
-// A running host as the planner of rebalancing needs it; or an error where the data cannot be true,
-// because a plan on wrong figures would move VMs for nothing.
+// A running host in the form that the planner of rebalancing needs. Data that cannot be true is an
+// error, because a plan on wrong figures would move VMs for nothing.
+
 import { InputError } from '../../base/errors.js';
-import { harmless } from '../../base/shown-text.js';
+import { INVALID_ID } from '../../base/ids.js';
+import { harmless } from '../../base/safe-text.js';
 import { formatBytes, PAGE_BYTES } from '../../base/units.js';
 import { type ReachFinder, reachFinder } from '../../map/figures.js';
 import type { HostMap, MapDomain } from '../../map/host-map.js';
@@ -12,7 +14,6 @@ import { NODE_0_RESERVE_BYTES } from '../../planner/tight/busy-cores.js';
 import { MAX_TIGHT_NODES } from '../../planner/tight/tight.js';
 import type { DomainInfo } from '../../xenctrl/xenctrl.js';
 
-const INVALID_NODE = 0xffffffff;
 /** Figures of one host that are read one after the other may differ by this share. */
 const TOLERANCE = 0.01;
 /**
@@ -107,7 +108,7 @@ function plannerHost({ distances, cpus, nodes }: HostMap): PlannerHost {
   const online = cpus.map((cpu) => (cpu?.online === true ? cpu : null));
   return {
     distances,
-    cpuToNode: online.map((cpu) => cpu?.node ?? INVALID_NODE),
+    cpuToNode: online.map((cpu) => cpu?.node ?? INVALID_ID),
     nodeCores: nodes.map(({ id }) => new Set(online.flatMap((cpu) => (cpu?.node === id ? [`${cpu.socket}/${cpu.core}`] : []))).size),
   };
 }

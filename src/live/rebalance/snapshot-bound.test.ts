@@ -1,4 +1,4 @@
-// The bound of a host as it is: what it counts, and that no plan of rebalancing ends above it.
+// The bound of a running host: what it counts, and that no plan of rebalancing exceeds it.
 import { describe, expect, it } from 'vitest';
 import { domain, GIB_PAGES, idleHost, range } from '../../../test/support/host-maps.js';
 import type { HostMap, MapDomain } from '../../map/host-map.js';

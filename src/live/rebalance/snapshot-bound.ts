@@ -1,4 +1,4 @@
-// The bound of a host as it is: how many of its VMs, and how much of their memory, any placement
+// The bound of a running host: how many of its VMs, and how much of their memory, any placement
 // could have on one node each, if all VMs were packed anew at this instant.
 import { reachFinder } from '../../map/figures.js';
 import type { HostMap, MapDomain } from '../../map/host-map.js';

@@ -96,13 +96,13 @@ export function assembleHost(draft: HostDraft): Host {
  */
 function completeDistances(draft: HostDraft, nodes: readonly DraftNode[], notes: string[]): number[][] {
   const standard = nodes.map((from) => nodes.map((to) => (from.id === to.id ? LOCAL : REMOTE)));
-  const given = draft.distances;
-  if (given === undefined) {
+  const listed = draft.distances;
+  if (listed === undefined) {
     if (nodes.length > 1)
       notes.push(`The source has no distances; ${LOCAL} and ${REMOTE} are assumed, as in Xen and Linux without a SLIT.`);
     return standard;
   }
-  const rowOf = new Map(given.ids.map((id, index) => [id, index]));
+  const rowOf = new Map(listed.ids.map((id, index) => [id, index]));
   const missing = nodes.filter((node) => !rowOf.has(node.id)).map((node) => node.id);
   if (missing.length > 0 && draft.oddDistances === 'refuse') {
     throw new InputError(
@@ -116,7 +116,7 @@ function completeDistances(draft: HostDraft, nodes: readonly DraftNode[], notes:
     nodes.map((to, j) => {
       const row = rowOf.get(from.id);
       const column = rowOf.get(to.id);
-      return row === undefined || column === undefined ? standard[i]![j]! : readDistance(given.rows[row]?.[column]);
+      return row === undefined || column === undefined ? standard[i]![j]! : readDistance(listed.rows[row]?.[column]);
     }),
   );
   const odd = rows.some((row, i) => row.some((value, j) => (i === j ? value !== LOCAL : value !== UNREACHABLE && !(value > LOCAL))));

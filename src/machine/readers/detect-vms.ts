@@ -2,6 +2,7 @@
 import { InputError } from '../../base/errors.js';
 import type { Host } from '../model.js';
 import type { VmSpec } from '../vm.js';
+import { looksLikeHost, looksLikeScenario } from './detect.js';
 import { guardSize, type InputText } from './input-text.js';
 import { looksLikeLibvirtXml, readLibvirtXml } from './libvirt/domain-xml.js';
 import { looksLikeVmFile, readVmFile } from './vm-file.js';
@@ -28,10 +29,28 @@ export function detectAndReadVms(texts: readonly InputText[], host: Host): VmSpe
   return vms;
 }
 
+/** Whether a reader of VMs would take the text. */
+export function looksLikeVms(text: string): boolean {
+  return looksLikeLibvirtXml(text) || looksLikeVmFile(text) || looksLikeXlConfig(text);
+}
+
 function readOne(input: InputText, host: Host): VmSpec[] {
   if (looksLikeLibvirtXml(input.text)) return readLibvirtXml(input, host);
+  if (looksLikeScenario(input.text)) {
+    throw new InputError('expected VMs, got a scenario', { file: input.file }, 'play it with xennuma run, or give a file of its VMs');
+  }
   if (looksLikeVmFile(input.text)) return readVmFile(input);
   if (looksLikeXlConfig(input.text)) return [readXlConfig(input, host)];
+  if (looksLikeHost(input)) {
+    throw new InputError('expected VMs, got the description of a host', { file: input.file }, 'give it with --host');
+  }
+  if (/^(?:- *)?['"]?name['"]?[ \t]*:/m.test(input.text)) {
+    throw new InputError(
+      'expected vms: as the first line of a list of VMs',
+      { file: input.file },
+      'write it above them; see examples/vms/',
+    );
+  }
   throw new InputError(
     'unknown format',
     { file: input.file },

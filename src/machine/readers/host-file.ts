@@ -1,7 +1,7 @@
 // Reader of our own description of a machine, in YAML or JSON, and the JSON Schema of it.
 import * as z from 'zod';
 import { parseRanges } from '../../base/lists.js';
-import { hasControls } from '../../base/shown-text.js';
+import { hasControls } from '../../base/safe-text.js';
 import { parseSizeBytes, SIZE_FORM } from '../../base/units.js';
 import { type Host, type HostPool, LIMITS, UNREACHABLE } from '../model.js';
 import { poolsInOrder } from '../pools.js';
@@ -147,10 +147,14 @@ function draftNode(node: HostFile['nodes'][number], index: number, file: Structu
     throw file.fault(['nodes', index], 'expected free or used, got both', 'leave one of them out');
   }
   const field = node.used === undefined ? 'free' : 'used';
-  const given = node[field];
-  const bytes = given === undefined ? undefined : parseSizeBytes(given)!;
+  const amount = node[field];
+  const bytes = amount === undefined ? undefined : parseSizeBytes(amount)!;
   if (bytes !== undefined && bytes > memoryBytes) {
-    throw file.fault(['nodes', index, field], `${field} (${given}) exceeds the memory of the node (${node.memory})`, 'correct one of them');
+    throw file.fault(
+      ['nodes', index, field],
+      `${field} (${amount}) exceeds the memory of the node (${node.memory})`,
+      'correct one of them',
+    );
   }
   const freeBytes = bytes !== undefined && field === 'used' ? memoryBytes - bytes : bytes;
   return { id: node.id ?? index, memoryBytes, freeBytes };

@@ -3,7 +3,7 @@
 import { formatList } from '../../base/bitset.js';
 import { InputError } from '../../base/errors.js';
 import { parseCount } from '../../base/lists.js';
-import { hasControls } from '../../base/shown-text.js';
+import { hasControls } from '../../base/safe-text.js';
 import { type Host, LIMITS } from '../model.js';
 import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode, LOCAL, numberCores } from './assemble.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
@@ -233,7 +233,7 @@ function oldDistances(root: HwlocObject, count: number) {
 function scaled(ids: readonly number[], values: readonly number[], notes: string[]): DraftDistances {
   const count = ids.length;
   const rows = ids.map((_, i) => values.slice(i * count, (i + 1) * count));
-  const local = rows[0]?.[0] ?? LOCAL;
+  const local = values[0]!;
   if (local === LOCAL || !(local > 0) || rows.some((row, i) => row[i] !== local)) return { ids, rows };
   notes.push(`The distances are given with ${local} for a node itself; they are scaled to ${LOCAL}.`);
   return { ids, rows: rows.map((row) => row.map((value) => Math.round((value * LOCAL) / local))) };

@@ -15,9 +15,18 @@ export function looksLikeNumactl(text: string): boolean {
   );
 }
 
-/** "CPU(s):" of lscpu, the comment header of lscpu -p, the table of lscpu -e. */
+/** "NUMA node0 CPU(s): 0-3" of lscpu, in any of its languages: all of them keep the word NUMA. */
+const NODE_CPUS = /^[ \t]*(?=[^:\uff1a\n]*NUMA)[^:\uff1a\d\n]*(\d{1,5})[^:\uff1a\d\n]*[:\uff1a][ \t]*([\d,-]*)[ \t]*$/m;
+
+/** "CPU(s):" of lscpu, the comment header of lscpu -p, the table of lscpu -e; as JSON with -J. */
 export function looksLikeLscpu(text: string): boolean {
-  return /^# ?CPU,/m.test(text) || /^(NUMA node\d+ CPU|On-line CPU|CPU\(s\):)/m.test(text) || /^CPU[ \t]+NODE[ \t]+SOCKET/m.test(text);
+  return (
+    /^\s*\{\s*"(?:lscpu|cpus)"\s*:/.test(text) ||
+    NODE_CPUS.test(text.replaceAll('\u00a0', ' ')) ||
+    /^# ?CPU,/m.test(text) ||
+    /^(NUMA node\d+ CPU|On-line CPU|CPU\(s\):)/m.test(text) ||
+    /^CPU[ \t]+NODE[ \t]+SOCKET/m.test(text)
+  );
 }
 
 interface NumactlTables {
@@ -200,7 +209,7 @@ function scanLscpu(input: InputText): LscpuRow[] {
   const rows: LscpuRow[] = [];
   let columns: string[] | undefined;
   let separator: RegExp = /,/;
-  for (const line of linesOf(input.text)) {
+  for (const line of linesOf(lscpuText(input))) {
     const comma = /^# ?(CPU,.*)$/.exec(line.text);
     const table = /^CPU NODE SOCKET/.exec(line.text);
     if (comma !== null || table !== null) {
@@ -208,7 +217,7 @@ function scanLscpu(input: InputText): LscpuRow[] {
       columns = (comma === null ? line.text : comma[1]!).split(separator).map((name) => name.trim().toLowerCase());
       continue;
     }
-    const summary = /^NUMA node(\d{1,5}) CPU\(s\): ?(.*)$/.exec(line.text);
+    const summary = NODE_CPUS.exec(line.text);
     if (summary !== null) {
       const cpus = parseRanges(summary[2]!, MAX_CPU_ID + 1);
       if (cpus === undefined) {
@@ -223,6 +232,29 @@ function scanLscpu(input: InputText): LscpuRow[] {
     else if (columns !== undefined && line.text !== '' && !line.text.startsWith('#')) columns = undefined;
   }
   return rows;
+}
+
+/** The text that `lscpu -J` and `lscpu -e -J` have as JSON. */
+function lscpuText(input: InputText): string {
+  if (!/^\s*\{/.test(input.text)) return input.text;
+  try {
+    const { lscpu, cpus } = JSON.parse(input.text) as { lscpu?: LscpuField[]; cpus?: Record<string, unknown>[] };
+    if (cpus === undefined) return fieldLines(lscpu ?? []).join('\n');
+    const rows = cpus.map((cpu) => ['cpu', 'node', 'socket', 'core'].map((key) => cpu[key] ?? '').join(','));
+    return ['# CPU,node,socket,core', ...rows].join('\n');
+  } catch {
+    throw new InputError('expected the JSON of `lscpu -J`, got damaged JSON', { file: input.file }, 'take it again');
+  }
+}
+
+interface LscpuField {
+  readonly field: string;
+  readonly data: string | null;
+  readonly children?: readonly LscpuField[];
+}
+
+function fieldLines(fields: readonly LscpuField[]): string[] {
+  return fields.flatMap(({ field, data, children = [] }) => [`${field} ${data ?? ''}`, ...fieldLines(children)]);
 }
 
 function readLscpuRow(line: Line, columns: readonly string[], separator: RegExp, file: string): LscpuRow {

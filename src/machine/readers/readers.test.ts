@@ -3,13 +3,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cases } from '../../../test/support/cases.js';
 import { InputError } from '../../base/errors.js';
 import { GIB, parseSizeBytes } from '../../base/units.js';
 import { LIMITS, UNREACHABLE } from '../model.js';
 import { asXenSees, hostSummary } from '../xen-sees.js';
-import { detectAndRead } from './detect.js';
+import { detectAndRead, detectAndReadAll } from './detect.js';
 import { detectAndReadVms } from './detect-vms.js';
 import { hostJsonSchema } from './host-file.js';
+import type { InputText } from './input-text.js';
 import { INPUT_LIMITS } from './input-text.js';
 import { vmsJsonSchema } from './vm-file.js';
 
@@ -35,17 +37,17 @@ describe('our own samples', () => {
     expect(host.cpus).toHaveLength(256);
     expect(new Set(host.cpus.map((cpu) => `${cpu.socket}/${cpu.core}`)).size).toBe(128);
     const [first, sibling] = [host.cpus[5]!, host.cpus[133]!];
-    expect([sibling.socket, sibling.core, sibling.node]).toEqual([first.socket, first.core, first.node]);
+    expect([sibling.socket, sibling.core, sibling.node]).toStrictEqual([first.socket, first.core, first.node]);
     expect(host.nodes.reduce((sum, node) => sum + node.memoryBytes, 0)).toBe(512 * GIB);
     expect(host.nodes[0]!.freeBytes).toBe(60 * GIB);
-    expect(host.distances[0]).toEqual([10, 12, 12, 12, 32, 32, 32, 32]);
+    expect(host.distances[0]).toStrictEqual([10, 12, 12, 12, 32, 32, 32, 32]);
   });
 
   it.each(['two-sockets.xml', 'two-sockets.v1.xml'])('reads %s: 2 nodes of 32 GiB, 8 cores, 16 threads', (name) => {
     const host = detectAndRead([hostSample(name)]);
-    expect(host.nodes.map((node) => node.memoryBytes / GIB)).toEqual([32, 32]);
-    expect(host.cpus.map((cpu) => cpu.node)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
-    expect(host.cpus.slice(8, 11).map((cpu) => [cpu.socket, cpu.core])).toEqual([
+    expect(host.nodes.map((node) => node.memoryBytes / GIB)).toStrictEqual([32, 32]);
+    expect(host.cpus.map((cpu) => cpu.node)).toStrictEqual([0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(host.cpus.slice(8, 11).map((cpu) => [cpu.socket, cpu.core])).toStrictEqual([
       [1, 0],
       [1, 0],
       [1, 1],
@@ -54,19 +56,19 @@ describe('our own samples', () => {
 
   it('puts no CPU on a node that only adds memory to the whole machine', () => {
     const host = detectAndRead([hostSample('memory-only-node.xml')]);
-    expect(host.nodes.map((node) => node.memoryBytes / GIB)).toEqual([32, 32, 64]);
-    expect(new Set(host.cpus.map((cpu) => cpu.node))).toEqual(new Set([0, 1]));
+    expect(host.nodes.map((node) => node.memoryBytes / GIB)).toStrictEqual([32, 32, 64]);
+    expect(new Set(host.cpus.map((cpu) => cpu.node))).toStrictEqual(new Set([0, 1]));
   });
 
   it('reads numactl with lscpu in any order, and alone without cores', () => {
     const pair = [hostSample('xeon-2s.lscpu.txt'), hostSample('xeon-2s.numactl.txt')];
     const host = detectAndRead(pair);
-    expect(host).toEqual(detectAndRead([...pair].reverse()));
-    expect(host.cpus.slice(0, 2)).toEqual([
+    expect(host).toStrictEqual(detectAndRead([...pair].reverse()));
+    expect(host.cpus.slice(0, 2)).toStrictEqual([
       { id: 0, node: 0, core: 0, socket: 0 },
       { id: 1, node: 1, core: 1, socket: 1 },
     ]);
-    expect(host.nodes[0]).toEqual({ id: 0, memoryBytes: 64215 * 2 ** 20, freeBytes: 60110 * 2 ** 20 });
+    expect(host.nodes[0]).toStrictEqual({ id: 0, memoryBytes: 64215 * 2 ** 20, freeBytes: 60110 * 2 ** 20 });
     expect(detectAndRead([pair[1]!]).cpus[0]!.core).toBeNull();
     expect(errorOf(() => detectAndRead([pair[0]!])).mend).toContain('numactl');
   });
@@ -75,14 +77,14 @@ describe('our own samples', () => {
     const [info, xenpm] = [hostSample('two-nodes.xl-info.txt'), hostSample('two-nodes.xenpm.txt')];
     const host = detectAndRead([info]);
     expect(host.xenVersion).toBe('4.17');
-    expect(host.nodes.map((node) => [node.memoryBytes / GIB, node.freeBytes / GIB])).toEqual([
+    expect(host.nodes.map((node) => [node.memoryBytes / GIB, node.freeBytes / GIB])).toStrictEqual([
       [32, 27.75],
       [32, 31.75],
     ]);
-    expect(detectAndRead([xenpm, info]).cpus).toEqual(host.cpus);
+    expect(detectAndRead([xenpm, info]).cpus).toStrictEqual(host.cpus);
     const elsewhere = { ...xenpm, text: xenpm.text.replace('CPU15\t 3\t 1\t 1', 'CPU15\t 3\t 1\t 0') };
     expect(errorOf(() => detectAndRead([info, elsewhere])).message).toContain('CPU 15');
-    expect(errorOf(() => detectAndRead([info, info])).message).toContain('do not belong together');
+    expect(errorOf(() => detectAndRead([info, info])).message).toContain('this text is given twice');
   });
 
   it('takes the CPUs from a second source if the CPU table of xl info is empty, and reports that there is none', () => {
@@ -94,13 +96,70 @@ describe('our own samples', () => {
     expect(detectAndRead([empty, hostSample('two-nodes.xenpm.txt')]).cpus).toHaveLength(16);
     const dump = { file: 'dmesg', text: '(XEN) CPU0...7 -> NODE0\n(XEN) CPU8...15 -> NODE1\n' };
     expect(detectAndRead([empty, dump]).cpus.filter((cpu) => cpu.node === 1)).toHaveLength(8);
+    const own = (text: string) => detectAndRead([{ ...empty, text }]).notes.find((note) => note.startsWith('The CPU table'));
+    expect(own(`${empty.text}\n${hostSample('two-nodes.xenpm.txt').text}`)).toContain('the CPUs come from another section of the file');
     const header = { file: 'xenpm.txt', text: 'CPU\tcore\tsocket\tnode\n' };
     expect(errorOf(() => detectAndRead([empty, header])).message).toContain('xenpm.txt lists none either');
   });
 
   it('gives the schemas that are shipped', () => {
-    expect(JSON.parse(sample('schemas/host.schema.json').text)).toEqual(hostJsonSchema());
-    expect(JSON.parse(sample('schemas/vms.schema.json').text)).toEqual(vmsJsonSchema());
+    expect(JSON.parse(sample('schemas/host.schema.json').text)).toStrictEqual(hostJsonSchema());
+    expect(JSON.parse(sample('schemas/vms.schema.json').text)).toStrictEqual(vmsJsonSchema());
+  });
+});
+
+describe('several machines in one list of files', () => {
+  const sample = (name: string) => ({ file: name, text: readFileSync(`examples/hosts/${name}`, 'utf8') });
+  const names = (...files: string[]) => detectAndReadAll(files.map(sample)).map(({ nodes, cpus }) => [nodes.length, cpus.length]);
+  const alone = (...files: string[]) => {
+    const { nodes, cpus } = detectAndRead(files.map(sample));
+    return [nodes.length, cpus.length];
+  };
+
+  it('are told apart by the texts that need no other; what completes one follows it', () => {
+    const [xl, numactl] = [
+      ['two-nodes.xl-info.txt', 'two-nodes.xenpm.txt'],
+      ['xeon-2s.numactl.txt', 'xeon-2s.lscpu.txt'],
+    ];
+    const all = names('four-nodes.yaml', ...xl, ...numactl, 'two-sockets.xml', 'two-nodes.yaml');
+    expect(all).toStrictEqual([
+      alone('four-nodes.yaml'),
+      alone(...xl),
+      alone(...numactl),
+      alone('two-sockets.xml'),
+      alone('two-nodes.yaml'),
+    ]);
+  });
+
+  it('a machine that is given twice is refused; an equal one with a name of its own is another', () => {
+    const yaml = (file: string, name: string, memory = '8GiB') => ({
+      file,
+      text: `${name}nodes:\n  - { memory: ${memory}, cpus: "0-3" }\n`,
+    });
+    const both = (...texts: { file: string; text: string }[]) => detectAndReadAll(texts).map(({ name }) => name);
+    const a = yaml('a.yaml', 'name: a\n');
+    expect(errorOf(() => both(a, a)).message).toContain("the host 'a' is given twice");
+    expect(errorOf(() => both(a, yaml('b.yaml', 'name: a\n# another file\n'))).message).toBe("the host 'a' is given twice, also as a.yaml");
+    expect(errorOf(() => both(yaml('c.yaml', ''), yaml('./c.yaml', ''))).message).toContain('is given twice');
+    expect(both(a, yaml('b.yaml', 'name: b\n'))).toStrictEqual(['a', 'b']);
+    expect(both(yaml('c.yaml', ''), yaml('d.yaml', ''))).toStrictEqual(['c.yaml', 'd.yaml']);
+    // Two machines may share a name: the daemon tells them apart.
+    expect(both(a, yaml('b.yaml', 'name: a\n', '16GiB'))).toStrictEqual(['a', 'a']);
+  });
+
+  it('no text of one machine is left out without a word', () => {
+    const [info, xenpm] = ['two-nodes.xl-info.txt', 'two-nodes.xenpm.txt'].map(sample) as [InputText, InputText];
+    const table = { file: 'pools.txt', text: 'Name               CPU list\nPool-0             0-15\n' };
+    const other = { file: 'other.txt', text: `${xenpm.text}\n` };
+    expect(detectAndReadAll([info, xenpm, table]).map(({ cpus }) => cpus.length)).toStrictEqual([16]);
+    expect(() => detectAndReadAll([info, xenpm, table, table])).toThrow('this text is given twice');
+    expect(() => detectAndReadAll([info, xenpm, other, table])).toThrow('do not belong together');
+  });
+
+  it('one machine comes in any order, and a part that completes none is refused', () => {
+    expect(names('xeon-2s.lscpu.txt', 'xeon-2s.numactl.txt')).toStrictEqual([alone('xeon-2s.numactl.txt', 'xeon-2s.lscpu.txt')]);
+    expect(() => names('two-nodes.xenpm.txt', 'four-nodes.yaml', 'two-sockets.xml')).toThrow('a CPU table alone has no memory sizes');
+    expect(() => names('four-nodes.yaml', 'xeon-2s.lscpu.txt', 'two-sockets.xml')).toThrow('do not belong together');
   });
 });
 
@@ -119,7 +178,7 @@ describe('lstopo XML of other kinds', () => {
     const node = (id: number) =>
       `<object type="NUMANode" os_index="${id}" cpuset="0x${id + 1}" local_memory="1024"><object type="PU" os_index="${id}"/></object>`;
     const text = `<topology><object type="Machine"><distances nbobjs="2" relative_depth="1" latency_base="10.000000">${latencies}</distances>${node(0)}${node(1)}</object></topology>`;
-    expect(detectAndRead([{ file: 'v1.xml', text }]).distances).toEqual([
+    expect(detectAndRead([{ file: 'v1.xml', text }]).distances).toStrictEqual([
       [10, 21],
       [21, 10],
     ]);
@@ -129,7 +188,7 @@ describe('lstopo XML of other kinds', () => {
     const host = machine(
       `<object type="NUMANode" subtype="HBM" os_index="0" cpuset="0x3" local_memory="8"/><object type="NUMANode" os_index="1" cpuset="0x3" local_memory="16"/>${pus}`,
     );
-    expect(host.cpus.map((cpu) => cpu.node)).toEqual([1, 1]);
+    expect(host.cpus.map((cpu) => cpu.node)).toStrictEqual([1, 1]);
   });
 
   it('orders distances by their indexes, scales other units, and drops a matrix that is not a SLIT', () => {
@@ -137,17 +196,17 @@ describe('lstopo XML of other kinds', () => {
     const matrix = (values: string) =>
       `<distances2 type="NUMANode" nbobjs="2" kind="5" indexing="os"><indexes>7 3 </indexes><u64values>${values}</u64values></distances2>`;
     const host = machine(nodes, matrix('10 15 25 10'));
-    expect(host.nodes.map((node) => node.id)).toEqual([3, 7]);
-    expect(host.distances).toEqual([
+    expect(host.nodes.map((node) => node.id)).toStrictEqual([3, 7]);
+    expect(host.distances).toStrictEqual([
       [10, 25],
       [15, 10],
     ]);
-    expect(machine(nodes, matrix('100 210 210 100')).distances).toEqual([
+    expect(machine(nodes, matrix('100 210 210 100')).distances).toStrictEqual([
       [10, 21],
       [21, 10],
     ]);
     const broken = machine(nodes, matrix('10 10 10 10'));
-    expect(broken.distances).toEqual([
+    expect(broken.distances).toStrictEqual([
       [10, 20],
       [20, 10],
     ]);
@@ -198,7 +257,7 @@ describe('impossible machines', () => {
   });
 
   it('reads sizes only with units that are not ambiguous', () => {
-    expect([parseSizeBytes('64GiB'), parseSizeBytes('512 MiB'), parseSizeBytes('1.5TiB'), parseSizeBytes(77)]).toEqual([
+    expect([parseSizeBytes('64GiB'), parseSizeBytes('512 MiB'), parseSizeBytes('1.5TiB'), parseSizeBytes(77)]).toStrictEqual([
       2 ** 36,
       2 ** 29,
       1.5 * 2 ** 40,
@@ -213,13 +272,13 @@ describe('asXenSees and hostSummary', () => {
     const source =
       'nodes:\n  - {id: 2, memory: 1GiB}\n  - {id: 4, memory: 2GiB, cpus: 0}\n  - {id: 9, memory: 3GiB, cpus: 1}\ndistances: [[10,11,12],[13,10,14],[15,16,10]]';
     const host = asXenSees(detectAndRead([yaml(source)]));
-    expect(host.nodes.map((node) => [node.id, node.memoryBytes / GIB])).toEqual([
+    expect(host.nodes.map((node) => [node.id, node.memoryBytes / GIB])).toStrictEqual([
       [0, 2],
       [1, 3],
       [2, 1],
     ]);
-    expect(host.cpus.map((cpu) => cpu.node)).toEqual([0, 1]);
-    expect(host.distances).toEqual([
+    expect(host.cpus.map((cpu) => cpu.node)).toStrictEqual([0, 1]);
+    expect(host.distances).toStrictEqual([
       [10, 14, 13],
       [16, 10, 15],
       [11, 12, 10],
@@ -277,7 +336,7 @@ describe('damaged and hostile input', () => {
             readsOrRefuses(() => read(input.text.slice(0, from) + rest));
           },
         ),
-        { seed: 42, numRuns: input.text.length > 20_000 ? 40 : 150 },
+        { seed: 42, numRuns: input.text.length > 20_000 ? cases(10, 40) : cases(40, 150) },
       );
       expect(() => read(input.text)).not.toThrow(/Cannot|undefined/);
     },

@@ -1,36 +1,14 @@
 // Kinds of input that caused trouble in public reports, as inputs of our own, and the reports
 // themselves if their folder exists.
+
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
+import { type ListedHost, xlInfo } from '../../../test/support/xl-info.js';
 import { InputError } from '../../base/errors.js';
 import { MIB } from '../../base/units.js';
 import { hostSummary } from '../xen-sees.js';
 import { detectAndRead } from './detect.js';
 import { detectAndReadVms } from './detect-vms.js';
-
-interface Listing {
-  readonly nrCpus: number;
-  readonly totalMib: number;
-  /** core, socket, node of each CPU. */
-  readonly cpus: readonly (readonly [number, number, number])[];
-  /** MiB spanned, MiB free, distances. */
-  readonly nodes: readonly (readonly [number, number, string])[];
-}
-
-function xlInfo({ nrCpus, totalMib, cpus, nodes }: Listing): string {
-  return [
-    `nr_cpus                : ${nrCpus}`,
-    `nr_nodes               : ${nodes.length}`,
-    `total_memory           : ${totalMib}`,
-    'cpu_topology           :',
-    'cpu:    core    socket     node',
-    ...cpus.map(([core, socket, node], id) => `${id}: ${core} ${socket} ${node}`),
-    'numa_info              :',
-    'node:    memsize    memfree    distances',
-    ...nodes.map(([size, free, distances], id) => `${id}: ${size} ${free} ${distances}`),
-    'xen_version            : 4.17',
-  ].join('\n');
-}
 
 const read = (...texts: string[]) => detectAndRead(texts.map((text, index) => ({ file: `f${index}`, text })));
 /** Two nodes of two cores with two threads each: 0 and 1 share a core, 2 and 3, and so on. */
@@ -43,13 +21,13 @@ const TWO = [
 describe('parked CPUs', () => {
   it('counts one thread of each core as online if the counts fit, and notes that it is a guess', () => {
     const host = read(xlInfo({ nrCpus: 4, totalMib: 8192, cpus: SMT, nodes: TWO }));
-    expect(host.cpus.map(({ id }) => id)).toEqual([0, 2, 4, 6]);
+    expect(host.cpus.map(({ id }) => id)).toStrictEqual([0, 2, 4, 6]);
     expect(host.notes.join(' ')).toMatch(/4 CPUs online of 8.*CPUs 1,3,5,7.*a guess/);
   });
 
   it('takes the lowest numbers otherwise, as with maxcpus=', () => {
     const host = read(xlInfo({ nrCpus: 6, totalMib: 8192, cpus: SMT, nodes: TWO }));
-    expect(host.cpus.map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(host.cpus.map(({ id }) => id)).toStrictEqual([0, 1, 2, 3, 4, 5]);
     expect(host.notes.join(' ')).toContain('a guess');
   });
 
@@ -58,15 +36,15 @@ describe('parked CPUs', () => {
     const seenOn = (cpu: number) => `Name ID VCPU CPU State Time(s) Affinity (Hard / Soft)\nDomain-0 0 0 ${cpu} r-- 4.0 all / all\n`;
     const online = (cpu: number) => read(info, seenOn(cpu)).cpus.map(({ id }) => id);
     // CPU 1 shares its core with CPU 0.
-    expect(online(1)).toEqual([0, 1, 2, 3]);
-    expect(online(3)).toEqual([0, 3, 4, 6]);
-    expect(online(7)).toEqual([0, 2, 4, 7]);
+    expect(online(1)).toStrictEqual([0, 1, 2, 3]);
+    expect(online(3)).toStrictEqual([0, 3, 4, 6]);
+    expect(online(7)).toStrictEqual([0, 2, 4, 7]);
   });
 
   it("believes debug key 'u', which lists online CPUs only", () => {
     const dump = '(XEN) CPU0...2 -> NODE0\n(XEN) CPU4...6 -> NODE1\n';
     const host = read(xlInfo({ nrCpus: 6, totalMib: 8192, cpus: SMT, nodes: TWO }), dump);
-    expect(host.cpus.map(({ id }) => id)).toEqual([0, 1, 2, 4, 5, 6]);
+    expect(host.cpus.map(({ id }) => id)).toStrictEqual([0, 1, 2, 4, 5, 6]);
     expect(host.notes.join(' ')).not.toContain('a guess');
   });
 
@@ -81,14 +59,14 @@ describe('parked CPUs', () => {
     ],
   ])('believes %s', (_, table) => {
     const host = read(xlInfo({ nrCpus: 6, totalMib: 8192, cpus: SMT, nodes: TWO }), table);
-    expect(host.cpus.map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(host.cpus.map(({ id }) => id)).toStrictEqual([0, 1, 2, 3, 4, 5]);
     expect(host.notes.join(' ')).not.toContain('a guess');
   });
 
   it('takes the thread on which a vCPU was seen', () => {
     const table = 'Name ID VCPU CPU State Time(s) Affinity\nDomain-0  0 0 3 -b- 3.1 all / all\nDomain-0  0 1 6 -b- 3.1 all / all\n';
     const host = read(xlInfo({ nrCpus: 4, totalMib: 8192, cpus: SMT, nodes: TWO }), table);
-    expect(host.cpus.map(({ id }) => id)).toEqual([0, 3, 4, 6]);
+    expect(host.cpus.map(({ id }) => id)).toStrictEqual([0, 3, 4, 6]);
   });
 
   it('still refuses a table that is cut', () => {
@@ -97,7 +75,7 @@ describe('parked CPUs', () => {
 });
 
 describe('memsize spans holes', () => {
-  const total = (nodes: Listing['nodes'], totalMib: number) => {
+  const total = (nodes: ListedHost['nodes'], totalMib: number) => {
     const host = read(xlInfo({ nrCpus: 8, totalMib, cpus: SMT, nodes }));
     return host.nodes.map(({ memoryBytes }) => memoryBytes / MIB);
   };
@@ -110,7 +88,7 @@ describe('memsize spans holes', () => {
         ],
         12_288,
       ),
-    ).toEqual([4096, 8192]);
+    ).toStrictEqual([4096, 8192]);
   });
   it('subtracts a larger one from the node that spans the most', () => {
     expect(
@@ -121,7 +99,7 @@ describe('memsize spans holes', () => {
         ],
         131_072,
       ),
-    ).toEqual([65_536, 65_536]);
+    ).toStrictEqual([65_536, 65_536]);
   });
   it('never leaves less than the free memory', () => {
     expect(
@@ -132,7 +110,7 @@ describe('memsize spans holes', () => {
         ],
         14_000,
       ),
-    ).toEqual([8000, 6000]);
+    ).toStrictEqual([8000, 6000]);
   });
 });
 
@@ -148,14 +126,14 @@ test('a host without NUMA has the distance 20 to itself', () => {
       nodes: [[2048, 1000, '20']],
     }),
   );
-  expect(host.distances).toEqual([[10]]);
+  expect(host.distances).toStrictEqual([[10]]);
 });
 
 describe('numactl', () => {
   const listing = (second: string) => `available: 2 nodes (0-1)\nnode 0 cpus: 0-3 (4)\nnode 0 size: 800 MB\nnode 0 free: 400 MB\n${second}`;
   it('reads compressed CPUs', () => {
     const host = read(listing('node 1 cpus: 4-5,8 (3)\nnode 1 size: 800 MB\nnode 1 free: 100 MB\n'));
-    expect(host.cpus.map(({ id, node }) => [id, node])).toEqual([
+    expect(host.cpus.map(({ id, node }) => [id, node])).toStrictEqual([
       [0, 0],
       [1, 0],
       [2, 0],
@@ -196,7 +174,7 @@ describe.skipIf(!existsSync(folder))('../shared/reports (not everywhere)', () =>
     ['size-not-available.numactl.txt', [4, 0]],
   ])('%s: online CPUs of each node', (file, counts) => {
     const { cpus, nodes } = detectAndRead([report(file)]);
-    expect(nodes.map((_, node) => cpus.filter((cpu) => cpu.node === node).length)).toEqual(counts);
+    expect(nodes.map((_, node) => cpus.filter((cpu) => cpu.node === node).length)).toStrictEqual(counts);
   });
   it('spanned-hole.xl-info.txt: total_memory in all', () => {
     const { nodes } = detectAndRead([report('spanned-hole.xl-info.txt')]);

@@ -201,7 +201,7 @@ function fieldNames(schema: unknown): Set<string> {
   return names;
 }
 
-/** What makes a key of YAML the same as another. */
+/** The identity of a YAML key. */
 function keyOf(key: unknown): unknown {
   if (isScalar(key)) return key.value;
   return isAlias(key) ? `*${key.source}` : key;

@@ -77,7 +77,7 @@ describe.skipIf(!there)('real machines', () => {
     const matrix = /<distances2 type="NUMANode"[^>]*>.*?<\/distances2>/s.exec(text(entry.file))?.[0];
     const given = [...(matrix ?? '').matchAll(/<u64values[^>]*>([^<]*)</g)].flatMap((match) => match[1]!.trim().split(' ').map(Number));
     const sorted = (numbers: number[]) => [...numbers].sort((a, b) => a - b);
-    if (given.length > 0) expect(sorted(host.distances.flat())).toEqual(sorted(given));
+    if (given.length > 0) expect(sorted(host.distances.flat())).toStrictEqual(sorted(given));
   });
 
   it.each(index.filter((entry) => entry.kind === 'sysfs digest'))('digest $file', (entry) => {
@@ -87,21 +87,21 @@ describe.skipIf(!there)('real machines', () => {
     // fakeheterocpunuma only).
     const nested = entry.file.endsWith('/fakeheterocpunuma.json');
     expect(host.cpus).toHaveLength(nested ? 20 : entry.cpus);
-    expect(emptyNodes(host)).toEqual(entry.cpulessNodes);
-    expect(host.nodes.filter((node) => node.memoryBytes === 0).map((node) => node.id)).toEqual(entry.memorylessNodes);
+    expect(emptyNodes(host)).toStrictEqual(entry.cpulessNodes);
+    expect(host.nodes.filter((node) => node.memoryBytes === 0).map((node) => node.id)).toStrictEqual(entry.memorylessNodes);
     expect(host.nodes.some((node, position) => node.id !== position)).toBe(entry.sparseNodeIds);
-    if (entry.hasDistances) expect(values(host)).toEqual(entry.distanceValues);
+    if (entry.hasDistances) expect(values(host)).toStrictEqual(entry.distanceValues);
     const seen = asXenSees(host);
-    expect(seen.nodes.map((node) => node.id)).toEqual(seen.nodes.map((_, position) => position));
-    expect(emptyNodes(seen)).toEqual(seen.nodes.map((node) => node.id).slice(seen.nodes.length - entry.cpulessNodes.length));
+    expect(seen.nodes.map((node) => node.id)).toStrictEqual(seen.nodes.map((_, position) => position));
+    expect(emptyNodes(seen)).toStrictEqual(seen.nodes.map((node) => node.id).slice(seen.nodes.length - entry.cpulessNodes.length));
   });
 
   it('finds the same in the XML and the sysfs of one machine', () => {
     const xml = detectAndRead([{ file: 'm.xml', text: text('hwloc-xml/xml--memorysidecaches.xml') }]);
     const sysfs = fromDigest('sysfs/memorysidecaches.json');
-    expect(xml.distances).toEqual(sysfs.distances);
-    expect(xml.cpus.map((cpu) => [cpu.id, cpu.node, cpu.socket])).toEqual(sysfs.cpus.map((cpu) => [cpu.id, cpu.node, cpu.socket]));
-    expect(xml.nodes.map((node) => node.memoryBytes)).toEqual(sysfs.nodes.map((node) => node.memoryBytes));
+    expect(xml.distances).toStrictEqual(sysfs.distances);
+    expect(xml.cpus.map((cpu) => [cpu.id, cpu.node, cpu.socket])).toStrictEqual(sysfs.cpus.map((cpu) => [cpu.id, cpu.node, cpu.socket]));
+    expect(xml.nodes.map((node) => node.memoryBytes)).toStrictEqual(sysfs.nodes.map((node) => node.memoryBytes));
   });
 
   it.each(there ? readdirSync(`${folder}rig`) : [])('xl info -n and xenpm of %s agree with libxenctrl', (name) => {
@@ -113,17 +113,17 @@ describe.skipIf(!there)('real machines', () => {
     if (emptyTable) expect(() => detectAndRead([info])).toThrow(/second source/);
     if (emptyTable) expect(() => detectAndRead([info, xenpm])).toThrow(InputError);
     const host = detectAndRead(emptyTable ? [dump, info] : [xenpm, info]);
-    expect(detectAndRead([{ file: name, text: text(`rig/${name}`) }]).cpus).toEqual(host.cpus);
-    expect(host.distances).toEqual(probe.dist);
+    expect(detectAndRead([{ file: name, text: text(`rig/${name}`) }]).cpus).toStrictEqual(host.cpus);
+    expect(host.distances).toStrictEqual(probe.dist);
     // The probe has what each node spans, with the hole for devices in node 0; the host has
     // total_memory in all.
     const spanned = probe.size.map((bytes) => Math.floor(bytes / 2 ** 20));
     const sizes = host.nodes.map((node) => node.memoryBytes / 2 ** 20);
-    expect(sizes.slice(1)).toEqual(spanned.slice(1));
+    expect(sizes.slice(1)).toStrictEqual(spanned.slice(1));
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(Number(/^total_memory *: (\d+)$/m.exec(text(`rig/${name}`))![1]));
-    expect(host.nodes.map((node) => node.freeBytes / 2 ** 20)).toEqual(probe.free.map((bytes) => Math.floor(bytes / 2 ** 20)));
-    expect(host.cpus.map((cpu) => cpu.node)).toEqual(probe.topo.map((entry) => entry[2]));
-    if (!emptyTable) expect(host.cpus.map((cpu) => [cpu.core, cpu.socket])).toEqual(probe.topo.map((entry) => entry.slice(0, 2)));
+    expect(host.nodes.map((node) => node.freeBytes / 2 ** 20)).toStrictEqual(probe.free.map((bytes) => Math.floor(bytes / 2 ** 20)));
+    expect(host.cpus.map((cpu) => cpu.node)).toStrictEqual(probe.topo.map((entry) => entry[2]));
+    if (!emptyTable) expect(host.cpus.map((cpu) => [cpu.core, cpu.socket])).toStrictEqual(probe.topo.map((entry) => entry.slice(0, 2)));
     expect(host.xenVersion).toBe('4.17');
     expect(asXenSees(host)).toBe(host);
   });
@@ -138,33 +138,33 @@ describe.skipIf(!there)('real machines', () => {
       return { memory: `${mib}MiB`, cpus: Array.from({ length: cpus }, (_, i) => next - cpus + i) };
     });
     const distances = dist!.split(';').map((row) => row.split(' ').map(Number));
-    const asked = asXenSees(detectAndRead([{ file: 'asked.json', text: JSON.stringify({ nodes, distances }) }]));
+    const described = asXenSees(detectAndRead([{ file: 'asked.json', text: JSON.stringify({ nodes, distances }) }]));
     const seen = detectAndRead([{ file: 'seen', text: rig }]);
-    expect(asked.distances).toEqual(seen.distances);
-    expect(asked.cpus.map((cpu) => cpu.node)).toEqual(seen.cpus.map((cpu) => cpu.node));
+    expect(described.distances).toStrictEqual(seen.distances);
+    expect(described.cpus.map((cpu) => cpu.node)).toStrictEqual(seen.cpus.map((cpu) => cpu.node));
   });
 
   it('numactl --hardware, with lscpu in the same text for the machine whose listing has no CPUs', () => {
     const samples = text('numactl-samples.txt').split(/^### /m).slice(1);
     const hosts = samples.map((sample, number) => detectAndRead([{ file: `sample ${number + 1}`, text: sample }]));
-    expect(hosts.map((host) => [host.nodes.length, host.cpus.length])).toEqual([
+    expect(hosts.map((host) => [host.nodes.length, host.cpus.length])).toStrictEqual([
       [8, 112],
       [4, 96],
       [4, 72],
       [8, 96],
       [2, 128],
     ]);
-    expect(hosts[1]!.distances[1]).toEqual([12, 10, 22, 24]);
-    expect(hosts[2]!.cpus.filter((cpu) => cpu.node === 1).map((cpu) => cpu.id)).toEqual([
+    expect(hosts[1]!.distances[1]).toStrictEqual([12, 10, 22, 24]);
+    expect(hosts[2]!.cpus.filter((cpu) => cpu.node === 1).map((cpu) => cpu.id)).toStrictEqual([
       9, 10, 11, 12, 13, 14, 15, 16, 17, 45, 46, 47, 48, 49, 50, 51, 52, 53,
     ]);
-    expect(hosts[3]!.nodes.filter((node) => node.memoryBytes === 0).map((node) => node.id)).toEqual([0, 2, 3, 4, 6, 7]);
-    expect(hosts[4]!.nodes.map((node) => node.id)).toEqual([0, 8]);
-    expect(hosts[4]!.distances).toEqual([
+    expect(hosts[3]!.nodes.filter((node) => node.memoryBytes === 0).map((node) => node.id)).toStrictEqual([0, 2, 3, 4, 6, 7]);
+    expect(hosts[4]!.nodes.map((node) => node.id)).toStrictEqual([0, 8]);
+    expect(hosts[4]!.distances).toStrictEqual([
       [10, 40],
       [40, 10],
     ]);
-    expect(hosts[4]!.cpus[64]).toEqual({ id: 64, node: 1, core: null, socket: null });
+    expect(hosts[4]!.cpus[64]).toStrictEqual({ id: 64, node: 1, core: null, socket: null });
     const all = { file: 'all', text: text('numactl-samples.txt') };
     expect(() => detectAndRead([all])).toThrow(/second listing/);
   });

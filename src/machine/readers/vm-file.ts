@@ -2,16 +2,32 @@
 import * as z from 'zod';
 import type { InputError } from '../../base/errors.js';
 import { parseRanges } from '../../base/lists.js';
-import { hasControls } from '../../base/shown-text.js';
+import { hasControls } from '../../base/safe-text.js';
 import { parseSizeBytes } from '../../base/units.js';
 import { LIMITS } from '../model.js';
-import type { VirtualNode, VmBoot, VmSpec } from '../vm.js';
+import type { VirtualNode, VmBoot, VmDisk, VmSpec } from '../vm.js';
 import { sizeSchema } from './host-file.js';
 import type { InputText } from './input-text.js';
 import { readStructured } from './structured.js';
 
 const vcpuCount = z.int().min(1).max(LIMITS.vcpusPerVm);
 const param = z.union([z.string().max(65_536), z.int()], { error: 'expected a string or a whole number' });
+
+const vnumaNodes = z
+  .array(
+    z.strictObject({
+      node: z.int().min(0).max(63).describe("Physical node, by Xen's number"),
+      memory: sizeSchema,
+      vcpus: z.union([z.string(), z.int().min(0)], { error: 'expected vCPUs such as "0-3"' }).describe('vCPUs of the virtual node: "0-3"'),
+      distances: z
+        .array(z.int().min(1).max(255))
+        .optional()
+        .describe('Distance to each virtual node; by default 10 to itself and 20 to others'),
+    }),
+  )
+  .min(1)
+  .max(64)
+  .describe('Virtual nodes, which together have all of the memory and the vCPUs; profile xl only');
 
 /** One VM of our own form; scenarios use it too. */
 export const vmEntrySchema = z.strictObject({
@@ -36,28 +52,33 @@ export const vmEntrySchema = z.strictObject({
     })
     .optional()
     .describe('Kernel of the guest on a real host (PVH and PV); the embedded host loads no image'),
+  firmware: z
+    .string()
+    .regex(/^(seabios|ovmf|\/.*)$/, { error: 'expected seabios, ovmf or the absolute path of a file' })
+    .max(4096)
+    .optional()
+    .describe('Firmware of an HVM guest on a real host: seabios (the default), ovmf, or the path of a file'),
+  disks: z
+    .array(
+      z.strictObject({
+        file: z.string().regex(/^\//, { error: 'expected an absolute path' }).max(4096).describe('File or block device of the host'),
+        format: z.enum(['raw', 'qcow2']).default('raw'),
+        readOnly: z.boolean().optional(),
+      }),
+    )
+    .max(4)
+    .optional()
+    .describe('Disks of an HVM guest on a real host, in the order of its IDE bus'),
   pool: z
     .union([z.string().min(1).max(200), z.int().min(0).max(0xfffe)], { error: 'expected the name or the number of a CPU pool' })
     .optional()
     .describe('CPU pool of the VM at start, by name or number; profile xl only'),
   vnuma: z
-    .array(
-      z.strictObject({
-        node: z.int().min(0).max(63).describe("Physical node, by Xen's number"),
-        memory: sizeSchema,
-        vcpus: z
-          .union([z.string(), z.int().min(0)], { error: 'expected vCPUs such as "0-3"' })
-          .describe('vCPUs of the virtual node: "0-3"'),
-        distances: z
-          .array(z.int().min(1).max(255))
-          .optional()
-          .describe('Distance to each virtual node; by default 10 to itself and 20 to others'),
-      }),
-    )
-    .min(1)
-    .max(64)
+    .union([z.int().min(1).max(64), z.literal('auto'), vnumaNodes], {
+      error: 'expected a number of virtual nodes from 1 to 64, auto, or a list of virtual nodes',
+    })
     .optional()
-    .describe('Virtual nodes, which together have all of the memory and the vCPUs; profile xl only'),
+    .describe('Virtual nodes: their number or auto for policy tight, or a list of all of them for profile xl'),
   count: z.int().min(1).max(LIMITS.domains).optional().describe('Number of such VMs, named name-1 ... name-N'),
 });
 
@@ -132,13 +153,27 @@ function toSpec(entry: VmEntry, fault: (field: string, message: string, mend: st
     memoryTargetBytes,
     vcpusParams: Object.fromEntries(params.map(([key, value]) => [key, String(value)])),
     ...(entry.pool === undefined ? {} : { pool: String(entry.pool) }),
-    ...(entry.vnuma === undefined ? {} : { vnuma: virtualNodes(entry.vnuma, max, fault) }),
+    ...vnumaOf(entry.vnuma, max, fault),
     ...(entry.boot === undefined ? {} : { boot: bootOf(entry.boot) }),
+    ...(entry.firmware === undefined ? {} : { firmware: entry.firmware }),
+    ...(entry.disks === undefined ? {} : { disks: entry.disks.map(diskOf) }),
   };
 }
 
+function vnumaOf(
+  vnuma: VmEntry['vnuma'],
+  vcpusMax: number,
+  fault: (field: string, message: string, mend: string) => InputError,
+): Pick<VmSpec, 'vnuma' | 'virtualNodes'> {
+  if (vnuma === undefined) return {};
+  if (typeof vnuma === 'number' && vnuma > vcpusMax) {
+    throw fault('vnuma', `expected at most ${vcpusMax} virtual nodes, one a vCPU, got ${vnuma}`, 'lower vnuma or raise vcpus');
+  }
+  return Array.isArray(vnuma) ? { vnuma: virtualNodes(vnuma, vcpusMax, fault) } : { virtualNodes: vnuma };
+}
+
 function virtualNodes(
-  vnuma: NonNullable<VmEntry['vnuma']>,
+  vnuma: z.output<typeof vnumaNodes>,
   vcpusMax: number,
   fault: (field: string, message: string, mend: string) => InputError,
 ): VirtualNode[] {
@@ -155,6 +190,10 @@ function virtualNodes(
       distances: distances ?? vnuma.map((_, to) => (to === index ? 10 : 20)),
     };
   });
+}
+
+function diskOf({ file, format, readOnly }: NonNullable<VmEntry['disks']>[number]): VmDisk {
+  return { file, format, ...(readOnly === undefined ? {} : { readOnly }) };
 }
 
 function bootOf({ kernel, ramdisk, cmdline }: NonNullable<VmEntry['boot']>): VmBoot {

@@ -23,16 +23,34 @@ function errorOf(action: () => unknown): InputError {
   throw new Error('expected an InputError, got none');
 }
 
+describe('a number of virtual nodes', () => {
+  const read = (vnuma: string) =>
+    detectAndReadVms([{ file: 'f', text: `vms:\n  - { name: a, vcpus: 4, memory: 4GiB, vnuma: ${vnuma} }\n` }], host)[0]!;
+
+  it.each([
+    ['1', 1],
+    ['4', 4],
+    ['auto', 'auto'],
+  ])('reads vnuma: %s', (text, virtualNodes) => {
+    expect(read(text)).toMatchObject({ virtualNodes });
+    expect(read(text).vnuma).toBeUndefined();
+  });
+
+  it.each(['0', '5', '65', '1.5', 'many', '[]'])('refuses vnuma: %s', (text) => {
+    expect(errorOf(() => read(text)).place).toMatchObject({ file: 'f', line: 2, path: 'vms[0].vnuma' });
+  });
+});
+
 describe('our own form', () => {
   const vms = detectAndReadVms([sample('vms/dozen.yaml')], host);
   const named = (name: string) => vms.find((vm) => vm.name === name)!;
 
   it('reads the dozen: counts expanded, HVM unless said otherwise', () => {
-    expect(vms.map((vm) => vm.name)).toEqual(
+    expect(vms.map((vm) => vm.name)).toStrictEqual(
       'web-1 web-2 web-3 web-4 cache-1 cache-2 pinned warehouse desktop batch legacy appliance'.split(' '),
     );
-    expect(named('pinned').vcpusParams).toEqual({ mask: '1,2,3' });
-    expect(named('batch').vcpusParams).toEqual({ weight: '128', cap: '600' });
+    expect(named('pinned').vcpusParams).toStrictEqual({ mask: '1,2,3' });
+    expect(named('batch').vcpusParams).toStrictEqual({ weight: '128', cap: '600' });
     expect(named('warehouse')).toMatchObject({
       kind: 'hvm',
       vcpusMax: 16,
@@ -41,12 +59,12 @@ describe('our own form', () => {
       memoryTargetBytes: 96 * GIB,
     });
     expect(named('desktop')).toMatchObject({ vcpusMax: 8, vcpusAtStartup: 4, memoryStaticMaxBytes: 16 * GIB, memoryTargetBytes: 8 * GIB });
-    expect([named('legacy').kind, named('appliance').kind]).toEqual(['pv', 'pvh']);
+    expect([named('legacy').kind, named('appliance').kind]).toStrictEqual(['pv', 'pvh']);
   });
 
   it('takes the kernel of a guest', () => {
     const text = 'vms:\n  - name: a\n    vcpus: 1\n    memory: 1GiB\n    boot: {kernel: /k, ramdisk: /r, cmdline: quiet}';
-    expect(detectAndReadVms([{ file: 'f', text }], host)[0]!.boot).toEqual({ kernel: '/k', ramdisk: '/r', cmdline: 'quiet' });
+    expect(detectAndReadVms([{ file: 'f', text }], host)[0]!.boot).toStrictEqual({ kernel: '/k', ramdisk: '/r', cmdline: 'quiet' });
     expect(errorOf(() => detectAndReadVms([{ file: 'f', text: text.replace('kernel: /k, ', '') }], host)).place.path).toBe(
       'vms[0].boot.kernel',
     );
@@ -62,13 +80,29 @@ describe('our own form', () => {
     ['vms:\n  - {name: a, vcpus: 1, memory: 1GiB, params: {masks: 1}}', 2, 'vms[0].params'],
     ['{"vms": [{"name": "a", "vcpus": 8193, "memory": 1}]}', 1, 'vms[0].vcpus'],
   ])('refuses %j with its place', (text, line, path) => {
-    expect(errorOf(() => detectAndReadVms([{ file: 'v.yaml', text }], host)).place).toEqual({ file: 'v.yaml', line, path });
+    expect(errorOf(() => detectAndReadVms([{ file: 'v.yaml', text }], host)).place).toStrictEqual({ file: 'v.yaml', line, path });
   });
+});
+
+it('VMs are as many as domains can be, over all entries', () => {
+  const read = (first: number, second: number) =>
+    detectAndReadVms(
+      [
+        {
+          file: 'f',
+          text: `vms:\n  - {name: a, vcpus: 1, memory: 1GiB, count: ${first}}\n  - {name: b, vcpus: 1, memory: 1GiB, count: ${second}}`,
+        },
+      ],
+      host,
+    );
+  // Xen reserves domain ids from 0x7ff0 on (public/xen.h, DOMID_FIRST_RESERVED).
+  expect(read(0x7000, 0xff0)).toHaveLength(0x7ff0);
+  expect(errorOf(() => read(0x7000, 0xff1)).place).toStrictEqual({ file: 'f', line: 3, path: 'vms[1].count' });
 });
 
 describe('xl guest configs', () => {
   it('reads the samples', () => {
-    expect(detectAndReadVms([sample('vms/database.cfg'), sample('vms/router.cfg')], host)).toEqual([
+    expect(detectAndReadVms([sample('vms/database.cfg'), sample('vms/router.cfg')], host)).toStrictEqual([
       {
         name: 'database',
         kind: 'hvm',
@@ -111,12 +145,12 @@ describe('xl guest configs', () => {
     ['vcpus = 2\ncpus = []', [range(0, 15)]],
     ['vcpus = 0\ncpus = "3"', undefined],
   ])('reads %j', (lines, expected) => {
-    expect(xl(lines).xlHardCpus).toEqual(expected);
+    expect(xl(lines).xlHardCpus).toStrictEqual(expected);
   });
 
   it('takes the kernel of a guest, with a command line made of root and extra unless it is given', () => {
-    expect(xl('kernel = "/k"').boot).toEqual({ kernel: '/k' });
-    expect(xl('kernel = "/k"\nramdisk = "/r"\nroot = "/dev/xvda ro"\nextra = "quiet"').boot).toEqual({
+    expect(xl('kernel = "/k"').boot).toStrictEqual({ kernel: '/k' });
+    expect(xl('kernel = "/k"\nramdisk = "/r"\nroot = "/dev/xvda ro"\nextra = "quiet"').boot).toStrictEqual({
       kernel: '/k',
       ramdisk: '/r',
       cmdline: 'root=/dev/xvda ro quiet',
@@ -127,7 +161,7 @@ describe('xl guest configs', () => {
 
   it('takes the kind from type or builder; PV otherwise, as xl', () => {
     const kinds = ['type="hvm"', "builder = 'hvm'", 'pvh = 1', 'type="pvh"; vcpus=2', '', 'type="h"'].map((lines) => xl(lines).kind);
-    expect(kinds).toEqual(['hvm', 'hvm', 'pv', 'pvh', 'pv', 'hvm']);
+    expect(kinds).toStrictEqual(['hvm', 'hvm', 'pv', 'pvh', 'pv', 'hvm']);
   });
 
   it.each([
@@ -156,6 +190,46 @@ describe('xl guest configs', () => {
     const error = errorOf(() => xl(lines));
     expect(error.place).toMatchObject({ file: 'g.cfg', line });
     expect(error.mend).not.toBe('');
+  });
+
+  it.each([
+    ['Vcpus = 2', "xl's names are lower case, got 'Vcpus'"],
+    ['x = -1', "'-1' is not a number for xl"],
+    [`x = ABC${'d'.repeat(40)}`, `got 'ABC${'d'.repeat(27)}'`],
+    ['vcpus = 2\r', 'the line ends with a carriage return'],
+    ['cpus = "0', 'a string does not end on its line'],
+    ["cpus = '0", 'a string does not end on its line'],
+    ['vcpus = {}', "'{' has no meaning here"],
+    ['vcpus = \x01', 'character 1 has no meaning here'],
+    ['x = "\\q"', "xl refuses the escape '\\q' in a string"],
+    ['x = "a\0b"', 'a string holds a NUL character'],
+  ])('says of %j what xl has against it', (lines, message) => {
+    expect(errorOf(() => xl(lines)).message).toContain(message);
+  });
+
+  it('needs a newline after a comment, and none after a setting', () => {
+    const read = (text: string) => detectAndReadVms([{ file: 'g.cfg', text: `name = "g"\n${text}` }], host)[0]!;
+    expect(errorOf(() => read('# end')).message).toContain('a comment on the last line needs a newline');
+    expect(read('vcpus = 3').vcpusMax).toBe(3);
+    expect(read('# end\n').vcpusMax).toBe(1);
+  });
+
+  it('reads the escapes of its strings: those of C, and octal digits that leave nothing', () => {
+    const nameOf = (quoted: string) => detectAndReadVms([{ file: 'g.cfg', text: `name = ${quoted}\n` }], host)[0]!.name;
+    expect(nameOf(`"a\\"b"`)).toBe('a"b');
+    expect(nameOf(`'a\\'b'`)).toBe("a'b");
+    expect(nameOf(`"a\\\\b"`)).toBe('a\\b');
+    expect(nameOf(`"a\\101b"`)).toBe('ab');
+    // Three digits at most follow; one alone is refused.
+    expect(nameOf(`"a\\1012b"`)).toBe('ab');
+    expect(errorOf(() => nameOf(`"a\\1b"`)).message).toContain("xl refuses the escape '\\1'");
+    for (const letter of ['a', 'b', 'f', 'n', 'r', 't', 'v']) {
+      expect(errorOf(() => nameOf(`"x\\${letter}"`)).message).toContain('without control characters');
+    }
+  });
+
+  it('without a place of its own is refused by file and setting', () => {
+    expect(errorOf(() => detectAndReadVms([{ file: 'a', text: 'memory = 5\n' }], host)).place).toStrictEqual({ file: 'a', path: 'name' });
   });
 
   it("fills in libxl's defaults", () => {

@@ -2,9 +2,10 @@
 // NUMA dump of debug key 'u'.
 
 import { InputError } from '../../base/errors.js';
+import { INVALID_ID } from '../../base/ids.js';
 import { parseCount } from '../../base/lists.js';
-import { hasControls } from '../../base/shown-text.js';
-import { MIB } from '../../base/units.js';
+import { hasControls } from '../../base/safe-text.js';
+import { MIB, PAGE_BYTES } from '../../base/units.js';
 import { withoutHoles } from '../memory-holes.js';
 import { type Host, UNREACHABLE } from '../model.js';
 import { poolsInOrder } from '../pools.js';
@@ -12,9 +13,6 @@ import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode, LOCAL
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
 import { listedPools, onlineCpus, onlineEvidence } from './online-cpus.js';
-
-/** Xen's XEN_INVALID_CORE_ID and its kin, as tools print it unsigned. */
-const INVALID_ID = 0xffffffff;
 
 export function looksLikeXlInfo(text: string): boolean {
   return /^[ \t]*numa_info[ \t]*:/m.test(text) || (/^[ \t]*nr_cpus[ \t]*:/m.test(text) && /^[ \t]*total_memory[ \t]*:/m.test(text));
@@ -29,45 +27,46 @@ export function looksLikeXenDump(text: string): boolean {
   return /^(?:\(XEN\)[^\n]{0,80}?)?CPU\d+(?:\.\.\.\d+)? -> NODE\d+/m.test(text);
 }
 
+/** The part of that dump with the nodes' sizes. */
+export function looksLikeDumpedNodes(text: string): boolean {
+  return /\bNODE\d+ start->\d+ size->\d+ free->\d+/.test(text);
+}
+
 interface Tables {
   readonly file: string;
   readonly fields: Map<string, string>;
   readonly nodes: DraftNode[];
   readonly rows: { readonly id: number; readonly distances: readonly number[]; readonly line: number }[];
   readonly cpus: DraftCpu[];
-  /** CPUs of a section that has no node sizes: xenpm, debug key 'u'. */
+  /** CPUs of another section: xenpm, debug key 'u'. */
   readonly more: DraftCpu[];
+  /** Nodes of debug key 'u'. */
+  readonly dumped: readonly DraftNode[];
 }
 
 /**
  * Reads the output of `xl info -n`, together with `xenpm get-cpu-topology` (in the same text or in
  * a second one) if Xen printed an empty CPU table: with one core per socket it reports the core as
  * 0xFFFFFFFF and xl leaves the line out. The dump of debug key 'u' in either text serves as a
- * second source too. Memory is in whole MiB as xl prints it.
+ * second source too, and as the only one where `xl info` was taken without -n or is missing.
+ * Memory is in whole MiB as xl prints it.
  * @param moreTables `xl cpupool-list -c` and `xl vcpu-list`, which distinguish the online CPUs from
  * the parked ones
  * @throws InputError with file and line when a table is damaged, missing, or without CPUs
  */
 export function readXlInfo(info: InputText, second?: InputText, moreTables: readonly InputText[] = []): Host {
-  const tables = scan(info);
-  if (tables.nodes.length === 0) {
-    const hasTable = /^[ \t]*numa_info[ \t]*:/m.test(info.text);
-    throw new InputError(
-      hasTable ? "expected nodes under 'numa_info', got none" : "expected the table 'numa_info', found none",
-      { file: info.file },
-      'run `xl info -n` (with -n) as root in dom0',
-    );
-  }
-  const more = second === undefined ? tables.more : scan(second).more;
-  const listed = tables.cpus.length > 0 ? tables.cpus : more;
   const notes: string[] = [];
+  const other = second === undefined ? undefined : scan(second);
+  const tables = withNodes(scan(info), info, other, notes);
+  const more = other === undefined ? tables.more : other.more;
+  const listed = tables.cpus.length > 0 ? tables.cpus : more;
   const wanted = parseCount(tables.fields.get('nr_cpus') ?? '');
   if (listed.length === 0) throw emptyTable(info.file, second?.file);
-  if (tables.cpus.length === 0) {
+  if (tables.cpus.length === 0 && tables.rows.length > 0) {
     notes.push(
       `The CPU table of xl info is empty; the CPUs come from ${second === undefined ? 'another section of the file' : second.file}.`,
     );
-  } else if (second !== undefined) compareCpus(tables.cpus, more, info.file, second.file);
+  } else if (second !== undefined && tables.cpus.length > 0) compareCpus(tables.cpus, more, info.file, second.file);
   if (wanted !== undefined && (wanted > listed.length || wanted === 0)) {
     throw new InputError(
       `expected ${wanted} CPUs (nr_cpus), got ${listed.length} in the CPU table`,
@@ -112,6 +111,34 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
   return { ...host, pools: poolsInOrder(host.cpus, pools, refuse) };
 }
 
+/**
+ * The tables; without nodes of their own with those of debug key 'u', or with the one node that
+ * `xl info` counts.
+ * @throws InputError where no source has them
+ */
+function withNodes(tables: Tables, info: InputText, other: Tables | undefined, notes: string[]): Tables {
+  if (tables.nodes.length > 0) return tables;
+  const dumped = tables.dumped.length > 0 ? tables.dumped : (other?.dumped ?? []);
+  if (dumped.length > 0) {
+    notes.push("The nodes are those of debug key 'u', which does not print their distances: `xl info -n` does.");
+    return { ...tables, nodes: [...dumped] };
+  }
+  const field = (name: string) => parseCount(tables.fields.get(name) ?? '', 2 ** 32);
+  const [nodes, cpus, last, total] = [field('nr_nodes'), field('nr_cpus'), field('max_cpu_id'), field('total_memory')];
+  if (nodes === 1 && cpus !== undefined && last === cpus - 1 && cpus <= MAX_CPU_ID && total !== undefined) {
+    notes.push('`xl info` was taken without -n: the host has one node, and its cores are not known.');
+    const free = field('free_memory');
+    const own = Array.from({ length: cpus }, (_, id) => ({ id, nodeId: 0, core: null, socket: null }));
+    return { ...tables, nodes: [{ id: 0, memoryBytes: total * MIB, freeBytes: free === undefined ? undefined : free * MIB }], cpus: own };
+  }
+  const hasTable = /^[ \t]*numa_info[ \t]*:/m.test(info.text);
+  throw new InputError(
+    hasTable ? "expected nodes under 'numa_info', got none" : "expected the table 'numa_info', found none",
+    { file: info.file },
+    'run `xl info -n` (with -n) as root in dom0',
+  );
+}
+
 function emptyTable(file: string, second: string | undefined): InputError {
   const tried = second === undefined ? '' : `, and ${second} lists none either`;
   return new InputError(
@@ -126,6 +153,13 @@ function compareCpus(a: readonly DraftCpu[], b: readonly DraftCpu[], fileA: stri
   // One of the two may list online CPUs only.
   const differs = a.find((cpu) => (nodeOf.get(cpu.id) ?? cpu.nodeId) !== cpu.nodeId);
   if (differs !== undefined || b.length > a.length) {
+    if (fileA === fileB && differs === undefined) {
+      throw new InputError(
+        `the table of xl info has ${a.length} CPUs, and xenpm or debug key 'u' lists ${b.length}`,
+        { file: fileA },
+        'give the table of `xl info -n` whole',
+      );
+    }
     const cpu = differs === undefined ? '' : `CPU ${differs.id} is on node ${differs.nodeId} here, but not there; `;
     throw new InputError(
       `${cpu}this file has ${a.length} CPUs, ${fileB} has ${b.length}`,
@@ -138,7 +172,8 @@ function compareCpus(a: readonly DraftCpu[], b: readonly DraftCpu[], fileA: stri
 /** One pass over all lines; sections of other commands are skipped. */
 function scan(input: InputText): Tables {
   guardSize(input);
-  const tables: Tables = { file: input.file, fields: new Map(), nodes: [], rows: [], cpus: [], more: [] };
+  const dumped: DraftNode[] = [];
+  const tables: Tables = { file: input.file, fields: new Map(), nodes: [], rows: [], cpus: [], more: [], dumped };
   const dump: CpuRange[] = [];
   const xenpm: DraftCpu[] = [];
   let table: 'cpus' | 'nodes' | 'xenpm' | 'none' = 'none';
@@ -146,7 +181,7 @@ function scan(input: InputText): Tables {
     if (line.text === 'cpu: core socket node') table = 'cpus';
     else if (/^node: memsize memfree distances?$/.test(line.text)) table = 'nodes';
     else if (line.text === 'CPU core socket node') table = 'xenpm';
-    else if (readDumpLine(line, dump, input.file)) table = 'none';
+    else if (readDumpLine(line, dump, input.file) || readDumpedNode(line, dumped)) table = 'none';
     else if (table === 'cpus' && /^\d+:/.test(line.text)) tables.cpus.push(...readCpuLine(line, input.file));
     else if (table === 'nodes' && /^\d+:/.test(line.text)) readNodeLine(line, tables);
     else if (table === 'xenpm' && /^CPU\d/.test(line.text)) xenpm.push(...readCpuLine(line, input.file));
@@ -235,10 +270,24 @@ function readDumpLine(line: Line, dump: CpuRange[], file: string): boolean {
 }
 
 /**
+ * "NODE0 start->0 size->2359296 free->262144" of debug key 'u': pages, the size with holes
+ * (xen/common/numa.c, dump_numa).
+ */
+function readDumpedNode(line: Line, nodes: DraftNode[]): boolean {
+  const match = /^(?:\(XEN\) ?(?:\[[^\]]*\] ?)?)?NODE(\d{1,4}) start->\d{1,15} size->(\d{1,12}) free->(\d{1,12})$/.exec(line.text);
+  if (match === null) return false;
+  const [id, size, free] = match.slice(1).map(Number) as [number, number, number];
+  if ((nodes.at(-1)?.id ?? -1) >= id) nodes.length = 0;
+  nodes.push({ id, memoryBytes: size * PAGE_BYTES, freeBytes: free * PAGE_BYTES });
+  return true;
+}
+
+/**
  * xl leaves out absent nodes, yet prints a distance for each. Then the row is indexed by node
  * number.
  */
-function distancesOf(tables: Tables): DraftDistances {
+function distancesOf(tables: Tables): DraftDistances | undefined {
+  if (tables.rows.length === 0) return undefined;
   const count = tables.nodes.length;
   const ids = tables.rows.map((row) => row.id);
   for (const row of tables.rows) {
@@ -258,9 +307,17 @@ function distancesOf(tables: Tables): DraftDistances {
 export const USE_UNKNOWN = 'How much of the memory in use is Domain-0 and how much Xen is not known.';
 
 /** `memsize` of each node is its span; `total_memory` is the actual memory. */
-function actualNodes({ nodes, fields }: Tables, notes: string[]): DraftNode[] {
+function actualNodes({ file, nodes, fields }: Tables, notes: string[]): DraftNode[] {
   const totalMib = parseCount(fields.get('total_memory') ?? '', 2 ** 32);
   if (totalMib === undefined) return nodes;
+  const freeMib = parseCount(fields.get('free_memory') ?? '', 2 ** 32);
+  if (freeMib !== undefined && freeMib > totalMib) {
+    throw new InputError(
+      `expected at most ${totalMib} MiB of free memory (total_memory), got ${freeMib} (free_memory)`,
+      { file },
+      'the listing was changed, or mixes two machines; take it again',
+    );
+  }
   const spans = nodes.map(({ id, memoryBytes, freeBytes }) => ({ id, memoryBytes, leastBytes: freeBytes ?? 0 }));
   const { sizes, note } = withoutHoles(spans, totalMib * MIB);
   if (note !== undefined) notes.push(note, USE_UNKNOWN);

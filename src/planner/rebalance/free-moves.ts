@@ -63,14 +63,21 @@ export function freeMove(vm: RebalanceVm, place: Place, ruler: Ruler, cpus: Node
 /** The nodes with a share of the memory that counts, and the fewest that hold most of it. */
 function memoryNodes({ pages, figures }: Place, ruler: Ruler): number[][] {
   const held = ruler.counted(pages).filter((node) => pages[node]! >= figures.pages * SHARE_THAT_COUNTS);
+  const most = nodesWithMost(pages, held);
+  return most.length === held.length ? [held] : [held, most];
+}
+
+/** The fewest of the nodes in `held` that hold two thirds of a VM's pages; ascending. */
+export function nodesWithMost(pages: readonly number[], held: readonly number[]): number[] {
+  const total = pages.reduce((all, one) => all + one, 0);
   const fullest = [...held].sort((a, b) => pages[b]! - pages[a]! || a - b);
   let sum = 0;
   const most = fullest.filter((node) => {
-    const wanted = sum < figures.pages * MOST;
+    const wanted = sum < total * MOST;
     sum += pages[node]!;
     return wanted;
   });
-  return most.length === held.length ? [held] : [held, most.sort((a, b) => a - b)];
+  return most.sort((a, b) => a - b);
 }
 
 function isWorthIt(now: PlaceFigures, before: PlaceFigures): boolean {

@@ -1,6 +1,7 @@
 // Plans of rebalancing, replayed by a checker of its own, and compared with brute force over all
 // lists of migrations. None of the planner's own figures are used to judge it.
 import { describe, expect, it } from 'vitest';
+import { cases } from '../../../test/support/cases.js';
 import { check, cpusOf, disturbed, GIB, hostOf, IGNORED, judge, sharesOf, sum } from '../../../test/support/disturbed-hosts.js';
 import { Random } from '../../base/random.js';
 import { packingBound } from '../bound/packing-bound.js';
@@ -20,7 +21,9 @@ function boundOf({ host, freePages, vms }: RebalanceProblem): number {
   return packingBound({ capacity, vms: packed }).value;
 }
 
-describe('on 1,000 disturbed hosts', { timeout: 120_000 }, () => {
+const PLANS = cases(40, 200);
+
+describe(`on ${5 * PLANS} disturbed hosts`, { timeout: 120_000 }, () => {
   const SHAPES = [
     [2, 64, 0.7],
     [2, 64, 0.9],
@@ -28,9 +31,9 @@ describe('on 1,000 disturbed hosts', { timeout: 120_000 }, () => {
     [4, 48, 0.9],
     [8, 32, 0.8],
   ] as const;
-  it.each(SHAPES)('%i nodes of %i GiB at load %f: every step of 200 plans can be made and harms no VM', (nodes, gib, load) => {
+  it.each(SHAPES)('%i nodes of %i GiB at load %f: every step of each plan can be made and harms no VM', (nodes, gib, load) => {
     let [scattered, left, moves] = [0, 0, 0];
-    for (let seed = 1; seed <= 200; seed++) {
+    for (let seed = 1; seed <= PLANS; seed++) {
       const random = new Random(seed * 8 + nodes);
       const problem = disturbed(random, nodes, gib, load);
       const limits = random.pick<RebalanceLimits>([
@@ -43,7 +46,7 @@ describe('on 1,000 disturbed hosts', { timeout: 120_000 }, () => {
       ]);
       const plan = rebalance(problem, limits);
       check(problem, plan, limits);
-      if (seed <= 40) expect(boundOf(problem)).toBeGreaterThanOrEqual(plan.after.pagesOnOneNode);
+      if (seed <= cases(10, 40)) expect(boundOf(problem)).toBeGreaterThanOrEqual(plan.after.pagesOnOneNode);
       if (Object.keys(limits).length > 0) continue;
       scattered += plan.afterFreeMoves.vms - plan.afterFreeMoves.onOneNode;
       left += plan.after.vms - plan.after.onOneNode;

@@ -1,7 +1,7 @@
 // Where a VM can migrate to, by the rules of policy `tight`: the nearest nodes with room for all of
 // it while its source stays, each vCPU with its share of the memory.
 import { DEFAULT_CORES_PER_VCPU } from '../tight/busy-cores.js';
-import { cpusOfNodes, nodeRoom } from '../tight/capacity.js';
+import { CpuCounts, cpusOfNodes, nodeRoom } from '../tight/capacity.js';
 import type { TightPlan, TightRequest } from '../tight/request.js';
 import { type TightState, tight } from '../tight/tight.js';
 import { NodeCpus } from './free-moves.js';
@@ -36,11 +36,11 @@ export class Targets {
     this.#cpus = new NodeCpus(problem);
     this.#reserve = problem.reservePages ?? [];
     this.#tight = tight({ reserveBytes: this.#reserve, coresPerVcpu: DEFAULT_CORES_PER_VCPU }).prepare(problem.host);
-    const threads = cpusOfNodes(problem.host);
+    const counts = new CpuCounts(problem.host, cpusOfNodes(problem.host));
     this.#whole = problem.vms.map(() => new Map());
     this.#needed = problem.vms.map(({ pages, sparePages }) => pages.reduce((sum, held) => sum + held, sparePages));
     this.#singles = problem.vms.map((vm) => {
-      const room = nodeRoom(problem.host, threads, requestOf(vm, 0, problem.freePages), []);
+      const room = nodeRoom(counts, requestOf(vm, 0, problem.freePages), { reserveBytes: [], coresPerVcpu: DEFAULT_CORES_PER_VCPU });
       return room.cpus.flatMap((cpus, node) => (cpus >= vm.vcpus && ruler.own(node) === ruler.least ? [node] : []));
     });
   }

@@ -5,6 +5,9 @@ import { GIB } from '../../base/units.js';
 /** Cores that one vCPU keeps busy, on average. */
 export const DEFAULT_CORES_PER_VCPU = 0.4;
 
+/** CPU demand for each core above which a node counts as crowded. */
+export const CROWDED = 1.5;
+
 /**
  * Xen keeps low memory of node 0 for devices: xapi's planner of the 26.1 line leaves as much of it
  * alone.

@@ -9,18 +9,22 @@ export type CliqueAnswer = readonly number[] | 'none' | 'budget spent';
 /** Nodes of a set, and levels of the search, at most. */
 const MOST = 64;
 
+/**
+ * By depth: the candidates in the order of their colours, and what a clique of those up to each can
+ * hold at most. For all searches, of which there is one at a time: each depth is written before it
+ * is read, and new memory for each would cost more than a short search.
+ */
+const ORDER = new Int32Array(MOST * (MOST + 1));
+const BOUNDS = new Float64Array(MOST * (MOST + 1));
+
 export class CliqueSearch {
   readonly #near: readonly NodeSet[];
   readonly #capacity: Capacity;
   readonly #vcpus: number;
   #left: number;
   readonly #chosen: number[] = [];
-  /**
-   * By depth: the candidates in the order of their colours, and what a clique of those up to each
-   * can hold at most.
-   */
-  readonly #order = new Int32Array(MOST * (MOST + 1));
-  readonly #bounds = new Float64Array(MOST * (MOST + 1));
+  readonly #order = ORDER;
+  readonly #bounds = BOUNDS;
 
   /** @param budget search nodes to visit at most */
   constructor(near: readonly NodeSet[], capacity: Capacity, vcpus: number, budget: number) {

@@ -1,7 +1,7 @@
 // The best set found so far by the general search of policy `tight`, and two cheap ways to a good
 // one: growth from each node, and exchanges of one node.
 import type { DistanceTable } from './distance-table.js';
-import { add, forEachNode, has, intersection, isEmpty, type NodeSet } from './node-set.js';
+import { add, forEachNode, has, type NodeSet } from './node-set.js';
 import { type Capacity, MEAN_TOLERANCE } from './search.js';
 
 /** Rounds of exchanges at most; each lowers the mean. */
@@ -35,28 +35,42 @@ export class Incumbent {
    */
   grow(usable: NodeSet): void {
     const { count, mean } = this.#table;
+    // By node: what it would add to the sum, its own distance included.
+    const added = new Float64Array(count);
     forEachNode(usable, (start) => {
       const set = [start];
       let room = this.#capacity[start]!;
       let sum = mean[start * count + start]!;
-      // By node: what it would add to the sum besides its own distance.
-      const added = Float64Array.from({ length: count }, (_, node) => 2 * mean[start * count + node]!);
-      let candidates = intersection(usable, this.#near[start]!);
-      while (room < this.#vcpus && !isEmpty(candidates)) {
-        const missing = this.#vcpus - room;
-        let [best, bestPrice] = [-1, Number.POSITIVE_INFINITY];
-        forEachNode(candidates, (node) => {
-          const price = (added[node]! + mean[node * count + node]!) / Math.min(this.#capacity[node]!, missing);
-          if (price < bestPrice) [best, bestPrice] = [node, price];
-        });
-        sum += added[best]! + mean[best * count + best]!;
+      for (let node = 0; node < count; node++) added[node] = mean[node * count + node]! + 2 * mean[start * count + node]!;
+      let [low, high] = [usable.low & this.#near[start]!.low, usable.high & this.#near[start]!.high];
+      while (room < this.#vcpus && (low | high) !== 0) {
+        const best = this.#cheapest(low, high, added, this.#vcpus - room);
+        sum += added[best]!;
         room += this.#capacity[best]!;
         set.push(best);
-        candidates = intersection(candidates, this.#near[best]!);
-        for (let node = 0; node < count; node++) added[node] = added[node]! + 2 * mean[best * count + node]!;
+        low &= this.#near[best]!.low;
+        high &= this.#near[best]!.high;
+        for (let node = 0; node < count; node++) added[node]! += 2 * mean[best * count + node]!;
       }
       if (room >= this.#vcpus) this.offer(set, sum);
     });
+  }
+
+  /** Of two words of nodes, as objects would cost more than the search itself. */
+  #cheapest(low: number, high: number, added: Float64Array, missing: number): number {
+    const capacity = this.#capacity;
+    let best = -1;
+    let bestPrice = Number.POSITIVE_INFINITY;
+    for (let word = 0; word < 2; word++) {
+      for (let bits = word === 0 ? low : high; bits !== 0; bits &= bits - 1) {
+        const node = 32 * word + 31 - Math.clz32(bits & -bits);
+        const price = added[node]! / Math.min(capacity[node]!, missing);
+        if (price >= bestPrice) continue;
+        best = node;
+        bestPrice = price;
+      }
+    }
+    return best;
   }
 
   /** Drops a node, or exchanges one for another, as long as that lowers the mean. */
@@ -74,7 +88,8 @@ export class Incumbent {
     const members: NodeSet = { low: 0, high: 0 };
     for (const node of set) add(members, node);
     const room = set.reduce((sum, node) => sum + this.#capacity[node]!, 0);
-    const toSet = Float64Array.from({ length: count }, (_, node) => set.reduce((sum, member) => sum + mean[node * count + member]!, 0));
+    const toSet = new Float64Array(count);
+    for (let node = 0; node < count; node++) for (const member of set) toSet[node]! += mean[node * count + member]!;
     const sum = set.reduce((all, node) => all + toSet[node]!, 0);
     const outside: NodeSet = { low: usable.low & ~members.low, high: usable.high & ~members.high };
     for (const out of set) {

@@ -22,6 +22,8 @@ export class MeanSearch {
   #unvisited = Number.POSITIVE_INFINITY;
   /** Size of the sets that are searched now. */
   #size = 0;
+  /** The candidate whose price was least when #bound was last asked. */
+  #cheapest = -1;
 
   /** @param budget search nodes to visit at most */
   constructor(
@@ -78,10 +80,10 @@ export class MeanSearch {
       this.#unvisited = Math.min(this.#unvisited, bound);
       return;
     }
-    const node = this.#branchingNode(candidates, missing, added);
+    const node = this.#branchingNode(candidates);
     const { count, mean } = this.#table;
     const withNode = intersection(candidates, this.#near[node]!);
-    const addedWith = Float64Array.from(added);
+    const addedWith = added.slice();
     forEachNode(withNode, (other) => {
       addedWith[other] = addedWith[other]! + 2 * mean[node * count + other]!;
     });
@@ -118,10 +120,12 @@ export class MeanSearch {
   /** The bound of the empty set, from sums made once. */
   #rootBound(): number {
     const { count, mean } = this.#table;
-    const prices = Float64Array.from(
-      this.#roomiestFirst,
-      (node) => mean[node * count + node]! + this.#nearestSums[node * (count + 1) + this.#size - 1]!,
-    ).sort();
+    const prices = new Float64Array(this.#roomiestFirst.length);
+    for (let at = 0; at < prices.length; at++) {
+      const node = this.#roomiestFirst[at]!;
+      prices[at] = mean[node * count + node]! + this.#nearestSums[node * (count + 1) + this.#size - 1]!;
+    }
+    prices.sort();
     let least = 0;
     for (let at = 0; at < this.#size; at++) least += prices[at]!;
     return least / (this.#size * this.#size);
@@ -142,8 +146,13 @@ export class MeanSearch {
   #prices(candidates: NodeSet, missing: number, added: Float64Array): Float64Array {
     const prices = new Float64Array(size(candidates));
     let at = 0;
+    let least = Number.POSITIVE_INFINITY;
     forEachNode(candidates, (node) => {
-      prices[at++] = this.#price(node, candidates, missing, added);
+      const price = this.#price(node, candidates, missing, added);
+      prices[at++] = price;
+      if (price >= least) return;
+      least = price;
+      this.#cheapest = node;
     });
     return prices;
   }
@@ -166,13 +175,9 @@ export class MeanSearch {
     return price;
   }
 
-  /** The cheapest candidate, or its twin with the most room. */
-  #branchingNode(candidates: NodeSet, missing: number, added: Float64Array): number {
-    let [best, bestPrice] = [-1, Number.POSITIVE_INFINITY];
-    forEachNode(candidates, (node) => {
-      const price = this.#price(node, candidates, missing, added);
-      if (price < bestPrice) [best, bestPrice] = [node, price];
-    });
+  /** The cheapest of the candidates of the last bound, or its twin with the most room. */
+  #branchingNode(candidates: NodeSet): number {
+    let best = this.#cheapest;
     const { twinClass } = this.#table;
     const kind = twinClass[best];
     forEachNode(candidates, (node) => {

@@ -14,6 +14,10 @@ export interface TightRequest extends PlacementRequest {
   readonly busyCores?: readonly number[];
   /** The guest sees its nodes: its parts prefer nodes with much free memory. */
   readonly vnuma?: boolean;
+  /**
+   * Virtual nodes of the guest: it gets exactly so many nodes, an equal part of it on each.
+   */
+  readonly parts?: number;
 }
 
 export interface TightPlan extends Plan {

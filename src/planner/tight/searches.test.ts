@@ -41,7 +41,7 @@ describe('beside all sets of nodes', () => {
       'the list of sets',
       8,
       (known: DistanceTable, capacity: number[], vcpus: number) =>
-        new SubsetSearch(known).best(capacity, (nodes) => nodes.reduce((sum, node) => sum + capacity[node]!, 0) >= vcpus)[0] ?? null,
+        new SubsetSearch(known).best(capacity, [{ room: capacity, least: vcpus }])[0] ?? null,
     ],
     [
       'the hierarchical search',

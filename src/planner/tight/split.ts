@@ -18,6 +18,12 @@ export function unbalancedSplit(nodes: readonly number[], room: NodeRoom, vcpus:
   return memoryBeside(nodes, held, room, vcpus, memoryBytes);
 }
 
+/** Equal parts; what does not divide goes to the first of them. */
+export function equalSplit(nodes: readonly number[], _: NodeRoom, vcpus: number, memoryBytes: number): NodeShare[] {
+  const part = (whole: number, at: number) => Math.floor(whole / nodes.length) + (at < whole % nodes.length ? 1 : 0);
+  return nodes.map((node, at) => ({ node, vcpus: part(vcpus, at), memoryBytes: part(memoryBytes, at) }));
+}
+
 /**
  * `wanted` units over the nodes, as evenly as their room allows: the smallest first, so that the
  * others share what it can't take.

@@ -6,6 +6,12 @@ import { type Capacity, type Found, MEAN_TOLERANCE } from './search.js';
 /** 16,383 sets: sorted in some 20 ms, once a host. */
 export const MAX_SUBSET_SEARCH_NODES = 14;
 
+/** The nodes of a set must have that much together. */
+export interface Need {
+  readonly room: Capacity;
+  readonly least: number;
+}
+
 export class SubsetSearch {
   readonly #count: number;
   readonly #sets: Uint16Array;
@@ -40,9 +46,11 @@ export class SubsetSearch {
 
   /**
    * The best sets with room, all of the same worst and mean distance; empty when no set has room.
-   * @param fits whether a set, whose members all have capacity, holds the VM
+   * @param capacity the members of a set all have some
+   * @param needs what a set must have in all
+   * @param most nodes of a set
    */
-  best(capacity: Capacity, fits: (nodes: readonly number[]) => boolean): Found[] {
+  best(capacity: Capacity, needs: readonly Need[], most = this.#count): Found[] {
     let usable = 0;
     for (let node = 0; node < this.#count; node++) if (capacity[node]! > 0) usable |= 1 << node;
     const found: Found[] = [];
@@ -51,12 +59,20 @@ export class SubsetSearch {
       const [worst, mean] = [this.#worst[at]!, this.#mean[at]!];
       if (first !== undefined && (worst > first.worst || mean > first.mean + MEAN_TOLERANCE)) break;
       const mask = this.#sets[at]!;
-      if ((mask & ~usable) !== 0) continue;
-      const nodes = nodesOf(mask);
-      if (fits(nodes)) found.push({ nodes, worst, mean, worstAtLeast: worst, meanAtLeast: mean, exact: true });
+      if ((mask & ~usable) !== 0 || (most < this.#count && bitCount(mask) > most)) continue;
+      if (fits(mask, needs)) found.push({ nodes: nodesOf(mask), worst, mean, worstAtLeast: worst, meanAtLeast: mean, exact: true });
     }
     return found;
   }
+}
+
+function fits(mask: number, needs: readonly Need[]): boolean {
+  for (const { room, least } of needs) {
+    let sum = 0;
+    for (let bits = mask; bits !== 0; bits &= bits - 1) sum += room[31 - Math.clz32(bits & -bits)]!;
+    if (sum < least) return false;
+  }
+  return true;
 }
 
 function nodesOf(mask: number): number[] {

@@ -1,6 +1,7 @@
 // Policy `tight` rule by rule, on hand-made hosts: the order of preference at the top of tight.ts,
 // what a node can hold, how memory is divided.
 import { describe, expect, test } from 'vitest';
+import { Random } from '../../base/random.js';
 import { GIB } from '../../base/units.js';
 import type { PlannerHost } from '../policy.js';
 import { cpusOfNodes } from './capacity.js';
@@ -215,5 +216,68 @@ describe('cliques', () => {
   test('a spent budget is no proof', () => {
     expect(find([1, 1, 1, 1, 1], 3, 0)).toBe('budget spent');
     expect(find([1, 1, 1, 1, 1], 3, 1)).toBe('budget spent');
+  });
+});
+
+describe('guests of several virtual nodes', () => {
+  /** arXiv 2604.15033: VMs of k parts, no two on one node, over slots by node. */
+  function mostVms(slots: readonly number[], parts: number): number {
+    const sorted = slots.toSorted((a, b) => b - a);
+    const left = (without: number) => sorted.slice(without).reduce((sum, count) => sum + count, 0);
+    return Math.min(...Array.from({ length: parts }, (_, without) => Math.floor(left(without) / (parts - without))));
+  }
+
+  test('a host starts as many of them as there can be, in 3,000 random cases', () => {
+    const random = new Random(2604);
+    for (let round = 0; round < 3000; round++) {
+      const nodes = 2 + random.below(7);
+      const parts = 1 + random.below(nodes);
+      const [part, cores] = [1 + random.below(9), 2 + random.below(3)];
+      const slots = Array.from({ length: nodes }, () => random.below(random.pick([3, 9])));
+      const free = slots.map((count) => count * part + random.below(part));
+      const state = tight().prepare(
+        hostOf(
+          table(nodes, () => 20),
+          Array<number>(nodes).fill(cores),
+        ),
+      )!;
+      let started = 0;
+      for (;;) {
+        const plan = state.plan(request(parts, parts * part, free, { parts }));
+        if (plan === null) break;
+        expect(plan.split.map(({ vcpus, memoryBytes }) => [vcpus, memoryBytes])).toEqual(plan.nodes.map(() => [1, part]));
+        expect(new Set(plan.nodes).size).toBe(parts);
+        for (const { node, memoryBytes } of plan.split) free[node]! -= memoryBytes;
+        started++;
+      }
+      expect(started, JSON.stringify({ slots, parts })).toBe(mostVms(slots, parts));
+    }
+  });
+
+  test('their nodes are the nearest ones, each with an equal part', () => {
+    const state = tight().prepare(SOCKETS)!;
+    expect(state.plan(request(3, 5, [3, 1, 3, 3], { parts: 2 }))).toMatchObject({
+      nodes: [2, 3],
+      worstDistance: 12,
+      split: [
+        { node: 2, vcpus: 2, memoryBytes: 3 },
+        { node: 3, vcpus: 1, memoryBytes: 2 },
+      ],
+    });
+    expect(state.plan(request(3, 5, [3, 1, 1, 3], { parts: 2 }))!.nodes).toEqual([0, 3]);
+    expect(state.plan(request(3, 5, [3, 1, 1, 1], { parts: 2 }))).toBeNull();
+    expect(state.plan(request(2, 4, [9, 9, 9, 9], { parts: 5 }))).toBeNull();
+  });
+
+  test('on many nodes as well', () => {
+    const host = hostOf(
+      table(32, (a, b) => (a >> 3 === b >> 3 ? 12 : 21)),
+      Array<number>(32).fill(2),
+    );
+    const free = Array.from({ length: 32 }, (_, node) => (node < 7 || node === 31 ? 1 : 4));
+    const plan = tight()
+      .prepare(host)!
+      .plan(request(8, 16, free, { parts: 8 }))!;
+    expect(plan).toMatchObject({ nodes: [8, 9, 10, 11, 12, 13, 14, 15], worstDistance: 12 });
   });
 });

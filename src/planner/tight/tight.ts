@@ -11,14 +11,15 @@
 import type { PlacementPolicy, PlacementState, PlannerHost, Weighed } from '../policy.js';
 import { boundedSearch, DEFAULT_BUDGET, type SearchBudget } from './bounded-search.js';
 import { DEFAULT_CORES_PER_VCPU } from './busy-cores.js';
-import { cpusOfNodes, type NodeRoom, nodeRoom } from './capacity.js';
+import { CpuCounts, cpusOfNodes, type NodeRoom, nodeRoom } from './capacity.js';
 import { DistanceTable } from './distance-table.js';
-import { rank } from './rank.js';
+import { bestSingle, preferNode, type RankContext, rank } from './rank.js';
 import type { TightPlan, TightRequest } from './request.js';
 import { type Found, isCloser } from './search.js';
-import { balancedSplit, unbalancedSplit } from './split.js';
+import { balancedSplit, equalSplit, unbalancedSplit } from './split.js';
 import { MAX_SUBSET_SEARCH_NODES, SubsetSearch } from './subset-search.js';
 import { TreeSearch } from './tree-search.js';
+import { withPreferredTwins } from './twins.js';
 import { unbalancedSearch } from './unbalanced-search.js';
 
 /** Sets of nodes are two 32-bit words in the inner loops. */
@@ -61,6 +62,7 @@ class Tight implements TightState {
   readonly #options: TightOptions;
   readonly #table: DistanceTable;
   readonly #cpus: readonly (readonly number[])[];
+  readonly #counts: CpuCounts;
   readonly #tree: TreeSearch | null;
   readonly #subsets: SubsetSearch | null;
 
@@ -69,6 +71,7 @@ class Tight implements TightState {
     this.#options = options;
     this.#table = new DistanceTable(host.distances);
     this.#cpus = cpusOfNodes(host);
+    this.#counts = new CpuCounts(host, this.#cpus);
     this.#subsets = host.distances.length <= MAX_SUBSET_SEARCH_NODES ? new SubsetSearch(this.#table) : null;
     this.#tree = this.#subsets === null ? TreeSearch.of(this.#table) : null;
     this.nodeUsage = host.distances.map(() => 0);
@@ -77,7 +80,8 @@ class Tight implements TightState {
   plan(request: TightRequest): TightPlan | null {
     const room = this.#room(request);
     this.availableBytes = room.memoryBytes;
-    const plan = this.#ranked(request, room)[0] ?? null;
+    const single = request.parts === undefined ? this.#onOneNode(request, room) : null;
+    const plan = single ?? this.#ranked(request, room)[0] ?? null;
     for (const node of plan?.nodes ?? []) this.nodeUsage[node]!++;
     return plan;
   }
@@ -95,24 +99,61 @@ class Tight implements TightState {
     return singles.slice(0, most);
   }
 
-  /** Most plans are of one node, whose CPUs are sorted already. */
+  /** Most plans are of one node, and most machines number CPUs node by node: these are sorted. */
   #cpusOf(nodes: readonly number[]): readonly number[] {
     const [first] = nodes;
-    return nodes.length === 1 ? this.#cpus[first!]! : nodes.flatMap((node) => this.#cpus[node]!).sort((a, b) => a - b);
+    if (nodes.length === 1) return this.#cpus[first!]!;
+    const all: number[] = [];
+    let sorted = true;
+    for (const node of nodes) {
+      const own = this.#cpus[node]!;
+      if (own.length > 0 && all.length > 0 && own[0]! < all.at(-1)!) sorted = false;
+      for (const cpu of own) all.push(cpu);
+    }
+    return sorted ? all : all.sort((a, b) => a - b);
   }
 
   #room(request: TightRequest): NodeRoom {
-    return nodeRoom(this.#host, this.#cpus, request, this.#options.reserveBytes ?? []);
+    const { reserveBytes = [], coresPerVcpu = DEFAULT_CORES_PER_VCPU } = this.#options;
+    return nodeRoom(this.#counts, request, { reserveBytes, coresPerVcpu });
+  }
+
+  #context(request: TightRequest, room: NodeRoom): RankContext {
+    return { host: this.#host, room, request, coresPerVcpu: this.#options.coresPerVcpu ?? DEFAULT_CORES_PER_VCPU };
+  }
+
+  /** Most VMs fit a node, and need no list of all sets: what #ranked puts first, at once. */
+  #onOneNode(request: TightRequest, room: NodeRoom): TightPlan | null {
+    const { count, worst, levels } = this.#table;
+    const distance = levels[0]!;
+    const node = bestSingle((one) => worst[one * count + one]!, distance, this.#context(request, room));
+    if (node === -1) return null;
+    return {
+      nodes: [node],
+      cpus: this.#cpus[node]!,
+      split: [{ node, vcpus: request.vcpus, memoryBytes: request.memoryBytes }],
+      balanced: true,
+      worstDistance: distance,
+      meanDistance: distance,
+      worstAtLeast: distance,
+      meanAtLeast: distance,
+      exact: true,
+    };
   }
 
   #ranked(request: TightRequest, room: NodeRoom): TightPlan[] {
-    const { coresPerVcpu = DEFAULT_CORES_PER_VCPU } = this.#options;
-    const { vcpus, memoryBytes } = request;
-    const balanced = this.#balanced(request, room);
-    const found = balanced.length > 0 ? balanced : this.#unbalanced(request, room);
-    const split = balanced.length > 0 ? balancedSplit : unbalancedSplit;
-    const candidates = found.map((one) => ({ ...one, split: split(one.nodes, room, vcpus, memoryBytes) }));
-    return rank(candidates, { host: this.#host, room, request, coresPerVcpu }).map((one) => ({
+    const { vcpus, memoryBytes, parts } = request;
+    const balanced = parts === undefined ? this.#balanced(request, room) : this.#inParts(request, room, parts);
+    const found = balanced.length > 0 || parts !== undefined ? balanced : this.#unbalanced(request, room);
+    const balancedShares = parts === undefined ? balancedSplit : equalSplit;
+    const split = balanced.length > 0 ? balancedShares : unbalancedSplit;
+    const context = this.#context(request, room);
+    const withSplit = (one: Found) => ({ ...one, split: split(one.nodes, room, vcpus, memoryBytes) });
+    const candidates = found.map((one) => {
+      const nodes = balanced.length > 0 ? this.#preferredTwins(one.nodes, context) : one.nodes;
+      return nodes === one.nodes ? withSplit(one) : rank([withSplit(one), withSplit({ ...one, nodes })], context)[0]!;
+    });
+    return rank(candidates, context).map((one) => ({
       nodes: one.nodes,
       cpus: this.#cpusOf(one.nodes),
       split: one.split,
@@ -125,14 +166,37 @@ class Tight implements TightState {
     }));
   }
 
+  /** The subset search lists all sets itself. */
+  #preferredTwins(nodes: readonly number[], context: RankContext): readonly number[] {
+    if (this.#subsets !== null || nodes.length === 1) return nodes;
+    const { room, request } = context;
+    const { vcpus, parts } = request;
+    const needs = parts === undefined ? { capacity: room.vcpus, least: vcpus } : { capacity: partRoom(request, room, parts), least: parts };
+    return withPreferredTwins(nodes, this.#table, needs, preferNode(Math.ceil(vcpus / nodes.length), context));
+  }
+
   /** All sets that are equally near, as far as the search knows them. */
   #balanced({ vcpus }: TightRequest, { vcpus: capacity }: NodeRoom): Found[] {
     const singles = this.#singles(capacity, vcpus);
     if (singles.length > 0) return singles;
-    if (this.#subsets !== null) return this.#subsets.best(capacity, (nodes) => roomOf(nodes, capacity) >= vcpus);
+    if (this.#subsets !== null) return this.#subsets.best(capacity, [{ room: capacity, least: vcpus }]);
     if (this.#tree !== null) return this.#tree.best(capacity, vcpus);
     const found = boundedSearch(this.#table, capacity, vcpus, this.#options.budget ?? DEFAULT_BUDGET);
     return found === null ? [] : [found];
+  }
+
+  /**
+   * The nearest sets of so many nodes, each with room for an equal part. Most free memory first
+   * (rank.ts) starts as many such VMs as there can be, where all nodes are equally far: no VM may
+   * use a node twice, so the nodes with most room must not be left over.
+   */
+  #inParts(request: TightRequest, room: NodeRoom, parts: number): Found[] {
+    const holds = partRoom(request, room, parts);
+    const exactly = (found: readonly Found[]) => found.filter(({ nodes }) => nodes.length === parts);
+    if (this.#subsets !== null) return this.#subsets.best(holds, [{ room: holds, least: parts }], parts);
+    if (this.#tree !== null) return exactly(this.#tree.best(holds, parts));
+    const found = boundedSearch(this.#table, holds, parts, this.#options.budget ?? DEFAULT_BUDGET);
+    return found === null ? [] : exactly([found]);
   }
 
   /** Single nodes at the smallest own distance: no set is nearer. */
@@ -147,9 +211,14 @@ class Tight implements TightState {
   }
 
   #unbalanced({ vcpus, memoryBytes }: TightRequest, room: NodeRoom): Found[] {
-    const holds = (nodes: readonly number[]) => roomOf(nodes, room.cpus) >= vcpus && roomOf(nodes, room.memoryBytes) >= memoryBytes;
     const useful = room.cpus.map((cpus, node) => (cpus > 0 || room.memoryBytes[node]! > 0 ? 1 : 0));
-    if (this.#subsets !== null) return this.#subsets.best(useful, holds);
+    if (this.#subsets !== null) {
+      return this.#subsets.best(useful, [
+        { room: room.cpus, least: vcpus },
+        { room: room.memoryBytes, least: memoryBytes },
+      ]);
+    }
+    const holds = (nodes: readonly number[]) => roomOf(nodes, room.cpus) >= vcpus && roomOf(nodes, room.memoryBytes) >= memoryBytes;
     const found = unbalancedSearch(this.#table, useful, holds, (node) => [
       vcpus === 0 ? 0 : room.cpus[node]! / vcpus,
       memoryBytes === 0 ? 0 : room.memoryBytes[node]! / memoryBytes,
@@ -172,6 +241,12 @@ class Tight implements TightState {
       verdict = 'farther';
     return { nodes, averageDistance, freeBytes, cpus, verdict };
   }
+}
+
+/** By node: 1 where there is room for one of so many equal parts. */
+function partRoom({ vcpus, memoryBytes }: TightRequest, room: NodeRoom, parts: number): number[] {
+  const [cpusEach, bytesEach] = [Math.ceil(vcpus / parts), Math.ceil(memoryBytes / parts)];
+  return room.cpus.map((cpus, node) => (cpus >= cpusEach && cpus > 0 && room.memoryBytes[node]! >= bytesEach ? 1 : 0));
 }
 
 function roomOf(nodes: readonly number[], room: readonly number[]): number {

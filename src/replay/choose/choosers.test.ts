@@ -1,4 +1,4 @@
-// The order of hosts beside sorted lists, and the rules that choose one.
+// The order of hosts compared with sorted lists, and the rules that choose a host.
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../base/random.js';
 import type { HostType } from '../fleet/host-type.js';

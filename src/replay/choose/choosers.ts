@@ -1,4 +1,4 @@
-// Which host of the fleet starts a VM: the rule of the pool, before any policy places it on a node.
+// The pool's rule for the host of a new VM, before any policy places the VM on a node.
 import { seededNumbers } from '../../base/random.js';
 import { PAGES_PER_MIB } from '../../base/units.js';
 import { busyCores } from '../../planner/tight/busy-cores.js';
@@ -8,7 +8,7 @@ import { HostOrder } from './host-order.js';
 export const CHOOSE_RULES = ['random', 'best-fit', 'local-fit'] as const;
 export type ChooseRule = (typeof CHOOSE_RULES)[number];
 
-/** What a rule may know of the fleet's nodes. */
+/** Data of the fleet's nodes for a rule. */
 export interface NodeFigures {
   freePages(host: number, node: number): number;
   /** vCPUs that run on the node, on average. */

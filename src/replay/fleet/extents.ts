@@ -3,7 +3,8 @@
 // request at once. Nothing is freed meanwhile, so each node of the affinity gives one extent a
 // round until it has none for the order; the rest comes from the other nodes, lowest first; and
 // memory that is kept for devices comes last.
-import type { FleetHeap, Runs } from './fleet-heap.js';
+import type { FleetHeap } from './fleet-heap.js';
+import type { Runs } from './frames.js';
 
 /** Nodes that memory comes from in turn, and those that help out; both ascending. */
 export interface NodeAffinity {

@@ -16,6 +16,7 @@ const GIB_PAGES = 2 ** SUPERPAGE_1G_ORDER;
 const MIB2_PAGES = 2 ** SUPERPAGE_2M_ORDER;
 /** libxenguest asks for so many 2 MiB extents in a call, and fills up a call with single pages. */
 const BATCH_EXTENTS = 4;
+const MOST_KNOWN = 4096;
 const SPECIAL_PAGES = specialRanges('hvm').reduce((sum, { start, end }) => sum + end - start, 0);
 
 export interface GuestMemory {
@@ -28,8 +29,21 @@ export interface GuestMemory {
 /** The memory, then the special pages. @returns false when memory ran out, with some taken */
 export function buildGuest(source: ExtentSource, memory: GuestMemory, into: FrameRuns): boolean {
   const build = new Build(source, memory, into);
-  for (const range of pfnRanges('hvm', memory.mib * PAGES_A_MIB)) if (!build.range(range)) return false;
+  for (const range of rangesOf(memory.mib)) if (!build.range(range)) return false;
   return source.take(0, SPECIAL_PAGES, memory.affinity, into) === SPECIAL_PAGES;
+}
+
+const knownRanges = new Map<number, readonly PfnRange[]>();
+
+/** VMs of a trace have few sizes. */
+function rangesOf(mib: number): readonly PfnRange[] {
+  let ranges = knownRanges.get(mib);
+  if (ranges === undefined) {
+    if (knownRanges.size === MOST_KNOWN) knownRanges.clear();
+    ranges = pfnRanges('hvm', mib * PAGES_A_MIB);
+    knownRanges.set(mib, ranges);
+  }
+  return ranges;
 }
 
 class Build {

@@ -14,7 +14,7 @@ export interface HostType {
   readonly nodes: number;
   readonly planner: PlannerHost;
   readonly layout: HeapLayout;
-  /** CPUs and cores of each node. */
+  /** CPUs and cores of each node; a core is one within its socket. */
   readonly cpus: readonly number[];
   readonly cores: readonly number[];
   /** Free memory of an empty host. */
@@ -31,22 +31,24 @@ export function hostType(described: Host): HostType {
   const host = asXenSees(described);
   const machine = machineFromHost(host);
   const { distances, cpus, nodes } = machine;
+  // xenopsd compares core numbers without their sockets (numa-hierarchy.ts).
   const cores = nodes.map(() => new Set<number>());
+  const ownCores = nodes.map(() => new Set<string>());
   const cpusOf = nodes.map(() => 0);
   for (const cpu of cpus) {
     if (cpu === null) continue;
     cpusOf[cpu.node]!++;
-    // As xenopsd: core numbers are compared without their sockets (numa-hierarchy.ts).
     cores[cpu.node]!.add(cpu.core);
+    ownCores[cpu.node]!.add(`${cpu.socket}/${cpu.core}`);
   }
   if (cpusOf.every((count) => count === 0)) throw new InputError('a host of a fleet needs CPUs, this one has none', { path: 'cpus' });
-  const coreCounts = cores.map((set) => set.size);
+  const coreCounts = ownCores.map((set) => set.size);
   const every = [...nodes.keys()];
   const freePages = nodes.reduce((sum, node) => sum + node.freePages, 0);
   return {
     name: host.name,
     nodes: nodes.length,
-    planner: { distances, cpuToNode: cpus.map((cpu) => cpu?.node ?? UNREACHABLE), nodeCores: coreCounts },
+    planner: { distances, cpuToNode: cpus.map((cpu) => cpu?.node ?? UNREACHABLE), nodeCores: cores.map((set) => set.size) },
     layout: heapLayout(machine),
     cpus: cpusOf,
     cores: coreCounts,

@@ -6,13 +6,14 @@
 import { MIB, PAGE_BYTES, PAGES_PER_MIB } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Plan } from '../../planner/policy.js';
-import { xlNeededBytes } from '../../planner/xl-placement.js';
+import { xlNeededBytes, xlPagingKib } from '../../planner/xl-placement.js';
 import { hvmXenPages } from '../../xen/ops/create-domain.js';
 import { startPages } from '../../xenguest/memory/guest-pages.js';
 import { type MemoryConfig, memoryConfig } from '../../xenopsd/start/memory-model.js';
 import { placedMib, refusesNode } from '../../xenopsd/start/numa-rules.js';
-import { ExtentSource, type FrameRuns, type NodeAffinity } from './extents.js';
+import { ExtentSource, type NodeAffinity } from './extents.js';
 import { FleetHeap } from './fleet-heap.js';
+import { FrameStore, Runs } from './frames.js';
 import { buildGuest } from './guest-build.js';
 import { affinityOf, type HostType } from './host-type.js';
 import { type PlaceRequest, type Placer, placerOf } from './placers.js';
@@ -32,8 +33,8 @@ export interface LightVm {
   readonly affinity: NodeAffinity;
   /** Pages of the guest's memory by node. */
   readonly pages: Int32Array;
-  /** Node, first frame, pages: in the order in which they are freed. */
-  readonly frames: Int32Array;
+  /** Where the fleet keeps the frames that are freed when it stops. */
+  readonly frames: number;
 }
 
 export class LightFleet {
@@ -42,11 +43,13 @@ export class LightFleet {
   readonly #heap: FleetHeap;
   readonly #source: ExtentSource;
   readonly #placer: Placer | null;
-  /** By list of nodes. */
-  readonly #affinities = new Map<string, NodeAffinity>();
+  /** By list of nodes; those of one node by its number. */
+  readonly #affinities = new Map<string | number, NodeAffinity>();
   /** Frames of the start that goes on: of the guest's memory, and of Xen's own. */
-  readonly #guest: number[][];
-  readonly #xen: number[][];
+  readonly #guest: readonly Runs[];
+  readonly #xen: readonly Runs[];
+  readonly #taken: readonly (readonly Runs[])[];
+  readonly #frames = new FrameStore();
   #starts = 0;
 
   constructor(type: HostType, policy: ReplayPolicy, hosts: number) {
@@ -55,8 +58,9 @@ export class LightFleet {
     this.#heap = new FleetHeap(type.layout, hosts);
     this.#source = new ExtentSource(this.#heap, type.layout.dmaZone, type.nodes);
     this.#placer = placerOf(policy, type, hosts);
-    this.#guest = Array.from({ length: type.nodes }, () => []);
-    this.#xen = Array.from({ length: type.nodes }, () => []);
+    this.#guest = Array.from({ length: type.nodes }, () => new Runs());
+    this.#xen = Array.from({ length: type.nodes }, () => new Runs());
+    this.#taken = [this.#guest, this.#xen];
   }
 
   flavour(vcpus: number, memoryBytes: number): Flavour {
@@ -70,15 +74,17 @@ export class LightFleet {
 
   /** null when the start fails; all that it took is free again. */
   start(host: number, flavour: Flavour): LightVm | null {
+    this.#heap.approach(host);
     this.#source.begin(host);
     const vm = this.#policy.profile.toolstack === 'libxl' ? this.#startXl(host, flavour) : this.#startXapi(host, flavour);
     if (vm === null) this.#release(host, this.#takenFrames());
-    for (const runs of this.#guest) runs.length = 0;
-    for (const runs of this.#xen) runs.length = 0;
+    for (const runs of this.#guest) runs.clear();
+    for (const runs of this.#xen) runs.clear();
     return vm;
   }
 
   stop(vm: LightVm): void {
+    this.#heap.approach(vm.host);
     this.#placer?.gone(vm.host, vm.vcpus, vm.plan, vm.affinity.nodes);
     this.#release(vm.host, vm.frames);
   }
@@ -134,11 +140,12 @@ export class LightFleet {
     const { everyNode, cpuNodes } = this.type;
     const { table, pool, withVcpus } = hvmXenPages(vcpus);
     if (!this.#takeForXen(table + pool, everyNode) || !this.#takeForXen(withVcpus, everyNode)) return null;
-    const needed = xlNeededBytes({ memoryBytes: memory.targetMib * MIB, vcpus, kind: 'hvm' });
+    const maxmemBytes = memory.staticMaxMib * MIB;
+    const needed = xlNeededBytes({ memoryBytes: memory.targetMib * MIB, maxmemBytes, vcpus, kind: 'hvm' });
     const request = this.#placer === null ? null : this.#request(host, flavour, needed, 0);
     const plan = request === null ? null : this.#placer!.plan(request);
     const affinity = plan === null ? cpuNodes : this.#affinity(plan);
-    if (!this.#takeForXen(memory.shadowMib * PAGES_PER_MIB - pool, affinity)) return this.#fail(request);
+    if (!this.#takeForXen(xlPagingKib({ maxmemBytes, vcpus }) / 4 - pool, affinity)) return this.#fail(request);
     if (startPages('hvm', memory.buildStartMib) > this.#hostFree(host)) return this.#fail(request);
     return this.#build(flavour, request, { host, plan, affinity, node: null });
   }
@@ -156,7 +163,8 @@ export class LightFleet {
   ): LightVm | null {
     if (!buildGuest(this.#source, { mib: memory.buildStartMib, exactNode: node, affinity }, this.#guest)) return this.#fail(request);
     if (request !== null) this.#placer!.built(request, plan, affinity.nodes);
-    const pages = Int32Array.from(this.#guest, pagesOf);
+    const pages = new Int32Array(this.#guest.length);
+    for (let at = 0; at < pages.length; at++) pages[at] = this.#guest[at]!.pages;
     return { host, vcpus, plan, affinity, pages, frames: this.#takenFrames() };
   }
 
@@ -177,7 +185,7 @@ export class LightFleet {
 
   /** The node affinity that Xen derives from a soft or hard mask of the plan's CPUs. */
   #affinity({ nodes }: Plan): NodeAffinity {
-    const key = nodes.length === 1 ? String(nodes[0]) : nodes.join();
+    const key = nodes.length === 1 ? nodes[0]! : nodes.join();
     let affinity = this.#affinities.get(key);
     if (affinity === undefined) {
       const withCpus = nodes.filter((node) => this.type.cpus[node]! > 0);
@@ -188,26 +196,13 @@ export class LightFleet {
   }
 
   /** As destroying a domain frees them: its memory, then Xen's pages; the newest first. */
-  #takenFrames(): Int32Array {
-    const frames: number[] = [];
-    for (const owned of [this.#guest, this.#xen]) {
-      for (let node = 0; node < owned.length; node++) {
-        const runs = owned[node]!;
-        for (let at = runs.length - 2; at >= 0; at -= 2) frames.push(node, runs[at]!, runs[at + 1]! - runs[at]!);
-      }
-    }
-    return Int32Array.from(frames);
+  #takenFrames(): number {
+    return this.#frames.keep(this.#taken);
   }
 
-  #release(host: number, frames: Int32Array): void {
-    for (let at = 0; at < frames.length; at += 3) this.#heap.free(host, frames[at]!, frames[at + 1]!, frames[at + 2]!);
+  #release(host: number, frames: number): void {
+    this.#frames.release(frames, (node, words, from, to) => this.#heap.free(host, node, words, from, to));
   }
-}
-
-function pagesOf(runs: FrameRuns[number]): number {
-  let pages = 0;
-  for (let at = 0; at < runs.length; at += 2) pages += runs[at + 1]! - runs[at]!;
-  return pages;
 }
 
 /** As a file of VMs describes it, without ballooning. */

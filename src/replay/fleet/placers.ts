@@ -3,7 +3,7 @@
 import { BestEffortState } from '../../planner/best-effort.js';
 import { makeCandidates } from '../../planner/candidates.js';
 import type { PlacementRequest, PlacementState, Plan } from '../../planner/policy.js';
-import { busyCores, NODE_0_RESERVE_BYTES } from '../../planner/tight/busy-cores.js';
+import { busyCores } from '../../planner/tight/busy-cores.js';
 import type { TightPlan } from '../../planner/tight/request.js';
 import { type TightState, tight } from '../../planner/tight/tight.js';
 import { vcpusOnNodes, xlPlacement } from '../../planner/xl-placement.js';
@@ -37,7 +37,7 @@ export interface Placer {
 export function placerOf({ profile, placement }: ReplayPolicy, type: HostType, hosts: number): Placer | null {
   if (placement.affinity === null) return null;
   if (placement.tight === true) {
-    const state = tight({ reserveBytes: [NODE_0_RESERVE_BYTES] }).prepare(type.planner);
+    const state = tight({ reserveBytes: [profile.planner.node0ReserveBytes ?? 0] }).prepare({ ...type.planner, nodeCores: type.cores });
     return state === null ? null : new TightPlacer(state, type, hosts);
   }
   if (profile.toolstack === 'libxl') {
@@ -102,7 +102,8 @@ class TightPlacer implements Placer {
 
   plan({ host, vcpus, memoryBytes, freeBytes }: PlaceRequest): Plan | null {
     const first = host * this.#nodes;
-    const planned = Array.from(this.#planned.subarray(first, first + this.#nodes));
+    const planned: number[] = [];
+    for (let node = 0; node < this.#nodes; node++) planned.push(this.#planned[first + node]!);
     return this.#state.plan({ vcpus, cores: 0, memoryBytes, freeBytes, claimedBytes: this.#noClaims, busyCores: busyCores(planned) });
   }
 

@@ -4,10 +4,11 @@
 //   their durations        SECONDS U3,C5,|,...    U = ended, C = still running; bin of its duration
 //   flavours               VCPUS,GIB LETTER
 //   bins                   SECONDS BIN            the last line of a bin is its longest duration
+
 import { InputError } from '../../base/errors.js';
 import { GIB } from '../../base/units.js';
+import { LIMITS } from '../../machine/model.js';
 import type { InputText } from '../../machine/readers/input-text.js';
-import { HVM_MAX_VCPUS } from '../../xen/state/domain.js';
 import { makeTrace, TRACE_LIMITS, type Trace, type TraceVm } from './trace.js';
 
 export const AZURE_PARTS = ['arrivals', 'durations', 'flavours', 'bins'] as const;
@@ -94,7 +95,7 @@ function readFlavours(input: InputText): Map<string, { vcpus: number; memoryByte
     const place = { file: input.file, line: index + 1 };
     if (match === null) throw new InputError(`cannot read '${line.slice(0, 40)}'`, place, "expected VCPUS,GIB LETTER, as '2,3.5 g'");
     const [vcpus, memoryBytes] = [Number(match[1]), Math.round(Number(match[2]) * GIB)];
-    if (vcpus < 1 || vcpus > HVM_MAX_VCPUS) throw new InputError(`${vcpus} vCPUs`, place, `expected 1 to ${HVM_MAX_VCPUS}`);
+    if (vcpus < 1 || vcpus > LIMITS.vcpusPerHvm) throw new InputError(`${vcpus} vCPUs`, place, `expected 1 to ${LIMITS.vcpusPerHvm}`);
     if (memoryBytes <= 2 ** 21 || memoryBytes > TRACE_LIMITS.memoryBytes)
       throw new InputError(`${match[2]} GiB of memory`, place, 'expected more than 2 MiB, at most 8 TiB');
     flavours.set(match[3]!, { vcpus, memoryBytes });

@@ -1,9 +1,10 @@
 // A trace as CSV: a header that names the columns time, vcpus, memory and duration, then a line for
 // each VM.
+
 import { InputError } from '../../base/errors.js';
 import { parseSizeBytes, SIZE_FORM } from '../../base/units.js';
+import { LIMITS } from '../../machine/model.js';
 import type { InputText } from '../../machine/readers/input-text.js';
-import { HVM_MAX_VCPUS } from '../../xen/state/domain.js';
 import { LEAST_MEMORY_BYTES, makeTrace, TRACE_LIMITS, type Trace, type TraceVm } from './trace.js';
 
 const COLUMNS = ['time', 'vcpus', 'memory', 'duration'] as const;
@@ -57,7 +58,8 @@ function vmOf(field: (column: Column) => string, place: { file: string; line: nu
   const duration = field('duration') === '' ? Number.POSITIVE_INFINITY : secondsOf(field('duration'));
   if (duration === undefined) throw wrong('duration', field('duration'), `${TIME_FORM}, or nothing for a VM that runs to the end`, place);
   const vcpus = /^\d{1,4}$/.test(field('vcpus')) ? Number(field('vcpus')) : 0;
-  if (vcpus < 1 || vcpus > HVM_MAX_VCPUS) throw wrong('vcpus', field('vcpus'), `a whole number from 1 to ${HVM_MAX_VCPUS}`, place);
+  if (vcpus < 1 || vcpus > LIMITS.vcpusPerHvm)
+    throw wrong('vcpus', field('vcpus'), `a whole number from 1 to ${LIMITS.vcpusPerHvm}`, place);
   const memoryBytes = /[A-Za-z]$/.test(field('memory')) ? parseSizeBytes(field('memory')) : undefined;
   if (memoryBytes === undefined || memoryBytes < LEAST_MEMORY_BYTES || memoryBytes > TRACE_LIMITS.memoryBytes) {
     throw wrong('memory', field('memory'), `${SIZE_FORM}, from 2MiB to 8TiB`, place);

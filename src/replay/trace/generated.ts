@@ -1,6 +1,6 @@
-// A trace of our own: what public traces lack. VMs of up to 64 vCPUs and 512 GiB beside many small
-// ones, tenants that start several at once, and lifetimes with a heavy tail. The same seed gives
-// the same trace.
+// A generated trace with features that public traces lack: VMs of up to 64 vCPUs and 512 GiB beside
+// many small ones, tenants that start several at once, and lifetimes with a heavy tail. The same
+// seed gives the same trace.
 import { seededNumbers } from '../../base/random.js';
 import { GIB } from '../../base/units.js';
 import { makeTrace, type Trace, type TraceVm } from './trace.js';

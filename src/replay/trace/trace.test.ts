@@ -1,4 +1,4 @@
-// Readers of traces: what they take, and how they refuse the rest.
+// Readers of traces: accepted forms, and the errors for others.
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../base/errors.js';
 import { GIB, MIB } from '../../base/units.js';

@@ -1,7 +1,8 @@
 // A trace: VMs that arrive and leave, in typed arrays that worker threads can share.
+
 import { InputError } from '../../base/errors.js';
 import { MIB } from '../../base/units.js';
-import { HVM_MAX_VCPUS } from '../../xen/state/domain.js';
+import { LIMITS } from '../../machine/model.js';
 
 /** Index = VM, in the order of arrival. Times are in seconds from the trace's own zero. */
 export interface Trace {
@@ -65,9 +66,9 @@ export function scaled(trace: Trace, scale: number): Trace {
   const memoryBytes = new Float64Array(new SharedArrayBuffer(8 * trace.vms));
   for (let vm = 0; vm < trace.vms; vm++) {
     const wanted = Math.ceil(trace.vcpus[vm]! * scale);
-    if (wanted > HVM_MAX_VCPUS) {
+    if (wanted > LIMITS.vcpusPerHvm) {
       throw new InputError(
-        `a VM of the trace has ${wanted} vCPUs at scale ${scale}; Xen gives an HVM guest at most ${HVM_MAX_VCPUS}`,
+        `a VM of the trace has ${wanted} vCPUs at scale ${scale}; Xen gives an HVM guest at most ${LIMITS.vcpusPerHvm}`,
         {},
         `choose a smaller --scale`,
       );
@@ -97,10 +98,30 @@ export interface TracePeak {
   readonly memoryBytes: number;
 }
 
-/** The most that VMs ask for at once; arrivals come before departures of the same second. */
-export function peakOf({ vms, arrival, departure, leaving, vcpus, memoryBytes }: Trace): TracePeak {
+/** The most that VMs ask for at once. */
+export function peakOf(trace: Trace): TracePeak {
+  const peak = { vms: 0, vcpus: 0, memoryBytes: 0 };
+  atArrivals(trace, (_, now) => {
+    peak.vms = Math.max(peak.vms, now.vms);
+    peak.vcpus = Math.max(peak.vcpus, now.vcpus);
+    peak.memoryBytes = Math.max(peak.memoryBytes, now.memoryBytes);
+  });
+  return peak;
+}
+
+/** The first VM with whose arrival they ask for the most memory. */
+export function peakArrival(trace: Trace): number {
+  let [peak, most] = [0, 0];
+  atArrivals(trace, (vm, { memoryBytes }) => {
+    if (memoryBytes <= most) return;
+    [peak, most] = [vm, memoryBytes];
+  });
+  return peak;
+}
+
+/** What VMs ask for after each arrival; arrivals come before departures of the same second. */
+function atArrivals({ vms, arrival, departure, leaving, vcpus, memoryBytes }: Trace, each: (vm: number, now: TracePeak) => void): void {
   const now = { vms: 0, vcpus: 0, memoryBytes: 0 };
-  const peak = { ...now };
   let left = 0;
   for (let vm = 0; vm < vms; vm++) {
     for (; departure[leaving[left]!]! < arrival[vm]!; left++) {
@@ -111,9 +132,6 @@ export function peakOf({ vms, arrival, departure, leaving, vcpus, memoryBytes }:
     now.vms++;
     now.vcpus += vcpus[vm]!;
     now.memoryBytes += memoryBytes[vm]!;
-    peak.vms = Math.max(peak.vms, now.vms);
-    peak.vcpus = Math.max(peak.vcpus, now.vcpus);
-    peak.memoryBytes = Math.max(peak.memoryBytes, now.memoryBytes);
+    each(vm, now);
   }
-  return peak;
 }

@@ -1,18 +1,22 @@
 // Every message that the dispatcher knows, made from the daemon's parts.
-import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
-import type { Toolstack } from '../../xenopsd/api/toolstack.js';
+import { profileOf } from '../../xenopsd/api/profiles.js';
+import { checkPolicy } from '../life/numa-policy.js';
 import type { VmLife } from '../life/vm-life.js';
 import type { Database } from '../model/database.js';
 import type { EventSource } from '../model/events.js';
 import type { HostObjects } from '../model/host-objects.js';
+import type { PoolHosts } from '../model/pool-hosts.js';
 import { CLASSES } from '../model/schema.js';
 import type { Tasks } from '../model/tasks.js';
 import type { RrdStore } from '../rrd/store.js';
-import { xapiErrors } from '../wire/errors.js';
 import { dataSourceMethods } from './data-sources.js';
+import { deviceMethods } from './devices/all.js';
 import { emptyClassMethods } from './empty-classes.js';
-import { genericMethods } from './generic-methods.js';
+import { type GenericHooks, genericMethods } from './generic-methods.js';
+import { applianceMethods } from './groups/appliances.js';
+import { groupMethods } from './groups/groups.js';
 import { hostLifeMethods } from './host/life.js';
+import { poolMembershipMethods } from './host/membership.js';
 import type { Ledger } from './ledger.js';
 import type { Method } from './method.js';
 import { otherMethods } from './other-methods.js';
@@ -23,7 +27,7 @@ import { vmMethods } from './vm-methods.js';
 /** The daemon's parts that the messages use. */
 export interface Parts {
   readonly database: Database;
-  readonly toolstack: Toolstack;
+  readonly hosts: PoolHosts;
   readonly life: VmLife;
   readonly objects: HostObjects;
   readonly sessions: Sessions;
@@ -33,25 +37,26 @@ export interface Parts {
   readonly rrds: RrdStore;
 }
 
-export function allMethods({ database, toolstack, life, objects, sessions, events, tasks, ledger, rrds }: Parts): Method[] {
+export function allMethods({ database, hosts, life, objects, sessions, events, tasks, ledger, rrds }: Parts): Method[] {
   const host = () => objects.host;
-  const hooks: Readonly<Record<string, Parameters<typeof genericMethods>[2]>> = {
-    host: {
-      check: (_ref, field, value) => {
-        if (field !== 'numa_affinity_policy') return;
-        try {
-          effectivePolicy(profileOf(toolstack.profile), value as Toolstack['policy']);
-        } catch (error) {
-          throw xapiErrors.valueNotSupported('numa_affinity_policy', String(value), error instanceof Error ? error.message : String(error));
-        }
-      },
-    },
-  };
+  const { toolstack } = hosts.coordinator;
+  const modelled = toolstack.doors.kind === 'embedded';
+  const profile = profileOf(toolstack.profile);
+  const policies: GenericHooks = { check: (_ref, field, value) => checkPolicy(profile, field, value) };
+  const hooks: Readonly<Record<string, GenericHooks>> = { host: policies, VM: policies };
+  const vms = vmMethods({ database, life, profile, canSuspend: toolstack.doors.can.suspend });
   return [
     ...[...CLASSES.values()].filter(({ listed }) => listed).flatMap((type) => genericMethods(database, type, hooks[type.name])),
-    ...vmMethods({ database, life, host, canSuspend: toolstack.doors.can.suspend }),
-    ...hostLifeMethods({ database, schedGran: () => (toolstack.doors.kind === 'embedded' ? 'cpu' : null) }),
+    ...vms,
+    ...applianceMethods(database, new Map(vms.map((one) => [one.name, one]))),
+    ...groupMethods(database),
+    ...hostLifeMethods({
+      ...{ database, hosts, life, modelled },
+      schedGran: () => (modelled ? 'cpu' : null),
+    }),
+    ...poolMembershipMethods({ database, hosts, life, pool: () => objects.pool }),
     ...dataSourceMethods(database, rrds),
+    ...deviceMethods({ database, host, modelled }),
     ...emptyClassMethods(),
     ...roleMethods(sessions),
     ...otherMethods({
@@ -62,7 +67,7 @@ export function allMethods({ database, toolstack, life, objects, sessions, event
       ledger,
       host,
       pool: () => objects.pool,
-      freeMemoryBytes: () => toolstack.doors.xc.physInfo().freePages * 4096,
+      freeMemoryBytes: (ref) => hosts.get(ref).toolstack.doors.xc.physInfo().freePages * 4096,
     }),
   ];
 }

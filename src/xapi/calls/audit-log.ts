@@ -1,8 +1,11 @@
 // The audit log: a JSON line for every change and every attempt at one, written before the caller
 // gets its answer. Passwords are never in it. Its size is bounded, and lines that cannot be written
 // wait in memory until they can.
+import { constants } from 'node:fs';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS, type FileCalls } from '../../base/file-calls.js';
+import { openOwnFile } from '../../base/own-file.js';
+import { harmlessJson } from '../../base/safe-text.js';
 import { type StorageError, storageErrorOf } from '../model/storage.js';
 import { wireToJson } from '../wire/json-rpc.js';
 import type { Wire } from '../wire/values.js';
@@ -53,6 +56,7 @@ export class AuditLog {
       this.#open(options.file);
     } catch (error) {
       clearInterval(this.#timer);
+      if (error instanceof InputError) throw error;
       const { message } = storageErrorOf(error);
       throw new InputError(`the audit log cannot be written: ${message}`, { file: options.file }, 'choose another file, or make room');
     }
@@ -153,7 +157,7 @@ export class AuditLog {
   }
 
   #open(file: string): void {
-    this.#fd = this.#files.open(file, 'a', 0o600);
+    this.#fd = openOwnFile(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, this.#files);
     this.#bytes = this.#files.size(this.#fd);
   }
 
@@ -165,7 +169,7 @@ export class AuditLog {
 }
 
 function lineOf({ method, session, address, args, error, durationMs }: CallEnd, count?: number): string {
-  return JSON.stringify({
+  const line = JSON.stringify({
     time: new Date().toISOString(),
     user: session?.user ?? null,
     role: session?.role ?? null,
@@ -176,6 +180,7 @@ function lineOf({ method, session, address, args, error, durationMs }: CallEnd, 
     ...(count === undefined ? {} : { count }),
     ms: Math.round(durationMs * 1000) / 1000,
   });
+  return harmlessJson(line);
 }
 
 function argsText(args: readonly Wire[]): unknown {

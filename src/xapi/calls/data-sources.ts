@@ -12,10 +12,7 @@ export function dataSourceMethods(database: Database, rrds: RrdStore): Method[] 
   const host: Param = { name: 'host', type: { ref: 'host' } };
   return [
     ...messages('VM', selfOf('VM'), rrds, (ref) => ({ vm: database.get('VM', ref).uuid as string })),
-    ...messages('host', host, rrds, (ref) => {
-      database.get('host', ref);
-      return 'host';
-    }),
+    ...messages('host', host, rrds, (ref) => ({ host: database.get('host', ref).uuid as string })),
   ];
 }
 

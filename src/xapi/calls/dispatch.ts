@@ -36,11 +36,40 @@ export interface DispatcherOptions {
   readonly ended: (end: CallEnd) => void;
 }
 
+/** Ends what waits when the caller goes. Node makes a controller's signal when it is first read. */
+export type Gone = AbortSignal | AbortController;
+
 /** Messages that do not count as changes: a client's own session, and waiting. */
 const NO_AUDIT = /^(session|event)\./;
 
 function isChange({ name, role }: Method): boolean {
   return role === 'admin' && !NO_AUDIT.test(name);
+}
+
+/** Of a call that is no task; few methods need the last two, and each costs some to make. */
+class OwnContext implements CallContext {
+  readonly session: Session;
+  readonly address: string;
+  readonly user: string;
+  stored = false;
+  readonly #gone: Gone;
+  #task: string | null = null;
+
+  constructor(session: Session, address: string, gone: Gone) {
+    this.session = session;
+    this.address = address;
+    this.user = principalOfUser(session).name;
+    this.#gone = gone;
+  }
+
+  get task(): string {
+    this.#task ??= `OpaqueRef:${randomUUID()}`;
+    return this.#task;
+  }
+
+  get abort(): AbortSignal {
+    return this.#gone instanceof AbortSignal ? this.#gone : this.#gone.signal;
+  }
 }
 
 export class Dispatcher {
@@ -56,7 +85,7 @@ export class Dispatcher {
   }
 
   /** @throws XapiError, which is the call's answer */
-  async call({ method, params }: RpcCall, address: string, gone: AbortSignal): Promise<Wire> {
+  async call({ method, params }: RpcCall, address: string, gone: Gone): Promise<Wire> {
     if (method === 'system.listMethods') return this.#names();
     if (method === 'session.login_with_password' || method === 'session_login_with_password') return this.#login(params, address);
     const isAsync = method.startsWith('Async.');
@@ -66,8 +95,8 @@ export class Dispatcher {
     let session: Session | null = null;
     try {
       const least = found.params.filter(({ initial }) => initial === undefined).length;
-      const given = params.length - 1;
-      if (given < least || given > found.params.length) throw xapiErrors.parameterCount(method, found.params.length, given);
+      const paramCount = params.length - 1;
+      if (paramCount < least || paramCount > found.params.length) throw xapiErrors.parameterCount(method, found.params.length, paramCount);
       session = this.#session(params[0]!);
       if (found.role === 'admin' && session.role !== 'admin') throw xapiErrors.permissionDenied(method);
       const args = found.params.map(({ name, type, initial }, index) => checkValue(type, params[index + 1] ?? initial ?? null, name));
@@ -131,17 +160,17 @@ export class Dispatcher {
     if (fault !== null) throw fault;
   }
 
-  async #run(method: Method, args: readonly Wire[], session: Session, address: string, abort: AbortSignal): Promise<Wire> {
-    const context: CallContext = { session, address, abort, task: `OpaqueRef:${randomUUID()}` };
-    return this.#stored(method, () => method.call(args, context));
+  async #run(method: Method, args: readonly Wire[], session: Session, address: string, gone: Gone): Promise<Wire> {
+    return this.#stored(method, args, new OwnContext(session, address, gone));
   }
 
   /** The answer, after all changes of the method are stored. */
-  async #stored(method: Method, call: () => Wire | Promise<Wire>): Promise<Wire> {
+  async #stored(method: Method, args: readonly Wire[], context: CallContext): Promise<Wire> {
     const { database } = this.#options;
     try {
-      const answer = await call();
-      if (isChange(method)) await database.flushed();
+      const answer = await database.as(context.user, () => method.call(args, context));
+      // A commit of others that is refused must not make a refusal of what is stored already.
+      if (isChange(method) && !context.stored) await database.flushed();
       return answer;
     } catch (error) {
       // Changes made before a method failed stay, such as the first half of a reboot. Its own error
@@ -166,7 +195,7 @@ export class Dispatcher {
       let end: (kind: ChangeKind) => void;
       let failure: XapiError | null = null;
       try {
-        const result = await this.#stored(method, () => method.call(args, { session, address, abort, task: ref }));
+        const result = await this.#stored(method, args, { session, address, abort, user: principal.name, task: ref, stored: false });
         end = (kind) => tasks.succeeded(ref, result, kind);
       } catch (error) {
         const reason = asXapiError(error);

@@ -54,7 +54,7 @@ function listing({ published }: Database, type: ClassDef): Method[] {
   const methods = [
     read('get_all', [], () => published.refs(type.name)),
     read('get_all_where', [{ name: 'expr', type: 'string' }], ([text]) => where(text as string).map(([ref]) => ref)),
-    read('get_all_records', [], () => asMap(published.records(type.name))),
+    read('get_all_records', [], () => published.map(type.name)),
     read('get_all_records_where', [{ name: 'expr', type: 'string' }], ([text]) => asMap(where(text as string))),
     read('get_record', [selfOf(type)], ([ref]) => published.get(type.name, ref as string)),
     read('get_by_uuid', [{ name: 'uuid', type: 'string' }], ([uuid]) => published.refOfUuid(type.name, uuid as string)),

@@ -6,7 +6,7 @@ export interface Share {
   readonly total: number;
   /** For one address or user. */
   readonly each: number;
-  /** Of the total: for the privileged only. */
+  /** Part of the total for the privileged only. */
   readonly reserve: number;
 }
 
@@ -38,7 +38,7 @@ export interface Principal {
 
 interface Account {
   sum: number;
-  /** Of the unprivileged. */
+  /** Use by the unprivileged. */
   ordinary: number;
   readonly held: Map<string, number>;
 }
@@ -101,10 +101,10 @@ export class Ledger {
     if (own + amount > each || account.sum + amount > total) return null;
     if (!privileged && account.ordinary + amount > total - reserve) return null;
     this.#add(account, name, privileged, amount);
-    let given = false;
+    let granted = false;
     return () => {
-      if (given) return;
-      given = true;
+      if (granted) return;
+      granted = true;
       this.#add(account, name, privileged, -amount);
       for (const wake of [...this.#released]) wake();
     };

@@ -13,6 +13,10 @@ export interface CallContext {
   /** The caller has gone (synchronous calls), or cancelled the task. */
   readonly abort: AbortSignal;
   readonly address: string;
+  /** The session's user, as the ledger names it. */
+  readonly user: string;
+  /** Whether all that the call changed is stored already. */
+  stored: boolean;
 }
 
 export interface Param {

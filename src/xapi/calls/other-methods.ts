@@ -22,7 +22,7 @@ export interface OtherMethodsOptions {
   readonly ledger: Ledger;
   readonly host: () => string;
   readonly pool: () => string;
-  readonly freeMemoryBytes: () => number;
+  readonly freeMemoryBytes: (host: string) => number;
 }
 
 export function otherMethods(options: OtherMethodsOptions): Method[] {
@@ -170,7 +170,7 @@ function hostMethods({ database, freeMemoryBytes }: OtherMethodsOptions): Method
   return [
     method('host.compute_free_memory', [param], ([ref]) => {
       known(ref!);
-      return freeMemoryBytes();
+      return freeMemoryBytes(ref as string);
     }),
     method('host.get_servertime', [param], ([ref]) => {
       known(ref!);

@@ -1,12 +1,14 @@
-// A removed user loses open calls within a second: a pending event.from, and /events.
+// A removed user loses open calls: a pending event.from, and /events. The timers' own clock shows
+// that this takes less than a second, whatever else the machine does.
 import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cheapUser } from '../../../test/support/cheap-user.js';
 import { testDaemon, testFront } from '../../../test/support/daemon.js';
 import { pagesOf } from '../http/pages.js';
+import { Revocations } from './revocation.js';
 import { parseUsers, type User } from './users.js';
 import { followUsersFile } from './users-file.js';
 
@@ -48,21 +50,37 @@ function stream(port: number, authorization: string): Promise<{ readonly ended: 
   });
 }
 
-async function withinSeconds<T>(seconds: number, promise: Promise<T>): Promise<T> {
-  const late = new Promise<never>((_, failed) => setTimeout(() => failed(new Error('too late')), seconds * 1000).unref());
-  return Promise.race([promise, late]);
-}
+describe('a right that is revoked', () => {
+  afterEach(() => vi.useRealTimers());
 
-describe('a removed user', () => {
-  it('ends in a pending event.from with SESSION_INVALID, within a second', async () => {
+  it('is noticed within a second, and calls whose right holds go on', () => {
+    vi.useFakeTimers();
+    const revocations = new Revocations();
+    let holds = true;
+    const lost = revocations.follow(() => holds, never);
+    const stays = revocations.follow(() => true, never);
+    vi.advanceTimersByTime(10_000);
+    expect(lost.signal.aborted).toBe(false);
+    holds = false;
+    vi.advanceTimersByTime(999);
+    expect([lost.revoked, lost.signal.aborted]).toEqual([true, true]);
+    expect([stays.revoked, stays.signal.aborted]).toEqual([false, false]);
+    lost.end();
+    stays.end();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('a removed user', { timeout: 120_000 }, () => {
+  it('ends in a pending event.from with SESSION_INVALID', async () => {
     const { daemon, raw, session, remove } = await serving();
     const token = ((await raw('event.from', session, ['pool'], '', 0)) as { token: string }).token;
-    const pending = raw('event.from', session, ['pool'], token, 30).then(
+    const pending = raw('event.from', session, ['pool'], token, 600).then(
       () => 'answered',
       (error: { code: string }) => error.code,
     );
     remove();
-    expect(await withinSeconds(1, pending)).toBe('SESSION_INVALID');
+    expect(await pending).toBe('SESSION_INVALID');
     expect(daemon.ledger.held('watchers')).toBe(0);
   });
 
@@ -74,29 +92,29 @@ describe('a removed user', () => {
       (error: { code: string }) => error.code,
     );
     remove();
-    expect(await withinSeconds(1, pending)).toBe('SESSION_INVALID');
+    expect(await pending).toBe('SESSION_INVALID');
   });
 
   it.each(['session', 'password'])('loses an open /events that a %s let in; another user keeps theirs', async (kind) => {
     const { port, raw, session, remove } = await serving();
     const admin = (await raw('session.login_with_password', 'root', 'a')) as string;
-    const kept = await stream(port, `Bearer ${admin}`);
+    const stays = await stream(port, `Bearer ${admin}`);
     const lost = await stream(port, kind === 'session' ? `Bearer ${session}` : `Basic ${Buffer.from('eye:b').toString('base64')}`);
     let keptEnded = false;
-    void kept.ended.then(() => {
+    void stays.ended.then(() => {
       keptEnded = true;
     });
     remove();
-    await withinSeconds(1, lost.ended);
+    await lost.ended;
     expect(keptEnded).toBe(false);
   });
 
   it('a logout ends the waiting calls of its session', async () => {
     const { raw, session } = await serving();
     const token = ((await raw('event.from', session, ['pool'], '', 0)) as { token: string }).token;
-    const pending = raw('event.from', session, ['pool'], token, 30).catch((error: { code: string }) => error.code);
+    const pending = raw('event.from', session, ['pool'], token, 600).catch((error: { code: string }) => error.code);
     await raw('session.logout', session);
-    expect(await withinSeconds(1, pending)).toBe('SESSION_INVALID');
+    expect(await pending).toBe('SESSION_INVALID');
   });
 });
 

@@ -19,7 +19,7 @@ afterEach(async () => {
  * change something.
  */
 const ASKS =
-  /\.get_(?!sched_gran$)\w+$|^(Async\.)?VM\.(assert_operation_valid|assert_can_boot_here|get_possible_hosts)$|^(Async\.)?host\.assert_can_evacuate$|^host\.(compute_free_memory|get_servertime)$|^(VM|host)\.query_data_source$|^message\.get$|^event\.|^session\.|^system\./;
+  /\.get_(?!sched_gran$)\w+$|^(Async\.)?VM\.(compute_memory_overhead|assert_operation_valid|assert_can_boot_here|get_possible_hosts)$|^(Async\.)?host\.assert_can_evacuate$|^host\.(compute_free_memory|get_servertime)$|^(VM|host)\.query_data_source$|^message\.get$|^event\.|^session\.|^system\./;
 
 const USERS = parseUsers([cheapUser('root', 'admin', 'secret'), cheapUser('eye', 'read-only', 'look')].join('\n'), 'users');
 
@@ -63,8 +63,8 @@ const failure = async (promise: Promise<Wire>): Promise<string> => {
   return 'success';
 };
 
-/** VDI.introduce has the most. */
-const MOST_PARAMS = 19;
+/** PIF.db_introduce has the most. */
+const MOST_PARAMS = 24;
 
 describe('rights', () => {
   it('read-only is refused every message that changes something, whatever its arguments, and each refusal is written down', async () => {

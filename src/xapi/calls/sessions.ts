@@ -18,8 +18,7 @@ export interface Session {
   readonly createdMs: number;
   lastActiveMs: number;
   /**
-   * Classes of event.register, and the generation that event.next told of last; null = never
-   * registered.
+   * Classes of event.register, and the generation of the last event.next; null = never registered.
    */
   registered: { names: string[]; since: number } | null;
 }
@@ -28,7 +27,7 @@ export interface SessionLimits {
   /** A session that is unused for this long ends. */
   readonly idleMs: number;
   readonly sessions: number;
-  /** Of one user: past it, the session that this user has not used longest ends. */
+  /** Sessions of one user; beyond it the user's least recently used one ends. */
   readonly sessionsOfUser: number;
   /** Wrong passwords from one address before it has to wait. */
   readonly freeGuesses: number;

@@ -17,7 +17,8 @@ const LONGEST_WAIT_MS = 10_000;
 export function readUsersFile(file: string): string {
   let fd: number;
   try {
-    fd = openSync(file, 'r');
+    // A pipe in its place must not make the daemon wait.
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     throw new InputError(`the file of users cannot be read: ${(error as Error).message}`, { file }, 'give it to this user');
@@ -25,14 +26,15 @@ export function readUsersFile(file: string): string {
   try {
     const { uid, mode } = fstatSync(fd);
     const isFile = (mode & constants.S_IFMT) === constants.S_IFREG;
-    if (isFile && uid !== 0 && uid !== process.geteuid!()) {
+    if (!isFile) throw new InputError('the file of users is not a regular file', { file }, 'name another file');
+    if (uid !== 0 && uid !== process.geteuid!()) {
       throw new InputError(
         `the file of users belongs to user ${uid}, who could change it`,
         { file },
         'give it to this user or to root: chown',
       );
     }
-    if (isFile && (mode & 0o022) !== 0) {
+    if ((mode & 0o022) !== 0) {
       throw new InputError('others may write the file of users', { file }, 'chmod go-w');
     }
     return readFileSync(fd, 'utf8');
@@ -70,7 +72,7 @@ export function followUsersFile(
   reads: UsersFileReads = READS,
 ): () => ReadonlyMap<string, User> {
   if (!reads.exists(file))
-    throw new InputError('there is no such file', { file }, 'create one with: xennuma serve passwd USER --users FILE');
+    throw new InputError('there is no such file', { file }, 'create one with: xennuma serve passwd USER --file FILE');
   let seen: string;
   try {
     seen = reads.stamp(file);
@@ -79,7 +81,7 @@ export function followUsersFile(
   }
   let users = parseUsers(reads.read(file), file);
   if (users.size === 0)
-    throw new InputError('there are no users in it', { file }, 'create one with: xennuma serve passwd USER --users FILE');
+    throw new InputError('there are no users in it', { file }, 'create one with: xennuma serve passwd USER --file FILE');
   let complained = '';
   return () => {
     try {

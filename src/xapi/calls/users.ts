@@ -25,7 +25,7 @@ const NAME = /^[A-Za-z0-9_.@-]{1,64}$/;
 export function parseUsers(text: string, file: string): ReadonlyMap<string, User> {
   const users = new Map<string, User>();
   const fault = (line: number, message: string) =>
-    new InputError(message, { file, line }, 'write lines with: xennuma serve passwd USER --users FILE');
+    new InputError(message, { file, line }, 'write lines with: xennuma serve passwd USER --file FILE');
   text.split('\n').forEach((raw, index) => {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) return;

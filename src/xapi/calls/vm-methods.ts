@@ -1,14 +1,21 @@
 // The messages of class VM, under xapi's names and with its parameters (ocaml/idl/datamodel_vm.ml,
 // ocaml/xapi/xapi_vm.ml of xen-api).
 
+import { randomUUID } from 'node:crypto';
+import type { Profile } from '../../xenopsd/api/profiles.js';
+import { provisionVm } from '../devices/templates.js';
+import { dropDevices, freeVbdDevices, freeVifDevices, MAC_SEED } from '../devices/vm-devices.js';
 import { assertStartable } from '../life/admission.js';
+import { leaveAll } from '../life/membership.js';
+import { checkPolicy } from '../life/numa-policy.js';
+import { isEvacuating } from '../life/placing.js';
 import type { VmLife } from '../life/vm-life.js';
 import { checkRecord } from '../life/vm-spec.js';
 import type { Database } from '../model/database.js';
 import { VM_CLASS, VM_OPERATIONS, type VmOperation } from '../model/schema-vm.js';
-import { XapiError, xapiErrors } from '../wire/errors.js';
+import { xapiErrors } from '../wire/errors.js';
 import { checkValue } from '../wire/types.js';
-import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
+import { newStruct, structOf, type Wire, type WireStruct } from '../wire/values.js';
 import { type CallContext, type Method, type Param, selfOf, VOID } from './method.js';
 import { copyMethods, dropRelations, makeVm } from './vm/copies.js';
 import { message } from './vm/message.js';
@@ -18,11 +25,8 @@ import { protection, startOrderMethods } from './vm/start-order.js';
 export interface VmMethodsOptions {
   readonly database: Database;
   readonly life: VmLife;
-  readonly host: () => string;
-  /**
-   * The embedded host has no image to save; what a guest of a real host held in memory would be
-   * lost.
-   */
+  readonly profile: Profile;
+  /** See HostCapabilities.suspend. */
   readonly canSuspend: boolean;
 }
 
@@ -53,24 +57,31 @@ function fieldsOf(given: WireStruct): Record<string, Wire> {
   return fields;
 }
 
-function makingMethods({ database, life, canSuspend }: VmMethodsOptions): Method[] {
+function makingMethods({ database, life, profile, canSuspend }: VmMethodsOptions): Method[] {
   return [
     message('create', [{ name: 'args', type: 'record' }], ([args]) => {
       const defaults = newStruct();
       for (const [name, { initial }] of Object.entries(VM_CLASS.fields)) defaults[name] = initial;
       const fields = Object.assign(defaults, fieldsOf(args as WireStruct));
       checkRecord(fields);
+      checkPolicy(profile, 'other_config', fields.other_config!);
+      const config = fields.other_config as WireStruct;
+      // The addresses of its network cards follow from it (xapi_vm.ml, create).
+      if (config[MAC_SEED] === undefined) fields.other_config = structOf({ [MAC_SEED]: randomUUID(), ...config });
       return makeVm({ database, life }, fields);
     }),
     ...copyMethods({ database, life, canSuspend }),
-    // The disks of a template would be made here; VMs of this server have none.
-    message('provision', [vm], ([ref]) => {
-      database.get('VM', ref as string);
-      return VOID;
-    }),
+    message('provision', [vm], ([ref], context) =>
+      life.operate(ref as string, 'provision', context, async () => {
+        database.atomically(() => provisionVm(database, ref as string));
+        return VOID;
+      }),
+    ),
     message('destroy', [self], ([ref], context) =>
       life.operate(ref as string, 'destroy', context, async (record) => {
         await life.forget(String(record.uuid));
+        dropDevices(database, ref as string);
+        leaveAll(database, ref as string);
         life.records.dropPlacement(String(record.uuid));
         if (database.has('VM_metrics', String(record.metrics))) database.destroy('VM_metrics', String(record.metrics));
         database.destroy('VM', ref as string);
@@ -81,44 +92,55 @@ function makingMethods({ database, life, canSuspend }: VmMethodsOptions): Method
   ];
 }
 
-function powerMethods({ database, life, host: ownHost, canSuspend }: VmMethodsOptions): Method[] {
-  const operation = (name: VmOperation, params: readonly Param[], work: (ref: string, args: readonly Wire[]) => Promise<void>): Method =>
+function powerMethods({ database, life, canSuspend }: VmMethodsOptions): Method[] {
+  const operation = (
+    name: VmOperation,
+    params: readonly Param[],
+    work: (ref: string, args: readonly Wire[], abort: AbortSignal) => Promise<void>,
+  ): Method =>
     message(name, params, async (args, context: CallContext) => {
       const ref = args[0] as string;
-      if (params[1] === host && args[1] !== ownHost()) throw xapiErrors.handleInvalid('host', args[1] as string);
-      await life.operate(ref, name, context, () => work(ref, args));
+      if (params[1] === host) database.get('host', args[1] as string);
+      await life.operate(ref, name, context, () => work(ref, args, context.abort));
       return VOID;
     });
-  const stop = async (ref: string) => {
+  /** xapi answers a start or a shutdown after the VM's delay. */
+  const delay = (ref: string, field: 'start_delay' | 'shutdown_delay', abort: AbortSignal) =>
+    life.delay(database.get('VM', ref)[field] as number, abort);
+  const stop = async (ref: string, abort: AbortSignal) => {
+    const wasSuspended = database.get('VM', ref).power_state === 'Suspended';
     await life.stop(ref, 'Halted');
     database.update('VM', ref, protection('', false));
+    if (!wasSuspended) await delay(ref, 'shutdown_delay', abort);
   };
-  const begin = async (ref: string, paused: Wire) => {
-    await life.start(ref, paused === true);
+  const begin = async (ref: string, on: string, paused: Wire) => {
+    await life.start(ref, on, paused === true);
     database.update('VM', ref, protection(database.get('VM', ref).ha_restart_priority!, true));
   };
-  const start = async (ref: string, paused: Wire, force: Wire) => {
+  const start = async (ref: string, on: string, [, paused, force]: readonly Wire[], abort: AbortSignal) => {
     assertStartable(database.get('VM', ref), force === true);
-    await begin(ref, paused);
+    await begin(ref, on, paused!);
+    await delay(ref, 'start_delay', abort);
+  };
+  const assertTakes = (ref: string, on: Wire): string => {
+    if (isEvacuating(database, on as string)) throw xapiErrors.evacuateInProgress(on as string);
+    life.placing.assertCanBoot(ref, on as string, true);
+    return on as string;
   };
   return [
-    operation('start', [vm, bool('start_paused'), bool('force')], (ref, [, paused, force]) => {
-      life.assertHostFor(ref);
-      return start(ref, paused!, force!);
-    }),
-    operation('start_on', [vm, host, bool('start_paused'), bool('force')], (ref, [, on, paused, force]) => {
-      life.assertCanBoot(ref, on as string, true);
-      return start(ref, paused!, force!);
-    }),
+    operation('start', [vm, bool('start_paused'), bool('force')], (ref, args, abort) => start(ref, life.placing.choose(ref), args, abort)),
+    operation('start_on', [vm, host, bool('start_paused'), bool('force')], (ref, [, on, ...args], abort) =>
+      start(ref, assertTakes(ref, on!), [ref, ...args], abort),
+    ),
     operation('pause', [vm], (ref) => life.pause(ref)),
     operation('unpause', [vm], (ref) => life.unpause(ref)),
-    operation('clean_shutdown', [vm], stop),
-    operation('hard_shutdown', [vm], stop),
+    operation('clean_shutdown', [vm], (ref, _, abort) => stop(ref, abort)),
+    operation('hard_shutdown', [vm], (ref, _, abort) => stop(ref, abort)),
     // Clean where the VM can, hard where it cannot; a VM that is off stays so without an error only
     // for the hard form in xapi.
     message('shutdown', [vm], async ([ref], context) => {
       const running = database.get('VM', ref as string).power_state === 'Running';
-      await life.operate(ref as string, running ? 'clean_shutdown' : 'hard_shutdown', context, () => stop(ref as string));
+      await life.operate(ref as string, running ? 'clean_shutdown' : 'hard_shutdown', context, () => stop(ref as string, context.abort));
       return VOID;
     }),
     operation('clean_reboot', [vm], (ref) => life.reboot(ref)),
@@ -127,22 +149,21 @@ function powerMethods({ database, life, host: ownHost, canSuspend }: VmMethodsOp
       if (!canSuspend) throw xapiErrors.lacksSuspend(ref);
       await life.stop(ref, 'Suspended');
     }),
-    operation('resume', [vm, bool('start_paused'), bool('force')], (ref, [, paused]) => {
-      life.assertHostFor(ref);
-      return begin(ref, paused!);
-    }),
+    operation('resume', [vm, bool('start_paused'), bool('force')], (ref, [, paused]) => begin(ref, life.placing.choose(ref), paused!)),
     operation('resume_on', [vm, host, bool('start_paused'), bool('force')], (ref, [, on, paused]) => {
-      life.assertCanBoot(ref, on as string, true);
-      return begin(ref, paused!);
+      life.placing.assertMovesTo(ref, on as string, true);
+      return begin(ref, on as string, paused!);
     }),
     operation('pool_migrate', [vm, host, { name: 'options', type: { map: 'string' } }], (ref, [, to]) => {
-      life.assertCanBoot(ref, to as string, false);
-      return life.migrate(ref);
+      if (!canSuspend && !life.movesMemory(ref, to as string)) throw xapiErrors.lacksSuspend(ref);
+      // The domain that is here already frees no memory for the one beside it.
+      life.placing.assertMovesTo(ref, to as string, to !== database.get('VM', ref).resident_on);
+      return life.migrate(ref, to as string);
     }),
   ];
 }
 
-function askingMethods({ database, life, host: ownHost }: VmMethodsOptions): Method[] {
+function askingMethods({ database, life }: VmMethodsOptions): Method[] {
   const operation: Param = { name: 'op', type: { enum: VM_OPERATIONS } };
   return [
     message(
@@ -165,26 +186,18 @@ function askingMethods({ database, life, host: ownHost }: VmMethodsOptions): Met
       },
       'admin',
     ),
-    message(
-      'get_possible_hosts',
-      [vm],
-      ([ref]) => {
-        database.get('VM', ref as string);
-        try {
-          life.assertCanBoot(ref as string, ownHost(), true);
-          return [ownHost()];
-        } catch (error) {
-          if (error instanceof XapiError) return [];
-          throw error;
-        }
-      },
-      'read-only',
-    ),
+    ...(
+      [
+        ['get_allowed_VBD_devices', freeVbdDevices],
+        ['get_allowed_VIF_devices', freeVifDevices],
+      ] as const
+    ).map(([name, free]) => message(name, [vm], ([ref]) => free(database, database.get('VM', ref as string)), 'read-only')),
+    message('get_possible_hosts', [vm], ([ref]) => life.placing.possibleHosts(ref as string), 'read-only'),
     message(
       'assert_can_boot_here',
       [self, host],
       ([ref, on]) => {
-        life.assertCanBoot(ref as string, on as string, true);
+        life.placing.assertCanBoot(ref as string, on as string, true);
         return VOID;
       },
       'read-only',

@@ -109,7 +109,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
   return {
     port: options.path === undefined ? (server.address() as AddressInfo).port : 0,
     close: async () => {
-      front.closing.abort();
+      front.end();
       const closed = new Promise<void>((done) => server.close(() => done()));
       server.closeIdleConnections();
       const force = setTimeout(() => server.closeAllConnections(), 5000);
@@ -122,6 +122,8 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
 /** One request after the other, each through the same checks. */
 class Front {
   readonly closing = new AbortController();
+  /** What ends the calls under way: a set costs less than a listener of `closing` for each. */
+  readonly #underWay = new Set<AbortController>();
   readonly #options: HttpOptions;
   readonly #limits: HttpLimits;
   readonly #rate: RateLimit;
@@ -132,6 +134,11 @@ class Front {
     this.#options = options;
     this.#limits = limits;
     this.#rate = new RateLimit(limits.requestsPerSecond, limits.burst);
+  }
+
+  end(): void {
+    this.closing.abort();
+    for (const call of this.#underWay) call.abort();
   }
 
   addressOf(socket: Socket): string {
@@ -172,11 +179,13 @@ class Front {
     if (request.method === 'OPTIONS' && (page !== undefined || rpc || readable)) {
       return answerOptions(request, response, methodsOf(rpc, readable || page !== undefined), foreign);
     }
-    if (page !== undefined) {
-      if (request.method !== 'GET') return refuse(response, 405, 'use GET');
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    if (page !== undefined && (reads || !rpc)) {
+      if (!reads) return refuse(response, 405, 'use GET');
+      // Node leaves the body out of the answer to HEAD.
       return page(request, response, url, this.closing.signal);
     }
-    if (readable && (request.method === 'GET' || request.method === 'HEAD')) return this.#serveFile(files, request, response, url);
+    if (readable && reads) return this.#serveFile(files, request, response, url);
     if (!rpc) return refuse(response, 404, 'there is nothing here');
     if (request.method !== 'POST') return refuse(response, 405, 'use POST');
     return this.#serveCall(request, response, json, address);
@@ -235,16 +244,18 @@ class Front {
     const gone = new AbortController();
     const end = (): void => gone.abort();
     response.once('close', end);
-    this.closing.signal.addEventListener('abort', end);
+    this.#underWay.add(gone);
     try {
-      const encode = await daemon.dispatcher.call(call.call, address, gone.signal).then(
+      const encode = await daemon.dispatcher.call(call.call, address, gone).then(
         (result) => () => call.success(result),
         (error: unknown) => () => call.failure(asXapiError(error)),
       );
+      // Nobody listens any more; an abort for nobody costs as much as the rest of a small call.
+      response.off('close', end);
       await this.#send(response, json ? 'application/json' : 'text/xml', encode, principal);
     } finally {
       release();
-      this.closing.signal.removeEventListener('abort', end);
+      this.#underWay.delete(gone);
     }
   }
 
@@ -252,9 +263,9 @@ class Front {
    * An answer that nobody reads is charged to its caller; more of them wait, not yet written out,
    * until there is room.
    */
-  async #send(response: ServerResponse, type: string, encode: () => string, principal: Principal): Promise<void> {
+  async #send(response: ServerResponse, type: string, encode: () => string | Buffer, principal: Principal): Promise<void> {
     const { ledger } = this.#options.daemon;
-    let text: string | null = encode();
+    let text: string | Buffer | null = encode();
     const bytes = Math.min(text.length, ledger.most('bytes'));
     let release = ledger.take('bytes', principal, bytes);
     const deadline = performance.now() + UNREAD_MS;
@@ -282,26 +293,32 @@ class Front {
       for (const charge of charges.splice(0)) charge();
     };
     let size = 0;
-    try {
-      for await (const chunk of request as AsyncIterable<Buffer>) {
+    const refusal = await new Promise<'too long' | 'too many' | null>((done, failed) => {
+      const refused = (why: 'too long' | 'too many'): void => {
+        // The rest is not read.
+        request.pause().removeAllListeners('data');
+        done(why);
+      };
+      request.on('data', (chunk: Buffer) => {
         size += chunk.length;
-        if (size > requestBytes) {
-          release();
-          return 'too long';
-        }
+        if (size > requestBytes) return refused('too long');
         const charge = ledger.take('bytes', principal, chunk.length);
-        if (charge === null) {
-          release();
-          return 'too many';
-        }
+        if (charge === null) return refused('too many');
         charges.push(charge);
         chunks.push(chunk);
-      }
-    } catch (error) {
+      });
+      request.once('end', () => done(null));
+      request.once('error', failed);
+      request.once('close', () => {
+        if (!request.complete) failed(new Error('the caller has gone'));
+      });
+    }).catch((error: unknown) => {
       release();
       throw error;
-    }
-    return { text: Buffer.concat(chunks).toString('utf8'), release };
+    });
+    if (refusal === null) return { text: (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8'), release };
+    release();
+    return refusal;
   }
 }
 
@@ -313,7 +330,7 @@ interface Body {
 /** A call with the way to write down its answer. */
 interface DecodedCall {
   readonly call: RpcCall;
-  readonly success: (result: Wire) => string;
+  readonly success: (result: Wire) => string | Buffer;
   readonly failure: (error: XapiError) => string;
 }
 
@@ -329,8 +346,13 @@ function xmlCall(text: string): DecodedCall {
   return { call, success: call.method === 'system.listMethods' ? encodeXmlBare : encodeXmlResult, failure: encodeXmlError };
 }
 
+/** Parsed once: nearly every request is for one of them. */
+const KNOWN_URLS: ReadonlyMap<string, URL> = new Map([JSON_PATH, ...RPC_PATHS].map((path) => [path, new URL(`http://host${path}`)]));
+
 /** "//name" is a path here, and no host. */
 function urlOf({ url = '/' }: IncomingMessage): URL | null {
+  const known = KNOWN_URLS.get(url);
+  if (known !== undefined) return known;
   const whole = url.startsWith('/') ? `http://host${url}` : url;
   return URL.canParse(whole) ? new URL(whole) : null;
 }

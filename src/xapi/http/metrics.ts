@@ -1,13 +1,14 @@
-// /metrics: XenServer's NUMA figures under XenServer's names, what each node holds, and how long
-// the daemon's own work takes. Prometheus' text.
+// /metrics: XenServer's NUMA figures under XenServer's names, the memory of each node, and
+// latencies of the daemon, in Prometheus' text format.
 import { performance } from 'node:perf_hooks';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { harmless } from '../../base/safe-text.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { hostFigures } from '../../map/figures.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
-import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { CallEnd } from '../calls/dispatch.js';
 import type { Database } from '../model/database.js';
+import type { PoolHost, PoolHosts } from '../model/pool-hosts.js';
 import type { WireStruct } from '../wire/values.js';
 
 /** The host is read no more often than this, however often a client asks. */
@@ -16,7 +17,7 @@ const CALL_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 
 export interface MetricsSources {
   readonly database: Database;
-  readonly toolstack: Toolstack;
+  readonly hosts: PoolHosts;
   readonly sessions: { readonly count: number };
   readonly events: { readonly watchers: number };
   /** The reason why no changes are accepted now; null = they are. */
@@ -87,10 +88,29 @@ export class Metrics {
     return `${await this.#registry.metrics()}${this.#text.host}`;
   }
 
-  async #hostText({ database, toolstack }: MetricsSources): Promise<string> {
+  /** In a pool of several hosts each series has the label of its host. */
+  async #hostText({ database, hosts }: MetricsSources): Promise<string> {
     this.#host.clear();
-    const gauge = (name: string, help: string, labelNames: string[]) => new Gauge({ name, help, labelNames, registers: [this.#host] });
-    const names = new Map([...database.published.records('VM')].map(([, vm]) => [vm.domid as number, vm] as const));
+    const several = hosts.all.length > 1;
+    const gauges = new Map<string, Gauge>();
+    const gauge = (name: string, help: string, labels: string[]): Gauge => {
+      const known = gauges.get(name);
+      if (known !== undefined) return known;
+      const labelNames = several ? [...labels, 'host'] : labels;
+      const newGauge = new Gauge({ name, help, labelNames, registers: [this.#host] });
+      gauges.set(name, newGauge);
+      return newGauge;
+    };
+    for (const host of hosts.all) {
+      const name = harmless(String(database.published.get('host', host.ref).name_label).slice(0, 200));
+      this.#measure(database, host, gauge, several ? { host: name } : {});
+    }
+    return this.#host.metrics();
+  }
+
+  #measure(database: Database, { ref, toolstack }: PoolHost, gauge: MakeGauge, common: Readonly<Record<string, string>>): void {
+    const here = [...database.published.records('VM')].filter(([, vm]) => vm.resident_on === ref);
+    const names = new Map(here.map(([, vm]) => [vm.domid as number, vm] as const));
     const map = toolstack.snapshot();
     const figures = hostFigures(map);
     const total = gauge('xennuma_numa_node_memory_bytes', 'Memory of a node', ['node']);
@@ -100,7 +120,7 @@ export class Metrics {
       'node',
     ]);
     map.nodes.forEach((node, index) => {
-      const labels = { node: String(node.id) };
+      const labels = { node: String(node.id), ...common };
       total.set(labels, node.memoryBytes);
       free.set(labels, node.freePages * PAGE_BYTES);
       claimed.set(labels, node.claimedPages * PAGE_BYTES);
@@ -111,7 +131,7 @@ export class Metrics {
     const nodes = gauge('numa_nodes', 'Nodes that hold more than 4096 pages of a VM', ['uuid', 'name']);
     const nonaffine = gauge('numa_node_nonaffine_vcpus', 'vCPUs of a VM that may run outside of their soft affinity', ['uuid', 'name']);
     map.domains.forEach((domain, index) => {
-      const labels = labelsOf(names.get(domain.domid), domain.name);
+      const labels = { ...labelsOf(names.get(domain.domid), domain.name), ...common };
       const { xenserver } = figures.domains[index]!;
       optimised.set(labels, xenserver.numa_optimised ? 1 : 0);
       nodes.set(labels, xenserver.numa_nodes);
@@ -120,10 +140,11 @@ export class Metrics {
         perNode[node]?.set(labels, pages * PAGE_BYTES);
       });
     });
-    return this.#host.metrics();
   }
 }
 
+type MakeGauge = (name: string, help: string, labelNames: string[]) => Gauge;
+
 function labelsOf(vm: WireStruct | undefined, name: string): { uuid: string; name: string } {
-  return { uuid: String(vm?.uuid ?? ''), name: String(vm?.name_label ?? name).slice(0, 200) };
+  return { uuid: String(vm?.uuid ?? ''), name: harmless(String(vm?.name_label ?? name).slice(0, 200)) };
 }

@@ -1,6 +1,6 @@
-// Which web pages may call: those of this server's own origin, and those of configured origins, for
-// which browsers get the headers that they ask for (fetch.spec.whatwg.org, CORS protocol). xapi
-// allows every origin (api_server.ml, http_svr.ml respond_to_options).
+// The web pages that may call the API: those of this server's own origin, and those of configured
+// origins, for which browsers get the headers that they require (fetch.spec.whatwg.org, CORS
+// protocol). xapi allows every origin (api_server.ml, http_svr.ml respond_to_options).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { InputError } from '../../base/errors.js';
 
@@ -43,9 +43,9 @@ export function allowOrigin(origin: string, response: ServerResponse): void {
 export function answerOptions(request: IncomingMessage, response: ServerResponse, methods: string, allowed: boolean): void {
   const { headers } = request;
   if (allowed) {
-    const asked = headers['access-control-request-headers'];
+    const requested = headers['access-control-request-headers'];
     response.setHeader('access-control-allow-methods', methods);
-    response.setHeader('access-control-allow-headers', asked === undefined ? 'X-Requested-With' : `${asked}, X-Requested-With`);
+    response.setHeader('access-control-allow-headers', requested === undefined ? 'X-Requested-With' : `${requested}, X-Requested-With`);
     response.setHeader('access-control-max-age', REMEMBER_SECONDS);
     // A page of the internet that calls a machine of the own network.
     if (headers['access-control-request-private-network'] === 'true') response.setHeader('access-control-allow-private-network', 'true');

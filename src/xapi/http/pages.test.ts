@@ -1,5 +1,5 @@
-// /events: the streamed changes; a client that reconnects continues where it stopped, and one that
-// was away too long is informed.
+// /events: the stream of changes. A client that reconnects continues where it stopped, and is told
+// if it missed events.
 import { get, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type TestDaemon, testDaemon, testFront, vmRecord } from '../../../test/support/daemon.js';

@@ -58,6 +58,20 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
   pages.set('/web/snapshot', async (request, response, url) => {
     if ((await door.admits(request, response, url)) !== null) snapshots.answer(response);
   });
+  pages.set('/web/explain', async (request, response, url) => {
+    if ((await door.admits(request, response, url)) !== null) snapshots.explain(response, url);
+  });
+  pages.set('/web/workload', async (request, response, url) => {
+    if ((await door.admits(request, response, url)) !== null) snapshots.workload(response, url);
+  });
+  pages.set('/web/history', async (request, response, url) => {
+    if ((await door.admits(request, response, url)) !== null) snapshots.history(response, url);
+  });
+  pages.set('/web/rights', async (request, response, url) => {
+    if ((await door.admits(request, response, url)) === null) return;
+    const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+    response.writeHead(200, headers).end(JSON.stringify({ change: door.mayChange(request) }));
+  });
   if (metrics !== null) {
     pages.set('/metrics', async (request, response, url) => {
       if ((await door.admits(request, response, url)) === null) return;
@@ -76,6 +90,16 @@ class PageDoor {
   constructor(daemon: Daemon, open: boolean) {
     this.#daemon = daemon;
     this.#open = open;
+  }
+
+  /**
+   * Whether controls that change things are of use to who asked; the calls check it once more. A
+   * name and a password in a header are for reading.
+   */
+  mayChange(request: IncomingMessage): boolean {
+    if (this.#open) return true;
+    const session = bearerOf(request);
+    return session !== null && this.#daemon.sessions.get(session).role === 'admin';
   }
 
   /** @returns whether the right still holds, as a question; null = refused, and answered so */
@@ -139,6 +163,11 @@ async function streamEvents(
   const last = request.headers['last-event-id'];
   let token = typeof last === 'string' && last !== '' ? last : formatToken(daemon.database.published.generation);
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+  // It would wait for ever for events that HEAD does not show.
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
   response.write(': xennuma\n\n');
   while (!gone.signal.aborted) {
     let answer: WireStruct;

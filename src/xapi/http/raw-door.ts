@@ -1,6 +1,6 @@
 // Connections that begin with POST /cli: the thin `xe` speaks a protocol of its own after an HTTP
 // request, and gets no HTTP answer (xapi-cli-server/xapi_cli.ml, handler, of xen-api e2ee48d6). All
-// others go on to the HTTP server with the bytes that were read.
+// other connections go on to the HTTP server with the bytes that were read.
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -9,7 +9,7 @@ const START = Buffer.from('POST /cli ', 'latin1');
 const HEAD_BYTES = 16 * 1024;
 /** xapi's http_limit_max_cli_size (xapi-consts/constants.ml). */
 export const CLI_BODY_BYTES = 200 * 1024;
-/** What a client may send before it is asked for it. */
+/** Bytes that a client may send unasked. */
 const MOST_BUFFERED = HEAD_BYTES + CLI_BODY_BYTES + 64 * 1024;
 const END_OF_HEAD = '\r\n\r\n';
 /** A request that is not whole after so long ends its connection, as for HTTP. */
@@ -88,7 +88,7 @@ async function take(socket: Socket, reader: SocketReader, door: RawDoor, whole: 
     socket.end();
   } catch (error) {
     // The client's going, or the server's end, ends what its command waits for.
-    const left = error instanceof Ended || (error instanceof Error && error.name === 'AbortError');
+    const left = error instanceof StreamEnd || (error instanceof Error && error.name === 'AbortError');
     if (!left) door.failed(error);
     socket.destroy();
   } finally {
@@ -124,6 +124,7 @@ async function serveOne(
 ): Promise<void> {
   const gone = new AbortController();
   const leave = (): void => gone.abort();
+  const write = chargedOutput(socket);
   let probing: NodeJS.Timeout | undefined;
   door.closing.addEventListener('abort', leave);
   socket.once('close', leave);
@@ -132,7 +133,7 @@ async function serveOne(
       ...request,
       gone: gone.signal,
       read: (bytes) => reader.exactly(bytes),
-      write: (bytes) => writeCharged(socket, bytes, door.charge(request.address, bytes.length)),
+      write: (bytes) => write(bytes, door.charge(request.address, bytes.length)),
       probe: (bytes) => {
         probing = setInterval(() => reader.ended && socket.write(bytes), PROBE_MS);
       },
@@ -144,22 +145,26 @@ async function serveOne(
 }
 
 /** Output that nobody reads is held for its client, and only so long and so much. */
-function writeCharged(socket: Socket, bytes: Buffer, release: (() => void) | null): void {
-  if (release === null || socket.destroyed) {
-    release?.();
-    socket.destroy();
-    return;
-  }
+function chargedOutput(socket: Socket): (bytes: Buffer, release: (() => void) | null) => void {
+  const held = new Set<() => void>();
+  const free = (release: () => void): void => {
+    if (held.delete(release)) release();
+  };
   socket.setTimeout(UNREAD_MS, () => {
     if (socket.writableLength > 0) socket.destroy();
   });
-  let held = true;
-  const free = (): void => {
-    if (held) release();
-    held = false;
+  socket.once('close', () => {
+    for (const release of held) free(release);
+  });
+  return (bytes, release) => {
+    if (release === null || socket.destroyed) {
+      release?.();
+      socket.destroy();
+      return;
+    }
+    held.add(release);
+    socket.write(bytes, () => free(release));
   };
-  socket.write(bytes, free);
-  socket.once('close', free);
 }
 
 /** Names in lower case; of two with one name the first counts. */
@@ -181,7 +186,7 @@ function refuseRaw(socket: Socket, [status, reason]: Refusal): void {
 }
 
 /** The client went. */
-class Ended extends Error {
+class StreamEnd extends Error {
   override readonly name = 'Ended';
 }
 
@@ -263,7 +268,7 @@ class SocketReader {
   }
 
   async #more(): Promise<void> {
-    if (this.#ended) throw new Ended();
+    if (this.#ended) throw new StreamEnd();
     await new Promise<void>((done) => {
       this.#wake = done;
     });

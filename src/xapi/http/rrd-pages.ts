@@ -10,8 +10,13 @@ type Answer = (request: IncomingMessage, response: ServerResponse, url: URL) => 
 export function rrdPages(daemon: Daemon): ReadonlyMap<string, Answer> {
   const hostUuid = (): string => daemon.database.published.get('host', daemon.objects.host).uuid as string;
   return new Map<string, Answer>([
-    ['/rrd_updates', (request, response, url) => updates(daemon, hostUuid(), request, response, url)],
-    ['/host_rrd', (request, response, url) => whole(daemon.rrds.of('host'), request, response, url)],
+    ['/rrd_updates', (request, response, url) => updates(daemon, request, response, url)],
+    // Of another host than the coordinator where the caller names it; xapi's hosts have their own
+    // addresses for that.
+    [
+      '/host_rrd',
+      (request, response, url) => whole(daemon.rrds.of({ host: url.searchParams.get('uuid') ?? hostUuid() }), request, response, url),
+    ],
     ['/vm_rrd', (request, response, url) => whole(daemon.rrds.of({ vm: url.searchParams.get('uuid') ?? '' }), request, response, url)],
   ]);
 }
@@ -23,17 +28,17 @@ function prefersJson({ headers }: IncomingMessage, url: URL): boolean {
   return json === xml ? url.searchParams.has('json') || json > 0 : json > xml;
 }
 
-/** Of a type that is named, by its own name alone: 0 = not named. */
+/** Quality of a type in Accept, only if it is named itself; 0 = not named. */
 function quality(accept: string, type: string): number {
   const named = accept.split(',').find((one) => one.split(';')[0]!.trim().toLowerCase() === type);
   if (named === undefined) return 0;
-  const given = Number(/;\s*q=([\d.]{1,6})/.exec(named)?.[1] ?? 1);
-  return Number.isNaN(given) ? 0 : given;
+  const weight = Number(/;\s*q=([\d.]{1,6})/.exec(named)?.[1] ?? 1);
+  return Number.isNaN(weight) ? 0 : weight;
 }
 
 const WHOLE_NUMBER = /^-?\d{1,12}$/;
 
-function updates(daemon: Daemon, hostUuid: string, request: IncomingMessage, response: ServerResponse, url: URL): void {
+function updates(daemon: Daemon, request: IncomingMessage, response: ServerResponse, url: URL): void {
   const { searchParams: query } = url;
   const start = query.get('start') ?? '';
   if (!WHOLE_NUMBER.test(start)) {
@@ -46,10 +51,10 @@ function updates(daemon: Daemon, hostUuid: string, request: IncomingMessage, res
     return;
   }
   const interval = query.get('interval') ?? '';
-  const { host, vms } = daemon.rrds.current(hostUuid);
+  const { hosts, vms } = daemon.rrds.current();
   const wanted = query.getAll('vm_uuid');
   const chosen = [...vms].filter(([uuid]) => wanted.length === 0 || wanted.includes(uuid)).map(([, named]) => named);
-  const named: Named[] = [...(query.get('host') === 'true' ? [host] : []), ...chosen];
+  const named: Named[] = [...(query.get('host') === 'true' ? hosts : []), ...chosen];
   const found = updatesOf(named, { start: Number(start), interval: WHOLE_NUMBER.test(interval) ? Number(interval) : 0 });
   if (found === null) refuse(response, 404, 'no data sources: no such VM runs, and host=true is not given');
   else if (prefersJson(request, url)) send(response, 'application/json', updatesJson(found));

@@ -1,4 +1,4 @@
-// A self-signed certificate for TLS, for a daemon that was given none. Clients trust it by its
+// A self-signed certificate for TLS, for a daemon without a configured one. Clients trust it by its
 // fingerprint.
 import { createHash, type webcrypto as WebCrypto, webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';

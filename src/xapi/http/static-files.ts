@@ -1,5 +1,5 @@
-// A folder of files behind GET, as a host serves XO Lite (ocaml/xapi/fileserver.ml of xen-api
-// e2ee48d6). Nothing outside of the folder is served, wherever links in it lead.
+// A folder of files served by GET, as a host serves XO Lite (ocaml/xapi/fileserver.ml of xen-api
+// e2ee48d6). No file outside of the folder is served, wherever links in it lead.
 import { constants } from 'node:fs';
 import { open, realpath, stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';

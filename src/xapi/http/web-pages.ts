@@ -1,13 +1,17 @@
-// The daemon's own page (src/page, web/): its frame and assets, which tell nothing and so need no
-// login, and /web/snapshot, the host as it is now, which does. Read-only: changes go through XAPI.
+// The daemon's own page (src/page, web/). Its frame and assets contain no data and need no login;
+// /web/snapshot, the current state of the host, needs one. Read-only: changes go through XAPI.
 import type { ServerResponse } from 'node:http';
 import type { HostMap } from '../../map/host-map.js';
+import { runsOfVm } from '../../page/host-runs.js';
 import { pageData } from '../../page/page-data.js';
 import { DAEMON_POLICY, daemonPage, pageAssets } from '../../page/page-file.js';
 import { profileOf } from '../../xenopsd/api/profiles.js';
 import type { Daemon } from '../daemon.js';
+import type { PoolHost } from '../model/pool-hosts.js';
 import type { Page } from './http-server.js';
 import { refuse } from './refuse.js';
+import { WebHistory } from './web-history.js';
+import { workloadOf } from './web-workload.js';
 
 /** Remarks advise the soft affinity that this policy would set, as `xennuma place` does. */
 const REMARK_POLICY = 'best_effort';
@@ -36,19 +40,29 @@ export function openPages(): [string, Page][] {
   return [
     ['/', async (_, response) => send(response, 'text/html', daemonPage)],
     ['/page/app.js', async (_, response) => send(response, 'text/javascript', () => pageAssets().script)],
+    ['/page/worker.js', async (_, response) => send(response, 'text/javascript', () => pageAssets().worker)],
+    ['/page/reader.js', async (_, response) => send(response, 'text/javascript', () => pageAssets().reader)],
     ['/page/app.css', async (_, response) => send(response, 'text/css', () => pageAssets().style)],
   ];
 }
 
-/** The host as the page shows it (src/page/page-data.ts), as JSON. */
+function sendJson(response: ServerResponse, value: unknown): void {
+  response.writeHead(200, { ...COMMON, 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(value));
+}
+
+/** The hosts as the page shows them (src/page/page-data.ts), as JSON. */
 export class WebSnapshots {
   readonly #daemon: Daemon;
+  /** null = of a pool of several hosts, which has none. */
+  readonly #history: WebHistory | null;
   #text = '';
   #generation = -1;
   #until = 0;
 
   constructor(daemon: Daemon) {
     this.#daemon = daemon;
+    const { all, coordinator } = daemon.hosts;
+    this.#history = all.length > 1 ? null : new WebHistory(daemon, () => this.#mapOf(coordinator));
   }
 
   answer(response: ServerResponse): void {
@@ -58,26 +72,70 @@ export class WebSnapshots {
   }
 
   #current(now: number): string {
-    const { toolstack, database } = this.#daemon;
+    const { toolstack, hosts, database } = this.#daemon;
     const { generation } = database.published;
     if (generation === this.#generation && now < this.#until) return this.#text;
     const kind = toolstack.doors.can.runsGuests ? 'live' : 'embedded';
-    const host = {
-      map: this.#named(toolstack.snapshot()),
-      notes: [],
-      profile: profileOf(toolstack.profile),
-      policy: REMARK_POLICY,
-    } as const;
-    this.#text = JSON.stringify(pageData(kind, this.#daemon.version, new Date().toISOString(), [host]));
+    const profile = profileOf(toolstack.profile);
+    const shown = hosts.all.map((host) => ({ map: this.#mapOf(host), notes: [], profile, policy: REMARK_POLICY }) as const);
+    this.#text = JSON.stringify(pageData(kind, this.#daemon.version, new Date().toISOString(), shown));
     this.#generation = generation;
     this.#until = now + SHARED_MS;
     return this.#text;
   }
 
+  /** `?host=`: its place in the snapshot, 0 by default. */
+  #hostOf(url: URL): PoolHost | undefined {
+    return this.#daemon.hosts.all[Number(url.searchParams.get('host') ?? 0)];
+  }
+
+  /** `?vm=`: the domid. A VM that could not start is no longer known to the toolstack. */
+  explain(response: ServerResponse, url: URL): void {
+    const vmParam = url.searchParams.get('vm') ?? '';
+    if (!/^\d{1,9}$/.test(vmParam)) {
+      refuse(response, 400, 'name a VM: ?vm=DOMID');
+      return;
+    }
+    const vm = this.#hostOf(url)
+      ?.toolstack.vms()
+      .find(({ domid }) => domid === Number(vmParam));
+    if (vm === undefined) {
+      refuse(response, 404, `no VM is domain ${vmParam}`);
+      return;
+    }
+    const uuid = this.#daemon.database.findUuid('VM', vm.spec.name);
+    const label = uuid === null ? vm.spec.name : String(this.#daemon.database.get('VM', uuid).name_label);
+    // Titles name VMs as the toolstack does.
+    const runs = runsOfVm(vm).map((run) => ({ ...run, title: run.title.replace(vm.spec.name, () => label) }));
+    sendJson(response, { runs });
+  }
+
+  /** Input of a host's plan. */
+  workload(response: ServerResponse, url: URL): void {
+    const host = this.#hostOf(url);
+    if (host === undefined) refuse(response, 404, 'there is no such host');
+    else sendJson(response, workloadOf(this.#daemon, host));
+  }
+
+  /** All moments that are kept, or `?at=`: the host at one of them. */
+  history(response: ServerResponse, url: URL): void {
+    const at = url.searchParams.get('at');
+    this.#history?.sample();
+    const found = at === null ? { moments: this.#history?.moments ?? [] } : (this.#history?.past(Number(at)) ?? null);
+    if (found === null) {
+      refuse(response, 404, 'there is no such moment any more');
+      return;
+    }
+    sendJson(response, found);
+  }
+
   /** A toolstack knows VMs by their uuids; people by their labels. */
-  #named(map: HostMap): HostMap {
-    const labels = new Map<number, string>();
-    for (const [, record] of this.#daemon.database.records('VM')) labels.set(Number(record.domid), String(record.name_label));
-    return { ...map, domains: map.domains.map((domain) => ({ ...domain, name: labels.get(domain.domid) ?? domain.name })) };
+  #mapOf({ ref, toolstack }: PoolHost): HostMap {
+    const map = toolstack.snapshot();
+    const { database, hosts } = this.#daemon;
+    const here = [...database.records('VM')].filter(([, { resident_on }]) => resident_on === ref);
+    const labels = new Map(here.map(([, { domid, name_label }]) => [domid, String(name_label)]));
+    const name = hosts.all.length === 1 ? map.name : String(database.get('host', ref).name_label);
+    return { ...map, name, domains: map.domains.map((domain) => ({ ...domain, name: labels.get(domain.domid) ?? domain.name })) };
   }
 }

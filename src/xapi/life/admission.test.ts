@@ -1,10 +1,9 @@
-// What keeps a VM from a host before anything is built, in xapi's codes, and the messages and
-// commands that say it.
+// The reasons why a VM cannot start on a host, in xapi's codes, and the messages and commands that
+// report them.
 import { afterEach, describe, expect, it } from 'vitest';
-import { smallHost, type TestDaemon, testDaemon, vmRecord } from '../../../test/support/daemon.js';
+import { failure, smallHost, type TestDaemon, testDaemon, vmRecord } from '../../../test/support/daemon.js';
 import { type XeHost, xeHost } from '../../../test/support/xe-host.js';
 import { GIB } from '../../base/units.js';
-import type { XapiError } from '../wire/errors.js';
 import { type Wire, WireFloat, type WireStruct } from '../wire/values.js';
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -17,14 +16,6 @@ async function start(): Promise<TestDaemon & { readonly host: string }> {
   const daemon = await testDaemon({ machine: smallHost() });
   ends.push(() => daemon.close());
   return { ...daemon, host: daemon.objects.host };
-}
-
-async function failure(call: Promise<unknown>): Promise<readonly string[]> {
-  const error = (await call.then(
-    () => ({ code: 'success', params: [] }),
-    (reason: unknown) => reason,
-  )) as XapiError;
-  return [error.code, ...error.params];
 }
 
 async function vmWith({ call }: TestDaemon, more: WireStruct): Promise<string> {
@@ -124,7 +115,7 @@ describe('a host that is disabled', () => {
   });
 });
 
-it('memory that no host has is told by the host that is named, and by the build where any would do', async () => {
+it('memory that no host has is told by the host that is named; where any would do, none is available (vm_placement.ml)', async () => {
   const daemon = await start();
   const bytes = 512 * GIB;
   const memory = { memory_dynamic_min: bytes, memory_dynamic_max: bytes, memory_static_max: bytes };
@@ -134,7 +125,7 @@ it('memory that no host has is told by the host that is named, and by the build 
     const [code, needed, free] = await failure(daemon.call(call, vm, daemon.host, ...args));
     expect([code, Number(needed) > bytes, Number(free) <= 64 * GIB]).toEqual(['HOST_NOT_ENOUGH_FREE_MEMORY', true, true]);
   }
-  expect((await failure(daemon.call('VM.start', vm, false, false)))[0]).toBe('HOST_NOT_ENOUGH_FREE_MEMORY');
+  expect(await failure(daemon.call('VM.start', vm, false, false))).toEqual(['NO_HOSTS_AVAILABLE']);
 });
 
 describe('settings that no domain is built with', () => {
@@ -262,5 +253,64 @@ describe('xe', () => {
     const { out } = await host.xe('vm-list', 'uuid=<db>', 'params=order,start-delay,shutdown-delay,ha-restart-priority');
     expect(out).toMatch(/ha-restart-priority \( RW\) +: restart/);
     expect((await host.xe('vm-param-set', 'uuid=<db>', 'order=-1')).err).toMatch(/must be non-negative/);
+  });
+});
+
+describe('a host that is rebooted', () => {
+  it('must be disabled and have no VMs that run; then it is up again and takes them', async () => {
+    const daemon = await start();
+    const { call, host } = daemon;
+    const vm = await vmWith(daemon, {});
+    await call('VM.start', vm, false, false);
+    expect(await failure(call('host.reboot', host))).toEqual(['HOST_NOT_DISABLED']);
+    await call('host.disable', host);
+    expect(await failure(call('host.reboot', host))).toEqual(['HOST_IN_USE', host, 'vm', vm]);
+    await call('VM.hard_shutdown', vm);
+    await call('host.reboot', host);
+    expect(await call('host.get_enabled', host)).toBe(true);
+    await call('VM.start', vm, false, false);
+  });
+});
+
+it('VM.compute_memory_overhead is what a start takes beside the memory of the VM', async () => {
+  const daemon = await start();
+  // 2 GiB, 2 vCPUs: 1 MiB inside, 1 MiB outside, and (256 x 2 + 2 x 2048) pages of shadow.
+  const vm = await vmWith(daemon, {});
+  expect(await daemon.call('VM.compute_memory_overhead', vm)).toBe((1 + 1 + 18) * 2 ** 20);
+});
+
+describe('memory of a VM that is being built', () => {
+  const memory = (gib: number): WireStruct => ({
+    memory_dynamic_min: gib * GIB,
+    memory_dynamic_max: gib * GIB,
+    memory_static_max: gib * GIB,
+  });
+
+  it('is promised to it: another VM has no host, and not one whose build fails (allocate_vm_to_host)', async () => {
+    const daemon = await start();
+    const [one, other] = [await vmWith(daemon, memory(40)), await vmWith(daemon, memory(40))];
+    const starts = [one, other].map((vm) => failure(daemon.call('VM.start', vm, false, false)));
+    expect(await Promise.all(starts)).toEqual([['success'], ['NO_HOSTS_AVAILABLE']]);
+    expect(await daemon.call('VM.get_power_state', other)).toBe('Halted');
+  });
+
+  it('is no longer promised once it is taken, or the start failed', async () => {
+    const daemon = await start();
+    const [one, other, third] = [await vmWith(daemon, memory(40)), await vmWith(daemon, memory(10)), await vmWith(daemon, memory(8))];
+    const starts = [one, other].map((vm) => failure(daemon.call('VM.start', vm, false, false)));
+    expect(await Promise.all(starts)).toEqual([['success'], ['success']]);
+    expect(await failure(daemon.call('VM.start', third, false, false))).toEqual(['success']);
+    for (const vm of [one, other, third]) {
+      expect(await daemon.call('VM.get_scheduled_to_be_resident_on', vm)).toBe('OpaqueRef:NULL');
+    }
+  });
+
+  it('is told by the host that is named, with what it can still give', async () => {
+    const daemon = await start();
+    const [one, other] = [await vmWith(daemon, memory(40)), await vmWith(daemon, memory(40))];
+    const starts = [one, other].map((vm) => failure(daemon.call('VM.start_on', vm, daemon.host, false, false)));
+    const [first, [code, needed, free]] = (await Promise.all(starts)) as [string[], string[]];
+    expect([first, code]).toEqual([['success'], 'HOST_NOT_ENOUGH_FREE_MEMORY']);
+    expect([Number(needed) > 40 * GIB, Number(free) <= 24 * GIB]).toEqual([true, true]);
   });
 });

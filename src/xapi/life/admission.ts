@@ -11,9 +11,15 @@ export interface AdmittingHost {
   readonly ref: string;
   /** Host.enabled. */
   readonly enabled: boolean;
+  /** Host_metrics.live: it is not shut down. */
+  readonly live: boolean;
   /** Host.cpu_info["cpu_count"]. */
   readonly pcpus: number;
-  readonly freeBytes: number;
+  /**
+   * Free memory that is promised to no other VM. It may be less than that where it is still
+   * `enoughBytes`, which needs no look at the domains.
+   */
+  readonly freeBytes: (enoughBytes: number) => number;
 }
 
 /** platform keys are true or false in four spellings; others count as absent (is_true). */
@@ -24,16 +30,20 @@ function platformFlag(record: WireStruct, key: string): boolean {
 
 /**
  * @param memory whether the host's free memory is looked at
- * @throws XapiError INVALID_VALUE, VALUE_NOT_SUPPORTED, HOST_DISABLED, HOST_NOT_ENOUGH_FREE_MEMORY,
- *   HOST_NOT_ENOUGH_PCPUS, in this order
+ * @param assertSeen throws where the host lacks storage or a network of the VM's
+ * @throws XapiError INVALID_VALUE, VALUE_NOT_SUPPORTED, HOST_NOT_LIVE, HOST_DISABLED, those of
+ *   assertSeen, HOST_NOT_ENOUGH_FREE_MEMORY, HOST_NOT_ENOUGH_PCPUS, in this order
  */
-export function assertCanBootHere(record: WireStruct, host: AdmittingHost, memory: boolean): void {
+export function assertCanBootHere(record: WireStruct, host: AdmittingHost, memory: boolean, assertSeen: () => void = () => {}): void {
   checkBasics(record);
+  if (!host.live) throw xapiErrors.hostNotLive();
   const migratesHere = record.power_state === 'Running' && record.resident_on === host.ref;
   if (!host.enabled && !migratesHere && record.is_control_domain !== true) throw xapiErrors.hostDisabled(host.ref);
+  assertSeen();
   if (memory) {
     const neededBytes = memoryConfig(specOf(record), 'xenopsd').requiredHostFreeMib * MIB;
-    if (host.freeBytes < neededBytes) throw xapiErrors.notEnoughFreeMemory(neededBytes, host.freeBytes);
+    const freeBytes = host.freeBytes(neededBytes);
+    if (freeBytes < neededBytes) throw xapiErrors.notEnoughFreeMemory(neededBytes, freeBytes);
   }
   const vcpus = record.VCPUs_max as number;
   if (vcpus > host.pcpus && !platformFlag(record, 'vcpu-unrestricted')) throw xapiErrors.notEnoughPcpus(vcpus, host.pcpus);
@@ -50,6 +60,13 @@ function checkBasics(record: WireStruct): void {
   if (action.startsWith('coredump_') && kindOf(record) !== 'pv') {
     throw xapiErrors.valueNotSupported('VM.actions_after_crash', action, 'only PV domains leave a core dump');
   }
+}
+
+/** What a VM takes beside its own memory (memory_check.ml, vm_compute_memory_overhead). */
+export function overheadBytes(record: WireStruct): number {
+  const spec = specOf(record);
+  const full = memoryConfig({ ...spec, memoryTargetBytes: spec.memoryStaticMaxBytes }, 'xenopsd');
+  return (full.requiredHostFreeMib - full.staticMaxMib) * MIB;
 }
 
 /** As OCaml's string_of_float: a whole number keeps its point. */

@@ -1,15 +1,15 @@
-// Domain-0 as a VM: what xapi has of it, what it refuses, and that nothing mistakes it for a guest.
+// Domain-0 as a VM: its fields as in xapi, the operations that it refuses, and that it is never
+// taken for a guest.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { smallHost, type TestDaemon, testDaemon, vmRecord } from '../../../test/support/daemon.js';
+import { failure, smallHost, type TestDaemon, testDaemon, vmRecord } from '../../../test/support/daemon.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import { readPool } from '../../xapi-client/pool.js';
 import type { XapiSession } from '../../xapi-client/session.js';
 import type { DaemonOptions } from '../daemon.js';
 import { NULL } from '../model/schema-types.js';
-import type { XapiError } from '../wire/errors.js';
 import { EPOCH, type Wire, type WireStruct } from '../wire/values.js';
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -21,14 +21,6 @@ async function start(options: Partial<DaemonOptions> = {}): Promise<TestDaemon &
   const daemon = await testDaemon(options);
   ends.push(() => daemon.close());
   return { ...daemon, dom0: (await daemon.call('host.get_control_domain', daemon.objects.host)) as string };
-}
-
-async function failure(call: Promise<unknown>): Promise<readonly string[]> {
-  const error = (await call.then(
-    () => ({ code: 'success', params: [] }),
-    (reason: unknown) => reason,
-  )) as XapiError;
-  return [error.code, ...error.params];
 }
 
 it('is the VM that xapi makes of it, with the vCPUs and the memory that Xen gave it', async () => {

@@ -1,10 +1,9 @@
-// Domain-0's record, made at the first start and brought up to date at each one: names, fields and
-// values as ocaml/xapi/create_misc.ml of xen-api e2ee48d6 (ensure_domain_zero_records) has them.
+// Domain-0's record, created at the first start and updated at each start, with the names, fields
+// and values of ocaml/xapi/create_misc.ml of xen-api e2ee48d6 (ensure_domain_zero_records).
 import { randomUUID } from 'node:crypto';
 import { PAGE_BYTES } from '../../base/units.js';
-import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { Database } from '../model/database.js';
-import type { HostObjects } from '../model/host-objects.js';
+import type { PoolHost } from '../model/pool-hosts.js';
 import { NULL } from '../model/schema-types.js';
 import { newStruct, type Wire, WireFloat, type WireStruct } from '../wire/values.js';
 import { numaFields } from './vm-records.js';
@@ -15,7 +14,7 @@ const DESCRIPTION = 'The domain which manages physical devices and manages other
 const DOMAIN_TYPE = 'pv';
 
 /** Every change is a fact: Xen has started Domain-0, whatever storage says. */
-export function ensureDomainZero(database: Database, toolstack: Toolstack, { host }: HostObjects): void {
+export function ensureDomainZero(database: Database, { ref: host, toolstack }: PoolHost): void {
   const info = toolstack.doors.xc.domainInfo(0);
   if (info === null) return;
   const vcpus = info.maxVcpuId + 1;
@@ -29,7 +28,7 @@ export function ensureDomainZero(database: Database, toolstack: Toolstack, { hos
   const hostRecord = database.get('host', host);
   const name = `${NAME_STEM}${String(hostRecord.hostname)}`;
   const changing = { power_state: 'Running', domid: 0, VCPUs_max: vcpus, VCPUs_at_startup: vcpus, ...pinnedMemory(bytes) };
-  const known = [...database.records('VM')].find(([, vm]) => vm.is_control_domain === true);
+  const known = [...database.records('VM')].find(([, vm]) => vm.is_control_domain === true && vm.resident_on === host);
   if (known === undefined) {
     const metrics = database.create('VM_metrics', metricsFields, randomUUID(), 'fact');
     const created = { ...FIELDS, ...changing, name_label: name, resident_on: host, affinity: host, metrics, memory_static_min: bytes };

@@ -1,5 +1,5 @@
-// Guests that go down by themselves: what the daemon says of them, and what it does next, by the
-// VM's own settings.
+// Guests that shut down by themselves: their records, and the daemon's next action by the VM's own
+// settings.
 
 import { describe, expect, it } from 'vitest';
 import { smallHost, testDaemon } from '../../../test/support/daemon.js';
@@ -75,6 +75,21 @@ it('a look that Xen refuses is followed by another one', async () => {
   expect(embedded.xc.domainInfo(domid)).toBeNull();
   await daemon.close();
 }, 60_000);
+
+it('a VM that is found paused late is said to be paused', async () => {
+  const { daemon, vm, domid, embedded, field } = await running({});
+  const { toolstack } = daemon;
+  const uuid = String(await field('uuid'));
+  const paused = await toolstack.pause(uuid);
+  // As when the host refused to tell of the domain while the daemon started.
+  toolstack.noticeEnded = async () => [{ ...paused, ending: 'gone' }];
+  await embedded.xs.introduce(domid + 1000, 1n, 1);
+  await embedded.xs.release(domid + 1000);
+  await expect.poll(() => field('power_state')).toBe('Paused');
+  await daemon.call('VM.unpause', vm);
+  expect([await field('power_state'), await field('domid'), embedded.xc.domainInfo(domid)!.paused]).toEqual(['Running', domid, false]);
+  await daemon.close();
+});
 
 it('other domains may come and go', async () => {
   const { daemon, domid, embedded, field } = await running({});

@@ -2,7 +2,7 @@
 // actions_after_* decide what follows, as in xapi. This happens only on a real host.
 
 import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
-import type { Toolstack } from '../../xenopsd/api/toolstack.js';
+import type { Toolstack, VmState } from '../../xenopsd/api/toolstack.js';
 import type { Database } from '../model/database.js';
 import type { WireStruct } from '../wire/values.js';
 import type { VmLife } from './vm-life.js';
@@ -34,7 +34,10 @@ export interface EndingsParts {
   readonly failed: (values: object, error: unknown) => void;
 }
 
-/** Checks whenever Xen announces the end of a domain. @returns a function that ends the watch */
+/**
+ * The watch of domains that ended, or went: checks whenever Xen announces one.
+ * @returns a function that ends the watch
+ */
 export async function followEndings(parts: EndingsParts): Promise<() => Promise<void>> {
   const watch = await parts.toolstack.doors.xs.watch('@releaseDomain', TOKEN);
   let again: NodeJS.Timeout | null = null;
@@ -46,7 +49,7 @@ export async function followEndings(parts: EndingsParts): Promise<() => Promise<
       void lookNow();
     }, AGAIN_MS).unref();
   };
-  // A look that fails is followed by another one: whatever it met, ends must go on to be followed.
+  // If reading the host fails, it is read again: the watch must go on after any error.
   const lookNow = async (): Promise<void> => {
     const all = await look(parts).catch((error: unknown) => {
       parts.failed({}, error);
@@ -86,16 +89,34 @@ async function look(parts: EndingsParts): Promise<boolean> {
 async function follow({ database, toolstack, life }: EndingsParts, ref: string, ending: Ending): Promise<void> {
   if (!database.has('VM', ref)) return;
   const record = database.get('VM', ref);
-  const runs = toolstack.vms().some(({ spec, domid }) => spec.name === record.uuid && domid !== null);
-  // Another operation has started or stopped the VM first.
-  if (runs || record.domid === -1) return;
+  const state = toolstack.vms().find(({ spec, domid }) => spec.name === record.uuid && domid !== null);
+  if (state !== undefined) return followPower(database, ref, state);
+  // Another operation has stopped the VM first.
+  if (record.domid === -1) return;
+  const host = record.resident_on as string;
   try {
     await life.halted(ref, 'Halted', 'fact');
     const field = ACTION_FIELD[ending];
-    if (field !== null && String(record[field]).includes('restart')) await life.start(ref, false, 'fact');
+    if (field !== null && String(record[field]).includes('restart')) await life.start(ref, host, false, 'fact');
+  } catch (error) {
+    // What the start left behind goes, and then the VM is halted.
+    await life.settlement.settle(ref);
+    throw error;
   } finally {
     database.update('VM', ref, { allowed_operations: life.allowedNow(ref) }, 'derived');
     // A change that storage refuses here is stored later: the guest is down in any case.
     await database.flushed().catch(() => {});
   }
+}
+
+/**
+ * Nothing ended: of a VM that Xen did not tell of when the daemon started, it is known now whether
+ * it is paused. Where another operation has started the VM first, both say the same.
+ */
+async function followPower(database: Database, ref: string, { domid, power }: VmState): Promise<void> {
+  const record = database.get('VM', ref);
+  const now = power === 'paused' ? 'Paused' : 'Running';
+  if (record.domid !== domid || record.power_state === now) return;
+  database.update('VM', ref, { power_state: now }, 'fact');
+  await database.flushed().catch(() => {});
 }

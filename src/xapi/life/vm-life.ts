@@ -2,55 +2,86 @@
 // records afterwards.
 import { KIB, PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
-import { StateNotKeptError } from '../../xenopsd/api/metadata.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
-import type { Toolstack } from '../../xenopsd/api/toolstack.js';
+import { assertDisksUsable } from '../devices/vm-devices.js';
 import type { ChangeKind, Database } from '../model/database.js';
+import type { PoolHost, PoolHosts } from '../model/pool-hosts.js';
 import { EMPTY_MAP } from '../model/schema-types.js';
 import type { PowerState, VmOperation } from '../model/schema-vm.js';
-import { XapiError, xapiErrors } from '../wire/errors.js';
+import { xapiErrors } from '../wire/errors.js';
 import type { WireStruct } from '../wire/values.js';
-import { type AdmittingHost, assertCanBootHere, checkCoresPerSocket } from './admission.js';
+import { checkCoresPerSocket } from './admission.js';
 import { allowedOperations, operationError } from './allowed.js';
-import { StartsTogether, VmQueues } from './vm-queue.js';
+import { storageReason, throwFailure } from './failure.js';
+import { Placing } from './placing.js';
+import { Settlement, type SettlementParts } from './settlement.js';
+import { Site } from './site.js';
+import { VmQueues } from './vm-queue.js';
 import { VmRecords } from './vm-records.js';
 import { specOf } from './vm-spec.js';
+
+/** The longest time of a timer. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 export interface OperationContext {
   /** The task that a call runs in; its own ref stands for it where there is none. */
   readonly task: string;
   readonly abort: AbortSignal | null;
+  /** Who is charged for new records. */
+  readonly user: string;
+  /** Set when all that the operation changed is stored. */
+  stored: boolean;
 }
 
 export interface LifeHooks {
   /** After every outcome, before it is acknowledged. */
   readonly outcome: (vm: WireStruct, outcome: Outcome, startedMs: number) => void;
-  /**
-   * An operation failed, or storage refused it: the host must be brought back to what the database
-   * says of the VM.
-   */
-  readonly refused: (vm: string) => Promise<void>;
+  /** An operation failed, or storage refused it (settlement.ts). */
+  readonly refused: SettlementParts['revert'];
 }
 
+/**
+ * An operation works on the host first, and then changes the database in one turn of the event
+ * loop. A commit of others thus takes all of its changes along or none, and whether the commit is
+ * refused, the operation's own flush hears.
+ */
 export class VmLife {
   readonly queues = new VmQueues();
   readonly records: VmRecords;
+  readonly placing: Placing;
+  readonly settlement: Settlement;
   readonly #database: Database;
-  readonly #toolstack: Toolstack;
-  readonly #host: () => string;
-  readonly #starts: StartsTogether;
+  readonly #hosts: PoolHosts;
+  readonly #sites = new Map<string, Site>();
   readonly #hooks: LifeHooks;
-  /** Names that the toolstack has. */
-  readonly #known: Set<string>;
+  readonly #ending = new AbortController();
 
-  constructor(database: Database, toolstack: Toolstack, host: () => string, hooks: LifeHooks) {
+  /** @param seed for the choice among hosts that are as good as each other */
+  constructor(database: Database, hosts: PoolHosts, seed: number, hooks: LifeHooks) {
     this.#database = database;
-    this.#toolstack = toolstack;
-    this.#host = host;
-    this.#starts = new StartsTogether(toolstack);
-    this.records = new VmRecords(database, toolstack.doors, host);
+    this.#hosts = hosts;
+    for (const host of hosts.all) this.#sites.set(host.ref, new Site(host));
+    this.records = new VmRecords(database);
+    this.placing = new Placing(database, hosts, seed);
     this.#hooks = hooks;
-    this.#known = new Set(toolstack.vms().map(({ spec }) => spec.name));
+    this.settlement = new Settlement({
+      ...{ database, hosts, queues: this.queues, revert: hooks.refused },
+      halted: async (vm, into) => {
+        await this.halted(vm, into, 'fact');
+        database.update('VM', vm, { allowed_operations: this.allowedNow(vm) }, 'derived');
+      },
+      forget: (name) => this.forgetIfStored(name),
+    });
+  }
+
+  /** @throws XapiError HANDLE_INVALID */
+  #site(host: string): Site {
+    return this.#sites.get(this.#hosts.get(host).ref)!;
+  }
+
+  /** Where a VM runs. */
+  #siteOf(record: WireStruct): Site {
+    return this.#site(record.resident_on as string);
   }
 
   /**
@@ -64,7 +95,7 @@ export class VmLife {
       this.assertAllowed(vm, operation);
       this.#database.update('VM', vm, { current_operations: { [context.task]: operation }, allowed_operations: [] }, 'derived');
       try {
-        return await this.#stored(vm, () => work(this.#database.get('VM', vm)));
+        return await this.#stored(vm, context, () => this.#database.as(context.user, () => work(this.#database.get('VM', vm))));
       } finally {
         if (this.#database.has('VM', vm)) {
           this.#database.update('VM', vm, { current_operations: EMPTY_MAP, allowed_operations: this.allowedNow(vm) }, 'derived');
@@ -77,7 +108,8 @@ export class VmLife {
    * Within the VM's turn: what was begun and then failed, or was refused by storage, is undone on
    * the host before the next operation looks at the VM.
    */
-  async #stored<T>(vm: string, work: () => Promise<T>): Promise<T> {
+  async #stored<T>(vm: string, context: OperationContext, work: () => Promise<T>): Promise<T> {
+    const { domid, power_state } = this.#database.get('VM', vm);
     let result: T | undefined;
     let failure: { readonly error: unknown } | null = null;
     try {
@@ -86,13 +118,55 @@ export class VmLife {
       failure = { error };
     }
     try {
-      await this.#database.flushed();
+      // An operation within this one may have stored everything.
+      if (failure !== null || !context.stored) await this.#database.flushed();
     } catch (error) {
       failure ??= { error };
     }
-    if (failure === null) return result as T;
-    await this.#hooks.refused(vm);
-    throw failure.error;
+    if (failure === null) {
+      context.stored = true;
+      this.settlement.overtaken(vm);
+      return result as T;
+    }
+    await this.settlement.settle(vm);
+    throw this.#refusal(vm, { domid: domid!, power_state: power_state! }, failure.error);
+  }
+
+  /**
+   * What the client is told when storage refused its operation. What the host did may be beyond
+   * recall, such as a guest that is down, or may have been undone by another guest: then the answer
+   * says what the VM is now.
+   */
+  #refusal(vm: string, before: WireStruct, error: unknown): unknown {
+    const reason = storageReason(error);
+    if (reason === null || !this.#database.has('VM', vm)) return error;
+    const { domid, power_state: power } = this.#database.get('VM', vm);
+    if (domid === before.domid && power === before.power_state) return xapiErrors.notStored(reason);
+    const anew = domid !== -1 && domid !== before.domid ? ', as a new domain' : '';
+    return xapiErrors.internal(`the change was refused, and the VM is ${String(power)} now${anew}: ${reason}`);
+  }
+
+  /**
+   * After a start or a shutdown, before it is answered; ends early when its caller has gone, and
+   * with the daemon.
+   */
+  async delay(seconds: number, abort: AbortSignal): Promise<void> {
+    if (seconds <= 0) return;
+    // What the VM is now need not wait to be seen.
+    await this.#database.flushed();
+    const signal = AbortSignal.any([abort, this.#ending.signal]);
+    if (signal.aborted) return;
+    await new Promise<void>((done) => {
+      const timer = setTimeout(done, Math.min(seconds * 1000, LONGEST_MS));
+      signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        done();
+      });
+    });
+  }
+
+  endDelays(): void {
+    this.#ending.abort();
   }
 
   /** @throws XapiError with the reason why an operation is not allowed now */
@@ -102,100 +176,134 @@ export class VmLife {
     if (error !== null) throw error;
   }
 
-  /**
-   * On the host that a caller names.
-   * @throws XapiError with the reason why the VM cannot start there
-   */
-  assertCanBoot(vm: string, host: string, memory: boolean): void {
-    assertCanBootHere(this.#database.get('VM', vm), this.#admittingHost(host), memory);
-  }
-
-  /**
-   * On whichever host fits; whether its memory suffices comes to light when it is taken
-   * (choose_host_for_vm_no_wlb). @throws XapiError NO_HOSTS_AVAILABLE
-   */
-  assertHostFor(vm: string): void {
-    try {
-      this.assertCanBoot(vm, this.#host(), false);
-    } catch (error) {
-      throw error instanceof XapiError ? xapiErrors.noHostsAvailable() : error;
-    }
-  }
-
-  #admittingHost(ref: string): AdmittingHost {
-    const { enabled, cpu_info } = this.#database.get('host', ref);
-    const { freePages } = this.#toolstack.doors.xc.physInfo();
-    return { ref, enabled: enabled === true, pcpus: Number((cpu_info as WireStruct).cpu_count), freeBytes: freePages * PAGE_BYTES };
-  }
-
-  allowedNow(vm: string): string[] {
+  allowedNow(vm: string): readonly string[] {
     return allowedOperations(vm, this.#database.get('VM', vm));
   }
 
   /** From a spec of the caller's making; the database is not changed. */
-  async startAs(vm: string, spec: VmSpec): Promise<Outcome> {
+  async startAs(vm: string, host: string, spec: VmSpec): Promise<Outcome> {
     const startedMs = performance.now();
-    await this.forget(spec.name);
-    await this.#toolstack.add(spec);
-    this.#known.add(spec.name);
-    const outcome = await this.#starts.start(spec.name);
+    const outcome = await this.#site(host).start(spec);
     this.#hooks.outcome(this.#database.get('VM', vm), outcome, startedMs);
     return outcome;
   }
 
-  /** Of a halted or suspended VM. */
-  async start(vm: string, paused: boolean, kind: ChangeKind = 'stored'): Promise<void> {
+  /** Starts a halted VM, or resumes a suspended one. */
+  async start(vm: string, host: string, paused: boolean, kind: ChangeKind = 'stored'): Promise<void> {
+    this.#assertBootable(vm);
+    await this.placing.whileScheduled(vm, host, async () => {
+      const domid = await this.#boot(vm, host, paused);
+      this.records.domainBuilt(vm, paused ? 'Paused' : 'Running', domid, this.#hosts.get(host), kind);
+    });
+  }
+
+  #assertBootable(vm: string): void {
+    checkCoresPerSocket(this.#database.get('VM', vm));
+    assertDisksUsable(this.#database, vm);
+  }
+
+  /** @returns its new domain */
+  async #boot(vm: string, host: string, paused: boolean): Promise<number> {
     const record = this.#database.get('VM', vm);
-    checkCoresPerSocket(record);
-    const outcome = await this.startAs(vm, specOf(record));
-    this.#throwFailure(outcome);
-    if (paused) this.#throwFailure(await this.#toolstack.pause(String(record.uuid)));
-    this.records.domainBuilt(vm, paused ? 'Paused' : 'Running', outcome.domid!, kind);
+    const { toolstack } = this.#site(host);
+    const outcome = await this.startAs(vm, host, specOf(record));
+    throwFailure(outcome, toolstack);
+    if (paused) throwFailure(await toolstack.pause(String(record.uuid)), toolstack);
+    return outcome.domid!;
   }
 
   async stop(vm: string, into: 'Halted' | 'Suspended'): Promise<void> {
     const record = this.#database.get('VM', vm);
-    if (record.domid !== -1 && this.#hasDomain(String(record.uuid))) {
-      const startedMs = performance.now();
-      const outcome = await this.#toolstack.stop(String(record.uuid));
-      this.#hooks.outcome(record, outcome, startedMs);
-      this.#throwFailure(outcome);
-    }
+    if (record.domid !== -1) await this.#stopDomain(record);
     await this.halted(vm, into);
   }
 
-  /**
-   * A guest of a real host may have gone down by itself just now, which the database does not say
-   * yet.
-   */
-  #hasDomain(name: string): boolean {
-    const { doors } = this.#toolstack;
-    return !doors.can.runsGuests || this.#toolstack.vms().some(({ spec, domid }) => spec.name === name && domid !== null);
+  async #stopDomain(record: WireStruct): Promise<void> {
+    const site = this.#siteOf(record);
+    if (!site.hasDomain(String(record.uuid))) return;
+    const startedMs = performance.now();
+    const outcome = await site.toolstack.stop(String(record.uuid));
+    this.#hooks.outcome(record, outcome, startedMs);
+    throwFailure(outcome, site.toolstack);
   }
 
   /** What was changed while it ran is taken up: a new domain from the record as it is now. */
   async reboot(vm: string): Promise<void> {
     // Before the old domain goes.
-    checkCoresPerSocket(this.#database.get('VM', vm));
-    await this.stop(vm, 'Halted');
-    await this.start(vm, false);
+    this.#assertBootable(vm);
+    const record = this.#database.get('VM', vm);
+    const host = this.#siteOf(record).host;
+    if (record.domid !== -1) await this.#stopDomain(record);
+    const domid = await this.#boot(vm, host.ref, false).catch((error: unknown) => {
+      this.records.domainGone(vm, 'Halted');
+      throw error;
+    });
+    this.records.domainGone(vm, 'Halted');
+    this.records.domainBuilt(vm, 'Running', domid, host);
   }
 
-  async migrate(vm: string): Promise<void> {
+  /** A mask that the host refuses is in the log, and the domain keeps the one that it has. */
+  async pin(
+    vm: string,
+    host: string,
+    vcpu: number,
+    masks: { readonly hard: readonly number[]; readonly soft: readonly number[] },
+  ): Promise<void> {
     const record = this.#database.get('VM', vm);
     const startedMs = performance.now();
-    const outcome = await this.#toolstack.migrateLocal(String(record.uuid));
-    this.#hooks.outcome(record, outcome, startedMs);
-    this.#throwFailure(outcome);
-    this.records.domainBuilt(vm, record.power_state as PowerState, outcome.domid!);
+    this.#hooks.outcome(record, await this.#site(host).toolstack.pin(String(record.uuid), vcpu, masks), startedMs);
+  }
+
+  /**
+   * The memory of its guest goes to a new domain on its own host: where guests have one, and unless
+   * a device model holds a part of the guest's state.
+   */
+  movesMemory(vm: string, to: string): boolean {
+    const record = this.#database.get('VM', vm);
+    if (to !== record.resident_on) return false;
+    return this.#siteOf(record).toolstack.doors.xenguest.streams !== undefined && specOf(record).kind !== 'hvm';
+  }
+
+  /** To another host, or to the same one: a new domain is built before the old one goes. */
+  async migrate(vm: string, to: string): Promise<void> {
+    const record = this.#database.get('VM', vm);
+    const host = this.#hosts.get(to);
+    const domid = to === record.resident_on ? await this.#migrateHere(record) : await this.#migrateThere(vm, record, host);
+    this.records.domainBuilt(vm, record.power_state as PowerState, domid, host);
     // The new domain was built to the target of the old one.
     this.#database.update('VM', vm, { memory_target: record.memory_target! });
+  }
+
+  async #migrateHere(record: WireStruct): Promise<number> {
+    const { toolstack } = this.#siteOf(record);
+    const startedMs = performance.now();
+    const outcome = await toolstack.migrateLocal(String(record.uuid));
+    this.#hooks.outcome(record, outcome, startedMs);
+    throwFailure(outcome, toolstack);
+    return outcome.domid!;
+  }
+
+  /**
+   * The memory is taken on the other host first, so that a migration that fails leaves the VM where
+   * it was.
+   */
+  async #migrateThere(vm: string, record: WireStruct, { ref, toolstack }: PoolHost): Promise<number> {
+    const name = String(record.uuid);
+    return this.placing.whileScheduled(vm, ref, async () => {
+      const spec = { ...specOf(record), memoryTargetBytes: Number(record.memory_target) };
+      const outcome = await this.startAs(vm, ref, spec);
+      throwFailure(outcome, toolstack);
+      if (record.power_state === 'Paused') throwFailure(await toolstack.pause(name), toolstack);
+      await this.#stopDomain(record);
+      await this.#siteOf(record).forgetIfStored(name);
+      return outcome.domid!;
+    });
   }
 
   /** The guest of a running VM is asked to use so many vCPUs from now on. */
   async setVcpus(vm: string, vcpus: number): Promise<void> {
     const record = this.#database.get('VM', vm);
-    await this.#toolstack.setLive(String(record.uuid), { vcpus });
+    await this.#siteOf(record).toolstack.setLive(String(record.uuid), { vcpus });
     this.#database.update('VM', vm, { VCPUs_at_startup: vcpus });
     this.#database.update('VM_metrics', String(record.metrics), { VCPUs_number: vcpus });
   }
@@ -208,8 +316,10 @@ export class VmLife {
    */
   async setMemoryRange(vm: string, dynamicMinBytes: number, dynamicMaxBytes: number): Promise<void> {
     const record = this.#database.get('VM', vm);
-    const freeBytes = this.#toolstack.doors.xc.physInfo().freePages * PAGE_BYTES;
-    const guests = [...this.#database.records('VM')].map(([, one]) => one).filter((one) => one.power_state === 'Running');
+    const { toolstack, host } = this.#siteOf(record);
+    const freeBytes = toolstack.doors.xc.physInfo().freePages * PAGE_BYTES;
+    const runsThere = (one: WireStruct) => one.power_state === 'Running' && one.resident_on === host.ref;
+    const guests = [...this.#database.records('VM')].map(([, one]) => one).filter(runsThere);
     const reclaimable = guests.reduce((sum, one) => sum + Math.max(0, Number(one.memory_target) - Number(one.memory_dynamic_min)), 0);
     const availableBytes = freeBytes + reclaimable;
     const neededBytes = dynamicMinBytes - Number(record.memory_dynamic_min);
@@ -218,56 +328,45 @@ export class VmLife {
     }
     const reach = Number(record.memory_target) + freeBytes;
     const targetBytes = Math.max(dynamicMinBytes, Math.min(dynamicMaxBytes, reach));
-    await this.#toolstack.setLive(String(record.uuid), { memory: { dynamicMinBytes, dynamicMaxBytes, targetBytes } });
+    await toolstack.setLive(String(record.uuid), { memory: { dynamicMinBytes, dynamicMaxBytes, targetBytes } });
     const range = { memory_dynamic_min: dynamicMinBytes, memory_dynamic_max: dynamicMaxBytes, memory_target: targetBytes };
     this.#database.update('VM', vm, range);
   }
 
   async pause(vm: string): Promise<void> {
     const record = this.#database.get('VM', vm);
-    this.#throwFailure(await this.#toolstack.pause(String(record.uuid)));
+    const { toolstack } = this.#siteOf(record);
+    throwFailure(await toolstack.pause(String(record.uuid)), toolstack);
     this.#database.update('VM', vm, { power_state: 'Paused' });
   }
 
   async unpause(vm: string): Promise<void> {
     const record = this.#database.get('VM', vm);
-    this.#throwFailure(await this.#toolstack.unpause(String(record.uuid)));
+    const { toolstack } = this.#siteOf(record);
+    throwFailure(await toolstack.unpause(String(record.uuid)), toolstack);
     this.#database.update('VM', vm, { power_state: 'Running' });
   }
 
   /** The VM has no domain any more. */
   async halted(vm: string, into: 'Halted' | 'Suspended', kind: ChangeKind = 'stored'): Promise<void> {
-    this.records.domainGone(vm, into, kind);
-    await this.forgetIfStored(String(this.#database.get('VM', vm).uuid));
+    const { uuid } = this.#database.get('VM', vm);
+    // A fact stays true after a failure; a change must not be committed before its operation ends.
+    if (kind === 'fact') this.records.domainGone(vm, into, kind);
+    await this.forgetIfStored(String(uuid));
+    if (kind !== 'fact') this.records.domainGone(vm, into, kind);
   }
 
-  /** The toolstack need not know halted VMs, and may know them until storage accepts changes. */
+  /** See Site. */
   async forgetIfStored(name: string): Promise<void> {
-    try {
-      await this.forget(name);
-    } catch (error) {
-      if (!(error instanceof StateNotKeptError)) throw error;
-    }
+    for (const site of this.#sites.values()) await site.forgetIfStored(name);
   }
 
   async forget(name: string): Promise<void> {
-    if (!this.#known.has(name)) return;
-    await this.#toolstack.remove(name);
-    this.#known.delete(name);
+    for (const site of this.#sites.values()) await site.forget(name);
   }
 
-  /**
-   * Translates the toolstack's failures to XAPI's codes (xapi/xapi_xenops.ml,
-   * transform_xenops_exn).
-   */
-  #throwFailure({ failure }: Outcome): void {
-    if (failure === null) return;
-    if (failure.kind === 'not-enough-memory') {
-      // What the client can use now, as xapi says it, and not what was left in the middle of the
-      // start.
-      throw xapiErrors.notEnoughFreeMemory(failure.neededBytes, this.#toolstack.doors.xc.physInfo().freePages * PAGE_BYTES);
-    }
-    if (failure.kind === 'state-not-kept') throw xapiErrors.notStored(failure.message);
-    throw xapiErrors.internal(`xenopsd internal error: ${failure.step}: ${failure.message}`);
+  /** A host that leaves the pool, without VMs. */
+  dropHost(ref: string): void {
+    this.#sites.delete(ref);
   }
 }

@@ -33,6 +33,11 @@ export class VmQueues {
     return result;
   }
 
+  /** Whether an operation on the VM runs or waits. */
+  isBusy(vm: string): boolean {
+    return this.#last.has(vm);
+  }
+
   /** Resolves when nothing waits or runs. */
   async idle(): Promise<void> {
     while (this.#last.size > 0) await Promise.all([...this.#last.values()].map(({ promise }) => promise));

@@ -5,7 +5,9 @@ import { PAGE_BYTES } from '../../base/units.js';
 import { numaMetrics } from '../../map/numa-metrics.js';
 import type { HostDoors } from '../../xenopsd/api/host-doors.js';
 import { pagesByNode } from '../../xenopsd/start/landing.js';
+import { attachDevices, detachDevices } from '../devices/vm-devices.js';
 import type { ChangeKind, Database } from '../model/database.js';
+import type { PoolHost } from '../model/pool-hosts.js';
 import { EMPTY_MAP, NULL } from '../model/schema-types.js';
 import type { PowerState } from '../model/schema-vm.js';
 import { EPOCH, newStruct, type Wire, WireDate } from '../wire/values.js';
@@ -19,21 +21,22 @@ export interface Placement {
 
 export class VmRecords {
   readonly #database: Database;
-  readonly #doors: HostDoors;
-  readonly #host: () => string;
 
-  constructor(database: Database, doors: HostDoors, host: () => string) {
+  constructor(database: Database) {
     this.#database = database;
-    this.#doors = doors;
-    this.#host = host;
   }
 
-  /** With XenServer's figures of where the domain's memory lies. */
-  domainBuilt(vm: string, power: PowerState, domid: number, kind: ChangeKind = 'stored'): void {
+  /** Includes XenServer's figures of the domain's memory by node. */
+  domainBuilt(vm: string, power: PowerState, domid: number, { ref: host, toolstack }: PoolHost, kind: ChangeKind = 'stored'): void {
     const record = this.#database.get('VM', vm);
-    const fields = { power_state: power, domid, resident_on: this.#host(), domarch: 'x64', memory_target: record.memory_dynamic_max! };
+    const { doors } = toolstack;
+    // Xen's answers first: if one fails, nothing of this is staged.
+    const numa = numaFields(doors, domid);
+    const masks = Array.from({ length: record.VCPUs_max as number }, (_, vcpu) => doors.xc.vcpuGetAffinity(domid, vcpu));
+    const fields = { power_state: power, domid, resident_on: host, domarch: 'x64', memory_target: record.memory_dynamic_max! };
     this.#database.update('VM', vm, fields, kind);
-    const { xc } = this.#doors;
+    const { address } = this.#database.get('host', host);
+    if (doors.kind === 'embedded') attachDevices(this.#database, vm, String(address), kind);
     const metrics = {
       VCPUs_number: record.VCPUs_at_startup!,
       state: [power.toLowerCase()],
@@ -41,10 +44,9 @@ export class VmRecords {
       last_updated: WireDate.at(Date.now()),
       hvm: domainTypeOf(record) === 'hvm',
       current_domain_type: domainTypeOf(record),
-      ...numaFields(this.#doors, domid),
+      ...numa,
     };
     this.#database.update('VM_metrics', String(record.metrics), metrics, kind);
-    const masks = Array.from({ length: record.VCPUs_max as number }, (_, vcpu) => xc.vcpuGetAffinity(domid, vcpu));
     const placement = { hard: masks.map(({ hard }) => formatList(hard)), soft: masks.map(({ soft }) => formatList(soft)) };
     this.#keepPlacement(String(record.uuid), placement, kind);
   }
@@ -52,6 +54,7 @@ export class VmRecords {
   domainGone(vm: string, into: 'Halted' | 'Suspended', kind: ChangeKind = 'stored'): void {
     const record = this.#database.get('VM', vm);
     this.#database.update('VM', vm, { power_state: into, domid: -1, resident_on: NULL, domarch: '' }, kind);
+    detachDevices(this.#database, vm, into, kind);
     const metrics = {
       memory_actual: 0,
       VCPUs_number: 0,
@@ -64,7 +67,7 @@ export class VmRecords {
       numa_node_memory: EMPTY_MAP,
     };
     this.#database.update('VM_metrics', String(record.metrics), metrics, kind);
-    this.dropPlacement(String(record.uuid));
+    this.dropPlacement(String(record.uuid), kind);
   }
 
   /** Where the VM ran last; null = it does not run. */
@@ -75,9 +78,9 @@ export class VmRecords {
     return { hard: hard as readonly string[], soft: soft as readonly string[] };
   }
 
-  dropPlacement(uuid: string): void {
+  dropPlacement(uuid: string, kind: ChangeKind = 'stored'): void {
     const known = this.#database.findUuid('placement', uuid);
-    if (known !== null) this.#database.destroy('placement', known);
+    if (known !== null) this.#database.destroy('placement', known, kind);
   }
 
   #keepPlacement(uuid: string, fields: Readonly<Record<string, Wire>>, kind: ChangeKind): void {
@@ -87,7 +90,7 @@ export class VmRecords {
   }
 }
 
-/** Of VM_metrics: how much memory a domain has, and XenServer's figures of where it lies. */
+/** Fields of VM_metrics: a domain's memory, and XenServer's figures of its nodes. */
 export function numaFields(doors: HostDoors, domid: number): Readonly<Record<string, Wire>> {
   const pages = pagesByNode(doors, domid);
   const numa = numaMetrics(pages, pages.length);

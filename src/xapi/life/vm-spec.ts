@@ -5,11 +5,12 @@ import { LIMITS } from '../../machine/model.js';
 import type { VmKind, VmSpec } from '../../machine/vm.js';
 import { xapiErrors } from '../wire/errors.js';
 import type { Wire, WireStruct } from '../wire/values.js';
+import { ownPolicy } from './numa-policy.js';
 
 /** Memory of one VM at most, in bytes; what a host has is checked at the start. */
 export const MAX_MEMORY_BYTES = 2 ** 46;
 
-/** Of a domain's name in XenStore, whose values have a bound. */
+/** Limit of a domain's name in XenStore, whose values are bounded. */
 const MAX_LABEL_CHARS = 256;
 
 const int = (record: WireStruct, field: string): number => record[field] as number;
@@ -43,16 +44,21 @@ export function specOf(record: WireStruct): VmSpec {
   const kernel = text(record, 'PV_kernel');
   const ramdisk = text(record, 'PV_ramdisk');
   const cmdline = text(record, 'PV_args');
+  const kind = kindOf(record);
+  const policy = ownPolicy(record);
+  const { firmware } = record.HVM_boot_params as Readonly<Record<string, string>>;
   return {
     name: text(record, 'uuid'),
     uuid: text(record, 'uuid'),
     label: text(record, 'name_label').slice(0, MAX_LABEL_CHARS),
-    kind: kindOf(record),
+    kind,
     vcpusMax: int(record, 'VCPUs_max'),
     vcpusAtStartup: int(record, 'VCPUs_at_startup'),
     memoryStaticMaxBytes: int(record, 'memory_static_max'),
     memoryTargetBytes: int(record, 'memory_dynamic_max'),
     vcpusParams: { ...(record.VCPUs_params as Readonly<Record<string, string>>) },
+    ...(policy === null ? {} : { policy }),
+    ...(kind === 'hvm' && firmware === 'uefi' ? { firmware: 'ovmf' } : {}),
     ...(kernel === '' ? {} : { boot: { kernel, ...(ramdisk === '' ? {} : { ramdisk }), ...(cmdline === '' ? {} : { cmdline }) } }),
   };
 }

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { xapiErrors } from '../wire/errors.js';
 import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
 import { PublishedObjects, type StoredObject } from './published.js';
+import { RecordBounds, type RecordShares } from './record-bounds.js';
 import { classOf } from './schema.js';
 import { type Keeper, type StorageError, type StoredChange, storageErrorOf } from './storage.js';
 
@@ -23,13 +24,15 @@ interface StagedObject {
   readonly object: StoredObject;
   /** null = to be destroyed. */
   record: WireStruct | null;
+  /** The user who changed it last; null = the daemon. */
+  user: string | null;
 }
 
 export interface DatabaseEvents {
   /** After a commit, with the objects that it published. */
   readonly published?: (objects: readonly StoredObject[]) => void;
-  /** Staged changes were dropped: what was derived from them must be derived anew. */
-  readonly dropped?: () => void;
+  /** Storage refused a commit: the staged changes of these objects were dropped. */
+  readonly dropped?: (refs: ReadonlySet<string>, fault: StorageError) => void;
   /** Storage failed (with the reason), or accepts commits again (null). */
   readonly storage?: (fault: StorageError | null) => void;
 }
@@ -48,16 +51,36 @@ export class Database {
   readonly #unsaved = new Map<string, StoredObject>();
   #flush: Promise<void> | null = null;
   #fault: StorageError | null = null;
+  /** What takes back the changes staged by atomically(), the last first; null = not in it. */
+  #undo: (() => void)[] | null = null;
   #probeTimer: NodeJS.Timeout | null = null;
+  readonly #bounds: RecordBounds;
+  /** The user who makes the current changes; null = the daemon. */
+  #user: string | null = null;
 
   /**
    * @param nowMs the generations of this process start here, which tells its tokens from those of
    *   an earlier one
    */
-  constructor(keeper: Keeper, nowMs: number) {
+  constructor(keeper: Keeper, nowMs: number, shares?: RecordShares) {
     this.#keeper = keeper;
+    this.#bounds = new RecordBounds(shares);
     this.published = new PublishedObjects(nowMs * 1000);
-    for (const { ref, type, record } of keeper.load()) this.published.put(this.published.blank(ref, type), complete(type, record));
+    for (const { ref, type, record } of keeper.load()) this.#put(this.published.blank(ref, type), complete(type, record));
+  }
+
+  /**
+   * The changes that `work` stages before it first waits are charged to a user. @throws XapiError,
+   * from within, for one that exceeds what a user, or all together, may have
+   */
+  as<T>(user: string, work: () => T): T {
+    const outer = this.#user;
+    this.#user = user;
+    try {
+      return work();
+    } finally {
+      this.#user = outer;
+    }
   }
 
   /** The commit that is due; null = none is. */
@@ -78,8 +101,8 @@ export class Database {
   create(type: string, fields: Readonly<Record<string, Wire>>, uuid: string = randomUUID(), kind: ChangeKind = 'stored'): string {
     const object = this.published.blank(`OpaqueRef:${randomUUID()}`, type);
     const record = complete(type, { ...fields, uuid });
-    if (kind === 'stored' && classOf(type).kept) this.#stage(object, record);
-    else this.published.put(object, record);
+    if (kind === 'stored' && classOf(type).stored) this.#stage(object, record);
+    else this.#put(object, record);
     if (kind === 'fact') this.#unsaved.set(object.ref, object);
     return object.ref;
   }
@@ -123,8 +146,11 @@ export class Database {
   /** The ref of a uuid; null = there is none. */
   findUuid(type: string, uuid: string): string | null {
     const staged = this.#stagedUuids.get(`${type}/${uuid}`);
-    if (staged !== undefined) return staged.record === null ? null : staged.object.ref;
-    return this.published.findUuid(type, uuid);
+    const published = this.published.findUuid(type, uuid);
+    if (staged === undefined) return published;
+    if (staged.record !== null) return staged.object.ref;
+    // Another object may have the uuid by now, published at once.
+    return published === staged.object.ref ? null : published;
   }
 
   /**
@@ -134,10 +160,10 @@ export class Database {
   update(type: string, ref: string, changes: Readonly<Record<string, Wire>>, kind: ChangeKind = 'stored'): void {
     const old = this.get(type, ref);
     const differs = (record: WireStruct) => Object.entries(changes).some(([name, value]) => record[name] !== value);
-    const changed = (record: WireStruct) => freeze(Object.assign(newStruct(), record, changes));
+    const changed = (record: WireStruct) => freeze(withChanges(type, record, changes));
     const staged = this.#staged.get(ref);
     const object = staged?.object ?? this.published.object(type, ref)!;
-    if (kind === 'stored' && classOf(type).kept) {
+    if (kind === 'stored' && classOf(type).stored) {
       if (differs(old)) this.#stage(object, changed(old));
       return;
     }
@@ -155,12 +181,34 @@ export class Database {
   }
 
   /** @throws XapiError HANDLE_INVALID */
-  destroy(type: string, ref: string): void {
+  destroy(type: string, ref: string, kind: ChangeKind = 'stored'): void {
     this.get(type, ref);
     const staged = this.#staged.get(ref);
     const object = staged?.object ?? this.published.object(type, ref)!;
-    if (classOf(type).kept) this.#stage(object, null);
-    else this.published.remove(object);
+    if (kind === 'stored' && classOf(type).stored) {
+      this.#stage(object, null);
+      return;
+    }
+    if (staged !== undefined) staged.record = null;
+    if (object.record !== null) this.#remove(object);
+    if (kind === 'fact') this.#unsaved.set(ref, object);
+  }
+
+  /** All changes that `work` stages, or none when it throws. */
+  atomically<T>(work: () => T): T {
+    const outer = this.#undo;
+    const undo: (() => void)[] = [];
+    this.#undo = undo;
+    try {
+      const result = work();
+      outer?.push(...undo);
+      return result;
+    } catch (error) {
+      for (const step of undo.reverse()) step();
+      throw error;
+    } finally {
+      this.#undo = outer;
+    }
   }
 
   /**
@@ -195,7 +243,7 @@ export class Database {
       this.#commit(staged.values());
     } catch (error) {
       const fault = storageErrorOf(error);
-      for (const { dropped } of this.#listeners) dropped?.();
+      for (const { dropped } of this.#listeners) dropped?.(new Set(staged.keys()), fault);
       this.#failed(fault);
       throw fault;
     }
@@ -233,13 +281,45 @@ export class Database {
     return this.published.object(type, ref)?.record ?? null;
   }
 
+  #put(object: StoredObject, record: WireStruct, user: string | null = null): void {
+    this.published.put(object, record);
+    this.#bounds.published(object.ref, object.type, user, record);
+  }
+
+  #remove(object: StoredObject): void {
+    this.published.remove(object);
+    this.#bounds.published(object.ref, object.type, null, null);
+  }
+
   #stage(object: StoredObject, record: WireStruct | null): void {
     const known = this.#staged.get(object.ref);
-    const staged = known ?? { object, record };
+    if (this.#staged.size === 0) this.#bounds.settled();
+    if (this.#user !== null && record !== null) {
+      const { ref, type } = object;
+      const before = known === undefined ? object.record : known.record;
+      const count = before === null ? this.count(type) : 0;
+      this.#bounds.plan(this.#user, { ref, type, before, after: record, count });
+    }
+    const staged = known ?? { object, record, user: this.#user };
+    if (this.#user !== null) staged.user = this.#user;
     const uuid = record?.uuid ?? staged.record?.uuid ?? object.record?.uuid;
+    const key = `${object.type}/${String(uuid)}`;
+    this.#undo?.push(this.#undoing(object.ref, key, known?.record));
     staged.record = record;
     if (known === undefined) this.#staged.set(object.ref, staged);
-    this.#stagedUuids.set(`${object.type}/${String(uuid)}`, staged);
+    this.#stagedUuids.set(key, staged);
+  }
+
+  /** @param before what was staged for the object; undefined = nothing */
+  #undoing(ref: string, key: string, before: WireStruct | null | undefined): () => void {
+    return () => {
+      if (before !== undefined) {
+        this.#staged.get(ref)!.record = before;
+        return;
+      }
+      this.#staged.delete(ref);
+      this.#stagedUuids.delete(key);
+    };
   }
 
   /** Facts wait for the probe while storage fails. */
@@ -256,9 +336,9 @@ export class Database {
   }
 
   #publish(staged: ReadonlyMap<string, StagedObject>, facts: readonly StoredObject[]): void {
-    for (const { object, record } of staged.values()) {
-      if (record !== null) this.published.put(object, record);
-      else if (object.record !== null) this.published.remove(object);
+    for (const { object, record, user } of staged.values()) {
+      if (record !== null) this.#put(object, record, user);
+      else if (object.record !== null) this.#remove(object);
     }
     const objects = [...[...staged.values()].map(({ object }) => object), ...facts];
     for (const { published } of this.#listeners) published?.(objects);
@@ -281,6 +361,28 @@ function complete(type: string, fields: Readonly<Record<string, Wire>>): WireStr
   const record = newStruct();
   for (const [name, { initial }] of Object.entries(classOf(type).fields)) record[name] = fields[name] ?? initial;
   return freeze(record);
+}
+
+/**
+ * All fields of the class, one by one: Object.assign of a record that is frozen and has no
+ * prototype takes three times as long.
+ */
+function withChanges(type: string, record: WireStruct, changes: Readonly<Record<string, Wire>>): WireStruct {
+  const changed = newStruct();
+  for (const name of fieldNames(type)) changed[name] = record[name]!;
+  for (const name in changes) changed[name] = changes[name]!;
+  return changed;
+}
+
+const namesOfClass = new Map<string, readonly string[]>();
+
+function fieldNames(type: string): readonly string[] {
+  let names = namesOfClass.get(type);
+  if (names === undefined) {
+    names = Object.keys(classOf(type).fields);
+    namesOfClass.set(type, names);
+  }
+  return names;
 }
 
 function freeze(record: WireStruct): WireStruct {

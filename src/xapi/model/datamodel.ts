@@ -61,5 +61,5 @@ export function withAllFields(known: ClassDef): ClassDef {
 
 /** A class that never has objects here. */
 export function emptyClass({ name, fields }: ModelClass): ClassDef {
-  return { name, fields, kept: false, listed: true };
+  return { name, fields, stored: false, listed: true };
 }

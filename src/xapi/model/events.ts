@@ -1,5 +1,5 @@
-// event.from: what changed since a token, each object once with its state now; and
-// event.register/next, its older form. As ocaml/xapi/xapi_event.ml of xen-api answers.
+// event.from: the changes since a token, each object once with its current state; and
+// event.register/next, its older form. It answers as ocaml/xapi/xapi_event.ml of xen-api does.
 
 import { xapiErrors } from '../wire/errors.js';
 import { newStruct, type Wire, WireFloat, type WireStruct } from '../wire/values.js';

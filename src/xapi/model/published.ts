@@ -1,7 +1,7 @@
 // Objects as clients see them: by class, by uuid, and in the order of their last change, which
 // event.from walks.
 import { xapiErrors } from '../wire/errors.js';
-import type { WireStruct } from '../wire/values.js';
+import { newStruct, type WireStruct } from '../wire/values.js';
 import { CLASSES } from './schema.js';
 
 export interface StoredObject {
@@ -22,6 +22,9 @@ export class PublishedObjects {
   readonly #byClass = new Map<string, Map<string, StoredObject>>();
   readonly #byUuid = new Map<string, StoredObject>();
   readonly #listeners = new Set<() => void>();
+  /** The generation of the last change, by class. */
+  readonly #changed = new Map<string, number>();
+  readonly #maps = new Map<string, { readonly generation: number; readonly map: WireStruct }>();
   #newest: StoredObject | null = null;
   #deletions: StoredObject[] = [];
   #generation: number;
@@ -68,6 +71,20 @@ export class PublishedObjects {
 
   *records(type: string): Iterable<[string, WireStruct]> {
     for (const [ref, { record }] of this.#byClass.get(type)!) yield [ref, record!];
+  }
+
+  /**
+   * All records of a class by their refs. The same object until one of them changes, so that its
+   * text is made once for all who ask.
+   */
+  map(type: string): WireStruct {
+    const generation = this.#changed.get(type) ?? 0;
+    const known = this.#maps.get(type);
+    if (known?.generation === generation) return known.map;
+    const map = newStruct();
+    for (const [ref, record] of this.records(type)) map[ref] = record;
+    this.#maps.set(type, { generation, map: Object.freeze(map) });
+    return map;
   }
 
   /** @throws XapiError UUID_INVALID */
@@ -120,6 +137,7 @@ export class PublishedObjects {
 
   #touch(object: StoredObject): void {
     object.modified = ++this.#generation;
+    this.#changed.set(object.type, object.modified);
     this.#unlink(object);
     object.older = this.#newest;
     if (this.#newest !== null) this.#newest.newer = object;

@@ -12,16 +12,16 @@ export const NUMA_AFFINITY_POLICIES = ['any', 'best_effort', 'default_policy'] a
 
 export const POOL_CLASS: ClassDef = {
   name: 'pool',
-  kept: true,
+  stored: true,
   listed: true,
   fields: {
     uuid: ro('string'),
     name_label: rw('string'),
     name_description: rw('string'),
     master: ro(ref('host')),
-    default_SR: ro(ref('SR')),
-    suspend_image_SR: ro(ref('SR')),
-    crash_dump_SR: ro(ref('SR')),
+    default_SR: rw(ref('SR')),
+    suspend_image_SR: rw(ref('SR')),
+    crash_dump_SR: rw(ref('SR')),
     other_config: rw(map()),
     ha_enabled: ro('bool'),
     ha_configuration: ro(map()),
@@ -57,13 +57,13 @@ export const POOL_CLASS: ClassDef = {
     client_certificate_auth_enabled: ro('bool'),
     client_certificate_auth_name: ro('string'),
     migration_compression: ro('bool'),
-    coordinator_bias: ro('bool'),
+    coordinator_bias: ro('bool', true),
   },
 };
 
 export const HOST_CLASS: ClassDef = {
   name: 'host',
-  kept: true,
+  stored: true,
   listed: true,
   fields: {
     uuid: ro('string'),
@@ -141,7 +141,7 @@ export const HOST_CLASS: ClassDef = {
 
 export const HOST_CPU_CLASS: ClassDef = {
   name: 'host_cpu',
-  kept: false,
+  stored: false,
   listed: true,
   fields: {
     uuid: ro('string'),
@@ -162,7 +162,7 @@ export const HOST_CPU_CLASS: ClassDef = {
 
 export const HOST_METRICS_CLASS: ClassDef = {
   name: 'host_metrics',
-  kept: false,
+  stored: false,
   listed: true,
   fields: {
     uuid: ro('string'),
@@ -178,7 +178,7 @@ export const TASK_STATUSES = ['pending', 'success', 'failure', 'cancelling', 'ca
 
 export const TASK_CLASS: ClassDef = {
   name: 'task',
-  kept: true,
+  stored: true,
   listed: true,
   fields: {
     uuid: ro('string'),

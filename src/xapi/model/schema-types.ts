@@ -1,4 +1,4 @@
-// How a class of XAPI's data model is written down here, and short hands for its fields. Pure.
+// Types and shorthand for the tables of XAPI's classes and fields. Pure.
 import type { FieldType } from '../wire/types.js';
 import { EPOCH, newStruct, type Wire } from '../wire/values.js';
 
@@ -17,8 +17,8 @@ export interface FieldDef {
 export interface ClassDef {
   readonly name: string;
   readonly fields: Readonly<Record<string, FieldDef>>;
-  /** Kept in the state folder. */
-  readonly kept: boolean;
+  /** Stored in the state folder. */
+  readonly stored: boolean;
   /** get_all and get_all_records exist. */
   readonly listed: boolean;
 }

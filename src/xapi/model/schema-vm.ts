@@ -44,7 +44,7 @@ const onCrash = oneOf('destroy', 'coredump_and_destroy', 'restart', 'coredump_an
 
 export const VM_CLASS: ClassDef = {
   name: 'VM',
-  kept: true,
+  stored: true,
   listed: true,
   fields: {
     uuid: ro('string'),
@@ -143,7 +143,7 @@ export const VM_CLASS: ClassDef = {
 
 export const VM_METRICS_CLASS: ClassDef = {
   name: 'VM_metrics',
-  kept: true,
+  stored: true,
   listed: true,
   fields: {
     uuid: ro('string'),
@@ -170,7 +170,7 @@ export const VM_METRICS_CLASS: ClassDef = {
 
 export const VM_GUEST_METRICS_CLASS: ClassDef = {
   name: 'VM_guest_metrics',
-  kept: false,
+  stored: false,
   listed: true,
   fields: {
     uuid: ro('string'),
@@ -196,7 +196,7 @@ export const VM_GUEST_METRICS_CLASS: ClassDef = {
  */
 export const PLACEMENT_CLASS: ClassDef = {
   name: 'placement',
-  kept: true,
+  stored: true,
   listed: false,
   fields: {
     /** The VM's. */

@@ -1,6 +1,8 @@
-// XAPI's data model as this server serves it: every class by name. Clients that list classes (Xen
-// Orchestra's does) find those that it has no objects of as empty sets.
+// XAPI's data model as this server serves it: every class by name. Clients that list classes, such
+// as Xen Orchestra, find classes without objects as empty sets.
 import { DATAMODEL, emptyClass, withAllFields } from './datamodel.js';
+import { DEVICE_CLASSES } from './schema-devices.js';
+import { APPLIANCE_CLASS, VM_GROUP_CLASS } from './schema-groups.js';
 import { HOST_CLASS, HOST_CPU_CLASS, HOST_METRICS_CLASS, POOL_CLASS, TASK_CLASS } from './schema-host.js';
 import type { ClassDef } from './schema-types.js';
 import { PLACEMENT_CLASS, VM_CLASS, VM_GUEST_METRICS_CLASS, VM_METRICS_CLASS } from './schema-vm.js';
@@ -14,13 +16,16 @@ const SERVED: readonly ClassDef[] = [
   VM_METRICS_CLASS,
   VM_GUEST_METRICS_CLASS,
   TASK_CLASS,
+  APPLIANCE_CLASS,
+  VM_GROUP_CLASS,
+  ...DEVICE_CLASSES,
 ];
 
 /** Classes whose objects are no records of the database: see calls/roles.ts. */
 const STATIC = new Set(['role', 'subject']);
 
 /**
- * Classes of the data model of which there are never objects here: storage, networks, devices.
+ * Classes of the data model of which there are never objects here.
  * Those without get_all are the shapes of answers, and sessions.
  */
 export const EMPTY_CLASSES: readonly string[] = [...DATAMODEL.values()]

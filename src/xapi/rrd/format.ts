@@ -97,7 +97,7 @@ export function updatesJson({ start, step, end, legend, rows }: Updates): string
   return JSON.stringify({ meta, data: rows.map(({ t, values }) => ({ t: String(t), values: values.map(numberText) })) });
 }
 
-/** What both forms of a whole database hold. */
+/** Content of both forms of a whole database. */
 function whole(rrd: Rrd) {
   const series = rrd.series();
   return {

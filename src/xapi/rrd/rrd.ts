@@ -20,7 +20,7 @@ export const XFF = 0.5;
 /** A source that was not read for longer is unknown for that time (ds_mrhb). */
 export const HEARTBEAT_SECONDS = 300;
 
-/** What a source is, as data_source of the API tells it. */
+/** Description of a source, as in data_source of the API. */
 export interface SourceInfo {
   readonly name: string;
   readonly description: string;

@@ -1,6 +1,6 @@
-// What is recorded of a host and of its VMs: names, units and bounds of xapi's data sources
+// The data sources of a host and of its VMs: names, units and bounds of xapi's
 // (xcp-rrdd/bin/rrdp-squeezed/rrdp_squeezed.ml and rrdp-cpu/rrdp_cpu.ml of xen-api e2ee48d6), with
-// their values at one moment.
+// their current values.
 import { KIB, PAGE_BYTES } from '../../base/units.js';
 import { hostFigures } from '../../map/figures.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';

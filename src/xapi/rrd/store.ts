@@ -1,21 +1,21 @@
-// The databases of the host and of every VM that ran: read every five seconds, kept in the state
+// The databases of the hosts and of every VM that ran: read every five seconds, kept in the state
 // folder, and bounded, as runs of equal values are kept.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import * as z from 'zod';
 import type { FileCalls } from '../../base/file-calls.js';
+import { readOwnFile } from '../../base/own-file.js';
 import { replaceFile } from '../../base/replace-file.js';
-import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { Database } from '../model/database.js';
+import type { PoolHosts } from '../model/pool-hosts.js';
 import type { Named } from './format.js';
 import { Rrd, type SourceInfo, STEP_SECONDS, type StoredRrd } from './rrd.js';
-import { type Reading, SourceReader } from './sources.js';
+import { type Reading, type Readings, SourceReader } from './sources.js';
 
 const FILE = 'rrd.json.gz';
 /** At most so much is read back: a year of 10,000 VMs is below it. */
 const MOST_BYTES = 256 * 2 ** 20;
-/** What a kill loses at most. */
+/** The most that a kill can lose. */
 const SAVE_MS = 10 * 60_000;
 /** Reading takes at most this share of the time. */
 const READING_SHARE = 0.01;
@@ -37,10 +37,12 @@ const database = z.object({
   step: z.int().min(0),
   series: z.array(z.object({ info: source, archives: z.array(ring).length(4) })).max(10_000),
 });
-const file = z.object({ version: z.literal(1), host: database, vms: z.record(z.string().max(64), database) });
+const databases = z.record(z.string().max(64), database);
+/** `host` is the coordinator's, and `hosts` are the others', by uuid. */
+const file = z.object({ version: z.literal(1), host: database, hosts: databases.optional(), vms: databases });
 
 export interface RrdStoreOptions {
-  readonly toolstack: Toolstack;
+  readonly hosts: PoolHosts;
   readonly database: Database;
   /** null = they are kept in memory. */
   readonly folder: string | null;
@@ -49,27 +51,27 @@ export interface RrdStoreOptions {
   readonly nowMs: () => number;
 }
 
-/** A VM or the host, as the API names it. */
-export type Owner = { readonly vm: string } | 'host';
+/** A VM or a host, by uuid. */
+export type Owner = { readonly vm: string } | { readonly host: string };
 
 export class RrdStore {
   readonly #options: RrdStoreOptions;
-  readonly #reader: SourceReader;
+  readonly #readers = new Map<string, SourceReader>();
   readonly #vms = new Map<string, Rrd>();
   /** Sources that there are now, whether recorded or not. */
   readonly #live = new Map<string, readonly SourceInfo[]>();
   /** Those that somebody forgot: not recorded anew by themselves. */
   readonly #forgotten = new Map<string, Set<string>>();
-  #host: Rrd;
+  readonly #hosts = new Map<string, Rrd>();
   #timer: NodeJS.Timeout | null = null;
   #savedMs: number;
 
   constructor(options: RrdStoreOptions) {
     this.#options = options;
-    this.#reader = new SourceReader(options.toolstack);
+    for (const { uuid, toolstack } of options.hosts.all) this.#readers.set(uuid, new SourceReader(toolstack));
     this.#savedMs = options.nowMs();
-    this.#host = new Rrd(this.#step() - 1);
     this.#load();
+    for (const { uuid } of options.hosts.all) if (!this.#hosts.has(uuid)) this.#hosts.set(uuid, new Rrd(this.#step() - 1));
   }
 
   /** Reads from now on, every five seconds, until close(). */
@@ -93,15 +95,20 @@ export class RrdStore {
 
   /** One reading of everything. */
   read(): void {
-    const { database: objects, nowMs } = this.#options;
+    const { database: objects, hosts, nowMs } = this.#options;
     const step = this.#step();
-    const readings = this.#reader.read(nowMs());
-    this.#record('host', this.#host, step, readings.host);
     const present = new Set<string>();
+    const domains = new Map<unknown, Readings['domains']>();
+    for (const { ref, uuid } of hosts.all) {
+      const readings = this.#readers.get(uuid)!.read(nowMs());
+      this.#record(uuid, this.#hosts.get(uuid)!, step, readings.host);
+      domains.set(ref, readings.domains);
+      present.add(uuid);
+    }
     for (const [, vm] of objects.published.records('VM')) {
       const uuid = vm.uuid as string;
       present.add(uuid);
-      const found = vm.power_state === 'Halted' ? undefined : readings.domains.get(vm.domid as number);
+      const found = vm.power_state === 'Halted' ? undefined : domains.get(vm.resident_on)?.get(vm.domid as number);
       if (found === undefined) {
         this.#live.delete(uuid);
         continue;
@@ -113,23 +120,23 @@ export class RrdStore {
       }
       this.#record(uuid, rrd, step, found);
     }
-    for (const kept of [this.#vms, this.#live, this.#forgotten]) {
-      for (const key of kept.keys()) if (key !== keyOf('host') && !present.has(key)) kept.delete(key);
+    for (const table of [this.#hosts, this.#vms, this.#live, this.#forgotten]) {
+      for (const key of table.keys()) if (!present.has(key)) table.delete(key);
     }
   }
 
-  /** The host's database, and those of VMs that run, with what stands before their sources. */
-  current(hostUuid: string): { readonly host: Named; readonly vms: ReadonlyMap<string, Named> } {
+  /** The hosts' databases, and those of VMs that run, with what stands before their sources. */
+  current(): { readonly hosts: readonly Named[]; readonly vms: ReadonlyMap<string, Named> } {
     const vms = [...this.#vms].filter(([uuid]) => this.#live.has(uuid));
     return {
-      host: { prefix: `host:${hostUuid}:`, rrd: this.#host },
+      hosts: [...this.#hosts].map(([uuid, rrd]) => ({ prefix: `host:${uuid}:`, rrd })),
       vms: new Map(vms.map(([uuid, rrd]) => [uuid, { prefix: `vm:${uuid}:`, rrd }])),
     };
   }
 
-  /** Of a VM that is halted: what it was when it ran last. */
+  /** For a halted VM, the database of its last run. */
   of(owner: Owner): Rrd | undefined {
-    return owner === 'host' ? this.#host : this.#vms.get(owner.vm);
+    return 'host' in owner ? this.#hosts.get(owner.host) : this.#vms.get(owner.vm);
   }
 
   /** Sources that there are, and those that were recorded before. */
@@ -195,8 +202,9 @@ export class RrdStore {
     const { folder, files, warn, nowMs } = this.#options;
     this.#savedMs = nowMs();
     if (folder === null) return;
-    const vms = Object.fromEntries([...this.#vms].map(([uuid, rrd]) => [uuid, rrd.stored()]));
-    const text = JSON.stringify({ version: 1, host: this.#host.stored(), vms });
+    const stored = (all: ReadonlyMap<string, Rrd>) => Object.fromEntries([...all].map(([uuid, rrd]) => [uuid, rrd.stored()]));
+    const { [this.#options.hosts.coordinator.uuid]: host, ...hosts } = stored(this.#hosts);
+    const text = JSON.stringify({ version: 1, host, ...(this.#hosts.size > 1 ? { hosts } : {}), vms: stored(this.#vms) });
     try {
       replaceFile(join(folder, FILE), gzipSync(text), files);
     } catch (error) {
@@ -208,13 +216,14 @@ export class RrdStore {
     const { folder, warn } = this.#options;
     if (folder === null) return;
     try {
-      const bytes = readFileSync(join(folder, FILE));
-      const { host, vms } = file.parse(JSON.parse(gunzipSync(bytes, { maxOutputLength: MOST_BYTES }).toString('utf8')));
-      const restored = new Map(Object.entries(vms).map(([uuid, one]) => [uuid, Rrd.restored(bounded(one))] as const));
-      this.#host = Rrd.restored(bounded(host));
-      for (const [uuid, rrd] of restored) this.#vms.set(uuid, rrd);
+      const bytes = readOwnFile(join(folder, FILE));
+      if (bytes === null) return;
+      const { host, hosts = {}, vms } = file.parse(JSON.parse(gunzipSync(bytes, { maxOutputLength: MOST_BYTES }).toString('utf8')));
+      const restored = (all: typeof vms) => Object.entries(all).map(([uuid, one]) => [uuid, Rrd.restored(bounded(one))] as const);
+      const [ofHosts, ofVms] = [restored({ ...hosts, [this.#options.hosts.coordinator.uuid]: host }), restored(vms)];
+      for (const [uuid, rrd] of ofHosts) if (this.#readers.has(uuid)) this.#hosts.set(uuid, rrd);
+      for (const [uuid, rrd] of ofVms) this.#vms.set(uuid, rrd);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       warn({ error: textOf(error) }, `${FILE} cannot be read: data sources are recorded from now on`);
     }
   }
@@ -226,7 +235,7 @@ function bounded(stored: z.output<typeof database>): StoredRrd {
 }
 
 function keyOf(owner: Owner): string {
-  return owner === 'host' ? 'host' : owner.vm;
+  return 'host' in owner ? owner.host : owner.vm;
 }
 
 function textOf(error: unknown): string {

@@ -10,7 +10,7 @@ describe('JSON-RPC', () => {
   it('answers 1.0 and 2.0 each in its form', () => {
     const v1 = decodeJsonRpc('{"method":"host.get_resident_VMs","params":["OpaqueRef:a","OpaqueRef:b"],"id":"xyz"}');
     expect(v1).toEqual({ version: '1.0', id: 'xyz', method: 'host.get_resident_VMs', params: ['OpaqueRef:a', 'OpaqueRef:b'] });
-    expect(JSON.parse(encodeJsonResult(v1, ['OpaqueRef:c']))).toEqual({ result: ['OpaqueRef:c'], error: null, id: 'xyz' });
+    expect(JSON.parse(String(encodeJsonResult(v1, ['OpaqueRef:c'])))).toEqual({ result: ['OpaqueRef:c'], error: null, id: 'xyz' });
     expect(JSON.parse(encodeJsonError(v1, xapiErrors.sessionInvalid('OpaqueRef:d')))).toEqual({
       result: null,
       error: ['SESSION_INVALID', 'OpaqueRef:d'],
@@ -18,7 +18,7 @@ describe('JSON-RPC', () => {
     });
     const v2 = decodeJsonRpc('{"jsonrpc":"2.0","method":"a.b","params":[1,2.5,true,null,{"k":["v"]}],"id":3}');
     expect(v2.params).toEqual([1, new WireFloat(2.5), true, null, { k: ['v'] }]);
-    expect(JSON.parse(encodeJsonResult(v2, 'x'))).toEqual({ jsonrpc: '2.0', result: 'x', id: 3 });
+    expect(JSON.parse(String(encodeJsonResult(v2, 'x')))).toEqual({ jsonrpc: '2.0', result: 'x', id: 3 });
     expect(JSON.parse(encodeJsonError(v2, xapiErrors.sessionInvalid('r')))).toEqual({
       jsonrpc: '2.0',
       error: { code: 1, message: 'SESSION_INVALID', data: ['r'] },
@@ -222,4 +222,16 @@ describe('fuzz', () => {
       { seed, numRuns: 500 },
     );
   });
+});
+
+it('an answer of many records is the same text however often it is asked for', () => {
+  const records = Object.freeze(
+    Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`OpaqueRef:${index}`, { name: `é ${index}` }])),
+  );
+  for (const version of ['1.0', '2.0'] as const) {
+    for (let time = 0; time < 2; time++) {
+      const { result } = JSON.parse(String(encodeJsonResult({ version, id: time }, records))) as { result: unknown };
+      expect(result).toEqual(records);
+    }
+  }
 });

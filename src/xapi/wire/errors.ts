@@ -1,15 +1,29 @@
 // XAPI's errors: a code and its parameters, in the order that ocaml/idl/datamodel_errors.ml of
 // xen-api gives them. One catalogue.
 
-/** What a failed call answers. */
+/** The answer of a failed call. */
 export class XapiError extends Error {
   readonly code: string;
   readonly params: readonly string[];
   constructor(code: string, ...params: readonly string[]) {
+    // It is an answer and not a fault, so nobody reads its stack. A VM's allowed_operations, which
+    // try every operation, would spend most of their time on stacks.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(params.length === 0 ? code : `${code}(${params.join(', ')})`);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'XapiError';
     this.code = code;
     this.params = params;
+  }
+}
+
+/** Storage refused a change, and nothing of it was kept. XAPI has no code for it. */
+export class NotStoredError extends XapiError {
+  readonly reason: string;
+  constructor(reason: string) {
+    super('INTERNAL_ERROR', `nothing was changed: ${reason}`);
+    this.reason = reason;
   }
 }
 
@@ -39,15 +53,26 @@ export const xapiErrors = {
   onlyRevertSnapshot: () => new XapiError('REVERT_ONLY_ALLOWED_ON_SNAPSHOT'),
   onlyProvisionTemplate: () => new XapiError('PROVISION_ONLY_ALLOWED_ON_TEMPLATE'),
   noHostsAvailable: () => new XapiError('NO_HOSTS_AVAILABLE'),
-  /** Of one VM, as evacuation says it. */
+  /** The form with one VM, as in an evacuation. */
   noHostsForVm: (ref: string) => new XapiError('NO_HOSTS_AVAILABLE', ref),
   hostDisabled: (ref: string) => new XapiError('HOST_DISABLED', ref),
+  joiningMaster: () => new XapiError('JOINING_HOST_CANNOT_BE_MASTER_OF_OTHER_HOSTS'),
+  hostNotLive: () => new XapiError('HOST_NOT_LIVE'),
+  hostIsLive: (ref: string) => new XapiError('HOST_IS_LIVE', ref),
+  powerOnDisabled: () => new XapiError('HOST_POWER_ON_MODE_DISABLED'),
+  evacuateInProgress: (ref: string) => new XapiError('HOST_EVACUATE_IN_PROGRESS', ref),
+  hostNotDisabled: () => new XapiError('HOST_NOT_DISABLED'),
+  hostInUse: (ref: string, type: string, user: string) => new XapiError('HOST_IN_USE', ref, type, user),
   notEnoughPcpus: (vcpus: number, pcpus: number) => new XapiError('HOST_NOT_ENOUGH_PCPUS', String(vcpus), String(pcpus)),
   coresPerSocket: (vcpus: number, cores: string) => new XapiError('VCPU_MAX_NOT_CORES_PER_SOCKET_MULTIPLE', String(vcpus), cores),
   cannotEvacuate: (errors: string) => new XapiError('CANNOT_EVACUATE_HOST', errors),
   cannotResetControlDomain: (ref: string) => new XapiError('CANNOT_RESET_CONTROL_DOMAIN', ref),
   domainExists: (ref: string) => new XapiError('DOMAIN_EXISTS', ref),
   operationNotAllowed: (reason: string) => new XapiError('OPERATION_NOT_ALLOWED', reason),
+  otherOperation: (type: string, ref: string, operation: string, task: string) =>
+    new XapiError('OTHER_OPERATION_IN_PROGRESS', type, ref, operation, task),
+  partiallyFailed: (operation: string, refs: readonly string[]) => new XapiError('OPERATION_PARTIALLY_FAILED', operation, ...refs),
+  tooManyGroups: () => new XapiError('TOO_MANY_GROUPS'),
   operationBlocked: (ref: string, code: string) => new XapiError('OPERATION_BLOCKED', ref, code),
   lacksSuspend: (ref: string) => new XapiError('VM_LACKS_FEATURE_SUSPEND', ref),
   taskCancelled: (ref: string) => new XapiError('TASK_CANCELLED', ref),
@@ -55,7 +80,6 @@ export const xapiErrors = {
   eventTokenInvalid: (token: string) => new XapiError('EVENT_FROM_TOKEN_PARSE_FAILURE', token),
   notRegistered: (type: string) => new XapiError('SESSION_NOT_REGISTERED', type),
   notImplemented: (what: string) => new XapiError('NOT_IMPLEMENTED', what),
-  /** Nothing of the change was kept. XAPI has no code for it. */
-  notStored: (reason: string) => new XapiError('INTERNAL_ERROR', `nothing was changed: ${reason}`),
+  notStored: (reason: string) => new NotStoredError(reason),
   internal: (message: string) => new XapiError('INTERNAL_ERROR', message),
 } as const;

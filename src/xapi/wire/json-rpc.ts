@@ -2,7 +2,17 @@
 // speak it: the member `jsonrpc` gives the version, integers are numbers, dates strings, and an
 // error of 1.0 is the bare array of code and parameters.
 import type { XapiError } from './errors.js';
-import { MalformedCall, newStruct, type RpcCall, WIRE_LIMITS, type Wire, WireDate, WireFloat } from './values.js';
+import {
+  isStruct,
+  MalformedCall,
+  newStruct,
+  type RpcCall,
+  WIRE_LIMITS,
+  type Wire,
+  WireDate,
+  WireFloat,
+  type WireStruct,
+} from './values.js';
 
 export type JsonRpcVersion = '1.0' | '2.0';
 
@@ -60,10 +70,12 @@ function toWire(value: unknown, depth: number, counter: { left: number }): Wire 
   return struct;
 }
 
-export function encodeJsonResult(call: Pick<JsonRpcCall, 'version' | 'id'>, result: Wire): string {
+export function encodeJsonResult(call: Pick<JsonRpcCall, 'version' | 'id'>, result: Wire): string | Buffer {
   const id = JSON.stringify(call.id);
-  const text = wireToJson(result);
-  return call.version === '1.0' ? `{"result":${text},"error":null,"id":${id}}` : `{"jsonrpc":"2.0","result":${text},"id":${id}}`;
+  const [head, tail] =
+    call.version === '1.0' ? ['{"result":', `,"error":null,"id":${id}}`] : ['{"jsonrpc":"2.0","result":', `,"id":${id}}`];
+  const known = isStruct(result) ? bytesOf(result) : null;
+  return known === null ? head + wireToJson(result) + tail : Buffer.concat([Buffer.from(head), known, Buffer.from(tail)]);
 }
 
 export function encodeJsonError(call: Pick<JsonRpcCall, 'version' | 'id'>, error: XapiError): string {
@@ -72,6 +84,22 @@ export function encodeJsonError(call: Pick<JsonRpcCall, 'version' | 'id'>, error
   // `code` means nothing; xapi makes it 1, because some clients take 0 for success
   // (xapi/api_server.ml).
   return `{"jsonrpc":"2.0","error":${JSON.stringify({ code: 1, message: error.code, data: error.params })},"id":${id}}`;
+}
+
+/** Answers that are made once for all who ask, such as all records of a class. */
+const answers = new WeakMap<object, Buffer>();
+const MANY_ENTRIES = 100;
+
+/** @returns null for a small value, or one that may change */
+function bytesOf(value: WireStruct): Buffer | null {
+  const known = answers.get(value);
+  if (known !== undefined) return known;
+  if (!Object.isFrozen(value) || Object.keys(value).length < MANY_ENTRIES) return null;
+  const bytes = Buffer.from(wireToJson(value));
+  answers.set(value, bytes);
+  // One copy of it is enough.
+  texts.delete(value);
+  return bytes;
 }
 
 /** Records are never changed in place, so that a hundred watchers of one object share one text. */

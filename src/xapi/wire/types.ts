@@ -1,5 +1,4 @@
-// The types of XAPI's fields and parameters, and the check of what a caller gave against them.
-// Pure.
+// The types of XAPI's fields and parameters, and the check of a caller's values against them. Pure.
 import { xapiErrors } from './errors.js';
 import { isStruct, newStruct, type Wire, WireDate, WireFloat } from './values.js';
 
@@ -19,11 +18,11 @@ export const NULL_REF = 'OpaqueRef:NULL';
 const REF = /^OpaqueRef:[0-9A-Za-z-]{1,64}$/;
 const DATE = /^\d{4}-?\d{2}-?\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:?\d{2})?$/;
 
-/** What one value may hold at most; the bounds of a call hold besides. */
+/** Limits of one value; the limits of a call apply as well. */
 export const VALUE_LIMITS = { mapEntries: 1024, setMembers: 4096 } as const;
 
 /**
- * The value as it is kept, of the type it must be.
+ * The value as it is stored, with the type of its field.
  * @throws XapiError FIELD_TYPE_ERROR for another type, VALUE_NOT_SUPPORTED for an enum's unknown
  *   member or a value past its bounds
  */
@@ -31,14 +30,14 @@ export function checkValue(type: FieldType, value: Wire, field: string): Wire {
   if (typeof type === 'string') return checkPlain(type, value, field);
   if ('enum' in type) {
     if (typeof value !== 'string') throw xapiErrors.fieldType(field);
-    if (!type.enum.includes(value)) throw xapiErrors.valueNotSupported(field, shown(value), `expected one of ${type.enum.join(', ')}`);
+    if (!type.enum.includes(value)) throw xapiErrors.valueNotSupported(field, excerpt(value), `expected one of ${type.enum.join(', ')}`);
     return value;
   }
   if ('ref' in type) {
     if (typeof value !== 'string') throw xapiErrors.fieldType(field);
     // An empty string is what XAPI's clients write for no reference.
     if (value === '') return NULL_REF;
-    if (!REF.test(value)) throw xapiErrors.handleInvalid(type.ref, shown(value));
+    if (!REF.test(value)) throw xapiErrors.handleInvalid(type.ref, excerpt(value));
     return value;
   }
   if ('set' in type) {
@@ -59,7 +58,7 @@ export function checkValue(type: FieldType, value: Wire, field: string): Wire {
     // The state folder and XML could not hold them as they are.
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones
     if (/[\u0000-\u001f]/.test(name))
-      throw xapiErrors.valueNotSupported(field, JSON.stringify(shown(name)), 'keys have no control characters');
+      throw xapiErrors.valueNotSupported(field, JSON.stringify(excerpt(name)), 'keys have no control characters');
     map[name] = checkValue(type.map, member, field);
   }
   return Object.freeze(map);
@@ -98,6 +97,6 @@ function checkPlain(type: 'string' | 'int' | 'float' | 'bool' | 'datetime' | 're
   throw xapiErrors.fieldType(field);
 }
 
-function shown(value: string): string {
+function excerpt(value: string): string {
   return value.length > 200 ? `${value.slice(0, 200)}...` : value;
 }

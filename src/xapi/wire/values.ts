@@ -1,4 +1,4 @@
-// Values as XAPI's calls carry them, whichever of its two protocols brought them.
+// Values of XAPI's calls, independent of the protocol.
 
 /**
  * Integers are numbers, references and enums strings, sets arrays, maps and records plain objects.
@@ -58,4 +58,9 @@ export function isStruct(value: Wire): value is WireStruct {
 /** A container without a prototype: names such as `__proto__` are names like others. */
 export function newStruct(): { [name: string]: Wire } {
   return Object.create(null) as { [name: string]: Wire };
+}
+
+/** A map or record that nobody changes. */
+export function structOf(fields: Readonly<Record<string, Wire>>): WireStruct {
+  return Object.freeze(Object.assign(newStruct(), fields));
 }

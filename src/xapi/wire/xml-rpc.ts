@@ -11,7 +11,7 @@ const SCALARS = new Set(['string', 'int', 'i4', 'i8', 'boolean', 'double', 'date
 interface Open {
   readonly name: string;
   text: string;
-  /** What closed inside: values of data and params, members of struct. */
+  /** Elements closed inside: values of data and params, members of struct. */
   readonly values: Wire[];
   readonly members: [string, Wire][];
   memberName: string | null;

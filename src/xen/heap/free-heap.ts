@@ -1,5 +1,6 @@
 // The free memory of one node as buddy blocks by zone and order, as Xen's heap keeps it. A zone is
 // the bit length of a frame number, so that "below 2^n" is a range of zones.
+import { BlockTable } from './block-table.js';
 
 /** Largest block: 2^20 pages, 4 GiB (xen/include/xen/mm.h, MAX_ORDER). */
 export const MAX_ORDER = 20;
@@ -34,9 +35,9 @@ export interface Chunk {
 }
 
 /**
- * Blocks are nodes of doubly linked lists in parallel arrays; `slotOf` finds a block by its first
- * frame, for merging. What is free is always fully merged, so the set of blocks follows from the
- * set of free frames; only the order within a list is history.
+ * Blocks are nodes of doubly linked lists; the table finds a block by its first frame, for merging.
+ * What is free is always fully merged, so the set of blocks follows from the set of free frames;
+ * only the order within a list is history.
  */
 export class FreeHeap {
   freePages = 0;
@@ -44,12 +45,7 @@ export class FreeHeap {
   readonly #head = new Int32Array(NR_ZONES * ORDERS).fill(-1);
   /** Bit o of a zone's word: its list of order o is not empty. */
   readonly #orders = new Int32Array(NR_ZONES);
-  readonly #slotOf = new Map<number, number>();
-  readonly #mfn: number[] = [];
-  readonly #order: number[] = [];
-  readonly #next: number[] = [];
-  readonly #prev: number[] = [];
-  readonly #unused: number[] = [];
+  readonly #blocks = new BlockTable();
 
   /** Takes the frames [start, start + pages) as free; merges them with what borders on them. */
   free(start: number, pages: number): void {
@@ -59,9 +55,9 @@ export class FreeHeap {
     this.freePages += Math.max(0, end - from);
     while (from < end) {
       const order = largestOrder(from, end);
-      this.#zonePages[zoneOf(from)]! += 2 ** order;
+      this.#zonePages[zoneOf(from)]! += 1 << order;
       this.#merge(from, order);
-      from += 2 ** order;
+      from += 1 << order;
     }
   }
 
@@ -77,7 +73,7 @@ export class FreeHeap {
     while (from < end) {
       const order = largestOrder(from, end);
       this.#insert(from, order);
-      from += 2 ** order;
+      from += 1 << order;
     }
   }
 
@@ -94,11 +90,11 @@ export class FreeHeap {
       if (fitting === 0) continue;
       const found = 31 - Math.clz32(fitting & -fitting);
       const slot = this.#head[zone * ORDERS + found]!;
-      const mfn = this.#mfn[slot]!;
+      const mfn = this.#blocks.mfn[slot]!;
       this.#remove(slot);
-      const pages = 2 ** found;
-      const extents = Math.min(most, 2 ** (found - order));
-      const taken = extents * 2 ** order;
+      const pages = 1 << found;
+      const extents = Math.min(most, 1 << (found - order));
+      const taken = extents << order;
       this.freePages -= pages;
       this.#zonePages[zone]! -= pages;
       if (taken < pages) this.putBack(mfn, pages - taken);
@@ -118,17 +114,20 @@ export class FreeHeap {
 
   /** Every free block, in no particular order: for checks and reports. */
   *blocks(): IterableIterator<{ readonly mfn: number; readonly order: number }> {
-    for (const [mfn, slot] of this.#slotOf) yield { mfn, order: this.#order[slot]! };
+    for (const slot of this.#blocks.slots()) yield { mfn: this.#blocks.mfn[slot]!, order: this.#blocks.order[slot]! };
   }
 
   #merge(start: number, ofOrder: number): void {
     let mfn = start;
     let order = ofOrder;
     while (order < MAX_ORDER) {
-      const size = 2 ** order;
-      const upper = (mfn / size) % 2 === 1;
-      const buddy = this.#slotOf.get(upper ? mfn - size : mfn + size);
-      if (buddy === undefined || this.#order[buddy] !== order) break;
+      const size = 1 << order;
+      // Bits of frame numbers beyond 32 bits are above those of any order.
+      const upper = (mfn & size) !== 0;
+      const other = upper ? mfn - size : mfn + size;
+      if ((this.#orders[zoneOf(other)]! & size) === 0) break;
+      const buddy = this.#blocks.find(other);
+      if (buddy < 0 || this.#blocks.order[buddy] !== order) break;
       this.#remove(buddy);
       if (upper) mfn -= size;
       order++;
@@ -139,39 +138,36 @@ export class FreeHeap {
   #insert(mfn: number, order: number): void {
     const zone = zoneOf(mfn);
     const list = zone * ORDERS + order;
-    const slot = this.#unused.pop() ?? this.#mfn.length;
+    const blocks = this.#blocks;
+    const slot = blocks.add(mfn, order);
     const head = this.#head[list]!;
-    this.#mfn[slot] = mfn;
-    this.#order[slot] = order;
-    this.#next[slot] = head;
-    this.#prev[slot] = -1;
-    if (head >= 0) this.#prev[head] = slot;
+    blocks.next[slot] = head;
+    blocks.prev[slot] = -1;
+    if (head >= 0) blocks.prev[head] = slot;
     this.#head[list] = slot;
     this.#orders[zone]! |= 1 << order;
-    this.#slotOf.set(mfn, slot);
   }
 
   #remove(slot: number): void {
-    const mfn = this.#mfn[slot]!;
-    const next = this.#next[slot]!;
-    const prev = this.#prev[slot]!;
-    if (next >= 0) this.#prev[next] = prev;
-    if (prev >= 0) this.#next[prev] = next;
+    const blocks = this.#blocks;
+    const next = blocks.next[slot]!;
+    const prev = blocks.prev[slot]!;
+    if (next >= 0) blocks.prev[next] = prev;
+    if (prev >= 0) blocks.next[prev] = next;
     else {
-      const zone = zoneOf(mfn);
-      const order = this.#order[slot]!;
+      const zone = zoneOf(blocks.mfn[slot]!);
+      const order = blocks.order[slot]!;
       this.#head[zone * ORDERS + order] = next;
       if (next < 0) this.#orders[zone]! &= ~(1 << order);
     }
-    this.#slotOf.delete(mfn);
-    this.#unused.push(slot);
+    blocks.remove(slot);
   }
 }
 
 /** Order of the largest aligned block that starts at `from` and ends at or before `end`. */
 function largestOrder(from: number, end: number): number {
-  const fits = Math.min(MAX_ORDER, Math.floor(Math.log2(end - from)));
-  const low = from % 2 ** MAX_ORDER;
+  const fits = 31 - Math.clz32(Math.min(1 << MAX_ORDER, end - from));
+  const low = from & ((1 << MAX_ORDER) - 1);
   if (low === 0) return fits;
   return Math.min(fits, 31 - Math.clz32(low & -low));
 }

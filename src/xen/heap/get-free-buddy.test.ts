@@ -1,5 +1,5 @@
-// Whole rounds of extents at once end exactly where the same extents one by one do: frames, heap,
-// cursor.
+// Whole rounds of extents at once give exactly the state of the same extents one by one: frames,
+// heap, cursor.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -20,8 +20,8 @@ interface Case {
   readonly asks: readonly { readonly pages: number; readonly order: number }[];
 }
 
-function play(given: Case, rounds: boolean) {
-  const { freeMib } = given;
+function play(testCase: Case, rounds: boolean) {
+  const { freeMib } = testCase;
   const machine = machineFromHost(
     {
       name: 'any',
@@ -31,20 +31,20 @@ function play(given: Case, rounds: boolean) {
       distances: freeMib.map((_, i) => freeMib.map((_, j) => (i === j ? 10 : 20))),
       notes: [],
     },
-    { dmaBits: given.dmaBits },
+    { dmaBits: testCase.dmaBits },
   );
   const heap = new Heap(machine);
   const config = { id: 1, hvm: true, hap: true, xenstoreDomain: false, maxVcpus: 1, handle: new Uint8Array(16), ssidref: 0 };
-  const domain = new Domain(config, { id: 0, schedulerId: 6, cpus: new Bitset(freeMib.length) }, freeMib.length);
+  const domain = new Domain(config, { id: 0, schedulerId: 6, cpus: new Bitset(freeMib.length), domains: 0 }, freeMib.length);
   const other = new Domain({ ...config, id: 2 }, domain.pool, freeMib.length);
-  heap.stakeClaim(other, Math.min(given.claimedPages, heap.freePages()), NUMA_NO_NODE);
+  heap.stakeClaim(other, Math.min(testCase.claimedPages, heap.freePages()), NUMA_NO_NODE);
   domain.nodeAffinity.clear();
-  for (const node of given.affinity) domain.nodeAffinity.add(node);
-  domain.lastAllocNode = given.cursor;
+  for (const node of testCase.affinity) domain.nodeAffinity.add(node);
+  domain.lastAllocNode = testCase.cursor;
   const online = new Bitset(MAX_NUMNODES);
   for (const node of freeMib.keys()) online.add(node);
   const taken: number[] = [];
-  for (const { pages, order } of given.asks) {
+  for (const { pages, order } of testCase.asks) {
     const request = { order, node: NUMA_NO_NODE, exact: false, zoneHigh: ZONE_MAX, coveredByClaim: false };
     const allocator = new ExtentAllocator(heap, online, domain, request, pages, domain.xenPages);
     let got = 0;
@@ -78,10 +78,10 @@ const cases: fc.Arbitrary<Case> = fc.integer({ min: 1, max: 5 }).chain((nodes) =
 test('rounds at once are the same as one by one', () => {
   let took = 0;
   fc.assert(
-    fc.property(cases, (given) => {
-      const atOnce = play(given, true);
+    fc.property(cases, (testCase) => {
+      const atOnce = play(testCase, true);
       took += atOnce.taken.reduce((sum, pages) => sum + pages, 0);
-      expect(atOnce).toEqual(play(given, false));
+      expect(atOnce).toEqual(play(testCase, false));
     }),
     { seed: 20261125, numRuns: 400 },
   );

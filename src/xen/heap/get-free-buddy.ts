@@ -1,4 +1,4 @@
-// Which node an extent comes from: get_free_buddy() (xen/common/page_alloc.c:855-958), for one
+// The choice of the node for an extent: get_free_buddy() (xen/common/page_alloc.c:855-958), for one
 // extent or many of one request.
 
 import { Bitset } from '../../base/bitset.js';
@@ -49,6 +49,11 @@ export class ExtentAllocator {
   #firstPass: boolean;
   #remaining: number;
   #totalFree: number;
+  /**
+   * The node that kept the last rounds from going on. As long as it does, no other node need be
+   * looked at: the cursor gets there by single extents.
+   */
+  #blockedBy: NodeId = NUMA_NO_NODE;
   /** All free memory is claimed: only the domain's own claim lets it have the extent. */
   #needsClaim = false;
 
@@ -114,7 +119,7 @@ export class ExtentAllocator {
   nextRounds(most: number): number {
     const { node: requested, order } = this.#request;
     const cursor = this.#domain.lastAllocNode;
-    if (requested !== NUMA_NO_NODE || !this.#mask.has(cursor) || this.#exhausted[cursor] === 1) return 0;
+    if (requested !== NUMA_NO_NODE || this.#stillBlocked() || !this.#mask.has(cursor) || this.#exhausted[cursor] === 1) return 0;
     // From the node that is next in line: most often it is the one that has no open block.
     let nodes = 0;
     let each = most;
@@ -124,7 +129,10 @@ export class ExtentAllocator {
       if (this.#exhausted[node] === 1) continue;
       nodes++;
       each = Math.min(each, this.#chunks[node]?.left ?? 0);
-      if (each === 0 || (this.#heap.perNodeClaims && this.#heap.outstandingOnNode[node]! > 0)) return 0;
+      if (this.#blocks(node)) {
+        this.#blockedBy = node;
+        return 0;
+      }
     } while (node !== cursor);
     const unclaimed = (this.#totalFree - this.#heap.outstandingPages) / 2 ** order;
     const rounds = Math.min(each, Math.floor(Math.min(most, unclaimed) / nodes));
@@ -140,6 +148,18 @@ export class ExtentAllocator {
     this.#remaining -= extents;
     this.#totalFree -= extents * this.#sizePages;
     return extents;
+  }
+
+  #stillBlocked(): boolean {
+    const node = this.#blockedBy;
+    if (node !== NUMA_NO_NODE && this.#exhausted[node] === 0 && this.#blocks(node)) return true;
+    this.#blockedBy = NUMA_NO_NODE;
+    return false;
+  }
+
+  /** The node has no open block, or a claim on it is in the way. */
+  #blocks(node: NodeId): boolean {
+    return (this.#chunks[node]?.left ?? 0) === 0 || (this.#heap.perNodeClaims && this.#heap.outstandingOnNode[node]! > 0);
   }
 
   /** Frees the extent of the last `next`, which the domain may not have. The cursor stays moved. */
@@ -214,7 +234,7 @@ export class ExtentAllocator {
     return true;
   }
 
-  /** What others claimed of this node is not available to this domain (XenServer's patch). */
+  /** Memory that other domains claimed on this node is not available (XenServer's patch). */
   #allowedByNodeClaims(node: NodeId, heapFree: number, chunk: OpenChunk | undefined): boolean {
     const domain = this.#domain;
     const own = this.#request.coveredByClaim && domain.claimNode === node && domain.outstandingPages >= this.#sizePages;

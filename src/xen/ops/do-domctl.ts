@@ -3,13 +3,14 @@ import { DOMCTL } from '../../abi/commands.js';
 import { DOMCTL_AT } from '../../abi/layout.js';
 import { readU64 } from '../../abi/u64.js';
 import { ERRNO } from '../../base/errors.js';
+import { DOMID_FIRST_RESERVED } from '../../base/ids.js';
 import { NO_FLOW } from '../../flow/record.js';
-import { DOMID_FIRST_RESERVED, type Domain } from '../state/domain.js';
+import type { Domain } from '../state/domain.js';
 import { buffer, type GuestMemory, readBitmap, writeBitmap } from '../state/guest-memory.js';
 import type { XenState } from '../state/xen-state.js';
 import { createDomain, createVcpus, destroyDomain, setPagingMempoolSize } from './create-domain.js';
 import { writeDomainInfo, writeVcpuInfo } from './domain-info.js';
-import { pauseDomain, resumeDomain, softReset, unpauseDomain } from './domain-run.js';
+import { pauseDomain, resumeDomain, sendTrigger, softReset, unpauseDomain } from './domain-run.js';
 import { domainSetNodeAffinity } from './domain-set-node-affinity.js';
 import { schedAdjust } from './sched-adjust.js';
 import { vcpuAffinityDomctl } from './vcpu-set-affinity.js';
@@ -17,6 +18,8 @@ import { setVnumaInfo } from './vnuma.js';
 
 const { sizeBytes: SIZE_BYTES, cmd: CMD, version: VERSION, domain: DOMAIN, union: UNION } = DOMCTL_AT;
 const KIB_A_PAGE = 4;
+/** struct xen_domctl_sendtrigger: trigger, vcpu. */
+const TRIGGER_VCPU_AT = 4;
 const UINT_MAX = 0xffffffff;
 
 /** Order of checks: EFAULT, EACCES for the version, ESRCH, then the command. */
@@ -33,6 +36,7 @@ export function doDomctl(xen: XenState, memory: GuestMemory, address: number): n
   if (cmd === DOMCTL.createdomain) {
     const id = createDomain(xen, domid, view, at);
     if (id < 0) return id;
+    xen.affinityGroups.changed(id);
     view.setUint16(base + DOMAIN, id, true);
     return 0;
   }
@@ -48,13 +52,23 @@ export function doDomctl(xen: XenState, memory: GuestMemory, address: number): n
     return 0;
   }
   if (domain === undefined) return -ERRNO.ESRCH;
+  if (!READING.has(cmd)) xen.affinityGroups.changed(domid);
   return domctlOfDomain(xen, memory, domain, cmd, view, at);
 }
+
+/** Commands that change no mask; any other may. */
+const READING: ReadonlySet<number> = new Set([DOMCTL.getvcpuaffinity, DOMCTL.getnodeaffinity, DOMCTL.getvcpuinfo, DOMCTL.max_mem]);
 
 const COMMAND_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(DOMCTL).map(([name, cmd]) => [cmd, name]));
 
 /** The domain with the lowest id that is not below `domid`. */
 function domainFrom(xen: XenState, domid: number): Domain | undefined {
+  // Most often the next ids are in use: looking at as many as there are domains costs no more than
+  // looking at all domains.
+  for (let id = domid; id < domid + xen.domains.size; id++) {
+    const domain = xen.domains.get(id);
+    if (domain !== undefined) return domain;
+  }
   let best: Domain | undefined;
   for (const domain of xen.domains.values()) {
     if (domain.id >= domid && (best === undefined || domain.id < best.id)) best = domain;
@@ -85,6 +99,8 @@ function domctlOfDomain(xen: XenState, memory: GuestMemory, domain: Domain, cmd:
       return unpauseDomain(domain);
     case DOMCTL.resumedomain:
       return resumeDomain(domain);
+    case DOMCTL.sendtrigger:
+      return sendTrigger(domain, view.getUint32(at, true), view.getUint32(at + TRIGGER_VCPU_AT, true));
     case DOMCTL.soft_reset:
       return softReset(domain);
     case DOMCTL.max_mem:

@@ -12,6 +12,7 @@ export function doSchedOp(xen: XenState, memory: GuestMemory, cmd: number, addre
     const found = buffer(memory, address, PIN_OVERRIDE_AT.sizeBytes);
     if (found === undefined) return -ERRNO.EFAULT;
     const domain0 = xen.domains.get(0)!;
+    xen.affinityGroups.changed(0);
     return pinOverride(xen, domain0, domain0.vcpus[0]!, found.view.getInt32(address - found.address + PIN_OVERRIDE_AT.cpu, true));
   }
   if (cmd !== SCHEDOP.remote_shutdown) return -ERRNO.ENOSYS;

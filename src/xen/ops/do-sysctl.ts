@@ -35,6 +35,7 @@ export function doSysctl(xen: XenState, memory: GuestMemory, address: number): n
     case SYSCTL.cpu_hotplug: {
       const cpu = view.getUint32(at + CPU_HOTPLUG_AT.cpu, true);
       const op = view.getUint32(at + CPU_HOTPLUG_AT.op, true);
+      xen.affinityGroups.allChanged();
       if (op === CPU_HOTPLUG_OP.online) return cpuOnline(xen, cpu);
       return op === CPU_HOTPLUG_OP.offline ? cpuOffline(xen, cpu) : -ERRNO.EOPNOTSUPP;
     }

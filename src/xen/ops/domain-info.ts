@@ -1,4 +1,4 @@
-// What Xen reports of a domain and of a vCPU (xen/common/domctl.c, getdomaininfo()).
+// Xen's report of a domain and of a vCPU (xen/common/domctl.c, getdomaininfo()).
 import { DOMAIN_INFO_AT as AT, DOMAIN_LIST_AT, DOMAIN_FLAG as FLAG, NONE_U32, SHUTDOWN_SHIFT, VCPU_INFO_AT } from '../../abi/layout.js';
 import { readU64, writeNoneU64, writeU64 } from '../../abi/u64.js';
 import { ERRNO } from '../../base/errors.js';

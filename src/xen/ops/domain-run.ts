@@ -1,4 +1,5 @@
 // Pausing, shutting down, resuming and resetting domains (xen/common/domain.c).
+import { TRIGGER } from '../../abi/commands.js';
 import { ERRNO } from '../../base/errors.js';
 import { type Domain, NO_SHUTDOWN_CODE } from '../state/domain.js';
 
@@ -29,6 +30,14 @@ export function resumeDomain(domain: Domain): number {
   domain.isShutDown = false;
   domain.shutdownCode = NO_SHUTDOWN_CODE;
   return 0;
+}
+
+/** No guest runs that would notice (xen/arch/x86/domctl.c, XEN_DOMCTL_sendtrigger). */
+export function sendTrigger(domain: Domain, trigger: number, vcpu: number): number {
+  if (vcpu >= domain.vcpus.length) return -ERRNO.ESRCH;
+  if (trigger === TRIGGER.nmi) return 0;
+  if (trigger !== TRIGGER.power && trigger !== TRIGGER.sleep) return -ERRNO.ENOSYS;
+  return domain.config.hvm ? 0 : -ERRNO.EINVAL;
 }
 
 /**

@@ -1,5 +1,4 @@
-// Which nodes a domain's memory comes from, by its vCPUs' masks
-// (xen/common/sched/core.c:1809-1876).
+// The node affinity of a domain, derived from its vCPUs' masks (xen/common/sched/core.c:1809-1876).
 // Boxes of the chart: `domain_update_node_aff`, `check_auto_node`,
 // `set_node_affinity_from_vcpu_affinities`, `domain_node_affinity`.
 import type { Bitset } from '../../base/bitset.js';

@@ -1,5 +1,5 @@
-// Debug key 'u': nodes, CPUs and where each domain's memory lies, on the console
-// (xen/arch/x86/numa.c, dump_numa()). It is the only way to see where memory is.
+// Debug key 'u': nodes, CPUs and the memory of each domain by node, on the console
+// (xen/arch/x86/numa.c, dump_numa()). Xen reports memory by node in no other way.
 import type { XenState } from '../state/xen-state.js';
 
 export function dumpNuma(xen: XenState): void {

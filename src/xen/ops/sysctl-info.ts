@@ -1,5 +1,4 @@
-// What Xen reports of the machine: physinfo, numainfo, cputopoinfo, availheap
-// (xen/common/sysctl.c).
+// Xen's report of the machine: physinfo, numainfo, cputopoinfo, availheap (xen/common/sysctl.c).
 import {
   AVAILHEAP_AT,
   CPUTOPO_AT,

@@ -26,10 +26,17 @@ export function vcpuAffinityDomctl(xen: XenState, domain: Domain, memory: GuestM
   if ((flags & HARD) !== 0 && readU64(view, at + HARD_MAP) === 0) return -ERRNO.EINVAL;
   if ((flags & SOFT) !== 0 && readU64(view, at + SOFT_MAP) === 0) return -ERRNO.EINVAL;
   if (set) return setAffinity(xen, domain, vcpu, memory, view, at, flags);
-  let result = 0;
-  if ((flags & HARD) !== 0) result = writeBitmap(memory, view, at + HARD_MAP, vcpu.hard) ? 0 : -ERRNO.EFAULT;
-  if ((flags & SOFT) !== 0) result = writeBitmap(memory, view, at + SOFT_MAP, vcpu.soft) ? 0 : -ERRNO.EFAULT;
-  return result;
+  const hard = (flags & HARD) === 0 ? 0 : copyOut(memory, view, at + HARD_MAP, vcpu.hard);
+  return (flags & SOFT) === 0 ? hard : bothResults(xen, hard, copyOut(memory, view, at + SOFT_MAP, vcpu.soft));
+}
+
+function copyOut(memory: GuestMemory, view: DataView, at: number, mask: Bitset): number {
+  return writeBitmap(memory, view, at, mask) ? 0 : -ERRNO.EFAULT;
+}
+
+/** The soft half is done in any case; whether its result hides the hard one's is the version's. */
+function bothResults({ version }: XenState, hard: number, soft: number): number {
+  return version.keepsHardError && hard !== 0 ? hard : soft;
 }
 
 /**
@@ -40,30 +47,31 @@ export function vcpuAffinityDomctl(xen: XenState, domain: Domain, memory: GuestM
 function setAffinity(xen: XenState, domain: Domain, vcpu: Vcpu, memory: GuestMemory, view: DataView, at: number, flags: number): number {
   const { requested, effective, oldHard } = xen.scratch;
   if ((flags & FORCE) !== 0) unpin(vcpu);
-  let result = 0;
+  let hardResult = 0;
   oldHard.words.set(vcpu.hard.words);
   if ((flags & HARD) !== 0) {
     if (!readBitmap(memory, view, at + HARD_MAP, requested)) return -ERRNO.EFAULT;
-    result = setHardAffinity(xen, domain, vcpu, requested);
-    if (result !== 0) return result;
+    hardResult = setHardAffinity(xen, domain, vcpu, requested);
+    if (hardResult !== 0) return hardResult;
     effective.words.set(vcpu.hard.words);
     effective.and(domain.pool.cpus);
-    result = writeBitmap(memory, view, at + HARD_MAP, effective) ? 0 : -ERRNO.EFAULT;
+    hardResult = copyOut(memory, view, at + HARD_MAP, effective);
   }
-  if ((flags & SOFT) !== 0) {
-    result = readBitmap(memory, view, at + SOFT_MAP, requested) ? 0 : -ERRNO.EFAULT;
-    if (result === 0) result = storeMask(xen, domain, vcpu, vcpu.soft, requested);
-    if (result !== 0) {
-      if ((flags & HARD) !== 0) setHardAffinity(xen, domain, vcpu, oldHard);
-      return result;
-    }
-    requested.and(domain.pool.cpus).and(vcpu.hard);
-    result = writeBitmap(memory, view, at + SOFT_MAP, requested) ? 0 : -ERRNO.EFAULT;
+  if ((flags & SOFT) === 0) return hardResult;
+  let result = readBitmap(memory, view, at + SOFT_MAP, requested) ? 0 : -ERRNO.EFAULT;
+  if (result === 0) result = storeMask(xen, domain, vcpu, vcpu.soft, requested);
+  if (result !== 0) {
+    if ((flags & HARD) !== 0) setHardAffinity(xen, domain, vcpu, oldHard);
+    return bothResults(xen, hardResult, result);
   }
-  return result;
+  requested.and(domain.pool.cpus).and(vcpu.hard);
+  return bothResults(xen, hardResult, copyOut(memory, view, at + SOFT_MAP, requested));
 }
 
-/** A hard mask must name a CPU of the domain's pool. */
+/**
+ * The errno of an empty effective mask: EINVAL, because a hard mask must name a CPU of the domain's
+ * pool.
+ */
 function setHardAffinity(xen: XenState, domain: Domain, vcpu: Vcpu, mask: Bitset): number {
   if (!mask.intersects(domain.pool.cpus)) return -ERRNO.EINVAL;
   return storeMask(xen, domain, vcpu, vcpu.hard, mask);

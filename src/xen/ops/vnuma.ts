@@ -1,5 +1,5 @@
-// Virtual NUMA of a domain (xen/common/domctl.c, vnuma_init()): only where its virtual nodes are is
-// kept.
+// Virtual NUMA of a domain (xen/common/domctl.c, vnuma_init()). Only the physical nodes of its
+// virtual nodes are stored.
 import { VNUMA_AT as AT, DISTANCE_BYTES, NONE_U32, VNUMA_NUMBER_BYTES } from '../../abi/layout.js';
 import { readU64 } from '../../abi/u64.js';
 import { ERRNO } from '../../base/errors.js';

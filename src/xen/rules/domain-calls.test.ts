@@ -1,5 +1,5 @@
-// What domctl and sched_op refuse, and what they leave behind, call by call (xen/common/domctl.c,
-// domain.c and sched/core.c), in bytes through the door.
+// The errors and effects of domctl and sched_op, call by call (xen/common/domctl.c, domain.c and
+// sched/core.c), in bytes through the door.
 import { describe, expect, test } from 'vitest';
 import { bootedXen } from '../../../test/support/booted-xen.js';
 import { DOMCTL, HYPERCALL, SYSCTL } from '../../abi/commands.js';

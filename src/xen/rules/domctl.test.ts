@@ -17,7 +17,7 @@ test('each version answers to its own interface numbers', () => {
   for (const [version, domctl, sysctl] of [
     ['4.13', 0x12, 0x12],
     ['4.14', 0x12, 0x13],
-    ['4.16', 0x14, 0x13],
+    ['4.16', 0x14, 0x14],
     ['4.17', 0x15, 0x15],
     ['4.18', 0x16, 0x15],
     ['4.21', 0x17, 0x16],

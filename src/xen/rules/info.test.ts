@@ -1,4 +1,4 @@
-// What Xen says of domains, vCPUs and the machine, read from the bytes at the offsets of its
+// Xen's reports of domains, vCPUs and the machine, read from the bytes at the offsets of its
 // headers.
 import { describe, expect, test } from 'vitest';
 import { bootedXen } from '../../../test/support/booted-xen.js';

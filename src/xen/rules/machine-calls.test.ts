@@ -1,4 +1,4 @@
-// What sysctl answers and refuses, call by call (xen/common/sysctl.c, sched/cpupool.c and
+// The answers and errors of sysctl, call by call (xen/common/sysctl.c, sched/cpupool.c and
 // drivers/char/console.c), in bytes through the door.
 import { describe, expect, test } from 'vitest';
 import { bootedXen, EXACT, onNode } from '../../../test/support/booted-xen.js';
@@ -136,7 +136,10 @@ describe('the console', () => {
     expect(press('u', 0, BAD_ADDRESS)).toBe(0);
     expect(read().text).toBe('');
     expect(press('uhu')).toBe(0);
-    expect(shown(read().text)).toBe(2);
+    expect(shown(read({ clear: true }).text)).toBe(2);
+    // No more keys than the call has.
+    expect(press('uhu', 2)).toBe(0);
+    expect(shown(read().text)).toBe(1);
     expect(press('u', 1, BAD_ADDRESS)).toBe(-ERRNO.EFAULT);
   });
 

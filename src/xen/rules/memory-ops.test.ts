@@ -104,6 +104,9 @@ describe('virtual nodes', () => {
     for (const handle of [32, 40, 48, 56]) {
       expect(xen.vnuma(domid, 2, [0], (view) => view.setBigUint64(handle, 0n, true))).toBe(-ERRNO.EINVAL);
       expect(xen.vnuma(domid, 2, [0], (view) => view.setBigUint64(handle, 8n, true))).toBe(-ERRNO.EFAULT);
+      // An array that ends one byte early.
+      const late = (view: DataView) => view.setBigUint64(handle, view.getBigUint64(handle, true) + 1n, true);
+      expect(xen.vnuma(domid, 2, [0, 1], late)).toBe(-ERRNO.EFAULT);
     }
     expect(xen.vnuma(domid, 2, [63])).toBe(0);
   });

@@ -1,5 +1,4 @@
-// Where memory comes from, and claims on it: rules measured on a real Xen 4.17.7, in bytes through
-// the door.
+// The nodes of memory, and claims: rules measured on a real Xen 4.17.7, in bytes through the door.
 import { expect, test } from 'vitest';
 import { bootedXen, EXACT, hostOf, nodeOf, onNode } from '../../../test/support/booted-xen.js';
 import { RawCaller } from '../../../test/support/raw-caller.js';
@@ -123,6 +122,22 @@ test("claims on a node, with XenServer's patch, keep that node's memory for thei
   expect(xen.populate(domid, 8, 9).done).toBe(8);
   expect(door.inspect.pagesByNode(domid)).toEqual([4096, 0]);
   expect(door.inspect.invariants()).toEqual([]);
+});
+
+test("with XenServer's patch and all memory claimed, a host-wide claim holds on every node, one on a node only there", () => {
+  const wide = bootedXen(2, 2, { perNodeClaims: true, dmaBits: 0 });
+  const all = (host: typeof wide) => host.door.inspect.freePages().reduce((a, b) => a + b, 0);
+  const whole = wide.xen.guest();
+  expect(wide.xen.claim(whole, all(wide))).toBe(0);
+  for (const node of [0, 1]) expect(wide.xen.populate(whole, 2, 9, onNode(node) | EXACT).done).toBe(2);
+  const split = bootedXen(2, 2, { perNodeClaims: true, dmaBits: 0 });
+  const [onZero, rest] = [split.xen.guest(), split.xen.guest()];
+  expect(split.xen.claim(onZero, 4096, onNode(0) | EXACT)).toBe(0);
+  expect(split.xen.claim(rest, all(split) - 4096)).toBe(0);
+  expect(split.xen.populate(onZero, 1, 9, onNode(1) | EXACT).done).toBe(0);
+  expect(split.xen.populate(onZero, 1, 9, onNode(0) | EXACT).done).toBe(1);
+  expect(split.xen.populate(rest, 1, 9, onNode(1) | EXACT).done).toBe(1);
+  expect(split.door.inspect.invariants()).toEqual([]);
 });
 
 test('destroying a domain gives everything back', () => {

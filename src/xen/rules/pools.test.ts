@@ -1,5 +1,4 @@
-// CPU pools and CPUs that come and go: rules measured on a real Xen 4.17.7, in bytes through the
-// door.
+// CPU pools and CPU hotplug: rules measured on a real Xen 4.17.7, in bytes through the door.
 import { expect, test } from 'vitest';
 import { bootedXen } from '../../../test/support/booted-xen.js';
 import { CPUPOOL_OP, HYPERCALL } from '../../abi/commands.js';

@@ -1,5 +1,4 @@
-// Xen's console ring: what it printed, as long as it is not overwritten
-// (xen/drivers/char/console.c).
+// Xen's console ring: its messages until they are overwritten (xen/drivers/char/console.c).
 
 const SMALLEST = 16 * 1024;
 const BYTES_A_CPU = 2 * 1024;
@@ -31,8 +30,8 @@ export class ConsoleRing {
   read(into: Uint8Array, incremental: boolean, index: number, clear: boolean): { readonly count: number; readonly index: number } {
     let from = this.#consumed;
     // Indexes on the wire are 32 bits wide and wrap.
-    const asked = this.#produced - ((this.#produced - index) >>> 0);
-    if (incremental && asked > from) from = asked;
+    const start = this.#produced - ((this.#produced - index) >>> 0);
+    if (incremental && start > from) from = start;
     from = Math.max(from, this.#produced - this.#bytes.length);
     const count = Math.min(into.length, this.#produced - from);
     for (let i = 0; i < count; i++) into[i] = this.#bytes[(from + i) % this.#bytes.length]!;

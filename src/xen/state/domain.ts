@@ -1,4 +1,4 @@
-// A domain and its vCPUs, as the hypervisor keeps them.
+// The hypervisor's data of a domain and its vCPUs.
 
 import { NODE_BITS } from '../../abi/layout.js';
 import { NUMA_NO_NODE } from '../../abi/reservation.js';
@@ -7,13 +7,8 @@ import type { Domid, NodeId, VcpuId } from '../../base/ids.js';
 import { GuestFrames } from './guest-frames.js';
 import type { Cpupool } from './pool.js';
 
-/** The first of Xen's own is DOMID_SELF. */
-export { DOMID_FIRST_RESERVED } from '../../abi/commands.js';
 export { NODE_BITS as MAX_NUMNODES } from '../../abi/layout.js';
 export { NUMA_NO_NODE } from '../../abi/reservation.js';
-/** Most vCPUs of a PV domain, and of one with hardware virtualisation (HVM and PVH). */
-export const MAX_VCPUS = 8192;
-export const HVM_MAX_VCPUS = 128;
 /** Shutdown code while none is set. */
 export const NO_SHUTDOWN_CODE = 0xffff;
 

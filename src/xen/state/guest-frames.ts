@@ -1,5 +1,5 @@
-// Which frames of a guest with hardware virtualisation have memory, and which are promised some on
-// demand: as much of its p2m as decides whether memory can be populated on demand
+// The frames of a guest with hardware virtualisation that have memory, and those that will be
+// populated on demand: the part of its p2m that decides whether memory can be populated on demand
 // (xen/arch/x86/mm/p2m.c, p2m-pod.c).
 
 export type FrameKind = 'ram' | 'promised';

@@ -1,4 +1,4 @@
-// CPU pools and what Xen knows of each CPU: the types that a domain stands on.
+// CPU pools, and Xen's data of each CPU: types that the domain needs.
 
 import type { Bitset } from '../../base/bitset.js';
 import type { CpuId, PoolId } from '../../base/ids.js';
@@ -8,6 +8,8 @@ export interface Cpupool {
   readonly schedulerId: number;
   /** Its CPUs, all of them online (cpu_valid). */
   readonly cpus: Bitset;
+  /** How many domains are in it. */
+  domains: number;
 }
 
 export interface CpuState {

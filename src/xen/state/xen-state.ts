@@ -7,6 +7,7 @@ import { Bitset } from '../../base/bitset.js';
 import type { Domid } from '../../base/ids.js';
 import { type FlowSink, NO_FLOW } from '../../flow/record.js';
 import { Heap } from '../heap/heap.js';
+import { AffinityGroups } from './affinity-groups.js';
 import { ConsoleRing } from './console-ring.js';
 import { type Domain, MAX_NUMNODES, NUMA_NO_NODE } from './domain.js';
 import type { XenMachine } from './machine.js';
@@ -34,6 +35,7 @@ export class XenState {
   readonly cpu: CpuState;
   /** By id, Domain-0 included. */
   readonly domains = new Map<Domid, Domain>();
+  readonly affinityGroups = new AffinityGroups(this.domains);
   readonly console: ConsoleRing;
   readonly scratch: Scratch;
   /** The last id that Xen itself gave out. */
@@ -58,7 +60,7 @@ export class XenState {
       [...machine.cpus.keys()].filter((cpu) => machine.cpus[cpu] !== null),
     );
     const schedulerId = SCHEDULERS[machine.scheduler];
-    this.pools = [{ id: 0, schedulerId, cpus: present.clone() }];
+    this.pools = [{ id: 0, schedulerId, cpus: present.clone(), domains: 0 }];
     this.cpu = {
       online: present.clone(),
       present,

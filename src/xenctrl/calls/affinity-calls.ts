@@ -1,4 +1,4 @@
-// Calls about where vCPUs run and where memory comes from: vCPU affinity, node affinity, weight and
+// Calls about the CPUs of vCPUs and the nodes of memory: vCPU affinity, node affinity, weight and
 // cap.
 import { DOMCTL, SCHEDULERS } from '../../abi/commands.js';
 import { AFFINITY_AT, AFFINITY_FLAG, DOMCTL_AT, NODE_BITS, SCHEDULER_OP, SCHEDULER_OP_AT } from '../../abi/layout.js';

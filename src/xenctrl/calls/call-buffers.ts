@@ -1,5 +1,5 @@
-// One caller's way through a hypercall door: its interface versions, its kept buffers, and the
-// errors of its calls.
+// One caller's use of a hypercall door: its interface versions, its reused buffers, and the errors
+// of its calls.
 import { HYPERCALL } from '../../abi/commands.js';
 import type { InterfaceVersion } from '../../abi/interface-version.js';
 import { BITMAP_AT, DOMCTL_AT, SYSCTL_AT } from '../../abi/layout.js';
@@ -8,7 +8,7 @@ import { errnoName, XenError } from '../../base/errors.js';
 import type { HypercallBuffer, HypercallDoor } from '../doors/door.js';
 import { type Inspection, inspectionOf } from '../doors/inspection.js';
 
-/** What a kept buffer is for; two uses in one call need two names. */
+/** Purpose of a reused buffer; two uses in one call need two names. */
 type Purpose = 'op' | 'hard' | 'soft' | 'nodes' | 'cpumap' | 'list' | 'distances' | 'extents' | 'text';
 
 /**
@@ -23,7 +23,7 @@ export class CallBuffers {
   readonly inspection: Inspection | null;
   /** The structure of the current call, domctl, sysctl or reservation. */
   readonly op: HypercallBuffer;
-  readonly #kept = new Map<Purpose, HypercallBuffer>();
+  readonly #buffers = new Map<Purpose, HypercallBuffer>();
   #closed = false;
 
   constructor(door: HypercallDoor, abi: InterfaceVersion) {
@@ -38,21 +38,21 @@ export class CallBuffers {
    * is needed.
    */
   buffer(purpose: Purpose, sizeBytes: number): HypercallBuffer {
-    const kept = this.#kept.get(purpose);
-    if (kept !== undefined && kept.bytes.length >= sizeBytes) return kept;
+    const existing = this.#buffers.get(purpose);
+    if (existing !== undefined && existing.bytes.length >= sizeBytes) return existing;
     this.#checkOpen();
     const fresh = this.door.allocBuffer(Math.max(sizeBytes, 16));
-    if (kept !== undefined) this.door.freeBuffer(kept);
-    this.#kept.set(purpose, fresh);
+    if (existing !== undefined) this.door.freeBuffer(existing);
+    this.#buffers.set(purpose, fresh);
     return fresh;
   }
 
   /** Gives a buffer back if it is too large to keep. */
   trim(purpose: Purpose): void {
-    const kept = this.#kept.get(purpose);
-    if (kept === undefined || kept.bytes.length <= KEPT_BYTES) return;
-    this.#kept.delete(purpose);
-    this.door.freeBuffer(kept);
+    const existing = this.#buffers.get(purpose);
+    if (existing === undefined || existing.bytes.length <= KEPT_BYTES) return;
+    this.#buffers.delete(purpose);
+    this.door.freeBuffer(existing);
   }
 
   /** A zeroed xen_domctl with its head filled in; the payload starts at DOMCTL_AT.union. */
@@ -104,8 +104,8 @@ export class CallBuffers {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const buffer of this.#kept.values()) this.door.freeBuffer(buffer);
-    this.#kept.clear();
+    for (const buffer of this.#buffers.values()) this.door.freeBuffer(buffer);
+    this.#buffers.clear();
   }
 
   /** Xen would write into memory that has been given back. */

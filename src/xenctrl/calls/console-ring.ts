@@ -1,5 +1,4 @@
-// Reading Xen's console ring: what Xen printed since a moment, as debug keys print their answers
-// there.
+// Reads Xen's console ring from a given moment on, as debug keys print their answers there.
 import { SYSCTL } from '../../abi/commands.js';
 import { DEBUG_KEYS_AT, READCONSOLE_AT, SYSCTL_AT } from '../../abi/layout.js';
 import { writeU64 } from '../../abi/u64.js';

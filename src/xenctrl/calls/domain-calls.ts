@@ -1,5 +1,5 @@
-// Calls about domains: their life, their size, what Xen knows of them.
-import { DOMCTL, HYPERCALL, SCHEDOP, SYSCTL } from '../../abi/commands.js';
+// Calls about domains: their life, their size, and Xen's information on them.
+import { DOMCTL, HYPERCALL, SCHEDOP, SYSCTL, TRIGGER } from '../../abi/commands.js';
 import {
   CREATE_AT,
   CREATE_FLAG,
@@ -7,6 +7,7 @@ import {
   DOMAIN_INFO_AT,
   DOMAIN_LIST_AT,
   DOMCTL_AT,
+  EMULATE_HVM,
   EMULATE_LAPIC,
   NONE_U32,
   REMOTE_SHUTDOWN_AT,
@@ -26,6 +27,7 @@ const AT = DOMCTL_AT.union;
  * table version 2 at most.
  */
 const LIMITS = { maxEventChannelPort: 1023, maxGrantFrames: 64, maxMaptrackFrames: 1024, grantVersion: 2 } as const;
+const EMULATION = { pv: 0, pvh: EMULATE_LAPIC, hvm: EMULATE_HVM } as const;
 const UUID_BYTES = 16;
 const LIST_ENTRIES = 256;
 /**
@@ -42,6 +44,7 @@ export type DomainCalls = Pick<
   | 'domainPause'
   | 'domainUnpause'
   | 'domainShutdown'
+  | 'domainPowerButton'
   | 'domainDestroy'
   | 'domainInfo'
   | 'domainList'
@@ -69,6 +72,11 @@ export function domainCalls(calls: CallBuffers): DomainCalls {
       check(calls.domctl(), () => `xc_domain_unpause(domid ${domid})`);
     },
     domainShutdown: (domid, reason) => domainShutdown(calls, domid, reason),
+    domainPowerButton(domid) {
+      // The vCPU, which Xen wants to exist, is 0.
+      calls.startDomctl(DOMCTL.sendtrigger, domid).setUint32(AT, TRIGGER.power, true);
+      check(calls.domctl(), () => `xc_domain_send_trigger(domid ${domid}, power)`);
+    },
     domainDestroy: (domid) => domainDestroy(calls, domid),
     domainInfo: (domid) => domainInfo(calls, domid),
     domainList: () => domainList(calls),
@@ -93,16 +101,15 @@ function domainCreate(calls: CallBuffers, config: DomainConfig): number {
     throw new InputError(`a domain's UUID has ${UUID_BYTES} bytes, this one ${config.uuid.length}`, { path: 'uuid' });
   }
   const { abi } = calls;
-  const pvh = config.kind === 'pvh';
   const view = calls.startDomctl(DOMCTL.createdomain, config.domid);
   calls.op.bytes.set(config.uuid, AT + CREATE_AT.handle);
-  view.setUint32(AT + CREATE_AT.flags, pvh ? CREATE_FLAG.hvm | CREATE_FLAG.hap | CREATE_FLAG.oosOff : 0, true);
+  view.setUint32(AT + CREATE_AT.flags, config.kind === 'pv' ? 0 : CREATE_FLAG.hvm | CREATE_FLAG.hap | CREATE_FLAG.oosOff, true);
   view.setUint32(AT + CREATE_AT.maxVcpus, config.maxVcpus, true);
   view.setUint32(AT + CREATE_AT.maxEventChannelPort, LIMITS.maxEventChannelPort, true);
   view.setUint32(AT + CREATE_AT.maxGrantFrames, LIMITS.maxGrantFrames, true);
   view.setUint32(AT + CREATE_AT.maxMaptrackFrames, LIMITS.maxMaptrackFrames, true);
   if (abi.grantOptsAt >= 0) view.setUint32(AT + abi.grantOptsAt, LIMITS.grantVersion, true);
-  view.setUint32(AT + abi.emulationFlagsAt, pvh ? EMULATE_LAPIC : 0, true);
+  view.setUint32(AT + abi.emulationFlagsAt, EMULATION[config.kind], true);
   const pool = config.cpupool ?? 0;
   if (abi.cpupoolAt >= 0) view.setUint32(AT + abi.cpupoolAt, pool, true);
   check(calls.domctl(), () => `xc_domain_create(domid ${config.domid}, ${config.kind}, ${config.maxVcpus} vCPUs, pool ${pool})`);

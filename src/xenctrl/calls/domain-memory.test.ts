@@ -1,5 +1,5 @@
-// Debug key 'u' and the console ring behind it: whatever else is in the ring, however often it
-// wrapped, whoever else reads it.
+// Debug key 'u' and the console ring behind it: with other text in the ring, after any number of
+// wraps, and with other readers.
 
 import { describe, expect, test } from 'vitest';
 import { HYPERCALL, SYSCTL } from '../../abi/commands.js';

@@ -1,5 +1,5 @@
-// Where each domain's memory lies, and what is still unscrubbed: debug keys 'u' and 'H', read back
-// from the console ring.
+// The nodes of each domain's memory, and the memory that is not scrubbed yet: debug keys 'u' and
+// 'H', read back from the console ring.
 import { InputError } from '../../base/errors.js';
 import type { DomainMemory, Xenctrl } from '../xenctrl.js';
 import type { CallBuffers } from './call-buffers.js';

@@ -11,6 +11,7 @@ import {
   MEMINFO_AT,
   NONE_U32,
   NUMAINFO_AT,
+  PHYSCAP,
   PHYSINFO_AT,
   PHYSINFO_PAGES_AT,
   SYSCTL_AT,
@@ -50,22 +51,23 @@ export function physInfo(calls: CallBuffers): PhysInfo {
     freePages: readU64(view, pagesAt + PHYSINFO_PAGES_AT.free),
     scrubPages: readU64(view, pagesAt + PHYSINFO_PAGES_AT.scrub),
     outstandingPages: readU64(view, pagesAt + PHYSINFO_PAGES_AT.outstanding),
+    hasShadow: (view.getUint32(AT + PHYSINFO_AT.capabilities, true) & PHYSCAP.shadow) !== 0,
   };
 }
 
 /** The distance array's stride is the count that comes back (sysctl.c, XEN_SYSCTL_numainfo). */
 function numaInfo(calls: CallBuffers): NumaInfo {
   const call = 'xc_numainfo';
-  const asked = sizeQuery(calls, SYSCTL.numainfo, NUMAINFO_AT.nodes, call);
-  const memory = calls.buffer('list', asked * MEMINFO_AT.sizeBytes);
-  const distances = calls.buffer('distances', asked * asked * DISTANCE_BYTES);
+  const maxNodes = sizeQuery(calls, SYSCTL.numainfo, NUMAINFO_AT.nodes, call);
+  const memory = calls.buffer('list', maxNodes * MEMINFO_AT.sizeBytes);
+  const distances = calls.buffer('distances', maxNodes * maxNodes * DISTANCE_BYTES);
   const view = calls.startSysctl(SYSCTL.numainfo);
-  view.setUint32(AT + NUMAINFO_AT.nodes, asked, true);
+  view.setUint32(AT + NUMAINFO_AT.nodes, maxNodes, true);
   writeU64(view, AT + NUMAINFO_AT.memory, memory.address);
   writeU64(view, AT + NUMAINFO_AT.distances, distances.address);
   const result = calls.sysctl();
   if (result < 0) throw callError(result, call);
-  const count = Math.min(asked, view.getUint32(AT + NUMAINFO_AT.nodes, true));
+  const count = Math.min(maxNodes, view.getUint32(AT + NUMAINFO_AT.nodes, true));
   const claimed = calls.inspection?.claimedPages() ?? [];
   const nodes: NumaNodeInfo[] = [];
   const rows: number[][] = [];
@@ -87,14 +89,14 @@ function numaInfo(calls: CallBuffers): NumaInfo {
 
 function cpuTopology(calls: CallBuffers): (CpuTopology | null)[] {
   const call = 'xc_cputopoinfo';
-  const asked = sizeQuery(calls, SYSCTL.cputopoinfo, CPUTOPOINFO_AT.cpus, call);
-  const entries = calls.buffer('list', asked * CPUTOPO_AT.sizeBytes);
+  const maxCpus = sizeQuery(calls, SYSCTL.cputopoinfo, CPUTOPOINFO_AT.cpus, call);
+  const entries = calls.buffer('list', maxCpus * CPUTOPO_AT.sizeBytes);
   const view = calls.startSysctl(SYSCTL.cputopoinfo);
-  view.setUint32(AT + CPUTOPOINFO_AT.cpus, asked, true);
+  view.setUint32(AT + CPUTOPOINFO_AT.cpus, maxCpus, true);
   writeU64(view, AT + CPUTOPOINFO_AT.entries, entries.address);
   const result = calls.sysctl();
   if (result < 0) throw callError(result, call);
-  const count = Math.min(asked, view.getUint32(AT + CPUTOPOINFO_AT.cpus, true));
+  const count = Math.min(maxCpus, view.getUint32(AT + CPUTOPOINFO_AT.cpus, true));
   const cpus: (CpuTopology | null)[] = [];
   for (let cpu = 0; cpu < count; cpu++) {
     const at = cpu * CPUTOPO_AT.sizeBytes;

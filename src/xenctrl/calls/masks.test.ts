@@ -1,5 +1,5 @@
-// Masks in bytes: what goes in comes out, nothing beyond the width, whatever was in the buffer
-// before.
+// Masks in bytes: a mask is read back as it was written, without bits beyond the width, whatever
+// the buffer contained before.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Bitset } from '../../base/bitset.js';

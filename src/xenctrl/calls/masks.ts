@@ -41,7 +41,7 @@ const KNOWN_MEMBERS = 4 * 2 ** 20;
 
 /**
  * Decodes masks of one width. Equal masks give the same list: thousands of vCPUs with thousands of
- * CPUs each cost one list for each mask, and whoever compares lists can compare objects first.
+ * CPUs each cost one list for each mask, and a comparison of lists can compare objects first.
  */
 export class MaskReader {
   readonly #bits: number;

@@ -1,13 +1,13 @@
 // The dump of debug key 'u' as text (xen/arch/x86/numa.c, dump_numa(); xen/common/numa.c from 4.18
-// on): where each domain's memory lies.
+// on): the memory of each domain by node.
 import type { DomainMemory } from '../xenctrl.js';
 
-const PREFIX = /^\(XEN\) (?:\[[^\]]*\] )?/;
+const PREFIX = /^\(XEN\)[ \t]*(?:\[[^\]]*\][ \t]*)?/;
 const HEADER = /^Memory location of each domain:$/;
 /** "Domain 1 (total: 904310):" up to 4.17, "d1 (total: ...):" from 4.18 on. */
 const DOMAIN = /^(?:Domain |d)(\d+) \(total: (\d+)\):$/;
-/** A forum may have taken the blanks in front. */
-const NODE = /^ *Node (\d+): (\d+)$/;
+/** A forum may have taken the blanks in front, or an editor may have made them tabs. */
+const NODE = /^[ \t]*Node[ \t]+(\d+):[ \t]*(\d+)$/;
 
 /**
  * Domains of the last dump in the text, ascending by id; null when no dump begins in it. Lines that

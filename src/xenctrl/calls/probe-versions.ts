@@ -1,5 +1,5 @@
-// Which Xen stands behind a door: its version, and its domctl and sysctl interface versions, each
-// found by asking.
+// The Xen behind a door: its version, and its domctl and sysctl interface versions, which are found
+// by trying them.
 import { DOMCTL, HYPERCALL, SYSCTL, XENVER } from '../../abi/commands.js';
 import {
   DOMCTL_VERSIONS,

@@ -1,4 +1,4 @@
-// XEN_DOMCTL_setvnumainfo: the virtual nodes of a domain, for its guest to ask for
+// XEN_DOMCTL_setvnumainfo: the virtual nodes of a domain, which its guest reads
 // (tools/libs/ctrl/xc_domain.c, xc_domain_setvnuma).
 import { DOMCTL } from '../../abi/commands.js';
 import { VNUMA_AT as AT, DISTANCE_BYTES, DOMCTL_AT, VNUMA_NUMBER_BYTES } from '../../abi/layout.js';

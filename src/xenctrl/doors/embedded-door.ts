@@ -61,6 +61,7 @@ function inspectionOfState(state: XenState): Inspection {
         .sort((a, b) => a.id - b.id)
         .map(({ id, totPages }) => ({ domid: id, totalPages: totPages, pagesByNode: pagesByNode(id)! })),
     pagesByNode,
+    affinityGroups: () => state.affinityGroups.all(),
     freePages: () => state.heap.nodes.map((node) => node.freePages),
     invariants: () => invariants(state),
   };

@@ -1,9 +1,16 @@
-// What the embedded hypervisor shows beside its hypercalls, none of which a real Xen has a call
-// for. It is not part of the hypercall door: xenctrl uses it where there is one, and does without
-// on a real Xen.
+// Information that the embedded hypervisor gives beside its hypercalls, and a real Xen in no call.
+// It is not part of the hypercall door: xenctrl uses it if it is there, and does without it on a
+// real Xen.
 import type { FlowSink } from '../../flow/record.js';
 import type { DomainMemory } from '../xenctrl.js';
 import type { HypercallDoor } from './door.js';
+
+export interface AffinityGroup {
+  readonly pool: number;
+  readonly nodeAffinity: readonly number[];
+  readonly hard: readonly number[];
+  readonly vcpus: number;
+}
 
 export interface Inspection {
   /** Records what Xen does inside, from the next hypercall on; NO_FLOW = nowhere. */
@@ -18,6 +25,8 @@ export interface Inspection {
   domainMemory(): DomainMemory[];
   /** Pages of one domain by node; null = no such domain. */
   pagesByNode(domid: number): number[] | null;
+  /** How many vCPUs have the same hard mask, node affinity and pool, those of Domain-0 as well. */
+  affinityGroups(): readonly AffinityGroup[];
   /** For tests: free pages of each node. */
   freePages(): number[];
   /** For tests: one sentence for each thing that must hold and does not; [] = all is well. */

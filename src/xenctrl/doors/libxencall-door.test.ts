@@ -1,5 +1,5 @@
-// What the libxencall door says where there is no Xen, and its buffer pool over memory of this
-// process. On a real Xen: test/xen/.
+// The errors of the libxencall door without a Xen, and its buffer pool over memory of this process.
+// On a real Xen: test/xen/.
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -1,6 +1,6 @@
-// The affinity calls of libxenctrl as the chart sees them: each notes its box, its way to
-// do_domctl, and Xen's inside, seen or inferred.
-// Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD, xc_domain_node_setaffinity.
+// The affinity calls of libxenctrl for the chart: each notes its box, its way to do_domctl, and
+// Xen's inside, seen or inferred. Boxes of the chart: XEN_VCPUAFFINITY_SOFT, XEN_VCPUAFFINITY_HARD,
+// xc_domain_node_setaffinity.
 import { formatList } from '../../base/bitset.js';
 import { type Errno, XenError } from '../../base/errors.js';
 import { type FlowEntry, FlowRecord, type FlowSink, NO_FLOW } from '../../flow/record.js';

@@ -1,5 +1,5 @@
-// What is concluded about Xen's inside is what really happened there: the same calls on two hosts,
-// one watched and one not.
+// The inferred steps inside Xen are the real ones: the same calls on two hosts, one watched and one
+// not.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// The inside of a Xen that cannot be watched, concluded from what it reads back.
-// Boxes of the chart: `do_domctl` to `domain_node_affinity`, every edge marked as inferred.
+// The steps inside a Xen that cannot be watched, inferred from values that are read back. Boxes of
+// the chart: `do_domctl` to `domain_node_affinity`, every edge marked as inferred.
 import { DOMCTL } from '../../abi/commands.js';
 import { NODE_BITS } from '../../abi/layout.js';
 import { formatList } from '../../base/bitset.js';
@@ -144,9 +144,9 @@ export class InferredInside implements InsideObserver {
  * empty hard mask is refused before.
  */
 function storedMasks(masks: Masks, errno: Errno | null): ('hard' | 'soft')[] {
-  const asked = (['hard', 'soft'] as const).filter((kind) => masks[kind] !== undefined);
-  if (errno === null) return asked;
-  return errno === 'EBUSY' ? asked.slice(0, 1) : [];
+  const kinds = (['hard', 'soft'] as const).filter((kind) => masks[kind] !== undefined);
+  if (errno === null) return kinds;
+  return errno === 'EBUSY' ? kinds.slice(0, 1) : [];
 }
 
 function orNull<T>(read: () => T): T | null {

@@ -45,10 +45,10 @@ function populateBelowGib(extents: Extents, start: number, end: number): void {
   if (aligned > pfn) extents.allPages(pfn, aligned - pfn);
   pfn = aligned;
   while (end - pfn >= MIB2_PAGES) {
-    const asked = Math.floor((end - pfn) / MIB2_PAGES);
-    const done = extents.some(pfn, asked, SUPERPAGE_2M_ORDER);
-    const batchEnd = Math.min(asked, (Math.floor(done / HVM_BATCH_EXTENTS) + 1) * HVM_BATCH_EXTENTS);
-    const filled = done === asked ? asked : batchEnd;
+    const count = Math.floor((end - pfn) / MIB2_PAGES);
+    const done = extents.some(pfn, count, SUPERPAGE_2M_ORDER);
+    const batchEnd = Math.min(count, (Math.floor(done / HVM_BATCH_EXTENTS) + 1) * HVM_BATCH_EXTENTS);
+    const filled = done === count ? count : batchEnd;
     if (filled > done) extents.allPages(pfn + done * MIB2_PAGES, (filled - done) * MIB2_PAGES);
     pfn += filled * MIB2_PAGES;
   }
@@ -59,9 +59,9 @@ function populateBelowGib(extents: Extents, start: number, end: number): void {
 export async function populatePvRange(extents: Extents, range: PfnRange, turn: Turn): Promise<void> {
   let pfn = range.start;
   for (let left = Math.floor((range.end - range.start) / MIB2_PAGES); left > 0; ) {
-    const asked = Math.min(left, PV_BATCH_EXTENTS);
-    pfn += extents.some(pfn, asked, SUPERPAGE_2M_ORDER, pfn === range.start) * MIB2_PAGES;
-    left -= asked;
+    const count = Math.min(left, PV_BATCH_EXTENTS);
+    pfn += extents.some(pfn, count, SUPERPAGE_2M_ORDER, pfn === range.start) * MIB2_PAGES;
+    left -= count;
     await turn();
   }
   while (pfn < range.end) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ACPI_ADDRESS, ACPI_PAGE_BYTES, acpiPage, PVH_MAX_VCPUS } from './acpi.js';
+import { LIMITS } from '../../machine/model.js';
+import { ACPI_ADDRESS, ACPI_PAGE_BYTES, acpiPage } from './acpi.js';
 
 const sum = (bytes: Uint8Array) => bytes.reduce((total, byte) => total + byte, 0) & 0xff;
 const name = (bytes: Uint8Array, from: number, length: number) => Buffer.from(bytes.subarray(from, from + length)).toString('latin1');
@@ -33,7 +34,7 @@ function walk(page: Uint8Array): Map<string, Uint8Array> {
 }
 
 describe('ACPI tables of a PVH guest', () => {
-  it.each([1, 2, PVH_MAX_VCPUS])('of %d vCPUs have right checksums, lie in their page without overlap and name every CPU', (vcpus) => {
+  it.each([1, 2, LIMITS.vcpusPerHvm])('of %d vCPUs have right checksums, lie in their page without overlap and name every CPU', (vcpus) => {
     const page = acpiPage(vcpus);
     expect(page).toHaveLength(ACPI_PAGE_BYTES);
     const tables = walk(page);
@@ -62,5 +63,5 @@ describe('ACPI tables of a PVH guest', () => {
     expect(view.getUint32(40, true), 'DSDT and X_DSDT agree').toBe(Number(view.getBigUint64(140, true)));
   });
 
-  it.each([0, -1, 1.5, PVH_MAX_VCPUS + 1])('refuses %d vCPUs', (vcpus) => expect(() => acpiPage(vcpus)).toThrow(RangeError));
+  it.each([0, -1, 1.5, LIMITS.vcpusPerHvm + 1])('refuses %d vCPUs', (vcpus) => expect(() => acpiPage(vcpus)).toThrow(RangeError));
 });

@@ -1,5 +1,6 @@
 // The ACPI tables of a PVH guest: RSDP, XSDT, MADT, FADT and an empty DSDT in one page. Without
 // them a PVH Linux seems to boot, but has no timer and no second CPU.
+import { LIMITS } from '../../machine/model.js';
 
 /**
  * The page's address in the guest (ACPI_INFO_PHYSICAL_ADDRESS of Xen's own tools): in the MMIO
@@ -7,11 +8,6 @@
  */
 export const ACPI_ADDRESS = 0xfc00_0000;
 export const ACPI_PAGE_BYTES = 4096;
-/**
- * HVM_MAX_VCPUS (xen/include/public/hvm/hvm_info_table.h); the APIC ids of more vCPUs would not fit
- * a MADT's local APIC entry.
- */
-export const PVH_MAX_VCPUS = 128;
 
 const LAPIC_ADDRESS = 0xfee0_0000;
 const HEADER_BYTES = 36;
@@ -26,11 +22,11 @@ export const apicId = (vcpu: number): number => vcpu * 2;
 
 /**
  * The page to copy to ACPI_ADDRESS in the guest, with the RSDP at its start.
- * @param vcpus 1 to PVH_MAX_VCPUS
+ * @param vcpus 1 to LIMITS.vcpusPerHvm
  */
 export function acpiPage(vcpus: number): Uint8Array {
-  if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > PVH_MAX_VCPUS)
-    throw new RangeError(`a PVH guest has 1 to ${PVH_MAX_VCPUS} vCPUs, not ${vcpus}`);
+  if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > LIMITS.vcpusPerHvm)
+    throw new RangeError(`a PVH guest has 1 to ${LIMITS.vcpusPerHvm} vCPUs, not ${vcpus}`);
   const page = new Uint8Array(ACPI_PAGE_BYTES);
   let end = align(RSDP_BYTES);
   const place = (table: Uint8Array): number => {

@@ -2,16 +2,19 @@
 // then the image, its memory and its special pages, in the order of XenServer's xenguest.patch. Box
 // of the chart: stub_xc_hvm_build.
 import type { FlowSink } from '../../flow/record.js';
+import { LIMITS } from '../../machine/model.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
 import { configureVcpus } from '../configure-vcpus.js';
 import { sayGibExtents } from '../memory/gib-extents.js';
+import { type ContainerKind, PAGES_A_MIB } from '../memory/guest-pages.js';
 import { chooseExactNode } from '../memory/node-choice.js';
 import { getFlags, type PlatformFlags, xenstoreNumber } from '../platform.js';
 import { type XenguestArguments, XenguestError, type XenguestResult } from '../xenguest.js';
-import { ACPI_ADDRESS, acpiPage, PVH_MAX_VCPUS } from './acpi.js';
+import { ACPI_ADDRESS, acpiPage } from './acpi.js';
 import { DomImage, type XcInterface } from './dom-image.js';
-import { e820Bytes, gibExtents, MMIO_SIZE_BYTES, MMIO_START, pvhE820, pvhMemory } from './memory-layout.js';
+import { hvmE820, readFirmware, writeHvmInfo } from './hvm-guest.js';
+import { e820Bytes, gibExtents, guestMemory, pvhE820 } from './memory-layout.js';
 import { setVirtualNode } from './virtual-node.js';
 
 export interface BuildDoors {
@@ -48,6 +51,9 @@ export const BUILD_STEPS = [
 ] as const;
 export type BuildStep = (typeof BUILD_STEPS)[number];
 
+const KINDS = { hvm_build: 'hvm', pvh_build: 'pvh', linux_build: 'pv' } as const satisfies Record<XenguestArguments['mode'], ContainerKind>;
+/** libxl_internal.h, LIBXL_VGA_HOLE_SIZE, in pages. */
+const VGA_HOLE_PAGES = { hvm: 0x20, pvh: 0 } as const;
 const HVM_CONTAINER = 1;
 const PV_CONTAINER = 0;
 /** Parameters of an HVM container (xen/include/public/hvm/params.h). */
@@ -60,16 +66,13 @@ const SHUTDOWN_CRASH = 3n;
  * toolstack to destroy.
  */
 export async function buildGuest(args: XenguestArguments, doors: BuildDoors): Promise<BuiltGuest> {
-  if (args.mode === 'hvm_build') {
-    throw new XenguestError('xenguest: mode hvm_build needs hvmloader and a device model, which this builder does not have; use pvh_build');
-  }
-  const kind = args.mode === 'pvh_build' ? 'pvh' : 'pv';
+  const kind = KINDS[args.mode];
   const { flow, step, xc, xs, xch } = doors;
   flow.edge('exec_xenguest -> stub_xc_hvm_build');
   flow.node('stub_xc_hvm_build', { domid: args.domid, kind, memMaxMib: args.memMaxMib, memStartMib: args.memStartMib });
   step('get_flags');
-  const flags = await getFlags(xs, args.domid, kind === 'pvh');
-  if (kind === 'pvh') safetyCheck(args, flags);
+  const flags = await getFlags(xs, args.domid, kind !== 'pv');
+  if (kind !== 'pv') safetyCheck(args, kind, flags);
   step('configure_vcpus');
   flow.edge('stub_xc_hvm_build -> configure_vcpus');
   await configureVcpus(xc.withFlow(flow), args.domid, flags, flow, async () => {});
@@ -85,25 +88,31 @@ export async function buildGuest(args: XenguestArguments, doors: BuildDoors): Pr
   }
 }
 
-/** XenServer's xenguest.patch, hvm_safety_check, and the limits of a PVH guest here. */
-function safetyCheck(args: XenguestArguments, flags: PlatformFlags): void {
+/** The status is ignored, as xenguest does. */
+export function setCrashOnTripleFault({ lib, handle }: XcInterface, domid: number): void {
+  lib.xc_hvm_param_set(handle, domid, HVM_PARAM_TRIPLE_FAULT_REASON, SHUTDOWN_CRASH);
+}
+
+/** XenServer's xenguest.patch, hvm_safety_check, and the limits of a PVH or HVM guest here. */
+function safetyCheck(args: XenguestArguments, kind: 'pvh' | 'hvm', flags: PlatformFlags): void {
   if (args.memStartMib < args.memMaxMib && flags.nestedVirt) {
     throw new XenguestError('Populate on Demand and Nested Virtualisation are mutually exclusive');
   }
-  if (flags.vcpus < 1 || flags.vcpus > PVH_MAX_VCPUS) {
-    throw new XenguestError(`xenguest: platform/vcpu/number is ${flags.vcpus}: a PVH guest has 1 to ${PVH_MAX_VCPUS} vCPUs`);
+  if (flags.vcpus < 1 || flags.vcpus > LIMITS.vcpusPerHvm) {
+    const name = kind.toUpperCase();
+    throw new XenguestError(`xenguest: platform/vcpu/number is ${flags.vcpus}: ${name} guests have 1 to ${LIMITS.vcpusPerHvm} vCPUs`);
   }
 }
 
 async function loadImage(
   args: XenguestArguments,
-  kind: 'pv' | 'pvh',
+  kind: ContainerKind,
   flags: PlatformFlags,
   image: DomImage,
   { xch, xs, step }: BuildDoors,
 ): Promise<void> {
-  image.setU32('containerType', kind === 'pvh' ? HVM_CONTAINER : PV_CONTAINER);
-  image.setU8('deviceModel', 0);
+  image.setU32('containerType', kind === 'pv' ? PV_CONTAINER : HVM_CONTAINER);
+  image.setU8('deviceModel', kind === 'hvm' ? 1 : 0);
   // The library asserts that it is not 0, which aborts the process.
   image.setU32('maxVcpus', Math.max(1, flags.vcpus));
   image.setU64('flags', 0);
@@ -120,6 +129,7 @@ async function loadImage(
   xch.check('xc_dom_kernel_file', lib.xc_dom_kernel_file(image.dom, args.image));
   step('xc_dom_module_file');
   if (args.ramdisk !== undefined) xch.check('xc_dom_module_file', lib.xc_dom_module_file(image.dom, args.ramdisk, null));
+  if (args.firmware !== undefined) image.setFirmware(readFirmware(args.firmware));
   step('xc_dom_boot_xen_init');
   xch.check('xc_dom_boot_xen_init', lib.xc_dom_boot_xen_init(image.dom, xch.handle, args.domid));
   step('xc_dom_parse_image');
@@ -139,37 +149,49 @@ async function sizeLimit(xs: XenstoreConnection, what: 'kernel' | 'ramdisk'): Pr
 }
 
 /** The pages are allocated here, on the nodes of the affinity set before. */
-function allocateMemory(args: XenguestArguments, kind: 'pv' | 'pvh', flags: PlatformFlags, image: DomImage, doors: BuildDoors): void {
+function allocateMemory(args: XenguestArguments, kind: ContainerKind, flags: PlatformFlags, image: DomImage, doors: BuildDoors): void {
   const { xch, step } = doors;
   const { lib } = xch;
-  const mib = kind === 'pvh' ? args.memMaxMib : args.memStartMib;
+  const mib = kind === 'pv' ? args.memStartMib : args.memMaxMib;
   const exactNode = chooseExactNode(args, mib, doors.xc, doors.flow);
   if (exactNode !== null) setVirtualNode(image, kind, mib, exactNode);
   else sayGibExtents(args.domid, gibExtents(kind, mib), doors.xc, doors.flow);
-  const memory = pvhMemory(args.memMaxMib);
-  if (kind === 'pvh') {
-    image.setU64('targetPages', args.memStartMib * 256);
-    image.setU64('mmioStart', MMIO_START);
-    image.setU64('mmioSize', MMIO_SIZE_BYTES);
-    image.setU64('lowmemEnd', memory.lowmemEnd);
-    image.setU64('highmemEnd', memory.highmemEnd);
-    image.setU64('vgaHoleSize', 0);
-  }
+  if (kind !== 'pv') setMemory(image, kind, args);
   step('xc_dom_mem_init');
   xch.check('xc_dom_mem_init', lib.xc_dom_mem_init(image.dom, mib));
   step('xc_dom_boot_mem_init');
   xch.check('xc_dom_boot_mem_init', lib.xc_dom_boot_mem_init(image.dom));
   if (kind === 'pv') return;
   step('xc_domain_set_memory_map');
-  image.setAcpiModule(acpiPage(flags.vcpus), ACPI_ADDRESS);
-  const e820 = pvhE820(memory);
+  const memory = guestMemory(kind, args.memMaxMib);
+  const e820 = kind === 'hvm' ? hvmE820(memory) : pvhE820(memory);
   const entries = image.allocate(e820Bytes(e820));
-  image.setU64('e820', entries);
-  image.setU32('e820Entries', e820.length);
+  if (kind === 'pvh') {
+    // hvmloader makes an HVM guest's ACPI tables, and asks Xen for the map.
+    image.setAcpiModule(acpiPage(flags.vcpus), ACPI_ADDRESS);
+    image.setU64('e820', entries);
+    image.setU32('e820Entries', e820.length);
+  }
   xch.check('xc_domain_set_memory_map', lib.xc_domain_set_memory_map(xch.handle, args.domid, entries, e820.length));
 }
 
-function finish(args: XenguestArguments, kind: 'pv' | 'pvh', flags: PlatformFlags, image: DomImage, { xch, step }: BuildDoors): BuiltGuest {
+function setMemory(image: DomImage, kind: 'pvh' | 'hvm', { memMaxMib, memStartMib }: XenguestArguments): void {
+  const memory = guestMemory(kind, memMaxMib);
+  image.setU64('targetPages', memStartMib * PAGES_A_MIB);
+  image.setU64('mmioStart', memory.mmioStart);
+  image.setU64('mmioSize', memory.mmioSizeBytes);
+  image.setU64('lowmemEnd', memory.lowmemEnd);
+  image.setU64('highmemEnd', memory.highmemEnd);
+  image.setU64('vgaHoleSize', VGA_HOLE_PAGES[kind]);
+}
+
+function finish(
+  args: XenguestArguments,
+  kind: ContainerKind,
+  flags: PlatformFlags,
+  image: DomImage,
+  { xch, step }: BuildDoors,
+): BuiltGuest {
   const { lib, handle } = xch;
   step('xc_dom_build_image');
   xch.check('xc_dom_build_image', lib.xc_dom_build_image(image.dom));
@@ -179,19 +201,21 @@ function finish(args: XenguestArguments, kind: 'pv' | 'pvh', flags: PlatformFlag
   xch.check('xc_dom_gnttab_init', lib.xc_dom_gnttab_init(image.dom));
   const storeFrame = image.getU64('xenstorePfn');
   const consoleFrame = image.getU64('consolePfn');
-  if (kind === 'pvh') {
+  if (kind !== 'pv') {
     step('hvm_build_set_params');
+    if (kind === 'hvm') writeHvmInfo(xch, args.domid, flags);
     // xenguest ignores the status of both.
     lib.xc_hvm_param_set(handle, args.domid, HVM_PARAM_HPET_ENABLED, flags.hpet ? 1n : 0n);
-    lib.xc_hvm_param_set(handle, args.domid, HVM_PARAM_TRIPLE_FAULT_REASON, SHUTDOWN_CRASH);
+    setCrashOnTripleFault(xch, args.domid);
     xch.check('xc_domain_set_time_offset', lib.xc_domain_set_time_offset(handle, args.domid, flags.timeoffsetS));
   }
   step('xc_cpuid_apply_policy');
   // A PVH kernel runs in long mode, which has no use for a CPU without PAE: platform/pae is for HVM
   // guests.
+  const pae = kind === 'pvh' || (kind === 'hvm' && flags.pae);
   xch.check(
     'xc_cpuid_apply_policy',
-    lib.xc_cpuid_apply_policy(handle, args.domid, false, null, 0, kind === 'pvh', flags.nomigrate, flags.nestedVirt, null, null),
+    lib.xc_cpuid_apply_policy(handle, args.domid, false, null, 0, pae, flags.nomigrate, flags.nestedVirt, null, null),
   );
   const store = kind === 'pv' ? image.pvMachineFrame(storeFrame) : storeFrame;
   const console = kind === 'pv' ? image.pvMachineFrame(consoleFrame) : consoleFrame;

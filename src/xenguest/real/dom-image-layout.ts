@@ -30,6 +30,8 @@ export interface DomImageLayout {
   readonly vgaHoleSize: number;
   /** u8 */
   readonly deviceModel: number;
+  /** One module, as those of acpiModules: the firmware that hvmloader starts. */
+  readonly systemFirmware: number;
   /**
    * The first of four modules of 24 bytes: data pointer, length u32 at 8, guest address u64 at 16.
    */
@@ -47,40 +49,41 @@ export interface DomImageLayout {
   readonly p2mSize: number;
 }
 
+const LAYOUT_4_17: DomImageLayout = {
+  sizeBytes: 1952,
+  flags: 560,
+  consoleEvtchn: 568,
+  xenstoreEvtchn: 572,
+  consoleDomid: 576,
+  xenstoreDomid: 580,
+  vmemranges: 1656,
+  nrVmemranges: 1664,
+  vnodeToPnode: 1672,
+  nrVnodes: 1680,
+  containerType: 1712,
+  targetPages: 1720,
+  mmioStart: 1728,
+  mmioSize: 1736,
+  lowmemEnd: 1744,
+  highmemEnd: 1752,
+  vgaHoleSize: 1760,
+  deviceModel: 1768,
+  systemFirmware: 1776,
+  acpiModules: 1800,
+  e820: 1920,
+  e820Entries: 1928,
+  maxVcpus: 1944,
+  consolePfn: 384,
+  xenstorePfn: 392,
+  pvP2m: 480,
+  p2mSize: 488,
+};
+
 /**
- * One entry for each libxenguest that this builder knows. The source of 4.17: offsetof() of
- * xenguest.h in Debian's libxen-dev 4.17.7, and guests built with them. The offsets of another
+ * One entry for each libxenguest that this builder knows. The source: offsetof() of xenguest.h in
+ * Debian's libxen-dev 4.17 and 4.20, and guests built with the libraries. The offsets of another
  * version can be taken from its own public xenguest.h in the same way.
  */
-export const DOM_IMAGE_LAYOUTS: Readonly<Record<string, DomImageLayout>> = {
-  '4.17': {
-    sizeBytes: 1952,
-    flags: 560,
-    consoleEvtchn: 568,
-    xenstoreEvtchn: 572,
-    consoleDomid: 576,
-    xenstoreDomid: 580,
-    vmemranges: 1656,
-    nrVmemranges: 1664,
-    vnodeToPnode: 1672,
-    nrVnodes: 1680,
-    containerType: 1712,
-    targetPages: 1720,
-    mmioStart: 1728,
-    mmioSize: 1736,
-    lowmemEnd: 1744,
-    highmemEnd: 1752,
-    vgaHoleSize: 1760,
-    deviceModel: 1768,
-    acpiModules: 1800,
-    e820: 1920,
-    e820Entries: 1928,
-    maxVcpus: 1944,
-    consolePfn: 384,
-    xenstorePfn: 392,
-    pvP2m: 480,
-    p2mSize: 488,
-  },
-};
+export const DOM_IMAGE_LAYOUTS: Readonly<Record<string, DomImageLayout>> = { '4.17': LAYOUT_4_17, '4.20': LAYOUT_4_17 };
 
 export const SUPPORTED_VERSIONS = Object.keys(DOM_IMAGE_LAYOUTS);

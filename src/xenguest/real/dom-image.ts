@@ -106,6 +106,13 @@ export class DomImage {
     this.#view.setBigUint64(at + 16, BigInt(guestAddress), true);
   }
 
+  /** system_firmware_module: hvmloader finds it by its own means, and needs no guest address. */
+  setFirmware(bytes: Uint8Array): void {
+    const at = this.#layout.systemFirmware;
+    this.#view.setBigUint64(at, this.allocate(bytes), true);
+    this.#view.setUint32(at + 8, bytes.length, true);
+  }
+
   /** xc_dom_p2m: machine frame of a PV guest's frame. */
   pvMachineFrame(pfn: bigint): bigint {
     const size = this.getU64('p2mSize');

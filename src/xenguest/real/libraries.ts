@@ -27,6 +27,8 @@ export interface Libxenguest {
   readonly xc_domain_set_memory_map: Call<[xch: bigint, domid: number, entries: bigint, count: number], Status>;
   readonly xc_domain_set_time_offset: Call<[xch: bigint, domid: number, seconds: bigint], Status>;
   readonly xc_hvm_param_set: Call<[xch: bigint, domid: number, param: number, value: bigint], Status>;
+  readonly xc_map_foreign_range: Call<[xch: bigint, domid: number, bytes: number, prot: number, frame: bigint], Pointer>;
+  readonly munmap: Call<[address: bigint, bytes: bigint], Status>;
   readonly xc_cpuid_apply_policy: Call<
     [
       xch: bigint,
@@ -57,6 +59,28 @@ export interface Libxenguest {
   readonly xc_dom_boot_image: Call<Dom, Status>;
   readonly xc_dom_gnttab_init: Call<Dom, Status>;
   readonly xc_dom_release: Call<Dom, void>;
+  readonly xc_domain_save: Call<
+    [xch: bigint, fd: number, domid: number, flags: number, callbacks: Uint8Array, streamType: number, receiveFd: number],
+    Status
+  >;
+  readonly xc_domain_restore: Call<
+    [
+      xch: bigint,
+      fd: number,
+      domid: number,
+      storePort: number,
+      storeFrame: BigUint64Array,
+      storeDomid: number,
+      consolePort: number,
+      consoleFrame: BigUint64Array,
+      consoleDomid: number,
+      streamType: number,
+      callbacks: Uint8Array,
+      sendBackFd: number,
+    ],
+    Status
+  >;
+  readonly xc_domain_resume: Call<[xch: bigint, domid: number, fast: number], Status>;
 }
 
 const LIBXENCTRL = {
@@ -68,8 +92,11 @@ const LIBXENCTRL = {
     'int xc_domain_set_tsc_info(void *xch, uint32_t domid, uint32_t mode, uint64_t elapsed, uint32_t khz, uint32_t incarnation)',
   xc_domain_set_memory_map: 'int xc_domain_set_memory_map(void *xch, uint32_t domid, void *entries, uint32_t count)',
   xc_domain_set_time_offset: 'int xc_domain_set_time_offset(void *xch, uint32_t domid, int64_t seconds)',
+  xc_map_foreign_range: 'void *xc_map_foreign_range(void *xch, uint32_t dom, int size, int prot, unsigned long mfn)',
   xc_hvm_param_set: 'int xc_hvm_param_set(void *xch, uint32_t domid, uint32_t param, uint64_t value)',
 };
+
+const LIBC = { munmap: 'int munmap(void *address, size_t bytes)' };
 
 const LIBXENGUEST = {
   xc_cpuid_apply_policy:
@@ -89,6 +116,10 @@ const LIBXENGUEST = {
   xc_dom_boot_image: 'int xc_dom_boot_image(void *dom)',
   xc_dom_gnttab_init: 'int xc_dom_gnttab_init(void *dom)',
   xc_dom_release: 'void xc_dom_release(void *dom)',
+  xc_domain_save: 'int xc_domain_save(void *xch, int fd, uint32_t domid, uint32_t flags, void *callbacks, int stream_type, int recv_fd)',
+  xc_domain_restore:
+    'int xc_domain_restore(void *xch, int fd, uint32_t domid, unsigned int store_port, void *store_frame, uint32_t store_domid, unsigned int console_port, void *console_frame, uint32_t console_domid, int stream_type, void *callbacks, int send_back_fd)',
+  xc_domain_resume: 'int xc_domain_resume(void *xch, uint32_t domid, int fast)',
 };
 
 /**
@@ -115,8 +146,9 @@ export function loadLibxenguest(): Libxenguest {
   const failures: string[] = [];
   for (const version of [...SUPPORTED_VERSIONS].reverse()) {
     try {
-      const bound = { ...bind(`libxenctrl.so.${version}`, LIBXENCTRL), ...bind(`libxenguest.so.${version}`, LIBXENGUEST) };
-      // The bindings are built from the two tables above, which name exactly the functions of the
+      const xen = { ...bind(`libxenctrl.so.${version}`, LIBXENCTRL), ...bind(`libxenguest.so.${version}`, LIBXENGUEST) };
+      const bound = { ...xen, ...bind('libc.so.6', LIBC) };
+      // The bindings are built from the three tables above, which name exactly the functions of the
       // interface.
       return { ...bound, version, layout: DOM_IMAGE_LAYOUTS[version]!, errno: () => koffi.errno() } as unknown as Libxenguest;
     } catch (error) {

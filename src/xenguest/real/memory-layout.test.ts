@@ -1,18 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GIB, MIB } from '../../base/units.js';
-import { byteRanges, E820_ACPI, E820_RAM, e820Bytes, gibExtents, MMIO_START, pvhE820, pvhMemory } from './memory-layout.js';
+import { byteRanges, E820_ACPI, E820_RAM, e820Bytes, gibExtents, guestMemory, pvhE820 } from './memory-layout.js';
 
 describe('the memory of a PVH guest', () => {
   it('ends below the hole up to 4032 MiB, and goes on above 4 GiB past that', () => {
-    expect(pvhMemory(4032)).toEqual({ lowmemEnd: MMIO_START, highmemEnd: 4 * GIB });
-    expect(pvhMemory(4033)).toEqual({ lowmemEnd: MMIO_START, highmemEnd: 4 * GIB + MIB });
+    const hole = { mmioStart: 0xfc00_0000, mmioSizeBytes: 64 * MIB };
+    expect(guestMemory('pvh', 4032)).toEqual({ ...hole, lowmemEnd: 0xfc00_0000, highmemEnd: 4 * GIB });
+    expect(guestMemory('pvh', 4033)).toEqual({ ...hole, lowmemEnd: 0xfc00_0000, highmemEnd: 4 * GIB + MIB });
   });
 
   it('is all in the map, in order and without overlap', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 16 * 1024 * 1024 }), (mib) => {
-        const map = pvhE820(pvhMemory(mib));
+        const map = pvhE820(guestMemory('pvh', mib));
         const ram = map.filter((entry) => entry.type === E820_RAM).reduce((sum, entry) => sum + entry.sizeBytes, 0);
         expect(ram).toBe(mib * MIB);
         for (let i = 1; i < map.length; i++) expect(map[i]!.address).toBeGreaterThanOrEqual(map[i - 1]!.address + map[i - 1]!.sizeBytes);
@@ -23,7 +24,7 @@ describe('the memory of a PVH guest', () => {
   });
 
   it('has the ACPI page, in the binary form that Xen reads', () => {
-    const map = pvhE820(pvhMemory(256));
+    const map = pvhE820(guestMemory('pvh', 256));
     expect(map.some((entry) => entry.type === E820_ACPI && entry.address === 0xfc00_0000)).toBe(true);
     const bytes = e820Bytes(map);
     expect(bytes).toHaveLength(60);
@@ -31,8 +32,16 @@ describe('the memory of a PVH guest', () => {
   });
 });
 
+describe('the memory of an HVM guest', () => {
+  it('has a hole of 256 MiB below 4 GiB, and no end above without memory there', () => {
+    const hole = { mmioStart: 0xf000_0000, mmioSizeBytes: 256 * MIB };
+    expect(guestMemory('hvm', 3840)).toEqual({ ...hole, lowmemEnd: 0xf000_0000, highmemEnd: 0 });
+    expect(guestMemory('hvm', 3841)).toEqual({ ...hole, lowmemEnd: 0xf000_0000, highmemEnd: 4 * GIB + MIB });
+  });
+});
+
 describe('extents of 1 GiB', () => {
-  it.each<['pv' | 'pvh', number, number]>([
+  it.each<['pv' | 'pvh' | 'hvm', number, number]>([
     ['pvh', 1023, 0],
     ['pvh', 1024, 1],
     // Measured: a guest of 1200 MiB took 1 GiB from another node and 176 MiB from its own.
@@ -42,5 +51,9 @@ describe('extents of 1 GiB', () => {
     ['pvh', 4032 + 1023, 3],
     ['pvh', 4032 + 1024, 4],
     ['pv', 8192, 0],
+    // The first GiB has the VGA hole in it, and the fourth the MMIO hole.
+    ['hvm', 1024, 0],
+    ['hvm', 2048, 1],
+    ['hvm', 3840 + 1024, 3],
   ])('%s with %d MiB requests %d', (kind, mib, extents) => expect(gibExtents(kind, mib)).toBe(extents));
 });

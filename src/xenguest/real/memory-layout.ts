@@ -1,13 +1,10 @@
-// The memory layout of a PVH guest, before any of it is allocated: low memory, the MMIO hole, high
-// memory, the e820 map for the guest, and the 1 GiB extents that libxenguest will request.
+// The memory layout of a PVH or HVM guest, before any of it is allocated: low memory, the hole,
+// high memory, the e820 map of PVH, and the 1 GiB extents that libxenguest will request.
 import { GIB, MIB, PAGE_BYTES, PAGES_PER_MIB } from '../../base/units.js';
-import { pfnRanges } from '../memory/guest-pages.js';
+import { type ContainerKind, mmioHoleBytes, pfnRanges, VGA_HOLE } from '../memory/guest-pages.js';
 import { ACPI_ADDRESS, ACPI_PAGE_BYTES } from './acpi.js';
 
-const FOUR_GIB = 4 * GIB;
-/** HVM_BELOW_4G_MMIO_LENGTH of Xen's tools (PVH needs no bigger hole). */
-export const MMIO_SIZE_BYTES = 0x400_0000;
-export const MMIO_START = FOUR_GIB - MMIO_SIZE_BYTES;
+export const FOUR_GIB = 4 * GIB;
 /**
  * libxenguest puts the special pages (XenStore, console, ...) below 0xff000000
  * (X86_HVM_END_SPECIAL_REGION, 8 pages).
@@ -25,28 +22,34 @@ export interface E820Entry {
   readonly type: number;
 }
 
-export interface PvhMemory {
+export interface GuestMemory {
+  readonly mmioStart: number;
+  readonly mmioSizeBytes: number;
   /** End of the memory below 4 GiB. */
   readonly lowmemEnd: number;
-  /** End of the memory above 4 GiB; exactly 4 GiB when there is none. */
+  /** End of the memory above 4 GiB; when there is none, 4 GiB for PVH and 0 for HVM. */
   readonly highmemEnd: number;
 }
 
 /**
- * XenServer's xenguest.patch, pvh_setup_mem: memory that does not fit below the hole goes above 4
- * GiB.
+ * XenServer's xenguest.patch, pvh_setup_mem and hvm_build_setup_mem: memory that does not fit below
+ * the hole goes above 4 GiB.
  */
-export function pvhMemory(memMaxMib: number): PvhMemory {
+export function guestMemory(kind: 'pvh' | 'hvm', memMaxMib: number): GuestMemory {
   const bytes = memMaxMib * MIB;
-  return bytes > MMIO_START
-    ? { lowmemEnd: MMIO_START, highmemEnd: FOUR_GIB + bytes - MMIO_START }
-    : { lowmemEnd: bytes, highmemEnd: FOUR_GIB };
+  const mmioSizeBytes = mmioHoleBytes(kind);
+  const mmioStart = FOUR_GIB - mmioSizeBytes;
+  const ends =
+    bytes > mmioStart
+      ? { lowmemEnd: mmioStart, highmemEnd: FOUR_GIB + bytes - mmioStart }
+      : { lowmemEnd: bytes, highmemEnd: kind === 'pvh' ? FOUR_GIB : 0 };
+  return { mmioStart, mmioSizeBytes, ...ends };
 }
 
 /**
  * The map that the guest reads: RAM, the ACPI page, the special pages, RAM above 4 GiB; ascending.
  */
-export function pvhE820({ lowmemEnd, highmemEnd }: PvhMemory): E820Entry[] {
+export function pvhE820({ lowmemEnd, highmemEnd }: GuestMemory): E820Entry[] {
   const entries: E820Entry[] = [
     { address: 0, sizeBytes: lowmemEnd, type: E820_RAM },
     { address: ACPI_ADDRESS, sizeBytes: ACPI_PAGE_BYTES, type: E820_ACPI },
@@ -71,18 +74,21 @@ export function e820Bytes(entries: readonly E820Entry[]): Uint8Array {
 }
 
 /** Bytes of guest memory [start, end), as vmemranges name them. */
-export function byteRanges(kind: 'pv' | 'pvh', mib: number): { readonly start: number; readonly end: number }[] {
+export function byteRanges(kind: ContainerKind, mib: number): { readonly start: number; readonly end: number }[] {
   return pfnRanges(kind, mib * PAGES_PER_MIB).map(({ start, end }) => ({ start: start * PAGE_BYTES, end: end * PAGE_BYTES }));
 }
 
 /**
  * The number of 1 GiB extents that libxenguest requests, before it tries 2 MiB ones: every aligned
- * whole GiB of a PVH guest's memory that the MMIO hole does not touch
+ * whole GiB of a PVH or HVM guest's memory that no hole touches
  * (tools/libs/guest/xg_dom_x86.c:1348-1648). A PV guest gets 2 MiB extents at most.
  */
-export function gibExtents(kind: 'pv' | 'pvh', mib: number): number {
+export function gibExtents(kind: ContainerKind, mib: number): number {
   if (kind === 'pv') return 0;
   let extents = 0;
-  for (const { start, end } of byteRanges(kind, mib)) extents += Math.max(0, Math.floor(end / GIB) - Math.ceil(start / GIB));
+  const first = kind === 'hvm' ? VGA_HOLE.end * PAGE_BYTES : 0;
+  for (const { start, end } of byteRanges(kind, mib)) {
+    extents += Math.max(0, Math.floor(end / GIB) - Math.ceil(Math.max(start, first) / GIB));
+  }
   return extents;
 }

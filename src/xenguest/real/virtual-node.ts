@@ -1,13 +1,14 @@
 // A guest's memory on one node and on no other. With a virtual node mapped to a physical one,
 // libxenguest requests XENMEMF_exact_node, so an extent that the node cannot give is tried in
 // smaller pieces there, not on other nodes.
+import type { ContainerKind } from '../memory/guest-pages.js';
 import type { DomImage } from './dom-image.js';
 import { byteRanges } from './memory-layout.js';
 
 const VMEMRANGE_BYTES = 24;
 
 /** One virtual node with all of the guest's memory, on the physical node `pnode`. */
-export function setVirtualNode(image: DomImage, kind: 'pv' | 'pvh', mib: number, pnode: number): void {
+export function setVirtualNode(image: DomImage, kind: ContainerKind, mib: number, pnode: number): void {
   const ranges = byteRanges(kind, mib);
   const bytes = new Uint8Array(ranges.length * VMEMRANGE_BYTES);
   const view = new DataView(bytes.buffer);

@@ -1,10 +1,12 @@
-// What stands under a toolstack: the doors to one host, and what that host can do.
+// The doors under a toolstack: the interfaces to one host, and the capabilities of that host.
 import type { VmKind } from '../../machine/vm.js';
+import type { AffinityGroup } from '../../xenctrl/doors/inspection.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { Xenguest } from '../../xenguest/xenguest.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
+import type { DeviceModel } from './device-model.js';
 
-/** What a toolstack knows of a domain and Xen does not. */
+/** Data of a domain that only the toolstack has. */
 export interface KnownDomain {
   readonly name: string;
   /** Absent = not known. */
@@ -22,7 +24,10 @@ export interface HostCapabilities {
   readonly loadsImages: boolean;
   /** Guests run, so they may shut themselves down. */
   readonly runsGuests: boolean;
-  /** A VM can be suspended: only where there is no guest whose memory would have to be saved. */
+  /**
+   * A VM can be suspended, and built again beside itself: only where there is no guest whose memory
+   * would be lost.
+   */
   readonly suspend: boolean;
 }
 
@@ -35,6 +40,8 @@ export interface HostDoors {
   readonly xc: Xenctrl;
   readonly xs: XenstoreConnection;
   readonly xenguest: Xenguest;
+  /** Device model of HVM guests, on hosts that run guests. */
+  readonly deviceModel?: DeviceModel;
   /** Event channels of a new domain, for the XenStore and the console ring. */
   readonly channels: (domid: number) => { readonly storePort: number; readonly consolePort: number };
   /**
@@ -42,6 +49,8 @@ export interface HostDoors {
    * domain.
    */
   readonly pagesByNode?: (domid: number) => readonly number[] | null;
+  /** All vCPUs by their masks, where that takes no call for each vCPU of the host. */
+  readonly affinityGroups?: () => readonly AffinityGroup[];
   /** The size of Domain-0 is an assumption (HostMap.domain0Assumed). */
   readonly domain0Assumed?: true;
   /** Domains of other toolstacks, by domid, as far as their names are known. */

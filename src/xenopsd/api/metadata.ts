@@ -1,16 +1,17 @@
-// What a toolstack keeps of its VMs. In memory here; on disk for a real host, where a new process
-// must find them again.
+// The metadata of a toolstack's VMs. In memory here; on disk for a real host, where a new process
+// must find the VMs again.
 import { InputError } from '../../base/errors.js';
 import type { FlowEntry } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { OutcomeFailure, OutcomeOperation } from './outcome.js';
 
 /**
- * Where a VM is in its life (life/states.ts has the diagram). 'starting' and 'stopping' are written
- * before the first step and replaced after the last: a process that finds them at its beginning
- * knows that another one died between, and completes or undoes the operation.
+ * Where a VM is in its life (life/states.ts has the diagram). 'starting', 'stopping', 'suspending'
+ * and 'resuming' are written before the first step and replaced after the last: a process that
+ * finds them at its beginning knows that another one died between, and completes or undoes the
+ * operation.
  */
-export type Phase = 'halted' | 'starting' | 'running' | 'paused' | 'stopping';
+export type Phase = 'halted' | 'starting' | 'running' | 'paused' | 'stopping' | 'suspending' | 'suspended' | 'resuming';
 
 export interface VmMetadata {
   readonly spec: VmSpec;
@@ -20,6 +21,8 @@ export interface VmMetadata {
   readonly domid: number | null;
   /** Domains to be destroyed: any process that finds them here removes their remains. */
   readonly pending: readonly number[];
+  /** Process id of the device model of its domain, where it has one. */
+  readonly deviceModelPid?: number;
 }
 
 /** The last time that a VM was built, or should have been: what explains where it lies. */
@@ -42,7 +45,7 @@ export interface MetadataStore {
    *   need not keep it
    */
   save(vm: VmMetadata, build?: LastBuild): Promise<void>;
-  /** With what was kept of its last build. */
+  /** Removes the VM with the record of its last build. */
   remove(name: string): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
-// How one operation on one VM ended: what became of it, and for a failure which one it was, in
-// fields. Nobody needs to read the record or a message's text for that.
+// The outcome of one operation on one VM, and for a failure its kind, in fields. No code needs to
+// parse the record or a message.
 import type { Errno } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
 
@@ -7,7 +7,7 @@ import type { FlowRecord } from '../../flow/record.js';
 export type Ending = 'poweroff' | 'reboot' | 'crash' | 'gone';
 
 /** ended: the guest shut itself down, or another tool destroyed its domain. */
-export type OutcomeOperation = 'start' | 'stop' | 'reboot' | 'migrate' | 'change' | 'ended';
+export type OutcomeOperation = 'start' | 'stop' | 'reboot' | 'migrate' | 'suspend' | 'resume' | 'change' | 'ended';
 
 export interface Outcome {
   readonly vm: string;
@@ -15,7 +15,7 @@ export interface Outcome {
   /** null when the domain never came to be, or is gone. */
   readonly domid: number | null;
   readonly failure: OutcomeFailure | null;
-  /** Of operation 'ended' only, else null. */
+  /** For operation 'ended' only, otherwise null. */
   readonly ending: Ending | null;
   /** Where the memory lies that the operation populated; null when it populated none. */
   readonly landing: Landing | null;
@@ -35,7 +35,7 @@ export interface FailureText {
   readonly step: string;
   /** As the real system words it: "xenguest: xc_vcpu_setaffinity: [22] Invalid argument". */
   readonly message: string;
-  /** What Xen or XenStore answered, if one of them did. */
+  /** The errno of Xen or XenStore, if one of them refused. */
   readonly errno: Errno | null;
 }
 

@@ -1,6 +1,6 @@
-// What differs between the profiles, shown by VMs that meet the difference.
+// The differences between the profiles, each shown by a VM that meets it.
 import { describe, expect, it } from 'vitest';
-import { machine, masked, toolstackOn, vm } from '../../../test/support/toolstack.js';
+import { machine, toolstackOn, vm, vmWithMask } from '../../../test/support/toolstack.js';
 import { GIB } from '../../base/units.js';
 import type { FlowRecord } from '../../flow/record.js';
 import { embeddedHost } from '../hosts/embedded-host.js';
@@ -42,7 +42,7 @@ describe('profiles', () => {
   });
 
   it.each(XAPI)('%s: a mask becomes the hard affinity, by key or by the toolstack itself', async (profile) => {
-    const { outcome, xc, domid, toolstack } = await started(profile, masked('a', 2, 512, '5,6'));
+    const { outcome, xc, domid, toolstack } = await started(profile, vmWithMask('a', 2, 512, '5,6'));
     expect(xc.vcpuGetAffinity(domid, 1).hard).toEqual([5, 6]);
     expect(xc.domainNodeGetAffinity(domid)).toEqual([1]);
     const key = `/local/domain/${domid}/platform/vcpu/0/affinity`;
@@ -53,7 +53,7 @@ describe('profiles', () => {
   });
 
   it.each(XAPI)('%s: a mask without a CPU fails the build with EINVAL', async (profile) => {
-    const { outcome } = await started(profile, masked('a', 1, 256, '999'));
+    const { outcome } = await started(profile, vmWithMask('a', 1, 256, '999'));
     expect(outcome.failure).toMatchObject({ step: profile === 'xapi-25.6' ? 'xenguest' : 'VM.build', errno: 'EINVAL' });
   });
 
@@ -189,7 +189,7 @@ describe('policy tight', () => {
   });
 
   it('places a VM within its hard mask', async () => {
-    const { outcome, soft, toolstack } = await start(masked('a', 2, 512, '9,10,13'));
+    const { outcome, soft, toolstack } = await start(vmWithMask('a', 2, 512, '9,10,13'));
     expect(toolstack.doors.xc.vcpuGetAffinity(outcome.domid!, 0).hard).toEqual([9, 10, 13]);
     expect(soft).toEqual([8, 9, 10, 11]);
     expect(toolstack.doors.xc.domainNodeGetAffinity(outcome.domid!)).toEqual([2]);
@@ -210,7 +210,7 @@ describe('policy tight', () => {
 
   it('gives back what a failed build was promised', async () => {
     const { toolstack } = await start(vm('a', 2, 3072));
-    await toolstack.add(masked('broken', 2, 3072, '999'));
+    await toolstack.add(vmWithMask('broken', 2, 3072, '999'));
     expect((await toolstack.start('broken')).failure).not.toBeNull();
     for (const name of ['b', 'c']) {
       await toolstack.add(vm(name, 2, 3072));

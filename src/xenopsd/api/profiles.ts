@@ -1,21 +1,18 @@
-// The behaviours that are deployed in the field, as data: every difference that the flow knows has
-// a name here. Read in xen-api at 90ef043c (xapi-25.6), v25.21.0, v25.39.0 and e2ee48d6
-// (xapi-26.3), and in libxl of Xen 4.17 (xl). Boxes: VM.create and VM.build.
+// The behaviours that are deployed in the field, as data: every difference in the flow has a name
+// here. Read in xen-api at 90ef043c (xapi-25.6), v25.21.0, v25.39.0 and e2ee48d6 (xapi-26.3), and
+// in libxl of Xen 4.17 (xl). Boxes: VM.create and VM.build.
 import { InputError } from '../../base/errors.js';
 import { GIB } from '../../base/units.js';
+import { POLICIES, type PolicyName } from '../../machine/policies.js';
 import type { BestEffortOptions } from '../../planner/best-effort.js';
 
 /** A behaviour that is deployed in the field; `xl` is plain Xen's own toolstack. */
 export const PROFILES = ['xapi-25.6', 'xapi-25.21', 'xapi-25.33', 'xapi-25.39', 'xapi-26.1', 'xapi-26.2', 'xapi-26.3', 'xl'] as const;
 export type ProfileName = (typeof PROFILES)[number];
 
-/**
- * Host.numa_affinity_policy of the API, and the two that xenopsd derives from its configuration.
- */
-export const POLICIES = ['default_policy', 'any', 'best_effort', 'best_effort_hard', 'prio_mem_only', 'tight'] as const;
-export type PolicyName = (typeof POLICIES)[number];
+export { POLICIES, type PolicyName };
 
-/** What a policy does with a plan. */
+/** The effect of a policy on a plan. */
 export interface Placement {
   /** null = no placement at all ("any"). */
   readonly affinity: 'soft' | 'hard' | null;
@@ -206,7 +203,7 @@ export function profileOf(name: ProfileName): Profile {
 }
 
 /**
- * What a policy of the API comes to under a profile.
+ * The effect of a policy of the API under a profile.
  * @throws InputError when that version of the toolstack has no such policy
  */
 export function effectivePolicy(

@@ -4,6 +4,7 @@ import type { SurpriseEntry } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { HostMap } from '../../map/host-map.js';
 import type { LiveKeys } from '../start/store-keys.js';
+import type { GuestImages } from './guest-images.js';
 import type { HostDoors } from './host-doors.js';
 import type { MetadataStore } from './metadata.js';
 import type { Outcome } from './outcome.js';
@@ -18,6 +19,8 @@ export interface ToolstackOptions {
   readonly seed: number;
   /** Where VMs are kept; in memory by default. */
   readonly metadata?: MetadataStore;
+  /** Of the memory of suspended guests; without it, none can be suspended. */
+  readonly images?: GuestImages;
   /** Waits for Xen's scrubber; real time by default. */
   readonly sleep?: (ms: number) => Promise<void>;
 }
@@ -54,20 +57,33 @@ export interface Toolstack {
    */
   startTogether(names: readonly string[], ended?: (outcome: Outcome) => void): Promise<Outcome[]>;
   stop(name: string): Promise<Outcome>;
+  /** Where guests run, the guest shuts itself down first; one that does not is left running. */
+  shutdown(name: string): Promise<Outcome>;
   /**
    * As `stop`, and done even when the store refuses to keep it: for a start that its caller was not
    * told of. A process that dies meanwhile is followed by one that comes to the same.
    */
   discard(name: string): Promise<Outcome>;
   reboot(name: string): Promise<Outcome>;
-  /** To the same host: a new domain is built beside the old one, which then goes. */
+  /**
+   * To the same host: a new domain beside the old one, which then goes. Where guests run, their
+   * memory is copied while they do; elsewhere the new domain is built.
+   */
   migrateLocal(name: string): Promise<Outcome>;
   /**
    * Destroys the domains of VMs whose guests have shut themselves down, and halts VMs whose domains
-   * are gone; a new toolstack begins with it. What a guest requested is the outcome's `ending`, and
+   * are gone; a new toolstack begins with it. What an earlier process left and the host refused to
+   * destroy is tried again. What a guest requested is the outcome's `ending`, and
    * is not done: a reboot is the caller's to start.
    */
   noticeEnded(): Promise<Outcome[]>;
+  /**
+   * The guest's memory is kept in a file, and its domain goes.
+   * @throws InputError for a guest, or a host, whose memory cannot be kept
+   */
+  suspend(name: string): Promise<Outcome>;
+  /** A new domain, placed anew, with the memory that was kept. */
+  resume(name: string): Promise<Outcome>;
   pause(name: string): Promise<Outcome>;
   unpause(name: string): Promise<Outcome>;
 
@@ -120,8 +136,8 @@ export interface PlacementBelief {
 
 export interface VmState {
   readonly spec: VmSpec;
-  readonly power: 'halted' | 'running' | 'paused';
+  readonly power: 'halted' | 'running' | 'paused' | 'suspended';
   readonly domid: number | null;
-  /** Of every operation on the VM, oldest first. */
+  /** Outcomes of all operations on the VM, oldest first. */
   readonly outcomes: readonly Outcome[];
 }

@@ -86,6 +86,7 @@ async function doorsOf(
     // The first ports of a new domain, because no one else allocates here.
     channels: () => ({ storePort: 1, consolePort: 2 }),
     pagesByNode: door.inspect.pagesByNode,
+    affinityGroups: door.inspect.affinityGroups,
     ...(options.dom0 === undefined ? { domain0Assumed: true as const } : {}),
   };
   return { doors, inspect: door.inspect };

@@ -126,6 +126,12 @@ describe('the terminal of a guest', () => {
     expect(await findTerminal(xs, 'web')).toEqual({ domid: 3, path: '/dev/pts/3' });
     expect(await findTerminal(xs, '3'), 'a name goes before an id').toEqual({ domid: 7, path: '/dev/pts/7' });
     expect((await findTerminal(xs, '7')).domid).toBe(7);
+    // Only numbers are domains there.
+    for (const name of ['x5', '5x']) {
+      await xs.write(`/local/domain/${name}/name`, name);
+      await xs.write(`/local/domain/${name}/console/tty`, '/dev/pts/5');
+      await expect(findTerminal(xs, name)).rejects.toThrow(`no guest '${name}' runs here`);
+    }
     await expect(findTerminal(xs, 'nobody')).rejects.toThrow("no guest 'nobody' runs here");
     await expect(findTerminal(xs, 'quiet')).rejects.toThrow('has no console');
   });

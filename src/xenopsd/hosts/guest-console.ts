@@ -1,8 +1,9 @@
-// The console of a guest: the terminal that xenconsoled keeps for it, joined to a person's.
+// The console of a guest: joins the terminal that xenconsoled keeps for it with the user's.
 import { constants, open as openFd, write as writeFd } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { promisify } from 'node:util';
-import { InputError, XenError } from '../../base/errors.js';
+import { InputError } from '../../base/errors.js';
+import { nullIfAbsent } from '../../xenstore/absence.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
 
 const open = promisify(openFd);
@@ -23,30 +24,22 @@ export interface GuestTerminal {
  */
 export async function findTerminal(xs: XenstoreConnection, vm: string): Promise<GuestTerminal> {
   const domid = await findDomain(xs, vm);
-  const path = await readOrNull(xs, `/local/domain/${domid}/console/tty`);
-  if (path === null || path === '') {
-    throw new InputError(`'${vm}' has no console`, { path: vm }, 'is it running, and does xenconsoled run?');
+  // As xl: an HVM guest's console is its serial port (libxl_console.c, libxl__console_tty_path).
+  for (const key of ['serial/0/tty', 'console/tty']) {
+    const path = await nullIfAbsent(xs.read(`/local/domain/${domid}/${key}`));
+    if (path !== null && path !== '') return { domid, path };
   }
-  return { domid, path };
+  throw new InputError(`'${vm}' has no console`, { path: vm }, 'is it running, and does xenconsoled run?');
 }
 
 async function findDomain(xs: XenstoreConnection, vm: string): Promise<number> {
   const domids = (await xs.directory('/local/domain')).filter((name) => /^\d+$/.test(name));
-  const names = await Promise.all(domids.map((domid) => readOrNull(xs, `/local/domain/${domid}/name`)));
+  const names = await Promise.all(domids.map((domid) => nullIfAbsent(xs.read(`/local/domain/${domid}/name`))));
   const index = names.indexOf(vm);
   // A name that is a number wins over the id.
   const found = index === -1 ? domids.find((domid) => domid === vm) : domids[index];
   if (found === undefined) throw new InputError(`no guest '${vm}' runs here`, { path: vm }, 'name one of those that xl list shows');
   return Number(found);
-}
-
-async function readOrNull(xs: XenstoreConnection, path: string): Promise<string | null> {
-  try {
-    return await xs.read(path);
-  } catch (error) {
-    if (error instanceof XenError && error.errno === 'ENOENT') return null;
-    throw error;
-  }
 }
 
 /** The person's side: bytes in, bytes out. */

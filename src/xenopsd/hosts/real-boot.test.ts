@@ -1,5 +1,5 @@
-// Settings that a real host needs and the embedded one does not: refused before there is a domain,
-// and only for the VM that it is about.
+// Settings that only a real host needs: an invalid one is refused before there is a domain, and
+// only for its own VM.
 import { expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';
 import { XEN_CAPABILITIES } from '../api/host-doors.js';

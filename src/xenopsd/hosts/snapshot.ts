@@ -4,7 +4,7 @@ import type { HostMap, MapCpu, MapDomain } from '../../map/host-map.js';
 import type { DomainInfo } from '../../xenctrl/xenctrl.js';
 import type { HostDoors, KnownDomain } from '../api/host-doors.js';
 
-/** What looking at a host takes; building and starting need more. */
+/** Calls for reading a host; building and starting need more. */
 export type LookingDoors = Pick<HostDoors, 'kind' | 'name' | 'xc' | 'pagesByNode' | 'others' | 'domain0Assumed'>;
 
 /** Domains that end meanwhile are left out. `known` wins over `doors.others`. */

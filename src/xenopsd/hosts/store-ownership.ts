@@ -1,5 +1,7 @@
-// A XenStore outside this process, taken for an embedded host: whose keys are in it?
-import { InputError, XenError } from '../../base/errors.js';
+// The check of a XenStore outside of this process before an embedded host uses it: do its keys
+// belong to another host?
+import { InputError } from '../../base/errors.js';
+import { nullIfAbsent } from '../../xenstore/absence.js';
 import type { XenstoreConnection } from '../../xenstore/connection.js';
 
 /** Says that all guests in this store were an embedded host's, which ended with its process. */
@@ -7,12 +9,12 @@ const MARK = '/tool/xennuma/embedded-host';
 const GUEST_KEYS = ['/vm', '/xenops', '/libxl'];
 
 /**
- * Clears what an embedded host left, and marks the store as one's own.
+ * Removes the keys of an earlier embedded host, and marks the store as used by this one.
  * @throws InputError when it holds domains of another host
  */
 export async function takeStore(xs: XenstoreConnection): Promise<void> {
-  const guests = (await ifThere(xs.directory('/local/domain')))?.filter((name) => name !== '0') ?? [];
-  const marked = (await ifThere(xs.readBytes(MARK))) !== undefined;
+  const guests = (await nullIfAbsent(xs.directory('/local/domain')))?.filter((name) => name !== '0') ?? [];
+  const marked = (await nullIfAbsent(xs.readBytes(MARK))) !== null;
   if (guests.length > 0 && !marked) {
     const some = `${guests.slice(0, 5).join(', ')}${guests.length > 5 ? ', ...' : ''}`;
     throw new InputError(
@@ -25,18 +27,9 @@ export async function takeStore(xs: XenstoreConnection): Promise<void> {
     for (const guest of guests) {
       const domid = Number(guest);
       if (await xs.isIntroduced(domid)) await xs.release(domid);
-      await ifThere(xs.rm(`/local/domain/${guest}`));
+      await nullIfAbsent(xs.rm(`/local/domain/${guest}`));
     }
-    for (const path of GUEST_KEYS) await ifThere(xs.rm(path));
+    for (const path of GUEST_KEYS) await nullIfAbsent(xs.rm(path));
   }
   await xs.write(MARK, '');
-}
-
-async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof XenError && error.errno === 'ENOENT') return undefined;
-    throw error;
-  }
 }

@@ -7,6 +7,7 @@ import { ProcessXenguest, type ProcessXenguestOptions } from '../../xenguest/pro
 import type { Xenguest } from '../../xenguest/xenguest.js';
 import { connectXenstore } from '../../xenstore/client/connect.js';
 import { type HostDoors, XEN_CAPABILITIES } from '../api/host-doors.js';
+import { qemuDeviceModel } from './device-model/qemu.js';
 
 export interface XenHostOptions {
   /** Socket or device of XenStore; found as Xen's own tools find it by default. */
@@ -41,6 +42,7 @@ export async function xenHost(options: XenHostOptions = {}): Promise<XenHost> {
       xc,
       xs,
       xenguest: options.keepOnNode === true ? keepingOnNode(builder) : builder,
+      deviceModel: qemuDeviceModel(xs, xc.version.xen),
       channels: (domid) => ({ storePort: xc.eventChannelAllocUnbound(domid, 0), consolePort: xc.eventChannelAllocUnbound(domid, 0) }),
       close: async () => {
         await xs.close();
@@ -54,6 +56,6 @@ export async function xenHost(options: XenHostOptions = {}): Promise<XenHost> {
   }
 }
 
-function keepingOnNode(builder: Xenguest): Xenguest {
-  return { run: (args, run) => builder.run({ ...args, keepOnNode: true }, run) };
+function keepingOnNode(builder: ProcessXenguest): Xenguest {
+  return { run: (args, run) => builder.run({ ...args, keepOnNode: true }, run), streams: builder.streams };
 }

@@ -4,10 +4,11 @@ import { XenError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
 import type { HostDoors } from '../api/host-doors.js';
 import type { Landing } from '../api/outcome.js';
+import { createDeviceModel } from '../start/device-model.js';
 import { noteLanding } from '../start/landing.js';
 import { memoryConfig } from '../start/memory-model.js';
-import { type StartRun, StepError } from '../start/start-run.js';
-import { removeDomainKeys } from '../start/store-keys.js';
+import { type RestoreGuest, type StartRun, StepError } from '../start/start-run.js';
+import { removeDomainKeys, removeOnlyKeys } from '../start/store-keys.js';
 import type { Turn } from '../start/turns.js';
 import { uuidBytes } from '../start/uuid.js';
 import { buildVm } from '../start/vm-build.js';
@@ -26,8 +27,17 @@ const DYING_POLL_MS = 100;
 export interface BuildParts {
   readonly record: FlowRecord;
   readonly turn: Turn;
+  /** undefined = the guest boots. */
+  readonly restore?: RestoreGuest;
   /** Told as soon as there is a domain. */
   readonly made: (domid: number) => void;
+}
+
+export interface BuiltDomain {
+  readonly domid: number;
+  readonly landing: Landing;
+  /** undefined = it has no device model. */
+  readonly deviceModelPid: number | undefined;
 }
 
 export class Domains {
@@ -46,7 +56,7 @@ export class Domains {
    * A new domain of the VM, built and paused.
    * @throws StepError; what there is of the domain is then the caller's to destroy
    */
-  async build(vm: KnownVm, { record, turn, made }: BuildParts): Promise<{ domid: number; landing: Landing }> {
+  async build(vm: KnownVm, { record, turn, restore, made }: BuildParts): Promise<BuiltDomain> {
     const { spec, uuid } = vm;
     const settings = this.#settings;
     const { profile, numa } = settings;
@@ -54,7 +64,7 @@ export class Domains {
       vm: spec,
       uuid,
       profile,
-      policy: () => settings.policy,
+      policy: () => spec.policy ?? settings.policy,
       hostMask: settings.hostMask,
       doors: this.#doors,
       xc: this.#doors.xc.withFlow(record),
@@ -64,11 +74,13 @@ export class Domains {
       turn,
       scheduler: () => this.#poolScheduler(),
       sleep: this.#sleep,
+      ...(restore === undefined ? {} : { restore }),
     };
     const created = await createVm(run, made);
     if (profile.toolstack === 'libxl') await buildVmWithXl(run, created);
     else await buildVm(run, created, numa);
-    return { domid: created.domid, landing: noteLanding(this.#doors, spec, created.domid, record, true) };
+    const deviceModelPid = await createDeviceModel(run, created.domid);
+    return { domid: created.domid, deviceModelPid, landing: noteLanding(this.#doors, spec, created.domid, record, true) };
   }
 
   /** @throws StepError */
@@ -80,9 +92,19 @@ export class Domains {
     }
   }
 
+  /**
+   * For a VM whose metadata may not lead to all of its domains: while one is there, it leads to its
+   * keys. RELEASE waits until it is gone, since others let go of it then.
+   */
+  async destroyFound(vm: KnownVm, domid: number, record: FlowRecord): Promise<void> {
+    if (this.isOurs(vm, domid)) await removeOnlyKeys(this.#doors.xs, domid, vm.uuid);
+    await this.destroy(vm, domid, record);
+  }
+
   /** Removes domain, claim and keys; parts that are already gone are fine. */
   async destroy(vm: KnownVm, domid: number, record: FlowRecord): Promise<void> {
     const { xc, xs } = this.#doors;
+    await this.#doors.deviceModel?.end(domid, vm.uuid);
     const ours = this.isOurs(vm, domid);
     // Releasing a claim first: a domain that Xen is still taking apart must not hold memory that it
     // will never use.
@@ -97,10 +119,18 @@ export class Domains {
     record.note('destroyed', { domid });
   }
 
-  /** Domids of all domains that carry the VM's uuid. */
+  /** Domids of all domains that carry the VM's uuid, and of those that its device models serve. */
   of(vm: KnownVm): readonly number[] {
     const uuid = uuidBytes(vm.uuid);
-    return this.#doors.xc.domainList().flatMap(({ domid, uuid: handle }) => (Buffer.compare(uuid, handle) === 0 ? [domid] : []));
+    const live = this.#doors.xc.domainList().flatMap(({ domid, uuid: handle }) => (Buffer.compare(uuid, handle) === 0 ? [domid] : []));
+    return [...new Set([...live, ...(this.#doors.deviceModel?.domidsOf(vm.uuid) ?? [])])];
+  }
+
+  /** The domain's device model is gone, such as killed: its guest waits for devices for ever. */
+  lostDeviceModel(vm: KnownVm, domid: number): boolean {
+    const { deviceModel } = this.#doors;
+    if (vm.kept.deviceModelPid === undefined || deviceModel === undefined) return false;
+    return !deviceModel.domidsOf(vm.uuid).includes(domid);
   }
 
   /** Ids are used again: a domain is the VM's only if it carries the VM's uuid. */

@@ -4,8 +4,9 @@ import type { DomainInfo } from '../../xenctrl/xenctrl.js';
 import type { Ending } from '../api/outcome.js';
 
 /** SHUTDOWN_* of Xen's public/sched.h. */
+export const POWERED_OFF = 0;
 const REBOOT = 1;
-const SUSPEND = 2;
+export const SUSPENDED_ITSELF = 2;
 const CRASH = 3;
 const WATCHDOG = 4;
 
@@ -20,7 +21,7 @@ export function endingOf(info: DomainInfo | null): Ending | null {
   if (info === null) return 'gone';
   switch (info.shutdown) {
     case null:
-    case SUSPEND:
+    case SUSPENDED_ITSELF:
       return null;
     case REBOOT:
     case WATCHDOG:

@@ -1,6 +1,6 @@
 // A VM's life after its first start: what each operation changes, and what it does not.
 import { describe, expect, it } from 'vitest';
-import { machine, masked, toolstackOn, vm } from '../../../test/support/toolstack.js';
+import { machine, toolstackOn, vm, vmWithMask } from '../../../test/support/toolstack.js';
 import { InputError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
 import type { Toolstack } from '../api/toolstack.js';
@@ -29,7 +29,7 @@ describe('stop', () => {
 describe('the ratchet of 25.6', () => {
   it('keeps the lowest reading, until nothing fits though everything is free', async () => {
     const toolstack = await toolstackOn(machine([2048, 2048], 2));
-    for (const name of ['a', 'b']) await toolstack.add(masked(name, 1, 1536, name === 'a' ? '0' : '2'));
+    for (const name of ['a', 'b']) await toolstack.add(vmWithMask(name, 1, 1536, name === 'a' ? '0' : '2'));
     await toolstack.add(vm('probe', 1, 64));
     await toolstack.add(vm('c', 1, 1024));
     await toolstack.start('a');
@@ -45,6 +45,22 @@ describe('the ratchet of 25.6', () => {
     expect(toolstack.placement()).toBeNull();
     const after = await toolstack.start('c');
     expect(toolstack.doors.xc.vcpuGetAffinity(after.domid!, 0).soft).toHaveLength(2);
+  });
+});
+
+describe("the host's mask", () => {
+  it('holds for starts after it was set, and no more for those after it was taken away', async () => {
+    const toolstack = await toolstackOn(FOUR(), { policy: 'any' });
+    const hardOf = async (name: string) => {
+      await toolstack.add(vm(name, 1, 128));
+      const { domid } = await toolstack.start(name);
+      return toolstack.doors.xc.vcpuGetAffinity(domid!, 0).hard;
+    };
+    expect(await hardOf('before')).toHaveLength(16);
+    toolstack.setHostMask('2,5');
+    expect(await hardOf('with')).toEqual([2, 5]);
+    toolstack.setHostMask(null);
+    expect(await hardOf('after')).toHaveLength(16);
   });
 });
 
@@ -110,6 +126,8 @@ describe('which request is refused in which state', () => {
     start: (toolstack) => toolstack.start('a'),
     startTogether: (toolstack) => toolstack.startTogether(['a']),
     stop: (toolstack) => toolstack.stop('a'),
+    shutdown: (toolstack) => toolstack.shutdown('a'),
+    resume: (toolstack) => toolstack.resume('a'),
     reboot: (toolstack) => toolstack.reboot('a'),
     migrate: (toolstack) => toolstack.migrateLocal('a'),
     pause: (toolstack) => toolstack.pause('a'),
@@ -123,7 +141,7 @@ describe('which request is refused in which state', () => {
   // As the diagram of life/states.ts has it.
   const ADMITTED: Readonly<Record<string, readonly string[]>> = {
     halted: ['start', 'startTogether', 'mask', 'remove'],
-    running: ['stop', 'reboot', 'migrate', 'pause', 'pin', 'nodes', 'pool', 'mask'],
+    running: ['stop', 'shutdown', 'reboot', 'migrate', 'pause', 'pin', 'nodes', 'pool', 'mask'],
     paused: ['stop', 'reboot', 'migrate', 'unpause', 'pin', 'nodes', 'pool', 'mask'],
   };
 

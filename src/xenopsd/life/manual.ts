@@ -52,7 +52,7 @@ export function moveToPoolManually({ doors, vm, domid, record }: RunningVm, pool
   const after = xc.domainNodeGetAffinity(domid);
   record.note('pool', { domid, pool, nodeAffinityBefore: before, nodeAffinity: after });
   record.surprise('pool-move-resets-masks', { domid, pool });
-  const ofPool = new Set(xc.cpupoolList().find((one) => one.id === pool)?.cpus ?? []);
+  const ofPool = new Set(xc.cpupoolList().find((one) => one.id === pool)!.cpus);
   const nodes = new Set(xc.cpuTopology().flatMap((cpu, id) => (cpu !== null && ofPool.has(id) ? [cpu.node] : [])));
   if (after.some((node) => !nodes.has(node))) record.surprise('manual-node-affinity', { domid, nodes: after });
   noteLanding(doors, vm, domid, record, false);

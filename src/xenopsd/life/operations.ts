@@ -1,15 +1,20 @@
 // Operations on one VM: start, stop, reboot, migrate, pause and manual changes, each as an outcome
 // with its record. Callers hold the VM's lock. Every operation commits its intent before its first
 // step and its result after the last one.
-import { FlowRecord } from '../../flow/record.js';
+import { InputError } from '../../base/errors.js';
 import type { HostDoors } from '../api/host-doors.js';
-import type { LastBuild, VmMetadata } from '../api/metadata.js';
-import type { Ending, Landing, Outcome, OutcomeFailure, OutcomeOperation } from '../api/outcome.js';
-import { failureOf, noteFailure, withMemoryShortage } from '../start/failure.js';
+import type { LastBuild, Phase, VmMetadata } from '../api/metadata.js';
+import type { Ending, Outcome, OutcomeFailure } from '../api/outcome.js';
+import { failureOf, withMemoryShortage } from '../start/failure.js';
 import { pagesByNode } from '../start/landing.js';
+import type { RestoreGuest } from '../start/start-run.js';
 import { OWN_TURN, type Turn } from '../start/turns.js';
+import { Attempt } from './attempt.js';
 import type { Domains } from './domains.js';
+import type { GuestMemory } from './guest-memory.js';
+import type { GuestRequests } from './guest-requests.js';
 import type { RunningVm } from './manual.js';
+import { finish, followPause, isUnfinished, type RecoveryParts } from './recovery.js';
 import type { KnownVm, StateChange, VmRegistry } from './registry.js';
 import type { HostSettings } from './settings.js';
 import { admit } from './states.js';
@@ -21,33 +26,8 @@ export interface OperationParts {
   readonly registry: VmRegistry;
   readonly settings: HostSettings;
   readonly domains: Domains;
-}
-
-/** One operation under way. */
-class Attempt {
-  readonly vm: KnownVm;
-  readonly operation: OutcomeOperation;
-  readonly record: FlowRecord;
-  landing: Landing | null = null;
-  #noted = false;
-
-  constructor(vm: KnownVm, operation: OutcomeOperation, title: string) {
-    this.vm = vm;
-    this.operation = operation;
-    this.record = new FlowRecord(`${title} ${vm.name}`);
-  }
-
-  /** The first one is what failed; those that follow from it are not noted. */
-  noteFailure(error: unknown): void {
-    if (this.#noted) return;
-    this.#noted = true;
-    noteFailure(this.record, error);
-  }
-
-  build(domid: number | null, failure: OutcomeFailure | null): LastBuild {
-    const { operation, record } = this;
-    return { operation, domid, failure, title: record.title, entries: record.entries };
-  }
+  readonly memory: GuestMemory;
+  readonly requests: GuestRequests;
 }
 
 export class Operations {
@@ -55,24 +35,58 @@ export class Operations {
   readonly #registry: VmRegistry;
   readonly #settings: HostSettings;
   readonly #domains: Domains;
+  readonly #memory: GuestMemory;
+  readonly #requests: GuestRequests;
 
-  constructor({ doors, registry, settings, domains }: OperationParts) {
+  constructor({ doors, registry, settings, domains, memory, requests }: OperationParts) {
     this.#doors = doors;
     this.#registry = registry;
     this.#settings = settings;
     this.#domains = domains;
+    this.#memory = memory;
+    this.#requests = requests;
   }
 
   start(vm: KnownVm, turn: Turn): Promise<Outcome> {
     const attempt = new Attempt(vm, 'start', 'start');
-    return this.#outcome(attempt, () => this.#boot(attempt, turn));
+    return this.#outcome(attempt, async () => {
+      await this.#finishEarlier(vm);
+      return this.#boot(attempt, turn);
+    });
+  }
+
+  /** Tries again what recovery.ts could not do when the VM was taken up. */
+  takeUp(vm: KnownVm): Promise<Outcome> {
+    const attempt = new Attempt(vm, 'stop', 'clean up');
+    return this.#outcome(
+      attempt,
+      async () => {
+        if (isUnfinished(vm)) await finish(this.#recovery, vm);
+        else await followPause(this.#recovery, vm);
+        return vm.domid;
+      },
+      'gone',
+    );
   }
 
   /** @throws InputError when it has no domain */
   stop(vm: KnownVm): Promise<Outcome> {
     admit('stop', vm.name, vm.kept.phase);
     const attempt = new Attempt(vm, 'stop', 'stop');
-    return this.#outcome(attempt, () => this.#stop(attempt));
+    return this.#outcome(attempt, () => (vm.domid === null ? this.#forgetMemory(attempt) : this.#stop(attempt)));
+  }
+
+  /**
+   * The guest shuts itself down where guests run, and then its domain goes.
+   * @throws InputError when it does not run
+   */
+  shutdown(vm: KnownVm): Promise<Outcome> {
+    admit('shutdown', vm.name, vm.kept.phase);
+    const attempt = new Attempt(vm, 'stop', 'shutdown');
+    return this.#outcome(attempt, async () => {
+      if (this.#doors.can.runsGuests) await this.#requests.ask(vm, vm.domid!, 'poweroff');
+      return this.#stop(attempt);
+    });
   }
 
   /**
@@ -83,8 +97,8 @@ export class Operations {
     const attempt = new Attempt(vm, 'stop', 'discard');
     return this.#outcome(attempt, async () => {
       const domid = vm.domid!;
-      await this.#conclude(attempt, { phase: 'stopping', pending: [domid] });
-      return this.#destroyed(attempt, domid);
+      await this.#conclude(attempt, { phase: 'stopping', pending: [...new Set([domid, ...vm.kept.pending])] });
+      return this.#destroyed(attempt);
     });
   }
 
@@ -99,11 +113,8 @@ export class Operations {
    * What an operation that failed half-way left of a halted VM: the VM is all that leads to it.
    * @throws what the host or the store answers
    */
-  async cleanUp(vm: KnownVm): Promise<void> {
-    const { pending } = vm.kept;
-    if (pending.length === 0) return;
-    const record = new FlowRecord(`clean up ${vm.name}`);
-    for (const domid of pending) await this.#domains.destroy(vm, domid, record);
+  cleanUp(vm: KnownVm): Promise<void> {
+    return this.#finishEarlier(vm);
   }
 
   /** @throws InputError when it has no domain */
@@ -118,13 +129,42 @@ export class Operations {
 
   /**
    * A new domain beside the old one, which then goes.
-   * @throws InputError when it has no domain
+   * @throws InputError when it has no domain, or a guest whose memory would be lost
    */
   migrate(vm: KnownVm): Promise<Outcome> {
     const { phase, domid: old } = vm.kept;
     admit('migrate', vm.name, phase);
+    if (this.#memory.isReal) {
+      admit('suspend', vm.name, phase);
+      this.#memory.mustBeMovable(vm);
+    } else if (!this.#doors.can.suspend) {
+      throw new InputError(
+        `the guest of VM '${vm.name}' would lose its memory: it cannot be moved on this host`,
+        { path: vm.name },
+        'reboot it: it is placed anew',
+      );
+    }
     const attempt = new Attempt(vm, 'migrate', 'migrate');
-    return this.#outcome(attempt, () => this.#migrate(attempt, phase === 'paused', old!));
+    return this.#outcome(attempt, async () => {
+      if (phase === 'running' || phase === 'paused') await this.#finishEarlier(vm);
+      return this.#migrate(attempt, phase === 'paused', old!);
+    });
+  }
+
+  /** @throws InputError when it does not run, or its memory cannot be kept */
+  suspend(vm: KnownVm): Promise<Outcome> {
+    admit('suspend', vm.name, vm.kept.phase);
+    this.#memory.mustBeKeepable(vm);
+    const attempt = new Attempt(vm, 'suspend', 'suspend');
+    return this.#outcome(attempt, () => this.#suspend(attempt, vm.domid!));
+  }
+
+  /** @throws InputError when it is not suspended */
+  resume(vm: KnownVm): Promise<Outcome> {
+    admit('resume', vm.name, vm.kept.phase);
+    this.#memory.mustBeKeepable(vm);
+    const attempt = new Attempt(vm, 'resume', 'resume');
+    return this.#outcome(attempt, () => this.#resume(attempt));
   }
 
   /** @throws InputError when it does not run, or is paused already */
@@ -155,13 +195,22 @@ export class Operations {
     });
   }
 
+  get #recovery(): RecoveryParts {
+    return { doors: this.#doors, registry: this.#registry, domains: this.#domains, memory: this.#memory };
+  }
+
+  /** A domain that an earlier operation could not destroy must go before the next one is built. */
+  async #finishEarlier(vm: KnownVm): Promise<void> {
+    if (isUnfinished(vm)) await finish(this.#recovery, vm);
+  }
+
   async #boot(attempt: Attempt, turn: Turn): Promise<number> {
     const { vm } = attempt;
     const builtBy = this.#settings.forVm(vm.spec);
-    const domid = await this.#build(attempt, turn);
+    const { domid, ...model } = await this.#build(attempt, { turn });
     try {
       this.#domains.unpause(domid);
-      await this.#registry.commit(vm, { phase: 'running', domid, pending: [] }, attempt.build(domid, null));
+      await this.#registry.commit(vm, { phase: 'running', domid, pending: [], ...model }, attempt.build(domid, null));
     } catch (error) {
       attempt.noteFailure(error);
       await this.#undo(attempt, domid);
@@ -172,19 +221,64 @@ export class Operations {
     return domid;
   }
 
+  async #suspend(attempt: Attempt, domid: number): Promise<null> {
+    const { vm, record } = attempt;
+    await this.#registry.commit(vm, { phase: 'suspending' });
+    try {
+      await this.#memory.save(vm, domid, record);
+      await this.#registry.commit(vm, { phase: 'suspended', domid: null, pending: [domid] });
+    } catch (error) {
+      attempt.noteFailure(error);
+      const goesOn = await this.#memory.callOff(vm, domid, record);
+      await this.#memory.forget(vm);
+      await this.#conclude(attempt, { phase: goesOn ? 'running' : 'suspending' });
+      throw error;
+    }
+    await this.#domains.destroy(vm, domid, record);
+    await this.#conclude(attempt, { pending: [] });
+    return null;
+  }
+
+  /** Paused until its file is gone: a guest that has run must not be resumed from it once more. */
+  async #resume(attempt: Attempt): Promise<number> {
+    const { vm, record } = attempt;
+    const builtBy = this.#settings.forVm(vm.spec);
+    const { domid } = await this.#build(attempt, { turn: OWN_TURN, phase: 'resuming', restore: this.#memory.restoring(vm, record) });
+    try {
+      await this.#registry.commit(vm, { phase: 'paused', domid, pending: [] }, attempt.build(domid, null));
+    } catch (error) {
+      attempt.noteFailure(error);
+      await this.#undo(attempt, domid);
+      await this.#conclude(attempt, { phase: 'suspended', domid: null });
+      throw error;
+    }
+    vm.builtBy = builtBy;
+    await this.#memory.forget(vm);
+    this.#domains.unpause(domid);
+    await this.#conclude(attempt, { phase: 'running' });
+    return domid;
+  }
+
+  async #forgetMemory(attempt: Attempt): Promise<null> {
+    await this.#registry.commit(attempt.vm, HALTED);
+    await this.#memory.forget(attempt.vm);
+    return null;
+  }
+
   async #migrate(attempt: Attempt, paused: boolean, old: number): Promise<number> {
     const { vm, record } = attempt;
     record.note('migrate', { from: old, pages: [...pagesByNode(this.#doors, old)] });
     const before = vm.kept;
     const builtBy = this.#settings.forVm(vm.spec);
-    const domid = await this.#build(attempt, OWN_TURN);
+    const restore = this.#memory.isReal ? { restore: this.#memory.moving(vm, old, record) } : {};
+    const { domid, ...model } = await this.#build(attempt, { turn: OWN_TURN, ...restore });
     try {
       // From here on the new domain is the VM's, and the old one is to go.
-      await this.#registry.commit(vm, { phase: before.phase, domid, pending: [old] });
+      await this.#registry.commit(vm, { phase: before.phase, domid, pending: [old], ...model });
     } catch (error) {
       attempt.noteFailure(error);
       await this.#undo(attempt, domid);
-      await this.#conclude(attempt, before);
+      await this.#goesOn(attempt, before, old);
       throw error;
     }
     vm.builtBy = builtBy;
@@ -198,35 +292,48 @@ export class Operations {
    * A domain of the VM, built and paused. On a failure the domain, its keys and its claims are gone
    * before this rejects.
    */
-  async #build(attempt: Attempt, turn: Turn): Promise<number> {
+  async #build(
+    attempt: Attempt,
+    { turn, phase = 'starting', restore }: { readonly turn: Turn; readonly phase?: Phase; readonly restore?: RestoreGuest },
+  ): Promise<Pick<VmMetadata, 'deviceModelPid'> & { readonly domid: number }> {
     const { vm, record } = attempt;
     const before: VmMetadata = vm.kept;
     let domid: number | null = null;
-    await this.#registry.commit(vm, { phase: 'starting', pending: [] });
+    await this.#registry.commit(vm, { phase, pending: [] });
     try {
       const made = (id: number) => {
         domid = id;
       };
-      const built = await this.#domains.build(vm, { record, turn, made });
+      const built = await this.#domains.build(vm, { record, turn, made, ...(restore === undefined ? {} : { restore }) });
       attempt.landing = built.landing;
-      return built.domid;
+      const { domid: id, deviceModelPid } = built;
+      return deviceModelPid === undefined ? { domid: id } : { domid: id, deviceModelPid };
     } catch (error) {
       attempt.noteFailure(error);
       if (domid !== null) await this.#undo(attempt, domid);
-      await this.#conclude(attempt, before);
+      await this.#goesOn(attempt, before, before.domid);
       throw withMemoryShortage(error, vm.spec, this.#settings.profile, this.#doors.xc);
     }
+  }
+
+  /**
+   * As before the attempt. Of a migration the guest may have suspended itself; one that cannot be
+   * resumed is left `suspending`, so that the next operation or process tries again.
+   */
+  async #goesOn(attempt: Attempt, before: VmMetadata, domid: number | null): Promise<void> {
+    const goesOn = domid === null || (await this.#memory.callOff(attempt.vm, domid, attempt.record));
+    await this.#conclude(attempt, goesOn ? before : { ...before, phase: 'suspending' });
   }
 
   async #stop(attempt: Attempt): Promise<null> {
     const { vm } = attempt;
     const domid = vm.domid!;
-    await this.#registry.commit(vm, { phase: 'stopping', pending: [domid] });
-    return this.#destroyed(attempt, domid);
+    await this.#registry.commit(vm, { phase: 'stopping', pending: [...new Set([domid, ...vm.kept.pending])] });
+    return this.#destroyed(attempt);
   }
 
-  async #destroyed(attempt: Attempt, domid: number): Promise<null> {
-    await this.#domains.destroy(attempt.vm, domid, attempt.record);
+  async #destroyed(attempt: Attempt): Promise<null> {
+    for (const domid of attempt.vm.kept.pending) await this.#domains.destroy(attempt.vm, domid, attempt.record);
     await this.#conclude(attempt, HALTED);
     return null;
   }
@@ -237,7 +344,7 @@ export class Operations {
    */
   async #undo(attempt: Attempt, domid: number): Promise<void> {
     await this.#conclude(attempt, { pending: [domid] });
-    await this.#domains.destroy(attempt.vm, domid, attempt.record);
+    await this.#domains.destroyFound(attempt.vm, domid, attempt.record);
   }
 
   /** For what cannot be undone and needs no second try: a new process comes to the same state. */
@@ -269,7 +376,7 @@ export class Operations {
       if (failure === null) throw error;
       attempt.noteFailure(error);
       domid = vm.domid;
-      if (operation === 'start' || operation === 'reboot' || operation === 'migrate') {
+      if (operation === 'start' || operation === 'reboot' || operation === 'migrate' || operation === 'resume') {
         await this.#conclude(attempt, {}, attempt.build(domid, failure));
       }
     }

@@ -45,7 +45,8 @@ export class KnownVm {
   state(): VmState {
     const { spec, domid, phase } = this.#kept;
     const up = phase === 'paused' ? 'paused' : 'running';
-    return { spec, power: domid === null ? 'halted' : up, domid, outcomes: this.outcomes };
+    const down = phase === 'suspended' || phase === 'resuming' ? 'suspended' : 'halted';
+    return { spec, power: domid === null ? down : up, domid, outcomes: this.outcomes };
   }
 }
 

@@ -17,10 +17,12 @@ import { uuidOf } from '../start/uuid.js';
 import { warningsOf } from '../start/warnings.js';
 import { Domains } from './domains.js';
 import { endingOf } from './guest-ending.js';
+import { GuestMemory } from './guest-memory.js';
+import { GuestRequests } from './guest-requests.js';
 import { VmLocks } from './locks.js';
 import { moveToPoolManually, pinManually, setNodeAffinityManually } from './manual.js';
 import { Operations } from './operations.js';
-import { recover } from './recovery.js';
+import { isUnfinished, recover } from './recovery.js';
 import { type KnownVm, VmRegistry } from './registry.js';
 import { HostSettings } from './settings.js';
 import { admit } from './states.js';
@@ -34,10 +36,13 @@ import { admit } from './states.js';
 export async function createToolstack(doors: HostDoors, options: ToolstackOptions): Promise<Toolstack> {
   const settings = new HostSettings(options.profile, options.policy, options.hostMask);
   const registry = new VmRegistry(options.metadata ?? new MemoryMetadata());
-  const domains = new Domains(doors, settings, options.sleep ?? delay);
-  await recover({ doors, registry, domains });
-  const operations = new Operations({ doors, registry, settings, domains });
-  const toolstack = new HostToolstack({ doors, registry, settings, domains, operations, seed: options.seed });
+  const sleep = options.sleep ?? delay;
+  const domains = new Domains(doors, settings, sleep);
+  const requests = new GuestRequests(doors, sleep);
+  const memory = new GuestMemory(doors, domains, options.images, requests);
+  const unfinished = await recover({ doors, registry, domains, memory });
+  const operations = new Operations({ doors, registry, settings, domains, memory, requests });
+  const toolstack = new HostToolstack({ doors, registry, settings, domains, operations, unfinished, seed: options.seed });
   await toolstack.noticeEnded();
   return toolstack;
 }
@@ -48,6 +53,7 @@ interface Parts {
   readonly settings: HostSettings;
   readonly domains: Domains;
   readonly operations: Operations;
+  readonly unfinished: Set<KnownVm>;
   readonly seed: number;
 }
 
@@ -58,15 +64,18 @@ class HostToolstack implements Toolstack {
   readonly #domains: Domains;
   readonly #operations: Operations;
   readonly #locks = new VmLocks();
+  /** VMs of which the host refused something when this process began. */
+  readonly #unfinished: Set<KnownVm>;
   readonly #seed: number;
   #rounds = 0;
 
-  constructor({ doors, registry, settings, domains, operations, seed }: Parts) {
+  constructor({ doors, registry, settings, domains, operations, unfinished, seed }: Parts) {
     this.doors = doors;
     this.#registry = registry;
     this.#settings = settings;
     this.#domains = domains;
     this.#operations = operations;
+    this.#unfinished = unfinished;
     this.#seed = seed;
   }
 
@@ -132,6 +141,10 @@ class HostToolstack implements Toolstack {
     return this.#locked(name, (vm) => this.#operations.stop(vm));
   }
 
+  shutdown(name: string): Promise<Outcome> {
+    return this.#locked(name, (vm) => this.#operations.shutdown(vm));
+  }
+
   discard(name: string): Promise<Outcome> {
     return this.#locked(name, (vm) => this.#operations.discard(vm));
   }
@@ -144,6 +157,14 @@ class HostToolstack implements Toolstack {
     return this.#locked(name, (vm) => this.#operations.migrate(vm));
   }
 
+  suspend(name: string): Promise<Outcome> {
+    return this.#locked(name, (vm) => this.#operations.suspend(vm));
+  }
+
+  resume(name: string): Promise<Outcome> {
+    return this.#locked(name, (vm) => this.#operations.resume(vm));
+  }
+
   pause(name: string): Promise<Outcome> {
     return this.#locked(name, (vm) => this.#operations.pause(vm));
   }
@@ -153,6 +174,22 @@ class HostToolstack implements Toolstack {
   }
 
   async noticeEnded(): Promise<Outcome[]> {
+    const takenUp = await Promise.all([...this.#unfinished].map((vm) => this.#locks.run([vm.name], () => this.#takeUp(vm))));
+    return [...takenUp.flat(), ...(await this.#noticeEndings())];
+  }
+
+  async #takeUp(vm: KnownVm): Promise<Outcome[]> {
+    const { phase } = vm.kept;
+    const unfinished = isUnfinished(vm);
+    // An operation that held the lock may have removed it.
+    const outcome = this.#registry.all().includes(vm) ? await this.#operations.takeUp(vm) : null;
+    if (outcome === null || outcome.failure === null) this.#unfinished.delete(vm);
+    if (outcome === null) return [];
+    // Or may have seen to it.
+    return outcome.failure !== null || unfinished || vm.kept.phase !== phase ? [outcome] : [];
+  }
+
+  async #noticeEndings(): Promise<Outcome[]> {
     const ended = this.#registry.all().filter((vm) => this.#endingOf(vm) !== null);
     const outcomes = await Promise.all(
       ended.map((vm) =>
@@ -169,7 +206,8 @@ class HostToolstack implements Toolstack {
   #endingOf(vm: KnownVm): Ending | null {
     const { domid } = vm;
     if (domid === null) return null;
-    return endingOf(this.#domains.isOurs(vm, domid) ? this.doors.xc.domainInfo(domid) : null);
+    const info = this.#domains.isOurs(vm, domid) ? this.doors.xc.domainInfo(domid) : null;
+    return endingOf(info) ?? (this.#domains.lostDeviceModel(vm, domid) ? 'crash' : null);
   }
 
   setMask(name: string, mask: string | null): Promise<void> {

@@ -1,7 +1,7 @@
 // The order of VM.create and VM.build as the host sees it (xen-api 90ef043c,
 // ocaml/xenopsd/xc/domain.ml 899-964; e2ee48d6, 1103-1251), and the wait for free memory (236-272).
 import { describe, expect, it } from 'vitest';
-import { machine, masked, vm } from '../../../test/support/toolstack.js';
+import { machine, vm, vmWithMask } from '../../../test/support/toolstack.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { PhysInfo, Xenctrl } from '../../xenctrl/xenctrl.js';
@@ -76,7 +76,7 @@ describe('the order of a start', () => {
   });
 
   it('25.6: the builder sets a mask, and there is no placement', async () => {
-    expect(await stepsOf('xapi-25.6', masked('a', 2, 512, '1'))).toEqual([...DOMAIN, ...BUILD]);
+    expect(await stepsOf('xapi-25.6', vmWithMask('a', 2, 512, '1'))).toEqual([...DOMAIN, ...BUILD]);
   });
 
   it('25.6: a PV domain has no paging pool', async () => {
@@ -85,7 +85,7 @@ describe('the order of a start', () => {
   });
 
   it('25.21: a mask is set by hypercall, before the placement decision', async () => {
-    expect(await stepsOf('xapi-25.21', masked('a', 2, 512, '1'))).toEqual([...DOMAIN, ...HARD, ...BUILD]);
+    expect(await stepsOf('xapi-25.21', vmWithMask('a', 2, 512, '1'))).toEqual([...DOMAIN, ...HARD, ...BUILD]);
     expect(await stepsOf('xapi-25.21', vm('a', 2, 512))).toEqual([...DOMAIN, ...SOFT, ...BUILD]);
   });
 

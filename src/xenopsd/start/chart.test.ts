@@ -1,7 +1,7 @@
-// The chart as it is taken: for each way through it, the edges in the order of the chart, no more
-// and no fewer. Together the runs take all 28 edges and visit all 21 boxes.
+// Paths through the chart: for each, the edges in the order of the chart, no more and no fewer.
+// Together the runs take all 28 edges and visit all 21 boxes.
 import { describe, expect, it } from 'vitest';
-import { machine, masked, toolstackOn, vm } from '../../../test/support/toolstack.js';
+import { machine, toolstackOn, vm, vmWithMask } from '../../../test/support/toolstack.js';
 import { EDGES, type EdgeId, NODES, type NodeId } from '../../flow/chart.js';
 import type { Outcome } from '../api/outcome.js';
 import type { Toolstack } from '../api/toolstack.js';
@@ -55,7 +55,7 @@ const WAYS: readonly Way[] = [
   {
     name: 'a VM with a mask is pinned by the builder and not placed',
     run: async (toolstack) => {
-      await toolstack.add(masked('pinned', 1, 256, '1'));
+      await toolstack.add(vmWithMask('pinned', 1, 256, '1'));
       return toolstack.start('pinned');
     },
     edges: [

@@ -1,16 +1,17 @@
-// Where a domain's memory and vCPUs came to lie, and what of it people do not expect.
+// The nodes of a domain's memory and vCPUs after its start, with surprises about them.
+
 import { formatList } from '../../base/bitset.js';
+import { PAGES_PER_GIB } from '../../base/units.js';
 import type { FlowSink } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { countedNodes } from '../../map/numa-metrics.js';
 import type { HostDoors } from '../api/host-doors.js';
 import type { Landing } from '../api/outcome.js';
 
-const GIB_PAGES = 262_144;
 const BLOCK_PAGES = 512;
 
 /** Pages by node, by the shortest way that the host has. */
-export function pagesByNode(doors: HostDoors, domid: number): readonly number[] {
+export function pagesByNode(doors: Pick<HostDoors, 'xc' | 'pagesByNode'>, domid: number): readonly number[] {
   const pages =
     doors.pagesByNode === undefined ? doors.xc.domainMemory().find((one) => one.domid === domid)?.pagesByNode : doors.pagesByNode(domid);
   return pages ?? [];
@@ -82,7 +83,7 @@ class MaskCache {
     return values;
   }
 
-  /** Of all hard masks together. */
+  /** Nodes of all hard masks together. */
   hardNodes(): number[] {
     return this.#nodesOf([...this.#known.keys()]);
   }
@@ -111,8 +112,8 @@ function notePopulated(sink: FlowSink, { vm, domid, pages, holding, nodeAffinity
   const inside = holding.filter((node) => nodeAffinity.includes(node));
   const roomLeft = nodeAffinity.filter((node) => freePages[node]! > BLOCK_PAGES);
   if (outside.length > 0) {
-    if (vm.kind !== 'pv' && outsidePages >= GIB_PAGES && roomLeft.length > 0) {
-      sink.surprise('gigabyte-extents', { domid, nodes: nodeAffinity, elsewhereGib: Math.floor(outsidePages / GIB_PAGES), roomLeft });
+    if (vm.kind !== 'pv' && outsidePages >= PAGES_PER_GIB && roomLeft.length > 0) {
+      sink.surprise('gigabyte-extents', { domid, nodes: nodeAffinity, elsewhereGib: Math.floor(outsidePages / PAGES_PER_GIB), roomLeft });
     } else if (roomLeft.includes(0)) {
       sink.surprise('dma-memory-last', { domid, nodes: outside, pages: outsidePages, freePages: freePages[0]! });
     }

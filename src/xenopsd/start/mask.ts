@@ -82,8 +82,8 @@ export function masksOfVcpus(list: AffinityList, vcpus: number, pcpus: number): 
 }
 
 /**
- * Hard affinity of each vCPU as a start sets it, from the texts of both masks: merged, then spread
- * over the vCPUs.
+ * The mask per vCPU: hard affinity of each vCPU as a start sets it, from the texts of both masks,
+ * which are merged and then spread over the vCPUs.
  * @param vm VCPUs_params["mask"]
  * @param host Host.guest_VCPUs_params["mask"]
  * @param pcpus physinfo's max_cpu_id + 1

@@ -29,7 +29,7 @@ export interface MemoryConfig {
   /** Xen's max_mem. */
   readonly xenMaxMib: number;
   readonly shadowMib: number;
-  /** What must be free on the host, wherever. */
+  /** Memory that must be free on the host, on any nodes. */
   readonly requiredHostFreeMib: number;
   /** Pages that profile 26.3 claims before the build. */
   readonly buildClaimPages: number;

@@ -7,14 +7,25 @@ import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 const INVALID = 0xffffffff;
 
 export function plannerHost(xc: Xenctrl): PlannerHost {
+  // As the original: core numbers are compared without their sockets.
+  return hostWithCores(xc, ({ core }) => core);
+}
+
+/** The machine as it is: a core is one within its socket, also on a node of several sockets. */
+export function machineHost(xc: Xenctrl): PlannerHost {
+  return hostWithCores(xc, ({ socket, core }) => `${socket}/${core}`);
+}
+
+type CpuPlace = Exclude<ReturnType<Xenctrl['cpuTopology']>[number], null>;
+
+function hostWithCores(xc: Xenctrl, coreOf: (cpu: CpuPlace) => number | string): PlannerHost {
   const { distances } = xc.numaInfo();
   const topology = xc.cpuTopology();
-  const cores = distances.map(() => new Set<number>());
-  for (const cpu of topology) if (cpu !== null) cores[cpu.node]?.add(cpu.core);
+  const cores = distances.map(() => new Set<number | string>());
+  for (const cpu of topology) if (cpu !== null) cores[cpu.node]?.add(coreOf(cpu));
   return {
     distances,
     cpuToNode: topology.map((cpu) => cpu?.node ?? INVALID),
-    // As the original: core numbers are compared without their sockets.
     nodeCores: cores.map((set) => set.size),
   };
 }

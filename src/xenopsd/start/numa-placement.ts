@@ -1,10 +1,11 @@
-// numa_placement: which nodes, which affinity, which claim; and xenopsd's state between VMs,
-// defects included (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml 862-897; e2ee48d6, 996-1101 and
+// numa_placement: the choice of nodes, affinity and claim; and xenopsd's state between VMs, defects
+// included (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml 862-897; e2ee48d6, 996-1101 and
 // 1186-1251). Box of the chart: numa_placement.
 
 import { formatList } from '../../base/bitset.js';
 import { XenError } from '../../base/errors.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
+import type { VirtualNode } from '../../machine/vm.js';
 import { bestEffort } from '../../planner/best-effort.js';
 import { MAX_SUBSET_NODES } from '../../planner/candidates.js';
 import type { PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from '../../planner/policy.js';
@@ -12,27 +13,37 @@ import type { Placement, Profile } from '../api/profiles.js';
 import { nodeMemory, plannerHost } from './numa-hierarchy.js';
 import { placedMib, refusesNode } from './numa-rules.js';
 import { calling, type StartRun } from './start-run.js';
-import { claimPlanned, TightBookings } from './tight-placement.js';
+import { claimForPlan, TightBookings } from './tight-placement.js';
 import { TurnMutex } from './turns.js';
+import { checkPlannedNodes, noteVirtualNodes, preferredCpus } from './virtual-nodes.js';
 
 /** Sets of nodes that the record shows at most. */
 const WEIGHED_SHOWN = 24;
 
-/** What a running xenopsd remembers. A restart (an upgrade is one) forgets it. */
+/** A placement's parameters for the builder. */
+export interface BuildNodes {
+  /** -mem_pnode: the node that the memory is claimed on. */
+  readonly node?: number;
+  /** The guest's virtual nodes, in their order. */
+  readonly vnodes?: readonly VirtualNode[];
+}
+
+/** State of a running xenopsd. A restart, such as an upgrade, clears it. */
 export class NumaState {
   readonly #mutex = new TurnMutex();
   readonly #profile: Profile;
-  readonly #tight = new TightBookings();
+  readonly #tight: TightBookings;
   #host: PlannerHost | undefined;
   #state: PlacementState | null | undefined;
   /** Nodes of the plan that each living domain was started with. */
   readonly #placed = new Map<number, readonly number[]>();
-  /** Of #placed: living domains by node, and those whose memory is not there yet. */
+  /** Parts of #placed: living domains by node, and domains without memory yet. */
   readonly #living: number[] = [];
   readonly #unbuilt = new Set<number>();
 
   constructor(profile: Profile) {
     this.#profile = profile;
+    this.#tight = new TightBookings(profile.planner.node0ReserveBytes);
   }
 
   get nodeUsage(): readonly number[] {
@@ -62,9 +73,9 @@ export class NumaState {
   /**
    * Plans and sets the affinity of every vCPU; in later profiles claims the memory.
    * @param allowedCpus CPUs of the VM's hard mask; only policy `tight` places within one
-   * @returns the node for the builder (-mem_pnode), undefined without a claim on one
+   * @throws StepError for virtual nodes that the VM cannot have, or that no nodes have room for
    */
-  async place(run: StartRun, domid: number, placement: Placement, allowedCpus?: readonly number[]): Promise<number | undefined> {
+  async place(run: StartRun, domid: number, placement: Placement, allowedCpus?: readonly number[]): Promise<BuildNodes> {
     return calling('NUMA placement', async () => {
       const profile = this.#profile;
       if (placement.tight === true) return this.#placeTightly(run, domid, placement, allowedCpus);
@@ -72,29 +83,31 @@ export class NumaState {
         ? await this.#mutex.with(run.turn, () => this.#planAndClaim(run, domid, placement))
         : await this.#planOnly(run, domid, placement);
       if (claimed === undefined && profile.globalClaim) globalClaim(run, domid);
-      return claimed;
+      return claimed === undefined ? {} : { node: claimed };
     });
   }
 
-  async #placeTightly(
-    run: StartRun,
-    domid: number,
-    placement: Placement,
-    allowedCpus: readonly number[] | undefined,
-  ): Promise<number | undefined> {
+  async #placeTightly(run: StartRun, domid: number, placement: Placement, allowedCpus: readonly number[] | undefined): Promise<BuildNodes> {
+    checkPlannedNodes(run);
     const bytes = placedBytes(run);
-    const { cpus, node } = this.#tight.plan(run, domid, bytes, allowedCpus);
+    const { cpus, node, vnodes } = this.#tight.plan(run, domid, bytes, allowedCpus);
     await run.step('plan made');
-    if (cpus === null) return undefined;
-    setAffinity(run, domid, cpus, placement, this.#profile);
-    return claimPlanned(run, domid, bytes, node, this.#profile);
+    if (cpus === null) return {};
+    if (vnodes !== undefined) {
+      noteVirtualNodes(run, domid, vnodes, 'tight');
+      setAffinity(run, domid, preferredCpus(run, vnodes), placement, this.#profile);
+      return { vnodes };
+    }
+    setAffinity(run, domid, sameForAll(run, cpus), placement, this.#profile);
+    const claimed = claimForPlan(run, domid, bytes, node, this.#profile);
+    return claimed === undefined ? {} : { node: claimed };
   }
 
   async #planOnly(run: StartRun, domid: number, placement: Placement): Promise<undefined> {
     const plan = await this.#mutex.with(run.turn, () => this.#plan(run, domid, placement));
     // The lock is free again: another start may plan before this one's affinity is set.
     await run.step('plan made');
-    if (plan !== null) setAffinity(run, domid, plan.cpus, placement, this.#profile);
+    if (plan !== null) setAffinity(run, domid, sameForAll(run, plan.cpus), placement, this.#profile);
   }
 
   /**
@@ -107,7 +120,7 @@ export class NumaState {
     const profile = this.#profile;
     const plan = await this.#plan(run, domid, placement);
     if (plan === null) return undefined;
-    if (profile.affinityBeforeClaim) setAffinity(run, domid, plan.cpus, placement, profile);
+    if (profile.affinityBeforeClaim) setAffinity(run, domid, sameForAll(run, plan.cpus), placement, profile);
     const [node] = plan.nodes;
     if (plan.nodes.length !== 1) {
       if (profile.multiNodePlanSetsNothing) {
@@ -127,7 +140,8 @@ export class NumaState {
     run.record.note('claim', { domid, node: node!, pages, errno });
     if (errno !== null)
       run.record.surprise(refusesNode(profile, errno) ? 'claim-refused' : 'no-node-claims', { domid, node: node!, pages, errno });
-    if (!profile.affinityBeforeClaim && !refusesNode(profile, errno)) setAffinity(run, domid, plan.cpus, placement, profile);
+    if (!profile.affinityBeforeClaim && !refusesNode(profile, errno))
+      setAffinity(run, domid, sameForAll(run, plan.cpus), placement, profile);
     return errno === null ? node : undefined;
   }
 
@@ -211,11 +225,15 @@ function placedBytes({ profile, memory }: StartRun): number {
   return placedMib(profile, memory) * MIB;
 }
 
-/** The same mask for every vCPU. */
-function setAffinity(run: StartRun, domid: number, cpus: readonly number[], placement: Placement, profile: Profile): void {
+function sameForAll({ vm }: StartRun, cpus: readonly number[]): (readonly number[])[] {
+  return new Array<readonly number[]>(vm.vcpusMax).fill(cpus);
+}
+
+/** @param masks CPUs by vCPU */
+function setAffinity(run: StartRun, domid: number, masks: readonly (readonly number[])[], placement: Placement, profile: Profile): void {
   const { record, xc, vm } = run;
   if (vm.kind !== 'pv') record.surprise('pool-before-placement', { domid, bytes: run.memory.shadowMib * MIB });
-  for (let vcpu = 0; vcpu < vm.vcpusMax; vcpu++) {
+  for (const [vcpu, cpus] of masks.entries()) {
     if (placement.affinity === 'hard') {
       xc.vcpuSetAffinity(domid, vcpu, { hard: cpus });
       continue;
@@ -228,7 +246,8 @@ function setAffinity(run: StartRun, domid: number, cpus: readonly number[], plac
       record.note('soft affinity failed', { domid, vcpu, errno: error.errno });
     }
   }
-  if (placement.affinity === 'soft') record.surprise('soft-is-a-preference', { domid, cpus: formatList(cpus) });
+  const all = [...new Set(masks)].flat().sort((a, b) => a - b);
+  if (placement.affinity === 'soft') record.surprise('soft-is-a-preference', { domid, cpus: formatList(all) });
 }
 
 /**

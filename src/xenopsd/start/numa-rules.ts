@@ -1,5 +1,5 @@
-// What a profile says about placement, apart from the calls that carry it out: replays of whole
-// fleets follow the same rules. Part of the box numa_placement.
+// A profile's rules of placement, without the calls that carry them out: replays of whole fleets
+// follow the same rules. Part of the box numa_placement.
 import type { Errno } from '../../base/errors.js';
 import type { Profile } from '../api/profiles.js';
 import type { MemoryConfig } from './memory-model.js';

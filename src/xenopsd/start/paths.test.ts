@@ -1,7 +1,6 @@
-// The ways through the chart, each by a VM that takes it; and that together they take every edge
-// there is.
+// Paths through the chart, each by a VM that takes it. Together they take every edge.
 import { describe, expect, it } from 'vitest';
-import { machine, masked, toolstackOn, vm } from '../../../test/support/toolstack.js';
+import { machine, toolstackOn, vm, vmWithMask } from '../../../test/support/toolstack.js';
 import type { EdgeId } from '../../flow/chart.js';
 import type { FlowRecord } from '../../flow/record.js';
 import type { Outcome } from '../api/outcome.js';
@@ -20,7 +19,7 @@ function nodesOf(toolstack: { doors: { pagesByNode?: (domid: number) => readonly
 describe('a mask', () => {
   it('a mask goes through XenStore to a hard affinity, and there is no placement', async () => {
     const toolstack = await toolstackOn(FOUR());
-    await toolstack.add(masked('a', 2, 512, '5,6'));
+    await toolstack.add(vmWithMask('a', 2, 512, '5,6'));
     const outcome = await toolstack.start('a');
     expect(outcome.failure).toBeNull();
     const { xs, xc } = toolstack.doors;
@@ -45,7 +44,7 @@ describe('a mask', () => {
 
   it('1,2;3,4 gives each vCPU its own, and those past the list the first', async () => {
     const toolstack = await toolstackOn(FOUR());
-    await toolstack.add(masked('a', 3, 512, '1,2;3,4'));
+    await toolstack.add(vmWithMask('a', 3, 512, '1,2;3,4'));
     const outcome = await toolstack.start('a');
     const hard = [0, 1, 2].map((vcpu) => toolstack.doors.xc.vcpuGetAffinity(outcome.domid!, vcpu).hard);
     expect(hard).toEqual([
@@ -60,7 +59,7 @@ describe('a mask', () => {
 
   it('with a space is ignored, and a warning says so', async () => {
     const toolstack = await toolstackOn(FOUR());
-    await toolstack.add(masked('a', 2, 512, '1,2,3; 4,5,6'));
+    await toolstack.add(vmWithMask('a', 2, 512, '1,2,3; 4,5,6'));
     expect(toolstack.warnings('a')).toEqual([{ code: 'mask-ignored', values: { mask: '1,2,3; 4,5,6', reason: 'white space' } }]);
     const outcome = await toolstack.start('a');
     expect(codes(outcome.record)).toContain('mask-ignored');
@@ -71,7 +70,7 @@ describe('a mask', () => {
 
   it.each(['99', '-1', '16'])('%s leaves no CPU: the build fails as in the field, and nothing is left behind', async (mask) => {
     const toolstack = await toolstackOn(FOUR());
-    await toolstack.add(masked('a', 2, 512, mask));
+    await toolstack.add(vmWithMask('a', 2, 512, mask));
     const { store, inspect, xc } = toolstack.doors;
     const before = { keys: store.list(), domains: xc.domainList(), free: inspect.freePages() };
     const outcome = await toolstack.start('a');
@@ -89,7 +88,7 @@ describe('a mask', () => {
 
   it("that the host's mask leaves nothing of is still a mask, and fails the build", async () => {
     const toolstack = await toolstackOn(FOUR(), { hostMask: '4,5' });
-    await toolstack.add(masked('a', 1, 512, '1'));
+    await toolstack.add(vmWithMask('a', 1, 512, '1'));
     expect((await toolstack.start('a')).failure?.errno).toBe('EINVAL');
   });
 
@@ -143,8 +142,8 @@ describe('placement', () => {
 
   it('spills over from a full node, whose number the node affinity keeps', async () => {
     const toolstack = await toolstackOn(FOUR());
-    await toolstack.add(masked('a', 2, 3072, '4,5'));
-    await toolstack.add(masked('b', 2, 2048, '4,5'));
+    await toolstack.add(vmWithMask('a', 2, 3072, '4,5'));
+    await toolstack.add(vmWithMask('b', 2, 2048, '4,5'));
     await toolstack.start('a');
     const outcome = await toolstack.start('b');
     expect(outcome.failure).toBeNull();
@@ -157,7 +156,7 @@ describe('placement', () => {
 
   it('leaves the low memory of node 0 alone while other nodes have any', async () => {
     const toolstack = await toolstackOn(FOUR());
-    await toolstack.add(masked('a', 2, 3072, '0,1'));
+    await toolstack.add(vmWithMask('a', 2, 3072, '0,1'));
     await toolstack.add(vm('b', 2, 2048, { kind: 'pv', vcpusParams: { mask: '0,1' } }));
     await toolstack.start('a');
     const outcome = await toolstack.start('b');

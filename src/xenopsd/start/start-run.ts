@@ -1,18 +1,25 @@
-// One run of one VM's start through VM.create and VM.build: what its steps share, and how a step's
-// failure is worded.
+// One run of one VM's start through VM.create and VM.build: the shared data of its steps, and the
+// wording of a failed step.
 import type { SchedulerName } from '../../abi/commands.js';
 import { XenError } from '../../base/errors.js';
 import type { FlowRecord } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
-import { XenguestError } from '../../xenguest/xenguest.js';
+import type { RestoreArguments } from '../../xenguest/guest-streams.js';
+import { XenguestError, type XenguestResult, type XenguestRun } from '../../xenguest/xenguest.js';
 import type { HostDoors } from '../api/host-doors.js';
 import type { FailureKind } from '../api/outcome.js';
 import type { PolicyName, Profile } from '../api/profiles.js';
 import type { MemoryConfig } from './memory-model.js';
 import type { Turn } from './turns.js';
 
-export type StepName = 'VM.create' | 'VM.build' | 'xenguest' | 'VM.unpause';
+export type StepName = 'VM.create' | 'VM.build' | 'xenguest' | 'VM.create_device_model' | 'VM.unpause' | 'VM.save' | 'VM.shutdown';
+
+/**
+ * Fills the domain with a guest that ran before, in place of a build. @throws XenguestError, or
+ * StepError of the side that it comes from
+ */
+export type RestoreGuest = (args: RestoreArguments, run: XenguestRun) => Promise<XenguestResult>;
 
 export interface StartRun {
   readonly vm: VmSpec;
@@ -32,8 +39,10 @@ export interface StartRun {
    */
   readonly step: (name: string) => Promise<void>;
   readonly turn: Turn;
-  /** Of the pool that domains start in. */
+  /** Scheduler of the pool in which domains start. */
   readonly scheduler: () => SchedulerName;
+  /** undefined = it boots. */
+  readonly restore?: RestoreGuest;
   /** Waits for Xen's scrubber. */
   readonly sleep: (ms: number) => Promise<void>;
 }

@@ -1,9 +1,11 @@
-// The XenStore keys of a domain: what VM.create and VM.build write, and what goes with the domain
-// (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml 370-540 and 1075-1102; keys of devices and of guest
-// agents left out). Box: set_hard_affinity.
-import { XenError } from '../../base/errors.js';
+// The XenStore keys of a domain: VM.create and VM.build write them, and they are removed with the
+// domain (xen-api 90ef043c, ocaml/xenopsd/xc/domain.ml 370-540 and 1075-1102; keys of devices and
+// of guest agents left out). Box: set_hard_affinity.
+import { dirname } from 'node:path/posix';
+import { nullIfAbsent } from '../../xenstore/absence.js';
 import { ConnectionLostError } from '../../xenstore/client/link.js';
 import type { TransactionId, XenstoreConnection, XenstorePermission } from '../../xenstore/connection.js';
+import { deviceModelPath } from './device-model.js';
 
 /** Directories that the guest may write in, and those that it may only read. */
 const GUEST_DIRECTORIES = ['device', 'feature', 'error', 'drivers', 'control', 'attr', 'data', 'messages', 'vm-data', 'hvmloader', 'rrd'];
@@ -123,10 +125,22 @@ export async function writeLiveKeys(xs: XenstoreConnection, domid: number, vcpus
  * Everything of the domain, and /vm/<uuid> with its last domain. Nothing there is fine: a start may
  * have come to no keys.
  */
-export async function removeDomainKeys(xs: XenstoreConnection, domid: number, uuid: string): Promise<void> {
+export function removeDomainKeys(xs: XenstoreConnection, domid: number, uuid: string): Promise<void> {
+  return repeated(async () => {
+    if (await xs.isIntroduced(domid)) await nullIfAbsent(xs.release(domid), ['ENOENT', 'EINVAL']);
+    await removeKeys(xs, domid, uuid);
+  });
+}
+
+/** The keys alone, of a domain that is still there. */
+export function removeOnlyKeys(xs: XenstoreConnection, domid: number, uuid: string): Promise<void> {
+  return repeated(() => removeKeys(xs, domid, uuid));
+}
+
+async function repeated(removal: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
-      await removeAll(xs, domid, uuid);
+      await removal();
       return;
     } catch (error) {
       // What is gone already is fine, so it may be done twice.
@@ -135,11 +149,11 @@ export async function removeDomainKeys(xs: XenstoreConnection, domid: number, uu
   }
 }
 
-async function removeAll(xs: XenstoreConnection, domid: number, uuid: string): Promise<void> {
+async function removeKeys(xs: XenstoreConnection, domid: number, uuid: string): Promise<void> {
   const path = await xs.domainPath(domid);
-  if (await xs.isIntroduced(domid)) await ignoring(['ENOENT', 'EINVAL'], xs.release(domid));
   await xs.transaction(async (tx) => {
-    await removePaths(xs, [path, xenopsPath(domid), libxlPath(domid), `/vm/${uuid}/domains/${domid}`], tx);
+    await removePaths(xs, [path, xenopsPath(domid), libxlPath(domid), deviceModelPath(domid), `/vm/${uuid}/domains/${domid}`], tx);
+    await removeEmpty(xs, dirname(deviceModelPath(domid)), tx);
     if (!(await exists(xs, `/vm/${uuid}/domains`, tx)) || (await xs.directory(`/vm/${uuid}/domains`, tx)).length === 0) {
       await removePaths(xs, [`/vm/${uuid}`], tx);
     }
@@ -155,21 +169,15 @@ function libxlPath(domid: number): string {
 }
 
 async function exists(xs: XenstoreConnection, path: string, tx: TransactionId): Promise<boolean> {
-  return ignoring(
-    ['ENOENT'],
-    xs.readBytes(path, tx).then(() => true),
-  ).then((found) => found === true);
+  return (await nullIfAbsent(xs.readBytes(path, tx))) !== null;
 }
 
 async function removePaths(xs: XenstoreConnection, paths: readonly string[], tx: TransactionId): Promise<void> {
-  for (const path of paths) await ignoring(['ENOENT'], xs.rm(path, tx));
+  for (const path of paths) await nullIfAbsent(xs.rm(path, tx));
 }
 
-async function ignoring<T>(errnos: readonly string[], work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof XenError && errnos.includes(error.errno)) return undefined;
-    throw error;
-  }
+/** A directory that the last of its kind leaves empty. */
+async function removeEmpty(xs: XenstoreConnection, path: string, tx: TransactionId): Promise<void> {
+  const names = await nullIfAbsent(xs.directory(path, tx));
+  if (names?.length === 0) await removePaths(xs, [path], tx);
 }

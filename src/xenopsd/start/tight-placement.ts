@@ -4,22 +4,39 @@
 import { formatList } from '../../base/bitset.js';
 import { XenError } from '../../base/errors.js';
 import { PAGE_BYTES } from '../../base/units.js';
+import type { VirtualNode, VmSpec } from '../../machine/vm.js';
 import type { PlannerHost } from '../../planner/policy.js';
-import { busyCores, NODE_0_RESERVE_BYTES } from '../../planner/tight/busy-cores.js';
-import type { NodeShare } from '../../planner/tight/request.js';
+import { busyCores } from '../../planner/tight/busy-cores.js';
+import type { NodeShare, TightPlan } from '../../planner/tight/request.js';
 import { type TightState, tight } from '../../planner/tight/tight.js';
-import type { Xenctrl } from '../../xenctrl/xenctrl.js';
 import type { Profile } from '../api/profiles.js';
-import { nodeMemory, plannerHost } from './numa-hierarchy.js';
+import { pagesByNode } from './landing.js';
+import { machineHost, nodeMemory } from './numa-hierarchy.js';
 import type { StartRun } from './start-run.js';
+import { largestPartBytes, plannedNodes, refused } from './virtual-nodes.js';
 
 const WEIGHED_SHOWN = 24;
+
+/** What of a start the plan needs; the agent has no more of it. */
+export interface PlannedStart {
+  readonly vm: Pick<VmSpec, 'vcpusMax'> & Partial<Pick<VmSpec, 'memoryStaticMaxBytes' | 'virtualNodes'>>;
+  readonly record: StartRun['record'];
+  readonly doors: Pick<StartRun['doors'], 'xc' | 'pagesByNode'>;
+}
 
 export interface TightPlacement {
   /** CPUs that every vCPU prefers; null without a plan. */
   readonly cpus: readonly number[] | null;
   /** The node to claim the memory on: a plan of one node has one. */
   readonly node: number | undefined;
+  /** The guest's virtual nodes, one on each node of the plan. */
+  readonly vnodes?: readonly VirtualNode[];
+}
+
+interface Booking {
+  readonly shares: readonly NodeShare[];
+  /** The guest has virtual nodes: each share is taken from its node alone, one after the other. */
+  readonly exact: boolean;
 }
 
 /**
@@ -27,12 +44,18 @@ export interface TightPlacement {
  * and whose vCPUs keep which cores busy.
  */
 export class TightBookings {
+  readonly #node0ReserveBytes: number;
   #host: PlannerHost | undefined;
   #state: TightState | null | undefined;
   /** By domid: the shares of a plan whose build is in progress. */
-  readonly #booked = new Map<number, readonly NodeShare[]>();
+  readonly #booked = new Map<number, Booking>();
   /** By domid: the shares of every living domain that was placed. */
   readonly #placed = new Map<number, readonly NodeShare[]>();
+
+  /** @param node0ReserveBytes as the profile's own planner keeps them */
+  constructor(node0ReserveBytes: number | undefined) {
+    this.#node0ReserveBytes = node0ReserveBytes ?? 0;
+  }
 
   get nodeUsage(): readonly number[] {
     return this.#state?.nodeUsage ?? [];
@@ -45,27 +68,31 @@ export class TightBookings {
   /**
    * Plans, books and notes; nothing waits in here, so that two starts never see the same free
    * memory.
+   * @throws StepError when so many virtual nodes have no room
    */
-  plan(run: StartRun, domid: number, bytes: number, allowedCpus: readonly number[] | undefined): TightPlacement {
+  plan(run: PlannedStart, domid: number, bytes: number, allowedCpus: readonly number[] | undefined): TightPlacement {
     const { vm, record } = run;
-    this.#host ??= plannerHost(run.doors.xc);
-    this.#state ??= tight({ reserveBytes: [NODE_0_RESERVE_BYTES] }).prepare(this.#host);
+    this.#host ??= machineHost(run.doors.xc);
+    this.#state ??= tight({ reserveBytes: [this.#node0ReserveBytes] }).prepare(this.#host);
     const state = this.#state;
+    const parts = typeof vm.virtualNodes === 'number' ? vm.virtualNodes : undefined;
     if (state === null) {
+      if (parts !== undefined) throw refused('VM.build', 'the planner sees no NUMA on this host');
       record.node('numa_placement', { domid, numa: false });
       record.note('no numa', { domid });
       return { cpus: null, node: undefined };
     }
     const { freeBytes, claimedBytes } = nodeMemory(run.doors.xc);
-    const booked = this.#bookedBytes(run.doors.xc, freeBytes.length);
+    const booked = this.#bookedBytes(run.doors, freeBytes.length);
     const request = {
       vcpus: vm.vcpusMax,
       cores: 0,
-      memoryBytes: bytes,
+      memoryBytes: parts === undefined ? bytes : Math.max(bytes, parts * largestPartBytes(vm.memoryStaticMaxBytes!, parts)),
       freeBytes,
       claimedBytes: claimedBytes.map((claimed, node) => claimed + booked[node]!),
       busyCores: busyCores(this.#plannedVcpus(freeBytes.length)),
       ...(allowedCpus === undefined ? {} : { allowedCpus }),
+      ...(parts === undefined ? {} : { parts }),
     };
     const usageBefore = [...state.nodeUsage];
     const weighed = state.weigh(request, WEIGHED_SHOWN);
@@ -73,7 +100,7 @@ export class TightBookings {
     record.node('numa_placement', {
       domid,
       numa: true,
-      ...{ vcpus: request.vcpus, cores: 0, memoryBytes: bytes, freeBytes, claimedBytes: request.claimedBytes },
+      ...{ vcpus: request.vcpus, cores: 0, memoryBytes: request.memoryBytes, freeBytes, claimedBytes: request.claimedBytes },
       availableBytes: state.availableBytes,
       usageBefore,
       weighed: weighed.map(({ nodes, averageDistance, freeBytes: free, cpus, verdict }) => ({
@@ -86,11 +113,32 @@ export class TightBookings {
       nodes: plan?.nodes ?? null,
       cpus: plan === null ? null : formatList(plan.cpus),
     });
+    const vnodes = plan === null ? null : this.#virtualNodes(vm, plan);
+    if (parts !== undefined && vnodes === null)
+      throw refused('VM.build', `no ${parts} nodes have room for an equal part of the guest each`);
     if (plan !== null) {
-      this.#booked.set(domid, plan.split);
+      this.#booked.set(domid, { shares: plan.split, exact: vnodes !== null });
       this.#placed.set(domid, plan.split);
     }
-    return { cpus: plan?.cpus ?? null, node: plan?.nodes.length === 1 ? plan.nodes[0] : undefined };
+    const node = plan?.nodes.length === 1 ? plan.nodes[0] : undefined;
+    return { cpus: plan?.cpus ?? null, node, ...(vnodes === null ? {} : { vnodes }) };
+  }
+
+  /** `auto`: where the plan has several nodes, each with the memory of its vCPUs. */
+  #virtualNodes({ virtualNodes, memoryStaticMaxBytes }: PlannedStart['vm'], plan: TightPlan): VirtualNode[] | null {
+    if (virtualNodes === undefined) return null;
+    if (virtualNodes === 'auto' && (plan.nodes.length === 1 || !plan.balanced)) return null;
+    return plannedNodes(plan.split, memoryStaticMaxBytes!, this.availableBytes, this.#host!.distances);
+  }
+
+  /** A domain that runs already, and was placed by somebody else. */
+  adopt(domid: number, shares: readonly NodeShare[]): void {
+    this.#placed.set(domid, shares);
+  }
+
+  /** Domains that this knows of. */
+  get domids(): number[] {
+    return [...this.#placed.keys()];
   }
 
   /** The domain has its memory: nothing is promised to it any more. */
@@ -111,16 +159,20 @@ export class TightBookings {
   }
 
   /**
-   * Planned minus allocated bytes of each node, over the builds that go on; what a domain has
-   * already counts against its shares evenly.
+   * Planned minus allocated bytes of each node, over the builds that go on. What a domain has
+   * already counts against its shares evenly, or with virtual nodes against the share of its node.
    */
-  #bookedBytes(xc: Xenctrl, nodes: number): number[] {
+  #bookedBytes(doors: PlannedStart['doors'], nodes: number): number[] {
     const bytes = new Array<number>(nodes).fill(0);
-    for (const [domid, shares] of this.#booked) {
+    for (const [domid, { shares, exact }] of this.#booked) {
       const planned = shares.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
-      const taken = (xc.domainInfo(domid)?.totPages ?? 0) * PAGE_BYTES;
+      const taken = (doors.xc.domainInfo(domid)?.totPages ?? 0) * PAGE_BYTES;
       const left = planned === 0 ? 0 : Math.max(0, 1 - taken / planned);
-      for (const { node, memoryBytes } of shares) bytes[node] = bytes[node]! + Math.ceil(memoryBytes * left);
+      const pages = exact ? pagesByNode(doors, domid) : [];
+      for (const { node, memoryBytes } of shares) {
+        const open = exact ? Math.max(0, memoryBytes - (pages[node] ?? 0) * PAGE_BYTES) : memoryBytes * left;
+        bytes[node] = bytes[node]! + Math.ceil(open);
+      }
     }
     return bytes;
   }
@@ -130,7 +182,7 @@ export class TightBookings {
  * Claims a plan's memory on its node where Xen has such claims.
  * @returns the node for the builder, undefined without a claim
  */
-export function claimPlanned(
+export function claimForPlan(
   run: StartRun,
   domid: number,
   bytes: number,

@@ -1,6 +1,6 @@
-// Turns of work that runs side by side: one task at a time goes on, and a seed decides which is
-// next. The same seed gives the same interleaving, so that a race can be shown and shown again.
-// Stands for xenopsd's worker threads.
+// Turns of parallel tasks: one task at a time continues, and a seed decides which is next. The same
+// seed gives the same interleaving, so a race can be reproduced. Stands for xenopsd's worker
+// threads.
 
 import { seededNumbers } from '../../base/random.js';
 
@@ -11,8 +11,8 @@ export type Turn = () => Promise<void>;
 export const OWN_TURN: Turn = async () => {};
 
 /**
- * Runs the tasks side by side; a task holds the turn from one `turn()` to the next, whatever it
- * awaits meanwhile.
+ * Runs the tasks in parallel. A task holds the turn from one `turn()` to the next, even while it
+ * awaits something.
  * @returns their results in the order of the tasks; rejects with the first error once all have
  *   ended
  */

@@ -5,13 +5,14 @@
 
 import { formatList } from '../../base/bitset.js';
 import { formatBytes, MIB, PAGE_BYTES } from '../../base/units.js';
-import type { VmSpec } from '../../machine/vm.js';
+import type { VirtualNode } from '../../machine/vm.js';
 import { type XenguestArguments, XenguestError, type XenguestResult } from '../../xenguest/xenguest.js';
 import { effectivePolicy } from '../api/profiles.js';
 import { masksOfVcpus } from './mask.js';
-import type { NumaState } from './numa-placement.js';
+import type { BuildNodes, NumaState } from './numa-placement.js';
 import { calling, type StartRun, StepError } from './start-run.js';
 import { writeBuiltKeys } from './store-keys.js';
+import { describeVirtualNodes } from './virtual-nodes.js';
 import type { Created } from './vm-create.js';
 
 const SCRUB_WAIT_SECONDS = 64;
@@ -26,7 +27,8 @@ const DOMAIN_TYPES = { hvm: 'HVM', pvh: 'PVH', pv: 'PV' } as const;
  * 2. vCPUs, the limit of memory, the paging pool;
  * 3. from 25.21 on, the hard affinity of a mask by hypercall (before, the builder sets it from
  *   XenStore);
- * 4. the NUMA step: the policy, then placement with its affinity and its claims;
+ * 4. the NUMA step: the policy, then placement with its affinity and its claims, and the virtual
+ *   nodes that policy `tight` gives;
  * 5. event channels, the builder, and the keys that the guest reads.
  * @throws StepError
  */
@@ -37,9 +39,10 @@ export async function buildVm(run: StartRun, created: Created, numa: NumaState):
   await prepareDomain(run, domid);
   if (run.profile.hardBySelf && created.affinity.length > 0) await setHard(run, created);
   await run.step('before placement');
-  const node = await numaStep(run, created, numa);
+  const placed = await numaStep(run, created, numa);
+  if (placed.vnodes !== undefined) await describeVirtualNodes(run, domid, placed.vnodes);
   await run.step('placement done');
-  await buildDomain(run, domid, node);
+  await buildDomain(run, domid, placed);
   numa.built(domid);
 }
 
@@ -99,15 +102,14 @@ async function setHard(run: StartRun, created: Created): Promise<void> {
   run.record.note('hard by toolstack', { domid: created.domid, masks: masks.map((mask) => formatList(mask)) });
 }
 
-/** @returns the node whose memory was claimed */
-async function numaStep(run: StartRun, created: Created, numa: NumaState): Promise<number | undefined> {
+async function numaStep(run: StartRun, created: Created, numa: NumaState): Promise<BuildNodes> {
   const { record, profile } = run;
   const policy = run.policy();
   const { name, placement } = effectivePolicy(profile, policy);
   record.node('is_Host.numa_affinity_policy_set?', { policy, means: name, profile: profile.name });
   if (placement.affinity === null) {
     record.edge('is_Host.numa_affinity_policy_set? -> exec_xenguest');
-    return undefined;
+    return {};
   }
   record.edge('is_Host.numa_affinity_policy_set? -> has_hard_affinity?');
   const hardAffinity = created.affinity.length > 0;
@@ -115,12 +117,12 @@ async function numaStep(run: StartRun, created: Created, numa: NumaState): Promi
   if (hardAffinity && placement.tight !== true) {
     if (run.vm.vcpusParams.mask === undefined) record.surprise('host-mask-stops-placement', { hostMask: run.hostMask ?? null });
     record.edge('has_hard_affinity? -> exec_xenguest');
-    return undefined;
+    return {};
   }
   record.edge('has_hard_affinity? -> numa_placement');
-  const node = await numa.place(run, created.domid, placement, hardAffinity ? allowedCpus(run, created) : undefined);
+  const placed = await numa.place(run, created.domid, placement, hardAffinity ? allowedCpus(run, created) : undefined);
   record.edge('numa_placement -> exec_xenguest');
-  return node;
+  return placed;
 }
 
 /** CPUs that some vCPU of the VM may run on. */
@@ -129,27 +131,24 @@ function allowedCpus({ vm, doors }: StartRun, { affinity }: Created): number[] {
 }
 
 /** Channels, the builder, and the keys that follow it. */
-export async function buildDomain(run: StartRun, domid: number, node: number | undefined): Promise<void> {
+export async function buildDomain(run: StartRun, domid: number, { node, vnodes }: BuildNodes): Promise<void> {
   const { vm, memory, doors, record } = run;
   const { storePort, consolePort } = await calling('create_channels', () => doors.channels(domid));
+  const channels = { storePort, storeDomid: 0, consolePort, consoleDomid: 0 };
+  const turns = { flow: record, turn: () => run.step('builder') };
   let result: XenguestResult;
   try {
-    result = await doors.xenguest.run(
-      {
-        mode: BUILDER_MODES[vm.kind],
-        domid,
-        ...image(vm),
-        storePort,
-        storeDomid: 0,
-        consolePort,
-        consoleDomid: 0,
-        memMaxMib: memory.buildMaxMib,
-        memStartMib: memory.buildStartMib,
-        ...(node === undefined ? {} : { memPnode: node }),
-        ...(vm.vnuma === undefined || run.profile.toolstack !== 'libxl' ? {} : { vnodes: vnodesOf(vm.vnuma) }),
-      },
-      { flow: record, turn: () => run.step('builder') },
-    );
+    if (run.restore === undefined) {
+      const virtual = vnodes === undefined ? {} : { vnodes: vnodesOf(vnodes) };
+      const bounds = { memMaxMib: memory.buildMaxMib, memStartMib: memory.buildStartMib };
+      const onNode = node === undefined ? {} : { memPnode: node };
+      result = await doors.xenguest.run(
+        { mode: BUILDER_MODES[vm.kind], domid, ...image(run), ...channels, ...bounds, ...onNode, ...virtual },
+        turns,
+      );
+    } else {
+      result = await run.restore({ mode: vm.kind === 'pv' ? 'restore' : 'hvm_restore', domid, ...channels }, turns);
+    }
   } catch (error) {
     if (error instanceof XenguestError) throw new StepError('xenguest', error.message, { cause: error, kind: { kind: 'builder' } });
     throw error;
@@ -169,16 +168,21 @@ export async function buildDomain(run: StartRun, domid: number, node: number | u
   });
 }
 
-function vnodesOf(vnuma: NonNullable<VmSpec['vnuma']>): NonNullable<XenguestArguments['vnodes']> {
-  return vnuma.map(({ pnode, memoryBytes }) => ({ node: pnode, pages: Math.floor(memoryBytes / PAGE_BYTES) }));
+function vnodesOf(vnodes: readonly VirtualNode[]): NonNullable<XenguestArguments['vnodes']> {
+  return vnodes.map(({ pnode, memoryBytes }) => ({ node: pnode, pages: Math.floor(memoryBytes / PAGE_BYTES) }));
 }
 
 /**
  * What the builder loads. The embedded host loads nothing, so that a VM described for it need not
  * say what it boots.
  */
-function image({ kind, boot }: VmSpec): Pick<XenguestArguments, 'image' | 'ramdisk' | 'cmdline'> {
-  if (kind === 'hvm') return { image: '/usr/libexec/xen/boot/hvmloader' };
+function image({ vm, doors }: StartRun): Pick<XenguestArguments, 'image' | 'ramdisk' | 'cmdline' | 'firmware'> {
+  const { kind, boot } = vm;
+  if (kind === 'hvm') {
+    if (doors.deviceModel === undefined) return { image: '/usr/libexec/xen/boot/hvmloader' };
+    const { loader, firmware } = doors.deviceModel.images(vm);
+    return { image: loader, firmware };
+  }
   if (boot === undefined) return { image: '/boot/vmlinuz' };
   const { kernel, ramdisk, cmdline } = boot;
   return { image: kernel, ...(ramdisk === undefined ? {} : { ramdisk }), ...(cmdline === undefined ? {} : { cmdline }) };

@@ -2,12 +2,16 @@
 // 90ef043c, ocaml/xenopsd/xc/xenops_server_xen.ml 1300-1370). Boxes of the chart:
 // is_xe_vCPUparams_mask_set?, set_hard_affinity.
 import { formatList } from '../../base/bitset.js';
+import { InputError } from '../../base/errors.js';
 import { affinityKey, encodeAffinity, platformPath } from '../../machine/affinity-key.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { PAYLOAD_MAX_BYTES } from '../../xenstore/protocol/wire.js';
+import type { DeviceModel } from '../api/device-model.js';
+import { effectivePolicy } from '../api/profiles.js';
 import { type AffinityList, masksOfVcpus, mergeMasks, parseHostMask, parsePriority, parseVmMask } from './mask.js';
 import { type StartRun, StepError } from './start-run.js';
 import { writeDomainKeys } from './store-keys.js';
+import { checkPlannedNodes } from './virtual-nodes.js';
 import { hasXlSettings, listWarnings } from './warnings.js';
 import { poolOfXl } from './xl-pool.js';
 import { checkVnuma } from './xl-vnuma.js';
@@ -22,15 +26,18 @@ export interface Created {
 /** @throws StepError; `created` has been told of the domain by then, if there is one */
 export async function createVm(run: StartRun, created: (domid: number) => void): Promise<Created> {
   const { record, vm, profile } = run;
-  if (run.doors.can.loadsImages) mustLoad(vm);
+  if (run.doors.can.loadsImages && run.restore === undefined) mustLoad(run);
   const isXl = profile.toolstack === 'libxl';
   const affinity = isXl ? affinityOfXl(run) : affinityOfXapi(run);
   if (isXl) checkVnuma(run);
+  const plansNodes = effectivePolicy(profile, run.policy()).placement.tight === true;
+  if (plansNodes) checkPlannedNodes(run);
+  else if (vm.virtualNodes !== undefined) record.surprise('vnuma-needs-tight', { virtualNodes: vm.virtualNodes });
   const cpupool = isXl ? await poolOfXl(run) : 0;
   try {
     const domid = run.xc.domainCreate({
       domid: 0,
-      kind: vm.kind === 'pv' ? 'pv' : 'pvh',
+      kind: vm.kind,
       maxVcpus: vm.vcpusMax,
       uuid: Buffer.from(run.uuid.replaceAll('-', ''), 'hex'),
       ...(cpupool === 0 ? {} : { cpupool }),
@@ -38,7 +45,7 @@ export async function createVm(run: StartRun, created: (domid: number) => void):
     created(domid);
     record.note('domain', { domid, kind: vm.kind, vcpus: vm.vcpusMax });
     await run.step('domain created');
-    const platform = isXl ? [] : platformKeys(run, domid, affinity);
+    const platform = isXl ? platformOfXl(run) : platformKeys(run, domid, affinity);
     await writeDomainKeys(run.doors.xs, { domid, uuid: run.uuid, name: vm.label ?? vm.name, platform });
     if (affinity.length > 0) record.edge('set_hard_affinity -> is_Host.numa_affinity_policy_set?');
     await run.step('keys written');
@@ -52,20 +59,35 @@ export async function createVm(run: StartRun, created: (domid: number) => void):
  * A real host loads what the guest boots: one that cannot be loaded is refused before there is a
  * domain.
  */
-function mustLoad(vm: VmSpec): void {
-  const why = whyNotLoadable(vm);
+function mustLoad({ vm, doors }: StartRun): void {
+  const why = whyNotLoadable(vm) ?? whyNoHvm(vm, doors.deviceModel);
   if (why !== null) throw new StepError('VM.create', `${why.what}: ${why.mend}`, { kind: { kind: 'not-bootable' } });
+}
+
+/** What this host lacks for an HVM guest. */
+function whyNoHvm(vm: VmSpec, deviceModel: DeviceModel | undefined): ReturnType<typeof whyNotLoadable> {
+  if (vm.kind !== 'hvm') return null;
+  if (deviceModel === undefined) return { what: 'hvm guests need a device model, which this host has none of', mend: 'make it pvh or pv' };
+  try {
+    deviceModel.images(vm);
+    return null;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const { file } = error.place;
+    return { what: file === undefined ? error.message : `${file}: ${error.message}`, mend: error.mend };
+  }
 }
 
 /** What keeps a VM from being started on a real host, whatever the host; null when nothing does. */
 export function whyNotLoadable({ kind, boot }: VmSpec): { readonly what: string; readonly mend: string } | null {
-  if (kind === 'hvm')
-    return {
-      what: 'hvm guests need a device model, which xennuma does not run on a real host',
-      mend: 'make it pvh or pv (kind in a file of VMs, type in an xl config)',
-    };
+  if (kind === 'hvm') return null;
   if (boot === undefined) return { what: 'nothing to boot', mend: 'a real host needs boot.kernel (kernel= in an xl config)' };
   return null;
+}
+
+function platformOfXl({ vm, doors }: StartRun): [string, string][] {
+  if (vm.kind !== 'hvm' || doors.deviceModel === undefined) return [];
+  return [['vcpu/number', String(vm.vcpusMax)], ['vcpu/current', String(vm.vcpusAtStartup)], ...HVM_PLATFORM];
 }
 
 /** xapi reads both masks and hands xenopsd one list. */
@@ -110,18 +132,27 @@ function noteMask(run: StartRun, affinity: AffinityList, byVm: boolean): void {
  */
 function affinityOfXl(run: StartRun): AffinityList {
   const { record, vm } = run;
-  const given = vm.xlHardCpus ?? [];
+  const hardCpus = vm.xlHardCpus ?? [];
   record.note('libxl', { cpus: vm.xlHardCpus !== undefined, cpusSoft: vm.xlSoftCpus !== undefined });
-  const set = given.length > 0;
-  record.node('is_xe_vCPUparams_mask_set?', { mask: null, hostMask: null, set, affinity: given.map((cpus) => [...cpus]) });
+  const set = hardCpus.length > 0;
+  record.node('is_xe_vCPUparams_mask_set?', { mask: null, hostMask: null, set, affinity: hardCpus.map((cpus) => [...cpus]) });
   if (vm.vcpusParams.mask !== undefined) record.surprise('xe-mask-ignored', { mask: vm.vcpusParams.mask });
   record.edge(set ? 'is_xe_vCPUparams_mask_set? -> set_hard_affinity' : 'is_xe_vCPUparams_mask_set? -> is_Host.numa_affinity_policy_set?');
   if (set) {
-    const masks = Array.from({ length: vm.vcpusMax }, (_, vcpu) => formatList(given[vcpu] ?? given.at(-1)!));
+    const masks = Array.from({ length: vm.vcpusMax }, (_, vcpu) => formatList(hardCpus[vcpu] ?? hardCpus.at(-1)!));
     record.node('set_hard_affinity', { where: "the guest's config", masks, source: 'VM' });
   }
-  return given;
+  return hardCpus;
 }
+
+/**
+ * VM.platform of a new HVM VM in xapi (ocaml/xapi/xapi_globs.ml, default_platform_flags), and the
+ * device model, which hvmloader reads.
+ */
+const HVM_PLATFORM: readonly [string, string][] = [
+  ...(['acpi', 'apic', 'pae', 'nx'] as const).map((key): [string, string] => [key, '1']),
+  ['device-model', 'qemu_xen'],
+];
 
 function platformKeys(run: StartRun, domid: number, affinity: AffinityList): [string, string][] {
   const { vm, profile, record, doors } = run;
@@ -130,6 +161,7 @@ function platformKeys(run: StartRun, domid: number, affinity: AffinityList): [st
     ['vcpu/number', String(vm.vcpusMax)],
     ['vcpu/current', String(vm.kind === 'pvh' ? vm.vcpusMax : vm.vcpusAtStartup)],
   ];
+  if (vm.kind === 'hvm' && doors.deviceModel !== undefined) keys.push(...HVM_PLATFORM);
   if (profile.writesAffinityKeys) {
     const pcpus = doors.xc.physInfo().maxCpuId + 1;
     const everywhere = encodeAffinity([...Array(pcpus).keys()], pcpus);

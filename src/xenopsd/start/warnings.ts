@@ -9,8 +9,15 @@ import { masksOfVcpus, mergeMasks, parseHostMask, parsePriority, parseVmMask } f
 
 export function warningsOf(vm: VmSpec, profile: Profile, policy: PolicyName, hostMask: string | undefined, xc: Xenctrl): Warning[] {
   const { mask } = vm.vcpusParams;
-  if (profile.toolstack === 'libxl') return mask === undefined ? [] : [{ code: 'xe-mask-ignored', values: { mask } }];
   const warnings: Warning[] = [];
+  const { virtualNodes } = vm;
+  if (virtualNodes !== undefined && effectivePolicy(profile, policy).placement.tight !== true) {
+    warnings.push({ code: 'vnuma-needs-tight', values: { virtualNodes } });
+  }
+  if (profile.toolstack === 'libxl') {
+    if (mask !== undefined) warnings.push({ code: 'xe-mask-ignored', values: { mask } });
+    return warnings;
+  }
   const [ofVm, ofHost] = [parseVmMask(mask), parseHostMask(hostMask)];
   if (ofVm.ignored !== null) warnings.push({ code: 'mask-ignored', values: { mask: mask!, reason: ofVm.ignored } });
   if (ofHost.ignored !== null) warnings.push({ code: 'host-mask-ignored', values: { mask: hostMask!, reason: ofHost.ignored } });

@@ -2,20 +2,29 @@
 // the guest's config (Xen 4.17, tools/libs/light/libxl_dom.c 161-202 and libxl_numa.c 306-527). The
 // chart's boxes of VM.build stand for libxl's steps.
 import { formatList } from '../../base/bitset.js';
-import { MIB } from '../../base/units.js';
+import { KIB, MIB } from '../../base/units.js';
 import type { PlacementRequest, Plan } from '../../planner/policy.js';
-import { vcpusOnNodes, type XlCountedDomain, xlNeededBytes, xlPlacement } from '../../planner/xl-placement.js';
-import type { Xenctrl } from '../../xenctrl/xenctrl.js';
+import { vcpusOnNodes, type XlCountedDomain, xlNeededBytes, xlPagingKib, xlPlacement } from '../../planner/xl-placement.js';
 import { startPages } from '../../xenguest/memory/guest-pages.js';
+import type { HostDoors } from '../api/host-doors.js';
 import { effectivePolicy } from '../api/profiles.js';
 import { nodeMemory, plannerHost } from './numa-hierarchy.js';
 import { calling, type StartRun } from './start-run.js';
+import { describeVirtualNodes } from './virtual-nodes.js';
 import { buildDomain } from './vm-build.js';
 import type { Created } from './vm-create.js';
-import { describeVirtualNodes, preferVirtualNodes } from './xl-vnuma.js';
+import { preferVirtualNodes } from './xl-vnuma.js';
 
 /** libxl_internal.h, LIBXL_MAXMEM_CONSTANT. */
 const MAXMEM_EXTRA_KIB = 1024;
+
+/**
+ * Xen's limit of a domain: what it starts with, whatever its maxmem (libxl_dom.c,
+ * libxl__build_pre).
+ */
+export function xlMaxMemKib(targetMib: number): number {
+  return targetMib * 1024 + MAXMEM_EXTRA_KIB;
+}
 
 /** @throws StepError */
 export async function buildVmWithXl(run: StartRun, created: Created): Promise<void> {
@@ -26,16 +35,16 @@ export async function buildVmWithXl(run: StartRun, created: Created): Promise<vo
   await run.step('before placement');
   await placementStep(run, created);
   await run.step('placement done');
-  await calling('xc_domain_setmaxmem', () => xc.domainSetMaxmem(domid, memory.targetMib * 1024 + MAXMEM_EXTRA_KIB));
+  await calling('xc_domain_setmaxmem', () => xc.domainSetMaxmem(domid, xlMaxMemKib(memory.targetMib)));
   if (vm.kind !== 'pv') {
-    const bytes = memory.shadowMib * MIB;
+    const bytes = xlPagingKib({ maxmemBytes: memory.staticMaxMib * MIB, vcpus: vm.vcpusMax }) * KIB;
     await calling('xc_set_paging_mempool_size', () => xc.setPagingMempoolSize(domid, bytes));
     run.record.note('paging pool', { domid, bytes });
   }
   schedule(run, domid);
   await claimMemory(run, domid);
-  await describeVirtualNodes(run, domid);
-  await buildDomain(run, domid, undefined);
+  if (vm.vnuma !== undefined) await describeVirtualNodes(run, domid, vm.vnuma);
+  await buildDomain(run, domid, vm.vnuma === undefined ? {} : { vnodes: vm.vnuma });
   await preferVirtualNodes(run, domid);
 }
 
@@ -61,10 +70,10 @@ async function placementStep(run: StartRun, { domid, affinity }: Created): Promi
   } else {
     record.edge('is_Host.numa_affinity_policy_set? -> has_hard_affinity?');
     const listed = affinity.length > 0 && vm.xlHardCpusForm !== 'string';
-    const given = vm.xlSoftCpus !== undefined || listed || vm.vnuma !== undefined;
-    record.node('has_hard_affinity?', { hardAffinity: given, cpus: listed, cpusSoft: vm.xlSoftCpus !== undefined });
-    record.edge(given ? 'has_hard_affinity? -> exec_xenguest' : 'has_hard_affinity? -> numa_placement');
-    if (!given) {
+    const configured = vm.xlSoftCpus !== undefined || listed || vm.vnuma !== undefined;
+    record.node('has_hard_affinity?', { hardAffinity: configured, cpus: listed, cpusSoft: vm.xlSoftCpus !== undefined });
+    record.edge(configured ? 'has_hard_affinity? -> exec_xenguest' : 'has_hard_affinity? -> numa_placement');
+    if (!configured) {
       plan = place(run, domid);
       record.edge('numa_placement -> exec_xenguest');
     }
@@ -83,13 +92,19 @@ function place(run: StartRun, domid: number): Plan | null {
   const state = xlPlacement().prepare(host);
   // libxl looks at the CPUs of the domain's pool only (libxl_dom.c, numa_place_domain).
   const pool = xc.domainInfo(domid)?.cpupool ?? 0;
-  const suitableCpus = xc.cpupoolList().find(({ id }) => id === pool)?.cpus ?? [];
+  const pools = new Map(xc.cpupoolList().map(({ id, cpus }) => [id, cpus]));
+  const suitableCpus = pools.get(pool) ?? [];
   const request: PlacementRequest = {
     vcpus: vm.vcpusMax,
     cores: 0,
-    memoryBytes: xlNeededBytes({ memoryBytes: memory.targetMib * MIB, vcpus: vm.vcpusMax, kind: vm.kind }),
+    memoryBytes: xlNeededBytes({
+      memoryBytes: memory.targetMib * MIB,
+      maxmemBytes: memory.staticMaxMib * MIB,
+      vcpus: vm.vcpusMax,
+      kind: vm.kind,
+    }),
     ...nodeMemory(xc),
-    vcpusOnNode: vcpusOnNodes(host, countedDomains(xc), suitableCpus),
+    vcpusOnNode: vcpusOnNodes(host, countedDomains(run.doors, pools), suitableCpus),
     suitableCpus,
   };
   const weighed = state?.weigh(request, 24) ?? [];
@@ -146,8 +161,15 @@ function schedule(run: StartRun, domid: number): void {
 }
 
 /** Every domain as libxl counts it, the new one among them. */
-function countedDomains(xc: Xenctrl): XlCountedDomain[] {
-  const pools = new Map(xc.cpupoolList().map((pool) => [pool.id, pool.cpus]));
+function countedDomains({ xc, affinityGroups }: HostDoors, pools: ReadonlyMap<number, readonly number[]>): XlCountedDomain[] {
+  if (affinityGroups !== undefined) {
+    return affinityGroups().map(({ hard, nodeAffinity, pool, vcpus }) => ({
+      hard: [hard],
+      nodeAffinity,
+      poolCpus: pools.get(pool) ?? [],
+      times: vcpus,
+    }));
+  }
   return xc.domainList().map(({ domid, maxVcpuId, cpupool }) => ({
     hard: Array.from({ length: maxVcpuId + 1 }, (_, vcpu) => xc.vcpuGetAffinity(domid, vcpu).hard),
     nodeAffinity: xc.domainNodeGetAffinity(domid),

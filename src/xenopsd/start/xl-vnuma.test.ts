@@ -1,5 +1,5 @@
-// xl's vNUMA and CPU pools on the embedded host: where the memory comes from, what the vCPUs
-// prefer, what libxl refuses.
+// xl's vNUMA and CPU pools on the embedded host: the nodes of the memory, the soft affinity, and
+// libxl's refusals.
 import { describe, expect, it } from 'vitest';
 import { machine, toolstackOn, vm } from '../../../test/support/toolstack.js';
 import { PAGES_PER_MIB } from '../../base/units.js';

@@ -1,6 +1,6 @@
-// How each VM was last built, one file a VM in a state folder: for `explain`, which reads it
-// without asking the process that owns the folder. Also beside the daemon's database, whose lock
-// keeps other processes out.
+// The last build of each VM, one file a VM in a state folder. `explain` reads it without the
+// process that owns the folder. The daemon's state has these files too, because the lock of its
+// database keeps other processes out.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { decodeBuild, encodeBuild } from './metadata-format.js';
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /** Names may hold anything and be long; files may not. */
-export function fileOf(folder: string, name: string, kind: 'json' | 'build'): string {
+export function fileOf(folder: string, name: string, kind: 'json' | 'build' | 'image'): string {
   return join(folder, `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.${kind}`);
 }
 

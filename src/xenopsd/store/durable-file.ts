@@ -26,7 +26,9 @@ export const DURABLE_CALLS: DurableCalls = { open, rename, remove: (path) => rm(
 /** Durable when it resolves. When it rejects, the earlier file is as it was. */
 export async function replaceFile(path: string, text: string, calls: DurableCalls): Promise<void> {
   const unfinished = `${path}${UNFINISHED}`;
-  const file = await calls.open(unfinished, 'w', 0o600);
+  // One that is there was left by a process that was killed, or planted: a link is not followed.
+  await calls.remove(unfinished);
+  const file = await calls.open(unfinished, 'wx', 0o600);
   try {
     try {
       await file.writeFile(`${text}\n`);

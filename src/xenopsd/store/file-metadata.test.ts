@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { landed, placement } from '../../../test/support/flow-records.js';
+import { landingNote, placement } from '../../../test/support/flow-records.js';
 import { machine, vm as small, toolstackOn } from '../../../test/support/toolstack.js';
 import { InputError } from '../../base/errors.js';
 import type { LastBuild, VmMetadata } from '../api/metadata.js';
@@ -132,7 +132,7 @@ describe('how a VM was last built', () => {
     entries: [
       { kind: 'node', node: 'numa_placement', values: placement({ nodes: [0], cpus: null }) },
       { kind: 'edge', edge: 'numa_placement -> XEN_VCPUAFFINITY_SOFT', inferred: false },
-      { kind: 'note', topic: 'landed', values: landed({ pages: [0, 0, 256, 0] }) },
+      { kind: 'note', topic: 'landed', values: landingNote({ pages: [0, 0, 256, 0] }) },
       { kind: 'surprise', code: 'memory-spilled', values: { domid: 5, nodes: [2], pages: 256, affinity: [0] } },
     ],
   };
@@ -186,9 +186,9 @@ describe('how a VM was last built', () => {
     await toolstack.add(small('huge', 1, 64 * 1024));
     const started = await toolstack.start('fits');
     await toolstack.pause('fits');
-    const kept = await readBuild(folder, 'fits');
-    expect(kept).toMatchObject({ operation: 'start', domid: started.domid, failure: null, title: 'start fits' });
-    expect(kept!.entries).toEqual(started.record.entries);
+    const lastBuild = await readBuild(folder, 'fits');
+    expect(lastBuild).toMatchObject({ operation: 'start', domid: started.domid, failure: null, title: 'start fits' });
+    expect(lastBuild!.entries).toEqual(started.record.entries);
     const failed = await toolstack.start('huge');
     expect(await readBuild(folder, 'huge')).toMatchObject({ domid: null, failure: failed.failure });
     await store.close();

@@ -1,10 +1,11 @@
-// What a toolstack keeps of its VMs, in files: one JSON file a VM in a state folder, where a new
-// process finds it, and beside it how the VM was last built (build-files.ts).
-import { createHash } from 'node:crypto';
+// The metadata of a toolstack's VMs in files: one JSON file a VM in a state folder, where a new
+// process finds it, and beside it the last build of the VM (build-files.ts).
+import { closeSync, openSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { InputError } from '../../base/errors.js';
+import { checkOwnFolder } from '../../base/own-file.js';
+import { lockFile } from '../../xenstore/server/file-lock.js';
 import type { LastBuild, MetadataStore, VmMetadata } from '../api/metadata.js';
 import { damaged, fileOf, keepBuild, readFileAs } from './build-files.js';
 import { DURABLE_CALLS, type DurableCalls, makeFolder, removeFiles, replaceFile, UNFINISHED } from './durable-file.js';
@@ -32,10 +33,12 @@ export class FileMetadata implements MetadataStore {
     const path = resolve(folder);
     try {
       await makeFolder(path);
+      checkOwnFolder(path);
     } catch (error) {
+      if (error instanceof InputError) throw error;
       throw unusable(path, error);
     }
-    return new FileMetadata(path, await lock(path), calls);
+    return new FileMetadata(path, lock(path), calls);
   }
 
   /**
@@ -79,11 +82,12 @@ export class FileMetadata implements MetadataStore {
   }
 
   async remove(name: string): Promise<void> {
-    // The VM's file first: a failure after it leaves an unused record of a build, and that the next
-    // one replaces.
+    // The VM's file first: a failure after it leaves an unused record of a build, or a guest's
+    // memory, and those the next one replaces.
     await removeFiles([fileOf(this.#folder, name, 'json')], this.#calls);
     this.#positions.delete(name);
-    await removeFiles([fileOf(this.#folder, name, 'build')], this.#calls).catch(() => {});
+    const others = [fileOf(this.#folder, name, 'build'), fileOf(this.#folder, name, 'image')];
+    await removeFiles(others, this.#calls).catch(() => {});
   }
 
   async close(): Promise<void> {
@@ -99,22 +103,15 @@ export class FileMetadata implements MetadataStore {
   }
 }
 
-/** A name in the kernel's abstract namespace: it goes with the process, however that ends. */
-async function lock(folder: string): Promise<() => Promise<void>> {
-  const name = `\0xennuma-state-${createHash('sha256').update(folder).digest('hex').slice(0, 32)}`;
-  const server = createServer((socket) => socket.destroy());
-  await new Promise<void>((done, failed) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      failed(
-        error.code === 'EADDRINUSE'
-          ? new InputError('another xennuma owns this state folder', { file: folder }, 'end it first, or choose another folder')
-          : unusable(folder, error),
-      ),
-    );
-    server.listen(name, done);
-  });
-  server.unref();
-  return () => new Promise((done) => server.close(() => done()));
+/**
+ * Locks the folder itself, not a path or link to it. The lock ends with the process, even if it is
+ * killed.
+ */
+function lock(folder: string): () => Promise<void> {
+  const fd = openSync(folder, 'r');
+  if (lockFile(fd, join(folder, 'lock'))) return async () => closeSync(fd);
+  closeSync(fd);
+  throw new InputError('another xennuma owns this state folder', { file: folder }, 'end it first, or choose another folder');
 }
 
 function unusable(folder: string, error: unknown): InputError {

@@ -1,9 +1,12 @@
-// The stored form of VMs and their last builds, and its validation when read back: the one place,
-// whatever keeps the text.
+// The stored form of VMs and their last builds, and its validation when it is read back: the one
+// place for files and database.
+
 import * as z from 'zod';
 import { ERRNO, type Errno } from '../../base/errors.js';
+import { DOMID_FIRST_RESERVED } from '../../base/ids.js';
 import { flowEntrySchema } from '../../flow/schema/entry.js';
 import { LIMITS } from '../../machine/model.js';
+import { POLICIES } from '../../machine/policies.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { LastBuild, VmMetadata } from '../api/metadata.js';
 import type { OutcomeFailure } from '../api/outcome.js';
@@ -13,8 +16,10 @@ export const FORMAT = 1;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const cpuLists = z.array(z.array(z.int().min(0)));
-/** Below DOMID_FIRST_RESERVED. */
-const domid = z.int().min(0).max(0x7fef);
+const domid = z
+  .int()
+  .min(0)
+  .max(DOMID_FIRST_RESERVED - 1);
 
 const specSchema = z.strictObject({
   name: z.string().min(1),
@@ -39,16 +44,23 @@ const specSchema = z.strictObject({
       }),
     )
     .optional(),
+  virtualNodes: z.union([z.int().min(1).max(64), z.literal('auto')]).optional(),
+  policy: z.enum(POLICIES).optional(),
   pool: z.string().optional(),
   notes: z.array(z.string()).optional(),
+  firmware: z.string().optional(),
+  disks: z
+    .array(z.strictObject({ file: z.string().min(1), format: z.enum(['raw', 'qcow2']), readOnly: z.boolean().optional() }))
+    .optional(),
   boot: z.strictObject({ kernel: z.string().min(1), ramdisk: z.string().optional(), cmdline: z.string().optional() }).optional(),
 });
 
 const vmShape = {
   uuid: z.string().regex(UUID),
-  phase: z.enum(['halted', 'starting', 'running', 'paused', 'stopping']),
+  phase: z.enum(['halted', 'starting', 'running', 'paused', 'stopping', 'suspending', 'suspended', 'resuming']),
   domid: domid.nullable(),
   pending: z.array(domid),
+  deviceModelPid: z.int().min(1).optional(),
   spec: specSchema,
 };
 const vmSchema = z.strictObject(vmShape);
@@ -71,7 +83,7 @@ const failureSchema = z.union([
 const buildSchema = z.strictObject({
   format: z.literal(FORMAT),
   name: z.string(),
-  operation: z.enum(['start', 'reboot', 'migrate']),
+  operation: z.enum(['start', 'reboot', 'migrate', 'resume']),
   domid: domid.nullable(),
   failure: failureSchema.nullable(),
   title: z.string(),
@@ -83,8 +95,13 @@ export class FormatError extends Error {
   override readonly name = 'FormatError';
 }
 
-export function encodeVm({ spec, uuid, phase, domid: of, pending }: VmMetadata): string {
-  return JSON.stringify({ uuid, phase, domid: of, pending, spec });
+export function encodeVm(vm: VmMetadata): string {
+  return JSON.stringify(fieldsOf(vm));
+}
+
+/** Of a halted VM nothing of a device model is kept. */
+function fieldsOf({ spec, uuid, phase, domid: of, pending, deviceModelPid: pid }: VmMetadata) {
+  return { uuid, phase, domid: of, pending, ...(pid === undefined || of === null ? {} : { deviceModelPid: pid }), spec };
 }
 
 /** @throws FormatError */
@@ -92,8 +109,8 @@ export function decodeVm(text: string): VmMetadata {
   return vmOf(parse(text, vmSchema));
 }
 
-export function encodePlacedVm(position: number, { spec, uuid, phase, domid: of, pending }: VmMetadata): string {
-  return JSON.stringify({ format: FORMAT, position, uuid, phase, domid: of, pending, spec });
+export function encodePlacedVm(position: number, vm: VmMetadata): string {
+  return JSON.stringify({ format: FORMAT, position, ...fieldsOf(vm) });
 }
 
 /** @throws FormatError */
@@ -126,6 +143,7 @@ function parse<T>(text: string, schema: z.ZodType<T>): T {
 }
 
 /** zod gives `undefined` for omitted fields, which the interface does not have. */
-function vmOf({ spec, ...rest }: z.output<typeof vmSchema>): VmMetadata {
-  return { ...rest, spec: JSON.parse(JSON.stringify(spec)) as VmSpec };
+function vmOf({ spec, deviceModelPid, ...rest }: z.output<typeof vmSchema>): VmMetadata {
+  const known = deviceModelPid === undefined ? rest : { ...rest, deviceModelPid };
+  return { ...known, spec: JSON.parse(JSON.stringify(spec)) as VmSpec };
 }

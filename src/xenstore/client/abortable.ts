@@ -1,9 +1,10 @@
-// A connection whose calls end with a signal. What is under way at the daemon cannot be called off:
-// it is undone when its reply comes (a transaction is ended, a watch taken back).
+// A connection whose calls end with a signal. A request that the daemon already has cannot be
+// stopped: it is undone when its reply comes (a transaction is ended, a watch removed).
 import type { TransactionId, XenstoreConnection, XenstoreWatch } from '../connection.js';
 
 /** The same connection, with calls that reject with the signal's reason once it is aborted. */
 export function withSignal(connection: XenstoreConnection, signal: AbortSignal): XenstoreConnection {
+  const following = followed(signal);
   /** `late` undoes what an abandoned call has done after all. */
   const race = <T>(run: () => Promise<T>, late?: (result: T) => Promise<unknown>): Promise<T> =>
     new Promise<T>((resolve, reject) => {
@@ -12,17 +13,16 @@ export function withSignal(connection: XenstoreConnection, signal: AbortSignal):
         return;
       }
       let abandoned = false;
-      const abort = (): void => {
+      const leave = following(() => {
         abandoned = true;
         reject(signal.reason);
-      };
-      signal.addEventListener('abort', abort, { once: true });
+      });
       run()
         .then((result) => {
           if (abandoned) late?.(result).catch(() => {});
           else resolve(result);
         }, reject)
-        .finally(() => signal.removeEventListener('abort', abort));
+        .finally(leave);
     });
   const start = (): Promise<TransactionId> =>
     race(
@@ -54,9 +54,10 @@ export function withSignal(connection: XenstoreConnection, signal: AbortSignal):
         () => connection.watch(path, token),
         (late) => late.close(),
       );
-      signal.addEventListener('abort', () => void watch.close().catch(() => {}), { once: true });
-      return endingWith(watch, signal);
+      const leave = following(() => void watch.close().catch(() => {}));
+      return endingWith(watch, signal, leave);
     },
+    resume: (domid) => race(() => connection.resume(domid)),
     introduce: (domid, gfn, port) => race(() => connection.introduce(domid, gfn, port)),
     release: (domid) => race(() => connection.release(domid)),
     isIntroduced: (domid) => race(() => connection.isIntroduced(domid)),
@@ -65,10 +66,33 @@ export function withSignal(connection: XenstoreConnection, signal: AbortSignal):
   };
 }
 
+/**
+ * One listener at the signal for all that is under way, and none when nothing is: Node warns of
+ * more than ten, and a signal may live longer than the connection.
+ * @returns a function that adds one that is called at the abort; it returns what takes it away
+ */
+function followed(signal: AbortSignal): (aborted: () => void) => () => void {
+  const all = new Set<() => void>();
+  const abort = (): void => {
+    for (const one of all) one();
+    all.clear();
+  };
+  return (aborted) => {
+    if (all.size === 0) signal.addEventListener('abort', abort, { once: true });
+    all.add(aborted);
+    return () => {
+      if (all.delete(aborted) && all.size === 0) signal.removeEventListener('abort', abort);
+    };
+  };
+}
+
 /** Iterating it throws the signal's reason once it is aborted. */
-function endingWith(watch: XenstoreWatch, signal: AbortSignal): XenstoreWatch {
+function endingWith(watch: XenstoreWatch, signal: AbortSignal, leave: () => void): XenstoreWatch {
   return {
-    close: () => watch.close(),
+    close: () => {
+      leave();
+      return watch.close();
+    },
     async *[Symbol.asyncIterator]() {
       yield* watch;
       signal.throwIfAborted();

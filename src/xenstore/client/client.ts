@@ -54,7 +54,7 @@ export class XenstoreClient implements XenstoreConnection {
             try {
               await send(MESSAGE.watch, watchPayload(queue.path, token));
             } catch (error) {
-              // Lost again: the next connection is to have it.
+              // Lost again: the next connection will set the watch.
               if (error instanceof XenError && error.errno === 'EIO') throw error;
               this.#watches.delete(token);
               queue.stop(error as Error);
@@ -148,7 +148,7 @@ export class XenstoreClient implements XenstoreConnection {
       } catch (error) {
         // Gone with the connection: nothing of it took effect.
         const lost = this.#transactions.has(tx) && this.#transactions.get(tx)!.wire === undefined;
-        // The body's own error is the one to report, whatever becomes of the abort.
+        // The body's own error is reported, even if the abort fails.
         if (this.#transactions.has(tx)) await this.transactionEnd(tx, false).catch(() => {});
         if (lost && (again(error) || (error instanceof ConnectionLostError && tries < TRANSACTION_TRIES))) continue;
         throw error;

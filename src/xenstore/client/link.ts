@@ -1,4 +1,4 @@
-// The link of a client to its daemon: numbers requests, gives each its reply, and comes back after
+// The link of a client to its daemon: numbers requests, gives each its reply, and reconnects after
 // a loss.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ERRNO, type Errno, XenError } from '../../base/errors.js';
@@ -160,8 +160,8 @@ export class Link {
 }
 
 /**
- * The errno that a daemon names; clients do not know oxenstored's EQUOTA, nor any other they were
- * not told of.
+ * The errno that a daemon names. Clients do not know oxenstored's EQUOTA, nor names outside of the
+ * protocol.
  */
 function errnoOf(payload: Buffer): Errno {
   const name = payload.toString('latin1', 0, payload.at(-1) === 0 ? payload.length - 1 : payload.length);

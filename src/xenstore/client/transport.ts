@@ -1,4 +1,4 @@
-// How a client's messages travel: a unix socket, the kernel's device, or this process.
+// The transports of a client's messages: a unix socket, the kernel's device, or this process.
 
 export interface TransportEvents {
   /** A whole message; `payload` is valid during the call only. */

@@ -1,4 +1,4 @@
-// Sends a store what hostile clients might, and checks after each message what must hold.
+// Sends hostile messages to a store, and checks the invariants after each.
 
 import { numbersBelow } from '../../base/random.js';
 import { createEngine } from '../in-process.js';
@@ -50,7 +50,7 @@ class Fuzzed {
     const at = random(DOMAINS.length);
     const open = this.#open[at]!;
     if (random(500) === 0) {
-      // Abandoned with whatever is under way.
+      // Disconnected with all of its open transactions and requests.
       this.engine.disconnect(this.clients[at]!);
       open.length = 0;
       this.clients[at] = this.engine.connect(DOMAINS[at]!, this.clients[at]!.out);

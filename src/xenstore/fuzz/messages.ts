@@ -1,4 +1,4 @@
-// Messages that no honest client sends, and many that one might, from a seed.
+// Hostile messages, and many honest ones, from a seed.
 import { MESSAGE, PAYLOAD_MAX_BYTES } from '../protocol/wire.js';
 
 export type Random = (below: number) => number;

@@ -1,4 +1,4 @@
-// Limits on what clients may keep of the server's memory, descriptors and time.
+// Limits on clients' use of the server's memory, descriptors and time.
 
 export interface ServerLimits {
   /** Connections of domain 0 together. */
@@ -7,7 +7,10 @@ export interface ServerLimits {
   readonly guestConnections: number;
   /** Connections of all guests together; the rest of the process's descriptors is for domain 0. */
   readonly allGuestConnections: number;
-  /** Bytes of replies that wait for a client; its requests are delayed beyond that. */
+  /**
+   * Bytes of replies that wait for a connection of domain 0, or for all connections of a guest;
+   * requests are delayed beyond that.
+   */
   readonly waitingReplyBytes: number;
   /**
    * Bytes that wait for one client altogether. Events come whether it reads or not: beyond this it
@@ -15,13 +18,13 @@ export interface ServerLimits {
    */
   readonly waitingBytes: number;
   /**
-   * Bytes that wait for all connections of one guest; beyond this the one with the most is
-   * disconnected.
+   * Bytes that wait for all connections of one guest, and requests of theirs that are not answered;
+   * beyond this the connection with the most is disconnected.
    */
   readonly guestWaitingBytes: number;
   /** The same for domain 0. */
   readonly dom0WaitingBytes: number;
-  /** Read from one client in one turn. */
+  /** Read in one turn from one connection of domain 0, or from all connections of a guest. */
   readonly turnBytes: number;
   /** Connections accepted at one socket in one turn. */
   readonly turnAccepts: number;

@@ -1,21 +1,24 @@
-// What the connections of each domain hold of the server together: connections, and bytes that wait
-// to be read.
+// The use of the server by all connections of each domain: connections, unread bytes and replies,
+// and unanswered requests. Limits and quotas are a domain's, not a connection's.
 
+import type { Account } from './account.js';
 import type { ServerLimits } from './client-limits.js';
 import { guestDescriptors } from './descriptors.js';
 import type { Session } from './session.js';
 
-interface Account {
+interface DomainAccount extends Account {
   readonly sessions: Set<Session>;
-  waitingBytes: number;
+  /** Bytes read in turn number `turn`. */
+  readBytes: number;
+  turn: number;
 }
 
 export class DomainLedger {
   readonly #limits: ServerLimits;
-  readonly #accounts = new Map<number, Account>();
-  readonly #waiting = new Map<Session, number>();
+  readonly #accounts = new Map<number, DomainAccount>();
   readonly #allGuests: number;
   #guestConnections = 0;
+  #turn = 0;
 
   constructor(limits: ServerLimits) {
     this.#limits = limits;
@@ -29,42 +32,61 @@ export class DomainLedger {
     return open < this.#limits.guestConnections && this.#guestConnections < this.#allGuests;
   }
 
-  add(session: Session): void {
-    const { domid } = session.client;
+  account(domid: number): DomainAccount {
     let account = this.#accounts.get(domid);
     if (account === undefined) {
-      account = { sessions: new Set(), waitingBytes: 0 };
+      account = { sessions: new Set(), waitingBytes: 0, waitingReplies: 0, unansweredBytes: 0, readBytes: 0, turn: 0 };
       this.#accounts.set(domid, account);
     }
-    account.sessions.add(session);
-    if (domid !== 0) this.#guestConnections++;
+    return account;
+  }
+
+  add(session: Session): void {
+    this.account(session.client.domid).sessions.add(session);
+    if (session.client.domid !== 0) this.#guestConnections++;
   }
 
   delete(session: Session): void {
-    const { domid } = session.client;
-    const account = this.#accounts.get(domid);
+    const { client } = session;
+    const account = this.#accounts.get(client.domid);
     if (account?.sessions.delete(session) !== true) return;
-    account.waitingBytes -= this.#waiting.get(session) ?? 0;
-    this.#waiting.delete(session);
-    if (domid !== 0) this.#guestConnections--;
-    if (account.sessions.size === 0) this.#accounts.delete(domid);
+    session.leaveAccount();
+    if (client.domid !== 0) this.#guestConnections--;
+    if (account.sessions.size === 0) this.#accounts.delete(client.domid);
   }
 
   /**
-   * Notes how many bytes wait for a session.
+   * After a session was sent to.
    * @returns the session to disconnect when its domain holds too much: the one with the most
    */
-  charge(session: Session, bytes: number): Session | undefined {
-    const before = this.#waiting.get(session) ?? 0;
-    if (bytes === before) return undefined;
-    if (bytes === 0) this.#waiting.delete(session);
-    else this.#waiting.set(session, bytes);
-    const { domid } = session.client;
-    const account = this.#accounts.get(domid)!;
-    account.waitingBytes += bytes - before;
-    if (account.waitingBytes <= (domid === 0 ? this.#limits.dom0WaitingBytes : this.#limits.guestWaitingBytes)) return undefined;
+  charge(session: Session): Session | undefined {
+    session.countReplies();
+    const { client } = session;
+    const account = this.account(client.domid);
+    const limit = client.domid === 0 ? this.#limits.dom0WaitingBytes : this.#limits.guestWaitingBytes;
+    if (account.waitingBytes + account.unansweredBytes <= limit) return undefined;
     let most = session;
-    for (const other of account.sessions) if ((this.#waiting.get(other) ?? 0) > (this.#waiting.get(most) ?? 0)) most = other;
+    for (const other of account.sessions) if (other.heldBytes > most.heldBytes) most = other;
     return most;
+  }
+
+  beginTurn(): void {
+    this.#turn++;
+  }
+
+  /** How much may be read of a session now; 0 = its domain has had its share of this turn. */
+  allowance({ client }: Session): number {
+    const { turnBytes } = this.#limits;
+    if (client.domid === 0) return turnBytes;
+    const account = this.account(client.domid);
+    if (account.turn !== this.#turn) {
+      account.turn = this.#turn;
+      account.readBytes = 0;
+    }
+    return Math.max(0, turnBytes - account.readBytes);
+  }
+
+  noteRead({ client }: Session, bytes: number): void {
+    this.account(client.domid).readBytes += bytes;
   }
 }

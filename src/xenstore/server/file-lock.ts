@@ -11,11 +11,24 @@ export function lockFile(fd: number, path: string): boolean {
   return system === undefined ? lockByProcess(`${path}.pid`) : system.lock(fd);
 }
 
+/** Files that go when this process ends. */
+const own = new Set<string>();
+
+function removeAtExit(name: string): void {
+  // One listener for all: Node warns of more than ten.
+  if (own.size === 0) {
+    process.once('exit', () => {
+      for (const each of own) rmSync(each, { force: true });
+    });
+  }
+  own.add(name);
+}
+
 function lockByProcess(name: string): boolean {
   for (let tries = 0; tries < 2; tries++) {
     try {
       writeFileSync(name, String(process.pid), { flag: 'wx', mode: 0o600 });
-      process.once('exit', () => rmSync(name, { force: true }));
+      removeAtExit(name);
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

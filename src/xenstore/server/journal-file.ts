@@ -5,6 +5,7 @@ import { constants, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS, type FileCalls, writeAll } from '../../base/file-calls.js';
+import { openOwnFile } from '../../base/own-file.js';
 import type { Permissions } from '../protocol/permissions.js';
 import type { Engine, Journal, JournalChange } from '../store/engine.js';
 import { JournalFailure } from '../store/journaled.js';
@@ -335,9 +336,9 @@ export class JournalFile implements Journal {
   #openLocked(path: string): number {
     let fd: number;
     try {
-      fd = this.#files.open(path, path === this.#path ? OPEN : OPEN | constants.O_NOFOLLOW, 0o600);
+      fd = openOwnFile(path, OPEN, this.#files);
     } catch (error) {
-      if (path !== this.#path) throw error;
+      if (path !== this.#path || error instanceof InputError) throw error;
       throw new InputError(`cannot open the state file (${codeOf(error)})`, { file: path }, 'name a file in a folder that may be written');
     }
     if (lockFile(fd, path)) return fd;

@@ -59,6 +59,8 @@ export interface Frames {
  */
 export function readFrames(all: Buffer, file: string, apply: (change: JournalChange | 'clear') => void): Frames {
   const bytes = withoutZeros(all);
+  if (!MAGIC.subarray(0, bytes.length).equals(bytes.subarray(0, MAGIC.length)))
+    throw new InputError('it is not a state file of xenstored', { file }, 'name another file, or restore this one from a copy');
   let at = 0;
   while (at < bytes.length) {
     const body = frameAt(bytes, at);

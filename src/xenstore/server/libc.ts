@@ -1,5 +1,6 @@
-// The system calls of the server's own event loop. Node's sockets cost a single small request
-// several times what its answer costs; these calls do not (docs/xenstore.md has the figures).
+// The system calls of the server's own event loop. Through Node's sockets a small single request
+// costs several times as much as its answer; through these calls it does not (docs/performance.md
+// has the figures).
 
 import { createRequire } from 'node:module';
 import { arch } from 'node:process';
@@ -14,11 +15,13 @@ export const EINTR = 4;
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL = { add: 1, delete: 2, modify: 3 } as const;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const LOCK_EX = 2;
@@ -33,6 +36,8 @@ export interface Libc {
   accept(fd: number): number;
   receive(fd: number, buffer: Buffer, length: number): number;
   send(fd: number, buffer: Buffer, length: number): number;
+  /** The same on a socket that otherwise waits. */
+  sendNow(fd: number, buffer: Buffer, length: number): number;
   close(fd: number): void;
   epoll(): number;
   control(epoll: number, action: keyof typeof EPOLL_CTL, fd: number, events: number): void;
@@ -43,6 +48,8 @@ export interface Libc {
   lock(fd: number): boolean;
   /** Tries a connection. @returns 0 when a server accepts it, else the errno */
   connect(path: string): number;
+  /** Sends a datagram to a unix socket; '@' in front is the abstract namespace. @throws Error */
+  datagram(path: string, text: string): void;
   /** Whether a file descriptor lives on through exec. */
   keepThroughExec(fd: number, keep: boolean): void;
   /** A file in memory alone, which lives on through exec. */
@@ -99,14 +106,32 @@ function functionsOf(library: ReturnType<typeof import('koffi').load>) {
   };
 }
 
+/** @throws Error with the errno */
+function sendDatagram({ socket, connect, send, close }: ReturnType<typeof functionsOf>, must: Must, path: string, text: string): void {
+  const isAbstract = path.startsWith('@');
+  const address = addressOf(isAbstract ? `\0${path.slice(1)}` : path);
+  const fd = must(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket');
+  try {
+    // An abstract name has the length that is given, and no end of its own.
+    must(connect(fd, address, address.length - (isAbstract ? 1 : 0)), 'connect');
+    const bytes = Buffer.from(text);
+    must(send(fd, bytes, bytes.length, MSG_NOSIGNAL), 'send');
+  } finally {
+    close(fd);
+  }
+}
+
+type Must = (result: number, call: string) => number;
+
 function load(): Libc {
   // Not imported: the server runs without it.
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const library = koffi.load('libc.so.6');
+  const functions = functionsOf(library);
   const { socket, bind, connect, memfdCreate, listen, accept4, recv, send, close, epollCreate, epollCtl, epollWait, fcntl, execv, flock } =
-    functionsOf(library);
+    functions;
   const event = Buffer.alloc(EVENT_BYTES);
-  const must = (result: number, call: string): number => {
+  const must: Must = (result, call) => {
     if (result < 0) throw new Error(`${call}: errno ${koffi.errno()}`);
     return result;
   };
@@ -130,6 +155,7 @@ function load(): Libc {
     accept: (fd) => accept4(fd, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC),
     receive: (fd, buffer, length) => recv(fd, buffer, length, 0),
     send: (fd, buffer, length) => send(fd, buffer, length, MSG_NOSIGNAL),
+    sendNow: (fd, buffer, length) => send(fd, buffer, length, MSG_NOSIGNAL | MSG_DONTWAIT),
     close: (fd) => {
       close(fd);
     },
@@ -149,6 +175,7 @@ function load(): Libc {
       close(fd);
       return errno;
     },
+    datagram: (path, text) => sendDatagram(functions, must, path, text),
     keepThroughExec: (fd, keep) => {
       must(fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC), 'fcntl');
     },

@@ -1,10 +1,12 @@
-// The server's sockets by node:net, for machines without koffi. Slower for single requests, the
-// same in every other way, but for the live restart: Node does not hand its descriptors over.
+// The server's sockets by node:net, for machines without koffi. Slower for single requests,
+// otherwise the same, but without the live restart, because Node does not hand its descriptors
+// over.
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Bytes } from '../protocol/wire.js';
 import { JournalFailure } from '../store/journaled.js';
 import { SERVER_LIMITS, type ServerLimits } from './client-limits.js';
 import { DomainLedger } from './domain-ledger.js';
+import { complaints } from './log-sink.js';
 import { Session } from './session.js';
 import { claimSocketPath, type FileIdentity, identityOf, removeIfOurs } from './socket-file.js';
 import type { SocketServer, SocketServerOptions } from './socket-server.js';
@@ -30,6 +32,10 @@ export class NodeServer implements SocketServer {
   readonly #doors = new Set<Door>();
   readonly #sockets = new Map<Session, Socket>();
   readonly #writers = new Set<Session>();
+  /** Node has bytes of theirs that the kernel did not take. */
+  readonly #sending = new Map<Session, number>();
+  #writes = 0;
+  readonly #complain: (line: string) => void;
   #dirty = new Set<Session>();
   #turn: NodeJS.Immediate | undefined;
   #stalled: NodeJS.Timeout | undefined;
@@ -39,6 +45,7 @@ export class NodeServer implements SocketServer {
     this.#options = options;
     this.#limits = { ...SERVER_LIMITS, ...options.limits };
     this.#ledger = new DomainLedger(this.#limits);
+    this.#complain = complaints(options.log ?? (() => {}));
   }
 
   get connectionCount(): number {
@@ -87,14 +94,15 @@ export class NodeServer implements SocketServer {
   #connect(socket: Socket, domid: number): void {
     socket.on('error', () => socket.destroy());
     if (!this.#ledger.admits(domid)) {
+      this.#complain(`domain ${domid} has too many connections: one was refused`);
       socket.destroy();
       return;
     }
-    const session = new Session(this.#options.engine, domid, this.#limits, (dirty) => this.#markDirty(dirty));
+    const account = this.#ledger.account(domid);
+    const session = new Session(this.#options.engine, domid, this.#limits, account, (dirty) => this.#markDirty(dirty));
     this.#sockets.set(session, socket);
     this.#ledger.add(session);
     socket.on('data', (chunk: Buffer) => this.#answer(session, () => session.receive(chunk as Bytes, chunk.length)));
-    socket.on('drain', () => this.#markDirty(session));
     socket.on('end', () => {
       if (session.out.length === 0) this.#end(session);
       else session.ending = true;
@@ -135,22 +143,45 @@ export class NodeServer implements SocketServer {
     if (socket === undefined) return;
     const { out } = session;
     if (out.overflowed) {
-      this.#options.log?.(`domain ${session.client.domid} does not read: a connection with too many waiting bytes was closed`);
+      this.#complain(`domain ${session.client.domid} does not read: a connection with too many waiting bytes was closed`);
       this.#end(session);
       return;
     }
-    // Node keeps what it cannot send: it gets more only when it has nothing.
-    if (out.length > 0 && socket.writableLength === 0) {
-      socket.write(Buffer.from(out.bytes.subarray(out.start, out.end)));
-      out.sent(out.length);
+    this.#send(session, socket);
+    const greedy = this.#ledger.charge(session);
+    if (greedy !== undefined) {
+      this.#complain(`domain ${session.client.domid} does not read: the connection with the most waiting bytes was closed`);
+      this.#end(greedy);
+      if (greedy === session) return;
     }
-    const greedy = this.#ledger.charge(session, out.length + socket.writableLength);
-    if (greedy !== undefined) this.#end(greedy);
     if (out.length > 0) out.behind = true;
-    else if (session.ending && socket.writableLength === 0) this.#end(session);
+    else if (session.ending) this.#end(session);
     if (session.canResume) setImmediate(() => this.#answer(session, () => session.resume()));
-    if (session.listens && socket.writableLength === 0) socket.resume();
+    if (session.listens) socket.resume();
     else socket.pause();
+  }
+
+  /**
+   * Node keeps what the kernel does not take: it gets more only when it has nothing, and what it
+   * keeps counts as waiting.
+   */
+  #send(session: Session, socket: Socket): void {
+    const { out } = session;
+    if (out.length === 0 || this.#sending.has(session)) return;
+    const { length } = out;
+    const write = ++this.#writes;
+    this.#sending.set(session, write);
+    const sent = (): void => {
+      this.#sending.delete(session);
+      out.sent(length);
+    };
+    socket.write(Buffer.from(out.bytes.subarray(out.start, out.end)), () => {
+      if (this.#sending.get(session) !== write) return;
+      sent();
+      this.#markDirty(session);
+    });
+    // The kernel took all of it already.
+    if (socket.writableLength === 0) sent();
   }
 
   #resumeStalled(): void {
@@ -161,10 +192,11 @@ export class NodeServer implements SocketServer {
     const socket = this.#sockets.get(session);
     if (socket === undefined) return;
     this.#sockets.delete(session);
+    session.close();
+    this.#sending.delete(session);
     this.#ledger.delete(session);
     this.#dirty.delete(session);
-    session.close();
-    // What was handed to Node still goes out.
-    socket.destroySoon();
+    // What the kernel has taken still goes out.
+    socket.destroy();
   }
 }

@@ -5,6 +5,11 @@ const FIRST_BYTES = 4096;
 /** Shorter strings are copied faster here than by a call of Node's own. */
 const SHORT = 40;
 
+/** Bytes that wait for all connections of a domain. */
+export interface WaitingBytes {
+  waitingBytes: number;
+}
+
 export class OutBuffer implements Outbox {
   bytes = Buffer.allocUnsafeSlow(FIRST_BYTES) as Bytes;
   start = 0;
@@ -13,6 +18,7 @@ export class OutBuffer implements Outbox {
   replies = 0;
   readonly #dirty: () => void;
   readonly #limit: number;
+  readonly #account: WaitingBytes;
   /**
    * Events that wait already: the same one again says nothing new. Kept only while the client is
    * behind.
@@ -22,8 +28,9 @@ export class OutBuffer implements Outbox {
   overflowed = false;
 
   /** `dirty` is called when something waits where nothing did, and when more waits than may. */
-  constructor(limit: number, dirty: () => void) {
+  constructor(limit: number, account: WaitingBytes, dirty: () => void) {
     this.#limit = limit;
+    this.#account = account;
     this.#dirty = dirty;
   }
 
@@ -57,10 +64,12 @@ export class OutBuffer implements Outbox {
     this.#reserve(bytes.length);
     this.bytes.set(bytes, this.end);
     this.end += bytes.length;
+    this.#account.waitingBytes += bytes.length;
   }
 
   sent(bytes: number): void {
     this.start += bytes;
+    this.#account.waitingBytes -= bytes;
     if (this.start < this.end) return;
     this.start = 0;
     this.end = 0;
@@ -72,6 +81,7 @@ export class OutBuffer implements Outbox {
 
   #append(type: number, requestId: number, txId: number, length: number): void {
     this.#reserve(HEADER_BYTES + length);
+    this.#account.waitingBytes += HEADER_BYTES + length;
     const { bytes } = this;
     let at = this.end;
     at = put32(bytes, at, type);

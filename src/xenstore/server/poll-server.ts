@@ -6,6 +6,7 @@ import { JournalFailure } from '../store/journaled.js';
 import { SERVER_LIMITS, type ServerLimits } from './client-limits.js';
 import { DomainLedger } from './domain-ledger.js';
 import { EAGAIN, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EVENT_BYTES, eventFd, eventMask, type Libc, libc } from './libc.js';
+import { complaints } from './log-sink.js';
 import { Session } from './session.js';
 import { claimSocketPath, type FileIdentity, identityOf, removeIfOurs } from './socket-file.js';
 import type { CarriedConnection, CarriedDoor, Handover, SocketServer, SocketServerOptions } from './socket-server.js';
@@ -16,7 +17,6 @@ const WAIT_MS = 50;
 /** EMFILE, ENFILE, ENOBUFS, ENOMEM of accept(2). */
 const NO_DESCRIPTOR: ReadonlySet<number> = new Set([24, 23, 105, 12]);
 const ACCEPT_PAUSE_MS = 100;
-const COMPLAINT_MS = 1000;
 /** And it does so at least this often when there is no end of requests. */
 const BUSY_TURNS = 256;
 
@@ -48,11 +48,12 @@ export class PollServer implements SocketServer, Handover {
    */
   #acceptsFromMs = 0;
   readonly #afterTurn: () => void;
-  readonly #log: (line: string) => void;
+  readonly #complain: (line: string) => void;
   readonly #system: Libc = libc();
   readonly #epoll = this.#system.epoll();
   readonly #doors = new Map<number, Door>();
   readonly #connections = new Map<number, Connection>();
+  readonly #watched = new Map<number, () => void>();
   readonly #bySession = new Map<Session, Connection>();
   #dirty: Session[] = [];
   /**
@@ -66,7 +67,6 @@ export class PollServer implements SocketServer, Handover {
   readonly #stalled = new Set<Session>();
   readonly #events = Buffer.alloc(EVENTS_A_TURN * EVENT_BYTES);
   readonly #input: Bytes;
-  readonly #complaints = new Map<string, number>();
   #stopped: (() => void) | undefined;
 
   constructor(options: SocketServerOptions) {
@@ -76,7 +76,7 @@ export class PollServer implements SocketServer, Handover {
     this.#written = options.written ?? (() => 0);
     this.#ledger = new DomainLedger(this.#limits);
     this.#afterTurn = options.afterTurn ?? (() => {});
-    this.#log = options.log ?? (() => {});
+    this.#complain = complaints(options.log ?? (() => {}));
     this.#input = Buffer.allocUnsafeSlow(this.#limits.turnBytes) as Bytes;
   }
 
@@ -92,6 +92,11 @@ export class PollServer implements SocketServer, Handover {
     claimSocketPath(path);
     const fd = this.#system.listen(path);
     this.adoptDoor({ fd, path, domid, file: identityOf(path) });
+  }
+
+  watch(fd: number, ready: () => void): void {
+    this.#watched.set(fd, ready);
+    this.#system.control(this.#epoll, 'add', fd, EPOLLIN);
   }
 
   /** Closes the door of a domain and all its connections. */
@@ -113,7 +118,7 @@ export class PollServer implements SocketServer, Handover {
   }
 
   adopt(fd: number, domid: number): Session {
-    const session = new Session(this.#engine, domid, this.#limits, (dirty) => this.#dirty.push(dirty));
+    const session = new Session(this.#engine, domid, this.#limits, this.#ledger.account(domid), (dirty) => this.#dirty.push(dirty));
     const connection: Connection = { fd, session, interest: EPOLLIN };
     this.#connections.set(fd, connection);
     this.#bySession.set(session, connection);
@@ -136,12 +141,12 @@ export class PollServer implements SocketServer, Handover {
     };
   }
 
-  /** Serves until `stop`. */
-  run(): Promise<void> {
+  /** Serves until `stop`. `waitMs`: how long Node's other work waits when there are no requests. */
+  run(waitMs = WAIT_MS): Promise<void> {
     return new Promise((resolve) => {
       this.#stopped = resolve;
       const turn = (): void => {
-        for (let turns = 0; turns < BUSY_TURNS && this.#stopped !== undefined; turns++) if (!this.turn(WAIT_MS)) break;
+        for (let turns = 0; turns < BUSY_TURNS && this.#stopped !== undefined; turns++) if (!this.turn(waitMs)) break;
         if (this.#stopped !== undefined) setImmediate(turn);
       };
       setImmediate(turn);
@@ -167,12 +172,14 @@ export class PollServer implements SocketServer, Handover {
   turn(timeoutMs: number): boolean {
     const waiting = this.#resumable;
     this.#resumable = [];
-    const count = this.#system.wait(this.#epoll, this.#events, EVENTS_A_TURN, waiting.length > 0 ? 0 : timeoutMs);
+    const isReady = waiting.length > 0 || this.#someStalledListens();
+    const count = this.#system.wait(this.#epoll, this.#events, EVENTS_A_TURN, isReady ? 0 : timeoutMs);
     if (count < 0) {
       if (this.#system.errno() !== EINTR) throw new Error(`epoll_wait: errno ${this.#system.errno()}`);
       this.#resumable.push(...waiting);
       return false;
     }
+    this.#ledger.beginTurn();
     for (const session of this.#stalled) if (session.listens) this.#dirty.push(session);
     for (const session of waiting) this.#resume(session);
     for (let at = 0; at < count; at++) {
@@ -180,6 +187,7 @@ export class PollServer implements SocketServer, Handover {
       const connection = this.#connections.get(fd);
       if (connection === undefined) {
         if (this.#doors.has(fd)) this.#accept(fd);
+        else this.#watched.get(fd)?.();
         continue;
       }
       const mask = eventMask(this.#events, at);
@@ -193,6 +201,12 @@ export class PollServer implements SocketServer, Handover {
     if (this.#acceptsFromMs !== 0 && performance.now() >= this.#acceptsFromMs) this.#acceptAgain();
     this.#afterTurn();
     return count > 0 || this.#resumable.length > 0;
+  }
+
+  /** Another connection of the domain was read, or what it held is less: it goes on at once. */
+  #someStalledListens(): boolean {
+    for (const session of this.#stalled) if (session.listens) return true;
+    return false;
   }
 
   #resume(session: Session): void {
@@ -231,14 +245,6 @@ export class PollServer implements SocketServer, Handover {
     for (const fd of this.#doors.keys()) this.#system.control(this.#epoll, 'modify', fd, EPOLLIN);
   }
 
-  /** Logs what a client can cause as often as it likes, once a second at most. */
-  #complain(line: string): void {
-    const now = performance.now();
-    if ((this.#complaints.get(line) ?? Number.NEGATIVE_INFINITY) > now - COMPLAINT_MS) return;
-    this.#complaints.set(line, now);
-    this.#log(line);
-  }
-
   /**
    * Replies of a turn whose changes may not survive are not sent: their clients cannot know either,
    * as after a crash.
@@ -255,8 +261,12 @@ export class PollServer implements SocketServer, Handover {
 
   #receive(connection: Connection): void {
     const { fd, session } = connection;
-    const length = this.#system.receive(fd, this.#input, this.#input.length);
+    const most = this.#ledger.allowance(session);
+    // The rest of it is read in the next turn.
+    if (most === 0) return;
+    const length = this.#system.receive(fd, this.#input, Math.min(most, this.#input.length));
     if (length > 0) {
+      this.#ledger.noteRead(session, length);
       const written = this.#written();
       session.receive(this.#input, length);
       if (this.#written() !== written) this.#writers.add(connection);
@@ -295,7 +305,7 @@ export class PollServer implements SocketServer, Handover {
       this.#end(connection);
       return;
     }
-    const greedy = this.#ledger.charge(session, out.length);
+    const greedy = this.#ledger.charge(session);
     if (greedy !== undefined) {
       this.#complain(`domain ${session.client.domid} does not read: the connection with the most waiting bytes was closed`);
       this.#end(this.#bySession.get(greedy)!);
@@ -321,8 +331,8 @@ export class PollServer implements SocketServer, Handover {
     if (!this.#connections.delete(fd)) return;
     this.#bySession.delete(session);
     this.#stalled.delete(session);
-    this.#ledger.delete(session);
     session.close();
+    this.#ledger.delete(session);
     this.#system.close(fd);
     if (this.#acceptsFromMs !== 0) this.#acceptAgain();
   }

@@ -5,11 +5,12 @@ import { deserialize, serialize } from 'node:v8';
 import { createEngine } from '../in-process.js';
 import type { Engine } from '../store/engine.js';
 import type { Personality, StoreQuota } from '../store/limits.js';
-import type { ServerLimits } from './client-limits.js';
+import { SERVER_LIMITS, type ServerLimits } from './client-limits.js';
 import { JournalFile } from './journal-file.js';
 import { libc, libcIfThere } from './libc.js';
 import { NodeServer } from './node-server.js';
 import { PollServer } from './poll-server.js';
+import { HostRings, type HostRingsOptions } from './rings/host-rings.js';
 import type { CarriedConnection, CarriedDoor, SocketServer } from './socket-server.js';
 
 export interface ServerOptions {
@@ -26,6 +27,8 @@ export interface ServerOptions {
   readonly quota?: Partial<StoreQuota>;
   readonly limits?: Partial<ServerLimits>;
   readonly domainExists?: (domid: number) => boolean;
+  /** The rings of a host's domains, of which this is the XenStore. */
+  readonly rings?: HostRingsOptions;
   readonly log?: (line: string) => void;
   /**
    * Whether this program, as it is installed now, starts and takes a carry of this version. Without
@@ -42,7 +45,10 @@ export interface ServerOptions {
 }
 
 /** Rises with each change of what a live restart carries. */
-export const CARRY_VERSION = 2;
+export const CARRY_VERSION = 3;
+
+/** A socket of a domain that could not be opened is tried again after this time. */
+const DOOR_RETRY_MS = 1000;
 
 /** State that a live restart hands over, as structured data. */
 interface Carried {
@@ -57,7 +63,11 @@ export class XenstoreServer {
   readonly engine: Engine;
   readonly sockets: SocketServer;
   readonly #options: ServerOptions;
+  #rings: HostRings | undefined;
   readonly #journal: JournalFile | undefined;
+  /** Domains whose socket could not be opened. */
+  readonly #lacking = new Set<number>();
+  #retry: NodeJS.Timeout | undefined;
   /** A restart is rehearsed; further requests for one are the same one. */
   #rehearsing = false;
   /** The rehearsal succeeded: execute the program after this turn. */
@@ -84,9 +94,10 @@ export class XenstoreServer {
     const createSockets = libcIfThere() === undefined ? NodeServer : PollServer;
     this.sockets = new createSockets({
       engine: this.engine,
-      commit: () => this.#journal?.sync(),
+      commit: () => this.#commit(),
       written: () => this.#journal?.written ?? 0,
       afterTurn: () => {
+        this.#rings?.flush();
         if (this.#ready && performance.now() >= this.#notBeforeMs) this.#restart();
       },
       ...(options.limits === undefined ? {} : { limits: options.limits }),
@@ -95,6 +106,16 @@ export class XenstoreServer {
     if (options.carry === undefined) this.#begin();
     else this.#goOn(options.carry);
     this.engine.onDomain = (domid, introduced) => this.#door(domid, introduced);
+    this.engine.onPort = (domid) => this.#rings?.rebind(domid);
+  }
+
+  #commit(): void {
+    try {
+      this.#journal?.sync();
+    } catch (error) {
+      this.#rings?.uncertain();
+      throw error;
+    }
   }
 
   /** Serves until `stop`. */
@@ -103,6 +124,7 @@ export class XenstoreServer {
   }
 
   stop(): void {
+    clearInterval(this.#retry);
     this.sockets.stop();
     this.#journal?.close();
   }
@@ -116,8 +138,8 @@ export class XenstoreServer {
   requestRestart(quietMs = 0): void {
     this.#notBeforeMs = Math.max(this.#notBeforeMs, performance.now() + quietMs);
     if (this.#rehearsing || this.#options.restart === undefined) return;
-    if (this.sockets.handover === undefined) {
-      this.#stay('it needs koffi');
+    if (this.sockets.handover === undefined || this.#rings !== undefined) {
+      this.#stay(this.#rings === undefined ? 'it needs koffi' : 'the rings of domains cannot be handed over');
       return;
     }
     this.#rehearsing = true;
@@ -140,15 +162,50 @@ export class XenstoreServer {
     this.#journal?.load(this.engine);
     mkdirSync(dirname(this.#options.socket), { recursive: true });
     this.sockets.open(this.#options.socket, 0);
+    if (this.#options.rings !== undefined) this.#serveRings(this.#options.rings);
     for (const { domid } of this.engine.introducedDomains()) this.#door(domid, true);
   }
 
+  #serveRings(options: HostRingsOptions): void {
+    const limits = { ...SERVER_LIMITS, ...this.#options.limits };
+    this.#rings = new HostRings(this.engine, options, limits, (line) => this.#options.log?.(line));
+    if (this.sockets.watch === undefined) throw new Error('the rings of domains need koffi');
+    this.sockets.watch(this.#rings.fd, () => this.#rings!.turn());
+  }
+
   #door(domid: number, introduced: boolean): void {
+    this.#lacking.delete(domid);
     this.sockets.shut(domid);
+    this.#rings?.detach(domid);
+    if (!introduced) return;
+    this.#rings?.attach(domid);
+    this.#openDoor(domid);
+  }
+
+  /**
+   * What is in the way of a domain's socket (a file, a full disk, no descriptor) ends neither the
+   * request nor the server: it is tried again until it is there.
+   */
+  #openDoor(domid: number): void {
     const folder = this.#options.domainSockets;
-    if (folder === undefined || !introduced) return;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.sockets.open(join(folder, String(domid)), domid);
+    if (folder === undefined) return;
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      this.sockets.open(join(folder, String(domid)), domid);
+      if (this.#lacking.delete(domid)) this.#options.log?.(`domain ${domid} has its socket`);
+    } catch (error) {
+      if (!this.#lacking.has(domid))
+        this.#options.log?.(`domain ${domid} has no socket yet: ${error instanceof Error ? error.message : String(error)}`);
+      this.#lacking.add(domid);
+      this.#retry ??= setInterval(() => this.#openLacking(), DOOR_RETRY_MS).unref();
+    }
+  }
+
+  #openLacking(): void {
+    for (const domid of this.#lacking) this.#openDoor(domid);
+    if (this.#lacking.size > 0) return;
+    clearInterval(this.#retry);
+    this.#retry = undefined;
   }
 
   #restart(): void {

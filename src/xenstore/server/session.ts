@@ -1,9 +1,10 @@
-// One client of the server: cuts its bytes into requests, has them answered, and knows when it must
-// wait. No sockets here.
+// One client of the server: cuts its bytes into requests, has them answered, and delays them if it
+// must. No sockets here.
 
 import { type Bytes, HEADER_BYTES, MESSAGE, PAYLOAD_MAX_BYTES, type Request } from '../protocol/wire.js';
 import type { ClientState } from '../store/client-state.js';
 import type { Engine } from '../store/engine.js';
+import type { Account } from './account.js';
 import type { ServerLimits } from './client-limits.js';
 import { OutBuffer } from './out-buffer.js';
 
@@ -12,6 +13,10 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export class Session {
   readonly out: OutBuffer;
   readonly client: ClientState;
+  /** Of its domain. */
+  readonly account: Account;
+  /** Its part of the account's replies. */
+  #countedReplies = 0;
   /** Its last words are on their way: close it when they are sent. */
   ending = false;
   readonly #engine: Engine;
@@ -23,10 +28,11 @@ export class Session {
   #rest: Buffer | undefined;
   readonly #request: Writable<Request> = { type: 0, requestId: 0, txId: 0, bytes: NONE, start: 0, end: 0 };
 
-  constructor(engine: Engine, domid: number, limits: ServerLimits, dirty: (session: Session) => void) {
+  constructor(engine: Engine, domid: number, limits: ServerLimits, account: Account, dirty: (session: Session) => void) {
     this.#engine = engine;
     this.#limits = limits;
-    this.out = new OutBuffer(limits.waitingBytes, () => dirty(this));
+    this.account = account;
+    this.out = new OutBuffer(limits.waitingBytes, account, () => dirty(this));
     this.client = engine.connect(domid, this.out);
   }
 
@@ -45,15 +51,39 @@ export class Session {
     return this.#rest ?? NONE;
   }
 
+  /** What it holds of the server's memory. */
+  get heldBytes(): number {
+    return this.out.length + this.unanswered.length;
+  }
+
+  /** After it was sent to: a reply counts from then on, until all are read. */
+  countReplies(): void {
+    const replies = this.out.length > 0 ? this.out.replies : 0;
+    this.account.waitingReplies += replies - this.#countedReplies;
+    this.#countedReplies = replies;
+  }
+
+  leaveAccount(): void {
+    this.account.waitingBytes -= this.out.length;
+    this.account.waitingReplies -= this.#countedReplies;
+    this.#countedReplies = 0;
+    this.#keep(undefined);
+  }
+
+  #keep(rest: Buffer | undefined): void {
+    this.account.unansweredBytes += (rest?.length ?? 0) - (this.#rest?.length ?? 0);
+    this.#rest = rest;
+  }
+
   /** Bytes of the client; they may be overwritten afterwards. */
   receive(bytes: Bytes, length: number): void {
     if (this.ending) return;
     if (this.#rest === undefined) {
       const used = this.#answer(bytes, length);
-      if (used < length && !this.ending) this.#rest = Buffer.from(bytes.subarray(used, length));
+      if (used < length && !this.ending) this.#keep(Buffer.from(bytes.subarray(used, length)));
       return;
     }
-    this.#rest = Buffer.concat([this.#rest, bytes.subarray(0, length)]);
+    this.#keep(Buffer.concat([this.#rest, bytes.subarray(0, length)]));
     this.resume();
   }
 
@@ -62,13 +92,13 @@ export class Session {
     const rest = this.#rest;
     if (rest === undefined || this.ending) return;
     const used = this.#answer(rest as Bytes, rest.length);
-    if (used === rest.length || this.ending) this.#rest = undefined;
-    else if (used > 0) this.#rest = Buffer.from(rest.subarray(used));
+    if (used === rest.length || this.ending) this.#keep(undefined);
+    else if (used > 0) this.#keep(Buffer.from(rest.subarray(used)));
   }
 
   close(): void {
     this.ending = true;
-    this.#rest = undefined;
+    this.#keep(undefined);
     this.#engine.disconnect(this.client);
   }
 
@@ -107,11 +137,12 @@ export class Session {
   }
 
   #mustRead(): boolean {
-    const { out, client } = this;
-    const [limits, engine] = [this.#limits, this.#engine];
-    if (out.length > limits.waitingReplyBytes) return true;
-    if (client.domid === 0) return false;
-    return (out.behind && out.replies >= engine.quota.outstanding) || !engine.listens(client, out.length);
+    const { out, client, account } = this;
+    const { waitingReplyBytes } = this.#limits;
+    if (client.domid === 0) return out.length > waitingReplyBytes;
+    const { outstanding } = this.#engine.quota;
+    if (account.waitingBytes > waitingReplyBytes || account.waitingReplies >= outstanding) return true;
+    return (out.behind && out.replies >= outstanding) || !this.#engine.listens(client, account.waitingBytes);
   }
 }
 

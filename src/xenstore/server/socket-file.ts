@@ -1,7 +1,8 @@
 // Ownership of a unix socket's file: taken only when it is a socket on which nobody answers,
 // removed only when it is ours.
-import { closeSync, fstatSync, lstatSync, openSync, readFileSync, rmSync, type Stats, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, readFileSync, rmSync, type Stats, statSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
+import { openOwnFile } from '../../base/own-file.js';
 import { SOCKET_PATH_BYTES } from '../../base/units.js';
 import { lockFile } from './file-lock.js';
 import { libcIfThere } from './libc.js';
@@ -74,8 +75,9 @@ function lock(path: string): void {
   const name = `${path}.lock`;
   let fd: number;
   try {
-    fd = openSync(name, 'a', 0o600);
+    fd = openOwnFile(name, constants.O_RDWR | constants.O_CREAT);
   } catch (error) {
+    if (error instanceof InputError) throw error;
     throw new InputError(
       `cannot open the lock file (${(error as NodeJS.ErrnoException).code})`,
       { file: name },

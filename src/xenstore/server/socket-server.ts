@@ -47,6 +47,8 @@ export interface SocketServer {
   open(path: string, domid: number): void;
   /** Closes the socket of a domain and all its connections. */
   shut(domid: number): void;
+  /** Calls `ready` in each turn in which the descriptor is readable; absent without epoll. */
+  watch?(fd: number, ready: () => void): void;
   /** Serves until `stop`. */
   run(): Promise<void>;
   stop(): void;

@@ -1,4 +1,4 @@
-// What the store keeps of one client: its domain, watches and transactions.
+// The store's data of one client: its domain, watches and transactions.
 
 import type { Outbox } from '../protocol/wire.js';
 

@@ -1,5 +1,5 @@
-// What the two personalities have in common, seen from the server: requests in, replies and events
-// to the clients' outboxes. No waiting and no sockets here.
+// The common interface of the two personalities for the server: requests in, replies and events to
+// the clients' outboxes. No waiting and no sockets here.
 
 import type { Permissions } from '../protocol/permissions.js';
 import type { Outbox, Request } from '../protocol/wire.js';
@@ -66,6 +66,8 @@ export interface Engine {
    * not, until it is below again.
    */
   listens(client: ClientState, waitingBytes: number): boolean;
+  /** A domain has shut down, and is not released yet: told as a release is. */
+  domainShutdown(): void;
   /** All nodes, parents before children, children in the daemon's own order. */
   nodes(from?: string): Generator<StoredNode>;
   /** How many nodes each domain owns. */
@@ -88,6 +90,8 @@ export interface Engine {
   checkInvariants(): void;
   /** Called after each introduction or release, for servers that open a door for each domain. */
   onDomain: ((domid: number, introduced: boolean) => void) | undefined;
+  /** Called when a guest is introduced again: its event channel may be another one. */
+  onPort: ((domid: number) => void) | undefined;
 }
 
 export type JournalChange =

@@ -1,5 +1,5 @@
-// How the store refuses a request: by errno. Made once per errno, because clients probe for absent
-// nodes all the time and capturing a stack for each would cost more than the request.
+// The store's refusal of a request, by errno. There is one object per errno, because clients probe
+// for absent nodes all the time and capturing a stack for each would cost more than the request.
 import type { StoreErrno } from './limits.js';
 
 export class StoreFailure extends Error {
@@ -11,14 +11,14 @@ export class StoreFailure extends Error {
   }
 }
 
-const made = new Map<StoreErrno, StoreFailure>();
+const failures = new Map<StoreErrno, StoreFailure>();
 
 /** @throws StoreFailure always */
 export function fail(errno: StoreErrno): never {
-  let failure = made.get(errno);
+  let failure = failures.get(errno);
   if (failure === undefined) {
     failure = new StoreFailure(errno);
-    made.set(errno, failure);
+    failures.set(errno, failure);
   }
   throw failure;
 }

@@ -1,6 +1,6 @@
-// One request under a journal: its changes are written before its events and its reply go out; when
-// the journal refuses them they are undone, and the client gets the errno. Without a journal all of
-// this costs nothing.
+// One request under a journal: its changes are written before its events and its reply are sent. If
+// the journal refuses the changes, they are undone, and the client gets the errno. Without a
+// journal this costs nothing.
 import type { Watch } from './client-state.js';
 import type { Journal } from './engine.js';
 import { fail } from './failure.js';

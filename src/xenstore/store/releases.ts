@@ -1,5 +1,5 @@
-// Domains that went while a transaction was open: what it made for one of them must not go to the
-// next of that number (XSA-417).
+// Domains that were released while a transaction was open: a node that it created for one of them
+// must not go to the next domain of that number (XSA-417).
 
 export class Releases {
   /** Number of the last release of each domain. */

@@ -4,6 +4,7 @@
 // or, where nothing that it read or changed was touched meanwhile, what it read and changed alone.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cases } from '../../../test/support/cases.js';
 import { XenError } from '../../base/errors.js';
 import type { XenstoreConnection } from '../connection.js';
 import { createXenstore } from '../in-process.js';
@@ -154,7 +155,7 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
           store.engine.checkInvariants();
         }
       }),
-      { numRuns: 1500, seed: 4 },
+      { numRuns: cases(300, 1500), seed: 4 },
     );
   });
 }

@@ -1,4 +1,4 @@
-// Takes back what one request changed in the live store, when the journal cannot keep it.
+// Undoes the changes of one request in the live store if the journal cannot store them.
 
 export class UndoLog {
   #steps: (() => void)[] = [];

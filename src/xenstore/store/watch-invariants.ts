@@ -1,4 +1,4 @@
-// What must hold of the watch index: it has exactly the clients' watches.
+// The invariant of the watch index: it has exactly the clients' watches.
 import type { ClientState } from './client-state.js';
 import type { WatchIndex } from './watches.js';
 

@@ -1,4 +1,4 @@
-// Watches by path: which of them does a change concern? Sources: tools/xenstore/xenstored_watch.c
+// Watches by path, to find those that a change concerns. Sources: tools/xenstore/xenstored_watch.c
 // fire_watches, tools/ocaml/xenstored/connections.ml fire_watches (Xen 4.17).
 import { type ClientState, type Watch, watchKey } from './client-state.js';
 

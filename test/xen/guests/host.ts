@@ -30,7 +30,7 @@ export function linux(): VmBoot {
   return { kernel: `${rig}/images/vmlinux`, ramdisk, cmdline: 'console=hvc0 quiet panic=1' };
 }
 
-export function vm(name: string, kind: 'pv' | 'pvh', vcpus: number, mib: number, change: Partial<VmSpec> = {}): VmSpec {
+export function vm(name: string, kind: 'pv' | 'pvh' | 'hvm', vcpus: number, mib: number, change: Partial<VmSpec> = {}): VmSpec {
   return {
     name,
     kind,
@@ -54,6 +54,10 @@ export async function bench(options: XenHostOptions & { metadata?: MetadataStore
   const { metadata, ...host } = options;
   const doors = await xenHost(host);
   await settled(doors.xc);
+  return benchOn(doors, metadata);
+}
+
+async function benchOn(doors: XenHost, metadata?: MetadataStore): Promise<Bench> {
   const common = { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 } as const;
   const toolstack = await createToolstack(doors, metadata === undefined ? common : { ...common, metadata });
   return { doors, toolstack };
@@ -166,22 +170,24 @@ const TROUBLES_MOST = 5;
 /**
  * Starts a Linux guest, and what it says about itself once it is up: the words after each first
  * word. One in trouble is started anew when all is `unused` again: while its memory still goes
- * back to Xen, its node has less room than before, and best_effort takes another.
+ * back to Xen, its node has less room than before, and best_effort takes another. The toolstack is
+ * a new one then: the profile remembers which nodes it has used.
  */
 export async function startLinux(
   one: Bench,
   unused: Traces,
   spec: VmSpec,
-): Promise<{ outcome: Outcome & { readonly domid: number }; said: Map<string, string> }> {
+): Promise<{ running: Bench; outcome: Outcome & { readonly domid: number }; said: Map<string, string> }> {
+  let running = one;
   for (let troubles = 0; ; ) {
-    const outcome = await start(one, spec);
+    const outcome = await start(running, spec);
     try {
-      return { outcome, said: await guestSays(spec.name) };
+      return { running, outcome, said: await guestSays(one, spec.name, outcome.domid) };
     } catch (error) {
       if (!(error instanceof GuestTrouble) || ++troubles > TROUBLES_MOST) throw error;
       console.log(`${error.message}\n${spec.name} is started anew (${troubles} of ${TROUBLES_MOST})`);
-      await stop(one, spec.name);
-      await one.toolstack.remove(spec.name);
+      await stop(running, spec.name);
+      running = await benchOn(one.doors);
       // The next domain's log has that name too.
       rmSync(logFile(spec.name), { force: true });
       await asWere(one.doors, unused);
@@ -190,7 +196,7 @@ export async function startLinux(
 }
 
 /** Each tenth of a second is a look: a guest on a busy machine takes minutes. */
-async function guestSays(name: string, looks = 18_000): Promise<Map<string, string>> {
+async function guestSays({ doors }: Bench, name: string, domid: number, looks = 18_000): Promise<Map<string, string>> {
   for (let look = 0; look < looks; look++) {
     const log = logOf(name);
     const lines = log.matchAll(new RegExp(`${SAYS} (\\w+) ?(.*?)\\r?\\n`, 'g'));
@@ -198,14 +204,16 @@ async function guestSays(name: string, looks = 18_000): Promise<Map<string, stri
     const trouble = TROUBLE.exec(log);
     if (trouble !== null) throw new GuestTrouble(`guest ${name}: ${trouble[0]}; its console:\n${log}`);
     if (said.has('clock')) return said;
+    const reason = doors.xc.domainInfo(domid)?.shutdown;
+    if (reason !== null) throw new GuestTrouble(`guest ${name}: its domain is down, for reason ${reason}; its console:\n${log}`);
     await sleep(100);
   }
   throw new Error(`guest ${name} did not come up; its console:\n${logOf(name)}`);
 }
 
-const logFile = (name: string) => `/var/log/xen/console/guest-${name}.log`;
+export const logFile = (name: string) => `/var/log/xen/console/guest-${name}.log`;
 
-function logOf(name: string): string {
+export function logOf(name: string): string {
   try {
     return readFileSync(logFile(name), 'utf8');
   } catch {

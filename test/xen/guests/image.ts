@@ -17,6 +17,7 @@ say cpus $(cat /sys/devices/system/cpu/online)
 say ram $(awk '/MemTotal/ { print $2 }' /proc/meminfo) KiB
 say iomem $(grep -c 'System RAM' /proc/iomem)
 say clock $(( $(cut -d. -f1 /proc/uptime) - first ))
+grep -q ticks /proc/cmdline && (n=0; while :; do n=$((n + 1)); say tick $n; sleep 1; done) &
 while read -r line; do say heard "$line"; done
 say input ended
 exec sleep 1000000
@@ -40,6 +41,8 @@ export function writeInitramfs(path: string, busybox: string): void {
   const members: Member[] = [
     ...['bin', 'dev', 'proc', 'sys'].map((name) => ({ name, mode: DIRECTORY, data: empty })),
     { name: 'dev/console', mode: CHARACTER_DEVICE, data: empty, device: [5, 1] },
+    // A shell's job in the background reads it.
+    { name: 'dev/null', mode: CHARACTER_DEVICE, data: empty, device: [1, 3] },
     { name: 'bin/busybox', mode: FILE, data: readFileSync(busybox) },
     { name: 'init', mode: FILE, data: Buffer.from(INIT) },
     { name: 'TRAILER!!!', mode: 0, data: empty },

@@ -32,7 +32,7 @@ describe('on a host with room on nodes 2 and 3 alone', () => {
         const { xc, xs } = one.doors;
         const unused = await traces(xc, xs);
         const name = `linux-${kind}-${vcpus}`;
-        const { outcome, said } = await startLinux(one, unused, vm(name, kind, vcpus, 256, { boot: linux() }));
+        const { running, outcome, said } = await startLinux(one, unused, vm(name, kind, vcpus, 256, { boot: linux() }));
         const { domid, record } = outcome;
         assert.ok(record.edgesTaken().includes('numa_placement -> XEN_VCPUAFFINITY_SOFT'));
         const { totalPages, pagesByNode } = pagesOf(xc, domid);
@@ -43,7 +43,7 @@ describe('on a host with room on nodes 2 and 3 alone', () => {
         assert.ok(Number(said.get('clock')) >= 1, 'seconds that went by in a sleep of one');
         for (let vcpu = 0; vcpu < vcpus; vcpu++) assert.ok(xc.vcpuInfo(domid, vcpu).online);
         console.log(`${name}: up, CPUs ${said.get('cpus')} online, ${totalPages} pages, by node ${pagesByNode.join(' ')}`);
-        await stop(one, name);
+        await stop(running, name);
         await asWere(one.doors, unused);
       }));
   }

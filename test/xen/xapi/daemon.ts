@@ -3,11 +3,19 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { scryptSync } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runXe } from '../../../src/xe/run.js';
 
 const PASSWORD = 'a long secret';
+/**
+ * The rights that CapabilityBoundingSet=, NoNewPrivileges= and PrivateUsers= of the systemd unit
+ * leave to root. Linux makes no user namespace in a chroot, so the rig's is left for a moment.
+ */
+const AS_THE_UNIT = [
+  ...['--mount=/proc/1/ns/mnt', '/bin/busybox', 'unshare', '--user', '--map-root-user', '/bin/busybox', 'chroot', process.env.RIG_ROOT!],
+  ...['/usr/bin/setpriv', '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', 'sh', '-c', 'cd "$0" && exec "$@"', process.cwd()],
+];
 
 /** Where a daemon keeps what outlives it, and how clients log in. */
 export class Service {
@@ -30,7 +38,7 @@ export class Service {
   /** Resolves once it listens. */
   async start(): Promise<void> {
     const words = ['serve', '--on', 'xen', '--users', this.#users, '--state', this.#state, '--listen', '127.0.0.1:0'];
-    const daemon = spawn('node', ['dist/xennuma.js', ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const daemon = spawn('nsenter', [...AS_THE_UNIT, 'node', 'dist/xennuma.js', ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#daemon = daemon;
     this.#port = await new Promise<string>((done, failed) => {
       let text = '';
@@ -43,6 +51,10 @@ export class Service {
       daemon.stderr.on('data', look);
       daemon.once('exit', () => failed(new Error(`serve ended: ${text}`)));
     });
+    const rights = readFileSync(`/proc/${daemon.pid}/status`, 'utf8');
+    assert.match(rights, /^CapBnd:\t0+\nCapAmb:\t0+\nNoNewPrivs:\t1$/m);
+    // Of root alone, in a namespace of its own.
+    assert.match(readFileSync(`/proc/${daemon.pid}/uid_map`, 'utf8').trim(), /^0 +0 +1$/);
   }
 
   /** Ends the daemon, if there is one, and waits until it is gone. */

@@ -1,9 +1,30 @@
-// Where the page's data comes from. All of the page works on this interface alone; what a source
-// cannot do, the page does not offer.
+// The source of the page's data. All of the page uses this interface only, and offers only what its
+// source can do.
 import type { PageData } from '../../../src/page/page-data.js';
+import type { HistoryMoment } from '../../../src/page/page-history.js';
+import type { PageRun } from '../../../src/page/page-run.js';
+import type { PageWorkload } from '../../../src/page/page-workload.js';
+import { FileReader } from './file-reader.js';
+import { Planner } from './planner.js';
+import { unpack } from './unpack.js';
 
 export interface Source {
   snapshot(): Promise<PageData>;
+  /** Why a VM is where it is; [] = not known. */
+  explain(host: number, vm: number): Promise<readonly PageRun[]>;
+  /** What a plan starts from; null = nothing to plan with. */
+  workload(host: number): Promise<PageWorkload | null>;
+  readonly planner: Planner;
+  /** Opens files in place of this source. Absent: the page has no reader. */
+  readonly files?: FileReader;
+  /** What happened so far, oldest first. Absent: nothing is known. */
+  history?(): Promise<readonly HistoryMoment[]>;
+  /** The host at one of these moments. @throws Error when it is kept no more */
+  past?(id: number): Promise<PageData>;
+  /** One call of XAPI, without the session. @throws Error as the daemon refuses. Absent: no calls. */
+  call?(method: string, params: readonly unknown[]): Promise<unknown>;
+  /** Whether this user may change things. Absent: nobody can. */
+  mayChange?(): Promise<boolean>;
   /** Calls `changed` when the host may have changed, until the signal. Absent: it never does. */
   follow?(changed: () => void, gone: AbortSignal): void;
   /** @throws Error with a sentence when the daemon refuses. Absent: nothing needs a login. */
@@ -13,7 +34,26 @@ export interface Source {
 /** Data that stands in the page itself. */
 export function embeddedSource(document: Document): Source | null {
   const text = document.getElementById('xennuma-data')?.textContent ?? '';
-  return text === '' ? null : { snapshot: async () => JSON.parse(text) as PageData };
+  if (text === '' && document.getElementById('xennuma-packed') === null) return null;
+  let runs: Promise<readonly Readonly<Record<string, readonly PageRun[]>>[]> | undefined;
+  let workloads: Promise<readonly (PageWorkload | null)[]> | undefined;
+  const script = (id: string) => async (): Promise<string> =>
+    URL.createObjectURL(new Blob([(await unpack(document, id)) ?? ''], { type: 'text/javascript' }));
+  const planner = new Planner(script('xennuma-worker'));
+  const reads = document.getElementById('xennuma-reader') !== null;
+  return {
+    snapshot: async () => JSON.parse(text === '' ? ((await unpack(document, 'xennuma-packed')) ?? '') : text) as PageData,
+    async workload(host) {
+      workloads ??= unpack(document, 'xennuma-workloads').then((json) => (json === null ? [] : JSON.parse(json)));
+      return (await workloads)[host] ?? null;
+    },
+    planner,
+    ...(reads ? { files: new FileReader(script('xennuma-reader'), planner) } : {}),
+    async explain(host, vm) {
+      runs ??= unpack(document, 'xennuma-runs').then((json) => (json === null ? [] : JSON.parse(json)));
+      return (await runs)[host]?.[vm] ?? [];
+    },
+  };
 }
 
 export class LoginNeeded extends Error {}
@@ -28,31 +68,58 @@ export function daemonSource(): Source {
     const session = sessionStorage.getItem(SESSION_KEY);
     return session === null ? {} : { authorization: `Bearer ${session}` };
   };
+  const get = async <T>(path: string): Promise<T> => {
+    const response = await fetch(path, { headers: headers(), cache: 'no-store' });
+    if (response.status === 401) throw new LoginNeeded();
+    if (!response.ok) throw new Error(`The daemon answered ${response.status}: ${(await response.text()).slice(0, 200)}`);
+    return (await response.json()) as T;
+  };
+  const script = (name: string) => async (): Promise<string> => new URL(`page/${name}.js`, document.baseURI).href;
+  const planner = new Planner(script('worker'));
   return {
-    async snapshot() {
-      const response = await fetch('web/snapshot', { headers: headers(), cache: 'no-store' });
-      if (response.status === 401) throw new LoginNeeded();
-      if (!response.ok) throw new Error(`The daemon answered ${response.status}: ${(await response.text()).slice(0, 200)}`);
-      return (await response.json()) as PageData;
-    },
+    snapshot: () => get<PageData>('web/snapshot'),
+    explain: async (host, vm) => (await get<{ runs: readonly PageRun[] }>(`web/explain?host=${host}&vm=${vm}`)).runs,
     follow(changed, gone) {
       void followEvents(headers, changed, gone);
     },
+    workload: (host) => get<PageWorkload>(`web/workload?host=${host}`),
+    history: async () => (await get<{ moments: readonly HistoryMoment[] }>('web/history')).moments,
+    past: (id) => get<PageData>(`web/history?at=${id}`),
+    planner,
+    files: new FileReader(script('reader'), planner),
+    async call(method, params) {
+      const session = sessionStorage.getItem(SESSION_KEY) ?? (await login('root', ''));
+      return xapi(method, [session, ...params]);
+    },
+    mayChange: async () => (await get<{ change: boolean }>('web/rights')).change,
     async login(user, password) {
-      const call = { jsonrpc: '2.0', id: 1, method: 'session.login_with_password', params: [user, password, '1.0', 'xennuma page'] };
-      const response = await fetch('jsonrpc', { method: 'POST', body: JSON.stringify(call) });
-      if (!response.ok) throw new Error(`The daemon answered ${response.status}: ${(await response.text()).slice(0, 200)}`);
-      const { result, error } = (await response.json()) as { result?: string; error?: { message: string } };
-      if (result === undefined) {
-        throw new Error(
-          error?.message === 'SESSION_AUTHENTICATION_FAILED'
-            ? 'The name or the password is wrong.'
-            : `Refused: ${error?.message ?? 'no answer'}`,
-        );
-      }
-      sessionStorage.setItem(SESSION_KEY, result);
+      await login(user, password);
     },
   };
+}
+
+async function login(user: string, password: string): Promise<string> {
+  const session = await xapi('session.login_with_password', [user, password, '1.0', 'xennuma page']);
+  sessionStorage.setItem(SESSION_KEY, String(session));
+  return String(session);
+}
+
+/** Errors of XAPI that need other words here. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  SESSION_AUTHENTICATION_FAILED: 'The name or the password is wrong.',
+  RBAC_PERMISSION_DENIED: 'Refused: this user may only read.',
+};
+
+async function xapi(method: string, params: readonly unknown[]): Promise<unknown> {
+  const response = await fetch('jsonrpc', { method: 'POST', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) });
+  if (!response.ok) throw new Error(`The daemon answered ${response.status}: ${(await response.text()).slice(0, 200)}`);
+  const { result, error } = (await response.json()) as { result?: unknown; error?: { message: string; data?: readonly string[] } };
+  if (error === undefined) return result;
+  if (error.message === 'SESSION_INVALID') {
+    sessionStorage.removeItem(SESSION_KEY);
+    throw new LoginNeeded();
+  }
+  throw new Error(REFUSALS[error.message] ?? `Refused: ${[error.message, ...(error.data ?? [])].join(' ')}`);
 }
 
 /** Server-sent events by fetch, since EventSource takes no headers. Ends with the signal. */

@@ -1,9 +1,10 @@
-// What the components draw, derived from a host's data once: figures, segments of memory, rows.
+// Data for the components, derived from a host's data once: figures, segments of memory, rows.
 import { formatList } from '../../../src/base/bitset.js';
 import { PAGE_BYTES } from '../../../src/base/units.js';
 import { type DomainFigures, type HostFigures, hostFigures } from '../../../src/map/figures.js';
 import type { HostMap, MapDomain } from '../../../src/map/host-map.js';
 import { acrossPages } from '../../../src/page/across.js';
+import type { FailedVm } from '../../../src/page/host-runs.js';
 import type { PageData, Remark } from '../../../src/page/page-data.js';
 import { decodeMap } from '../../../src/page/page-map.js';
 import { nodeSegments, type Segment } from '../../../src/view/segments.js';
@@ -34,6 +35,7 @@ export interface HostView {
   readonly scaleBytes: number;
   readonly worst: readonly VmRow[];
   readonly notes: readonly string[];
+  readonly failed: readonly FailedVm[];
   /** Nodes of each socket, in the order of the sockets. */
   readonly sockets: readonly { readonly name: string; readonly nodes: readonly number[] }[];
 }
@@ -48,7 +50,7 @@ function distanceOf(value: DomainFigures['meanDistance']): number {
   return value ?? -1;
 }
 
-export function viewOf({ map: encoded, remarks, notes }: PageData['hosts'][number]): HostView {
+export function viewOf({ map: encoded, remarks, notes, failed }: PageData['hosts'][number]): HostView {
   const map = decodeMap(encoded);
   const figures = hostFigures(map);
   const remarkOf = new Map(remarks.map((remark) => [remark.domid, remark]));
@@ -77,6 +79,7 @@ export function viewOf({ map: encoded, remarks, notes }: PageData['hosts'][numbe
     scaleBytes: Math.max(1, ...bytes),
     worst: remarks.flatMap(({ domid }) => rowOf.get(domid) ?? []),
     notes,
+    failed,
     sockets: socketsOf(map),
   };
 }

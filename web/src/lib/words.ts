@@ -1,4 +1,4 @@
-// Numbers and nouns for people.
+// Numbers and nouns in text for people.
 import type { Distance } from '../../../src/map/figures.js';
 
 export function distanceText(value: Distance): string {
@@ -8,3 +8,6 @@ export function distanceText(value: Distance): string {
 
 /** Rounded down, so that 100 % means all of it. */
 export const percent = (share: number): string => `${Math.floor(share * 1000) / 10} %`;
+
+/** Of a clock; a scenario counts steps instead. */
+export const momentTime = (at: number): string => (at < 1e9 ? `step ${at}` : new Date(at).toLocaleString());

@@ -1,13 +1,14 @@
 // `xennuma rebalance`: from a host with its domains to a plan of moves, with the commands that make
 // them. With --yes the free moves are made; migrations never are.
 import { formatList } from '../../../base/bitset.js';
+import { hasControls } from '../../../base/safe-text.js';
 import { shellWord } from '../../../base/shell-word.js';
-import { hasControls } from '../../../base/shown-text.js';
 import { PAGE_BYTES } from '../../../base/units.js';
 import { type MovedVm, migrationCommands, pinCommand } from '../../../live/rebalance/move-commands.js';
 import { type HostProblem, problemOfMap } from '../../../live/rebalance/problem-of-map.js';
 import { snapshotBound } from '../../../live/rebalance/snapshot-bound.js';
 import type { HostMap } from '../../../map/host-map.js';
+import type { PageData } from '../../../page/page-data.js';
 import type { PlaceFigures, RebalancePlan, RebalanceTotals } from '../../../planner/rebalance/problem.js';
 import { rebalance } from '../../../planner/rebalance/rebalance.js';
 import type { DomainInfo } from '../../../xenctrl/xenctrl.js';
@@ -18,9 +19,11 @@ import type { RebalanceAnswer } from './schema.js';
 /** A host to rebalance, whatever it was read from. */
 export interface RebalancedHost {
   readonly map: HostMap;
-  /** What Xen says of the domains; [] where only the map is known. */
+  /** Xen's information on the domains; [] if only the map is known. */
   readonly infos: readonly DomainInfo[];
   readonly notes: readonly string[];
+  /** For the badge of its page. */
+  readonly kind: PageData['kind'];
   /** How a domain is migrated. */
   readonly moved: (domid: number) => Omit<MovedVm, 'name'>;
 }
@@ -35,6 +38,7 @@ export interface RebalanceOptions {
 export interface Rebalanced {
   readonly plan: RebalancePlan;
   readonly answer: RebalanceAnswer;
+  readonly host: RebalancedHost;
 }
 
 /**
@@ -87,10 +91,10 @@ export function rebalanceHost(names: readonly string[], host: RebalancedHost, op
     bound: options.bound === true ? boundAnswer(map) : null,
     notes: [...notes],
   };
-  return { plan, answer };
+  return { plan, answer, host };
 }
 
-/** What could be had if all VMs were packed anew at this instant. */
+/** The bound if all VMs were packed anew at this instant. */
 export function boundAnswer(map: HostMap): NonNullable<RebalanceAnswer['bound']> {
   const { onOneNode, pagesOnOneNode } = snapshotBound(map);
   return { onOneNode, bytesOnOneNode: pagesOnOneNode * PAGE_BYTES };

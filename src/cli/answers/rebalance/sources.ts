@@ -15,6 +15,7 @@ import { openScenario } from '../../input/scenario-input.js';
 import type { WorkloadOptions } from '../../input/workload-options.js';
 import { EXIT } from '../../output/exit-codes.js';
 import { out, remark } from '../../output/terminal.js';
+import { writePage } from '../../output/write-files.js';
 import { startAll } from '../start-all.js';
 import { type Rebalanced, type RebalancedHost, type RebalanceOptions, rebalanceHost } from './rebalance.js';
 import { rebalanceText } from './text.js';
@@ -23,20 +24,28 @@ export interface RebalanceSources extends WorkloadOptions, RebalanceOptions {
   readonly scenario?: string;
   readonly dryRun?: true;
   readonly yes?: true;
+  readonly html?: string;
 }
 
 /** @returns the exit code */
 export async function rebalanceAnswer(names: readonly string[], options: RebalanceSources): Promise<number> {
   if (options.from !== undefined) return rebalanceFrom(names, options, options.from);
   if (options.scenario !== undefined || options.vms !== undefined || options.host !== undefined) {
-    if (options.yes === true) throw new InputError('--yes needs a running host', { path: '--yes' }, 'leave it out: moves are shown');
+    if (options.yes === true) throw new InputError('--yes needs a running host', {}, 'leave it out: moves are shown');
     return print(rebalanceHost(names, ofToolstack(await occupied(options)), options), options, false);
   }
   refuseBeside(options);
   return rebalanceHere(names, options);
 }
 
-function print({ answer }: Rebalanced, { json }: RebalanceSources, failed: boolean): number {
+async function print({ answer, host }: Rebalanced, { json, html }: RebalanceSources, failed: boolean): Promise<number> {
+  if (html !== undefined) {
+    const [{ pageOfMap }, { rebalanceReport }] = await Promise.all([
+      import('../../../page/page-inputs.js'),
+      import('../../output/reports/rebalance-report.js'),
+    ]);
+    await writePage(html, host.kind, [pageOfMap(host)], { view: 'view=report', report: rebalanceReport(answer) });
+  }
   out(json === true ? JSON.stringify(answer, null, 2) : rebalanceText(answer).join('\n'));
   return failed ? EXIT.no : EXIT.ok;
 }
@@ -67,6 +76,7 @@ function ofToolstack(toolstack: Toolstack): RebalancedHost {
     map: toolstack.snapshot(),
     infos: [],
     notes: [],
+    kind: 'embedded',
     moved: (domid) => {
       const mask = specs.get(domid)?.vcpusParams.mask;
       return { toolstack: kind, ...(mask === undefined ? {} : { mask }) };
@@ -83,7 +93,11 @@ async function rebalanceHere(names: readonly string[], options: RebalanceSources
       live.map.domains.map(async ({ domid }) => [domid, await readKey(host.xs, `/libxl/${domid}/type`)] as const),
     );
     const ofXl = new Set(types.flatMap(([domid, type]) => (type === undefined ? [] : [domid])));
-    const rebalanced = rebalanceHost(names, { ...ofLive(live), moved: (domid) => movedHere(live, domid, ofXl.has(domid)) }, options);
+    const rebalanced = rebalanceHost(
+      names,
+      { ...ofLive(live), kind: 'live', moved: (domid) => movedHere(live, domid, ofXl.has(domid)) },
+      options,
+    );
     if (options.yes !== true) return print(rebalanced, options, false);
     let failed = false;
     const { plan, answer } = rebalanced;
@@ -105,7 +119,7 @@ async function rebalanceHere(names: readonly string[], options: RebalanceSources
   });
 }
 
-function ofLive({ map, infos, notes }: LiveMap): Omit<RebalancedHost, 'moved'> {
+function ofLive({ map, infos, notes }: LiveMap): Omit<RebalancedHost, 'moved' | 'kind'> {
   return { map, infos, notes };
 }
 
@@ -119,12 +133,17 @@ async function rebalanceFrom(names: readonly string[], options: RebalanceSources
   refuseBesideFrom({ ...options });
   if (options.vms !== undefined) throw new InputError('expected --from or --vms, got both', {}, 'leave one of them out');
   if (sourcesOf(source).length > 1) throw new InputError('expected one host, got several', { path: '--from' }, 'rebalance one at a time');
-  if (options.yes !== true) return print(rebalanceHost(names, ofCapture(await readFrom(source)), options), options, false);
+  if (options.yes !== true)
+    return print(
+      rebalanceHost(names, ofCapture(await readFrom(source), source.startsWith('ssh://') ? 'live' : 'file'), options),
+      options,
+      false,
+    );
   if (!source.startsWith('ssh://')) {
     throw new InputError(`--yes needs a host over ssh, got '${source}'`, { path: '--from' }, 'leave --yes out: the commands are shown');
   }
   return withHost(source, async (host) => {
-    const rebalanced = rebalanceHost(names, ofCapture(await host.read()), options);
+    const rebalanced = rebalanceHost(names, ofCapture(await host.read(), 'live'), options);
     let failed = false;
     for (const [index, move] of rebalanced.answer.freeMoves.entries()) {
       move.state = 'left';
@@ -138,11 +157,12 @@ async function rebalanceFrom(names: readonly string[], options: RebalanceSources
   });
 }
 
-function ofCapture(captured: CapturedHost): RebalancedHost {
+function ofCapture(captured: CapturedHost, kind: RebalancedHost['kind']): RebalancedHost {
   const { live, xapi } = captured;
   const host = xapi.vms.length === 0 ? null : ownRecord(captured);
   return {
     ...ofLive(live),
+    kind,
     moved: (domid) => {
       const vm = xapi.vms.find(({ uuid }) => uuid === live.uuids.get(domid));
       if (vm === undefined) return { toolstack: 'xl' };

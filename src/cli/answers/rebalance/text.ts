@@ -1,17 +1,17 @@
 // A plan of rebalancing as text: each move with its gain and its commands, then the figures before
 // and after.
 import { wrapWords } from '../../../base/columns.js';
-import { harmless } from '../../../base/shown-text.js';
+import { harmless } from '../../../base/safe-text.js';
 import { tableLines } from '../../../base/table.js';
 import { formatBytes } from '../../../base/units.js';
 import { nodeWords, sizeWords } from '../../output/phrases.js';
-import { columns, palette } from '../../output/terminal.js';
+import { columns, commandColumns, palette } from '../../output/terminal.js';
 import { listNames } from '../../output/warnings.js';
 import type { RebalanceAnswer } from './schema.js';
 
 type Move = RebalanceAnswer['freeMoves'][number] | RebalanceAnswer['migrations'][number];
 
-/** With more of them than this, the rest is counted. */
+/** Further names are only counted. */
 const MOST_NAMES = 8;
 
 export function rebalanceText(result: RebalanceAnswer): string[] {
@@ -19,7 +19,7 @@ export function rebalanceText(result: RebalanceAnswer): string[] {
   const { freeMoves, migrations, before, notes } = result;
   const say = (text: string, indent = '  ') => wrapWords(text, columns(), indent);
   const title = `${colour.bold(harmless(result.host))}, ${result.hypervisor}: ${before.vms} VM${before.vms === 1 ? '' : 's'}`;
-  const lines = [title];
+  const lines = say(title);
   if (freeMoves.length > 0) {
     lines.push('', ...say('Free moves: vCPUs go to the nodes of their memory, which stays where it is.'));
     freeMoves.forEach((move, index) => {
@@ -39,7 +39,7 @@ export function rebalanceText(result: RebalanceAnswer): string[] {
   }
   lines.push('', ...totalsTable(result), '', ...verdict(result).flatMap((text) => say(text)));
   lines.push(...boundLines(result).flatMap((text) => say(text)), ...leftLines(result).flatMap((text) => say(text)));
-  return [...lines, ...notes.map((note) => `note: ${note}`)];
+  return [...lines, ...notes.flatMap((note) => wrapWords(`note: ${note}`, commandColumns(), '  '))];
 }
 
 function nameOf({ name, domid }: Move): string {
@@ -52,7 +52,7 @@ function sourceWords(bytes: readonly number[]): string {
 
 const number = (value: number | null) => (value === null ? '-' : String(Number(value.toFixed(1))));
 
-/** What a move changes for its VM, without what stays the same. */
+/** The changes of a move for its VM; unchanged values are left out. */
 function gainWords({ before, after }: Move): string {
   const parts: string[] = [];
   const [from, to] = [number(before.meanDistance), number(after.meanDistance)];
@@ -73,16 +73,19 @@ function totalsTable({ before, afterFreeMoves, after, freeMoves, migrations }: R
     ...(migrations.length === 0 ? [] : [{ title: 'migrations', totals: after }]),
   ];
   const row = (title: string, cell: (totals: RebalanceAnswer['before']) => string) => [title, ...stages.map(({ totals }) => cell(totals))];
-  return tableLines(
-    [
-      row('', () => '').map((_, at) => (at === 0 ? '' : stages[at - 1]!.title)),
-      row('on one node', ({ onOneNode, vms }) => `${onOneNode} of ${vms}`),
-      row('mean distance', ({ meanDistance }) => number(meanDistance)),
-      row('worst distance', ({ worstDistance }) => number(worstDistance)),
-      row('remote memory', ({ remoteBytes }) => (remoteBytes === 0 ? '0' : formatBytes(remoteBytes))),
-    ],
-    { right: stages.map((_, at) => at + 1) },
-  );
+  const [heading, ...rows] = [
+    ['', ...stages.map(({ title }) => title)],
+    row('on one node', ({ onOneNode, vms }) => `${onOneNode} of ${vms}`),
+    row('mean distance', ({ meanDistance }) => number(meanDistance)),
+    row('worst distance', ({ worstDistance }) => number(worstDistance)),
+    row('remote memory', ({ remoteBytes }) => (remoteBytes === 0 ? '0' : formatBytes(remoteBytes))),
+  ];
+  const lines = tableLines([heading!, ...rows], { right: stages.map((_, at) => at + 1) });
+  if (lines.every((line) => line.length <= columns())) return lines;
+  return rows.flatMap(([title, ...cells]) => {
+    const after = cells.map((cell, at) => (at === 0 ? `${cell} now` : `${cell} after ${heading![at + 1]}`));
+    return wrapWords(`${title}: ${after.join(', ')}`, columns(), '  ');
+  });
 }
 
 function verdict({ freeMoves, migrations, exact, limits }: RebalanceAnswer): string[] {

@@ -1,4 +1,4 @@
-// libvirt's XML, as its driver for Xen reads it: sizes, CPUs, kinds, vNUMA, what it ignores, and
+// libvirt's XML as its Xen driver reads it: sizes, CPUs, kinds, vNUMA, ignored elements, and
 // hostile input.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -37,12 +37,12 @@ describe('a domain', () => {
       xlHardCpus: [[2, 3], [2, 3], [1, 3], all],
       boot: { kernel: '/var/lib/xen/images/vmlinuz' },
     });
-    expect(vm!.notes).toEqual([expect.stringContaining('ignores <numatune>')]);
+    expect(vm!.notes).toStrictEqual([expect.stringContaining('ignores <numatune>')]);
   });
 
   it('with nothing but a name and memory: PV, one vCPU, no affinity', () => {
     const [vm] = read("<domain type='xen'><name>a</name><memory>2048</memory></domain>");
-    expect(vm).toEqual({
+    expect(vm).toStrictEqual({
       ...{ name: 'a', kind: 'pv', vcpusMax: 1, vcpusAtStartup: 1, vcpusParams: {} },
       ...{ memoryStaticMaxBytes: 2 * MIB, memoryTargetBytes: 2 * MIB },
     });
@@ -61,10 +61,10 @@ describe('a domain', () => {
       const vm = read(`<domain type='xen'><name>a</name>${text}</domain>`)[0]!;
       return [vm.memoryStaticMaxBytes / MIB, vm.memoryTargetBytes / MIB];
     };
-    expect(memory("<memory unit='b'>1048577</memory>")).toEqual([2, 2]);
-    expect(memory('<memory>1048576</memory><currentMemory>524289</currentMemory>')).toEqual([1024, 513]);
-    expect(memory("<memory unit='M'>512</memory><currentMemory unit='G'>1</currentMemory>")).toEqual([512, 512]);
-    expect(memory("<memory unit='M'>512</memory><currentMemory>0</currentMemory>")).toEqual([512, 512]);
+    expect(memory("<memory unit='b'>1048577</memory>")).toStrictEqual([2, 2]);
+    expect(memory('<memory>1048576</memory><currentMemory>524289</currentMemory>')).toStrictEqual([1024, 513]);
+    expect(memory("<memory unit='M'>512</memory><currentMemory unit='G'>1</currentMemory>")).toStrictEqual([512, 512]);
+    expect(memory("<memory unit='M'>512</memory><currentMemory>0</currentMemory>")).toStrictEqual([512, 512]);
   });
 
   it('vCPUs that start: current=, or those that <vcpus> says are on', () => {
@@ -72,18 +72,18 @@ describe('a domain', () => {
       const vm = read(`<domain type='xen'><name>a</name><memory>4096</memory>${text}</domain>`)[0]!;
       return [vm.vcpusMax, vm.vcpusAtStartup];
     };
-    expect(counts("<vcpu current='2'>8</vcpu>")).toEqual([8, 2]);
+    expect(counts("<vcpu current='2'>8</vcpu>")).toStrictEqual([8, 2]);
     const vcpus = "<vcpus><vcpu id='0' enabled='yes'/><vcpu id='1' enabled='no'/></vcpus>";
-    expect(counts(`<vcpu current='2'>2</vcpu>${vcpus}`)).toEqual([2, 1]);
+    expect(counts(`<vcpu current='2'>2</vcpu>${vcpus}`)).toStrictEqual([2, 1]);
   });
 
   it('cpuset of <vcpu> is the pin of the vCPUs without <vcpupin>; CPUs beyond the host are left out', () => {
     const [vm] = read(
       "<domain type='xen'><name>a</name><memory>4096</memory><vcpu cpuset='8-20,^9'>2</vcpu><cputune><shares>512</shares><vcpupin vcpu='1' cpuset='0'/></cputune></domain>",
     );
-    expect(vm!.xlHardCpus).toEqual([[8, 10, 11, 12, 13, 14, 15], [0]]);
-    expect(vm!.vcpusParams).toEqual({ weight: '512' });
-    expect(vm!.notes).toEqual([expect.stringContaining('names CPUs that'), expect.stringContaining('recent versions of libvirt')]);
+    expect(vm!.xlHardCpus).toStrictEqual([[8, 10, 11, 12, 13, 14, 15], [0]]);
+    expect(vm!.vcpusParams).toStrictEqual({ weight: '512' });
+    expect(vm!.notes).toStrictEqual([expect.stringContaining('names CPUs that'), expect.stringContaining('recent versions of libvirt')]);
   });
 
   it('cells of <numa> are virtual nodes: on the node of their number, with their memory in place of <memory>', () => {
@@ -91,13 +91,13 @@ describe('a domain', () => {
     const far = "><distances><sibling id='0' value='10'/><sibling id='1' value='31'/></distances></cell>";
     const vm = one(`<os><type>hvm</type></os><cpu><numa>${cell(1, '1')}${cell(0, '0', far)}</numa></cpu>`);
     expect(vm.memoryStaticMaxBytes).toBe(2 * GIB);
-    expect(vm.vnuma).toEqual([
+    expect(vm.vnuma).toStrictEqual([
       { pnode: 0, memoryBytes: GIB, vcpus: [0], distances: [10, 31] },
       { pnode: 1, memoryBytes: GIB, vcpus: [1], distances: [20, 10] },
     ]);
     const three = one(`<cpu><numa>${cell(0, '0')}${cell(1, '1')}${cell(2, '2')}</numa></cpu>`);
-    expect(three.vnuma!.map(({ pnode }) => pnode)).toEqual([0, 0, 0]);
-    expect(three.notes).toEqual([expect.stringContaining('puts all of them on node 0')]);
+    expect(three.vnuma!.map(({ pnode }) => pnode)).toStrictEqual([0, 0, 0]);
+    expect(three.notes).toStrictEqual([expect.stringContaining('puts all of them on node 0')]);
   });
 
   it('says what does nothing on Xen', () => {
@@ -107,14 +107,14 @@ describe('a domain', () => {
     expect(tuned.xlHardCpus).toBeUndefined();
     expect(tuned.notes!.join('\n')).toMatch(/vcpu='7'(?=[\s\S]*<numatune>)(?=[\s\S]*<emulatorpin>)(?=[\s\S]*<hugepages>)/);
     const auto = read("<domain type='xen'><name>a</name><memory>4096</memory><vcpu placement='auto'>2</vcpu></domain>")[0]!;
-    expect(auto.notes).toEqual([expect.stringContaining('numad')]);
+    expect(auto.notes).toStrictEqual([expect.stringContaining('numad')]);
   });
 });
 
 describe('a file', () => {
   it('with several domains, declarations, comments, CDATA, a zero byte at its end', () => {
     const text = `<?xml version='1.0'?>\n<!-- made by virsh -->\n${domain('')}<?xml version='1.0'?>${domain('').replace('web', '<![CDATA[a&b]]>')}\0`;
-    expect(read(text).map(({ name }) => name)).toEqual(['web', 'a&b']);
+    expect(read(text).map(({ name }) => name)).toStrictEqual(['web', 'a&b']);
     expect(read(`<domstatus state='running'>${domain('')}</domstatus>`)).toHaveLength(1);
   });
 
@@ -165,4 +165,4 @@ it.each([
   ['0,', undefined],
   ['16384', undefined],
   [`16383,${'0-16383,'.repeat(40)}0`, undefined],
-])('the set %s', (text, cpus) => expect(parseCpuSet(text)).toEqual(cpus));
+])('the set %s', (text, cpus) => expect(parseCpuSet(text)).toStrictEqual(cpus));

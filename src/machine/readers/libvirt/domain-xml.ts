@@ -1,8 +1,8 @@
-// Reader of libvirt's <domain type='xen'>: the VM that libvirt's driver for Xen hands to libxl
+// Reader of libvirt's <domain type='xen'>: the VM that libvirt's Xen driver passes to libxl
 // (libvirt, src/libxl/libxl_conf.c: libxlMakeDomBuildInfo, libxlSetVcpuAffinities and
 // libxlMakeVnumaList).
 import { InputError } from '../../../base/errors.js';
-import { hasControls } from '../../../base/shown-text.js';
+import { hasControls } from '../../../base/safe-text.js';
 import { KIB, MIB } from '../../../base/units.js';
 import { type Host, LIMITS } from '../../model.js';
 import type { VirtualNode, VmBoot, VmKind, VmSpec } from '../../vm.js';
@@ -81,7 +81,7 @@ class DomainReader {
     return new InputError(`<${at.name}>: ${message}`, { file: this.#file, line: at.line }, mend);
   }
 
-  /** Of an element that is there. */
+  /** The element must exist. */
   #at(path: string): XmlElement {
     return childAt(this.#domain, path)!;
   }
@@ -134,9 +134,9 @@ class DomainReader {
     const memory = childAt(this.#domain, 'memory');
     if (memory === undefined && vnuma.length === 0)
       throw this.#fault(this.#domain, 'expected <memory>, got none', 'say how much memory it has');
-    const given = vnuma.length > 0 ? vnuma.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) : this.#bytes(memory!);
+    const totalBytes = vnuma.length > 0 ? vnuma.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) : this.#bytes(memory!);
     const roundUp = (bytes: number) => Math.ceil(bytes / MIB) * MIB;
-    const most = roundUp(given);
+    const most = roundUp(totalBytes);
     const now = childAt(this.#domain, 'currentMemory');
     const target = now === undefined ? most : roundUp(this.#bytes(now));
     return { memoryStaticMaxBytes: most, memoryTargetBytes: target === 0 ? most : Math.min(most, target) };
@@ -228,9 +228,9 @@ class DomainReader {
         memoryBytes: this.#bytes(cell, cell.attributes.memory ?? ''),
         vcpus,
         distances: ordered.map(({ id: other }) => {
-          const given = siblings.get(other);
-          if (given === undefined) return other === id ? 10 : 20;
-          return this.#number(given, given.attributes.value ?? '', 10, 255);
+          const opposite = siblings.get(other);
+          if (opposite === undefined) return other === id ? 10 : 20;
+          return this.#number(opposite, opposite.attributes.value ?? '', 10, 255);
         }),
       };
     });

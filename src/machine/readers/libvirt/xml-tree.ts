@@ -7,7 +7,7 @@ import { guardSize, INPUT_LIMITS, type InputText } from '../input-text.js';
 export interface XmlElement {
   readonly name: string;
   readonly attributes: Readonly<Record<string, string>>;
-  /** Of the element itself, without that of its children. */
+  /** Text of the element itself, without its children's. */
   text: string;
   readonly children: XmlElement[];
   /** 1-based, in the file. */

@@ -11,8 +11,8 @@ const SCHEDULERS = ['credit', 'credit2'] as const;
 
 /**
  * @param host with Xen's node numbers
- * @throws InputError for what xl refuses. CPUs in another pool count as free: whoever makes the
- *   pool takes them out of Pool-0 first
+ * @throws InputError for settings that xl refuses. CPUs in another pool count as free, because the
+ *   caller takes them out of Pool-0 first
  */
 export function readPoolConfig(input: InputText, host: Pick<Host, 'cpus' | 'nodes'>): HostPool {
   const settings = new XlSettings(input);

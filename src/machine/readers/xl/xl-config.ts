@@ -1,5 +1,5 @@
 // Reader of xl guest configs: the VM that libxl would build, with libxl's defaults.
-import { hasControls } from '../../../base/shown-text.js';
+import { hasControls } from '../../../base/safe-text.js';
 import { KIB } from '../../../base/units.js';
 import { type Host, LIMITS } from '../../model.js';
 import type { VirtualNode, VmBoot, VmSpec } from '../../vm.js';
@@ -120,8 +120,8 @@ function bootOf({ settings }: XlGuest): VmBoot | undefined {
   if (kernel === undefined || kernel === '') return undefined;
   const ramdisk = settings.text('ramdisk');
   const root = settings.text('root');
-  const made = [root === undefined ? undefined : `root=${root}`, settings.text('extra')].filter((part) => part !== undefined);
-  const cmdline = settings.text('cmdline') ?? (made.length === 0 ? undefined : made.join(' '));
+  const parts = [root === undefined ? undefined : `root=${root}`, settings.text('extra')].filter((part) => part !== undefined);
+  const cmdline = settings.text('cmdline') ?? (parts.length === 0 ? undefined : parts.join(' '));
   return {
     kernel,
     ...(ramdisk === undefined || ramdisk === '' ? {} : { ramdisk }),

@@ -1,6 +1,7 @@
-// Copies of VMs: clones, snapshots and checkpoints, and the way back (ocaml/xapi/xapi_vm_clone.ml
-// and xapi_vm_snapshot.ml of xen-api e2ee48d6). VMs have no disks here, so a copy is its record.
+// Copies of VMs: clones, snapshots, checkpoints, and reverting to them (ocaml/xapi/xapi_vm_clone.ml
+// and xapi_vm_snapshot.ml of xen-api e2ee48d6).
 import { randomUUID } from 'node:crypto';
+import { copyDevices, MAC_SEED, revertDevices } from '../../devices/vm-devices.js';
 import type { VmLife } from '../../life/vm-life.js';
 import type { Database } from '../../model/database.js';
 import { EMPTY_MAP, NULL } from '../../model/schema-types.js';
@@ -10,13 +11,11 @@ import { newStruct, type Wire, WireDate, type WireStruct } from '../../wire/valu
 import { type Method, type Param, VOID } from '../method.js';
 import { message } from './message.js';
 
-export const MAX_VMS = 10_000;
-const MAC_SEED = 'mac_seed';
 const BASE_TEMPLATE = 'base_template_name';
 const DEFAULT_TEMPLATE = ['default_template', 'xensource_internal'];
 /** Beside what a VM's creator may choose. */
 const COPIED = ['ha_restart_priority', 'bios_strings', 'memory_target', 'memory_overhead', 'has_vendor_device', 'reference_label'];
-/** What a VM keeps when it goes back to a snapshot (extended_do_not_copy). */
+/** Fields that a VM keeps when it is reverted to a snapshot (extended_do_not_copy). */
 const KEPT = new Set(['name_label', 'is_a_template', 'tags', 'affinity']);
 
 export interface CopyOptions {
@@ -29,10 +28,7 @@ export interface CopyOptions {
 const vm: Param = { name: 'vm', type: { ref: 'VM' } };
 const newName: Param = { name: 'new_name', type: 'string' };
 
-/** @throws XapiError OPERATION_NOT_ALLOWED past the limit of VMs */
 export function makeVm({ database, life }: Pick<CopyOptions, 'database' | 'life'>, fields: Readonly<Record<string, Wire>>): string {
-  // Domain-0 is one more.
-  if (database.count('VM') > MAX_VMS) throw xapiErrors.operationNotAllowed(`no more than ${MAX_VMS} VMs`);
   const metrics = database.create('VM_metrics', { state: ['halted'] });
   const ref = database.create('VM', { ...fields, metrics });
   database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
@@ -43,33 +39,40 @@ export function copyMethods(options: CopyOptions): Method[] {
   const { database, life, canSuspend } = options;
   const copy = (name: 'clone' | 'copy', params: readonly Param[]): Method =>
     message(name, [vm, newName, ...params], ([ref, label, sr], context) => {
-      if (sr !== undefined && sr !== NULL) throw xapiErrors.handleInvalid('SR', sr as string);
+      if (sr !== undefined && sr !== NULL) database.get('SR', sr as string);
       return life.operate(ref as string, name, context, async (record) =>
-        makeVm(options, { ...copiedFields(record, false), power_state: record.power_state!, name_label: label! }),
+        database.atomically(() => {
+          const newVm = makeVm(options, { ...copiedFields(record, false), power_state: record.power_state!, name_label: label! });
+          copyDevices(database, ref as string, newVm, { how: name, ...(sr === undefined ? {} : { sr: sr as string }) });
+          return newVm;
+        }),
       );
     });
   const snapshot = (name: 'snapshot' | 'checkpoint', params: readonly Param[]): Method =>
-    message(name, [vm, newName, ...params], ([ref, label], context) =>
-      life.operate(ref as string, name as VmOperation, context, async (record) => {
-        const power = record.power_state as PowerState;
-        // Its memory would have to be saved.
-        if (name === 'checkpoint' && power !== 'Suspended' && !canSuspend) throw xapiErrors.lacksSuspend(ref as string);
-        const suspended = name === 'checkpoint' && (power === 'Running' || power === 'Suspended');
-        const made = makeVm(options, {
-          ...copiedFields(record, true),
-          name_label: label!,
-          power_state: suspended ? 'Suspended' : 'Halted',
-          is_a_template: true,
-          is_a_snapshot: true,
-          snapshot_of: ref!,
-          snapshot_time: WireDate.at(Date.now()),
-          snapshot_info: struct({ 'power-state-at-snapshot': power, 'disk-snapshot-type': 'crash_consistent' }),
-          parent: record.parent!,
-        });
-        database.update('VM', ref as string, { parent: made });
-        relate(database, [ref as string, record.parent as string, made]);
-        return made;
-      }),
+    message(name, [vm, newName, ...params], ([ref, label, ignored], context) =>
+      life.operate(ref as string, name as VmOperation, context, async (record) =>
+        database.atomically(() => {
+          const power = record.power_state as PowerState;
+          // Its memory would have to be saved.
+          if (name === 'checkpoint' && power !== 'Suspended' && !canSuspend) throw xapiErrors.lacksSuspend(ref as string);
+          const suspended = name === 'checkpoint' && (power === 'Running' || power === 'Suspended');
+          const newVm = makeVm(options, {
+            ...copiedFields(record, true),
+            name_label: label!,
+            power_state: suspended ? 'Suspended' : 'Halted',
+            is_a_template: true,
+            is_a_snapshot: true,
+            snapshot_of: ref!,
+            snapshot_time: WireDate.at(Date.now()),
+            snapshot_info: struct({ 'power-state-at-snapshot': power, 'disk-snapshot-type': 'crash_consistent' }),
+            parent: record.parent!,
+          });
+          copyDevices(database, ref as string, newVm, { how: 'snapshot', ignored: (ignored ?? []) as readonly string[] });
+          database.update('VM', ref as string, { parent: newVm });
+          relate(database, [ref as string, record.parent as string, newVm]);
+          return newVm;
+        }),
+      ),
     );
   return [
     copy('clone', []),
@@ -85,9 +88,10 @@ export function copyMethods(options: CopyOptions): Method[] {
         }
         // The VM was destroyed: it is made anew.
         const again = { name_label: record.name_label!, power_state: record.power_state!, is_a_template: false };
-        const made = makeVm(options, { ...copiedFields(record, true), ...again });
-        database.update('VM', made, { parent: ref! });
-        relate(database, [made, ref as string]);
+        const newVm = makeVm(options, { ...copiedFields(record, true), ...again });
+        copyDevices(database, ref as string, newVm, { how: 'clone', keepsMacs: true });
+        database.update('VM', newVm, { parent: ref! });
+        relate(database, [newVm, ref as string]);
       });
       return VOID;
     }),
@@ -98,6 +102,7 @@ async function revert({ database, life }: CopyOptions, owner: string, ref: strin
   const before = database.get('VM', owner);
   if (before.power_state !== 'Halted') await life.stop(owner, 'Halted');
   const fields = Object.fromEntries(Object.entries(copiedFields(snapshot, true)).filter(([name]) => !KEPT.has(name)));
+  database.atomically(() => revertDevices(database, owner, ref));
   database.update('VM', owner, { ...fields, ha_always_run: false, power_state: snapshot.power_state!, parent: ref });
   relate(database, [ref, before.parent as string]);
 }

@@ -1,24 +1,14 @@
-// vCPUs and memory of VMs that run, and the bounds of both; what the guest is asked for is in
-// XenStore.
+// vCPUs and memory of running VMs, and the bounds of both. XenStore has the request to the guest.
 import { afterEach, describe, expect, it } from 'vitest';
-import { smallHost, type TestDaemon, testDaemon, vmRecord } from '../../../../test/support/daemon.js';
+import { failure, smallHost, type TestDaemon, testDaemon, vmRecord } from '../../../../test/support/daemon.js';
 import { xeHost } from '../../../../test/support/xe-host.js';
 import { GIB, MIB } from '../../../base/units.js';
-import type { XapiError } from '../../wire/errors.js';
 import type { WireStruct } from '../../wire/values.js';
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
-
-async function failure(call: Promise<unknown>): Promise<readonly string[]> {
-  const error = (await call.then(
-    () => ({ code: 'success', params: [] }),
-    (reason: unknown) => reason,
-  )) as XapiError;
-  return [error.code, ...error.params];
-}
 
 /** A VM that runs with 2 of 4 vCPUs and 1 to 2 GiB of memory, on a host of 64 GiB. */
 async function running(more: WireStruct = {}) {
@@ -27,7 +17,7 @@ async function running(more: WireStruct = {}) {
   const record = vmRecord('a', { VCPUs_max: 4, VCPUs_at_startup: 2, memory_dynamic_min: GIB, ...more });
   const vm = (await daemon.call('VM.create', record)) as string;
   await daemon.call('VM.start', vm, false, false);
-  return { daemon, vm, call: daemon.call, asked: (key: string) => keyOf(daemon, vm, key) };
+  return { daemon, vm, call: daemon.call, requestedValue: (key: string) => keyOf(daemon, vm, key) };
 }
 
 async function keyOf(daemon: TestDaemon, vm: string, key: string): Promise<string> {
@@ -35,22 +25,22 @@ async function keyOf(daemon: TestDaemon, vm: string, key: string): Promise<strin
 }
 
 describe('vCPUs of a VM that runs', () => {
-  const online = async (asked: (key: string) => Promise<string>) =>
-    Promise.all([0, 1, 2, 3].map((vcpu) => asked(`cpu/${vcpu}/availability`)));
+  const online = async (requestedValue: (key: string) => Promise<string>) =>
+    Promise.all([0, 1, 2, 3].map((vcpu) => requestedValue(`cpu/${vcpu}/availability`)));
 
   it('are added and taken away, and stay so after a migration and a reboot', async () => {
-    const { daemon, vm, call, asked } = await running();
-    expect(await online(asked)).toEqual(['online', 'online', 'offline', 'offline']);
+    const { daemon, vm, call, requestedValue } = await running();
+    expect(await online(requestedValue)).toEqual(['online', 'online', 'offline', 'offline']);
     await call('VM.set_VCPUs_number_live', vm, 3);
-    expect(await online(asked)).toEqual(['online', 'online', 'online', 'offline']);
+    expect(await online(requestedValue)).toEqual(['online', 'online', 'online', 'offline']);
     const metrics = await call('VM.get_metrics', vm);
     expect([await call('VM.get_VCPUs_at_startup', vm), await call('VM_metrics.get_VCPUs_number', metrics)]).toEqual([3, 3]);
     await call('VM.pool_migrate', vm, daemon.objects.host, {});
-    expect(await online(asked)).toEqual(['online', 'online', 'online', 'offline']);
+    expect(await online(requestedValue)).toEqual(['online', 'online', 'online', 'offline']);
     await call('VM.set_VCPUs_number_live', vm, 1);
-    expect(await online(asked)).toEqual(['online', 'offline', 'offline', 'offline']);
+    expect(await online(requestedValue)).toEqual(['online', 'offline', 'offline', 'offline']);
     await call('VM.clean_reboot', vm);
-    expect(await online(asked)).toEqual(['online', 'offline', 'offline', 'offline']);
+    expect(await online(requestedValue)).toEqual(['online', 'offline', 'offline', 'offline']);
   });
 
   it.each([0, -1, 5])('cannot be %i of 4', async (count) => {
@@ -76,16 +66,19 @@ describe('vCPUs of a VM that runs', () => {
 
 describe('the memory of a VM that runs', () => {
   it('has a target within its range, as much as the host has left', async () => {
-    const { daemon, vm, call, asked } = await running();
+    const { daemon, vm, call, requestedValue } = await running();
     await call('VM.set_memory_dynamic_range', vm, GIB, GIB + 512 * MIB);
     expect(await call('VM.get_memory_target', vm)).toBe(GIB + 512 * MIB);
-    expect(await Promise.all(['dynamic-min', 'dynamic-max', 'target'].map((key) => asked(`memory/${key}`)))).toEqual(
+    expect(await Promise.all(['dynamic-min', 'dynamic-max', 'target'].map((key) => requestedValue(`memory/${key}`)))).toEqual(
       [GIB, GIB + 512 * MIB, GIB + 512 * MIB].map((bytes) => String(bytes / 1024)),
     );
     await call('VM.set_memory_dynamic_min', vm, GIB + 256 * MIB);
     expect(await call('VM.get_memory_dynamic_min', vm)).toBe(GIB + 256 * MIB);
     await call('VM.pool_migrate', vm, daemon.objects.host, {});
-    expect([await asked('memory/target'), await call('VM.get_memory_target', vm)]).toEqual([String(1.5 * 2 ** 20), GIB + 512 * MIB]);
+    expect([await requestedValue('memory/target'), await call('VM.get_memory_target', vm)]).toEqual([
+      String(1.5 * 2 ** 20),
+      GIB + 512 * MIB,
+    ]);
   });
 
   it('stays within the static range, and is not set while it is paused', async () => {

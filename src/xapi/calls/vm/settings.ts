@@ -1,5 +1,7 @@
 // The messages that set a VM's vCPUs and memory, under xapi's names and with its parameters and
 // errors (ocaml/xapi/xapi_vm.ml of xen-api e2ee48d6).
+
+import { overheadBytes } from '../../life/admission.js';
 import type { VmLife } from '../../life/vm-life.js';
 import { checkRecord } from '../../life/vm-spec.js';
 import type { Database } from '../../model/database.js';
@@ -44,6 +46,7 @@ export function settingMethods(database: Database, life: VmLife): Method[] {
   });
   return [
     ...vcpuMethods(database, life),
+    overheadMethod(database),
     change('memory_static_max', value, 'changing_static_range', (_record, [bytes]) => ({ memory_static_max: bytes! })),
     change('memory_static_min', value, 'changing_static_range', (_record, [bytes]) => ({ memory_static_min: bytes! })),
     change('memory_dynamic_max', value, 'changing_dynamic_range', (_record, [bytes]) => ({ memory_dynamic_max: bytes! })),
@@ -71,6 +74,15 @@ export function settingMethods(database: Database, life: VmLife): Method[] {
       return VOID;
     }),
   ];
+}
+
+function overheadMethod(database: Database): Method {
+  return message(
+    'compute_memory_overhead',
+    [{ name: 'vm', type: { ref: 'VM' } }],
+    ([ref]) => overheadBytes(database.get('VM', ref as string)),
+    'read-only',
+  );
 }
 
 /** @throws XapiError INVALID_VALUE, with xapi's rule in place of a field */

@@ -1,6 +1,6 @@
 // The messages about the order in which VMs start, and about their restart after a failure
-// (ocaml/xapi/xapi_vm.ml of xen-api e2ee48d6). They are kept; without appliances and high
-// availability nothing waits or restarts by them.
+// (ocaml/xapi/xapi_vm.ml of xen-api e2ee48d6). Appliances and delays use the order; without high
+// availability nothing restarts VMs.
 import type { Database } from '../../model/database.js';
 import { xapiErrors } from '../../wire/errors.js';
 import type { Wire } from '../../wire/values.js';
@@ -37,7 +37,7 @@ export function startOrderMethods(database: Database): Method[] {
   ];
 }
 
-/** Of VM.ha_always_run, when a VM starts or is stopped by its owner. */
+/** VM.ha_always_run after its owner starts or stops the VM. */
 export function protection(priority: Wire, starts: boolean): Readonly<Record<string, Wire>> {
   if (!starts) return { ha_always_run: false };
   return priority === RESTART ? { ha_always_run: true } : {};

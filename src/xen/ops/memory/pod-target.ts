@@ -1,5 +1,5 @@
-// Populate on demand: the memory that a domain is to have when it is built with less than its
-// maximum (xen/arch/x86/mm/p2m-pod.c, p2m_pod_set_mem_target()).
+// Populate on demand: the target memory of a domain that is built with less than its maximum
+// (xen/arch/x86/mm/p2m-pod.c, p2m_pod_set_mem_target()).
 import { POD_TARGET_AT } from '../../../abi/layout.js';
 import { readU64, writeU64 } from '../../../abi/u64.js';
 import { ERRNO } from '../../../base/errors.js';

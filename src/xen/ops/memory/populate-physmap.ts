@@ -1,8 +1,9 @@
 // XENMEM_populate_physmap (xen/common/memory.c): extents of memory for a domain, one after the
 // other, until one fails.
-import { DOMID_SELF } from '../../../abi/commands.js';
+
 import { FRAME_BYTES, MEMF, nodeOfMemFlags, type Reservation } from '../../../abi/reservation.js';
 import { readU64, writeU64 } from '../../../abi/u64.js';
+import { DOMID_SELF } from '../../../base/ids.js';
 import { MAX_ORDER, ZONE_MAX } from '../../heap/free-heap.js';
 import { ExtentAllocator, type ExtentRequest } from '../../heap/get-free-buddy.js';
 import { type Domain, MAX_NUMNODES, NUMA_NO_NODE } from '../../state/domain.js';
@@ -36,7 +37,7 @@ export function populatePhysmap(xen: XenState, memory: GuestMemory, reservation:
   return allocate(xen, domain, request, extents, found.view, extentStart - found.address);
 }
 
-/** What mem_flags ask for; undefined = they are invalid (construct_memop_from_reservation()). */
+/** Request in mem_flags; undefined = they are invalid (construct_memop_from_reservation()). */
 function requestOf(xen: XenState, domain: Domain, order: number, memFlags: number): ExtentRequest | undefined {
   const bits = memFlags & MEMF.addressBits;
   const highest = xen.machine.nodes.reduce((most, node) => Math.max(most, node.endMfn), 0);

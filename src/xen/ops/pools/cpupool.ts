@@ -1,4 +1,4 @@
-// CPU pools (xen/common/sched/cpupool.c), and what their changes do to hard affinity.
+// CPU pools (xen/common/sched/cpupool.c), and the effect of their changes on hard affinity.
 
 import { CPUPOOL_ANY as POOL_ANY, SCHEDULERS } from '../../../abi/commands.js';
 import { Bitset } from '../../../base/bitset.js';
@@ -22,7 +22,7 @@ export function poolById(xen: XenState, id: PoolId): Cpupool | undefined {
   return xen.pools.find((pool) => pool.id === id);
 }
 
-export function domainsIn(xen: XenState, pool: Cpupool): Domain[] {
+function domainsIn(xen: XenState, pool: Cpupool): Domain[] {
   return [...xen.domains.values()].filter((domain) => domain.pool === pool);
 }
 
@@ -33,7 +33,7 @@ export function cpupoolCreate(xen: XenState, id: PoolId, schedulerId: number): {
   const newId = id === POOL_ANY ? last.id + 1 : id;
   if (poolById(xen, newId) !== undefined) return { result: -ERRNO.EEXIST };
   if (!BUILT_IN.includes(schedulerId) && schedulerId !== SCHEDULERS[xen.machine.scheduler]) return { result: -ERRNO.ENOENT };
-  const pool: Cpupool = { id: newId, schedulerId, cpus: new Bitset(xen.nrCpuIds) };
+  const pool: Cpupool = { id: newId, schedulerId, cpus: new Bitset(xen.nrCpuIds), domains: 0 };
   xen.pools.push(pool);
   xen.pools.sort((a, b) => a.id - b.id);
   return { result: 0, pool };
@@ -42,7 +42,7 @@ export function cpupoolCreate(xen: XenState, id: PoolId, schedulerId: number): {
 export function cpupoolDestroy(xen: XenState, id: PoolId): number {
   const pool = poolById(xen, id);
   if (pool === undefined) return -ERRNO.ENOENT;
-  if (!pool.cpus.isEmpty || domainsIn(xen, pool).length > 0 || xen.cpu.movingPool === pool) return -ERRNO.EBUSY;
+  if (!pool.cpus.isEmpty || pool.domains > 0 || xen.cpu.movingPool === pool) return -ERRNO.EBUSY;
   xen.pools.splice(xen.pools.indexOf(pool), 1);
   return 0;
 }
@@ -86,7 +86,7 @@ export function cpupoolRemoveCpu(xen: XenState, id: PoolId, requested: CpuId): n
   const resumed = state.movingCpu === cpu;
   if (state.movingCpu >= 0 && !resumed) return -ERRNO.EADDRNOTAVAIL;
   if (!pool.cpus.has(cpu) && !resumed) return -ERRNO.EADDRNOTAVAIL;
-  if (pool.cpus.size === 1 && !resumed && domainsIn(xen, pool).length > 0) return -ERRNO.EBUSY;
+  if (pool.cpus.size === 1 && !resumed && pool.domains > 0) return -ERRNO.EBUSY;
   const result = takeCpuAway(xen, pool, cpu);
   state.free.add(cpu);
   return result;
@@ -130,7 +130,8 @@ export function takeCpuAway(xen: XenState, pool: Cpupool, cpu: CpuId): number {
 
 /**
  * Moves a domain: its hard and soft masks become all CPUs; an automatic node affinity is computed
- * again, one that was set explicitly stays (sched/core.c, sched_move_domain).
+ * again, one that was set explicitly stays (sched/core.c, sched_move_domain). Xen's EBUSY for a
+ * temporary pin cannot occur: only Domain-0 pins itself, and it never moves.
  */
 export function cpupoolMoveDomain(xen: XenState, id: PoolId, domid: Domid): number {
   if (domid === 0) return -ERRNO.EPERM;
@@ -139,8 +140,9 @@ export function cpupoolMoveDomain(xen: XenState, id: PoolId, domid: Domid): numb
   if (domain.pool.id === id) return 0;
   const pool = poolById(xen, id);
   if (pool === undefined || pool.cpus.isEmpty) return -ERRNO.ENOENT;
-  if (domain.vcpus.some((vcpu) => vcpu.unpinned !== null)) return -ERRNO.EBUSY;
+  domain.pool.domains--;
   domain.pool = pool;
+  pool.domains++;
   domain.weight = 256;
   domain.cap = 0;
   for (const vcpu of domain.vcpus) {

@@ -4,11 +4,13 @@ import { CPUPOOL_AT as AT } from '../../../abi/layout.js';
 import { ERRNO } from '../../../base/errors.js';
 import { type GuestMemory, writeBitmap } from '../../state/guest-memory.js';
 import type { XenState } from '../../state/xen-state.js';
-import { cpupoolAddCpu, cpupoolCreate, cpupoolDestroy, cpupoolMoveDomain, cpupoolRemoveCpu, domainsIn } from './cpupool.js';
+import { cpupoolAddCpu, cpupoolCreate, cpupoolDestroy, cpupoolMoveDomain, cpupoolRemoveCpu } from './cpupool.js';
 
 export function cpupoolOp(xen: XenState, memory: GuestMemory, view: DataView, at: number): number {
   const id = view.getUint32(at + AT.pool, true);
-  switch (view.getUint32(at + AT.op, true)) {
+  const op = view.getUint32(at + AT.op, true);
+  if (op !== CPUPOOL_OP.info && op !== CPUPOOL_OP.freeinfo) xen.affinityGroups.allChanged();
+  switch (op) {
     case CPUPOOL_OP.create: {
       const { result, pool } = cpupoolCreate(xen, id, view.getUint32(at + AT.scheduler, true));
       if (pool !== undefined) view.setUint32(at + AT.pool, pool.id, true);
@@ -21,7 +23,7 @@ export function cpupoolOp(xen: XenState, memory: GuestMemory, view: DataView, at
       if (pool === undefined) return -ERRNO.ENOENT;
       view.setUint32(at + AT.pool, pool.id, true);
       view.setUint32(at + AT.scheduler, pool.schedulerId, true);
-      view.setUint32(at + AT.domains, domainsIn(xen, pool).length, true);
+      view.setUint32(at + AT.domains, pool.domains, true);
       return writeBitmap(memory, view, at + AT.cpumap, pool.cpus) ? 0 : -ERRNO.EFAULT;
     }
     case CPUPOOL_OP.addcpu:

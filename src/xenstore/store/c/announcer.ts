@@ -1,4 +1,4 @@
-// Delivery of watch events: which watches a change concerns, and which watchers may learn of it.
+// Delivery of watch events: the watches that a change concerns, and the watchers that may read it.
 // Sources: tools/xenstore/xenstored_watch.c fire_watches, add_event; xenstored_domain.c
 // fire_special_watches (Xen 4.17).
 

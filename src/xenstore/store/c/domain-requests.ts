@@ -14,6 +14,7 @@ export interface DomainHooks {
   /** Drops a client's watches and transactions. */
   reset(client: Client): void;
   onDomain(domid: number, introduced: boolean): void;
+  onPort(domid: number): void;
 }
 
 export class DomainRequests {
@@ -54,6 +55,7 @@ export class DomainRequests {
     if (!known) this.enter(domid);
     for (const client of this.#hooks.clients) if (client.domid === domid && domid !== 0) this.#hooks.reset(client);
     if (!known) this.#hooks.onDomain(domid, true);
+    else if (domid !== 0) this.#hooks.onPort(domid);
   }
 
   /**

@@ -1,6 +1,7 @@
 // The C daemon's personality: each request as its wire_funcs answer it.
 // Sources: tools/xenstore/xenstored_{core,watch,transaction,domain}.c (Xen 4.17).
 
+import { DOMID_SELF } from '../../../base/ids.js';
 import type { XenstorePermission } from '../../connection.js';
 import { type Permissions, permissionsText } from '../../protocol/permissions.js';
 import { MESSAGE, type Outbox, PAYLOAD_MAX_BYTES, type Request } from '../../protocol/wire.js';
@@ -25,7 +26,6 @@ import { Transaction, type TransactionStart } from './transaction.js';
 import { WriteRate } from './write-rate.js';
 
 const OK = 'OK\0';
-const DOMID_SELF = 0x7ff0;
 const RELATIVE_PATH_MAX = 2048;
 /** Only domain 0 may send these. */
 const PRIVILEGED: ReadonlySet<number> = new Set([
@@ -42,6 +42,7 @@ export class XenstoredEngine implements Engine {
   readonly personality = 'xenstored';
   readonly store: Store;
   onDomain: Engine['onDomain'];
+  onPort: Engine['onPort'];
   readonly #clients = new Set<Client>();
   readonly #hooks: ControlHooks;
   readonly #writeRate: WriteRate;
@@ -59,6 +60,7 @@ export class XenstoredEngine implements Engine {
         if (!introduced) this.#writeRate.forget(domid);
         this.onDomain?.(domid, introduced);
       },
+      onPort: (domid) => this.onPort?.(domid),
     });
   }
 
@@ -78,6 +80,11 @@ export class XenstoredEngine implements Engine {
     this.#reset(client as Client);
     this.#clients.delete(client as Client);
     this.#domains.leave(client as Client);
+  }
+
+  domainShutdown(): void {
+    this.store.fireSpecial('@releaseDomain');
+    this.store.journaled.sendEvents();
   }
 
   process(state: ClientState, request: Request): void {
@@ -189,7 +196,7 @@ export class XenstoredEngine implements Engine {
     const node = this.store.live.get(from);
     if (node === undefined) return;
     yield { path: from, value: node.value, permissions: node.permissions };
-    if (node.children !== undefined) for (const name of node.children) yield* this.nodes(childOf(from, name));
+    if (node.children !== undefined) for (const name of node.children.keys()) yield* this.nodes(childOf(from, name));
   }
 
   nodesByOwner(): Map<number, number> {
@@ -349,13 +356,13 @@ export class XenstoredEngine implements Engine {
   #watch(client: Client, request: Request): Watch {
     const strings = text(request).split('\0');
     if (strings.length !== 3) fail('EINVAL');
-    const [given, token] = strings as [string, string];
-    const path = this.store.absolute(client, given);
-    if (given.startsWith('@') ? given.length > RELATIVE_PATH_MAX : !isValidName(path, this.quota.pathBytes)) fail('EINVAL');
+    const [pathText, token] = strings as [string, string];
+    const path = this.store.absolute(client, pathText);
+    if (pathText.startsWith('@') ? pathText.length > RELATIVE_PATH_MAX : !isValidName(path, this.quota.pathBytes)) fail('EINVAL');
     const key = watchKey(path, token);
     if (client.watches.has(key)) fail('EEXIST');
     if (client.domid !== 0 && this.store.usage.of(client.domid, 'watches') > this.quota.watches) fail('E2BIG');
-    const relative = !given.startsWith('/') && !given.startsWith('@');
+    const relative = !pathText.startsWith('/') && !pathText.startsWith('@');
     const watch: Watch = { client, path, token, hidden: relative ? client.home.length + 1 : 0, order: ++this.#order };
     this.store.checks.memory(client, undefined, client.domid, watchBytes(watch));
     this.store.domains.charge(client.domid, watchBytes(watch));

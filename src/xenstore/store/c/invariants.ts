@@ -1,4 +1,4 @@
-// What must hold of the C personality's store after every request.
+// The invariants of the C personality's store after every request.
 import { sameWatches } from '../watch-invariants.js';
 import { nodeBytes, watchBytes } from './memory.js';
 import { childOf } from './names.js';
@@ -24,7 +24,7 @@ export function checkStore(store: Store, clients: ReadonlySet<Client>): void {
     charge(owner, nodeBytes(path, node));
     let bytes = 0;
     if (node.children !== undefined) {
-      for (const name of node.children) {
+      for (const name of node.children.keys()) {
         bytes += name.length + 1;
         named++;
         if (!store.live.has(childOf(path, name))) throw new Error(`${path} names a child ${name} that is not there`);

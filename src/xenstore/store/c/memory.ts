@@ -1,7 +1,7 @@
-// What the C daemon charges a domain for: its nodes, its watches, and what its transactions have
-// touched. Sources: tools/xenstore/xenstored_core.c do_tdb_write, xenstored_domain.c
-// domain_memory_add (Xen 4.17); the sums are those that the daemon itself tells (CONTROL quota
-// DOMID).
+// The C daemon's memory accounting of a domain: its nodes, its watches, and nodes that its
+// transactions have touched. Sources: tools/xenstore/xenstored_core.c do_tdb_write,
+// xenstored_domain.c domain_memory_add (Xen 4.17); the sums equal those of the daemon itself
+// (CONTROL quota DOMID).
 import type { Watch } from '../client-state.js';
 import type { Node } from './nodes.js';
 

@@ -1,6 +1,7 @@
 // The live nodes of the C daemon: a flat table by path, as its trivial database is.
 // Source: tools/xenstore/xenstored_core.c read_node, write_node (Xen 4.17).
 import type { Permissions } from '../../protocol/permissions.js';
+import { Children } from '../children.js';
 
 /** Never changed once a transaction may hold it, but for `held` and `childrenShared`. */
 export interface Node {
@@ -13,7 +14,7 @@ export interface Node {
    */
   since: number;
   /** Names, in the order of their creation; undefined when there are none. */
-  children: Set<string> | undefined;
+  children: Children<true> | undefined;
   /** Bytes of the children's names, each with its NUL. */
   childBytes: number;
   /** The names as DIRECTORY sends them, while they are as they were then. */
@@ -49,13 +50,15 @@ export function copyOf(node: Node): Node {
 
 export function addChild(node: Node, name: string): void {
   const children = ownChildren(node);
-  children.add(name);
+  if (!children.has(name)) children.set(name, true);
   node.childBytes += name.length + 1;
   node.listing = undefined;
 }
 
 export function removeChild(node: Node, name: string): void {
-  if (!ownChildren(node).delete(name)) return;
+  const children = ownChildren(node);
+  if (!children.has(name)) return;
+  children.delete(name);
   node.childBytes -= name.length + 1;
   node.listing = undefined;
   if (node.childBytes === 0) node.children = undefined;
@@ -64,15 +67,15 @@ export function removeChild(node: Node, name: string): void {
 export function listingOf(node: Node): string {
   if (node.listing === undefined) {
     let text = '';
-    if (node.children !== undefined) for (const name of node.children) text += `${name}\0`;
+    if (node.children !== undefined) for (const name of node.children.keys()) text += `${name}\0`;
     node.listing = text;
   }
   return node.listing;
 }
 
-function ownChildren(node: Node): Set<string> {
-  if (node.children === undefined) node.children = new Set();
-  else if (node.childrenShared) node.children = new Set(node.children);
+function ownChildren(node: Node): Children<true> {
+  if (node.children === undefined) node.children = new Children();
+  else if (node.childrenShared) node.children = node.children.copy();
   node.childrenShared = false;
   return node.children;
 }

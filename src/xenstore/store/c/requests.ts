@@ -1,5 +1,5 @@
-// Payloads of requests as the C daemon takes them apart.
-// Source: tools/xenstore/xenstored_core.c onearg, get_strings (Xen 4.17).
+// Payloads of requests as the C daemon parses them. Source: tools/xenstore/xenstored_core.c onearg,
+// get_strings (Xen 4.17).
 
 import type { Request } from '../../protocol/wire.js';
 import { fail } from '../failure.js';

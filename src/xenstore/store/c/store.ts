@@ -210,7 +210,7 @@ export class Store {
         this.remove(undefined, name);
         return;
       }
-      if (node.children !== undefined) for (const child of [...node.children]) visit(childOf(name, child));
+      if (node.children !== undefined) for (const child of [...node.children.keys()]) visit(childOf(name, child));
     };
     const root = this.live.get('/')!;
     if (root.permissions[0]!.domid === domid) {
@@ -231,11 +231,11 @@ export class Store {
 
   #removeSpecialEntries(domid: number): void {
     for (const [event, permissions] of this.special) {
-      const kept = permissions.filter((entry, at) => at === 0 || entry.domid !== domid);
-      if (kept[0]!.domid === domid) kept[0] = { domid: 0, access: kept[0]!.access };
-      if (kept.length !== permissions.length || kept[0] !== permissions[0]) {
-        this.special.set(event, kept);
-        this.journaled.journal?.set(event, '', kept);
+      const remaining = permissions.filter((entry, at) => at === 0 || entry.domid !== domid);
+      if (remaining[0]!.domid === domid) remaining[0] = { domid: 0, access: remaining[0]!.access };
+      if (remaining.length !== permissions.length || remaining[0] !== permissions[0]) {
+        this.special.set(event, remaining);
+        this.journaled.journal?.set(event, '', remaining);
       }
     }
   }
@@ -345,7 +345,7 @@ export class Store {
     // In a transaction a parent may have been seen before a child of it went: it cannot be
     // committed then.
     if (node === undefined) fail('EIO');
-    if (node.children !== undefined) for (const child of [...node.children]) this.#removeBelow(tx, childOf(name, child), top);
+    if (node.children !== undefined) for (const child of [...node.children.keys()]) this.#removeBelow(tx, childOf(name, child), top);
     this.generation++;
     if (tx === undefined) {
       this.liveChanges++;

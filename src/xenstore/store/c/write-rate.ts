@@ -1,4 +1,4 @@
-// How fast guests may change the store while transactions are open, so that these find an end.
+// The limit on guests' changes while transactions are open, so that transactions can be committed.
 // Source: tools/xenstore/xenstored_domain.c wrl_credit_update, wrl_apply_debit_direct,
 // wrl_apply_debit_trans_commit (Xen 4.17).
 

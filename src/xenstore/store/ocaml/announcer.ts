@@ -1,5 +1,6 @@
-// Who hears of a change, and with which path. Sources: tools/ocaml/xenstored/connections.ml
-// fire_watches, fire_spec_watches; connection.ml fire_watch (Xen 4.17).
+// The watchers of a change, and the path that each gets. Sources:
+// tools/ocaml/xenstored/connections.ml fire_watches, fire_spec_watches; connection.ml fire_watch
+// (Xen 4.17).
 
 import type { Permissions } from '../../protocol/permissions.js';
 import { PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';

@@ -2,6 +2,7 @@
 // SET_TARGET. Source: tools/ocaml/xenstored/process.ml do_introduce, do_release, do_resume,
 // do_set_target (Xen 4.17).
 
+import { DOMID_SELF } from '../../../base/ids.js';
 import type { Journal } from '../engine.js';
 import { fail } from '../failure.js';
 import type { Journaled } from '../journaled.js';
@@ -12,8 +13,6 @@ import { dom0Only, strings, twoStrings } from './requests.js';
 import type { Store } from './store.js';
 import type { Client } from './transaction.js';
 import { find } from './tree.js';
-
-const DOMID_SELF = 0x7ff0;
 
 export interface Domain {
   readonly domid: number;
@@ -28,6 +27,7 @@ export interface DomainHooks {
   /** Drops a client's watches and transactions. */
   reset(client: Client): void;
   onDomain(domid: number, introduced: boolean): void;
+  onPort(domid: number): void;
 }
 
 export class DomainRequests {
@@ -67,6 +67,7 @@ export class DomainRequests {
       known.port = before;
     });
     journal?.introduce(domid, mfn, port);
+    if (domid !== 0) this.#hooks.onPort(domid);
   }
 
   release(client: Client, payload: string): void {

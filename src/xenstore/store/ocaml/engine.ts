@@ -52,6 +52,7 @@ export class OxenstoredEngine implements Engine {
   readonly store = new Store();
   readonly index = new WatchIndex();
   onDomain: Engine['onDomain'];
+  onPort: Engine['onPort'];
   readonly #clients = new Set<Client>();
   readonly #usage = new DomainUsage();
   readonly #releases: Releases;
@@ -90,6 +91,7 @@ export class OxenstoredEngine implements Engine {
         }
         this.onDomain?.(domid, introduced);
       },
+      onPort: (domid) => this.onPort?.(domid),
     });
     this.#transactions = new TransactionRequests(this.store, this.quota, {
       usage: this.#usage,
@@ -115,6 +117,11 @@ export class OxenstoredEngine implements Engine {
   disconnect(client: ClientState): void {
     this.#reset(client as Client);
     this.#clients.delete(client as Client);
+  }
+
+  domainShutdown(): void {
+    this.#announcer.tellSpecial('@releaseDomain', this.store.root, this.#clients);
+    this.#journaled.sendEvents();
   }
 
   process(state: ClientState, request: Request): void {
@@ -325,13 +332,13 @@ export class OxenstoredEngine implements Engine {
   }
 
   #watch(client: Client, payload: string): Watch {
-    const [given, token] = twoStrings(payload);
-    const path = absolute(given, client.home);
+    const [pathText, token] = twoStrings(payload);
+    const path = absolute(pathText, client.home);
     if (!path.startsWith('@')) split(path);
     if (!isDom0(client) && this.#usage.of(client.domid, 'watches') > this.quota.watches) fail('EQUOTA');
     const key = watchKey(path, token);
     if (client.watches.has(key)) fail('EEXIST');
-    const relative = !given.startsWith('/') && !given.startsWith('@');
+    const relative = !pathText.startsWith('/') && !pathText.startsWith('@');
     const watch: Watch = { client, path, token, hidden: relative ? client.home.length + 1 : 0, order: ++this.#order };
     client.watches.set(key, watch);
     this.index.add(watch);
@@ -340,8 +347,8 @@ export class OxenstoredEngine implements Engine {
   }
 
   #unwatch(client: Client, payload: string): void {
-    const [given, token] = twoStrings(payload);
-    const key = watchKey(absolute(given, client.home), token);
+    const [pathText, token] = twoStrings(payload);
+    const key = watchKey(absolute(pathText, client.home), token);
     const watch = client.watches.get(key) ?? fail('ENOENT');
     client.watches.delete(key);
     this.index.delete(watch);

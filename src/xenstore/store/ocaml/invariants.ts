@@ -1,4 +1,4 @@
-// What must hold of oxenstored's store after every request.
+// The invariants of oxenstored's store after every request.
 import type { ClientState } from '../client-state.js';
 import { sameWatches } from '../watch-invariants.js';
 import type { WatchIndex } from '../watches.js';

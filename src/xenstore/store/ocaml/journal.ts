@@ -1,4 +1,4 @@
-// What a committed transaction changed, for the journal.
+// The changes of a committed transaction, for the journal.
 import type { Journal } from '../engine.js';
 import { plainText } from './paths.js';
 import type { Transaction } from './transaction.js';

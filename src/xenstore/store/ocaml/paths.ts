@@ -3,6 +3,7 @@
 import { fail } from '../failure.js';
 
 const NAME = /^[A-Za-z0-9_\-@]+$/;
+const NAMES = /^(?:\/[A-Za-z0-9_\-@]+)+$/;
 const DOMAIN_PREFIX = /^\/local\/domain\/[+-]?\d[\d_]*\//;
 
 /** Names from the root down; [] is "/". */
@@ -33,9 +34,8 @@ export function partsOf(path: string, home: string, maxBytes: number): Parts {
 export function split(full: string): Parts {
   if (full === '/') return [];
   if (full.startsWith('@')) return [full];
-  const [first, ...names] = full.split('/');
-  if (first !== '' || !names.every((name) => NAME.test(name))) fail('EINVAL');
-  return names;
+  if (!NAMES.test(full)) fail('EINVAL');
+  return full.slice(1).split('/');
 }
 
 export function textOf(parts: Parts): string {

@@ -1,12 +1,13 @@
-// A release of a domain on a host with many: what it owned goes, with its entries in the
-// permissions of others, and everything else stays (store.ml reset_permissions).
+// A release of a domain on a host with many: its nodes are removed, and its entries in the
+// permissions of others; everything else stays (store.ml reset_permissions).
 import { expect, test } from 'vitest';
 import { createXenstore } from '../../in-process.js';
 
-test('takes the keys of the domain and its entries, wherever they are, and no others', async () => {
+// A folder of more than 256 has an index of the domains that its children name.
+test.each([100, 600])('of %i domains takes one with its keys and its entries, wherever they are, and no others', async (domains) => {
   const store = createXenstore({ personality: 'oxenstored' });
   const xs = store.connect(0);
-  for (let domid = 1; domid <= 100; domid++) {
+  for (let domid = 1; domid <= domains; domid++) {
     const home = `/local/domain/${domid}`;
     await xs.write(`${home}/name`, `vm-${domid}`);
     await xs.setPermissions(home, [
@@ -15,9 +16,11 @@ test('takes the keys of the domain and its entries, wherever they are, and no ot
     ]);
     await xs.write(`${home}/device/vif`, '');
     await xs.setPermissions(`${home}/device`, [{ domid, access: 'n' }]);
+    // In a transaction, as toolstacks do: each makes a version of the folders.
+    await xs.transaction((tx) => xs.write(`/libxl/${domid}/type`, 'pvh', tx));
     await xs.introduce(domid, 1n, 1);
   }
-  for (const domid of [5, 77, 6]) {
+  for (const domid of [5, 77, 6, domains]) {
     // A neighbour's key that this domain may read, given after the last release.
     await xs.write('/local/domain/50/shared/key', 'x');
     await xs.setPermissions('/local/domain/50/shared/key', [

@@ -1,6 +1,5 @@
-// The requests that may stand in a transaction, on the live store or a transaction's; they can be
-// done again at a commit. Source: tools/ocaml/xenstored/process.ml do_directory to do_setperms (Xen
-// 4.17).
+// The requests that may be part of a transaction, on the live store or a transaction's; a commit
+// can repeat them. Source: tools/ocaml/xenstored/process.ml do_directory to do_setperms (Xen 4.17).
 
 import { type Permissions, permissionsText } from '../../protocol/permissions.js';
 import { MESSAGE } from '../../protocol/wire.js';

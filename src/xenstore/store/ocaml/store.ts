@@ -6,9 +6,10 @@ import type { Identity, Permissions } from '../../protocol/permissions.js';
 import { fail } from '../failure.js';
 import type { StoreQuota } from '../limits.js';
 import type { UndoLog } from '../undo.js';
+import { CountsBefore, type KeptCounts } from './counts-before.js';
 import type { Parts } from './paths.js';
 import { isDom0, isOwner, permits } from './permits.js';
-import { domainsBelow, find, type Node, namesOf, Tree } from './tree.js';
+import { domainsOf, find, type Node, namesOf, Tree } from './tree.js';
 
 /** Owner of a root whose owner was released. */
 const NOBODY = -1;
@@ -23,7 +24,7 @@ export class Store {
    * Nodes by owner in the live store when the transaction started: its quotas count from there
    * (transaction.ml make, Quota.copy).
    */
-  readonly atStart: ReadonlyMap<number, number> | undefined;
+  readonly atStart: KeptCounts | undefined;
   /**
    * How often a release has made every node of the live tree anew, for transactions that compare
    * nodes as objects.
@@ -32,10 +33,10 @@ export class Store {
   /** Of the live store under a journal. */
   undo: UndoLog | undefined;
   #own: Map<number, number>;
-  /** A transaction reads the counts, so they are copied before they change. */
-  #lent = false;
+  /** The counts as the last transaction that started saw them. */
+  #before: CountsBefore | undefined;
 
-  constructor(live?: Store, atStart?: ReadonlyMap<number, number>) {
+  constructor(live?: Store, atStart?: KeptCounts) {
     this.tree = live === undefined ? new Tree() : live.tree.version();
     this.#own = new Map(live === undefined ? [[0, 1]] : []);
     this.counts = this.#own;
@@ -47,31 +48,26 @@ export class Store {
   }
 
   count(domid: number, delta: number): void {
-    if (this.#lent) {
-      this.#take(this.#own);
-      this.#lent = false;
-    }
-    const next = (this.#own.get(domid) ?? 0) + delta;
+    const before = this.#own.get(domid);
+    this.#before?.note(domid, before);
+    const next = (before ?? 0) + delta;
     if (next === 0) this.#own.delete(domid);
     else this.#own.set(domid, next);
   }
 
   /** Takes over another store's tree and counts. */
   replace(root: Node, counts: ReadonlyMap<number, number>): void {
-    this.#lent = false;
     this.tree.replaceRoot(root);
-    this.#take(counts);
-  }
-
-  #take(counts: ReadonlyMap<number, number>): void {
+    // Views of earlier counts keep the old map.
+    this.#before = undefined;
     this.#own = new Map(counts);
     this.counts = this.#own;
   }
 
-  /** The counts as they are now; they are copied before they change. */
-  lend(): ReadonlyMap<number, number> {
-    this.#lent = true;
-    return this.#own;
+  /** The counts as they are now, whatever changes later. */
+  lend(): CountsBefore {
+    if (this.#before === undefined || this.#before.size > 0) this.#before = new CountsBefore(this.#own, this.#before);
+    return this.#before;
   }
 
   get root(): Node {
@@ -188,7 +184,7 @@ export class Store {
     const path: string[] = [];
     const steps: { readonly at: Parts; readonly run: () => void }[] = [];
     const visit = (node: Node): void => {
-      for (const [name, child] of node.children ?? []) {
+      for (const [name, child] of node.children?.having([domid, NOBODY], domainsOf) ?? []) {
         if (!mayName(child, domid)) continue;
         const owner = child.permissions[0]!.domid;
         path.push(name);
@@ -246,7 +242,7 @@ export class Store {
 /** Whether a release of the domain may change the node or what is below it. */
 function mayName(node: Node, domid: number): boolean {
   if (node.children === undefined) return node.permissions.some((entry) => entry.domid === domid || entry.domid === NOBODY);
-  const domains = domainsBelow(node);
+  const domains = domainsOf(node);
   return domains === null || domains.includes(domid) || domains.includes(NOBODY);
 }
 

@@ -113,7 +113,7 @@ export class TransactionRequests {
   #noteCommit(): void {
     if (this.#state.journaled.undo === undefined) return;
     const [root, counts] = [this.#store.tree.freeze(), this.#store.lend()];
-    this.#state.journaled.undo.note(() => this.#store.replace(root, counts));
+    this.#state.journaled.undo.note(() => this.#store.replace(root, counts.all()));
   }
 
   /**

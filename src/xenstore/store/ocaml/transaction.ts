@@ -2,6 +2,7 @@
 // ways to commit it. Source: tools/ocaml/xenstored/transaction.ml, process.ml transaction_replay
 // (Xen 4.17).
 import type { ClientState } from '../client-state.js';
+import { CountsBefore, type KeptCounts } from './counts-before.js';
 import type { Parts } from './paths.js';
 import { Store } from './store.js';
 import { type CarriedNode, carry, find, type Node, revive } from './tree.js';
@@ -52,7 +53,7 @@ export class Transaction {
   #readLow: Parts | undefined;
   #writeLow: Parts | undefined;
 
-  constructor(live: Store, releases: number, atStart?: ReadonlyMap<number, number>) {
+  constructor(live: Store, releases: number, atStart?: KeptCounts) {
     this.releases = releases;
     this.store = new Store(live, atStart);
     this.oldRoot = this.store.root;
@@ -91,9 +92,10 @@ export class Transaction {
   dump(): DumpedTransaction {
     const { changes, operations, quotaReached, releases } = this;
     const [rebuilt, readLow, writeLow] = [this.#rebuilt, this.#readLow, this.#writeLow];
-    const { counts, atStart } = this.store;
+    const { counts } = this.store;
+    const atStart = countsOf(this.store.atStart!);
     const [root, oldRoot] = [carry(this.store.tree.freeze()), carry(this.oldRoot)];
-    return { root, counts, atStart: atStart!, oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow, releases };
+    return { root, counts, atStart, oldRoot, changes, operations, quotaReached, rebuilt, readLow, writeLow, releases };
   }
 
   noteRead(parts: Parts): void {
@@ -148,6 +150,11 @@ export class Transaction {
     }
     return true;
   }
+}
+
+/** Of a live store, or of a transaction that a live restart brought. */
+function countsOf(earlier: KeptCounts): ReadonlyMap<number, number> {
+  return earlier instanceof CountsBefore ? earlier.all() : (earlier as ReadonlyMap<number, number>);
 }
 
 function commonPrefix(a: Parts, b: Parts | undefined): Parts {

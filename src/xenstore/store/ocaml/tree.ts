@@ -1,8 +1,8 @@
-// oxenstored's tree: versions of it share what they have in common. Here a version is taken in
-// constant time, and a change copies only what an older version still needs. Source:
+// oxenstored's tree: its versions share their common parts. A version is taken in constant time,
+// and a change copies only nodes that an older version still needs. Source:
 // tools/ocaml/xenstored/store.ml Node, Path (Xen 4.17).
 import type { Permissions } from '../../protocol/permissions.js';
-import { Children } from './children.js';
+import { Children } from '../children.js';
 import type { Parts } from './paths.js';
 
 export interface Node {
@@ -86,8 +86,8 @@ export class Tree {
   }
 
   /**
-   * The tree as it is now: whoever changes either from now on copies first, so that unchanged nodes
-   * stay the same objects.
+   * The current version of the tree. A later change of either copies first, so that unchanged
+   * nodes stay the same objects.
    */
   version(): Tree {
     this.#epoch = ++newestEpoch;
@@ -115,10 +115,11 @@ export class Tree {
       let child = node.children!.get(name)!;
       if (child.epoch !== this.#epoch) {
         child = this.#copy(child);
-        node.children!.set(name, child);
       } else {
         child.domains = undefined;
       }
+      // Also when it is the same object: `having` counts on hearing of it.
+      node.children!.set(name, child);
       node = child;
     }
     return node;
@@ -158,21 +159,30 @@ export function find(root: Node, parts: Parts, depth = parts.length): Node | und
   return node;
 }
 
-/** Above this many domains a node says nothing: the folder of all domains would name each. */
+/**
+ * Above this many domains or children a node says nothing: the folder of all domains would name
+ * each, and has an index of them.
+ */
 const MOST_DOMAINS = 16;
+const MOST_CHILDREN = 256;
+
+/** The domains that the permissions of a node and of all nodes below it name; null = many. */
+export function domainsOf(child: Node): readonly number[] | null {
+  // Most nodes have no children: they keep no list of their own.
+  return child.children === undefined ? child.permissions.map(({ domid }) => domid) : domainsBelow(child);
+}
 
 /**
- * The domains that the permissions of a node and of all nodes below it name, owners included; null
- * when they are many. Kept in the node, so that a release need not look at the nodes of all other
- * domains.
+ * The same of a node with children, kept in the node, so that a release need not look at the nodes
+ * of all other domains.
  */
 export function domainsBelow(node: Node): readonly number[] | null {
   if (node.domains !== undefined) return node.domains;
+  if (node.children !== undefined && node.children.size > MOST_CHILDREN) return null;
   const found = new Set<number>();
   for (const { domid } of node.permissions) found.add(domid);
   for (const child of node.children?.values() ?? []) {
-    // Most nodes have no children: they keep no list of their own.
-    const domains = child.children === undefined ? child.permissions.map(({ domid }) => domid) : domainsBelow(child);
+    const domains = domainsOf(child);
     for (const domid of domains ?? []) found.add(domid);
     if (domains === null || found.size > MOST_DOMAINS) {
       node.domains = null;

@@ -1,0 +1,24 @@
+// `npm run test:thorough`: the test files that try only some of their cases in `npm test`, with all
+// of them.
+//   node scripts/test-thorough.mjs [WORDS OF VITEST...]
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const files = ['src', 'test'].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true })
+    .map((name) => join(folder, name))
+    .filter(
+      (name) =>
+        name.endsWith('.test.ts') && /from '[./]*(test\/)?support\/(recorded-)?cases\.js'/.test(readFileSync(join(root, name), 'utf8')),
+    ),
+);
+if (files.length === 0) throw new Error('no test imports test/support/cases.ts');
+const { status } = spawnSync(process.execPath, [join(root, 'scripts/test.mjs'), ...files, ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, XENNUMA_THOROUGH: '1' },
+});
+process.exit(status ?? 1);

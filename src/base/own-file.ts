@@ -1,0 +1,114 @@
+// Files and folders that belong to one process: they are used only if nobody else could have put
+// them there. No symbolic link is followed, and a pipe cannot make the process wait.
+import { accessSync, constants, existsSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { InputError } from './errors.js';
+import { FILE_CALLS, type FileCalls, type FileKind, kindOf } from './file-calls.js';
+
+/** open(2) of what is no regular file: a link, a folder, a pipe or socket without a reader. */
+const NO_FILE: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EISDIR', 'ENXIO', 'ENODEV']);
+
+/**
+ * Opens a file, or makes it (O_CREAT), private to this user.
+ * @throws InputError for what is not a regular file of this user's or root's; the error of the file
+ *   system otherwise
+ */
+export function openOwnFile(path: string, flags: number, files: FileCalls = FILE_CALLS): number {
+  let fd: number;
+  try {
+    fd = files.open(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
+  } catch (error) {
+    if (!NO_FILE.has((error as NodeJS.ErrnoException).code)) throw error;
+    throw refusal(path, 'it is not a regular file', 'name another file');
+  }
+  try {
+    assertOurs(path, files.kind(fd));
+    return fd;
+  } catch (error) {
+    files.close(fd);
+    throw error;
+  }
+}
+
+/** @returns null when there is no such file. @throws as openOwnFile */
+export function readOwnFile(path: string): Buffer | null {
+  let fd: number;
+  try {
+    fd = openOwnFile(path, constants.O_RDONLY);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    return readFileSync(fd);
+  } finally {
+    FILE_CALLS.close(fd);
+  }
+}
+
+/** For a file that a library opens by its path. @throws InputError as openOwnFile */
+export function checkOwnFile(path: string): void {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there !== undefined) assertOurs(path, kindOf(there));
+}
+
+/**
+ * A folder whose files are trusted. @throws InputError when somebody else could have put files
+ * there; the error of the file system when it cannot be looked at
+ */
+export function checkOwnFolder(path: string): void {
+  const there = statSync(path);
+  const { uid, mode } = there;
+  if (!there.isDirectory()) throw refusal(path, 'it is not a folder', 'name a folder');
+  if (isForeign(uid))
+    throw refusal(path, `the folder belongs to user ${uid}, who could change what is in it`, 'give it to this user: chown');
+  if ((mode & 0o002) !== 0) throw refusal(path, 'everybody may write in the folder', 'chmod o-w');
+}
+
+/**
+ * Makes a folder, private to this user, unless it is there. Not mkdir's own recursion: its error
+ * names no reason on a file system that is read-only.
+ * @throws InputError as checkOwnFolder; the error of the file system
+ */
+export function makeOwnFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && dirname(path) !== path) {
+      makeParents(dirname(path));
+      mkdirSync(path, { mode: 0o700 });
+    } else if (code !== 'EEXIST' && !existsSync(path)) throw error;
+  }
+  checkOwnFolder(path);
+}
+
+function makeParents(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeParents(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
+/** Why nothing can be written in a folder, as an errno's text; null = it can. */
+export function writeFault(folder: string): string | null {
+  try {
+    accessSync(folder, constants.W_OK);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function assertOurs(path: string, { isFile, uid, mode }: FileKind): void {
+  if (!isFile) throw refusal(path, 'it is not a regular file', 'name another file');
+  if (isForeign(uid)) throw refusal(path, `it belongs to user ${uid}, who could change it`, 'give it to this user: chown');
+  if ((mode & 0o002) !== 0) throw refusal(path, 'everybody may write it', 'chmod o-w');
+}
+
+function isForeign(uid: number): boolean {
+  return uid !== 0 && uid !== process.geteuid!();
+}
+
+function refusal(path: string, reason: string, mend: string): InputError {
+  return new InputError(reason, { file: path }, mend);
+}

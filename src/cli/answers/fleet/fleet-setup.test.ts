@@ -1,0 +1,51 @@
+// Keys and the servers' users, in one folder.
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { InputError } from '../../../base/errors.js';
+import { readUsers } from '../../../fleet/store/server-config.js';
+import { fleetInit, fleetJoin } from './fleet-setup.js';
+
+it('a host that cannot be added leaves no key, and can be added later', () => {
+  const folder = join(mkdtempSync(join(tmpdir(), 'xennuma-join-')), 'fleet');
+  fleetInit(folder, { servers: ['127.0.0.1'] });
+  const before = readFileSync(join(folder, 'users.conf'), 'utf8');
+  // The new file is written beside the old one.
+  mkdirSync(join(folder, 'users.conf.new'));
+  expect(() => fleetJoin('xen-1', folder, 'member')).toThrow(InputError);
+  expect(existsSync(join(folder, 'xen-1.nk'))).toBe(false);
+  expect(readFileSync(join(folder, 'users.conf'), 'utf8')).toBe(before);
+  rmdirSync(join(folder, 'users.conf.new'));
+  fleetJoin('xen-1', folder, 'member');
+  expect(readUsers(readFileSync(join(folder, 'users.conf'), 'utf8')).map(({ name, role }) => [name, role])).toEqual([
+    ['admin', 'admin'],
+    ['xen-1', 'member'],
+  ]);
+  expect(readdirSync(folder)).toContain('xen-1.nk');
+});
+
+it('a key that is there already stays', () => {
+  const folder = join(mkdtempSync(join(tmpdir(), 'xennuma-join-')), 'fleet');
+  fleetInit(folder, { servers: ['127.0.0.1'] });
+  mkdirSync(join(folder, 'xen-2.nk'));
+  expect(() => fleetJoin('xen-2', folder, 'member')).toThrow(/cannot be written/);
+  expect(existsSync(join(folder, 'xen-2.nk'))).toBe(true);
+  expect(readUsers(readFileSync(join(folder, 'users.conf'), 'utf8'))).toHaveLength(1);
+});
+
+it.each(['fleet-1.conf', 'admin.nk', 'users.conf'])(
+  'a planted link %s is neither followed nor replaced, and nothing else is left',
+  (name) => {
+    const folder = mkdtempSync(join(tmpdir(), 'xennuma-init-'));
+    const target = join(mkdtempSync(join(tmpdir(), 'xennuma-target-')), 'file');
+    if (name !== 'users.conf') writeFileSync(target, 'of somebody else');
+    symlinkSync(target, join(folder, name));
+    expect(() => fleetInit(folder, { servers: ['127.0.0.1'] })).toThrow(InputError);
+    expect(readdirSync(folder)).toEqual([name]);
+    expect(lstatSync(join(folder, name)).isSymbolicLink()).toBe(true);
+    expect(name === 'users.conf' ? existsSync(target) : readFileSync(target, 'utf8')).toEqual(
+      name === 'users.conf' ? false : 'of somebody else',
+    );
+  },
+);

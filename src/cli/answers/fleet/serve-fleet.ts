@@ -1,0 +1,45 @@
+// `xennuma serve --fleet`: the daemon as a member.
+import { hostToken } from '../../../fleet/protocol/subjects.js';
+import type { Daemon, DaemonLog } from '../../../xapi/daemon.js';
+import type { FleetSettings } from '../../input/serve-config.js';
+import { DaemonHost } from './fleet-host.js';
+import { Membership, RETRY_MS } from './membership.js';
+
+/** Changes that come together are one map. */
+const GATHER_MS = 20;
+
+export function joinFleet(settings: FleetSettings, daemon: Daemon, log: DaemonLog): { close(): Promise<void> } {
+  const { host: hostRef } = daemon.objects;
+  const name = hostToken(settings.name ?? String(daemon.database.get('host', hostRef).name_label));
+  const host = new DaemonHost(daemon, name, settings.tags);
+  const membership = new Membership(settings, host, log, recover());
+  let gathering: NodeJS.Timeout | null = null;
+  const changed = () => {
+    gathering ??= setTimeout(() => {
+      gathering = null;
+      host.forget();
+      membership.changed();
+    }, GATHER_MS);
+  };
+  daemon.database.subscribe({ published: (objects) => objects.some(({ type }) => type === 'VM' || type === 'VM_metrics') && changed() });
+  // Memory of the host also changes without a record: a real Xen has other toolstacks.
+  const looking = setInterval(changed, RETRY_MS);
+
+  /** Before the first start can come from the fleet. */
+  async function recover(): Promise<void> {
+    try {
+      const vms = await host.recover();
+      if (vms.length > 0) log.info({ vms }, 'starts of the fleet were cut off when the daemon was killed: their VMs are removed');
+    } catch (error) {
+      log.warn({ error: String(error) }, 'a VM whose start was cut off cannot be removed; remove it by VM.destroy');
+    }
+  }
+
+  return {
+    close: async () => {
+      clearInterval(looking);
+      if (gathering !== null) clearTimeout(gathering);
+      await membership.close();
+    },
+  };
+}

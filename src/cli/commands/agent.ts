@@ -1,0 +1,165 @@
+// `xennuma agent`: places the domains of xapi's toolstack while it builds them, and installs the
+// shim that calls it.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import { InputError } from '../../base/errors.js';
+import { FILE_CALLS } from '../../base/file-calls.js';
+import { PACKAGE_FOLDER } from '../../base/own-package.js';
+import { replaceFile } from '../../base/replace-file.js';
+import { harmless } from '../../base/safe-text.js';
+import type { XenHost } from '../../xenopsd/hosts/xen-host.js';
+import { claimSocketPath } from '../../xenstore/server/socket-file.js';
+import { wholeFrom } from '../input/fleet-host.js';
+import { addMemberOptions } from '../input/fleet-options.js';
+import type { FleetCommandLine } from '../input/serve-config.js';
+import { EXIT } from '../output/exit-codes.js';
+import { out } from '../output/terminal.js';
+
+const SOCKET = '/run/xennuma/agent.sock';
+/** Where xenopsd looks for what platform:xenguest names (xenops_server_xen.ml:64-92). */
+const SHIM = '/usr/lib/xapi/alternatives/xenguest/xennuma';
+const BUILDER = '/usr/libexec/xen/bin/xenguest';
+/** In a word of the shell, without quotes. */
+const PLAIN_PATH = /^\/[\w./+-]+$/;
+
+interface AgentOptions extends FleetCommandLine {
+  /** Seconds between two readings of the host for the fleet. */
+  readonly fleetEvery: number;
+  readonly socket: string;
+  readonly shim: string;
+  readonly builder: string;
+  readonly install?: true;
+  readonly uninstall?: true;
+}
+
+export function define(command: Command, answer: (code: number) => void): void {
+  command
+    .description('Place domains with policy tight while another toolstack builds them.')
+    .option('--socket <file>', 'unix socket that the shim asks', SOCKET)
+    .option('--install', 'write the shim, and show how to use it')
+    .option('--uninstall', 'remove the shim')
+    .option('--shim <file>', 'path of the shim', SHIM)
+    .option('--builder <file>', 'with --install: the real domain builder', BUILDER);
+  addMemberOptions(command)
+    .option('--fleet-every <seconds>', 'with --fleet: time between two readings of the host', wholeFrom(1, 86_400), 60)
+    .addHelpText(
+      'after',
+      `
+The agent stays in the foreground, and logs a line for each domain. The shim
+stands in for the domain builder: it asks the agent, then runs the builder. A
+start waits for the agent for 1.8 seconds at most, and goes on without it.
+
+  xennuma agent --install
+  xe vm-param-set uuid=VM platform:xenguest=xennuma
+  xennuma agent
+
+With --fleet, the fleet shows this host and its VMs. xapi starts them as before.
+
+  xennuma agent --fleet nats://fleet.example --fleet-key xen-1.nk`,
+    )
+    .action(async (options: AgentOptions) => {
+      if (options.install === true && options.uninstall === true) {
+        command.error('error: expected --install or --uninstall, got both; leave one of them out');
+      }
+      if (options.uninstall === true) answer(uninstall(options));
+      else if (options.install === true) answer(install(options));
+      else answer(await serve(options));
+    });
+}
+
+function install({ shim, builder, socket }: AgentOptions): number {
+  for (const path of [builder, socket]) {
+    if (!PLAIN_PATH.test(path)) throw new InputError(`cannot write the path '${harmless(path)}' into the shim`, {}, 'name it from / on');
+  }
+  if (!existsSync(builder)) {
+    throw new InputError(`there is no domain builder ${builder}`, {}, 'run it on a host with xapi, or name its builder with --builder');
+  }
+  checkCurl();
+  const text = readFileSync(join(PACKAGE_FOLDER, 'packaging/xenguest-shim'), 'utf8');
+  try {
+    mkdirSync(dirname(shim), { recursive: true });
+    const script = text.replace('@BUILDER@', builder).replace('@SOCKET@', socket);
+    replaceFile(shim, new TextEncoder().encode(script), FILE_CALLS, 0o755);
+  } catch (error) {
+    throw new InputError(`cannot be written: ${(error as Error).message}`, { file: shim }, 'run it as root');
+  }
+  out(`${shim} is there.\nUse it for a VM:\n  xe vm-param-set uuid=VM platform:xenguest=xennuma\nRun the agent:\n  xennuma agent`);
+  return EXIT.ok;
+}
+
+/** curl's version with --unix-socket: [major, minor] (its documentation of that option). */
+const LEAST_CURL = [7, 40] as const;
+
+/**
+ * The shim asks the agent with curl. Without one that can, all domains would be built unplaced.
+ * @throws InputError where curl is missing or too old
+ */
+function checkCurl(): void {
+  const said = spawnSync('curl', ['--version'], { encoding: 'utf8' }).stdout ?? '';
+  const [, version = '', major = '', minor = ''] = /^curl ((\d+)\.(\d+)\S*)/.exec(said) ?? [];
+  const [least, under] = LEAST_CURL;
+  if (Number(major) > least || (Number(major) === least && Number(minor) >= under)) return;
+  throw new InputError(
+    `the shim asks the agent with curl ${least}.${under} or newer (--unix-socket), and here is ${version === '' ? 'none' : version}`,
+    {},
+    'install a newer curl for root in dom0, EL7 has 7.29',
+  );
+}
+
+function uninstall({ shim }: AgentOptions): number {
+  try {
+    rmSync(shim, { force: true });
+  } catch (error) {
+    throw new InputError(`cannot be removed: ${(error as Error).message}`, { file: shim }, 'run it as root');
+  }
+  out(`${shim} is gone: VMs that name it are built by the default builder.`);
+  return EXIT.ok;
+}
+
+async function serve(options: AgentOptions): Promise<number> {
+  const { socket } = options;
+  const { withXen } = await import('../input/on-xen.js');
+  const { PlaceAgent } = await import('../../live/agent/place-agent.js');
+  const { agentServer } = await import('../../live/agent/agent-server.js');
+  return withXen(async (host) => {
+    const server = agentServer(new PlaceAgent(host.xc), (line) => out(harmless(line)));
+    mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
+    claimSocketPath(socket);
+    process.umask(0o077);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(new InputError(`cannot listen: ${error.message}`, { file: socket })));
+      server.listen(socket, resolve);
+    });
+    out(`listening on ${socket}`);
+    const membership = await joined(options, host);
+    const signal = await new Promise<string>((resolve) => {
+      for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
+    });
+    server.close();
+    server.closeAllConnections();
+    rmSync(socket, { force: true });
+    await membership?.close();
+    out(`ended by ${signal}`);
+    return EXIT.ok;
+  });
+}
+
+/** @returns null without --fleet */
+async function joined({ fleetEvery, ...given }: AgentOptions, host: XenHost): Promise<{ close(): Promise<void> } | null> {
+  const { fleetOf } = await import('../input/serve-config.js');
+  const settings = fleetOf(given);
+  if (settings === null) return null;
+  const { watchForFleet } = await import('../answers/fleet/agent-fleet.js');
+  const { liveMap } = await import('../../live/live-map.js');
+  const { hostToken } = await import('../../fleet/protocol/subjects.js');
+  const say = (values: object, message: string) => out(harmless(`fleet: ${message} ${JSON.stringify(values)}`));
+  return watchForFleet(settings, {
+    name: hostToken(settings.name ?? hostname()),
+    read: async () => (await liveMap(host, { memory: true })).map,
+    everyMs: fleetEvery * 1000,
+    log: { info: say, warn: say },
+  });
+}

@@ -1,0 +1,308 @@
+// A member of the fleet: the daemon of one host, as the owner of that host in the log. It creates
+// no consumers: it reads its own entries one after the other, and a message on its subjects only
+// tells it to read again. Without NATS it waits, and its host keeps working.
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { MIB } from '../../base/units.js';
+import type { Parts } from '../protocol/entries.js';
+import type { HostFigures } from '../protocol/owner.js';
+import { Owner } from '../protocol/owner.js';
+import { INBOXES, inboxesOf } from '../store/connect.js';
+import { NatsLog } from '../store/nats-log.js';
+import { textOf } from '../store/nats-log-text.js';
+import { encodeAnswer } from './answer-text.js';
+import {
+  ASK_ALL,
+  askSubject,
+  decodeQuestion,
+  decodeStart,
+  digestOf,
+  drainSubject,
+  eventSubject,
+  isDrain,
+  LEASE_MS,
+  LEASES,
+  MARGIN_MS,
+  processOfLease,
+  type Question,
+  type StartAnswer,
+  type StartRequest,
+  startSubject,
+} from './requests.js';
+
+/** The daemon behind a member. */
+export interface FleetHost {
+  /** A token. */
+  readonly name: string;
+  figures(): HostFigures;
+  /** @throws with the reason why the VM did not start */
+  start(request: StartRequest): Promise<void>;
+  /** Before the memory of a claim that was not used is there for others. */
+  freed?(id: string): void;
+  /** An answer in JSON; null = nothing to say, for questions to all hosts. */
+  answer(question: Question): Promise<unknown>;
+}
+
+export interface MemberLog {
+  info(values: object, message: string): void;
+  warn(values: object, message: string): void;
+}
+
+export interface MemberOptions {
+  readonly connection: NatsConnection;
+  readonly host: FleetHost;
+  /** A token that no other process has had. */
+  readonly name: string;
+  /** The name that its connection has. */
+  readonly inboxes: string;
+  readonly log: MemberLog;
+  /** Lease of a placer; LEASE_MS by default. */
+  readonly leaseMs?: number;
+  readonly marginMs?: number;
+}
+
+const TICK_MS = 1000;
+/** Without a hint: one that was lost. */
+const TICKS_A_READING = 5;
+/** A timer that is later than this slept, and so did whatever came in meanwhile. */
+const LATE_MS = 3 * TICK_MS;
+/** A hint may come before its entry can be read. */
+const READ_AGAIN_MS = [2, 5, 10, 25, 50, 100, 200];
+const ADMIT_TRIES = 40;
+const ADMIT_PAUSE_MS = 50;
+
+export class Member {
+  readonly owner: Owner;
+  readonly #options: MemberOptions;
+  readonly #log: NatsLog;
+  readonly #timer: NodeJS.Timeout;
+  #tickedMs = performance.now();
+  #reading: Promise<void> | null = null;
+  #wanted = false;
+  /** Ends the pause before the next reading. */
+  #wake = () => {};
+  #connected = true;
+  /** The host could not be looked at, and the log says so. */
+  #blind = false;
+  #ticks = 0;
+  /** Claims freed since the last tick: one line of the log for all of them. */
+  #freed: string[] = [];
+  #stopped = false;
+
+  constructor(options: MemberOptions) {
+    this.#options = options;
+    const { connection, host, name, inboxes, leaseMs = LEASE_MS, marginMs = MARGIN_MS } = options;
+    this.#log = new NatsLog(connection, inboxesOf(inboxes));
+    this.owner = new Owner({
+      ...{ host: host.name, name, leaseMs, marginMs },
+      figures: () => host.figures(),
+      send: (subject, text) => this.#log.send(subject, text),
+      freed: (id) => {
+        host.freed?.(id);
+        this.#freed.push(id);
+      },
+      replaced: (by) => options.log.warn(by, 'another daemon has taken this host in the fleet'),
+    });
+    this.#subscribe(`h.${host.name}.>`, () => this.#hint());
+    this.#subscribe(LEASES, ({ subject }) => this.owner.heard(processOfLease(subject), performance.now()));
+    this.#subscribe(startSubject(host.name), (message) => void this.#started(message));
+    const ask = (message: Msg) => void this.#answerQuestion(message, false);
+    this.#subscribe(askSubject(host.name), ask);
+    this.#subscribe(ASK_ALL, ask);
+    this.#subscribe(drainSubject(host.name), (message) => void this.#answerQuestion(message, true));
+    void this.#followConnection();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#hint();
+  }
+
+  /** The host has changed. */
+  changed(): void {
+    this.#look(() => this.owner.publish());
+  }
+
+  event(values: object): void {
+    this.#log.send(eventSubject(this.#options.host.name), JSON.stringify(values));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#sayFreed();
+    this.#wake();
+    await this.#reading?.catch(() => {});
+    await this.#options.connection.close();
+  }
+
+  #subscribe(subject: string, take: (message: Msg) => void): void {
+    this.#options.connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null) take(message);
+        else this.#options.log.warn({ subject, error: error.message }, 'the fleet refuses a subscription');
+      },
+    });
+  }
+
+  /** Leases cannot be heard while there is no connection. */
+  async #followConnection(): Promise<void> {
+    const { connection, log } = this.#options;
+    for await (const { type } of connection.status()) {
+      if (type === 'disconnect' && this.#connected) {
+        this.#connected = false;
+        log.warn({}, 'the fleet cannot be reached; the host keeps running');
+      }
+      if (type === 'reconnect') {
+        this.#connected = true;
+        log.info({}, 'the fleet is there again');
+        this.owner.restartLeases(performance.now());
+        this.#hint();
+      }
+    }
+  }
+
+  #tick(): void {
+    this.#sayFreed();
+    const nowMs = performance.now();
+    if (nowMs - this.#tickedMs > LATE_MS) this.owner.restartLeases(nowMs);
+    this.#tickedMs = nowMs;
+    // Messages sent without a connection would pile up.
+    if (!this.#connected) return;
+    if (!this.owner.isOwner || this.#ticks++ % TICKS_A_READING === 0) this.#hint();
+    this.#look(() => this.owner.tick(nowMs));
+  }
+
+  #sayFreed(): void {
+    if (this.#freed.length === 0) return;
+    const [first] = this.#freed;
+    const values = { claim: first, claims: this.#freed.length };
+    this.#freed = [];
+    this.#options.log.info(values, 'claims were freed: their placer is gone, or their start was refused');
+  }
+
+  /** For what looks at the host, which may fail; the next look finds it as it is then. */
+  #look(work: () => void): void {
+    try {
+      work();
+      this.#blind = false;
+    } catch (error) {
+      if (!this.#blind) this.#options.log.warn({ error: wordsOf(error) }, 'the host cannot be read for the fleet');
+      this.#blind = true;
+    }
+  }
+
+  #hint(): void {
+    this.#wanted = true;
+    this.#wake();
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = null;
+      if (this.#wanted && !this.#stopped) this.#hint();
+    });
+  }
+
+  /** All there is now, and what comes shortly after. */
+  async #read(): Promise<void> {
+    this.#wanted = false;
+    const pattern = `h.${this.#options.host.name}.>`;
+    try {
+      for (let quiet = 0; quiet < READ_AGAIN_MS.length && !this.#stopped; ) {
+        const entry = await this.#log.next(pattern, this.owner.last);
+        if (entry !== null) {
+          this.owner.read(entry, performance.now());
+          quiet = 0;
+          continue;
+        }
+        if (this.owner.epoch === 0) this.owner.take();
+        await this.#pause(READ_AGAIN_MS[quiet++]!);
+        if (this.#wanted) quiet = 0;
+        this.#wanted = false;
+      }
+    } catch {
+      // No server, or no leader: the next tick reads on.
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((done) => {
+      const timer = setTimeout(done, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        done();
+      };
+    });
+  }
+
+  async #started(message: Msg): Promise<void> {
+    const request = decodeStart(message.string());
+    if (request === null) return;
+    const answer = await this.#start(request).catch((error: unknown) => ({ started: false, reason: wordsOf(error) }));
+    if (!answer.started)
+      this.#options.log.warn({ claim: request.id, vm: request.vm.name, reason: answer.reason }, 'a start of the fleet was refused');
+    this.#respond(message, answer);
+  }
+
+  async #start(request: StartRequest): Promise<StartAnswer> {
+    const { owner } = this;
+    const digest = digestOf(request.vm, request.parts);
+    for (let tries = 0; tries < ADMIT_TRIES; tries++) {
+      const admitted = owner.admit(request.id, digest);
+      if (admitted === 'started') return { started: true };
+      if (typeof admitted === 'object') {
+        // A forged start must not cost the placer its promise.
+        if (!admitted.refused.includes('another start')) owner.refuse(request.id);
+        return { started: false, reason: admitted.refused };
+      }
+      if (admitted === 'start') {
+        const reason = await this.#startClaimed(request);
+        this.#look(() => owner.ended(request.id, reason === null));
+        return reason === null ? { started: true } : { started: false, reason };
+      }
+      this.#hint();
+      await pause(ADMIT_PAUSE_MS);
+    }
+    owner.refuse(request.id);
+    return { started: false, reason: 'the claim is not in the log' };
+  }
+
+  /** @returns why the VM did not start; null = it did */
+  async #startClaimed(request: StartRequest): Promise<string | null> {
+    const why = whyNotClaimed(request, this.owner.partsOf(request.id));
+    if (why !== null) return why;
+    try {
+      await this.#options.host.start(request);
+      return null;
+    } catch (error) {
+      return wordsOf(error);
+    }
+  }
+
+  async #answerQuestion(message: Msg, mayDrain: boolean): Promise<void> {
+    // Not what somebody had a server answer to this subject.
+    const question = decodeQuestion(textOf(message, 0));
+    // Nor what a consumer delivers there: its reply is no inbox.
+    if (question === null || isDrain(question) !== mayDrain || !message.reply?.startsWith(INBOXES)) return;
+    const answer = await this.#options.host.answer(question).catch((error: unknown) => ({ error: String(error) }));
+    if (answer !== null) this.#respond(message, { host: this.#options.host.name, ...(answer as object) });
+    if (mayDrain) this.changed();
+  }
+
+  /** A connection that is gone, or refuses the answer, must not end the daemon. */
+  #respond(message: Msg, answer: object): void {
+    const { connection, log } = this.#options;
+    try {
+      message.respond(encodeAnswer(answer, connection.info?.max_payload));
+    } catch (error) {
+      log.warn({ subject: message.subject, error: wordsOf(error) }, 'an answer to the fleet was not sent');
+    }
+  }
+}
+
+/** A placer may have claimed less than it starts: others would lose what they were promised. */
+function whyNotClaimed({ vm, parts }: StartRequest, claimed: Parts | null): string | null {
+  if (claimed === null || JSON.stringify(parts) !== JSON.stringify(claimed)) return 'the claim holds other memory than the start wants';
+  const mib = claimed.reduce((sum, [, its]) => sum + its, 0);
+  return vm.memoryBytes > mib * MIB ? `the claim holds ${mib} MiB, less than the VM has` : null;
+}
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+function pause(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
+}

@@ -1,0 +1,68 @@
+// The owner's decision on claims that no placer could decide: it is the same as the log's.
+import { expect, it } from 'vitest';
+import { decodeMap, encodeClaim, type LightMap } from './entries.js';
+import { Owner } from './owner.js';
+import { claimSubject } from './subjects.js';
+
+/** A host of one node with 100 MiB, whose entries come back from the log when `echo` is called. */
+function hostOf100(more: Partial<Pick<LightMap, 'tags'>> = {}) {
+  const sent: { subject: string; text: string }[] = [];
+  let place = 0;
+  const owner = new Owner({
+    ...{ host: 'x', name: 'x-1', leaseMs: 1000, marginMs: 100 },
+    figures: () => ({
+      nodes: [{ memoryMib: 100, freeMib: 100, cores: 8, vcpus: 0, cpus: '0-7' }],
+      ...{ vms: 0, drifted: 0, draining: false, runs: '', tags: [], started: new Set<string>(), ...more },
+    }),
+    send: (subject, text) => sent.push({ subject, text }),
+  });
+  const read = (subject: string, text: string) => owner.read({ place: ++place, subject, text }, 0);
+  const echo = () => {
+    for (const { subject, text } of sent.splice(0)) read(subject, text);
+  };
+  const claim = (id: string, mib: number) => read(claimSubject('x', id), encodeClaim({ parts: [[0, mib]], vcpus: 1, start: 's' }));
+  owner.take();
+  echo();
+  echo();
+  return { owner, sent, echo, claim };
+}
+
+it('a start is admitted behind all earlier claims only', () => {
+  const { owner, claim } = hostOf100();
+  claim('p.x-1', 60);
+  claim('p.x-2', 60);
+  claim('p.x-3', 40);
+  expect(owner.admit('p.x-2', 's')).toBe('later');
+  expect(owner.admit('p.x-1', 's')).toBe('start');
+  expect(owner.admit('p.x-3', 's')).toBe('later');
+});
+
+it('a claim whose start failed holds its memory until the log says so: its placer may still count on it', () => {
+  const { owner, sent, echo, claim } = hostOf100();
+  claim('p.x-1', 60);
+  claim('p.x-2', 60);
+  expect(owner.admit('p.x-1', 's')).toBe('start');
+  owner.ended('p.x-1', false);
+  expect(decodeMap(sent.at(-1)!.text)?.dead).toEqual(['p.x-1']);
+  expect(owner.admit('p.x-2', 's')).toBe('later');
+  echo();
+  expect(owner.admit('p.x-2', 's')).toBe('start');
+});
+
+it("a placer's dead claims, however many, are named by maps that can be read, and all deleted", () => {
+  const { owner, sent, echo, claim } = hostOf100();
+  for (let at = 1; at <= 10_000; at++) claim(`p.x-${at}`, 1);
+  for (let second = 20; owner.openClaims > 0 && second < 60; second++) {
+    owner.tick(second * 1000);
+    const maps = sent.filter(({ subject }) => subject === 'h.x.m');
+    for (const { text } of maps) expect(decodeMap(text)).not.toBeNull();
+    while (sent.length > 0) echo();
+  }
+  expect(owner.openClaims).toBe(0);
+  claim('q.x-1', 100);
+  expect(owner.admit('q.x-1', 's')).toBe('start');
+});
+
+it('a host that no map can describe publishes none, rather than one after the other that nobody reads', () => {
+  expect(() => hostOf100({ tags: ['x'.repeat(129)] })).toThrow(/more nodes, CPUs, tags or text/);
+});

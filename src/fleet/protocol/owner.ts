@@ -1,0 +1,322 @@
+// The owner of a host: the one that has the last word on claims. Pure: entries of its own host come
+// in (in the order of the log), entries to send go out.
+//
+// An owner takes the host by an entry for a new epoch. The first entry of the greatest epoch is the
+// owner; a daemon that reads a greater epoch than its own is replaced, and readers pass over its
+// maps. A claim is admitted against the host's own memory, and started. The map that contains its
+// memory names it, and when that map is in the log the claim is deleted. Claims of a placer that
+// was not heard of for its lease and a margin are freed in the same way: named as dead by a map,
+// then deleted. A claim named as dead is never started.
+import {
+  type Claim,
+  decodeClaim,
+  decodeDeletion,
+  decodeMap,
+  encodeDeletion,
+  encodeMap,
+  type LightMap,
+  type MapOrder,
+  MOST_NAMED,
+  type Parts,
+} from './entries.js';
+import type { LogEntry } from './log.js';
+import { claimSubject, mapSubject, ownerSubject, placeOf } from './subjects.js';
+
+/** The host's own figures. */
+export interface HostFigures extends Pick<LightMap, 'nodes' | 'vms' | 'drifted' | 'draining' | 'watched' | 'runs' | 'tags'> {
+  /** Claims that the host's VMs were started for. */
+  readonly started: ReadonlySet<string>;
+}
+
+export interface OwnerOptions {
+  readonly host: string;
+  /** A token that no other process has had. */
+  readonly name: string;
+  /** Placers renew their lease within this time. */
+  readonly leaseMs: number;
+  readonly marginMs: number;
+  readonly figures: () => HostFigures;
+  readonly send: (subject: string, text: string) => void;
+  /** A claim that nobody used any more, before others may use its memory. */
+  readonly freed?: (id: string) => void;
+  /** A daemon with a greater epoch, or one that was first, has the host. */
+  readonly replaced?: (by: { readonly epoch: number; readonly owner: string }) => void;
+}
+
+interface OwnedClaim {
+  /** The process that made the claim. */
+  readonly process: string;
+  readonly claim: Claim | null;
+  readonly place: number;
+  seenMs: number;
+  state: 'open' | 'starting' | 'absorbed' | 'dead';
+  /** The map that names it as absorbed or dead. */
+  settledBy: number;
+}
+
+/** `later`: the log was not read far enough; ask again. `started`: it has been done before. */
+export type Admission = 'start' | 'started' | 'later' | { readonly refused: string };
+
+/** Ids of claims that were settled, for entries that the network brings twice. */
+const REMEMBERED = 10_000;
+
+export class Owner {
+  readonly #options: OwnerOptions;
+  #state: 'reading' | 'taking' | 'owner' | 'replaced' = 'reading';
+  /** Greatest that was read, and who was first with it. */
+  #read: { readonly epoch: number; readonly owner: string } = { epoch: 0, owner: '' };
+  #epoch = 0;
+  /** Numbers of the last map that was sent, and of the last one read back. */
+  #number = 0;
+  #echoed = 0;
+  #last = 0;
+  readonly #claims = new Map<string, OwnedClaim>();
+  readonly #heardMs = new Map<string, number>();
+  readonly #settledIds = new Map<string, 'absorbed' | 'dead'>();
+  /** Named by the last map of an earlier owner. */
+  #deadBefore: ReadonlySet<string> = new Set();
+  /** Content of the last map. */
+  #sent = '';
+  #sentMs = 0;
+  /** When the one that replaced this daemon was last heard of. */
+  #otherMs = 0;
+
+  constructor(options: OwnerOptions) {
+    this.#options = options;
+  }
+
+  get isOwner(): boolean {
+    return this.#state === 'owner';
+  }
+
+  get wasReplaced(): boolean {
+    return this.#state === 'replaced';
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Place of the last entry that was read. */
+  get last(): number {
+    return this.#last;
+  }
+
+  get openClaims(): number {
+    return this.#claims.size;
+  }
+
+  /** Takes the host, when all that the log had of it has been read; again after a lost entry. */
+  take(): void {
+    if (this.#state !== 'reading' && this.#state !== 'taking') return;
+    this.#state = 'taking';
+    this.#epoch = Math.max(this.#read.epoch, this.#epoch) + 1;
+    const { host, name, send } = this.#options;
+    send(ownerSubject(host, this.#epoch, name), '{}');
+  }
+
+  read(entry: LogEntry, nowMs: number): void {
+    if (entry.place <= this.#last) return;
+    this.#last = entry.place;
+    const where = placeOf(entry.subject);
+    if (where === null || where.host !== this.#options.host) return;
+    if (this.#state === 'replaced' && where.kind !== 'claim') this.#otherMs = nowMs;
+    if (where.kind === 'map') this.#readMap(entry.text);
+    else if (where.kind === 'claim') this.#readClaim(where.id, where.process, entry, nowMs);
+    else this.#readOwner(where.epoch, where.owner, nowMs);
+  }
+
+  /** The process of a placer lives. */
+  heard(process: string, nowMs: number): void {
+    this.#heardMs.set(process, nowMs);
+  }
+
+  /** After a time in which nothing could be heard: leases begin again. */
+  restartLeases(nowMs: number): void {
+    for (const claim of this.#claims.values()) claim.seenMs = nowMs;
+  }
+
+  /** @param start digest of the start that is to use the claim */
+  admit(id: string, start: string): Admission {
+    const { figures } = this.#options;
+    const known = this.#claims.get(id);
+    if (figures().started.has(id) || known?.state === 'starting') return 'started';
+    if (this.#state !== 'owner') return { refused: 'this daemon does not own the host' };
+    if (known === undefined) return this.#settledIds.has(id) ? { refused: 'the claim was settled before' } : 'later';
+    if (known.claim === null || known.claim.start !== start) return { refused: 'the claim was made for another start' };
+    if (known.state === 'dead' || known.state === 'absorbed') return { refused: `the claim is ${known.state}` };
+    if (figures().watched) return { refused: 'the host is only watched: nothing of the fleet starts VMs there' };
+    if (figures().draining) return { refused: 'the host is being drained' };
+    // Claims before it in the log may hold a promise.
+    if (!this.#fits(known, () => false)) return { refused: "the host's memory is taken" };
+    if (!this.#fits(known, ({ place, state }) => place < known.place || state === 'starting')) return 'later';
+    known.state = 'starting';
+    return 'start';
+  }
+
+  /** Content of a claim; null = unreadable. */
+  partsOf(id: string): Parts | null {
+    return this.#claims.get(id)?.claim?.parts ?? null;
+  }
+
+  /** The start has ended; the host's figures contain it, or do not. */
+  ended(id: string, started: boolean): void {
+    const known = this.#claims.get(id);
+    if (known !== undefined) known.state = started ? 'absorbed' : 'dead';
+    this.publish();
+  }
+
+  /** Never to be started. */
+  refuse(id: string): void {
+    const known = this.#claims.get(id);
+    if (known?.state !== 'open') return;
+    known.state = 'dead';
+    this.#options.freed?.(id);
+    this.publish();
+  }
+
+  /** Frees what dead placers left, and repeats what was lost on the way. */
+  tick(nowMs: number): void {
+    const { leaseMs, marginMs } = this.#options;
+    for (const [process, ms] of this.#heardMs) if (nowMs - ms > 10 * leaseMs) this.#heardMs.delete(process);
+    // An entry of a daemon that is dead may come late, and replace one that lives.
+    if (this.#state === 'replaced' && nowMs - this.#otherMs > 2 * leaseMs + marginMs) this.#state = 'taking';
+    if (this.#state === 'taking') this.take();
+    if (this.#state !== 'owner') return;
+    for (const [id, claim] of this.#claims) {
+      const sinceMs = nowMs - Math.max(claim.seenMs, this.#heardMs.get(claim.process) ?? 0);
+      if (claim.state !== 'open' || sinceMs <= leaseMs + marginMs) continue;
+      claim.state = 'dead';
+      this.#options.freed?.(id);
+    }
+    this.#deleteSettled();
+    // A map a lease says that the owner lives, and how far it has read.
+    if (this.#echoed < this.#number || nowMs - this.#sentMs > leaseMs) this.#sent = '';
+    if (this.#sent === '') this.#sentMs = nowMs;
+    this.publish();
+  }
+
+  /**
+   * Sends the host's current map if it has changed.
+   * @throws Error when the host has more than a map of the fleet may say
+   */
+  publish(): void {
+    if (this.#state !== 'owner') return;
+    const { figures, host, send } = this.#options;
+    const { nodes, vms, drifted, draining, watched, runs, tags, started } = figures();
+    for (const [id, claim] of this.#claims) if (started.has(id)) claim.state = 'absorbed';
+    const named = this.#named();
+    const idsOf = (state: OwnedClaim['state']) => named.flatMap(([id, claim]) => (claim.state === state ? [id] : []));
+    const [absorbed, dead] = [idsOf('absorbed'), idsOf('dead')];
+    const content = { nodes, vms, drifted, draining, ...(watched ? { watched } : {}), runs, tags, absorbed, dead };
+    // `settled` alone is no reason for a map: it moves with each own entry.
+    const said = JSON.stringify(content);
+    if (said === this.#sent) return;
+    const text = encodeMap({ ...content, epoch: this.#epoch, number: this.#number + 1, settled: this.#settled() });
+    // Nobody could read it, this owner included: it would send it again and again.
+    if (decodeMap(text) === null) throw new Error('the host has more nodes, CPUs, tags or text than a map of the fleet may say');
+    this.#sent = said;
+    this.#number++;
+    for (const [, claim] of named) if (claim.settledBy === 0) claim.settledBy = this.#number;
+    send(mapSubject(host), text);
+  }
+
+  /**
+   * Claims for the next map, the first of the log first. Those beyond the limit come in later maps:
+   * a claim that no map names goes on holding its memory for every reader.
+   */
+  #named(): (readonly [string, OwnedClaim])[] {
+    const ended = [...this.#claims].filter(([, { state }]) => state === 'absorbed' || state === 'dead');
+    return ended.slice(0, MOST_NAMED);
+  }
+
+  #settled(): number {
+    let least = this.#last + 1;
+    for (const { place } of this.#claims.values()) least = Math.min(least, place);
+    return least - 1;
+  }
+
+  #fits(known: OwnedClaim, counts: (other: OwnedClaim) => boolean): boolean {
+    const free = this.#options.figures().nodes.map(({ freeMib }) => freeMib);
+    for (const other of this.#claims.values()) {
+      if (other === known || !this.#holds(other) || !counts(other)) continue;
+      if (other.claim === null) return false;
+      for (const [node, mib] of other.claim.parts) free[node] = (free[node] ?? 0) - mib;
+    }
+    return known.claim!.parts.every(([node, mib]) => (free[node] ?? -1) >= mib);
+  }
+
+  /** A claim that will not start holds its memory until the log says so: it may be a promise. */
+  #holds({ state, settledBy }: OwnedClaim): boolean {
+    if (state === 'dead') return settledBy === 0 || settledBy > this.#echoed;
+    return state !== 'absorbed';
+  }
+
+  #readMap(text: string): void {
+    const map = decodeMap(text);
+    if (this.#state !== 'owner') {
+      if (map !== null) this.#deadBefore = new Set(map.dead);
+    } else if (map !== null && map.epoch === this.#epoch) {
+      this.#echoed = Math.max(this.#echoed, map.number);
+      this.#deleteSettled();
+    } else {
+      // An earlier owner's, or a stranger's: it must not stay the last one.
+      this.#sent = '';
+      this.publish();
+    }
+  }
+
+  #readClaim(id: string, process: string, { place, text }: LogEntry, nowMs: number): void {
+    if (decodeDeletion(text) !== undefined) {
+      this.#claims.delete(id);
+      return;
+    }
+    const before = this.#settledIds.get(id) ?? (this.#deadBefore.has(id) ? 'dead' : 'open');
+    this.#claims.set(id, { process, claim: decodeClaim(text), place, seenMs: nowMs, state: before, settledBy: 0 });
+    if (before !== 'open') this.publish();
+  }
+
+  #readOwner(epoch: number, owner: string, nowMs: number): void {
+    const first = epoch > this.#read.epoch;
+    if (first) this.#read = { epoch, owner };
+    if (this.#state === 'reading' || this.#state === 'replaced') return;
+    const own = owner === this.#options.name;
+    if (own && first) this.#own(epoch);
+    else if (this.#read.owner !== this.#options.name && (own || this.#state === 'owner')) this.#replace(nowMs);
+  }
+
+  /** Also for a later epoch of its own: an attempt that was thought lost. */
+  #own(epoch: number): void {
+    this.#state = 'owner';
+    this.#epoch = epoch;
+    this.#sent = '';
+    for (const [id, claim] of this.#claims) {
+      if (this.#deadBefore.has(id)) claim.state = 'dead';
+      claim.settledBy = 0;
+    }
+    this.#number = 0;
+    this.#echoed = 0;
+    this.publish();
+  }
+
+  #replace(nowMs: number): void {
+    this.#state = 'replaced';
+    this.#otherMs = nowMs;
+    this.#options.replaced?.(this.#read);
+  }
+
+  /** Claims that a map in the log names. */
+  #deleteSettled(): void {
+    const { host, send } = this.#options;
+    const by: MapOrder = { epoch: this.#epoch, number: this.#echoed };
+    for (const [id, { state, settledBy }] of this.#claims) {
+      if (settledBy === 0 || settledBy > this.#echoed || (state !== 'absorbed' && state !== 'dead')) continue;
+      this.#settledIds.set(id, state);
+      send(claimSubject(host, id), encodeDeletion(by));
+    }
+    for (const id of this.#settledIds.keys()) {
+      if (this.#settledIds.size <= REMEMBERED) break;
+      this.#settledIds.delete(id);
+    }
+  }
+}

@@ -1,0 +1,192 @@
+// Archives with captures or status reports, as the texts in them that Xen tools printed. The
+// content of an entry decides its kind; its name is only a hint. Sizes and counts are bounded,
+// because archives come from strangers. The page reads them in a browser too.
+import { Unzip, UnzipInflate } from 'fflate';
+import { createTarDecoder } from 'modern-tar';
+import { InputError } from '../../../base/errors.js';
+import type { InputText } from '../../../machine/readers/input-text.js';
+import { textOfBytes } from '../text/plain-text.js';
+import { bunzip2, gunzip, streamOf } from './unpack.js';
+
+export interface ArchiveLimits {
+  readonly entries: number;
+  readonly entryBytes: number;
+  readonly totalBytes: number;
+}
+
+export const ARCHIVE_LIMITS: ArchiveLimits = {
+  entries: 20_000,
+  /**
+   * Largest entry. A longer one is cut here: only logs are that long, and their end matters least.
+   */
+  entryBytes: 32 * 2 ** 20,
+  /** Largest sum of all entries, unpacked. */
+  totalBytes: 1024 * 2 ** 20,
+};
+
+export type ArchiveKind = 'gzip' | 'bzip2' | 'zip' | 'tar';
+
+const USTAR = [...'ustar'].map((sign) => sign.charCodeAt(0));
+
+/** Kind by the first bytes; null for plain text. */
+export function archiveKind(bytes: Uint8Array): ArchiveKind | null {
+  const starts = (...head: number[]) => head.every((byte, at) => bytes[at] === byte);
+  if (starts(0x1f, 0x8b)) return 'gzip';
+  if (starts(0x42, 0x5a, 0x68)) return 'bzip2';
+  if (starts(0x50, 0x4b, 0x03, 0x04)) return 'zip';
+  return USTAR.every((sign, at) => bytes[257 + at] === sign) ? 'tar' : null;
+}
+
+/** A line near the start of an entry that only the tools of Xen and xapi print. */
+const TELLING =
+  /^(?:[> ]*)(?:Name\s+ID\s+(?:Mem|VCPU)|Name\s+CPU|CPU\s+core\s+socket\s+node|(?:host|nr_nodes|nr_cpus|numa_info)\s*:|\/(?:local|vm|libxl|tool)\b|@@xennuma|<database>|uuid \( RO\))|Memory location of each domain:|^\[\s*$/m;
+
+/**
+ * The texts of an archive, ordered by name.
+ * @throws InputError for a damaged archive, one beyond the limits, or one without anything from Xen
+ */
+export async function readArchive(bytes: Uint8Array, file: string, limits: ArchiveLimits = ARCHIVE_LIMITS): Promise<InputText[]> {
+  const found = new Collection(file, limits);
+  await collect(bytes, file, found);
+  const texts = found.ordered();
+  if (texts.length === 0)
+    throw new InputError('expected the output of Xen tools in the archive, found none', { file }, 'is it a capture or a status report?');
+  return texts;
+}
+
+/** The last of several dumps counts, so the current ring comes after older logs. */
+function orderOf(file: string): number {
+  if (/\.log(?:\.\d+)?(?:\.gz)?$/.test(file)) return 0;
+  return /dmesg/.test(file) ? 2 : 1;
+}
+
+/** The texts among entries, within limits. */
+export class Collection {
+  readonly #texts: InputText[] = [];
+  readonly #file: string;
+  readonly #limits: ArchiveLimits;
+  #entries = 0;
+  #bytes = 0;
+
+  constructor(file: string, limits: ArchiveLimits) {
+    this.#file = file;
+    this.#limits = limits;
+  }
+
+  /** @throws InputError past the limits, here and when bytes are added */
+  entry(name: string): { add(chunk: Uint8Array): void; end(): void } {
+    if (++this.#entries > this.#limits.entries) throw this.#tooLarge(`${this.#limits.entries} entries`);
+    const parts: Uint8Array[] = [];
+    let storedBytes = 0;
+    return {
+      add: (chunk) => {
+        this.#bytes += chunk.length;
+        if (this.#bytes > this.#limits.totalBytes) throw this.#tooLarge(`${this.#limits.totalBytes / 2 ** 20} MiB`);
+        if (storedBytes >= this.#limits.entryBytes) return;
+        parts.push(chunk.slice(0, this.#limits.entryBytes - storedBytes));
+        storedBytes += chunk.length;
+      },
+      end: () => {
+        const text = textOfBytes(joined(parts));
+        if (TELLING.test(text)) this.#texts.push({ file: name, text });
+      },
+    };
+  }
+
+  ordered(): InputText[] {
+    return this.#texts.sort((a, b) => orderOf(a.file) - orderOf(b.file) || (a.file < b.file ? -1 : 1));
+  }
+
+  #tooLarge(limit: string): InputError {
+    return new InputError(
+      `expected at most ${limit} in the archive, found more`,
+      { file: this.#file },
+      'unpack it, and give the folder with the listings',
+    );
+  }
+}
+
+async function collect(bytes: Uint8Array, file: string, found: Collection): Promise<void> {
+  try {
+    const kind = archiveKind(bytes);
+    if (kind === 'zip') unzip(bytes, found);
+    else if (kind === 'tar') await untar(streamOf([bytes]), found);
+    else await unpack(kind === 'gzip' ? gunzip(bytes) : bunzip2(bytes), file, found);
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`the archive is damaged: ${error instanceof Error ? error.message : String(error)}`, { file }, 'take it again');
+  }
+}
+
+/** The magic of a tar archive is in its first block. */
+const TAR_BLOCK = 512;
+
+/** The unpacked content is a tar archive or a single text. */
+async function unpack(chunks: AsyncGenerator<Uint8Array>, file: string, found: Collection): Promise<void> {
+  let head: Uint8Array = new Uint8Array();
+  while (head.length < TAR_BLOCK) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    head = joined([head, next.value]);
+  }
+  async function* all(): AsyncGenerator<Uint8Array> {
+    yield head;
+    yield* chunks;
+  }
+  try {
+    if (archiveKind(head) === 'tar') await untar(streamOf(all()), found);
+    else if (head.length > 0) {
+      const entry = found.entry(file);
+      for await (const chunk of all()) entry.add(chunk);
+      entry.end();
+    }
+  } finally {
+    await chunks.return(undefined);
+  }
+}
+
+async function untar(source: ReadableStream<Uint8Array<ArrayBuffer>>, found: Collection): Promise<void> {
+  const reader = source.pipeThrough(createTarDecoder()).getReader();
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      const { header, body } = next.value;
+      if (header.type !== 'file') {
+        await body.cancel();
+        continue;
+      }
+      const entry = found.entry(header.name);
+      const content = body.getReader();
+      for (let chunk = await content.read(); !chunk.done; chunk = await content.read()) entry.add(chunk.value);
+      entry.end();
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+function unzip(bytes: Uint8Array, found: Collection): void {
+  const unzipper = new Unzip((file) => {
+    if (file.name.endsWith('/')) return;
+    const entry = found.entry(file.name);
+    file.ondata = (error, chunk, final) => {
+      if (error !== null) throw error;
+      entry.add(chunk);
+      if (final) entry.end();
+    };
+    file.start();
+  });
+  unzipper.register(UnzipInflate);
+  // Unpacks in pieces, so that a decompression bomb reaches the limits early.
+  const piece = 64 * 1024;
+  for (let at = 0; at < bytes.length; at += piece) unzipper.push(bytes.subarray(at, at + piece), at + piece >= bytes.length);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,41 @@
+// Refuses a text of two running hosts, and a description that belongs to another option.
+import { InputError } from '../../base/errors.js';
+import { looksLikeHost } from '../../machine/readers/detect.js';
+import { looksLikeVms } from '../../machine/readers/detect-vms.js';
+import type { InputText } from '../../machine/readers/input-text.js';
+import type { Listing } from './listings.js';
+
+/** Two hosts in one text would become one that nobody has. */
+export function oneHost(info: readonly Listing[]): void {
+  const names = new Map<string, ListingPlace>();
+  for (const { file, lines } of info) {
+    for (const { text, number } of lines) {
+      const name = /^host\s*:\s*(\S+)/.exec(text)?.[1];
+      if (name !== undefined && !names.has(name)) names.set(name, { file, line: number });
+    }
+  }
+  const [first, second] = names.keys();
+  if (second === undefined) return;
+  throw new InputError(
+    `expected the listings of one host, got those of ${first} and ${second}`,
+    names.get(second)!,
+    'give a text for each host, one --from for each',
+  );
+}
+
+interface ListingPlace {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** What --host and --vms read is no text taken from a running host. */
+export function refuseDescription(input: InputText): void {
+  const as = describedAs(input);
+  if (as === null) return;
+  throw new InputError(`expected the output of Xen tools, got ${as.what}`, { file: input.file }, `give it with ${as.option}`);
+}
+
+function describedAs(input: InputText): { readonly what: string; readonly option: string } | null {
+  if (looksLikeVms(input.text)) return { what: 'a description of VMs', option: '--vms, and the host with --host or --from' };
+  return looksLikeHost(input) ? { what: 'a description of a host', option: '--host' } : null;
+}

@@ -1,0 +1,136 @@
+// The lines of a text without the additions of terminals, forums, mail programs and loggers:
+// colours, quote marks, fences, indentation of code, time stamps, status lines, hard wraps.
+import { undressed } from './line-dress.js';
+import { plainText } from './plain-text.js';
+
+interface CleanLine {
+  readonly text: string;
+  /** 1-based, in the file. */
+  readonly number: number;
+}
+
+/** ANSI colours, titles of windows, carriage returns, zeros, blanks without width. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminals do send them.
+const DECORATION = /\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[\r\0\u200b\ufeff]/g;
+const ODD_BLANKS = /[\u00a0\u2007\u202f]/g;
+const QUOTE = /^[ \t]*(?:[>|][ \t]?)+/;
+/** Lines of the terminal or the forum, wherever they come: a listing goes on after them. */
+const BETWEEN: readonly RegExp[] = [
+  /^[ \t]*(?:```|~~~)[ \t]*[\w{}.-]*[ \t]*$/,
+  // tmux, screen
+  /^\[[^\]]{1,40}\] \d+:\S.*"[^"]*" \d{1,2}:\d{2} \S+\s*$/,
+  /^\[ ?\S+ ?\]\[.*\]\s*$/,
+  // more, less, man's pager
+  /^(?:--More--.*|\(END\)|:|lines \d+-\d+.*)\s*$/,
+  // script(1), ssh
+  /^Script (?:started|done)\b/,
+  /^Connection to \S+ closed\.\s*$/,
+];
+/** What stands before the first line of an output: a question of sudo or doas, tags of a forum. */
+const BEFORE =
+  /^(?:\[sudo\][^:]*: ?|doas \([^)]*\) password: ?|\[(?:code|quote|pre|php|spoiler|font|size|color|mono)(?:=[^\]]*)?\]|\{(?:code|noformat)(?::[^}]*)?\})+/i;
+const AFTER = /(?:\[\/(?:code|quote|pre|php|spoiler|font|size|color|mono)\]|\{(?:code|noformat)\})+\s*$/i;
+/** What forums show in bold, coloured or as code: a whole command, or a part of a row. */
+const EMPHASIS: readonly RegExp[] = [
+  /\[(b|i|u|s|c|color|size|font|mono)(?:=[^\]]*)?\](.*?)\[\/\1\]/gi,
+  /<(b|i|u|em|strong|tt|small|mark)>(.*?)<\/\1>/gi,
+  /(\*\*|__)(?=\S)(.*?\S)\1/g,
+  /^(`)([^`]+)`$/g,
+];
+/** "   <--- here": what a writer points at. */
+const POINTER = /^(.*?\S)[ \t]+(?:<[-=]+|<{2,}|\u2190+|\u21d0+)(?:[ \t].*)?$/;
+/** What syslog and xenconsoled write before a message of Xen: date, host, program. */
+const LOGGED = /^(?:[^()\s]+[ \t]+){1,8}(?=\(XEN\)[ \t])/;
+/** A terminal is at least this wide; shorter lines of one length are no wraps. */
+const LEAST_WRAP = 40;
+/** Lines of the greatest length that tell a wrap from the end of one long line. */
+const LEAST_WRAPPED = 2;
+/** Blanks between columns of a table, which a wrap between words took away. */
+const WIDEST_GAP = 8;
+
+/** How a reader of listings tells lines apart. */
+interface LineForms {
+  /** Whether a line begins or continues a listing by itself. */
+  readonly standsAlone: (line: string) => boolean;
+  readonly begins: (line: string) => boolean;
+}
+
+export function cleanLines(text: string, { standsAlone, begins }: LineForms): CleanLine[] {
+  const plain = plainText(text)
+    .split('\n')
+    .map((raw) => raw.replace(DECORATION, '').replace(ODD_BLANKS, ' ').replace(QUOTE, ''));
+  const lines = undressed(plain, begins).flatMap((line, index) => {
+    const bare = pointed(plainest(line.replace(LOGGED, '').replace(BEFORE, '').replace(AFTER, '')), standsAlone);
+    return BETWEEN.some((form) => form.test(bare)) ? [] : [{ text: bare, number: index + 1 }];
+  });
+  return unwrapped(unindented(lines, begins), standsAlone).map((line) => ({ ...line, text: line.text.trimEnd() }));
+}
+
+/** The keys and values of XenStore and of JSON are in quotes: nothing within them is emphasis. */
+function plainest(line: string): string {
+  return line.includes('"') ? line : EMPHASIS.reduce((plain, form) => plain.replace(form, '$2'), line);
+}
+
+/** Names may have arrows in them: a row must be whole before one. */
+function pointed(line: string, standsAlone: (line: string) => boolean): string {
+  const row = line.includes('"') ? undefined : POINTER.exec(line)?.[1];
+  return row !== undefined && standsAlone(row) ? row : line;
+}
+
+/**
+ * Blocks between empty lines lose the indentation that all of their lines have, and what an output
+ * has below a sentence of its own.
+ */
+function unindented(lines: readonly CleanLine[], begins: (line: string) => boolean): CleanLine[] {
+  const found: CleanLine[] = [];
+  for (let from = 0; from < lines.length; ) {
+    let to = from;
+    while (to < lines.length && lines[to]!.text.trim() !== '') to++;
+    const block = lines.slice(from, to);
+    let indent = block.reduce((least, { text }) => Math.min(least, indentOf(text)), Number.POSITIVE_INFINITY);
+    for (const line of block) {
+      const own = indentOf(line.text);
+      if (own < indent || (own > indent && begins(line.text.trimStart()))) indent = own;
+      found.push({ ...line, text: line.text.slice(indent) });
+    }
+    if (to < lines.length) found.push(lines[to]!);
+    from = to + 1;
+  }
+  return found;
+}
+
+function indentOf(text: string): number {
+  return text.search(/\S/);
+}
+
+/** Joins lines that were wrapped: between words, as mail programs do, or at one column. */
+function unwrapped(lines: readonly CleanLine[], standsAlone: (line: string) => boolean): CleanLine[] {
+  const width = lines.reduce((most, { text }) => Math.max(most, text.length), 0);
+  const isFull = ({ text }: CleanLine) => text.length === width;
+  /** The next line begins with a word for which there was no room. */
+  const endsEarly = (line: CleanLine, next: CleanLine, gap: number) =>
+    !isFull(line) && /^\S/.test(next.text) && line.text.length + gap + /^\S*/.exec(next.text)![0].length > width;
+  if (width < LEAST_WRAP) return [...lines];
+  const isRest = ({ text }: CleanLine) => text.trim() !== '' && !standsAlone(text);
+  const isWordWrap = lines.some(
+    (line, at) => at > 0 && isRest(line) && standsAlone(lines[at - 1]!.text) && endsEarly(lines[at - 1]!, line, 1),
+  );
+  if (isWordWrap) return joined(lines, isRest, (line, next) => isFull(line) || endsEarly(line, next, WIDEST_GAP), ' ');
+  return lines.filter(isFull).length < LEAST_WRAPPED ? [...lines] : joined(lines, isRest, isFull, '');
+}
+
+function joined(
+  lines: readonly CleanLine[],
+  isRest: (line: CleanLine) => boolean,
+  isOpen: (line: CleanLine, next: CleanLine) => boolean,
+  glue: string,
+): CleanLine[] {
+  const found: CleanLine[] = [];
+  lines.forEach((line, at) => {
+    const whole = found.at(-1);
+    if (whole !== undefined && isRest(line) && isOpen(lines[at - 1]!, line)) {
+      found[found.length - 1] = { text: whole.text + glue + line.text, number: whole.number };
+    } else found.push(line);
+  });
+  return found;
+}

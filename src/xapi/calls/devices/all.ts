@@ -1,0 +1,48 @@
+// All messages of storage and networks, and the refusals of messages that need something outside of
+// the model.
+import { DATAMODEL } from '../../model/datamodel.js';
+import { deviceErrors } from '../../wire/device-errors.js';
+import { xapiErrors } from '../../wire/errors.js';
+import type { Method } from '../method.js';
+import { type DeviceParts, deviceMessage } from './message.js';
+import { networkMethods } from './network.js';
+import { srMethods } from './sr.js';
+import { vbdMethods } from './vbd.js';
+import { vdiMethods } from './vdi.js';
+
+/** Nothing stands behind these messages; they answer with a code of xapi's. */
+export const REFUSED_MESSAGES: readonly string[] = [
+  ...['forget_data_source_archives', 'query_data_source', 'record_data_source', 'get_data_sources'].map((name) => `SR.${name}`),
+  ...['disable_database_replication', 'enable_database_replication', 'assert_supports_database_replication'].map((name) => `SR.${name}`),
+  ...['assert_can_host_ha_statefile', 'create_new_blob', 'probe', 'probe_ext', 'make'].map((name) => `SR.${name}`),
+  ...['get_nbd_info', 'list_changed_blocks', 'data_destroy', 'disable_cbt', 'enable_cbt', 'pool_migrate'].map((name) => `VDI.${name}`),
+  ...['read_database_pool_uuid', 'open_database'].map((name) => `VDI.${name}`),
+  'network.create_new_blob',
+  ...['db_forget', 'db_introduce', 'introduce', 'create_VLAN'].map((name) => `PIF.${name}`),
+];
+
+export function deviceMethods(parts: DeviceParts): Method[] {
+  return [
+    ...vbdMethods(parts),
+    ...vdiMethods(parts),
+    ...srMethods(parts),
+    ...networkMethods(parts),
+    ...REFUSED_MESSAGES.map((name) => refusal(parts, name)),
+  ];
+}
+
+/**
+ * What xapi answers where the storage driver lacks a feature, and NOT_IMPLEMENTED where networks
+ * are concerned.
+ */
+function refusal({ database }: DeviceParts, full: string): Method {
+  const [type, name] = full.split('.') as [string, string];
+  return deviceMessage(database, type, name, (args) => {
+    const first = DATAMODEL.get(type)!.messages.get(name)!.params![0]?.type;
+    const target = typeof first === 'object' && 'ref' in first ? first.ref : null;
+    if (target !== null) database.get(target, args[0] as string);
+    if (target === 'SR') throw deviceErrors.srNotSupported(args[0] as string);
+    if (target === 'VDI') throw deviceErrors.srNotSupported(database.get('VDI', args[0] as string).SR as string);
+    throw xapiErrors.notImplemented(full);
+  });
+}

@@ -1,0 +1,85 @@
+// Hosts that leave the pool (ocaml/xapi/xapi_pool.ml of xen-api e2ee48d6, eject). A daemon does not
+// join the pool of another: all hosts of a pool are given to one daemon.
+import { dropDisk } from '../../devices/disks.js';
+import { destroyLinked } from '../../devices/links.js';
+import { dropDevices } from '../../devices/vm-devices.js';
+import type { VmLife } from '../../life/vm-life.js';
+import type { Database } from '../../model/database.js';
+import { poolCpuInfo } from '../../model/host-objects.js';
+import { type PoolHost, PoolHosts } from '../../model/pool-hosts.js';
+import { NULL } from '../../model/schema-types.js';
+import { xapiErrors } from '../../wire/errors.js';
+import { type Method, type Param, VOID } from '../method.js';
+
+export interface MembershipOptions {
+  readonly database: Database;
+  readonly hosts: PoolHosts;
+  readonly life: VmLife;
+  readonly pool: () => string;
+}
+
+export function poolMembershipMethods({ database, hosts, life, pool }: MembershipOptions): Method[] {
+  const message = (name: string, params: readonly Param[], call: Method['call']): Method => ({
+    name: `pool.${name}`,
+    params,
+    role: 'admin',
+    async: true,
+    call,
+  });
+  const text = (name: string): Param => ({ name, type: 'string' });
+  const join = (name: string): Method =>
+    message(name, ['master_address', 'master_username', 'master_password'].map(text), () => {
+      if (hosts.all.length > 1) throw xapiErrors.joiningMaster();
+      throw xapiErrors.notImplemented(`pool.${name}`);
+    });
+  return [
+    join('join'),
+    join('join_force'),
+    message('eject', [{ name: 'host', type: { ref: 'host' } }], ([ref]) => {
+      const host = hosts.get(ref as string);
+      // xapi has an exception for it, and no code.
+      if (host === hosts.coordinator) throw xapiErrors.internal('Xapi_pool.Cannot_eject_master');
+      for (const [, vm] of database.records('VM')) {
+        if (vm.resident_on === host.ref && vm.is_control_domain !== true) throw xapiErrors.operationNotAllowed('VM resident on host');
+      }
+      // xapi looks at resident_on alone; the host would go with a domain on it.
+      if (life.placing.coming(host.ref) !== null) throw xapiErrors.operationNotAllowed('VM resident on host');
+      database.atomically(() => {
+        removeHost(database, host);
+        const left = new PoolHosts(hosts.present(database));
+        database.update('pool', pool(), { cpu_info: poolCpuInfo(database, left) });
+      });
+      return VOID;
+    }),
+  ];
+}
+
+/** Its control domain, its storage with the disks in it, and its network cards go with it. */
+function removeHost(database: Database, { ref }: PoolHost): void {
+  for (const [vm, record] of [...database.records('VM')]) {
+    if (record.affinity === ref && record.is_control_domain !== true) database.update('VM', vm, { affinity: NULL });
+    if (record.resident_on !== ref) continue;
+    dropDevices(database, vm);
+    database.destroy('VM_metrics', String(record.metrics));
+    database.destroy('VM', vm);
+  }
+  for (const [pbd, record] of [...database.records('PBD')]) if (record.host === ref) removeStorage(database, pbd, String(record.SR));
+  for (const [pif, { host, metrics }] of [...database.records('PIF')]) {
+    if (host !== ref) continue;
+    destroyLinked(database, 'PIF', pif);
+    if (database.has('PIF_metrics', metrics as string)) database.destroy('PIF_metrics', metrics as string);
+  }
+  database.destroy('host', ref);
+}
+
+function removeStorage(database: Database, pbd: string, sr: string): void {
+  destroyLinked(database, 'PBD', pbd);
+  const { shared, PBDs: pbds, VDIs: vdis } = database.get('SR', sr);
+  if (shared === true || (pbds as readonly string[]).length > 0) return;
+  for (const vdi of vdis as readonly string[]) dropDisk(database, vdi);
+  for (const [pool, record] of [...database.records('pool')]) {
+    const named = ['default_SR', 'suspend_image_SR', 'crash_dump_SR'].filter((field) => record[field] === sr);
+    if (named.length > 0) database.update('pool', pool, Object.fromEntries(named.map((field) => [field, NULL])));
+  }
+  database.destroy('SR', sr);
+}

@@ -1,0 +1,51 @@
+// The features of the storage drivers of a modelled host, as SM.features of a XenServer or XCP-ng
+// host lists them, and the sizes of their disks (VHDs: libs/sm/vhdutil.py of sm).
+import { GIB, MIB } from '../../base/units.js';
+import { deviceErrors } from '../wire/device-errors.js';
+
+interface Driver {
+  readonly label: string;
+  readonly description: string;
+  readonly features: readonly string[];
+  /** Whether a disk takes all of its space at once. */
+  readonly thick: boolean;
+}
+
+const DISKS = [
+  'SR_UPDATE',
+  'VDI_CREATE',
+  'VDI_DELETE',
+  'VDI_ATTACH',
+  'VDI_DETACH',
+  'VDI_RESIZE',
+  'VDI_CLONE',
+  'VDI_SNAPSHOT',
+  'VDI_UPDATE',
+  'VDI_INTRODUCE',
+  'VDI_GENERATE_CONFIG',
+  'VDI_RESET_ON_BOOT',
+];
+
+export const DRIVERS: Readonly<Record<string, Driver>> = {
+  ext: { label: 'Local EXT3 VHD', description: 'VHD disks in files of a local file system', features: DISKS, thick: false },
+  lvm: { label: 'Local VHD on LVM', description: 'VHD disks in local logical volumes', features: DISKS, thick: true },
+  nfs: { label: 'NFS VHD', description: 'VHD disks in files of an NFS server', features: DISKS, thick: false },
+  lvmoiscsi: { label: 'LVHD over iSCSI', description: 'VHD disks in logical volumes over iSCSI', features: DISKS, thick: true },
+  iso: {
+    label: 'ISO',
+    description: 'CD images',
+    features: ['SR_UPDATE', 'VDI_ATTACH', 'VDI_DETACH', 'VDI_INTRODUCE'],
+    thick: false,
+  },
+};
+
+/** Size of an SR that is created without one. */
+export const SR_BYTES = 1024 * GIB;
+const BLOCK_BYTES = 2 * MIB;
+const MOST_MIB = 2_088_960;
+
+/** @throws XapiError SR_BACKEND_FAILURE_79 */
+export function roundedSize(bytes: number): number {
+  if (bytes < 0 || bytes > MOST_MIB * MIB) throw deviceErrors.vdiSize(`VDI size must be between 1 MB and ${MOST_MIB} MB`);
+  return Math.max(1, Math.ceil(bytes / BLOCK_BYTES)) * BLOCK_BYTES;
+}

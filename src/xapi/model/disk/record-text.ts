@@ -1,0 +1,88 @@
+// A record in the state folder: JSON in which floats and dates keep their kind, with a check when
+// it is read back.
+import type { FieldType } from '../../wire/types.js';
+import { isStruct, newStruct, type Wire, WireDate, WireFloat, type WireStruct } from '../../wire/values.js';
+import { CLASSES } from '../schema.js';
+
+/**
+ * Names of one-member objects; no field and no key of a map can have them, since control characters
+ * are refused.
+ */
+const FLOAT = '\u0000f';
+const DATE = '\u0000d';
+const [FLOAT_NAME, DATE_NAME] = [JSON.stringify(FLOAT), JSON.stringify(DATE)];
+
+export function recordText(record: WireStruct): string {
+  return textOf(record);
+}
+
+/** By hand: JSON.stringify that asks a function about each value takes three times as long. */
+function textOf(value: Wire): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (value instanceof WireFloat) return `{${FLOAT_NAME}:${JSON.stringify(value.value)}}`;
+  if (value instanceof WireDate) return `{${DATE_NAME}:${JSON.stringify(value.text)}}`;
+  if (Array.isArray(value)) return `[${(value as readonly Wire[]).map(textOf).join(',')}]`;
+  let text = '';
+  const struct = value as WireStruct;
+  for (const name in struct) text += `${text === '' ? '{' : ','}${nameText(name)}:${textOf(struct[name]!)}`;
+  return text === '' ? '{}' : `${text}}`;
+}
+
+/** Names of fields, of which there are few, as JSON. */
+const fieldNames = new Map<string, string>();
+for (const { fields } of CLASSES.values()) for (const name of Object.keys(fields)) fieldNames.set(name, JSON.stringify(name));
+
+function nameText(name: string): string {
+  return fieldNames.get(name) ?? JSON.stringify(name);
+}
+
+/** @throws Error that says what is wrong with the text, or with a field of the record */
+export function recordOf(type: string, text: string): WireStruct {
+  const fields = CLASSES.get(type)?.fields;
+  if (fields === undefined) throw new Error('the class is unknown');
+  const record = revive(JSON.parse(text));
+  if (!isStruct(record)) throw new Error('the record is not an object');
+  for (const [name, { type: fieldType }] of Object.entries(fields)) {
+    const value = record[name];
+    if (value !== undefined && !hasType(fieldType, value)) throw new Error(`field ${name} is of another type`);
+  }
+  if (typeof record.uuid !== 'string') throw new Error('the record has no uuid');
+  return record;
+}
+
+function revive(value: unknown): Wire {
+  if (typeof value !== 'object' || value === null) return value as Wire;
+  if (Array.isArray(value)) return value.map(revive);
+  const entries = Object.entries(value);
+  const [first] = entries;
+  if (first !== undefined && entries.length === 1) {
+    if (first[0] === FLOAT) return new WireFloat(first[1] as number);
+    if (first[0] === DATE) return new WireDate(first[1] as string);
+  }
+  const struct = newStruct();
+  for (const [name, member] of entries) struct[name] = revive(member);
+  return Object.freeze(struct);
+}
+
+/** Its kind only: a later version may know other members of an enum. */
+function hasType(type: FieldType, value: Wire): boolean {
+  if (typeof type !== 'string') {
+    if ('enum' in type || 'ref' in type) return typeof value === 'string';
+    if ('set' in type) return Array.isArray(value) && (value as readonly Wire[]).every((member) => hasType(type.set, member));
+    return isStruct(value) && Object.values(value).every((member) => hasType(type.map, member));
+  }
+  switch (type) {
+    case 'string':
+      return typeof value === 'string';
+    case 'bool':
+      return typeof value === 'boolean';
+    case 'int':
+      return Number.isSafeInteger(value);
+    case 'float':
+      return value instanceof WireFloat || typeof value === 'number';
+    case 'datetime':
+      return value instanceof WireDate;
+    case 'record':
+      return isStruct(value);
+  }
+}

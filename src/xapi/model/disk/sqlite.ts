@@ -1,0 +1,257 @@
+// The state folder: one SQLite database with XAPI's objects and the toolstack's metadata of
+// domains. Write-ahead log, synchronous=FULL: a commit survives kill -9 and power failures. One
+// process owns the folder.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { InputError } from '../../../base/errors.js';
+import { FILE_CALLS, type FileCalls } from '../../../base/file-calls.js';
+import { checkOwnFile, makeOwnFolder, writeFault } from '../../../base/own-file.js';
+import { npmCommand } from '../../../base/own-package.js';
+import type { MetadataStore } from '../../../xenopsd/api/metadata.js';
+import { forgetBuild, keepBuild } from '../../../xenopsd/store/build-files.js';
+import { decodeVm, encodeVm } from '../../../xenopsd/store/metadata-format.js';
+import type { WireStruct } from '../../wire/values.js';
+import { type StateStore, type StoredChange, storageErrorOf } from '../storage.js';
+import { CommitCount } from './commit-count.js';
+import { recordOf, recordText } from './record-text.js';
+
+const FORMAT = 1;
+const RESTORE = 'restore a backup: xennuma serve restore FILE --into FOLDER';
+/**
+ * Room for the commit of a small change: this much must fit before a daemon goes on after a full
+ * disk.
+ */
+const PROBE_BYTES = 65_536;
+
+export interface StateFolderOptions {
+  readonly files?: FileCalls;
+  /**
+   * Called when the count of commits next to the database could not be written. Losses are then
+   * noticed later.
+   */
+  readonly countFailed?: (error: unknown) => void;
+}
+
+export class StateFolder implements StateStore {
+  readonly #db: Sqlite.Database;
+  readonly #folder: string;
+  readonly #file: string;
+  readonly #put: Sqlite.Statement<[string, string, string]>;
+  readonly #drop: Sqlite.Statement<[string]>;
+  readonly #setting: Sqlite.Statement<[string, string]>;
+  readonly #count: CommitCount | null;
+  readonly #countFailed: (error: unknown) => void;
+  #commits: number;
+
+  /**
+   * @throws InputError for a folder that cannot be used, is owned by another process, is damaged,
+   *   has lost commits, or is of another version
+   */
+  constructor(folder: string, { files = FILE_CALLS, countFailed = () => {} }: StateFolderOptions = {}) {
+    this.#folder = folder;
+    this.#file = join(folder, 'xapi.db');
+    this.#countFailed = countFailed;
+    this.#db = this.#open(folder);
+    try {
+      this.#check();
+      this.#put = this.#db.prepare('INSERT INTO objects VALUES (?, ?, ?) ON CONFLICT (ref) DO UPDATE SET record = excluded.record');
+      this.#drop = this.#db.prepare('DELETE FROM objects WHERE ref = ?');
+      this.#setting = this.#db.prepare('INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value');
+      this.#commits = this.#checkCommits(join(folder, 'commits'));
+      this.#count = this.#openCount(join(folder, 'commits'), files);
+    } catch (error) {
+      this.#db.close();
+      throw this.#asInputError(error);
+    }
+  }
+
+  *load(): Iterable<{ ref: string; type: string; record: WireStruct }> {
+    for (const row of this.#db.prepare('SELECT ref, class, record FROM objects').iterate()) {
+      const { ref, class: type, record } = row as { ref: string; class: string; record: string };
+      yield { ref, type, record: this.#recordOf(type, ref, record) };
+    }
+  }
+
+  commit(changes: Iterable<StoredChange>): void {
+    this.#transaction(() => {
+      for (const { ref, type, record } of changes) {
+        if (record === null) this.#drop.run(ref);
+        else this.#put.run(ref, type, recordText(record));
+      }
+      this.#setting.run('commits', String(this.#commits + 1));
+    });
+    this.#commits++;
+    try {
+      this.#count?.write(this.#commits);
+    } catch (error) {
+      this.#countFailed(error);
+    }
+  }
+
+  probe(): void {
+    this.#transaction(() => this.#setting.run('probe', 'x'.repeat(PROBE_BYTES)));
+    this.#transaction(() => this.#setting.run('probe', ''));
+  }
+
+  domains(): MetadataStore {
+    const all = this.#db.prepare('SELECT name, metadata FROM domains ORDER BY position');
+    const put = this.#db.prepare(`INSERT INTO domains VALUES (?, (SELECT coalesce(max(position), 0) + 1 FROM domains), ?)
+      ON CONFLICT (name) DO UPDATE SET metadata = excluded.metadata`);
+    const drop = this.#db.prepare('DELETE FROM domains WHERE name = ?');
+    const [folder, file] = [this.#folder, this.#file];
+    return {
+      load: async () =>
+        (all.all() as { name: string; metadata: string }[]).map(({ name, metadata }) => {
+          try {
+            return decodeVm(metadata);
+          } catch (error) {
+            throw new InputError(
+              `expected xennuma's metadata of a VM, got ${error instanceof Error ? error.message : String(error)}`,
+              { file, path: `domains '${name}'` },
+              RESTORE,
+            );
+          }
+        }),
+      save: async (vm, build) => {
+        const { name } = vm.spec;
+        // A file of its own: `explain` reads it while this process holds the database.
+        if (build !== undefined) await keepBuild(folder, name, build);
+        stored(() => put.run(name, encodeVm(vm)));
+      },
+      remove: async (name) => {
+        stored(() => drop.run(name));
+        await forgetBuild(folder, name).catch(() => {});
+      },
+    };
+  }
+
+  backup(): Buffer {
+    return this.#db.serialize();
+  }
+
+  close(): void {
+    this.#db.close();
+    try {
+      this.#count?.close();
+    } catch (error) {
+      this.#countFailed(error);
+    }
+  }
+
+  #open(folder: string): Sqlite.Database {
+    let db: Sqlite.Database | null = null;
+    try {
+      makeOwnFolder(folder);
+      for (const file of [this.#file, `${this.#file}-wal`]) checkOwnFile(file);
+      db = new Sqlite(this.#file, { timeout: 0 });
+      // Exclusive: the lock is held until this process ends, however it ends.
+      db.pragma('locking_mode = EXCLUSIVE');
+      db.pragma('journal_mode = WAL');
+      db.pragma('synchronous = FULL');
+      const version = db.pragma('user_version', { simple: true }) as number;
+      if (version !== 0 && version !== FORMAT) {
+        throw new InputError(`the state is of format ${version}`, { file: this.#file }, `this xennuma knows format ${FORMAT} only`);
+      }
+      // An existing state is not written to, so that the daemon also starts on a full disk.
+      if (version === 0) db.exec(SCHEMA);
+      else db.exec('BEGIN EXCLUSIVE; COMMIT');
+      return db;
+    } catch (error) {
+      db?.close();
+      throw this.#asInputError(error);
+    }
+  }
+
+  #check(): void {
+    const faults = this.#db.pragma('integrity_check(1)') as { integrity_check: string }[];
+    if (faults[0]?.integrity_check !== 'ok') {
+      throw new InputError(`the state is damaged: ${faults[0]?.integrity_check ?? 'no answer'}`, { file: this.#file }, RESTORE);
+    }
+  }
+
+  /** @returns the database's own count */
+  #checkCommits(file: string): number {
+    const row = this.#db.prepare("SELECT value FROM settings WHERE name = 'commits'").get() as { value: string } | undefined;
+    const here = Number(row?.value ?? 0);
+    const acknowledged = CommitCount.read(file);
+    if (here >= acknowledged) return here;
+    throw new InputError(
+      `the state has lost commits: it ends at commit ${here}, and ${acknowledged} were acknowledged`,
+      { file: this.#file },
+      `${RESTORE}; or remove ${file} to go on with the remaining state`,
+    );
+  }
+
+  #openCount(file: string, files: FileCalls): CommitCount | null {
+    try {
+      const count = new CommitCount(file, files);
+      count.write(this.#commits);
+      return count;
+    } catch (error) {
+      this.#countFailed(error);
+      return null;
+    }
+  }
+
+  #transaction(work: () => void): void {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE');
+      work();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      // On a full disk SQLite has rolled back by itself, and another ROLLBACK would hide why.
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      throw storageErrorOf(error);
+    }
+  }
+
+  #recordOf(type: string, ref: string, text: string): WireStruct {
+    try {
+      return recordOf(type, text);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new InputError(`the record of ${type} ${ref} is damaged: ${reason}`, { file: this.#file }, RESTORE);
+    }
+  }
+
+  #asInputError(error: unknown): InputError {
+    if (error instanceof InputError) return error;
+    const { code = '', message } = error as { code?: string; message: string };
+    if (!code.startsWith('SQLITE') && /bindings file|\.node\b/.test(message)) {
+      return new InputError(
+        'better-sqlite3 has no binary for this machine',
+        {},
+        `run ${npmCommand('rebuild', 'better-sqlite3')}, or leave out --state to keep the state in memory`,
+      );
+    }
+    const at = { file: this.#file };
+    if (code.startsWith('SQLITE_BUSY')) {
+      return new InputError('another xennuma owns this state folder', at, 'end it first, or choose another folder');
+    }
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return new InputError(`the state is damaged: ${message}`, at, RESTORE);
+    if (/^SQLITE_(FULL|IOERR)|^ENOSPC$/.test(code)) {
+      return new InputError(`the state folder cannot be used: ${storageErrorOf(error).message}`, at, 'make room on the disk');
+    }
+    const mend = existsSync(this.#file) ? 'give the file to this user' : 'choose a folder that this user may write';
+    // SQLite's own words leave out why it cannot open a file.
+    const reason = code === 'SQLITE_CANTOPEN' ? (writeFault(this.#folder) ?? message) : storageErrorOf(error).message;
+    return new InputError(`the state folder cannot be used: ${reason}`, at, mend);
+  }
+}
+
+function stored(work: () => unknown): void {
+  try {
+    work();
+  } catch (error) {
+    throw storageErrorOf(error);
+  }
+}
+
+const SCHEMA = `BEGIN IMMEDIATE;
+  CREATE TABLE IF NOT EXISTS objects (ref TEXT PRIMARY KEY, class TEXT NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS domains (name TEXT PRIMARY KEY, position INTEGER NOT NULL, metadata TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  PRAGMA user_version = ${FORMAT};
+  COMMIT`;

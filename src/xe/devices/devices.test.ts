@@ -1,0 +1,102 @@
+// xe on storage, networks and templates: the commands of scripts, and their output.
+import { afterEach, describe, expect, it } from 'vitest';
+import { type XeHost, xeHost } from '../../../test/support/xe-host.js';
+
+const ends: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+async function start(): Promise<{
+  host: XeHost;
+  xe: (...words: string[]) => Promise<string>;
+  fails: (...words: string[]) => Promise<string>;
+}> {
+  const host = await xeHost();
+  ends.push(() => host.close());
+  const xe = async (...words: string[]) => {
+    const { code, out, err } = await host.xe(...words);
+    expect([words, code, err]).toEqual([words, 0, '']);
+    return out.trim();
+  };
+  const fails = async (...words: string[]) => {
+    const { code, err } = await host.xe(...words);
+    expect([words, code]).toEqual([words, 1]);
+    return err.trim();
+  };
+  return { host, xe, fails };
+}
+
+describe('vm-install', () => {
+  it('makes a VM of a template with its disks on the default SR, and vm-uninstall takes them away', async () => {
+    const { xe, fails } = await start();
+    const vm = await xe('vm-install', 'template=Debian Bookworm 12', 'new-name-label=new');
+    expect(vm).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await xe('vm-param-get', `uuid=${vm}`, 'param-name=name-label')).toBe('new');
+    const sr = await xe('pool-list', 'params=default-SR', '--minimal');
+    const vdi = await xe('vdi-list', `sr-uuid=${sr}`, '--minimal');
+    expect(await xe('vdi-param-get', `uuid=${vdi}`, 'param-name=virtual-size')).toBe(String(10 * 2 ** 30));
+    expect(await xe('vbd-list', `vm-uuid=${vm}`, 'params=vdi-uuid', '--minimal')).toBe(vdi);
+    await xe('vm-start', `uuid=${vm}`);
+    expect(await fails('vm-uninstall', `uuid=${vm}`)).toContain('--force');
+    expect(await xe('vm-uninstall', `uuid=${vm}`, '--force')).toBe('All objects destroyed');
+    expect(await xe('vdi-list', `sr-uuid=${sr}`, '--minimal')).toBe('');
+    expect(await xe('vm-list', 'name-label=new', '--minimal')).toBe('');
+  });
+
+  it('takes a uuid, another SR, and says what does not fit', async () => {
+    const { xe, fails } = await start();
+    const template = await xe('template-list', 'name-label=Rocky Linux 9', '--minimal');
+    const sr = await xe('sr-create', 'name-label=other', 'type=nfs', 'shared=true', 'device-config:server=a', 'content-type=user');
+    const vm = await xe('vm-install', `template-uuid=${template}`, 'new-name-label=new', 'sr-name-label=other');
+    expect(await xe('vdi-list', `sr-uuid=${sr}`, 'params=vbd-uuids', '--minimal')).toBe(await xe('vbd-list', `vm-uuid=${vm}`, '--minimal'));
+    expect(await fails('vm-install', 'template=none', 'new-name-label=x')).toBe('Error: No templates matched');
+    expect(await fails('vm-install', 'new-name-label=x')).toMatch(/^Error: Template must be specified/);
+    expect(await fails('vm-install', 'template=<web>', 'new-name-label=x')).toBe('Error: Can only install from templates');
+    expect(await fails('vm-install', `template=${template}`, 'new-name-label=x', 'sr-name-label=none')).toBe(
+      'Error: No SR with that name-label found',
+    );
+    expect(await fails('sr-create', 'name-label=x', 'type=zfs')).toBe('There is no storage driver of this type.\ndriver: zfs');
+  });
+});
+
+describe('disks and cards', () => {
+  it('are made, attached to a VM that runs, moved and destroyed', async () => {
+    const { xe, fails } = await start();
+    const sr = await xe('sr-list', 'type=ext', '--minimal');
+    const vdi = await xe('vdi-create', `sr-uuid=${sr}`, 'name-label=d', 'virtual-size=1GiB');
+    const vbd = await xe('vbd-create', 'vm-uuid=<web>', `vdi-uuid=${vdi}`, 'device=autodetect', 'mode=rw');
+    await xe('vbd-plug', `uuid=${vbd}`);
+    expect(await xe('vbd-param-get', `uuid=${vbd}`, 'param-name=currently-attached')).toBe('true');
+    expect(await fails('vdi-destroy', `uuid=${vdi}`)).toMatch(/^The disk is in use\.\nvdi: .*\noperation: destroy/);
+    await xe('vbd-unplug', `uuid=${vbd}`);
+    await xe('vbd-destroy', `uuid=${vbd}`);
+    await xe('vdi-resize', `uuid=${vdi}`, 'disk-size=2GiB');
+    const copy = await xe('vdi-copy', `uuid=${vdi}`, `sr-uuid=${sr}`);
+    expect(await xe('vdi-param-get', `uuid=${copy}`, 'param-name=virtual-size')).toBe(String(2 ** 31));
+    await xe('vdi-snapshot', `uuid=${vdi}`);
+    await xe('vdi-param-set', `uuid=${vdi}`, 'name-label=renamed');
+    expect(await xe('vdi-list', 'name-label=renamed', '--minimal')).toBe(vdi);
+    await xe('vm-disk-add', 'vm=db', 'device=0', 'disk-size=1GiB');
+    await xe('vm-cd-add', 'vm=db', 'device=3', 'cd-name=guest-tools.iso');
+    expect(await xe('vbd-list', 'vm-name-label=db', 'params=type', '--minimal')).toBe('Disk,CD');
+
+    const network = await xe('network-create', 'name-label=n', 'MTU=9000');
+    const vif = await xe('vif-create', 'vm-uuid=<db>', `network-uuid=${network}`, 'device=0');
+    expect(await xe('vif-param-get', `uuid=${vif}`, 'param-name=MTU')).toBe('9000');
+    const eth0 = await xe('network-list', 'bridge=xenbr0', '--minimal');
+    await xe('vif-move', `uuid=${vif}`, `network-uuid=${eth0}`);
+    await xe('network-destroy', `uuid=${network}`);
+    expect(await xe('vif-list', 'vm-uuid=<db>', 'params=network-name-label', '--minimal')).toBe('Pool-wide network associated with eth0');
+    expect(await xe('pif-list', 'params=device', '--minimal')).toBe('eth0');
+    expect(await xe('console-list', 'vm-uuid=<web>', 'params=protocol', '--minimal')).toBe('rfb');
+    const pbd = await xe('pbd-list', `sr-uuid=${sr}`, '--minimal');
+    expect(await xe('pbd-param-get', `uuid=${pbd}`, 'param-name=currently-attached')).toBe('true');
+  });
+
+  it('sr-list shows the host of a local SR and that others are shared', async () => {
+    const { xe } = await start();
+    expect((await xe('sr-list', 'params=host', '--minimal')).split(',')).toContain('<shared>');
+    expect(await xe('sr-list', 'type=ext', 'params=host', '--minimal')).toBe(await xe('host-list', 'params=name-label', '--minimal'));
+  });
+});

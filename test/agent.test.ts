@@ -1,0 +1,169 @@
+// The shim of `xennuma agent` with a stand-in for the domain builder: what the builder gets, and
+// that no state of the agent keeps a start from going on.
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createSocketServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { xennuma } from './xennuma.js';
+
+/** As xenopsd calls the builder of an HVM guest. */
+const CONTROL = ['-controloutfd', '3', '-controlinfd', '4', '-debuglog', 'a b', '-mode', 'hvm_build', '-image', '/x/hvmloader'];
+const BUILD = [...CONTROL, '-domid', '7', '-store_port', '1', '-mem_max_mib', '2048', '-mem_start_mib', '1024', '-fork', 'true'];
+
+let folder: string;
+let shim: string;
+let socket: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'xennuma-agent-'));
+  [shim, socket] = [join(folder, 'lib/xenguest/xennuma'), join(folder, 'agent.sock')];
+  const builder = join(folder, 'builder');
+  // Says on the control file what it was given, one word a line, and repeats what comes in.
+  writeFileSync(builder, '#!/bin/sh\nprintf "%s\\n" "$@" >&3\nread line <&4\necho "result:$line" >&3\nexit 5\n');
+  chmodSync(builder, 0o755);
+  const { code, out } = xennuma(['agent', '--install', '--shim', shim, '--builder', builder, '--socket', socket]);
+  expect(code).toBe(0);
+  expect(out).toContain('platform:xenguest=xennuma');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs the shim with control files; its environment has only a PATH. */
+function build(words: readonly string[], path = process.env.PATH ?? ''): Promise<{ code: number | null; said: string; ms: number }> {
+  return new Promise((resolve) => {
+    const began = performance.now();
+    const child = spawn(shim, words, { stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'pipe'], env: { PATH: path } });
+    let said = '';
+    (child.stdio[3] as NodeJS.ReadableStream).on('data', (data: Buffer) => {
+      said += data.toString();
+    });
+    (child.stdio[4] as NodeJS.WritableStream).write('continue\n');
+    child.once('close', (code) => resolve({ code, said, ms: performance.now() - began }));
+  });
+}
+
+const listening = (server: Server | ReturnType<typeof createServer>) =>
+  new Promise<void>((resolve) => {
+    server.listen(socket, resolve);
+  });
+const closed = (server: Server | ReturnType<typeof createServer>) =>
+  new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+
+describe('the shim', () => {
+  it('is a POSIX script that can be run', () => {
+    expect(statSync(shim).mode & 0o777).toBe(0o755);
+    expect(spawnSync('sh', ['-n', shim]).status).toBe(0);
+    expect(readFileSync(shim, 'utf8')).not.toMatch(/@[A-Z]+@/);
+  });
+
+  it('asks the agent, and becomes the builder with its words, control files and exit code', async () => {
+    const requests: string[] = [];
+    const server = createServer((request, response) => {
+      requests.push(request.url!);
+      response.end('placed 0-3\n');
+    });
+    await listening(server);
+    const { code, said } = await build(BUILD);
+    await closed(server);
+    expect(requests).toEqual(['/place?domid=7&mib=1024']);
+    expect(said).toBe(`${BUILD.join('\n')}\nresult:continue\n`);
+    expect(code).toBe(5);
+  });
+
+  it.each([
+    ['-supports', ['-supports', 'migration-v2']],
+    ['restore', [...CONTROL.slice(0, 6), '-mode', 'hvm_restore', '-domid', '7', '-mem_start_mib', '1024']],
+    ['save', [...CONTROL.slice(0, 6), '-mode', 'hvm_save', '-domid', '7']],
+    ['a build without a size', [...CONTROL, '-domid', '7']],
+  ])('%s passes through without a question', async (_, words) => {
+    let requests = 0;
+    const server = createServer((_request, response) => {
+      requests++;
+      response.end();
+    });
+    await listening(server);
+    const { code, said } = await build(words);
+    await closed(server);
+    expect([requests, code, said]).toEqual([0, 5, `${words.join('\n')}\nresult:continue\n`]);
+  });
+
+  it('goes on without an agent, without curl, and with a socket that nobody listens to', async () => {
+    expect(await build(BUILD)).toMatchObject({ code: 5 });
+    const server = createSocketServer();
+    await listening(server);
+    expect(await build(BUILD, '/nowhere:/bin/../nowhere')).toMatchObject({ code: 5 });
+    await closed(server);
+    expect(await build(BUILD)).toMatchObject({ code: 5 });
+  });
+
+  it.each([
+    ['says nothing', () => {}],
+    ['ends the connection', (client: { destroy: () => void }) => client.destroy()],
+    [
+      'sends garbage for ever',
+      (client: { write: (text: string) => void; on: (name: string, then: () => void) => void }) => {
+        client.on('error', () => {});
+        const timer = setInterval(() => client.write('x\n'), 20);
+        client.on('close', () => clearInterval(timer));
+      },
+    ],
+  ])(
+    'goes on when the agent %s',
+    async (_, then) => {
+      const server = createSocketServer((client) => {
+        client.on('error', () => {});
+        then(client);
+      });
+      await listening(server);
+      const { code, said, ms } = await build(BUILD);
+      expect([code, said]).toEqual([5, `${BUILD.join('\n')}\nresult:continue\n`]);
+      if (process.env.XENNUMA_TIMES !== undefined) console.log(`${_}: ${Math.round(ms)} ms`);
+      server.close();
+    },
+    60_000,
+  );
+});
+
+describe('its installation', () => {
+  it.each([
+    ['7.29.0', 2, /with curl 7\.40 or newer \(--unix-socket\), and here is 7\.29\.0; install a newer curl/],
+    ['7.39.0', 2, /here is 7\.39\.0/],
+    ['7.40.0', 0, /^$/],
+    ['8.5.0-DEV', 0, /^$/],
+    ['', 2, /and here is none/],
+  ])('asks for a curl that can reach the agent: %s', (version, code, message) => {
+    const bin = join(folder, `bin-${version}`);
+    mkdirSync(bin);
+    if (version !== '') writeFileSync(join(bin, 'curl'), `#!/bin/sh\necho 'curl ${version} (x86_64-redhat-linux-gnu)'\n`, { mode: 0o755 });
+    const to = join(folder, `shim-${version}`);
+    const ended = xennuma(['agent', '--install', '--shim', to, '--builder', '/bin/sh'], { env: { PATH: bin } });
+    expect({ code: ended.code, there: existsSync(to) }).toEqual({ code, there: code === 0 });
+    expect(ended.err).toMatch(message);
+  });
+
+  it('is undone by one command, which may run twice', () => {
+    const other = join(folder, 'other/xennuma');
+    expect(xennuma(['agent', '--install', '--shim', other, '--builder', '/bin/sh']).code).toBe(0);
+    expect(existsSync(other)).toBe(true);
+    expect(xennuma(['agent', '--uninstall', '--shim', other]).code).toBe(0);
+    expect(existsSync(other)).toBe(false);
+    expect(xennuma(['agent', '--uninstall', '--shim', other]).code).toBe(0);
+  });
+
+  it('writes no shim for a builder that is not there', () => {
+    const none = join(folder, 'no-builder');
+    const { code, err } = xennuma(['agent', '--install', '--shim', join(folder, 'y'), '--builder', none]);
+    expect(code).toBe(2);
+    expect(err).toContain(`there is no domain builder ${none}; run it on a host with xapi, or name its builder with --builder`);
+    expect(existsSync(join(folder, 'y'))).toBe(false);
+  });
+
+  it('refuses paths that the shell would read otherwise, and both at once', () => {
+    expect(xennuma(['agent', '--install', '--shim', join(folder, 'x'), '--builder', '/a b'])).toMatchObject({ code: 2 });
+    expect(xennuma(['agent', '--install', '--uninstall']).code).toBe(2);
+  });
+});
