@@ -1,13 +1,24 @@
 // The shim of `xennuma agent` with a stand-in for the domain builder: what the builder gets, and
 // that no state of the agent keeps a start from going on.
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSocketServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { xennuma } from './xennuma.js';
+import { root, xennuma } from './xennuma.js';
 
 /** As xenopsd calls the builder of an HVM guest. */
 const CONTROL = ['-controloutfd', '3', '-controlinfd', '4', '-debuglog', 'a b', '-mode', 'hvm_build', '-image', '/x/hvmloader'];
@@ -79,6 +90,10 @@ describe('the shim', () => {
     ['restore', [...CONTROL.slice(0, 6), '-mode', 'hvm_restore', '-domid', '7', '-mem_start_mib', '1024']],
     ['save', [...CONTROL.slice(0, 6), '-mode', 'hvm_save', '-domid', '7']],
     ['a build without a size', [...CONTROL, '-domid', '7']],
+    ...['', '7#', '../place?domid=7', '7&domid=8', '-7', '7 ', '7\n', '{1,2}', '٧', '0x7', '%37'].flatMap((odd): [string, string[]][] => [
+      [`the domain ${JSON.stringify(odd)}`, [...CONTROL, '-domid', odd, '-mem_start_mib', '1024']],
+      [`the size ${JSON.stringify(odd)}`, [...CONTROL, '-domid', '7', '-mem_start_mib', odd]],
+    ]),
   ])('%s passes through without a question', async (_, words) => {
     let requests = 0;
     const server = createServer((_request, response) => {
@@ -160,6 +175,112 @@ describe('its installation', () => {
     expect(code).toBe(2);
     expect(err).toContain(`there is no domain builder ${none}; run it on a host with xapi, or name its builder with --builder`);
     expect(existsSync(join(folder, 'y'))).toBe(false);
+  });
+
+  describe('never touches a file that it did not write', () => {
+    const foreign = (name: string, content = '#!/bin/sh\nexit 0\n', mode = 0o755) => {
+      const file = join(folder, name);
+      writeFileSync(file, content, { mode });
+      return file;
+    };
+    const install = (to: string, builder = '/bin/sh', more: readonly string[] = []) =>
+      xennuma(['agent', '--install', '--shim', to, '--builder', builder, ...more]);
+    const uninstall = (to: string) => xennuma(['agent', '--uninstall', '--shim', to]);
+
+    it.each([
+      ['a program', '#!/bin/sh\nexit 0\n'],
+      ['an empty file', ''],
+      ['a text that names the agent without being its shim', 'agent --install\n'],
+    ])('%s stays, with both options', (name, content) => {
+      const file = foreign(`foreign-${name}`, content);
+      for (const ended of [install(file), uninstall(file)]) {
+        expect(ended.code).toBe(2);
+        expect(ended.err).toContain(`${file}: it is not a shim that \`xennuma agent --install\` wrote`);
+      }
+      expect(readFileSync(file, 'utf8')).toBe(content);
+    });
+
+    it('a folder, and a symbolic link to a shim', () => {
+      const dir = join(folder, 'a-folder');
+      mkdirSync(dir);
+      const link = join(folder, 'a-link');
+      symlinkSync(shim, link);
+      for (const there of [dir, link]) {
+        for (const ended of [install(there), uninstall(there)]) {
+          expect(ended.code).toBe(2);
+          expect(ended.err).toContain(`${there}: it is not a shim`);
+        }
+        expect(existsSync(there)).toBe(true);
+      }
+    });
+
+    it('the builder itself, under its own name, another one, or as a shim in its place', () => {
+      const builder = foreign('real-builder');
+      const link = join(folder, 'link-to-builder');
+      symlinkSync(builder, link);
+      expect(install(builder, builder).err).toContain('--shim and --builder name the same file');
+      expect(install(builder, link).err).toContain('--shim and --builder name the same file');
+      expect(install(join(folder, 'second-shim'), shim).err).toContain('it is a shim itself');
+      expect(readFileSync(builder, 'utf8')).toBe('#!/bin/sh\nexit 0\n');
+      expect(existsSync(join(folder, 'second-shim'))).toBe(false);
+    });
+
+    it('a shim of its own is written anew, and can be run', () => {
+      const own = join(folder, 'own/xennuma');
+      expect(install(own).code).toBe(0);
+      chmodSync(own, 0o600);
+      expect(install(own, '/bin/true').code).toBe(0);
+      expect(readFileSync(own, 'utf8')).toContain(':-/bin/true}');
+      expect(statSync(own).mode & 0o777).toBe(0o755);
+    });
+  });
+
+  it.each([
+    ['a folder as the builder', ['--builder', '/tmp'], "'/tmp' is not a program"],
+    ['a builder that cannot be run', ['--builder', '/etc/passwd'], "'/etc/passwd' is not a program"],
+    ['a socket beyond the kernel', ['--socket', `/${'s'.repeat(107)}`], 'the path of a socket has at most 107 bytes'],
+    ['an empty socket', ['--socket', ''], '--socket: expected a path from / on'],
+    ['a relative shim', ['--shim', 'shim-here'], '--shim: expected a path from / on'],
+    ['an empty shim', ['--shim', ''], '--shim: expected a path from / on'],
+    ['a shim that is only a folder', ['--shim', `${tmpdir()}/`], '--shim: expected a path from / on'],
+  ])('refuses %s', (_, words, message) => {
+    const ended = xennuma(['agent', '--install', '--shim', join(folder, 'refused'), '--builder', '/bin/sh', ...words], { cwd: folder });
+    expect(ended.code).toBe(2);
+    expect(ended.err).toContain(message);
+    expect(existsSync(join(folder, 'refused'))).toBe(false);
+    expect(existsSync(join(folder, 'shim-here'))).toBe(false);
+  });
+
+  it('takes the longest socket that there can be', () => {
+    const to = join(folder, 'long-socket');
+    const ended = xennuma(['agent', '--install', '--shim', to, '--builder', '/bin/sh', '--socket', `/${'s'.repeat(106)}`]);
+    expect([ended.code, ended.err]).toEqual([0, '']);
+  });
+
+  it('several at once leave one whole shim and nothing else', async () => {
+    const to = join(folder, 'race/xennuma');
+    const one = () =>
+      new Promise<number | null>((resolve) => {
+        const words = [join(root, 'dist/xennuma.js'), 'agent', '--install', '--shim', to, '--builder', '/bin/sh'];
+        spawn(process.execPath, words, { stdio: 'ignore' }).once('close', resolve);
+      });
+    // One that was killed has left its unfinished file, and a process goes on with it.
+    mkdirSync(join(folder, 'race'));
+    writeFileSync(`${to}.new`, 'of somebody else');
+    expect(await Promise.all(Array.from({ length: 6 }, one))).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(readFileSync(`${to}.new`, 'utf8')).toBe('of somebody else');
+    expect(readdirSync(join(folder, 'race')).sort()).toEqual(['xennuma', 'xennuma.new']);
+    expect(spawnSync('sh', ['-n', to]).status).toBe(0);
+  });
+
+  it('advises root only where root helps', () => {
+    const file = join(folder, 'not-a-folder');
+    writeFileSync(file, '');
+    for (const words of [['--install', '--builder', '/bin/sh'], ['--uninstall']]) {
+      const ended = xennuma(['agent', ...words, '--shim', join(file, 'xennuma')]);
+      expect(ended.err).not.toContain('root');
+    }
+    expect(xennuma(['agent', '--install', '--builder', '/bin/sh', '--shim', '/proc/xennuma']).err).not.toContain('root');
   });
 
   it('refuses paths that the shell would read otherwise, and both at once', () => {

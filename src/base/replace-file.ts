@@ -1,15 +1,24 @@
-// The safe replacement of a file that only one process writes: at any moment either the old or the
-// whole new file is there, and no symbolic link is followed.
+// The safe replacement of a file: at any moment either the old or the whole new file is there, and
+// no symbolic link is followed.
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { type FileCalls, writeAll } from './file-calls.js';
 
 /**
+ * For a file that only one process writes.
  * @param mode of the new file, less the process's umask
  * @throws the error of the file system; the old file stays then
  */
 export function replaceFile(path: string, bytes: Uint8Array, files: FileCalls, mode = 0o600): void {
-  const fresh = `${path}.new`;
+  replaceBy(`${path}.new`, path, bytes, files, mode);
+}
+
+/** The same for a file that several processes may write at once: the last one counts. */
+export function replaceSharedFile(path: string, bytes: Uint8Array, files: FileCalls, mode = 0o600): void {
+  replaceBy(`${path}.${process.pid}.new`, path, bytes, files, mode);
+}
+
+function replaceBy(fresh: string, path: string, bytes: Uint8Array, files: FileCalls, mode: number): void {
   // One that is there was left by a process that was killed.
   remove(fresh, files);
   const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants;

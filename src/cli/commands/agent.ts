@@ -1,14 +1,12 @@
 // `xennuma agent`: places the domains of xapi's toolstack while it builds them, and installs the
 // shim that calls it.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
-import { FILE_CALLS } from '../../base/file-calls.js';
 import { PACKAGE_FOLDER } from '../../base/own-package.js';
-import { replaceFile } from '../../base/replace-file.js';
 import { harmless } from '../../base/safe-text.js';
 import type { XenHost } from '../../xenopsd/hosts/xen-host.js';
 import { claimSocketPath } from '../../xenstore/server/socket-file.js';
@@ -22,8 +20,6 @@ const SOCKET = '/run/xennuma/agent.sock';
 /** Where xenopsd looks for what platform:xenguest names (xenops_server_xen.ml:64-92). */
 const SHIM = '/usr/lib/xapi/alternatives/xenguest/xennuma';
 const BUILDER = '/usr/libexec/xen/bin/xenguest';
-/** In a word of the shell, without quotes. */
-const PLAIN_PATH = /^\/[\w./+-]+$/;
 
 interface AgentOptions extends FleetCommandLine {
   /** Seconds between two readings of the host for the fleet. */
@@ -64,29 +60,17 @@ With --fleet, the fleet shows this host and its VMs. xapi starts them as before.
       if (options.install === true && options.uninstall === true) {
         command.error('error: expected --install or --uninstall, got both; leave one of them out');
       }
-      if (options.uninstall === true) answer(uninstall(options));
-      else if (options.install === true) answer(install(options));
+      if (options.uninstall === true) answer(await uninstall(options));
+      else if (options.install === true) answer(await install(options));
       else answer(await serve(options));
     });
 }
 
-function install({ shim, builder, socket }: AgentOptions): number {
-  for (const path of [builder, socket]) {
-    if (!PLAIN_PATH.test(path)) throw new InputError(`cannot write the path '${harmless(path)}' into the shim`, {}, 'name it from / on');
-  }
-  if (!existsSync(builder)) {
-    throw new InputError(`there is no domain builder ${builder}`, {}, 'run it on a host with xapi, or name its builder with --builder');
-  }
+async function install(options: AgentOptions): Promise<number> {
   checkCurl();
-  const text = readFileSync(join(PACKAGE_FOLDER, 'packaging/xenguest-shim'), 'utf8');
-  try {
-    mkdirSync(dirname(shim), { recursive: true });
-    const script = text.replace('@BUILDER@', builder).replace('@SOCKET@', socket);
-    replaceFile(shim, new TextEncoder().encode(script), FILE_CALLS, 0o755);
-  } catch (error) {
-    throw new InputError(`cannot be written: ${(error as Error).message}`, { file: shim }, 'run it as root');
-  }
-  out(`${shim} is there.\nUse it for a VM:\n  xe vm-param-set uuid=VM platform:xenguest=xennuma\nRun the agent:\n  xennuma agent`);
+  const { installShim } = await import('../../live/agent/shim.js');
+  installShim(readFileSync(join(PACKAGE_FOLDER, 'packaging/xenguest-shim'), 'utf8'), options);
+  out(`${options.shim} is there.\nUse it for a VM:\n  xe vm-param-set uuid=VM platform:xenguest=xennuma\nRun the agent:\n  xennuma agent`);
   return EXIT.ok;
 }
 
@@ -109,12 +93,9 @@ function checkCurl(): void {
   );
 }
 
-function uninstall({ shim }: AgentOptions): number {
-  try {
-    rmSync(shim, { force: true });
-  } catch (error) {
-    throw new InputError(`cannot be removed: ${(error as Error).message}`, { file: shim }, 'run it as root');
-  }
+async function uninstall({ shim }: AgentOptions): Promise<number> {
+  const { removeShim } = await import('../../live/agent/shim.js');
+  removeShim(shim);
   out(`${shim} is gone: VMs that name it are built by the default builder.`);
   return EXIT.ok;
 }
@@ -126,7 +107,7 @@ async function serve(options: AgentOptions): Promise<number> {
   const { agentServer } = await import('../../live/agent/agent-server.js');
   return withXen(async (host) => {
     const server = agentServer(new PlaceAgent(host.xc), (line) => out(harmless(line)));
-    mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
+    makeSocketFolder(socket);
     claimSocketPath(socket);
     process.umask(0o077);
     await new Promise<void>((resolve, reject) => {
@@ -145,6 +126,16 @@ async function serve(options: AgentOptions): Promise<number> {
     out(`ended by ${signal}`);
     return EXIT.ok;
   });
+}
+
+/** @throws InputError where there can be none */
+function makeSocketFolder(socket: string): void {
+  if (socket === '') throw new InputError('--socket: expected a path, got none', {}, `leave it out for ${SOCKET}`);
+  try {
+    mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new InputError(`its folder cannot be made: ${(error as Error).message}`, { file: socket }, 'name another path with --socket');
+  }
 }
 
 /** @returns null without --fleet */

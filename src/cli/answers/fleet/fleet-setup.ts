@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 import { InputError } from '../../../base/errors.js';
 import { FILE_CALLS } from '../../../base/file-calls.js';
-import { replaceFile } from '../../../base/replace-file.js';
+import { replaceSharedFile } from '../../../base/replace-file.js';
 import { isToken } from '../../../fleet/protocol/subjects.js';
 import { type FleetUser, type Role, readUsers, serverConfig, usersConfig } from '../../../fleet/store/server-config.js';
 import { out } from '../../output/terminal.js';
@@ -79,7 +79,7 @@ export function fleetJoin(name: string, folder: string, role: Role): void {
   newFile(key, seed, KEY_MODE);
   const text = usersConfig([...users, user]);
   try {
-    replaceFile(file, new TextEncoder().encode(text), FILE_CALLS, CONFIG_MODE);
+    replaceSharedFile(file, new TextEncoder().encode(text), FILE_CALLS, CONFIG_MODE);
   } catch (error) {
     // A key that no server knows would be in the way of the next try.
     rmSync(key, { force: true });
