@@ -12,10 +12,14 @@ export class UndoLog {
     if (this.#steps.length > 0) this.#steps = [];
   }
 
-  /** Takes the changes back, the last one first. */
+  /**
+   * Takes the changes back, the last one first. Steps that change the store note how to undo
+   * themselves: these are dropped with the rest, or the next rollback would bring back what this
+   * one took away.
+   */
   rollBack(): void {
     const steps = this.#steps;
-    this.#steps = [];
     for (let at = steps.length - 1; at >= 0; at--) steps[at]!();
+    this.#steps = [];
   }
 }
