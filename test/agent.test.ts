@@ -143,6 +143,19 @@ describe('the shim', () => {
   );
 });
 
+describe('the agent as a member of a fleet', () => {
+  it.each([
+    ['a URL of another scheme', ['--fleet', 'http://a'], "--fleet: expected nats://host:port, got 'http://a'"],
+    ['a key file that is missing', ['--fleet', 'nats://a', '--fleet-key', '/nonexistent/a.nk'], '/nonexistent/a.nk: cannot be read'],
+    ['a key that is no seed', ['--fleet', 'nats://a', '--fleet-key', '/dev/null'], '/dev/null: expected the seed of an nkey'],
+    ['an authority that is no certificate', ['--fleet', 'tls://a', '--fleet-ca', '/dev/null'], '/dev/null: expected a certificate'],
+  ] as [string, string[], string][])('refuses %s before it opens Xen', (_what, words, message) => {
+    const { code, out, err } = xennuma(['agent', '--socket', join(folder, 'member.sock'), ...words]);
+    expect([code, out, err]).toEqual([2, '', expect.stringContaining(message)]);
+    expect(existsSync(join(folder, 'member.sock'))).toBe(false);
+  });
+});
+
 describe('its installation', () => {
   it.each([
     ['7.29.0', 2, /with curl 7\.40 or newer \(--unix-socket\), and here is 7\.29\.0; install a newer curl/],

@@ -6,6 +6,7 @@ import { request } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nkeys } from '@nats-io/transport-node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { makeSelfSigned } from '../src/xapi/http/self-signed.js';
 import { root, xennuma } from './xennuma.js';
@@ -14,6 +15,14 @@ const HOST = join(root, 'examples/hosts/four-nodes.yaml');
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-serve-'));
 const nobody = join(folder, 'no-users');
 writeFileSync(nobody, '', { mode: 0o600 });
+const SEED = new TextDecoder().decode(nkeys.createUser().getSeed());
+const [cutKey, typoKey, spoiltCa] = [join(folder, 'cut.nk'), join(folder, 'typo.nk'), join(folder, 'spoilt.pem')];
+writeFileSync(cutKey, SEED.slice(0, -6));
+writeFileSync(
+  typoKey,
+  SEED.replace(/.{9}$/, (end) => `${end.startsWith('A') ? 'B' : 'A'}${end.slice(1)}`),
+);
+writeFileSync(spoiltCa, '-----BEGIN CERTIFICATE-----\nc3BvaWx0\n-----END CERTIFICATE-----\n');
 const running: ChildProcess[] = [];
 afterEach(async () => {
   for (const child of running.splice(0)) await ended(child);
@@ -51,7 +60,7 @@ async function serveWith(nodeWords: readonly string[], ...words: string[]): Prom
     };
     child.stdout.on('data', look);
     child.stderr.on('data', look);
-    child.once('exit', () => failed(new Error(`serve ended: ${text}`)));
+    child.once('close', (code) => failed(new Error(`serve ended with ${code}: ${text}`)));
   });
   return { child, url: new URL(url) };
 }
@@ -150,6 +159,42 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     const { code, out, err } = xennuma(['serve', ...words]);
     expect([code, out]).toEqual([2, '']);
     expect(err.replace(/\n/g, ' ')).toMatch(message);
+  });
+
+  it.each([
+    ['a fleet URL of another scheme', ['--fleet', 'http://127.0.0.1:4222'], /--fleet: expected nats:\/\/host:port, got 'http:/],
+    ['a fleet URL with a bad port', ['--fleet', 'nats://a:70000'], /--fleet: expected nats:\/\/host:port/],
+    ['one bad fleet URL of several', ['--fleet', 'nats://a,b'], /--fleet: expected nats:\/\/host:port, got 'b'/],
+    [
+      'a fleet key that is missing',
+      ['--fleet', 'nats://a', '--fleet-key', '/nonexistent/a.nk'],
+      /\/nonexistent\/a\.nk: cannot be read.*ENOENT/,
+    ],
+    ['a fleet key that is no seed', ['--fleet', 'nats://a', '--fleet-key', nobody], /no-users: expected the seed of an nkey.*fleet join/],
+    ['a fleet key that was cut', ['--fleet', 'nats://a', '--fleet-key', cutKey], /cut\.nk: the seed of the nkey is incomplete or mistyped/],
+    [
+      'a fleet key with a wrong letter',
+      ['--fleet', 'nats://a', '--fleet-key', typoKey],
+      /typo\.nk: the seed of the nkey is incomplete or mistyped/,
+    ],
+    [
+      'a fleet authority that is missing',
+      ['--fleet', 'tls://a', '--fleet-ca', '/nonexistent/ca'],
+      /\/nonexistent\/ca: cannot be read.*ENOENT/,
+    ],
+    ['a fleet authority that is no certificate', ['--fleet', 'tls://a', '--fleet-ca', nobody], /no-users: expected a certificate in PEM/],
+    ['a fleet authority that is spoilt', ['--fleet', 'tls://a', '--fleet-ca', spoiltCa], /spoilt\.pem: expected certificates in PEM/],
+  ] as [string, string[], RegExp][])('does not start with %s', async (_what, words, message) => {
+    const ending = await serve('--host', HOST, '--listen', '127.0.0.1:0', ...words).catch(String);
+    expect(ending).toMatch(/serve ended with 2:/);
+    expect(ending).toMatch(message);
+  });
+
+  it('checks the fleet of a file of settings too, whose paths are from its folder', async () => {
+    const config = join(folder, 'fleet.yaml');
+    writeFileSync(config, `host: ${HOST}\nlisten: 127.0.0.1:0\nfleet: { urls: 'nats://127.0.0.1:1', key: missing.nk }\n`);
+    const message = `serve ended with 2: xennuma: ${join(folder, 'missing.nk')}: cannot be read`;
+    await expect(serve('--config', config)).rejects.toThrow(message);
   });
 
   it.each([

@@ -24,7 +24,7 @@ import { libcIfThere } from '../../xenstore/server/libc.js';
 import { LogSink } from '../../xenstore/server/log-sink.js';
 import { claimSocketPath } from '../../xenstore/server/socket-file.js';
 import { readInput } from '../input/read-input.js';
-import type { ServeSettings } from '../input/serve-config.js';
+import { checkFleet, type ServeSettings } from '../input/serve-config.js';
 import { VERSION } from '../output/version.js';
 import { thinCliOf } from './serve-thin-cli.js';
 import { readTls } from './serve-tls.js';
@@ -35,7 +35,7 @@ const LEAST_CONNECTIONS = 16;
 
 export async function serve(settings: ServeSettings): Promise<void> {
   const { address, port } = parseListen(settings.listen);
-  checkReach(settings, address);
+  checkSettings(settings, address);
   // The state is private to this user, even in a folder that others may enter.
   process.umask(0o077);
   // Before anything listens: a refusal must end the process.
@@ -149,6 +149,12 @@ function withinDescriptors(limits: HttpLimits, log: DaemonLog): HttpLimits {
 /** The folder's owner alone can open the socket, and is an administrator. */
 async function openUnix(path: string | null, options: HttpOptions): Promise<HttpFront[]> {
   return path === null ? [] : [await openHttp({ ...options, path })];
+}
+
+/** @throws InputError for settings that no daemon can run with */
+function checkSettings(settings: ServeSettings, address: string): void {
+  checkReach(settings, address);
+  checkFleet(settings.fleet);
 }
 
 /**

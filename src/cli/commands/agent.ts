@@ -12,7 +12,7 @@ import type { XenHost } from '../../xenopsd/hosts/xen-host.js';
 import { claimSocketPath } from '../../xenstore/server/socket-file.js';
 import { wholeFrom } from '../input/fleet-host.js';
 import { addMemberOptions } from '../input/fleet-options.js';
-import type { FleetCommandLine } from '../input/serve-config.js';
+import type { FleetCommandLine, FleetSettings } from '../input/serve-config.js';
 import { EXIT } from '../output/exit-codes.js';
 import { out } from '../output/terminal.js';
 
@@ -102,6 +102,9 @@ async function uninstall({ shim }: AgentOptions): Promise<number> {
 
 async function serve(options: AgentOptions): Promise<number> {
   const { socket } = options;
+  const { checkFleet, fleetOf } = await import('../input/serve-config.js');
+  const fleet = fleetOf(options);
+  checkFleet(fleet);
   const { withXen } = await import('../input/on-xen.js');
   const { PlaceAgent } = await import('../../live/agent/place-agent.js');
   const { agentServer } = await import('../../live/agent/agent-server.js');
@@ -115,7 +118,7 @@ async function serve(options: AgentOptions): Promise<number> {
       server.listen(socket, resolve);
     });
     out(`listening on ${socket}`);
-    const membership = await joined(options, host);
+    const membership = fleet === null ? null : await joined(fleet, options.fleetEvery, host);
     const signal = await new Promise<string>((resolve) => {
       for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
     });
@@ -138,11 +141,7 @@ function makeSocketFolder(socket: string): void {
   }
 }
 
-/** @returns null without --fleet */
-async function joined({ fleetEvery, ...given }: AgentOptions, host: XenHost): Promise<{ close(): Promise<void> } | null> {
-  const { fleetOf } = await import('../input/serve-config.js');
-  const settings = fleetOf(given);
-  if (settings === null) return null;
+async function joined(settings: FleetSettings, everySeconds: number, host: XenHost): Promise<{ close(): Promise<void> }> {
   const { watchForFleet } = await import('../answers/fleet/agent-fleet.js');
   const { liveMap } = await import('../../live/live-map.js');
   const { hostToken } = await import('../../fleet/protocol/subjects.js');
@@ -150,7 +149,7 @@ async function joined({ fleetEvery, ...given }: AgentOptions, host: XenHost): Pr
   return watchForFleet(settings, {
     name: hostToken(settings.name ?? hostname()),
     read: async () => (await liveMap(host, { memory: true })).map,
-    everyMs: fleetEvery * 1000,
+    everyMs: everySeconds * 1000,
     log: { info: say, warn: say },
   });
 }

@@ -1,7 +1,7 @@
 // How commands and the daemon reach the fleet.
 import { type Command, InvalidArgumentError } from 'commander';
 import { isToken } from '../../fleet/protocol/subjects.js';
-import type { FleetAccess } from '../../fleet/store/connect.js';
+import type { FleetAccess } from '../../fleet/store/access.js';
 
 export interface FleetOptions {
   readonly fleet: string;

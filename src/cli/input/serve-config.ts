@@ -1,9 +1,10 @@
 // The daemon's settings: from the command line, then from a file in YAML or JSON, then defaults.
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
+import { checkAccess, type FleetAccess } from '../../fleet/store/access.js';
 import { readStructured } from '../../machine/readers/structured.js';
 import { PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
-import { TAG_LIMITS } from './fleet-options.js';
+import { accessOf, TAG_LIMITS } from './fleet-options.js';
 import { readInput } from './read-input.js';
 
 const path = z.string().min(1).max(4096);
@@ -146,6 +147,17 @@ export function readSettings(commandLine: ServeCommandLine): ServeSettings {
     fleet: fleetOf(commandLine, file.fleet),
   };
 }
+
+/**
+ * Before a daemon opens anything: later it would try to join for ever.
+ * @throws InputError as of checkAccess
+ */
+export function checkFleet(fleet: FleetSettings | null): void {
+  if (fleet !== null) checkAccess(memberAccess(fleet));
+}
+
+/** How the daemon reaches its fleet. */
+export const memberAccess = ({ urls, access }: FleetSettings): FleetAccess => accessOf({ fleet: urls, ...access });
 
 export type FleetCommandLine = Pick<ServeCommandLine, 'fleet' | 'fleetKey' | 'fleetCa' | 'fleetName' | 'fleetTag'>;
 

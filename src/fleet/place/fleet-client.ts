@@ -16,7 +16,8 @@ import {
 } from '../member/requests.js';
 import type { Picture } from '../protocol/picture.js';
 import { Placer } from '../protocol/placer.js';
-import { connectFleet, type FleetAccess, inboxesOf } from '../store/connect.js';
+import type { FleetAccess } from '../store/access.js';
+import { connectFleet, inboxesOf } from '../store/connect.js';
 import { ensureStream, NatsLog } from '../store/nats-log.js';
 import { isNobody, OPEN_MS } from '../store/retry.js';
 import { ANSWER_MS, askHost, textsOf } from './ask-host.js';

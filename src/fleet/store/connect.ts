@@ -1,58 +1,24 @@
 // A connection to the fleet's NATS with the user's servers, key and certificates. Only commands of
 // the fleet load it.
-import { readFileSync } from 'node:fs';
 import { connect, type NatsConnection, type NodeConnectionOptions, nkeyAuthenticator } from '@nats-io/transport-node';
-import { InputError, UnreachableError } from '../../base/errors.js';
+import { UnreachableError } from '../../base/errors.js';
+import { checkAccess, type FleetAccess, seedOfAccess, serversOf } from './access.js';
 
-export interface FleetAccess {
-  /** nats://host:port or tls://host:port, several with commas between. */
-  readonly url: string;
-  /** File with the seed of an nkey. */
-  readonly keyFile?: string;
-  /** File with the certificate authority of the servers, in PEM. */
-  readonly caFile?: string;
-}
-
-const DEFAULT_PORT = 4222;
 /** A server that was stopped, not ended, is noticed by two missing answers. */
 const PING_MS = 2000;
 
-/** @throws InputError for a URL or a key that is none */
+/** @throws InputError as of checkAccess */
 function optionsOf(access: FleetAccess): NodeConnectionOptions {
-  const { url, caFile } = access;
-  const parsed = url.split(',').map(serverOf);
+  checkAccess(access);
+  const servers = serversOf(access);
   const key = seedOfAccess(access);
-  const tls = caFile !== undefined || parsed.some(({ scheme }) => scheme === 'tls');
+  const { caFile } = access;
+  const tls = caFile !== undefined || servers.some(({ scheme }) => scheme === 'tls');
   return {
-    servers: parsed.map(({ server }) => server),
+    servers: servers.map(({ server }) => server),
     ...(key === null ? {} : { authenticator: nkeyAuthenticator(key) }),
     ...(tls ? { tls: caFile === undefined ? {} : { caFile } } : {}),
   };
-}
-
-function serverOf(text: string): { readonly scheme: string; readonly server: string } {
-  const found = /^(nats|tls):\/\/([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?\/?$/.exec(text.trim());
-  if (found === null || Number(found[3] ?? 0) > 65_535) {
-    throw new InputError(`expected nats://host:port, got '${text}'`, { path: '--fleet' }, 'separate several servers by commas');
-  }
-  return { scheme: found[1]!, server: `${found[2]}:${found[3] ?? DEFAULT_PORT}` };
-}
-
-/** @returns null for a fleet without keys. @throws InputError for a file that holds no seed */
-export const seedOfAccess = ({ keyFile }: FleetAccess): Uint8Array | null => (keyFile === undefined ? null : seedOf(keyFile));
-
-/** The seed of a user's nkey begins with SU. */
-function seedOf(file: string): Uint8Array {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new InputError(`cannot be read: ${(error as Error).message}`, { file }, 'xennuma fleet init and fleet join write keys');
-  }
-  const seed = /^(SU[A-Z2-7]{40,80})\s*$/m.exec(text)?.[1];
-  if (seed === undefined)
-    throw new InputError('expected the seed of an nkey, which begins with SU', { file }, 'xennuma fleet join writes one');
-  return new TextEncoder().encode(seed);
 }
 
 /** Prefix of the inboxes of all users. */

@@ -5,8 +5,8 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { type FleetHost, Member, type MemberOptions } from '../../../fleet/member/member.js';
 import { connectFleet } from '../../../fleet/store/connect.js';
 import { ensureStream } from '../../../fleet/store/nats-log.js';
-import { accessOf, replicasOf } from '../../input/fleet-options.js';
-import type { FleetSettings } from '../../input/serve-config.js';
+import { replicasOf } from '../../input/fleet-options.js';
+import { type FleetSettings, memberAccess } from '../../input/serve-config.js';
 
 export const RETRY_MS = 5000;
 
@@ -43,7 +43,7 @@ export class Membership {
     while (!this.#ended) {
       let connection: NatsConnection | null = null;
       try {
-        connection = await connectFleet(accessOf({ fleet: urls, ...access }), name);
+        connection = await connectFleet(memberAccess(this.#settings), name);
         // Only where everybody may: a member's key may not.
         if (access.fleetKey === undefined) await ensureStream(connection, replicasOf(urls));
         if (this.#ended) {
