@@ -1,7 +1,7 @@
 // The daemon's storage, in memory and with faults: as durable as a disk across the lives of the
 // daemon, in the texts that a disk holds.
 
-import { recordOf, recordText } from '../xapi/model/disk/record-text.js';
+import { type RecordOfText, recordOf, recordText } from '../xapi/model/disk/record-text.js';
 import type { StateStore, StoredChange } from '../xapi/model/storage.js';
 import type { WireStruct } from '../xapi/wire/values.js';
 import type { MetadataStore } from '../xenopsd/api/metadata.js';
@@ -12,16 +12,16 @@ import type { Faults, Life } from './faults.js';
 class KeptObject {
   readonly type: string;
   readonly text: string;
-  #record: WireStruct | null = null;
+  #parsed: RecordOfText | null = null;
 
   constructor(type: string, text: string) {
     this.type = type;
     this.text = text;
   }
 
-  record(): WireStruct {
-    this.#record ??= recordOf(this.type, this.text);
-    return this.#record;
+  parsed(): RecordOfText {
+    this.#parsed ??= recordOf(this.type, this.text);
+    return this.#parsed;
   }
 }
 
@@ -31,7 +31,7 @@ export class Disk {
   readonly domains = new Map<string, string>();
 
   record(ref: string): WireStruct | null {
-    return this.objects.get(ref)?.record() ?? null;
+    return this.objects.get(ref)?.parsed().record ?? null;
   }
 }
 
@@ -43,10 +43,13 @@ export function faultyState(disk: Disk, faults: Faults, life: Life): StateStore 
   };
   return {
     *load() {
-      for (const [ref, stored] of disk.objects) yield { ref, type: stored.type, record: stored.record() };
+      for (const [ref, stored] of disk.objects) yield { ref, type: stored.type, ...stored.parsed() };
     },
     commit(changes: Iterable<StoredChange>) {
-      const all = [...changes].map(({ ref, type, record }) => ({ ref, type, text: record === null ? null : recordText(record) }));
+      const all = [...changes].map(({ ref, type, record, charge }) => ({
+        ...{ ref, type },
+        text: record === null ? null : recordText(record, charge),
+      }));
       refusal();
       if (faults.strikes('lost-save')) return;
       for (const { ref, type, text } of all) {

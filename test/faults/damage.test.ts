@@ -78,6 +78,8 @@ describe('a state folder', () => {
     ['no object', '[]', /is damaged: the record is not an object/],
     ['a field of another type', '{"uuid":"a","VCPUs_max":"two"}', /is damaged: field VCPUs_max is of another type/],
     ['no uuid', '{}', /is damaged: the record has no uuid/],
+    ['an owner that is none', '{"uuid":"a","\\u0000c":{"maker":1,"shares":[]}}', /is damaged: whom it is charged to is of another type/],
+    ['a charge below 0', '{"uuid":"a","\\u0000c":{"maker":null,"shares":[["user a",-9]]}}', /is damaged: whom it is charged to is/],
   ])('with a record that is %s says which one', async (_what, text, message) => {
     const state = await killed(2);
     const db = new Sqlite(join(state, 'xapi.db'));

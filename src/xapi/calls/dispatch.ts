@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { ChangeKind, Database } from '../model/database.js';
+import type { Maker } from '../model/record-bounds.js';
 import type { StorageError } from '../model/storage.js';
 import { asXapiError, type Tasks } from '../model/tasks.js';
 import { type XapiError, xapiErrors } from '../wire/errors.js';
@@ -10,7 +11,7 @@ import { checkValue } from '../wire/types.js';
 import type { RpcCall, Wire } from '../wire/values.js';
 import type { Ledger } from './ledger.js';
 import type { CallContext, Method } from './method.js';
-import { principalOfUser, type Session, type Sessions } from './sessions.js';
+import { makerOf, principalOfUser, type Session, type Sessions } from './sessions.js';
 
 export interface CallEnd {
   readonly method: string;
@@ -50,7 +51,7 @@ function isChange({ name, role }: Method): boolean {
 class OwnContext implements CallContext {
   readonly session: Session;
   readonly address: string;
-  readonly user: string;
+  readonly user: Maker;
   stored = false;
   readonly #gone: Gone;
   #task: string | null = null;
@@ -58,7 +59,7 @@ class OwnContext implements CallContext {
   constructor(session: Session, address: string, gone: Gone) {
     this.session = session;
     this.address = address;
-    this.user = principalOfUser(session).name;
+    this.user = makerOf(session);
     this.#gone = gone;
   }
 
@@ -195,7 +196,7 @@ export class Dispatcher {
       let end: (kind: ChangeKind) => void;
       let failure: XapiError | null = null;
       try {
-        const result = await this.#stored(method, args, { session, address, abort, user: principal.name, task: ref, stored: false });
+        const result = await this.#stored(method, args, { session, address, abort, user: makerOf(session), task: ref, stored: false });
         end = (kind) => tasks.succeeded(ref, result, kind);
       } catch (error) {
         const reason = asXapiError(error);

@@ -1,5 +1,6 @@
 // A message of XAPI for the dispatcher: its parameters with their types, the least role that may
 // send it, and its action.
+import type { Maker } from '../model/record-bounds.js';
 import type { ClassDef } from '../model/schema-types.js';
 import type { FieldType } from '../wire/types.js';
 import type { Wire } from '../wire/values.js';
@@ -13,8 +14,8 @@ export interface CallContext {
   /** The caller has gone (synchronous calls), or cancelled the task. */
   readonly abort: AbortSignal;
   readonly address: string;
-  /** The session's user, as the ledger names it. */
-  readonly user: string;
+  /** Whom the call's changes are charged to. */
+  readonly user: Maker;
   /** Whether all that the call changed is stored already. */
   stored: boolean;
 }

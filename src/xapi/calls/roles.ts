@@ -6,7 +6,7 @@ import { NULL } from '../model/schema-types.js';
 import { xapiErrors } from '../wire/errors.js';
 import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
 import { type Method, type Param, selfOf } from './method.js';
-import type { Session, Sessions } from './sessions.js';
+import { LOCAL_SUPERUSER, type Session, type Sessions } from './sessions.js';
 import type { Role, User } from './users.js';
 
 /** In decreasing order of privileges; each has the permissions of those after it. */
@@ -20,9 +20,6 @@ const ROLES: readonly { readonly name: string; readonly about: string }[] = [
   { name: 'read-only', about: 'Reads' },
 ];
 const RANKS: ReadonlyMap<string, number> = new Map(ROLES.map(({ name }, rank) => [name, rank]));
-/** The user whom xapi takes from the host itself, and who is no subject. */
-const LOCAL_SUPERUSER = 'root';
-
 /**
  * The uuid of a static role is the MD5 of its name (ocaml/idl/ocaml_backend/gen_rbac.ml,
  * hash2uuid).

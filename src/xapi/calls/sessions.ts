@@ -1,6 +1,7 @@
 // Sessions: the user, the role and the end of each. They are in memory, so a restart ends them, as
 // clients of XAPI expect (SESSION_INVALID).
 import { randomUUID } from 'node:crypto';
+import type { Maker } from '../model/record-bounds.js';
 import { xapiErrors } from '../wire/errors.js';
 import { GuessThrottle } from './guess-throttle.js';
 import { Ledger, type Principal } from './ledger.js';
@@ -41,6 +42,9 @@ export const SESSION_LIMITS: SessionLimits = { idleMs: 24 * 3600 * 1000, session
  * login_with_password__internal, preauth).
  */
 export const UNIX_SOCKET = 'unix socket';
+
+/** The user whom xapi takes from the host itself, and who is no subject. */
+export const LOCAL_SUPERUSER = 'root';
 
 /** Logins that wait for their turn, in all and from one address, and for how long. */
 const WAITING_LOGINS = { total: 64, each: 4, longestMs: 30_000 } as const;
@@ -237,6 +241,11 @@ export class Sessions {
 /** A user who is charged for calls, watchers, tasks and answers. */
 export function principalOfUser({ user, role }: Session): Principal {
   return { name: `user ${user}`, privileged: role === 'admin' };
+}
+
+/** Whom the records that a session makes are charged to. */
+export function makerOf({ user, role, local }: Session): Maker {
+  return { name: `user ${user}`, superuser: local || (user === LOCAL_SUPERUSER && role === 'admin') };
 }
 
 function tooMany(user: string) {

@@ -6,6 +6,7 @@ import type { Outcome } from '../../xenopsd/api/outcome.js';
 import { assertDisksUsable } from '../devices/vm-devices.js';
 import type { ChangeKind, Database } from '../model/database.js';
 import type { PoolHost, PoolHosts } from '../model/pool-hosts.js';
+import type { Maker } from '../model/record-bounds.js';
 import { EMPTY_MAP } from '../model/schema-types.js';
 import type { PowerState, VmOperation } from '../model/schema-vm.js';
 import { xapiErrors } from '../wire/errors.js';
@@ -28,7 +29,7 @@ export interface OperationContext {
   readonly task: string;
   readonly abort: AbortSignal | null;
   /** Who is charged for new records. */
-  readonly user: string;
+  readonly user: Maker;
   /** Set when all that the operation changed is stored. */
   stored: boolean;
 }

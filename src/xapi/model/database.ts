@@ -2,9 +2,10 @@
 // watchers see published records only, so that a change that storage refuses was never there.
 import { randomUUID } from 'node:crypto';
 import { xapiErrors } from '../wire/errors.js';
-import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
+import type { Wire, WireStruct } from '../wire/values.js';
 import { PublishedObjects, type StoredObject } from './published.js';
-import { RecordBounds, type RecordShares } from './record-bounds.js';
+import { type Charge, charged, loadedCharge, type Maker, RecordBounds, type RecordShares } from './record-bounds.js';
+import { complete, freeze, withChanges } from './record-fields.js';
 import { classOf } from './schema.js';
 import { type Keeper, type StorageError, type StoredChange, storageErrorOf } from './storage.js';
 
@@ -24,8 +25,8 @@ interface StagedObject {
   readonly object: StoredObject;
   /** null = to be destroyed. */
   record: WireStruct | null;
-  /** The user who changed it last; null = the daemon. */
-  user: string | null;
+  /** What it will cost, and whom; null where it is to be destroyed. */
+  charge: Charge | null;
 }
 
 export interface DatabaseEvents {
@@ -56,7 +57,7 @@ export class Database {
   #probeTimer: NodeJS.Timeout | null = null;
   readonly #bounds: RecordBounds;
   /** The user who makes the current changes; null = the daemon. */
-  #user: string | null = null;
+  #user: Maker | null = null;
 
   /**
    * @param nowMs the generations of this process start here, which tells its tokens from those of
@@ -66,14 +67,17 @@ export class Database {
     this.#keeper = keeper;
     this.#bounds = new RecordBounds(shares);
     this.published = new PublishedObjects(nowMs * 1000);
-    for (const { ref, type, record } of keeper.load()) this.#put(this.published.blank(ref, type), complete(type, record));
+    for (const { ref, type, record, charge } of keeper.load()) {
+      const whole = complete(type, record);
+      this.#put(this.published.blank(ref, type), whole, loadedCharge(charge, whole));
+    }
   }
 
   /**
    * The changes that `work` stages before it first waits are charged to a user. @throws XapiError,
    * from within, for one that exceeds what a user, or all together, may have
    */
-  as<T>(user: string, work: () => T): T {
+  as<T>(user: Maker, work: () => T): T {
     const outer = this.#user;
     this.#user = user;
     try {
@@ -99,10 +103,19 @@ export class Database {
 
   /** @returns the new object's ref */
   create(type: string, fields: Readonly<Record<string, Wire>>, uuid: string = randomUUID(), kind: ChangeKind = 'stored'): string {
+    return this.#create(type, fields, uuid, kind, null);
+  }
+
+  /** For an object that the daemon makes for a user: it is the user's, but not charged for. */
+  createFor(maker: string, type: string, fields: Readonly<Record<string, Wire>>): string {
+    return this.#create(type, fields, randomUUID(), 'stored', maker);
+  }
+
+  #create(type: string, fields: Readonly<Record<string, Wire>>, uuid: string, kind: ChangeKind, maker: string | null): string {
     const object = this.published.blank(`OpaqueRef:${randomUUID()}`, type);
     const record = complete(type, { ...fields, uuid });
-    if (kind === 'stored' && classOf(type).stored) this.#stage(object, record);
-    else this.#put(object, record);
+    if (kind === 'stored' && classOf(type).stored) this.#stage(object, record, maker);
+    else this.#put(object, record, charged(null, null, record));
     if (kind === 'fact') this.#unsaved.set(object.ref, object);
     return object.ref;
   }
@@ -116,6 +129,11 @@ export class Database {
 
   has(type: string, ref: string): boolean {
     return this.#working(type, ref) !== null;
+  }
+
+  /** The user who made an object, in this process or in an earlier one; null = the daemon. */
+  makerOf(ref: string): string | null {
+    return (this.#staged.get(ref)?.charge ?? this.#bounds.chargeOf(ref))?.maker ?? null;
   }
 
   count(type: string): number {
@@ -281,17 +299,18 @@ export class Database {
     return this.published.object(type, ref)?.record ?? null;
   }
 
-  #put(object: StoredObject, record: WireStruct, user: string | null = null): void {
+  #put(object: StoredObject, record: WireStruct, charge: Charge | null): void {
     this.published.put(object, record);
-    this.#bounds.published(object.ref, object.type, user, record);
+    this.#bounds.publish(object.ref, object.type, charge);
   }
 
   #remove(object: StoredObject): void {
     this.published.remove(object);
-    this.#bounds.published(object.ref, object.type, null, null);
+    this.#bounds.publish(object.ref, object.type, null);
   }
 
-  #stage(object: StoredObject, record: WireStruct | null): void {
+  /** @param maker of a new object that the daemon makes for a user */
+  #stage(object: StoredObject, record: WireStruct | null, maker: string | null = null): void {
     const known = this.#staged.get(object.ref);
     if (this.#staged.size === 0) this.#bounds.settled();
     if (this.#user !== null && record !== null) {
@@ -300,21 +319,25 @@ export class Database {
       const count = before === null ? this.count(type) : 0;
       this.#bounds.plan(this.#user, { ref, type, before, after: record, count });
     }
-    const staged = known ?? { object, record, user: this.#user };
-    if (this.#user !== null) staged.user = this.#user;
+    const staged = known ?? { object, record, charge: this.#bounds.chargeOf(object.ref) };
+    const before = known === undefined ? undefined : { record: known.record, charge: known.charge };
     const uuid = record?.uuid ?? staged.record?.uuid ?? object.record?.uuid;
     const key = `${object.type}/${String(uuid)}`;
-    this.#undo?.push(this.#undoing(object.ref, key, known?.record));
+    this.#undo?.push(this.#undoing(object.ref, key, before));
     staged.record = record;
+    if (record !== null) {
+      const charge = charged(staged.charge, this.#user?.name ?? null, record);
+      staged.charge = maker === null || charge.maker !== null ? charge : { ...charge, maker };
+    }
     if (known === undefined) this.#staged.set(object.ref, staged);
     this.#stagedUuids.set(key, staged);
   }
 
   /** @param before what was staged for the object; undefined = nothing */
-  #undoing(ref: string, key: string, before: WireStruct | null | undefined): () => void {
+  #undoing(ref: string, key: string, before: Pick<StagedObject, 'record' | 'charge'> | undefined): () => void {
     return () => {
       if (before !== undefined) {
-        this.#staged.get(ref)!.record = before;
+        Object.assign(this.#staged.get(ref)!, before);
         return;
       }
       this.#staged.delete(ref);
@@ -329,15 +352,17 @@ export class Database {
 
   #commit(staged: Iterable<StagedObject>): void {
     const changes = new Map<string, StoredChange>();
-    for (const { ref, type, record } of this.#unsaved.values()) changes.set(ref, { ref, type, record });
-    for (const { object, record } of staged) changes.set(object.ref, { ref: object.ref, type: object.type, record });
+    for (const { ref, type, record } of this.#unsaved.values()) {
+      changes.set(ref, { ref, type, record, charge: this.#bounds.chargeOf(ref) });
+    }
+    for (const { object, record, charge } of staged) changes.set(object.ref, { ref: object.ref, type: object.type, record, charge });
     this.#keeper.commit(changes.values());
     this.#unsaved.clear();
   }
 
   #publish(staged: ReadonlyMap<string, StagedObject>, facts: readonly StoredObject[]): void {
-    for (const { object, record, user } of staged.values()) {
-      if (record !== null) this.#put(object, record, user);
+    for (const { object, record, charge } of staged.values()) {
+      if (record !== null) this.#put(object, record, charge);
       else if (object.record !== null) this.#remove(object);
     }
     const objects = [...[...staged.values()].map(({ object }) => object), ...facts];
@@ -351,40 +376,4 @@ export class Database {
     this.#probeTimer = setInterval(() => this.probe(), PROBE_MS).unref();
     for (const { storage } of this.#listeners) storage?.(fault);
   }
-}
-
-/**
- * Fields that the class has and the record has not come with their defaults: an older state gains
- * fields so.
- */
-function complete(type: string, fields: Readonly<Record<string, Wire>>): WireStruct {
-  const record = newStruct();
-  for (const [name, { initial }] of Object.entries(classOf(type).fields)) record[name] = fields[name] ?? initial;
-  return freeze(record);
-}
-
-/**
- * All fields of the class, one by one: Object.assign of a record that is frozen and has no
- * prototype takes three times as long.
- */
-function withChanges(type: string, record: WireStruct, changes: Readonly<Record<string, Wire>>): WireStruct {
-  const changed = newStruct();
-  for (const name of fieldNames(type)) changed[name] = record[name]!;
-  for (const name in changes) changed[name] = changes[name]!;
-  return changed;
-}
-
-const namesOfClass = new Map<string, readonly string[]>();
-
-function fieldNames(type: string): readonly string[] {
-  let names = namesOfClass.get(type);
-  if (names === undefined) {
-    names = Object.keys(classOf(type).fields);
-    namesOfClass.set(type, names);
-  }
-  return names;
-}
-
-function freeze(record: WireStruct): WireStruct {
-  return Object.freeze(record);
 }

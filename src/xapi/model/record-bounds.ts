@@ -1,25 +1,28 @@
 // How many records clients may make and how much text all records may have. Each record is charged
-// to the user who made it, and its text to those who made it grow.
+// to the user who made it, and its text to those who made it grow. A charge is stored with its
+// record, so that a restart forgives nobody anything.
 import { xapiErrors } from '../wire/errors.js';
 import { isStruct, type Wire, type WireStruct } from '../wire/values.js';
 
 export interface RecordShare {
   /** For all users together. */
   readonly total: number;
-  /** Records that one user has made since the daemon's start. */
+  /** For one user, whenever the records were made. */
   readonly each: number;
+  /** Part of the total for the superuser only: who makes records is an administrator anyway. */
+  readonly reserve: number;
 }
 
 /** By class. Classes that are not listed have the share of `others`. */
 export const RECORD_SHARES = {
-  VM: { total: 12_500, each: 10_000 },
-  VDI: { total: 62_500, each: 50_000 },
-  VBD: { total: 62_500, each: 50_000 },
-  VIF: { total: 62_500, each: 50_000 },
-  PBD: { total: 12_500, each: 10_000 },
-  others: { total: 1250, each: 1000 },
+  VM: { total: 12_500, each: 10_000, reserve: 1250 },
+  VDI: { total: 62_500, each: 50_000, reserve: 6250 },
+  VBD: { total: 62_500, each: 50_000, reserve: 6250 },
+  VIF: { total: 62_500, each: 50_000, reserve: 6250 },
+  PBD: { total: 12_500, each: 10_000, reserve: 1250 },
+  others: { total: 1250, each: 1000, reserve: 125 },
   /** Characters of all records. */
-  text: { total: 64 * 2 ** 20, each: 48 * 2 ** 20 },
+  text: { total: 64 * 2 ** 20, each: 48 * 2 ** 20, reserve: 8 * 2 ** 20 },
 } as const satisfies Record<string, RecordShare>;
 
 export type RecordShares = Readonly<Record<string, RecordShare>>;
@@ -43,14 +46,28 @@ const MEMBER = 8;
 /** References are shared with the record that they lead to. */
 const REFERENCE = /^OpaqueRef:[0-9a-f-]{36}$/;
 
-interface Charge {
-  readonly type: string;
-  /** null = made by an earlier process, or by the daemon. */
-  readonly maker: string | null;
-  size: number;
-  /** By user; the rest of the size is nobody's. */
-  readonly shares: Map<string, number>;
+/** Who makes a change. */
+export interface Maker {
+  /** "user root" */
+  readonly name: string;
+  /** May use the reserve. */
+  readonly superuser: boolean;
 }
+
+/** What a record costs, and whom. Never changed; a change of the record replaces it. */
+export interface Charge {
+  /** null = made by the daemon, or under a version that did not store it. */
+  readonly maker: string | null;
+  /** Characters of the record when a user last changed it. */
+  readonly size: number;
+  /** Characters by user; the rest of the size is nobody's. */
+  readonly shares: ReadonlyMap<string, number>;
+}
+
+/** The part of a charge that is stored with its record. */
+export type StoredCharge = Pick<Charge, 'maker' | 'shares'>;
+
+const NO_SHARES: ReadonlyMap<string, number> = new Map();
 
 class Account {
   text = 0;
@@ -84,32 +101,40 @@ export class RecordBounds {
   }
 
   /** @throws XapiError OPERATION_NOT_ALLOWED; a change that makes nothing larger always fits */
-  plan(user: string, { ref, type, before, after, count }: PlannedChange): void {
-    const planned = accountOf(this.#planned, user);
-    const held = accountOf(this.#accounts, user);
+  plan(maker: Maker, { ref, type, before, after, count }: PlannedChange): void {
+    const planned = accountOf(this.#planned, maker.name);
+    const held = accountOf(this.#accounts, maker.name);
     if (before === null && !BOUND_TO_OTHERS.has(type)) {
-      const { total, each } = this.#shares[type] ?? this.#shares.others!;
-      if (count >= total) throw xapiErrors.operationNotAllowed(`no more than ${total} records of class ${type}: destroy some`);
-      if ((held.made.get(type) ?? 0) + (planned.made.get(type) ?? 0) >= each) {
-        throw xapiErrors.operationNotAllowed(`no more than ${each} records of class ${type} made by one user: destroy some`);
+      const share = this.#shares[type] ?? this.#shares.others!;
+      if (count >= roomOf(share, maker)) {
+        throw xapiErrors.operationNotAllowed(
+          `no more than ${roomOf(share, maker)} records of class ${type}${kept(share, maker)}: destroy some`,
+        );
+      }
+      if ((held.made.get(type) ?? 0) + (planned.made.get(type) ?? 0) >= share.each) {
+        throw xapiErrors.operationNotAllowed(`no more than ${share.each} records of class ${type} made by one user: destroy some`);
       }
     }
     const size = textOf(after);
     const more = size - (before === null ? 0 : textOf(before));
-    if (more > 0) this.#assertText(ref, size, more, held.text + planned.text);
+    if (more > 0) this.#assertText(maker, ref, size, more, held.text + planned.text);
     planned.text += Math.max(more, 0);
     if (before === null) planned.count(type, 1);
   }
 
-  #assertText(ref: string, size: number, more: number, own: number): void {
-    const { total, each } = this.#shares.text!;
+  #assertText(maker: Maker, ref: string, size: number, more: number, own: number): void {
+    const share = this.#shares.text!;
     if (size > MAX_RECORD_TEXT) {
       throw xapiErrors.operationNotAllowed(`a record has at most ${MAX_RECORD_TEXT} characters, and ${ref} would have ${size}`);
     }
     let all = this.#text;
     for (const { text } of this.#planned.values()) all += text;
-    if (all + more > total) throw xapiErrors.operationNotAllowed(`all records have at most ${total} characters: remove some`);
-    if (own + more > each) throw xapiErrors.operationNotAllowed(`the records of one user have at most ${each} characters: remove some`);
+    if (all + more > roomOf(share, maker)) {
+      throw xapiErrors.operationNotAllowed(`all records have at most ${roomOf(share, maker)} characters${kept(share, maker)}: remove some`);
+    }
+    if (own + more > share.each) {
+      throw xapiErrors.operationNotAllowed(`the records of one user have at most ${share.each} characters: remove some`);
+    }
   }
 
   /** The plans were committed, or nothing of them is left. */
@@ -117,53 +142,75 @@ export class RecordBounds {
     this.#planned.clear();
   }
 
-  /**
-   * What the daemon changes by itself is bounded by what it manages, and not counted.
-   * @param user null = the daemon
-   */
-  published(ref: string, type: string, user: string | null, record: WireStruct | null): void {
-    const known = this.#charges.get(ref);
-    if (record === null) {
-      if (known !== undefined) this.#release(ref, known);
-      return;
-    }
-    if (user === null && known !== undefined) return;
-    const charge = known ?? { type, maker: user, size: 0, shares: new Map<string, number>() };
-    if (known === undefined) {
+  /** null = the record is not known here. */
+  chargeOf(ref: string): Charge | null {
+    return this.#charges.get(ref) ?? null;
+  }
+
+  /** @param charge null = the record is gone, and what it cost is given back */
+  publish(ref: string, type: string, charge: Charge | null): void {
+    const known = this.#charges.get(ref) ?? null;
+    if (known === charge) return;
+    if (known !== null) this.#count(type, known, -1);
+    if (charge === null) this.#charges.delete(ref);
+    else {
+      this.#count(type, charge, 1);
       this.#charges.set(ref, charge);
-      if (user !== null) accountOf(this.#accounts, user).count(type, 1);
-    }
-    const size = textOf(record);
-    this.#text += size - charge.size;
-    this.#share(charge, user, size - charge.size);
-    charge.size = size;
-  }
-
-  #share(charge: Charge, user: string | null, more: number): void {
-    if (more > 0 && user !== null) this.#move(charge, user, more);
-    // A smaller record first reduces the charge of the user who made it smaller.
-    let less = -more;
-    for (const name of [user, ...charge.shares.keys()]) {
-      if (less <= 0) return;
-      const own = name === null ? 0 : (charge.shares.get(name) ?? 0);
-      if (own > 0) this.#move(charge, name!, -Math.min(own, less));
-      less -= own;
     }
   }
 
-  #move({ shares }: Charge, user: string, more: number): void {
-    const own = (shares.get(user) ?? 0) + more;
-    if (own === 0) shares.delete(user);
-    else shares.set(user, own);
-    accountOf(this.#accounts, user).text += more;
+  #count(type: string, { maker, size, shares }: Charge, sign: 1 | -1): void {
+    this.#text += sign * size;
+    for (const [user, own] of shares) accountOf(this.#accounts, user).text += sign * own;
+    if (maker !== null) accountOf(this.#accounts, maker).count(type, sign);
   }
+}
 
-  #release(ref: string, { type, maker, size, shares }: Charge): void {
-    this.#charges.delete(ref);
-    this.#text -= size;
-    for (const [user, own] of shares) accountOf(this.#accounts, user).text -= own;
-    if (maker !== null) accountOf(this.#accounts, maker).count(type, -1);
+/**
+ * What the daemon changes by itself is bounded by what it manages, and not counted.
+ * @param before null = the record is new
+ * @param user null = the daemon
+ */
+export function charged(before: Charge | null, user: string | null, record: WireStruct): Charge {
+  if (user === null && before !== null) return before;
+  const size = textOf(record);
+  if (user === null) return { maker: null, size, shares: NO_SHARES };
+  const shares = new Map(before?.shares);
+  const more = size - (before?.size ?? 0);
+  if (more > 0) shares.set(user, (shares.get(user) ?? 0) + more);
+  else reduce(shares, -more, user);
+  return { maker: before === null ? user : before.maker, size, shares };
+}
+
+/** As it was stored; the record may have become smaller since it was charged. */
+export function loadedCharge({ maker, shares: stored }: StoredCharge, record: WireStruct): Charge {
+  const size = textOf(record);
+  const shares = new Map(stored);
+  let sum = 0;
+  for (const own of shares.values()) sum += own;
+  reduce(shares, sum - size, null);
+  return { maker, size, shares: shares.size === 0 ? NO_SHARES : shares };
+}
+
+/** A smaller record first reduces the charge of the user who made it smaller. */
+function reduce(shares: Map<string, number>, less: number, user: string | null): void {
+  let rest = less;
+  for (const name of [user, ...shares.keys()]) {
+    if (rest <= 0) return;
+    const own = name === null ? 0 : (shares.get(name) ?? 0);
+    if (own === 0) continue;
+    if (own > rest) shares.set(name!, own - rest);
+    else shares.delete(name!);
+    rest -= own;
   }
+}
+
+function roomOf({ total, reserve }: RecordShare, { superuser }: Maker): number {
+  return superuser ? total : total - reserve;
+}
+
+function kept({ reserve }: RecordShare, { superuser }: Maker): string {
+  return superuser ? '' : ` (${reserve} more are kept for root)`;
 }
 
 function accountOf(accounts: Map<string, Account>, user: string): Account {

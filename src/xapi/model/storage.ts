@@ -2,16 +2,27 @@
 import type { MetadataStore } from '../../xenopsd/api/metadata.js';
 import { MemoryMetadata } from '../../xenopsd/api/metadata.js';
 import type { WireStruct } from '../wire/values.js';
+import type { Charge, StoredCharge } from './record-bounds.js';
 
 /** One object as a commit writes it; `record` null = destroyed. */
 export interface StoredChange {
   readonly ref: string;
   readonly type: string;
   readonly record: WireStruct | null;
+  /** To be stored with the record. */
+  readonly charge: Charge | null;
+}
+
+/** An object as a commit wrote it. */
+export interface LoadedObject {
+  readonly ref: string;
+  readonly type: string;
+  readonly record: WireStruct;
+  readonly charge: StoredCharge;
 }
 
 export interface Keeper {
-  load(): Iterable<{ readonly ref: string; readonly type: string; readonly record: WireStruct }>;
+  load(): Iterable<LoadedObject>;
   /**
    * All changes or none. They are durable when it returns.
    * @throws anything; the caller reads it with storageErrorOf

@@ -2,7 +2,7 @@
 // ocaml/xapi/xapi_task.ml of xen-api has them.
 
 import { XapiError, xapiErrors } from '../wire/errors.js';
-import { EPOCH, type Wire, WireDate, WireFloat } from '../wire/values.js';
+import { EPOCH, type Wire, WireDate, WireFloat, type WireStruct } from '../wire/values.js';
 import { wireToXml } from '../wire/xml-rpc.js';
 import type { ChangeKind, Database } from './database.js';
 import { NULL } from './schema-types.js';
@@ -17,14 +17,14 @@ export const MAX_ENDED_TASKS = 400;
 export class Tasks {
   readonly #database: Database;
   readonly #aborts = new Map<string, { readonly controller: AbortController; readonly release: () => void }>();
-  readonly #owners = new Map<string, string>();
-  /** Refs of ended tasks, the oldest first, by owner. */
-  readonly #ended = new Map<string, string[]>();
+  /** Refs of ended tasks, the oldest first, by owner; null = from a version that kept no owner. */
+  readonly #ended = new Map<string | null, string[]>();
 
   constructor(database: Database) {
     this.#database = database;
+    const known = [...database.records('task')].sort(([, a], [, b]) => (endOf(a) < endOf(b) ? -1 : Number(endOf(a) > endOf(b))));
     // Their work ended with the process that did it.
-    for (const [ref, { status }] of [...database.records('task')]) {
+    for (const [ref, { status }] of known) {
       if (status === 'pending' || status === 'cancelling') {
         this.#finish(ref, { status: 'cancelled', error_info: ['TASK_CANCELLED', ref] }, 'fact');
       } else this.#keepEnded(ref);
@@ -45,7 +45,7 @@ export class Tasks {
     charge: (() => void) | null,
   ): { readonly ref: string; readonly abort: AbortSignal } {
     if (charge === null) throw xapiErrors.operationNotAllowed('too many tasks of this user are under way');
-    const ref = this.#database.create('task', {
+    const ref = this.#database.createFor(owner, 'task', {
       name_label: label,
       name_description: description,
       allowed_operations: ['cancel', 'destroy'],
@@ -57,14 +57,12 @@ export class Tasks {
     });
     const controller = new AbortController();
     this.#aborts.set(ref, { controller, release: charge });
-    this.#owners.set(ref, owner);
     return { ref, abort: controller.signal };
   }
 
   /** A task that could not be stored: its work never began. */
   forget(ref: string): void {
     this.#endWork(ref);
-    this.#owners.delete(ref);
   }
 
   progress(ref: string, share: number): void {
@@ -96,12 +94,11 @@ export class Tasks {
   /** @throws XapiError HANDLE_INVALID */
   destroy(ref: string): void {
     if (!this.#aborts.has(ref)) {
-      const owner = this.#owners.get(ref) ?? '';
+      const owner = this.#database.makerOf(ref);
       this.#ended.set(
         owner,
         (this.#ended.get(owner) ?? []).filter((one) => one !== ref),
       );
-      this.#owners.delete(ref);
     }
     this.#database.destroy('task', ref);
   }
@@ -134,7 +131,7 @@ export class Tasks {
 
   /** Past the limit the oldest of the owner with the most goes: nobody pushes out another one's. */
   #keepEnded(ref: string): void {
-    const owner = this.#owners.get(ref) ?? '';
+    const owner = this.#database.makerOf(ref);
     const own = this.#ended.get(owner) ?? [];
     if (!own.includes(ref)) own.push(ref);
     this.#ended.set(owner, own);
@@ -143,10 +140,14 @@ export class Tasks {
     for (; count > MAX_ENDED_TASKS; count--) {
       const most = [...this.#ended.values()].reduce((a, b) => (b.length > a.length ? b : a));
       const oldest = most.shift()!;
-      this.#owners.delete(oldest);
       if (this.#database.has('task', oldest)) this.#database.destroy('task', oldest);
     }
   }
+}
+
+/** For the order of ended tasks; those that end only now come last. */
+function endOf({ status, finished }: WireStruct): string {
+  return status === 'pending' || status === 'cancelling' ? '9' : (finished as WireDate).text;
 }
 
 export function asXapiError(error: unknown): XapiError {

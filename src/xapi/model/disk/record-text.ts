@@ -1,7 +1,8 @@
-// A record in the state folder: JSON in which floats and dates keep their kind, with a check when
-// it is read back.
+// A record in the state folder: JSON in which floats and dates keep their kind, with its charge. It
+// is checked when it is read back.
 import type { FieldType } from '../../wire/types.js';
 import { isStruct, newStruct, type Wire, WireDate, WireFloat, type WireStruct } from '../../wire/values.js';
+import type { StoredCharge } from '../record-bounds.js';
 import { CLASSES } from '../schema.js';
 
 /**
@@ -10,10 +11,15 @@ import { CLASSES } from '../schema.js';
  */
 const FLOAT = '\u0000f';
 const DATE = '\u0000d';
+/** Among the fields, where versions that do not know it pass over it. */
+const CHARGE = '\u0000c';
 const [FLOAT_NAME, DATE_NAME] = [JSON.stringify(FLOAT), JSON.stringify(DATE)];
 
-export function recordText(record: WireStruct): string {
-  return textOf(record);
+export function recordText(record: WireStruct, charge: StoredCharge | null = null): string {
+  const text = textOf(record);
+  if (charge === null || (charge.maker === null && charge.shares.size === 0)) return text;
+  const kept = { maker: charge.maker, shares: [...charge.shares] };
+  return `${text.slice(0, -1)},${JSON.stringify(CHARGE)}:${JSON.stringify(kept)}}`;
 }
 
 /** By hand: JSON.stringify that asks a function about each value takes three times as long. */
@@ -36,18 +42,37 @@ function nameText(name: string): string {
   return fieldNames.get(name) ?? JSON.stringify(name);
 }
 
+export interface RecordOfText {
+  readonly record: WireStruct;
+  readonly charge: StoredCharge;
+}
+
 /** @throws Error that says what is wrong with the text, or with a field of the record */
-export function recordOf(type: string, text: string): WireStruct {
+export function recordOf(type: string, text: string): RecordOfText {
   const fields = CLASSES.get(type)?.fields;
   if (fields === undefined) throw new Error('the class is unknown');
-  const record = revive(JSON.parse(text));
+  const parsed = JSON.parse(text) as Record<string, unknown> | null;
+  const kept = parsed?.[CHARGE];
+  if (kept !== undefined) delete parsed![CHARGE];
+  const record = revive(parsed);
   if (!isStruct(record)) throw new Error('the record is not an object');
   for (const [name, { type: fieldType }] of Object.entries(fields)) {
     const value = record[name];
     if (value !== undefined && !hasType(fieldType, value)) throw new Error(`field ${name} is of another type`);
   }
   if (typeof record.uuid !== 'string') throw new Error('the record has no uuid');
-  return record;
+  return { record, charge: kept === undefined ? NOBODYS : chargeOf(kept) };
+}
+
+const NOBODYS: StoredCharge = { maker: null, shares: new Map() };
+
+function chargeOf(kept: unknown): StoredCharge {
+  const { maker, shares } = (kept ?? {}) as { readonly maker?: unknown; readonly shares?: unknown };
+  const isShare = (one: unknown): one is [string, number] =>
+    Array.isArray(one) && typeof one[0] === 'string' && Number.isSafeInteger(one[1]) && (one[1] as number) > 0;
+  const isMaker = maker === null || typeof maker === 'string';
+  if (!isMaker || !Array.isArray(shares) || !shares.every(isShare)) throw new Error('whom it is charged to is of another type');
+  return { maker, shares: new Map(shares) };
 }
 
 function revive(value: unknown): Wire {

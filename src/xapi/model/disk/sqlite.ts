@@ -12,10 +12,9 @@ import { npmCommand } from '../../../base/own-package.js';
 import type { MetadataStore } from '../../../xenopsd/api/metadata.js';
 import { forgetBuild, keepBuild } from '../../../xenopsd/store/build-files.js';
 import { decodeVm, encodeVm } from '../../../xenopsd/store/metadata-format.js';
-import type { WireStruct } from '../../wire/values.js';
-import { type StateStore, type StoredChange, storageErrorOf } from '../storage.js';
+import { type LoadedObject, type StateStore, type StoredChange, storageErrorOf } from '../storage.js';
 import { CommitCount } from './commit-count.js';
-import { recordOf, recordText } from './record-text.js';
+import { type RecordOfText, recordOf, recordText } from './record-text.js';
 
 const FORMAT = 1;
 const RESTORE = 'restore a backup: xennuma serve restore FILE --into FOLDER';
@@ -67,18 +66,18 @@ export class StateFolder implements StateStore {
     }
   }
 
-  *load(): Iterable<{ ref: string; type: string; record: WireStruct }> {
+  *load(): Iterable<LoadedObject> {
     for (const row of this.#db.prepare('SELECT ref, class, record FROM objects').iterate()) {
       const { ref, class: type, record } = row as { ref: string; class: string; record: string };
-      yield { ref, type, record: this.#recordOf(type, ref, record) };
+      yield { ref, type, ...this.#recordOf(type, ref, record) };
     }
   }
 
   commit(changes: Iterable<StoredChange>): void {
     this.#transaction(() => {
-      for (const { ref, type, record } of changes) {
+      for (const { ref, type, record, charge } of changes) {
         if (record === null) this.#drop.run(ref);
-        else this.#put.run(ref, type, recordText(record));
+        else this.#put.run(ref, type, recordText(record, charge));
       }
       this.#setting.run('commits', String(this.#commits + 1));
     });
@@ -207,7 +206,7 @@ export class StateFolder implements StateStore {
     }
   }
 
-  #recordOf(type: string, ref: string, text: string): WireStruct {
+  #recordOf(type: string, ref: string, text: string): RecordOfText {
     try {
       return recordOf(type, text);
     } catch (error) {
