@@ -48,7 +48,7 @@ export const CPUPOOL_OP = { create: 1, destroy: 2, info: 3, addcpu: 4, rmcpu: 5,
 export const SCHEDOP = { remote_shutdown: 4, pin_override: 7 } as const;
 
 /** XENMEM_* (xen/include/public/memory.h). */
-export const XENMEM = { populate_physmap: 6, set_pod_target: 16, claim_pages: 24 } as const;
+export const XENMEM = { populate_physmap: 6, set_pod_target: 16, claim_pages: 24, get_vnumainfo: 26 } as const;
 
 /** EVTCHNOP_* (xen/include/public/event_channel.h). */
 export const EVTCHNOP = { alloc_unbound: 6 } as const;

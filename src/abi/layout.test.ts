@@ -76,6 +76,11 @@ describe('domctl.h', () => {
       memory: 40,
       rangeBytes: 24,
     });
+    expect(layout.VNUMA_RANGE_AT).toEqual({ start: 0, end: 8, flags: 16, nid: 20 });
+    expect(layout.VNUMA_TOPOLOGY_AT).toEqual({
+      ...{ domid: 0, pad: 2, vnodes: 4, vcpus: 8, ranges: 12 },
+      ...{ distances: 16, vcpuToVnode: 24, memory: 32, sizeBytes: 40 },
+    });
   });
   test('command numbers', () => {
     expect(commands.DOMCTL).toEqual({
@@ -164,7 +169,7 @@ test('xen.h, memory.h, sched.h, event_channel.h and hvm_op.h', () => {
     sysctl: 35,
     domctl: 36,
   });
-  expect(commands.XENMEM).toEqual({ populate_physmap: 6, set_pod_target: 16, claim_pages: 24 });
+  expect(commands.XENMEM).toEqual({ populate_physmap: 6, set_pod_target: 16, claim_pages: 24, get_vnumainfo: 26 });
   expect(commands.SCHEDOP).toEqual({ remote_shutdown: 4, pin_override: 7 });
   expect([DOMID_FIRST_RESERVED, DOMID_SELF]).toEqual([0x7ff0, 0x7ff0]);
   expect(layout.POD_TARGET_AT).toEqual({ target: 0, totPages: 8, cachePages: 16, entries: 24, domid: 32, sizeBytes: 40 });

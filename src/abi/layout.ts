@@ -96,6 +96,22 @@ export const VNUMA_AT = {
   rangeBytes: 24,
 } as const;
 
+/** xen_vmemrange; bytes of the guest's address space. */
+export const VNUMA_RANGE_AT = { start: 0, end: 8, flags: 16, nid: 20 } as const;
+
+/** xen_vnuma_topology_info. */
+export const VNUMA_TOPOLOGY_AT = {
+  domid: 0,
+  pad: 2,
+  vnodes: 4,
+  vcpus: 8,
+  ranges: 12,
+  distances: 16,
+  vcpuToVnode: 24,
+  memory: 32,
+  sizeBytes: 40,
+} as const;
+
 /** An entry of the arrays vcpu_to_vnode and vnode_to_pnode. */
 export const VNUMA_NUMBER_BYTES = 4;
 

@@ -29,6 +29,7 @@ export const ERRNO = {
   EOPNOTSUPP: 95,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
+  ENOBUFS: 105,
   EISCONN: 106,
 } as const;
 

@@ -30,6 +30,7 @@ const STRERROR: Readonly<Record<Errno, string>> = {
   EOPNOTSUPP: 'Operation not supported',
   EADDRINUSE: 'Address already in use',
   EADDRNOTAVAIL: 'Cannot assign requested address',
+  ENOBUFS: 'No buffer space available',
   EISCONN: 'Transport endpoint is already connected',
 };
 

@@ -12,6 +12,21 @@ interface Door {
   hypercall(op: number, a1: number, a2?: number, a3?: number): number;
 }
 
+/** xen_domctl_vnuma and its lists; each count is the length of a list. */
+export interface RawVnuma {
+  /** vNodes squared. */
+  readonly distances: readonly number[];
+  readonly vcpuToVnode: readonly number[];
+  readonly vnodeToPnode: readonly number[];
+  readonly ranges: readonly { readonly start: number; readonly end: number; readonly flags: number; readonly nid: number }[];
+}
+
+export interface VnumaCounts {
+  readonly vnodes: number;
+  readonly vcpus: number;
+  readonly ranges: number;
+}
+
 export const HARD = 1;
 export const SOFT = 2;
 const NODE_BITS = 64;
@@ -150,20 +165,44 @@ export class RawCaller {
     return { result, total: word(8), cache: word(16), entries: word(24) };
   }
 
-  /** XEN_DOMCTL_setvnumainfo with one memory range; vCPUs are all on virtual node 0. */
-  vnuma(domid: number, vcpus: number, vnodeToPnode: readonly number[], change: (view: DataView) => void = () => {}): number {
-    const vnodes = vnodeToPnode.length;
-    const arrays = [vnodes * vnodes * 4, vcpus * 4, vnodes * 4, 24].map((size) => this.door.allocBuffer(Math.max(1, size)));
-    for (const [vnode, pnode] of vnodeToPnode.entries()) arrays[2]!.view.setUint32(vnode * 4, pnode, true);
+  /** XEN_DOMCTL_setvnumainfo. @param change of the filled structure, which begins at byte 16 */
+  setVnuma(domid: number, vnuma: RawVnuma, change: (view: DataView) => void = () => {}): number {
+    const { distances, vcpuToVnode, vnodeToPnode, ranges } = vnuma;
+    const arrays = [...[distances, vcpuToVnode, vnodeToPnode].map((list) => this.#words(list)), this.#ranges(ranges)];
     const result = this.domctl(DOMCTL.setvnumainfo, domid, (view) => {
-      view.setUint32(16, vnodes, true);
-      view.setUint32(20, 1, true);
-      view.setUint32(24, vcpus, true);
+      view.setUint32(16, vnodeToPnode.length, true);
+      view.setUint32(20, ranges.length, true);
+      view.setUint32(24, vcpuToVnode.length, true);
       for (const [index, array] of arrays.entries()) view.setBigUint64(32 + 8 * index, BigInt(array.address), true);
       change(view);
     });
     for (const array of arrays) this.door.freeBuffer(array);
     return result;
+  }
+
+  /** A domain's vCPUs on virtual node 0, with one range of 4 KiB: as few words as Xen takes. */
+  vnuma(domid: number, vcpus: number, vnodeToPnode: readonly number[], change: (view: DataView) => void = () => {}): number {
+    const distances = new Array<number>(vnodeToPnode.length ** 2).fill(10);
+    const ranges = [{ start: 0, end: 4096, flags: 0, nid: 0 }];
+    return this.setVnuma(domid, { distances, vcpuToVnode: new Array<number>(vcpus).fill(0), vnodeToPnode, ranges }, change);
+  }
+
+  /**
+   * XENMEM_get_vnumainfo: the counts that Xen answers, and what it wrote into lists as long as the
+   * caller's counts. @param change of the filled structure
+   */
+  getVnuma(domid: number, { vnodes, vcpus, ranges }: VnumaCounts, change: (view: DataView) => void = () => {}) {
+    const { bytes, view, address } = this.#op;
+    bytes.fill(0);
+    view.setUint16(0, domid, true);
+    for (const [index, count] of [vnodes, vcpus, ranges].entries()) view.setUint32(4 + 4 * index, count, true);
+    const arrays = [vnodes * vnodes * 4, vcpus * 4, ranges * 24].map((size) => this.door.allocBuffer(Math.max(1, size)));
+    for (const [index, array] of arrays.entries()) view.setBigUint64(16 + 8 * index, BigInt(array.address), true);
+    change(view);
+    const result = this.door.hypercall(HYPERCALL.memoryOp, 26, address);
+    const written = arrays.map((array) => Buffer.from(array.bytes).toString('hex'));
+    for (const array of arrays) this.door.freeBuffer(array);
+    return { result, counts: [4, 8, 12].map((at) => view.getUint32(at, true)), written };
   }
 
   /** The pool's id, or a negative errno. */
@@ -198,6 +237,23 @@ export class RawCaller {
     view.setUint32(20, memFlags, true);
     view.setUint16(24, domid, true);
     return this.door.hypercall(HYPERCALL.memoryOp, cmd, address);
+  }
+
+  #words(list: readonly number[]): GuestBuffer {
+    const buffer = this.door.allocBuffer(Math.max(1, 4 * list.length));
+    for (const [index, word] of list.entries()) buffer.view.setUint32(4 * index, word, true);
+    return buffer;
+  }
+
+  #ranges(ranges: RawVnuma['ranges']): GuestBuffer {
+    const buffer = this.door.allocBuffer(Math.max(1, 24 * ranges.length));
+    for (const [index, { start, end, flags, nid }] of ranges.entries()) {
+      buffer.view.setBigUint64(24 * index, BigInt(start), true);
+      buffer.view.setBigUint64(24 * index + 8, BigInt(end), true);
+      buffer.view.setUint32(24 * index + 16, flags, true);
+      buffer.view.setUint32(24 * index + 20, nid, true);
+    }
+    return buffer;
   }
 
   #mask(members: Iterable<number>, bits: number): GuestBuffer {

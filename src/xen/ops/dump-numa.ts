@@ -1,6 +1,7 @@
 // Debug key 'u': nodes, CPUs and the memory of each domain by node, on the console
 // (xen/arch/x86/numa.c, dump_numa()). Xen reports memory by node in no other way.
 import type { XenState } from '../state/xen-state.js';
+import { vnumaLines } from './vnuma.js';
 
 export function dumpNuma(xen: XenState): void {
   const { console, machine, heap } = xen;
@@ -24,5 +25,6 @@ export function dumpNuma(xen: XenState): void {
     domain.pages.forEach((runs, node) => {
       console.print(`    Node ${node}: ${runs.pages}`);
     });
+    if (domain.vnuma !== null) for (const line of vnumaLines(domain.vnuma)) console.print(line);
   }
 }

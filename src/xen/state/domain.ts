@@ -68,8 +68,7 @@ export class Domain {
   shutdownCode: number = NO_SHUTDOWN_CODE;
   weight = 256;
   cap = 0;
-  /** Physical node of each virtual node; null = no vNUMA. */
-  vnodeToPnode: readonly NodeId[] | null = null;
+  vnuma: VirtualNuma | null = null;
 
   constructor(config: DomainConfig, pool: Cpupool, nodes: number) {
     this.config = config;
@@ -86,6 +85,15 @@ export class Domain {
       this.vcpus.push({ id, hard: Bitset.all(nrCpuIds), soft: Bitset.all(nrCpuIds), unpinned: null });
     }
   }
+}
+
+/** A domain's virtual nodes. The lists are as the caller gave them; Xen does not look into them. */
+export interface VirtualNuma {
+  readonly vnodeToPnode: readonly NodeId[];
+  readonly vcpuToVnode: DataView;
+  readonly distances: DataView;
+  /** xen_vmemrange each. */
+  readonly ranges: DataView;
 }
 
 /** Runs of frames [start, end), newest last; a run that borders on the one before joins it. */

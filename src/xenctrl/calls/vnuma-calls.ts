@@ -1,14 +1,12 @@
 // XEN_DOMCTL_setvnumainfo: the virtual nodes of a domain, which its guest reads
 // (tools/libs/ctrl/xc_domain.c, xc_domain_setvnuma).
 import { DOMCTL } from '../../abi/commands.js';
-import { VNUMA_AT as AT, DISTANCE_BYTES, DOMCTL_AT, VNUMA_NUMBER_BYTES } from '../../abi/layout.js';
+import { VNUMA_AT as AT, DISTANCE_BYTES, DOMCTL_AT, VNUMA_RANGE_AT as RANGE_AT, VNUMA_NUMBER_BYTES } from '../../abi/layout.js';
 import { writeU64 } from '../../abi/u64.js';
 import type { VirtualNumaNode, Xenctrl } from '../xenctrl.js';
 import { type CallBuffers, callError } from './call-buffers.js';
 
 const UNION = DOMCTL_AT.union;
-/** struct xen_vmemrange: start, end, flags, nid. */
-const RANGE_AT = { start: 0, end: 8, nid: 20 } as const;
 
 export type VnumaCalls = Pick<Xenctrl, 'domainSetVnuma'>;
 

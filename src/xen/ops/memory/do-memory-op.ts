@@ -1,10 +1,11 @@
-// Memory for domains: populate_physmap and claims (xen/common/memory.c).
+// Memory for domains: populate_physmap, claims, virtual nodes (xen/common/memory.c).
 import { XENMEM } from '../../../abi/commands.js';
-import { POD_TARGET_AT } from '../../../abi/layout.js';
+import { POD_TARGET_AT, VNUMA_TOPOLOGY_AT } from '../../../abi/layout.js';
 import { RESERVATION_BYTES, readReservation } from '../../../abi/reservation.js';
 import { ERRNO } from '../../../base/errors.js';
 import { buffer, type GuestMemory } from '../../state/guest-memory.js';
 import type { XenState } from '../../state/xen-state.js';
+import { getVnumaInfo } from '../vnuma.js';
 import { claimPages } from './claim-pages.js';
 import { setPodTarget } from './pod-target.js';
 import { populatePhysmap } from './populate-physmap.js';
@@ -13,6 +14,10 @@ export function doMemoryOp(xen: XenState, memory: GuestMemory, cmd: number, addr
   if (cmd === XENMEM.set_pod_target) {
     const target = buffer(memory, address, POD_TARGET_AT.sizeBytes);
     return target === undefined ? -ERRNO.EFAULT : setPodTarget(xen, target.view, address - target.address);
+  }
+  if (cmd === XENMEM.get_vnumainfo) {
+    const topology = buffer(memory, address, VNUMA_TOPOLOGY_AT.sizeBytes);
+    return topology === undefined ? -ERRNO.EFAULT : getVnumaInfo(xen, memory, topology.view, address - topology.address);
   }
   if (cmd !== XENMEM.populate_physmap && cmd !== XENMEM.claim_pages) return -ERRNO.ENOSYS;
   const found = buffer(memory, address, RESERVATION_BYTES);

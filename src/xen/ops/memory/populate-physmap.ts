@@ -47,10 +47,9 @@ function requestOf(xen: XenState, domain: Domain, order: number, memFlags: numbe
   const requested = nodeOfMemFlags(memFlags);
   const exact = (memFlags & MEMF.exactNode) !== 0;
   if ((memFlags & MEMF.vnode) !== 0) {
-    if (domain.vnodeToPnode === null) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh, coveredByClaim: true };
-    const node = domain.vnodeToPnode[requested];
-    if (node === undefined) return undefined;
-    return { order, node, exact: exact && node !== NUMA_NO_NODE, zoneHigh, coveredByClaim: true };
+    if (domain.vnuma === null) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh, coveredByClaim: true };
+    const node = domain.vnuma.vnodeToPnode[requested];
+    return node === undefined ? undefined : { order, node, exact, zoneHigh, coveredByClaim: true };
   }
   if (requested === NUMA_NO_NODE) return { order, node: NUMA_NO_NODE, exact: false, zoneHigh, coveredByClaim: true };
   return requested >= MAX_NUMNODES ? undefined : { order, node: requested, exact, zoneHigh, coveredByClaim: true };
