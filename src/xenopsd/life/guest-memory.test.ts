@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { machine, vm } from '../../../test/support/toolstack.js';
 import { DOMCTL, HYPERCALL } from '../../abi/commands.js';
 import { DOMCTL_AT } from '../../abi/layout.js';
-import { InputError } from '../../base/errors.js';
+import { InputError, XenError } from '../../base/errors.js';
 import { type GuestStreams, type SuspendGuest, XenguestError } from '../../xenguest/xenguest.js';
 import { MemoryMetadata } from '../api/metadata.js';
 import type { ToolstackOptions } from '../api/toolstack.js';
@@ -277,6 +277,35 @@ it.each(['suspend', 'migrateLocal'] as const)(
     expect(host.xc.domainInfo(domid!)!.shutdown).toBeNull();
   },
 );
+
+it('a host that does not answer about the guest hides no failed suspend, and the next process wakes the guest', async () => {
+  const { host, doors, faults, options } = await hostWithGuests();
+  let away = false;
+  const domainInfo = (domid: number) => {
+    if (away) throw new XenError('EFAULT', 'xc_domain_getinfo');
+    return host.xc.domainInfo(domid);
+  };
+  const xc: EmbeddedHost['xc'] = Object.setPrototypeOf({ domainInfo }, host.xc);
+  const streams: GuestStreams = {
+    ...doors.xenguest.streams,
+    save: async (...args) => {
+      await doors.xenguest.streams.save(...args).finally(() => {
+        away = true;
+      });
+    },
+  };
+  const toolstack = await createToolstack({ ...doors, xc, xenguest: { ...doors.xenguest, streams } }, options);
+  await toolstack.add(pvh());
+  const { domid } = await toolstack.start('a');
+  faults.save = 'fails after';
+  const { failure, record } = await toolstack.suspend('a');
+  expect(failure).toMatchObject({ step: 'VM.save', message: 'xenguest: save failed' });
+  expect(record.notes('suspend called off').at(-1)).toEqual({ domid, failure: expect.stringMatching(/^xc_domain_getinfo: .*EFAULT/) });
+  expect(host.xc.domainInfo(domid!)!.shutdown).toBe(SUSPEND);
+  const next = await createToolstack(doors, options);
+  expect(next.vms()[0]).toMatchObject({ power: 'running', domid });
+  expect(host.xc.domainInfo(domid!)!.shutdown).toBeNull();
+});
 
 describe('a process that dies while it', () => {
   /** The state that the next process finds, after `calls` saves of the VM's state. */

@@ -95,9 +95,9 @@ export class GuestMemory {
    */
   async callOff(vm: KnownVm, domid: number, record: FlowRecord): Promise<boolean> {
     const { xc, xs, xenguest } = this.#doors;
-    if (xenguest.streams === undefined || !this.#domains.isOurs(vm, domid)) return true;
-    if (xc.domainInfo(domid)!.shutdown !== SUSPENDED_ITSELF) return true;
     try {
+      if (xenguest.streams === undefined || !this.#domains.isOurs(vm, domid)) return true;
+      if (xc.domainInfo(domid)!.shutdown !== SUSPENDED_ITSELF) return true;
       await xenguest.streams.resume(domid);
       await xs.resume(domid);
       record.note('suspend called off', { domid, failure: null });
