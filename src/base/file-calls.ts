@@ -6,6 +6,7 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   openSync,
   renameSync,
   type Stats,
@@ -13,11 +14,19 @@ import {
   writeSync,
 } from 'node:fs';
 
-/** Type and owner of an open file. */
-export interface FileKind {
+/** Which file it is: as long as it is open, no other one has this number on its device. */
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number;
+}
+
+/** Type and owner of a file. */
+export interface FileKind extends FileIdentity {
   readonly isFile: boolean;
   readonly uid: number;
   readonly mode: number;
+  /** How many names it has; 0 = it was removed. */
+  readonly links: number;
 }
 
 export interface FileCalls {
@@ -34,6 +43,8 @@ export interface FileCalls {
   /** Bytes in the file. */
   size(fd: number): number;
   kind(fd: number): FileKind;
+  /** What a path names now, without following a link; null = nothing. */
+  named(path: string): FileKind | null;
   rename(from: string, to: string): void;
   unlink(path: string): void;
   close(fd: number): void;
@@ -47,13 +58,18 @@ export const FILE_CALLS: FileCalls = {
   truncate: ftruncateSync,
   size: (fd) => fstatSync(fd).size,
   kind: (fd) => kindOf(fstatSync(fd)),
+  named: (path) => {
+    const there = lstatSync(path, { throwIfNoEntry: false });
+    return there === undefined ? null : kindOf(there);
+  },
   rename: renameSync,
   unlink: unlinkSync,
   close: closeSync,
 };
 
-export function kindOf(stats: Stats): FileKind {
-  return { isFile: stats.isFile(), uid: stats.uid, mode: stats.mode };
+function kindOf(stats: Stats): FileKind {
+  const { uid, mode, dev, ino, nlink } = stats;
+  return { isFile: stats.isFile(), uid, mode, dev, ino, links: nlink };
 }
 
 /**

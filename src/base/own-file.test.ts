@@ -33,8 +33,8 @@ describe('a file of this process', () => {
     FILE_CALLS.write(fd, Buffer.from('text'), null);
     FILE_CALLS.close(fd);
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(readOwnFile(file)?.toString()).toBe('text');
-    expect(readOwnFile(join(folder, 'none'))).toBeNull();
+    expect(readOwnFile(file, 4)?.toString()).toBe('text');
+    expect(readOwnFile(join(folder, 'none'), 4)).toBeNull();
   });
 
   it('that is a planted link, a pipe or a folder is refused, without waiting and without a change', () => {
@@ -50,7 +50,7 @@ describe('a file of this process', () => {
     spawnSync('mkfifo', [pipe]);
     for (const path of [link, pipe, dangling, folder]) {
       expect(() => openOwnFile(path, WRITE), path).toThrow('it is not a regular file');
-      expect(() => readOwnFile(path), path).toThrow('it is not a regular file');
+      expect(() => readOwnFile(path, 4), path).toThrow('it is not a regular file');
       expect(() => checkOwnFile(path), path).toThrow('it is not a regular file');
     }
     expect(readFileSync(target, 'utf8')).toBe('precious');

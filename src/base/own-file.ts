@@ -1,9 +1,9 @@
 // Files and folders that belong to one process: they are used only if nobody else could have put
 // them there. No symbolic link is followed, and a pipe cannot make the process wait.
-import { accessSync, constants, existsSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from './errors.js';
-import { FILE_CALLS, type FileCalls, type FileKind, kindOf } from './file-calls.js';
+import { FILE_CALLS, type FileCalls, type FileIdentity, type FileKind } from './file-calls.js';
 
 /** open(2) of what is no regular file: a link, a folder, a pipe or socket without a reader. */
 const NO_FILE: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EISDIR', 'ENXIO', 'ENODEV']);
@@ -30,8 +30,8 @@ export function openOwnFile(path: string, flags: number, files: FileCalls = FILE
   }
 }
 
-/** @returns null when there is no such file. @throws as openOwnFile */
-export function readOwnFile(path: string): Buffer | null {
+/** @returns null when there is no such file. @throws as openOwnFile; InputError for a larger file */
+export function readOwnFile(path: string, mostBytes: number): Buffer | null {
   let fd: number;
   try {
     fd = openOwnFile(path, constants.O_RDONLY);
@@ -40,16 +40,46 @@ export function readOwnFile(path: string): Buffer | null {
     throw error;
   }
   try {
-    return readFileSync(fd);
+    return readOpenFile(path, fd, mostBytes);
   } finally {
     FILE_CALLS.close(fd);
   }
 }
 
+/** @throws InputError for a file that is larger than what this process could have written */
+export function readOpenFile(path: string, fd: number, mostBytes: number, files: FileCalls = FILE_CALLS): Buffer {
+  const bytes = files.size(fd);
+  if (bytes > mostBytes) {
+    throw new InputError(`the file has ${bytes} bytes; expected at most ${mostBytes}`, { file: path }, 'restore it from a copy');
+  }
+  return readFileSync(fd);
+}
+
 /** For a file that a library opens by its path. @throws InputError as openOwnFile */
 export function checkOwnFile(path: string): void {
-  const there = lstatSync(path, { throwIfNoEntry: false });
-  if (there !== undefined) assertOurs(path, kindOf(there));
+  const there = FILE_CALLS.named(path);
+  if (there !== null) assertOurs(path, there);
+}
+
+/** A file that is open here, and no longer where it was opened: what is written to it is lost. */
+export class MovedFileError extends Error {
+  override readonly name = 'MovedFileError';
+  readonly code = 'ESTALE';
+
+  constructor(path: string) {
+    super(`${path} was moved, removed or replaced`);
+  }
+}
+
+/** @throws MovedFileError when the path no longer names the file */
+export function assertInPlace(path: string, { dev, ino }: FileIdentity, files: FileCalls = FILE_CALLS): void {
+  let there: FileKind | null = null;
+  try {
+    there = files.named(path);
+  } catch {
+    // A folder on the way to it is no folder any more, or is closed to this user.
+  }
+  if (there === null || there.ino !== ino || there.dev !== dev) throw new MovedFileError(path);
 }
 
 /**

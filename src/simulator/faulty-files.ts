@@ -36,7 +36,8 @@ export function faultyFiles(files: Files, faults: Faults, life: Life): FileCalls
       return taken;
     },
     size: (fd) => files.get(open.get(fd)!)!.length,
-    kind: () => ({ isFile: true, uid: 0, mode: 0o100600 }),
+    kind: () => ({ isFile: true, uid: 0, mode: 0o100600, dev: 1, ino: 1, links: 1 }),
+    named: none,
     close(fd) {
       open.delete(fd);
     },

@@ -58,6 +58,7 @@ export function faultyState(disk: Disk, faults: Faults, life: Life): StateStore 
       }
     },
     probe: refusal,
+    assertInPlace() {},
     domains: () => faultyDomains(disk, faults, life, refusal),
     backup: () => null,
     close() {},

@@ -22,7 +22,7 @@ import { followEndings } from './life/endings.js';
 import { hostPolicy } from './life/numa-policy.js';
 import { restoreVms, revertVm } from './life/restore.js';
 import { VmLife } from './life/vm-life.js';
-import { Database } from './model/database.js';
+import { Database, PROBE_MS } from './model/database.js';
 import { openState } from './model/disk/open-state.js';
 import type { StateFolderOptions } from './model/disk/sqlite.js';
 import { EventSource } from './model/events.js';
@@ -106,6 +106,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   const database = new Database(state, Date.now(), options.records);
   const writable = () => database.fault ?? audit.fault;
   reportStorage(database, log);
+  const watch = options.state === null ? null : setInterval(() => database.checkPlace(), PROBE_MS).unref();
   const toolstacks = await openToolstacks(options, state);
   const { objects, hosts, added } = makeHostObjects(database, toolstacks, options.version, options.address);
   const { toolstack } = hosts.coordinator;
@@ -157,6 +158,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
       life.settlement.close();
       await life.queues.idle();
       await database.flushed().catch((error: unknown) => log.error({ error: textOf(error) }, 'the last changes could not be stored'));
+      if (watch !== null) clearInterval(watch);
       database.close();
       audit.close();
       state.close();

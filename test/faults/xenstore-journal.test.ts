@@ -55,6 +55,7 @@ function faulty(fault: Fault, at: number, times: number): FileCalls & { calls: n
     truncate: wrap(FILE_CALLS.truncate),
     size: FILE_CALLS.size,
     kind: FILE_CALLS.kind,
+    named: FILE_CALLS.named,
     rename: wrap(FILE_CALLS.rename),
     unlink: wrap(FILE_CALLS.unlink),
     write: (fd: number, bytes: Uint8Array, position: number | null) => {

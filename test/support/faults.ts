@@ -57,6 +57,7 @@ export class FaultInjector {
         if (fault !== null) fail(fault);
         inner.probe();
       },
+      assertInPlace: () => inner.assertInPlace(),
       domains: () => inner.domains(),
       backup: () => inner.backup(),
       close: () => inner.close(),

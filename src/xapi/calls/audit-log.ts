@@ -125,6 +125,9 @@ export class AuditLog {
   #writePending(): boolean {
     try {
       const { file } = this.#options;
+      // A file that was renamed is written to until SIGHUP; one that was removed would keep
+      // nothing.
+      if (this.#fd !== null && this.#files.kind(this.#fd).links === 0) this.#closeFile();
       if (this.#fd === null) this.#open(file!);
       while (this.#pending.length > 0) {
         const bytes = this.#pending[0]!;

@@ -287,6 +287,16 @@ export class Database {
     return true;
   }
 
+  /** Notices, also when nobody changes anything, that the state's files are gone. */
+  checkPlace(): void {
+    if (this.#fault !== null) return;
+    try {
+      this.#keeper.assertInPlace();
+    } catch (error) {
+      this.#failed(storageErrorOf(error));
+    }
+  }
+
   /** Ends the probing. */
   close(): void {
     if (this.#probeTimer !== null) clearInterval(this.#probeTimer);

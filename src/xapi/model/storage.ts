@@ -1,4 +1,5 @@
 // The database's interface to storage: committed objects, and the reasons why a commit can fail.
+import { MovedFileError } from '../../base/own-file.js';
 import type { MetadataStore } from '../../xenopsd/api/metadata.js';
 import { MemoryMetadata } from '../../xenopsd/api/metadata.js';
 import type { WireStruct } from '../wire/values.js';
@@ -30,6 +31,8 @@ export interface Keeper {
   commit(changes: Iterable<StoredChange>): void;
   /** Writes and removes a few pages: does storage accept commits again? */
   probe(): void;
+  /** @throws when a file of the state is not where it was opened: no commit would be found again */
+  assertInPlace(): void;
 }
 
 /** A keeper with all else that the daemon keeps beside its objects. */
@@ -54,6 +57,8 @@ export class MemoryState implements StateStore {
   }
 
   probe(): void {}
+
+  assertInPlace(): void {}
 
   domains(): MetadataStore {
     return this.#domains;
@@ -106,6 +111,8 @@ export class StorageError extends Error {
 
 export function storageErrorOf(error: unknown): StorageError {
   if (error instanceof StorageError) return error;
+  if (error instanceof MovedFileError)
+    return new StorageError(error.code, `${error.message}; put it back, or end the daemon and restore a backup`);
   const { code, message } = error as { code?: unknown; message?: unknown };
   const name = typeof code === 'string' ? code : 'EIO';
   const errno = SQLITE_ERRNO.find(([prefix]) => name.startsWith(prefix))?.[1] ?? name;

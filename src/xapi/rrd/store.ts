@@ -216,7 +216,7 @@ export class RrdStore {
     const { folder, warn } = this.#options;
     if (folder === null) return;
     try {
-      const bytes = readOwnFile(join(folder, FILE));
+      const bytes = readOwnFile(join(folder, FILE), MOST_BYTES);
       if (bytes === null) return;
       const { host, hosts = {}, vms } = file.parse(JSON.parse(gunzipSync(bytes, { maxOutputLength: MOST_BYTES }).toString('utf8')));
       const restored = (all: typeof vms) => Object.entries(all).map(([uuid, one]) => [uuid, Rrd.restored(bounded(one))] as const);

@@ -1,16 +1,17 @@
 // The state file: room for a change is reserved before its reply is made, so that a full disk
 // refuses that request alone; all changes of a turn are written and durable before the turn's
 // replies go out.
-import { constants, readFileSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS, type FileCalls, writeAll } from '../../base/file-calls.js';
-import { openOwnFile } from '../../base/own-file.js';
+import { assertInPlace, openOwnFile, readOpenFile } from '../../base/own-file.js';
 import type { Permissions } from '../protocol/permissions.js';
 import type { Engine, Journal, JournalChange } from '../store/engine.js';
 import { JournalFailure } from '../store/journaled.js';
 import { lockFile } from './file-lock.js';
 import { encodeFrame, HEAD_BYTES, lineOf, readFrames } from './journal-frames.js';
+import { codeOf, reasonOf } from './journal-reasons.js';
 
 const CHANGES_A_FRAME = 1000;
 /**
@@ -25,6 +26,8 @@ const RETRY_MS = 1000;
 /** Zeros are written so far ahead: entries then replace them and need no more room. */
 const RESERVE_BYTES = 256 * 1024;
 const OPEN = constants.O_RDWR | constants.O_CREAT;
+/** Node reads no larger file at once. */
+const MOST_BYTES = 2 ** 31 - 1;
 
 export interface JournalOptions {
   readonly log?: (line: string) => void;
@@ -84,7 +87,7 @@ export class JournalFile implements Journal {
    * @throws InputError when the file is damaged before its last entry
    */
   load(engine: Engine): void {
-    const bytes = readFileSync(this.#path);
+    const bytes = readOpenFile(this.#path, this.#fd, MOST_BYTES, this.#files);
     const apply = (change: JournalChange | 'clear'): void => (change === 'clear' ? clear(engine) : engine.restore(change));
     const { end, rest, restBytes } = readFrames(bytes, this.#path, apply);
     if (rest === 'unfinished') this.#log(`${this.#path}: ${restBytes} bytes of an unfinished entry were cut off`);
@@ -131,6 +134,8 @@ export class JournalFile implements Journal {
     const lines = this.#lines;
     this.#lines = [];
     try {
+      // Once in a turn: what comes later in it was removed while it was being written.
+      if (this.#accepted.length === 0 && !this.#repaired) this.#assertInPlace();
       if (this.#broken) this.#repair(lines);
       else this.#accept(lines);
     } catch (error) {
@@ -173,6 +178,29 @@ export class JournalFile implements Journal {
       throw error;
     }
     this.#sizeBytes += frame.length;
+  }
+
+  /**
+   * Before the program is replaced, which opens the file again: the store is written anew where the
+   * file was removed.
+   * @throws when something else is there, or it cannot be written
+   */
+  prepareRestart(): void {
+    try {
+      this.#assertInPlace();
+      return;
+    } catch (error) {
+      if (this.#files.named(this.#path) !== null) throw error;
+    }
+    const fd = this.#openLocked(this.#path);
+    try {
+      const size = this.#writeSnapshot(fd, []);
+      this.#files.sync(fd);
+      this.#switchTo(fd, size);
+    } catch (error) {
+      this.#abandon(fd, this.#path);
+      throw error;
+    }
   }
 
   /** How many requests have changed the store. */
@@ -253,10 +281,13 @@ export class JournalFile implements Journal {
     const temporary = `${this.#path}.new`;
     let fd: number | undefined;
     try {
+      this.#assertInPlace();
       fd = this.#openLocked(temporary);
       this.#files.truncate(fd, 0);
       const size = this.#writeSnapshot(fd, must ?? []);
       this.#files.sync(fd);
+      // Another daemon's file may be there by now.
+      this.#assertInPlace();
       this.#files.rename(temporary, this.#path);
       this.#switchTo(fd, size);
       fd = undefined;
@@ -333,6 +364,17 @@ export class JournalFile implements Journal {
     }
   }
 
+  /** @throws MovedFileError */
+  #assertInPlace(): void {
+    assertInPlace(this.#path, this.#files.kind(this.#fd), this.#files);
+  }
+
+  /** Its owner may have replaced the file before this process had its lock. */
+  #names(path: string, fd: number): boolean {
+    const [named, { dev, ino }] = [this.#files.named(path), this.#files.kind(fd)];
+    return named?.ino === ino && named.dev === dev;
+  }
+
   #openLocked(path: string): number {
     let fd: number;
     try {
@@ -341,23 +383,10 @@ export class JournalFile implements Journal {
       if (path !== this.#path || error instanceof InputError) throw error;
       throw new InputError(`cannot open the state file (${codeOf(error)})`, { file: path }, 'name a file in a folder that may be written');
     }
-    if (lockFile(fd, path)) return fd;
+    if (lockFile(fd, path) && this.#names(path, fd)) return fd;
     this.#files.close(fd);
     throw new InputError('another daemon uses this state file', { file: path }, 'end that one first, or name another file');
   }
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error);
-}
-
-function reasonOf(code: string): string {
-  const REASONS: Readonly<Record<string, string>> = {
-    ENOSPC: 'the disk is full',
-    EDQUOT: 'the disk quota is used up',
-    EIO: 'the disk fails',
-  };
-  return `${REASONS[code] ?? 'it cannot be written'} (${code})`;
 }
 
 /** A snapshot is complete: it must not be added to what a fresh daemon starts with. */

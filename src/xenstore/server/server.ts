@@ -209,6 +209,12 @@ export class XenstoreServer {
   }
 
   #restart(): void {
+    try {
+      this.#journal?.prepareRestart();
+    } catch (error) {
+      this.#stay((error as Error).message);
+      return;
+    }
     const handover = this.sockets.handover!;
     const { doors, connections } = handover.carried();
     const carried: Carried = {

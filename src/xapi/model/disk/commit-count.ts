@@ -17,9 +17,9 @@ export class CommitCount {
     this.#fd = openOwnFile(file, constants.O_RDWR | constants.O_CREAT, files);
   }
 
-  /** 0 for a file that is not there or says nothing. */
+  /** 0 for a file that is not there or says nothing. @throws InputError for one that is no count */
   static read(file: string): number {
-    const text = readOwnFile(file)?.toString('latin1') ?? '';
+    const text = readOwnFile(file, DIGITS + 1)?.toString('latin1') ?? '';
     return /^\d{20}\n$/.test(text) ? Number(text) : 0;
   }
 

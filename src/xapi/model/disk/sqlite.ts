@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { InputError } from '../../../base/errors.js';
-import { FILE_CALLS, type FileCalls } from '../../../base/file-calls.js';
-import { checkOwnFile, makeOwnFolder, writeFault } from '../../../base/own-file.js';
+import { FILE_CALLS, type FileCalls, type FileIdentity } from '../../../base/file-calls.js';
+import { assertInPlace, checkOwnFile, makeOwnFolder, writeFault } from '../../../base/own-file.js';
 import { npmCommand } from '../../../base/own-package.js';
 import type { MetadataStore } from '../../../xenopsd/api/metadata.js';
 import { forgetBuild, keepBuild } from '../../../xenopsd/store/build-files.js';
@@ -42,6 +42,8 @@ export class StateFolder implements StateStore {
   readonly #setting: Sqlite.Statement<[string, string]>;
   readonly #count: CommitCount | null;
   readonly #countFailed: (error: unknown) => void;
+  /** The files that SQLite and the count have open, by path. */
+  readonly #places: readonly (readonly [path: string, identity: FileIdentity])[];
   #commits: number;
 
   /**
@@ -60,6 +62,7 @@ export class StateFolder implements StateStore {
       this.#setting = this.#db.prepare('INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value');
       this.#commits = this.#checkCommits(join(folder, 'commits'));
       this.#count = this.#openCount(join(folder, 'commits'), files);
+      this.#places = placesOf([this.#file, `${this.#file}-wal`, ...(this.#count === null ? [] : [join(folder, 'commits')])]);
     } catch (error) {
       this.#db.close();
       throw this.#asInputError(error);
@@ -94,6 +97,10 @@ export class StateFolder implements StateStore {
     this.#transaction(() => this.#setting.run('probe', ''));
   }
 
+  assertInPlace(): void {
+    for (const [path, identity] of this.#places) assertInPlace(path, identity);
+  }
+
   domains(): MetadataStore {
     const all = this.#db.prepare('SELECT name, metadata FROM domains ORDER BY position');
     const put = this.#db.prepare(`INSERT INTO domains VALUES (?, (SELECT coalesce(max(position), 0) + 1 FROM domains), ?)
@@ -117,10 +124,10 @@ export class StateFolder implements StateStore {
         const { name } = vm.spec;
         // A file of its own: `explain` reads it while this process holds the database.
         if (build !== undefined) await keepBuild(folder, name, build);
-        stored(() => put.run(name, encodeVm(vm)));
+        this.#transaction(() => put.run(name, encodeVm(vm)));
       },
       remove: async (name) => {
-        stored(() => drop.run(name));
+        this.#transaction(() => drop.run(name));
         await forgetBuild(folder, name).catch(() => {});
       },
     };
@@ -198,6 +205,8 @@ export class StateFolder implements StateStore {
     try {
       this.#db.exec('BEGIN IMMEDIATE');
       work();
+      // As late as can be: after the commit, a refusal could come true.
+      this.assertInPlace();
       this.#db.exec('COMMIT');
     } catch (error) {
       // On a full disk SQLite has rolled back by itself, and another ROLLBACK would hide why.
@@ -240,12 +249,11 @@ export class StateFolder implements StateStore {
   }
 }
 
-function stored(work: () => unknown): void {
-  try {
-    work();
-  } catch (error) {
-    throw storageErrorOf(error);
-  }
+function placesOf(paths: readonly string[]): [string, FileIdentity][] {
+  return paths.flatMap((path): [string, FileIdentity][] => {
+    const identity = FILE_CALLS.named(path);
+    return identity === null ? [] : [[path, identity]];
+  });
 }
 
 const SCHEMA = `BEGIN IMMEDIATE;
