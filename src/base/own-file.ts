@@ -30,7 +30,7 @@ export function openOwnFile(path: string, flags: number, files: FileCalls = FILE
   }
 }
 
-/** @returns null when there is no such file. @throws as openOwnFile; InputError for a larger file */
+/** @returns null when there is no such file. @throws as openOwnFile and readOpenFile */
 export function readOwnFile(path: string, mostBytes: number): Buffer | null {
   let fd: number;
   try {
