@@ -82,7 +82,7 @@ const LEAST_CURL = [7, 40] as const;
  * @throws InputError where curl is missing or too old
  */
 function checkCurl(): void {
-  const said = spawnSync('curl', ['--version'], { encoding: 'utf8' }).stdout ?? '';
+  const said = spawnSync('curl', ['--version'], { encoding: 'utf8', timeout: 5000 }).stdout ?? '';
   const [, version = '', major = '', minor = ''] = /^curl ((\d+)\.(\d+)\S*)/.exec(said) ?? [];
   const [least, under] = LEAST_CURL;
   if (Number(major) > least || (Number(major) === least && Number(minor) >= under)) return;

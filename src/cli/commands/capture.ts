@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { InputError, UnreachableError } from '../../base/errors.js';
+import { endTree, killTree, whileUnfinished } from '../../base/unfinished.js';
 import { textsFrom } from '../input/from.js';
 import { fromOption } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
@@ -85,10 +86,17 @@ async function captureHere(memory: boolean): Promise<string> {
   const script = captureScript({ nonce: randomBytes(9).toString('hex'), archive: false, memory });
   const text = await new Promise<string>((resolve, reject) => {
     const child = spawn('sh', ['-s'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const release = whileUnfinished({ end: () => endTree(child), endNow: () => killTree(child) });
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    child.on('error', reject);
-    child.on('close', () => resolve(Buffer.concat(chunks).toString()));
+    child.on('error', (error) => {
+      release();
+      reject(error);
+    });
+    child.on('close', () => {
+      release();
+      resolve(Buffer.concat(chunks).toString());
+    });
     child.stdin.on('error', () => undefined);
     child.stdin.end(script);
   });

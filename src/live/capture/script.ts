@@ -88,6 +88,11 @@ const DUMP = `  if command -v xl >/dev/null 2>&1; then
 
 const ARCHIVE = `folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
+# Not every sh runs EXIT's commands at a signal.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 141' PIPE
+trap 'exit 143' TERM
 if ! command -v xl >/dev/null 2>&1; then
   echo 'nothing was captured: there is no xl here; run this as root in dom0 of a Xen host' >&2
   exit 3

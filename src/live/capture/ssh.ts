@@ -1,11 +1,13 @@
 // Runs a script on another host with the system's own ssh, and so with the user's config, agent and
 // jump hosts. One connection serves a whole command.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { harmless } from '../../base/safe-text.js';
+import { killTree, whileUnfinished } from '../../base/unfinished.js';
 
 export interface SshTarget {
   readonly user: string | undefined;
@@ -21,6 +23,10 @@ const SSH_FAILED = 255;
 const MOST_BYTES = 256 * 2 ** 20;
 const ERROR_BYTES = 8192;
 const TIME_MS = 120_000;
+/** The master of a connection closes it at once, or hangs; then it ends itself (ControlPersist). */
+const CLOSE_MS = 3000;
+/** Of the line that a message quotes. */
+const MOST_WHY = 300;
 
 /**
  * "ssh://[user@]host[:port]"
@@ -49,15 +55,40 @@ export class SshError extends Error {
 export class SshHost {
   readonly #target: SshTarget;
   readonly #folder: string;
+  readonly #children = new Set<ChildProcess>();
+  readonly #release: () => void;
+  /** A signal has come: what was running never ends, so that nothing reports or follows it. */
+  #isOver = false;
 
   private constructor(target: SshTarget, folder: string) {
     this.#target = target;
     this.#folder = folder;
+    this.#release = whileUnfinished({
+      end: () => {
+        this.#isOver = true;
+        // Not SIGKILL: an ssh that asks for a password gives the terminal its echo back.
+        this.#killChildren('SIGTERM');
+        return this.#closeConnection();
+      },
+      endNow: () => {
+        this.#isOver = true;
+        this.#killChildren('SIGKILL');
+        rmSync(folder, { recursive: true, force: true });
+      },
+    });
   }
 
+  /** @throws InputError where there is no room for its socket */
   static async open(target: SshTarget): Promise<SshHost> {
     // Private to this user: anyone who can open the control socket is logged in.
-    return new SshHost(target, await mkdtemp(join(tmpdir(), 'xennuma-ssh-')));
+    const folder = await mkdtemp(join(tmpdir(), 'xennuma-ssh-')).catch((error: Error) => {
+      throw new InputError(
+        `no folder can be made there: ${error.message}`,
+        { file: tmpdir() },
+        'set TMPDIR to a folder that may be written',
+      );
+    });
+    return new SshHost(target, folder);
   }
 
   /**
@@ -81,7 +112,7 @@ export class SshHost {
    */
   async attempt(script: string): Promise<{ readonly status: number; readonly output: string; readonly why: string }> {
     const { status, output, errors } = await this.#ssh(['sh -s'], script);
-    const why = harmless(errors.trim().split('\n').at(-1) ?? '');
+    const why = shortened(harmless(errors.trim().split('\n').at(-1) ?? ''));
     if (status !== SSH_FAILED) return { status, output, why };
     throw new SshError(
       `${this.#target.host} cannot be reached by ssh${why === '' ? '' : `: ${why}`}`,
@@ -90,8 +121,31 @@ export class SshHost {
   }
 
   async close(): Promise<void> {
-    await this.#ssh([], '', ['-O', 'exit']).catch(() => undefined);
+    await this.#closeConnection();
     await rm(this.#folder, { recursive: true, force: true });
+    this.#release();
+  }
+
+  /** Without an answer the connection is left to itself. */
+  async #closeConnection(): Promise<void> {
+    const child = spawn('ssh', this.#words([], ['-O', 'exit']), { stdio: 'ignore' });
+    this.#children.add(child);
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(() => {
+        killTree(child);
+        resolve();
+      }, CLOSE_MS);
+      const done = () => {
+        clearTimeout(limit);
+        this.#children.delete(child);
+        resolve();
+      };
+      child.once('error', done).once('close', done);
+    });
+  }
+
+  #killChildren(signal: NodeJS.Signals): void {
+    for (const child of this.#children) killTree(child, signal);
   }
 
   #shown(): string {
@@ -99,13 +153,9 @@ export class SshHost {
     return `${port === undefined ? '' : `-p ${port} `}${user === undefined ? '' : `${user}@`}${host}`;
   }
 
-  #ssh(
-    command: readonly string[],
-    input: string,
-    control: readonly string[] = [],
-  ): Promise<{ status: number; output: string; errors: string }> {
+  #words(command: readonly string[], control: readonly string[] = []): string[] {
     const { user, host, port } = this.#target;
-    const words = [
+    return [
       ...['-T', '-o', 'ControlMaster=auto', '-o', 'ControlPersist=60', '-o', `ControlPath=${join(this.#folder, 'control')}`],
       // Without a terminal, ssh's questions cannot be answered.
       ...(process.stdin.isTTY === true ? [] : ['-o', 'BatchMode=yes']),
@@ -116,39 +166,52 @@ export class SshHost {
       host,
       ...command,
     ];
+  }
+
+  #ssh(command: readonly string[], input: string): Promise<{ status: number; output: string; errors: string }> {
+    const { host } = this.#target;
     return new Promise((resolve, reject) => {
-      const child = spawn('ssh', words, { stdio: ['pipe', 'pipe', 'pipe'] });
+      const child = spawn('ssh', this.#words(command), { stdio: ['pipe', 'pipe', 'pipe'] });
+      this.#children.add(child);
       const output: Buffer[] = [];
       let [bytes, errors] = [0, ''];
-      const fail = (error: SshError) => {
-        child.kill();
-        reject(error);
+      const ended = (then: () => void) => {
+        clearTimeout(timer);
+        this.#children.delete(child);
+        if (!this.#isOver) then();
+      };
+      const fail = (message: string, mend: string) => {
+        killTree(child);
+        ended(() => reject(new SshError(message, mend)));
       };
       const timer = setTimeout(
-        () => fail(new SshError(`${host} did not answer within ${TIME_MS / 1000} s`, 'is it under load, or does a command hang there?')),
+        () => fail(`${host} did not answer within ${TIME_MS / 1000} s`, 'is it under load, or does a command hang there?'),
         TIME_MS,
       );
       child.stdout.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > MOST_BYTES)
-          fail(
-            new SshError(`${host} sent more than ${MOST_BYTES / 2 ** 20} MiB`, 'a capture is a few MiB: is its shell start-up printing?'),
-          );
-        else output.push(chunk);
+        if (bytes > MOST_BYTES) {
+          fail(`${host} sent more than ${MOST_BYTES / 2 ** 20} MiB`, 'a capture is a few MiB: is its shell start-up printing?');
+        } else output.push(chunk);
       });
       child.stderr.on('data', (chunk: Buffer) => {
         errors = `${errors}${chunk.toString()}`.slice(-ERROR_BYTES);
       });
       child.on('error', (error: NodeJS.ErrnoException) => {
-        clearTimeout(timer);
-        reject(error.code === 'ENOENT' ? new SshError('the program `ssh` was not found', 'install the OpenSSH client') : error);
+        ended(() =>
+          reject(error.code === 'ENOENT' ? new SshError('the program `ssh` was not found', 'install the OpenSSH client') : error),
+        );
       });
       child.on('close', (status) => {
-        clearTimeout(timer);
-        resolve({ status: status ?? SSH_FAILED, output: Buffer.concat(output).toString(), errors });
+        ended(() => resolve({ status: status ?? SSH_FAILED, output: Buffer.concat(output).toString(), errors }));
       });
       child.stdin.on('error', () => undefined);
       child.stdin.end(input);
     });
   }
+}
+
+/** The end of a long line tells most. */
+function shortened(text: string): string {
+  return text.length > MOST_WHY ? `...${text.slice(-MOST_WHY)}` : text;
 }

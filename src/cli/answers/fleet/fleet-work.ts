@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { InputError } from '../../../base/errors.js';
 import { plural } from '../../../base/phrases.js';
+import { killTree, whileUnfinished } from '../../../base/unfinished.js';
 import { connectFleet } from '../../../fleet/store/connect.js';
 import { waitFor } from '../../../fleet/store/retry.js';
 import { accessOf, type FleetOptions } from '../../input/fleet-options.js';
@@ -53,7 +54,11 @@ function replayOf({ words }: Partial<ReplayJob>, seconds: number): Promise<Repla
       done({ error: 'the worker knows no such job; its version may be older' });
       return;
     }
-    const child = spawn(process.execPath, [process.argv[1]!, 'replay', ...checked(words), '--jobs', '1', '--moments', '0', '--json']);
+    // Not in the group of the terminal, whose Ctrl-C would end the job in progress.
+    const child = spawn(process.execPath, [process.argv[1]!, 'replay', ...checked(words), '--jobs', '1', '--moments', '0', '--json'], {
+      detached: true,
+    });
+    const release = whileUnfinished({ endNow: () => killTree(child) });
     let [text, errors, late] = ['', '', false];
     const limit = setTimeout(() => {
       late = true;
@@ -67,10 +72,12 @@ function replayOf({ words }: Partial<ReplayJob>, seconds: number): Promise<Repla
     });
     child.once('error', (error) => {
       clearTimeout(limit);
+      release();
       done({ error: error.message });
     });
     child.once('close', (code) => {
       clearTimeout(limit);
+      release();
       if (late) done({ error: `not done in ${plural(seconds, 'second')}; the worker's --job-seconds sets that time` });
       else done(code === 0 ? answerOf(text) : { error: errors.trim() || `ended with ${code}` });
     });
