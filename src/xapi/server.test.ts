@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { failure, guestRefs, smallHost, type TestDaemon, testDaemon, vmRecord } from '../../test/support/daemon.js';
 import { GIB } from '../base/units.js';
-import { MAX_WAITING } from './life/vm-queue.js';
+import { WAITING_SHARE } from './life/vm-queue.js';
 import { KEPT_DELETIONS } from './model/published.js';
 import { CLASSES } from './model/schema.js';
 import { MAX_ENDED_TASKS } from './model/tasks.js';
@@ -371,7 +371,7 @@ describe('tasks', () => {
     for (let index = 0; index < MAX_ENDED_TASKS + 5; index++) await daemon.call('task.create', `t${index}`, '');
     expect(await daemon.call('task.get_all')).toHaveLength(MAX_ENDED_TASKS);
     const vm = await create(daemon, 'a');
-    const calls = Array.from({ length: MAX_WAITING + 1 }, () => daemon.call('VM.set_domain_type', vm, 'pv'));
+    const calls = Array.from({ length: WAITING_SHARE.each + 1 }, () => daemon.call('VM.set_domain_type', vm, 'pv'));
     const results = await Promise.allSettled(calls);
     expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
   });

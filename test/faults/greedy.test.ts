@@ -2,12 +2,16 @@
 // client and of the owner go through.
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { SHARES, type Share } from '../../src/xapi/calls/ledger.js';
 import { parseUsers, userLine } from '../../src/xapi/calls/users.js';
 import type { HttpFront } from '../../src/xapi/http/http-server.js';
+import { pagesOf } from '../../src/xapi/http/pages.js';
+import { WAITING_SHARE } from '../../src/xapi/life/vm-queue.js';
+import { formatToken } from '../../src/xapi/model/events.js';
 import type { Wire } from '../../src/xapi/wire/values.js';
-import { type TestDaemon, testDaemon, testFront, vmRecord } from '../support/daemon.js';
+import { cheapUser } from '../support/cheap-user.js';
+import { failure, type TestDaemon, testDaemon, testFront, vmRecord } from '../support/daemon.js';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -29,7 +33,7 @@ interface Served {
 
 async function served(): Promise<Served> {
   const daemon = await testDaemon({ users: () => USERS });
-  const front = await testFront(daemon, { failed: () => {} });
+  const front = await testFront(daemon, { failed: () => {}, pages: pagesOf(daemon, null, false) });
   ends.push(
     () => daemon.close(),
     () => front.close(),
@@ -56,8 +60,8 @@ function post(port: number, from: string, method: string, params: unknown[]): Pr
 }
 
 /** As many connections as the server lets one address have; `text` is sent on each. */
-async function connections(port: number, count: number, text = ''): Promise<Socket[]> {
-  const sockets = Array.from({ length: count }, () => connect({ host: '127.0.0.1', port, localAddress: GREEDY }));
+async function connections(port: number, count: number, text = '', localAddress = GREEDY): Promise<Socket[]> {
+  const sockets = Array.from({ length: count }, () => connect({ host: '127.0.0.1', port, localAddress }));
   ends.push(() => {
     for (const socket of sockets) socket.destroy();
   });
@@ -72,6 +76,12 @@ async function connections(port: number, count: number, text = ''): Promise<Sock
   );
   await new Promise((done) => setTimeout(done, 300));
   return sockets;
+}
+
+/** A request that follows all events, from a token on. */
+function follow(session: unknown, token = ''): string {
+  const last = token === '' ? '' : `last-event-id: ${token}\r\n`;
+  return `GET /events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${String(session)}\r\n${last}\r\n`;
 }
 
 async function othersGoThrough({ call }: Served): Promise<void> {
@@ -108,6 +118,70 @@ describe('one greedy client', { timeout: 120_000 }, () => {
     await connections(test.front.port, 1024);
     expect(test.daemon.ledger.held('connections')).toBeLessThanOrEqual(SHARES.connections.each);
     await othersGoThrough(test);
+  });
+
+  it('who logs in at many addresses and takes all connections that these and others can get', async () => {
+    const test = await served();
+    for (const [from, user, password] of [
+      [OWNER, 'root', 'a'],
+      ...['127.0.1.1', '127.0.1.2', '127.0.1.3'].map((own) => [own, 'eye', 'b'] as const),
+    ] as const) {
+      expect((await test.call(from, 'session.login_with_password', user, password)).result).toMatch(/^OpaqueRef:/);
+    }
+    for (const own of [1, 2, 3]) await connections(test.front.port, SHARES.connections.each, '', `127.0.1.${own}`);
+    expect(test.daemon.ledger.held('connections')).toBeLessThanOrEqual(SHARES.connections.each);
+    await othersGoThrough(test);
+    // The other addresses are strangers', who leave the administrators their part all the same.
+    for (const stranger of [4, 5, 6]) await connections(test.front.port, SHARES.connections.each, '', `127.0.1.${stranger}`);
+    const { result: session } = await test.call(OWNER, 'session.login_with_password', 'root', 'a');
+    expect(await test.call(OWNER, 'VM.get_all', session)).toMatchObject({ status: 200 });
+  });
+
+  it('read-only, who follows /events with all streams it may', async () => {
+    const test = await served();
+    const { result: root } = await test.call(OWNER, 'session.login_with_password', 'root', 'a');
+    const { result: eye } = await test.call(GREEDY, 'session.login_with_password', 'eye', 'b');
+    for (const own of [1, 2, 3]) await connections(test.front.port, 120, follow(eye), `127.0.1.${own}`);
+    await vi.waitFor(() => expect(test.daemon.ledger.held('watchers')).toBe(SHARES.watchers.each), 60_000);
+    const token = ((await test.call(OWNER, 'event.from', root, ['pool'], '', 0)).result as { token: string }).token;
+    expect(await test.call(OWNER, 'event.from', root, ['pool'], token, 0.05)).toMatchObject({ status: 200, result: { events: [] } });
+    await othersGoThrough(test);
+  });
+
+  it('who reads nothing of 40 large streams of /events', async () => {
+    const test = await served();
+    const { result: root } = await test.call(OWNER, 'session.login_with_password', 'root', 'a');
+    const description = 'x'.repeat(60_000);
+    for (let index = 0; index < 100; index++)
+      await test.call(OWNER, 'VM.create', root, vmRecord(`vm-${index}`, { name_description: description }));
+    const { result: eye } = await test.call(GREEDY, 'session.login_with_password', 'eye', 'b');
+    const since = formatToken(test.daemon.database.published.lostBefore);
+    for (const socket of await connections(test.front.port, 40, follow(eye, since))) socket.pause();
+    // One more of them would be too much.
+    const most = SHARES.bytes.each;
+    await vi.waitFor(() => expect(test.daemon.ledger.held('bytes')).toBeGreaterThan(most - 100 * description.length * 1.2), 60_000);
+    expect(test.daemon.ledger.held('bytes')).toBeLessThanOrEqual(most);
+    await othersGoThrough(test);
+  });
+
+  it('who queues operations on a VM until it is refused', async () => {
+    const users = parseUsers(['root', 'a', 'b'].map((name) => cheapUser(name, 'admin', 'x')).join('\n'), 'users');
+    const { dispatcher, close } = await testDaemon({ users: () => users });
+    ends.push(close);
+    const as = async (user: string) => {
+      const login = { method: 'session.login_with_password', params: [user, 'x'] };
+      const session = await dispatcher.call(login, OWNER, new AbortController().signal);
+      return (method: string, ...params: Wire[]) =>
+        dispatcher.call({ method, params: [session, ...params] }, OWNER, new AbortController().signal);
+    };
+    const [root, greedy, other] = [await as('root'), await as('a'), await as('b')];
+    const vm = await root('VM.create', vmRecord('vm'));
+    const queue = (call: typeof root, count: number) =>
+      Array.from({ length: count }, () => failure(call('VM.set_domain_type', vm, 'pv')).then(([code]) => code));
+    const { total, each, reserve } = WAITING_SHARE;
+    const codes = await Promise.all([queue(greedy, 150), queue(other, 150), queue(root, reserve)].map((calls) => Promise.all(calls)));
+    const through = codes.map((all) => all.filter((code) => code === 'success').length);
+    expect(through).toEqual([each, total - reserve - each, reserve]);
   });
 
   it('with 300 half-sent bodies', async () => {

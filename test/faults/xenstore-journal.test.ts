@@ -11,7 +11,7 @@ import { type Bytes, MESSAGE } from '../../src/xenstore/protocol/wire.js';
 import { JournalFile } from '../../src/xenstore/server/journal-file.js';
 import type { Engine } from '../../src/xenstore/store/engine.js';
 import { JournalFailure } from '../../src/xenstore/store/journaled.js';
-import type { Personality } from '../../src/xenstore/store/limits.js';
+import { type Personality, QUOTA } from '../../src/xenstore/store/limits.js';
 import { cases } from '../support/cases.js';
 
 const folders: string[] = [];
@@ -298,6 +298,44 @@ for (const personality of ['xenstored', 'oxenstored'] as const) {
       const bytes = Buffer.from('/secret\0') as Bytes;
       again.engine.process(guest, { type: MESSAGE.read, requestId: 1, txId: 0, bytes, start: 0, end: bytes.length });
       expect(answer).toBe('EACCES\0');
+      again.journal.close();
+    }
+  });
+
+  test(`${personality}: the nodes of a guest count against its quota after a restart too, and another guest's do not`, () => {
+    const path = stateFile();
+    const store = new Store(personality, path);
+    for (const domid of [5, 6]) {
+      for (const [type, payload] of [
+        [MESSAGE.introduce, `${domid}\x001\x001\0`],
+        [MESSAGE.write, `/of${domid}\0`],
+        [MESSAGE.setPermissions, `/of${domid}\0n${domid}\0`],
+      ] as const)
+        store.ask(type, payload);
+    }
+    store.endTurn();
+    const guest = (engine: Engine, domid: number) => {
+      let answer = '';
+      const client = engine.connect(domid, { reply: (_type, _request, _tx, payload) => (answer = payload), event: () => {} });
+      return (name: string): string => {
+        const bytes = Buffer.from(`/of${domid}/${name}\0v`) as Bytes;
+        engine.process(client, { type: MESSAGE.write, requestId: 1, txId: 0, bytes, start: 0, end: bytes.length });
+        return answer;
+      };
+    };
+    const write = guest(store.engine, 5);
+    let made = 0;
+    while (write(`n${made}`) === 'OK\0') made++;
+    expect(write('more')).toBe(personality === 'xenstored' ? 'ENOSPC\0' : 'EQUOTA\0');
+    expect(made).toBeLessThanOrEqual(QUOTA[personality].nodes);
+    store.endTurn();
+    store.journal.close();
+    for (let round = 0; round < 2; round++) {
+      const again = new Store(personality, path);
+      for (const domid of [5, 6]) again.ask(MESSAGE.introduce, `${domid}\x001\x001\0`);
+      expect(guest(again.engine, 5)('more')).toBe(personality === 'xenstored' ? 'ENOSPC\0' : 'EQUOTA\0');
+      expect(guest(again.engine, 6)(`n${round}`)).toBe('OK\0');
+      again.endTurn();
       again.journal.close();
     }
   });

@@ -1,18 +1,19 @@
 // The use of the daemon's limited resources, in one ledger. No address and no user can take all of
-// a resource, and a reserve is kept for administrators and for addresses with a recent login.
+// a resource. A reserve is kept for administrators and for addresses with a recent login, and half
+// of it for administrators alone.
 
 export interface Share {
   /** For all together. */
   readonly total: number;
   /** For one address or user. */
   readonly each: number;
-  /** Part of the total for the privileged only. */
+  /** Part of the total for known clients and administrators; half of it is for the latter only. */
   readonly reserve: number;
 }
 
 /**
- * Connections are charged to an address. Answers, calls, watchers and tasks are charged to a user,
- * or to an address before login.
+ * Connections are charged to an address, or to its network (known-addresses.ts). Answers, calls,
+ * watchers and tasks are charged to a user, or to an address before login.
  */
 export const SHARES = {
   connections: { total: 1024, each: 512, reserve: 128 },
@@ -30,16 +31,20 @@ export type Resource = keyof typeof SHARES;
 export type Shares = Readonly<Record<Resource, Share>>;
 
 export interface Principal {
-  /** "address 10.0.0.1", "user root". */
+  /** "address 10.0.0.1", "address 2001:db8:0:0::/64", "user root". */
   readonly name: string;
-  /** May use the reserve. */
-  readonly privileged: boolean;
+  readonly rank: 'stranger' | 'known' | 'admin';
+  /**
+   * The user of a known address, who is charged too, so that more addresses are not more. The
+   * address may have three quarters of the user's share: whoever else is there leaves the user the
+   * rest at other addresses.
+   */
+  readonly user?: string;
 }
 
 interface Account {
   sum: number;
-  /** Use by the unprivileged. */
-  ordinary: number;
+  readonly byRank: Record<Principal['rank'], number>;
   readonly held: Map<string, number>;
 }
 
@@ -50,7 +55,7 @@ export class Ledger {
 
   constructor(shares: Partial<Shares> = {}) {
     this.#shares = { ...SHARES, ...shares };
-    const account = (): Account => ({ sum: 0, ordinary: 0, held: new Map() });
+    const account = (): Account => ({ sum: 0, byRank: { stranger: 0, known: 0, admin: 0 }, held: new Map() });
     this.#accounts = {
       connections: account(),
       bytes: account(),
@@ -94,27 +99,35 @@ export class Ledger {
    * @returns a function that releases it, once; null if the principal, or all together, would hold
    * too much
    */
-  take(resource: Resource, { name, privileged }: Principal, amount = 1): (() => void) | null {
+  take(resource: Resource, principal: Principal, amount = 1): (() => void) | null {
     const { total, each, reserve } = this.#shares[resource];
     const account = this.#accounts[resource];
-    const own = account.held.get(name) ?? 0;
-    if (own + amount > each || account.sum + amount > total) return null;
-    if (!privileged && account.ordinary + amount > total - reserve) return null;
-    this.#add(account, name, privileged, amount);
+    const { name, rank, user } = principal;
+    const most = user === undefined ? each : Math.ceil((each * 3) / 4);
+    if ((account.held.get(name) ?? 0) + amount > most) return null;
+    if (user !== undefined && (account.held.get(user) ?? 0) + amount > each) return null;
+    const { stranger, known } = account.byRank;
+    if (account.sum + amount > total) return null;
+    if (rank !== 'admin' && stranger + known + amount > total - Math.ceil(reserve / 2)) return null;
+    if (rank === 'stranger' && stranger + amount > total - reserve) return null;
+    this.#add(account, principal, amount);
     let granted = false;
     return () => {
       if (granted) return;
       granted = true;
-      this.#add(account, name, privileged, -amount);
+      this.#add(account, principal, -amount);
       for (const wake of [...this.#released]) wake();
     };
   }
 
-  #add(account: Account, name: string, privileged: boolean, amount: number): void {
+  #add(account: Account, { name, rank, user }: Principal, amount: number): void {
     account.sum += amount;
-    if (!privileged) account.ordinary += amount;
-    const own = (account.held.get(name) ?? 0) + amount;
-    if (own === 0) account.held.delete(name);
-    else account.held.set(name, own);
+    account.byRank[rank] += amount;
+    const { held } = account;
+    for (const one of user === undefined ? [name] : [name, user]) {
+      const own = (held.get(one) ?? 0) + amount;
+      if (own === 0) held.delete(one);
+      else held.set(one, own);
+    }
   }
 }

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Maker } from '../model/record-bounds.js';
 import { xapiErrors } from '../wire/errors.js';
 import { GuessThrottle } from './guess-throttle.js';
+import { KnownAddresses, networkOf, plainAddress } from './known-addresses.js';
 import { Ledger, type Principal } from './ledger.js';
 import { Revocations } from './revocation.js';
 import { passwordFits, type Role, type User } from './users.js';
@@ -48,10 +49,6 @@ export const LOCAL_SUPERUSER = 'root';
 
 /** Logins that wait for their turn, in all and from one address, and for how long. */
 const WAITING_LOGINS = { total: 64, each: 4, longestMs: 30_000 } as const;
-/** For this long after a login its address counts as known. */
-const KNOWN_MS = 24 * 3600 * 1000;
-const KNOWN_ADDRESSES = 1000;
-
 export class Sessions {
   /** Long-running calls, which must end with the right to them. */
   readonly revocations = new Revocations();
@@ -61,9 +58,8 @@ export class Sessions {
   readonly #throttle: GuessThrottle;
   readonly #byRef = new Map<string, Session>();
   readonly #ledger: Ledger;
-  /** Addresses that logged in lately, with the moment. */
-  readonly #lately = new Map<string, number>();
-  readonly #waiting: { readonly address: string; readonly go: () => void }[] = [];
+  readonly #known: KnownAddresses;
+  readonly #waiting: { readonly name: string; readonly go: () => void }[] = [];
 
   /**
    * @param users null = none are kept: on loopback, to the embedded host, `root` is let in with any
@@ -80,6 +76,7 @@ export class Sessions {
     this.#now = now;
     this.#throttle = new GuessThrottle(limits.freeGuesses, now === Date.now ? undefined : now);
     this.#ledger = ledger;
+    this.#known = new KnownAddresses(now);
   }
 
   get count(): number {
@@ -116,7 +113,7 @@ export class Sessions {
       return 'admin';
     }
     const shown = user.slice(0, 100);
-    const [addressName, userName] = [`address ${address}`, `user ${shown}`];
+    const [addressName, userName] = [`address ${networkOf(address)}`, `user ${shown}`];
     // Many addresses that guess at one user slow that user down, but not from where somebody logged
     // in lately.
     const userWaitMs = this.knows(address) ? 0 : this.#throttle.waitMs(userName);
@@ -129,28 +126,29 @@ export class Sessions {
       throw xapiErrors.authenticationFailed(shown, 'Authentication failure');
     }
     this.#throttle.succeeded(addressName);
-    this.#remember(address);
+    this.#known.add(address, known!.name, known!.role === 'admin');
     return known!.role;
   }
 
   /** Whether somebody logged in from an address lately. */
   knows(address: string): boolean {
-    if (address === UNIX_SOCKET) return true;
-    const atMs = this.#lately.get(address);
-    return atMs !== undefined && this.#now() - atMs < KNOWN_MS;
+    return address === UNIX_SOCKET || this.#known.get(address) !== null;
+  }
+
+  /** The principal charged for what comes from an address before its user is known. */
+  principalAt(address: string): Principal {
+    if (address === UNIX_SOCKET) return { name: `address ${address}`, rank: 'admin' };
+    const known = this.#known.get(address);
+    const role = known === null ? undefined : this.#users()?.get(known.user)?.role;
+    if (known === null || role === undefined) return { name: `address ${networkOf(address)}`, rank: 'stranger' };
+    return { name: `address ${plainAddress(address)}`, rank: rankOf(role), user: `user ${known.user}` };
   }
 
   /** The principal charged for a session's work; before login it is the address. */
   principalOf(ref: unknown, address: string): Principal {
     const session = typeof ref === 'string' ? this.#byRef.get(ref) : undefined;
     if (session !== undefined && this.#mayStill(session)) return principalOfUser(session);
-    return { name: `address ${address}`, privileged: this.knows(address) };
-  }
-
-  #remember(address: string): void {
-    this.#lately.delete(address);
-    this.#lately.set(address, this.#now());
-    if (this.#lately.size > KNOWN_ADDRESSES) this.#lately.delete(this.#lately.keys().next().value!);
+    return this.principalAt(address);
   }
 
   /**
@@ -158,14 +156,16 @@ export class Sessions {
    * when too many wait
    */
   async #inTurn<T>(address: string, user: string, work: () => Promise<T>): Promise<T> {
-    const principal = { name: `address ${address}`, privileged: this.knows(address) };
+    const { name, rank } = this.principalAt(address);
+    // Not charged to the user, who may be another one than the one whose password it is.
+    const principal: Principal = { name, rank };
     const deadline = performance.now() + WAITING_LOGINS.longestMs;
     let release = this.#ledger.take('logins', principal);
     while (release === null) {
-      const own = this.#waiting.filter((one) => one.address === address).length;
-      const full = this.#waiting.length >= WAITING_LOGINS.total && !principal.privileged;
+      const own = this.#waiting.filter((one) => one.name === name).length;
+      const full = this.#waiting.length >= WAITING_LOGINS.total && rank === 'stranger';
       if (own >= WAITING_LOGINS.each || full || performance.now() > deadline) throw tooMany(user);
-      await new Promise<void>((go) => this.#waiting.push({ address, go }));
+      await new Promise<void>((go) => this.#waiting.push({ name, go }));
       release = this.#ledger.take('logins', principal);
     }
     try {
@@ -227,7 +227,16 @@ export class Sessions {
   #makeRoom(user: string): void {
     const own = [...this.#byRef.values()].filter((session) => session.user === user);
     if (own.length >= this.#limits.sessionsOfUser) this.#byRef.delete(own[0]!.ref);
-    else if (this.#byRef.size >= this.#limits.sessions) this.#byRef.delete(this.#byRef.keys().next().value!);
+    else if (this.#byRef.size >= this.#limits.sessions) this.#endOneOfMost();
+  }
+
+  /** The least recently used one of the user with the most. */
+  #endOneOfMost(): void {
+    const counts = new Map<string, number>();
+    for (const { user } of this.#byRef.values()) counts.set(user, (counts.get(user) ?? 0) + 1);
+    const [most] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a));
+    const oldest = [...this.#byRef.values()].find(({ user }) => user === most)!;
+    this.#byRef.delete(oldest.ref);
   }
 
   #expire(now: number): void {
@@ -239,8 +248,12 @@ export class Sessions {
 }
 
 /** A user who is charged for calls, watchers, tasks and answers. */
-export function principalOfUser({ user, role }: Session): Principal {
-  return { name: `user ${user}`, privileged: role === 'admin' };
+export function principalOfUser({ user, role }: Pick<Session, 'user' | 'role'>): Principal {
+  return { name: `user ${user}`, rank: rankOf(role) };
+}
+
+function rankOf(role: Role): Principal['rank'] {
+  return role === 'admin' ? 'admin' : 'known';
 }
 
 /** Whom the records that a session makes are charged to. */

@@ -207,7 +207,7 @@ function askingMethods({ database, life }: VmMethodsOptions): Method[] {
       const { is_control_domain: control, domid } = database.get('VM', ref as string);
       if (control === true) throw xapiErrors.cannotResetControlDomain(ref as string);
       if (domid !== -1) throw xapiErrors.domainExists(ref as string);
-      return life.queues.run(ref as string, context.task, context.abort, async () => {
+      return life.queues.run(ref as string, context.task, context.abort, context.user, async () => {
         if (database.get('VM', ref as string).power_state === 'Suspended') await life.halted(ref as string, 'Halted');
         return VOID;
       });

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { InputError } from '../../base/errors.js';
+import { networkOf } from '../calls/known-addresses.js';
 import type { Principal } from '../calls/ledger.js';
 import { UNIX_SOCKET } from '../calls/sessions.js';
 import type { Daemon } from '../daemon.js';
@@ -101,7 +102,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
   server.keepAliveTimeout = 60_000;
   server.on('connection', (socket: Socket) => {
     const address = front.addressOf(socket);
-    const release = ledger.take('connections', { name: `address ${address}`, privileged: sessions.knows(address) });
+    const release = ledger.take('connections', sessions.principalAt(address));
     if (release === null) socket.destroy();
     else socket.once('close', release);
   });
@@ -148,7 +149,7 @@ class Front {
   /** The thin client's door: the same checks, but it sends no Host, which browsers always do. */
   rawDoor(): RawDoor {
     const { daemon, thinCli, failed } = this.#options;
-    const principal = (address: string): Principal => ({ name: `address ${address}`, privileged: daemon.sessions.knows(address) });
+    const principal = (address: string): Principal => daemon.sessions.principalAt(address);
     return {
       refusal: (headers, address) => this.#refusalOf(headers, headers.host ?? 'localhost', address),
       charge: (address, bytes) => daemon.ledger.take('bytes', principal(address), bytes),
@@ -195,7 +196,7 @@ class Front {
   async #serveFile(files: StaticFiles, request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const { ledger, sessions } = this.#options.daemon;
     const address = this.addressOf(request.socket);
-    const release = ledger.take('calls', { name: `address ${address}`, privileged: sessions.knows(address) });
+    const release = ledger.take('calls', sessions.principalAt(address));
     if (release === null) return refuse(response, 503, 'too many calls under way');
     response.setTimeout(UNREAD_MS, () => response.destroy());
     try {
@@ -232,7 +233,7 @@ class Front {
     if (origin !== undefined && !isSameOrigin(origin, host) && !origins.includes(origin))
       return [403, 'pages of other origins may not call'];
     if (this.closing.signal.aborted) return [503, 'the server is ending'];
-    if (!this.#rate.take(address)) return [429, 'too many requests'];
+    if (!this.#rate.take(networkOf(address))) return [429, 'too many requests'];
     return null;
   }
 
@@ -284,7 +285,7 @@ class Front {
   /** The bytes are charged to the address until the call is answered. */
   async #readBody(request: IncomingMessage, address: string): Promise<Body | 'too long' | 'too many'> {
     const { ledger, sessions } = this.#options.daemon;
-    const principal = { name: `address ${address}`, privileged: sessions.knows(address) };
+    const principal = sessions.principalAt(address);
     const { requestBytes } = this.#limits;
     if (Number(request.headers['content-length'] ?? 0) > requestBytes) return 'too long';
     const chunks: Buffer[] = [];

@@ -2,25 +2,25 @@
 // call: a session, or a name and password.
 import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Ledger, Principal } from '../calls/ledger.js';
+import { principalOfUser } from '../calls/sessions.js';
 import type { Daemon } from '../daemon.js';
-import { formatToken } from '../model/events.js';
 import { XapiError } from '../wire/errors.js';
-import { wireToJson } from '../wire/json-rpc.js';
-import type { WireStruct } from '../wire/values.js';
+import { streamEvents } from './event-stream.js';
 import type { Page } from './http-server.js';
 import type { Metrics } from './metrics.js';
 import { refuse } from './refuse.js';
 import { rrdPages } from './rrd-pages.js';
 import { WebSnapshots } from './web-pages.js';
 
-/** A line of nothing, so that proxies and clients see that the stream lives. */
-const KEEP_ALIVE_SECONDS = 15;
 /**
  * A password that fitted is believed for so long without another scrypt, unless its user gets
  * another or goes.
  */
 const REMEMBER_MS = 60_000;
 const REMEMBERED = 1000;
+/** A connection ends when nothing of its answer was read for this long. */
+const UNREAD_MS = 60_000;
 
 /**
  * Pages that XAPI's own clients request with their session in the URL. On other pages it would end
@@ -38,47 +38,47 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
     [
       '/events',
       async (request, response, url, closing) => {
-        const right = await door.admits(request, response, url);
-        if (right === null) return;
-        const followed = daemon.sessions.revocations.follow(right, closing);
+        const admission = await door.admits(request, response, url);
+        if (admission === null) return;
+        const followed = daemon.sessions.revocations.follow(admission.holds, closing);
         try {
-          await streamEvents(daemon, request, response, url, followed.signal);
+          await streamEvents(daemon, admission.principal, request, response, url, followed.signal);
         } finally {
           followed.end();
         }
       },
     ],
   ]);
-  for (const [path, answer] of rrdPages(daemon)) {
-    pages.set(path, async (request, response, url) => {
-      if ((await door.admits(request, response, url)) !== null) answer(request, response, url);
+  const answered = (path: string, answer: (...call: Parameters<Page>) => unknown): void => {
+    pages.set(path, async (request, response, url, closing) => {
+      const admission = await door.admits(request, response, url);
+      if (admission === null) return;
+      await whileCharged(daemon.ledger, admission.principal, response, () => answer(request, response, url, closing));
     });
-  }
+  };
+  for (const [path, answer] of rrdPages(daemon)) answered(path, answer);
   const snapshots = new WebSnapshots(daemon);
-  pages.set('/web/snapshot', async (request, response, url) => {
-    if ((await door.admits(request, response, url)) !== null) snapshots.answer(response);
-  });
-  pages.set('/web/explain', async (request, response, url) => {
-    if ((await door.admits(request, response, url)) !== null) snapshots.explain(response, url);
-  });
-  pages.set('/web/workload', async (request, response, url) => {
-    if ((await door.admits(request, response, url)) !== null) snapshots.workload(response, url);
-  });
-  pages.set('/web/history', async (request, response, url) => {
-    if ((await door.admits(request, response, url)) !== null) snapshots.history(response, url);
-  });
-  pages.set('/web/rights', async (request, response, url) => {
-    if ((await door.admits(request, response, url)) === null) return;
+  answered('/web/snapshot', (_request, response) => snapshots.answer(response));
+  answered('/web/explain', (_request, response, url) => snapshots.explain(response, url));
+  answered('/web/workload', (_request, response, url) => snapshots.workload(response, url));
+  answered('/web/history', (_request, response, url) => snapshots.history(response, url));
+  answered('/web/rights', (request, response) => {
     const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
     response.writeHead(200, headers).end(JSON.stringify({ change: door.mayChange(request) }));
   });
   if (metrics !== null) {
-    pages.set('/metrics', async (request, response, url) => {
-      if ((await door.admits(request, response, url)) === null) return;
+    answered('/metrics', async (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(await metrics.text());
     });
   }
   return pages;
+}
+
+interface Admission {
+  /** Whether the right still holds. */
+  readonly holds: () => boolean;
+  /** Who is charged for the page. */
+  readonly principal: Principal;
 }
 
 class PageDoor {
@@ -102,27 +102,31 @@ class PageDoor {
     return session !== null && this.#daemon.sessions.get(session).role === 'admin';
   }
 
-  /** @returns whether the right still holds, as a question; null = refused, and answered so */
-  async admits(request: IncomingMessage, response: ServerResponse, url: URL): Promise<(() => boolean) | null> {
+  /** @returns null = refused, and answered so */
+  async admits(request: IncomingMessage, response: ServerResponse, url: URL): Promise<Admission | null> {
     const { sessions } = this.#daemon;
-    if (this.#open) return () => true;
+    const address = request.socket.remoteAddress ?? '';
+    if (this.#open) return { holds: () => true, principal: { ...sessions.principalAt(address), rank: 'admin' } };
     try {
       const session = bearerOf(request) ?? (SESSION_IN_URL.has(url.pathname) ? url.searchParams.get('session_id') : null);
       if (session !== null) {
         const found = sessions.get(session);
-        return () => sessions.isLive(found);
+        return { holds: () => sessions.isLive(found), principal: principalOfUser(found) };
       }
       const basic = /^Basic ([A-Za-z0-9+/=]{1,4096})$/.exec(request.headers.authorization ?? '');
       if (basic !== null) {
         const [user, password] = splitOnce(Buffer.from(basic[1]!, 'base64').toString('utf8'));
         const hash = sessions.hashOf(user);
-        const holds = (): boolean => sessions.hashOf(user) === hash;
+        const admission = () => ({
+          holds: () => sessions.hashOf(user) === hash,
+          principal: principalOfUser({ user, role: sessions.users()?.get(user)?.role ?? 'read-only' }),
+        });
         const sign = createHmac('sha256', this.#secret).update(`${basic[1]!} ${hash}`).digest('hex');
-        if ((this.#known.get(sign) ?? 0) > Date.now()) return holds;
-        await sessions.roleOf(user, password, request.socket.remoteAddress ?? '');
+        if ((this.#known.get(sign) ?? 0) > Date.now()) return admission();
+        await sessions.roleOf(user, password, address);
         if (this.#known.size >= REMEMBERED) this.#known.clear();
         this.#known.set(sign, Date.now() + REMEMBER_MS);
-        return holds;
+        return admission();
       }
     } catch (error) {
       if (!(error instanceof XapiError)) throw error;
@@ -141,62 +145,18 @@ function splitOnce(text: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/**
- * `?classes=VM,host`, all by default; a client that comes back with Last-Event-ID goes on where it
- * was.
- */
-async function streamEvents(
-  daemon: Daemon,
-  request: IncomingMessage,
-  response: ServerResponse,
-  url: URL,
-  closing: AbortSignal,
-): Promise<void> {
-  const classes = (url.searchParams.get('classes') ?? '*').split(',').slice(0, 1024);
-  const gone = new AbortController();
-  const leave = (): void => gone.abort();
-  closing.addEventListener('abort', leave);
-  response.once('close', () => {
-    closing.removeEventListener('abort', leave);
-    leave();
-  });
-  const last = request.headers['last-event-id'];
-  let token = typeof last === 'string' && last !== '' ? last : formatToken(daemon.database.published.generation);
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
-  // It would wait for ever for events that HEAD does not show.
-  if (request.method === 'HEAD') {
-    response.end();
-    return;
+/** A page counts as a call, and its answer is charged to its reader until all of it is read. */
+async function whileCharged(ledger: Ledger, principal: Principal, response: ServerResponse, answer: () => unknown): Promise<void> {
+  const release = ledger.take('calls', principal);
+  if (release === null) return refuse(response, 503, 'too many calls under way');
+  try {
+    await answer();
+  } finally {
+    release();
   }
-  response.write(': xennuma\n\n');
-  while (!gone.signal.aborted) {
-    let answer: WireStruct;
-    try {
-      answer = (await daemon.events.from(classes, token, KEEP_ALIVE_SECONDS, gone.signal)) as WireStruct;
-    } catch (error) {
-      if (!(error instanceof XapiError)) throw error;
-      // The client asks for everything anew: with no token all objects come as added.
-      response.end(`event: lost\ndata: ${JSON.stringify([error.code, ...error.params])}\n\n`);
-      return;
-    }
-    token = answer.token as string;
-    const events = answer.events as readonly WireStruct[];
-    if (gone.signal.aborted) break;
-    const text = events.map((event) => `id: ${token}\nevent: ${String(event.class)}\ndata: ${wireToJson(event)}\n\n`).join('');
-    // Waits for a client that does not read, so that no data accumulates for it.
-    if (!response.write(text === '' ? ': \n\n' : text)) await drained(response, gone.signal);
-  }
-  response.end();
-}
-
-function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    const end = (): void => {
-      response.off('drain', end);
-      gone.removeEventListener('abort', end);
-      done();
-    };
-    response.once('drain', end);
-    gone.addEventListener('abort', end);
-  });
+  if (response.writableFinished || response.destroyed) return;
+  const unread = ledger.take('bytes', principal, Math.min(response.writableLength, ledger.most('bytes')));
+  if (unread === null) return void response.destroy();
+  response.once('close', unread);
+  response.setTimeout(UNREAD_MS, () => response.destroy());
 }

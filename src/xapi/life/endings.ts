@@ -80,7 +80,7 @@ async function look(parts: EndingsParts): Promise<boolean> {
     parts.ended(record, outcome);
     // Queued after the operations that already wait for this VM.
     life.queues
-      .run(ref, ref, null, () => follow(parts, ref, outcome.ending ?? 'gone'))
+      .run(ref, ref, null, null, () => follow(parts, ref, outcome.ending ?? 'gone'))
       .catch((error: unknown) => parts.failed({ vm: outcome.vm, name: record.name_label }, error));
   }
   return all;

@@ -92,9 +92,9 @@ export class Settlement {
       this.#again = null;
       for (const [vm, domain] of this.#unsettled) {
         const work = () => (domain === null ? this.settle(vm) : this.#discard(vm, domain));
-        this.#parts.queues.run(vm, vm, null, work).catch(() => this.#later(vm, domain));
+        this.#parts.queues.run(vm, vm, null, null, work).catch(() => this.#later(vm, domain));
       }
-      for (const name of this.#strays) void this.#parts.queues.run(name, name, null, () => this.dropStray(name));
+      for (const name of this.#strays) void this.#parts.queues.run(name, name, null, null, () => this.dropStray(name));
     }, AGAIN_MS).unref();
   }
 

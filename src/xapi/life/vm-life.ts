@@ -92,7 +92,7 @@ export class VmLife {
    */
   operate<T>(vm: string, operation: VmOperation, context: OperationContext, work: (record: WireStruct) => Promise<T>): Promise<T> {
     this.#database.get('VM', vm);
-    return this.queues.run(vm, context.task, context.abort, async () => {
+    return this.queues.run(vm, context.task, context.abort, context.user, async () => {
       this.assertAllowed(vm, operation);
       this.#database.update('VM', vm, { current_operations: { [context.task]: operation }, allowed_operations: [] }, 'derived');
       try {

@@ -3,22 +3,34 @@
 // interleave as those of xenopsd's workers do.
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
+import type { Maker, RecordShare } from '../model/record-bounds.js';
 import { xapiErrors } from '../wire/errors.js';
 
-/** Operations that wait for one VM. */
-export const MAX_WAITING = 100;
+/** Operations that wait for one VM: in all, of one user, and those kept for root. */
+export const WAITING_SHARE: RecordShare = { total: 200, each: 100, reserve: 40 };
+
+interface Queue {
+  promise: Promise<unknown>;
+  waiting: number;
+  readonly byUser: Map<string, number>;
+}
 
 export class VmQueues {
-  readonly #last = new Map<string, { promise: Promise<unknown>; waiting: number }>();
+  readonly #last = new Map<string, Queue>();
 
   /**
    * Runs `work` when all earlier operations on the VM have ended.
+   * @param user null = the daemon, which waits as long as it takes
    * @throws XapiError TASK_CANCELLED when `abort` comes before its turn
    */
-  run<T>(vm: string, task: string, abort: AbortSignal | null, work: () => Promise<T>): Promise<T> {
-    const queue = this.#last.get(vm) ?? { promise: Promise.resolve(), waiting: 0 };
-    if (queue.waiting >= MAX_WAITING) throw xapiErrors.operationNotAllowed(`more than ${MAX_WAITING} operations wait for this VM`);
+  run<T>(vm: string, task: string, abort: AbortSignal | null, user: Maker | null, work: () => Promise<T>): Promise<T> {
+    const queue = this.#last.get(vm) ?? { promise: Promise.resolve(), waiting: 0, byUser: new Map<string, number>() };
+    if (user !== null) assertRoom(queue, user);
     queue.waiting++;
+    const count = (more: number): void => {
+      if (user !== null) queue.byUser.set(user.name, (queue.byUser.get(user.name) ?? 0) + more);
+    };
+    count(1);
     const result = queue.promise.then(() => {
       if (abort?.aborted === true) throw xapiErrors.taskCancelled(task);
       return work();
@@ -27,6 +39,7 @@ export class VmQueues {
       .catch(() => {})
       .then(() => {
         queue.waiting--;
+        count(-1);
         if (queue.waiting === 0) this.#last.delete(vm);
       });
     this.#last.set(vm, queue);
@@ -42,6 +55,14 @@ export class VmQueues {
   async idle(): Promise<void> {
     while (this.#last.size > 0) await Promise.all([...this.#last.values()].map(({ promise }) => promise));
   }
+}
+
+/** @throws XapiError OPERATION_NOT_ALLOWED */
+function assertRoom({ waiting, byUser }: Queue, { name, superuser }: Maker): void {
+  const { total, each, reserve } = WAITING_SHARE;
+  const most = superuser ? total : total - reserve;
+  if (waiting >= most) throw xapiErrors.operationNotAllowed(`more than ${most} operations wait for this VM`);
+  if ((byUser.get(name) ?? 0) >= each) throw xapiErrors.operationNotAllowed(`more than ${each} operations of one user wait for this VM`);
 }
 
 interface Waiting {

@@ -1,0 +1,110 @@
+// /events: changes as server-sent events. A stream counts among the calls of its user that wait for
+// events, and what its client has not read among the user's bytes.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Ledger, Principal } from '../calls/ledger.js';
+import type { Daemon } from '../daemon.js';
+import { formatToken } from '../model/events.js';
+import { XapiError } from '../wire/errors.js';
+import { wireToJson } from '../wire/json-rpc.js';
+import type { WireStruct } from '../wire/values.js';
+import { refuse } from './refuse.js';
+
+/** A line of nothing, so that proxies and clients see that the stream lives. */
+const KEEP_ALIVE_SECONDS = 15;
+/** How long a stream waits for room among its user's bytes. */
+const ROOM_MS = 60_000;
+
+/**
+ * `?classes=VM,host`, all by default; a client that comes back with Last-Event-ID goes on where it
+ * was.
+ */
+export async function streamEvents(
+  daemon: Daemon,
+  reader: Principal,
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+  closing: AbortSignal,
+): Promise<void> {
+  const classes = (url.searchParams.get('classes') ?? '*').split(',').slice(0, 1024);
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  closing.addEventListener('abort', leave);
+  response.once('close', () => {
+    closing.removeEventListener('abort', leave);
+    leave();
+  });
+  const release = daemon.ledger.take('watchers', reader);
+  if (release === null) return refuse(response, 503, 'too many calls of this user wait for events');
+  response.once('close', release);
+  const last = request.headers['last-event-id'];
+  let token = typeof last === 'string' && last !== '' ? last : formatToken(daemon.database.published.generation);
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+  // It would wait for ever for events that HEAD does not show.
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  response.write(': xennuma\n\n');
+  while (!gone.signal.aborted) {
+    let answer: WireStruct;
+    try {
+      answer = (await daemon.events.from(classes, token, KEEP_ALIVE_SECONDS, gone.signal)) as WireStruct;
+    } catch (error) {
+      if (!(error instanceof XapiError)) throw error;
+      // The client asks for everything anew: with no token all objects come as added.
+      response.end(`event: lost\ndata: ${JSON.stringify([error.code, ...error.params])}\n\n`);
+      return;
+    }
+    token = answer.token as string;
+    const events = answer.events as readonly WireStruct[];
+    if (gone.signal.aborted) break;
+    const written = await write(daemon.ledger, reader, response, gone.signal, () =>
+      events.length === 0
+        ? ': \n\n'
+        : events.map((event) => `id: ${token}\nevent: ${String(event.class)}\ndata: ${wireToJson(event)}\n\n`).join(''),
+    );
+    if (!written) return void response.destroy();
+  }
+  response.end();
+}
+
+/**
+ * Waits for a client that does not read, so that no data accumulates for it; what waits is charged
+ * to its user. @returns false when the user has had no room for too long: the client comes back,
+ * and goes on where it was
+ */
+async function write(
+  ledger: Ledger,
+  reader: Principal,
+  response: ServerResponse,
+  gone: AbortSignal,
+  encode: () => string,
+): Promise<boolean> {
+  let text: string | null = encode();
+  const bytes = Math.min(text.length, ledger.most('bytes'));
+  let release = ledger.take('bytes', reader, bytes);
+  const deadline = performance.now() + ROOM_MS;
+  while (release === null) {
+    text = null;
+    if (performance.now() > deadline) return false;
+    await ledger.released(1000);
+    if (gone.aborted) return true;
+    release = ledger.take('bytes', reader, bytes);
+  }
+  if (!response.write(text ?? encode())) await drained(response, gone);
+  release();
+  return true;
+}
+
+function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const end = (): void => {
+      response.off('drain', end);
+      gone.removeEventListener('abort', end);
+      done();
+    };
+    response.once('drain', end);
+    gone.addEventListener('abort', end);
+  });
+}
