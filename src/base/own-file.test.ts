@@ -4,6 +4,7 @@ import {
   chownSync,
   constants,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -57,11 +58,20 @@ describe('a file of this process', () => {
     expect(existsSync(join(folder, 'made'))).toBe(false);
   });
 
-  it('that everybody may write is refused', () => {
+  it.each([0o622, 0o666])('that others may write is refused: mode %i', (mode) => {
     const file = join(folder, 'a');
     writeFileSync(file, '');
-    chmodSync(file, 0o666);
-    expect(() => openOwnFile(file, WRITE)).toThrow('everybody may write it');
+    chmodSync(file, mode);
+    expect(() => openOwnFile(file, WRITE)).toThrow('others may write it');
+  });
+
+  it('with another name, a hard link, is refused and not changed', () => {
+    const [file, other] = [join(folder, 'a'), join(folder, 'b')];
+    writeFileSync(file, 'precious');
+    linkSync(file, other);
+    expect(() => openOwnFile(file, WRITE)).toThrow('it has 2 names (hard links)');
+    expect(() => checkOwnFile(file)).toThrow('it has 2 names (hard links)');
+    expect(readFileSync(other, 'utf8')).toBe('precious');
   });
 
   it.skipIf(!isRoot)('of another user is refused', () => {
@@ -82,15 +92,32 @@ describe('a folder of this process', () => {
     expect(statSync(path).mode & 0o777).toBe(0o755);
   });
 
-  it('is refused where it is a file, or everybody may write', () => {
+  it('whose path leads through a folder that is not there is made where its files will be', () => {
+    makeOwnFolder(`${folder}/none/../made/`);
+    expect(statSync(join(folder, 'made')).isDirectory()).toBe(true);
+    expect(existsSync(join(folder, 'none'))).toBe(false);
+  });
+
+  it('is refused where it is a file or a link, or others may write', () => {
     const file = join(folder, 'a');
     writeFileSync(file, '');
     expect(() => makeOwnFolder(file)).toThrow('it is not a folder');
     expect(() => makeOwnFolder(join(file, 'b'))).toThrow(/ENOTDIR/);
     const open = join(folder, 'open');
     mkdirSync(open);
-    chmodSync(open, 0o777);
-    expect(() => checkOwnFolder(open)).toThrow('everybody may write');
+    for (const mode of [0o777, 0o770, 0o720]) {
+      chmodSync(open, mode);
+      expect(() => checkOwnFolder(open)).toThrow('others may write');
+    }
+    chmodSync(open, 0o755);
+    const [link, dangling] = [join(folder, 'link'), join(folder, 'dangling')];
+    symlinkSync(open, link);
+    symlinkSync(join(folder, 'none'), dangling);
+    for (const path of [link, `${link}/`, join(link, '.'), dangling]) {
+      expect(() => checkOwnFolder(path), path).toThrow('it is a symbolic link');
+      expect(() => makeOwnFolder(path), path).toThrow('it is a symbolic link');
+    }
+    expect(existsSync(join(folder, 'none'))).toBe(false);
     if (isRoot) {
       const foreign = join(folder, 'foreign');
       mkdirSync(foreign, { mode: 0o700 });

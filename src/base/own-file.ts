@@ -1,7 +1,7 @@
 // Files and folders that belong to one process: they are used only if nobody else could have put
 // them there. No symbolic link is followed, and a pipe cannot make the process wait.
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { accessSync, constants, existsSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, normalize } from 'node:path';
 import { InputError } from './errors.js';
 import { FILE_CALLS, type FileCalls, type FileIdentity, type FileKind } from './file-calls.js';
 
@@ -14,15 +14,19 @@ const NO_FILE: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EISDIR', 'EN
  *   system otherwise
  */
 export function openOwnFile(path: string, flags: number, files: FileCalls = FILE_CALLS): number {
+  return openChecked(path, flags | constants.O_NOFOLLOW, assertOurs, files);
+}
+
+function openChecked(path: string, flags: number, check: typeof assertOurs, files: FileCalls): number {
   let fd: number;
   try {
-    fd = files.open(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
+    fd = files.open(path, flags | constants.O_NONBLOCK, 0o600);
   } catch (error) {
     if (!NO_FILE.has((error as NodeJS.ErrnoException).code)) throw error;
     throw refusal(path, 'it is not a regular file', 'name another file');
   }
   try {
-    assertOurs(path, files.kind(fd));
+    check(path, files.kind(fd));
     return fd;
   } catch (error) {
     files.close(fd);
@@ -39,6 +43,19 @@ export function readOwnFile(path: string, mostBytes: number): Buffer | null {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
+  try {
+    return readOpenFile(path, fd, mostBytes);
+  } finally {
+    FILE_CALLS.close(fd);
+  }
+}
+
+/**
+ * Reads a file whoever owns it; a link to it is followed.
+ * @throws InputError for what is not a regular file, or a larger one; the error of the file system
+ */
+export function readRegularFile(path: string, mostBytes: number): Buffer {
+  const fd = openChecked(path, constants.O_RDONLY, assertRegular, FILE_CALLS);
   try {
     return readOpenFile(path, fd, mostBytes);
   } finally {
@@ -87,12 +104,14 @@ export function assertInPlace(path: string, { dev, ino }: FileIdentity, files: F
  * there; the error of the file system when it cannot be looked at
  */
 export function checkOwnFolder(path: string): void {
-  const there = statSync(path);
+  // A slash at the end would follow a link.
+  const there = lstatSync(plain(path));
   const { uid, mode } = there;
+  if (there.isSymbolicLink()) throw refusal(path, 'it is a symbolic link, which could lead elsewhere later', 'name the folder itself');
   if (!there.isDirectory()) throw refusal(path, 'it is not a folder', 'name a folder');
   if (isForeign(uid))
     throw refusal(path, `the folder belongs to user ${uid}, who could change what is in it`, 'give it to this user: chown');
-  if ((mode & 0o002) !== 0) throw refusal(path, 'everybody may write in the folder', 'chmod o-w');
+  if ((mode & 0o022) !== 0) throw refusal(path, 'others may write in the folder', 'chmod go-w');
 }
 
 /**
@@ -100,7 +119,8 @@ export function checkOwnFolder(path: string): void {
  * names no reason on a file system that is read-only.
  * @throws InputError as checkOwnFolder; the error of the file system
  */
-export function makeOwnFolder(path: string): void {
+export function makeOwnFolder(given: string): void {
+  const path = plain(given);
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
@@ -108,9 +128,17 @@ export function makeOwnFolder(path: string): void {
     if (code === 'ENOENT' && dirname(path) !== path) {
       makeParents(dirname(path));
       mkdirSync(path, { mode: 0o700 });
-    } else if (code !== 'EEXIST' && !existsSync(path)) throw error;
+    } else if (FILE_CALLS.named(path) === null) throw error;
   }
   checkOwnFolder(path);
+}
+
+/**
+ * Without `x/..`, whose x need not exist, and as all paths of files in the folder are made; without
+ * a slash at its end.
+ */
+function plain(path: string): string {
+  return normalize(path).replace(/(?<=.)\/+$/, '');
 }
 
 function makeParents(path: string): void {
@@ -129,10 +157,16 @@ export function writeFault(folder: string): string | null {
   }
 }
 
-function assertOurs(path: string, { isFile, uid, mode }: FileKind): void {
+function assertRegular(path: string, { isFile }: FileKind): void {
   if (!isFile) throw refusal(path, 'it is not a regular file', 'name another file');
+}
+
+function assertOurs(path: string, kind: FileKind): void {
+  assertRegular(path, kind);
+  const { uid, mode, links } = kind;
   if (isForeign(uid)) throw refusal(path, `it belongs to user ${uid}, who could change it`, 'give it to this user: chown');
-  if ((mode & 0o002) !== 0) throw refusal(path, 'everybody may write it', 'chmod o-w');
+  if ((mode & 0o022) !== 0) throw refusal(path, 'others may write it', 'chmod go-w');
+  if (links > 1) throw refusal(path, `it has ${links} names (hard links), and each would be written`, 'replace it by a copy: cp, mv');
 }
 
 function isForeign(uid: number): boolean {

@@ -6,6 +6,7 @@ import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
+import { checkOwnFolder } from '../../base/own-file.js';
 import { npmCommand } from '../../base/own-package.js';
 import { parseUsers } from '../../xapi/calls/users.js';
 import { xenstorePaths } from '../../xenstore/client/connect.js';
@@ -176,7 +177,12 @@ export function checkState(state: string | null): CheckResult {
       : lack(name, true, `${state} does not exist and cannot be created`, `create it for this user: mkdir -p ${state}`);
   }
   const info = statSync(state);
-  if (!info.isDirectory()) return lack(name, true, `${state} is not a folder`, 'name a folder');
+  try {
+    checkOwnFolder(state);
+  } catch (error) {
+    const { message, mend } = error as InputError;
+    return lack(name, true, `${state} cannot be used: ${message}`, mend);
+  }
   if (!usable(state, constants.X_OK))
     return lack(name, true, `this user may not write to ${state}`, 'change its owner, or run as its owner');
   if ((info.mode & 0o007) !== 0) return { name, state: 'warn', found: `other users can enter ${state}`, mend: `chmod o-rwx ${state}` };

@@ -1,9 +1,10 @@
 // `xennuma serve backup` and `restore`: the whole state as one checked file, also from a running
 // daemon.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { get } from 'node:http';
 import { dirname, join } from 'node:path';
 import { InputError } from '../../base/errors.js';
+import { makeOwnFolder, readRegularFile } from '../../base/own-file.js';
 import { BACKUP_SOCKET } from '../../xapi/http/backup-socket.js';
 import { StateFolder } from '../../xapi/model/disk/sqlite.js';
 import { remark } from '../output/terminal.js';
@@ -12,7 +13,9 @@ import { remark } from '../output/terminal.js';
  * Files of a state folder that belong together; `commits` is the number that the database must
  * have.
  */
-const STATE_FILES = ['xapi.db', 'xapi.db-wal', 'xapi.db-shm', 'commits'] as const;
+const STATE_FILES = ['xapi.db', 'xapi.db-wal', 'xapi.db-journal', 'xapi.db-shm', 'commits'] as const;
+/** Node reads no larger file at once, and makes no larger backup. */
+const MOST_BYTES = 2 ** 31 - 1;
 
 export async function backup(file: string, folder: string): Promise<void> {
   if (!existsSync(join(folder, 'xapi.db')))
@@ -36,15 +39,26 @@ export async function backup(file: string, folder: string): Promise<void> {
 
 export async function restore(file: string, folder: string): Promise<void> {
   if (!existsSync(file)) throw new InputError('there is no such file', { file }, 'name a backup');
-  const objects = check(file);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const target = join(folder, 'xapi.db');
-  assertUnused(folder);
-  writeDurably(`${target}.new`, readFileSync(file));
-  const oldState = keepOld(folder);
-  renameSync(`${target}.new`, target);
-  syncFolder(folder);
-  remark(`${folder}: ${objects} objects restored${oldState === null ? '' : `; the earlier state is in ${oldState}`}`);
+  try {
+    const objects = check(file);
+    makeOwnFolder(folder);
+    const target = join(folder, 'xapi.db');
+    assertUnused(folder);
+    // One that is there was left by a restore that was killed.
+    rmSync(`${target}.new`, { force: true });
+    writeDurably(`${target}.new`, readRegularFile(file, MOST_BYTES));
+    const oldState = keepOld(folder);
+    renameSync(`${target}.new`, target);
+    syncFolder(folder);
+    remark(`${folder}: ${objects} objects restored${oldState === null ? '' : `; the earlier state is in ${oldState}`}`);
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(
+      `the backup was not restored: ${(error as Error).message}`,
+      { file: folder },
+      'give this user the right to read the backup and to write beside it and in the folder',
+    );
+  }
 }
 
 /** @returns null when no daemon answers */
@@ -82,10 +96,11 @@ function fromFolder(folder: string): Buffer {
  * @throws InputError
  */
 function check(file: string): number {
+  const bytes = readRegularFile(file, MOST_BYTES);
   const trial = `${file}.check-${process.pid}`;
   mkdirSync(trial, { mode: 0o700 });
   try {
-    writeDurably(join(trial, 'xapi.db'), readFileSync(file));
+    writeDurably(join(trial, 'xapi.db'), bytes);
     const state = new StateFolder(trial);
     try {
       return [...state.load()].length;

@@ -1,10 +1,13 @@
 // Certificate and key of `xennuma serve`: read and checked before the daemon listens, or generated.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { InputError } from '../../base/errors.js';
+import { FILE_CALLS } from '../../base/file-calls.js';
+import { checkOwnFile, makeOwnFolder } from '../../base/own-file.js';
+import { replaceFile } from '../../base/replace-file.js';
 import type { CertificateAndKey } from '../../xapi/http/self-signed.js';
 import { makeSelfSigned } from '../../xapi/http/self-signed.js';
 import { readInput } from '../input/read-input.js';
@@ -22,11 +25,21 @@ export async function readTls({ tls, state }: ServeSettings, address: string): P
   const names = [...new Set([hostname(), 'localhost', '127.0.0.1', '::1', ...(wildcard ? [] : [address])])];
   if (state === null) return makeSelfSigned(names);
   const [cert, key] = [join(state, 'tls-cert.pem'), join(state, 'tls-key.pem')];
+  for (const file of [cert, key]) checkOwnFile(file);
   if (!existsSync(cert) || !existsSync(key)) {
     const selfSigned = await makeSelfSigned(names);
-    mkdirSync(state, { recursive: true, mode: 0o700 });
-    writeFileSync(key, selfSigned.key, { mode: 0o600 });
-    writeFileSync(cert, selfSigned.cert);
+    try {
+      makeOwnFolder(state);
+      replaceFile(key, Buffer.from(selfSigned.key), FILE_CALLS);
+      replaceFile(cert, Buffer.from(selfSigned.cert), FILE_CALLS, 0o644);
+    } catch (error) {
+      if (error instanceof InputError) throw error;
+      throw new InputError(
+        `the generated certificate cannot be kept: ${(error as Error).message}`,
+        { file: state },
+        'choose a folder that this user may write',
+      );
+    }
   }
   return readPair(cert, key);
 }

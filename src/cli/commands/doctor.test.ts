@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,6 +65,11 @@ describe('doctor', () => {
     chmodSync(join(dir, 'state'), 0o755);
     expect(checkState(join(dir, 'state'))).toMatchObject({ state: 'warn', mend: `chmod o-rwx ${join(dir, 'state')}` });
     expect(checkState(file('plain', '')).state).toBe('missing');
+    // What serve refuses.
+    chmodSync(join(dir, 'state'), 0o775);
+    expect(checkState(join(dir, 'state'))).toMatchObject({ state: 'missing', mend: 'chmod go-w' });
+    symlinkSync(join(dir, 'state'), join(dir, 'link'));
+    expect(checkState(join(dir, 'link'))).toMatchObject({ state: 'missing', found: expect.stringContaining('a symbolic link') });
   });
 
   it('checks free ports, taken ports, and addresses of other machines', async () => {

@@ -1,12 +1,15 @@
 // The file of users: checked before it is trusted, and replaced as a whole by one writer at a time.
-import { constants, existsSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { constants, existsSync, fstatSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS, type FileCalls, writeAll } from '../../base/file-calls.js';
+import { readOpenFile } from '../../base/own-file.js';
 import { syncFolder } from '../../base/replace-file.js';
 import { storageErrorOf } from '../model/storage.js';
 import { parseUsers, type User } from './users.js';
 
+/** A user takes some 150 bytes. */
+const MOST_BYTES = 16 * 2 ** 20;
 const WAIT_MS = 50;
 /** How long a writer waits for another one. */
 const LONGEST_WAIT_MS = 10_000;
@@ -37,7 +40,7 @@ export function readUsersFile(file: string): string {
     if ((mode & 0o022) !== 0) {
       throw new InputError('others may write the file of users', { file }, 'chmod go-w');
     }
-    return readFileSync(fd, 'utf8');
+    return readOpenFile(file, fd, MOST_BYTES).toString('utf8');
   } finally {
     FILE_CALLS.close(fd);
   }

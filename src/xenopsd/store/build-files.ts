@@ -3,9 +3,9 @@
 // database keeps other processes out.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InputError } from '../../base/errors.js';
+import { readRegularFile } from '../../base/own-file.js';
 import type { LastBuild } from '../api/metadata.js';
 import { DURABLE_CALLS, type DurableCalls, removeFiles, replaceFile } from './durable-file.js';
 import { decodeBuild, encodeBuild } from './metadata-format.js';
@@ -41,9 +41,7 @@ export async function readBuild(folder: string, name: string): Promise<LastBuild
 /** @throws InputError for a file that `decode` does not take */
 export async function readFileAs<T>(path: string, decode: (text: string) => T, orElse: string): Promise<T> {
   try {
-    const text = await readFile(path, 'utf8');
-    if (text.length > MAX_FILE_BYTES) throw new Error(`${text.length} characters`);
-    return decode(text);
+    return decode(readRegularFile(path, MAX_FILE_BYTES).toString('utf8'));
   } catch (error) {
     throw damaged(path, error instanceof Error ? error.message : String(error), orElse);
   }

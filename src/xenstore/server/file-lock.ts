@@ -1,6 +1,7 @@
 // One owner of a file: flock on its inode, and without koffi a file beside it that names the
 // owner's process.
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { readRegularFile } from '../../base/own-file.js';
 import { libcIfThere } from './libc.js';
 
 /**
@@ -10,6 +11,9 @@ export function lockFile(fd: number, path: string): boolean {
   const system = libcIfThere();
   return system === undefined ? lockByProcess(`${path}.pid`) : system.lock(fd);
 }
+
+/** A lock file holds the number of a process. */
+const PID_BYTES = 32;
 
 /** Files that go when this process ends. */
 const own = new Set<string>();
@@ -32,7 +36,7 @@ function lockByProcess(name: string): boolean {
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      const owner = Number(readFileSync(name, 'latin1'));
+      const owner = Number(readRegularFile(name, PID_BYTES).toString('latin1'));
       if (owner === process.pid) return true;
       if (isAlive(owner)) return false;
       rmSync(name, { force: true });

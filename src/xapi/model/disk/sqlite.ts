@@ -150,7 +150,8 @@ export class StateFolder implements StateStore {
     let db: Sqlite.Database | null = null;
     try {
       makeOwnFolder(folder);
-      for (const file of [this.#file, `${this.#file}-wal`]) checkOwnFile(file);
+      // SQLite looks at all of these, and would wait for a pipe.
+      for (const end of ['', '-wal', '-journal', '-shm']) checkOwnFile(`${this.#file}${end}`);
       db = new Sqlite(this.#file, { timeout: 0 });
       // Exclusive: the lock is held until this process ends, however it ends.
       db.pragma('locking_mode = EXCLUSIVE');
