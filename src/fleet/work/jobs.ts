@@ -57,11 +57,17 @@ export class Jobs {
     });
   }
 
-  /** Until a server has it: the same id is the same job. @param id tokens with dots between */
+  /**
+   * Until a server has it. The same id is the same job: submitted again it may be started again,
+   * and has one result. The servers' own check of message ids must stay out of it: of a queue, a
+   * server that was restarted no longer knows the ids of messages that are done. It then takes a
+   * message that the others drop, and from there on the replicas count differently: an
+   * acknowledgement removes other messages than it means (seen with nats-server 2.9.10).
+   * @param id tokens with dots between
+   */
   async submit(id: string, job: unknown): Promise<void> {
     const [subject, text] = [`job.${id}`, JSON.stringify(job)];
-    const options = () => ({ msgID: id, headers: this.#seal.of(subject, text) });
-    await tryFor(SUBMIT_MS, PAUSE_MS, () => this.#client.publish(subject, text, options()));
+    await tryFor(SUBMIT_MS, PAUSE_MS, () => this.#client.publish(subject, text, { headers: this.#seal.of(subject, text) }));
   }
 
   /** Does one job after the other. @param run what it returns is the result, also for a failure */
