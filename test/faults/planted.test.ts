@@ -51,21 +51,21 @@ describe.each(OWNERS)('in place of the %s', (_name, file, open) => {
     expect(() => open(at)).toThrow('it is not a regular file');
   });
 
-  it('a file that everybody may write is refused', () => {
+  it.each([0o666, 0o620])('a file that others may write is refused: mode %i', (mode) => {
     const at = folder();
     writeFileSync(join(at, file), '');
-    chmodSync(join(at, file), 0o666);
-    expect(() => open(at)).toThrow('everybody may write');
+    chmodSync(join(at, file), mode);
+    expect(() => open(at)).toThrow('others may write');
   });
 });
 
 describe('a state folder', () => {
-  it('in which everybody may write is refused, by serve and by vm', async () => {
+  it.each([0o777, 0o770])('in which others may write is refused, by serve and by vm: mode %i', async (mode) => {
     const at = join(folder(), 'open');
     mkdirSync(at);
-    chmodSync(at, 0o777);
-    expect(() => new StateFolder(at)).toThrow('everybody may write');
-    await expect(FileMetadata.open(at)).rejects.toThrow('everybody may write');
+    chmodSync(at, mode);
+    expect(() => new StateFolder(at)).toThrow('others may write');
+    await expect(FileMetadata.open(at)).rejects.toThrow('others may write');
   });
 
   it('of vm has one owner, whatever link leads to it', async () => {

@@ -1,6 +1,6 @@
 // The metadata of a toolstack's VMs in files: one JSON file a VM in a state folder, where a new
 // process finds it, and beside it the last build of the VM (build-files.ts).
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, realpathSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InputError } from '../../base/errors.js';
@@ -33,7 +33,8 @@ export class FileMetadata implements MetadataStore {
     const path = resolve(folder);
     try {
       await makeFolder(path);
-      checkOwnFolder(path);
+      // A link to it may be given: the lock is on the folder itself.
+      checkOwnFolder(realpathSync(path));
     } catch (error) {
       if (error instanceof InputError) throw error;
       throw unusable(path, error);
