@@ -46,13 +46,12 @@ export function vmMethods(options: VmMethodsOptions): Method[] {
   ];
 }
 
-/** Fields of a new VM that its creator may not choose are left at their defaults. */
+/** Fields of a new VM. Those that its creator may not choose are left at their defaults. */
 function fieldsOf(given: WireStruct): Record<string, Wire> {
   const fields = newStruct();
-  for (const [name, field] of Object.entries(VM_CLASS.fields)) {
-    const value = given[name];
-    if (value === undefined || field.access === 'ro') continue;
-    fields[name] = checkValue(field.type, value, name);
+  for (const [name, { type, access, initial }] of Object.entries(VM_CLASS.fields)) {
+    const value = access === 'ro' ? undefined : given[name];
+    fields[name] = value === undefined ? initial : checkValue(type, value, name);
   }
   return fields;
 }
@@ -60,15 +59,13 @@ function fieldsOf(given: WireStruct): Record<string, Wire> {
 function makingMethods({ database, life, profile, canSuspend }: VmMethodsOptions): Method[] {
   return [
     message('create', [{ name: 'args', type: 'record' }], ([args]) => {
-      const defaults = newStruct();
-      for (const [name, { initial }] of Object.entries(VM_CLASS.fields)) defaults[name] = initial;
-      const fields = Object.assign(defaults, fieldsOf(args as WireStruct));
+      const fields = fieldsOf(args as WireStruct);
       checkRecord(fields);
       checkPolicy(profile, 'other_config', fields.other_config!);
       const config = fields.other_config as WireStruct;
       // The addresses of its network cards follow from it (xapi_vm.ml, create).
       if (config[MAC_SEED] === undefined) fields.other_config = structOf({ [MAC_SEED]: randomUUID(), ...config });
-      return makeVm({ database, life }, fields);
+      return makeVm(database, fields);
     }),
     ...copyMethods({ database, life, canSuspend }),
     message('provision', [vm], ([ref], context) =>

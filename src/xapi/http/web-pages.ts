@@ -1,7 +1,7 @@
 // The daemon's own page (src/page, web/). Its frame and assets contain no data and need no login;
 // /web/snapshot, the current state of the host, needs one. Read-only: changes go through XAPI.
 import type { ServerResponse } from 'node:http';
-import type { HostMap } from '../../map/host-map.js';
+import type { HostMap, MapDomain } from '../../map/host-map.js';
 import { runsOfVm } from '../../page/host-runs.js';
 import { pageData } from '../../page/page-data.js';
 import { DAEMON_POLICY, daemonPage, pageAssets } from '../../page/page-file.js';
@@ -129,13 +129,20 @@ export class WebSnapshots {
     sendJson(response, found);
   }
 
-  /** A toolstack knows VMs by their uuids; people by their labels. */
+  /**
+   * A toolstack knows VMs by their uuids; people by their labels. It costs as much as there are
+   * domains, however many VMs do not run.
+   */
   #mapOf({ ref, toolstack }: PoolHost): HostMap {
     const map = toolstack.snapshot();
-    const { database, hosts } = this.#daemon;
-    const here = [...database.records('VM')].filter(([, { resident_on }]) => resident_on === ref);
-    const labels = new Map(here.map(([, { domid, name_label }]) => [domid, String(name_label)]));
-    const name = hosts.all.length === 1 ? map.name : String(database.get('host', ref).name_label);
-    return { ...map, name, domains: map.domains.map((domain) => ({ ...domain, name: labels.get(domain.domid) ?? domain.name })) };
+    const { hosts, database } = this.#daemon;
+    const { published } = database;
+    const { control_domain, name_label } = published.get('host', ref);
+    const labelOf = ({ domid, name }: MapDomain): string => {
+      const vm = domid === 0 ? String(control_domain) : published.findUuid('VM', name);
+      return String((vm === null ? undefined : published.object('VM', vm)?.record)?.name_label ?? name);
+    };
+    const name = hosts.all.length === 1 ? map.name : String(name_label);
+    return { ...map, name, domains: map.domains.map((domain) => ({ ...domain, name: labelOf(domain) })) };
   }
 }

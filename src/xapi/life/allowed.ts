@@ -1,5 +1,6 @@
 // The operations that a VM allows, in the order of xapi's checks and with its errors
 // (ocaml/xapi/xapi_vm_lifecycle.ml of xen-api e2ee48d6, check_operation_error). Pure.
+import { NULL } from '../model/schema-types.js';
 import { type PowerState, VM_OPERATIONS, type VmOperation } from '../model/schema-vm.js';
 import { type XapiError, xapiErrors } from '../wire/errors.js';
 import type { WireStruct } from '../wire/values.js';
@@ -98,13 +99,13 @@ function controlDomainError(operation: VmOperation): XapiError | null {
 }
 
 /** VM.allowed_operations, the last of the data model's first, as xapi's fold leaves them. */
-export function allowedOperations(ref: string, record: WireStruct): readonly string[] {
-  if (Object.keys(record.blocked_operations as WireStruct).length > 0) return operationsOf(ref, record);
+export function allowedOperations(record: WireStruct): readonly string[] {
+  if (Object.keys(record.blocked_operations as WireStruct).length > 0) return operationsOf(record);
   const { power_state, is_a_template, is_default_template, is_a_snapshot, is_control_domain } = record;
   const key = [power_state, is_a_template, is_default_template, is_a_snapshot, is_control_domain].join();
   let operations = known.get(key);
   if (operations === undefined) {
-    operations = Object.freeze(operationsOf(ref, record));
+    operations = Object.freeze(operationsOf(record));
     known.set(key, operations);
   }
   return operations;
@@ -113,6 +114,7 @@ export function allowedOperations(ref: string, record: WireStruct): readonly str
 /** Of VMs without blocked operations, by all that decides. */
 const known = new Map<string, readonly string[]>();
 
-function operationsOf(ref: string, record: WireStruct): string[] {
-  return VM_OPERATIONS.filter((operation) => !UNLISTED.includes(operation) && operationError(ref, record, operation) === null).reverse();
+function operationsOf(record: WireStruct): string[] {
+  // Nobody sees the errors, which name the VM.
+  return VM_OPERATIONS.filter((operation) => !UNLISTED.includes(operation) && operationError(NULL, record, operation) === null).reverse();
 }

@@ -178,7 +178,7 @@ export class VmLife {
   }
 
   allowedNow(vm: string): readonly string[] {
-    return allowedOperations(vm, this.#database.get('VM', vm));
+    return allowedOperations(this.#database.get('VM', vm));
   }
 
   /** From a spec of the caller's making; the database is not changed. */

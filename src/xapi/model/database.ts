@@ -113,7 +113,7 @@ export class Database {
 
   #create(type: string, fields: Readonly<Record<string, Wire>>, uuid: string, kind: ChangeKind, maker: string | null): string {
     const object = this.published.blank(`OpaqueRef:${randomUUID()}`, type);
-    const record = complete(type, { ...fields, uuid });
+    const record = complete(type, fields, uuid);
     if (kind === 'stored' && classOf(type).stored) this.#stage(object, record, maker);
     else this.#put(object, record, charged(null, null, record));
     if (kind === 'fact') this.#unsaved.set(object.ref, object);

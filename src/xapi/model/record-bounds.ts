@@ -3,6 +3,7 @@
 // record, so that a restart forgives nobody anything.
 import { xapiErrors } from '../wire/errors.js';
 import { isStruct, type Wire, type WireStruct } from '../wire/values.js';
+import { EMPTY_MAP } from './schema-types.js';
 
 export interface RecordShare {
   /** For all users together. */
@@ -222,15 +223,24 @@ function accountOf(accounts: Map<string, Account>, user: string): Account {
   return account;
 }
 
+/** Records do not change, and are asked for when they are planned, charged and replaced. */
+const sizes = new WeakMap<WireStruct, number>();
+
 /** The text of all fields; the fields' names are the class's. */
 function textOf(record: WireStruct): number {
-  let size = 0;
-  for (const name in record) size += sizeOf(record[name]!);
+  let size = sizes.get(record);
+  if (size === undefined) {
+    size = 0;
+    for (const name in record) size += sizeOf(record[name]!);
+    sizes.set(record, size);
+  }
   return size;
 }
 
 function sizeOf(value: Wire): number {
   if (typeof value === 'string') return value.length === 46 && REFERENCE.test(value) ? 0 : value.length;
+  // Most fields, or most maps: the first tests are the cheap ones.
+  if (typeof value !== 'object' || value === EMPTY_MAP) return 0;
   let size = 0;
   if (Array.isArray(value)) for (const one of value as readonly Wire[]) size += MEMBER + sizeOf(one);
   else if (isStruct(value)) for (const key in value) size += MEMBER + (REFERENCE.test(key) ? 0 : key.length) + sizeOf(value[key]!);

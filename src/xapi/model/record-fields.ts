@@ -5,10 +5,12 @@ import { classOf } from './schema.js';
 /**
  * Fields that the class has and the record has not come with their defaults: an older state gains
  * fields so.
+ * @param uuid in the place of the one among the fields
  */
-export function complete(type: string, fields: Readonly<Record<string, Wire>>): WireStruct {
+export function complete(type: string, fields: Readonly<Record<string, Wire>>, uuid: Wire = fields.uuid!): WireStruct {
   const record = newStruct();
   for (const [name, { initial }] of Object.entries(classOf(type).fields)) record[name] = fields[name] ?? initial;
+  record.uuid = uuid;
   return freeze(record);
 }
 

@@ -2,6 +2,7 @@
 // and xapi_vm_snapshot.ml of xen-api e2ee48d6).
 import { randomUUID } from 'node:crypto';
 import { copyDevices, MAC_SEED, revertDevices } from '../../devices/vm-devices.js';
+import { allowedOperations } from '../../life/allowed.js';
 import type { VmLife } from '../../life/vm-life.js';
 import type { Database } from '../../model/database.js';
 import { EMPTY_MAP, NULL } from '../../model/schema-types.js';
@@ -28,11 +29,11 @@ export interface CopyOptions {
 const vm: Param = { name: 'vm', type: { ref: 'VM' } };
 const newName: Param = { name: 'new_name', type: 'string' };
 
-export function makeVm({ database, life }: Pick<CopyOptions, 'database' | 'life'>, fields: Readonly<Record<string, Wire>>): string {
-  const metrics = database.create('VM_metrics', { state: ['halted'] });
-  const ref = database.create('VM', { ...fields, metrics });
-  database.update('VM', ref, { allowed_operations: life.allowedNow(ref) });
-  return ref;
+/** @param fields of nobody else: it sets those that follow from them */
+export function makeVm(database: Database, fields: Record<string, Wire>): string {
+  fields.metrics = database.create('VM_metrics', { state: ['halted'] });
+  fields.allowed_operations = allowedOperations(fields);
+  return database.create('VM', fields);
 }
 
 export function copyMethods(options: CopyOptions): Method[] {
@@ -42,7 +43,7 @@ export function copyMethods(options: CopyOptions): Method[] {
       if (sr !== undefined && sr !== NULL) database.get('SR', sr as string);
       return life.operate(ref as string, name, context, async (record) =>
         database.atomically(() => {
-          const newVm = makeVm(options, { ...copiedFields(record, false), power_state: record.power_state!, name_label: label! });
+          const newVm = makeVm(database, { ...copiedFields(record, false), power_state: record.power_state!, name_label: label! });
           copyDevices(database, ref as string, newVm, { how: name, ...(sr === undefined ? {} : { sr: sr as string }) });
           return newVm;
         }),
@@ -56,7 +57,7 @@ export function copyMethods(options: CopyOptions): Method[] {
           // Its memory would have to be saved.
           if (name === 'checkpoint' && power !== 'Suspended' && !canSuspend) throw xapiErrors.lacksSuspend(ref as string);
           const suspended = name === 'checkpoint' && (power === 'Running' || power === 'Suspended');
-          const newVm = makeVm(options, {
+          const newVm = makeVm(database, {
             ...copiedFields(record, true),
             name_label: label!,
             power_state: suspended ? 'Suspended' : 'Halted',
@@ -88,7 +89,7 @@ export function copyMethods(options: CopyOptions): Method[] {
         }
         // The VM was destroyed: it is made anew.
         const again = { name_label: record.name_label!, power_state: record.power_state!, is_a_template: false };
-        const newVm = makeVm(options, { ...copiedFields(record, true), ...again });
+        const newVm = makeVm(database, { ...copiedFields(record, true), ...again });
         copyDevices(database, ref as string, newVm, { how: 'clone', keepsMacs: true });
         database.update('VM', newVm, { parent: ref! });
         relate(database, [newVm, ref as string]);

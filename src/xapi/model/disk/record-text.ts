@@ -13,13 +13,12 @@ const FLOAT = '\u0000f';
 const DATE = '\u0000d';
 /** Among the fields, where versions that do not know it pass over it. */
 const CHARGE = '\u0000c';
-const [FLOAT_NAME, DATE_NAME] = [JSON.stringify(FLOAT), JSON.stringify(DATE)];
+const [FLOAT_NAME, DATE_NAME, CHARGE_NAME] = [JSON.stringify(FLOAT), JSON.stringify(DATE), JSON.stringify(CHARGE)];
 
 export function recordText(record: WireStruct, charge: StoredCharge | null = null): string {
-  const text = textOf(record);
-  if (charge === null || (charge.maker === null && charge.shares.size === 0)) return text;
+  if (charge === null || (charge.maker === null && charge.shares.size === 0)) return structText(record);
   const kept = { maker: charge.maker, shares: [...charge.shares] };
-  return `${text.slice(0, -1)},${JSON.stringify(CHARGE)}:${JSON.stringify(kept)}}`;
+  return structText(record, `{${CHARGE_NAME}:${JSON.stringify(kept)}`);
 }
 
 /** By hand: JSON.stringify that asks a function about each value takes three times as long. */
@@ -28,8 +27,12 @@ function textOf(value: Wire): string {
   if (value instanceof WireFloat) return `{${FLOAT_NAME}:${JSON.stringify(value.value)}}`;
   if (value instanceof WireDate) return `{${DATE_NAME}:${JSON.stringify(value.text)}}`;
   if (Array.isArray(value)) return `[${(value as readonly Wire[]).map(textOf).join(',')}]`;
-  let text = '';
-  const struct = value as WireStruct;
+  return structText(value as WireStruct);
+}
+
+/** @param begun the object's text with its first members, which is not copied */
+function structText(struct: WireStruct, begun = ''): string {
+  let text = begun;
   for (const name in struct) text += `${text === '' ? '{' : ','}${nameText(name)}:${textOf(struct[name]!)}`;
   return text === '' ? '{}' : `${text}}`;
 }
