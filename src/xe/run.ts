@@ -1,6 +1,7 @@
 // One run of `xennuma xe`: arguments, login, the command, and xe's exit code, which is 0, or 1 for
 // every failure.
-import { readFileSync } from 'node:fs';
+import { InputError } from '../base/errors.js';
+import { readUserFile } from '../base/files/user-file.js';
 import type { Endpoint } from '../xapi-client/endpoint.js';
 import { XapiUnreachable } from '../xapi-client/errors.js';
 import { type Credentials, XapiSession } from '../xapi-client/session.js';
@@ -139,14 +140,14 @@ function credentialsOf({ user, password, passwordFile }: XeConnection): Credenti
 const LONGEST_FILE_BYTES = 2 ** 20;
 
 function readPlain(file: string, what: string): string {
-  let text: string;
   try {
-    text = readFileSync(file, 'utf8');
-  } catch {
+    return readUserFile(file, { mostBytes: LONGEST_FILE_BYTES }).toString();
+  } catch (error) {
+    if (error instanceof InputError && error.message.startsWith('expected at most')) {
+      throw new Unready(`Error: ${what} '${file}' is longer than 1 MiB`);
+    }
     throw new Unready(`Error opening ${what} '${file}'`);
   }
-  if (text.length > LONGEST_FILE_BYTES) throw new Unready(`Error: ${what} '${file}' is longer than 1 MiB`);
-  return text;
 }
 
 async function report(error: unknown, context: XeContext | null, streams: XeStreams): Promise<void> {

@@ -1,6 +1,7 @@
 // `--from SOURCE`: a host over ssh, from a capture, a status report or a paste, instead of the host
 // that this command runs on.
 import { InputError, UnreachableError } from '../../base/errors.js';
+import { readStandardInput } from '../../base/files/user-file.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 
@@ -27,7 +28,8 @@ export async function readFrom(source: string, options: { readonly memory: boole
 
 /** The texts of a source, unchanged. */
 export async function textsFrom(source: string, { memory }: { readonly memory: boolean }): Promise<InputText[]> {
-  const { textsOf } = await import('../../live/capture/source.js');
+  const { SOURCE_LIMIT, textsOf } = await import('../../live/capture/source.js');
+  const stdin = async () => readStandardInput('standard input', SOURCE_LIMIT);
   return orUnreachable(() => textsOf(source, { memory, stdin }));
 }
 
@@ -71,18 +73,4 @@ async function orUnreachable<T>(work: () => Promise<T>): Promise<T> {
     if (error instanceof SshError) throw new UnreachableError(error.message, error.mend);
     throw error;
   }
-}
-
-const MOST_STDIN_BYTES = 512 * 2 ** 20;
-
-async function stdin(): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MOST_STDIN_BYTES)
-      throw new InputError(`expected at most ${MOST_STDIN_BYTES / 2 ** 20} MiB, got more`, { file: 'standard input' });
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,17 +1,21 @@
 // The files of a trace, plain or compressed by gzip. One file of the Azure format is enough: the
 // others are found in its folder.
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { InputError } from '../../base/errors.js';
+import { readUserFile } from '../../base/files/user-file.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 import { AZURE_PARTS, type AzurePart, azurePart, readAzureTrace } from '../../replay/trace/azure.js';
 import { looksLikeCsv, readCsvTrace } from '../../replay/trace/csv.js';
-import type { Trace } from '../../replay/trace/trace.js';
+import { TRACE_LIMITS, type Trace } from '../../replay/trace/trace.js';
 
-/** Text of some ten million VMs. */
-const MOST_BYTES = 512 * 2 ** 20;
+/** Text of some ten million VMs, and less than the longest text of Node. */
+const MOST_BYTES = 500 * 2 ** 20;
 const GZIP_MAGIC = 0x1f8b;
+const LINE_END = 0x0a;
+/** The header, and some that are empty. */
+const MOST_LINES = TRACE_LIMITS.vms + 1000;
 
 const FORMATS = 'a CSV file with the header time,vcpus,memory,duration, or files of the Azure format (docs/how-to-replay-a-trace.md)';
 
@@ -42,10 +46,20 @@ function neighbours(file: string): string[] {
     while (length < name.length && name[length] === own[length]) length++;
     return length;
   };
-  return readdirSync(dirname(file))
+  return namesBeside(file)
     .filter((name) => name !== own && /\.txt(\.gz)?$/.test(name))
     .sort((a, b) => common(b) - common(a) || (a < b ? -1 : 1))
-    .map((name) => join(dirname(file), name));
+    .map((name) => join(dirname(file), name))
+    .filter((name) => statSync(name, { throwIfNoEntry: false })?.isFile() === true);
+}
+
+function namesBeside(file: string): string[] {
+  try {
+    return readdirSync(dirname(file));
+  } catch {
+    // A folder may be entered without being listed.
+    return [];
+  }
 }
 
 function neighbour(part: AzurePart, beside: readonly string[], file: string): InputText {
@@ -61,16 +75,7 @@ function neighbour(part: AzurePart, beside: readonly string[], file: string): In
 }
 
 function readText(file: string): InputText {
-  let bytes: Buffer;
-  try {
-    if (statSync(file).size > MOST_BYTES) throw new InputError(`expected at most ${MOST_BYTES / 2 ** 20} MiB`, { file }, 'split the trace');
-    bytes = readFileSync(file);
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EISDIR') throw new InputError('expected a file, got a directory', { file }, 'name the file of arrivals in it');
-    throw new InputError(code === 'ENOENT' ? 'there is no such file' : message, { file }, 'check the path');
-  }
+  let bytes = readUserFile(file, { mostBytes: MOST_BYTES, mend: 'split the trace' });
   if (bytes.length > 2 && bytes.readUInt16BE(0) === GZIP_MAGIC) {
     try {
       bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES });
@@ -79,5 +84,14 @@ function readText(file: string): InputText {
     }
   }
   if (bytes.includes(0)) throw new InputError('expected text, got binary data', { file }, 'check that this is the right file');
+  guardLines(bytes, file);
   return { file, text: bytes.toString('utf8') };
+}
+
+/** Readers take a line for each VM, and keep them all. */
+function guardLines(bytes: Buffer, file: string): void {
+  let lines = 0;
+  for (let at = bytes.indexOf(LINE_END); at >= 0; at = bytes.indexOf(LINE_END, at + 1)) {
+    if (++lines > MOST_LINES) throw new InputError(`expected at most ${MOST_LINES} lines, got more`, { file }, 'split the trace');
+  }
 }

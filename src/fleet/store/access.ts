@@ -1,8 +1,8 @@
 // How to reach the fleet: its servers, the user's key and the certificate authority. It loads
 // nothing of NATS, so that daemons check what they were given before they open anything.
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
+import { readUserFile } from '../../base/files/user-file.js';
 
 export interface FleetAccess {
   /** nats://host:port or tls://host:port, several with commas between. */
@@ -99,10 +99,9 @@ function checkAuthority(file: string): void {
   }
 }
 
+/** Keys and chains of certificates have a few KiB. */
+const MOST_BYTES = 2 ** 20;
+
 function textOf(file: string, mend: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new InputError(`cannot be read: ${(error as Error).message}`, { file }, mend);
-  }
+  return readUserFile(file, { mostBytes: MOST_BYTES, mend }).toString();
 }

@@ -1,15 +1,17 @@
 // `--from SOURCE`: a host over ssh, an archive, a folder, a file, or standard input.
 import { randomBytes } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { InputError } from '../../base/errors.js';
-import type { InputText } from '../../machine/readers/input-text.js';
+import { type ReadLimit, readUserFile } from '../../base/files/user-file.js';
+import { INPUT_LIMITS, type InputText } from '../../machine/readers/input-text.js';
 import { archiveKind, readArchive } from './archive/archive.js';
 import { readFolder } from './archive/folder.js';
 import { captureScript, END_MARK } from './script.js';
 import { SshError, SshHost, sshTarget } from './ssh.js';
 import { textOfBytes } from './text/plain-text.js';
 
-const MOST_FILE_BYTES = 512 * 2 ** 20;
+/** An archive may be that long. Of a text, INPUT_LIMITS says how long. */
+export const SOURCE_LIMIT: ReadLimit = { mostBytes: 512 * 2 ** 20, mend: 'unpack it, and give the folder with the listings' };
 
 export interface SourceOptions {
   readonly memory: boolean;
@@ -48,18 +50,19 @@ export async function textsOf(source: string, options: SourceOptions): Promise<I
     );
   });
   if (info.isDirectory()) return readFolder(source);
-  if (info.size > MOST_FILE_BYTES) {
-    throw new InputError(
-      `expected at most ${MOST_FILE_BYTES / 2 ** 20} MiB, got ${Math.ceil(info.size / 2 ** 20)} MiB`,
-      { file: source },
-      'unpack it, and give the folder with the listings',
-    );
-  }
-  return unpacked(await readFile(source), source);
+  return unpacked(readUserFile(source, SOURCE_LIMIT), source);
 }
 
 async function unpacked(bytes: Uint8Array, file: string): Promise<InputText[]> {
-  return archiveKind(bytes) === null ? [{ file, text: textOfBytes(bytes) }] : readArchive(bytes, file);
+  if (archiveKind(bytes) !== null) return readArchive(bytes, file);
+  if (bytes.length > INPUT_LIMITS.textChars) {
+    throw new InputError(
+      `expected at most ${INPUT_LIMITS.textChars / 2 ** 20} MiB of text, got ${Math.ceil(bytes.length / 2 ** 20)} MiB`,
+      { file },
+      'check that this is the right file, or give the listings of a host alone',
+    );
+  }
+  return [{ file, text: textOfBytes(bytes) }];
 }
 
 /**

@@ -56,6 +56,6 @@ describe('a firmware', () => {
     writeFileSync(join(folder, 'large'), Buffer.alloc(16 * MIB + 1));
     expect(() => readFirmware(join(folder, 'none'))).toThrow('cannot be read');
     expect(() => readFirmware(join(folder, 'empty'))).toThrow('has 0 bytes');
-    expect(() => readFirmware(join(folder, 'large'))).toThrow('expected 1 to 16777216');
+    expect(() => readFirmware(join(folder, 'large'))).toThrow('large: expected at most 16 MiB, got 17 MiB');
   });
 });

@@ -1,8 +1,8 @@
 // The parts of an HVM guest that a PVH guest lacks: the firmware that hvmloader starts, the memory
 // map that hvmloader reads from Xen, and its table of CPUs and memory.
 
-import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
+import { readUserFile } from '../../base/files/user-file.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import { LIMITS } from '../../machine/model.js';
 import type { PlatformFlags } from '../platform.js';
@@ -25,13 +25,11 @@ const RAM_START = MIB;
 export function readFirmware(path: string): Uint8Array {
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(path);
+    bytes = readUserFile(path, { mostBytes: FIRMWARE_MAX_BYTES });
   } catch (error) {
-    throw new XenguestError(`xenguest: the firmware cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new XenguestError(`xenguest: the firmware cannot be read: ${String(error)}`);
   }
-  if (bytes.length === 0 || bytes.length > FIRMWARE_MAX_BYTES) {
-    throw new XenguestError(`xenguest: the firmware ${path} has ${bytes.length} bytes: expected 1 to ${FIRMWARE_MAX_BYTES}`);
-  }
+  if (bytes.length === 0) throw new XenguestError(`xenguest: the firmware ${path} has 0 bytes: expected 1 to ${FIRMWARE_MAX_BYTES}`);
   return bytes;
 }
 

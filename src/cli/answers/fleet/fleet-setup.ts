@@ -1,5 +1,5 @@
 // `xennuma fleet init` and `fleet join`: the servers' configuration and the keys, in one folder.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 import { InputError } from '../../../base/errors.js';
@@ -7,6 +7,7 @@ import { FILE_CALLS } from '../../../base/file-calls.js';
 import { replaceSharedFile } from '../../../base/replace-file.js';
 import { isToken } from '../../../fleet/protocol/subjects.js';
 import { type FleetUser, type Role, readUsers, serverConfig, usersConfig } from '../../../fleet/store/server-config.js';
+import { readInput } from '../../input/read-input.js';
 import { out } from '../../output/terminal.js';
 
 const PORT = 4222;
@@ -72,7 +73,7 @@ export function fleetJoin(name: string, folder: string, role: Role): void {
   const file = join(folder, USERS);
   if (!existsSync(file)) throw new InputError('no fleet here', { file: folder }, 'xennuma fleet init makes one');
   if (!isToken(name)) throw new InputError(`expected a name of letters, digits, - and _, got '${name}'`, {}, 'choose another name');
-  const users = readUsers(readFileSync(file, 'utf8'));
+  const users = readUsers(readInput(file).text);
   if (users.some((user) => user.name === name)) throw new InputError(`${name} has joined already`, { file }, `its key is ${name}.nk`);
   const key = join(folder, keyFile(name));
   const { user, seed } = newUser(name, role);

@@ -65,17 +65,24 @@ export class Collection {
   readonly #texts: InputText[] = [];
   readonly #file: string;
   readonly #limits: ArchiveLimits;
+  readonly #kind: 'archive' | 'folder';
   #entries = 0;
   #bytes = 0;
 
-  constructor(file: string, limits: ArchiveLimits) {
+  constructor(file: string, limits: ArchiveLimits, kind: 'archive' | 'folder' = 'archive') {
     this.#file = file;
     this.#limits = limits;
+    this.#kind = kind;
+  }
+
+  /** For what is no text. @throws InputError past the limits */
+  count(): void {
+    if (++this.#entries > this.#limits.entries) throw this.#tooLarge(`${this.#limits.entries} entries`);
   }
 
   /** @throws InputError past the limits, here and when bytes are added */
   entry(name: string): { add(chunk: Uint8Array): void; end(): void } {
-    if (++this.#entries > this.#limits.entries) throw this.#tooLarge(`${this.#limits.entries} entries`);
+    this.count();
     const parts: Uint8Array[] = [];
     let storedBytes = 0;
     return {
@@ -99,9 +106,9 @@ export class Collection {
 
   #tooLarge(limit: string): InputError {
     return new InputError(
-      `expected at most ${limit} in the archive, found more`,
+      `expected at most ${limit} in the ${this.#kind}, found more`,
       { file: this.#file },
-      'unpack it, and give the folder with the listings',
+      this.#kind === 'archive' ? 'unpack it, and give the folder with the listings' : 'give the folder with the listings alone',
     );
   }
 }

@@ -1,21 +1,32 @@
-// An unpacked archive: a folder with captures or status reports.
-import { lstat, readdir, readFile } from 'node:fs/promises';
+// An unpacked archive: a folder with captures or status reports. It may be any folder, with files
+// that the kernel makes up.
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../../base/errors.js';
+import { readHead } from '../../../base/files/user-file.js';
 import type { InputText } from '../../../machine/readers/input-text.js';
-import { ARCHIVE_LIMITS, Collection } from './archive.js';
+import { ARCHIVE_LIMITS, type ArchiveLimits, Collection } from './archive.js';
 
-/** Like readArchive, for an unpacked folder. Symbolic links are not followed. */
-export async function readFolder(folder: string): Promise<InputText[]> {
-  const found = new Collection(folder, ARCHIVE_LIMITS);
+/**
+ * Like readArchive, for an unpacked folder. Symbolic links are not followed.
+ * @throws InputError also for a file or folder in it that this user may not read
+ */
+export async function readFolder(folder: string, limits: ArchiveLimits = ARCHIVE_LIMITS): Promise<InputText[]> {
+  const found = new Collection(folder, limits, 'folder');
   const visit = async (path: string): Promise<void> => {
-    for (const name of (await readdir(path)).sort()) {
+    for (const name of await namesIn(path)) {
       const full = join(path, name);
-      const info = await lstat(full);
-      if (info.isDirectory()) await visit(full);
-      else if (info.isFile()) {
+      const info = await lstat(full).catch(nullIfGone);
+      if (info === null) continue;
+      if (info.isDirectory()) {
+        found.count();
+        await visit(full);
+      } else {
         const entry = found.entry(full);
-        entry.add(await readFile(full));
+        // Files that the kernel makes up, without end or without data, have no size.
+        const head = info.isFile() && info.size > 0 ? readHead(full, limits.entryBytes) : null;
+        if (head === null) continue;
+        entry.add(head);
         entry.end();
       }
     }
@@ -25,4 +36,20 @@ export async function readFolder(folder: string): Promise<InputText[]> {
   if (texts.length === 0)
     throw new InputError('expected the output of Xen tools in the folder, found none', { file: folder }, 'is it a status report?');
   return texts;
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  try {
+    return (await readdir(path)).sort();
+  } catch (error) {
+    if (nullIfGone(error) === null) return [];
+    throw error;
+  }
+}
+
+/** Processes end while their folders in /proc are read. @throws InputError for other errors */
+function nullIfGone(error: unknown): null {
+  const { code = '', message, path } = error as NodeJS.ErrnoException;
+  if (['ENOENT', 'ENOTDIR', 'ESRCH'].includes(code)) return null;
+  throw new InputError(`cannot be read: ${message}`, path === undefined ? {} : { file: path }, 'check its permissions, or leave it out');
 }
