@@ -30,6 +30,21 @@ export function bundleForDom0(name, entries) {
   return folder;
 }
 
+/**
+ * Tests that start guests, and those that die while they do.
+ * @param main file of the tests, from the root
+ * @returns the folder
+ */
+export function bundleGuests(name, main) {
+  return bundleForDom0(name, {
+    main,
+    'dying-builder': 'test/xen/guests/dying-builder.ts',
+    'dying-xennuma': 'test/xen/guests/dying-xennuma.ts',
+    // The builder is looked for beside the program.
+    xenguest: 'src/xenguest/real/xenguest-main.ts',
+  });
+}
+
 /** What runs a bundled test in dom0. */
 export function nodeTest(script, pattern) {
   const only = pattern === undefined ? [] : [`--test-name-pattern=${pattern}`];

@@ -5,19 +5,13 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { bundleForDom0, nodeTest, nodeTestCounts, root } from './dom0-bundle.mjs';
+import { bundleGuests, nodeTest, nodeTestCounts, root } from './dom0-bundle.mjs';
 
 const TIMEOUT_S = 2400;
 
 /** @returns [passed, failed]; undefined when the tests did not come to their end */
 export function testGuests(pattern) {
-  const bundles = bundleForDom0('.dist-guests', {
-    main: 'test/xen/guests/main.ts',
-    'dying-builder': 'test/xen/guests/dying-builder.ts',
-    'dying-xennuma': 'test/xen/guests/dying-xennuma.ts',
-    // The builder is looked for beside the program.
-    xenguest: 'src/xenguest/real/xenguest-main.ts',
-  });
+  const bundles = bundleGuests('.dist-guests', 'test/xen/guests/main.ts');
   const command = nodeTest(join(bundles, 'main.js'), pattern);
   // One thread for all CPUs: on a busy machine several times faster (rig/README.md).
   const run = spawnSync(join(root, 'rig/xen-rig'), ['run', '--shape', 'a', '--timeout', String(TIMEOUT_S), ...command], {

@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { bundleForDom0, nodeTest, nodeTestCounts } from './dom0-bundle.mjs';
+import { bundleForDom0, bundleGuests, nodeTest, nodeTestCounts } from './dom0-bundle.mjs';
 import { testAfar } from './test-afar.mjs';
 import { testGuests } from './test-guests.mjs';
 
@@ -116,13 +116,7 @@ function bench(shape) {
 
 /** HVM guests with a device model: their life, or what else there is of them. */
 function hvm(shape, main) {
-  const folder = bundleForDom0('.dist-hvm', {
-    main,
-    'dying-builder': 'test/xen/guests/dying-builder.ts',
-    'dying-xennuma': 'test/xen/guests/dying-xennuma.ts',
-    // The builder is looked for beside the program.
-    xenguest: 'src/xenguest/real/xenguest-main.ts',
-  });
+  const folder = bundleGuests('.dist-hvm', main);
   const run = inDom0(shape, nodeTest(join(folder, 'main.js'), process.env.XENNUMA_TEST));
   process.stdout.write(run.stdout);
   return nodeTestCounts(run);
@@ -130,17 +124,11 @@ function hvm(shape, main) {
 
 /** PV and PVH guests with their memory from one domain to another: rig/ticker, or Linux. */
 function moved(shape, main) {
-  const folder = bundleForDom0('.dist-moved', {
-    main,
-    'dying-builder': 'test/xen/guests/dying-builder.ts',
-    'dying-xennuma': 'test/xen/guests/dying-xennuma.ts',
-    xenguest: 'src/xenguest/real/xenguest-main.ts',
-  });
+  const folder = bundleGuests('.dist-moved', main);
   const guest = (name) => join(root, 'rig/ticker', name);
   const sources = [guest('start.S'), guest('ticker.c')];
-  const gcc = spawnSync('gcc', [...FREESTANDING, '-T', guest('ticker.lds'), '-o', join(folder, 'ticker'), ...sources], {
-    stdio: 'inherit',
-  });
+  const options = [...FREESTANDING, '-Wa,-I,rig/lib', '-T', guest('ticker.lds'), '-o', join(folder, 'ticker')];
+  const gcc = spawnSync('gcc', [...options, ...sources], { cwd: root, stdio: 'inherit' });
   if (gcc.status !== 0) return [0, 1];
   const run = inDom0(shape, nodeTest(join(folder, 'main.js'), process.env.XENNUMA_TEST));
   process.stdout.write(run.stdout);

@@ -40,7 +40,7 @@ prepare_images() {
   kernel=$(ls "$ROOT"/boot/vmlinuz-*-amd64 | head -1)
   [ -e "$IMAGES/xen" ] || { gunzip -c "$ROOT/boot/xen-$XEN-amd64.gz" > "$IMAGES/xen.new" && mv "$IMAGES/xen.new" "$IMAGES/xen"; }
   [ -e "$IMAGES/vmlinux" ] || { elf_of_kernel "$kernel" > "$IMAGES/vmlinux.new" && mv "$IMAGES/vmlinux.new" "$IMAGES/vmlinux"; }
-  [ "$IMAGES/mini" -nt "$RIG_DIR/mini/mini.S" ] || make_mini
+  [ "$IMAGES/mini" -nt "$RIG_DIR/mini/mini.S" ] && [ "$IMAGES/mini" -nt "$RIG_DIR/lib/elfnote.inc" ] || make_mini
   [ "$IMAGES/bios" -nt "$RIG_DIR/hvm/bios.S" ] || make_bios
   [ "$IMAGES/initramfs" -nt "$RIG_DIR/lib/dom0-init" ] && [ "$IMAGES/initramfs" -nt "$RIG_DIR/lib/images.sh" ] || make_initramfs "$kernel"
   flock -u 9
@@ -107,7 +107,7 @@ elf_of_kernel() {
 }
 
 make_mini() {
-  as --64 -o "$IMAGES/mini.o" "$RIG_DIR/mini/mini.S"
+  as --64 -I "$RIG_DIR/lib" -o "$IMAGES/mini.o" "$RIG_DIR/mini/mini.S"
   ld -n --no-warn-rwx-segments -T "$RIG_DIR/mini/mini.lds" -o "$IMAGES/mini" "$IMAGES/mini.o"
   strip "$IMAGES/mini"
 }

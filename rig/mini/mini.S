@@ -1,14 +1,6 @@
 # A guest that does nothing: one ELF that boots as a PV and as a PVH domain and blocks for ever.
 
-  .macro elfnote type:req, desc:vararg
-  .pushsection .note.Xen, "a", @note
-  .balign 4
-  .long 4, 2f - 1f, \type
-  .asciz "Xen"
-1: \desc
-2: .balign 4
-  .popsection
-  .endm
+  .include "elfnote.inc"
 
   elfnote 6, .asciz "mini"                  # GUEST_OS
   elfnote 8, .asciz "generic"               # LOADER

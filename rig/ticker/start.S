@@ -1,14 +1,6 @@
 # Where a ticker starts (ticker.c): its notes for the builder, and the way from either kind's first instruction to main.
 
-  .macro elfnote type:req, desc:vararg
-  .pushsection .note.Xen, "a", @note
-  .balign 4
-  .long 4, 2f - 1f, \type
-  .asciz "Xen"
-1: \desc
-2: .balign 4
-  .popsection
-  .endm
+  .include "elfnote.inc"
 
   .set VIRT_BASE, 0xffffffff80000000
   elfnote 6, .asciz "ticker"                # GUEST_OS

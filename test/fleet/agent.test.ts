@@ -4,29 +4,19 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nkeys } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { watchForFleet } from '../../src/cli/answers/fleet/agent-fleet.js';
-import { type Role, usersConfig } from '../../src/fleet/store/server-config.js';
+import { usersConfig } from '../../src/fleet/store/server-config.js';
 import type { HostMap } from '../../src/map/host-map.js';
 import { embeddedHost } from '../../src/xenopsd/hosts/embedded-host.js';
 import { smallHost, testDaemon, vmRecord } from '../support/daemon.js';
+import { fleetKeys } from '../support/fleet-keys.js';
 import { NatsCluster, natsMissing, portOf } from '../support/nats-cluster.js';
 import { root } from '../xennuma.js';
 
 const missing = natsMissing();
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-agent-fleet-'));
-const keyOf = (name: string) => join(folder, `${name}.nk`);
-const users = (
-  [
-    ['admin', 'admin'],
-    ['xen-1', 'member'],
-  ] satisfies [string, Role][]
-).map(([name, role]) => {
-  const pair = nkeys.createUser();
-  writeFileSync(keyOf(name), new TextDecoder().decode(pair.getSeed()));
-  return { name, role: role as Role, key: pair.getPublicKey() };
-});
+const { users, keyOf } = fleetKeys(folder, { admin: 'admin', 'xen-1': 'member' });
 const cluster = new NatsCluster({ servers: 1, port: portOf('agent'), more: usersConfig(users), keyFile: keyOf('admin') });
 /** The agent is in this process: the command must not stop it. */
 function fleet(...words: string[]): Promise<{ code: number | null; out: string }> {

@@ -1,11 +1,11 @@
 // What a member can do to others, with the keys and permissions that `fleet init` and `fleet join`
 // write; forged messages; and two daemons that both say they own a host.
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { type NatsConnection, nkeys } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FleetHost, Member } from '../../src/fleet/member/member.js';
 import { digestOf, type Question, type StartRequest } from '../../src/fleet/member/requests.js';
@@ -13,27 +13,15 @@ import { FleetClient } from '../../src/fleet/place/fleet-client.js';
 import type { Parts } from '../../src/fleet/protocol/entries.js';
 import { seedOfAccess } from '../../src/fleet/store/access.js';
 import { connectFleet } from '../../src/fleet/store/connect.js';
-import { type Role, readUsers, usersConfig } from '../../src/fleet/store/server-config.js';
+import { readUsers, usersConfig } from '../../src/fleet/store/server-config.js';
 import { Jobs } from '../../src/fleet/work/jobs.js';
 import { Seal } from '../../src/fleet/work/seal.js';
+import { fleetKeys } from '../support/fleet-keys.js';
 import { NatsCluster, natsMissing, portOf } from '../support/nats-cluster.js';
 
 const missing = natsMissing();
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-keys-'));
-const keyOf = (name: string) => join(folder, `${name}.nk`);
-const users = (
-  [
-    ['admin', 'admin'],
-    ['p1', 'placer'],
-    ['p2', 'placer'],
-    ['h1', 'member'],
-    ['h2', 'member'],
-  ] satisfies [string, Role][]
-).map(([name, role]) => {
-  const pair = nkeys.createUser();
-  writeFileSync(keyOf(name), new TextDecoder().decode(pair.getSeed()));
-  return { name, role: role as Role, key: pair.getPublicKey() };
-});
+const { users, keyOf } = fleetKeys(folder, { admin: 'admin', p1: 'placer', p2: 'placer', h1: 'member', h2: 'member' });
 const cluster = new NatsCluster({ servers: 1, port: portOf('security'), more: usersConfig(users), keyFile: keyOf('admin') });
 const open: (() => Promise<void>)[] = [];
 const log = { info() {}, warn() {} };
