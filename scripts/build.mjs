@@ -10,7 +10,7 @@ import { bundledLicences } from './bundled-licences.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 const SHIPPED = {
-  xennuma: 'src/cli/main.ts',
+  xennuma: 'src/cli/start.ts',
   index: 'src/index.ts',
   xenstore: 'src/xenstore/index.ts',
   xenguest: 'src/xenguest/real/xenguest-main.ts',

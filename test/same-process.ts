@@ -2,6 +2,7 @@
 // still or a directory that is gone, would fail another file that did nothing wrong. Here the file
 // that left it fails, and the next one finds the process as it was.
 import { afterAll, beforeAll, expect, vi } from 'vitest';
+import { removeTemporaryFolders } from './support/temporary.js';
 
 /** What a file may change while it runs, and has to put back. */
 const state = () => ({
@@ -31,6 +32,7 @@ beforeAll(() => {
 });
 
 afterAll(() => {
+  removeTemporaryFolders();
   const after = state();
   vi.useRealTimers();
   process.chdir(before.cwd);

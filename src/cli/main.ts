@@ -1,11 +1,10 @@
-#!/usr/bin/env node
 // The command `xennuma`: finds the subcommand, loads only its module, and turns every error into
 // one line and an exit code.
 import { reportFailure } from './output/failure.js';
 import { guardPipes } from './output/terminal.js';
 import { VERSION } from './output/version.js';
 
-async function main(words: readonly string[]): Promise<number> {
+export async function main(words: readonly string[]): Promise<number> {
   guardPipes();
   try {
     if (words.length === 1 && (words[0] === '--version' || words[0] === '-V')) {
@@ -25,6 +24,3 @@ async function main(words: readonly string[]): Promise<number> {
 function withPasswordFile(words: readonly string[]): string[] {
   return words.map((word) => (word === '-pwf' ? '--pwf' : word));
 }
-
-// The code is set instead of calling exit, so that buffered output is still written.
-process.exitCode = await main(process.argv.slice(2));

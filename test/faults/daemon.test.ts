@@ -232,6 +232,25 @@ describe('file descriptors', { timeout: 120_000 }, () => {
     for (const socket of sockets) socket.destroy();
   });
 
+  it('of which Node itself leaves next to none are an error in one sentence', () => {
+    const empty = join(folder(), 'empty.mjs');
+    writeFileSync(empty, '');
+    const code = (count: number, ...words: string[]) => {
+      const [program, ...args] = [...limited(count), process.execPath, ...words];
+      const { status, stderr } = spawnSync(program!, args, { encoding: 'utf8' });
+      return { status, stderr };
+    };
+    let least = 12;
+    while (code(least, empty).status !== 0) least++;
+    for (let count = least + 1; count <= least + 8; count++) {
+      const ended = code(count, join(root, 'dist/xennuma.js'), 'serve', '--host', HOST, '--listen', '127.0.0.1:0');
+      expect(ended, `ulimit -n ${count}`).toMatchObject({
+        status: 2,
+        stderr: expect.stringMatching(/^xennuma: .*too few.*; allow 1024: ulimit -n 1024, or LimitNOFILE of the service\n$/),
+      });
+    }
+  });
+
   // With the fewest there is none left to read the limit from a file.
   it.each([30, 40, 46])('that are too few are an error at start, which names their limit of %i', async (count) => {
     await expect(serve(limited(count), join(folder(), 'state'))).rejects.toThrow(`${count} file descriptors are too few`);

@@ -2,13 +2,13 @@
 // (rig/xenstored).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
 import type { Personality, StoreQuota } from '../../src/xenstore/store/limits.js';
+import { temporaryFolder } from '../support/temporary.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const rig = join(root, 'rig/xenstored/run.sh');
@@ -48,7 +48,7 @@ export interface OurOptions {
 export const PROGRAM = join(root, 'dist/xennuma.js');
 
 export async function startOurs(personality: Personality, options: OurOptions = {}): Promise<Daemon> {
-  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'xennuma-xs-'));
+  const folder = options.folder ?? temporaryFolder('xennuma-xs-');
   const args = ['xenstored', '--socket', join(folder, 'socket'), '--personality', personality];
   if (options.state) args.push('--state', join(folder, 'state'));
   if (options.domainSockets) args.push('--domain-sockets', join(folder, 'domains'));
@@ -80,7 +80,7 @@ const QUOTA_OPTIONS: Record<Personality, (quota: Partial<StoreQuota>) => string[
 };
 
 export async function startReal(personality: Personality, quota: Partial<StoreQuota> = {}): Promise<Daemon> {
-  const folder = mkdtempSync(join(tmpdir(), 'xennuma-xr-'));
+  const folder = temporaryFolder('xennuma-xr-');
   mkdirSync(join(folder, 'domains'));
   for (let domid = 1; domid <= 8; domid++) writeFileSync(join(folder, 'domains', String(domid)), '');
   const child = spawn(rig, [personality, folder, ...QUOTA_OPTIONS[personality](quota)], { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
 import { encodeMessage, MESSAGE } from '../../src/xenstore/protocol/wire.js';
+import { temporaryFolder } from '../support/temporary.js';
 import { root } from '../xennuma.js';
 import { type Daemon, PROGRAM, startOurs } from './daemons.js';
 import { RawConnection } from './recorder.js';
@@ -178,7 +178,7 @@ test.each(['xenstored', 'oxenstored'] as const)(
 );
 
 test('SIGUSR2 while the daemon loads its modules and its state: it serves, and then restarts', { timeout: 120_000 }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'xennuma-early-'));
+  const folder = temporaryFolder('xennuma-early-');
   const socket = join(folder, 'socket');
   const child = spawn(process.execPath, [PROGRAM, 'xenstored', '--socket', socket, '--state', join(folder, 'state')], {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -225,7 +225,7 @@ test('a program that does not start any more is not executed: the old one goes o
 });
 
 test('a log that nobody reads does not stop the daemon', { timeout: 60_000 }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'xennuma-log-'));
+  const folder = temporaryFolder('xennuma-log-');
   const socket = join(folder, 'socket');
   // Its pipe is never read.
   const child = spawn(process.execPath, [PROGRAM, 'xenstored', '--socket', socket], { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -277,7 +277,7 @@ test('greedy guests: connections, unread answers and attempts leave domain 0 and
 });
 
 test('without a file descriptor left it does not spin, and goes on when one is free', { timeout: 60_000 }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'xennuma-fds-'));
+  const folder = temporaryFolder('xennuma-fds-');
   const socket = join(folder, 'socket');
   const child = spawn('sh', ['-c', 'ulimit -n 40; exec "$@"', 'sh', process.execPath, PROGRAM, 'xenstored', '--socket', socket], {
     stdio: ['ignore', 'ignore', 'inherit'],
