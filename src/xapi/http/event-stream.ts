@@ -7,6 +7,7 @@ import { formatToken } from '../model/events.js';
 import { XapiError } from '../wire/errors.js';
 import { wireToJson } from '../wire/json-rpc.js';
 import type { WireStruct } from '../wire/values.js';
+import { bodyOf } from './body.js';
 import { refuse } from './refuse.js';
 
 /** A line of nothing, so that proxies and clients see that the stream lives. */
@@ -81,18 +82,18 @@ async function write(
   gone: AbortSignal,
   encode: () => string,
 ): Promise<boolean> {
-  let text: string | null = encode();
-  const bytes = Math.min(text.length, ledger.most('bytes'));
+  let body: string | Buffer | null = bodyOf(encode());
+  const bytes = Math.min(body.length, ledger.most('bytes'));
   let release = ledger.take('bytes', reader, bytes);
   const deadline = performance.now() + ROOM_MS;
   while (release === null) {
-    text = null;
+    body = null;
     if (performance.now() > deadline) return false;
     await ledger.released(1000);
     if (gone.aborted) return true;
     release = ledger.take('bytes', reader, bytes);
   }
-  if (!response.write(text ?? encode())) await drained(response, gone);
+  if (!response.write(body ?? bodyOf(encode()))) await drained(response, gone);
   release();
   return true;
 }

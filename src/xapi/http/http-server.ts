@@ -15,6 +15,7 @@ import type { XapiError } from '../wire/errors.js';
 import { decodeJsonRpc, encodeJsonError, encodeJsonResult } from '../wire/json-rpc.js';
 import { MalformedCall, type RpcCall, type Wire } from '../wire/values.js';
 import { decodeXmlRpc, encodeXmlBare, encodeXmlError, encodeXmlResult } from '../wire/xml-rpc.js';
+import { bodyOf } from './body.js';
 import { allowOrigin, answerOptions, isSameOrigin } from './origins.js';
 import { RateLimit } from './rate-limit.js';
 import { openRawDoor, type RawConnection, type RawDoor, type Refusal } from './raw-door.js';
@@ -266,12 +267,12 @@ class Front {
    */
   async #send(response: ServerResponse, type: string, encode: () => string | Buffer, principal: Principal): Promise<void> {
     const { ledger } = this.#options.daemon;
-    let text: string | Buffer | null = encode();
-    const bytes = Math.min(text.length, ledger.most('bytes'));
+    let body: string | Buffer | null = bodyOf(encode());
+    const bytes = Math.min(body.length, ledger.most('bytes'));
     let release = ledger.take('bytes', principal, bytes);
     const deadline = performance.now() + UNREAD_MS;
     while (release === null) {
-      text = null;
+      body = null;
       if (response.destroyed || performance.now() > deadline) return void response.destroy();
       await ledger.released(1000);
       release = ledger.take('bytes', principal, bytes);
@@ -279,7 +280,7 @@ class Front {
     response.once('close', release);
     response.once('finish', release);
     response.setTimeout(UNREAD_MS, () => response.destroy());
-    response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache, no-store' }).end(text ?? encode());
+    response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache, no-store' }).end(body ?? bodyOf(encode()));
   }
 
   /** The bytes are charged to the address until the call is answered. */
