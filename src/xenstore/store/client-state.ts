@@ -26,9 +26,34 @@ export interface ClientState<Tx = unknown> {
   readonly watches: Map<string, Watch>;
   readonly transactions: Map<number, Tx>;
   nextTransaction: number;
-  /** Events that the current request has sent: the C daemon does not queue the same one twice. */
-  readonly sentEvents: Set<string>;
-  sentByRequest: number;
+  readonly sentEvents: SentEvents;
+}
+
+/**
+ * Events that the current request has sent to a client: the C daemon does not queue the same one
+ * twice. Most requests send one at most, which needs no set.
+ */
+export class SentEvents {
+  #request = 0;
+  #path = '';
+  #token = '';
+  readonly #others = new Set<string>();
+
+  /** @returns false for one that the request has sent already */
+  add(request: number, path: string, token: string): boolean {
+    if (this.#request !== request) {
+      this.#request = request;
+      this.#path = path;
+      this.#token = token;
+      if (this.#others.size > 0) this.#others.clear();
+      return true;
+    }
+    if (path === this.#path && token === this.#token) return false;
+    const key = watchKey(path, token);
+    if (this.#others.has(key)) return false;
+    this.#others.add(key);
+    return true;
+  }
 }
 
 export function createClientState<Tx>(domid: number, out: Outbox): ClientState<Tx> {
@@ -40,8 +65,7 @@ export function createClientState<Tx>(domid: number, out: Outbox): ClientState<T
     watches: new Map(),
     transactions: new Map(),
     nextTransaction: 1,
-    sentEvents: new Set(),
-    sentByRequest: 0,
+    sentEvents: new SentEvents(),
   };
 }
 

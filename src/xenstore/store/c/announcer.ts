@@ -58,16 +58,7 @@ export class Announcer {
   send(watch: Watch, name: string): void {
     const path = watch.hidden === 0 ? name : name.slice(watch.hidden);
     if (path.length + watch.token.length + 2 > PAYLOAD_MAX_BYTES) return;
-    const { client } = watch;
-    if (client.sentByRequest !== this.request) {
-      client.sentByRequest = this.request;
-      client.sentEvents.clear();
-    }
-    if (!name.startsWith('@')) {
-      const key = `${path}\0${watch.token}`;
-      if (client.sentEvents.has(key)) return;
-      client.sentEvents.add(key);
-    }
+    if (!name.startsWith('@') && !watch.client.sentEvents.add(this.request, path, watch.token)) return;
     this.#journaled.event(watch, path);
   }
 
