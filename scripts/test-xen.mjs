@@ -191,7 +191,7 @@ const SUITES = {
   // First on its boot: memory that others' domains left is not scrubbed yet, and 2 MiB extents go
   // to clean memory on other nodes before that.
   xapi: { shape: 'a', run: xapi },
-  hvm: { shape: 'a', run: (shape) => hvm(shape, 'test/xen/hvm/life.ts') },
+  hvm: { shape: 'a', run: (shape) => hvm(shape, 'test/xen/hvm/main.ts') },
   // Beside xl, and kill -9 of builder, QEMU and xennuma: not seen to pass yet, so not a part of CI.
   'hvm-more': { shape: 'a', run: (shape) => hvm(shape, 'test/xen/hvm/more.ts'), onRequest: true },
   moved: { shape: 'a', run: (shape) => moved(shape, 'test/xen/moved/main.ts'), onRequest: true },

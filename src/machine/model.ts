@@ -13,7 +13,15 @@ export const UNREACHABLE = 0xffffffff;
  * vCPUs (MAX_VIRT_CPUS, xen/include/public/xen.h), and an HVM or PVH domain with at most 128
  * (HVM_MAX_VCPUS, xen/include/public/hvm/hvm_info_table.h).
  */
-export const LIMITS = { nodes: 64, pcpus: 4096, domains: DOMID_FIRST_RESERVED, vcpusPerVm: 8192, vcpusPerHvm: 128 } as const;
+export const LIMITS = {
+  nodes: 64,
+  pcpus: 4096,
+  domains: DOMID_FIRST_RESERVED,
+  vcpusPerVm: 8192,
+  vcpusPerHvm: 128,
+  /** Xen keeps their distances in one page (xen/common/domctl.c, vnuma_alloc()). */
+  virtualNodes: 32,
+} as const;
 
 export interface HostNode {
   /**

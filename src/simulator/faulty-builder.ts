@@ -26,18 +26,12 @@ export interface BuilderDoors {
   readonly connect: (life: Life) => XenstoreConnection;
 }
 
-/**
- * vNUMA is not on xenguest's command line: libxl builds such guests in its own process, and so it
- * is here.
- */
-export function processXenguest(inProcess: Xenguest, doors: BuilderDoors, faults: Faults, life: Life): Xenguest {
-  const builder = new ProcessXenguest({
+export function processXenguest(doors: BuilderDoors, faults: Faults, life: Life): Xenguest {
+  return new ProcessXenguest({
     command: ['xenguest'],
     silenceMs: SILENCE_MS,
     spawn: (_program, words) => new SimulatedBuilder(words, doors, faults, life),
   });
-  const direct = faultyXenguest(inProcess, faults, life);
-  return { run: (args, run) => (args.vnodes === undefined ? builder.run(args, run) : direct.run(args, run)) };
 }
 
 class SimulatedBuilder extends EventEmitter implements BuilderProcess {

@@ -227,7 +227,7 @@ export class World {
       name: 'simulated',
       xc,
       xs,
-      xenguest: this.#counted(shape.outlives ? processXenguest(inProcess, builder, faults, life) : faultyXenguest(inProcess, faults, life)),
+      xenguest: this.#counted(shape.outlives ? processXenguest(builder, faults, life) : faultyXenguest(inProcess, faults, life)),
       channels: this.#host.channels,
       pagesByNode: this.#host.inspect.pagesByNode,
     };

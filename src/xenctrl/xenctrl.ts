@@ -96,6 +96,16 @@ export interface VirtualNumaNode {
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
 }
 
+/** What a guest reads of its virtual nodes: all but the physical ones. */
+export interface GuestVnuma {
+  /** Virtual node of each vCPU. */
+  readonly vcpuToVnode: readonly number[];
+  /** A row for each virtual node. */
+  readonly distances: readonly (readonly number[])[];
+  /** Guest-physical addresses in bytes, [start, end), and their virtual node. */
+  readonly ranges: readonly { readonly start: number; readonly end: number; readonly vnode: number }[];
+}
+
 export interface VcpuInfo {
   readonly online: boolean;
   readonly blocked: boolean;
@@ -188,6 +198,8 @@ export interface Xenctrl {
   setPagingMempoolSize(domid: Domid, bytes: number): void;
   /** `vcpus`: all of the domain's, each of them in one node. */
   domainSetVnuma(domid: Domid, vcpus: number, nodes: readonly VirtualNumaNode[]): void;
+  /** null = the domain has no virtual nodes. */
+  domainGetVnuma(domid: Domid): GuestVnuma | null;
   /**
    * A port in the domain for `remoteDomid` to bind to. ENOSYS on the embedded host, where no guest
    * runs.

@@ -1,6 +1,6 @@
 // xenguest's command line, as xenopsd writes it and the builder reads it.
 import type { RestoreArguments, SaveArguments, StreamArguments } from './guest-streams.js';
-import { type XenguestArguments, XenguestError } from './xenguest.js';
+import { type VnodeMemory, type XenguestArguments, XenguestError } from './xenguest.js';
 
 interface ControlFds {
   readonly controlOutFd: number;
@@ -41,6 +41,7 @@ export function commandLine({ controlOutFd, controlInFd, args }: BuildCommand): 
   if (args.memPnode !== undefined) line.push('-mem_pnode', String(args.memPnode));
   if (args.keepOnNode === true) line.push('-keep_on_node');
   if (args.firmware !== undefined) line.push('-firmware', args.firmware);
+  if (args.vnodes !== undefined) line.push('-vnodes', args.vnodes.map(({ node, pages }) => `${node}:${pages}`).join(','));
   return line;
 }
 
@@ -81,6 +82,7 @@ const WITH_VALUE = new Set([
     'store_port',
     'store_domid',
     'firmware',
+    'vnodes',
     'fd',
     'live',
   ],
@@ -122,8 +124,18 @@ export function parseCommandLine(argv: readonly string[]): XenguestCommand {
       ...(options.has('mem_pnode') ? { memPnode: integer(options, 'mem_pnode') } : {}),
       ...(options.has('keep_on_node') ? { keepOnNode: true } : {}),
       ...(firmware === undefined ? {} : { firmware }),
+      ...(options.has('vnodes') ? { vnodes: virtualNodes(options.get('vnodes')!) } : {}),
     },
   };
+}
+
+/** NODE:PAGES of each virtual node, with commas between. */
+function virtualNodes(text: string): VnodeMemory[] {
+  return text.split(',').map((part) => {
+    const [, node, pages] = /^(\d{1,4}):(\d{1,15})$/.exec(part) ?? [];
+    if (node === undefined || pages === undefined) throw new XenguestError(`xenguest: '${part}' is no NODE:PAGES (-vnodes)`);
+    return { node: Number(node), pages: Number(pages) };
+  });
 }
 
 function streamCommand(options: Options, mode: StreamArguments['mode']): StreamCommand {

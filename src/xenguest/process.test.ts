@@ -158,6 +158,13 @@ describe("xenguest's command line", () => {
     ARGS,
     { ...ARGS, mode: 'linux_build', memPnode: 2 },
     { ...ARGS, cmdline: '', keepOnNode: true },
+    {
+      ...ARGS,
+      vnodes: [
+        { node: 1, pages: 131_072 },
+        { node: 0, pages: 1 },
+      ],
+    },
     { ...ARGS, mode: 'linux_build', cmdline: '-mode x', memMaxMib: 2 ** 31 - 1 },
   ])('is read back as it was written', (args) => expect(parseCommandLine(commandLine(command(args)))).toEqual(command(args)));
 
@@ -175,6 +182,8 @@ describe("xenguest's command line", () => {
     [(line) => line.filter((_, i) => line[i] !== '-image' && line[i - 1] !== '-image'), '-image'],
     [(line) => line.map((word) => (word === 'pvh_build' ? 'listen' : word)), "unrecognized mode 'listen'"],
     [(line) => line.map((word, i) => (line[i - 1] === '-domid' ? '3x' : word)), "'3x' is not a valid int (-domid)"],
+    [(line) => [...line, '-vnodes', '1:256,0'], "'0' is no NODE:PAGES (-vnodes)"],
+    [(line) => [...line, '-vnodes', '-1:256'], "'-1:256' is no NODE:PAGES (-vnodes)"],
     [(line) => line.map((word, i) => (line[i - 1] === '-mem_max_mib' ? '2147483648' : word)), 'not a valid int (-mem_max_mib)'],
   ])('refuses an invalid one (%#)', (change, message) => {
     expect(() => parseCommandLine(change(commandLine(command(ARGS))))).toThrow(message);

@@ -37,7 +37,8 @@ export interface XenguestArguments {
    */
   readonly firmware?: string;
   /**
-   * libxl's vNUMA: the memory of each virtual node, in order, from its physical node and no other.
+   * Not an option of the real xenguest; libxl builds such guests in its own process. The memory of
+   * each virtual node, in order, from its physical node and no other.
    */
   readonly vnodes?: readonly VnodeMemory[];
 }

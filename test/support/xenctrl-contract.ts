@@ -209,6 +209,47 @@ export function xenctrlContract(name: string, each: (body: (xc: Xenctrl) => void
     });
   });
 
+  check('virtual nodes are described, read back, and have their memory on their physical nodes', (xc) => {
+    const nodes = [
+      { pnode: 1, vcpus: [0, 2], distances: [10, 21], ranges: [{ start: 0, end: 2 ** 21 }] },
+      {
+        pnode: 0,
+        vcpus: [1],
+        distances: [20, 10],
+        ranges: [
+          { start: 2 ** 21, end: 2 ** 22 },
+          { start: 2 ** 32, end: 2 ** 32 + 2 ** 21 },
+        ],
+      },
+    ];
+    withDomain(xc, { kind: 'pvh', maxVcpus: 3 }, (domid) => {
+      expect(xc.domainGetVnuma(domid)).toBeNull();
+      xc.domainSetVnuma(domid, 3, nodes);
+      expect(xc.domainGetVnuma(domid)).toEqual({
+        vcpuToVnode: [0, 1, 0],
+        distances: [
+          [10, 21],
+          [20, 10],
+        ],
+        ranges: nodes.flatMap(({ ranges }, vnode) => ranges.map((range) => ({ ...range, vnode }))),
+      });
+      for (const [vnode, extents] of [3, 5].entries()) {
+        expect(xc.domainPopulatePhysmap(domid, { extents, order: 0, vnode, exactNode: true, firstPfn: 16 * vnode }).done).toBe(extents);
+      }
+      expect(
+        xc
+          .domainMemory()
+          .find((one) => one.domid === domid)!
+          .pagesByNode.slice(0, 2),
+      ).toEqual([5, 3]);
+      const refused = (change: object) => () => xc.domainSetVnuma(domid, 3, [{ ...nodes[0]!, ...change }, nodes[1]!]);
+      expect(refused({ pnode: 64 })).toThrowError(expect.objectContaining({ errno: 'E2BIG' }));
+      expect(() => xc.domainSetVnuma(domid, 3, [])).toThrowError(expect.objectContaining({ errno: 'EINVAL' }));
+      expect(() => xc.domainSetVnuma(domid, 2, nodes)).toThrowError(expect.objectContaining({ errno: 'EINVAL' }));
+    });
+    expect(() => xc.domainGetVnuma(NO_DOMAIN)).toThrowError(`xc_domain_getvnuma(domid ${NO_DOMAIN}): [3] ESRCH`);
+  });
+
   check('claims', (xc) => {
     withDomain(xc, {}, (domid) => {
       xc.domainClaimPages(domid, 1000);

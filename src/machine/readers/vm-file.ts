@@ -26,7 +26,7 @@ const vnumaNodes = z
     }),
   )
   .min(1)
-  .max(64)
+  .max(LIMITS.virtualNodes)
   .describe('Virtual nodes, which together have all of the memory and the vCPUs; profile xl only');
 
 /** One VM of our own form; scenarios use it too. */
@@ -74,8 +74,8 @@ export const vmEntrySchema = z.strictObject({
     .optional()
     .describe('CPU pool of the VM at start, by name or number; profile xl only'),
   vnuma: z
-    .union([z.int().min(1).max(64), z.literal('auto'), vnumaNodes], {
-      error: 'expected a number of virtual nodes from 1 to 64, auto, or a list of virtual nodes',
+    .union([z.int().min(1).max(LIMITS.virtualNodes), z.literal('auto'), vnumaNodes], {
+      error: `expected a number of virtual nodes from 1 to ${LIMITS.virtualNodes}, auto, or a list of virtual nodes`,
     })
     .optional()
     .describe('Virtual nodes: their number or auto for policy tight, or a list of all of them for profile xl'),

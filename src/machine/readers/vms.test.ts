@@ -41,6 +41,19 @@ describe('a number of virtual nodes', () => {
   });
 });
 
+describe('the most virtual nodes that Xen keeps', () => {
+  const of = (vnuma: string) =>
+    detectAndReadVms([{ file: 'f', text: `vms: [{ name: a, vcpus: 40, memory: 4GiB, vnuma: ${vnuma} }]` }], host)[0]!;
+  const list = (count: number) =>
+    JSON.stringify(Array.from({ length: count }, (_, vcpu) => ({ node: 0, memory: '64MiB', vcpus: String(vcpu) })));
+
+  it('are 32, as a number and as a list', () => {
+    expect(of('32').virtualNodes).toBe(32);
+    expect(of(list(32)).vnuma).toHaveLength(32);
+    for (const more of ['33', list(33)]) expect(errorOf(() => of(more)).place.path).toMatch(/^vms\[0\]\.vnuma/);
+  });
+});
+
 describe('our own form', () => {
   const vms = detectAndReadVms([sample('vms/dozen.yaml')], host);
   const named = (name: string) => vms.find((vm) => vm.name === name)!;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../machine/model.js';
-import { ACPI_ADDRESS, ACPI_PAGE_BYTES, acpiPage } from './acpi.js';
+import type { GuestVnuma } from '../../xenctrl/xenctrl.js';
+import { ACPI_ADDRESS, acpiPages } from './acpi.js';
 
 const sum = (bytes: Uint8Array) => bytes.reduce((total, byte) => total + byte, 0) & 0xff;
 const name = (bytes: Uint8Array, from: number, length: number) => Buffer.from(bytes.subarray(from, from + length)).toString('latin1');
@@ -33,28 +34,79 @@ function walk(page: Uint8Array): Map<string, Uint8Array> {
   return tables;
 }
 
-describe('ACPI tables of a PVH guest', () => {
-  it.each([1, 2, LIMITS.vcpusPerHvm])('of %d vCPUs have right checksums, lie in their page without overlap and name every CPU', (vcpus) => {
-    const page = acpiPage(vcpus);
-    expect(page).toHaveLength(ACPI_PAGE_BYTES);
-    const tables = walk(page);
-    expect([...tables.keys()].sort()).toEqual(['APIC', 'DSDT', 'FACP', 'XSDT']);
-    const spans = [[0, 36], ...[...tables.values()].map((table) => [table.byteOffset, table.byteOffset + table.length])];
-    spans.sort((a, b) => a[0]! - b[0]!);
-    for (let i = 1; i < spans.length; i++) expect(spans[i]![0]!).toBeGreaterThanOrEqual(spans[i - 1]![1]!);
-    expect(spans.at(-1)![1]!).toBeLessThanOrEqual(ACPI_PAGE_BYTES);
+function vnumaOf(vcpus: number, vnodes: number): GuestVnuma {
+  const list = Array.from({ length: vnodes }, (_, vnode) => vnode);
+  return {
+    vcpuToVnode: Array.from({ length: vcpus }, (_, vcpu) => vcpu % vnodes),
+    distances: list.map((from) => list.map((to) => (from === to ? 10 : 20))),
+    ranges: list.map((vnode) => ({ start: vnode * 2 ** 30, end: (vnode + 1) * 2 ** 30, vnode })),
+  };
+}
 
-    const madt = tables.get('APIC')!;
-    const view = new DataView(madt.buffer, madt.byteOffset, madt.length);
-    expect(view.getUint32(36, true)).toBe(0xfee0_0000);
+describe('ACPI tables of a PVH guest', () => {
+  it.each([
+    [1, 0, 1],
+    [2, 0, 1],
+    [LIMITS.vcpusPerHvm, 0, 1],
+    [4, 2, 1],
+    // SRAT and SLIT of as many virtual nodes as Xen allows do not fit into the first page.
+    [LIMITS.vcpusPerHvm, 32, 2],
+  ])(
+    'of %d vCPUs and %d virtual nodes have right checksums, lie in %d pages without overlap and name every CPU',
+    (vcpus, vnodes, count) => {
+      const pages = acpiPages(vcpus, vnodes === 0 ? null : vnumaOf(vcpus, vnodes));
+      expect(pages).toHaveLength(count * 4096);
+      const tables = walk(pages);
+      expect([...tables.keys()].sort()).toEqual(['APIC', 'DSDT', 'FACP', ...(vnodes === 0 ? [] : ['SLIT', 'SRAT']), 'XSDT']);
+      const spans = [[0, 36], ...[...tables.values()].map((table) => [table.byteOffset, table.byteOffset + table.length])];
+      spans.sort((a, b) => a[0]! - b[0]!);
+      for (let i = 1; i < spans.length; i++) expect(spans[i]![0]!).toBeGreaterThanOrEqual(spans[i - 1]![1]!);
+      expect(spans.at(-1)![1]!).toBeLessThanOrEqual(pages.length);
+
+      const madt = tables.get('APIC')!;
+      const view = new DataView(madt.buffer, madt.byteOffset, madt.length);
+      expect(view.getUint32(36, true)).toBe(0xfee0_0000);
+      const entries = [];
+      for (let at = 44; at < madt.length; at += madt[at + 1]!)
+        entries.push({ type: madt[at], uid: madt[at + 2], apic: madt[at + 3], flags: view.getUint32(at + 4, true) });
+      expect(entries).toEqual(Array.from({ length: vcpus }, (_, vcpu) => ({ type: 0, uid: vcpu, apic: 2 * vcpu, flags: 1 })));
+    },
+  );
+
+  it('tell the virtual node of each vCPU and of each range, and the distances', () => {
+    const tables = walk(
+      acpiPages(3, {
+        vcpuToVnode: [1, 0, 1],
+        distances: [
+          [10, 21],
+          [20, 10],
+        ],
+        ranges: [
+          { start: 0, end: 0xfc00_0000, vnode: 0 },
+          { start: 2 ** 32, end: 2 ** 33, vnode: 1 },
+        ],
+      }),
+    );
+    const srat = tables.get('SRAT')!;
+    const view = new DataView(srat.buffer, srat.byteOffset, srat.length);
     const entries = [];
-    for (let at = 44; at < madt.length; at += madt[at + 1]!)
-      entries.push({ type: madt[at], uid: madt[at + 2], apic: madt[at + 3], flags: view.getUint32(at + 4, true) });
-    expect(entries).toEqual(Array.from({ length: vcpus }, (_, vcpu) => ({ type: 0, uid: vcpu, apic: 2 * vcpu, flags: 1 })));
+    for (let at = 48; at < srat.length; at += srat[at + 1]!) {
+      const base = () => [Number(view.getBigUint64(at + 8, true)), Number(view.getBigUint64(at + 16, true)), view.getUint32(at + 28, true)];
+      entries.push(srat[at] === 0 ? [srat[at + 2], srat[at + 3], view.getUint32(at + 4, true)] : [view.getUint32(at + 2, true), ...base()]);
+    }
+    expect(entries).toEqual([
+      [1, 0, 1],
+      [0, 2, 1],
+      [1, 4, 1],
+      [0, 0, 0xfc00_0000, 1],
+      [1, 2 ** 32, 2 ** 32, 1],
+    ]);
+    const slit = tables.get('SLIT')!;
+    expect([...slit.subarray(36)]).toEqual([2, 0, 0, 0, 0, 0, 0, 0, 10, 21, 20, 10]);
   });
 
   it('describes a hardware-reduced machine', () => {
-    const fadt = walk(acpiPage(1)).get('FACP')!;
+    const fadt = walk(acpiPages(1, null)).get('FACP')!;
     const view = new DataView(fadt.buffer, fadt.byteOffset, fadt.length);
     expect(fadt).toHaveLength(268);
     expect(fadt[8]).toBe(5);
@@ -63,5 +115,5 @@ describe('ACPI tables of a PVH guest', () => {
     expect(view.getUint32(40, true), 'DSDT and X_DSDT agree').toBe(Number(view.getBigUint64(140, true)));
   });
 
-  it.each([0, -1, 1.5, LIMITS.vcpusPerHvm + 1])('refuses %d vCPUs', (vcpus) => expect(() => acpiPage(vcpus)).toThrow(RangeError));
+  it.each([0, -1, 1.5, LIMITS.vcpusPerHvm + 1])('refuses %d vCPUs', (vcpus) => expect(() => acpiPages(vcpus, null)).toThrow(RangeError));
 });

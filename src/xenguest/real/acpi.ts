@@ -1,13 +1,14 @@
-// The ACPI tables of a PVH guest: RSDP, XSDT, MADT, FADT and an empty DSDT in one page. Without
-// them a PVH Linux seems to boot, but has no timer and no second CPU.
+// The ACPI tables of a PVH guest: RSDP, XSDT, MADT, FADT and an empty DSDT, with virtual nodes SRAT
+// and SLIT as well. Without them a PVH Linux seems to boot, but has no timer and no second CPU.
 import { LIMITS } from '../../machine/model.js';
+import type { GuestVnuma } from '../../xenctrl/xenctrl.js';
 
 /**
- * The page's address in the guest (ACPI_INFO_PHYSICAL_ADDRESS of Xen's own tools): in the MMIO
+ * The tables' address in the guest (ACPI_INFO_PHYSICAL_ADDRESS of Xen's own tools): in the MMIO
  * hole, above all low memory.
  */
 export const ACPI_ADDRESS = 0xfc00_0000;
-export const ACPI_PAGE_BYTES = 4096;
+const PAGE_BYTES = 4096;
 
 const LAPIC_ADDRESS = 0xfee0_0000;
 const HEADER_BYTES = 36;
@@ -21,31 +22,33 @@ const FADT_BYTES = 268;
 export const apicId = (vcpu: number): number => vcpu * 2;
 
 /**
- * The page to copy to ACPI_ADDRESS in the guest, with the RSDP at its start.
+ * Whole pages to copy to ACPI_ADDRESS in the guest, with the RSDP at their start.
  * @param vcpus 1 to LIMITS.vcpusPerHvm
+ * @param vnuma null = without virtual nodes
  */
-export function acpiPage(vcpus: number): Uint8Array {
+export function acpiPages(vcpus: number, vnuma: GuestVnuma | null): Uint8Array {
   if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > LIMITS.vcpusPerHvm)
     throw new RangeError(`a PVH guest has 1 to ${LIMITS.vcpusPerHvm} vCPUs, not ${vcpus}`);
-  const page = new Uint8Array(ACPI_PAGE_BYTES);
+  const placed: { readonly at: number; readonly bytes: Uint8Array }[] = [];
   let end = align(RSDP_BYTES);
-  const place = (table: Uint8Array): number => {
-    page.set(table, end);
+  const place = (bytes: Uint8Array): number => {
+    placed.push({ at: end, bytes });
     const address = ACPI_ADDRESS + end;
-    end = align(end + table.length);
+    end = align(end + bytes.length);
     return address;
   };
   const dsdt = place(table('DSDT', 2, HEADER_BYTES, () => {}));
-  const fadt = place(fixedDescription(dsdt));
-  const madt = place(interruptControllers(vcpus));
+  const ofNodes = vnuma === null ? [] : [resourceAffinity(vnuma), localityDistances(vnuma)];
+  const listed = [fixedDescription(dsdt), interruptControllers(vcpus), ...ofNodes].map(place);
   const xsdt = place(
-    table('XSDT', 1, HEADER_BYTES + 16, (view) => {
-      view.setBigUint64(HEADER_BYTES, BigInt(fadt), true);
-      view.setBigUint64(HEADER_BYTES + 8, BigInt(madt), true);
+    table('XSDT', 1, HEADER_BYTES + 8 * listed.length, (view) => {
+      for (const [index, address] of listed.entries()) view.setBigUint64(HEADER_BYTES + 8 * index, BigInt(address), true);
     }),
   );
-  page.set(rootPointer(xsdt), 0);
-  return page;
+  const pages = new Uint8Array(Math.ceil(end / PAGE_BYTES) * PAGE_BYTES);
+  for (const { at, bytes } of placed) pages.set(bytes, at);
+  pages.set(rootPointer(xsdt), 0);
+  return pages;
 }
 
 const align = (offset: number): number => (offset + 15) & ~15;
@@ -104,6 +107,40 @@ function interruptControllers(vcpus: number): Uint8Array {
       bytes[entry + 3] = apicId(vcpu);
       view.setUint32(entry + 4, 1, true);
     }
+  });
+}
+
+/** SRAT: the virtual node of each vCPU and of each range of memory (libacpi's build.c). */
+function resourceAffinity({ vcpuToVnode, ranges }: GuestVnuma): Uint8Array {
+  const [HEAD_BYTES, PROCESSOR_BYTES, MEMORY_BYTES] = [HEADER_BYTES + 12, 16, 40];
+  const MEMORY_AFFINITY = 1;
+  const ENABLED = 1;
+  const memoryAt = HEAD_BYTES + vcpuToVnode.length * PROCESSOR_BYTES;
+  return table('SRAT', 1, memoryAt + ranges.length * MEMORY_BYTES, (view, bytes) => {
+    // Reserved, and must be 1.
+    view.setUint32(HEADER_BYTES, 1, true);
+    for (const [vcpu, vnode] of vcpuToVnode.entries()) {
+      const entry = HEAD_BYTES + vcpu * PROCESSOR_BYTES;
+      bytes.set([0, PROCESSOR_BYTES, vnode, apicId(vcpu)], entry);
+      view.setUint32(entry + 4, ENABLED, true);
+    }
+    for (const [index, { start, end, vnode }] of ranges.entries()) {
+      const entry = memoryAt + index * MEMORY_BYTES;
+      bytes.set([MEMORY_AFFINITY, MEMORY_BYTES], entry);
+      view.setUint32(entry + 2, vnode, true);
+      view.setBigUint64(entry + 8, BigInt(start), true);
+      view.setBigUint64(entry + 16, BigInt(end - start), true);
+      view.setUint32(entry + 28, ENABLED, true);
+    }
+  });
+}
+
+/** SLIT: a byte for each pair of virtual nodes. */
+function localityDistances({ distances }: GuestVnuma): Uint8Array {
+  const HEAD_BYTES = HEADER_BYTES + 8;
+  return table('SLIT', 1, HEAD_BYTES + distances.length ** 2, (view, bytes) => {
+    view.setBigUint64(HEADER_BYTES, BigInt(distances.length), true);
+    bytes.set(distances.flat(), HEAD_BYTES);
   });
 }
 

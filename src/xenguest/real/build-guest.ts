@@ -10,12 +10,12 @@ import { sayGibExtents } from '../memory/gib-extents.js';
 import { type ContainerKind, PAGES_A_MIB } from '../memory/guest-pages.js';
 import { chooseExactNode } from '../memory/node-choice.js';
 import { getFlags, type PlatformFlags, xenstoreNumber } from '../platform.js';
-import { type XenguestArguments, XenguestError, type XenguestResult } from '../xenguest.js';
-import { ACPI_ADDRESS, acpiPage } from './acpi.js';
+import { type VnodeMemory, type XenguestArguments, XenguestError, type XenguestResult } from '../xenguest.js';
+import { ACPI_ADDRESS, acpiPages } from './acpi.js';
 import { DomImage, type XcInterface } from './dom-image.js';
 import { hvmE820, readFirmware, writeHvmInfo } from './hvm-guest.js';
 import { e820Bytes, gibExtents, guestMemory, pvhE820 } from './memory-layout.js';
-import { setVirtualNode } from './virtual-node.js';
+import { setVirtualNodes } from './virtual-node.js';
 
 export interface BuildDoors {
   readonly xch: XcInterface;
@@ -153,8 +153,8 @@ function allocateMemory(args: XenguestArguments, kind: ContainerKind, flags: Pla
   const { xch, step } = doors;
   const { lib } = xch;
   const mib = kind === 'pv' ? args.memStartMib : args.memMaxMib;
-  const exactNode = chooseExactNode(args, mib, doors.xc, doors.flow);
-  if (exactNode !== null) setVirtualNode(image, kind, mib, exactNode);
+  const vnodes = vnodesOf(args, mib, doors);
+  if (vnodes !== null) setVirtualNodes(image, kind, mib, vnodes);
   else sayGibExtents(args.domid, gibExtents(kind, mib), doors.xc, doors.flow);
   if (kind !== 'pv') setMemory(image, kind, args);
   step('xc_dom_mem_init');
@@ -164,15 +164,24 @@ function allocateMemory(args: XenguestArguments, kind: ContainerKind, flags: Pla
   if (kind === 'pv') return;
   step('xc_domain_set_memory_map');
   const memory = guestMemory(kind, args.memMaxMib);
-  const e820 = kind === 'hvm' ? hvmE820(memory) : pvhE820(memory);
+  // hvmloader reads an HVM guest's virtual nodes from Xen itself.
+  const acpi = kind === 'hvm' ? null : acpiPages(flags.vcpus, doors.xc.domainGetVnuma(args.domid));
+  const e820 = acpi === null ? hvmE820(memory) : pvhE820(memory, acpi.length);
   const entries = image.allocate(e820Bytes(e820));
-  if (kind === 'pvh') {
+  if (acpi !== null) {
     // hvmloader makes an HVM guest's ACPI tables, and asks Xen for the map.
-    image.setAcpiModule(acpiPage(flags.vcpus), ACPI_ADDRESS);
+    image.setAcpiModule(acpi, ACPI_ADDRESS);
     image.setU64('e820', entries);
     image.setU32('e820Entries', e820.length);
   }
   xch.check('xc_domain_set_memory_map', lib.xc_domain_set_memory_map(xch.handle, args.domid, entries, e820.length));
+}
+
+/** The guest's own virtual nodes, or one that keeps its memory on a node; null = any node. */
+function vnodesOf(args: XenguestArguments, mib: number, { xc, flow }: BuildDoors): readonly VnodeMemory[] | null {
+  if (args.vnodes !== undefined) return args.vnodes;
+  const node = chooseExactNode(args, mib, xc, flow);
+  return node === null ? null : [{ node, pages: mib * PAGES_A_MIB }];
 }
 
 function setMemory(image: DomImage, kind: 'pvh' | 'hvm', { memMaxMib, memStartMib }: XenguestArguments): void {

@@ -2,7 +2,7 @@
 // high memory, the e820 map of PVH, and the 1 GiB extents that libxenguest will request.
 import { GIB, MIB, PAGE_BYTES, PAGES_PER_MIB } from '../../base/units.js';
 import { type ContainerKind, mmioHoleBytes, pfnRanges, VGA_HOLE } from '../memory/guest-pages.js';
-import { ACPI_ADDRESS, ACPI_PAGE_BYTES } from './acpi.js';
+import { ACPI_ADDRESS } from './acpi.js';
 
 export const FOUR_GIB = 4 * GIB;
 /**
@@ -47,12 +47,12 @@ export function guestMemory(kind: 'pvh' | 'hvm', memMaxMib: number): GuestMemory
 }
 
 /**
- * The map that the guest reads: RAM, the ACPI page, the special pages, RAM above 4 GiB; ascending.
+ * The map that the guest reads: RAM, the ACPI pages, the special pages, RAM above 4 GiB; ascending.
  */
-export function pvhE820({ lowmemEnd, highmemEnd }: GuestMemory): E820Entry[] {
+export function pvhE820({ lowmemEnd, highmemEnd }: GuestMemory, acpiBytes: number): E820Entry[] {
   const entries: E820Entry[] = [
     { address: 0, sizeBytes: lowmemEnd, type: E820_RAM },
-    { address: ACPI_ADDRESS, sizeBytes: ACPI_PAGE_BYTES, type: E820_ACPI },
+    { address: ACPI_ADDRESS, sizeBytes: acpiBytes, type: E820_ACPI },
     { address: SPECIAL_ADDRESS, sizeBytes: SPECIAL_BYTES, type: E820_RESERVED },
   ];
   if (highmemEnd > FOUR_GIB) entries.push({ address: FOUR_GIB, sizeBytes: highmemEnd - FOUR_GIB, type: E820_RAM });

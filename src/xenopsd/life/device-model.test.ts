@@ -5,13 +5,15 @@ import { machine, vm } from '../../../test/support/toolstack.js';
 import { InputError } from '../../base/errors.js';
 import { type DeviceModel, DeviceModelError, type DeviceModelRequest } from '../api/device-model.js';
 import type { HostCapabilities } from '../api/host-doors.js';
+import type { ProfileName } from '../api/profiles.js';
 import { embeddedHost } from '../hosts/embedded-host.js';
 import { createToolstack } from './toolstack.js';
 
 const PID = 4321;
 
-async function host(options: { fails?: Error; images?: Error; can?: Partial<HostCapabilities> } = {}) {
-  const doors = await embeddedHost(machine([1024, 1024], 2), { profile: 'xapi-25.6' });
+async function host(options: { fails?: Error; images?: Error; can?: Partial<HostCapabilities>; profile?: ProfileName } = {}) {
+  const { profile = 'xapi-25.6' } = options;
+  const doors = await embeddedHost(machine([1024, 1024], 2), { profile });
   const running = new Map<number, string>();
   const requests: DeviceModelRequest[] = [];
   const ended: number[] = [];
@@ -39,7 +41,7 @@ async function host(options: { fails?: Error; images?: Error; can?: Partial<Host
   };
   const toolstack = await createToolstack(
     { ...doors, can: { ...doors.can, ...options.can }, deviceModel },
-    { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 },
+    { profile, policy: 'best_effort', seed: 1 },
   );
   return { ...doors, toolstack, running, requests, ended, keys: () => state.keys };
 }
@@ -135,4 +137,14 @@ it.each(['pv', 'pvh'] as const)('a %s guest has no device model', async (kind) =
   expect(requests).toEqual([]);
   expect(store.list(`/local/domain/${domid}/hvmloader/bios`)).toEqual([]);
   expect(await toolstack.noticeEnded()).toEqual([]);
+});
+
+it.each(
+  (['xapi-25.6', 'xapi-26.3', 'xl'] as const).flatMap((profile) => (['pv', 'pvh', 'hvm'] as const).map((kind) => [profile, kind] as const)),
+)('%s: a builder that loads images finds the vCPUs of a %s guest in XenStore', async (profile, kind) => {
+  const { toolstack, store } = await host({ profile, can: { loadsImages: true } });
+  await toolstack.add(vm('a', 2, 64, { kind, boot: { kernel: '/vmlinuz' } }));
+  const { domid, failure } = await toolstack.start('a');
+  expect(failure).toBeNull();
+  expect(store.list(`/local/domain/${domid}/platform/vcpu/number`)).toMatchObject([{ value: '2' }]);
 });

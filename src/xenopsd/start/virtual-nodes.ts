@@ -4,6 +4,7 @@
 // (set_vnuma_affinity). Part of the boxes numa_placement and XEN_VCPUAFFINITY_SOFT.
 import { formatList } from '../../base/bitset.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
+import { LIMITS } from '../../machine/model.js';
 import type { VirtualNode, VmSpec } from '../../machine/vm.js';
 import type { NodeShare } from '../../planner/tight/request.js';
 import { pfnRanges } from '../../xenguest/memory/guest-pages.js';
@@ -30,13 +31,12 @@ export function vnumaRefusal({ kind, memoryTargetBytes, memoryStaticMaxBytes }: 
  * a shim, which passes no virtual nodes on.
  * @throws StepError
  */
-export function checkPlannedNodes({ vm, doors }: StartRun): void {
+export function checkPlannedNodes({ vm }: StartRun): void {
   if (vm.virtualNodes === undefined) return;
   let reason = vnumaRefusal(vm);
   if (vm.kind === 'pvh') reason = 'the PV shim of a pvh guest hides virtual nodes; make it HVM';
   if (vm.vcpusParams.mask?.includes(';') === true)
     reason = 'a mask with a part for each vCPU decides where each one runs; give one mask for all';
-  if (doors.can.loadsImages) reason = 'xennuma builds no guest with vNUMA on a real host; start it with xl';
   if (reason !== null) throw refused('VM.create', reason);
 }
 
@@ -58,7 +58,8 @@ export function largestPartBytes(memoryBytes: number, parts: number): number {
  * whole blocks. A node gets the blocks of its share; those that are left go where most room is.
  * @param memoryBytes all of the guest's
  * @param roomBytes of each node of the host, before the guest
- * @returns null when a node would have no vCPU or no memory, or the blocks don't fit
+ * @returns null when a node would have no vCPU or no memory, the blocks don't fit, or Xen keeps
+ *   no description of so many nodes
  */
 export function plannedNodes(
   split: readonly NodeShare[],
@@ -79,7 +80,7 @@ export function plannedNodes(
     bytes[most]! += block;
     rest -= block;
   }
-  if (split.some(({ vcpus }, at) => vcpus === 0 || bytes[at] === 0)) return null;
+  if (split.length > LIMITS.virtualNodes || split.some(({ vcpus }, at) => vcpus === 0 || bytes[at] === 0)) return null;
   let next = 0;
   return split.map(({ node, vcpus }, at) => {
     const first = next;

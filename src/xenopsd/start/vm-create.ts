@@ -85,9 +85,18 @@ export function whyNotLoadable({ kind, boot }: VmSpec): { readonly what: string;
   return null;
 }
 
+/** libxl has no such keys; the builder of a host that loads images reads them. */
 function platformOfXl({ vm, doors }: StartRun): [string, string][] {
-  if (vm.kind !== 'hvm' || doors.deviceModel === undefined) return [];
-  return [['vcpu/number', String(vm.vcpusMax)], ['vcpu/current', String(vm.vcpusAtStartup)], ...HVM_PLATFORM];
+  const hasModel = vm.kind === 'hvm' && doors.deviceModel !== undefined;
+  if (!hasModel && !doors.can.loadsImages) return [];
+  return [...vcpuKeys(vm), ...(hasModel ? HVM_PLATFORM : [])];
+}
+
+function vcpuKeys({ kind, vcpusMax, vcpusAtStartup }: VmSpec): [string, string][] {
+  return [
+    ['vcpu/number', String(vcpusMax)],
+    ['vcpu/current', String(kind === 'pvh' ? vcpusMax : vcpusAtStartup)],
+  ];
 }
 
 /** xapi reads both masks and hands xenopsd one list. */
@@ -157,10 +166,7 @@ const HVM_PLATFORM: readonly [string, string][] = [
 function platformKeys(run: StartRun, domid: number, affinity: AffinityList): [string, string][] {
   const { vm, profile, record, doors } = run;
   const { weight, cap } = parsePriority(vm.vcpusParams);
-  const keys: [string, string][] = [
-    ['vcpu/number', String(vm.vcpusMax)],
-    ['vcpu/current', String(vm.kind === 'pvh' ? vm.vcpusMax : vm.vcpusAtStartup)],
-  ];
+  const keys = vcpuKeys(vm);
   if (vm.kind === 'hvm' && doors.deviceModel !== undefined) keys.push(...HVM_PLATFORM);
   if (profile.writesAffinityKeys) {
     const pcpus = doors.xc.physInfo().maxCpuId + 1;

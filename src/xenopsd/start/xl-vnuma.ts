@@ -10,9 +10,7 @@ import { noteVirtualNodes, preferredCpus, refused, vnumaRefusal } from './virtua
 export function checkVnuma(run: StartRun): void {
   if (run.vm.vnuma === undefined) return;
   const nodes = run.xc.numaInfo().nodes.length;
-  const reason = run.doors.can.loadsImages
-    ? 'xennuma builds no guest with vNUMA on a real host; start it with xl'
-    : refusalOf(run.vm, nodes);
+  const reason = refusalOf(run.vm, nodes);
   if (reason !== null) throw refused('VM.create', reason);
 }
 

@@ -11,6 +11,7 @@ import type { VmBoot, VmSpec } from '../../../src/machine/vm.js';
 import type { Xenctrl } from '../../../src/xenctrl/xenctrl.js';
 import type { MetadataStore } from '../../../src/xenopsd/api/metadata.js';
 import type { Outcome } from '../../../src/xenopsd/api/outcome.js';
+import type { ProfileName } from '../../../src/xenopsd/api/profiles.js';
 import type { Toolstack } from '../../../src/xenopsd/api/toolstack.js';
 import { type XenHost, type XenHostOptions, xenHost } from '../../../src/xenopsd/hosts/xen-host.js';
 import { createToolstack } from '../../../src/xenopsd/life/toolstack.js';
@@ -45,22 +46,23 @@ export function vm(name: string, kind: 'pv' | 'pvh' | 'hvm', vcpus: number, mib:
 }
 
 export interface Bench {
+  readonly profile: ProfileName;
   readonly doors: XenHost;
   readonly toolstack: Toolstack;
 }
 
 /** A toolstack as a new process has it, with best_effort. */
-export async function bench(options: XenHostOptions & { metadata?: MetadataStore } = {}): Promise<Bench> {
-  const { metadata, ...host } = options;
+export async function bench(options: XenHostOptions & { metadata?: MetadataStore; profile?: ProfileName } = {}): Promise<Bench> {
+  const { metadata, profile = 'xapi-25.6', ...host } = options;
   const doors = await xenHost(host);
   await settled(doors.xc);
-  return benchOn(doors, metadata);
+  return benchOn(doors, profile, metadata);
 }
 
-async function benchOn(doors: XenHost, metadata?: MetadataStore): Promise<Bench> {
-  const common = { profile: 'xapi-25.6', policy: 'best_effort', seed: 1 } as const;
+async function benchOn(doors: XenHost, profile: ProfileName, metadata?: MetadataStore): Promise<Bench> {
+  const common = { profile, policy: 'best_effort', seed: 1 } as const;
   const toolstack = await createToolstack(doors, metadata === undefined ? common : { ...common, metadata });
-  return { doors, toolstack };
+  return { profile, doors, toolstack };
 }
 
 /** Work with a toolstack that is let go of in any case. */
@@ -187,7 +189,7 @@ export async function startLinux(
       if (!(error instanceof GuestTrouble) || ++troubles > TROUBLES_MOST) throw error;
       console.log(`${error.message}\n${spec.name} is started anew (${troubles} of ${TROUBLES_MOST})`);
       await stop(running, spec.name);
-      running = await benchOn(one.doors);
+      running = await benchOn(one.doors, one.profile);
       // The next domain's log has that name too.
       rmSync(logFile(spec.name), { force: true });
       await asWere(one.doors, unused);

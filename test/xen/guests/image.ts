@@ -15,6 +15,9 @@ sleep 1
 say up
 say cpus $(cat /sys/devices/system/cpu/online)
 say ram $(awk '/MemTotal/ { print $2 }' /proc/meminfo) KiB
+for node in /sys/devices/system/node/node*; do
+  say $(basename $node) $(cat $node/cpulist) $(awk '/MemTotal/ { print $4 }' $node/meminfo) $(cat $node/distance)
+done
 say iomem $(grep -c 'System RAM' /proc/iomem)
 say clock $(( $(cut -d. -f1 /proc/uptime) - first ))
 grep -q ticks /proc/cmdline && (n=0; while :; do n=$((n + 1)); say tick $n; sleep 1; done) &

@@ -5,6 +5,7 @@ import './up.js';
 import './placed.js';
 import './chart.js';
 import './command.js';
+import './vnuma.js';
 import './beside-xl.js';
 import './scenario.js';
 import './ended.js';

@@ -1,0 +1,42 @@
+// An HVM guest with virtual nodes by xl and by xennuma, profile xl: vCPU masks, pages by node, what
+// Xen prints and what the guest can read agree. hvmloader takes them: its firmware comes up.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MIB } from '../../../src/base/units.js';
+import { asWere, bench, stop, traces, using, xl } from '../guests/host.js';
+import { createByXl, isAsWide, virtualNodesOf, wideNodes } from '../guests/wide.js';
+import { FIRMWARE, firmware, makeDisk, SAYS, startHvm } from './guest.js';
+
+/** The VGA has no memory: 32 pages of virtual node 0. */
+const HOLES = [0, 0, 32, 0];
+
+test('an HVM guest with virtual nodes has the same masks, pages and description by xl and by xennuma', () =>
+  using(bench(), async ({ doors }) => {
+    const unused = await traces(doors.xc, doors.xs);
+    const byXl = createByXl(
+      'type = "hvm"',
+      'bios = "seabios"',
+      `bios_path_override = "${FIRMWARE}"`,
+      `disk = [ "format=raw, vdev=hda, access=rw, backendtype=qdisk, target=${makeDisk('/tmp/xennuma-wide-xl')}" ]`,
+      'device_model_override = "/usr/libexec/xen-qemu-system-i386"',
+      'serial = "pty"',
+      'vga = "none"',
+      'vnc = 0',
+    );
+    assert.equal(byXl.status, 0, byXl.stderr);
+    const theirs = virtualNodesOf('wide-xl');
+    const theirsRead = doors.xc.domainGetVnuma(theirs.domid);
+    xl('destroy', 'wide-xl');
+    await using(bench({ profile: 'xl' }), async (one) => {
+      const memory = { memoryStaticMaxBytes: 128 * MIB, memoryTargetBytes: 128 * MIB };
+      await startHvm(one, 'wide', { ...memory, vcpusMax: 3, vcpusAtStartup: 3, vnuma: wideNodes() });
+      const ours = virtualNodesOf('wide');
+      console.log(`pages by node: ${ours.pages.join(' ')}; by xl ${theirs.pages.join(' ')}\n${ours.described.join('\n')}`);
+      for (const each of [ours, theirs]) isAsWide(each, HOLES);
+      assert.deepEqual([ours.affinity, ours.described], [theirs.affinity, theirs.described]);
+      assert.deepEqual(doors.xc.domainGetVnuma(ours.domid), theirsRead);
+      assert.match(await firmware('wide', 's', (said) => SAYS.test(said)), SAYS);
+      await stop(one, 'wide');
+    });
+    await asWere(doors, unused);
+  }));
