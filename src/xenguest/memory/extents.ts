@@ -10,25 +10,38 @@ export interface ExtentOptions {
   readonly onDemand: boolean;
 }
 
+/** Extents by size. */
+interface ExtentCounts {
+  gib: number;
+  mib2: number;
+  kib4: number;
+}
+
 export class Extents {
-  readonly counts = { gib: 0, mib2: 0, kib4: 0 };
+  readonly counts: ExtentCounts;
   /** Machine frames of a PV guest's first pages, as far as they are known. */
   firstMfns: readonly number[] = [];
   readonly #xc: Xenctrl;
   readonly #domid: number;
-  readonly #onDemand: boolean;
+  readonly #options: ExtentOptions;
   #exactNode: number | null;
 
-  constructor(xc: Xenctrl, domid: number, options: ExtentOptions) {
+  constructor(xc: Xenctrl, domid: number, options: ExtentOptions, counts: ExtentCounts = { gib: 0, mib2: 0, kib4: 0 }) {
+    this.counts = counts;
     this.#xc = xc;
     this.#domid = domid;
-    this.#onDemand = options.onDemand;
+    this.#options = options;
     this.#exactNode = options.exactNode;
   }
 
-  /** From now on no other node is allowed; null: the domain's node affinity decides. */
-  useNode(node: number | null): void {
+  /** From now on the extents are of a virtual node, whose physical node is the only one allowed. */
+  useNode(node: number): void {
     this.#exactNode = node;
+  }
+
+  /** Extents of the same guest, counted with these, that no virtual node is named for. */
+  outsideVirtualNodes(): Extents {
+    return new Extents(this.#xc, this.#domid, this.#options, this.counts);
   }
 
   /** Populates as many as there is memory for. @returns their number */
@@ -38,7 +51,7 @@ export class Extents {
       extents,
       order,
       firstPfn,
-      onDemand: this.#onDemand,
+      onDemand: this.#options.onDemand,
       wantMfns,
       ...(exactNode === null ? {} : { node: exactNode, exactNode: true }),
     });

@@ -23,7 +23,8 @@ export type Turn = () => Promise<void>;
 export async function populateHvmRange(extents: Extents, range: PfnRange, hasVga: boolean, turn: Turn): Promise<void> {
   let pfn = range.start;
   if (hasVga && pfn === 0) {
-    extents.allPages(0, VGA_HOLE.start);
+    // The library names no virtual node for these (meminit_hvm).
+    extents.outsideVirtualNodes().allPages(0, VGA_HOLE.start);
     pfn = VGA_HOLE.end;
   }
   while (pfn < range.end) {

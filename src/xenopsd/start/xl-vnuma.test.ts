@@ -61,6 +61,19 @@ describe('vNUMA', () => {
     expect(outcome.failure).not.toBeNull();
   });
 
+  it('takes the pages of an HVM and of a PVH guest from the nodes that libxenguest 4.17 takes them from', async () => {
+    const wide = { vnuma: [vnode(2, 96, [0, 2]), vnode(1, 32, [1])] };
+    const pages = async (kind: 'hvm' | 'pvh') => {
+      const toolstack = await toolstackOn(machine([1024, 1024, 1024, 1024], 2), { profile: 'xl' });
+      await toolstack.add(vm('wide', 3, 128, { ...wide, kind }));
+      return pagesByNode(toolstack.doors, (await toolstack.start('wide')).domid!);
+    };
+    // Measured in the rig (test/xen/hvm/vnuma.ts, test/xen/guests/vnuma.ts): an HVM guest's first
+    // 640 KiB are of any node.
+    expect(await pages('hvm')).toEqual([44, 8236, 24428, 44]);
+    expect(await pages('pvh')).toEqual([2, 8194, 24579, 2]);
+  });
+
   it('leaves soft affinity of the config alone', async () => {
     const { xc, outcome } = await started({ ...spec, xlSoftCpus: [[0]] });
     expect(xc.vcpuGetAffinity(outcome.domid!, 0).soft).toEqual([0]);

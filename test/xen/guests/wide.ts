@@ -50,7 +50,8 @@ export function virtualNodesOf(name: string) {
 
 /**
  * Each vCPU prefers its virtual node's CPUs. Each virtual node's memory is on its node to the page,
- * and nothing is elsewhere but special pages. @param holes pages that a node lacks, by node
+ * and nothing is elsewhere but special pages.
+ * @param holes pages that a node lacks of its virtual node's, by node
  */
 export function isAsWide({ vcpus, pages }: Pick<ReturnType<typeof virtualNodesOf>, 'vcpus' | 'pages'>, holes: readonly number[]): void {
   assert.deepEqual(
