@@ -1,7 +1,7 @@
 // Files of the state that are moved away, removed or replaced while a daemon has them open. What is
 // written to them would not be found again: changes are refused, reads go on, and changes are
 // accepted again once the files are back.
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -87,12 +87,15 @@ describe('serve', () => {
   it('notices it without a change, and leaves the files of another daemon at that path alone', async () => {
     const folder = join(freshFolder(), 'state');
     const first = await testDaemon({ state: folder });
+    first.rrds.start();
     ends.push(() => first.close());
     renameSync(folder, `${folder}.elsewhere`);
     await expect.poll(() => first.writable()?.errno, { timeout: 10_000 }).toBe('ESTALE');
     const second = await testDaemon({ state: folder });
     const vm = (await second.call('VM.create', vmRecord('second'))) as string;
+    const before = readdirSync(folder).map((name) => [name, statSync(join(folder, name)).ino]);
     await first.close();
+    expect(readdirSync(folder).map((name) => [name, statSync(join(folder, name)).ino])).toEqual(before);
     ends.pop();
     expect(second.writable()).toBe(null);
     await second.call('VM.set_name_label', vm, 'kept');

@@ -199,9 +199,10 @@ export class RrdStore {
   }
 
   #save(): void {
-    const { folder, files, warn, nowMs } = this.#options;
+    const { folder, files, warn, nowMs, database } = this.#options;
     this.#savedMs = nowMs();
-    if (folder === null) return;
+    // Where the state was moved away, the folder of that name may be another daemon's.
+    if (folder === null || database.fault?.errno === 'ESTALE') return;
     const stored = (all: ReadonlyMap<string, Rrd>) => Object.fromEntries([...all].map(([uuid, rrd]) => [uuid, rrd.stored()]));
     const { [this.#options.hosts.coordinator.uuid]: host, ...hosts } = stored(this.#hosts);
     const text = JSON.stringify({ version: 1, host, ...(this.#hosts.size > 1 ? { hosts } : {}), vms: stored(this.#vms) });
