@@ -42,6 +42,11 @@ it.each(['little', 'big'])("reads UTF-16, %s end first, as PowerShell's > writes
   const { live } = readCapture(await textsOf(file, options));
   expect(live.map.domains.map(({ name }) => name)).toEqual(['Domain-0', 'payroll']);
 });
+/** The comment of a zip is its last part, after its length. */
+function withComment(zip: Uint8Array, comment: string): Uint8Array {
+  return Buffer.concat([zip.subarray(0, -2), Uint8Array.of(comment.length, 0), Buffer.from(comment)]);
+}
+
 const pagesOf = (texts: Parameters<typeof readCapture>[0]) => readCapture(texts).live.map.domains.find(({ domid }) => domid === 5)?.pages;
 
 describe('archives', () => {
@@ -90,6 +95,66 @@ describe('archives', () => {
     const [two] = await readArchive(Buffer.concat([packed, packed]), 'two.bz2');
     expect(two?.text).toBe(INFO.repeat(100));
     await expect(readArchive(zipSync({ readme: Buffer.from('hello') }), 'other.zip')).rejects.toThrow('found none');
+  });
+
+  describe('that are cut off are damaged, wherever it is', () => {
+    const files = { 'a/info': INFO, 'a/list': LIST, 'a/readme': 'x'.repeat(512), 'a/dmesg': DUMP };
+    const entries = Object.fromEntries(Object.entries(files).map(([name, text]) => [name, Buffer.from(text)]));
+    const tarOf = (...words: string[]) => {
+      const at = mkdtempSync(join(folder, 'tar-'));
+      mkdirSync(join(at, 'a'));
+      for (const [name, bytes] of Object.entries(entries)) writeFileSync(join(at, name), bytes);
+      return execFileSync('tar', ['-C', at, '-c', ...words, 'a']);
+    };
+    // An end record, its comment and what is in the entries may look alike.
+    const zips: [string, Uint8Array][] = [
+      ['a zip', zipSync(entries)],
+      ['a zip without compression', zipSync(entries, { level: 0 })],
+      ['a zip with a comment', withComment(zipSync(entries), 'taken on Monday')],
+      ['a zip with a zip in it', zipSync({ 'b.zip': zipSync(entries, { level: 0 }), ...entries }, { level: 0 })],
+    ];
+
+    it.each(zips)('%s, at every byte', async (_, whole) => {
+      expect(pagesOf(await readArchive(whole, 'whole'))).toEqual([0, 262_144]);
+      for (let length = 4; length < whole.length; length++) {
+        await expect(readArchive(whole.subarray(0, length), 'cut.zip'), `${length} of ${whole.length}`).rejects.toThrow(
+          'the archive is damaged',
+        );
+      }
+    });
+
+    it.each([
+      ['tar', 'gnu'],
+      ['tar', 'posix'],
+      ['tar', 'ustar'],
+    ])('a %s of the format %s, before its end blocks', async (_, format) => {
+      const whole = tarOf(`--format=${format}`);
+      expect(pagesOf(await readArchive(whole, 'whole'))).toEqual([0, 262_144]);
+      const content = whole.findLastIndex((byte) => byte !== 0) + 1;
+      const blocks = Math.ceil(content / 512);
+      for (let length = 512; length <= content; length += 37) {
+        await expect(readArchive(whole.subarray(0, length), 'cut.tar'), `${length} of ${content}`).rejects.toThrow(
+          'the archive is damaged',
+        );
+      }
+      for (let block = 1; block <= blocks; block++) {
+        await expect(readArchive(whole.subarray(0, 512 * block), 'cut.tar'), `block ${block}`).rejects.toThrow('the archive is damaged');
+      }
+      expect(pagesOf(await readArchive(whole.subarray(0, 512 * (blocks + 2)), 'short.tar'))).toEqual([0, 262_144]);
+      await expect(readArchive(gzipSync(whole.subarray(0, 512 * blocks)), 'cut.tgz')).rejects.toThrow('the archive is damaged');
+    });
+
+    it('a zip as Info-ZIP and others write it is whole', async () => {
+      // The end of a central directory with more entries than its 16 bits count (ZIP64).
+      const zip = zipSync(entries);
+      const end = zip.length - 22;
+      const many = zip
+        .with(end + 8, 0xff)
+        .with(end + 9, 0xff)
+        .with(end + 10, 0xff)
+        .with(end + 11, 0xff);
+      expect(pagesOf(await readArchive(many, 'many.zip'))).toEqual([0, 262_144]);
+    });
   });
 
   it('counts entries and bytes, of all entries and of one', async () => {

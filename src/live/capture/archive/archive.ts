@@ -6,6 +6,7 @@ import { createTarDecoder } from 'modern-tar';
 import { InputError } from '../../../base/errors.js';
 import type { InputText } from '../../../machine/readers/input-text.js';
 import { textOfBytes } from '../text/plain-text.js';
+import { hasZipEnd, withTarEnd } from './ends.js';
 import { bunzip2, gunzip, streamOf } from './unpack.js';
 
 export interface ArchiveLimits {
@@ -117,7 +118,7 @@ async function collect(bytes: Uint8Array, file: string, found: Collection): Prom
   try {
     const kind = archiveKind(bytes);
     if (kind === 'zip') unzip(bytes, found);
-    else if (kind === 'tar') await untar(streamOf([bytes]), found);
+    else if (kind === 'tar') await untar([bytes], found);
     else await unpack(kind === 'gzip' ? gunzip(bytes) : bunzip2(bytes), file, found);
   } catch (error) {
     if (error instanceof InputError) throw error;
@@ -141,7 +142,7 @@ async function unpack(chunks: AsyncGenerator<Uint8Array>, file: string, found: C
     yield* chunks;
   }
   try {
-    if (archiveKind(head) === 'tar') await untar(streamOf(all()), found);
+    if (archiveKind(head) === 'tar') await untar(all(), found);
     else if (head.length > 0) {
       const entry = found.entry(file);
       for await (const chunk of all()) entry.add(chunk);
@@ -152,8 +153,8 @@ async function unpack(chunks: AsyncGenerator<Uint8Array>, file: string, found: C
   }
 }
 
-async function untar(source: ReadableStream<Uint8Array<ArrayBuffer>>, found: Collection): Promise<void> {
-  const reader = source.pipeThrough(createTarDecoder()).getReader();
+async function untar(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, found: Collection): Promise<void> {
+  const reader = streamOf(withTarEnd(chunks)).pipeThrough(createTarDecoder()).getReader();
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       const { header, body } = next.value;
@@ -172,6 +173,7 @@ async function untar(source: ReadableStream<Uint8Array<ArrayBuffer>>, found: Col
 }
 
 function unzip(bytes: Uint8Array, found: Collection): void {
+  if (!hasZipEnd(bytes)) throw new Error('its end is missing');
   const unzipper = new Unzip((file) => {
     if (file.name.endsWith('/')) return;
     const entry = found.entry(file.name);
