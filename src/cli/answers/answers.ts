@@ -42,6 +42,12 @@ export const vmSchema = z.strictObject({
   autoNodeAffinity: z.boolean().nullable(),
   pagesByNode: z.array(count).nullable().describe('4 KiB pages, index = node; null = the source does not say'),
   onOneNode: z.boolean().nullable().describe('Memory and vCPUs are all on one and the same node; null = no domain, or not known'),
+  virtualNodesInPlace: z
+    .boolean()
+    .nullable()
+    .describe(
+      'Its last operation put the memory and vCPUs of each virtual node on the node that it names; null = no virtual nodes, or not known',
+    ),
   remotePages: count.nullable().describe('Pages on nodes where no vCPU prefers to run; null = not known'),
   meanDistance: distance.describe('Mean distance from its vCPUs to its memory'),
   worstDistance: distance,

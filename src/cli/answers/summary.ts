@@ -1,6 +1,7 @@
 // The state of a toolstack as the plain data that --json prints and the tables show.
 import { formatList } from '../../base/bitset.js';
 import { PAGE_BYTES } from '../../base/units.js';
+import { virtualNodesInPlace } from '../../flow/explain/summary.js';
 import type { FlowRecord } from '../../flow/record.js';
 import { surpriseClause } from '../../flow/surprises.js';
 import { UNREACHABLE } from '../../machine/model.js';
@@ -45,10 +46,9 @@ export function summarise(toolstack: Toolstack): Summary {
 /** The summary of a map alone: every domain but Domain-0 is a VM, and its history is unknown. */
 export function summariseMap(map: HostMap): Summary {
   const figures = hostFigures(map);
-  const none = { failure: null, surprises: [], path: [] };
   const vms = map.domains.flatMap((domain, index): VmAnswer[] => {
     if (domain.domid === 0) return [];
-    return [{ name: domain.name, state: powerOf(domain), ...placeAnswer(domain, figures.domains[index]!), ...none }];
+    return [{ name: domain.name, state: powerOf(domain), ...placeAnswer(domain, figures.domains[index]!), ...NO_OPERATION }];
   });
   return { map, host: hostAnswer(map), vms, totals: { running: vms.length, failed: 0, ...totalsOf(figures) } };
 }
@@ -82,11 +82,20 @@ export function hostAnswer(map: HostMap): HostAnswer {
   };
 }
 
-function lastOperation(vm: VmState): Pick<VmAnswer, 'failure' | 'surprises' | 'path'> {
+type OperationFields = Pick<VmAnswer, 'virtualNodesInPlace' | 'failure' | 'surprises' | 'path'>;
+
+const NO_OPERATION: OperationFields = { virtualNodesInPlace: null, failure: null, surprises: [], path: [] };
+
+function lastOperation(vm: VmState): OperationFields {
   const outcome = vm.outcomes.at(-1);
-  return outcome === undefined
-    ? { failure: null, surprises: [], path: [] }
-    : { failure: outcome.failure, surprises: surprisesOf(outcome.record), path: outcome.record.edgesTaken() };
+  if (outcome === undefined) return NO_OPERATION;
+  const { failure, record } = outcome;
+  return {
+    virtualNodesInPlace: failure === null ? virtualNodesInPlace(record) : null,
+    failure,
+    surprises: surprisesOf(record),
+    path: record.edgesTaken(),
+  };
 }
 
 /** The surprises of a run, each once. */
@@ -123,7 +132,7 @@ function vmAnswer(vm: VmState, domain: MapDomain, figures: DomainFigures): VmAns
 function placeAnswer(
   domain: MapDomain,
   figures: DomainFigures,
-): Omit<VmAnswer, 'name' | 'state' | 'failure' | 'surprises' | 'path'> & { domid: number } {
+): Omit<VmAnswer, 'name' | 'state' | keyof OperationFields> & { domid: number } {
   const known = domain.pagesUnknown !== true;
   return {
     domid: domain.domid,

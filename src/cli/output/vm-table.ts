@@ -70,8 +70,10 @@ function placeWords({ domid, pagesByNode }: VmAnswer): string {
   return pagesByNode === null ? 'not known' : memoryWords(pagesByNode);
 }
 
-function oneNodeWord({ onOneNode }: VmAnswer, colour: Palette): string {
+/** Several nodes are right for a guest with virtual nodes that lie on them. */
+function oneNodeWord({ onOneNode, virtualNodesInPlace }: VmAnswer, colour: Palette): string {
   if (onOneNode === null) return '-';
+  if (!onOneNode && virtualNodesInPlace === true) return 'vNUMA ok';
   return onOneNode ? 'yes' : colour.warn('no');
 }
 

@@ -52,16 +52,33 @@ const MOST_VCPUS = 1 << 16;
 const SPECIAL_PAGES = (16 * MIB) / PAGE_BYTES;
 
 /** null unless every virtual node has memory and vCPUs on the node that it names. */
-function virtualSentence(record: FlowRecord, { pages, vcpus }: NoteValues['landed']): string | null {
-  const vnodes = record.notes('virtual nodes').at(-1)?.nodes ?? [];
-  if (vnodes.length === 0) return null;
+function virtualSentence(record: FlowRecord, landingNote: NoteValues['landed']): string | null {
+  const vnodes = virtualNodes(record);
+  if (!liesAsVirtualNodes(vnodes, landingNote)) return null;
+  return `Its memory is on ${nodeList([...new Set(vnodes.map(({ node }) => node))].sort((a, b) => a - b))}: each virtual node has its memory and its vCPUs on one and the same node.`;
+}
+
+/**
+ * Whether the start that a record is of has put each virtual node's memory and vCPUs on the node
+ * that it names; null = the guest has no virtual nodes, or it did not start
+ */
+export function virtualNodesInPlace(record: FlowRecord): boolean | null {
+  const [vnodes, landingNote] = [virtualNodes(record), record.notes('landed').at(-1)];
+  return vnodes.length === 0 || landingNote === undefined ? null : liesAsVirtualNodes(vnodes, landingNote);
+}
+
+type VirtualNodes = NoteValues['virtual nodes']['nodes'];
+
+const virtualNodes = (record: FlowRecord): VirtualNodes => record.notes('virtual nodes').at(-1)?.nodes ?? [];
+
+function liesAsVirtualNodes(vnodes: VirtualNodes, { pages, vcpus }: NoteValues['landed']): boolean {
+  if (vnodes.length === 0) return false;
   const wanted = pages.map((_, at) => vnodes.reduce((sum, { node, mib }) => sum + (node === at ? (mib * MIB) / PAGE_BYTES : 0), 0));
-  if (pages.some((count, at) => Math.abs(count - wanted[at]!) > SPECIAL_PAGES)) return null;
+  if (pages.some((count, at) => Math.abs(count - wanted[at]!) > SPECIAL_PAGES)) return false;
   const nodeOf = new Map(
     vnodes.flatMap(({ node, vcpus: list }) => (parseRanges(list, MOST_VCPUS) ?? []).map((vcpu) => [vcpu, node] as const)),
   );
-  if (vcpus.some(({ vcpu, nodes }) => nodes.length !== 1 || nodes[0] !== nodeOf.get(vcpu))) return null;
-  return `Its memory is on ${nodeList([...new Set(vnodes.map(({ node }) => node))].sort((a, b) => a - b))}: each virtual node has its memory and its vCPUs on one and the same node.`;
+  return vcpus.every(({ vcpu, nodes }) => nodes.length === 1 && nodes[0] === nodeOf.get(vcpu));
 }
 
 function whySentence(record: FlowRecord, plan: NodeValues['numa_placement'] | undefined): string {

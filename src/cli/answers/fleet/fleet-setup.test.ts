@@ -11,12 +11,13 @@ it('a host that cannot be added leaves no key, and can be added later', () => {
   const folder = join(mkdtempSync(join(tmpdir(), 'xennuma-join-')), 'fleet');
   fleetInit(folder, { servers: ['127.0.0.1'] });
   const before = readFileSync(join(folder, 'users.conf'), 'utf8');
-  // The new file is written beside the old one.
-  mkdirSync(join(folder, 'users.conf.new'));
+  // The new file is written beside the old one, under a name of this process's own.
+  const fresh = join(folder, `users.conf.${process.pid}.new`);
+  mkdirSync(fresh);
   expect(() => fleetJoin('xen-1', folder, 'member')).toThrow(InputError);
   expect(existsSync(join(folder, 'xen-1.nk'))).toBe(false);
   expect(readFileSync(join(folder, 'users.conf'), 'utf8')).toBe(before);
-  rmdirSync(join(folder, 'users.conf.new'));
+  rmdirSync(fresh);
   fleetJoin('xen-1', folder, 'member');
   expect(readUsers(readFileSync(join(folder, 'users.conf'), 'utf8')).map(({ name, role }) => [name, role])).toEqual([
     ['admin', 'admin'],
