@@ -11,7 +11,7 @@ const NODES = 4;
 const PAGES_A_MIB = 256;
 /** Special pages and ACPI tables, which are of no virtual node. */
 const SPECIAL_PAGES_MOST = 64;
-const CPUS_OF_NODE = ['0-1', '2-3', '4-5', '6-7'];
+export const CPUS_OF_NODE = ['0-1', '2-3', '4-5', '6-7'];
 const VCPU_NODES = [2, 1, 2];
 
 export const WIDE = [

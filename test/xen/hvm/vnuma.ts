@@ -1,10 +1,10 @@
-// An HVM guest with virtual nodes by xl and by xennuma, profile xl: vCPU masks, pages by node, what
-// Xen prints and what the guest can read agree. hvmloader takes them: its firmware comes up.
+// HVM guests with virtual nodes: by xl and by xennuma, profile xl, with the same vCPU masks, pages
+// by node and description, in Xen and for the guest, whose firmware comes up; and by `tight`.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MIB } from '../../../src/base/units.js';
 import { asWere, bench, stop, traces, using, xl } from '../guests/host.js';
-import { createByXl, isAsWide, virtualNodesOf, wideNodes } from '../guests/wide.js';
+import { CPUS_OF_NODE, createByXl, isAsWide, virtualNodesOf, wideNodes } from '../guests/wide.js';
 import { FIRMWARE, firmware, makeDisk, SAYS, startHvm } from './guest.js';
 
 /**
@@ -43,4 +43,24 @@ test('an HVM guest with virtual nodes has the same masks, pages and description 
       await stop(one, 'wide-hvm');
     });
     await asWere(doors, unused);
+  }));
+
+test('policy tight gives an HVM guest two virtual nodes, each on a node with its vCPU', () =>
+  using(bench(), async (one) => {
+    const unused = await traces(one.doors.xc, one.doors.xs);
+    one.toolstack.setPolicy('tight');
+    const memory = { memoryStaticMaxBytes: 128 * MIB, memoryTargetBytes: 128 * MIB };
+    const { record } = await startHvm(one, 'planned', { ...memory, vcpusMax: 2, vcpusAtStartup: 2, virtualNodes: 2 });
+    const nodes = record.notes('virtual nodes').flatMap((note) => note.nodes);
+    const { pages, vcpus } = virtualNodesOf('planned');
+    console.log(`planned: nodes ${nodes.map(({ node }) => node).join(' and ')}, pages by node ${pages.join(' ')}`);
+    assert.equal(new Set(nodes.map(({ node }) => node)).size, 2);
+    for (const [vcpu, { node, mib, vcpus: list }] of nodes.entries()) {
+      assert.deepEqual([mib, list, vcpus[vcpu]?.soft], [64, String(vcpu), CPUS_OF_NODE[node]]);
+      // The first 640 KiB, the hole of the VGA and the special pages.
+      assert.ok(Math.abs(pages[node]! - 64 * 256) <= 192, `pages by node: ${pages.join(' ')}`);
+    }
+    assert.ok(pages.every((count, node) => nodes.some((vnode) => vnode.node === node) || count === 0));
+    await stop(one, 'planned');
+    await asWere(one.doors, unused);
   }));
