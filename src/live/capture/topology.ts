@@ -1,11 +1,13 @@
 // The topology of a host from its listings: `xl info -n`, completed or replaced by xenpm's table
-// and Xen's own dump where the text has them.
+// and Xen's own dump where the text has them. Without it, from `virsh capabilities`.
 import { InputError } from '../../base/errors.js';
 import type { Host } from '../../machine/model.js';
 import type { InputText } from '../../machine/readers/input-text.js';
+import { looksLikeCapabilities, readCapabilities } from '../../machine/readers/libvirt/capabilities.js';
 import { looksLikeDumpedNodes, looksLikeXenDump, readXlInfo } from '../../machine/readers/xl-info.js';
 import type { Listing } from './listings.js';
 import { oneHost, refuseDescription } from './one-host.js';
+import { plainText } from './text/plain-text.js';
 
 /** @throws InputError where the listings do not tell the nodes, or are of two hosts */
 export function readTopology(texts: readonly InputText[], listings: readonly Listing[]): Host {
@@ -19,6 +21,8 @@ export function readTopology(texts: readonly InputText[], listings: readonly Lis
     .filter(({ kind }) => kind === 'xl cpupool-list -c' || kind === 'xl vcpu-list')
     .map((listing) => ({ file: listing.file, text: textOf([listing]) }));
   if (first === undefined) {
+    const capabilities = texts.find(({ text }) => looksLikeCapabilities(plainText(text)));
+    if (capabilities !== undefined) return readCapabilities({ file: capabilities.file, text: plainText(capabilities.text) });
     if (!looksLikeDumpedNodes(more) || !looksLikeXenDump(more)) throw withoutTopology(texts, listings);
     return readXlInfo({ file: tables[0]!.file, text: more }, undefined, xlTables);
   }

@@ -1,6 +1,7 @@
 // `virsh capabilities` and `virsh nodeinfo` as descriptions of a host.
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../../base/errors.js';
+import { readCapture } from '../../../live/capture/captured-host.js';
 import { detectAndRead } from '../detect.js';
 
 /** In the form of libvirt's docs/formatcaps.rst. */
@@ -44,6 +45,22 @@ const refusal = (text: string) => {
 };
 
 describe('virsh capabilities', () => {
+  it.each([
+    ['behind a prompt', `root@host:~# virsh capabilities\n${CAPABILITIES}\n\nroot@host:~# \n`],
+    ['behind a prompt and a declaration', `$ virsh capabilities\n<?xml version='1.0'?>\n${CAPABILITIES}`],
+    ['quoted', `> # virsh capabilities\n${CAPABILITIES.replace(/^/gm, '> ')}`],
+  ])('%s is the same host', (_, text) => {
+    const { nodes, cpus, distances } = read(CAPABILITIES);
+    expect(read(text)).toMatchObject({ nodes, cpus, distances });
+    const { live } = readCapture([{ file: 'paste', text }]);
+    expect(live.map.nodes.map(({ memoryBytes }) => memoryBytes)).toEqual(nodes.map(({ memoryBytes }) => memoryBytes));
+    expect(live.map.distances).toEqual(distances);
+  });
+
+  it('behind a prompt is an error of its own line', () => {
+    expect(refusal(`$ virsh capabilities\n${CAPABILITIES.replace("id='3'", "id='x'")}`)).toMatch(/^host:\d+: expected id of <cpu>/);
+  });
+
   it('has nodes, memory, distances, CPUs, cores and sockets', () => {
     const host = read(CAPABILITIES);
     expect(host.nodes.map(({ memoryBytes }) => memoryBytes / 2 ** 30)).toStrictEqual([8, 8]);

@@ -14,7 +14,25 @@ import { childAt, childrenAt, parseXml, type XmlElement } from './xml-tree.js';
 const MEND = 'write the file again with `virsh capabilities`';
 
 export function looksLikeCapabilities(text: string): boolean {
-  return /^\uFEFF?\s*</.test(text.slice(0, 4096)) && /<capabilities[\s>]/.test(text.slice(0, 65_536));
+  return textStart(text) >= 0;
+}
+
+/** In a paste, a prompt with the command stands before it, and the next prompt behind it. */
+const START = /^[> \t\uFEFF]*(?:<\?xml[^>]*>\s*|<!--[^>]*-->\s*)*<capabilities[\s>]/m;
+const END = '</capabilities>';
+
+function textStart(text: string): number {
+  return text.slice(0, 65_536).search(START);
+}
+
+/** The document alone. Its lines keep their numbers. */
+function documentIn({ file, text }: InputText): InputText {
+  if (textStart(text) < 0) return { file, text };
+  const start = text.indexOf('<capabilities', textStart(text));
+  const end = text.indexOf(END, start);
+  const before = text.slice(0, start).replace(/[^\n]/g, '');
+  const document = text.slice(start, end < 0 ? undefined : end + END.length);
+  return { file, text: `${before}${document.replace(/^[> \t\uFEFF]*/gm, '')}` };
 }
 
 export function looksLikeNodeinfo(text: string): boolean {
@@ -23,7 +41,7 @@ export function looksLikeNodeinfo(text: string): boolean {
 
 /** @throws InputError with file and line */
 export function readCapabilities(input: InputText): Host {
-  const [capabilities] = parseXml(input).filter(({ name }) => name === 'capabilities');
+  const [capabilities] = parseXml(documentIn(input)).filter(({ name }) => name === 'capabilities');
   const cells = capabilities === undefined ? [] : childrenAt(capabilities, 'host/topology/cells/cell');
   if (cells.length === 0) {
     throw new InputError(
