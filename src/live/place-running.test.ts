@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { machine, toolstackOn, vm, vmWithMask } from '../../test/support/toolstack.js';
 import { XenError } from '../base/errors.js';
 import type { VmSpec } from '../machine/vm.js';
+import type { HostMap, MapCpu } from '../map/host-map.js';
 import { profileOf } from '../xenopsd/api/profiles.js';
 import { applyPlace, choosePlace } from './place-running.js';
 
@@ -97,3 +98,29 @@ test('a failure half way restores the masks that were set', async () => {
   expect(() => applyPlace(failing, choice)).toThrow('EBUSY');
   for (const vcpu of [0, 1, 2]) expect(xc.vcpuGetAffinity(1, vcpu).soft).toEqual(all);
 });
+
+// best_effort, as xenopsd, raises for a CPU without a node, and CPUs that the domain may not use
+// have none here. Those of a host's holes have none either.
+test.each([
+  ['offline', (map: HostMap) => changed(map, (cpu) => (cpu.id === 11 ? { ...cpu, online: false, pool: null } : cpu))],
+  ['in another pool', (map: HostMap) => changed(map, (cpu) => (cpu.node === 2 ? { ...cpu, pool: 1 } : cpu))],
+  ['in no pool', (map: HostMap) => changed(map, (cpu) => (cpu.node === 2 ? { ...cpu, pool: null } : cpu))],
+  ['absent', (map: HostMap) => changed(map, (cpu) => (cpu.id === 9 ? null : cpu))],
+])('the planner chooses among the other CPUs when some are %s', async (_, change) => {
+  const { toolstack } = await running([], [1500, 1500, 1500]);
+  toolstack.setPolicy('any');
+  await toolstack.add(vm('spread', 2, 900));
+  await toolstack.start('spread');
+  const map = change(toolstack.snapshot());
+  const domain = map.domains.find(({ name }) => name === 'spread')!;
+  for (const profile of ['xapi-25.6', 'xapi-25.39', 'xapi-26.3', 'xl'] as const) {
+    const choice = choosePlace(map, { ...domain, pages: [77_000, 77_000, 77_000] }, profileOf(profile), 'best_effort');
+    // xl prefers the node with the fewest vCPUs, and Domain-0 is on all.
+    expect([[0], [1]]).toContainEqual(choice.nodes);
+    expect(choice.cpus).toEqual([0, 1, 2, 3].map((cpu) => cpu + 4 * choice.nodes[0]!));
+  }
+});
+
+function changed(map: HostMap, cpu: (one: MapCpu) => MapCpu | null): HostMap {
+  return { ...map, cpus: map.cpus.map((one) => (one === null ? null : cpu(one))) };
+}

@@ -79,7 +79,7 @@ export function remarksOf(map: HostMap, { profile, policy }: RemarkRules): Remar
   });
 }
 
-/** null where xapi's planner gives up on the host, as it does on tables of CPUs with gaps. */
+/** null where xapi's planner gives up, as it does on claims that exceed a node's free memory. */
 function choiceFor(map: HostMap, domain: MapDomain, { profile, policy }: RemarkRules): Choice | null {
   try {
     return choosePlace(map, domain, profile, policy);
