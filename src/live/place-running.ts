@@ -125,15 +125,15 @@ function planFor(map: HostMap, domain: MapDomain, profile: Profile, host: Planne
     ),
     suitableCpus: pool,
   };
-  // best_effort raises for a CPU without a node, as xenopsd does, and reads no numbers of CPUs. xl's
-  // placement reads those that the request names.
+  // best_effort raises for a CPU without a node, as xenopsd does, and reads no numbers of CPUs.
+  // xl's placement reads those that the request names.
   const seen = profile.toolstack === 'libxl' ? host : { ...host, cpuToNode: host.cpuToNode.filter((node) => node !== INVALID_ID) };
   return policy.prepare(seen)?.plan(request)?.nodes ?? null;
 }
 
 /**
- * Online CPUs of the domain's pool; the others have INVALID_ID as their node. As in xenopsd, whose planner this asks, core numbers are
- * compared without their sockets (numa-hierarchy.ts).
+ * Online CPUs of the domain's pool; the others have INVALID_ID as their node. As in xenopsd, whose
+ * planner this asks, core numbers are compared without their sockets (numa-hierarchy.ts).
  */
 function plannerHost(map: HostMap, pool: number): PlannerHost {
   const usable = map.cpus.map((cpu) => (cpu?.online === true && cpu.pool === pool ? cpu : null));
