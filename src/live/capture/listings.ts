@@ -35,8 +35,10 @@ export interface Listing {
   readonly domid?: number;
 }
 
-/** "[root@host ~]# xl list", "host:~# xl list", "$ xl list" */
-const PROMPT = /^(?:\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}\]?|[\w.-]+:[~/][^#$%>]{0,80})?[#$%] +(\S.*)$/;
+/** "[root@host ~]# ", "[09:12 host ~]# " of XCP-ng, "host:~# ", "(base) root@host:~# " */
+const PLACE = String.raw`(?:\([\w.-]+\) )?(?:\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}\]?|\[\d{1,2}:\d{2} [\w.-]+[^#$%>]{0,80}\]|[\w.-]+:[~/][^#$%>]{0,80})`;
+/** With a command, or with none at the end of a session. */
+const PROMPT = new RegExp(String.raw`^(?:(?:${PLACE})?[#$%] +\S.*|${PLACE}[#$%]\s*)$`);
 
 /** "name-label ( RW): db" */
 const XE_FIELD = /^\s*[A-Za-z][\w-]* \( ?[SM]?R[OW]\)(?: \[DEPRECATED\])?\s*:/;
@@ -110,7 +112,7 @@ const MARK = /^@@xennuma(?::[\w-]+)? (.+?)\s*$/;
 export function splitListings(input: InputText): Listing[] {
   guardSize(input);
   const splitter = new Splitter(input.file);
-  for (const line of cleanLines(input.text, { standsAlone, begins })) splitter.take(line);
+  for (const line of cleanLines(input.text, { standsAlone, begins, isRow, lacksName })) splitter.take(line);
   return splitter.listings;
 }
 
@@ -236,4 +238,17 @@ function begins(text: string): boolean {
 function standsAlone(text: string): boolean {
   const isRow = Object.entries(ROW).some(([kind, row]) => !ANYTHING.has(kind) && row.test(text));
   return isRow || MARK.test(text) || PROMPT.test(text) || HEADS.some(({ head }) => head.test(text));
+}
+
+function isRow(text: string): boolean {
+  return ROW['xl list'].test(text) || ROW['xl vcpu-list'].test(text);
+}
+
+/** xl pads the name of a domain to 32 columns (xl_vcpu.c) or 40 (xl_list.c). */
+const PADDING = 32;
+
+/** A row that begins in the middle of a name, or behind it. */
+function lacksName(text: string): boolean {
+  const name = /^(.*?)\s\d+\s+\d+\s+(?:\d+|-)\s+[-rbpscd]{2,7}\s/.exec(text)?.[1];
+  return name !== undefined && name.length < PADDING;
 }

@@ -2,18 +2,13 @@
 // colours, quote marks, fences, indentation of code, time stamps, status lines, hard wraps.
 import { undressed } from './line-dress.js';
 import { plainText } from './plain-text.js';
-
-interface CleanLine {
-  readonly text: string;
-  /** 1-based, in the file. */
-  readonly number: number;
-}
+import { unquoted } from './unquoted.js';
+import { type CleanLine, type LineForms, unwrapped } from './unwrapped.js';
 
 /** ANSI colours, titles of windows, carriage returns, zeros, blanks without width. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals do send them.
 const DECORATION = /\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[\r\0\u200b\ufeff]/g;
 const ODD_BLANKS = /[\u00a0\u2007\u202f]/g;
-const QUOTE = /^[ \t]*(?:[>|][ \t]?)+/;
 /** Lines of the terminal or the forum, wherever they come: a listing goes on after them. */
 const BETWEEN: readonly RegExp[] = [
   /^[ \t]*(?:```|~~~)[ \t]*[\w{}.-]*[ \t]*$/,
@@ -21,11 +16,13 @@ const BETWEEN: readonly RegExp[] = [
   /^\[[^\]]{1,40}\] \d+:\S.*"[^"]*" \d{1,2}:\d{2} \S+\s*$/,
   /^\[ ?\S+ ?\]\[.*\]\s*$/,
   // more, less, man's pager
-  /^(?:--More--.*|\(END\)|:|lines \d+-\d+.*)\s*$/,
+  /^(?:--More--.*|\(END\)|lines \d+-\d+.*)\s*$/,
   // script(1), ssh
   /^Script (?:started|done)\b/,
   /^Connection to \S+ closed\.\s*$/,
 ];
+/** less' question, but behind one of the longest lines the rest of it, which was cut. */
+const QUESTION = /^:\s*$/;
 /** What stands before the first line of an output: a question of sudo or doas, tags of a forum. */
 const BEFORE =
   /^(?:\[sudo\][^:]*: ?|doas \([^)]*\) password: ?|\[(?:code|quote|pre|php|spoiler|font|size|color|mono)(?:=[^\]]*)?\]|\{(?:code|noformat)(?::[^}]*)?\})+/i;
@@ -41,29 +38,19 @@ const EMPHASIS: readonly RegExp[] = [
 const POINTER = /^(.*?\S)[ \t]+(?:<[-=]+|<{2,}|\u2190+|\u21d0+)(?:[ \t].*)?$/;
 /** What syslog and xenconsoled write before a message of Xen: date, host, program. */
 const LOGGED = /^(?:[^()\s]+[ \t]+){1,8}(?=\(XEN\)[ \t])/;
-/** A terminal is at least this wide; shorter lines of one length are no wraps. */
-const LEAST_WRAP = 40;
-/** Lines of the greatest length that tell a wrap from the end of one long line. */
-const LEAST_WRAPPED = 2;
-/** Blanks between columns of a table, which a wrap between words took away. */
-const WIDEST_GAP = 8;
-
-/** How a reader of listings tells lines apart. */
-interface LineForms {
-  /** Whether a line begins or continues a listing by itself. */
-  readonly standsAlone: (line: string) => boolean;
-  readonly begins: (line: string) => boolean;
-}
-
-export function cleanLines(text: string, { standsAlone, begins }: LineForms): CleanLine[] {
-  const plain = plainText(text)
+export function cleanLines(text: string, forms: LineForms): CleanLine[] {
+  const { standsAlone, begins } = forms;
+  const raw = plainText(text)
     .split('\n')
-    .map((raw) => raw.replace(DECORATION, '').replace(ODD_BLANKS, ' ').replace(QUOTE, ''));
+    .map((line) => line.replace(DECORATION, '').replace(ODD_BLANKS, ' '));
+  const plain = unquoted(raw);
+  const width = plain.reduce((most, line) => Math.max(most, line.length), 0);
   const lines = undressed(plain, begins).flatMap((line, index) => {
     const bare = pointed(plainest(line.replace(LOGGED, '').replace(BEFORE, '').replace(AFTER, '')), standsAlone);
-    return BETWEEN.some((form) => form.test(bare)) ? [] : [{ text: bare, number: index + 1 }];
+    const isQuestion = QUESTION.test(bare) && plain[index - 1]?.length !== width;
+    return isQuestion || BETWEEN.some((form) => form.test(bare)) ? [] : [{ text: bare, number: index + 1 }];
   });
-  return unwrapped(unindented(lines, begins), standsAlone).map((line) => ({ ...line, text: line.text.trimEnd() }));
+  return unwrapped(unindented(lines, begins), forms).map((line) => ({ ...line, text: line.text.trimEnd() }));
 }
 
 /** The keys and values of XenStore and of JSON are in quotes: nothing within them is emphasis. */
@@ -101,36 +88,4 @@ function unindented(lines: readonly CleanLine[], begins: (line: string) => boole
 
 function indentOf(text: string): number {
   return text.search(/\S/);
-}
-
-/** Joins lines that were wrapped: between words, as mail programs do, or at one column. */
-function unwrapped(lines: readonly CleanLine[], standsAlone: (line: string) => boolean): CleanLine[] {
-  const width = lines.reduce((most, { text }) => Math.max(most, text.length), 0);
-  const isFull = ({ text }: CleanLine) => text.length === width;
-  /** The next line begins with a word for which there was no room. */
-  const endsEarly = (line: CleanLine, next: CleanLine, gap: number) =>
-    !isFull(line) && /^\S/.test(next.text) && line.text.length + gap + /^\S*/.exec(next.text)![0].length > width;
-  if (width < LEAST_WRAP) return [...lines];
-  const isRest = ({ text }: CleanLine) => text.trim() !== '' && !standsAlone(text);
-  const isWordWrap = lines.some(
-    (line, at) => at > 0 && isRest(line) && standsAlone(lines[at - 1]!.text) && endsEarly(lines[at - 1]!, line, 1),
-  );
-  if (isWordWrap) return joined(lines, isRest, (line, next) => isFull(line) || endsEarly(line, next, WIDEST_GAP), ' ');
-  return lines.filter(isFull).length < LEAST_WRAPPED ? [...lines] : joined(lines, isRest, isFull, '');
-}
-
-function joined(
-  lines: readonly CleanLine[],
-  isRest: (line: CleanLine) => boolean,
-  isOpen: (line: CleanLine, next: CleanLine) => boolean,
-  glue: string,
-): CleanLine[] {
-  const found: CleanLine[] = [];
-  lines.forEach((line, at) => {
-    const whole = found.at(-1);
-    if (whole !== undefined && isRest(line) && isOpen(lines[at - 1]!, line)) {
-      found[found.length - 1] = { text: whole.text + glue + line.text, number: whole.number };
-    } else found.push(line);
-  });
-  return found;
 }

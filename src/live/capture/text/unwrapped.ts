@@ -1,0 +1,64 @@
+// Joins lines that were wrapped: between words, as mail programs do, or at one column, as terminals
+// do.
+export interface CleanLine {
+  readonly text: string;
+  /** 1-based, in the file. */
+  readonly number: number;
+}
+
+/** How a reader of listings tells lines apart. */
+export interface LineForms {
+  /** Whether a line begins or continues a listing by itself. */
+  readonly standsAlone: (line: string) => boolean;
+  readonly begins: (line: string) => boolean;
+  /** Whether a line is a row of xl's tables of domains and vCPUs, whole or without its end. */
+  readonly isRow: (line: string) => boolean;
+  /** Whether a line is such a row that is too short for the padding of its name. */
+  readonly lacksName: (line: string) => boolean;
+}
+
+/** A terminal is at least this wide; shorter lines of one length are no wraps. */
+const LEAST_WRAP = 40;
+/** Lines of the greatest length that tell a wrap from the end of one long line. */
+const LEAST_WRAPPED = 2;
+/** Blanks between columns of a table, which a wrap between words took away. */
+const WIDEST_GAP = 8;
+/** The end of a row: figures, a mask, a state. No sentence looks like this. */
+const ROW_END = /^[\s\d.,/-]*(?:\s[-rbpscd]{2,6}\s)?[\s\d.,/-]*(?:a?ll?|n?o?ne)?(?:\s*\/[\s\d,-]*(?:all?|no?n?e?)?)?\s*$/;
+
+export function unwrapped(lines: readonly CleanLine[], { standsAlone, isRow, lacksName }: Omit<LineForms, 'begins'>): CleanLine[] {
+  const width = lines.reduce((most, { text }) => Math.max(most, text.length), 0);
+  if (width < LEAST_WRAP) return [...lines];
+  const isFull = ({ text }: CleanLine) => text.length === width;
+  /** The next line begins with a word for which there was no room. */
+  const endsEarly = (line: CleanLine, next: CleanLine, gap: number) =>
+    !isFull(line) && /^\S/.test(next.text) && line.text.length + gap + /^\S*/.exec(next.text)![0].length > width;
+  const isRest = ({ text }: CleanLine) => text.trim() !== '' && !standsAlone(text);
+  const rests = lines.flatMap((line, at) => (at > 0 && isRest(line) ? [{ before: lines[at - 1]!, line }] : []));
+  const cut = rests.filter(({ before }) => isFull(before));
+  const early = rests.filter(({ before, line }) => standsAlone(before.text) && endsEarly(before, line, 1));
+  // Between words nothing is left of a blank. Words end at the last column by chance, and a line of
+  // prose follows a long row by chance: the more frequent one counts.
+  const isAtColumn = cut.some(({ before, line }) => /\s$/.test(before.text) || /^\s/.test(line.text));
+  if (early.length > (isAtColumn ? cut.length : 0)) {
+    return joined(lines, (before, line) => isRest(line) && (isFull(before) || endsEarly(before, line, WIDEST_GAP)), ' ');
+  }
+  const certain = lines.filter(isFull).length >= LEAST_WRAPPED || cut.every(({ line }) => ROW_END.test(line.text));
+  if (!certain) return [...lines];
+  /** A name that is longer than its column may be cut before the figures, or within itself. */
+  const isRestOfName = (before: CleanLine, line: CleanLine) => !standsAlone(before.text) && lacksName(line.text);
+  /** A whole row may be as long as the longest line, and the next one begin with a name. */
+  const isNextRow = (before: CleanLine, line: CleanLine) => isRow(before.text) && !ROW_END.test(line.text);
+  return joined(lines, (before, line) => isFull(before) && (isRest(line) ? !isNextRow(before, line) : isRestOfName(before, line)), '');
+}
+
+function joined(lines: readonly CleanLine[], belongTogether: (before: CleanLine, line: CleanLine) => boolean, glue: string): CleanLine[] {
+  const found: CleanLine[] = [];
+  lines.forEach((line, at) => {
+    const whole = found.at(-1);
+    if (whole !== undefined && belongTogether(lines[at - 1]!, line)) {
+      found[found.length - 1] = { text: whole.text + glue + line.text, number: whole.number };
+    } else found.push(line);
+  });
+  return found;
+}
