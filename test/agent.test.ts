@@ -146,7 +146,7 @@ describe('the shim', () => {
 describe('the agent as a member of a fleet', () => {
   it.each([
     ['a URL of another scheme', ['--fleet', 'http://a'], "--fleet: expected nats://host:port, got 'http://a'"],
-    ['a key file that is missing', ['--fleet', 'nats://a', '--fleet-key', '/nonexistent/a.nk'], '/nonexistent/a.nk: cannot be read'],
+    ['a key file that is missing', ['--fleet', 'nats://a', '--fleet-key', '/nonexistent/a.nk'], '/nonexistent/a.nk: there is no such file'],
     ['a key that is no seed', ['--fleet', 'nats://a', '--fleet-key', '/dev/null'], '/dev/null: expected the seed of an nkey'],
     ['an authority that is no certificate', ['--fleet', 'tls://a', '--fleet-ca', '/dev/null'], '/dev/null: expected a certificate'],
   ] as [string, string[], string][])('refuses %s before it opens Xen', (_what, words, message) => {

@@ -168,7 +168,7 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     [
       'a fleet key that is missing',
       ['--fleet', 'nats://a', '--fleet-key', '/nonexistent/a.nk'],
-      /\/nonexistent\/a\.nk: cannot be read.*ENOENT/,
+      /\/nonexistent\/a\.nk: there is no such file/,
     ],
     ['a fleet key that is no seed', ['--fleet', 'nats://a', '--fleet-key', nobody], /no-users: expected the seed of an nkey.*fleet join/],
     ['a fleet key that was cut', ['--fleet', 'nats://a', '--fleet-key', cutKey], /cut\.nk: the seed of the nkey is incomplete or mistyped/],
@@ -180,7 +180,7 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
     [
       'a fleet authority that is missing',
       ['--fleet', 'tls://a', '--fleet-ca', '/nonexistent/ca'],
-      /\/nonexistent\/ca: cannot be read.*ENOENT/,
+      /\/nonexistent\/ca: there is no such file/,
     ],
     ['a fleet authority that is no certificate', ['--fleet', 'tls://a', '--fleet-ca', nobody], /no-users: expected a certificate in PEM/],
     ['a fleet authority that is spoilt', ['--fleet', 'tls://a', '--fleet-ca', spoiltCa], /spoilt\.pem: expected certificates in PEM/],
@@ -193,7 +193,7 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
   it('checks the fleet of a file of settings too, whose paths are from its folder', async () => {
     const config = join(folder, 'fleet.yaml');
     writeFileSync(config, `host: ${HOST}\nlisten: 127.0.0.1:0\nfleet: { urls: 'nats://127.0.0.1:1', key: missing.nk }\n`);
-    const message = `serve ended with 2: xennuma: ${join(folder, 'missing.nk')}: cannot be read`;
+    const message = `serve ended with 2: xennuma: ${join(folder, 'missing.nk')}: there is no such file`;
     await expect(serve('--config', config)).rejects.toThrow(message);
   });
 
