@@ -30,6 +30,14 @@ describe('what a source does not say', () => {
     expect(JSON.parse(known.out).vms).toMatchObject([{ name: 'payroll', memoryBytes: 2 ** 30, pagesByNode: [0, 262_144] }]);
   });
 
+  it('verify has nothing to compare without `xl vcpu-list`', () => {
+    const { code, out } = xennuma(['verify', '--from', '-', '--json'], { input: [INFO, LIST, DUMP].join('\n') });
+    const { domains } = shipped('verify').parse(JSON.parse(out)) as VerifyAnswer;
+    expect(domains).toMatchObject([{ name: 'payroll', hard: null, soft: null, drifts: [] }]);
+    expect(code).toBe(2);
+    expect(xennuma(['verify', '--from', '-'], { input: [INFO, LIST, DUMP].join('\n') }).out).toMatch(/^payroll .*not known$/m);
+  });
+
   it('is explained where the table of verify has a ?', () => {
     const { out } = xennuma(['verify', '--from', '-'], { input: paste + DUMP });
     expect(out).toMatch(/^payroll +5 +\?/m);

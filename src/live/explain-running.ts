@@ -5,7 +5,7 @@ import { explainLanding } from '../flow/explain/landing.js';
 import type { Expected, ExpectedMasks } from '../map/drift.js';
 import { nodeWords } from '../map/drift-rules.js';
 import { domainFigures } from '../map/figures.js';
-import type { HostMap, MapDomain } from '../map/host-map.js';
+import { type HostMap, type MapDomain, poolName } from '../map/host-map.js';
 import type { DomainVerdict } from '../map/judge.js';
 import { automaticNodeAffinity } from '../map/union-rule.js';
 
@@ -22,14 +22,34 @@ export function explainRunning(map: HostMap, { domain, expected, drifts }: Domai
   return [
     ...(state === undefined ? [] : [state]),
     expectedSentence(expected),
-    ...masksSentences(map, domain, expected),
-    ...explainLanding(landingValues(map, domain), true),
-    nodeAffinitySentence(map, domain),
+    ...placeSentences(map, domain, expected),
     ...(drifts.length === 0 ? [nothingDrifted(domain)] : drifts.map(({ text }) => `Drift: ${text}.`)),
   ];
 }
 
-function nothingDrifted({ pagesUnknown }: MapDomain): string {
+/** Its masks and its memory, as far as they are known. */
+function placeSentences(map: HostMap, domain: MapDomain, expected: Expected | null): string[] {
+  const { masksUnknown, poolUnknown } = domain;
+  if (masksUnknown !== true && poolUnknown !== true) {
+    return [
+      ...poolSentence(map, domain),
+      ...masksSentences(map, domain, expected),
+      ...explainLanding(landingValues(map, domain), true),
+      nodeAffinitySentence(map, domain),
+    ];
+  }
+  const [memory] = explainLanding(landingValues(map, domain), true);
+  const affinity = domain.nodeAffinityInferred === true ? [] : [`Its node affinity is ${nodeWords(domain.nodeAffinity)}.`];
+  return [
+    ...(masksUnknown === true ? ['The affinity of all its vCPUs is not known.'] : masksSentences(map, domain, expected)),
+    ...(poolUnknown === true ? ['Its CPU pool, and so where its vCPUs may run, is not known.'] : []),
+    ...(memory === undefined ? [] : [memory]),
+    ...affinity,
+  ];
+}
+
+function nothingDrifted({ pagesUnknown, masksUnknown, poolUnknown }: MapDomain): string {
+  if (masksUnknown === true || poolUnknown === true) return 'In what is known, nothing has drifted.';
   if (pagesUnknown !== true) return 'Nothing has drifted.';
   return 'Where its memory is, is not known; in what is known, nothing has drifted.';
 }
@@ -37,7 +57,9 @@ function nothingDrifted({ pagesUnknown }: MapDomain): string {
 function expectedSentence(expected: Expected | null): string {
   if (expected === null)
     return "The requested affinity is not recorded: not in xennuma's state, not by xenopsd in XenStore, and not by libxl.";
-  const { source, hard, soft } = expected;
+  const { source, hard, soft, ignoredMask } = expected;
+  if (ignoredMask !== undefined && typeof hard === 'string')
+    return `Requested, according to ${source}: the mask '${ignoredMask.mask}', which is ignored, for ${ignoredMask.reason}.`;
   const hardWords = hardWordsOf(hard);
   const softWords = soft === null ? 'no soft affinity' : `soft affinity ${maskWords(soft)}`;
   return `Requested, according to ${source}: ${hardWords}, ${softWords}.`;
@@ -53,35 +75,62 @@ function maskWords(masks: ExpectedMasks): string {
   return [...new Set(lists)].length === 1 ? lists[0]! : lists.map((list, vcpu) => `${list} (vCPU ${vcpu})`).join(', ');
 }
 
-/** Masks that were not requested, and their likely cause. */
+/** Where a mask comes from if no record says what was requested. */
+const ORIGINS: Readonly<Record<'hard' | 'soft', string>> = {
+  hard: "`VCPUs-params:mask` of xapi, `cpus=` of xl's configuration, a placement and `xl vcpu-pin` set it",
+  soft: "`cpus_soft=` of xl's configuration, a placement and `xl vcpu-pin` set it",
+};
+
+/** Masks that were not requested, and their likely cause; or the possible ones. */
 function masksSentences(map: HostMap, domain: MapDomain, expected: Expected | null): string[] {
   const present = map.cpus.flatMap((cpu) => (cpu === null ? [] : [cpu]));
   const sentences: string[] = [];
   for (const kind of ['hard', 'soft'] as const) {
     const wanted = expected?.[kind] ?? null;
     if (wanted !== null && typeof wanted !== 'string') continue;
-    const masks = domain.vcpus.map((vcpu) => vcpu[kind].filter((cpu) => (map.cpus[cpu] ?? null) !== null));
-    const lists = new Set(masks.map((mask) => formatList(mask)));
-    if (lists.size !== 1 || masks[0]!.length === present.length) continue;
-    const held = new Set(masks[0]);
+    const lists = new Set(domain.vcpus.map((vcpu) => formatList(vcpu[kind])));
+    const held = new Set(domain.vcpus[0]?.[kind]);
+    if (lists.size !== 1 || present.every(({ id }) => held.has(id))) continue;
+    const text = `${[...lists][0] || 'no CPU'}${notOnline(map, held)}`;
+    // Of soft affinity, null means "left to the placement" where the rest of the request is known.
+    if (expected === null || (kind === 'hard' && wanted === null)) {
+      sentences.push(`Its ${kind} affinity is ${text}. Whether that was requested is not known: ${ORIGINS[kind]}.`);
+      continue;
+    }
     const nodes = [...new Set(present.filter(({ id }) => held.has(id)).map(({ node }) => node))].sort((a, b) => a - b);
     const whole = present.every(({ id, node }) => held.has(id) || !nodes.includes(node));
     const cause = whole
       ? `: it is all CPUs of ${nodeWords(nodes)}, as a placement sets it`
       : ', and no placement sets such a mask: it was set manually';
-    sentences.push(`Its ${kind} affinity, ${[...lists][0]}, was not requested${cause}.`);
+    const request = kind === 'hard' && expected.ignoredMask !== undefined ? 'does not come from the ignored mask' : 'was not requested';
+    sentences.push(`Its ${kind} affinity, ${text}, ${request}${cause}.`);
   }
   return sentences;
+}
+
+/** " (12-15 are offline or absent)" */
+function notOnline({ cpus }: HostMap, mask: Iterable<number>): string {
+  const dead = [...mask].filter((cpu) => cpus[cpu]?.online !== true);
+  return dead.length === 0 ? '' : ` (${formatList(dead)} ${dead.length === 1 ? 'is' : 'are'} offline or absent)`;
+}
+
+/** The pool of a domain on a host with several, or with CPUs in none. */
+function poolSentence(map: HostMap, { pool }: MapDomain): string[] {
+  const online = map.cpus.flatMap((cpu) => (cpu?.online === true ? [cpu] : []));
+  const own = online.filter((cpu) => cpu.pool === pool);
+  if (own.length === online.length) return [];
+  return [`It is in CPU pool ${poolName(map, pool)}, with CPUs ${formatList(own.map(({ id }) => id))}: it runs nowhere else.`];
 }
 
 function landingValues(map: HostMap, domain: MapDomain) {
   const { vcpus } = domainFigures(map, domain);
   return {
     pages: [...domain.pages],
-    vcpus: domain.vcpus.map(({ id, hard, soft }, index) => ({
+    vcpus: domain.vcpus.map(({ id }, index) => ({
       vcpu: id,
-      hard: formatList(hard),
-      soft: formatList(soft),
+      // Xen runs it on online CPUs of its pool only, whatever else the masks name.
+      hard: formatList(vcpus[index]!.effective),
+      soft: formatList(vcpus[index]!.preferred),
       nodes: [...vcpus[index]!.nodes],
     })),
   };

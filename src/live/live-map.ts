@@ -45,14 +45,15 @@ export async function liveMap(doors: LookingDoors & { readonly xs: XenstoreConne
   const seen = snapshotOf(looking, new Map());
   const { nodes, note } = actualNodes(seen.nodes, seen.domains, xc.physInfo().totalPages * PAGE_BYTES);
   const unknown = { usersUnknown: true as const, domains: seen.domains.map((domain) => ({ ...domain, pagesUnknown: true as const })) };
-  const map = { ...seen, nodes, ...(memory ? {} : unknown) };
-  const unnamed = map.domains.filter(({ domid }) => domid !== 0 && !others.has(domid)).map(({ domid }) => domid);
+  const unnamed = seen.domains.filter(({ domid }) => domid !== 0 && !others.has(domid)).map(({ domid }) => domid);
   const pools = xc.cpupoolList();
+  const poolNames = await namesOfPools(xs, pools);
+  const map = { ...seen, nodes, ...(memory ? {} : unknown), ...namedPools(poolNames) };
   return {
     map,
     xenVersion: xc.version.xen,
     pools,
-    poolNames: await namesOfPools(xs, pools),
+    poolNames,
     infos: list,
     uuids: new Map(list.map(({ domid, uuid }) => [domid, dashed(uuid)])),
     notes: [
@@ -61,6 +62,11 @@ export async function liveMap(doors: LookingDoors & { readonly xs: XenstoreConne
       ...(unnamed.length === 0 ? [] : [`XenStore has no name for domain ${unnamed.join(', ')}.`]),
     ],
   };
+}
+
+/** The names for the map of a host with several pools. */
+export function namedPools(poolNames: ReadonlyMap<number, string>): Pick<HostMap, 'poolNames'> {
+  return poolNames.size < 2 ? {} : { poolNames: Object.fromEntries(poolNames) };
 }
 
 async function namesOfPools(xs: XenstoreConnection, pools: readonly CpupoolInfo[]): Promise<Map<number, string>> {

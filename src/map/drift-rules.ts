@@ -3,7 +3,7 @@ import { formatList } from '../base/bitset.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { type Drift, type DriftCode, drift, type Expected, type ExpectedMasks } from './drift.js';
 import type { CpuMap, VcpuReach } from './figures.js';
-import type { MapDomain, MapVcpu } from './host-map.js';
+import { type MapDomain, type MapVcpu, poolName } from './host-map.js';
 import { countedNodes, holdingNodes } from './numa-metrics.js';
 import { automaticNodeAffinity } from './union-rule.js';
 
@@ -94,7 +94,7 @@ export function maskDrifts(host: CpuMap, vcpus: Vcpus, pool: number, reaches: re
     found.size === 0 ? [] : [drift(code, [...found].map(([cpus, ids]) => `${clause(cpus)} (${vcpuWords(ids)})`).join('; '))];
   return [
     ...report('hard-offline', offline, (cpus) => `CPU ${cpus}`),
-    ...report('hard-other-pool', elsewhere, (cpus) => `CPU ${cpus}, its pool is ${pool}`),
+    ...report('hard-other-pool', elsewhere, (cpus) => `CPU ${cpus}, its pool is ${poolName(host, pool)}`),
     ...report('soft-ignored', useless, (cpus) => `it is ${cpus === '' ? 'empty' : cpus}`),
   ];
 }

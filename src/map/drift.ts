@@ -33,7 +33,7 @@ export interface Expected {
  * masks).
  */
 export interface Actual {
-  readonly pool: number;
+  readonly pool: number | null;
   readonly vcpus: MapDomain['vcpus'] | null;
   /** The raw mask; may name nodes that do not exist. */
   readonly nodeAffinity: readonly number[] | null;

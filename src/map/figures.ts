@@ -146,7 +146,7 @@ export function hostFigures(map: HostMap): HostFigures {
 }
 
 /** The nodes and the CPUs of a host. */
-export type CpuMap = Pick<HostMap, 'nodes' | 'cpus'>;
+export type CpuMap = Pick<HostMap, 'nodes' | 'cpus' | 'poolNames'>;
 
 export type ReachFinder = (hard: readonly number[], soft: readonly number[], pool: number) => VcpuReach;
 

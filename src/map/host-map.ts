@@ -14,6 +14,8 @@ export interface HostMap {
   readonly cpus: readonly (MapCpu | null)[];
   /** UNREACHABLE allowed. */
   readonly distances: readonly (readonly number[])[];
+  /** Names of CPU pools by number, as far as they are known. */
+  readonly poolNames?: Readonly<Record<number, string>>;
   /** Ascending by domid; Domain-0 included. */
   readonly domains: readonly MapDomain[];
   /**
@@ -56,6 +58,10 @@ export interface MapDomain {
   readonly autoNodeAffinity: boolean | null;
   /** The host did not say: `nodeAffinity` is what the affinity of the vCPUs gives. */
   readonly nodeAffinityInferred?: true;
+  /** The host did not say the masks of all vCPUs: those that are missing are all CPUs here. */
+  readonly masksUnknown?: true;
+  /** The host did not say which CPUs are online and in its pool. */
+  readonly poolUnknown?: true;
   /** Index = node. */
   readonly pages: readonly number[];
   /** The host did not say where its memory is: `pages` are all 0. */
@@ -68,6 +74,11 @@ export interface MapVcpu {
   /** As stored: may name CPUs that are offline or in another pool. */
   readonly hard: readonly number[];
   readonly soft: readonly number[];
+}
+
+/** "Pool-node1", or the number of a pool whose name is not known. */
+export function poolName({ poolNames }: Pick<HostMap, 'poolNames'>, pool: number): string {
+  return poolNames?.[pool] ?? String(pool);
 }
 
 /** The nodes of a described host, on which no memory is claimed. */

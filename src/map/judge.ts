@@ -21,19 +21,20 @@ export interface Judgement {
  */
 export function judge(host: CpuMap, expected: Expected | null, actual: Actual, reachOf: ReachFinder = reachFinder(host)): Judgement {
   const vcpus = actual.vcpus ?? requestedVcpus(host, expected);
-  const reaches = vcpus.map(({ hard, soft }) => reachOf(hard, soft, actual.pool));
+  const { pool } = actual;
+  const reaches = pool === null ? [] : vcpus.map(({ hard, soft }) => reachOf(hard, soft, pool));
   const drifts: Drift[] = [];
   if (expected !== null) drifts.push(...ignoredMaskDrifts(expected));
   if (actual.vcpus !== null) {
     if (expected !== null) drifts.push(...requestDrifts(host, actual.vcpus, expected));
-    drifts.push(...maskDrifts(host, actual.vcpus, actual.pool, reaches));
+    if (pool !== null) drifts.push(...maskDrifts(host, actual.vcpus, pool, reaches));
   }
   if (actual.pages !== null) {
     drifts.push(...memoryDrifts(host, actual.pages, actual.nodeAffinity, reaches));
     drifts.push(...spreadDrifts(actual.pages, expected?.fewestNodes));
   }
-  if (actual.vcpus !== null && actual.nodeAffinity !== null) {
-    drifts.push(...nodeAffinityDrifts(host, actual.vcpus, actual.pool, actual.nodeAffinity));
+  if (actual.vcpus !== null && actual.nodeAffinity !== null && pool !== null) {
+    drifts.push(...nodeAffinityDrifts(host, actual.vcpus, pool, actual.nodeAffinity));
   }
   const ofMemory = Array.isArray(expected?.hard) || expected?.fewestNodes !== undefined;
   return { drifts, unknown: actual.pages === null && ofMemory };
@@ -66,7 +67,13 @@ export function judgeDomains(map: HostMap, expected: ReadonlyMap<number, Expecte
     .map((domain) => {
       const request = expected.get(domain.domid) ?? null;
       // An inferred node affinity is judged by nobody: Xen may have another.
-      const actual = domain.nodeAffinityInferred === true ? { ...domain, nodeAffinity: null } : domain;
+      const actual = {
+        ...domain,
+        nodeAffinity: domain.nodeAffinityInferred === true ? null : domain.nodeAffinity,
+        pool: domain.poolUnknown === true ? null : domain.pool,
+        vcpus: domain.masksUnknown === true ? null : domain.vcpus,
+        pages: domain.pagesUnknown === true ? null : domain.pages,
+      };
       return { domain, expected: request, drifts: judge(map, request, actual, reachOf).drifts };
     });
 }

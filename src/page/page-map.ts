@@ -12,7 +12,7 @@ export interface PageDomain extends Omit<MapDomain, 'vcpus' | 'domid' | 'pool'> 
   readonly vcpus: readonly (readonly [boolean, number, number])[];
 }
 
-export interface PageMap extends Pick<HostMap, 'name' | 'hypervisor' | 'nodes' | 'distances'> {
+export interface PageMap extends Pick<HostMap, 'name' | 'hypervisor' | 'nodes' | 'distances' | 'poolNames'> {
   /** [node, core, socket, online, pool]; null = absent. Index = CPU. */
   readonly cpus: readonly (readonly [number, number, number, boolean, number | null] | null)[];
   /** CPU lists, such as "0-3,8". */
@@ -50,9 +50,12 @@ export function encodeMap(map: HostMap): PageMap {
     cpus: map.cpus.map((cpu) => (cpu === null ? null : [cpu.node, cpu.core, cpu.socket, cpu.online, cpu.pool])),
     distances: map.distances.map((row) => [...row]),
     lists,
+    ...namesOf(map),
     domains,
   };
 }
+
+const namesOf = ({ poolNames }: Pick<HostMap, 'poolNames'>) => (poolNames === undefined ? {} : { poolNames });
 
 /** @throws InputError for a list that names CPUs which no host can have */
 export function decodeMap(map: PageMap): HostMap {
@@ -67,6 +70,7 @@ export function decodeMap(map: PageMap): HostMap {
     cpus: map.cpus.map((cpu, id) =>
       cpu === null || cpu[0] >= nodes ? null : { id, node: cpu[0], core: cpu[1], socket: cpu[2], online: cpu[3], pool: cpu[4] },
     ),
+    ...namesOf(map),
     distances: map.nodes.map((_, from) => map.nodes.map((__, to) => map.distances[from]?.[to] ?? 0)),
     domains: map.domains.map(
       (domain): MapDomain => ({

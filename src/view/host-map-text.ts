@@ -9,7 +9,7 @@ import type { HostMap, MapCpu } from '../map/host-map.js';
 import { cpusOfNodes, describeCpus, percent } from './masks.js';
 import { Palette, type PictureOptions, packItems } from './palette.js';
 import { nodeSegments, type Segment, shareCells, xenWords } from './segments.js';
-import { vmList, vmTable } from './vm-table.js';
+import { isPlaceUnknown, vmList, vmTable } from './vm-table.js';
 
 /** Machines with more nodes get two lines a node. */
 const ROOMY_NODES = 16;
@@ -73,6 +73,8 @@ function header(map: HostMap, figures: HostFigures, width: number, palette: Pale
 
 /** What the second line says where memory, or even the domains, are not known; null otherwise. */
 function vmsInDoubt({ domains, usersUnknown }: HostMap, { vms }: HostFigures): string | null {
+  if (vms > 0 && domains.some((domain) => domain.domid !== 0 && isPlaceUnknown(domain) && domain.pagesUnknown !== true))
+    return `${plural(vms, 'VM')}; where all ${vms === 1 ? 'its' : 'their'} vCPUs may run is not known`;
   if (usersUnknown !== true) return null;
   if (domains.length === 0) return 'VMs not known';
   if (vms === 0 || domains.some(({ domid, pagesUnknown }) => domid !== 0 && pagesUnknown !== true)) return null;
@@ -99,7 +101,7 @@ function roomyNode(picture: NodePicture): string[] {
   const sizes = `${formatBytes(memoryBytes)}, ${bytesOf(freePages)} free`;
   const narrow = width < WIDE_COLUMNS;
   const bar = barOf(segments, signs, palette, Math.round((width - (narrow ? 4 : SIZES_COLUMNS)) * picture.scale));
-  const [first, ...rest] = wrapColumns(describeCpus(cpus), width - 9);
+  const [first, ...rest] = wrapColumns(describeCpus(cpus, map), width - 9);
   const lines = [`${palette.bold(padColumns(title, 8))} ${first}`, ...rest.map((line) => `         ${line}`)];
   lines.push(...(narrow ? [`  ${bar}`, `  ${sizes}`] : [`  ${bar} ${sizes}`]));
   lines.push(...packItems(legendItems(picture, segments, signs), width, 2, 3));

@@ -1,6 +1,6 @@
 // Masks and CPUs in few words: the masks of all vCPUs of a VM, and the CPUs of a node.
 import { formatList } from '../base/bitset.js';
-import type { HostMap, MapCpu, MapDomain } from '../map/host-map.js';
+import { type HostMap, type MapCpu, type MapDomain, poolName } from '../map/host-map.js';
 
 /** Most groups of vCPUs whose masks are written out. */
 const SHOWN_GROUPS = 4;
@@ -8,17 +8,18 @@ const SHOWN_GROUPS = 4;
 /** Words for the masks of a host's domains. The words of each mask are worked out once. */
 export class MaskWords {
   readonly #map: HostMap;
-  readonly #usable = new Map<number, number[]>();
-  readonly #texts = new Map<number, WeakMap<readonly number[], string>>();
+  readonly #online: readonly number[];
+  readonly #texts = new WeakMap<readonly number[], string>();
 
   constructor(map: HostMap) {
     this.#map = map;
+    this.#online = map.cpus.flatMap((cpu) => (cpu?.online ? [cpu.id] : []));
   }
   hard(domain: MapDomain): string {
-    return collapse(domain.vcpus.map(({ hard }) => this.#mask(hard, domain.pool)));
+    return collapse(domain.vcpus.map(({ hard }) => this.#mask(hard)));
   }
   soft(domain: MapDomain): string {
-    return collapse(domain.vcpus.map(({ soft }) => this.#mask(soft, domain.pool)));
+    return collapse(domain.vcpus.map(({ soft }) => this.#mask(soft)));
   }
   /**
    * "all", "none" or the list of nodes, with "explicit" if it was set and does not follow the
@@ -29,23 +30,13 @@ export class MaskWords {
     const list = listOrWord(nodeAffinity, all);
     return autoNodeAffinity === false ? `${list} explicit` : list;
   }
-  /** "all" for a mask with every online CPU of the pool, otherwise the stored list. */
-  #mask(mask: readonly number[], pool: number): string {
-    let known = this.#texts.get(pool);
-    if (known === undefined) {
-      known = new WeakMap();
-      this.#texts.set(pool, known);
-      this.#usable.set(
-        pool,
-        this.#map.cpus.flatMap((cpu) => (cpu?.online && cpu.pool === pool ? [cpu.id] : [])),
-      );
-    }
-    let text = known.get(mask);
+  /** "all" for a mask with every online CPU of the host, otherwise the stored list. */
+  #mask(mask: readonly number[]): string {
+    let text = this.#texts.get(mask);
     if (text === undefined) {
       const members = new Set(mask);
-      const usable = this.#usable.get(pool)!;
-      text = listOrWord(mask, usable.length > 0 && usable.every((cpu) => members.has(cpu)));
-      known.set(mask, text);
+      text = listOrWord(mask, this.#online.length > 0 && this.#online.every((cpu) => members.has(cpu)));
+      this.#texts.set(mask, text);
     }
     return text;
   }
@@ -79,7 +70,7 @@ export function cpusOfNodes(map: HostMap): MapCpu[][] {
 }
 
 /** "CPUs 0-7, 4 cores, 2 threads each, socket 0, offline 5, pool 1: 6-7". */
-export function describeCpus(cpus: readonly MapCpu[]): string {
+export function describeCpus(cpus: readonly MapCpu[], map: Pick<HostMap, 'poolNames'> = {}): string {
   if (cpus.length === 0) return 'no CPUs';
   const cores = new Set(cpus.map(({ socket, core }) => `${socket}/${core}`)).size;
   const sockets = [...new Set(cpus.map(({ socket }) => socket))].sort((a, b) => a - b);
@@ -96,7 +87,7 @@ export function describeCpus(cpus: readonly MapCpu[]): string {
   for (const pool of pools) {
     if (pool === 0) continue;
     const members = formatList(cpus.filter((cpu) => cpu.pool === pool && cpu.online).map(({ id }) => id));
-    if (members !== '') parts.push(`${pool === null ? 'no pool' : `pool ${pool}`}: ${members}`);
+    if (members !== '') parts.push(`${pool === null ? 'no pool' : `pool ${poolName(map, pool)}`}: ${members}`);
   }
   return parts.join(', ');
 }

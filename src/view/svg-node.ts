@@ -114,7 +114,7 @@ export function drawNode(drawing: NodeDrawing): string {
     `<g transform="translate(${at(x)} ${at(y)})"><rect class="card" width="${at(geometry.width)}" height="${geometry.height}" rx="10"/>`,
     `<text class="title" x="${PAD}" y="24">Node ${id}</text>`,
     `<text class="faint" x="${PAD}" y="41">${escapeXml(sizes)}</text>`,
-    `<text class="faint" x="${at(geometry.width - PAD)}" y="24" text-anchor="end">${escapeXml(fitColumns(describeCpus(cpus).split(', ')[0]!, 26))}<title>${escapeXml(describeCpus(cpus))}</title></text>`,
+    `<text class="faint" x="${at(geometry.width - PAD)}" y="24" text-anchor="end">${escapeXml(fitColumns(describeCpus(cpus, map).split(', ')[0]!, 26))}<title>${escapeXml(describeCpus(cpus, map))}</title></text>`,
     drawBar(drawing),
     drawCpus(drawing),
     '</g>',

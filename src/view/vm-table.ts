@@ -87,13 +87,18 @@ function row(map: HostMap, domain: MapDomain, figures: DomainFigures, masks: Mas
     `${letter === '' ? '' : `${letter} `}${palette.name(domain.name)}`,
     String(domain.domid),
     String(domain.vcpus.length),
-    masks.hard(domain),
-    masks.soft(domain),
+    domain.masksUnknown === true ? '?' : masks.hard(domain),
+    domain.masksUnknown === true ? '?' : masks.soft(domain),
     masks.nodes(domain),
     memoryWords(map, domain, figures),
-    isAssumed(map, domain) ? '-' : percent(figures.localPages, figures.totalPages),
-    isAssumed(map, domain) ? '-' : formatDistance(figures.meanDistance),
+    isAssumed(map, domain) || isPlaceUnknown(domain) ? '-' : percent(figures.localPages, figures.totalPages),
+    isAssumed(map, domain) || isPlaceUnknown(domain) ? '-' : formatDistance(figures.meanDistance),
   ];
+}
+
+/** Where its vCPUs may run is not known, and so neither what of its memory is remote. */
+export function isPlaceUnknown({ masksUnknown, poolUnknown }: MapDomain): boolean {
+  return masksUnknown === true || poolUnknown === true;
 }
 
 /** Domain-0 of a described host: of its memory only the sum with Xen's own is known. */

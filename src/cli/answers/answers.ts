@@ -36,8 +36,8 @@ export const vmSchema = z.strictObject({
   domid: count.nullable().describe('null = no domain'),
   vcpus: count,
   memoryBytes: count.nullable().describe('Memory that the VM holds; while it is halted, the memory that it requests; null = not known'),
-  hard: masks.describe('Hard affinity as stored'),
-  soft: masks.describe('Soft affinity as stored'),
+  hard: masks.describe('Hard affinity as stored; [] = not known, or no domain'),
+  soft: masks.describe('Soft affinity as stored; [] as in hard'),
   nodeAffinity: z.array(count).describe('Node affinity as stored; may name nodes that do not exist'),
   autoNodeAffinity: z.boolean().nullable(),
   pagesByNode: z.array(count).nullable().describe('4 KiB pages, index = node; null = the source does not say'),
@@ -220,9 +220,9 @@ export const verifySchema = z.strictObject({
         })
         .nullable()
         .describe('The affinity requested when the domain was created; null = not recorded'),
-      hard: masks,
-      soft: masks,
-      nodeAffinity: z.array(count),
+      hard: masks.nullable().describe('null = the source does not have the affinity of all vCPUs'),
+      soft: masks.nullable().describe('As hard'),
+      nodeAffinity: z.array(count).nullable().describe('null = neither listed, nor to be derived from the affinity of the vCPUs'),
       pagesByNode: z.array(count).nullable().describe('4 KiB pages, index = node; null = the source does not say'),
       drifts: z.array(z.strictObject({ code: z.enum(DRIFT_CODES), text: z.string() })),
     }),

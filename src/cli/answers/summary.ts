@@ -134,19 +134,20 @@ function placeAnswer(
   figures: DomainFigures,
 ): Omit<VmAnswer, 'name' | 'state' | keyof OperationFields> & { domid: number } {
   const known = domain.pagesUnknown !== true;
+  const placed = domain.masksUnknown !== true && domain.poolUnknown !== true;
   return {
     domid: domain.domid,
     vcpus: domain.vcpus.length,
     memoryBytes: known ? figures.totalPages * PAGE_BYTES : null,
-    hard: masksOf(domain.vcpus.map((vcpu) => vcpu.hard)),
-    soft: masksOf(domain.vcpus.map((vcpu) => vcpu.soft)),
+    hard: domain.masksUnknown === true ? [] : masksOf(domain.vcpus.map((vcpu) => vcpu.hard)),
+    soft: domain.masksUnknown === true ? [] : masksOf(domain.vcpus.map((vcpu) => vcpu.soft)),
     nodeAffinity: [...domain.nodeAffinity],
     autoNodeAffinity: domain.autoNodeAffinity,
     pagesByNode: known ? [...domain.pages] : null,
-    onOneNode: known ? figures.onOneNode : null,
-    remotePages: known ? figures.remotePages : null,
-    meanDistance: figures.meanDistance,
-    worstDistance: figures.worstDistance,
+    onOneNode: known && placed ? figures.onOneNode : null,
+    remotePages: known && placed ? figures.remotePages : null,
+    meanDistance: placed ? figures.meanDistance : null,
+    worstDistance: placed ? figures.worstDistance : null,
     numa_nodes: known ? figures.xenserver.numa_nodes : null,
     numa_optimised: known ? figures.xenserver.numa_optimised : null,
   };

@@ -6,7 +6,7 @@ import type { FlowEntry } from '../../flow/record.js';
 import { expectedOfSpec, softOfVirtualNodes } from '../../live/expected-affinity.js';
 import { expectedOfCapture } from '../../live/expected-of-capture.js';
 import type { Expected, ExpectedMasks } from '../../map/drift.js';
-import type { HostMap } from '../../map/host-map.js';
+import type { HostMap, MapDomain } from '../../map/host-map.js';
 import { type DomainVerdict, judgeDomains } from '../../map/judge.js';
 import type { PageData } from '../../page/page-data.js';
 import { runScenario } from '../../scenario/run-scenario.js';
@@ -69,6 +69,9 @@ export async function verifySources(
   await writeVerified(options.html, found);
   remarkFailures(failed);
   if (found.some(({ answer }) => answer.drifted > 0)) return EXIT.no;
+  // Nothing was compared: that must not pass for "no drift".
+  const judged = found.flatMap(({ answer }) => answer.domains);
+  if (failed.length === 0 && judged.length > 0 && judged.every(({ hard, asked }) => hard === null && asked === null)) return EXIT.input;
   return failed.length > 0 ? EXIT.unreachable : EXIT.ok;
 }
 
@@ -152,12 +155,17 @@ function domainAnswer({ domain, expected, drifts }: DomainVerdict): VerifyAnswer
       expected === null
         ? null
         : { source: expected.source, hard: expectedAnswer(expected.hard), soft: expected.soft === null ? null : listsOf(expected.soft) },
-    hard: masksOf(domain.vcpus.map((vcpu) => vcpu.hard)),
-    soft: masksOf(domain.vcpus.map((vcpu) => vcpu.soft)),
-    nodeAffinity: [...domain.nodeAffinity],
+    hard: domain.masksUnknown === true ? null : masksOf(domain.vcpus.map((vcpu) => vcpu.hard)),
+    soft: domain.masksUnknown === true ? null : masksOf(domain.vcpus.map((vcpu) => vcpu.soft)),
+    nodeAffinity: isAffinityUnknown(domain) ? null : [...domain.nodeAffinity],
     pagesByNode: domain.pagesUnknown === true ? null : [...domain.pages],
     drifts: [...drifts],
   };
+}
+
+/** What is derived from masks or pools that are not known is not known either. */
+function isAffinityUnknown({ nodeAffinityInferred, masksUnknown, poolUnknown }: MapDomain): boolean {
+  return nodeAffinityInferred === true && (masksUnknown === true || poolUnknown === true);
 }
 
 function expectedAnswer(hard: Expected['hard']): NonNullable<VerifyAnswer['domains'][number]['asked']>['hard'] {
@@ -173,15 +181,20 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
   const colour = palette();
   const host = hostAnswer(map);
   const words = cpuWords(host);
-  const perVcpu = (lists: readonly (string | null)[]) =>
-    lists.length === 0 ? '-' : fitColumns(lists.map((list) => (list === null ? '?' : words(list, 40))).join(' | '), 16, '...');
+  const perVcpu = (lists: readonly (string | null)[] | null) => {
+    if (lists === null) return 'not known';
+    return lists.length === 0 ? '-' : fitColumns(lists.map((list) => (list === null ? '?' : words(list, 40))).join(' | '), 16, '...');
+  };
   const expectedHard = (asked: VerifyAnswer['domains'][number]['asked']) => {
     if (asked === null || asked.hard === null) return '?';
     if (typeof asked.hard !== 'string') return perVcpu(asked.hard);
     return asked.hard === 'all' ? 'all' : '-';
   };
-  const state = ({ pagesByNode, drifts }: VerifyAnswer['domains'][number]): string => {
+  const unknownPools = new Set(map.domains.filter(({ poolUnknown }) => poolUnknown === true).map(({ domid }) => domid));
+  const state = ({ domid, pagesByNode, hard, drifts }: VerifyAnswer['domains'][number]): string => {
     if (drifts.length > 0) return colour.bad('DRIFT');
+    if (hard === null) return colour.warn('not known');
+    if (unknownPools.has(domid)) return colour.warn('in part');
     return pagesByNode === null ? colour.warn('masks ok') : colour.good('ok');
   };
   const rows = result.domains.map((one) => [
@@ -190,7 +203,7 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
     expectedHard(one.asked),
     perVcpu(one.hard),
     perVcpu(one.soft),
-    nodeWords(one.nodeAffinity.filter((node) => node < map.nodes.length)),
+    one.nodeAffinity === null ? 'not known' : nodeWords(one.nodeAffinity.filter((node) => node < map.nodes.length)),
     one.pagesByNode === null ? 'not known' : memoryWords(one.pagesByNode),
     state(one),
   ]);
@@ -198,9 +211,14 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
   const found = result.domains.flatMap((one) => one.drifts.map(({ text }) => `${harmlessName(one.name)}: ${text}`));
   const asks = rows.filter(([, , requested]) => requested!.split(' | ').includes('?')).length;
   const total = result.domains.length;
+  const unknown = [
+    ...(result.domains.some(({ hard }) => hard === null) ? ['the affinity of all vCPUs'] : []),
+    ...(unknownPools.size > 0 ? ['the CPU pools'] : []),
+    ...(result.domains.some(({ pagesByNode }) => pagesByNode === null) ? ['where the memory is'] : []),
+  ];
   const verdict =
     result.drifted === 0
-      ? `${total} domain${total === 1 ? '' : 's'}, no drift${result.domains.some(({ pagesByNode }) => pagesByNode === null) ? ' in what is known: not where the memory is' : ''}.`
+      ? `${total} domain${total === 1 ? '' : 's'}, no drift${unknown.length > 0 ? ` in what is known: not ${unknown.join(', nor ')}` : ''}.`
       : `${result.drifted} of ${total} domain${total === 1 ? '' : 's'} with drift.`;
   return [
     ...wrapWords(`${colour.bold(harmlessName(result.host))}, ${result.hypervisor}`, columns(), '  '),

@@ -33,8 +33,8 @@ With --pool every host of the pool is verified, or the one that --pool-host
 names. Hosts with several NUMA nodes need a description: --host FILE if all
 hosts are alike, otherwise --host NAME=FILE for each.
 
-Exit codes: 0 no drift, 1 drift, 2 bad input, or a host without a description,
-3 no Xen here, or the pool or one of the hosts cannot be reached.
+Exit codes: 0 no drift, 1 drift, 2 bad input, a host without a description, or
+nothing to compare, 3 no Xen here, or the pool or one of the hosts cannot be reached.
 
   xennuma verify
   xennuma verify --scenario examples/scenarios/drift.yaml

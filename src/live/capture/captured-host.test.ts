@@ -11,7 +11,7 @@ import { readCapture } from './captured-host.js';
 
 const GUEST = 'web server';
 const INFO = twoNodesInfo({
-  more: { max_cpu_id: 7, cores_per_socket: 4, threads_per_core: 1, free_memory: 4096 },
+  more: { max_cpu_id: 7, cores_per_socket: 4, threads_per_core: 1, free_memory: 4096, free_cpus: 1 },
   tail: { xen_version: '4.17' },
 });
 const LIST = twoNodesList(GUEST);

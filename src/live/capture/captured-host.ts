@@ -7,14 +7,17 @@ import type { Host } from '../../machine/model.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 import { USE_UNKNOWN } from '../../machine/readers/xl-info.js';
 import { actualNodes, type HostMap, type MapCpu, type MapDomain, type MapVcpu, unclaimedNodes } from '../../map/host-map.js';
+import { overfullNodes } from '../../map/overfull.js';
 import { automaticNodeAffinity } from '../../map/union-rule.js';
 import { parseNumaDump } from '../../xenctrl/calls/numa-dump.js';
 import type { CpupoolInfo, DomainInfo } from '../../xenctrl/xenctrl.js';
-import type { LiveMap } from '../live-map.js';
+import { type LiveMap, namedPools as namesForMap } from '../live-map.js';
 import { readUserdata } from '../userdata.js';
 import { type HypercallAnswers, readHypercalls } from './hypercall-answers.js';
 import { type Listing, type ListingKind, splitListings } from './listings.js';
-import { otherDomains, userdataOf } from './other-domains.js';
+import { lostVcpus, memoryOfOneNode, missing } from './missing.js';
+import { otherDomains, userdataOf, uuidInXapi } from './other-domains.js';
+import { poolContradiction } from './pool-evidence.js';
 import { readTopology } from './topology.js';
 import { readXapiRecords, type XapiRecords } from './xapi-records.js';
 import { XenstoreListing } from './xenstore-listing.js';
@@ -31,6 +34,7 @@ export interface CapturedHost {
 
 /** Xen's version if no listing has it. Plans on a copy of the host do not depend on it. */
 const ASSUMED_XEN = '4.17';
+const TAKE_AGAIN = 'so take them again, of one host at one moment';
 const DUMP_HEADING = 'Memory location of each domain:';
 
 /**
@@ -51,9 +55,13 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     of('xl cpupool-list', 'xl cpupool-list -c').flatMap(readPools),
     ({ name, cpus }) => `${name} ${cpus === null}`,
   );
-  const pools = poolsOf(listedPools, store, host, vcpus, notes).map((pool) => ({ ...pool, scheduler: schedulerOf(listings) }));
+  const doubt = poolDoubt(listedPools, vcpus, of('xl info'));
+  if (doubt !== null) notes.push(doubt);
+  const pools = poolsOf(doubt === null ? listedPools : [], store, host, vcpus).map((pool) => ({
+    ...pool,
+    scheduler: schedulerOf(listings),
+  }));
   const cpus = cpusOf(host, pools);
-  const memory = memoryOf(of('numa dump'), host.nodes.length);
   const map = {
     name: host.name,
     hypervisor: host.xenVersion === undefined ? 'Xen (from listings)' : `Xen ${host.xenVersion} (from listings)`,
@@ -62,11 +70,28 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     distances: host.distances,
   };
   const domains = ownDomains.length > 0 || vcpus.length > 0 ? ownDomains : otherDomains(userdata, xapi, host.name, notes);
+  const dumped = memoryOf(of('numa dump'), host.nodes.length);
+  const memory = dumped ?? (host.nodes.length === 1 ? memoryOfOneNode(domains) : null);
+  const poolNames = new Map(doubt === null ? namedPools(listedPools, store).map(([id, name]) => [id, name]) : []);
   const exact = exactOf(of('hypercalls'), map, notes);
-  const parts = { host, store, pools, memory, domains, vcpus, userdata, exact, map: { ...map, domains: [] } };
+  const parts = {
+    host,
+    store,
+    pools,
+    memory,
+    domains,
+    vcpus,
+    userdata,
+    exact,
+    xapi,
+    poolsKnown: doubt === null,
+    map: { ...map, domains: [] },
+  };
   const domids = [...new Set([...domains, ...vcpus].map(({ domid }) => domid).concat([...(memory?.keys() ?? [])]))].sort((a, b) => a - b);
   const mapDomains = domids.map((domid) => mapDomain(domid, parts, notes));
   notes.push(...missing({ domains, vcpus, memory, listedPools }));
+  const nodes = exact === null ? map.nodes : exactNodes(map.nodes, exact, mapDomains);
+  notes.push(...overfullNodes({ nodes, domains: mapDomains }).map((text) => `The listings contradict each other, ${TAKE_AGAIN}: ${text}.`));
   return {
     host,
     xapi,
@@ -75,13 +100,16 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     live: {
       map: {
         ...map,
-        nodes: exact === null ? map.nodes : exactNodes(map.nodes, exact, mapDomains),
+        nodes,
+        ...namesForMap(poolNames),
         domains: mapDomains,
-        ...(memory === null || mapDomains.some(({ pagesUnknown }) => pagesUnknown) ? { usersUnknown: true as const } : {}),
+        ...((memory === null && mapDomains.length === 0) || mapDomains.some(({ pagesUnknown }) => pagesUnknown)
+          ? { usersUnknown: true as const }
+          : {}),
       },
       xenVersion: host.xenVersion ?? ASSUMED_XEN,
       pools,
-      poolNames: new Map(namedPools(listedPools, store).map(([id, name]) => [id, name])),
+      poolNames,
       infos: mapDomains.map((domain) => infoOf(domain, parts)),
       uuids: new Map(
         domids.flatMap((domid) => {
@@ -104,6 +132,8 @@ interface Parts {
   readonly vcpus: readonly ListedVcpu[];
   readonly userdata: ReadonlyMap<number, string>;
   readonly exact: HypercallAnswers | null;
+  readonly xapi: XapiRecords;
+  readonly poolsKnown: boolean;
   readonly map: HostMap;
 }
 
@@ -146,19 +176,22 @@ function mergedDomains(rows: readonly ListedDomain[]): ListedDomain[] {
   return [...found.values()];
 }
 
+/** A note if the listings do not tell the CPUs of each pool, or contradict each other on them. */
+function poolDoubt(listed: readonly ListedPool[], vcpus: readonly ListedVcpu[], info: readonly Listing[]): string | null {
+  if (listed.every(({ cpus }) => cpus === null)) {
+    const names = new Set(listed.map(({ name }) => name));
+    return names.size > 1 ? 'The CPUs of the CPU pools are not known, and are not judged: run `xl cpupool-list -c`.' : null;
+  }
+  const found = poolContradiction(listed, vcpus, info);
+  if (found === null) return null;
+  return `\`xl cpupool-list -c\` contradicts the other listings: ${found}. It is left out, and CPU pools and offline CPUs are not judged; take it again.`;
+}
+
 /** CPU pools by number. Without a list, all CPUs are in Pool-0, as in Xen by default. */
-function poolsOf(
-  listed: readonly ListedPool[],
-  store: XenstoreListing,
-  host: Host,
-  vcpus: readonly ListedVcpu[],
-  notes: string[],
-): CpupoolInfo[] {
+function poolsOf(listed: readonly ListedPool[], store: XenstoreListing, host: Host, vcpus: readonly ListedVcpu[]): CpupoolInfo[] {
   const present = host.cpus.map(({ id }) => id);
   const named = listed.filter((pool) => pool.cpus !== null);
-  const names = [...new Set(listed.map(({ name }) => name))];
   if (named.length === 0) {
-    if (names.length > 1) notes.push('The CPUs of the CPU pools are not known: run `xl cpupool-list -c`.');
     // A CPU on which a vCPU ran is online, even if the table says otherwise.
     const online = new Set([...present, ...vcpus.flatMap(({ cpu }) => (cpu === null ? [] : [cpu]))]);
     return [{ id: 0, scheduler: 0, domains: 0, cpus: [...online].sort((a, b) => a - b) }];
@@ -239,17 +272,22 @@ function mapDomain(domid: number, parts: Parts, notes: string[]): MapDomain {
   const kind = type === 'pv' || type === 'pvh' || type === 'hvm' ? type : 'hvm';
   const all = parts.map.cpus.flatMap((cpu) => (cpu === null ? [] : [cpu.id]));
   const mask = (given: ListedMask | null): readonly number[] => (given === null || given === 'all' ? all : given);
-  const vcpus: MapVcpu[] =
-    rows.length > 0
-      ? rows.map(({ vcpu, cpu, hard, soft }) => ({ id: vcpu, online: cpu !== null, hard: mask(hard), soft: mask(soft) }))
-      : Array.from({ length: listed?.vcpus ?? 0 }, (_, id) => ({ id, online: true, hard: all, soft: all }));
+  const lost = lostVcpus(listed?.vcpus ?? 0, rows);
+  const vcpus = Array.from({ length: rows.length + lost }, (_, id): MapVcpu => {
+    const row = rows.find(({ vcpu }) => vcpu === id);
+    if (row === undefined) return { id, online: true, hard: all, soft: all };
+    return { id, online: row.cpu !== null, hard: mask(row.hard), soft: mask(row.soft) };
+  });
   const exact = parts.exact?.domains.get(domid);
   const pool = exact?.info.cpupool ?? poolOfDomain(rows, parts.pools);
   const automatic = automaticNodeAffinity(parts.map, { vcpus, pool });
   const nodeAffinity = listed?.nodeAffinity;
   const nodes = host.nodes.map((_, node) => node);
-  if (nodeAffinity === undefined && exact === undefined && domid !== 0)
-    notes.push('Node affinity is not in the listings, so it is derived from vCPU affinity: `xl list -n` prints it.');
+  const masksUnknown = exact === undefined && (lost > 0 || vcpus.length === 0);
+  if (nodeAffinity === undefined && exact === undefined && domid !== 0) {
+    const derived = masksUnknown ? '' : ', so it is derived from vCPU affinity';
+    notes.push(`Node affinity is not in the listings${derived}: \`xl list -n\` prints it.`);
+  }
   return {
     domid,
     name,
@@ -257,6 +295,8 @@ function mapDomain(domid: number, parts: Parts, notes: string[]): MapDomain {
     state: listed?.state ?? 'running',
     pool,
     vcpus: exact?.vcpus ?? vcpus,
+    ...(masksUnknown ? { masksUnknown: true as const } : {}),
+    ...(parts.poolsKnown ? {} : { poolUnknown: true as const }),
     nodeAffinity: exact?.nodeAffinity ?? listedNodes(nodeAffinity, automatic, nodes),
     autoNodeAffinity: null,
     ...(nodeAffinity === undefined && exact === undefined ? { nodeAffinityInferred: true as const } : {}),
@@ -303,42 +343,15 @@ function infoOf(domain: MapDomain, parts: Parts): DomainInfo {
   };
 }
 
-function uuidOf(domid: number, { domains, store }: Parts): string | undefined {
-  const listed = domains.find((one) => one.domid === domid)?.uuid;
+function uuidOf(domid: number, { domains, vcpus, store, xapi, host }: Parts): string | undefined {
+  const domain = domains.find((one) => one.domid === domid);
+  const listed = domain?.uuid;
   const path = store.get(`/local/domain/${domid}/vm`);
-  return listed ?? /^\/vm\/([0-9a-f-]{36})/i.exec(path ?? '')?.[1]?.toLowerCase();
+  const stored = /^\/vm\/([0-9a-f-]{36})/i.exec(path ?? '')?.[1]?.toLowerCase();
+  const name = domain?.name ?? vcpus.find((one) => one.domid === domid)?.name;
+  return listed ?? stored ?? (name === undefined ? undefined : uuidInXapi(domid, name, xapi, host.name));
 }
 
 function uuidBytes(uuid: string | undefined): Uint8Array {
   return Uint8Array.from(Buffer.from((uuid ?? '').replaceAll('-', '').padEnd(32, '0').slice(0, 32), 'hex'));
-}
-
-/** Domains with fewer rows of `xl vcpu-list` than online vCPUs: a part of the table is missing. */
-function withoutVcpus(domains: readonly ListedDomain[], vcpus: readonly ListedVcpu[]): string[] {
-  const rows = new Map<number, number>();
-  for (const { domid } of vcpus) rows.set(domid, (rows.get(domid) ?? 0) + 1);
-  const short = domains.filter(({ domid, vcpus: online }) => (rows.get(domid) ?? 0) < online).map(({ name }) => name);
-  if (short.length === 0) return [];
-  return [`The affinity of all vCPUs of ${short.join(', ')} is not in the table, which is cut off or damaged: run \`xl vcpu-list\` again.`];
-}
-
-/** The missing information, and the command that prints it. */
-function missing({
-  domains,
-  vcpus,
-  memory,
-  listedPools,
-}: Pick<Parts, 'domains' | 'vcpus' | 'memory'> & { readonly listedPools: readonly ListedPool[] }): string[] {
-  const notes: string[] = [];
-  if (domains.length === 0 && vcpus.length === 0) notes.push('The running domains are not known: run `xl list -n` and `xl vcpu-list`.');
-  else if (vcpus.length === 0) notes.push('vCPU affinity is not known and is taken as all CPUs: run `xl vcpu-list`.');
-  else notes.push(...withoutVcpus(domains, vcpus));
-  if (memory === null) notes.push('Memory by node is not known: run `xl debug-keys u; xl dmesg`.');
-  else if (domains.some(({ domid }) => !memory.has(domid))) {
-    const names = domains.filter(({ domid }) => !memory.has(domid)).map(({ name }) => name);
-    notes.push(`Memory by node of ${names.join(', ')} is not in the dump, or not all of it: run \`xl debug-keys u; xl dmesg\` again.`);
-  }
-  if (listedPools.length === 0)
-    notes.push('CPU pools are not in the listings: all CPUs are assumed to be online and in Pool-0 (`xl cpupool-list -c` prints them).');
-  return notes;
 }

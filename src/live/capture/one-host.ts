@@ -15,13 +15,40 @@ export function oneHost(info: readonly Listing[]): void {
     }
   }
   const [first, second] = names.keys();
-  if (second === undefined) return;
+  if (second === undefined) {
+    sameMachine(info);
+    return;
+  }
   throw new InputError(
     `expected the listings of one host, got those of ${first} and ${second}`,
     names.get(second)!,
     'give a text for each host, one --from for each',
   );
 }
+
+/** Fields of a machine that no running host changes. */
+const FIXED = ['machine', 'max_cpu_id', 'nr_nodes', 'cores_per_socket', 'threads_per_core', 'hw_caps', 'total_memory'];
+
+/** Hosts may have one name, such as that of an installer's default. */
+function sameMachine(info: readonly Listing[]): void {
+  const first = new Map<string, string>();
+  for (const { file, lines } of info) {
+    for (const { text, number } of lines) {
+      const [, name, value] = /^([a-z_]+)\s*:\s*(.*?)\s*$/.exec(text) ?? [];
+      if (name === undefined || !FIXED.includes(name)) continue;
+      const before = first.get(name) ?? value!;
+      first.set(name, before);
+      if (before === value) continue;
+      throw new InputError(
+        `expected the listings of one host, got two outputs of \`xl info\` that differ in ${name}: ${clip(before)} and ${clip(value!)}`,
+        { file, line: number },
+        'give a text for each host, one --from for each',
+      );
+    }
+  }
+}
+
+const clip = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}...` : text);
 
 interface ListingPlace {
   readonly file: string;

@@ -47,12 +47,27 @@ function ofUserdata(userdata: ReadonlyMap<number, string>): ListedDomain[] {
   });
 }
 
-function ofXapi({ hosts, vms }: XapiRecords, hostname: string, notes: string[]): ListedDomain[] {
+/**
+ * The uuid of a listed domain by its number among the VMs of that host. A record with another name
+ * is of another host or of another time.
+ */
+export function uuidInXapi(domid: number, name: string, xapi: XapiRecords, hostname: string): string | undefined {
+  const { own } = runningHere(xapi, hostname);
+  const found = new Set(own.filter((vm) => vm.domid === domid && vm.name === name).map(({ uuid }) => uuid));
+  return found.size === 1 ? [...found][0] : undefined;
+}
+
+/** xapi's VMs that run on this host, as far as the records tell. */
+function runningHere({ hosts, vms }: XapiRecords, hostname: string) {
   const running = vms.flatMap(({ uuid, name, running }) => (running === undefined ? [] : [{ uuid, name, ...running }]));
   const here = hosts.find((host) => host.hostname === hostname || host.name === hostname)?.uuid.toLowerCase();
-  const homes = new Set(running.map(({ hostUuid }) => hostUuid));
-  const own = homes.size > 1 ? running.filter(({ hostUuid }) => hostUuid === here) : running;
-  if (homes.size > 1 && own.length === 0) {
+  const several = new Set(running.map(({ hostUuid }) => hostUuid)).size > 1;
+  return { several, own: several ? running.filter(({ hostUuid }) => hostUuid === here) : running };
+}
+
+function ofXapi(xapi: XapiRecords, hostname: string, notes: string[]): ListedDomain[] {
+  const { several, own } = runningHere(xapi, hostname);
+  if (several && own.length === 0) {
     notes.push(`The VMs of \`xe\` are on several hosts, and ${hostname} is none of them by its name: add \`xe host-list params=all\`.`);
   }
   return own.map(({ domid, name, uuid, vcpus = 0, memoryBytes = 0 }) => ({

@@ -81,7 +81,8 @@ function runningOf(record: ReadonlyMap<string, string>): Pick<XapiVm, 'running'>
   };
   const domid = count('dom-id');
   if (domid === undefined) return {};
-  const [vcpus, memoryBytes] = [count('VCPUs-number'), count('memory-actual')];
+  // A list of chosen fields may have the one or the other.
+  const [vcpus, memoryBytes] = [count('VCPUs-number') ?? count('VCPUs-at-startup') ?? count('VCPUs-max'), count('memory-actual')];
   const host = record.get('resident-on')?.trim();
   return {
     running: {

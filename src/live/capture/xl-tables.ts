@@ -35,6 +35,10 @@ export interface ListedPool {
   readonly name: string;
   /** null: `xl cpupool-list` without -c prints only the number of CPUs. */
   readonly cpus: readonly number[] | null;
+  /** The number of CPUs that `xl cpupool-list` without -c prints. */
+  readonly count?: number;
+  /** Are the CPUs of the list in ascending order? The end of a list that was cut off may not be. */
+  readonly ascending: boolean;
   readonly scheduler: string | null;
 }
 
@@ -100,11 +104,13 @@ export function readPools(listing: Listing): ListedPool[] {
       const match = /^(.+?)\s+([\d,-]+)\s*$/.exec(line.text);
       const cpus = readMask(match?.[2] ?? '', LIMITS.pcpus);
       if (match === null || cpus === undefined || cpus === 'all') throw damaged(listing, line, 'a CPU pool: name, CPUs');
-      return [{ name: match[1]!, cpus, scheduler: null }];
+      const first = match[2]!.split(',').map((item) => Number.parseInt(item, 10));
+      const ascending = first.every((cpu, at) => at === 0 || cpu > first[at - 1]!);
+      return [{ name: match[1]!, cpus, ascending, scheduler: null }];
     }
     const match = /^(.+?)\s+(\d{1,5})\s+(\w+)\s+[yn]\s+\d+/i.exec(line.text);
     if (match === null) throw damaged(listing, line, 'a CPU pool: name, number of CPUs, scheduler, active, domains');
-    return [{ name: match[1]!, cpus: null, scheduler: match[3]! }];
+    return [{ name: match[1]!, cpus: null, count: Number(match[2]), ascending: true, scheduler: match[3]! }];
   });
 }
 

@@ -8,14 +8,13 @@ import { formatBytes, PAGE_BYTES } from '../../base/units.js';
 import { type ReachFinder, reachFinder } from '../../map/figures.js';
 import type { HostMap, MapDomain } from '../../map/host-map.js';
 import { IGNORED_PAGES } from '../../map/numa-metrics.js';
+import { overfullNodes, TOLERANCE } from '../../map/overfull.js';
 import type { PlannerHost } from '../../planner/policy.js';
 import type { RebalanceProblem, RebalanceVm } from '../../planner/rebalance/problem.js';
 import { NODE_0_RESERVE_BYTES } from '../../planner/tight/busy-cores.js';
 import { MAX_TIGHT_NODES } from '../../planner/tight/tight.js';
 import type { DomainInfo } from '../../xenctrl/xenctrl.js';
 
-/** Figures of one host that are read one after the other may differ by this share. */
-const TOLERANCE = 0.01;
 /**
  * What the copy of a domain takes beside its memory: the paging pool of 1 MiB a vCPU and 1/128 of
  * the memory, and 2 MiB for Xen and the builder (xen-api 90ef043c,
@@ -117,8 +116,12 @@ const totalOf = (pages: readonly number[]) => pages.reduce((sum, count) => sum +
 const words = (pages: number) => formatBytes(pages * PAGE_BYTES);
 
 function checkFigures(map: HostMap, infos: readonly DomainInfo[]): void {
-  for (const { domid, name, state, vcpus, pages } of map.domains) {
+  for (const { domid, name, state, vcpus, pages, masksUnknown, poolUnknown } of map.domains) {
     if (domid === 0 || state === 'dying' || vcpus.length === 0) continue;
+    // A plan on assumed masks would move VMs for nothing.
+    if (masksUnknown === true)
+      throw new InputError(`the affinity of all vCPUs of domain ${domid} (${harmless(name)}) is not known`, {}, 'add `xl vcpu-list`');
+    if (poolUnknown === true) throw new InputError('the CPUs of the CPU pools are not known', {}, 'add `xl cpupool-list -c`');
     const total = totalOf(pages);
     if (total === 0) throw new InputError(`the memory by node of domain ${domid} (${harmless(name)}) is not known`, {}, DUMP_MEND);
     const known = infos.find((info) => info.domid === domid)?.totPages ?? total;
@@ -130,16 +133,10 @@ function checkFigures(map: HostMap, infos: readonly DomainInfo[]): void {
       );
     }
   }
-  for (const { id, memoryBytes, freePages, claimedPages } of map.nodes) {
-    const memory = Math.floor(memoryBytes / PAGE_BYTES);
-    const held = map.domains.reduce((sum, { pages }) => sum + (pages[id] ?? 0), 0);
-    if (held + freePages > memory * (1 + TOLERANCE)) {
-      throw new InputError(
-        `node ${id} has ${words(memory)}, but ${words(held)} of domains and ${words(freePages)} free sum up to more`,
-        {},
-        'are all figures of the same host and the same moment? Read the host again',
-      );
-    }
+  const [overfull] = overfullNodes(map);
+  if (overfull !== undefined)
+    throw new InputError(overfull, {}, 'are all figures of the same host and the same moment? Read the host again');
+  for (const { id, freePages, claimedPages } of map.nodes) {
     if (claimedPages > freePages) {
       throw new InputError(`node ${id} has ${words(freePages)} free, but ${words(claimedPages)} of it claimed`, {}, 'read the host again');
     }
