@@ -6,8 +6,8 @@ import { SCHEDULERS, type SchedulerName } from '../abi/commands.js';
 import { InputError, XenError } from '../base/errors.js';
 import { INVALID_ID } from '../base/ids.js';
 import { PAGE_BYTES } from '../base/units.js';
-import type { Host } from '../machine/model.js';
-import type { HostMap, MapDomain } from '../map/host-map.js';
+import type { Host, HostCpu } from '../machine/model.js';
+import type { HostMap, MapCpu, MapDomain } from '../map/host-map.js';
 import { automaticNodeAffinity } from '../map/union-rule.js';
 import type { CpupoolInfo, Xenctrl } from '../xenctrl/xenctrl.js';
 import type { HostDoors } from '../xenopsd/api/host-doors.js';
@@ -24,22 +24,18 @@ const SUPERPAGE_PAGES = 1 << SUPERPAGE_ORDER;
  * memory.
  */
 export function hostOf({ map, xenVersion, notes }: Pick<LiveMap, 'map' | 'xenVersion' | 'notes'>): Host {
+  const cpus = map.cpus.flatMap((cpu) => (cpu === null ? [] : [cpu]));
+  const described = ({ id, node, core, socket }: MapCpu): HostCpu => ({
+    ...{ id, node },
+    core: core === INVALID_ID ? null : core,
+    socket: socket === INVALID_ID ? null : socket,
+  });
   return {
     name: map.name,
     source: `the running ${map.hypervisor}`,
     nodes: map.nodes.map(({ id, memoryBytes, freePages }) => ({ id, memoryBytes, freeBytes: freePages * PAGE_BYTES })),
-    cpus: map.cpus.flatMap((cpu) =>
-      cpu === null
-        ? []
-        : [
-            {
-              id: cpu.id,
-              node: cpu.node,
-              core: cpu.core === INVALID_ID ? null : cpu.core,
-              socket: cpu.socket === INVALID_ID ? null : cpu.socket,
-            },
-          ],
-    ),
+    cpus: cpus.filter(({ online }) => online).map(described),
+    ...(cpus.every(({ online }) => online) ? {} : { offlineCpus: cpus.filter(({ online }) => !online).map(described) }),
     distances: map.distances,
     xenVersion,
     notes: [...notes],
@@ -128,9 +124,7 @@ function makePools(xc: Xenctrl, { map, pools }: LiveMap): void {
   const present = map.cpus.flatMap((cpu) => (cpu === null ? [] : [cpu]));
   for (const { id, online } of present) {
     // CPU 0 cannot leave Pool-0, and no host runs without it.
-    if (inPool0(id)) continue;
-    if (online) xc.cpupoolRemoveCpu(0, id);
-    else xc.cpuOffline(id);
+    if (online && !inPool0(id)) xc.cpupoolRemoveCpu(0, id);
   }
   for (const pool of pools.filter(({ id }) => id !== 0)) {
     createPool(xc, pool);

@@ -60,8 +60,13 @@ export interface Host {
   /** Its source: "a.xml (lstopo XML)". */
   readonly source: string;
   readonly nodes: readonly HostNode[];
-  /** Ascending by id. */
+  /** Those that are online, ascending by id. */
   readonly cpus: readonly HostCpu[];
+  /**
+   * CPUs that Xen knows and does not use, ascending by id: parked by smt=off or maxcpus=, or taken
+   * offline. They keep their node (xen/common/sysctl.c, XEN_SYSCTL_cputopoinfo). Default: none.
+   */
+  readonly offlineCpus?: readonly HostCpu[];
   /**
    * distances[i][j] from node i to node j, both positions in `nodes`; 10 on the diagonal;
    * UNREACHABLE allowed.
@@ -73,4 +78,9 @@ export interface Host {
   readonly xenVersion?: string;
   /** Missing information and assumptions of the reader, in sentences for the user. */
   readonly notes: readonly string[];
+}
+
+/** The CPUs that Xen knows, online or not, ascending by id. */
+export function presentCpus({ cpus, offlineCpus = [] }: Pick<Host, 'cpus' | 'offlineCpus'>): readonly HostCpu[] {
+  return offlineCpus.length === 0 ? cpus : [...cpus, ...offlineCpus].sort((a, b) => a.id - b.id);
 }

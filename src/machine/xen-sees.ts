@@ -5,7 +5,7 @@ import { textColumns, wrapColumns, wrapWords } from '../base/columns.js';
 import { plural } from '../base/phrases.js';
 import { tableLines } from '../base/table.js';
 import { formatBytes } from '../base/units.js';
-import { type Host, type HostNode, UNREACHABLE } from './model.js';
+import { type Host, type HostCpu, type HostNode, presentCpus, UNREACHABLE } from './model.js';
 
 /**
  * The same machine with Xen's node numbers: dense from 0, nodes with CPUs first, then those of
@@ -14,18 +14,21 @@ import { type Host, type HostNode, UNREACHABLE } from './model.js';
  * CPU numbers stay: Xen and Linux both take them from the MADT.
  */
 export function asXenSees(host: Host): Host {
-  const withCpus = new Set(host.cpus.map((cpu) => cpu.node));
+  // The SRAT has the CPUs that are offline, too.
+  const withCpus = new Set(presentCpus(host).map((cpu) => cpu.node));
   const positions = host.nodes.map((_, index) => index);
   const order = [...positions.filter((index) => withCpus.has(index)), ...positions.filter((index) => !withCpus.has(index))];
   if (order.every((from, to) => from === to && host.nodes[to]!.id === to)) return host;
   const newNumber = new Map(order.map((from, to) => [from, to]));
+  const renumbered = (cpu: HostCpu) => ({ ...cpu, node: newNumber.get(cpu.node)! });
   const nodes: HostNode[] = order.map((from, to) => ({ ...host.nodes[from]!, id: to }));
   const renamed = order.map((from, to) => ({ from: host.nodes[from]!.id, to })).filter(({ from, to }) => from !== to);
   const list = renamed.map(({ from, to }) => `${from} is ${to}`).join(', ');
   return {
     ...host,
     nodes,
-    cpus: host.cpus.map((cpu) => ({ ...cpu, node: newNumber.get(cpu.node)! })),
+    cpus: host.cpus.map(renumbered),
+    ...(host.offlineCpus === undefined ? {} : { offlineCpus: host.offlineCpus.map(renumbered) }),
     distances: order.map((i) => order.map((j) => host.distances[i]![j]!)),
     notes: [...host.notes, `Xen numbers the nodes differently from the source: node ${list}.`],
   };

@@ -12,6 +12,7 @@ import { runsOfVms } from '../../page/host-runs.js';
 import type { PageInput } from '../../page/page-inputs.js';
 import { emptied } from '../../pool/topology.js';
 import { effectivePolicy, POLICIES, type PolicyName, PROFILES, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
+import { cpusWithoutNode } from '../../xenopsd/start/numa-placement.js';
 import { adviceLines, recommendation } from '../answers/advice.js';
 import type { CompareAnswer } from '../answers/answers.js';
 import { boundAnswer } from '../answers/rebalance/rebalance.js';
@@ -98,6 +99,7 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
   const rows: Row[] = [];
   const warned = new Map<string, UserWarning>();
   const pages: PageInput[] = [];
+  const withoutNode = new Map<ProfileName, string>();
   for (const { profile, policy } of combinations) {
     const means = meaningOf(profile, policy);
     if (means === null) rows.push({ profile, policy, seed, means, totals: null, bound: null });
@@ -105,7 +107,9 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
       const workload = await raise(origin, vms, { profile, policy, seed, ...(hostMask === undefined ? {} : { hostMask }) }, options);
       for (const warning of workload.warnings) warned.set(warning.text, warning);
       await startAll(workload, options.parallel === true);
-      const { totals, map } = summarise(workload.toolstack);
+      const { totals, map, vms: started } = summarise(workload.toolstack);
+      const gaps = started.map(({ failure }) => cpusWithoutNode(failure?.message ?? '')).find((cpus) => cpus !== null);
+      if (gaps !== undefined) withoutNode.set(profile, gaps!);
       if (options.html !== undefined && (pages.length + 1) * vms.length <= MOST_ON_PAGE) pages.push(pageOf(workload, map));
       rows.push({ profile, policy, seed, means, totals, bound: options.bound === true ? boundAnswer(map) : null });
     }
@@ -118,13 +122,24 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
     host: origin.host.name,
     vms: vms.length,
     rows,
-    recommendation: recommendation(rows, hostUuid),
-    warnings: [...warned.values()],
+    // Profiles whose planner fails on the host tell nothing of its policies.
+    recommendation: recommendation(
+      rows.filter(({ profile }) => !withoutNode.has(profile)),
+      hostUuid,
+    ),
+    warnings: [...warned.values(), ...gapWarnings(withoutNode)],
   };
   if (options.html !== undefined) await writePage(options.html, 'embedded', pages, { view: 'view=report', report: compareReport(result) });
   if (options.json) out(JSON.stringify(result, null, 2));
   else out(compareText(result).join('\n'));
   return EXIT.ok;
+}
+
+function gapWarnings(withoutNode: ReadonlyMap<ProfileName, string>): UserWarning[] {
+  const [cpus] = withoutNode.values();
+  if (cpus === undefined) return [];
+  const text = `CPUs ${cpus} have no node here, and the planner of ${[...withoutNode.keys()].join(', ')} fails on such a host, so no policy is recommended for it. A real Xen lists a node also for CPUs that are offline: is the listing whole? Take \`xl info -n\` again.`;
+  return [{ code: 'cpus-without-node', text, vms: [] }];
 }
 
 /** VMs of all hosts of a page: the file stays below 700 KB. */

@@ -3,7 +3,7 @@
 // both alike.
 import { SCHEDULERS } from '../../abi/commands.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
-import type { Host } from '../../machine/model.js';
+import { type Host, presentCpus } from '../../machine/model.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 import { USE_UNKNOWN } from '../../machine/readers/xl-info.js';
 import { actualNodes, type HostMap, type MapCpu, type MapDomain, type MapVcpu, unclaimedNodes } from '../../map/host-map.js';
@@ -232,8 +232,9 @@ function schedulerOf(listings: readonly Listing[]): number {
 
 function cpusOf(host: Host, pools: readonly CpupoolInfo[]): (MapCpu | null)[] {
   const poolOf = new Map(pools.flatMap(({ id, cpus }) => cpus.map((cpu) => [cpu, id] as const)));
-  const cpus: (MapCpu | null)[] = new Array<MapCpu | null>((host.cpus.at(-1)?.id ?? -1) + 1).fill(null);
-  for (const { id, node, core, socket } of host.cpus) {
+  const present = presentCpus(host);
+  const cpus: (MapCpu | null)[] = new Array<MapCpu | null>((present.at(-1)?.id ?? -1) + 1).fill(null);
+  for (const { id, node, core, socket } of present) {
     const pool = poolOf.get(id) ?? null;
     cpus[id] = { id, node, core: core ?? id, socket: socket ?? node, online: pool !== null, pool };
   }

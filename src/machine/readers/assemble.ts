@@ -39,6 +39,8 @@ export interface HostDraft {
   readonly file: string;
   readonly nodes: readonly DraftNode[];
   readonly cpus: readonly DraftCpu[];
+  /** Those that are not online. */
+  readonly offline?: readonly DraftCpu[];
   readonly distances: DraftDistances | undefined;
   /**
    * The meaning of an impossible matrix: a broken SLIT that Xen would drop ('drop'), or a damaged
@@ -66,7 +68,7 @@ export function assembleHost(draft: HostDraft): Host {
     notes.push('The source does not say how much memory is free, so all of it counts as free.');
   }
   const hostNodes: HostNode[] = nodes.map(({ id, memoryBytes, freeBytes }) => ({ id, memoryBytes, freeBytes: freeBytes ?? memoryBytes }));
-  const cpus: HostCpu[] = draft.cpus.map(({ id, nodeId, core, socket }) => {
+  const placed = ({ id, nodeId, core, socket }: DraftCpu): HostCpu => {
     const node = position.get(nodeId);
     if (node === undefined) {
       throw new InputError(
@@ -76,13 +78,17 @@ export function assembleHost(draft: HostDraft): Host {
       );
     }
     return { id, node, core, socket };
-  });
-  cpus.sort((a, b) => a.id - b.id);
+  };
+  const [cpus, offline] = [draft.cpus, draft.offline ?? []].map((some) => some.map(placed).sort((a, b) => a.id - b.id)) as [
+    HostCpu[],
+    HostCpu[],
+  ];
   const host: Host = {
     name: draft.name,
     source: draft.source,
     nodes: hostNodes,
     cpus,
+    ...(offline.length === 0 ? {} : { offlineCpus: offline }),
     distances: completeDistances(draft, nodes, notes),
     ...(draft.xenVersion === undefined ? {} : { xenVersion: draft.xenVersion }),
     notes,

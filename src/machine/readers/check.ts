@@ -26,8 +26,8 @@ export function checkHost(host: Host, place: { readonly file?: string; readonly 
   if (count === 0) refuse('expected at least one NUMA node, got none', 'describe the nodes; a machine without NUMA has one');
   if (count > LIMITS.nodes) refuse(`expected at most ${LIMITS.nodes} NUMA nodes, got ${count}`, 'Xen supports no more');
   if (host.cpus.length === 0) refuse('expected at least one CPU, got none', 'give a source that lists the CPUs of each node');
-  if (host.cpus.length > LIMITS.pcpus)
-    refuse(`expected at most ${LIMITS.pcpus} CPUs, got ${host.cpus.length}`, 'describe a smaller machine');
+  const cpus = host.cpus.length + (host.offlineCpus?.length ?? 0);
+  if (cpus > LIMITS.pcpus) refuse(`expected at most ${LIMITS.pcpus} CPUs, got ${cpus}`, 'describe a smaller machine');
   checkNodes(host, refuse);
   checkCpus(host, refuse);
   checkDistances(host, refuse);
@@ -57,9 +57,13 @@ function checkNodes(host: Host, refuse: Refuse): void {
 }
 
 function checkCpus(host: Host, refuse: Refuse): void {
-  let last = -1;
   const ids = new Set<number>();
-  for (const cpu of host.cpus) {
+  for (const cpus of [host.cpus, host.offlineCpus ?? []]) checkSomeCpus(host, cpus, ids, refuse);
+}
+
+function checkSomeCpus(host: Host, cpus: Host['cpus'], ids: Set<number>, refuse: Refuse): void {
+  let last = -1;
+  for (const cpu of cpus) {
     if (!Number.isInteger(cpu.id) || cpu.id < 0 || cpu.id > MAX_CPU_ID) {
       refuse(`expected CPU numbers from 0 to ${MAX_CPU_ID}, got ${cpu.id}`, 'number the CPUs from 0');
     }

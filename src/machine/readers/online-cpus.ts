@@ -19,28 +19,43 @@ export interface OnlineEvidence {
 
 export interface OnlineCpus {
   readonly cpus: readonly DraftCpu[];
+  /** The others of the table. */
+  readonly offline: readonly DraftCpu[];
   /** A sentence for the user; undefined if all CPUs of the table are online. */
   readonly note?: string;
 }
 
 /** @param count online CPUs by Xen's count, at most as many as the table has */
-export function onlineCpus(table: readonly DraftCpu[], count: number, { online, seen: ran = new Set() }: OnlineEvidence): OnlineCpus {
+export function onlineCpus(table: readonly DraftCpu[], count: number, evidence: OnlineEvidence): OnlineCpus {
+  const { cpus, why } = chosenCpus(table, count, evidence);
+  if (cpus.length === table.length) return { cpus: table, offline: [] };
+  const there = new Set(cpus.map(({ id }) => id));
+  const offline = table.filter(({ id }) => !there.has(id));
+  const list = formatList(offline.map(({ id }) => id));
+  const note = `Xen has ${cpus.length} CPUs online of ${table.length} that it lists; CPUs ${list} count as offline (${why}).`;
+  return { cpus, offline, note };
+}
+
+function chosenCpus(
+  table: readonly DraftCpu[],
+  count: number,
+  { online, seen: ran = new Set() }: OnlineEvidence,
+): { readonly cpus: readonly DraftCpu[]; readonly why: string } {
   // CPU 0 cannot go offline (xen/common/cpu.c, cpu_down).
   const seen = new Set([0, ...ran]);
   if (online !== undefined) {
     const there = table.filter(({ id }) => online.has(id));
-    if (there.length === count)
-      return count === table.length ? { cpus: table } : { cpus: there, note: parked(table, there, 'according to another listing') };
+    if (there.length === count) return { cpus: there, why: 'according to another listing' };
   }
-  if (count === table.length) return { cpus: table };
+  if (count === table.length) return { cpus: table, why: '' };
   const certain = table.filter(({ id }) => seen.has(id));
-  if (certain.length === count) return { cpus: certain, note: parked(table, certain, 'vCPUs run on all the others') };
+  if (certain.length === count) return { cpus: certain, why: 'vCPUs run on all the others' };
   const threads = oneThreadOfEachCore(table, seen);
   if (threads.length === count && certain.every((cpu) => threads.includes(cpu)))
-    return { cpus: threads, note: parked(table, threads, 'a guess: one thread of each core is online, as with smt=off') };
+    return { cpus: threads, why: 'a guess: one thread of each core is online, as with smt=off' };
   const others = table.filter(({ id }) => !seen.has(id)).slice(0, count - certain.length);
   const lowest = [...certain, ...others].sort((a, b) => a.id - b.id);
-  return { cpus: lowest, note: parked(table, lowest, 'a guess: the lowest numbers are online, as with maxcpus=') };
+  return { cpus: lowest, why: 'a guess: the lowest numbers are online, as with maxcpus=' };
 }
 
 /** For each core the thread that was seen, otherwise the lowest; [] if a core is not known. */
@@ -53,12 +68,6 @@ function oneThreadOfEachCore(table: readonly DraftCpu[], seen: ReadonlySet<numbe
     if (before === undefined || (seen.has(cpu.id) && !seen.has(before.id))) chosen.set(key, cpu);
   }
   return [...chosen.values()].sort((a, b) => a.id - b.id);
-}
-
-function parked(table: readonly DraftCpu[], online: readonly DraftCpu[], why: string): string {
-  const there = new Set(online.map(({ id }) => id));
-  const list = formatList(table.filter(({ id }) => !there.has(id)).map(({ id }) => id));
-  return `Xen has ${online.length} CPUs online of ${table.length} that it lists; CPUs ${list} count as offline (${why}).`;
 }
 
 const POOLS_HEAD = /^Name CPU list$/;

@@ -23,6 +23,13 @@ describe('parked CPUs', () => {
     const host = read(xlInfo({ nrCpus: 4, totalMib: 8192, cpus: SMT, nodes: TWO }));
     expect(host.cpus.map(({ id }) => id)).toStrictEqual([0, 2, 4, 6]);
     expect(host.notes.join(' ')).toMatch(/4 CPUs online of 8.*CPUs 1,3,5,7.*a guess/);
+    // Xen reports the node of a parked CPU, too.
+    expect(host.offlineCpus?.map(({ id, node }) => [id, node])).toStrictEqual([
+      [1, 0],
+      [3, 0],
+      [5, 1],
+      [7, 1],
+    ]);
   });
 
   it('takes the lowest numbers otherwise, as with maxcpus=', () => {

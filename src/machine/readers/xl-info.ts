@@ -77,7 +77,7 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
   // Debug key 'u' lists online CPUs only.
   const dumped =
     tables.cpus.length > 0 && more.length > 0 && more.length < listed.length ? { online: new Set(more.map(({ id }) => id)) } : {};
-  const { cpus, note } = onlineCpus(listed, wanted ?? listed.length, {
+  const { cpus, offline, note } = onlineCpus(listed, wanted ?? listed.length, {
     ...dumped,
     ...onlineEvidence([info, ...moreTables]),
   });
@@ -98,6 +98,7 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
     file: info.file,
     nodes: actualNodes(tables, notes),
     cpus,
+    offline,
     distances: distancesOf(tables),
     oddDistances: 'refuse',
     ...(xenVersion === undefined ? {} : { xenVersion }),

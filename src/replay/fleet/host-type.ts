@@ -14,7 +14,9 @@ export interface HostType {
   readonly nodes: number;
   readonly planner: PlannerHost;
   readonly layout: HeapLayout;
-  /** CPUs and cores of each node; a core is one within its socket. */
+  /** Their numbers, ascending. */
+  readonly onlineCpus: readonly number[];
+  /** Online CPUs and their cores on each node; a core is one within its socket. */
   readonly cpus: readonly number[];
   readonly cores: readonly number[];
   /** Free memory of an empty host. */
@@ -35,10 +37,13 @@ export function hostType(described: Host): HostType {
   const cores = nodes.map(() => new Set<number>());
   const ownCores = nodes.map(() => new Set<string>());
   const cpusOf = nodes.map(() => 0);
-  for (const cpu of cpus) {
-    if (cpu === null) continue;
+  const offline = new Set(machine.offlineCpus);
+  // cputopoinfo ends with the last CPU that is online. An offline one before it keeps its node.
+  const listed = cpus.slice(0, (host.cpus.at(-1)?.id ?? -1) + 1);
+  for (const cpu of listed) if (cpu !== null) cores[cpu.node]!.add(cpu.core);
+  for (const [id, cpu] of listed.entries()) {
+    if (cpu === null || offline.has(id)) continue;
     cpusOf[cpu.node]!++;
-    cores[cpu.node]!.add(cpu.core);
     ownCores[cpu.node]!.add(`${cpu.socket}/${cpu.core}`);
   }
   if (cpusOf.every((count) => count === 0)) throw new InputError('a host of a fleet needs CPUs, this one has none', { path: 'cpus' });
@@ -48,8 +53,9 @@ export function hostType(described: Host): HostType {
   return {
     name: host.name,
     nodes: nodes.length,
-    planner: { distances, cpuToNode: cpus.map((cpu) => cpu?.node ?? UNREACHABLE), nodeCores: cores.map((set) => set.size) },
+    planner: { distances, cpuToNode: listed.map((cpu) => cpu?.node ?? UNREACHABLE), nodeCores: cores.map((set) => set.size) },
     layout: heapLayout(machine),
+    onlineCpus: host.cpus.map(({ id }) => id),
     cpus: cpusOf,
     cores: coreCounts,
     freeMib: Math.floor((freePages * PAGE_BYTES) / MIB),

@@ -1,5 +1,6 @@
 // The planners on the hosts of a fleet: what each remembers of a host, and what it is shown. The
 // choice itself is the planner's own. Box of the chart: numa_placement.
+import { INVALID_ID } from '../../base/ids.js';
 import { BestEffortState } from '../../planner/best-effort.js';
 import { makeCandidates } from '../../planner/candidates.js';
 import type { PlacementRequest, PlacementState, Plan } from '../../planner/policy.js';
@@ -37,7 +38,10 @@ export interface Placer {
 export function placerOf({ profile, placement }: ReplayPolicy, type: HostType, hosts: number): Placer | null {
   if (placement.affinity === null) return null;
   if (placement.tight === true) {
-    const state = tight({ reserveBytes: [profile.planner.node0ReserveBytes ?? 0] }).prepare({ ...type.planner, nodeCores: type.cores });
+    const online = new Set(type.onlineCpus);
+    const cpuToNode = type.planner.cpuToNode.map((node, cpu) => (online.has(cpu) ? node : INVALID_ID));
+    const reserveBytes = [profile.planner.node0ReserveBytes ?? 0];
+    const state = tight({ reserveBytes }).prepare({ ...type.planner, cpuToNode, nodeCores: type.cores });
     return state === null ? null : new TightPlacer(state, type, hosts);
   }
   if (profile.toolstack === 'libxl') {
@@ -138,7 +142,7 @@ class XlPlacer implements Placer {
     this.#state = state;
     this.#type = type;
     this.#noClaims = new Array<number>(type.nodes).fill(0);
-    this.#allCpus = [...type.planner.cpuToNode.keys()];
+    this.#allCpus = type.onlineCpus;
     this.#vcpus = new Int32Array(hosts * type.nodes);
     for (let host = 0; host < hosts; host++) this.#count(host, type.dom0Vcpus, type.cpuNodes.nodes, 1);
   }

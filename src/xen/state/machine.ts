@@ -4,7 +4,7 @@ import type { SchedulerName } from '../../abi/commands.js';
 import { InputError } from '../../base/errors.js';
 import type { NodeId } from '../../base/ids.js';
 import { PAGE_BYTES } from '../../base/units.js';
-import { type Host, LIMITS, UNREACHABLE } from '../../machine/model.js';
+import { type Host, LIMITS, presentCpus, UNREACHABLE } from '../../machine/model.js';
 import { ZONE_MAX, zoneOf } from '../heap/free-heap.js';
 
 const PAGE_SHIFT = 12;
@@ -41,6 +41,8 @@ export interface XenMachine {
   readonly nodes: readonly XenNode[];
   /** Index = CPU; null = a number without a CPU. Its length is Xen's nr_cpu_ids. */
   readonly cpus: readonly (XenCpu | null)[];
+  /** CPUs that are present and offline after boot. Default: none. */
+  readonly offlineCpus?: readonly number[];
   /** distances[i][j]; UNREACHABLE = none known. */
   readonly distances: readonly (readonly number[])[];
   /**
@@ -99,12 +101,13 @@ export function machineFromHost(host: Host, options: MachineOptions = {}): XenMa
   if (host.nodes.length === 0 || host.nodes.length > LIMITS.nodes) {
     throw new InputError(`a machine has 1 to ${LIMITS.nodes} nodes, this one ${host.nodes.length}`, { path: 'nodes' });
   }
-  const nrCpuIds = 1 + host.cpus.reduce((most, cpu) => Math.max(most, cpu.id), -1);
+  const present = presentCpus(host);
+  const nrCpuIds = 1 + present.reduce((most, cpu) => Math.max(most, cpu.id), -1);
   if (nrCpuIds === 0 || nrCpuIds > LIMITS.pcpus) {
     throw new InputError(`CPU numbers go from 0 to ${LIMITS.pcpus - 1}, the highest here is ${nrCpuIds - 1}`, { path: 'cpus' });
   }
   const cpus: (XenCpu | null)[] = new Array<null>(nrCpuIds).fill(null);
-  for (const cpu of host.cpus) cpus[cpu.id] = { node: cpu.node, core: cpu.core ?? cpu.id, socket: cpu.socket ?? cpu.node };
+  for (const cpu of present) cpus[cpu.id] = { node: cpu.node, core: cpu.core ?? cpu.id, socket: cpu.socket ?? cpu.node };
   let mfn = 0;
   const nodes = host.nodes.map((node) => {
     const pages = Math.floor(node.memoryBytes / PAGE_BYTES);
@@ -120,6 +123,7 @@ export function machineFromHost(host: Host, options: MachineOptions = {}): XenMa
     scheduler: options.scheduler ?? 'credit',
     nodes,
     cpus,
+    ...(host.offlineCpus === undefined ? {} : { offlineCpus: host.offlineCpus.map(({ id }) => id) }),
     distances: host.nodes.map((_, i) => host.nodes.map((_, j) => host.distances[i]?.[j] ?? UNREACHABLE)),
     ...(options.dmaBits === undefined ? {} : { dmaBits: options.dmaBits }),
     dom0: options.dom0 ?? { vcpus: Math.min(16, host.cpus.length), pages: Math.floor(used / 2) },

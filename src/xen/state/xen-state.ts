@@ -44,7 +44,7 @@ export class XenState {
   flow: FlowSink = NO_FLOW;
 
   /**
-   * The machine before its first domain: every CPU present is online and in Pool-0.
+   * The machine before its first domain: every CPU that is online is in Pool-0.
    * @throws InputError when the machine's version is not known
    */
   constructor(machine: XenMachine) {
@@ -59,10 +59,11 @@ export class XenState {
       width,
       [...machine.cpus.keys()].filter((cpu) => machine.cpus[cpu] !== null),
     );
+    const online = present.clone().andNot(Bitset.of(width, machine.offlineCpus ?? []));
     const schedulerId = SCHEDULERS[machine.scheduler];
-    this.pools = [{ id: 0, schedulerId, cpus: present.clone(), domains: 0 }];
+    this.pools = [{ id: 0, schedulerId, cpus: online.clone(), domains: 0 }];
     this.cpu = {
-      online: present.clone(),
+      online,
       present,
       free: new Bitset(width),
       locked: new Bitset(width),

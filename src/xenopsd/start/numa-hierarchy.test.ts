@@ -24,3 +24,17 @@ it("xenopsd's planner takes cores of one number for one core, the machine has on
   expect(machineHost(xc).nodeCores).toEqual([4, 4]);
   expect(machineHost(xc)).toEqual({ ...plannerHost(xc), nodeCores: [4, 4] });
 });
+
+it("CPUs that are offline keep their node for xenopsd's planner, up to the last that is online", async () => {
+  const parked = (id: number) => id % 2 === 1;
+  const offlineCpus = HOST.cpus.filter(({ id }) => parked(id));
+  const { xc } = await embeddedHost({ ...HOST, cpus: HOST.cpus.filter(({ id }) => !parked(id)), offlineCpus });
+  expect(xc.physInfo().onlineCpus).toBe(8);
+  expect(xc.cpupoolList()[0]!.cpus).toEqual([0, 2, 4, 6, 8, 10, 12, 14]);
+  expect(plannerHost(xc).cpuToNode).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
+  // Plans of our own leave them out.
+  const NONE = 0xffffffff;
+  expect(machineHost(xc).cpuToNode).toEqual([0, NONE, 0, NONE, 0, NONE, 0, NONE, 1, NONE, 1, NONE, 1, NONE, 1]);
+  xc.cpuOnline(1);
+  expect(xc.cpupoolList()[0]!.cpus).toEqual([0, 1, 2, 4, 6, 8, 10, 12, 14]);
+});

@@ -11,16 +11,21 @@ export function plannerHost(xc: Xenctrl): PlannerHost {
   return hostWithCores(xc, ({ core }) => core);
 }
 
-/** The machine as it is: a core is one within its socket, also on a node of several sockets. */
+/**
+ * The machine as it is: without CPUs that are offline, and a core is one within its socket, also on
+ * a node of several sockets.
+ */
 export function machineHost(xc: Xenctrl): PlannerHost {
-  return hostWithCores(xc, ({ socket, core }) => `${socket}/${core}`);
+  const online = new Set([...xc.cpupoolList().flatMap(({ cpus }) => cpus), ...xc.cpupoolFreeCpus()]);
+  return hostWithCores(xc, ({ socket, core }) => `${socket}/${core}`, online);
 }
 
 type CpuPlace = Exclude<ReturnType<Xenctrl['cpuTopology']>[number], null>;
 
-function hostWithCores(xc: Xenctrl, coreOf: (cpu: CpuPlace) => number | string): PlannerHost {
+/** @param online absent: CPUs that are offline count, too */
+function hostWithCores(xc: Xenctrl, coreOf: (cpu: CpuPlace) => number | string, online?: ReadonlySet<number>): PlannerHost {
   const { distances } = xc.numaInfo();
-  const topology = xc.cpuTopology();
+  const topology = xc.cpuTopology().map((cpu, id) => (online === undefined || online.has(id) ? cpu : null));
   const cores = distances.map(() => new Set<number | string>());
   for (const cpu of topology) if (cpu !== null) cores[cpu.node]?.add(coreOf(cpu));
   return {

@@ -7,7 +7,7 @@ import { XenError } from '../../base/errors.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { VirtualNode } from '../../machine/vm.js';
 import { bestEffort } from '../../planner/best-effort.js';
-import { MAX_SUBSET_NODES } from '../../planner/candidates.js';
+import { MAX_SUBSET_NODES, PlannerException } from '../../planner/candidates.js';
 import type { PlacementRequest, PlacementState, Plan, PlannerHost, Weighed } from '../../planner/policy.js';
 import type { Placement, Profile } from '../api/profiles.js';
 import { nodeMemory, plannerHost } from './numa-hierarchy.js';
@@ -19,6 +19,26 @@ import { checkPlannedNodes, noteVirtualNodes, preferredCpus } from './virtual-no
 
 /** Sets of nodes that the record shows at most. */
 const WEIGHED_SHOWN = 24;
+
+/** What a failure says of a host whose table of CPUs has gaps, after the text of xenopsd's own. */
+const WITHOUT_NODE = "xapi's planner fails on a host with CPUs that have no node, here CPUs ";
+
+/** The CPUs, where the failure of a start names CPUs without a node; else null. */
+export function cpusWithoutNode(failure: string): string | null {
+  const [, cpus] = failure.split(WITHOUT_NODE);
+  return cpus === undefined ? null : cpus;
+}
+
+/** @throws PlannerException that names the CPUs without a node, if there are any */
+function prepared(host: PlannerHost, { name, planner }: Profile): PlacementState | null {
+  try {
+    return bestEffort(name, planner).prepare(host);
+  } catch (error) {
+    const gaps = host.cpuToNode.flatMap((node, cpu) => (node < host.distances.length ? [] : [cpu]));
+    if (!(error instanceof PlannerException) || gaps.length === 0) throw error;
+    throw new PlannerException(`${error.message}; ${WITHOUT_NODE}${formatList(gaps)}`, { cause: error });
+  }
+}
 
 /** A placement's parameters for the builder. */
 export interface BuildNodes {
@@ -148,7 +168,7 @@ export class NumaState {
   async #plan(run: StartRun, domid: number, placement: Placement): Promise<Plan | null> {
     const { vm, record } = run;
     this.#host ??= plannerHost(run.doors.xc);
-    if (this.#state === undefined) this.#state = bestEffort(this.#profile.name, this.#profile.planner).prepare(this.#host);
+    this.#state = this.#state === undefined ? prepared(this.#host, this.#profile) : this.#state;
     const state = this.#state;
     if (state === null) {
       record.node('numa_placement', { domid, numa: false });

@@ -4,7 +4,7 @@
 import { InputError } from '../../../base/errors.js';
 import { hasControls } from '../../../base/safe-text.js';
 import { KIB, MIB } from '../../../base/units.js';
-import { type Host, LIMITS } from '../../model.js';
+import { type Host, LIMITS, presentCpus } from '../../model.js';
 import type { VirtualNode, VmBoot, VmKind, VmSpec } from '../../vm.js';
 import type { InputText } from '../input-text.js';
 import { parseCpuSet, parseMemoryBytes } from './values.js';
@@ -198,7 +198,7 @@ class DomainReader {
         'write numbers and ranges, separated by commas',
       );
     }
-    const last = this.#host.cpus.at(-1)?.id ?? 0;
+    const last = presentCpus(this.#host).at(-1)?.id ?? 0;
     if (cpus.some((cpu) => cpu > last)) {
       const note = `<${at.name} cpuset> names CPUs that ${this.#host.name} has not; libvirt leaves them out`;
       if (!this.#notes.includes(note)) this.#notes.push(note);

@@ -1,7 +1,7 @@
 // Reader of xl guest configs: the VM that libxl would build, with libxl's defaults.
 import { hasControls } from '../../../base/safe-text.js';
 import { KIB } from '../../../base/units.js';
-import { type Host, LIMITS } from '../../model.js';
+import { type Host, LIMITS, presentCpus } from '../../model.js';
 import type { VirtualNode, VmBoot, VmSpec } from '../../vm.js';
 import type { InputText } from '../input-text.js';
 import { MAX_NODES, type XlMachine } from './cpu-list.js';
@@ -60,11 +60,12 @@ export function readXlConfig(input: InputText, host: Host): VmSpec {
 }
 
 function machineOf(host: Host): XlMachine {
+  const present = presentCpus(host);
   return {
-    maxCpus: (host.cpus.at(-1)?.id ?? 0) + 1,
+    maxCpus: (present.at(-1)?.id ?? 0) + 1,
     onlineCpus: host.cpus.length,
     nodes: host.nodes.length,
-    cpusOfNode: (node) => host.cpus.filter((cpu) => cpu.node === node).map(({ id }) => id),
+    cpusOfNode: (node) => present.filter((cpu) => cpu.node === node).map(({ id }) => id),
   };
 }
 
@@ -74,7 +75,7 @@ function machineOf(host: Host): XlMachine {
  */
 function masksFor(host: Host, affinity: XlAffinity | undefined, vcpusMax: number): number[][] | undefined {
   if (affinity === undefined || (affinity.form === 'string' && affinity.masks.length === 0)) return undefined;
-  const last = host.cpus.at(-1)?.id ?? 0;
+  const last = presentCpus(host).at(-1)?.id ?? 0;
   const known = new Map<readonly number[], number[]>();
   const there = (mask: readonly number[]) => {
     const found = known.get(mask) ?? mask.filter((cpu) => cpu <= last);
@@ -140,7 +141,7 @@ function notesOf(guest: XlGuest, host: Host): string[] {
     ['cpus_soft', guest.soft],
   ] as const) {
     if (affinity !== undefined && guest.maxVcpus === 0) notes.push(`${key}= has no effect without vcpus= or maxvcpus=`);
-    const last = host.cpus.at(-1)?.id ?? 0;
+    const last = presentCpus(host).at(-1)?.id ?? 0;
     const text = JSON.stringify(settings.list(key) ?? settings.text(key) ?? '');
     const named = [...text.matchAll(/(?<![:\d]|:\d{1,9}-)(\d{1,9})/g)].map(([, digits]) => Number(digits));
     if (named.some((cpu) => cpu > last)) notes.push(`${key}= names CPUs that ${host.name} does not have; libxl leaves them out`);
