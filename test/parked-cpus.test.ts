@@ -55,10 +55,7 @@ describe.each(Object.entries(HOSTS))('%s', (name, text) => {
 });
 
 describe('a table of CPUs with gaps', () => {
-  const gaps = file(
-    'gaps.txt',
-    `${listing(14).replace(/^ {2}4:.*\n^ {2}5:.*\n/m, '')}${POOL('0,1,2,3,6,7,8,9,10,11,12,13,14,15')}`,
-  );
+  const gaps = file('gaps.txt', `${listing(14).replace(/^ {2}4:.*\n^ {2}5:.*\n/m, '')}${POOL('0,1,2,3,6,7,8,9,10,11,12,13,14,15')}`);
   it('fails as xapi would, and the failure names the CPUs', () => {
     const { out } = xennuma(['plan', '--host', gaps, '--vms', VMS, '--policy', 'best_effort', '--json']);
     const { vms } = JSON.parse(out) as Planned;
