@@ -51,16 +51,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
   const userdata = userdataOf(listings);
   const ownDomains = mergedDomains(of('xl list').flatMap(readDomains));
   const vcpus = unique(of('xl vcpu-list').flatMap(readVcpus), ({ domid, vcpu }) => domid * 65_536 + vcpu);
-  const listedPools = unique(
-    of('xl cpupool-list', 'xl cpupool-list -c').flatMap(readPools),
-    ({ name, cpus }) => `${name} ${cpus === null}`,
-  );
-  const doubt = poolDoubt(listedPools, vcpus, of('xl info'));
-  if (doubt !== null) notes.push(doubt);
-  const pools = poolsOf(doubt === null ? listedPools : [], store, host, vcpus).map((pool) => ({
-    ...pool,
-    scheduler: schedulerOf(listings),
-  }));
+  const { listedPools, pools, poolNames, poolsKnown } = readAllPools(listings, store, host, vcpus, notes);
   const cpus = cpusOf(host, pools);
   const map = {
     name: host.name,
@@ -70,9 +61,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     distances: host.distances,
   };
   const domains = ownDomains.length > 0 || vcpus.length > 0 ? ownDomains : otherDomains(userdata, xapi, host.name, notes);
-  const dumped = memoryOf(of('numa dump'), host.nodes.length);
-  const memory = dumped ?? (host.nodes.length === 1 ? memoryOfOneNode(domains) : null);
-  const poolNames = new Map(doubt === null ? namedPools(listedPools, store).map(([id, name]) => [id, name]) : []);
+  const memory = memoryOf(of('numa dump'), host.nodes.length) ?? (host.nodes.length === 1 ? memoryOfOneNode(domains) : null);
   const exact = exactOf(of('hypercalls'), map, notes);
   const parts = {
     host,
@@ -84,12 +73,13 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     userdata,
     exact,
     xapi,
-    poolsKnown: doubt === null,
+    poolsKnown,
     map: { ...map, domains: [] },
   };
   const domids = [...new Set([...domains, ...vcpus].map(({ domid }) => domid).concat([...(memory?.keys() ?? [])]))].sort((a, b) => a - b);
   const mapDomains = domids.map((domid) => mapDomain(domid, parts, notes));
   notes.push(...missing({ domains, vcpus, memory, listedPools }));
+  const usersUnknown = (memory === null && mapDomains.length === 0) || mapDomains.some(({ pagesUnknown }) => pagesUnknown);
   const nodes = exact === null ? map.nodes : exactNodes(map.nodes, exact, mapDomains);
   notes.push(...overfullNodes({ nodes, domains: mapDomains }).map((text) => `The listings contradict each other, ${TAKE_AGAIN}: ${text}.`));
   return {
@@ -103,9 +93,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
         nodes,
         ...namesForMap(poolNames),
         domains: mapDomains,
-        ...((memory === null && mapDomains.length === 0) || mapDomains.some(({ pagesUnknown }) => pagesUnknown)
-          ? { usersUnknown: true as const }
-          : {}),
+        ...(usersUnknown ? { usersUnknown } : {}),
       },
       xenVersion: host.xenVersion ?? ASSUMED_XEN,
       pools,
@@ -174,6 +162,25 @@ function mergedDomains(rows: readonly ListedDomain[]): ListedDomain[] {
     found.set(row.domid, before?.name === row.name ? { ...before, ...row } : row);
   }
   return [...found.values()];
+}
+
+function readAllPools(listings: readonly Listing[], store: XenstoreListing, host: Host, vcpus: readonly ListedVcpu[], notes: string[]) {
+  const tables = listings.filter(({ kind }) => kind === 'xl cpupool-list' || kind === 'xl cpupool-list -c');
+  const listedPools = unique(tables.flatMap(readPools), ({ name, cpus }) => `${name} ${cpus === null}`);
+  const doubt = poolDoubt(
+    listedPools,
+    vcpus,
+    listings.filter(({ kind }) => kind === 'xl info'),
+  );
+  if (doubt !== null) notes.push(doubt);
+  const certain = doubt === null ? listedPools : [];
+  const scheduler = schedulerOf(listings);
+  return {
+    listedPools,
+    pools: poolsOf(certain, store, host, vcpus).map((pool) => ({ ...pool, scheduler })),
+    poolNames: new Map(namedPools(certain, store).map(([id, name]) => [id, name])),
+    poolsKnown: doubt === null,
+  };
 }
 
 /** A note if the listings do not tell the CPUs of each pool, or contradict each other on them. */
