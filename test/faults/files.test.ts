@@ -6,9 +6,12 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AuditLog } from '../../src/xapi/calls/audit-log.js';
 import type { CallEnd } from '../../src/xapi/calls/dispatch.js';
+import { parseUsers } from '../../src/xapi/calls/users.js';
 import { changeUsersFile, readUsersFile } from '../../src/xapi/calls/users-file.js';
 import { XapiError } from '../../src/xapi/wire/errors.js';
-import { testDaemon, vmRecord } from '../support/daemon.js';
+import type { Wire } from '../../src/xapi/wire/values.js';
+import { cheapUser } from '../support/cheap-user.js';
+import { failure, testDaemon, vmRecord } from '../support/daemon.js';
 import { FAULTS, FaultInjector } from '../support/faults.js';
 
 const ends: (() => unknown)[] = [];
@@ -36,7 +39,7 @@ const linesOf = (file: string) =>
   readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as { args: string[]; count?: number });
+    .map((line) => JSON.parse(line) as { user: string | null; args: string[]; count?: number });
 
 describe.each(FAULTS)('the audit log whose writes fail with %s', (fault) => {
   it.each([1, 2, 3, 4, 5])('from write %i on has each line once and in order when it can be written again', (nth) => {
@@ -102,6 +105,42 @@ describe('the audit log', () => {
     flooded.close();
     expect(linesOf(strangers).length).toBeLessThanOrEqual(102);
     expect(linesOf(strangers).reduce((sum, { count }) => sum + (count ?? 0), 0)).toBe(50_000);
+  });
+
+  it('counts calls without a session, and calls of users without the right: one line an address or user and minute, cut', async () => {
+    const file = join(folder(), 'audit.log');
+    const users = parseUsers([cheapUser('root', 'admin', 'x'), cheapUser('eye', 'read-only', 'x')].join('\n'), 'users');
+    const daemon = await testDaemon({ audit: file, users: () => users });
+    const call = (address: string, method: string, ...params: Wire[]) =>
+      daemon.dispatcher.call({ method, params }, address, new AbortController().signal);
+    const [root, eye] = (await Promise.all(
+      ['root', 'eye'].map((user) => call('10.0.0.1', 'session.login_with_password', user, 'x')),
+    )) as string[];
+    const vm = await call('10.0.0.1', 'VM.create', root!, vmRecord('precious'));
+    const long = 'z'.repeat(4000);
+    const refusals: readonly [address: string, code: string, method: string, ...params: Wire[]][] = [
+      ['10.0.0.9', 'SESSION_INVALID', 'VM.set_name_label', 'OpaqueRef:none', vm, long],
+      ['10.0.0.9', 'SESSION_INVALID', 'Async.VM.clone', long, vm, long],
+      ['10.0.0.9', 'FIELD_TYPE_ERROR', 'VM.set_name_label', 7, vm, long],
+      ['10.0.0.9', 'MESSAGE_PARAMETER_COUNT_MISMATCH', 'VM.destroy', long, long, long],
+      ['10.0.0.8', 'RBAC_PERMISSION_DENIED', 'VM.set_name_label', eye!, vm, long],
+      ['10.0.0.7', 'RBAC_PERMISSION_DENIED', 'VM.destroy', eye!, vm],
+    ];
+    for (let round = 0; round < 500; round++) {
+      for (const [address, code, method, ...params] of refusals) expect((await failure(call(address, method, ...params)))[0]).toBe(code);
+    }
+    for (let host = 0; host < 2000; host++) await failure(call(`10.1.${host >> 8}.${host & 255}`, 'VM.destroy', 'none', vm));
+    await daemon.close();
+    const lines = linesOf(file).filter(({ count }) => count !== undefined);
+    expect(lines.reduce((sum, { count }) => sum + count!, 0)).toBe(500 * refusals.length + 2000);
+    expect(lines.length).toBeLessThan(50);
+    expect(statSync(file).size).toBeLessThan(30_000);
+    expect(
+      linesOf(file)
+        .filter(({ user }) => user === 'eye')
+        .at(-1),
+    ).toMatchObject({ methods: ['VM.destroy', 'VM.set_name_label'] });
+    expect(readFileSync(file, 'utf8')).toMatch(/precious/);
   });
 
   it('is bounded: old files are renamed and the oldest goes; after a rename by somebody else it goes on in a new file', () => {

@@ -10,10 +10,12 @@ import { type StorageError, storageErrorOf } from '../model/storage.js';
 import { wireToJson } from '../wire/json-rpc.js';
 import type { Wire } from '../wire/values.js';
 import type { CallEnd } from './dispatch.js';
-import { RefusedLogins } from './refused-logins.js';
+import { isRefusal, RefusalCounts, type RefusedCalls } from './refused-calls.js';
 
 /** Longest text of one call's arguments in the log. */
 const MAX_ARGS_CHARS = 4096;
+/** The same of a refused call. */
+const MAX_REFUSED_ARGS_CHARS = 100;
 /**
  * The file is renamed to FILE.1 when it would exceed this, and FILE.1 to FILE.2 up to the number
  * below.
@@ -37,7 +39,7 @@ export class AuditLog {
   readonly #options: AuditOptions;
   readonly #files: FileCalls;
   readonly #limits: NonNullable<AuditOptions['limits']>;
-  readonly #refused: RefusedLogins;
+  readonly #refused: RefusalCounts;
   readonly #timer: NodeJS.Timeout;
   #fd: number | null = null;
   #bytes = 0;
@@ -49,7 +51,7 @@ export class AuditLog {
     this.#options = options;
     this.#files = options.files ?? FILE_CALLS;
     this.#limits = options.limits ?? AUDIT_LIMITS;
-    this.#refused = new RefusedLogins(options.now);
+    this.#refused = new RefusalCounts(options.now);
     this.#timer = setInterval(() => this.tick(), RETRY_MS).unref();
     if (options.file === null) return;
     try {
@@ -69,19 +71,19 @@ export class AuditLog {
 
   write(end: CallEnd): void {
     if (this.#options.file === null) return;
-    if (end.method !== 'session.login_with_password' || end.error === null) {
+    if (!isRefusal(end)) {
       this.#append(lineOf(end));
       return;
     }
     const due = this.#refused.add(end);
-    if (due !== null) this.#append(lineOf(due.end, due.count));
+    if (due !== null) this.#append(lineOf(due.end, due));
   }
 
   /** Once a second: lines that wait, and counts whose minute is over. */
   tick(): void {
     if (this.#options.file === null) return;
     if (this.#fault !== null) this.#retry();
-    for (const { end, count } of this.#refused.due()) this.#append(lineOf(end, count));
+    for (const due of this.#refused.due()) this.#append(lineOf(due.end, due));
   }
 
   /** After another program has renamed the file, goes on in a new one with the old name. */
@@ -94,7 +96,7 @@ export class AuditLog {
   close(): void {
     clearInterval(this.#timer);
     if (this.#options.file === null) return;
-    for (const { end, count } of this.#refused.due(true)) this.#append(lineOf(end, count));
+    for (const due of this.#refused.due(true)) this.#append(lineOf(due.end, due));
     if (this.#fault !== null) this.#retry();
     this.#closeFile();
   }
@@ -171,22 +173,23 @@ export class AuditLog {
   }
 }
 
-function lineOf({ method, session, address, args, error, durationMs }: CallEnd, count?: number): string {
+function lineOf({ method, session, address, args, error, durationMs }: CallEnd, refused?: RefusedCalls): string {
   const line = JSON.stringify({
     time: new Date().toISOString(),
     user: session?.user ?? null,
     role: session?.role ?? null,
     address,
     method,
-    args: argsText(args),
+    args: argsText(args, refused === undefined ? MAX_ARGS_CHARS : MAX_REFUSED_ARGS_CHARS),
     result: error === null ? 'success' : [error.code, ...error.params],
-    ...(count === undefined ? {} : { count }),
+    ...(refused === undefined ? {} : { count: refused.count }),
+    ...(refused === undefined || refused.methods.length < 2 ? {} : { methods: refused.methods }),
     ms: Math.round(durationMs * 1000) / 1000,
   });
   return harmlessJson(line);
 }
 
-function argsText(args: readonly Wire[]): unknown {
+function argsText(args: readonly Wire[], mostChars: number): unknown {
   const text = wireToJson(args);
-  return text.length > MAX_ARGS_CHARS ? `${text.slice(0, MAX_ARGS_CHARS)}...` : (JSON.parse(text) as unknown);
+  return text.length > mostChars ? `${text.slice(0, mostChars)}...` : (JSON.parse(text) as unknown);
 }
