@@ -5,7 +5,7 @@ import type { CallEnd } from './dispatch.js';
 import { networkOf } from './known-addresses.js';
 
 const WINDOW_MS = 60_000;
-/** Names, addresses and users counted apart at one time; those beyond share one line of each kind. */
+/** Names, addresses and users counted apart at one time; those beyond share a line of each kind. */
 const MAX_KEYS = 20;
 /** Names of methods in one line. */
 const MAX_METHODS = 20;
