@@ -2,6 +2,7 @@
 // kept, answers within bounds.
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { GrowingBytes } from '../base/bytes/growing-bytes.js';
 import { type Endpoint, endpointUrl } from './endpoint.js';
 import { type UnreachableReason, XapiError, XapiUnreachable } from './errors.js';
 
@@ -79,24 +80,21 @@ export class JsonRpc {
         throw this.#unreachable('lost', `it is too busy (HTTP ${statusCode})`, 'try again later');
       throw this.#unreachable('no-api', `it answered HTTP ${statusCode} to POST /jsonrpc`, 'check that this is a XAPI host');
     }
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const bytes = new GrowingBytes(ANSWER_LIMIT_BYTES);
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > ANSWER_LIMIT_BYTES) {
+        if (!bytes.add(chunk)) {
           throw this.#unreachable(
             'no-api',
             `its answer is longer than ${ANSWER_LIMIT_BYTES / 2 ** 20} MiB`,
             'check that this is a XAPI host',
           );
         }
-        chunks.push(chunk);
       }
     } catch (error) {
       throw error instanceof XapiUnreachable ? error : this.#reasonOf(error as Error);
     }
-    return Buffer.concat(chunks).toString('utf8');
+    return bytes.view().toString('utf8');
   }
 
   #result(text: string, id: number): unknown {

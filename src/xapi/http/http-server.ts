@@ -20,6 +20,7 @@ import { allowOrigin, answerOptions, isSameOrigin } from './origins.js';
 import { RateLimit } from './rate-limit.js';
 import { openRawDoor, type RawConnection, type RawDoor, type Refusal } from './raw-door.js';
 import { refuse } from './refuse.js';
+import { MOST_PIECES, readBody } from './request-body.js';
 import type { StaticFiles } from './static-files.js';
 
 export interface HttpLimits {
@@ -208,9 +209,12 @@ class Front {
   }
 
   async #serveCall(request: IncomingMessage, response: ServerResponse, json: boolean, address: string): Promise<void> {
-    const body = await this.#readBody(request, address);
-    if (body === 'too long') return refuse(response, 413, `a call has at most ${this.#limits.requestBytes} bytes`);
-    if (body === 'too many') return refuse(response, 503, 'too many bytes of this address are under way');
+    const { ledger, sessions } = this.#options.daemon;
+    const { requestBytes } = this.#limits;
+    const body = await readBody(request, ledger, sessions.principalAt(address), requestBytes);
+    if (body === 'gone') return;
+    if (body === 'too long') return refuse(response, 413, `a call has at most ${requestBytes} bytes, in at most ${MOST_PIECES} pieces`);
+    if (body === 'too many bytes') return refuse(response, 503, 'too many bytes of this address are under way');
     try {
       await this.#answer(json ? jsonCall(body.text) : xmlCall(body.text), json, address, response);
     } catch (error) {
@@ -282,51 +286,6 @@ class Front {
     response.setTimeout(UNREAD_MS, () => response.destroy());
     response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache, no-store' }).end(body ?? bodyOf(encode()));
   }
-
-  /** The bytes are charged to the address until the call is answered. */
-  async #readBody(request: IncomingMessage, address: string): Promise<Body | 'too long' | 'too many'> {
-    const { ledger, sessions } = this.#options.daemon;
-    const principal = sessions.principalAt(address);
-    const { requestBytes } = this.#limits;
-    if (Number(request.headers['content-length'] ?? 0) > requestBytes) return 'too long';
-    const chunks: Buffer[] = [];
-    const charges: (() => void)[] = [];
-    const release = (): void => {
-      for (const charge of charges.splice(0)) charge();
-    };
-    let size = 0;
-    const refusal = await new Promise<'too long' | 'too many' | null>((done, failed) => {
-      const refused = (why: 'too long' | 'too many'): void => {
-        // The rest is not read.
-        request.pause().removeAllListeners('data');
-        done(why);
-      };
-      request.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > requestBytes) return refused('too long');
-        const charge = ledger.take('bytes', principal, chunk.length);
-        if (charge === null) return refused('too many');
-        charges.push(charge);
-        chunks.push(chunk);
-      });
-      request.once('end', () => done(null));
-      request.once('error', failed);
-      request.once('close', () => {
-        if (!request.complete) failed(new Error('the caller has gone'));
-      });
-    }).catch((error: unknown) => {
-      release();
-      throw error;
-    });
-    if (refusal === null) return { text: (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8'), release };
-    release();
-    return refusal;
-  }
-}
-
-interface Body {
-  readonly text: string;
-  readonly release: () => void;
 }
 
 /** A call with the way to write down its answer. */

@@ -3,6 +3,7 @@
 // other connections go on to the HTTP server with the bytes that were read.
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { GrowingBytes } from '../../base/bytes/growing-bytes.js';
 
 /** The method and path that real clients send. */
 const START = Buffer.from('POST /cli ', 'latin1');
@@ -193,15 +194,14 @@ class StreamEnd extends Error {
 /** Bytes of a socket as they are asked for; what was read and not taken can be given back. */
 class SocketReader {
   readonly #socket: Socket;
-  #buffered: Buffer = Buffer.alloc(0);
+  readonly #buffered = new GrowingBytes(MOST_BUFFERED);
   #ended = false;
   #wake: (() => void) | null = null;
   /** Called for each arrival until the first bytes are known. */
   #begun: (() => void) | null = null;
   readonly #look = (): void => {
     const chunk = this.#socket.read() as Buffer | null;
-    if (chunk !== null) this.#buffered = this.#buffered.length === 0 ? chunk : Buffer.concat([this.#buffered, chunk]);
-    if (this.#buffered.length > MOST_BUFFERED) this.#socket.destroy();
+    if (chunk !== null && !this.#buffered.add(chunk)) this.#socket.destroy();
     this.#begun?.();
     this.#wake?.();
   };
@@ -226,7 +226,7 @@ class SocketReader {
   whenBegun(start: Buffer, tell: (same: boolean) => void): void {
     this.#begun = () => {
       const length = Math.min(start.length, this.#buffered.length);
-      const same = this.#buffered.subarray(0, length).equals(start.subarray(0, length));
+      const same = this.#buffered.view().subarray(0, length).equals(start.subarray(0, length));
       if (same && length < start.length) return;
       this.#begun = null;
       tell(same);
@@ -236,11 +236,11 @@ class SocketReader {
   /** The text before a mark, which is taken too; null when the mark is too far away. */
   async until(mark: string, most: number): Promise<string | null> {
     for (;;) {
-      const at = this.#buffered.indexOf(mark, 0, 'latin1');
+      const at = this.#buffered.view().indexOf(mark, 0, 'latin1');
       if (at > most || (at < 0 && this.#buffered.length > most)) return null;
       if (at >= 0) {
-        const text = this.#buffered.toString('latin1', 0, at);
-        this.#buffered = this.#buffered.subarray(at + mark.length);
+        const text = this.#buffered.view().toString('latin1', 0, at);
+        this.#buffered.drop(at + mark.length);
         return text;
       }
       await this.#more();
@@ -249,8 +249,8 @@ class SocketReader {
 
   async exactly(bytes: number): Promise<Buffer> {
     while (this.#buffered.length < bytes) await this.#more();
-    const taken = this.#buffered.subarray(0, bytes);
-    this.#buffered = this.#buffered.subarray(bytes);
+    const taken = Buffer.from(this.#buffered.view().subarray(0, bytes));
+    this.#buffered.drop(bytes);
     return taken;
   }
 
@@ -264,7 +264,7 @@ class SocketReader {
     this.#socket.off('readable', this.#look);
     this.#socket.off('end', this.#end);
     this.#socket.off('close', this.#end);
-    if (this.#buffered.length > 0) this.#socket.unshift(this.#buffered);
+    if (this.#buffered.length > 0) this.#socket.unshift(this.#buffered.view());
   }
 
   async #more(): Promise<void> {
