@@ -2,12 +2,12 @@
 // while it runs, and restored; SIGHUP.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { vmRecord } from '../support/daemon.js';
+import { type StartedServe, startServe } from '../support/serve-process.js';
 import { root, xennuma } from '../xennuma.js';
 
 const HOST = join(root, 'examples/hosts/four-nodes.yaml');
@@ -21,47 +21,10 @@ function folder(): string {
   return folderPath;
 }
 
-interface Started {
-  readonly child: ChildProcess;
-  readonly port: number;
-  readonly call: (method: string, ...params: unknown[]) => Promise<unknown>;
-  readonly log: () => string;
-}
-
-async function serve(command: readonly string[], state: string): Promise<Started> {
-  const words = [process.execPath, join(root, 'dist/xennuma.js'), 'serve', '--host', HOST, '--state', state, '--listen', '127.0.0.1:0'];
-  const [program, ...args] = [...command, ...words];
-  const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  ends.push(() => child.kill('SIGKILL'));
-  let log = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    log += String(chunk);
-  });
-  const port = await new Promise<number>((done, failed) => {
-    child.stdout.on('data', (chunk: Buffer) => {
-      const found = /:(\d+)\n/.exec(String(chunk));
-      if (found !== null) done(Number(found[1]));
-    });
-    child.once('close', () => failed(new Error(`serve ended: ${log}`)));
-  });
-  const post = (method: string, params: unknown[]): Promise<unknown> =>
-    new Promise((done, failed) => {
-      const sent = request({ host: '127.0.0.1', port, path: '/jsonrpc', method: 'POST' }, (response) => {
-        let text = '';
-        response.on('data', (chunk: Buffer) => {
-          text += String(chunk);
-        });
-        response.on('end', () => {
-          const { result, error } = JSON.parse(text) as { result?: unknown; error?: { message: string; data: string[] } };
-          if (error === undefined) done(result);
-          else failed(new Error(`${error.message} ${error.data.join(' ')}`));
-        });
-      });
-      sent.on('error', failed);
-      sent.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
-    });
-  const session = await post('session.login_with_password', ['root', '']);
-  return { child, port, log: () => log, call: (method, ...params) => post(method, [session, ...params]) };
+async function serve(command: readonly string[], state: string): Promise<StartedServe> {
+  const started = await startServe(state, { command });
+  ends.push(() => started.child.kill('SIGKILL'));
+  return started;
 }
 
 const killed = (child: ChildProcess): Promise<unknown> => {
@@ -69,7 +32,7 @@ const killed = (child: ChildProcess): Promise<unknown> => {
   child.kill('SIGKILL');
   return gone;
 };
-const labels = async ({ call }: Started): Promise<string[]> =>
+const labels = async ({ call }: StartedServe): Promise<string[]> =>
   Object.values(
     (await call('VM.get_all_records')) as Record<string, { name_label: string; is_control_domain: boolean; is_default_template: boolean }>,
   )

@@ -2,6 +2,7 @@
 // domains. Write-ahead log, synchronous=FULL: a commit survives kill -9 and power failures. One
 // process owns the folder.
 
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -203,16 +204,35 @@ export class StateFolder implements StateStore {
   }
 
   #transaction(work: () => void): void {
+    let committing = false;
     try {
       this.#db.exec('BEGIN IMMEDIATE');
       work();
       // As late as can be: after the commit, a refusal could come true.
       this.assertInPlace();
+      committing = true;
       this.#db.exec('COMMIT');
     } catch (error) {
       // On a full disk SQLite has rolled back by itself, and another ROLLBACK would hide why.
       if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      if (committing) this.#overwrite();
       throw storageErrorOf(error);
+    }
+  }
+
+  /**
+   * Where fsync fails, the whole of the refused transaction stands in the write-ahead log, and the
+   * next process would take it for a committed one. SQLite writes its next transaction over it,
+   * and it does not matter whether that one is kept. A value that is already there would not be
+   * written.
+   */
+  #overwrite(): void {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE');
+      this.#setting.run('probe', randomUUID());
+      this.#db.exec('COMMIT');
+    } catch {
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
     }
   }
 
