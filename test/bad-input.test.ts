@@ -76,6 +76,20 @@ describe('a host that cannot be read', () => {
     expect(refused(['show', '--host', path])).toMatch(/sparse\.yaml: expected at most 64 MiB/);
   });
 
+  it('with a name that would act on the terminal', () => {
+    for (const words of [
+      ['show', '--from'],
+      ['show', '--host'],
+      ['plan', '--host', HOST, '--vms'],
+    ]) {
+      for (const name of ['\u001b]0;x\u0007', 'a\u202eb', 'a\u009b31mb', 'a\rb']) {
+        for (const path of [join(dir, `missing${name}`), file(`there${name}`, 'nothing of ours')]) {
+          expect(refused([...words, path])).not.toMatch(/[^\P{Cc}\n]|\p{Bidi_Control}/u);
+        }
+      }
+    }
+  });
+
   it('from stdin', () => {
     expect(refused(['show', '--host', '-'], 'nodes:\n  - { memory: -1, cpus: "0" }\n')).toMatch(/^xennuma: stdin:2: nodes\[0\]\.memory: /);
   });

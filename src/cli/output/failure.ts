@@ -3,6 +3,7 @@
 import { tooFewDescriptors } from '../../base/descriptors.js';
 import { InputError, UnreachableError, XenError } from '../../base/errors.js';
 import { npmCommand } from '../../base/own-package.js';
+import { harmless } from '../../base/safe-text.js';
 import { COMMANDS } from '../command-table.js';
 import { EXIT } from './exit-codes.js';
 
@@ -16,10 +17,16 @@ const OPTIONAL_PACKAGES = ['better-sqlite3', 'koffi'];
  */
 export function reportFailure(error: unknown, words: readonly string[] = []): number {
   const [line, code] = describe(error, words);
-  if (line !== '') process.stderr.write(`xennuma: ${line.replace(/\s*\n\s*/g, ' ')}\n`);
+  if (line !== '') process.stderr.write(`xennuma: ${harmless(oneLine(line))}\n`);
   if (process.env.XENNUMA_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   return code;
 }
+
+const oneLine = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .join(' ');
 
 function describe(error: unknown, words: readonly string[]): [string, number] {
   if (error instanceof InputError) return [error.toString(), EXIT.input];

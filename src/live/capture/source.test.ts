@@ -164,6 +164,11 @@ describe('archives', () => {
     expect(await readArchive(three, 'x.zip', limits)).toHaveLength(3);
     await expect(readArchive(three, 'x.zip', { ...limits, entries: 2 })).rejects.toThrow('expected at most 2 entries');
     await expect(readArchive(three, 'x.zip', { ...limits, totalBytes: bytes - 1 })).rejects.toThrow('in the archive, found more');
+    const chars = { ...ARCHIVE_LIMITS, textChars: bytes };
+    expect(await readArchive(three, 'x.zip', chars)).toHaveLength(3);
+    await expect(readArchive(three, 'x.zip', { ...chars, textChars: bytes - 1 })).rejects.toThrow(
+      'MiB of listings in the archive, found more',
+    );
     const long = gzipSync(INFO + ' '.repeat(10_000));
     expect((await readArchive(long, 'x.gz', { ...ARCHIVE_LIMITS, entryBytes: INFO.length }))[0]!.text).toBe(INFO);
   });

@@ -34,7 +34,7 @@ export function detectFormat(input: InputText): HostFormat {
   if (/^['"]?vms['"]?[ \t]*:/m.test(text)) {
     throw new InputError('expected a host, got a list of VMs', { file: input.file }, `give it with --vms, and for the host ${KNOWN}`);
   }
-  if (/^\s*(?:Machine|System) \(.*\b\d+[KMGT]B\b.*\)|\bNUMANode L#\d+/m.test(text)) {
+  if (/^[ \t]*(?:Machine|System) \(.*\b\d+[KMGT]B\b.*\)|\bNUMANode L#\d+/m.test(text)) {
     throw new InputError("lstopo's text rounds the memory and leaves out distances", { file: input.file }, 'write XML: `lstopo --of xml`');
   }
   throw new InputError('unknown format', { file: input.file }, `give the output of ${KNOWN}`);

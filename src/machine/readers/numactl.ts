@@ -16,7 +16,7 @@ export function looksLikeNumactl(text: string): boolean {
 }
 
 /** "NUMA node0 CPU(s): 0-3" of lscpu, in any of its languages: all of them keep the word NUMA. */
-const NODE_CPUS = /^[ \t]*(?=[^:\uff1a\n]*NUMA)[^:\uff1a\d\n]*(\d{1,5})[^:\uff1a\d\n]*[:\uff1a][ \t]*([\d,-]*)[ \t]*$/m;
+const NODE_CPUS = /^(?=[^:\uff1a\n]*NUMA)[^:\uff1a\d\n]*(\d{1,5})[^:\uff1a\d\n]*[:\uff1a][ \t]*(?:([\d,-]+)[ \t]*)?$/m;
 
 /** "CPU(s):" of lscpu, the comment header of lscpu -p, the table of lscpu -e; as JSON with -J. */
 export function looksLikeLscpu(text: string): boolean {
@@ -219,10 +219,10 @@ function scanLscpu(input: InputText): LscpuRow[] {
     }
     const summary = NODE_CPUS.exec(line.text);
     if (summary !== null) {
-      const cpus = parseRanges(summary[2]!, MAX_CPU_ID + 1);
+      const cpus = parseRanges(summary[2] ?? '', MAX_CPU_ID + 1);
       if (cpus === undefined) {
         throw new InputError(
-          `expected CPUs such as 0-15,32-47, got '${summary[2]!.slice(0, 60)}'`,
+          `expected CPUs such as 0-15,32-47, got '${(summary[2] ?? '').slice(0, 60)}'`,
           { file: input.file, line: line.number },
           'take the listing again',
         );

@@ -4,7 +4,7 @@
 import { Unzip, UnzipInflate } from 'fflate';
 import { createTarDecoder } from 'modern-tar';
 import { InputError } from '../../../base/errors.js';
-import type { InputText } from '../../../machine/readers/input-text.js';
+import { INPUT_LIMITS, type InputText } from '../../../machine/readers/input-text.js';
 import { textOfBytes } from '../text/plain-text.js';
 import { hasZipEnd, withTarEnd } from './ends.js';
 import { bunzip2, gunzip, streamOf } from './unpack.js';
@@ -13,6 +13,7 @@ export interface ArchiveLimits {
   readonly entries: number;
   readonly entryBytes: number;
   readonly totalBytes: number;
+  readonly textChars: number;
 }
 
 export const ARCHIVE_LIMITS: ArchiveLimits = {
@@ -23,6 +24,8 @@ export const ARCHIVE_LIMITS: ArchiveLimits = {
   entryBytes: 32 * 2 ** 20,
   /** Largest sum of all entries, unpacked. */
   totalBytes: 1024 * 2 ** 20,
+  /** Of the texts of Xen's tools among them: all are read, as if they were one text. */
+  textChars: INPUT_LIMITS.textChars,
 };
 
 export type ArchiveKind = 'gzip' | 'bzip2' | 'zip' | 'tar';
@@ -69,6 +72,7 @@ export class Collection {
   readonly #kind: 'archive' | 'folder';
   #entries = 0;
   #bytes = 0;
+  #chars = 0;
 
   constructor(file: string, limits: ArchiveLimits, kind: 'archive' | 'folder' = 'archive') {
     this.#file = file;
@@ -96,7 +100,10 @@ export class Collection {
       },
       end: () => {
         const text = textOfBytes(joined(parts));
-        if (TELLING.test(text)) this.#texts.push({ file: name, text });
+        if (!TELLING.test(text)) return;
+        this.#chars += text.length;
+        if (this.#chars > this.#limits.textChars) throw this.#tooLarge(`${this.#limits.textChars / 2 ** 20} MiB of listings`);
+        this.#texts.push({ file: name, text });
       },
     };
   }
