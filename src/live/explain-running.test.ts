@@ -30,7 +30,7 @@ it('a placed domain: nothing was requested, a placement set the affinity, and no
   expect(explained(NOTHING)).toEqual([
     "Requested, according to libxl's userdata: no hard affinity, no soft affinity.",
     'Its soft affinity, 0-1, was not requested: it is all CPUs of node 0, as a placement sets it.',
-    expect.stringMatching(/^Its memory is on node 0: [\d.]+ MiB \(100 %\)\.$/),
+    expect.stringMatching(/^Its memory is on node 0: [\d.]+ MiB \(100%\)\.$/),
     'vCPUs 0-1: CPUs 0-3 allowed, 0-1 preferred: node 0.',
     'All of its memory is on the nodes of its vCPUs (node 0).',
     'Its node affinity is node 0, as the affinity of its vCPUs gives it: memory allocated from now on comes from there first.',

@@ -1,5 +1,6 @@
 // The rules of the judge, one function for each kind of drift.
 import { formatList } from '../base/bitset.js';
+import { percentOf } from '../base/phrases.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { type Drift, type DriftCode, drift, type Expected, type ExpectedMasks } from './drift.js';
 import type { CpuMap, VcpuReach } from './figures.js';
@@ -139,8 +140,7 @@ export function memoryDrifts(
 function amountOn(pages: readonly number[], nodes: readonly number[]): string {
   const total = pages.reduce((sum, count) => sum + count, 0);
   const there = nodes.reduce((sum, node) => sum + pages[node]!, 0);
-  const percent = Math.min(99, Math.max(1, Math.round((100 * there) / total)));
-  return `${formatBytes(there * PAGE_BYTES)} (${there === total ? 'all of it' : `${percent}%`}) on ${nodeWords(nodes)}`;
+  return `${formatBytes(there * PAGE_BYTES)} (${there === total ? 'all of it' : percentOf(there, total)}) on ${nodeWords(nodes)}`;
 }
 
 /** Memory on more nodes than the policy asks for. */

@@ -4,12 +4,12 @@
 // setting.
 
 import { fitColumns } from '../base/columns.js';
-import { plural } from '../base/phrases.js';
+import { percentOf, plural } from '../base/phrases.js';
 import { escapeXml } from '../base/safe-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
 import type { HostMap } from '../map/host-map.js';
-import { cpusOfNodes, percent } from './masks.js';
+import { cpusOfNodes } from './masks.js';
 import { xenWords } from './segments.js';
 import { cardGeometry, drawNode } from './svg-node.js';
 import { type Paint, STYLE, vmPaint } from './svg-style.js';
@@ -64,7 +64,7 @@ function summaryOf(map: HostMap, figures: HostFigures): [string, string] {
     `${plural(map.nodes.length, 'node')}, ${plural(present.length, 'CPU')}${offline > 0 ? ` (${offline} offline)` : ''}, ${formatBytes(total)} of memory, ${formatBytes(free)} free; ${map.hypervisor}`,
     figures.vms === 0
       ? 'No VMs'
-      : `${plural(figures.vms, 'VM')}, ${figures.vmsOnOneNode} on one node; ${percent(figures.localPages, pages)} of ${formatBytes(pages * PAGE_BYTES)} local; distance from vCPU to memory ${formatDistance(figures.meanDistance)} mean, ${formatDistance(figures.worstDistance)} worst`,
+      : `${plural(figures.vms, 'VM')}, ${figures.vmsOnOneNode} on one node; ${percentOf(figures.localPages, pages)} of ${formatBytes(pages * PAGE_BYTES)} local; distance from vCPU to memory ${formatDistance(figures.meanDistance)} mean, ${formatDistance(figures.worstDistance)} worst`,
   ];
 }
 

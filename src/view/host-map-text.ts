@@ -2,11 +2,11 @@
 // table of VMs. Remote memory of VMs stands out by lower case and '!'.
 
 import { padColumns, wrapColumns } from '../base/columns.js';
-import { plural } from '../base/phrases.js';
+import { percentOf, plural } from '../base/phrases.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
 import type { HostMap, MapCpu } from '../map/host-map.js';
-import { cpusOfNodes, describeCpus, percent } from './masks.js';
+import { cpusOfNodes, describeCpus } from './masks.js';
 import { Palette, type PictureOptions, packItems } from './palette.js';
 import { nodeSegments, type Segment, shareCells, xenWords } from './segments.js';
 import { isPlaceUnknown, vmList, vmTable } from './vm-table.js';
@@ -67,7 +67,7 @@ function header(map: HostMap, figures: HostFigures, width: number, palette: Pale
     vmsInDoubt(map, figures) ??
     (figures.vms === 0
       ? 'no VMs'
-      : `${plural(figures.vms, 'VM')}, ${figures.vmsOnOneNode} on one node; ${bytesOf(pages)}, ${percent(figures.localPages, pages)} local; distance ${formatDistance(figures.meanDistance)} mean, ${formatDistance(figures.worstDistance)} worst`);
+      : `${plural(figures.vms, 'VM')}, ${figures.vmsOnOneNode} on one node; ${bytesOf(pages)}, ${percentOf(figures.localPages, pages)} local; distance ${formatDistance(figures.meanDistance)} mean, ${formatDistance(figures.worstDistance)} worst`);
   return [...wrapColumns(machine, width).map((line) => palette.bold(line)), ...wrapColumns(vms, width)];
 }
 

@@ -91,11 +91,3 @@ export function describeCpus(cpus: readonly MapCpu[], map: Pick<HostMap, 'poolNa
   }
   return parts.join(', ');
 }
-
-/** "93%"; "-" if there is nothing to divide. */
-export function percent(part: number, whole: number): string {
-  if (whole === 0) return '-';
-  // Never "100%" while something is remote, never "0%" while something is local.
-  const share = Math.min(part < whole ? 99.9 : 100, Math.max(part > 0 ? 0.1 : 0, (part / whole) * 100));
-  return `${Number(share.toFixed(share > 0.95 && share < 99 ? 0 : 1))}%`;
-}

@@ -1,14 +1,16 @@
 // The tables below the nodes of the picture of a host: its VMs with their masks and the nodes of
 // their memory, and the distances between nodes.
+
 import { fitColumns } from '../base/columns.js';
+import { percentOf } from '../base/phrases.js';
 import { escapeXml } from '../base/safe-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { UNREACHABLE } from '../machine/model.js';
 import { formatDistance, type HostFigures } from '../map/figures.js';
 import type { HostMap } from '../map/host-map.js';
-import { MaskWords, percent } from './masks.js';
+import { MaskWords } from './masks.js';
 import type { Paint } from './svg-style.js';
-import { choose, isAssumed, memoryWords } from './vm-table.js';
+import { choose, isAssumed, isPlaceUnknown, memoryWords } from './vm-table.js';
 
 /** Most rows of the table. If there are more VMs, those with the most remote memory are shown. */
 const TABLE_VMS = 100;
@@ -66,7 +68,9 @@ export function drawVms({ map, figures, paint, x, y }: TableDrawing): Drawn {
       domain.masksUnknown === true ? '?' : masks.soft(domain),
       masks.nodes(domain),
       memoryWords(map, domain, numbers).replaceAll('\u00a0', ' '),
-      ...(isAssumed(map, domain) ? ['-', '-'] : [percent(numbers.localPages, numbers.totalPages), formatDistance(numbers.meanDistance)]),
+      ...(isAssumed(map, domain) || isPlaceUnknown(domain)
+        ? ['-', '-']
+        : [percentOf(numbers.localPages, numbers.totalPages), formatDistance(numbers.meanDistance)]),
     ];
     const texts = COLUMNS.map((column, at) => {
       const shown = fitColumns(cells[at]!, column.columns);

@@ -1,12 +1,14 @@
 // The table of VMs: masks over all vCPUs, node affinity, memory by node, the local share and the
 // distance. Cells wrap, so that all columns fit any width.
+
 import { formatList } from '../base/bitset.js';
 import { wrapColumns } from '../base/columns.js';
+import { percentOf } from '../base/phrases.js';
 import { columnWidths, tableLines } from '../base/table.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { type DomainFigures, formatDistance, type HostFigures } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
-import { MaskWords, percent } from './masks.js';
+import { MaskWords } from './masks.js';
 import type { Palette } from './palette.js';
 
 const HEAD = ['VM', 'domid', 'vCPUs', 'hard', 'soft', 'nodes', 'memory', 'local', 'distance'];
@@ -91,7 +93,7 @@ function row(map: HostMap, domain: MapDomain, figures: DomainFigures, masks: Mas
     domain.masksUnknown === true ? '?' : masks.soft(domain),
     masks.nodes(domain),
     memoryWords(map, domain, figures),
-    isAssumed(map, domain) || isPlaceUnknown(domain) ? '-' : percent(figures.localPages, figures.totalPages),
+    isAssumed(map, domain) || isPlaceUnknown(domain) ? '-' : percentOf(figures.localPages, figures.totalPages),
     isAssumed(map, domain) || isPlaceUnknown(domain) ? '-' : formatDistance(figures.meanDistance),
   ];
 }

@@ -1,5 +1,7 @@
 // Sets of CPUs, nodes and distances in few words, for table columns.
+
 import { fitColumns } from '../../base/columns.js';
+import { percentOf } from '../../base/phrases.js';
 import type { HostAnswer, VmAnswer } from '../answers/answers.js';
 
 /**
@@ -54,10 +56,9 @@ export function memoryWords(pagesByNode: readonly number[]): string {
   return held.map(({ node, share }) => `${node}:${percent(share)}`).join(' ');
 }
 
-/** 0.004 is "<1%" and 0.998 is "99%", because neither is none or all. */
+/** 0.0004 is "<0.1%" and 0.9996 is ">99.9%", because neither is none or all. */
 export function percent(share: number): string {
-  if (share > 0 && share < 0.01) return '<1%';
-  return `${share < 1 ? Math.min(99, Math.round(share * 100)) : 100}%`;
+  return percentOf(share, 1);
 }
 
 export function distanceWords(value: VmAnswer['meanDistance']): string {

@@ -99,9 +99,9 @@ describe('where it is', () => {
   it('is listed by node, with the share near its vCPUs', () => {
     const text = record((r) => r.note('landed', landingNote({ pages: [262_144, 0, 786_432] })));
     expect(text.split('\n')).toEqual([
-      'Its memory came from node 0: 1 GiB (25 %), node 2: 3 GiB (75 %).',
+      'Its memory came from node 0: 1 GiB (25%), node 2: 3 GiB (75%).',
       'vCPU 0: CPUs 0-15 allowed, 0-3 preferred: node 0.',
-      '25 % of its memory is on the nodes of its vCPUs (node 0).',
+      '25% of its memory is on the nodes of its vCPUs (node 0).',
     ]);
   });
 

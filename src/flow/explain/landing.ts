@@ -1,6 +1,7 @@
 // The nodes of vCPUs and memory, in sentences.
 
 import { formatList } from '../../base/bitset.js';
+import { percentOf } from '../../base/phrases.js';
 import type { NoteValues } from '../record.js';
 import { nodeList, pagesText, vcpuList } from './phrases.js';
 
@@ -28,11 +29,11 @@ export function landingOf({ pages, vcpus }: Pick<NoteValues['landed'], 'pages' |
 export function explainLanding(values: Pick<NoteValues['landed'], 'pages' | 'vcpus'>, now = false): string[] {
   const { held, totalPages: total, vcpuNodes, localPages: local } = landingOf(values);
   if (total === 0) return [];
-  const where = held.map(({ node, count }) => `node ${node}: ${pagesText(count)} (${share(count, total)})`);
+  const where = held.map(({ node, count }) => `node ${node}: ${pagesText(count)} (${percentOf(count, total)})`);
   const groups = placesOf(values.vcpus);
   const sentences = [`Its memory ${now ? 'is on' : 'came from'} ${where.join(', ')}.`];
   for (const [place, vcpus] of groups) sentences.push(`${vcpuList(vcpus)}: ${place}.`);
-  const part = local === total ? 'All' : share(local, total);
+  const part = local === total ? 'All' : percentOf(local, total);
   sentences.push(`${part} of its memory is on the nodes of its vCPUs (${nodeList(vcpuNodes)}).`);
   return sentences;
 }
@@ -53,11 +54,4 @@ function placesOf(vcpus: NoteValues['landed']['vcpus']): Map<string, number[]> {
     groups.set(place, [...(groups.get(place) ?? []), vcpu]);
   }
   return groups;
-}
-
-export function share(part: number, total: number): string {
-  const percent = (100 * part) / total;
-  if (percent > 0 && percent < 0.1) return 'under 0.1 %';
-  if (percent < 100 && percent > 99.9) return 'over 99.9 %';
-  return `${Number(percent.toFixed(1))} %`;
 }

@@ -82,7 +82,7 @@ const CASES: readonly Case[] = [
     { domid: 3, pages: null, pagesByNode: null, nodeAffinity: '0', failed: 'no room' },
     'The builder failed while it took the memory: no room.',
   ],
-  ['landed', landingNote(), /^Its memory came from node 0: 1 GiB \(100 %\)\.$/m],
+  ['landed', landingNote(), /^Its memory came from node 0: 1 GiB \(100%\)\.$/m],
   ['migrate', { from: 3, pages: [] }, /^The VM ran as domain 3\. The new domain is built beside it/],
   ['suspended', { domid: 3, bytes: 2 * MIB }, 'The guest of domain 3 suspended itself; a file of 2 MiB holds its memory.'],
   ['restored', { domid: 4, from: null }, 'Domain 4 was filled with the memory of the suspended guest.'],

@@ -40,7 +40,7 @@ describe('where', () => {
     [{ pages: [0, 10, 0], vcpus: vcpu([1]) }, 'Its memory is on node 1, where its vCPUs run.'],
     [
       { pages: [75, 0, 25], vcpus: vcpu([0]) },
-      'Its memory is on nodes 0,2; 75 % of it is where its vCPUs run (node 0), the rest is remote.',
+      'Its memory is on nodes 0,2; 75% of it is where its vCPUs run (node 0), the rest is remote.',
     ],
     [{ pages: [0, 0, 5], vcpus: vcpu([0]) }, 'Its memory is on node 2, and its vCPUs run on node 0: all of it is remote.'],
     [{ pages: [5, 5], vcpus: vcpu([0, 1]) }, 'Its memory is on nodes 0-1, and its vCPUs may run on every node.'],

@@ -1,9 +1,11 @@
 // A start in three sentences: the place of the VM, the reason, and the advice.
+
 import { parseRanges } from '../../base/lists.js';
+import { percentOf } from '../../base/phrases.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { FlowRecord, NodeValues, NoteValues } from '../record.js';
 import { adviceSentence, mainSurprise, type StartOutcome } from './advice.js';
-import { landingOf, share } from './landing.js';
+import { landingOf } from './landing.js';
 import { namedCpus, nodeList } from './phrases.js';
 import { surpriseWords } from './surprise.js';
 
@@ -42,7 +44,7 @@ function whereSentence(landingNote: NoteValues['landed']): string {
     return `${memory}, and its vCPUs may run on every node.`;
   if (localPages === totalPages) return `${memory}, where its vCPUs run.`;
   if (localPages === 0) return `${memory}, and its vCPUs run on ${nodeList(vcpuNodes)}: all of it is remote.`;
-  return `${memory}; ${share(localPages, totalPages)} of it is where its vCPUs run (${nodeList(vcpuNodes)}), the rest is remote.`;
+  return `${memory}; ${percentOf(localPages, totalPages)} of it is where its vCPUs run (${nodeList(vcpuNodes)}), the rest is remote.`;
 }
 
 /** More than any domain has. */

@@ -213,3 +213,11 @@ it('vCPUs that each have a CPU of their own are one sentence', async () => {
   expect(said).toContain('vCPUs 0-3: each is allowed one CPU of its own, of 0-3: node 0.');
   expect(said.match(/^vCPU/gm)).toHaveLength(1);
 });
+
+it('a share of memory has one form, also where it is nearly all or nearly nothing', async () => {
+  const most = 4 * PAGES_PER_GIB - 256;
+  const { said, map, verdict } = await judged(4, info(), LIST, VCPUS, dump([0, 524_288, 0], [4, most, 256]), ALL);
+  expect(said).toContain('(>99.9%), node 1: 1 MiB (<0.1%)');
+  expect(verdict.drifts[0]!.text).toContain('(>99.9%) on node 0');
+  expect(renderHostMapText(map, { width: 100, color: false })).toMatch(/mail .* <0\.1% +/);
+});
