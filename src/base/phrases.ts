@@ -5,7 +5,7 @@ export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** "93%", "0.4%", "<0.1%"; "-" if there is nothing to divide. All but none is never "0%" or "100%". */
+/** "93%", "0.4%", "<0.1%", and ">99.9%" for nearly all; "-" if there is nothing to divide. */
 export function percentOf(part: number, whole: number): string {
   if (whole === 0) return '-';
   const share = (part / whole) * 100;
