@@ -121,7 +121,7 @@ function compactNode(picture: NodePicture): string[] {
   // Memory that has no room for its name comes first, as a sum.
   const summed = segments.map(({ kind }) => kind === 'others');
   const legend = legendItems(picture, segments, signs, (at) => summed[at]!);
-  const items = [describeCpus(cpus).split(', ')[0]!, ...legend, ...legendItems(picture, segments, signs, (at) => !summed[at]!)];
+  const items = [describeCpus(cpus, map).split(', ')[0]!, ...legend, ...legendItems(picture, segments, signs, (at) => !summed[at]!)];
   const head = `${palette.bold(title)} ${bar}`;
   return [...(narrow ? [head, `    ${tail}`] : [`${head}${tail}`]), ...packItems(items, width, 5, 1)];
 }

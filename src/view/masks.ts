@@ -69,18 +69,22 @@ export function cpusOfNodes(map: HostMap): MapCpu[][] {
   return found;
 }
 
-/** "CPUs 0-7, 4 cores, 2 threads each, socket 0, offline 5, pool 1: 6-7". */
-export function describeCpus(cpus: readonly MapCpu[], map: Pick<HostMap, 'poolNames'> = {}): string {
-  if (cpus.length === 0) return 'no CPUs';
+function describeCores(cpus: readonly MapCpu[]): string[] {
   const cores = new Set(cpus.map(({ socket, core }) => `${socket}/${core}`)).size;
   const sockets = [...new Set(cpus.map(({ socket }) => socket))].sort((a, b) => a - b);
-  const parts = [
-    `${cpus.length === 1 ? 'CPU' : 'CPUs'} ${formatList(cpus.map(({ id }) => id))}`,
-    `${cores} ${cores === 1 ? 'core' : 'cores'}`,
-  ];
+  const parts = [`${cores} ${cores === 1 ? 'core' : 'cores'}`];
   if (cpus.length === 2 * cores) parts.push('2 threads each');
   else if (cpus.length !== cores) parts.push(`${cpus.length} threads`);
-  parts.push(`${sockets.length === 1 ? 'socket' : 'sockets'} ${formatList(sockets)}`);
+  return [...parts, `${sockets.length === 1 ? 'socket' : 'sockets'} ${formatList(sockets)}`];
+}
+
+/** "CPUs 0-7, 4 cores, 2 threads each, socket 0, offline 5, pool 1: 6-7". */
+export function describeCpus(cpus: readonly MapCpu[], map: Pick<HostMap, 'poolNames' | 'coresUnknown'> = {}): string {
+  if (cpus.length === 0) return 'no CPUs';
+  const parts = [
+    `${cpus.length === 1 ? 'CPU' : 'CPUs'} ${formatList(cpus.map(({ id }) => id))}`,
+    ...(map.coresUnknown === true ? ['cores not known'] : describeCores(cpus)),
+  ];
   const offline = cpus.filter(({ online }) => !online);
   if (offline.length > 0) parts.push(`offline ${formatList(offline.map(({ id }) => id))}`);
   const pools = new Set(cpus.map(({ pool }) => pool));

@@ -1,6 +1,7 @@
 // `xennuma plan`: a dry run of VM starts.
 import { type Command, Option } from 'commander';
 import { wrapWords } from '../../base/columns.js';
+import { cautions } from '../../machine/readers/numactl.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
 import type { PlanAnswer } from '../answers/answers.js';
@@ -88,7 +89,11 @@ async function planOn(options: PlanOptions, origin: Origin, vms: readonly VmSpec
   if (options.map !== undefined) await writeMap(options.map, summary.map);
   if (options.json) out(JSON.stringify(result, null, 2));
   else if (options.as === 'xl') out(xlLines(result).join('\n'));
-  else out(planText(result, policy.name, options.rows ?? rowsByDefault(result.vms.length)).join('\n'));
+  else {
+    const shown = planText(result, policy.name, options.rows ?? rowsByDefault(result.vms.length));
+    const notes = cautions(workload.host).flatMap((note) => wrapWords(`note: ${note}`, columns(), '  '));
+    out([...shown, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n'));
+  }
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;
 }
 

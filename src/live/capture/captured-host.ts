@@ -59,6 +59,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     nodes: unclaimedNodes(host),
     cpus,
     distances: host.distances,
+    ...(host.cpus.some(({ core, socket }) => core === null || socket === null) ? { coresUnknown: true as const } : {}),
   };
   const domains = ownDomains.length > 0 || vcpus.length > 0 ? ownDomains : otherDomains(userdata, xapi, host.name, notes);
   const memory = memoryOf(of('numa dump'), host.nodes.length) ?? (host.nodes.length === 1 ? memoryOfOneNode(domains) : null);

@@ -6,6 +6,16 @@ import type { Host } from '../model.js';
 import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode } from './assemble.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
+import { coresNote, type ThreadFigures, withCores } from './thread-figures.js';
+
+/** A note of every host that numactl describes: nothing in its output tells a dom0. */
+const OWN_VIEW = 'numactl describes the system that it ran in. In a dom0 that is Domain-0 alone, not the host: take `xl info -n` there.';
+const FREE_UNKNOWN = 'The free memory of ';
+
+/** Notes on a host without which a plan for it misleads. */
+export function cautions({ notes }: Pick<Host, 'notes'>): string[] {
+  return notes.filter((note) => note === OWN_VIEW || note.startsWith(FREE_UNKNOWN));
+}
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 };
 
@@ -40,7 +50,7 @@ interface NumactlTables {
 /**
  * Reads `numactl --hardware`. CPUs come from its own `node N cpus:` lines or, where it has none,
  * from lscpu, in the same text or in `second`. numactl's MB are MiB. Cores and sockets are known
- * only with `lscpu -p` or `lscpu -e`.
+ * with `lscpu -p` or `lscpu -e`, and inferred from the counts of plain lscpu.
  * @throws InputError with file and line
  */
 export function readNumactl(listing: InputText, second?: InputText): Host {
@@ -57,7 +67,8 @@ export function readNumactl(listing: InputText, second?: InputText): Host {
   }
   const lscpuText = second ?? (looksLikeLscpu(listing.text) ? listing : undefined);
   const lscpu = lscpuText === undefined ? [] : scanLscpu(lscpuText);
-  const cpus = joinCpus(tables, lscpu, listing.file, lscpuText?.file ?? '');
+  const joinedCpus = joinCpus(tables, lscpu, listing.file, lscpuText?.file ?? '');
+  const { cpus, notes: coreNotes } = coresOf(joinedCpus, lscpuText);
   if (cpus.length === 0) {
     throw new InputError(
       "expected CPUs ('node 0 cpus: ...'), got none",
@@ -76,20 +87,58 @@ export function readNumactl(listing: InputText, second?: InputText): Host {
     }
     nodes.push({ id, memoryBytes: node.memoryBytes ?? 0, freeBytes: node.memoryBytes === undefined ? 0 : node.freeBytes });
   }
+  const { known, notes: freeNotes } = withFree(nodes);
   return assembleHost({
     name: listing.file,
     source:
       second === undefined ? `${listing.file} (numactl --hardware)` : `${listing.file} (numactl --hardware) with ${second.file} (lscpu)`,
     file: listing.file,
-    nodes,
+    nodes: known,
     cpus,
     distances: tables.distances,
     oddDistances: 'drop',
     notes: [
       ...[...tables.unknown].map((id) => `The memory of node ${id} is not known (size: <not available>); it counts as 0.`),
-      ...(cpus.every((cpu) => cpu.core === null) ? ['Cores and sockets are unknown; add `lscpu -p` as a second file.'] : []),
+      ...freeNotes,
+      ...coreNotes,
+      OWN_VIEW,
     ],
   });
+}
+
+/** numactl prints the free memory of each node: without one of these lines the listing was cut. */
+function withFree(nodes: readonly DraftNode[]): { readonly known: readonly DraftNode[]; readonly notes: readonly string[] } {
+  const lost = nodes.filter(({ freeBytes }) => freeBytes === undefined).map(({ id }) => id);
+  if (lost.length === 0 || lost.length === nodes.length) return { known: nodes, notes: [] };
+  const which = `node${lost.length === 1 ? '' : 's'} ${lost.join(', ')}`;
+  return {
+    known: nodes.map((node) => ({ ...node, freeBytes: node.freeBytes ?? 0 })),
+    notes: [`${FREE_UNKNOWN}${which} is not known, because the listing is cut off, and none of it counts as free: take it again.`],
+  };
+}
+
+function coresOf(
+  cpus: readonly DraftCpu[],
+  lscpu: InputText | undefined,
+): { readonly cpus: readonly DraftCpu[]; readonly notes: readonly string[] } {
+  if (cpus.some(({ core }) => core !== null)) return { cpus, notes: [] };
+  const figures = lscpu === undefined ? null : lscpuFigures(lscpu);
+  const known = figures === null ? null : withCores(cpus, figures);
+  if (known !== null) return { cpus: known, notes: [coresNote('lscpu', figures!)] };
+  return { cpus, notes: ['Cores and sockets are not known; add `lscpu -p` as a second file.'] };
+}
+
+/** "Thread(s) per core: 2", in English; null where one of the counts is missing. */
+function lscpuFigures(input: InputText): ThreadFigures | null {
+  const count = (name: string) => {
+    const line = linesOf(lscpuText(input)).find(({ text }) => text.startsWith(`${name}:`));
+    return parseCount(line?.text.slice(name.length + 1).trim() ?? '', MAX_CPU_ID);
+  };
+  const threadsPerCore = count('Thread(s) per core');
+  const coresPerSocket = count('Core(s) per socket');
+  const sockets = count('Socket(s)');
+  if (!threadsPerCore || !coresPerSocket || !sockets) return null;
+  return { threadsPerCore, coresPerSocket, sockets };
 }
 
 function scanNumactl(input: InputText): NumactlTables {

@@ -164,7 +164,7 @@ describe.skipIf(!there)('real machines', () => {
       [10, 40],
       [40, 10],
     ]);
-    expect(hosts[4]!.cpus[64]).toStrictEqual({ id: 64, node: 1, core: null, socket: null });
+    expect(hosts[4]!.cpus[64]).toStrictEqual({ id: 64, node: 1, core: 0, socket: 1 });
     const all = { file: 'all', text: text('numactl-samples.txt') };
     expect(() => detectAndRead([all])).toThrow(/second listing/);
   });

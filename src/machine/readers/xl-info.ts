@@ -13,6 +13,7 @@ import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode, LOCAL
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
 import { listedPools, onlineCpus, onlineEvidence } from './online-cpus.js';
+import { coresNote, type ThreadFigures, withCores } from './thread-figures.js';
 
 export function looksLikeXlInfo(text: string): boolean {
   return /^[ \t]*numa_info[ \t]*:/m.test(text) || (/^[ \t]*nr_cpus[ \t]*:/m.test(text) && /^[ \t]*total_memory[ \t]*:/m.test(text));
@@ -77,11 +78,16 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
   // Debug key 'u' lists online CPUs only.
   const dumped =
     tables.cpus.length > 0 && more.length > 0 && more.length < listed.length ? { online: new Set(more.map(({ id }) => id)) } : {};
-  const { cpus, offline, note } = onlineCpus(listed, wanted ?? listed.length, {
+  const {
+    cpus: online,
+    offline,
+    note,
+  } = onlineCpus(listed, wanted ?? listed.length, {
     ...dumped,
     ...onlineEvidence([info, ...moreTables]),
   });
   if (note !== undefined) notes.push(note);
+  const cpus = withCoreFigures(online, tables.fields, notes);
   const nodeCount = parseCount(tables.fields.get('nr_nodes') ?? '');
   if (nodeCount !== undefined && nodeCount !== tables.nodes.length) {
     throw new InputError(
@@ -127,7 +133,7 @@ function withNodes(tables: Tables, info: InputText, other: Tables | undefined, n
   const field = (name: string) => parseCount(tables.fields.get(name) ?? '', 2 ** 32);
   const [nodes, cpus, last, total] = [field('nr_nodes'), field('nr_cpus'), field('max_cpu_id'), field('total_memory')];
   if (nodes === 1 && cpus !== undefined && last === cpus - 1 && cpus <= MAX_CPU_ID && total !== undefined) {
-    notes.push('`xl info` was taken without -n: the host has one node, and its cores are not known.');
+    notes.push('`xl info` was taken without -n: the host has one node.');
     const free = field('free_memory');
     const own = Array.from({ length: cpus }, (_, id) => ({ id, nodeId: 0, core: null, socket: null }));
     return { ...tables, nodes: [{ id: 0, memoryBytes: total * MIB, freeBytes: free === undefined ? undefined : free * MIB }], cpus: own };
@@ -138,6 +144,19 @@ function withNodes(tables: Tables, info: InputText, other: Tables | undefined, n
     { file: info.file },
     'run `xl info -n` (with -n) as root in dom0',
   );
+}
+
+/** The counts of `xl info` stand in for a table of cores, which only -n prints. */
+function withCoreFigures(cpus: readonly DraftCpu[], fields: ReadonlyMap<string, string>, notes: string[]): readonly DraftCpu[] {
+  if (cpus.some(({ core }) => core !== null)) return cpus;
+  const [threadsPerCore, coresPerSocket] = ['threads_per_core', 'cores_per_socket'].map((name) => parseCount(fields.get(name) ?? ''));
+  const figures: ThreadFigures | null =
+    !threadsPerCore || !coresPerSocket
+      ? null
+      : { threadsPerCore, coresPerSocket, sockets: Math.ceil(cpus.length / (threadsPerCore * coresPerSocket)) };
+  const known = figures === null ? null : withCores(cpus, figures);
+  notes.push(known === null ? 'Cores and sockets are not known: `xl info -n` prints them.' : coresNote('xl info', figures!));
+  return known ?? cpus;
 }
 
 function emptyTable(file: string, second: string | undefined): InputError {

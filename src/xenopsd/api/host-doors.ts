@@ -53,6 +53,8 @@ export interface HostDoors {
   readonly affinityGroups?: () => readonly AffinityGroup[];
   /** The size of Domain-0 is an assumption (HostMap.domain0Assumed). */
   readonly domain0Assumed?: true;
+  /** The host's description has no cores and sockets (HostMap.coresUnknown). */
+  readonly coresUnknown?: true;
   /** Domains of other toolstacks, by domid, as far as their names are known. */
   readonly others?: ReadonlyMap<number, KnownDomain>;
 }

@@ -88,6 +88,7 @@ async function doorsOf(
     pagesByNode: door.inspect.pagesByNode,
     affinityGroups: door.inspect.affinityGroups,
     ...(options.dom0 === undefined ? { domain0Assumed: true as const } : {}),
+    ...(host.cpus.some(({ core, socket }) => core === null || socket === null) ? { coresUnknown: true as const } : {}),
   };
   return { doors, inspect: door.inspect };
 }

@@ -5,7 +5,7 @@ import type { DomainInfo } from '../../xenctrl/xenctrl.js';
 import type { HostDoors, KnownDomain } from '../api/host-doors.js';
 
 /** Calls for reading a host; building and starting need more. */
-export type LookingDoors = Pick<HostDoors, 'kind' | 'name' | 'xc' | 'pagesByNode' | 'others' | 'domain0Assumed'>;
+export type LookingDoors = Pick<HostDoors, 'kind' | 'name' | 'xc' | 'pagesByNode' | 'others' | 'domain0Assumed' | 'coresUnknown'>;
 
 /** Domains that end meanwhile are left out. `known` wins over `doors.others`. */
 export function snapshotOf(doors: LookingDoors, known: ReadonlyMap<number, KnownDomain>): HostMap {
@@ -36,6 +36,7 @@ export function snapshotOf(doors: LookingDoors, known: ReadonlyMap<number, Known
     cpus,
     distances,
     ...(doors.domain0Assumed === true ? { domain0Assumed: true as const } : {}),
+    ...(doors.coresUnknown === true ? { coresUnknown: true as const } : {}),
     domains: xc.domainList().flatMap((info) => {
       try {
         const knownAs = known.get(info.domid) ?? doors.others?.get(info.domid);

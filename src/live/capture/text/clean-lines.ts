@@ -21,8 +21,9 @@ const BETWEEN: readonly RegExp[] = [
   /^Script (?:started|done)\b/,
   /^Connection to \S+ closed\.\s*$/,
 ];
-/** less' question, but behind one of the longest lines the rest of it, which was cut. */
+/** less' question, or the end of a line of Xen's dump that was cut before it. */
 const QUESTION = /^:\s*$/;
+const LACKS_COLON = /(?:\(total: \d+\)|of each domain)$/;
 /** What stands before the first line of an output: a question of sudo or doas, tags of a forum. */
 const BEFORE =
   /^(?:\[sudo\][^:]*: ?|doas \([^)]*\) password: ?|\[(?:code|quote|pre|php|spoiler|font|size|color|mono)(?:=[^\]]*)?\]|\{(?:code|noformat)(?::[^}]*)?\})+/i;
@@ -44,10 +45,9 @@ export function cleanLines(text: string, forms: LineForms): CleanLine[] {
     .split('\n')
     .map((line) => line.replace(DECORATION, '').replace(ODD_BLANKS, ' '));
   const plain = unquoted(raw);
-  const width = plain.reduce((most, line) => Math.max(most, line.length), 0);
   const lines = undressed(plain, begins).flatMap((line, index) => {
     const bare = pointed(plainest(line.replace(LOGGED, '').replace(BEFORE, '').replace(AFTER, '')), standsAlone);
-    const isQuestion = QUESTION.test(bare) && plain[index - 1]?.length !== width;
+    const isQuestion = QUESTION.test(bare) && !LACKS_COLON.test(plain[index - 1] ?? '');
     return isQuestion || BETWEEN.some((form) => form.test(bare)) ? [] : [{ text: bare, number: index + 1 }];
   });
   return unwrapped(unindented(lines, begins), forms).map((line) => ({ ...line, text: line.text.trimEnd() }));

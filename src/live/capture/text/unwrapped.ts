@@ -27,14 +27,14 @@ const WIDEST_GAP = 8;
 const ROW_END = /^[\s\d.,/-]*(?:\s[-rbpscd]{2,6}\s)?[\s\d.,/-]*(?:a?ll?|n?o?ne)?(?:\s*\/[\s\d,-]*(?:all?|no?n?e?)?)?\s*$/;
 
 export function unwrapped(lines: readonly CleanLine[], { standsAlone, isRow, lacksName }: Omit<LineForms, 'begins'>): CleanLine[] {
-  const width = lines.reduce((most, { text }) => Math.max(most, text.length), 0);
+  const isRest = ({ text }: CleanLine) => text.trim() !== '' && !standsAlone(text);
+  const rests = lines.flatMap((line, at) => (at > 0 && isRest(line) ? [{ before: lines[at - 1]!, line }] : []));
+  const width = wrapWidth(lines, rests);
   if (width < LEAST_WRAP) return [...lines];
   const isFull = ({ text }: CleanLine) => text.length === width;
   /** The next line begins with a word for which there was no room. */
   const endsEarly = (line: CleanLine, next: CleanLine, gap: number) =>
     !isFull(line) && /^\S/.test(next.text) && line.text.length + gap + /^\S*/.exec(next.text)![0].length > width;
-  const isRest = ({ text }: CleanLine) => text.trim() !== '' && !standsAlone(text);
-  const rests = lines.flatMap((line, at) => (at > 0 && isRest(line) ? [{ before: lines[at - 1]!, line }] : []));
   const cut = rests.filter(({ before }) => isFull(before));
   const early = rests.filter(({ before, line }) => standsAlone(before.text) && endsEarly(before, line, 1));
   // Between words nothing is left of a blank. Words end at the last column by chance, and a line of
@@ -50,6 +50,24 @@ export function unwrapped(lines: readonly CleanLine[], { standsAlone, isRow, lac
   /** A whole row may be as long as the longest line, and the next one begin with a name. */
   const isNextRow = (before: CleanLine, line: CleanLine) => isRow(before.text) && !ROW_END.test(line.text);
   return joined(lines, (before, line) => isFull(before) && (isRest(line) ? !isNextRow(before, line) : isRestOfName(before, line)), '');
+}
+
+interface Rest {
+  readonly before: CleanLine;
+  readonly line: CleanLine;
+}
+
+/**
+ * The greatest length, or the one at which lines were cut once, so that their rests may be longer.
+ */
+function wrapWidth(lines: readonly CleanLine[], rests: readonly Rest[]): number {
+  const greatest = lines.reduce((most, { text }) => Math.max(most, text.length), 0);
+  const counts = new Map<number, number>();
+  for (const { before } of rests) counts.set(before.text.length, (counts.get(before.text.length) ?? 0) + 1);
+  const [width, count] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [greatest, 0];
+  const overlong = new Set(rests.flatMap(({ before, line }) => (before.text.length === width ? [line] : [])));
+  const isCutOnce = count >= LEAST_WRAPPED && lines.every((line) => line.text.length <= width || overlong.has(line));
+  return isCutOnce ? width : greatest;
 }
 
 function joined(lines: readonly CleanLine[], belongTogether: (before: CleanLine, line: CleanLine) => boolean, glue: string): CleanLine[] {

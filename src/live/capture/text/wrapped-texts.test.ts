@@ -72,6 +72,7 @@ const FORMS: [string, (text: string, width: number) => string][] = [
   ['cut', wrapped],
   ['cut and quoted', (text, width) => quoted(wrapped(text, width), '> ')],
   ['cut and quoted twice', (text, width) => quoted(wrapped(text, width), '>> ')],
+  ['cut once and quoted', (text, width) => quoted(text.replaceAll(new RegExp(`^(.{${width}})(.)`, 'gm'), '$1\n$2'), '> ')],
   ['quoted and cut', (text, width) => wrapped(quoted(text, '> '), width)],
 ];
 const PROMPTS = [
