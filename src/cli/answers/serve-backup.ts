@@ -1,36 +1,30 @@
 // `xennuma serve backup` and `restore`: the whole state as one checked file, also from a running
 // daemon.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { InputError } from '../../base/errors.js';
+import { FILE_CALLS } from '../../base/file-calls.js';
 import { makeOwnFolder, readRegularFile } from '../../base/own-file.js';
+import { replaceSharedFile, syncFolder } from '../../base/replace-file.js';
 import { BACKUP_SOCKET } from '../../xapi/http/backup-socket.js';
 import { StateFolder } from '../../xapi/model/disk/sqlite.js';
+import { DATABASE, EARLIER, RESTORED, STATE_FILES } from '../../xapi/model/disk/state-files.js';
 import { remark } from '../output/terminal.js';
 
-/**
- * Files of a state folder that belong together; `commits` is the number that the database must
- * have.
- */
-const STATE_FILES = ['xapi.db', 'xapi.db-wal', 'xapi.db-journal', 'xapi.db-shm', 'commits'] as const;
 /** Node reads no larger file at once, and makes no larger backup. */
 const MOST_BYTES = 2 ** 31 - 1;
 
 export async function backup(file: string, folder: string): Promise<void> {
-  if (!existsSync(join(folder, 'xapi.db')))
+  if (!existsSync(join(folder, DATABASE)))
     throw new InputError('the folder contains no state', { file: folder }, 'name the folder of --state');
   if (existsSync(file)) throw new InputError('the file already exists', { file }, 'choose another name');
   const bytes = (await fromDaemon(join(folder, BACKUP_SOCKET))) ?? fromFolder(folder);
-  const fresh = `${file}.new`;
   try {
-    writeDurably(fresh, bytes);
-    const objects = check(fresh);
-    renameSync(fresh, file);
-    syncFolder(dirname(file));
+    const objects = check(file, bytes);
+    replaceSharedFile(file, bytes, FILE_CALLS);
     remark(`${file}: ${objects} objects, ${bytes.length} bytes`);
   } catch (error) {
-    rmSync(fresh, { force: true });
     throw error instanceof InputError
       ? error
       : new InputError(`the backup was not written: ${(error as Error).message}`, { file }, 'make room');
@@ -40,16 +34,11 @@ export async function backup(file: string, folder: string): Promise<void> {
 export async function restore(file: string, folder: string): Promise<void> {
   if (!existsSync(file)) throw new InputError('there is no such file', { file }, 'name a backup');
   try {
-    const objects = check(file);
+    const bytes = readRegularFile(file, MOST_BYTES);
+    const objects = check(file, bytes);
     makeOwnFolder(folder);
-    const target = join(folder, 'xapi.db');
     assertUnused(folder);
-    // One that is there was left by a restore that was killed.
-    rmSync(`${target}.new`, { force: true });
-    writeDurably(`${target}.new`, readRegularFile(file, MOST_BYTES));
-    const oldState = keepOld(folder);
-    renameSync(`${target}.new`, target);
-    syncFolder(folder);
+    const oldState = putInPlace(folder, bytes);
     remark(`${folder}: ${objects} objects restored${oldState === null ? '' : `; the earlier state is in ${oldState}`}`);
   } catch (error) {
     if (error instanceof InputError) throw error;
@@ -58,6 +47,28 @@ export async function restore(file: string, folder: string): Promise<void> {
       { file: folder },
       'give this user the right to read the backup and to write beside it and in the folder',
     );
+  }
+}
+
+/**
+ * Killed before the first rename, the earlier state is whole; after the last one, the restored one.
+ * In between no daemon starts, because RESTORED is there. @returns as keepOld
+ */
+function putInPlace(folder: string, bytes: Uint8Array): string | null {
+  const [target, restored] = [join(folder, DATABASE), join(folder, RESTORED)];
+  const isSecond = existsSync(restored);
+  replaceSharedFile(restored, bytes, FILE_CALLS);
+  try {
+    // A daemon that has started since has the lock now, or will find the file above.
+    assertUnused(folder);
+    const oldState = keepOld(folder, isSecond);
+    renameSync(restored, target);
+    syncFolder(folder, FILE_CALLS);
+    return oldState;
+  } catch (error) {
+    // The database is the first to be moved: with it, the earlier state is whole.
+    if (existsSync(target)) rmSync(restored, { force: true });
+    throw error;
   }
 }
 
@@ -95,13 +106,11 @@ function fromFolder(folder: string): Buffer {
  * objects.
  * @throws InputError
  */
-function check(file: string): number {
-  const bytes = readRegularFile(file, MOST_BYTES);
-  const trial = `${file}.check-${process.pid}`;
-  mkdirSync(trial, { mode: 0o700 });
+function check(file: string, bytes: Uint8Array): number {
+  const trial = mkdtempSync(`${file}.check-`);
   try {
-    writeDurably(join(trial, 'xapi.db'), bytes);
-    const state = new StateFolder(trial);
+    writeFileSync(join(trial, DATABASE), bytes, { mode: 0o600 });
+    const state = new StateFolder(trial, { mustBeThere: true });
     try {
       return [...state.load()].length;
     } finally {
@@ -109,7 +118,8 @@ function check(file: string): number {
     }
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    throw new InputError(`the backup is damaged: ${error.message}`, { file }, 'restore another backup');
+    const kind = error.message.startsWith('expected a state') ? 'this is no backup' : 'the backup is damaged';
+    throw new InputError(`${kind}: ${error.message}`, { file }, 'restore another backup');
   } finally {
     rmSync(trial, { recursive: true, force: true });
   }
@@ -117,39 +127,32 @@ function check(file: string): number {
 
 /** A damaged state counts as unused, because restore exists to replace it. */
 function assertUnused(folder: string): void {
-  if (!existsSync(join(folder, 'xapi.db'))) return;
+  if (!existsSync(join(folder, DATABASE))) return;
   try {
-    new StateFolder(folder).close();
+    new StateFolder(folder, { restoring: true }).close();
   } catch (error) {
     if (error instanceof InputError && /another xennuma owns/.test(error.message)) throw error;
   }
 }
 
-/** @returns the folder that the earlier state was moved to; null when there was none */
-function keepOld(folder: string): string | null {
+/**
+ * @param isSecond a killed restore may have begun to move the files
+ * @returns the folder that the earlier state was moved to; null when there was none
+ */
+function keepOld(folder: string, isSecond: boolean): string | null {
   const files = STATE_FILES.filter((name) => existsSync(join(folder, name)));
-  if (files.length === 0) return null;
-  const oldState = join(folder, `before-restore-${new Date().toISOString().replaceAll(':', '')}`);
-  mkdirSync(oldState, { mode: 0o700 });
+  const begun = isSecond ? folderOfKilled(folder, files) : undefined;
+  if (files.length === 0) return begun ?? null;
+  const oldState = begun ?? join(folder, `${EARLIER}${new Date().toISOString().replaceAll(':', '')}`);
+  if (begun === undefined) mkdirSync(oldState, { mode: 0o700 });
   for (const name of files) renameSync(join(folder, name), join(oldState, name));
+  for (const changed of [oldState, folder]) syncFolder(changed, FILE_CALLS);
   return oldState;
 }
 
-function writeDurably(file: string, bytes: Uint8Array): void {
-  const fd = openSync(file, 'wx', 0o600);
-  try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+/** The newest folder of an earlier state, if it lacks these files. */
+function folderOfKilled(folder: string, files: readonly string[]): string | undefined {
+  const names = readdirSync(folder).filter((name) => name.startsWith(EARLIER));
+  const newest = names.length === 0 ? undefined : join(folder, names.sort().at(-1)!);
+  return newest === undefined || files.some((name) => existsSync(join(newest, name))) ? undefined : newest;
 }

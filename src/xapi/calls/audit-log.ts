@@ -56,6 +56,7 @@ export class AuditLog {
     if (options.file === null) return;
     try {
       this.#open(options.file);
+      this.#assertOfThisLog(options.file);
     } catch (error) {
       clearInterval(this.#timer);
       if (error instanceof InputError) throw error;
@@ -164,6 +165,14 @@ export class AuditLog {
   #open(file: string): void {
     this.#fd = openOwnFile(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, this.#files);
     this.#bytes = this.#files.size(this.#fd);
+  }
+
+  /** @throws InputError for a file that no log of ours can be; the next line would rename it */
+  #assertOfThisLog(file: string): void {
+    const most = 2 * this.#limits.fileBytes;
+    if (this.#bytes <= most) return;
+    this.#closeFile();
+    throw new InputError(`the file has ${this.#bytes} bytes; expected at most ${most}`, { file }, 'move it away');
   }
 
   #closeFile(): void {

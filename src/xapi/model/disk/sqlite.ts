@@ -16,6 +16,7 @@ import { decodeVm, encodeVm } from '../../../xenopsd/store/metadata-format.js';
 import { type LoadedObject, type StateStore, type StoredChange, storageErrorOf } from '../storage.js';
 import { CommitCount } from './commit-count.js';
 import { type RecordOfText, recordOf, recordText } from './record-text.js';
+import { assertNoRest, assertNotHalfRestored, checkFormat, DATABASE } from './state-files.js';
 
 const FORMAT = 1;
 const RESTORE = 'restore a backup: xennuma serve restore FILE --into FOLDER';
@@ -32,6 +33,10 @@ export interface StateFolderOptions {
    * noticed later.
    */
   readonly countFailed?: (error: unknown) => void;
+  /** A new state is not made, and a database without a count of commits is refused. */
+  readonly mustBeThere?: boolean;
+  /** Opened by the restore itself, which looks whether a daemon uses the earlier state. */
+  readonly restoring?: boolean;
 }
 
 export class StateFolder implements StateStore {
@@ -51,11 +56,12 @@ export class StateFolder implements StateStore {
    * @throws InputError for a folder that cannot be used, is owned by another process, is damaged,
    *   has lost commits, or is of another version
    */
-  constructor(folder: string, { files = FILE_CALLS, countFailed = () => {} }: StateFolderOptions = {}) {
+  constructor(folder: string, options: StateFolderOptions = {}) {
+    const { files = FILE_CALLS, countFailed = () => {} } = options;
     this.#folder = folder;
-    this.#file = join(folder, 'xapi.db');
+    this.#file = join(folder, DATABASE);
     this.#countFailed = countFailed;
-    this.#db = this.#open(folder);
+    this.#db = this.#open(folder, options);
     try {
       this.#check();
       this.#put = this.#db.prepare('INSERT INTO objects VALUES (?, ?, ?) ON CONFLICT (ref) DO UPDATE SET record = excluded.record');
@@ -147,24 +153,25 @@ export class StateFolder implements StateStore {
     }
   }
 
-  #open(folder: string): Sqlite.Database {
+  #open(folder: string, { mustBeThere = false, restoring = false }: StateFolderOptions): Sqlite.Database {
     let db: Sqlite.Database | null = null;
     try {
       makeOwnFolder(folder);
       // SQLite looks at all of these, and would wait for a pipe.
       for (const end of ['', '-wal', '-journal', '-shm']) checkOwnFile(`${this.#file}${end}`);
+      if (!restoring) assertNotHalfRestored(folder);
+      assertNoRest(folder);
       db = new Sqlite(this.#file, { timeout: 0 });
       // Exclusive: the lock is held until this process ends, however it ends.
       db.pragma('locking_mode = EXCLUSIVE');
+      const isNew = checkFormat(db, FORMAT, this.#file, mustBeThere);
       db.pragma('journal_mode = WAL');
       db.pragma('synchronous = FULL');
-      const version = db.pragma('user_version', { simple: true }) as number;
-      if (version !== 0 && version !== FORMAT) {
-        throw new InputError(`the state is of format ${version}`, { file: this.#file }, `this xennuma knows format ${FORMAT} only`);
-      }
       // An existing state is not written to, so that the daemon also starts on a full disk.
-      if (version === 0) db.exec(SCHEMA);
+      if (isNew) db.exec(SCHEMA);
       else db.exec('BEGIN EXCLUSIVE; COMMIT');
+      // Once more, with the lock: a restore looks for the lock after it has made its file.
+      if (!restoring) assertNotHalfRestored(folder);
       return db;
     } catch (error) {
       db?.close();
@@ -281,5 +288,6 @@ const SCHEMA = `BEGIN IMMEDIATE;
   CREATE TABLE IF NOT EXISTS objects (ref TEXT PRIMARY KEY, class TEXT NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS domains (name TEXT PRIMARY KEY, position INTEGER NOT NULL, metadata TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  INSERT INTO settings VALUES ('commits', '0');
   PRAGMA user_version = ${FORMAT};
   COMMIT`;
