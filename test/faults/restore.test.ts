@@ -1,5 +1,5 @@
-// `serve backup` and `serve restore`, killed at any rename, given files that are no backups, and run
-// side by side: the earlier state or the restored one, never an empty one.
+// `serve backup` and `serve restore`, killed at any rename, given files that are no backups, and
+// run side by side: the earlier state or the restored one, never an empty one.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';

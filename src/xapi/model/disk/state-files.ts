@@ -33,7 +33,10 @@ export function assertNotHalfRestored(folder: string): void {
   );
 }
 
-/** A new state would hide an earlier one. @throws InputError for parts of a state without a database */
+/**
+ * A new state would hide an earlier one.
+ * @throws InputError for parts of a state without a database
+ */
 export function assertNoRest(folder: string): void {
   if (existsSync(join(folder, DATABASE))) return;
   const rest = readdirSync(folder).find((name) => BESIDE.includes(name) || name.startsWith(EARLIER));
