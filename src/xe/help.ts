@@ -2,10 +2,13 @@
 
 import { type Param, paramOf } from './command-line.js';
 import { XE_COMMANDS } from './commands.js';
+import { XeUsageFailure } from './failures.js';
 import type { Printer } from './print.js';
 
 const NOT_COMMANDS = new Set(['server', 'username', 'password', 'port', 'minimal', 'all', 'json']);
 const WIDTH = 74;
+/** The host of a thin client answers help without a login, so that it must be cheap. */
+const MOST_NAMED = 32;
 
 export const USAGE = `Usage: xennuma xe <command>
   [ -s <server> ]            a XAPI host (default: xennuma serve on this machine)
@@ -22,7 +25,8 @@ All commands:             xennuma xe help --all
 `;
 
 export function xeHelp(params: readonly Param[], minimal: boolean, printer: Printer): void {
-  const named = params.map(([key]) => key).filter((key) => !NOT_COMMANDS.has(key));
+  const named = [...new Set(params.map(([key]) => key))].filter((key) => !NOT_COMMANDS.has(key));
+  if (named.length > MOST_NAMED) throw new XeUsageFailure(`help takes at most ${MOST_NAMED} commands at a time`);
   if (named.length > 0) {
     for (const name of named) helpOn(name, printer);
     return;

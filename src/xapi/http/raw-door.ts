@@ -13,11 +13,16 @@ export const CLI_BODY_BYTES = 200 * 1024;
 /** Bytes that a client may send unasked. */
 const MOST_BUFFERED = HEAD_BYTES + CLI_BODY_BYTES + 64 * 1024;
 const END_OF_HEAD = '\r\n\r\n';
-/** A request that is not whole after so long ends its connection, as for HTTP. */
+/**
+ * A client that has not sent its request and logged in after so long is disconnected: the time of
+ * an unfinished HTTP request.
+ */
 const REQUEST_MS = 60_000;
 /** A client that sends and reads nothing for so long is gone. */
 const UNREAD_MS = 60_000;
 const PROBE_MS = 1000;
+/** What a piece of output takes beside its bytes while it is not read. */
+const WRITE_BYTES = 1024;
 
 /** Why a request is refused: an HTTP status and a reason. */
 export type Refusal = readonly [status: number, reason: string];
@@ -36,6 +41,8 @@ export interface RawConnection {
    * side or is gone shows in that alone.
    */
   probe(bytes: Buffer): void;
+  /** The client has logged in, and may take any time from now on. */
+  loggedIn(): void;
 }
 
 export interface RawDoor {
@@ -75,18 +82,21 @@ export function openRawDoor(server: Server, event: 'connection' | 'secureConnect
   });
 }
 
-async function take(socket: Socket, reader: SocketReader, door: RawDoor, whole: () => void): Promise<void> {
+async function take(socket: Socket, reader: SocketReader, door: RawDoor, loggedIn: () => void): Promise<void> {
   const address = door.addressOf(socket);
   const releases: (() => void)[] = [];
   try {
     const request = await readRequest(reader, door, address, releases);
-    whole();
     if ('refusal' in request) return refuseRaw(socket, request.refusal);
     const release = door.begin(address);
     if (release === null) return refuseRaw(socket, [503, 'too many calls under way']);
     releases.push(release);
-    await serveOne(socket, reader, door, { address, body: request.body });
-    socket.end();
+    await serveOne(socket, reader, door, { address, body: request.body, loggedIn });
+    // Its client may keep its own side open for ever.
+    socket.end(() => {
+      const over = setTimeout(() => socket.destroy(), REQUEST_MS);
+      socket.once('close', () => clearTimeout(over));
+    });
   } catch (error) {
     // The client's going, or the server's end, ends what its command waits for.
     const left = error instanceof StreamEnd || (error instanceof Error && error.name === 'AbortError');
@@ -121,7 +131,7 @@ async function serveOne(
   socket: Socket,
   reader: SocketReader,
   door: RawDoor,
-  request: Pick<RawConnection, 'address' | 'body'>,
+  request: Pick<RawConnection, 'address' | 'body' | 'loggedIn'>,
 ): Promise<void> {
   const gone = new AbortController();
   const leave = (): void => gone.abort();
@@ -134,7 +144,7 @@ async function serveOne(
       ...request,
       gone: gone.signal,
       read: (bytes) => reader.exactly(bytes),
-      write: (bytes) => write(bytes, door.charge(request.address, bytes.length)),
+      write: (bytes) => write(bytes, door.charge(request.address, bytes.length + WRITE_BYTES)),
       probe: (bytes) => {
         probing = setInterval(() => reader.ended && socket.write(bytes), PROBE_MS);
       },

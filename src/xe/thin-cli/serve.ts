@@ -11,10 +11,14 @@ export interface ThinCliConnection {
   write(frame: Buffer): void;
   /** Has a frame written now and then after the client's last byte: so one that is gone shows. */
   probe(frame: Buffer): void;
+  /** Its client has logged in: from now on a command may take any time. */
+  loggedIn(): void;
 }
 
 /** The first line may be a session that the caller has already. */
 const SESSION = 'session_id=';
+/** Each word is work before anybody has logged in. */
+const MOST_WORDS = 1024;
 
 /**
  * Runs one command of a client to its end.
@@ -25,7 +29,12 @@ export async function serveThinCli(connection: ThinCliConnection, body: string, 
   connection.write(greeting());
   if (majorOfGreeting(await connection.read(GREETING_BYTES)) !== VERSION.major) return;
   connection.probe(debug(''));
-  const lines = body.split('\n').map((line) => line.replace(/\r$/, ''));
+  const lines = body.split('\n', MOST_WORDS + 1).map((line) => line.replace(/\r$/, ''));
+  if (lines.length > MOST_WORDS) {
+    connection.write(printStderr(`Error: a command has at most ${MOST_WORDS} words; give fewer parameters at a time\n`));
+    connection.write(exit(1));
+    return;
+  }
   const session = lines[0]!.startsWith(SESSION) ? lines.shift()!.slice(SESSION.length) : null;
   const streams = {
     out: (words: string) => connection.write(print(words.replace(/\n$/, ''))),
@@ -33,8 +42,10 @@ export async function serveThinCli(connection: ThinCliConnection, body: string, 
     errorCode: (code: string, params: readonly string[]) => connection.write(error(code, params)),
   };
   const code = await runXeCommand(lines, streams, async (params) => {
-    if (session !== null) return XapiSession.known(rpc, session);
-    return XapiSession.over(rpc, { user: paramOf(params, 'username') ?? '', password: paramOf(params, 'password') ?? '' });
+    const credentials = { user: paramOf(params, 'username') ?? '', password: paramOf(params, 'password') ?? '' };
+    const opened = session === null ? await XapiSession.over(rpc, credentials) : XapiSession.known(rpc, session);
+    connection.loggedIn();
+    return opened;
   });
   connection.write(exit(code));
 }
