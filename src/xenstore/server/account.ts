@@ -7,4 +7,12 @@ export interface Account {
   waitingReplies: number;
   /** Bytes of requests that are not answered. */
   unansweredBytes: number;
+  /** Work for its requests that its turns have not paid for yet; domain 0 has no limit. */
+  units: number;
+  /** Its last turn. */
+  turn: number;
+}
+
+export function newAccount(): Account {
+  return { waitingBytes: 0, waitingReplies: 0, unansweredBytes: 0, units: 0, turn: 0 };
 }

@@ -26,6 +26,13 @@ export interface ServerLimits {
   readonly dom0WaitingBytes: number;
   /** Read in one turn from one connection of domain 0, or from all connections of a guest. */
   readonly turnBytes: number;
+  /**
+   * Work for a guest in one turn, in units of about a node that is looked up; a request that is
+   * begun is finished, and its excess is taken from the next turns.
+   */
+  readonly turnUnits: number;
+  /** The same for all guests together. Domain 0 goes before them in each turn. */
+  readonly guestTurnUnits: number;
   /** Connections accepted at one socket in one turn. */
   readonly turnAccepts: number;
 }
@@ -39,5 +46,7 @@ export const SERVER_LIMITS: ServerLimits = {
   guestWaitingBytes: 4 * 1024 * 1024,
   dom0WaitingBytes: 64 * 1024 * 1024,
   turnBytes: 64 * 1024,
+  turnUnits: 2000,
+  guestTurnUnits: 8000,
   turnAccepts: 64,
 };

@@ -1,16 +1,16 @@
 // The use of the server by all connections of each domain: connections, unread bytes and replies,
 // and unanswered requests. Limits and quotas are a domain's, not a connection's.
 
-import type { Account } from './account.js';
+import { type Account, newAccount } from './account.js';
 import type { ServerLimits } from './client-limits.js';
 import { guestDescriptors } from './descriptors.js';
 import type { Session } from './session.js';
 
 interface DomainAccount extends Account {
   readonly sessions: Set<Session>;
-  /** Bytes read in turn number `turn`. */
+  /** Bytes read in turn number `readTurn`. */
   readBytes: number;
-  turn: number;
+  readTurn: number;
 }
 
 export class DomainLedger {
@@ -35,7 +35,7 @@ export class DomainLedger {
   account(domid: number): DomainAccount {
     let account = this.#accounts.get(domid);
     if (account === undefined) {
-      account = { sessions: new Set(), waitingBytes: 0, waitingReplies: 0, unansweredBytes: 0, readBytes: 0, turn: 0 };
+      account = { ...newAccount(), sessions: new Set(), readBytes: 0, readTurn: 0 };
       this.#accounts.set(domid, account);
     }
     return account;
@@ -79,8 +79,8 @@ export class DomainLedger {
     const { turnBytes } = this.#limits;
     if (client.domid === 0) return turnBytes;
     const account = this.account(client.domid);
-    if (account.turn !== this.#turn) {
-      account.turn = this.#turn;
+    if (account.readTurn !== this.#turn) {
+      account.readTurn = this.#turn;
       account.readBytes = 0;
     }
     return Math.max(0, turnBytes - account.readBytes);

@@ -6,6 +6,7 @@ import type { Bytes } from '../protocol/wire.js';
 import { JournalFailure } from '../store/journaled.js';
 import { SERVER_LIMITS, type ServerLimits } from './client-limits.js';
 import { DomainLedger } from './domain-ledger.js';
+import { GuestQueue } from './fair-turns.js';
 import { complaints } from './log-sink.js';
 import { Session } from './session.js';
 import { claimSocketPath, type FileIdentity, identityOf, removeIfOurs } from './socket-file.js';
@@ -31,9 +32,12 @@ export class NodeServer implements SocketServer {
   readonly #ledger: DomainLedger;
   readonly #doors = new Set<Door>();
   readonly #sockets = new Map<Session, Socket>();
+  readonly #guests: GuestQueue<Session>;
   readonly #writers = new Set<Session>();
   /** Node has bytes of theirs that the kernel did not take. */
   readonly #sending = new Map<Session, number>();
+  /** They say no more, and not all of their requests are answered. */
+  readonly #lastRequests = new Set<Session>();
   #writes = 0;
   readonly #complain: (line: string) => void;
   #dirty = new Set<Session>();
@@ -45,6 +49,7 @@ export class NodeServer implements SocketServer {
     this.#options = options;
     this.#limits = { ...SERVER_LIMITS, ...options.limits };
     this.#ledger = new DomainLedger(this.#limits);
+    this.#guests = new GuestQueue(this.#limits);
     this.#complain = complaints(options.log ?? (() => {}));
   }
 
@@ -82,6 +87,11 @@ export class NodeServer implements SocketServer {
     this.#stopped?.();
   }
 
+  #saysNoMore(session: Session): void {
+    if (session.out.length === 0) this.#end(session);
+    else session.ending = true;
+  }
+
   #closeDoor(door: Door): void {
     this.#doors.delete(door);
     // Node removes the file of a socket that it closes: only while it is ours.
@@ -102,12 +112,24 @@ export class NodeServer implements SocketServer {
     const session = new Session(this.#options.engine, domid, this.#limits, account, (dirty) => this.#markDirty(dirty));
     this.#sockets.set(session, socket);
     this.#ledger.add(session);
-    socket.on('data', (chunk: Buffer) => this.#answer(session, () => session.receive(chunk as Bytes, chunk.length)));
+    socket.on('data', (chunk: Buffer) => {
+      if (domid === 0) this.#answer(session, () => session.receive(chunk as Bytes, chunk.length));
+      else this.#queue(session, socket, chunk);
+    });
     socket.on('end', () => {
-      if (session.out.length === 0) this.#end(session);
-      else session.ending = true;
+      // Node says so also while the socket is paused: requests may wait.
+      if (session.hasRequest) this.#lastRequests.add(session);
+      else this.#saysNoMore(session);
     });
     socket.on('close', () => this.#end(session));
+  }
+
+  /** Guests are answered at the end of the turn, after domain 0. */
+  #queue(session: Session, socket: Socket, chunk: Buffer): void {
+    session.hold(chunk as Bytes, chunk.length);
+    socket.pause();
+    this.#guests.add(session.account, session);
+    this.#turn ??= setImmediate(() => this.#endTurn());
   }
 
   #answer(session: Session, answer: () => void): void {
@@ -125,6 +147,7 @@ export class NodeServer implements SocketServer {
   /** What came in one pass of Node's loop is one turn: one sync, then all replies. */
   #endTurn(): void {
     this.#turn = undefined;
+    this.#guests.serve((session) => this.#answer(session, () => session.resume()));
     try {
       this.#options.commit?.();
     } catch (error) {
@@ -136,6 +159,7 @@ export class NodeServer implements SocketServer {
     this.#dirty = new Set();
     for (const session of sessions) this.#flush(session);
     this.#options.afterTurn?.();
+    if (!this.#guests.isEmpty) this.#turn ??= setImmediate(() => this.#endTurn());
   }
 
   #flush(session: Session): void {
@@ -154,10 +178,14 @@ export class NodeServer implements SocketServer {
       this.#end(greedy);
       if (greedy === session) return;
     }
+    if (!session.hasRequest && this.#lastRequests.delete(session)) session.ending = true;
     if (out.length > 0) out.behind = true;
     else if (session.ending) this.#end(session);
-    if (session.canResume) setImmediate(() => this.#answer(session, () => session.resume()));
-    if (session.listens) socket.resume();
+    if (session.canResume) {
+      if (session.client.domid === 0) setImmediate(() => this.#answer(session, () => session.resume()));
+      else this.#guests.add(session.account, session);
+    }
+    if (session.reads) socket.resume();
     else socket.pause();
   }
 
@@ -194,8 +222,10 @@ export class NodeServer implements SocketServer {
     this.#sockets.delete(session);
     session.close();
     this.#sending.delete(session);
+    this.#lastRequests.delete(session);
     this.#ledger.delete(session);
     this.#dirty.delete(session);
+    this.#guests.delete(session.account, session);
     // What the kernel has taken still goes out.
     socket.destroy();
   }

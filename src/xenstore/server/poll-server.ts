@@ -5,6 +5,7 @@ import type { Engine } from '../store/engine.js';
 import { JournalFailure } from '../store/journaled.js';
 import { SERVER_LIMITS, type ServerLimits } from './client-limits.js';
 import { DomainLedger } from './domain-ledger.js';
+import { GuestQueue } from './fair-turns.js';
 import { EAGAIN, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EVENT_BYTES, eventFd, eventMask, type Libc, libc } from './libc.js';
 import { complaints } from './log-sink.js';
 import { Session } from './session.js';
@@ -29,6 +30,8 @@ interface Door {
 interface Connection {
   readonly fd: number;
   readonly session: Session;
+  /** Where it is waited for. */
+  readonly epoll: number;
   /** What epoll was told to wait for. */
   interest: number;
 }
@@ -48,16 +51,24 @@ export class PollServer implements SocketServer, Handover {
    */
   #acceptsFromMs = 0;
   readonly #afterTurn: () => void;
+  readonly #hasMore: () => boolean;
   readonly #complain: (line: string) => void;
   readonly #system: Libc = libc();
   readonly #epoll = this.#system.epoll();
+  /**
+   * The connections of guests, within the other one: however many are ready, domain 0 is among the
+   * first events of a turn.
+   */
+  readonly #guestEpoll = this.#system.epoll();
+  readonly #guests: GuestQueue<Connection>;
   readonly #doors = new Map<number, Door>();
   readonly #connections = new Map<number, Connection>();
   readonly #watched = new Map<number, () => void>();
   readonly #bySession = new Map<Session, Connection>();
   #dirty: Session[] = [];
   /**
-   * They have read what kept them waiting: what they sent meanwhile is answered in the next turn.
+   * Of domain 0. They have read what kept them waiting: what they sent meanwhile is answered in
+   * the next turn.
    */
   #resumable: Session[] = [];
   /**
@@ -77,6 +88,9 @@ export class PollServer implements SocketServer, Handover {
     this.#ledger = new DomainLedger(this.#limits);
     this.#afterTurn = options.afterTurn ?? (() => {});
     this.#complain = complaints(options.log ?? (() => {}));
+    this.#hasMore = options.hasMore ?? (() => false);
+    this.#guests = new GuestQueue(this.#limits);
+    this.#system.control(this.#epoll, 'add', this.#guestEpoll, EPOLLIN);
     this.#input = Buffer.allocUnsafeSlow(this.#limits.turnBytes) as Bytes;
   }
 
@@ -119,11 +133,12 @@ export class PollServer implements SocketServer, Handover {
 
   adopt(fd: number, domid: number): Session {
     const session = new Session(this.#engine, domid, this.#limits, this.#ledger.account(domid), (dirty) => this.#dirty.push(dirty));
-    const connection: Connection = { fd, session, interest: EPOLLIN };
+    const epoll = domid === 0 ? this.#epoll : this.#guestEpoll;
+    const connection: Connection = { fd, session, epoll, interest: EPOLLIN };
     this.#connections.set(fd, connection);
     this.#bySession.set(session, connection);
     this.#ledger.add(session);
-    this.#system.control(this.#epoll, 'add', fd, EPOLLIN);
+    this.#system.control(epoll, 'add', fd, EPOLLIN);
     return session;
   }
 
@@ -164,43 +179,79 @@ export class PollServer implements SocketServer, Handover {
       removeIfOurs(path, file);
     }
     this.#doors.clear();
+    this.#system.close(this.#guestEpoll);
     this.#system.close(this.#epoll);
     stopped();
   }
 
-  /** One wait and what comes of it; false when nothing came. */
+  /**
+   * One wait and what comes of it: the requests of domain 0, then those of guests as far as a turn
+   * may take. False when nothing came.
+   */
   turn(timeoutMs: number): boolean {
     const waiting = this.#resumable;
     this.#resumable = [];
-    const isReady = waiting.length > 0 || this.#someStalledListens();
-    const count = this.#system.wait(this.#epoll, this.#events, EVENTS_A_TURN, isReady ? 0 : timeoutMs);
+    const isReady = waiting.length > 0 || !this.#guests.isEmpty || this.#hasMore() || this.#someStalledListens();
+    const count = this.#wait(this.#epoll, isReady ? 0 : timeoutMs);
     if (count < 0) {
-      if (this.#system.errno() !== EINTR) throw new Error(`epoll_wait: errno ${this.#system.errno()}`);
       this.#resumable.push(...waiting);
       return false;
     }
     this.#ledger.beginTurn();
     for (const session of this.#stalled) if (session.listens) this.#dirty.push(session);
     for (const session of waiting) this.#resume(session);
+    let guestsReady = false;
     for (let at = 0; at < count; at++) {
       const fd = eventFd(this.#events, at);
       const connection = this.#connections.get(fd);
-      if (connection === undefined) {
-        if (this.#doors.has(fd)) this.#accept(fd);
-        else this.#watched.get(fd)?.();
-        continue;
-      }
-      const mask = eventMask(this.#events, at);
-      if ((mask & EPOLLOUT) !== 0) this.#dirty.push(connection.session);
-      if ((mask & EPOLLIN) !== 0 && connection.session.listens) this.#receive(connection);
-      else if ((mask & EPOLLIN) !== 0 && connection.interest !== 0) this.#dirty.push(connection.session);
-      else if ((mask & (EPOLLERR | EPOLLHUP)) !== 0) this.#end(connection);
+      if (connection !== undefined) this.#ready(connection, eventMask(this.#events, at));
+      else if (fd === this.#guestEpoll) guestsReady = true;
+      else if (this.#doors.has(fd)) this.#accept(fd);
+      else this.#watched.get(fd)?.();
     }
+    if (guestsReady) this.#collectGuests();
+    this.#guests.serve((connection) => this.#serveGuest(connection));
     this.#commitTurn();
     this.#flushAll();
     if (this.#acceptsFromMs !== 0 && performance.now() >= this.#acceptsFromMs) this.#acceptAgain();
     this.#afterTurn();
-    return count > 0 || this.#resumable.length > 0;
+    return count > 0 || this.#resumable.length > 0 || !this.#guests.isEmpty || this.#hasMore();
+  }
+
+  /** How many events there are; -1 when a signal came first. */
+  #wait(epoll: number, timeoutMs: number): number {
+    const count = this.#system.wait(epoll, this.#events, EVENTS_A_TURN, timeoutMs);
+    if (count < 0 && this.#system.errno() !== EINTR) throw new Error(`epoll_wait: errno ${this.#system.errno()}`);
+    return count;
+  }
+
+  #collectGuests(): void {
+    const count = this.#wait(this.#guestEpoll, 0);
+    for (let at = 0; at < count; at++) {
+      const connection = this.#connections.get(eventFd(this.#events, at));
+      if (connection !== undefined) this.#ready(connection, eventMask(this.#events, at));
+    }
+  }
+
+  #ready(connection: Connection, mask: number): void {
+    const { session } = connection;
+    if ((mask & EPOLLOUT) !== 0) this.#dirty.push(session);
+    if ((mask & EPOLLIN) !== 0 && session.listens) {
+      if (session.client.domid === 0) this.#receive(connection);
+      else this.#guests.add(session.account, connection);
+    } else if ((mask & EPOLLIN) !== 0 && connection.interest !== 0) this.#dirty.push(session);
+    else if ((mask & (EPOLLERR | EPOLLHUP)) !== 0) this.#end(connection);
+  }
+
+  /** What it sent before and is not answered yet, then what is new. */
+  #serveGuest(connection: Connection): void {
+    const { session } = connection;
+    // A request of another one released its domain.
+    if (!this.#bySession.has(session)) return;
+    if (session.canResume) this.#resume(session);
+    if (session.reads && !session.spent) this.#receive(connection);
+    // Not every request is answered: it may have more of them, or be read from again.
+    this.#dirty.push(session);
   }
 
   /** Another connection of the domain was read, or what it held is less: it goes on at once. */
@@ -318,11 +369,14 @@ export class PollServer implements SocketServer, Handover {
     }
     if (session.listens || out.length > 0) this.#stalled.delete(session);
     else this.#stalled.add(session);
-    if (session.canResume) this.#resumable.push(session);
-    const interest = (session.listens ? EPOLLIN : 0) | (out.length > 0 ? EPOLLOUT : 0);
+    if (session.canResume) {
+      if (session.client.domid === 0) this.#resumable.push(session);
+      else this.#guests.add(session.account, connection);
+    }
+    const interest = (session.reads ? EPOLLIN : 0) | (out.length > 0 ? EPOLLOUT : 0);
     if (interest !== connection.interest) {
       connection.interest = interest;
-      this.#system.control(this.#epoll, 'modify', fd, interest);
+      this.#system.control(connection.epoll, 'modify', fd, interest);
     }
   }
 
@@ -331,6 +385,7 @@ export class PollServer implements SocketServer, Handover {
     if (!this.#connections.delete(fd)) return;
     this.#bySession.delete(session);
     this.#stalled.delete(session);
+    this.#guests.delete(session.account, connection);
     session.close();
     this.#ledger.delete(session);
     this.#system.close(fd);

@@ -100,6 +100,7 @@ export class XenstoreServer {
         this.#rings?.flush();
         if (this.#ready && performance.now() >= this.#notBeforeMs) this.#restart();
       },
+      hasMore: () => this.#rings?.hasMore ?? false,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.log === undefined ? {} : { log: options.log }),
     });

@@ -41,9 +41,27 @@ export class Session {
     return !this.ending && !this.#mustRead();
   }
 
-  /** Whole messages may wait that can be answered now. */
+  /** Whole messages wait that can be answered now, or in its next turn. */
   get canResume(): boolean {
-    return this.#rest !== undefined && this.#rest.length >= HEADER_BYTES && this.listens;
+    return this.hasRequest && this.listens;
+  }
+
+  /** More of its bytes should be read now: what it sent before is answered. */
+  get reads(): boolean {
+    return this.listens && !this.hasRequest;
+  }
+
+  /** Its domain has had its share of the turn. */
+  get spent(): boolean {
+    return this.client.domid !== 0 && this.account.units >= this.#limits.turnUnits;
+  }
+
+  /** A whole message waits. */
+  get hasRequest(): boolean {
+    const rest = this.#rest;
+    if (rest === undefined || rest.length < HEADER_BYTES) return false;
+    const size = get32(rest, 12);
+    return size > PAYLOAD_MAX_BYTES || rest.length >= HEADER_BYTES + size;
   }
 
   /** What it sent and is not answered yet. */
@@ -83,8 +101,13 @@ export class Session {
       if (used < length && !this.ending) this.#keep(Buffer.from(bytes.subarray(used, length)));
       return;
     }
-    this.#keep(Buffer.concat([this.#rest, bytes.subarray(0, length)]));
+    this.hold(bytes, length);
     this.resume();
+  }
+
+  /** Keeps bytes of the client for `resume`. */
+  hold(bytes: Bytes, length: number): void {
+    if (!this.ending) this.#keep(Buffer.concat([this.unanswered, bytes.subarray(0, length)]));
   }
 
   /** Answers what waits, as far as the client may go on. */
@@ -93,7 +116,7 @@ export class Session {
     if (rest === undefined || this.ending) return;
     const used = this.#answer(rest as Bytes, rest.length);
     if (used === rest.length || this.ending) this.#keep(undefined);
-    else if (used > 0) this.#keep(Buffer.from(rest.subarray(used)));
+    else if (used > 0) this.#keep(tailOf(rest, used));
   }
 
   close(): void {
@@ -104,11 +127,10 @@ export class Session {
 
   /** How many bytes were used up. */
   #answer(bytes: Bytes, length: number): number {
-    const { client } = this;
-    const [request, engine] = [this.#request, this.#engine];
+    const request = this.#request;
     let at = 0;
     request.bytes = bytes;
-    while (length - at >= HEADER_BYTES && !this.#mustRead()) {
+    while (length - at >= HEADER_BYTES && !this.#mustRead() && !this.spent) {
       const size = get32(bytes, at + 12);
       if (size > PAYLOAD_MAX_BYTES) {
         this.#refuse(bytes, at);
@@ -121,10 +143,22 @@ export class Session {
       request.txId = get32(bytes, at + 8);
       request.start = at + HEADER_BYTES;
       request.end = end;
-      engine.process(client, request);
+      this.#process(request);
       at = end;
     }
     return at;
+  }
+
+  #process(request: Request): void {
+    const { client, account, out } = this;
+    const { work } = this.#engine;
+    const before = work.units;
+    const waiting = out.length;
+    this.#engine.process(client, request);
+    // Domain 0 may do what it likes.
+    if (client.domid === 0) return;
+    const bytes = request.end - request.start + Math.max(0, out.length - waiting);
+    account.units += REQUEST_UNITS + (bytes >>> 6) + work.units - before;
   }
 
   /**
@@ -144,6 +178,15 @@ export class Session {
     if (account.waitingBytes > waitingReplyBytes || account.waitingReplies >= outstanding) return true;
     return (out.behind && out.replies >= outstanding) || !this.#engine.listens(client, account.waitingBytes);
   }
+}
+
+/** What any request costs: its header, its reply, the descriptor. */
+const REQUEST_UNITS = 20;
+
+/** The end of a buffer; a copy once most of the buffer is used up, so that memory is given back. */
+function tailOf(rest: Buffer, used: number): Buffer {
+  const tail = rest.subarray(used);
+  return tail.length * 2 > rest.buffer.byteLength ? tail : Buffer.from(tail);
 }
 
 const NONE = Buffer.alloc(0) as Bytes;

@@ -20,6 +20,8 @@ export interface SocketServerOptions {
   readonly written?: () => number;
   /** Between two turns: no request is half done. */
   readonly afterTurn?: () => void;
+  /** `afterTurn` has more to do than one turn may take: the next turn is not to wait. */
+  readonly hasMore?: () => boolean;
   readonly log?: (line: string) => void;
 }
 

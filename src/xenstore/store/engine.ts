@@ -5,6 +5,7 @@ import type { Permissions } from '../protocol/permissions.js';
 import type { Outbox, Request } from '../protocol/wire.js';
 import type { ClientState } from './client-state.js';
 import type { Personality, StoreQuota } from './limits.js';
+import type { Work } from './work.js';
 
 export interface StoredNode {
   readonly path: string;
@@ -56,6 +57,8 @@ export interface Journal {
 export interface Engine {
   readonly personality: Personality;
   readonly quota: StoreQuota;
+  /** What its requests cost so far. */
+  readonly work: Work;
   connect(domid: number, out: Outbox): ClientState;
   /** Its watches and transactions go with it. */
   disconnect(client: ClientState): void;

@@ -6,6 +6,9 @@ import type { Journal } from './engine.js';
 import { fail } from './failure.js';
 import type { StoreErrno } from './limits.js';
 import { UndoLog } from './undo.js';
+import type { Work } from './work.js';
+
+const EVENT_UNITS = 4;
 
 /** The medium refuses a change; nothing of it is kept. */
 export class JournalFailure extends Error {
@@ -24,13 +27,17 @@ export class Journaled {
   readonly undo: UndoLog | undefined;
   #events: (readonly [watch: Watch, path: string])[] = [];
 
-  constructor(journal: Journal | undefined) {
+  readonly #work: Work;
+
+  constructor(journal: Journal | undefined, work: Work) {
+    this.#work = work;
     this.journal = journal;
     this.undo = journal === undefined ? undefined : new UndoLog();
   }
 
   /** Sends an event, at once or with the request's changes. */
   event(watch: Watch, path: string): void {
+    this.#work.units += EVENT_UNITS + ((path.length + watch.token.length) >>> 6);
     if (this.journal === undefined) watch.client.out.event(path, watch.token);
     else this.#events.push([watch, path]);
   }

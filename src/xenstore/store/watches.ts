@@ -1,6 +1,7 @@
 // Watches by path, to find those that a change concerns. Sources: tools/xenstore/xenstored_watch.c
 // fire_watches, tools/ocaml/xenstored/connections.ml fire_watches (Xen 4.17).
 import { type ClientState, type Watch, watchKey } from './client-state.js';
+import type { Work } from './work.js';
 
 export class WatchIndex {
   readonly #byPath = new Map<string, Watch[]>();
@@ -8,7 +9,12 @@ export class WatchIndex {
    * How many watched paths there are of each length: only prefixes of such a length are looked up.
    */
   readonly #lengths = new Map<number, number>();
+  readonly #work: Work;
   #count = 0;
+
+  constructor(work: Work) {
+    this.#work = work;
+  }
 
   get size(): number {
     return this.#count;
@@ -57,8 +63,15 @@ export class WatchIndex {
 
   /** The lists of watches at a path and above it, from the root down, each oldest first. */
   above(path: string): readonly (readonly Watch[])[] {
+    if (this.#count === 0) return [];
+    const found = this.#above(path);
+    this.#work.units += 1 + (path.length >>> 6);
+    for (const watches of found) this.#work.units += 2 * watches.length;
+    return found;
+  }
+
+  #above(path: string): Watch[][] {
     const found: Watch[][] = [];
-    if (this.#count === 0) return found;
     const root = this.#byPath.get('/');
     if (root !== undefined) found.push(root);
     if (this.#lengths.size < 16) {
@@ -87,10 +100,13 @@ export class WatchIndex {
     if (this.#count === 0) return [];
     const prefix = path === '/' ? '/' : `${path}/`;
     const paths: string[][] = [];
+    this.#work.units += this.#byPath.size >>> 3;
     for (const watched of this.#byPath.keys()) {
       if (watched.length > prefix.length && watched.startsWith(prefix)) paths.push(watched.split('/'));
     }
-    return paths.sort(byNames).map((names) => this.#byPath.get(names.join('/'))!);
+    const found = paths.sort(byNames).map((names) => this.#byPath.get(names.join('/'))!);
+    for (const watches of found) this.#work.units += 2 * watches.length;
+    return found;
   }
 
   /** All watched paths with their watches, for checks of the whole index. */

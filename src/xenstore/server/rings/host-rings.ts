@@ -4,7 +4,9 @@
 import { type Bytes, MESSAGE, type Request } from '../../protocol/wire.js';
 import type { ClientState } from '../../store/client-state.js';
 import type { Engine } from '../../store/engine.js';
+import { newAccount } from '../account.js';
 import type { ServerLimits } from '../client-limits.js';
+import { beginShare } from '../fair-turns.js';
 import { Session } from '../session.js';
 import type { RingDoors, SharedPage } from './doors.js';
 import { BrokenRing, RING_BYTES, Ring } from './ring.js';
@@ -38,6 +40,8 @@ export class HostRings {
   readonly #byPort = new Map<number, Line>();
   readonly #exceptions: number;
   readonly #input = Buffer.allocUnsafeSlow(RING_BYTES) as Bytes;
+  /** Number of the turn by which shares are counted. */
+  #turn = 0;
   /** Something waits to be written to them. */
   readonly #dirty = new Set<Line>();
   /** Their requests were processed in this turn. */
@@ -117,7 +121,16 @@ export class HostRings {
     const port = this.#doors.pending();
     if (port === this.#exceptions) this.#domainExceptions();
     const line = this.#byPort.get(port);
-    if (line !== undefined) this.#guarded(line, () => this.#serve(line));
+    if (line === undefined) return;
+    beginShare(line.session.account, this.#turn, this.#limits.turnUnits);
+    this.#guarded(line, () => this.#serve(line));
+  }
+
+  /** Requests wait that may be answered, or replies: another turn should not wait for an event. */
+  get hasMore(): boolean {
+    if (this.#dirty.size > 0) return true;
+    for (const { session } of this.#waiting) if (session.listens) return true;
+    return false;
   }
 
   /**
@@ -129,7 +142,22 @@ export class HostRings {
     const lines = [...this.#dirty];
     this.#dirty.clear();
     for (const line of lines) this.#guarded(line, () => this.#send(line));
-    for (const line of [...this.#waiting]) if (line.session.listens) this.#guarded(line, () => this.#serve(line));
+    this.#serveWaiting();
+  }
+
+  /** Domain 0, then guests as far as a turn may take; those that are served go to the end. */
+  #serveWaiting(): void {
+    this.#turn++;
+    let units = 0;
+    const lines = [...this.#waiting].filter(({ session }) => session.listens);
+    for (const line of lines.sort((a, b) => Number(a.domid !== 0) - Number(b.domid !== 0))) {
+      if (units >= this.#limits.guestTurnUnits) return;
+      const { account } = line.session;
+      beginShare(account, this.#turn, this.#limits.turnUnits);
+      const before = account.units;
+      this.#guarded(line, () => this.#serve(line));
+      units += account.units - before;
+    }
   }
 
   /** Changes of this turn may not survive: who made them gets no reply, as after a crash. */
@@ -150,7 +178,7 @@ export class HostRings {
     }
     const holder: { line?: Line } = {};
     // Of its own: a domain's sockets, where it has some, have another.
-    const account = { waitingBytes: 0, waitingReplies: 0, unansweredBytes: 0 };
+    const account = newAccount();
     const session = new Session(this.#engine, domid, this.#limits, account, () => {
       if (holder.line !== undefined) this.#dirty.add(holder.line);
     });
@@ -175,7 +203,7 @@ export class HostRings {
     }
     // A domain can write as fast as it is read.
     let taken = 0;
-    while (session.listens && taken < this.#limits.turnBytes) {
+    while (session.reads && !session.spent && taken < this.#limits.turnBytes) {
       const bytes = ring.take(this.#input);
       if (bytes === 0) break;
       taken += bytes;
@@ -186,7 +214,7 @@ export class HostRings {
     // The domain may have made room for what waits.
     if (session.out.length > 0) this.#dirty.add(line);
     if (session.ending) throw new BrokenRing('it sent a message that is too long');
-    if (!session.listens || taken >= this.#limits.turnBytes) this.#waiting.add(line);
+    if (!session.reads || session.spent || taken >= this.#limits.turnBytes) this.#waiting.add(line);
   }
 
   #send(line: Line): void {

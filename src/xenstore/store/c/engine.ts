@@ -9,7 +9,7 @@ import { type ClientState, createClientState, type Watch, watchKey } from '../cl
 import type { ControlHooks, Engine, EngineOptions, JournalChange, StoredNode } from '../engine.js';
 import { fail, StoreFailure } from '../failure.js';
 import { QUOTA, type StoreQuota } from '../limits.js';
-
+import type { Work } from '../work.js';
 import { control, describeDomain } from './control.js';
 import { directoryPart } from './directory-part.js';
 import { DomainRequests } from './domain-requests.js';
@@ -17,7 +17,7 @@ import { checkStore } from './invariants.js';
 import { type DumpedStore, dumpClient, dumpStore, loadClient, loadStore } from './live-restart.js';
 import { watchBytes } from './memory.js';
 import { childOf, isValidName } from './names.js';
-import { listingOf } from './nodes.js';
+import { shortListingOf } from './nodes.js';
 import { domidOf, unsignedOf } from './numbers.js';
 import { oneString, text } from './requests.js';
 import { placeNode } from './restore.js';
@@ -41,6 +41,7 @@ const KNOWN: ReadonlySet<number> = new Set(Object.values(MESSAGE).filter((type) 
 export class XenstoredEngine implements Engine {
   readonly personality = 'xenstored';
   readonly store: Store;
+  readonly work: Work;
   onDomain: Engine['onDomain'];
   onPort: Engine['onPort'];
   readonly #clients = new Set<Client>();
@@ -51,6 +52,7 @@ export class XenstoredEngine implements Engine {
 
   constructor(options: EngineOptions = {}) {
     this.store = new Store({ ...QUOTA.xenstored, ...options.quota }, options.domainExists, options.journal);
+    this.work = this.store.work;
     this.#hooks = options.control ?? {};
     this.#writeRate = new WriteRate(options.nowMs ?? (() => performance.now()));
     this.#domains = new DomainRequests(this.store, {
@@ -141,7 +143,7 @@ export class XenstoredEngine implements Engine {
         return OK;
       }
       case MESSAGE.directory:
-        return listingOf(store.find(client, tx, this.#name(client, request), 'read') ?? fail('ENOENT'));
+        return shortListingOf(store.find(client, tx, this.#name(client, request), 'read') ?? fail('ENOENT'));
       case MESSAGE.getPermissions: {
         const node = store.find(client, tx, this.#name(client, request), 'read') ?? fail('ENOENT');
         return permissionsText(node.permissions, ({ domid }) => String(domid | 0));

@@ -1,7 +1,9 @@
 // The live nodes of the C daemon: a flat table by path, as its trivial database is.
 // Source: tools/xenstore/xenstored_core.c read_node, write_node (Xen 4.17).
 import type { Permissions } from '../../protocol/permissions.js';
+import { PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';
 import { Children } from '../children.js';
+import { fail } from '../failure.js';
 
 /** Never changed once a transaction may hold it, but for `held` and `childrenShared`. */
 export interface Node {
@@ -62,6 +64,22 @@ export function removeChild(node: Node, name: string): void {
   node.childBytes -= name.length + 1;
   node.listing = undefined;
   if (node.childBytes === 0) node.children = undefined;
+}
+
+/** One that fits into a reply. @throws StoreFailure E2BIG, before it is made */
+export function shortListingOf(node: Node): string {
+  return listsMore(node, PAYLOAD_MAX_BYTES) ? fail('E2BIG') : listingOf(node);
+}
+
+function listsMore(node: Node, bytes: number): boolean {
+  if (node.listing !== undefined) return node.listing.length > bytes;
+  if (node.childBytes <= bytes) return false;
+  let length = 0;
+  for (const name of node.children?.keys() ?? []) {
+    length += name.length + 1;
+    if (length > bytes) return true;
+  }
+  return false;
 }
 
 export function listingOf(node: Node): string {

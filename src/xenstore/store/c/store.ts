@@ -9,10 +9,12 @@ import { fail, StoreFailure } from '../failure.js';
 import { Journaled } from '../journaled.js';
 import type { StoreQuota } from '../limits.js';
 import { WatchIndex } from '../watches.js';
+import { Work } from '../work.js';
 import { Announcer, type Before } from './announcer.js';
 import { Domains } from './domains.js';
 import { nodeBytes } from './memory.js';
 import { canonical, childOf, isValidName, lastPart, parentOf } from './names.js';
+import { nearestParent } from './nearest-parent.js';
 import { addChild, copyOf, type Node, newNode, removeChild } from './nodes.js';
 import { QuotaChecks } from './quota-checks.js';
 import type { Transaction } from './transaction.js';
@@ -20,11 +22,14 @@ import type { Transaction } from './transaction.js';
 const DOM0_ONLY: Permissions = [{ domid: 0, access: 'n' }];
 
 export type Client = ClientState<Transaction>;
+/** A node that is made, changed or removed. */
+const NODE_UNITS = 4;
 type Tx = Transaction | undefined;
 
 export class Store {
   readonly live = new Map<string, Node>();
-  readonly index = new WatchIndex();
+  readonly work = new Work();
+  readonly index = new WatchIndex(this.work);
   readonly domains: Domains;
   /** Who hears of introductions and releases, by the event's name. */
   readonly special = new Map<string, Permissions>([
@@ -42,7 +47,7 @@ export class Store {
 
   constructor(quota: StoreQuota, exists: ((domid: number) => boolean) | undefined, journal: Journal | undefined) {
     this.domains = new Domains(exists);
-    this.journaled = new Journaled(journal);
+    this.journaled = new Journaled(journal, this.work);
     this.checks = new QuotaChecks(quota, this.domains);
     this.announcer = new Announcer(this.live, this.index, this.domains, this.journaled);
     this.live.set('/', newNode('', DOM0_ONLY, 0, this.generation));
@@ -71,6 +76,7 @@ export class Store {
   }
 
   read(tx: Tx, name: string): Node | undefined {
+    this.work.units += 1 + (name.length >>> 6);
     return tx === undefined ? this.live.get(name) : tx.read(name);
   }
 
@@ -168,6 +174,7 @@ export class Store {
       }
     }
     if (tx.conflicts()) fail('EAGAIN');
+    this.work.units += NODE_UNITS * tx.accessed.size;
     // Counts first, so that the invariants hold when events are delivered.
     for (const [domid, delta] of tx.counts) this.#count(undefined, domid, delta);
     for (const [name, access] of tx.accessed) {
@@ -312,6 +319,7 @@ export class Store {
     const { since } = parent;
     for (let at = 0; at < missing.length; at++) {
       const path = missing[at]!;
+      this.work.units += NODE_UNITS;
       const node = newNode(at === 0 ? value : '', permissions, since, ++this.generation);
       if (at > 0) addChild(node, lastPart(missing[at - 1]!));
       if (tx === undefined) {
@@ -347,6 +355,7 @@ export class Store {
     if (node === undefined) fail('EIO');
     if (node.children !== undefined) for (const child of [...node.children.keys()]) this.#removeBelow(tx, childOf(name, child), top);
     this.generation++;
+    this.work.units += NODE_UNITS;
     if (tx === undefined) {
       this.liveChanges++;
       this.#replace(name, node, undefined);
@@ -369,12 +378,7 @@ export class Store {
 
   /** What the nearest parent that exists allows. */
   #parentsPermit(client: Client, tx: Tx, name: string, access: Access): boolean {
-    let at = name;
-    do {
-      at = parentOf(at);
-      const node = this.read(tx, at);
-      if (node !== undefined) return this.permits(client, node, access);
-    } while (at !== '/');
-    return false;
+    const parent = nearestParent((path) => this.read(tx, path), name, tx === undefined);
+    return parent !== undefined && this.permits(client, parent, access);
   }
 }

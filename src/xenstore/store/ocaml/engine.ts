@@ -13,6 +13,7 @@ import { Journaled } from '../journaled.js';
 import { QUOTA, type StoreQuota } from '../limits.js';
 import { Releases } from '../releases.js';
 import { WatchIndex } from '../watches.js';
+import type { Work } from '../work.js';
 import { Announcer } from './announcer.js';
 import { ConflictCredit } from './conflict-credit.js';
 import { control } from './control.js';
@@ -50,7 +51,7 @@ export class OxenstoredEngine implements Engine {
   readonly personality = 'oxenstored';
   readonly quota: StoreQuota;
   readonly store = new Store();
-  readonly index = new WatchIndex();
+  readonly index = new WatchIndex(this.store.work);
   onDomain: Engine['onDomain'];
   onPort: Engine['onPort'];
   readonly #clients = new Set<Client>();
@@ -72,7 +73,7 @@ export class OxenstoredEngine implements Engine {
     this.quota = { ...QUOTA.oxenstored, ...options.quota };
     this.#hooks = options.control ?? {};
     this.#journal = options.journal;
-    this.#journaled = new Journaled(options.journal);
+    this.#journaled = new Journaled(options.journal, this.store.work);
     this.store.undo = this.#journaled.undo;
     this.#announcer = new Announcer(this.index, this.#journaled);
     this.#releases = new Releases(options.domainExists);
@@ -103,9 +104,13 @@ export class OxenstoredEngine implements Engine {
       credit: this.#credit,
     });
     const noteImplicit = (parts: Parts): void => journalNode(this.#journal, this.store, parts);
-    this.#recorder = { noteRead: nothing, noteWrite: nothing, changes: [], noteImplicit };
+    this.#recorder = { noteRead: nothing, noteWrite: nothing, changes: [], noteImplicit, wholeAnswers: false };
     for (const parts of FIRST_NODES) this.store.tree.create(parts, '', this.store.root.permissions);
     this.store.count(0, FIRST_NODES.length);
+  }
+
+  get work(): Work {
+    return this.store.work;
   }
 
   connect(domid: number, out: Outbox): Client {

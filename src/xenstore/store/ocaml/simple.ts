@@ -2,7 +2,7 @@
 // can repeat them. Source: tools/ocaml/xenstored/process.ml do_directory to do_setperms (Xen 4.17).
 
 import { type Permissions, permissionsText } from '../../protocol/permissions.js';
-import { MESSAGE } from '../../protocol/wire.js';
+import { MESSAGE, PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';
 import type { ClientState } from '../client-state.js';
 import { fail, StoreFailure } from '../failure.js';
 import type { StoreQuota } from '../limits.js';
@@ -19,6 +19,8 @@ export interface Recorder {
   readonly changes: Change[];
   /** A missing parent was made on the way. */
   noteImplicit?(parts: Parts): void;
+  /** Answers are kept, to be compared with later ones. */
+  readonly wholeAnswers: boolean;
 }
 
 export const SIMPLE: ReadonlySet<number> = new Set([
@@ -40,7 +42,11 @@ const OK = 'OK\0';
  * @throws StoreFailure with the errno of the refusal
  */
 export function simple(client: ClientState, store: Store, quota: StoreQuota, to: Recorder, type: number, payload: string): string {
-  const path = (text: string): Parts => partsOf(text, client.home, quota.pathBytes);
+  const path = (text: string): Parts => {
+    const parts = partsOf(text, client.home, quota.pathBytes);
+    store.work.units += parts.length;
+    return parts;
+  };
   const onePath = (): Parts => {
     const nul = payload.indexOf('\0');
     if (nul < 0 || nul !== payload.length - 1) fail('EINVAL');
@@ -66,8 +72,9 @@ export function simple(client: ClientState, store: Store, quota: StoreQuota, to:
     }
     case MESSAGE.directory: {
       const parts = onePath();
-      let text = '';
-      for (const name of store.names(client, parts)) text += `${name}\0`;
+      // A guest gets E2BIG for more; a transaction compares whole answers.
+      const whole = client.domid === 0 || to.wholeAnswers;
+      const text = store.listing(client, parts, whole ? Number.POSITIVE_INFINITY : PAYLOAD_MAX_BYTES);
       to.noteRead(parts);
       return text;
     }
@@ -116,14 +123,13 @@ export function simple(client: ClientState, store: Store, quota: StoreQuota, to:
 
 /** create_implicit_path: what it made stays when the request fails later. */
 function makeParents(client: ClientState, store: Store, quota: StoreQuota, to: Recorder, parts: Parts): void {
-  if (parts.length > 0 && find(store.root, parts, parts.length - 1) !== undefined) return;
-  for (let depth = 1; depth < parts.length; depth++) {
-    if (find(store.root, parts, depth) !== undefined) continue;
-    const parent = parts.slice(0, depth);
-    store.mkdir(client, parent, quota);
-    to.noteWrite(parent.slice(0, -1));
-    to.noteImplicit?.(parent);
-  }
+  let first = true;
+  store.makeParents(client, parts, quota, (depth) => {
+    // The highest one's parent is above those of all others.
+    if (first) to.noteWrite(parts.slice(0, depth - 1));
+    first = false;
+    to.noteImplicit?.(parts.slice(0, depth));
+  });
 }
 
 /** Domains that a SET_PERMS request names, as owner or in an entry; [] when it is malformed. */

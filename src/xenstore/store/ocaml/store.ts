@@ -6,16 +6,21 @@ import type { Identity, Permissions } from '../../protocol/permissions.js';
 import { fail } from '../failure.js';
 import type { StoreQuota } from '../limits.js';
 import type { UndoLog } from '../undo.js';
+import { Work } from '../work.js';
 import { CountsBefore, type KeptCounts } from './counts-before.js';
 import type { Parts } from './paths.js';
 import { isDom0, isOwner, permits } from './permits.js';
-import { domainsOf, find, type Node, namesOf, Tree } from './tree.js';
+import { domainsOf, find, type Node, Tree } from './tree.js';
 
+/** A node that is made, changed or removed. */
+const NODE_UNITS = 4;
 /** Owner of a root whose owner was released. */
 const NOBODY = -1;
 
 export class Store {
   readonly tree: Tree;
+  /** One for the live store and its transactions. */
+  readonly work: Work;
   /**
    * Nodes by owner: all of them in the live store, the change since the start in a transaction's.
    */
@@ -38,6 +43,7 @@ export class Store {
 
   constructor(live?: Store, atStart?: KeptCounts) {
     this.tree = live === undefined ? new Tree() : live.tree.version();
+    this.work = live?.work ?? new Work();
     this.#own = new Map(live === undefined ? [[0, 1]] : []);
     this.counts = this.#own;
     this.atStart = atStart ?? live?.lend();
@@ -81,8 +87,25 @@ export class Store {
     return node;
   }
 
-  names(client: Identity, parts: Parts): string[] {
-    return namesOf(this.readable(client, parts));
+  /**
+   * The names of the children, each with its NUL.
+   * @param mostBytes a longer text is cut off somewhere beyond them
+   * @throws StoreFailure ENOENT, EACCES
+   */
+  listing(client: Identity, parts: Parts, mostBytes: number): string {
+    const node = this.readable(client, parts);
+    let length = 0;
+    const names: string[] = [];
+    for (const name of node.children?.keys() ?? []) {
+      names.push(name);
+      length += name.length + 1;
+      if (length > mostBytes) break;
+    }
+    this.work.units += names.length >>> (length > mostBytes ? 3 : 0);
+    if (length > mostBytes) return `${names.join('\0')}\0`;
+    let text = '';
+    for (const name of names.sort()) text += `${name}\0`;
+    return text;
   }
 
   /** The parent exists, or this is the root. @throws StoreFailure E2BIG, EQUOTA, EACCES, ENOENT */
@@ -106,7 +129,41 @@ export class Store {
     }
   }
 
+  /**
+   * Makes the missing parents of a node, from the highest down (create_implicit_path). Those that
+   * were made stay when one fails.
+   * @param made called with each one's depth
+   * @throws StoreFailure EQUOTA, EACCES
+   */
+  makeParents(client: Identity, parts: Parts, quota: StoreQuota, made: (depth: number) => void): void {
+    let node = this.root;
+    let depth = 0;
+    for (; depth < parts.length - 1; depth++) {
+      const child = node.children?.get(parts[depth]!);
+      if (child === undefined) break;
+      node = child;
+    }
+    // They inherit the permissions of the lowest one that was there.
+    const { permissions } = node;
+    const owner = permissions[0]!.domid;
+    const first = depth;
+    for (; depth < parts.length - 1; depth++) {
+      if (!isDom0(client)) this.#checkEntries(owner, quota);
+      if (!permits(client, permissions, 'write')) fail('EACCES');
+      this.work.units += NODE_UNITS;
+      node = this.tree.createBelow(depth === first ? this.tree.change(parts, depth) : node, parts[depth]!, permissions);
+      this.count(owner, 1);
+      const at = depth + 1;
+      this.undo?.note(() => {
+        this.tree.remove(parts.slice(0, at));
+        this.count(owner, -1);
+      });
+      made(at);
+    }
+  }
+
   #create(parts: Parts, value: string, permissions: Permissions): void {
+    this.work.units += NODE_UNITS;
     this.tree.create(parts, value, permissions);
     this.count(permissions[0]!.domid, 1);
     this.undo?.note(() => {
@@ -220,6 +277,7 @@ export class Store {
 
   /** Counts a node and all below it, once more (1) or once less (-1). */
   #recount(node: Node, delta: 1 | -1): void {
+    this.work.units++;
     this.count(node.permissions[0]!.domid, delta);
     for (const child of node.children?.values() ?? []) this.#recount(child, delta);
   }

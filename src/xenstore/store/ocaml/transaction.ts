@@ -45,6 +45,8 @@ export class Transaction {
   oldRoot: Node;
   readonly changes: Change[] = [];
   readonly operations: Operation[] = [];
+  /** A commit may repeat its requests and compare their answers. */
+  readonly wholeAnswers = true;
   quotaReached = false;
   /** Releases of domains before it. */
   readonly releases: number;

@@ -136,6 +136,14 @@ export class Tree {
     this.put(parts, { value, permissions, children: undefined, epoch: this.#epoch, domains: undefined });
   }
 
+  /** A child of a node that may be changed in place; so may the child. */
+  createBelow(parent: Node, name: string, permissions: Permissions): Node {
+    const child: Node = { value: '', permissions, children: undefined, epoch: this.#epoch, domains: undefined };
+    parent.children ??= new Children();
+    parent.children.set(name, child);
+    return child;
+  }
+
   remove(parts: Parts): void {
     const parent = this.change(parts, parts.length - 1);
     parent.children!.delete(parts.at(-1)!);
