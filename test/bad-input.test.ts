@@ -139,6 +139,7 @@ describe('VMs that cannot be read', () => {
     expect(refused(['explain', 'web-1'])).toMatch(/expected a host, got none; give --from ssh:\/\/HOST or --pool URL for a running VM/);
     expect(refused(['plan'])).toMatch(/expected a host and VMs, got neither; give --host FILE and --vms FILE/);
     expect(refused(['plan', '--host', HOST])).toMatch(/expected VMs, got none; give --vms FILE/);
+    expect(refused(['plan', '--from', HOST])).toMatch(/expected VMs, got none; give --vms FILE/);
     expect(refused(['plan', '--vms', VMS])).toMatch(/expected a host, got none; give --host FILE/);
   });
 

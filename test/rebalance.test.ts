@@ -132,8 +132,26 @@ describe('rebalance', { timeout: 240_000 }, () => {
     expect(answerOf(...started, '--profile', 'xl').host).toBe('four-nodes');
   });
 
-  it('of a paste: the commands of xl', () => {
-    const answer = answerOf(...paste(PASTE));
+  it('of a paste without evidence of a toolstack: the commands of both, each with a label', () => {
+    const [move] = answerOf(...paste(PASTE)).migrations;
+    expect(move!.commands).toEqual([
+      '# if xl runs the host:',
+      `echo 'cpus_soft="2-3"' >> web.cfg`,
+      'xl migrate -C web.cfg web localhost',
+      '# if xapi runs the host:',
+      'xe vm-param-set uuid=$(xe vm-list name-label=web --minimal) VCPUs-params:mask=2,3',
+      'xe vm-migrate uuid=$(xe vm-list name-label=web --minimal) host-uuid=$(xe host-list --minimal) live=true',
+      'xe vm-param-remove uuid=$(xe vm-list name-label=web --minimal) param-name=VCPUs-params param-key=mask',
+    ]);
+  });
+
+  it('of a paste of xapi: the commands of xe alone', () => {
+    const [move] = answerOf(...paste(`${PASTE}\nrelease                : 4.19.0+1\n`)).migrations;
+    expect(move!.commands.map((command) => command.split(' ')[0])).toEqual(['xe', 'xe', 'xe']);
+  });
+
+  it('of a paste of xl: the commands of xl', () => {
+    const answer = answerOf(...paste(`${PASTE}\n/libxl/5/type = "pvh"\n`));
     expect(answer.freeMoves.map(({ command }) => command)).toEqual(['xl vcpu-pin 6 all - 2-3']);
     expect(answer.migrations).toMatchObject([
       { name: 'web', nodes: [1], commands: [`echo 'cpus_soft="2-3"' >> web.cfg`, 'xl migrate -C web.cfg web localhost'] },
@@ -142,7 +160,7 @@ describe('rebalance', { timeout: 240_000 }, () => {
 
   it('names a domain by its number where two share a name', () => {
     const twins = PASTE.replaceAll('mail   ', 'web    ');
-    const [move] = answerOf(...paste(`${twins}\n`)).migrations;
+    const [move] = answerOf(...paste(`${twins}\n/libxl/5/type = "pvh"\n`)).migrations;
     expect(move!.commands).toEqual([`echo 'cpus_soft="2-3"' >> 5.cfg`, 'xl migrate -C 5.cfg 5 localhost']);
   });
 

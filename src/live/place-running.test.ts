@@ -5,7 +5,7 @@ import { XenError } from '../base/errors.js';
 import type { VmSpec } from '../machine/vm.js';
 import type { HostMap, MapCpu } from '../map/host-map.js';
 import { profileOf } from '../xenopsd/api/profiles.js';
-import { applyPlace, choosePlace } from './place-running.js';
+import { applyPlace, bringsNearer, choosePlace } from './place-running.js';
 
 const SEED = profileOf('xapi-25.6');
 
@@ -124,3 +124,15 @@ test.each([
 function changed(map: HostMap, cpu: (one: MapCpu) => MapCpu | null): HostMap {
   return { ...map, cpus: map.cpus.map((one) => (one === null ? null : cpu(one))) };
 }
+
+test('a change brings nearer what is at a shorter distance, or at the same with less remote memory', async () => {
+  const { toolstack, choose } = await running([vm('a', 2, 1000)]);
+  await toolstack.pin('a', 'all', { soft: [4, 5] });
+  const { before, after } = choose('a');
+  expect(bringsNearer({ before, after })).toBe(true);
+  expect(bringsNearer({ before: after, after: before })).toBe(false);
+  expect(bringsNearer({ before, after: before })).toBe(false);
+  expect(bringsNearer({ before, after: { ...before, remotePages: 0 } })).toBe(true);
+  // More memory on the nodes of its vCPUs is no gain where the distance grows.
+  expect(bringsNearer({ before: after, after: { ...before, remotePages: 0 } })).toBe(false);
+});

@@ -101,6 +101,19 @@ export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, p
   }
 }
 
+/** In hundredths: a change below that is none. */
+const rounded = (distance: DomainFigures['meanDistance']) => (typeof distance === 'number' ? Math.round(distance * 100) : null);
+
+/**
+ * Whether a change brings the domain's vCPUs nearer to its memory: a shorter mean distance, or the
+ * same with more memory on the nodes of its vCPUs.
+ */
+export function bringsNearer({ before, after }: Pick<Choice, 'before' | 'after'>): boolean {
+  const [now, then] = [rounded(before.meanDistance), rounded(after.meanDistance)];
+  if (now !== null && then !== null && now !== then) return then < now;
+  return after.remotePages < before.remotePages;
+}
+
 /**
  * The planner's nodes if the domain's memory were free again and it started now; null when it finds
  * none.

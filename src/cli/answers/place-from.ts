@@ -123,7 +123,7 @@ function answerWith(proposal: Proposal, map: HostMap, now: HostMap | null, optio
   };
   const unlike = now === null || ran.some(({ state }) => state === 'failed') ? [] : choices.filter((choice) => !isPlaced(choice, now));
   if (options.json === true) out(JSON.stringify(result, null, 2));
-  else out([...domainLines(result, choices, map), ...(choices.length === 0 ? [] : ['']), ...endLines(result)].join('\n'));
+  else out([...domainLines(result, choices, map), ...(choices.length === 0 ? [] : ['']), ...endLines(result, options.from!)].join('\n'));
   for (const { domain, cpus } of unlike) {
     remark(
       `xennuma: ${harmlessName(domain.name)} has not the soft affinity ${formatList(cpus)}: has its domain ended, or did others set it?`,
@@ -141,7 +141,7 @@ function isPlaced({ verdict, domain, cpus }: Choice, now: HostMap): boolean {
   return held?.vcpus.every(({ soft }) => known(soft) === formatList(cpus)) === true;
 }
 
-function endLines({ commands, dryRun }: PlaceAnswer): string[] {
+function endLines({ commands, dryRun }: PlaceAnswer, source: string): string[] {
   const count = (state: Ran[number]['state']) => commands.filter((one) => one.state === state).length;
   const say = (text: string) => wrapWords(text, columns(), '  ');
   if (commands.length === 0) return say('Nothing to change.');
@@ -154,7 +154,11 @@ function endLines({ commands, dryRun }: PlaceAnswer): string[] {
     );
   }
   return [
-    ...say('Memory does not move: vCPUs would prefer other CPUs. Nothing was changed; add --yes, or run on the host:'),
+    ...say(
+      source.startsWith('ssh://')
+        ? 'Memory does not move: vCPUs would prefer other CPUs. Nothing was changed; add --yes, or run on the host:'
+        : 'Memory does not move: vCPUs would prefer other CPUs. Nothing was changed; the commands for the host:',
+    ),
     ...commands.flatMap(({ command }) => commandLines(command, commandColumns())),
   ];
 }

@@ -5,7 +5,7 @@ import { formatList } from '../../base/bitset.js';
 import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
 import { liveMap } from '../../live/live-map.js';
-import { applyPlace, type Choice, choosePlace } from '../../live/place-running.js';
+import { applyPlace, bringsNearer, type Choice, choosePlace } from '../../live/place-running.js';
 import type { HostMap } from '../../map/host-map.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
@@ -122,6 +122,12 @@ export function domainLines(result: PlaceAnswer, choices: readonly Choice[], map
     const distances = `${distanceWords(figures.meanDistance)} -> ${distanceWords(figuresAfter.meanDistance)}`;
     say(`  on one node    ${yesNo(figures.onOneNode)} -> ${yesNo(figuresAfter.onOneNode)}, mean distance ${distances}`, '    ');
     say(`  memory on the nodes of its vCPUs  ${near(before.remotePages)} -> ${near(after.remotePages)}`, '    ');
+    if (verdict !== 'kept' && !bringsNearer(choices[index]!)) {
+      say(
+        `  ${colour.warn('This does not help')}: its vCPUs come no nearer to its memory. \`xennuma rebalance\` finds moves that do.`,
+        '    ',
+      );
+    }
   });
   return lines;
 }

@@ -121,7 +121,7 @@ export function refuseBesideScenario(options: Pick<HostOptions, 'xen' | 'schedul
 /** Reads host and VMs once; `raise` gives a fresh host with those VMs each time. */
 export async function readWorkload(options: WorkloadOptions): Promise<{ origin: Origin; vms: readonly VmSpec[] }> {
   if (options.vms === undefined) {
-    const alone = options.host === undefined && options.on === undefined;
+    const alone = options.host === undefined && options.on === undefined && options.from === undefined;
     throw new InputError(
       alone ? 'expected a host and VMs, got neither' : 'expected VMs, got none',
       {},

@@ -18,6 +18,7 @@ import { type Listing, type ListingKind, splitListings } from './listings.js';
 import { lostVcpus, memoryOfOneNode, missing } from './missing.js';
 import { otherDomains, userdataOf, uuidInXapi } from './other-domains.js';
 import { poolContradiction } from './pool-evidence.js';
+import { type SeenToolstack, toolstackSeen } from './toolstack.js';
 import { readTopology } from './topology.js';
 import { readXapiRecords, type XapiRecords } from './xapi-records.js';
 import { XenstoreListing } from './xenstore-listing.js';
@@ -30,6 +31,7 @@ export interface CapturedHost {
   readonly store: XenstoreListing;
   /** The record that libxl keeps of each domain, as text, by domid. */
   readonly userdata: ReadonlyMap<number, string>;
+  readonly toolstack: SeenToolstack;
 }
 
 /** Xen's version if no listing has it. Plans on a copy of the host do not depend on it. */
@@ -88,6 +90,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     xapi,
     store,
     userdata,
+    toolstack: toolstackSeen(listings, xapi, store, userdata),
     live: {
       map: {
         ...map,

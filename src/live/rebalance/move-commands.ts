@@ -6,7 +6,8 @@ import type { FreeMove, Migration } from '../../planner/rebalance/problem.js';
 
 /** How a VM is migrated. Commands look up what is not known. */
 export interface MovedVm {
-  readonly toolstack: 'xapi' | 'xl';
+  /** unknown: the commands of both are given. */
+  readonly toolstack: 'xapi' | 'xl' | 'unknown';
   /** Unique among the VMs. */
   readonly name: string;
   readonly uuid?: string;
@@ -28,7 +29,13 @@ export function pinCommand({ vm, cpus }: Pick<FreeMove, 'vm' | 'cpus'>): readonl
  * - xl: a domain whose config has soft affinity is built on those nodes (libxl_dom.c:161-202); the
  *   last `cpus_soft` of a config counts.
  */
-export function migrationCommands({ toolstack, name, uuid, hostUuid, mask }: MovedVm, { cpus }: Pick<Migration, 'cpus'>): string[] {
+export function migrationCommands(moved: MovedVm, move: Pick<Migration, 'cpus'>): string[] {
+  const { toolstack, name, uuid, hostUuid, mask } = moved;
+  const { cpus } = move;
+  if (toolstack === 'unknown') {
+    const of = (one: 'xapi' | 'xl') => migrationCommands({ ...moved, toolstack: one }, move);
+    return ['# if xl runs the host:', ...of('xl'), '# if xapi runs the host:', ...of('xapi')];
+  }
   if (toolstack === 'xl') {
     const config = shellWord(`${name}.cfg`);
     return [`echo 'cpus_soft="${formatList(cpus)}"' >> ${config}`, `xl migrate -C ${config} ${shellWord(name)} localhost`];

@@ -2,6 +2,7 @@
 // host, the host that the command runs on, or one from afar.
 import { InputError, XenError } from '../../../base/errors.js';
 import type { CapturedHost } from '../../../live/capture/captured-host.js';
+import { xapiVmOf } from '../../../live/capture/toolstack.js';
 import type { LiveMap } from '../../../live/live-map.js';
 import { ownRecord } from '../../../live/place-commands.js';
 import { applyPlace } from '../../../live/place-running.js';
@@ -164,10 +165,16 @@ function ofCapture(captured: CapturedHost, kind: RebalancedHost['kind']): Rebala
     ...ofLive(live),
     kind,
     moved: (domid) => {
-      const vm = xapi.vms.find(({ uuid }) => uuid === live.uuids.get(domid));
-      if (vm === undefined) return { toolstack: 'xl' };
-      const { uuid, mask } = vm;
-      return { toolstack: 'xapi', uuid, ...(host === null ? {} : { hostUuid: host.uuid }), ...(mask === undefined ? {} : { mask }) };
+      const known = live.uuids.get(domid);
+      const name = live.map.domains.find((domain) => domain.domid === domid)!.name;
+      const vm = xapiVmOf(xapi, domid, name, known);
+      const uuid = vm?.uuid ?? known;
+      return {
+        toolstack: captured.toolstack,
+        ...(uuid === undefined ? {} : { uuid }),
+        ...(host === null ? {} : { hostUuid: host.uuid }),
+        ...(vm?.mask === undefined ? {} : { mask: vm.mask }),
+      };
     },
   };
 }

@@ -88,17 +88,28 @@ function totalsTable({ before, afterFreeMoves, after, freeMoves, migrations }: R
   });
 }
 
-function verdict({ freeMoves, migrations, exact, limits }: RebalanceAnswer): string[] {
+function verdict(result: RebalanceAnswer): string[] {
+  const { freeMoves, migrations, exact, limits } = result;
   const done = freeMoves.some(({ state }) => state !== 'shown');
   const total = migrations.reduce((sum, { bytes }) => sum + bytes, 0);
   const limited = limits.maxMoves !== null || limits.maxBytes !== null;
   const within = limited ? ' within the limits' : '';
   const sentences: string[] = [];
   if (migrations.length > 0) sentences.push(`The migrations copy ${formatBytes(total)}.`);
+  if (hardlyWorthIt(result))
+    sentences.push('They are hardly worth it: the mean distance falls by less than 2 %, and no further VM gets onto one node.');
   if (migrations.length + freeMoves.length === 0) sentences.push('Nothing to move.');
   sentences.push(proofWords(exact, migrations.length > 0, within));
   if (!done && migrations.length + freeMoves.length > 0) sentences.push('Nothing was changed.');
   return [sentences.join(' ')];
+}
+
+/** Migrations that gain less than this share of the mean distance are called hardly worth it. */
+const LEAST_GAIN = 0.02;
+
+function hardlyWorthIt({ migrations, afterFreeMoves, after }: RebalanceAnswer): boolean {
+  if (migrations.length === 0 || afterFreeMoves.meanDistance === null || after.meanDistance === null) return false;
+  return after.onOneNode <= afterFreeMoves.onOneNode && after.meanDistance > afterFreeMoves.meanDistance * (1 - LEAST_GAIN);
 }
 
 function proofWords(exact: boolean, some: boolean, within: string): string {

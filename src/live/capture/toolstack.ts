@@ -1,0 +1,37 @@
+// Which toolstack runs a captured host, by what its listings show.
+import type { Listing } from './listings.js';
+import type { XapiRecords, XapiVm } from './xapi-records.js';
+import type { XenstoreListing } from './xenstore-listing.js';
+
+export type SeenToolstack = 'xapi' | 'xl' | 'unknown';
+
+/**
+ * Xen of XCP-ng and XenServer names its patch queue in xen_changeset, and their kernel's release is
+ * "4.19.0+1".
+ */
+const OF_XAPI = /^\s*(?:xen_changeset\s*:.*, pq |release\s*:\s*\d+\.\d+\.\d+\+\d+\s*$)/;
+/** Kernels and builders of distributions whose hosts xl runs. */
+const OF_XL =
+  /^\s*(?:release\s*:.*(?:-amd64|-generic|-default|-lts|\.fc\d+\.\w+)\s*$|xen_(?:extra|changeset)\s*:.*\b[Dd]ebian|cc_compile_(?:by|domain)\s*:.*(?:debian|ubuntu|pkg-xen))/;
+
+/** xapi's records or keys decide, then libxl's, then the versions that `xl info` prints. */
+export function toolstackSeen(
+  listings: readonly Listing[],
+  { hosts, vms }: XapiRecords,
+  store: Pick<XenstoreListing, 'below'>,
+  userdata: ReadonlyMap<number, string>,
+): SeenToolstack {
+  const has = (folder: string) => store.below(folder)[Symbol.iterator]().next().done !== true;
+  if (hosts.length > 0 || vms.length > 0 || has('/xapi') || has('/xenops')) return 'xapi';
+  const lines = listings.filter(({ kind }) => kind === 'xl info').flatMap((listing) => listing.lines.map(({ text }) => text));
+  if (lines.some((text) => OF_XAPI.test(text))) return 'xapi';
+  const typed = [...store.below('/libxl')].some(([path]) => /^\/libxl\/\d+\/type$/.test(path));
+  return typed || userdata.size > 0 || lines.some((text) => OF_XL.test(text)) ? 'xl' : 'unknown';
+}
+
+/** xapi's record of a running domain: by its uuid, its number, or its name if no other VM has it. */
+export function xapiVmOf({ vms }: XapiRecords, domid: number, name: string, uuid: string | undefined): XapiVm | undefined {
+  if (uuid !== undefined) return vms.find((vm) => vm.uuid === uuid);
+  const named = vms.filter((vm) => vm.name === name);
+  return named.find(({ running }) => running?.domid === domid) ?? (named.length === 1 ? named[0] : undefined);
+}
