@@ -29,7 +29,10 @@ export function toolstackSeen(
   return typed || userdata.size > 0 || lines.some((text) => OF_XL.test(text)) ? 'xl' : 'unknown';
 }
 
-/** xapi's record of a running domain: by its uuid, its number, or its name if no other VM has it. */
+/**
+ * xapi's record of a running domain: by its uuid if that is known, otherwise by its name, and by its
+ * number among VMs that share the name.
+ */
 export function xapiVmOf({ vms }: XapiRecords, domid: number, name: string, uuid: string | undefined): XapiVm | undefined {
   if (uuid !== undefined) return vms.find((vm) => vm.uuid === uuid);
   const named = vms.filter((vm) => vm.name === name);
