@@ -30,8 +30,8 @@ export function toolstackSeen(
 }
 
 /**
- * xapi's record of a running domain: by its uuid if that is known, otherwise by its name, and by its
- * number among VMs that share the name.
+ * xapi's record of a running domain: by its uuid if that is known, otherwise by its name, and by
+ * its number among VMs that share the name.
  */
 export function xapiVmOf({ vms }: XapiRecords, domid: number, name: string, uuid: string | undefined): XapiVm | undefined {
   if (uuid !== undefined) return vms.find((vm) => vm.uuid === uuid);
