@@ -103,16 +103,16 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
       pools,
       poolNames,
       infos: mapDomains.map((domain) => infoOf(domain, parts)),
-      uuids: new Map(
-        domids.flatMap((domid) => {
-          const uuid = uuidOf(domid, parts);
-          return uuid === undefined ? [] : [[domid, uuid] as const];
-        }),
-      ),
+      uuids: uuidsOf(domids, parts),
       // Domain-0's figures are in the listings, or reported as missing.
       notes: [...host.notes.filter((note) => note !== USE_UNKNOWN), ...new Set(notes)],
     },
   };
+}
+
+function uuidsOf(domids: readonly number[], parts: Parts): Map<number, string> {
+  const known = domids.map((domid) => [domid, uuidOf(domid, parts)] as const);
+  return new Map(known.filter((pair): pair is [number, string] => pair[1] !== undefined));
 }
 
 interface Parts {
