@@ -3,7 +3,8 @@
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { SHARES, type Share } from '../../src/xapi/calls/ledger.js';
+import { Ledger, type Principal, type Resource, SHARES, type Share } from '../../src/xapi/calls/ledger.js';
+import { principalOfUser, Sessions, UNIX_SOCKET } from '../../src/xapi/calls/sessions.js';
 import { parseUsers, userLine } from '../../src/xapi/calls/users.js';
 import type { HttpFront } from '../../src/xapi/http/http-server.js';
 import { pagesOf } from '../../src/xapi/http/pages.js';
@@ -97,6 +98,39 @@ async function othersGoThrough({ call }: Served): Promise<void> {
     });
   }
 }
+
+describe('an administrator at several addresses, with strangers and others', () => {
+  it.each(Object.keys(SHARES) as Resource[])('leaves root and the unix socket a part of the %s', async (resource) => {
+    const users = parseUsers(
+      [cheapUser('root', 'admin', 'x'), cheapUser('bob', 'admin', 'x'), cheapUser('eye', 'read-only', 'x')].join('\n'),
+      'users',
+    );
+    const sessions = new Sessions(() => users);
+    for (const [user, address] of [
+      ['root', 'home'],
+      // A login of another administrator there does not take it away.
+      ['bob', 'home'],
+      ['bob', 'far-1'],
+      ['bob', 'far-2'],
+      ['eye', 'far-3'],
+    ] as const)
+      await sessions.login(user, 'x', '', address);
+    const ledger = new Ledger();
+    const others: readonly Principal[] = [
+      ...[1, 2, 3, 4].map((host) => sessions.principalAt(`10.0.0.${host}`)),
+      ...['far-1', 'far-2', 'far-3'].map((address) => sessions.principalAt(address)),
+      principalOfUser({ user: 'bob', role: 'admin' }),
+      principalOfUser({ user: 'ann', role: 'admin' }),
+    ];
+    const amount = resource === 'bytes' ? 2 ** 20 : 1;
+    for (const one of others) while (ledger.take(resource, one, amount) !== null);
+    for (const own of [sessions.principalAt('home'), sessions.principalAt(UNIX_SOCKET), principalOfUser({ user: 'root', role: 'admin' })]) {
+      const release = ledger.take(resource, own, amount);
+      expect([own, release]).toEqual([own, expect.any(Function)]);
+      release!();
+    }
+  });
+});
 
 describe('one greedy client', { timeout: 120_000 }, () => {
   it('who guesses passwords of root', async () => {

@@ -42,7 +42,7 @@ describe('a principal', () => {
     await sessions.login('root', 'a', '', 'home');
     // A login of somebody else there does not take it away.
     await sessions.login('eye', 'b', '', 'home');
-    expect(sessions.principalAt('home')).toEqual({ name: 'address home', rank: 'admin', user: 'user root' });
+    expect(sessions.principalAt('home')).toEqual({ name: 'address home', rank: 'root', user: 'user root' });
     users = parseUsers(lines[1]!, 'users');
     expect(sessions.principalAt('home').rank).toBe('stranger');
   });
@@ -59,8 +59,8 @@ describe('a principal', () => {
 describe('known addresses', () => {
   it("that are too many push out those of the user with the most, never another one's", () => {
     const known = new KnownAddresses(() => 0);
-    known.add('home', 'root', true);
-    for (let index = 0; index <= KNOWN_ADDRESSES; index++) known.add(`far-${index}`, 'eye', false);
+    known.add('home', 'root', 'root');
+    for (let index = 0; index <= KNOWN_ADDRESSES; index++) known.add(`far-${index}`, 'eye', 'known');
     expect(known.get('home')).toMatchObject({ user: 'root' });
     expect([known.get('far-0'), known.get('far-1'), known.get('far-2')]).toEqual([null, null, expect.anything()]);
   });
@@ -68,7 +68,7 @@ describe('known addresses', () => {
   it('are forgotten after a day', () => {
     let now = 0;
     const known = new KnownAddresses(() => now);
-    known.add('::ffff:192.0.2.7', 'root', true);
+    known.add('::ffff:192.0.2.7', 'root', 'root');
     now = KNOWN_MS - 1;
     expect(known.get('192.0.2.7')).not.toBeNull();
     now = KNOWN_MS;

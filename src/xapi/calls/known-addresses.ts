@@ -2,6 +2,7 @@
 // account of the ledger, and only administrators' addresses get at the whole reserve. Also the
 // networks that unknown addresses are charged to.
 import { isIPv6 } from 'node:net';
+import type { Principal } from './ledger.js';
 
 /** For this long after a login its address counts as known. */
 export const KNOWN_MS = 24 * 3600 * 1000;
@@ -12,7 +13,7 @@ const MAPPED = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i;
 
 export interface KnownAddress {
   readonly user: string;
-  readonly admin: boolean;
+  readonly rank: Principal['rank'];
   readonly atMs: number;
 }
 
@@ -42,6 +43,8 @@ export function networkOf(address: string): string {
     .join(':')}::/64`;
 }
 
+const RANKS: readonly Principal['rank'][] = ['stranger', 'known', 'admin', 'root'];
+
 export class KnownAddresses {
   readonly #now: () => number;
   /** The one that logged in longest ago first. */
@@ -58,15 +61,16 @@ export class KnownAddresses {
   }
 
   /**
-   * An administrator's address stays that, whoever logs in from there too. When there are too many,
+   * Root's address stays that, then an administrator's, whoever logs in from there too. When
+   * there are too many,
    * the oldest of the user with the most goes: nobody pushes out another one's.
    */
-  add(address: string, user: string, admin: boolean): void {
+  add(address: string, user: string, rank: Principal['rank']): void {
     const before = this.get(address);
-    if (before?.admin === true && !admin) return;
+    if (before !== null && RANKS.indexOf(before.rank) > RANKS.indexOf(rank)) return;
     const plain = plainAddress(address);
     this.#known.delete(plain);
-    this.#known.set(plain, { user, admin, atMs: this.#now() });
+    this.#known.set(plain, { user, rank, atMs: this.#now() });
     if (this.#known.size > KNOWN_ADDRESSES) this.#forgetOne();
   }
 

@@ -1,13 +1,16 @@
 // The use of the daemon's limited resources, in one ledger. No address and no user can take all of
-// a resource. A reserve is kept for administrators and for addresses with a recent login, and half
-// of it for administrators alone.
+// a resource. A reserve is kept for administrators and for addresses with a recent login, half of
+// it for administrators alone, and half of that for root alone, who can take rights from others.
 
 export interface Share {
   /** For all together. */
   readonly total: number;
   /** For one address or user. */
   readonly each: number;
-  /** Part of the total for known clients and administrators; half of it is for the latter only. */
+  /**
+   * Part of the total for known clients and administrators; half of it is for the latter only, and
+   * a quarter for root.
+   */
   readonly reserve: number;
 }
 
@@ -33,7 +36,7 @@ export type Shares = Readonly<Record<Resource, Share>>;
 export interface Principal {
   /** "address 10.0.0.1", "address 2001:db8:0:0::/64", "user root". */
   readonly name: string;
-  readonly rank: 'stranger' | 'known' | 'admin';
+  readonly rank: 'stranger' | 'known' | 'admin' | 'root';
   /**
    * The user of a known address, who is charged too, so that more addresses are not more. The
    * address may have three quarters of the user's share: whoever else is there leaves the user the
@@ -55,7 +58,7 @@ export class Ledger {
 
   constructor(shares: Partial<Shares> = {}) {
     this.#shares = { ...SHARES, ...shares };
-    const account = (): Account => ({ sum: 0, byRank: { stranger: 0, known: 0, admin: 0 }, held: new Map() });
+    const account = (): Account => ({ sum: 0, byRank: { stranger: 0, known: 0, admin: 0, root: 0 }, held: new Map() });
     this.#accounts = {
       connections: account(),
       bytes: account(),
@@ -106,9 +109,10 @@ export class Ledger {
     const most = user === undefined ? each : Math.ceil((each * 3) / 4);
     if ((account.held.get(name) ?? 0) + amount > most) return null;
     if (user !== undefined && (account.held.get(user) ?? 0) + amount > each) return null;
-    const { stranger, known } = account.byRank;
+    const { stranger, known, admin } = account.byRank;
     if (account.sum + amount > total) return null;
-    if (rank !== 'admin' && stranger + known + amount > total - Math.ceil(reserve / 2)) return null;
+    if (rank !== 'root' && stranger + known + admin + amount > total - Math.ceil(reserve / 4)) return null;
+    if ((rank === 'stranger' || rank === 'known') && stranger + known + amount > total - Math.ceil(reserve / 2)) return null;
     if (rank === 'stranger' && stranger + amount > total - reserve) return null;
     this.#add(account, principal, amount);
     let granted = false;

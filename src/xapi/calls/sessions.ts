@@ -18,7 +18,10 @@ export interface Session {
   /** Opened through the unix socket, by root, whatever the file of users says. */
   readonly local: boolean;
   readonly createdMs: number;
+  /** By the wall clock, which may be set: for those who read it. */
   lastActiveMs: number;
+  /** By a clock that only grows: for the end of the session. */
+  usedAtMs: number;
   /**
    * Classes of event.register, and the generation of the last event.next; null = never registered.
    */
@@ -55,6 +58,7 @@ export class Sessions {
   readonly #users: () => ReadonlyMap<string, User> | null;
   readonly #limits: SessionLimits;
   readonly #now: () => number;
+  readonly #steady: () => number;
   readonly #throttle: GuessThrottle;
   readonly #byRef = new Map<string, Session>();
   readonly #ledger: Ledger;
@@ -74,9 +78,11 @@ export class Sessions {
     this.#users = users;
     this.#limits = limits;
     this.#now = now;
-    this.#throttle = new GuessThrottle(limits.freeGuesses, now === Date.now ? undefined : now);
+    // A clock that is set forward must not end all sessions.
+    this.#steady = now === Date.now ? () => Math.floor(performance.now()) : now;
+    this.#throttle = new GuessThrottle(limits.freeGuesses, this.#steady);
     this.#ledger = ledger;
-    this.#known = new KnownAddresses(now);
+    this.#known = new KnownAddresses(this.#steady);
   }
 
   get count(): number {
@@ -87,7 +93,8 @@ export class Sessions {
   async login(user: string, password: string, originator: string, address: string): Promise<Session> {
     const role = await this.roleOf(user, password, address);
     const now = this.#now();
-    this.#expire(now);
+    const usedAtMs = this.#steady();
+    this.#expire(usedAtMs);
     this.#makeRoom(user);
     const session: Session = {
       ref: `OpaqueRef:${randomUUID()}`,
@@ -98,6 +105,7 @@ export class Sessions {
       local: address === UNIX_SOCKET,
       createdMs: now,
       lastActiveMs: now,
+      usedAtMs,
       registered: null,
     };
     this.#byRef.set(session.ref, session);
@@ -126,7 +134,7 @@ export class Sessions {
       throw xapiErrors.authenticationFailed(shown, 'Authentication failure');
     }
     this.#throttle.succeeded(addressName);
-    this.#known.add(address, known!.name, known!.role === 'admin');
+    this.#known.add(address, known!.name, rankOf(known!.name, known!.role));
     return known!.role;
   }
 
@@ -137,11 +145,11 @@ export class Sessions {
 
   /** The principal charged for what comes from an address before its user is known. */
   principalAt(address: string): Principal {
-    if (address === UNIX_SOCKET) return { name: `address ${address}`, rank: 'admin' };
+    if (address === UNIX_SOCKET) return { name: `address ${address}`, rank: 'root' };
     const known = this.#known.get(address);
     const role = known === null ? undefined : this.#users()?.get(known.user)?.role;
     if (known === null || role === undefined) return { name: `address ${networkOf(address)}`, rank: 'stranger' };
-    return { name: `address ${plainAddress(address)}`, rank: rankOf(role), user: `user ${known.user}` };
+    return { name: `address ${plainAddress(address)}`, rank: rankOf(known.user, role), user: `user ${known.user}` };
   }
 
   /** The principal charged for a session's work; before login it is the address. */
@@ -180,14 +188,15 @@ export class Sessions {
   /** @throws XapiError SESSION_INVALID */
   get(ref: string): Session {
     const session = this.#byRef.get(ref);
-    const now = this.#now();
-    if (session === undefined || now - session.lastActiveMs > this.#limits.idleMs || !this.#mayStill(session)) {
+    const now = this.#steady();
+    if (session === undefined || now - session.usedAtMs > this.#limits.idleMs || !this.#mayStill(session)) {
       this.#byRef.delete(ref);
       throw xapiErrors.sessionInvalid(ref.slice(0, 100));
     }
     // Most recently used last, so that the first is the one to go when there are too many.
-    if (now !== session.lastActiveMs) {
-      session.lastActiveMs = now;
+    if (now !== session.usedAtMs) {
+      session.usedAtMs = now;
+      session.lastActiveMs = this.#now();
       this.#byRef.delete(ref);
       this.#byRef.set(ref, session);
     }
@@ -241,19 +250,20 @@ export class Sessions {
 
   #expire(now: number): void {
     for (const [ref, session] of this.#byRef) {
-      if (now - session.lastActiveMs <= this.#limits.idleMs) return;
+      if (now - session.usedAtMs <= this.#limits.idleMs) return;
       this.#byRef.delete(ref);
     }
   }
 }
 
 /** A user who is charged for calls, watchers, tasks and answers. */
-export function principalOfUser({ user, role }: Pick<Session, 'user' | 'role'>): Principal {
-  return { name: `user ${user}`, rank: rankOf(role) };
+export function principalOfUser({ user, role, local = false }: Pick<Session, 'user' | 'role'> & { local?: boolean }): Principal {
+  return { name: `user ${user}`, rank: local ? 'root' : rankOf(user, role) };
 }
 
-function rankOf(role: Role): Principal['rank'] {
-  return role === 'admin' ? 'admin' : 'known';
+function rankOf(user: string, role: Role): Principal['rank'] {
+  if (role !== 'admin') return 'known';
+  return user === LOCAL_SUPERUSER ? 'root' : 'admin';
 }
 
 /** Whom the records that a session makes are charged to. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { GUESS_LIMITS, GuessThrottle } from './guess-throttle.js';
 import { SESSION_LIMITS, Sessions } from './sessions.js';
 import { parseUsers, passwordFits, USER_LIMITS, type User, userLine } from './users.js';
@@ -91,6 +91,19 @@ describe('guesses', () => {
     expect(throttle.waitMs('first')).toBe(1000);
     throttle.failed('one more');
     expect(throttle.waitMs('first')).toBe(0);
+  });
+});
+
+describe('a wall clock that is set forward', () => {
+  afterEach(() => void vi.useRealTimers());
+  it.each([25, -25, 24 * 366])('by %i hours ends no session, and forgets no address', async (hours) => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const users = await cheap('secret');
+    const sessions = new Sessions(() => users);
+    const { ref } = await sessions.login('cheap', 'secret', '', '10.0.0.1');
+    vi.setSystemTime(Date.now() + hours * 3600_000);
+    expect(sessions.get(ref).user).toBe('cheap');
+    expect(sessions.knows('10.0.0.1')).toBe(true);
   });
 });
 

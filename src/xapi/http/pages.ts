@@ -106,7 +106,7 @@ class PageDoor {
   async admits(request: IncomingMessage, response: ServerResponse, url: URL): Promise<Admission | null> {
     const { sessions } = this.#daemon;
     const address = request.socket.remoteAddress ?? '';
-    if (this.#open) return { holds: () => true, principal: { ...sessions.principalAt(address), rank: 'admin' } };
+    if (this.#open) return { holds: () => true, principal: { ...sessions.principalAt(address), rank: 'root' } };
     try {
       const session = bearerOf(request) ?? (SESSION_IN_URL.has(url.pathname) ? url.searchParams.get('session_id') : null);
       if (session !== null) {
