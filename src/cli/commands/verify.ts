@@ -34,7 +34,8 @@ names. Hosts with several NUMA nodes need a description: --host FILE if all
 hosts are alike, otherwise --host NAME=FILE for each.
 
 Exit codes: 0 no drift, 1 drift, 2 bad input, a host without a description, or
-nothing to compare, 3 no Xen here, or the pool or one of the hosts cannot be reached.
+nothing to compare, 3 no Xen here, or the pool or one of the hosts cannot be
+reached.
 
   xennuma verify
   xennuma verify --scenario examples/scenarios/drift.yaml
