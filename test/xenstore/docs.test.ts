@@ -67,6 +67,7 @@ const NUMBERS: Readonly<Record<string, string>> = {
   'bytes that wait, and requests not answered': `${SERVER_LIMITS.guestWaitingBytes / MIB} MiB`,
   'bytes that wait for domain 0': `${SERVER_LIMITS.dom0WaitingBytes / MIB} MiB`,
   'bytes read in one turn': `${SERVER_LIMITS.turnBytes / 1024} KiB`,
+  'work in one turn': `${many(SERVER_LIMITS.turnUnits)} units; ${many(SERVER_LIMITS.guestTurnUnits)} for all guests together`,
   'connections accepted in one turn': many(SERVER_LIMITS.turnAccepts),
   watches: `${C.watches} (\`oxenstored\`: ${OCAML.watches})`,
   transactions: many(C.transactions),
