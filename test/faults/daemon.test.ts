@@ -43,6 +43,18 @@ const labels = async ({ call }: StartedServe): Promise<string[]> =>
 /** A small file system of its own, in a mount namespace; null where that is not allowed. */
 const namespaces = spawnSync('unshare', ['-rm', 'true']).status === 0;
 
+describe('a signal as soon as the daemon says that it listens', { timeout: 60_000 }, () => {
+  it.each([['TERM'], ['INT'], ['HUP', 'TERM']])('%s', (...signals) => {
+    const [pipe, state] = [join(folder(), 'pipe'), join(folder(), 'state')];
+    // The shell reads and kills at once; this process would be late.
+    const script = `mkfifo "$0"; "$@" > "$0" & read -r line < "$0"; ${signals.map((name) => `kill -${name} $!`).join('; ')}; wait $!`;
+    const words = [process.execPath, join(root, 'dist/xennuma.js'), 'serve', '--host', join(root, 'examples/hosts/four-nodes.yaml')];
+    const { status } = spawnSync('bash', ['-c', script, pipe, ...words, '--state', state, '--listen', '127.0.0.1:0'], { stdio: 'ignore' });
+    expect(status).toBe(0);
+    expect(existsSync(join(state, 'backup.sock'))).toBe(false);
+  });
+});
+
 describe('on a disk that is full', { timeout: 240_000 }, () => {
   it.skipIf(!namespaces)(
     'refuses changes with the reason, serves reads, goes on running, and keeps exactly the acknowledged changes, also after kill -9',

@@ -89,12 +89,12 @@ export async function serve(settings: ServeSettings): Promise<void> {
   const backups = settings.state === null ? null : await serveBackups(settings.state, daemon, (message) => log.warn({}, message));
   if (tls !== null) log.info({ sha256: fingerprint(tls.cert) }, 'fingerprint of the certificate');
   if (users === null) log.warn({}, 'there is no users file: everybody on this machine may log in as root, with any password');
+  const ending = handleSignals(daemon, log);
   sayWhere(tls === null ? 'http' : 'https', address, fronts[0]!.port);
   const fleet = settings.fleet === null ? null : (await import('./fleet/serve-fleet.js')).joinFleet(settings.fleet, daemon, log);
   const manager = serviceManager((message) => log.warn({}, message), process.env, libcIfThere()?.datagram ?? null);
   manager.ready();
-  reopenLogsOnHangup(daemon, log);
-  log.info({ signal: await endingSignal() }, 'ending');
+  log.info({ signal: await ending }, 'ending');
   const notification = manager.ending();
   await fleet?.close();
   await backups?.close();
@@ -110,22 +110,23 @@ function openLog() {
   return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
 }
 
-function reopenLogsOnHangup(daemon: Daemon, log: DaemonLog): void {
+/**
+ * Before the daemon says that it listens: whoever reads that may send a signal at once.
+ * @returns the signal that ends the daemon
+ */
+function handleSignals(daemon: Daemon, log: DaemonLog): Promise<string> {
   process.on('SIGHUP', () => {
     log.info({}, 'the audit log was reopened');
     daemon.reopenLogs();
+  });
+  return new Promise((done) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => done(name));
   });
 }
 
 /** Scripts wait for this line. It shows the actual port if 0 was given. */
 function sayWhere(scheme: string, address: string, port: number): void {
   process.stdout.write(`listening at ${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}\n`);
-}
-
-function endingSignal(): Promise<string> {
-  return new Promise((done) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => done(name));
-  });
 }
 
 /** What web pages get. @throws InputError for a folder or an origin that is none */

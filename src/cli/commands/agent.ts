@@ -117,11 +117,13 @@ async function serve(options: AgentOptions): Promise<number> {
       server.once('error', (error) => reject(new InputError(`cannot listen: ${error.message}`, { file: socket })));
       server.listen(socket, resolve);
     });
-    out(`listening on ${socket}`);
-    const membership = fleet === null ? null : await joined(fleet, options.fleetEvery, host);
-    const signal = await new Promise<string>((resolve) => {
+    // First: whoever reads that line may send a signal at once.
+    const ending = new Promise<string>((resolve) => {
       for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
     });
+    out(`listening on ${socket}`);
+    const membership = fleet === null ? null : await joined(fleet, options.fleetEvery, host);
+    const signal = await ending;
     server.close();
     server.closeAllConnections();
     rmSync(socket, { force: true });
