@@ -5,7 +5,6 @@ import './up.js';
 import './placed.js';
 import './chart.js';
 import './command.js';
-import './vnuma.js';
 import './beside-xl.js';
 import './scenario.js';
 import './ended.js';

@@ -1,3 +1,2 @@
 // The tests of HVM guests, run by node:test in dom0 of machine shape a (npm run test:xen -- hvm).
-import './vnuma.js';
 import './life.js';
