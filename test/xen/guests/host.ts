@@ -152,7 +152,9 @@ export async function asWere({ xc, xs }: XenHost, { freePages, ...were }: Traces
   await settled(xc);
 }
 
-/** Folders that the first guest of a fresh host leaves; they count as long as something is in them. */
+/**
+ * Folders that the first guest of a fresh host leaves; they count as long as something is in them.
+ */
 const FOLDERS: ReadonlySet<string> = new Set([
   ...['/vm', '/libxl', '/xenops', '/xenops/domain'],
   ...['backend', 'device-model', 'libxl'].map((name) => `/local/domain/0/${name}`),
