@@ -24,7 +24,7 @@ export function pinCommands({ verdict, domain, cpus }: Choice): HostCommand[] {
  * the VM, or has that mask.
  */
 export function maskCommands({ verdict, domain, cpus }: Choice, { live, xapi }: Pick<CapturedHost, 'live' | 'xapi'>): HostCommand[] {
-  const vm = xapiVmOf(xapi, domain.domid, domain.name, live.uuids.get(domain.domid));
+  const vm = xapiVmOf(xapi, domain.name, live.uuids.get(domain.domid));
   // xapi ignores ranges: each CPU is written out.
   const mask = cpus.join(',');
   if (vm === undefined || verdict === 'none' || vm.mask === mask) return [];

@@ -9,7 +9,7 @@ import { makeOwnFolder, readRegularFile } from '../../base/own-file.js';
 import { replaceSharedFile, syncFolder } from '../../base/replace-file.js';
 import { BACKUP_SOCKET } from '../../xapi/http/backup-socket.js';
 import { StateFolder } from '../../xapi/model/disk/sqlite.js';
-import { DATABASE, EARLIER, RESTORED, STATE_FILES } from '../../xapi/model/disk/state-files.js';
+import { DATABASE, EARLIER, ForeignStateError, RESTORED, STATE_FILES } from '../../xapi/model/disk/state-files.js';
 import { remark } from '../output/terminal.js';
 
 /** Node reads no larger file at once, and makes no larger backup. */
@@ -118,7 +118,7 @@ function check(file: string, bytes: Uint8Array): number {
     }
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    const kind = error.message.startsWith('expected a state') ? 'this is no backup' : 'the backup is damaged';
+    const kind = error instanceof ForeignStateError ? 'this is no backup' : 'the backup is damaged';
     throw new InputError(`${kind}: ${error.message}`, { file }, 'restore another backup');
   } finally {
     rmSync(trial, { recursive: true, force: true });

@@ -1,6 +1,7 @@
-// How to reach the fleet: its servers, the user's key and the certificate authority. It loads
-// nothing of NATS, so that daemons check what they were given before they open anything.
+// How to reach the fleet: its servers, the user's key and the certificate authority. Of NATS it
+// loads the keys alone, so that daemons check what they were given before they open anything.
 import { X509Certificate } from 'node:crypto';
+import { fromSeed } from '@nats-io/nkeys';
 import { InputError } from '../../base/errors.js';
 import { readUserFile } from '../../base/files/user-file.js';
 
@@ -52,36 +53,18 @@ export function seedOfAccess({ keyFile }: FleetAccess): Uint8Array | null {
   return new TextEncoder().encode(seed);
 }
 
-const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-/** Two bytes say what it is, 32 are the seed, two the checksum: 36 bytes, in base32. */
+/** The two bytes of its kind, the seed's 32, and the checksum's two, in base32. */
 const SEED_CHARACTERS = 58;
 
-/** As NATS's own nkeys checks it: CRC-16/XMODEM, little-endian, of all bytes before it. */
+/** Of another length it may decode all the same, as letters beyond a whole byte do not count. */
 function isSeed(text: string): boolean {
   if (text.length !== SEED_CHARACTERS) return false;
-  const bytes: number[] = [];
-  let [bits, held] = [0, 0];
-  for (const one of text) {
-    const value = BASE32.indexOf(one);
-    if (value === -1) return false;
-    bits = ((bits << 5) | value) & 0xfff;
-    held += 5;
-    if (held >= 8) {
-      held -= 8;
-      bytes.push((bits >> held) & 0xff);
-    }
+  try {
+    fromSeed(new TextEncoder().encode(text));
+    return true;
+  } catch {
+    return false;
   }
-  const [low, high] = bytes.splice(-2);
-  return crc16(bytes) === (low! | (high! << 8));
-}
-
-function crc16(bytes: readonly number[]): number {
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit++) crc = ((crc << 1) ^ (crc & 0x8000 ? 0x1021 : 0)) & 0xffff;
-  }
-  return crc;
 }
 
 /** TLS passes over what is no certificate, and then trusts no server. */

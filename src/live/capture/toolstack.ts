@@ -22,7 +22,7 @@ export function toolstackSeen(
   userdata: ReadonlyMap<number, string>,
 ): SeenToolstack {
   const has = (folder: string) => store.below(folder)[Symbol.iterator]().next().done !== true;
-  if (hosts.length > 0 || vms.length > 0 || has('/xapi') || has('/xenops')) return 'xapi';
+  if (hosts.length > 0 || vms.length > 0 || has('/xapi')) return 'xapi';
   const lines = listings.filter(({ kind }) => kind === 'xl info').flatMap((listing) => listing.lines.map(({ text }) => text));
   if (lines.some((text) => OF_XAPI.test(text))) return 'xapi';
   const typed = [...store.below('/libxl')].some(([path]) => /^\/libxl\/\d+\/type$/.test(path));
@@ -30,11 +30,11 @@ export function toolstackSeen(
 }
 
 /**
- * xapi's record of a running domain: by its uuid if that is known, otherwise by its name, and by
- * its number among VMs that share the name.
+ * xapi's record of a running domain: by its uuid, which readCapture also takes from records that
+ * say where their VM runs; otherwise by its name, where one record has it and does not say that.
  */
-export function xapiVmOf({ vms }: XapiRecords, domid: number, name: string, uuid: string | undefined): XapiVm | undefined {
+export function xapiVmOf({ vms }: XapiRecords, name: string, uuid: string | undefined): XapiVm | undefined {
   if (uuid !== undefined) return vms.find((vm) => vm.uuid === uuid);
   const named = vms.filter((vm) => vm.name === name);
-  return named.find(({ running }) => running?.domid === domid) ?? (named.length === 1 ? named[0] : undefined);
+  return named.length === 1 && named[0]!.running === undefined ? named[0] : undefined;
 }

@@ -167,7 +167,7 @@ function ofCapture(captured: CapturedHost, kind: RebalancedHost['kind']): Rebala
     moved: (domid) => {
       const known = live.uuids.get(domid);
       const name = live.map.domains.find((domain) => domain.domid === domid)!.name;
-      const vm = xapiVmOf(xapi, domid, name, known);
+      const vm = xapiVmOf(xapi, name, known);
       const uuid = vm?.uuid ?? known;
       return {
         toolstack: captured.toolstack,

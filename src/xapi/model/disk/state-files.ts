@@ -53,19 +53,22 @@ export function checkFormat(db: Sqlite.Database, format: number, file: string, m
   const version = db.pragma('user_version', { simple: true }) as number;
   const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").pluck().all() as string[];
   if (version === 0 && tables.length === 0) {
-    if (mustBeThere) throw foreign(file, 'an empty file');
+    if (mustBeThere) throw new ForeignStateError(file, 'an empty file');
     return true;
   }
   const known = ['objects', 'domains', 'settings'].every((name) => tables.includes(name));
-  if (!known) throw foreign(file, 'the database of another program');
+  if (!known) throw new ForeignStateError(file, 'the database of another program');
   if (version !== format) {
     throw new InputError(`the state is of format ${version}`, { file }, `this xennuma knows format ${format} only`);
   }
   const commits = db.prepare("SELECT value FROM settings WHERE name = 'commits'").pluck().get();
-  if (mustBeThere && !/^\d+$/.test(String(commits))) throw foreign(file, 'one without a count of commits');
+  if (mustBeThere && !/^\d+$/.test(String(commits))) throw new ForeignStateError(file, 'one without a count of commits');
   return false;
 }
 
-function foreign(file: string, got: string): InputError {
-  return new InputError(`expected a state of xennuma, got ${got}`, { file }, 'name another folder or file');
+/** The file is whole, and something else than a state of xennuma. */
+export class ForeignStateError extends InputError {
+  constructor(file: string, got: string) {
+    super(`expected a state of xennuma, got ${got}`, { file }, 'name another folder or file');
+  }
 }
