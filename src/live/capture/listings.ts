@@ -67,6 +67,11 @@ const HEADS: readonly { readonly kind: ListingKind; readonly head: RegExp }[] = 
     head: /^\S.*\s\d+\s+\d+\s+(?:\d+|-)\s+[-rbp]{3}\s+[\d.]+\s+(?:all|any cpu|\d[\d,-]*)(?:\s+\/\s+(?:all|none|\d[\d,-]*))?$/,
   },
   {
+    // `xl list | grep NAME`
+    kind: 'xl list',
+    head: /^\S.*\s\d+\s+\d+\s+\d+\s+[-rbpscd]{6}\s+\d+\.\d(?:\s+(?:all|any node|none|\d[\d,-]*))?\s*$/,
+  },
+  {
     kind: 'xl info',
     head: /^(?:host|release|machine|nr_cpus|max_cpu_id|nr_nodes|cores_per_socket|threads_per_core|cpu_topology|numa_info|total_memory|free_memory|xen_major|xen_version)\s*:/,
   },
@@ -112,7 +117,7 @@ const MARK = /^@@xennuma(?::[\w-]+)? (.+?)\s*$/;
 export function splitListings(input: InputText): Listing[] {
   guardSize(input);
   const splitter = new Splitter(input.file);
-  for (const line of cleanLines(input.text, { standsAlone, begins, isRow, lacksName })) splitter.take(line);
+  for (const line of cleanLines(input.text, { standsAlone, begins, heads, isRow, lacksName })) splitter.take(line);
   return splitter.listings;
 }
 
@@ -233,6 +238,26 @@ class Splitter {
 function begins(text: string): boolean {
   return HEADS.some(({ kind, head }) => !ANYTHING.has(kind) && head.test(text));
 }
+
+/**
+ * First lines that no other text has, wherever they stand in a line. A row without its heading is
+ * none, but that of Domain-0, whose name is known.
+ */
+const CERTAIN_HEADS: readonly RegExp[] = [
+  ...HEADS.filter(
+    ({ kind }, at) => !ANYTHING.has(kind) && kind !== 'xl info' && HEADS.findIndex((first) => first.kind === kind) === at,
+  ).map(({ head }) => head),
+  /^Name\s+CPU list\s*$/i,
+  /^(?:host|release|machine)\s{2,}: /,
+  /^(?:nr_cpus|max_cpu_id|nr_nodes|cores_per_socket|threads_per_core|cpu_topology|numa_info|total_memory|free_memory|xen_major|xen_version)\s*:/,
+  /^(?:cpu:\s+core\s+socket\s+node|node:\s+memsize\s+memfree\s+distances?)\s*$/,
+  /^Domain-0\s+0\s+\d+\s+(?:\d+|-)\s+[-rbpscd]{2,7}\s+[\d.]+/,
+];
+/** Words of each of them: most lines of a text have none, which this tells at once. */
+const WORDS_OF_HEADS =
+  /Name\s+(?:ID|CPU)|CPU\s+core|core\s+socket|memsize|(?:Memory location|total: \d|NODE\d)|"hypercalls"|\/(?:local|vm|libxl|tool)|\( ?[SM]?R[OW]\)|(?:host|release|machine|nr_\w{4,5}|max_cpu_id|per_\w{4,6}|cpu_topology|numa_info|_memory|xen_\w{5,7})\s*:|Domain-0\s+0\s/i;
+
+const heads = { mayHave: (line: string) => WORDS_OF_HEADS.test(line), is: (text: string) => CERTAIN_HEADS.some((head) => head.test(text)) };
 
 /** A line that begins or continues a listing by itself, so that it is no rest of a wrapped one. */
 function standsAlone(text: string): boolean {

@@ -3,6 +3,7 @@
 import { InputError } from '../../base/errors.js';
 import { LIMITS } from '../../machine/model.js';
 import type { Listing, ListingLine } from './listings.js';
+import { withoutRowPrefix } from './text/row-prefix.js';
 
 export interface ListedDomain {
   readonly domid: number;
@@ -45,17 +46,29 @@ export interface ListedPool {
 const DOMAIN_ROW = /^(.+?)\s+(\d{1,5})\s+(\d{1,12})\s+(\d{1,5})\s+([-rbpscd]{5,7})\s+([\d.]+)\s*(.*)$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+const HEADING = /^Name\s+ID\s/i;
+
+function headingOf({ lines }: Listing): string | undefined {
+  return lines.find(({ text }) => HEADING.test(text))?.text;
+}
+
+function rowsOf(listing: Listing, kind: 'xl list' | 'xl vcpu-list'): ListingLine[] {
+  const rows = listing.lines.filter(({ text }) => !HEADING.test(text));
+  const texts = rows.map(({ text }) => text);
+  return withoutRowPrefix(texts, headingOf(listing), kind).map((text, at) => ({ text, number: rows[at]!.number }));
+}
+
 /** Rows of `xl list`, with -n and -v; a damaged row is refused. */
 export function readDomains(listing: Listing): ListedDomain[] {
-  const [heading, ...rows] = listing.lines;
-  const hasNodes = /NODE Affinity\s*$/i.test(heading?.text ?? '');
-  return rows.flatMap((line): ListedDomain[] => {
-    if (/^Name\s+ID/.test(line.text)) return [];
+  const heading = headingOf(listing);
+  return rowsOf(listing, 'xl list').flatMap((line): ListedDomain[] => {
     const match = DOMAIN_ROW.exec(line.text);
     if (match === null) throw damaged(listing, line, 'a domain: name, ID, memory, vCPUs, state, time');
     const [, name, domid, memory, vcpus, state, , rest] = match;
     const words = rest!.split(/\s+/).filter((word) => word !== '');
     const uuid = words.find((word) => UUID.test(word));
+    // Without the heading, one word behind the time is that of -n: -v prints several.
+    const hasNodes = heading === undefined ? words.length === 1 : /NODE Affinity\s*$/i.test(heading);
     const nodes = hasNodes ? readMask(words.at(-1) ?? '', LIMITS.nodes) : undefined;
     return [
       {
@@ -83,8 +96,7 @@ const VCPU_ROW = /^(.+?)\s+(\d{1,5})\s+(\d{1,5})\s+(\d{1,5}|-)\s+([-rbp]{2,3})\s
 
 /** Rows of `xl vcpu-list`; a damaged row is refused. */
 export function readVcpus(listing: Listing): ListedVcpu[] {
-  return listing.lines.flatMap((line): ListedVcpu[] => {
-    if (/^Name\s+ID\s+VCPU/i.test(line.text)) return [];
+  return rowsOf(listing, 'xl vcpu-list').flatMap((line): ListedVcpu[] => {
     const match = VCPU_ROW.exec(line.text);
     if (match === null) throw damaged(listing, line, 'a vCPU: name, ID, vCPU, CPU, state, time, affinity');
     const [, name, domid, vcpu, cpu, , , hardText, softText] = match;

@@ -1,6 +1,8 @@
 // The lines of a text without the additions of terminals, forums, mail programs and loggers:
 // colours, quote marks, fences, indentation of code, time stamps, status lines, hard wraps.
+import { withoutPrefixes } from './head-prefix.js';
 import { undressed } from './line-dress.js';
+import { withoutPanes } from './panes.js';
 import { plainText } from './plain-text.js';
 import { unquoted } from './unquoted.js';
 import { type CleanLine, type LineForms, unwrapped } from './unwrapped.js';
@@ -40,11 +42,11 @@ const POINTER = /^(.*?\S)[ \t]+(?:<[-=]+|<{2,}|\u2190+|\u21d0+)(?:[ \t].*)?$/;
 /** What syslog and xenconsoled write before a message of Xen: date, host, program. */
 const LOGGED = /^(?:[^()\s]+[ \t]+){1,8}(?=\(XEN\)[ \t])/;
 export function cleanLines(text: string, forms: LineForms): CleanLine[] {
-  const { standsAlone, begins } = forms;
+  const { standsAlone, begins, heads } = forms;
   const raw = plainText(text)
     .split('\n')
     .map((line) => line.replace(DECORATION, '').replace(ODD_BLANKS, ' '));
-  const plain = unquoted(raw);
+  const plain = withoutPrefixes(unquoted(withoutPanes(raw, heads)), forms);
   const lines = undressed(plain, begins).flatMap((line, index) => {
     const bare = pointed(plainest(line.replace(LOGGED, '').replace(BEFORE, '').replace(AFTER, '')), standsAlone);
     const isQuestion = QUESTION.test(bare) && !LACKS_COLON.test(plain[index - 1] ?? '');

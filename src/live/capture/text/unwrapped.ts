@@ -6,11 +6,19 @@ export interface CleanLine {
   readonly number: number;
 }
 
+/** First lines of listings, which nothing but a listing has. */
+export interface HeadForms {
+  /** Whether there may be one anywhere in a line: quick, and right where it says no. */
+  readonly mayHave: (line: string) => boolean;
+  readonly is: (text: string) => boolean;
+}
+
 /** How a reader of listings tells lines apart. */
 export interface LineForms {
   /** Whether a line begins or continues a listing by itself. */
   readonly standsAlone: (line: string) => boolean;
   readonly begins: (line: string) => boolean;
+  readonly heads: HeadForms;
   /** Whether a line is a row of xl's tables of domains and vCPUs, whole or without its end. */
   readonly isRow: (line: string) => boolean;
   /** Whether a line is such a row that is too short for the padding of its name. */
@@ -26,7 +34,10 @@ const WIDEST_GAP = 8;
 /** The end of a row: figures, a mask, a state. No sentence looks like this. */
 const ROW_END = /^[\s\d.,/-]*(?:\s[-rbpscd]{2,6}\s)?[\s\d.,/-]*(?:a?ll?|n?o?ne)?(?:\s*\/[\s\d,-]*(?:all?|no?n?e?)?)?\s*$/;
 
-export function unwrapped(lines: readonly CleanLine[], { standsAlone, isRow, lacksName }: Omit<LineForms, 'begins'>): CleanLine[] {
+export function unwrapped(
+  lines: readonly CleanLine[],
+  { standsAlone, isRow, lacksName }: Omit<LineForms, 'begins' | 'heads'>,
+): CleanLine[] {
   const isRest = ({ text }: CleanLine) => text.trim() !== '' && !standsAlone(text);
   const rests = lines.flatMap((line, at) => (at > 0 && isRest(line) ? [{ before: lines[at - 1]!, line }] : []));
   const width = wrapWidth(lines, rests);
