@@ -97,6 +97,13 @@ describe.skipIf(missing !== null)('two daemons and three servers', () => {
       code: 1,
       out: expect.stringContaining('no host has the tag ssd'),
     });
+    writeFileSync(vms, 'vms:\n  - { name: standby, vcpus: 4, memory: 8GiB }\n');
+    const standby = JSON.parse(fleet('place', '--vms', vms, '--apart-from', 'db', '--dry-run', '--json').out) as PlaceAnswer;
+    expect(standby.vms[0]!.host).toBe(db.host === 'xen-1' ? 'xen-2' : 'xen-1');
+    expect(fleet('place', '--vms', vms, '--apart-from', 'web-1', 'nowhere', '--dry-run')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('no host of the fleet has a VM nowhere'),
+    });
     expect(fleet('verify')).toMatchObject({ code: 0, out: '7 VMs on 2 hosts: 0 with memory away from their vCPUs\n' });
   }, 120_000);
 

@@ -98,6 +98,7 @@ function definePlace(command: Command, answer: (code: number) => void): void {
       .addOption(new Option('--choose <rule>', 'rule that chooses the host').choices(['local-fit', 'pack', 'spread']).default('local-fit'))
       .option('--tag <tag...>', 'only hosts with these tags', parseTag)
       .option('--apart', 'place each VM on a host of its own')
+      .option('--apart-from <vm...>', 'not on the hosts that have these VMs')
       .option('--same-name', 'start VMs even if their name exists in the fleet')
       .option('--dry-run', 'show the choice, without claiming anything')
       .option('--json', 'print JSON'),

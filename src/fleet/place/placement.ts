@@ -7,6 +7,7 @@ import type { PicturedHost } from '../protocol/picture.js';
 import type { ClaimEnd } from '../protocol/placer.js';
 import { type Choice, FleetChooser, type FleetRule, type RoomOfHost } from './chooser.js';
 import type { FleetClient } from './fleet-client.js';
+import { roomAfter, stormOrder, vcpusAfter } from './storm.js';
 
 export interface VmToPlace {
   readonly vm: FleetVm;
@@ -66,12 +67,18 @@ export class Placement {
     client.changed = (host) => this.#changed(host);
   }
 
+  /** Starts the VMs as one batch (storm.ts). @returns results in the order of `vms` */
   async placeAll(vms: readonly VmToPlace[], done: (placed: PlacementResult) => void = () => {}): Promise<PlacementResult[]> {
     const results: PlacementResult[] = [];
+    const order = stormOrder(
+      vms.map(({ vm, mib, apart }) => ({ vcpus: vm.vcpus, mib, ...(apart === undefined ? {} : { apart }) })),
+      this.#options.rule,
+      this.#rooms(),
+    );
     let next = 0;
     const worker = async (): Promise<void> => {
-      while (next < vms.length) {
-        const at = next++;
+      while (next < order.length) {
+        const at = order[next++]!;
         results[at] = await this.place(vms[at]!);
         done(results[at]!);
       }
@@ -115,7 +122,8 @@ export class Placement {
   #none(): string {
     const { tags } = this.#options;
     const tagged = [...this.#client.picture.hosts.values()].some(({ map }) => map !== null && tags.every((tag) => map.tags.includes(tag)));
-    return tags.length === 0 || tagged ? 'no host has room' : `no host has the tag${tags.length > 1 ? 's' : ''} ${tags.join(', ')}`;
+    const room = this.#options.except?.size ? 'none of the hosts that are left has room' : 'no host has room';
+    return tags.length === 0 || tagged ? room : `no host has the tag${tags.length > 1 ? 's' : ''} ${tags.join(', ')}`;
   }
 
   #group(name: string): Set<string> {
@@ -220,8 +228,13 @@ export class Placement {
   }
 
   #rebuild(): void {
+    this.#chooser = new FleetChooser(this.#options.rule, this.#rooms());
+  }
+
+  /** Of the hosts that take VMs. */
+  #rooms(): Map<string, RoomOfHost> {
     const takers = [...this.#client.picture.hosts.values()].filter((host) => this.#takes(host));
-    this.#chooser = new FleetChooser(this.#options.rule, new Map(takers.map((host) => [host.name, this.#room(host)])));
+    return new Map(takers.map((host) => [host.name, this.#room(host)]));
   }
 
   #room(host: PicturedHost): RoomOfHost {
@@ -231,19 +244,11 @@ export class Placement {
 
 /** @param flights claims whose entries were not read; those that were are in `free` */
 function roomOf({ map, claims }: PicturedHost, free: readonly number[], flights: Flight): RoomOfHost {
-  const freeMib = [...free];
-  const vcpus = map!.nodes.map((node) => node.vcpus);
-  const add = (parts: Parts, count: number) => {
-    const sum = parts.reduce((whole, [, mib]) => whole + mib, 0);
-    for (const [node, mib] of parts) vcpus[node] = (vcpus[node] ?? 0) + (count * mib) / sum;
-  };
-  for (const { claim } of claims.values()) if (claim !== null) add(claim.parts, claim.vcpus);
-  for (const [id, flight] of flights) {
-    if (claims.has(id)) continue;
-    add(flight.parts, flight.vcpus);
-    for (const [node, mib] of flight.parts) freeMib[node] = (freeMib[node] ?? 0) - mib;
-  }
-  return { freeMib, vcpus, cores: map!.nodes.map(({ cores }) => cores) };
+  let vcpus: readonly number[] = map!.nodes.map((node) => node.vcpus);
+  for (const { claim } of claims.values()) if (claim !== null) vcpus = vcpusAfter(vcpus, claim.parts, claim.vcpus);
+  let room: RoomOfHost = { freeMib: free, vcpus, cores: map!.nodes.map(({ cores }) => cores) };
+  for (const [id, flight] of flights) if (!claims.has(id)) room = roomAfter(room, flight.parts, flight.vcpus);
+  return room;
 }
 
 function pause<T>(ms: number, value: T): Promise<T> {

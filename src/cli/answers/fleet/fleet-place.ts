@@ -1,5 +1,5 @@
 // `xennuma fleet place`
-import { InputError } from '../../../base/errors.js';
+import { InputError, UnreachableError } from '../../../base/errors.js';
 import { plural } from '../../../base/phrases.js';
 import { tableLines } from '../../../base/table.js';
 import { formatBytes, MIB } from '../../../base/units.js';
@@ -22,6 +22,7 @@ export interface FleetPlaceOptions extends FleetOptions {
   readonly choose: FleetRule;
   readonly tag?: readonly string[];
   readonly apart?: true;
+  readonly apartFrom?: readonly string[];
   readonly dryRun?: true;
   readonly sameName?: true;
   readonly json?: true;
@@ -35,12 +36,34 @@ export async function fleetPlace(names: readonly string[], options: FleetPlaceOp
     if (options.sameName !== true) await refuseTaken(client, vms);
     const away = await client.away();
     sayAway(away);
-    const placement = new Placement(client, { rule: options.choose, tags: options.tag ?? [], dryRun, except: away });
+    const except = new Set([...away, ...(await hostsWith(client, options.apartFrom ?? []))]);
+    const placement = new Placement(client, { rule: options.choose, tags: options.tag ?? [], dryRun, except });
     return { placed: await placement.placeAll(vms), away };
   });
   if (options.json) out(JSON.stringify({ command: 'fleet place', version: VERSION, dryRun, away: [...away].sort(), vms: placed }, null, 2));
   else out(lines(placed, dryRun).join('\n'));
   return placed.every(({ host }) => host !== null) ? EXIT.ok : EXIT.no;
+}
+
+/**
+ * Hosts that have VMs of these names, running or halted.
+ * @throws InputError for a name that no host has
+ * @throws UnreachableError when a host does not say, as VMs would not be kept apart then
+ */
+async function hostsWith(client: FleetClient, names: readonly string[]): Promise<string[]> {
+  if (names.length === 0) return [];
+  const { taken, silent } = await existingNames(client, names);
+  const unknown = names.filter((name) => !taken.some(({ vm }) => vm === name));
+  if (unknown.length > 0 && silent.length > 0) {
+    throw new UnreachableError(
+      `${silent.slice(0, SHOWN).join(', ')} did not say whether ${unknown.slice(0, SHOWN).join(', ')} is there`,
+      'start the member of the host again, or leave out --apart-from',
+    );
+  }
+  if (unknown.length > 0) {
+    throw new InputError(`no host of the fleet has a VM ${unknown[0]}`, { path: '--apart-from' }, 'name VMs of the fleet');
+  }
+  return taken.map(({ host }) => host);
 }
 
 /** @throws InputError when a host has a VM of one of these names, running or halted */
