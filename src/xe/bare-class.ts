@@ -9,7 +9,6 @@ import type { Run } from './operations.js';
 /** The name in xe's commands, and the class of the API. */
 const CLASSES = {
   blob: 'blob',
-  bond: 'Bond',
   certificate: 'Certificate',
   cluster: 'Cluster',
   'cluster-host': 'Cluster_host',
@@ -31,12 +30,10 @@ const CLASSES = {
   repository: 'Repository',
   'sdn-controller': 'SDN_controller',
   secret: 'secret',
-  tunnel: 'tunnel',
   update: 'pool_update',
   'usb-group': 'USB_group',
   vgpu: 'VGPU',
   'vgpu-type': 'VGPU_type',
-  vlan: 'VLAN',
   vmss: 'VMSS',
   vtpm: 'VTPM',
   vusb: 'VUSB',

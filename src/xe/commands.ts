@@ -57,7 +57,7 @@ function classCommands(xeClass: XeClass): [string, XeCommand][] {
   const sets = fields.filter((field) => field.getSet !== undefined).map((field) => `${field.name}:contains`);
   const writable = [
     ...fields.filter(settable).map((field) => field.name),
-    ...fields.filter((field) => field.addToMap).map((field) => `${field.name}:`),
+    ...fields.filter((field) => field.addToMap ?? field.setInMap).map((field) => `${field.name}:`),
   ];
   const of = (work: OfClass): Pick<XeCommand, 'of' | 'run'> => ({
     of: xeClass,

@@ -8,7 +8,7 @@ import { asRecord, asText, isNull, type Json } from '../xapi-client/values.js';
 export const NOT_IN_DATABASE = '<not in database>';
 const REF = /^OpaqueRef:/;
 /** Classes whose references appear in errors. */
-const NAMED_CLASSES = ['VM', 'host', 'pool', 'task', 'SR', 'VDI', 'VBD', 'VIF', 'network', 'PIF', 'VM_appliance'];
+const NAMED_CLASSES = ['VM', 'host', 'pool', 'task', 'SR', 'VDI', 'VBD', 'VIF', 'network', 'PIF', 'Bond', 'VLAN', 'tunnel', 'VM_appliance'];
 
 export class XeContext {
   readonly session: XapiSession;

@@ -27,6 +27,8 @@ export interface Field {
   getMap?(object: XeObject): Awaitable<Entries>;
   addToMap?(object: XeObject, key: string, value: string): Promise<unknown>;
   removeFromMap?(object: XeObject, key: string): Promise<unknown>;
+  /** Where keys are set in one call, and never removed. */
+  setInMap?(object: XeObject, key: string, value: string): Promise<unknown>;
   clearMap?(object: XeObject): Promise<unknown>;
   /** Takes another call; lists show it only as <expensive field>. */
   readonly expensive?: boolean;

@@ -177,6 +177,10 @@ async function setOne(fields: readonly Field[], object: XeObject, word: string, 
     } else throw new XeFailure(`Field '${word}' is read-only.`);
     return;
   }
+  if (field.setInMap !== undefined) {
+    await field.setInMap(object, part, value);
+    return;
+  }
   if (field.addToMap === undefined || field.removeFromMap === undefined) throw new XeFailure(`Map field '${field.name}' is read-only.`);
   // As xe does it, in two calls: between them the key is absent.
   if ((await field.getMap!(object)).some(([key]) => key === part)) await field.removeFromMap(object, part);

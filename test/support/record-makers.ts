@@ -24,6 +24,10 @@ export async function place(call: Call): Promise<Place> {
   return { call, vm, sr, vdi, network: network!, host: (await call('pool.get_master', pool!)) as string };
 }
 
+/** A network without PIFs; and a card that is not the management interface. */
+const another = ({ call }: Place) => call('network.create', { name_label: 'n', name_description: '', MTU: 1500, other_config: {} });
+const card = async ({ call, host }: Place) => ((await call('host.get_PIFs', host)) as string[])[1]!;
+
 const disk = (sr: string) => ({
   name_label: 'd',
   SR: sr,
@@ -78,6 +82,21 @@ export const MAKERS: Readonly<Record<string, (place: Place, index: number) => Pr
       ...{ device: String(index), VM: vm, network, MAC: '', MTU: 1500, other_config: {} },
       ...{ qos_algorithm_type: '', qos_algorithm_params: {} },
     }),
+  'VLAN.create': async (where, index) => {
+    const network = await another(where);
+    return where.call('VLAN.create', await card(where), index, network);
+  },
+  'tunnel.create': async (where) => {
+    const network = await another(where);
+    const [pif] = (await where.call('host.get_PIFs', where.host)) as string[];
+    return where.call('tunnel.create', pif!, network, 'gre');
+  },
+  'PIF.create_VLAN': async (where, index) => where.call('PIF.create_VLAN', 'eth1', await another(where), where.host, index),
+  'pool.create_VLAN': async (where, index) => where.call('pool.create_VLAN', 'eth1', await another(where), index),
+  'pool.create_VLAN_from_PIF': async (where, index) => {
+    const network = await another(where);
+    return where.call('pool.create_VLAN_from_PIF', await card(where), network, index);
+  },
   'PBD.create': async ({ call, host }, index) => {
     const sr = await call('SR.introduce', uuid(index), 's', '', 'nfs', '', true, {});
     return call('PBD.create', { host, SR: sr, device_config: {}, other_config: {} });

@@ -56,7 +56,7 @@ export function allMethods({ database, hosts, life, objects, sessions, events, t
     }),
     ...poolMembershipMethods({ database, hosts, life, pool: () => objects.pool }),
     ...dataSourceMethods(database, rrds),
-    ...deviceMethods({ database, host, modelled }),
+    ...deviceMethods({ database, host, modelled, possibleHosts: (vm) => life.placing.possibleHosts(vm) }),
     ...emptyClassMethods(),
     ...roleMethods(sessions),
     ...otherMethods({

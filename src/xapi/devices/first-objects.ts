@@ -1,5 +1,5 @@
 // The storage and network of a new embedded host, as a host has them after its installation: SMs, a
-// local SR, the SR of the guest tools, the network of eth0 and the host's own network
+// local SR, the SR of the guest tools, the networks of the cards and the host's own network
 // (create_misc.ml, create_networks.ml and create_storage.ml of xen-api e2ee48d6).
 import { randomUUID } from 'node:crypto';
 import { MIB } from '../../base/units.js';
@@ -7,10 +7,11 @@ import type { Database } from '../model/database.js';
 import type { HostObjects } from '../model/host-objects.js';
 import type { PoolHosts } from '../model/pool-hosts.js';
 import { structOf } from '../wire/values.js';
+import { installCards } from './cards.js';
 import { DRIVERS, SR_BYTES } from './drivers.js';
 import { createLinked } from './links.js';
 import { ensureTemplates } from './templates.js';
-import { createConsole, macOf } from './vm-devices.js';
+import { createConsole } from './vm-devices.js';
 
 /**
  * What is missing is made; what an administrator changed stays.
@@ -20,7 +21,10 @@ export function ensureFirstObjects(database: Database, objects: HostObjects, hos
   ensureTemplates(database);
   for (const [type, { label, description, features }] of Object.entries(DRIVERS)) ensureSm(database, type, label, description, features);
   if (database.count('SR') === 0) createStorage(database, objects);
-  if (database.count('network') === 0) createNetworks(database, objects);
+  if (database.count('network') === 0) {
+    installCards(database, objects.host);
+    createInternalNetwork(database);
+  }
   for (const host of added) if (host !== objects.host) equipHost(database, host);
   for (const { ref } of hosts.all) setAddress(database, ref);
 }
@@ -35,8 +39,7 @@ function equipHost(database: Database, host: string): void {
     const { device_config } = database.get('PBD', first);
     createLinked(database, 'PBD', { host, SR: sr, device_config: device_config!, currently_attached: true });
   }
-  const [network] = [...database.records('network')].find(([, { bridge }]) => bridge === 'xenbr0') ?? [];
-  if (network !== undefined) createCard(database, host, network);
+  installCards(database, host);
 }
 
 function ensureSm(database: Database, type: string, label: string, description: string, features: readonly string[]): void {
@@ -86,13 +89,8 @@ function createStorage(database: Database, { host, pool }: HostObjects): void {
   createLinked(database, 'VDI', { ...image, SR: tools, read_only: true, managed: true, is_tools_iso: true }, randomUUID());
 }
 
-function createNetworks(database: Database, { host }: HostObjects): void {
-  const network = database.create('network', {
-    name_label: 'Pool-wide network associated with eth0',
-    bridge: 'xenbr0',
-    MTU: 1500,
-    managed: true,
-  });
+/** The host's own network. */
+function createInternalNetwork(database: Database): void {
   database.create('network', {
     name_label: 'Host internal management network',
     name_description: 'Network on which guests will be assigned a private link-local IP address which can be used to talk XenAPI',
@@ -106,34 +104,6 @@ function createNetworks(database: Database, { host }: HostObjects): void {
       ip_end: '169.254.255.254',
       netmask: '255.255.0.0',
     }),
-  });
-  createCard(database, host, network);
-}
-
-/** eth0, which is also the management interface. */
-function createCard(database: Database, host: string, network: string): void {
-  const metrics = database.create('PIF_metrics', {
-    carrier: true,
-    speed: 1000,
-    duplex: true,
-    vendor_name: 'xennuma',
-    device_name: 'embedded',
-  });
-  createLinked(database, 'PIF', {
-    device: 'eth0',
-    network,
-    host,
-    MAC: macOf(0, String(database.get('host', host).uuid)),
-    MTU: 1500,
-    VLAN: -1,
-    metrics,
-    physical: true,
-    managed: true,
-    management: true,
-    currently_attached: true,
-    ip_configuration_mode: 'Static',
-    netmask: '255.255.255.0',
-    primary_address_type: 'IPv4',
   });
 }
 

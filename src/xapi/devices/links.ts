@@ -29,6 +29,13 @@ const LINKS: Readonly<Record<string, readonly Link[]>> = {
   PIF: [
     { field: 'host', parent: 'host', members: 'PIFs' },
     { field: 'network', parent: 'network', members: 'PIFs' },
+    { field: 'bond_slave_of', parent: 'Bond', members: 'slaves' },
+  ],
+  VLAN: [{ field: 'tagged_PIF', parent: 'PIF', members: 'VLAN_slave_of' }],
+  Bond: [{ field: 'master', parent: 'PIF', members: 'bond_master_of' }],
+  tunnel: [
+    { field: 'access_PIF', parent: 'PIF', members: 'tunnel_access_PIF_of' },
+    { field: 'transport_PIF', parent: 'PIF', members: 'tunnel_transport_PIF_of' },
   ],
   console: [{ field: 'VM', parent: 'VM', members: 'consoles' }],
 };

@@ -7,16 +7,17 @@ import type { ChangeKind, Database } from '../model/database.js';
 import { NULL } from '../model/schema-types.js';
 import { deviceErrors } from '../wire/device-errors.js';
 import { xapiErrors } from '../wire/errors.js';
+import { networkErrors } from '../wire/network-errors.js';
 import type { Wire, WireStruct } from '../wire/values.js';
 import { assertVbdAllows } from './allowed.js';
 import { isAttached } from './allowed-storage.js';
 import { copyDisk, destroyDisk, dropVbd, dropVif } from './disks.js';
 import { createLinked, destroyLinked, updateLinked } from './links.js';
+import { attachNetwork, isBondMember, pifsOn, refsOf } from './pifs.js';
 
 type Fields = Readonly<Record<string, Wire>>;
 
 export const MAC_SEED = 'mac_seed';
-const refsOf = (record: WireStruct, field: string) => record[field] as readonly string[];
 
 /** Number of a disk behind a name such as 3, xvdd or hdd; null = none of these. */
 export function diskNumber(device: string): number | null {
@@ -131,13 +132,29 @@ export function assertSeesStorage(database: Database, ref: string, host: string)
 /**
  * A network with cards of hosts is on those hosts; one without is on the host where VMs use it
  * (assert_can_see_named_networks of xapi_network_attach_helpers.ml).
- * @throws XapiError VM_REQUIRES_NETWORK
+ * @throws XapiError VM_REQUIRES_NETWORK, HOST_CANNOT_ATTACH_NETWORK for one whose card is in a bond
  */
 export function assertSeesNetworks(database: Database, ref: string, host: string): void {
-  for (const vif of refsOf(database.get('VM', ref), 'VIFs')) {
-    const network = database.get('VIF', vif).network as string;
-    if (!isSeen(database, network, host)) throw deviceErrors.vmRequiresNetwork(ref, network);
-  }
+  const networks = refsOf(database.get('VM', ref), 'VIFs').map((vif) => database.get('VIF', vif).network as string);
+  for (const network of networks) if (!isSeen(database, network, host)) throw deviceErrors.vmRequiresNetwork(ref, network);
+  for (const network of networks) assertAttachableOn(database, network, host);
+}
+
+function assertAttachableOn(database: Database, network: string, host: string): void {
+  const inBond = pifsOn(database, network, host).some((pif) => isBondMember(database.get('PIF', pif)));
+  if (inBond) throw networkErrors.hostCannotAttach(host, network);
+}
+
+/**
+ * A VIF of a running VM, on another network of its host.
+ * @throws XapiError HOST_CANNOT_ATTACH_NETWORK
+ */
+export function assertMovesToNetwork(database: Database, vif: string, network: string): void {
+  const { VM: vm, currently_attached: attached } = database.get('VIF', vif);
+  const { power_state: power, resident_on: host } = database.get('VM', String(vm));
+  if (attached !== true || power === 'Suspended') return;
+  if (!isSeen(database, network, String(host))) throw networkErrors.hostCannotAttach(String(host), network);
+  assertAttachableOn(database, network, String(host));
 }
 
 function isSeen(database: Database, network: string, host: string): boolean {
@@ -169,7 +186,10 @@ export function attachDevices(database: Database, ref: string, address: string, 
     const number = diskNumber(database.get('VBD', vbd).userdevice as string);
     database.update('VBD', vbd, { currently_attached: true, device: number === null ? '' : diskName(number) }, kind);
   }
-  for (const vif of refsOf(vm, 'VIFs')) database.update('VIF', vif, { currently_attached: true }, kind);
+  for (const vif of refsOf(vm, 'VIFs')) {
+    database.update('VIF', vif, { currently_attached: true }, kind);
+    attachNetwork(database, String(database.get('VIF', vif).network), String(vm.resident_on), kind);
+  }
   const protocol = kindOf(vm) === 'hvm' ? 'rfb' : 'vt100';
   if (refsOf(vm, 'consoles').length === 0) createConsole(database, ref, protocol, address, kind);
 }

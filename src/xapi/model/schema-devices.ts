@@ -5,7 +5,10 @@ import type { Wire } from '../wire/values.js';
 import { DATAMODEL } from './datamodel.js';
 import type { ClassDef, FieldDef } from './schema-types.js';
 
-const NAMES = ['SM', 'SR', 'VDI', 'VBD', 'VBD_metrics', 'PBD', 'VIF', 'VIF_metrics', 'network', 'PIF', 'PIF_metrics', 'console'] as const;
+const NAMES = [
+  ...(['SM', 'SR', 'VDI', 'VBD', 'VBD_metrics', 'PBD', 'VIF', 'VIF_metrics', 'network', 'PIF', 'PIF_metrics', 'console'] as const),
+  ...(['VLAN', 'Bond', 'tunnel'] as const),
+] as const;
 
 export type DeviceClass = (typeof NAMES)[number];
 
@@ -14,7 +17,7 @@ const DEFAULTS: Readonly<Partial<Record<DeviceClass, Readonly<Record<string, Wir
   VBD: { unpluggable: true },
   VDI: { on_boot: 'persist', managed: true },
   network: { managed: true, MTU: 1500 },
-  PIF: { VLAN: -1, managed: true },
+  PIF: { VLAN: -1, managed: true, ip_configuration_mode: 'None', igmp_snooping_status: 'unknown' },
 };
 
 function fieldsOf(name: DeviceClass): Readonly<Record<string, FieldDef>> {

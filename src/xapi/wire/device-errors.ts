@@ -42,6 +42,5 @@ export const deviceErrors = {
   systemNetwork: (network: string) => new XapiError('CANNOT_DESTROY_SYSTEM_NETWORK', network),
   bridgeExists: (bridge: string) => new XapiError('BRIDGE_NAME_EXISTS', bridge),
   pifIsManagement: (pif: string) => new XapiError('PIF_IS_MANAGEMENT_INTERFACE', pif),
-  pifIsPhysical: (pif: string) => new XapiError('PIF_IS_PHYSICAL', pif),
   defaultTemplate: () => new XapiError('VM_CANNOT_DELETE_DEFAULT_TEMPLATE'),
 } as const;

@@ -3,7 +3,7 @@
 
 import { asText } from '../../xapi-client/values.js';
 import { NOT_IN_DATABASE } from '../context.js';
-import { bool, bytes, date, type Field, int, map, ownWords, ref, refs, related, text, words, type XeClass } from '../field.js';
+import { bool, bytes, call, date, type Field, int, map, ownWords, ref, refs, related, text, words, type XeClass } from '../field.js';
 
 const uuid = text('uuid', 'uuid');
 const names = (access: 'ro' | 'rw' = 'rw'): Field[] => [
@@ -24,6 +24,12 @@ function nameOf(name: string, key: string, target: string): Field {
   return related(name, key, target, NOT_IN_DATABASE, (record) => asText(record.name_label));
 }
 const ofVm: readonly Field[] = [ref('vm-uuid', 'VM', 'VM'), nameOf('vm-name-label', 'VM', 'VM')];
+
+/** Of a PIF or a bond: xe sets its keys, and does not remove them. */
+const properties: Field = {
+  ...map('properties', 'properties', 'ro'),
+  setInMap: (object, key, value) => call(object, 'set_property', key, value),
+};
 
 /** On whose host an SR is: that of its only PBD; xe has words for the others. */
 const srHost: Field = {
@@ -232,7 +238,7 @@ const PIF: XeClass = {
     text('IPv6-gateway', 'ipv6_gateway'),
     text('primary-address-type', 'primary_address_type'),
     text('DNS', 'DNS'),
-    map('properties', 'properties', 'ro'),
+    properties,
     words('capabilities', 'capabilities'),
     bool('disallow-unplug', 'disallow_unplug', 'rw'),
     otherConfig,
@@ -270,4 +276,44 @@ const SM: XeClass = {
   filters: [],
 };
 
-export const DEVICE_XE_CLASSES: readonly XeClass[] = [SR, SM, VDI, VBD, PBD, VIF, NETWORK, PIF, CONSOLE];
+const BOND: XeClass = {
+  name: 'bond',
+  apiClass: 'Bond',
+  fields: [
+    uuid,
+    ref('master', 'master', 'PIF'),
+    refs('slaves', 'slaves', 'PIF'),
+    text('mode', 'mode'),
+    properties,
+    ref('primary-slave', 'primary_slave', 'PIF'),
+    int('links-up', 'links_up'),
+    bool('auto-update-mac', 'auto_update_mac'),
+  ],
+  listed: ['uuid', 'master', 'slaves'],
+  filters: [],
+};
+
+const VLAN: XeClass = {
+  name: 'vlan',
+  apiClass: 'VLAN',
+  fields: [uuid, ref('tagged-PIF', 'tagged_PIF', 'PIF'), ref('untagged-PIF', 'untagged_PIF', 'PIF'), int('tag', 'tag')],
+  listed: ['uuid', 'tagged-PIF', 'untagged-PIF', 'tag'],
+  filters: [],
+};
+
+const TUNNEL: XeClass = {
+  name: 'tunnel',
+  apiClass: 'tunnel',
+  fields: [
+    uuid,
+    ref('access-PIF', 'access_PIF', 'PIF'),
+    ref('transport-PIF', 'transport_PIF', 'PIF'),
+    map('status', 'status', 'text'),
+    otherConfig,
+    text('protocol', 'protocol'),
+  ],
+  listed: ['uuid', 'transport-PIF', 'access-PIF', 'status'],
+  filters: [],
+};
+
+export const DEVICE_XE_CLASSES: readonly XeClass[] = [SR, SM, VDI, VBD, PBD, VIF, NETWORK, PIF, BOND, VLAN, TUNNEL, CONSOLE];

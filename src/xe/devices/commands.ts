@@ -1,41 +1,12 @@
 // The commands of xe on storage and networks (cli_operations.ml of xen-api e2ee48d6).
 import { asText, NULL_REF } from '../../xapi-client/values.js';
-import type { XeCommand } from '../command.js';
 import { paramOf } from '../command-line.js';
 import { XeFailure } from '../failures.js';
 import { parseBool, parseBytes } from '../field.js';
 import { flag, required } from '../objects.js';
 import type { Run } from '../operations.js';
-
-type Named = readonly [string, XeCommand];
-
-const refOf = async ({ context, params }: Run, type: string, key = 'uuid'): Promise<string> =>
-  asText(await context.session.call(`${type}.get_by_uuid`, [required(params, key)]));
-/** NULL where the parameter is not given. */
-const optionalRef = (run: Run, type: string, key: string): Promise<string> =>
-  paramOf(run.params, key) === undefined ? Promise.resolve(NULL_REF) : refOf(run, type, key);
-const printUuid = async ({ context, printer }: Run, type: string, ref: unknown): Promise<void> =>
-  printer.list([asText(await context.session.call(`${type}.get_uuid`, [ref]))]);
-/** device-config:key=value */
-const mapParam = ({ params }: Run, name: string): Record<string, string> =>
-  Object.fromEntries(params.filter(([key]) => key.startsWith(`${name}:`)).map(([key, value]) => [key.slice(name.length + 1), value]));
-
-function command(
-  name: string,
-  needs: readonly string[],
-  optional: readonly string[],
-  help: string,
-  run: (run: Run) => Promise<void>,
-): Named {
-  return [name, { required: needs, optional, help, run }];
-}
-
-/** A message on one object, by its uuid. */
-function simple(name: string, type: string, message: string, help: string): Named {
-  return command(name, ['uuid'], [], help, async (run) => {
-    await run.context.session.call(`${type}.${message}`, [await refOf(run, type)]);
-  });
-}
+import { NETWORK_COMMANDS } from './network-commands.js';
+import { command, mapParam, type Named, optionalRef, printUuid, refOf, simple } from './shared.js';
 
 async function makeDisk(run: Run): Promise<void> {
   const { params, context } = run;
@@ -188,65 +159,6 @@ const SR_COMMANDS: readonly Named[] = [
   simple('pbd-destroy', 'PBD', 'destroy', 'Destroys a PBD.'),
   simple('pbd-plug', 'PBD', 'plug', 'Plugs an SR into its host.'),
   simple('pbd-unplug', 'PBD', 'unplug', 'Unplugs an SR from its host.'),
-];
-
-async function makeNetwork(run: Run): Promise<void> {
-  const { params } = run;
-  const mtu = paramOf(params, 'MTU') ?? '1500';
-  if (!/^\d{1,6}$/.test(mtu)) throw new XeFailure(`Failed to parse parameter 'MTU': expecting an integer`);
-  const managed = paramOf(params, 'managed');
-  const record = {
-    name_label: required(params, 'name-label'),
-    name_description: paramOf(params, 'name-description') ?? '',
-    MTU: Number(mtu),
-    other_config: {},
-    bridge: paramOf(params, 'bridge') ?? '',
-    managed: managed === undefined || parseBool('managed', managed),
-    tags: [],
-  };
-  await printUuid(run, 'network', await run.context.session.call('network.create', [record]));
-}
-
-async function makeVif(run: Run): Promise<void> {
-  const { params, context } = run;
-  const network = await refOf(run, 'network', 'network-uuid');
-  const mac = paramOf(params, 'mac') ?? '';
-  const record = {
-    device: required(params, 'device'),
-    network,
-    VM: await refOf(run, 'VM', 'vm-uuid'),
-    MAC: mac === 'random' ? '' : mac,
-    MTU: await context.session.call('network.get_MTU', [network]),
-    other_config: {},
-    qos_algorithm_type: '',
-    qos_algorithm_params: {},
-  };
-  await printUuid(run, 'VIF', await context.session.call('VIF.create', [record]));
-}
-
-const NETWORK_COMMANDS: readonly Named[] = [
-  command(
-    'network-create',
-    ['name-label'],
-    ['name-description', 'MTU', 'bridge', 'managed'],
-    'Creates a network; prints its uuid.',
-    makeNetwork,
-  ),
-  simple('network-destroy', 'network', 'destroy', 'Destroys a network that nothing is attached to.'),
-  command('vif-create', ['device', 'network-uuid', 'vm-uuid'], ['mac'], 'Creates a VIF; prints its uuid.', makeVif),
-  simple('vif-destroy', 'VIF', 'destroy', 'Destroys a VIF.'),
-  simple('vif-plug', 'VIF', 'plug', 'Attaches a VIF to its running VM.'),
-  command('vif-unplug', ['uuid'], ['force'], 'Detaches a VIF from its running VM.', async (run) => {
-    await run.context.session.call(flag(run.params, 'force') ? 'VIF.unplug_force' : 'VIF.unplug', [await refOf(run, 'VIF')]);
-  }),
-  command('vif-move', ['uuid', 'network-uuid'], [], 'Moves a VIF to another network.', async (run) => {
-    await run.context.session.call('VIF.move', [await refOf(run, 'VIF'), await refOf(run, 'network', 'network-uuid')]);
-  }),
-  simple('pif-plug', 'PIF', 'plug', 'Brings a network interface up.'),
-  simple('pif-unplug', 'PIF', 'unplug', 'Takes a network interface down.'),
-  command('pif-scan', ['host-uuid'], [], 'Looks for network interfaces of a host.', async (run) => {
-    await run.context.session.call('PIF.scan', [await refOf(run, 'host', 'host-uuid')]);
-  }),
 ];
 
 export const DEVICE_COMMANDS: readonly Named[] = [...DISK_COMMANDS, ...VBD_COMMANDS, ...SR_COMMANDS, ...NETWORK_COMMANDS];

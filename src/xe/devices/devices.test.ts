@@ -88,7 +88,7 @@ describe('disks and cards', () => {
     await xe('vif-move', `uuid=${vif}`, `network-uuid=${eth0}`);
     await xe('network-destroy', `uuid=${network}`);
     expect(await xe('vif-list', 'vm-uuid=<db>', 'params=network-name-label', '--minimal')).toBe('Pool-wide network associated with eth0');
-    expect(await xe('pif-list', 'params=device', '--minimal')).toBe('eth0');
+    expect(await xe('pif-list', 'params=device', '--minimal')).toBe('eth0,eth1,eth2');
     expect(await xe('console-list', 'vm-uuid=<web>', 'params=protocol', '--minimal')).toBe('rfb');
     const pbd = await xe('pbd-list', `sr-uuid=${sr}`, '--minimal');
     expect(await xe('pbd-param-get', `uuid=${pbd}`, 'param-name=currently-attached')).toBe('true');
@@ -98,5 +98,72 @@ describe('disks and cards', () => {
     const { xe } = await start();
     expect((await xe('sr-list', 'params=host', '--minimal')).split(',')).toContain('<shared>');
     expect(await xe('sr-list', 'type=ext', 'params=host', '--minimal')).toBe(await xe('host-list', 'params=name-label', '--minimal'));
+  });
+});
+
+describe('VLANs and bonds', () => {
+  it('vlan-create prints the PIF, and vlan-destroy takes the uuid of the VLAN or of the PIF', async () => {
+    const { xe, fails } = await start();
+    const eth1 = await xe('pif-list', 'device=eth1', '--minimal');
+    const network = await xe('network-create', 'name-label=tagged');
+    const pif = await xe('vlan-create', `pif-uuid=${eth1}`, 'vlan=42', `network-uuid=${network}`);
+    expect(await xe('pif-list', 'VLAN=42', 'params=uuid', '--minimal')).toBe(pif);
+    expect(await xe('vlan-list', `tagged-PIF=${eth1}`, 'params=untagged-PIF,tag')).toMatch(
+      new RegExp(`untagged-PIF.*: ${pif}\\n +tag .*: 42$`),
+    );
+    const vlan = await xe('vlan-list', '--minimal');
+    expect(await fails('vlan-create', `pif-uuid=${eth1}`, 'vlan=x', `network-uuid=${network}`)).toBe(
+      "Error: Failed to parse parameter 'vlan': expecting an integer",
+    );
+    expect(await fails('vlan-destroy', 'uuid=none')).toBe('The uuid you supplied was invalid.\ntype: VLAN\nuuid: none');
+    await xe('vlan-destroy', `uuid=${pif}`);
+    expect(await xe('vlan-list')).toBe('');
+    expect(await xe('pool-vlan-create', `pif-uuid=${eth1}`, 'vlan=43', `network-uuid=${network}`)).toMatch(/^[0-9a-f-]{36}$/);
+    await xe('vlan-destroy', `uuid=${await xe('vlan-list', '--minimal')}`);
+    expect(await fails('vlan-param-get', `uuid=${vlan}`, 'param-name=tag')).toContain('The uuid you supplied was invalid.');
+  });
+
+  it('bond-create makes a PIF of several, with a mode and properties that can be changed', async () => {
+    const { xe, fails } = await start();
+    const [eth0, eth1, eth2] = await Promise.all([0, 1, 2].map((number) => xe('pif-list', `device=eth${number}`, '--minimal')));
+    const network = await xe('network-create', 'name-label=bond');
+    const bond = await xe('bond-create', `network-uuid=${network}`, `pif-uuids=${eth1},${eth2}`, 'mode=LACP', 'properties:lacp-time=fast');
+    expect(await xe('bond-param-get', `uuid=${bond}`, 'param-name=slaves')).toBe(`${eth1}; ${eth2}`);
+    expect(await xe('bond-param-get', `uuid=${bond}`, 'param-name=properties', 'param-key=lacp-time')).toBe('fast');
+    await xe('bond-param-set', `uuid=${bond}`, 'properties:hashing_algorithm=src_mac');
+    expect(await xe('bond-param-get', `uuid=${bond}`, 'param-name=properties', 'param-key=hashing_algorithm')).toBe('src_mac');
+    expect(await xe('pif-list', `bond-slave-of=${bond}`, 'params=device', '--minimal')).toBe('eth1,eth2');
+    expect(await fails('pif-plug', `uuid=${eth1}`)).toBe(`The network card belongs to a bond, which is plugged as a whole.\nPIF: ${eth1}`);
+    expect(await fails('bond-create', `network-uuid=${network}`, `pif-uuids=${eth0}`, 'mode=x')).toBe('Error: Invalid bond mode. Got x');
+    await xe('bond-set-mode', `uuid=${bond}`, 'mode=active-backup');
+    expect(await xe('bond-param-get', `uuid=${bond}`, 'param-name=mode')).toBe('active-backup');
+    await xe('bond-destroy', `uuid=${bond}`);
+    expect([await xe('bond-list'), await xe('pif-list', 'params=device', '--minimal')]).toEqual(['', 'eth0,eth1,eth2']);
+  });
+
+  it('cards are configured, forgotten and introduced', async () => {
+    const { xe, fails } = await start();
+    const eth1 = await xe('pif-list', 'device=eth1', '--minimal');
+    await xe('pif-reconfigure-ip', `uuid=${eth1}`, 'mode=static', 'ip=10.0.0.2', 'netmask=255.0.0.0', 'dns=10.0.0.1');
+    expect(await xe('pif-param-get', `uuid=${eth1}`, 'param-name=IP')).toBe('10.0.0.2');
+    expect(await fails('pif-reconfigure-ip', `uuid=${eth1}`, 'mode=manual')).toBe("Error: Expected 'dhcp','none' or 'static', got manual");
+    expect(await fails('pif-reconfigure-ip', `uuid=${eth1}`, 'mode=static')).toBe('The address is not valid.\nparameter: IP');
+    await xe('pif-param-set', `uuid=${eth1}`, 'properties:gro=off');
+    expect(await xe('pif-param-get', `uuid=${eth1}`, 'param-name=properties')).toBe('gro: off');
+    const tunnel = await xe('tunnel-create', `pif-uuid=${eth1}`, `network-uuid=${await xe('network-create', 'name-label=t')}`);
+    expect(await xe('tunnel-list', 'params=access-PIF', '--minimal')).toBe(tunnel);
+    await xe('tunnel-destroy', `uuid=${await xe('tunnel-list', '--minimal')}`);
+    await xe('pif-forget', `uuid=${eth1}`);
+    const host = await xe('host-list', '--minimal');
+    const found = await xe('pif-introduce', `host-uuid=${host}`, 'device=eth1');
+    expect(await xe('pif-list', 'device=eth1', '--minimal')).toBe(found);
+    const vif = await xe(
+      'vif-create',
+      'vm-uuid=<db>',
+      `network-uuid=${await xe('network-list', 'bridge=xenbr1', '--minimal')}`,
+      'device=0',
+    );
+    await xe('vif-configure-ipv4', `uuid=${vif}`, 'mode=static', 'address=10.0.0.7/8');
+    expect(await xe('vif-param-get', `uuid=${vif}`, 'param-name=ipv4-addresses')).toBe('10.0.0.7/8');
   });
 });

@@ -4,8 +4,10 @@ import { DATAMODEL } from '../../model/datamodel.js';
 import { deviceErrors } from '../../wire/device-errors.js';
 import { xapiErrors } from '../../wire/errors.js';
 import type { Method } from '../method.js';
+import { linkMethods } from './links.js';
 import { type DeviceParts, deviceMessage } from './message.js';
 import { networkMethods } from './network.js';
+import { pifMethods } from './pif.js';
 import { srMethods } from './sr.js';
 import { vbdMethods } from './vbd.js';
 import { vdiMethods } from './vdi.js';
@@ -18,7 +20,7 @@ export const REFUSED_MESSAGES: readonly string[] = [
   ...['get_nbd_info', 'list_changed_blocks', 'data_destroy', 'disable_cbt', 'enable_cbt', 'pool_migrate'].map((name) => `VDI.${name}`),
   ...['read_database_pool_uuid', 'open_database'].map((name) => `VDI.${name}`),
   'network.create_new_blob',
-  ...['db_forget', 'db_introduce', 'introduce', 'create_VLAN'].map((name) => `PIF.${name}`),
+  ...['db_forget', 'db_introduce'].map((name) => `PIF.${name}`),
 ];
 
 export function deviceMethods(parts: DeviceParts): Method[] {
@@ -27,6 +29,8 @@ export function deviceMethods(parts: DeviceParts): Method[] {
     ...vdiMethods(parts),
     ...srMethods(parts),
     ...networkMethods(parts),
+    ...pifMethods(parts),
+    ...linkMethods(parts),
     ...REFUSED_MESSAGES.map((name) => refusal(parts, name)),
   ];
 }

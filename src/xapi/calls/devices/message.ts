@@ -1,5 +1,6 @@
 // A message of a class of storage or networks: its parameters and role are the data model's, and it
 // makes all of its changes or none.
+import type { PossibleHosts } from '../../devices/bonds.js';
 import type { Database } from '../../model/database.js';
 import { DATAMODEL } from '../../model/datamodel.js';
 import { classOf } from '../../model/schema.js';
@@ -19,6 +20,8 @@ export interface DeviceParts {
   /** The modelled host's own; a real host's storage and networks are not managed. */
   readonly host: () => string;
   readonly modelled: boolean;
+  /** See VM.get_possible_hosts. */
+  readonly possibleHosts: PossibleHosts;
 }
 
 function methodOf(database: Database, name: string, params: readonly Param[], reads: boolean, call: Call): Method {
@@ -35,6 +38,16 @@ function methodOf(database: Database, name: string, params: readonly Param[], re
 export function deviceMessage(database: Database, type: string, name: string, call: Call): Method {
   const { params } = DATAMODEL.get(type)!.messages.get(name)!;
   return methodOf(database, `${type}.${name}`, params!, name.startsWith('get_'), call);
+}
+
+/** Messages on an object of the class, which is the first parameter. @throws XapiError HANDLE_INVALID */
+export function messagesOn(database: Database, type: string): (name: string, call: (ref: string, args: readonly Wire[]) => void) => Method {
+  return (name, call) =>
+    deviceMessage(database, type, name, (args) => {
+      database.get(type, args[0] as string);
+      call(args[0] as string, args);
+      return undefined;
+    });
 }
 
 /** The constructor: fields that a creator may choose, and the others at their defaults. */

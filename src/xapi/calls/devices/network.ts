@@ -1,34 +1,25 @@
-// The messages of classes network, VIF and PIF (ocaml/xapi/xapi_network.ml, xapi_vif.ml and
-// xapi_pif.ml of xen-api e2ee48d6).
+// The messages of classes network and VIF (ocaml/xapi/xapi_network.ml and xapi_vif.ml of xen-api
+// e2ee48d6).
 import { assertVifAllows, vifAllows } from '../../devices/allowed.js';
 import { dropVif } from '../../devices/disks.js';
 import { updateLinked } from '../../devices/links.js';
-import { createVif } from '../../devices/vm-devices.js';
+import { assertAttachable, assertNetworkManaged, attachNetwork } from '../../devices/pifs.js';
+import { assertMovesToNetwork, createVif } from '../../devices/vm-devices.js';
 import type { Database } from '../../model/database.js';
 import { deviceErrors } from '../../wire/device-errors.js';
 import { xapiErrors } from '../../wire/errors.js';
-import type { Wire, WireStruct } from '../../wire/values.js';
+import { networkErrors } from '../../wire/network-errors.js';
+import type { WireStruct } from '../../wire/values.js';
 import type { Method } from '../method.js';
-import { creation, type DeviceParts, destruction, deviceMessage } from './message.js';
+import { creation, type DeviceParts, destruction, messagesOn } from './message.js';
 
 /** Names that a host's own bridges have (bridge_blacklist). */
 const RESERVED = ['xen', 'xapi', 'vif', 'tap', 'eth'];
 const MOST_BRIDGE_CHARS = 15;
 
-type Call = (ref: string, args: readonly Wire[]) => void;
-
-function messagesOf(database: Database, type: string): (name: string, call: Call) => Method {
-  return (name, call) =>
-    deviceMessage(database, type, name, (args) => {
-      database.get(type, args[0] as string);
-      call(args[0] as string, args);
-      return undefined;
-    });
-}
-
 export function networkMethods(parts: DeviceParts): Method[] {
   const { database, modelled } = parts;
-  const message = messagesOf(database, 'network');
+  const message = messagesOn(database, 'network');
   const members = (ref: string, field: string) => database.get('network', ref)[field] as readonly string[];
   return [
     creation(database, 'network', (fields) => {
@@ -47,14 +38,31 @@ export function networkMethods(parts: DeviceParts): Method[] {
       for (const vif of vifs) dropVif(database, vif);
       database.destroy('network', ref);
     }),
-    message('set_default_locking_mode', (ref, [, value]) => database.update('network', ref, { default_locking_mode: value! })),
-    message('add_purpose', (ref, [, value]) => database.update('network', ref, { purpose: [...members(ref, 'purpose'), value!] })),
+    message('set_default_locking_mode', (ref, [, value]) => {
+      const attached = members(ref, 'VIFs').find((vif) => database.get('VIF', vif).currently_attached === true);
+      if (attached !== undefined) throw networkErrors.vifInUse(ref, attached);
+      database.update('network', ref, { default_locking_mode: value! });
+    }),
+    message('add_purpose', (ref, [, value]) => addPurpose(database, ref, value as string)),
     message('remove_purpose', (ref, [, value]) =>
       database.update('network', ref, { purpose: members(ref, 'purpose').filter((one) => one !== value) }),
     ),
     ...vifMethods(parts),
-    ...pifMethods(parts),
   ];
+}
+
+/** Purposes that no two networks of a pool have beside each other (assert_can_add_purpose). */
+const CONFLICTS: Readonly<Record<string, string>> = { nbd: 'insecure_nbd', insecure_nbd: 'nbd' };
+
+/** @throws XapiError NETWORK_UNMANAGED, NETWORK_INCOMPATIBLE_PURPOSES */
+function addPurpose(database: Database, ref: string, value: string): void {
+  assertNetworkManaged(database, ref);
+  const known = database.get('network', ref).purpose as readonly string[];
+  if (known.includes(value)) return;
+  const conflict = CONFLICTS[value];
+  const taken = [...database.records('network')].some(([, { purpose }]) => (purpose as readonly string[]).includes(conflict ?? ''));
+  if (taken) throw networkErrors.purposesConflict(value, conflict!);
+  database.update('network', ref, { purpose: [value, ...known] });
 }
 
 /** @throws XapiError INVALID_VALUE, BRIDGE_NAME_EXISTS */
@@ -72,11 +80,20 @@ function bridgeFor(database: Database, requested: string): string {
   return requested;
 }
 
+/** The network is there on the VM's host. @throws XapiError CANNOT_PLUG_BOND_SLAVE */
+function attachTo(database: Database, ref: string): void {
+  const { network, VM: vm } = database.get('VIF', ref);
+  const host = String(database.get('VM', String(vm)).resident_on);
+  assertAttachable(database, String(network), host);
+  attachNetwork(database, String(network), host);
+}
+
 function vifMethods({ database, modelled }: DeviceParts): Method[] {
-  const message = messagesOf(database, 'VIF');
+  const message = messagesOn(database, 'VIF');
   const plug = (name: 'plug' | 'unplug', attached: boolean): Method =>
     message(name, (ref) => {
       assertVifAllows(database, ref, name);
+      if (attached) attachTo(database, ref);
       database.update('VIF', ref, { currently_attached: attached });
     });
   const addresses = (version: 'ipv4' | 'ipv6'): Method[] => {
@@ -117,52 +134,11 @@ function vifMethods({ database, modelled }: DeviceParts): Method[] {
     }),
     message('move', (ref, [, network]) => {
       database.get('network', network as string);
+      assertMovesToNetwork(database, ref, network as string);
       updateLinked(database, 'VIF', ref, { network: network! });
     }),
     message('set_locking_mode', (ref, [, value]) => database.update('VIF', ref, { locking_mode: value! })),
     ...addresses('ipv4'),
     ...addresses('ipv6'),
-  ];
-}
-
-function pifMethods({ database, modelled }: DeviceParts): Method[] {
-  const message = messagesOf(database, 'PIF');
-  const set = (field: string): Method => message(`set_${field}`, (ref, [, value]) => database.update('PIF', ref, { [field]: value! }));
-  return [
-    message('plug', (ref) => database.update('PIF', ref, { currently_attached: true })),
-    message('unplug', (ref) => {
-      if (database.get('PIF', ref).management === true) throw deviceErrors.pifIsManagement(ref);
-      database.update('PIF', ref, { currently_attached: false });
-    }),
-    message('forget', (ref) => {
-      if (database.get('PIF', ref).management === true) throw deviceErrors.pifIsManagement(ref);
-      throw deviceErrors.pifIsPhysical(ref);
-    }),
-    message('destroy', (ref) => {
-      throw deviceErrors.pifIsPhysical(ref);
-    }),
-    deviceMessage(database, 'PIF', 'scan', ([host]) => {
-      database.get('host', host as string);
-      // The modelled host's interfaces are all there; a real one's are not looked at.
-      if (!modelled) throw xapiErrors.notImplemented('PIF.scan');
-      return undefined;
-    }),
-    message('reconfigure_ip', (ref, [, mode, ip, netmask, gateway, dns]) =>
-      database.update('PIF', ref, { ip_configuration_mode: mode!, IP: ip!, netmask: netmask!, gateway: gateway!, DNS: dns! }),
-    ),
-    message('reconfigure_ipv6', (ref, [, mode, ip, gateway, dns]) =>
-      database.update('PIF', ref, {
-        ipv6_configuration_mode: mode!,
-        IPv6: ip === '' ? [] : (ip as string).split(','),
-        ipv6_gateway: gateway!,
-        DNS: dns!,
-      }),
-    ),
-    set('disallow_unplug'),
-    set('primary_address_type'),
-    message('set_property', (ref, [, name, value]) => {
-      const properties = database.get('PIF', ref).properties as WireStruct;
-      database.update('PIF', ref, { properties: { ...properties, [name as string]: value! } });
-    }),
   ];
 }

@@ -1,5 +1,6 @@
 // Hosts that leave the pool (ocaml/xapi/xapi_pool.ml of xen-api e2ee48d6, eject). A daemon does not
 // join the pool of another: all hosts of a pool are given to one daemon.
+import { dropCards } from '../../devices/cards.js';
 import { dropDisk } from '../../devices/disks.js';
 import { destroyLinked } from '../../devices/links.js';
 import { dropDevices } from '../../devices/vm-devices.js';
@@ -64,11 +65,7 @@ function removeHost(database: Database, { ref }: PoolHost): void {
     database.destroy('VM', vm);
   }
   for (const [pbd, record] of [...database.records('PBD')]) if (record.host === ref) removeStorage(database, pbd, String(record.SR));
-  for (const [pif, { host, metrics }] of [...database.records('PIF')]) {
-    if (host !== ref) continue;
-    destroyLinked(database, 'PIF', pif);
-    if (database.has('PIF_metrics', metrics as string)) database.destroy('PIF_metrics', metrics as string);
-  }
+  dropCards(database, ref);
   database.destroy('host', ref);
 }
 
