@@ -1,5 +1,5 @@
-// Bonds: several cards of a host as one PIF, which takes over their VLANs, tunnels, VIFs, address and
-// the management of the host (xapi_bond.ml of xen-api e2ee48d6).
+// Bonds: several cards of a host as one PIF, which takes over their VLANs, tunnels, VIFs, address
+// and the management of the host (xapi_bond.ml of xen-api e2ee48d6).
 import { ocamlIntOfString } from '../../base/ocaml-int.js';
 import type { Database } from '../model/database.js';
 import { NULL } from '../model/schema-types.js';

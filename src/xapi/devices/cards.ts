@@ -1,5 +1,5 @@
-// The network cards of an embedded host, and their PIFs: three of 1 Gbit/s, of which the first is the
-// management interface (xapi_pif.ml of xen-api e2ee48d6: scan, introduce, forget).
+// The network cards of an embedded host, and their PIFs: three of 1 Gbit/s, of which the first is
+// the management interface (xapi_pif.ml of xen-api e2ee48d6: scan, introduce, forget).
 import type { Database } from '../model/database.js';
 import { deviceErrors } from '../wire/device-errors.js';
 import { networkErrors } from '../wire/network-errors.js';

@@ -77,7 +77,10 @@ export function bringDown(database: Database, ref: string): void {
   database.update('PIF', ref, { currently_attached: false });
 }
 
-/** PIF.plug. @throws XapiError PIF_UNMANAGED, TRANSPORT_PIF_NOT_CONFIGURED, CANNOT_PLUG_BOND_SLAVE */
+/**
+ * PIF.plug.
+ * @throws XapiError PIF_UNMANAGED, TRANSPORT_PIF_NOT_CONFIGURED, CANNOT_PLUG_BOND_SLAVE
+ */
 export function plugPif(database: Database, ref: string): void {
   assertPifManaged(database, ref);
   const pif = database.get('PIF', ref);
@@ -122,7 +125,7 @@ export function assertAttachable(database: Database, network: string, host: stri
   }
 }
 
-/** A VM uses the network on this host, so its PIF is up there (attach_internal of xapi_network.ml). */
+/** A VM uses the network on this host, so its PIF is up (attach_internal of xapi_network.ml). */
 export function attachNetwork(database: Database, network: string, host: string, kind?: ChangeKind): void {
   if (!database.has('network', network) || database.get('network', network).managed !== true) return;
   for (const ref of pifsOn(database, network, host)) {
@@ -133,7 +136,7 @@ export function attachNetwork(database: Database, network: string, host: string,
 
 const IP_FIELDS = { ip_configuration_mode: 'None', IP: '', netmask: '', gateway: '', DNS: '' } as const;
 
-/** Bonds and VLANs take over the IPv4 configuration of a PIF (move_configuration of xapi_bond.ml). */
+/** Bonds and VLANs take over a PIF's IPv4 configuration (move_configuration of xapi_bond.ml). */
 export function moveAddress(database: Database, from: string, to: string): void {
   const source = database.get('PIF', from);
   database.update('PIF', to, Object.fromEntries(Object.keys(IP_FIELDS).map((field) => [field, source[field]!])));

@@ -1,5 +1,5 @@
-// Cards of hosts, VLANs, bonds and tunnels: the records that xapi makes of them, in both directions,
-// and the code and parameters of each refusal.
+// Cards of hosts, VLANs, bonds and tunnels: the records that xapi makes of them, in both
+// directions, and the code and parameters of each refusal.
 import { afterEach, describe, expect, it } from 'vitest';
 import { failure, smallHost, type TestDaemon, testDaemon, vmRecord } from '../../../test/support/daemon.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';

@@ -91,7 +91,7 @@ export function destroyVlanPif(database: Database, ref: string): void {
   destroyVlan(database, String(vlan));
 }
 
-/** PIF.create_VLAN, by the name of a device. @throws XapiError INVALID_VALUE and those of createVlan */
+/** PIF.create_VLAN, by a device's name. @throws XapiError INVALID_VALUE and those of createVlan */
 export function createVlanOn(database: Database, device: string, network: string, host: string, tag: number): string {
   const cards = refsOf(database.get('host', host), 'PIFs').filter((pif) => {
     const record = database.get('PIF', pif);

@@ -70,7 +70,7 @@ describe('a pool of several hosts', () => {
       const cpus = (await pool.call('host_cpu.get_all_records')) as Record<string, WireStruct>;
       expect(Object.values(cpus).filter(({ host }) => host === ref)).toHaveLength(8);
     }
-    expect(pool.refs.map((ref) => (hosts[ref]!.PIFs as readonly Wire[]).length)).toEqual([1, 1, 1]);
+    expect(pool.refs.map((ref) => (hosts[ref]!.PIFs as readonly Wire[]).length)).toEqual([3, 3, 3]);
   });
 
   it('starts VMs where there is room for them, on the host of their affinity first', async () => {

@@ -1,6 +1,10 @@
 // XAPI's errors: a code and its parameters, in the order that ocaml/idl/datamodel_errors.ml of
 // xen-api gives them. One catalogue.
 
+export type JoiningReason =
+  | `JOINING_HOST_CANNOT_${'BE_MASTER_OF_OTHER_HOSTS' | 'HAVE_RUNNING_VMS' | 'HAVE_VMS_WITH_CURRENT_OPERATIONS' | 'CONTAIN_SHARED_SRS'}`
+  | `POOL_JOINING_HOST_HAS_${'BONDS' | 'TUNNELS' | 'NON_MANAGEMENT_VLANS'}`;
+
 /** The answer of a failed call. */
 export class XapiError extends Error {
   readonly code: string;
@@ -56,7 +60,8 @@ export const xapiErrors = {
   /** The form with one VM, as in an evacuation. */
   noHostsForVm: (ref: string) => new XapiError('NO_HOSTS_AVAILABLE', ref),
   hostDisabled: (ref: string) => new XapiError('HOST_DISABLED', ref),
-  joiningMaster: () => new XapiError('JOINING_HOST_CANNOT_BE_MASTER_OF_OTHER_HOSTS'),
+  /** A host that cannot join another pool, by the reason. */
+  joining: (reason: JoiningReason) => new XapiError(reason),
   hostNotLive: () => new XapiError('HOST_NOT_LIVE'),
   hostIsLive: (ref: string) => new XapiError('HOST_IS_LIVE', ref),
   powerOnDisabled: () => new XapiError('HOST_POWER_ON_MODE_DISABLED'),

@@ -58,7 +58,7 @@ function onLiveHosts(database: Database, pif: string): string[] {
   });
 }
 
-/** No card here has virtual functions. @throws XapiError PIF_IS_NOT_PHYSICAL, PIF_IS_NOT_SRIOV_CAPABLE */
+/** No card has SR-IOV. @throws XapiError PIF_IS_NOT_PHYSICAL, PIF_IS_NOT_SRIOV_CAPABLE */
 function refuseSriov(database: Database, ref: string, network: string): never {
   assertNetworkManaged(database, network);
   assertPifManaged(database, ref);

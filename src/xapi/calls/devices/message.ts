@@ -40,7 +40,7 @@ export function deviceMessage(database: Database, type: string, name: string, ca
   return methodOf(database, `${type}.${name}`, params!, name.startsWith('get_'), call);
 }
 
-/** Messages on an object of the class, which is the first parameter. @throws XapiError HANDLE_INVALID */
+/** Messages on an object, which is the first parameter. @throws XapiError HANDLE_INVALID */
 export function messagesOn(database: Database, type: string): (name: string, call: (ref: string, args: readonly Wire[]) => void) => Method {
   return (name, call) =>
     deviceMessage(database, type, name, (args) => {

@@ -1,5 +1,5 @@
 // Hosts that leave the pool (ocaml/xapi/xapi_pool.ml of xen-api e2ee48d6, eject). A daemon does not
-// join the pool of another: all hosts of a pool are given to one daemon.
+// join the pool of another, nor connect to one: all hosts of a pool are given to one daemon.
 import { dropCards } from '../../devices/cards.js';
 import { dropDisk } from '../../devices/disks.js';
 import { destroyLinked } from '../../devices/links.js';
@@ -29,8 +29,8 @@ export function poolMembershipMethods({ database, hosts, life, pool }: Membershi
   });
   const text = (name: string): Param => ({ name, type: 'string' });
   const join = (name: string): Method =>
-    message(name, ['master_address', 'master_username', 'master_password'].map(text), () => {
-      if (hosts.all.length > 1) throw xapiErrors.joiningMaster();
+    message(name, ['master_address', 'master_username', 'master_password'].map(text), ([address]) => {
+      assertMayJoin(database, hosts, address as string);
       throw xapiErrors.notImplemented(`pool.${name}`);
     });
   return [
@@ -53,6 +53,35 @@ export function poolMembershipMethods({ database, hosts, life, pool }: Membershi
       return VOID;
     }),
   ];
+}
+
+/** Names of this machine, which is the coordinator of this pool. */
+const OWN_NAMES = ['localhost', '127.0.0.1', '::1'];
+
+/**
+ * The checks of pool.join that need no answer of the other pool, in xapi's order (pre_join_checks).
+ * @throws XapiError with the reason why this host cannot join any pool
+ */
+function assertMayJoin(database: Database, hosts: PoolHosts, address: string): void {
+  const several = hosts.all.length > 1;
+  const own = hosts.all.map(({ ref }) => database.get('host', ref).address);
+  if ([...own, ...OWN_NAMES].includes(address)) {
+    throw xapiErrors.operationNotAllowed(several ? 'Host is already part of a pool' : 'Host cannot become slave of itself');
+  }
+  if (several) throw xapiErrors.joining('JOINING_HOST_CANNOT_BE_MASTER_OF_OTHER_HOSTS');
+  const vms = [...database.records('VM')].map(([, vm]) => vm);
+  if (vms.some((vm) => vm.power_state === 'Running' && vm.is_control_domain !== true)) {
+    throw xapiErrors.joining('JOINING_HOST_CANNOT_HAVE_RUNNING_VMS');
+  }
+  if (vms.some((vm) => Object.keys(vm.current_operations as object).length > 0)) {
+    throw xapiErrors.joining('JOINING_HOST_CANNOT_HAVE_VMS_WITH_CURRENT_OPERATIONS');
+  }
+  const shared = [...database.records('SR')].some(([, sr]) => sr.shared === true && sr.is_tools_sr !== true);
+  if (shared) throw xapiErrors.joining('JOINING_HOST_CANNOT_CONTAIN_SHARED_SRS');
+  if (database.count('Bond') > 0) throw xapiErrors.joining('POOL_JOINING_HOST_HAS_BONDS');
+  if (database.count('tunnel') > 0) throw xapiErrors.joining('POOL_JOINING_HOST_HAS_TUNNELS');
+  const vlans = [...database.records('VLAN')].map(([, vlan]) => database.get('PIF', String(vlan.untagged_PIF)));
+  if (vlans.some(({ management }) => management !== true)) throw xapiErrors.joining('POOL_JOINING_HOST_HAS_NON_MANAGEMENT_VLANS');
 }
 
 /** Its control domain, its storage with the disks in it, and its network cards go with it. */
