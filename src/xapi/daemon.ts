@@ -13,9 +13,11 @@ import { AuditLog } from './calls/audit-log.js';
 import { type CallEnd, Dispatcher } from './calls/dispatch.js';
 import { Ledger, type Shares } from './calls/ledger.js';
 import { SESSION_LIMITS, type SessionLimits, Sessions } from './calls/sessions.js';
+import { Turns } from './calls/turns.js';
 import type { User } from './calls/users.js';
 import { ensureFirstObjects } from './devices/first-objects.js';
 import { allowAll, followDevices } from './devices/follow.js';
+import { Answers } from './http/answers.js';
 import { allowAppliances, followAppliances } from './life/allowed-appliance.js';
 import { ensureDomainZero } from './life/domain-zero.js';
 import { followEndings } from './life/endings.js';
@@ -83,6 +85,9 @@ export interface Daemon {
   readonly dispatcher: Dispatcher;
   readonly sessions: Sessions;
   readonly ledger: Ledger;
+  /** Time of the one thread, and large answers, by client. */
+  readonly turns: Turns;
+  readonly answers: Answers;
   readonly events: EventSource;
   readonly objects: HostObjects;
   /** Data sources over time; their reading is to be started. */
@@ -125,6 +130,8 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   const stopFollowing = doors.can.runsGuests ? await followEndings({ database, toolstack, life, ...following }) : null;
   const ledger = new Ledger(options.shares);
+  const turns = new Turns();
+  const answers = new Answers(ledger, turns);
   const sessions = new Sessions(options.users, options.sessions ?? SESSION_LIMITS, Date.now, ledger);
   const events = new EventSource(database.published, () => database.commitUnderWay);
   const tasks = new Tasks(database);
@@ -146,7 +153,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   return {
     version: options.version,
-    ...{ database, toolstack, hosts, dispatcher, sessions, ledger, events, objects, rrds },
+    ...{ database, toolstack, hosts, dispatcher, sessions, ledger, turns, answers, events, objects, rrds },
     writable,
     backup: () => state.backup(),
     reopenLogs: () => audit.reopen(),

@@ -6,7 +6,9 @@ import { GUESS_LIMITS } from '../../src/xapi/calls/guess-throttle.js';
 import { KNOWN_ADDRESSES, KNOWN_MS } from '../../src/xapi/calls/known-addresses.js';
 import { SHARES, type Share } from '../../src/xapi/calls/ledger.js';
 import { SESSION_LIMITS } from '../../src/xapi/calls/sessions.js';
+import { TURN_MS } from '../../src/xapi/calls/turns.js';
 import { HTTP_LIMITS } from '../../src/xapi/http/http-server.js';
+import { MOST_PIPELINED } from '../../src/xapi/http/requests/pipelined.js';
 import { WAITING_SHARE } from '../../src/xapi/life/vm-queue.js';
 import { MAX_RECORD_TEXT, RECORD_SHARES } from '../../src/xapi/model/record-bounds.js';
 import { MAX_ENDED_TASKS } from '../../src/xapi/model/tasks.js';
@@ -50,7 +52,10 @@ const RECORDS = {
   VDI: ['records of class VDI, VBD, VIF', 'records of class VDI, VBD, VIF'],
   VBD: ['records of class VDI, VBD, VIF', 'records of class VDI, VBD, VIF'],
   VIF: ['records of class VDI, VBD, VIF', 'records of class VDI, VBD, VIF'],
-  others: ['records of other classes', 'records of another class that clients can create: network, SR, VM_appliance, VM_group'],
+  others: [
+    'records of other classes',
+    'records of another class that clients can create: network, SR, VLAN, tunnel, PIF, VM_appliance, VM_group',
+  ],
   text: ['characters of all records', 'characters of all records (of one record: 1,048,576)'],
 } as const satisfies Record<keyof typeof RECORD_SHARES, readonly [string, string]>;
 const OPERATIONS = ['operations that wait for a VM', 'operations that wait for one VM'] as const;
@@ -78,6 +83,12 @@ it.each<[string, readonly number[]]>([
   ['XenStore: connections', [SERVER_LIMITS.guestConnections]],
 ])('%s have the limit of the code', (name, limits) => {
   expect(numbers(SERVICE.get(name)?.[1])).toEqual(limits);
+});
+
+it('other limits of a client are those of the code', () => {
+  const other = tableOf('docs/xapi.md', '| other limit |');
+  expect(numbers(other.get('requests of one connection that wait for the answers to earlier ones')?.[0])).toEqual([MOST_PIPELINED]);
+  expect(numbers(other.get('time for work of clients between two looks at the network')?.[0])).toEqual([TURN_MS]);
 });
 
 it('says how long things are remembered', () => {

@@ -21,8 +21,10 @@ function rpcOf(daemon: Daemon, { address, gone }: RawConnection): Rpc {
       gone.throwIfAborted();
       const signal = options?.signal === undefined ? gone : AbortSignal.any([gone, options.signal]);
       const call = decodeJsonRpc(JSON.stringify({ jsonrpc: '2.0', id: 0, method, params }));
+      const principal = daemon.sessions.principalOf(call.params[0], address);
       try {
-        return JSON.parse(wireToJson(await daemon.dispatcher.call(call, address, signal))) as unknown;
+        const answer = await daemon.turns.run(principal, () => daemon.dispatcher.call(call, address, signal));
+        return await daemon.turns.run(principal, () => JSON.parse(wireToJson(answer)) as unknown);
       } catch (error) {
         throw error instanceof WireError ? new XapiError(error.code, error.params) : error;
       }

@@ -53,7 +53,7 @@ interface Account {
 
 export class Ledger {
   #shares: Shares;
-  readonly #released = new Set<() => void>();
+  readonly #released = new Map<Resource, Set<() => void>>();
   readonly #accounts: Readonly<Record<Resource, Account>>;
 
   constructor(shares: Partial<Shares> = {}) {
@@ -81,16 +81,18 @@ export class Ledger {
     return this.#shares[resource].each;
   }
 
-  /** Resolves when a resource was released, or when the time is over. */
-  released(ms: number): Promise<void> {
+  /** Resolves when some of a resource was released, or when the time is over. */
+  released(resource: Resource, ms: number): Promise<void> {
+    const waiting = this.#released.get(resource) ?? new Set();
+    this.#released.set(resource, waiting);
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
-        this.#released.delete(done);
+        waiting.delete(done);
         resolve();
       };
       const timer = setTimeout(done, ms);
-      this.#released.add(done);
+      waiting.add(done);
     });
   }
 
@@ -120,7 +122,8 @@ export class Ledger {
       if (granted) return;
       granted = true;
       this.#add(account, principal, -amount);
-      for (const wake of [...this.#released]) wake();
+      const waiting = this.#released.get(resource);
+      if (waiting !== undefined && waiting.size > 0) for (const wake of [...waiting]) wake();
     };
   }
 

@@ -1,19 +1,16 @@
 // /events: changes as server-sent events. A stream counts among the calls of its user that wait for
 // events, and what its client has not read among the user's bytes.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Ledger, Principal } from '../calls/ledger.js';
+import type { Principal } from '../calls/ledger.js';
 import type { Daemon } from '../daemon.js';
 import { formatToken } from '../model/events.js';
 import { XapiError } from '../wire/errors.js';
-import { wireToJson } from '../wire/json-rpc.js';
+import { leastJsonBytes, wireToJson } from '../wire/json-rpc.js';
 import type { WireStruct } from '../wire/values.js';
-import { bodyOf } from './body.js';
 import { refuse } from './refuse.js';
 
 /** A line of nothing, so that proxies and clients see that the stream lives. */
 const KEEP_ALIVE_SECONDS = 15;
-/** How long a stream waits for room among its user's bytes. */
-const ROOM_MS = 60_000;
 
 /**
  * `?classes=VM,host`, all by default; a client that comes back with Last-Event-ID goes on where it
@@ -60,42 +57,22 @@ export async function streamEvents(
     token = answer.token as string;
     const events = answer.events as readonly WireStruct[];
     if (gone.signal.aborted) break;
-    const written = await write(daemon.ledger, reader, response, gone.signal, () =>
-      events.length === 0
-        ? ': \n\n'
-        : events.map((event) => `id: ${token}\nevent: ${String(event.class)}\ndata: ${wireToJson(event)}\n\n`).join(''),
-    );
-    if (!written) return void response.destroy();
+    const size = leastJsonBytes(events);
+    const written = await daemon.answers.write(response, reader, size, () => textOf(token, events));
+    if (gone.signal.aborted) written?.release();
+    if (gone.signal.aborted) break;
+    // Its user has had no room for too long: the client comes back, and goes on where it was.
+    if (written === null) return void response.destroy();
+    // Nothing accumulates for a client that does not read.
+    if (!response.write(written.body)) await drained(response, gone.signal);
+    written.release();
   }
   response.end();
 }
 
-/**
- * Waits for a client that does not read, so that no data accumulates for it; what waits is charged
- * to its user. @returns false when the user has had no room for too long: the client comes back,
- * and goes on where it was
- */
-async function write(
-  ledger: Ledger,
-  reader: Principal,
-  response: ServerResponse,
-  gone: AbortSignal,
-  encode: () => string,
-): Promise<boolean> {
-  let body: string | Buffer | null = bodyOf(encode());
-  const bytes = Math.min(body.length, ledger.most('bytes'));
-  let release = ledger.take('bytes', reader, bytes);
-  const deadline = performance.now() + ROOM_MS;
-  while (release === null) {
-    body = null;
-    if (performance.now() > deadline) return false;
-    await ledger.released(1000);
-    if (gone.aborted) return true;
-    release = ledger.take('bytes', reader, bytes);
-  }
-  if (!response.write(body ?? bodyOf(encode()))) await drained(response, gone);
-  release();
-  return true;
+function textOf(token: string, events: readonly WireStruct[]): string {
+  if (events.length === 0) return ': \n\n';
+  return events.map((event) => `id: ${token}\nevent: ${String(event.class)}\ndata: ${wireToJson(event)}\n\n`).join('');
 }
 
 function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {

@@ -11,16 +11,14 @@ import type { Principal } from '../calls/ledger.js';
 import { UNIX_SOCKET } from '../calls/sessions.js';
 import type { Daemon } from '../daemon.js';
 import { asXapiError } from '../model/tasks.js';
-import type { XapiError } from '../wire/errors.js';
-import { decodeJsonRpc, encodeJsonError, encodeJsonResult } from '../wire/json-rpc.js';
-import { MalformedCall, type RpcCall, type Wire } from '../wire/values.js';
-import { decodeXmlRpc, encodeXmlBare, encodeXmlError, encodeXmlResult } from '../wire/xml-rpc.js';
-import { bodyOf } from './body.js';
+import { MalformedCall, type Wire } from '../wire/values.js';
 import { allowOrigin, answerOptions, isSameOrigin } from './origins.js';
 import { RateLimit } from './rate-limit.js';
 import { openRawDoor, type RawConnection, type RawDoor, type Refusal } from './raw-door.js';
 import { refuse } from './refuse.js';
-import { MOST_PIECES, readBody } from './request-body.js';
+import { inOrder } from './requests/pipelined.js';
+import { MOST_PIECES, readBody } from './requests/request-body.js';
+import { type DecodedCall, jsonCall, xmlCall } from './requests/rpc-call.js';
 import type { StaticFiles } from './static-files.js';
 
 export interface HttpLimits {
@@ -89,13 +87,14 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
   ledger.resize('connections', limits.connections);
   ledger.resize('calls', limits.callsAtOnce);
   const front = new Front(options, limits);
-  const handler = (request: IncomingMessage, response: ServerResponse): void => {
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
     void front.handle(request, response).catch((error: unknown) => {
       options.failed(error);
       if (!response.headersSent) refuse(response, 500, 'internal error');
       else response.destroy();
     });
   };
+  const handler = inOrder(handle);
   const server: Server = options.tls === null ? createServer(handler) : createSecureServer(options.tls, handler);
   if (options.thinCli !== undefined) openRawDoor(server, options.tls === null ? 'connection' : 'secureConnection', front.rawDoor());
   server.maxConnections = limits.connections;
@@ -252,59 +251,36 @@ class Front {
     response.once('close', end);
     this.#underWay.add(gone);
     try {
-      const encode = await daemon.dispatcher.call(call.call, address, gone).then(
-        (result) => () => call.success(result),
-        (error: unknown) => () => call.failure(asXapiError(error)),
+      const work = (): Promise<Wire> => daemon.dispatcher.call(call.call, address, gone);
+      const answer = await (daemon.turns.run(principal, work) as Promise<Wire>).then(
+        (result): Answer => ({ leastBytes: call.leastBytes(result), encode: () => call.success(result) }),
+        (error: unknown): Answer => ({ leastBytes: 0, encode: () => call.failure(asXapiError(error)) }),
       );
       // Nobody listens any more; an abort for nobody costs as much as the rest of a small call.
       response.off('close', end);
-      await this.#send(response, json ? 'application/json' : 'text/xml', encode, principal);
+      await this.#send(response, json ? 'application/json' : 'text/xml', answer, principal);
     } finally {
       release();
       this.#underWay.delete(gone);
     }
   }
 
-  /**
-   * An answer that nobody reads is charged to its caller; more of them wait, not yet written out,
-   * until there is room.
-   */
-  async #send(response: ServerResponse, type: string, encode: () => string | Buffer, principal: Principal): Promise<void> {
-    const { ledger } = this.#options.daemon;
-    let body: string | Buffer | null = bodyOf(encode());
-    const bytes = Math.min(body.length, ledger.most('bytes'));
-    let release = ledger.take('bytes', principal, bytes);
-    const deadline = performance.now() + UNREAD_MS;
-    while (release === null) {
-      body = null;
-      if (response.destroyed || performance.now() > deadline) return void response.destroy();
-      await ledger.released(1000);
-      release = ledger.take('bytes', principal, bytes);
-    }
-    response.once('close', release);
-    response.once('finish', release);
+  /** An answer that nobody reads is charged to its caller. */
+  async #send(response: ServerResponse, type: string, { leastBytes, encode }: Answer, principal: Principal): Promise<void> {
+    const writing = this.#options.daemon.answers.write(response, principal, leastBytes, encode);
+    // Nearly all answers are small, and written at once.
+    const written = writing instanceof Promise ? await writing : writing;
+    if (written === null) return void response.destroy();
+    response.once('close', written.release);
+    response.once('finish', written.release);
     response.setTimeout(UNREAD_MS, () => response.destroy());
-    response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache, no-store' }).end(body ?? bodyOf(encode()));
+    response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache, no-store' }).end(written.body);
   }
 }
 
-/** A call with the way to write down its answer. */
-interface DecodedCall {
-  readonly call: RpcCall;
-  readonly success: (result: Wire) => string | Buffer;
-  readonly failure: (error: XapiError) => string;
-}
-
-/** @throws MalformedCall */
-function jsonCall(text: string): DecodedCall {
-  const call = decodeJsonRpc(text);
-  return { call, success: (result) => encodeJsonResult(call, result), failure: (error) => encodeJsonError(call, error) };
-}
-
-/** @throws MalformedCall */
-function xmlCall(text: string): DecodedCall {
-  const call = decodeXmlRpc(text);
-  return { call, success: call.method === 'system.listMethods' ? encodeXmlBare : encodeXmlResult, failure: encodeXmlError };
+interface Answer {
+  readonly leastBytes: number;
+  readonly encode: () => string | Buffer;
 }
 
 /** Parsed once: nearly every request is for one of them. */

@@ -30,6 +30,7 @@ export class Metrics {
   readonly #operations: Histogram;
   readonly #host = new Registry();
   #sources: MetricsSources | null = null;
+  #pending: Promise<string> | null = null;
   #text = { atMs: Number.NEGATIVE_INFINITY, host: '' };
 
   constructor() {
@@ -80,7 +81,15 @@ export class Metrics {
     this.#operations.observe({ operation: outcome.operation, result: outcome.failure === null ? 'success' : 'failure' }, durationMs / 1000);
   }
 
-  async text(): Promise<string> {
+  /** Those who ask at once share an answer. */
+  text(): Promise<string> {
+    this.#pending ??= this.#newText().finally(() => {
+      this.#pending = null;
+    });
+    return this.#pending;
+  }
+
+  async #newText(): Promise<string> {
     const now = performance.now();
     if (this.#sources !== null && now - this.#text.atMs > FRESH_MS) {
       this.#text = { atMs: now, host: await this.#hostText(this.#sources) };

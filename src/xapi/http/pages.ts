@@ -2,10 +2,11 @@
 // call: a session, or a name and password.
 import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Ledger, Principal } from '../calls/ledger.js';
+import type { Principal } from '../calls/ledger.js';
 import { principalOfUser } from '../calls/sessions.js';
 import type { Daemon } from '../daemon.js';
 import { XapiError } from '../wire/errors.js';
+import { LARGE_BYTES } from './answers.js';
 import { streamEvents } from './event-stream.js';
 import type { Page } from './http-server.js';
 import type { Metrics } from './metrics.js';
@@ -49,11 +50,16 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
       },
     ],
   ]);
+  /** Bytes of the last answer of each page. */
+  const sizes = new Map<string, number>();
   const answered = (path: string, answer: (...call: Parameters<Page>) => unknown): void => {
     pages.set(path, async (request, response, url, closing) => {
       const admission = await door.admits(request, response, url);
       if (admission === null) return;
-      await whileCharged(daemon.ledger, admission.principal, response, () => answer(request, response, url, closing));
+      const known = sizes.get(path) ?? 0;
+      const leastBytes = known < LARGE_BYTES ? 0 : known;
+      const size = await whileCharged(daemon, admission.principal, response, leastBytes, () => answer(request, response, url, closing));
+      if (size > 0) sizes.set(path, size);
     });
   };
   for (const [path, answer] of rrdPages(daemon)) answered(path, answer);
@@ -145,18 +151,45 @@ function splitOnce(text: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** A page counts as a call, and its answer is charged to its reader until all of it is read. */
-async function whileCharged(ledger: Ledger, principal: Principal, response: ServerResponse, answer: () => unknown): Promise<void> {
+/**
+ * A page counts as a call, and its answer is charged to its reader until all of it is read.
+ * @param leastBytes what its answer took the last time; 0 = it is small
+ * @returns what it takes now; 0 = nothing is left to be read
+ */
+async function whileCharged(
+  { ledger, answers }: Daemon,
+  principal: Principal,
+  response: ServerResponse,
+  leastBytes: number,
+  answer: () => unknown,
+): Promise<number> {
   const release = ledger.take('calls', principal);
-  if (release === null) return refuse(response, 503, 'too many calls under way');
+  if (release === null) {
+    refuse(response, 503, 'too many calls under way');
+    return 0;
+  }
+  let charged: (() => void) | null;
   try {
-    await answer();
+    charged = await answers.page(response, principal, leastBytes, answer);
   } finally {
     release();
   }
-  if (response.writableFinished || response.destroyed) return;
-  const unread = ledger.take('bytes', principal, Math.min(response.writableLength, ledger.most('bytes')));
-  if (unread === null) return void response.destroy();
-  response.once('close', unread);
+  const size = response.writableLength;
+  if (charged === null || response.writableFinished || response.destroyed) {
+    charged?.();
+    if (charged === null) response.destroy();
+    return size;
+  }
+  const most = ledger.most('bytes');
+  const more = Math.min(size, most) - Math.min(leastBytes, most);
+  const rest = more <= 0 ? () => {} : ledger.take('bytes', principal, more);
+  if (rest === null) {
+    charged();
+    response.destroy();
+    return size;
+  }
+  response.once('close', charged);
+  response.once('close', rest);
   response.setTimeout(UNREAD_MS, () => response.destroy());
+  return size;
 }

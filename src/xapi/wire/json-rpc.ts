@@ -2,17 +2,8 @@
 // speak it: the member `jsonrpc` gives the version, integers are numbers, dates strings, and an
 // error of 1.0 is the bare array of code and parameters.
 import type { XapiError } from './errors.js';
-import {
-  isStruct,
-  MalformedCall,
-  newStruct,
-  type RpcCall,
-  WIRE_LIMITS,
-  type Wire,
-  WireDate,
-  WireFloat,
-  type WireStruct,
-} from './values.js';
+import { KnownTexts } from './known-texts.js';
+import { isStruct, MalformedCall, newStruct, type RpcCall, WIRE_LIMITS, type Wire, WireDate, WireFloat } from './values.js';
 
 export type JsonRpcVersion = '1.0' | '2.0';
 
@@ -74,7 +65,7 @@ export function encodeJsonResult(call: Pick<JsonRpcCall, 'version' | 'id'>, resu
   const id = JSON.stringify(call.id);
   const [head, tail] =
     call.version === '1.0' ? ['{"result":', `,"error":null,"id":${id}}`] : ['{"jsonrpc":"2.0","result":', `,"id":${id}}`];
-  const known = isStruct(result) ? bytesOf(result) : null;
+  const known = isStruct(result) ? texts.bufferOf(result, wireToJson) : null;
   return known === null ? head + wireToJson(result) + tail : Buffer.concat([Buffer.from(head), known, Buffer.from(tail)]);
 }
 
@@ -86,36 +77,24 @@ export function encodeJsonError(call: Pick<JsonRpcCall, 'version' | 'id'>, error
   return `{"jsonrpc":"2.0","error":${JSON.stringify({ code: 1, message: error.code, data: error.params })},"id":${id}}`;
 }
 
-/** Answers that are made once for all who ask, such as all records of a class. */
-const answers = new WeakMap<object, Buffer>();
-const MANY_ENTRIES = 100;
+const texts = new KnownTexts();
 
-/** @returns null for a small value, or one that may change */
-function bytesOf(value: WireStruct): Buffer | null {
-  const known = answers.get(value);
-  if (known !== undefined) return known;
-  if (!Object.isFrozen(value) || Object.keys(value).length < MANY_ENTRIES) return null;
-  const bytes = Buffer.from(wireToJson(value));
-  answers.set(value, bytes);
-  // One copy of it is enough.
-  texts.delete(value);
-  return bytes;
+/** Bytes that the answer takes, at least. */
+export function leastJsonBytes(result: Wire): number {
+  return texts.leastBytes(result);
 }
-
-/** Records are never changed in place, so that a hundred watchers of one object share one text. */
-const texts = new WeakMap<object, string>();
 
 export function wireToJson(value: Wire): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (value instanceof WireFloat) return Number.isFinite(value.value) ? floatText(value.value) : 'null';
   if (value instanceof WireDate) return JSON.stringify(value.text);
-  if (Array.isArray(value)) return `[${(value as readonly Wire[]).map(wireToJson).join(',')}]`;
+  if (!isStruct(value)) return `[${value.map(wireToJson).join(',')}]`;
   const known = texts.get(value);
   if (known !== undefined) return known;
   let text = '{';
   for (const [name, member] of Object.entries(value)) text += `${text === '{' ? '' : ','}${JSON.stringify(name)}:${wireToJson(member)}`;
   text += '}';
-  if (Object.isFrozen(value)) texts.set(value, text);
+  texts.keep(value, text);
   return text;
 }
 

@@ -4,6 +4,7 @@
 import { SaxesParser } from 'saxes';
 import type { XapiError } from './errors.js';
 import { floatText } from './json-rpc.js';
+import { KnownTexts } from './known-texts.js';
 import { isStruct, MalformedCall, newStruct, type RpcCall, WIRE_LIMITS, type Wire, WireDate, WireFloat } from './values.js';
 
 const SCALARS = new Set(['string', 'int', 'i4', 'i8', 'boolean', 'double', 'dateTime.iso8601', 'base64', 'nil']);
@@ -157,8 +158,12 @@ function scalar(type: string, text: string): Wire {
 const HEAD = '<?xml version="1.0"?><methodResponse><params><param>';
 const TAIL = '</param></params></methodResponse>';
 
-export function encodeXmlResult(result: Wire): string {
-  return `${HEAD}<value><struct>${member('Status', text('Success'))}${member('Value', wireToXml(result))}</struct></value>${TAIL}`;
+const SUCCESS = `${HEAD}<value><struct><member><name>Status</name><value>Success</value></member><member><name>Value</name>`;
+const END = `</member></struct></value>${TAIL}`;
+
+export function encodeXmlResult(result: Wire): string | Buffer {
+  const known = isStruct(result) ? texts.bufferOf(result, wireToXml) : null;
+  return known === null ? SUCCESS + wireToXml(result) + END : Buffer.concat([Buffer.from(SUCCESS), known, Buffer.from(END)]);
 }
 
 /** Without the envelope: system.listMethods alone is answered so (xapi/api_server.ml). */
@@ -185,11 +190,16 @@ export function wireToXml(value: Wire): string {
   let members = '';
   for (const [name, one] of Object.entries(value)) members += member(name, wireToXml(one));
   const whole = `<value><struct>${members}</struct></value>`;
-  if (Object.isFrozen(value)) texts.set(value, whole);
+  texts.keep(value, whole);
   return whole;
 }
 
-const texts = new WeakMap<object, string>();
+const texts = new KnownTexts();
+
+/** Bytes that the answer takes, at least. */
+export function leastXmlBytes(result: Wire): number {
+  return texts.leastBytes(result);
+}
 
 function member(name: string, value: string): string {
   return `<member><name>${escaped(name)}</name>${value}</member>`;

@@ -1,7 +1,7 @@
 // The body of a call, charged to the address that sends it.
 import type { IncomingMessage } from 'node:http';
-import { GrowingBytes } from '../../base/bytes/growing-bytes.js';
-import type { Ledger, Principal } from '../calls/ledger.js';
+import { GrowingBytes } from '../../../base/bytes/growing-bytes.js';
+import type { Ledger, Principal } from '../../calls/ledger.js';
 
 /** Each piece costs work, however short it is. */
 export const MOST_PIECES = 16_384;
