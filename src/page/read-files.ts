@@ -3,6 +3,7 @@
 import { InputError } from '../base/errors.js';
 import { ARCHIVE_LIMITS, type ArchiveLimits, archiveKind, readArchive } from '../live/capture/archive/archive.js';
 import { type CapturedHost, readCapture } from '../live/capture/captured-host.js';
+import { plainHost } from '../live/capture/text/plain-host.js';
 import { textOfBytes } from '../live/capture/text/plain-text.js';
 import type { Host } from '../machine/model.js';
 import { detectAndRead, looksLikeHost } from '../machine/readers/detect.js';
@@ -53,7 +54,7 @@ export async function readFiles(
       'drop them one after the other; "What if?" adds VMs to a host that was recorded',
     );
   }
-  const host = detectAndRead(others);
+  const host = detectAndRead(others.map(plainHost));
   return { described: { host, vms: detectAndReadVms(vms, host) } };
 }
 

@@ -6,6 +6,7 @@ import { descriptorLimit, descriptorsInUse, tooFewDescriptors } from '../../base
 import { InputError } from '../../base/errors.js';
 import { harmlessJson } from '../../base/safe-text.js';
 import { serviceManager } from '../../base/service-manager.js';
+import { plainHost } from '../../live/capture/text/plain-host.js';
 import { detectAndReadAll } from '../../machine/readers/detect.js';
 import { SESSION_LIMITS } from '../../xapi/calls/sessions.js';
 import { followUsersFile } from '../../xapi/calls/users-file.js';
@@ -190,7 +191,7 @@ async function openDoors(settings: ServeSettings): Promise<Doors> {
     const { xenHost } = await import('../../xenopsd/hosts/xen-host.js');
     return { doors: await xenHost(), others: [] };
   }
-  const hosts = detectAndReadAll(settings.host!.map(readInput));
+  const hosts = detectAndReadAll(settings.host!.map((file) => plainHost(readInput(file))));
   if (hosts.length > MAX_HOSTS) throw new InputError(`expected at most ${MAX_HOSTS} hosts`, { path: '--host' }, 'start another daemon');
   if (hosts.length > 1 && settings.fleet !== null) {
     throw new InputError('a pool of several hosts cannot be a member of a fleet', { path: '--fleet' }, 'start a daemon for each host');

@@ -1,6 +1,7 @@
 // From options to a toolstack on a host: reads the files, boots the embedded host, and adds the VMs
 // to it.
 import { InputError } from '../../base/errors.js';
+import { plainHost } from '../../live/capture/text/plain-host.js';
 import type { LiveMap } from '../../live/live-map.js';
 import type { Host } from '../../machine/model.js';
 import { detectAndRead } from '../../machine/readers/detect.js';
@@ -31,7 +32,7 @@ export const HOST_MEND = 'give --host FILE: xl info -n, lstopo XML, numactl --ha
  */
 export function readHost(files: readonly string[] | undefined): Host {
   if (files === undefined || files.length === 0) throw new InputError('expected a host, got none', {}, HOST_MEND);
-  return asXenSees(detectAndRead(files.map(readInput)));
+  return asXenSees(detectAndRead(files.map((file) => plainHost(readInput(file)))));
 }
 
 /** @throws InputError when the files describe no VMs, or two of the same name */

@@ -3,6 +3,7 @@
 // listing it belongs; prompts and file names are only hints.
 import { guardSize, type InputText } from '../../machine/readers/input-text.js';
 import { cleanLines } from './text/clean-lines.js';
+import type { LineForms } from './text/unwrapped.js';
 
 export const LISTING_KINDS = [
   'xl info',
@@ -117,7 +118,7 @@ const MARK = /^@@xennuma(?::[\w-]+)? (.+?)\s*$/;
 export function splitListings(input: InputText): Listing[] {
   guardSize(input);
   const splitter = new Splitter(input.file);
-  for (const line of cleanLines(input.text, { standsAlone, begins, heads, isRow, lacksName })) splitter.take(line);
+  for (const line of cleanLines(input.text, LISTING_FORMS)) splitter.take(line);
   return splitter.listings;
 }
 
@@ -277,3 +278,6 @@ function lacksName(text: string): boolean {
   const name = /^(.*?)\s\d+\s+\d+\s+(?:\d+|-)\s+[-rbpscd]{2,7}\s/.exec(text)?.[1];
   return name !== undefined && name.length < PADDING;
 }
+
+/** How lines of Xen's tools are told from the rests of others. */
+export const LISTING_FORMS: LineForms = { standsAlone, begins, heads, isRow, lacksName };

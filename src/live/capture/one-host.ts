@@ -4,6 +4,7 @@ import { looksLikeHost } from '../../machine/readers/detect.js';
 import { looksLikeVms } from '../../machine/readers/detect-vms.js';
 import type { InputText } from '../../machine/readers/input-text.js';
 import type { Listing } from './listings.js';
+import { plainHost } from './text/plain-host.js';
 
 /** Two hosts in one text would become one that nobody has. */
 export function oneHost(info: readonly Listing[]): void {
@@ -64,5 +65,5 @@ export function refuseDescription(input: InputText): void {
 
 function describedAs(input: InputText): { readonly what: string; readonly option: string } | null {
   if (looksLikeVms(input.text)) return { what: 'a description of VMs', option: '--vms, and the host with --host or --from' };
-  return looksLikeHost(input) ? { what: 'a description of a host', option: '--host' } : null;
+  return looksLikeHost(plainHost(input)) ? { what: 'a description of a host', option: '--host' } : null;
 }

@@ -63,7 +63,7 @@ export function readDomains(listing: Listing): ListedDomain[] {
   const heading = headingOf(listing);
   return rowsOf(listing, 'xl list').flatMap((line): ListedDomain[] => {
     const match = DOMAIN_ROW.exec(line.text);
-    if (match === null) throw damaged(listing, line, 'a domain: name, ID, memory, vCPUs, state, time');
+    if (match === null || !isName(match[1]!)) throw damaged(listing, line, 'a domain: name, ID, memory, vCPUs, state, time');
     const [, name, domid, memory, vcpus, state, , rest] = match;
     const words = rest!.split(/\s+/).filter((word) => word !== '');
     const uuid = words.find((word) => UUID.test(word));
@@ -85,6 +85,11 @@ export function readDomains(listing: Listing): ListedDomain[] {
   });
 }
 
+/** A row that lost its name, or was joined with the row before it, has none. */
+function isName(text: string): boolean {
+  return text.trim() !== '' && !/\s[-rbpscd]{2,7}\s+\d+\.\d/.test(text);
+}
+
 function stateOf(letters: string): ListedDomain['state'] {
   if (letters.includes('d')) return 'dying';
   if (letters.includes('s') || letters.includes('c')) return 'shutdown';
@@ -98,7 +103,7 @@ const VCPU_ROW = /^(.+?)\s+(\d{1,5})\s+(\d{1,5})\s+(\d{1,5}|-)\s+([-rbp]{2,3})\s
 export function readVcpus(listing: Listing): ListedVcpu[] {
   return rowsOf(listing, 'xl vcpu-list').flatMap((line): ListedVcpu[] => {
     const match = VCPU_ROW.exec(line.text);
-    if (match === null) throw damaged(listing, line, 'a vCPU: name, ID, vCPU, CPU, state, time, affinity');
+    if (match === null || !isName(match[1]!)) throw damaged(listing, line, 'a vCPU: name, ID, vCPU, CPU, state, time, affinity');
     const [, name, domid, vcpu, cpu, , , hardText, softText] = match;
     const hard = readMask(hardText!, LIMITS.pcpus);
     const soft = softText === undefined ? null : readMask(softText, LIMITS.pcpus);

@@ -206,6 +206,13 @@ function readDistanceLine(
 }
 
 function readNodeLine(line: Line, tables: NumactlTables, file: string): void {
+  if (/^\d{1,5}(?: \d{1,5})*$/.test(line.text) && tables.nodes.size > 0) {
+    throw new InputError(
+      `expected 'node N cpus:' before numbers, got '${line.text.slice(0, 60)}'`,
+      { file, line: line.number },
+      'the lines were wrapped; take the listing again, into a file',
+    );
+  }
   const match = /^node (\d{1,9}) (cpus|size|free): ?(.*)$/.exec(line.text);
   if (match === null) return;
   const id = Number(match[1]);
@@ -216,7 +223,16 @@ function readNodeLine(line: Line, tables: NumactlTables, file: string): void {
   const value = match[3]!;
   if (match[2] === 'cpus') {
     // `numactl --cpu-compress` puts their number behind the ranges.
-    const cpus = parseRanges(value.replace(/ ?\(\d{1,9}\)$/, ''), MAX_CPU_ID + 1);
+    const list = value.replace(/ ?\(\d{1,9}\)$/, '');
+    const cpus = parseRanges(list, MAX_CPU_ID + 1);
+    const firsts = list.match(/(?<![\d-])\d+/g)?.map(Number) ?? [];
+    if (firsts.some((cpu, at) => at > 0 && cpu <= firsts[at - 1]!)) {
+      throw new InputError(
+        `expected ascending CPU numbers, as numactl prints them, got '${value.slice(0, 60)}'`,
+        { file, line: line.number },
+        'the line was cut or changed; take the listing again, into a file',
+      );
+    }
     if (cpus === undefined) {
       throw new InputError(
         `expected CPU numbers from 0 to ${MAX_CPU_ID}, got '${value.slice(0, 60)}'`,

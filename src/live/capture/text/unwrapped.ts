@@ -33,11 +33,55 @@ const LEAST_WRAPPED = 2;
 const WIDEST_GAP = 8;
 /** The end of a row: figures, a mask, a state. No sentence looks like this. */
 const ROW_END = /^[\s\d.,/-]*(?:\s[-rbpscd]{2,6}\s)?[\s\d.,/-]*(?:a?ll?|n?o?ne)?(?:\s*\/[\s\d,-]*(?:all?|no?n?e?)?)?\s*$/;
+/** The most blanks of a row, behind a name; editors take those at the end of a line. */
+const MOST_BLANKS = 40;
+/** Blanks before the mask of a row. */
+const BEFORE_MASK = 2;
+/** The end of a whole row of xl's tables: a time, and masks where there are some. */
+const WHOLE_ROW =
+  /\s[-rbpscd]{2,7}\s+\d+\.\d(?:\s+(?:all|none|any (?:cpu|node)|\d[\d,-]*))?(?:\s*\/\s*(?:all|none|\d[\d,-]*))?(?:\s+[0-9a-f-]{36}.*)?\s*$/;
 
-export function unwrapped(
+/** The end of a whole heading of those tables. */
+const WHOLE_HEADING = /\s(?:Time\(s\)|(?:NODE |CPU )?Affinity(?: \(Hard \/ Soft\))?|UUID.*|Cpupool.*)\s*$/;
+
+/** The lines as they were before they were wrapped, as far as that is certain. */
+export function unwrapped(lines: readonly CleanLine[], forms: Omit<LineForms, 'begins' | 'heads'>): CleanLine[] {
+  const found = byWidth(lines, forms);
+  if (found.length === lines.length && lines.every(({ text }) => isUnderstood(text, forms))) return found;
+  const padded = withBlanks(lines, forms);
+  return padded !== null && badLines(padded, forms) < badLines(found, forms) ? padded : found;
+}
+
+function isUnderstood(text: string, { standsAlone, isRow }: Pick<LineForms, 'standsAlone' | 'isRow'>): boolean {
+  if (/^Name\s+ID\s/.test(text)) return WHOLE_HEADING.test(text);
+  return text.trim() === '' || (standsAlone(text) && (!isRow(text) || WHOLE_ROW.test(text)));
+}
+
+function badLines(lines: readonly CleanLine[], forms: Pick<LineForms, 'standsAlone' | 'isRow'>): number {
+  return lines.filter(({ text }) => !isUnderstood(text, forms)).length;
+}
+
+/** Lines that were cut at one column and then lost the blanks at their ends; null without a cut. */
+function withBlanks(
   lines: readonly CleanLine[],
   { standsAlone, isRow, lacksName }: Omit<LineForms, 'begins' | 'heads'>,
-): CleanLine[] {
+): CleanLine[] | null {
+  const width = lines.reduce((most, { text }) => Math.max(most, text.length), 0);
+  if (width < LEAST_WRAP) return null;
+  const isRest = ({ text }: CleanLine) => text.trim() !== '' && !standsAlone(text);
+  /** A row without its last mask looks whole too. */
+  const isEnd = ({ text }: CleanLine, line: CleanLine) =>
+    ROW_END.test(line.text) && width - text.length <= (isRow(text) && WHOLE_ROW.test(text) ? BEFORE_MASK : MOST_BLANKS);
+  const belongTogether = (before: CleanLine, line: CleanLine) => {
+    const isFull = before.text.length === width;
+    if (before.text === '') return false;
+    if (!isRest(line)) return isFull && !standsAlone(before.text) && lacksName(line.text);
+    return isFull ? !isRow(before.text) || ROW_END.test(line.text) : isEnd(before, line);
+  };
+  return joined(lines, belongTogether, (before) => ' '.repeat(width - before.text.length));
+}
+
+function byWidth(lines: readonly CleanLine[], { standsAlone, isRow, lacksName }: Omit<LineForms, 'begins' | 'heads'>): CleanLine[] {
   const isRest = ({ text }: CleanLine) => text.trim() !== '' && !standsAlone(text);
   const rests = lines.flatMap((line, at) => (at > 0 && isRest(line) ? [{ before: lines[at - 1]!, line }] : []));
   const width = wrapWidth(lines, rests);
@@ -52,7 +96,11 @@ export function unwrapped(
   // prose follows a long row by chance: the more frequent one counts.
   const isAtColumn = cut.some(({ before, line }) => /\s$/.test(before.text) || /^\s/.test(line.text));
   if (early.length > (isAtColumn ? cut.length : 0)) {
-    return joined(lines, (before, line) => isRest(line) && (isFull(before) || endsEarly(before, line, WIDEST_GAP)), ' ');
+    return joined(
+      lines,
+      (before, line) => isRest(line) && (isFull(before) || endsEarly(before, line, WIDEST_GAP)),
+      () => ' ',
+    );
   }
   const certain = lines.filter(isFull).length >= LEAST_WRAPPED || cut.every(({ line }) => ROW_END.test(line.text));
   if (!certain) return [...lines];
@@ -60,7 +108,11 @@ export function unwrapped(
   const isRestOfName = (before: CleanLine, line: CleanLine) => !standsAlone(before.text) && lacksName(line.text);
   /** A whole row may be as long as the longest line, and the next one begin with a name. */
   const isNextRow = (before: CleanLine, line: CleanLine) => isRow(before.text) && !ROW_END.test(line.text);
-  return joined(lines, (before, line) => isFull(before) && (isRest(line) ? !isNextRow(before, line) : isRestOfName(before, line)), '');
+  return joined(
+    lines,
+    (before, line) => isFull(before) && (isRest(line) ? !isNextRow(before, line) : isRestOfName(before, line)),
+    () => '',
+  );
 }
 
 interface Rest {
@@ -81,12 +133,16 @@ function wrapWidth(lines: readonly CleanLine[], rests: readonly Rest[]): number 
   return isCutOnce ? width : greatest;
 }
 
-function joined(lines: readonly CleanLine[], belongTogether: (before: CleanLine, line: CleanLine) => boolean, glue: string): CleanLine[] {
+function joined(
+  lines: readonly CleanLine[],
+  belongTogether: (before: CleanLine, line: CleanLine) => boolean,
+  glue: (before: CleanLine) => string,
+): CleanLine[] {
   const found: CleanLine[] = [];
   lines.forEach((line, at) => {
     const whole = found.at(-1);
     if (whole !== undefined && belongTogether(lines[at - 1]!, line)) {
-      found[found.length - 1] = { text: whole.text + glue + line.text, number: whole.number };
+      found[found.length - 1] = { text: whole.text + glue(lines[at - 1]!) + line.text, number: whole.number };
     } else found.push(line);
   });
   return found;

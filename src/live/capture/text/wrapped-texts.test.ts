@@ -100,6 +100,31 @@ describe.each(FORMS)('a text that was %s at each column from 50 to 132', (_, for
   );
 });
 
+/** As editors and forums do. */
+const withoutEndBlanks = (text: string) => lines(text, (line) => line.trimEnd());
+const TERMINALS = [76, 78, 79, 80, 100, 120, 132];
+
+describe('a text that was cut, and lost the blanks at the ends of its lines', () => {
+  it.each(PROMPTS.map(([name, prompt], at) => [name, GUESTS[at % GUESTS.length]!, prompt] as const))(
+    '%s, guest %s',
+    (_name, guest, prompt) => {
+      const text = texts(prompt, guest);
+      const whole = JSON.stringify(read(text), shown);
+      for (const width of TERMINALS) {
+        const found = read(withoutEndBlanks(wrapped(text, width)));
+        expect({ width, found: JSON.stringify(found, shown) }).toEqual({ width, found: whole });
+      }
+      for (const width of WIDTHS) {
+        const found = read(withoutEndBlanks(wrapped(text, width)));
+        if (found === 'refused' || JSON.stringify(found, shown) === whole) continue;
+        // The blanks of some columns are not certain: then less is known, and it is said.
+        expect({ width, names: found.map.domains.map(({ name }) => name) }).toEqual({ width, names: ['Domain-0', guest] });
+        expect(found.notes).not.toEqual([]);
+      }
+    },
+  );
+});
+
 function shown(_: string, value: unknown): unknown {
   return value instanceof Map || value instanceof Uint8Array ? [...value] : value;
 }
