@@ -17,6 +17,7 @@ import { applianceMethods } from './groups/appliances.js';
 import { groupMethods } from './groups/groups.js';
 import { hostLifeMethods } from './host/life.js';
 import { poolMembershipMethods } from './host/membership.js';
+import { hostSettingMethods } from './host/settings.js';
 import type { Ledger } from './ledger.js';
 import type { Method } from './method.js';
 import { otherMethods } from './other-methods.js';
@@ -54,6 +55,7 @@ export function allMethods({ database, hosts, life, objects, sessions, events, t
       ...{ database, hosts, life, modelled },
       schedGran: () => (modelled ? 'cpu' : null),
     }),
+    ...hostSettingMethods({ database, hosts, modelled }),
     ...poolMembershipMethods({ database, hosts, life, pool: () => objects.pool }),
     ...dataSourceMethods(database, rrds),
     ...deviceMethods({ database, host, modelled, possibleHosts: (vm) => life.placing.possibleHosts(vm) }),

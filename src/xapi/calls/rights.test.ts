@@ -19,7 +19,7 @@ afterEach(async () => {
  * change something.
  */
 const ASKS =
-  /\.get_(?!sched_gran$)\w+$|^(Async\.)?VM\.(compute_memory_overhead|assert_operation_valid|assert_can_boot_here|get_possible_hosts)$|^(Async\.)?host\.assert_can_evacuate$|^host\.(compute_free_memory|get_servertime)$|^(VM|host)\.query_data_source$|^message\.get$|^event\.|^session\.|^system\./;
+  /\.get_(?!sched_gran$)\w+$|^(Async\.)?VM\.(assert_agile|maximise_memory|wait_memory_target_live|compute_memory_overhead|assert_operation_valid|assert_can_boot_here|get_possible_hosts)$|^(Async\.)?(host|pool)\.(assert_can_evacuate|has_extension)$|^host\.(compute_free_memory|get_servertime)$|^(VM|host)\.query_data_source$|^message\.get$|^event\.|^session\.|^system\./;
 
 const USERS = parseUsers([cheapUser('root', 'admin', 'secret'), cheapUser('eye', 'read-only', 'look')].join('\n'), 'users');
 

@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Profile } from '../../xenopsd/api/profiles.js';
+import { assertAddressOn } from '../devices/pifs.js';
 import { provisionVm } from '../devices/templates.js';
 import { dropDevices, freeVbdDevices, freeVifDevices, MAC_SEED } from '../devices/vm-devices.js';
 import { assertStartable } from '../life/admission.js';
@@ -18,6 +19,7 @@ import { checkValue } from '../wire/types.js';
 import { newStruct, structOf, type Wire, type WireStruct } from '../wire/values.js';
 import { type CallContext, type Method, type Param, selfOf, VOID } from './method.js';
 import { copyMethods, dropRelations, makeVm } from './vm/copies.js';
+import { liveMethods } from './vm/live.js';
 import { message } from './vm/message.js';
 import { settingMethods } from './vm/settings.js';
 import { protection, startOrderMethods } from './vm/start-order.js';
@@ -40,7 +42,9 @@ export function vmMethods(options: VmMethodsOptions): Method[] {
   return [
     ...makingMethods(options),
     ...powerMethods(options),
+    ...movingMethods(options),
     ...settingMethods(database, life),
+    ...liveMethods(database, life),
     ...startOrderMethods(database),
     ...askingMethods(options),
   ];
@@ -151,11 +155,30 @@ function powerMethods({ database, life, canSuspend }: VmMethodsOptions): Method[
       life.placing.assertMovesTo(ref, on as string, true);
       return begin(ref, on as string, paused!);
     }),
-    operation('pool_migrate', [vm, host, { name: 'options', type: { map: 'string' } }], (ref, [, to]) => {
-      if (!canSuspend && !life.movesMemory(ref, to as string)) throw xapiErrors.lacksSuspend(ref);
-      // The domain that is here already frees no memory for the one beside it.
-      life.placing.assertMovesTo(ref, to as string, to !== database.get('VM', ref).resident_on);
-      return life.migrate(ref, to as string);
+  ];
+}
+
+function movingMethods({ database, life, canSuspend }: VmMethodsOptions): Method[] {
+  /** @param network whose address on the other host the memory would go to */
+  const migrate = (ref: string, to: string, network?: string) => {
+    if (!canSuspend && !life.movesMemory(ref, to)) throw xapiErrors.lacksSuspend(ref);
+    if (network !== undefined) assertAddressOn(database, network, to);
+    // The domain that is here already frees no memory for the one beside it.
+    life.placing.assertMovesTo(ref, to, to !== database.get('VM', ref).resident_on);
+    return life.migrate(ref, to);
+  };
+  return [
+    message('pool_migrate', [vm, host, { name: 'options', type: { map: 'string' } }], async ([ref, to, options], context) => {
+      database.get('host', to as string);
+      const { force, network } = options as Readonly<Record<string, string>>;
+      await life.operate(ref as string, 'pool_migrate', context, () => migrate(ref as string, to as string, network), force !== 'true');
+      return VOID;
+    }),
+    message('restart_device_models', [self], async ([ref], context) => {
+      const { power_state: power, resident_on: home } = database.get('VM', ref as string);
+      if (power !== 'Running') throw xapiErrors.badPowerState(ref as string, 'Running', String(power));
+      await life.operate(ref as string, 'pool_migrate', context, () => migrate(ref as string, String(home)));
+      return VOID;
     }),
   ];
 }

@@ -125,6 +125,19 @@ export function assertAttachable(database: Database, network: string, host: stri
   }
 }
 
+/**
+ * For a migration over a network (assert_valid_ip_configuration_on_network_for_host).
+ * @throws XapiError PIF_NOT_PRESENT, REQUIRED_PIF_IS_UNPLUGGED, INTERFACE_HAS_NO_IP
+ */
+export function assertAddressOn(database: Database, network: string, host: string): void {
+  const [ref] = pifsOn(database, network, host);
+  if (ref === undefined) throw networkErrors.pifNotPresent(host, network);
+  const pif = database.get('PIF', ref);
+  if (pif.currently_attached !== true) throw networkErrors.pifIsUnplugged(ref);
+  const address = pif.primary_address_type === 'IPv6' ? refsOf(pif, 'IPv6').find((one) => one !== '') : pif.IP;
+  if (address === undefined || address === '') throw networkErrors.hasNoIp(ref);
+}
+
 /** A VM uses the network on this host, so its PIF is up (attach_internal of xapi_network.ml). */
 export function attachNetwork(database: Database, network: string, host: string, kind?: ChangeKind): void {
   if (!database.has('network', network) || database.get('network', network).managed !== true) return;

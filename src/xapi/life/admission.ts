@@ -23,7 +23,7 @@ export interface AdmittingHost {
 }
 
 /** platform keys are true or false in four spellings; others count as absent (is_true). */
-function platformFlag(record: WireStruct, key: string): boolean {
+export function platformFlag(record: WireStruct, key: string): boolean {
   const value = (record.platform as Readonly<Record<string, string>>)[key]?.toLowerCase();
   return value === 'true' || value === '1';
 }

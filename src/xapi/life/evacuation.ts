@@ -37,7 +37,7 @@ export function planEvacuation({ database, hosts, life }: EvacuationParts, host:
   for (const [ref, record] of vms) {
     // A VM that one of the hosts cannot take stays, also where others could take it.
     const reasons = targets.map((target) => reasonOf(() => life.placing.assertCanBoot(ref, target.ref, false)));
-    const reason = operationError(ref, record, 'pool_migrate') ?? reasons.find((one) => one !== null) ?? null;
+    const reason = operationError(ref, record, 'pool_migrate', life.mobilityOf(record)) ?? reasons.find((one) => one !== null) ?? null;
     if (reason !== null) stuck.set(ref, reason);
   }
   const free = targets.map(({ ref, toolstack }) => ({ ref, bytes: toolstack.doors.xc.physInfo().freePages * PAGE_BYTES }));

@@ -12,7 +12,7 @@ import type { PowerState, VmOperation } from '../model/schema-vm.js';
 import { xapiErrors } from '../wire/errors.js';
 import type { WireStruct } from '../wire/values.js';
 import { checkCoresPerSocket } from './admission.js';
-import { allowedOperations, operationError } from './allowed.js';
+import { allowedOperations, MOBILE, type Mobility, operationError } from './allowed.js';
 import { storageReason, throwFailure } from './failure.js';
 import { Placing } from './placing.js';
 import { Settlement, type SettlementParts } from './settlement.js';
@@ -90,10 +90,16 @@ export class VmLife {
    * @throws XapiError HANDLE_INVALID, VM_BAD_POWER_STATE, VM_IS_TEMPLATE, OPERATION_BLOCKED,
    *   TASK_CANCELLED
    */
-  operate<T>(vm: string, operation: VmOperation, context: OperationContext, work: (record: WireStruct) => Promise<T>): Promise<T> {
+  operate<T>(
+    vm: string,
+    operation: VmOperation,
+    context: OperationContext,
+    work: (record: WireStruct) => Promise<T>,
+    strict = true,
+  ): Promise<T> {
     this.#database.get('VM', vm);
     return this.queues.run(vm, context.task, context.abort, context.user, async () => {
-      this.assertAllowed(vm, operation);
+      this.assertAllowed(vm, operation, strict);
       this.#database.update('VM', vm, { current_operations: { [context.task]: operation }, allowed_operations: [] }, 'derived');
       try {
         return await this.#stored(vm, context, () => this.#database.as(context.user, () => work(this.#database.get('VM', vm))));
@@ -171,14 +177,23 @@ export class VmLife {
   }
 
   /** @throws XapiError with the reason why an operation is not allowed now */
-  assertAllowed(vm: string, operation: VmOperation): void {
+  assertAllowed(vm: string, operation: VmOperation, strict = true): void {
     const record = this.#database.get('VM', vm);
-    const error = operationError(vm, record, operation);
+    const error = operationError(vm, record, operation, strict ? this.mobilityOf(record) : null);
     if (error !== null) throw error;
   }
 
   allowedNow(vm: string): readonly string[] {
-    return allowedOperations(this.#database.get('VM', vm));
+    const record = this.#database.get('VM', vm);
+    return allowedOperations(record, this.mobilityOf(record));
+  }
+
+  /** What keeps the VM on its host since it started. */
+  mobilityOf(record: WireStruct): Mobility {
+    const metrics = String(record.metrics);
+    if (!this.#database.has('VM_metrics', metrics)) return MOBILE;
+    const { nomigrate, nested_virt: nestedVirt } = this.#database.get('VM_metrics', metrics);
+    return { nomigrate: nomigrate === true, nestedVirt: nestedVirt === true };
   }
 
   /** From a spec of the caller's making; the database is not changed. */

@@ -11,6 +11,7 @@ import type { PoolHost } from '../model/pool-hosts.js';
 import { EMPTY_MAP, NULL } from '../model/schema-types.js';
 import type { PowerState } from '../model/schema-vm.js';
 import { EPOCH, newStruct, type Wire, WireDate } from '../wire/values.js';
+import { platformFlag } from './admission.js';
 import { domainTypeOf } from './vm-spec.js';
 
 /** CPU lists ("0-3,8"), index = vCPU. */
@@ -39,6 +40,8 @@ export class VmRecords {
     if (doors.kind === 'embedded') attachDevices(this.#database, vm, String(address), kind);
     const metrics = {
       VCPUs_number: record.VCPUs_at_startup!,
+      nomigrate: platformFlag(record, 'nomigrate'),
+      nested_virt: platformFlag(record, 'nested-virt'),
       state: [power.toLowerCase()],
       start_time: WireDate.at(Date.now()),
       last_updated: WireDate.at(Date.now()),

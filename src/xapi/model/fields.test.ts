@@ -111,6 +111,9 @@ function withoutStartTimes(value: unknown, type: string, name: string): unknown 
   return rest;
 }
 
+/** xapi, too, looks at them at each start (dbsync_slave.ml, refresh_localhost_info). */
+const isRenewed = ({ type, name }: Target) => type === 'host' && (name === 'hostname' || name === 'address');
+
 describe('every field that can be set', () => {
   it('is read as it was set, by JSON and by XML, and by the next process', { timeout: 240_000 }, async () => {
     const state = join(folder, 'state');
@@ -134,7 +137,7 @@ describe('every field that can be set', () => {
           { seed, numRuns: cases(15, 100) },
         );
         const value = wireToJson(await daemon.call(`${type}.get_${name}`, ref));
-        if (CLASSES.get(type)!.stored) written.push([target, value]);
+        if (CLASSES.get(type)!.stored && !isRenewed(target)) written.push([target, value]);
       }
     } finally {
       await daemon.close();

@@ -13,6 +13,9 @@ export const networkErrors = {
   unplugDisallowed: (pif: string) => new XapiError('PIF_DOES_NOT_ALLOW_UNPLUG', pif),
   transportNotConfigured: (pif: string) => new XapiError('TRANSPORT_PIF_NOT_CONFIGURED', pif),
   vifInUse: (network: string, vif: string) => new XapiError('VIF_IN_USE', network, vif),
+  pifNotPresent: (host: string, network: string) => new XapiError('PIF_NOT_PRESENT', host, network),
+  pifIsUnplugged: (pif: string) => new XapiError('REQUIRED_PIF_IS_UNPLUGGED', pif),
+  hasNoIp: (pif: string) => new XapiError('INTERFACE_HAS_NO_IP', pif),
   hostCannotAttach: (host: string, network: string) => new XapiError('HOST_CANNOT_ATTACH_NETWORK', host, network),
   /** Neither xapi_vlan.ml nor xapi_pif.ml gives the PIF that the catalogue names. */
   pifIsPhysical: () => new XapiError('PIF_IS_PHYSICAL'),

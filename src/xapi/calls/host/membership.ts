@@ -10,7 +10,8 @@ import { poolCpuInfo } from '../../model/host-objects.js';
 import { type PoolHost, PoolHosts } from '../../model/pool-hosts.js';
 import { NULL } from '../../model/schema-types.js';
 import { xapiErrors } from '../../wire/errors.js';
-import { type Method, type Param, VOID } from '../method.js';
+import { type Method, type Param, selfOf, VOID } from '../method.js';
+import { assertDead } from './settings.js';
 
 export interface MembershipOptions {
   readonly database: Database;
@@ -33,6 +34,13 @@ export function poolMembershipMethods({ database, hosts, life, pool }: Membershi
       assertMayJoin(database, hosts, address as string);
       throw xapiErrors.notImplemented(`pool.${name}`);
     });
+  const leave = (host: PoolHost): void => {
+    database.atomically(() => {
+      removeHost(database, host);
+      const left = new PoolHosts(hosts.present(database));
+      database.update('pool', pool(), { cpu_info: poolCpuInfo(database, left) });
+    });
+  };
   return [
     join('join'),
     join('join_force'),
@@ -45,13 +53,23 @@ export function poolMembershipMethods({ database, hosts, life, pool }: Membershi
       }
       // xapi looks at resident_on alone; the host would go with a domain on it.
       if (life.placing.coming(host.ref) !== null) throw xapiErrors.operationNotAllowed('VM resident on host');
-      database.atomically(() => {
-        removeHost(database, host);
-        const left = new PoolHosts(hosts.present(database));
-        database.update('pool', pool(), { cpu_info: poolCpuInfo(database, left) });
-      });
+      leave(host);
       return VOID;
     }),
+    // For a host that is down and does not come back.
+    {
+      name: 'host.destroy',
+      params: [selfOf('host')],
+      role: 'admin',
+      async: true,
+      call: ([ref]) => {
+        assertDead(database, hosts, ref as string);
+        const residents = [...database.records('VM')].filter(([, vm]) => vm.resident_on === ref && vm.is_control_domain !== true);
+        if (residents.length > 0) throw xapiErrors.hasResidentVms(ref as string);
+        leave(hosts.get(ref as string));
+        return VOID;
+      },
+    },
   ];
 }
 

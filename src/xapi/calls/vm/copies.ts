@@ -2,7 +2,7 @@
 // and xapi_vm_snapshot.ml of xen-api e2ee48d6).
 import { randomUUID } from 'node:crypto';
 import { copyDevices, MAC_SEED, revertDevices } from '../../devices/vm-devices.js';
-import { allowedOperations } from '../../life/allowed.js';
+import { allowedOperations, MOBILE } from '../../life/allowed.js';
 import type { VmLife } from '../../life/vm-life.js';
 import type { Database } from '../../model/database.js';
 import { EMPTY_MAP, NULL } from '../../model/schema-types.js';
@@ -32,7 +32,7 @@ const newName: Param = { name: 'new_name', type: 'string' };
 /** @param fields of nobody else: it sets those that follow from them */
 export function makeVm(database: Database, fields: Record<string, Wire>): string {
   fields.metrics = database.create('VM_metrics', { state: ['halted'] });
-  fields.allowed_operations = allowedOperations(fields);
+  fields.allowed_operations = allowedOperations(fields, MOBILE);
   return database.create('VM', fields);
 }
 
