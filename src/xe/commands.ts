@@ -7,12 +7,14 @@ import type { Param } from './command-line.js';
 import type { XeContext } from './context.js';
 import { DEVICE_XE_CLASSES } from './devices/classes.js';
 import { DEVICE_COMMANDS } from './devices/commands.js';
+import { DRIVE_COMMANDS } from './devices/drives.js';
 import { INSTALL_COMMANDS } from './devices/install.js';
 import { eventWait } from './event-wait.js';
 import type { Field, XeClass } from './field.js';
 import { GROUP_COMMANDS, GROUP_XE_CLASSES } from './groups/groups.js';
 import { HOST, HOST_CPU, POOL, TASK } from './host-class.js';
 import { HOST_COMMANDS } from './host-commands.js';
+import { LIVE_COMMANDS } from './live-commands.js';
 import { list, paramAdd, paramClear, paramGet, paramList, paramRemove, paramSet } from './objects.js';
 import {
   type Run,
@@ -177,6 +179,8 @@ export const XE_COMMANDS: ReadonlyMap<string, XeCommand> = new Map<string, XeCom
   ...HOST_COMMANDS,
   ...SNAPSHOT_COMMANDS,
   ...INSTALL_COMMANDS,
+  ...DRIVE_COMMANDS,
+  ...LIVE_COMMANDS,
   ...GROUP_COMMANDS,
   ...DEVICE_COMMANDS,
   ...BARE,

@@ -131,12 +131,15 @@ export async function list(context: XeContext, xeClass: XeClass, params: readonl
   const named = selection === 'all' ? null : selection?.split(',');
   const wanted = named === undefined ? xeClass.listed : named;
   const objects = flag(params, 'all') ? all : fitting;
-  printer.table(
-    await inTurns(objects, (object) => {
-      const fields = fieldsOf(xeClass, object.record).filter((field) => !field.hidden && (wanted === null || wanted.includes(field.name)));
-      return Promise.all(fields.map((field) => show(field.expensive ? { ...field, get: () => '<expensive field>' } : field, object)));
-    }),
-  );
+  printer.table(await shownObjects(xeClass, objects, wanted));
+}
+
+/** @param wanted names of fields; null = all */
+export function shownObjects(xeClass: XeClass, objects: readonly XeObject[], wanted: readonly string[] | null): Promise<ShownField[][]> {
+  return inTurns(objects, (object) => {
+    const fields = fieldsOf(xeClass, object.record).filter((field) => !field.hidden && (wanted === null || wanted.includes(field.name)));
+    return Promise.all(fields.map((field) => show(field.expensive ? { ...field, get: () => '<expensive field>' } : field, object)));
+  });
 }
 
 export async function paramList(context: XeContext, xeClass: XeClass, params: readonly Param[], printer: Printer): Promise<void> {

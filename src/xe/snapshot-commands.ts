@@ -20,7 +20,7 @@ function copying(help: string, method: string, more: readonly unknown[] = []): X
 }
 
 /** A snapshot by uuid= or snapshot-uuid=. @throws XeFailure for another VM */
-async function snapshotOf({ context, params }: Run): Promise<string> {
+export async function snapshotOf({ context, params }: Run): Promise<string> {
   const uuid = paramOf(params, 'snapshot-uuid') ?? required(params, 'uuid');
   const ref = asText(await context.session.call('VM.get_by_uuid', [uuid]));
   const { is_a_snapshot: isSnapshot } = asRecord(await context.session.call('VM.get_record', [ref]));

@@ -1,10 +1,6 @@
 // XAPI's errors: a code and its parameters, in the order that ocaml/idl/datamodel_errors.ml of
 // xen-api gives them. One catalogue.
 
-export type JoiningReason =
-  | `JOINING_HOST_CANNOT_${'BE_MASTER_OF_OTHER_HOSTS' | 'HAVE_RUNNING_VMS' | 'HAVE_VMS_WITH_CURRENT_OPERATIONS' | 'CONTAIN_SHARED_SRS'}`
-  | `POOL_JOINING_HOST_HAS_${'BONDS' | 'TUNNELS' | 'NON_MANAGEMENT_VLANS'}`;
-
 /** The answer of a failed call. */
 export class XapiError extends Error {
   readonly code: string;
@@ -21,6 +17,19 @@ export class XapiError extends Error {
     this.params = params;
   }
 }
+
+/** Codes of a host that cannot join another pool. */
+export const JOINING_CODES = [
+  'JOINING_HOST_CANNOT_BE_MASTER_OF_OTHER_HOSTS',
+  'JOINING_HOST_CANNOT_HAVE_RUNNING_VMS',
+  'JOINING_HOST_CANNOT_HAVE_VMS_WITH_CURRENT_OPERATIONS',
+  'JOINING_HOST_CANNOT_CONTAIN_SHARED_SRS',
+  'POOL_JOINING_HOST_HAS_BONDS',
+  'POOL_JOINING_HOST_HAS_TUNNELS',
+  'POOL_JOINING_HOST_HAS_NON_MANAGEMENT_VLANS',
+] as const;
+
+export const joiningError = (code: (typeof JOINING_CODES)[number]): XapiError => new XapiError(code);
 
 /** Storage refused a change, and nothing of it was kept. XAPI has no code for it. */
 export class NotStoredError extends XapiError {
@@ -60,8 +69,6 @@ export const xapiErrors = {
   /** The form with one VM, as in an evacuation. */
   noHostsForVm: (ref: string) => new XapiError('NO_HOSTS_AVAILABLE', ref),
   hostDisabled: (ref: string) => new XapiError('HOST_DISABLED', ref),
-  /** A host that cannot join another pool, by the reason. */
-  joining: (reason: JoiningReason) => new XapiError(reason),
   hostNotLive: () => new XapiError('HOST_NOT_LIVE'),
   hostIsLive: (ref: string) => new XapiError('HOST_IS_LIVE', ref),
   hasResidentVms: (ref: string) => new XapiError('HOST_HAS_RESIDENT_VMS', ref),

@@ -74,7 +74,7 @@ const SR: XeClass = {
   filters: [],
 };
 
-const VDI: XeClass = {
+export const VDI: XeClass = {
   name: 'vdi',
   apiClass: 'VDI',
   fields: [
@@ -114,7 +114,7 @@ const VDI: XeClass = {
   filters: [],
 };
 
-const VBD: XeClass = {
+export const VBD: XeClass = {
   name: 'vbd',
   apiClass: 'VBD',
   fields: [
@@ -159,7 +159,7 @@ const PBD: XeClass = {
   filters: [],
 };
 
-const VIF: XeClass = {
+export const VIF: XeClass = {
   name: 'vif',
   apiClass: 'VIF',
   fields: [

@@ -8,6 +8,7 @@ import { XeFailure } from '../failures.js';
 import { parseBytes } from '../field.js';
 import { flag, required } from '../objects.js';
 import { forVms, type Run } from '../operations.js';
+import { snapshotOf } from '../snapshot-commands.js';
 
 const DISKS = 'disks';
 /** Disks that go with their VM. */
@@ -100,19 +101,32 @@ async function ownedDisks({ context }: Run, vm: string): Promise<string[]> {
   return owned.map(({ VDI: vdi }) => asText(vdi));
 }
 
+/** The thin client would be asked; this one has nobody to ask. */
+function assertForced({ params }: Run): void {
+  if (!flag(params, 'force')) throw new XeFailure('This operation destroys the VM and its disks; confirm it with --force');
+}
+
+async function destroyWithDisks(run: Run, vm: string): Promise<void> {
+  const { session } = run.context;
+  const disks = await ownedDisks(run, vm);
+  if (asText(await session.call('VM.get_power_state', [vm])) !== 'Halted') await session.call('VM.hard_shutdown', [vm]);
+  await session.call('VM.destroy', [vm]);
+  for (const disk of disks) await session.call('VDI.destroy', [disk]);
+}
+
 async function uninstall(run: Run): Promise<void> {
   const { session } = run.context;
-  // The thin client would be asked; this one has nobody to ask.
-  if (!flag(run.params, 'force')) throw new XeFailure('This operation destroys the VM and its disks; confirm it with --force');
+  assertForced(run);
   await forVms(run, async ({ ref }) => {
     const snapshots = asList(await session.call('VM.get_snapshots', [ref]));
-    for (const vm of [ref, ...snapshots]) {
-      const disks = await ownedDisks(run, vm);
-      if (asText(await session.call('VM.get_power_state', [vm])) !== 'Halted') await session.call('VM.hard_shutdown', [vm]);
-      await session.call('VM.destroy', [vm]);
-      for (const disk of disks) await session.call('VDI.destroy', [disk]);
-    }
+    for (const vm of [ref, ...snapshots]) await destroyWithDisks(run, vm);
   });
+  run.printer.list(['All objects destroyed']);
+}
+
+async function uninstallSnapshot(run: Run): Promise<void> {
+  assertForced(run);
+  await destroyWithDisks(run, await snapshotOf(run));
   run.printer.list(['All objects destroyed']);
 }
 
@@ -175,6 +189,15 @@ export const INSTALL_COMMANDS: readonly (readonly [string, XeCommand])[] = [
     },
   ],
   ['vm-uninstall', onVms(['force'], 'Destroys a VM, its snapshots and the disks that belong to it.', uninstall)],
+  [
+    'snapshot-uninstall',
+    {
+      required: [],
+      optional: ['uuid', 'snapshot-uuid', 'force'],
+      help: 'Destroys a snapshot and the disks that belong to it.',
+      run: uninstallSnapshot,
+    },
+  ],
   ['vm-disk-add', onVms(['sr-uuid'], 'Adds a new disk to VMs.', addDisk, ['disk-size', 'device'])],
   ['vm-cd-add', onVms([], 'Adds a CD to VMs.', addCd, ['cd-name', 'device'])],
 ];

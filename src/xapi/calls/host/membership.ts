@@ -9,7 +9,7 @@ import type { Database } from '../../model/database.js';
 import { poolCpuInfo } from '../../model/host-objects.js';
 import { type PoolHost, PoolHosts } from '../../model/pool-hosts.js';
 import { NULL } from '../../model/schema-types.js';
-import { xapiErrors } from '../../wire/errors.js';
+import { joiningError, xapiErrors } from '../../wire/errors.js';
 import { type Method, type Param, selfOf, VOID } from '../method.js';
 import { assertDead } from './settings.js';
 
@@ -86,20 +86,20 @@ function assertMayJoin(database: Database, hosts: PoolHosts, address: string): v
   if ([...own, ...OWN_NAMES].includes(address)) {
     throw xapiErrors.operationNotAllowed(several ? 'Host is already part of a pool' : 'Host cannot become slave of itself');
   }
-  if (several) throw xapiErrors.joining('JOINING_HOST_CANNOT_BE_MASTER_OF_OTHER_HOSTS');
+  if (several) throw joiningError('JOINING_HOST_CANNOT_BE_MASTER_OF_OTHER_HOSTS');
   const vms = [...database.records('VM')].map(([, vm]) => vm);
   if (vms.some((vm) => vm.power_state === 'Running' && vm.is_control_domain !== true)) {
-    throw xapiErrors.joining('JOINING_HOST_CANNOT_HAVE_RUNNING_VMS');
+    throw joiningError('JOINING_HOST_CANNOT_HAVE_RUNNING_VMS');
   }
   if (vms.some((vm) => Object.keys(vm.current_operations as object).length > 0)) {
-    throw xapiErrors.joining('JOINING_HOST_CANNOT_HAVE_VMS_WITH_CURRENT_OPERATIONS');
+    throw joiningError('JOINING_HOST_CANNOT_HAVE_VMS_WITH_CURRENT_OPERATIONS');
   }
   const shared = [...database.records('SR')].some(([, sr]) => sr.shared === true && sr.is_tools_sr !== true);
-  if (shared) throw xapiErrors.joining('JOINING_HOST_CANNOT_CONTAIN_SHARED_SRS');
-  if (database.count('Bond') > 0) throw xapiErrors.joining('POOL_JOINING_HOST_HAS_BONDS');
-  if (database.count('tunnel') > 0) throw xapiErrors.joining('POOL_JOINING_HOST_HAS_TUNNELS');
+  if (shared) throw joiningError('JOINING_HOST_CANNOT_CONTAIN_SHARED_SRS');
+  if (database.count('Bond') > 0) throw joiningError('POOL_JOINING_HOST_HAS_BONDS');
+  if (database.count('tunnel') > 0) throw joiningError('POOL_JOINING_HOST_HAS_TUNNELS');
   const vlans = [...database.records('VLAN')].map(([, vlan]) => database.get('PIF', String(vlan.untagged_PIF)));
-  if (vlans.some(({ management }) => management !== true)) throw xapiErrors.joining('POOL_JOINING_HOST_HAS_NON_MANAGEMENT_VLANS');
+  if (vlans.some(({ management }) => management !== true)) throw joiningError('POOL_JOINING_HOST_HAS_NON_MANAGEMENT_VLANS');
 }
 
 /** Its control domain, its storage with the disks in it, and its network cards go with it. */
