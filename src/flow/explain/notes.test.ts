@@ -106,6 +106,7 @@ const CASES: readonly Case[] = [
     'Domain 3 was moved to CPU pool 1; its node affinity went from nodes 0-1 to node 1.',
   ],
   ['state not kept', { message: 'ENOSPC' }, /ENOSPC/],
+  ['not cleaned up', { message: 'EIO' }, /EIO.*next operation tries again/],
   ['failed', { step: 'VM.build', message: 'no memory', errno: null }, 'It failed in VM.build: no memory'],
   ['failed', { step: 'xenguest', message: 'xenguest: no memory', errno: null }, 'It failed in xenguest: no memory'],
 ];

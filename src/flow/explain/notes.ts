@@ -71,6 +71,9 @@ const SENTENCES: { readonly [T in NoteTopic]: (values: NoteValues[T]) => string[
   'state not kept': ({ message }) => [
     `The end of the operation was not recorded (${message}): the next start of the toolstack repeats its clean-up.`,
   ],
+  'not cleaned up': ({ message }) => [
+    `What the operation made could not all be removed (${message}): the VM's next operation tries again.`,
+  ],
 };
 
 const ENDINGS: Readonly<Record<NoteValues['ended']['ending'], string>> = {

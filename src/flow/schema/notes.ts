@@ -79,4 +79,5 @@ export const NOTE_SCHEMAS = {
   pool: z.strictObject({ domid, pool: z.int(), nodeAffinityBefore: nodes, nodeAffinity: nodes }),
   failed: z.strictObject({ step: z.string(), message: z.string(), errno: errno.nullable() }),
   'state not kept': z.strictObject({ message: z.string() }),
+  'not cleaned up': z.strictObject({ message: z.string() }),
 } as const;

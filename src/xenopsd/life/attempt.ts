@@ -2,7 +2,7 @@
 import { FlowRecord } from '../../flow/record.js';
 import type { LastBuild } from '../api/metadata.js';
 import type { Landing, OutcomeFailure, OutcomeOperation } from '../api/outcome.js';
-import { noteFailure } from '../start/failure.js';
+import { failureOf, noteFailure } from '../start/failure.js';
 import type { KnownVm } from './registry.js';
 
 export class Attempt {
@@ -23,6 +23,19 @@ export class Attempt {
     if (this.#noted) return;
     this.#noted = true;
     noteFailure(this.record, error);
+  }
+
+  /** A step of a cleanup. @returns whether it worked @throws faults of the program */
+  async tried(step: () => Promise<void>): Promise<boolean> {
+    try {
+      await step();
+      return true;
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure === undefined) throw error;
+      this.record.note('not cleaned up', { message: failure.message });
+      return false;
+    }
   }
 
   build(domid: number | null, failure: OutcomeFailure | null): LastBuild {

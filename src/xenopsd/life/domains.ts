@@ -14,6 +14,7 @@ import { uuidBytes } from '../start/uuid.js';
 import { buildVm } from '../start/vm-build.js';
 import { createVm } from '../start/vm-create.js';
 import { buildVmWithXl } from '../start/xl-build.js';
+import { allSteps } from './all-steps.js';
 import type { KnownVm } from './registry.js';
 import type { HostSettings } from './settings.js';
 
@@ -101,21 +102,37 @@ export class Domains {
     await this.destroy(vm, domid, record);
   }
 
-  /** Removes domain, claim and keys; parts that are already gone are fine. */
+  /**
+   * Removes domain, claim and keys; parts that are already gone are fine. @throws after all of it
+   * what the first step threw that failed
+   */
   async destroy(vm: KnownVm, domid: number, record: FlowRecord): Promise<void> {
-    const { xc, xs } = this.#doors;
-    await this.#doors.deviceModel?.end(domid, vm.uuid);
+    const { xc, xs, deviceModel } = this.#doors;
     const ours = this.isOurs(vm, domid);
-    // Releasing a claim first: a domain that Xen is still taking apart must not hold memory that it
-    // will never use.
-    if (ours && xc.domainInfo(domid)!.outstandingPages > 0) xc.domainClaimPages(domid, 0);
-    if (ours) xc.domainDestroy(domid);
-    // Ids are used again: the keys of a domain that came since are not the VM's.
-    if (ours || xc.domainInfo(domid) === null) {
-      await removeDomainKeys(xs, domid, vm.uuid);
-      await this.#waitUntilGone(vm, domid);
-    }
-    this.#settings.numa.gone(domid);
+    let isThere = ours;
+    await allSteps(
+      async () => deviceModel?.end(domid, vm.uuid),
+      // Releasing a claim first: a domain that Xen is still taking apart must not hold memory that it
+      // will never use.
+      () => {
+        if (ours && (xc.domainInfo(domid)?.outstandingPages ?? 0) > 0) xc.domainClaimPages(domid, 0);
+      },
+      () => {
+        if (ours) xc.domainDestroy(domid);
+        isThere = false;
+      },
+      // Ids are used again: the keys of a domain that came since are not the VM's. A domain that is
+      // there leads to its keys.
+      async () => {
+        if (!isThere && (ours || xc.domainInfo(domid) === null)) await removeDomainKeys(xs, domid, vm.uuid);
+      },
+      async () => {
+        if (ours && !isThere) await this.#waitUntilGone(vm, domid);
+      },
+      () => {
+        if (!isThere) this.#settings.numa.gone(domid);
+      },
+    );
     record.note('destroyed', { domid });
   }
 

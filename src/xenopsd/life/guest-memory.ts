@@ -108,9 +108,13 @@ export class GuestMemory {
     }
   }
 
-  /** What is kept of it, if anything. */
+  /** What is kept of it, if anything. @throws StepError where its file cannot be removed */
   async forget(vm: KnownVm): Promise<void> {
-    await this.#images?.remove(vm);
+    try {
+      await this.#images?.remove(vm);
+    } catch (error) {
+      throw asStep(error);
+    }
   }
 
   #streams(): GuestStreams {

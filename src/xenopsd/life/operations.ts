@@ -9,6 +9,7 @@ import { failureOf, withMemoryShortage } from '../start/failure.js';
 import { pagesByNode } from '../start/landing.js';
 import type { RestoreGuest } from '../start/start-run.js';
 import { OWN_TURN, type Turn } from '../start/turns.js';
+import { allSteps } from './all-steps.js';
 import { Attempt } from './attempt.js';
 import type { Domains } from './domains.js';
 import type { GuestMemory } from './guest-memory.js';
@@ -113,8 +114,9 @@ export class Operations {
    * What an operation that failed half-way left of a halted VM: the VM is all that leads to it.
    * @throws what the host or the store answers
    */
-  cleanUp(vm: KnownVm): Promise<void> {
-    return this.#finishEarlier(vm);
+  async cleanUp(vm: KnownVm): Promise<void> {
+    await this.#finishEarlier(vm);
+    await this.#memory.forget(vm);
   }
 
   /** @throws InputError when it has no domain */
@@ -156,7 +158,7 @@ export class Operations {
     admit('suspend', vm.name, vm.kept.phase);
     this.#memory.mustBeKeepable(vm);
     const attempt = new Attempt(vm, 'suspend', 'suspend');
-    return this.#outcome(attempt, () => this.#suspend(attempt, vm.domid!));
+    return this.#outcome(attempt, () => this.#suspend(attempt));
   }
 
   /** @throws InputError when it is not suspended */
@@ -213,16 +215,18 @@ export class Operations {
       await this.#registry.commit(vm, { phase: 'running', domid, pending: [], ...model }, attempt.build(domid, null));
     } catch (error) {
       attempt.noteFailure(error);
-      await this.#undo(attempt, domid);
-      await this.#conclude(attempt, HALTED);
+      await this.#concludeUndone(attempt, domid, HALTED);
       throw error;
     }
     vm.builtBy = builtBy;
     return domid;
   }
 
-  async #suspend(attempt: Attempt, domid: number): Promise<null> {
+  async #suspend(attempt: Attempt): Promise<null> {
     const { vm, record } = attempt;
+    await this.#finishEarlier(vm);
+    admit('suspend', vm.name, vm.kept.phase);
+    const domid = vm.domid!;
     await this.#registry.commit(vm, { phase: 'suspending' });
     try {
       await this.#memory.save(vm, domid, record);
@@ -230,7 +234,8 @@ export class Operations {
     } catch (error) {
       attempt.noteFailure(error);
       const goesOn = await this.#memory.callOff(vm, domid, record);
-      await this.#memory.forget(vm);
+      // A file that stays is of no use to a VM that runs, and the next suspend replaces it.
+      await attempt.tried(() => this.#memory.forget(vm));
       await this.#conclude(attempt, { phase: goesOn ? 'running' : 'suspending' });
       throw error;
     }
@@ -242,14 +247,15 @@ export class Operations {
   /** Paused until its file is gone: a guest that has run must not be resumed from it once more. */
   async #resume(attempt: Attempt): Promise<number> {
     const { vm, record } = attempt;
+    await this.#finishEarlier(vm);
+    admit('resume', vm.name, vm.kept.phase);
     const builtBy = this.#settings.forVm(vm.spec);
     const { domid } = await this.#build(attempt, { turn: OWN_TURN, phase: 'resuming', restore: this.#memory.restoring(vm, record) });
     try {
       await this.#registry.commit(vm, { phase: 'paused', domid, pending: [] }, attempt.build(domid, null));
     } catch (error) {
       attempt.noteFailure(error);
-      await this.#undo(attempt, domid);
-      await this.#conclude(attempt, { phase: 'suspended', domid: null });
+      await this.#concludeUndone(attempt, domid, { phase: 'suspended', domid: null, pending: [] });
       throw error;
     }
     vm.builtBy = builtBy;
@@ -259,9 +265,10 @@ export class Operations {
     return domid;
   }
 
-  async #forgetMemory(attempt: Attempt): Promise<null> {
-    await this.#registry.commit(attempt.vm, HALTED);
-    await this.#memory.forget(attempt.vm);
+  async #forgetMemory({ vm }: Attempt): Promise<null> {
+    await this.#finishEarlier(vm);
+    await this.#registry.commit(vm, HALTED);
+    await this.#memory.forget(vm);
     return null;
   }
 
@@ -270,20 +277,19 @@ export class Operations {
     record.note('migrate', { from: old, pages: [...pagesByNode(this.#doors, old)] });
     const before = vm.kept;
     const builtBy = this.#settings.forVm(vm.spec);
-    const restore = this.#memory.isReal ? { restore: this.#memory.moving(vm, old, record) } : {};
-    const { domid, ...model } = await this.#build(attempt, { turn: OWN_TURN, ...restore });
+    const restore = this.#memory.isReal ? this.#memory.moving(vm, old, record) : undefined;
+    const { domid, ...model } = await this.#build(attempt, { turn: OWN_TURN, restore });
     try {
       // From here on the new domain is the VM's, and the old one is to go.
       await this.#registry.commit(vm, { phase: before.phase, domid, pending: [old], ...model });
     } catch (error) {
       attempt.noteFailure(error);
-      await this.#undo(attempt, domid);
-      await this.#goesOn(attempt, before, old);
+      await this.#goesOn(attempt, before, old, await this.#undo(attempt, domid));
       throw error;
     }
     vm.builtBy = builtBy;
-    await this.#domains.destroy(vm, old, record);
-    if (!paused) this.#domains.unpause(domid);
+    // The guest goes on, whatever is left of its old domain.
+    await allSteps(() => this.#domains.destroy(vm, old, record), ...(paused ? [] : [() => this.#domains.unpause(domid)]));
     await this.#conclude(attempt, { pending: [] }, attempt.build(domid, null));
     return domid;
   }
@@ -294,7 +300,7 @@ export class Operations {
    */
   async #build(
     attempt: Attempt,
-    { turn, phase = 'starting', restore }: { readonly turn: Turn; readonly phase?: Phase; readonly restore?: RestoreGuest },
+    { turn, phase = 'starting', restore }: { readonly turn: Turn; readonly phase?: Phase; readonly restore?: RestoreGuest | undefined },
   ): Promise<Pick<VmMetadata, 'deviceModelPid'> & { readonly domid: number }> {
     const { vm, record } = attempt;
     const before: VmMetadata = vm.kept;
@@ -304,14 +310,13 @@ export class Operations {
       const made = (id: number) => {
         domid = id;
       };
-      const built = await this.#domains.build(vm, { record, turn, made, ...(restore === undefined ? {} : { restore }) });
+      const built = await this.#domains.build(vm, { record, turn, made, ...(restore && { restore }) });
       attempt.landing = built.landing;
       const { domid: id, deviceModelPid } = built;
       return deviceModelPid === undefined ? { domid: id } : { domid: id, deviceModelPid };
     } catch (error) {
       attempt.noteFailure(error);
-      if (domid !== null) await this.#undo(attempt, domid);
-      await this.#goesOn(attempt, before, before.domid);
+      await this.#goesOn(attempt, before, before.domid, domid === null ? [] : await this.#undo(attempt, domid));
       throw withMemoryShortage(error, vm.spec, this.#settings.profile, this.#doors.xc);
     }
   }
@@ -319,10 +324,11 @@ export class Operations {
   /**
    * As before the attempt. Of a migration the guest may have suspended itself; one that cannot be
    * resumed is left `suspending`, so that the next operation or process tries again.
+   * @param pending domains that could not be undone: the next operation does it
    */
-  async #goesOn(attempt: Attempt, before: VmMetadata, domid: number | null): Promise<void> {
+  async #goesOn(attempt: Attempt, before: VmMetadata, domid: number | null, pending: readonly number[]): Promise<void> {
     const goesOn = domid === null || (await this.#memory.callOff(attempt.vm, domid, attempt.record));
-    await this.#conclude(attempt, goesOn ? before : { ...before, phase: 'suspending' });
+    await this.#conclude(attempt, { ...before, ...(goesOn ? {} : { phase: 'suspending' }), pending: [...before.pending, ...pending] });
   }
 
   async #stop(attempt: Attempt): Promise<null> {
@@ -333,18 +339,25 @@ export class Operations {
   }
 
   async #destroyed(attempt: Attempt): Promise<null> {
-    for (const domid of attempt.vm.kept.pending) await this.#domains.destroy(attempt.vm, domid, attempt.record);
+    await allSteps(...attempt.vm.kept.pending.map((domid) => () => this.#domains.destroy(attempt.vm, domid, attempt.record)));
     await this.#conclude(attempt, HALTED);
     return null;
   }
 
   /**
    * What an attempt made and could not hand over. Kept as pending first: once the domain is gone,
-   * nothing else leads to its keys.
+   * nothing else leads to its keys. What fails here is noted only: why the attempt failed counts.
+   * @returns the domain, where something of it is left
    */
-  async #undo(attempt: Attempt, domid: number): Promise<void> {
+  async #undo(attempt: Attempt, domid: number): Promise<readonly number[]> {
     await this.#conclude(attempt, { pending: [domid] });
-    await this.#domains.destroyFound(attempt.vm, domid, attempt.record);
+    const done = await attempt.tried(() => this.#domains.destroyFound(attempt.vm, domid, attempt.record));
+    return done ? [] : [domid];
+  }
+
+  async #concludeUndone(attempt: Attempt, domid: number, change: StateChange): Promise<void> {
+    const pending = await this.#undo(attempt, domid);
+    await this.#conclude(attempt, { ...change, pending });
   }
 
   /** For what cannot be undone and needs no second try: a new process comes to the same state. */

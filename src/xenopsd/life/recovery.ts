@@ -3,6 +3,7 @@
 import { FlowRecord } from '../../flow/record.js';
 import type { HostDoors } from '../api/host-doors.js';
 import { failureOf } from '../start/failure.js';
+import { allSteps } from './all-steps.js';
 import type { Domains } from './domains.js';
 import type { GuestMemory } from './guest-memory.js';
 import type { KnownVm, StateChange, VmRegistry } from './registry.js';
@@ -81,10 +82,11 @@ async function undoStart(parts: RecoveryParts, vm: KnownVm): Promise<void> {
 /** The guest goes on in its domain; what there is of its file goes. */
 async function undoSuspend(parts: RecoveryParts, vm: KnownVm): Promise<void> {
   const { domains, memory } = parts;
-  await memory.forget(vm);
   const domid = vm.domid!;
-  if (domains.isOurs(vm, domid)) await goesOn(parts, vm, domid);
-  else await completeStop(parts, vm);
+  await allSteps(
+    () => memory.forget(vm),
+    () => (domains.isOurs(vm, domid) ? goesOn(parts, vm, domid) : completeStop(parts, vm)),
+  );
 }
 
 /** Its file is there until its domain runs. */
@@ -117,5 +119,6 @@ async function completeMigration({ doors, registry, domains }: RecoveryParts, vm
 
 async function destroyAll(domains: Domains, vm: KnownVm, goes: (domid: number) => boolean): Promise<void> {
   const record = new FlowRecord(`clean up ${vm.name}`);
-  for (const domid of new Set([...domains.of(vm), ...vm.kept.pending])) if (goes(domid)) await domains.destroyFound(vm, domid, record);
+  const going = [...new Set([...domains.of(vm), ...vm.kept.pending])].filter(goes);
+  await allSteps(...going.map((domid) => () => domains.destroyFound(vm, domid, record)));
 }
