@@ -13,6 +13,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { withErrnoNames } from './files/errno-names.js';
 
 /** Which file it is: as long as it is open, no other one has this number on its device. */
 export interface FileIdentity {
@@ -50,7 +51,7 @@ export interface FileCalls {
   close(fd: number): void;
 }
 
-export const FILE_CALLS: FileCalls = {
+export const FILE_CALLS: FileCalls = withErrnoNames({
   open: (path, flags, mode) => openSync(path, flags, mode),
   write: (fd, bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
   sync: fsyncSync,
@@ -65,7 +66,7 @@ export const FILE_CALLS: FileCalls = {
   rename: renameSync,
   unlink: unlinkSync,
   close: closeSync,
-};
+} satisfies FileCalls);
 
 function kindOf(stats: Stats): FileKind {
   const { uid, mode, dev, ino, nlink } = stats;

@@ -1,7 +1,7 @@
 // The safe replacement of a file: at any moment either the old or the whole new file is there, and
 // no symbolic link is followed.
-import { constants } from 'node:fs';
-import { dirname } from 'node:path';
+import { constants, lstatSync, readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { type FileCalls, writeAll } from './file-calls.js';
 
 /**
@@ -15,7 +15,37 @@ export function replaceFile(path: string, bytes: Uint8Array, files: FileCalls, m
 
 /** The same for a file that several processes may write at once: the last one counts. */
 export function replaceSharedFile(path: string, bytes: Uint8Array, files: FileCalls, mode = 0o600): void {
+  removeLeft(path, files);
   replaceBy(`${path}.${process.pid}.new`, path, bytes, files, mode);
+}
+
+/** A process that writes for longer than this without a change of the file has been killed. */
+const LEFT_MS = 60_000;
+
+/**
+ * New files that killed processes left beside the path. A failure here is no failure of the change.
+ */
+function removeLeft(path: string, files: FileCalls): void {
+  const [folder, start] = [dirname(path), `${basename(path)}.`];
+  try {
+    for (const name of readdirSync(folder)) {
+      const pid = name.startsWith(start) ? /^(\d+)\.new$/.exec(name.slice(start.length))?.[1] : undefined;
+      if (pid === undefined || isAlive(Number(pid))) continue;
+      const left = join(folder, name);
+      if (Date.now() - lstatSync(left).mtimeMs > LEFT_MS) files.unlink(left);
+    }
+  } catch {
+    // They are in nobody's way.
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 function replaceBy(fresh: string, path: string, bytes: Uint8Array, files: FileCalls, mode: number): void {

@@ -1,8 +1,19 @@
 // `serve backup` and `serve restore`, killed at any rename, given files that are no backups, and
 // run side by side: the earlier state or the restored one, never an empty one.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -60,6 +71,36 @@ async function names(state: string): Promise<unknown[]> {
 }
 
 describe('serve restore', { timeout: 120_000 }, () => {
+  it('twice at once: one of them is done, and the earlier state is kept whole', async () => {
+    const [state, backup] = [await stateOf('earlier'), join(folder, 'backup.db')];
+    expect(await run(['backup', backup, '--from', await stateOf('restored')])).toMatchObject({ code: 0 });
+    for (let round = 0; round < 3; round++) {
+      const ended = await Promise.all([1, 2, 3].map(() => run(['restore', backup, '--into', state])));
+      for (const { code, err } of ended)
+        if (code !== 0) expect(err).toContain('another restore into this folder runs; wait until it has ended');
+      expect(ended.map(({ code }) => code)).toContain(0);
+      expect(await names(state)).toEqual(['restored']);
+    }
+    const kept = readdirSync(state)
+      .filter((name) => name.startsWith('before-restore-'))
+      .sort();
+    expect(await names(join(state, kept[0]!))).toEqual(['earlier']);
+    for (const name of kept) expect(existsSync(join(state, name, 'xapi.db')), name).toBe(true);
+  });
+
+  it('what a killed process had not finished writing goes with the next restore', async () => {
+    const [state, backup] = [await stateOf('earlier'), join(folder, 'backup.db')];
+    expect(await run(['backup', backup, '--from', state])).toMatchObject({ code: 0 });
+    const { pid } = spawnSync('true');
+    const [left, live] = [join(state, `xapi.db.new.${pid}.new`), join(state, `xapi.db.new.${process.pid}.new`)];
+    for (const file of [left, live]) {
+      writeFileSync(file, 'x');
+      utimesSync(file, 1, 1);
+    }
+    expect(await run(['restore', backup, '--into', state])).toMatchObject({ code: 0 });
+    expect([existsSync(left), existsSync(live)]).toEqual([false, true]);
+  });
+
   it('killed at any rename leaves the earlier state, the restored one, or an error that says how to mend it', async () => {
     const backup = join(folder, 'backup.db');
     expect(await run(['backup', backup, '--from', await stateOf('restored')])).toMatchObject({ code: 0 });

@@ -2,7 +2,9 @@
 // bounded in memory, waits for no pipe that nobody writes, and every failure is an InputError that
 // names the file. Files of this process's own are read by own-file.ts.
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync, realpathSync, type Stats } from 'node:fs';
+import { isatty } from 'node:tty';
 import { InputError } from '../errors.js';
+import { shellWord } from '../shell-word.js';
 
 export interface ReadLimit {
   readonly mostBytes: number;
@@ -84,7 +86,12 @@ function readOpen(fd: number, file: string, { mostBytes, mend = CHECK_FILE }: Re
   const most = isDevice(info) ? Math.min(DEVICE_BYTES, mostBytes) : mostBytes;
   // A byte more than it may be, by which a longer one is known.
   const chunkBytes = Math.max(CHUNK_BYTES, info.isFile() ? info.size + 1 : 0);
-  const bytes = readUpTo(fd, most + 1, chunkBytes, patience(info.isFIFO() ? firstWriterMs : 0));
+  const isPatient = patience(info.isFIFO() ? firstWriterMs : 0);
+  const waits = info.isFIFO() || info.isSocket() || isatty(fd);
+  const bytes = readUpTo(fd, most + 1, chunkBytes, (state) => {
+    if (state === 'no data yet' && !waits) throw endless(file);
+    return isPatient(state);
+  });
   if (bytes === null) {
     throw new InputError(
       `nobody has written to this pipe for ${FIRST_WRITER_MS / 1000} seconds`,
@@ -155,6 +162,11 @@ function readOnce(fd: number, chunk: Buffer): number | null {
     if (code === 'EAGAIN') return null;
     throw error;
   }
+}
+
+/** A log of the kernel, such as /proc/kmsg: who reads it waits for the next line. */
+function endless(file: string): InputError {
+  return new InputError('expected a file, got one that never ends', { file }, `copy it first: timeout 5 cat ${shellWord(file)} > COPY`);
 }
 
 function tooLong(file: string, mostBytes: number, mend: string, bytes: number | null = null, of = ''): InputError {

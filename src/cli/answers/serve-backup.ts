@@ -1,15 +1,17 @@
 // `xennuma serve backup` and `restore`: the whole state as one checked file, also from a running
 // daemon.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS } from '../../base/file-calls.js';
-import { makeOwnFolder, readRegularFile } from '../../base/own-file.js';
+import { withErrnoName } from '../../base/files/errno-names.js';
+import { makeOwnFolder, openOwnFile, readRegularFile } from '../../base/own-file.js';
 import { replaceSharedFile, syncFolder } from '../../base/replace-file.js';
-import { BACKUP_SOCKET } from '../../xapi/http/backup-socket.js';
+import { BACKUP_SOCKET } from '../../xapi/http/sockets/backup-socket.js';
 import { StateFolder } from '../../xapi/model/disk/sqlite.js';
 import { DATABASE, EARLIER, ForeignStateError, RESTORED, STATE_FILES } from '../../xapi/model/disk/state-files.js';
+import { lockFile } from '../../xenstore/server/file-lock.js';
 import { remark } from '../output/terminal.js';
 
 /** Node reads no larger file at once, and makes no larger backup. */
@@ -27,7 +29,7 @@ export async function backup(file: string, folder: string): Promise<void> {
   } catch (error) {
     throw error instanceof InputError
       ? error
-      : new InputError(`the backup was not written: ${(error as Error).message}`, { file }, 'make room');
+      : new InputError(`the backup was not written: ${withErrnoName(error as Error).message}`, { file }, 'make room');
   }
 }
 
@@ -37,13 +39,14 @@ export async function restore(file: string, folder: string): Promise<void> {
     const bytes = readRegularFile(file, MOST_BYTES);
     const objects = check(file, bytes);
     makeOwnFolder(folder);
+    lockRestores(folder);
     assertUnused(folder);
     const oldState = putInPlace(folder, bytes);
     remark(`${folder}: ${objects} objects restored${oldState === null ? '' : `; the earlier state is in ${oldState}`}`);
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(
-      `the backup was not restored: ${(error as Error).message}`,
+      `the backup was not restored: ${withErrnoName(error as Error).message}`,
       { file: folder },
       'give this user the right to read the backup and to write beside it and in the folder',
     );
@@ -123,6 +126,17 @@ function check(file: string, bytes: Uint8Array): number {
   } finally {
     rmSync(trial, { recursive: true, force: true });
   }
+}
+
+/**
+ * Two at once would move each other's files away. The lock ends with this process; its file stays,
+ * because removing it would let two hold "the" lock.
+ * @throws InputError when another restore into this folder runs
+ */
+function lockRestores(folder: string): void {
+  const file = join(folder, 'restore.lock');
+  const fd = openOwnFile(file, constants.O_RDWR | constants.O_CREAT);
+  if (!lockFile(fd, file)) throw new InputError('another restore into this folder runs', { file: folder }, 'wait until it has ended');
 }
 
 /** A damaged state counts as unused, because restore exists to replace it. */

@@ -1,6 +1,7 @@
 // Files that a command writes: renderings of the flow and of the map.
 import { closeSync, fchmodSync, openSync, realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
+import { withErrnoName } from '../../base/files/errno-names.js';
 import { formatBytes } from '../../base/units.js';
 import { FlowRecord } from '../../flow/record.js';
 import type { HostMap } from '../../map/host-map.js';
@@ -35,7 +36,7 @@ export function writeNamed(file: string, content: string | Uint8Array, mode = 0o
     if (known !== null && (!known.isFile() || known.uid !== process.getuid?.())) writeFileSync(path, content);
     else replace(path, content, known === null ? mode : known.mode & 0o777, known !== null);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code, message } = withErrnoName(error) as NodeJS.ErrnoException;
     const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
     throw new InputError(
       `cannot be written: ${message}`,

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { InputError } from '../../base/errors.js';
+import { listenAt } from '../../base/files/own-socket.js';
 import { networkOf } from '../calls/known-addresses.js';
 import type { Principal } from '../calls/ledger.js';
 import { UNIX_SOCKET } from '../calls/sessions.js';
@@ -107,7 +108,8 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
     if (release === null) socket.destroy();
     else socket.once('close', release);
   });
-  await listen(server, options);
+  const remove = options.path === undefined ? null : await listenAt(server, options.path);
+  if (options.path === undefined) await listen(server, options);
   return {
     port: options.path === undefined ? (server.address() as AddressInfo).port : 0,
     close: async () => {
@@ -117,6 +119,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
       const force = setTimeout(() => server.closeAllConnections(), 5000);
       await closed;
       clearTimeout(force);
+      remove?.();
     },
   };
 }

@@ -1,4 +1,5 @@
 // The database's interface to storage: committed objects, and the reasons why a commit can fail.
+import { withErrnoName } from '../../base/files/errno-names.js';
 import { MovedFileError } from '../../base/own-file.js';
 import type { MetadataStore } from '../../xenopsd/api/metadata.js';
 import { MemoryMetadata } from '../../xenopsd/api/metadata.js';
@@ -74,7 +75,7 @@ export class MemoryState implements StateStore {
 /** The reasons of refusals, in words for a caller; other errnos are self-explanatory. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
+  EDQUOT: 'the quota of the disk is used up',
   EIO: 'the disk reports an input/output error',
   EMFILE: 'no file descriptor is free',
   ENFILE: 'no file descriptor is free on this machine',
@@ -113,7 +114,7 @@ export function storageErrorOf(error: unknown): StorageError {
   if (error instanceof StorageError) return error;
   if (error instanceof MovedFileError)
     return new StorageError(error.code, `${error.message}; put it back, or end the daemon and restore a backup`);
-  const { code, message } = error as { code?: unknown; message?: unknown };
+  const { code, message } = withErrnoName(error) as { code?: unknown; message?: unknown };
   const name = typeof code === 'string' ? code : 'EIO';
   const errno = SQLITE_ERRNO.find(([prefix]) => name.startsWith(prefix))?.[1] ?? name;
   return new StorageError(errno, typeof message === 'string' ? message : String(error));

@@ -1,6 +1,8 @@
 // The metadata of a toolstack's VMs. In memory here; on disk for a real host, where a new process
 // must find the VMs again.
+
 import { InputError } from '../../base/errors.js';
+import { withErrnoName } from '../../base/files/errno-names.js';
 import type { FlowEntry } from '../../flow/record.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { OutcomeFailure, OutcomeOperation } from './outcome.js';
@@ -69,7 +71,7 @@ export class MemoryMetadata implements MetadataStore {
 export class StateNotKeptError extends InputError {
   constructor(vm: string, cause: unknown) {
     super(
-      `the state of VM '${vm}' could not be kept: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `the state of VM '${vm}' could not be kept: ${cause instanceof Error ? withErrnoName(cause).message : String(cause)}`,
       {},
       'make the state folder writable, with room on its disk, and try again',
     );

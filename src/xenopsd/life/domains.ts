@@ -112,8 +112,8 @@ export class Domains {
     let isThere = ours;
     await allSteps(
       async () => deviceModel?.end(domid, vm.uuid),
-      // Releasing a claim first: a domain that Xen is still taking apart must not hold memory that it
-      // will never use.
+      // Releasing a claim first: a domain that Xen is still taking apart must not hold memory that
+      // it will never use.
       () => {
         if (ours && (xc.domainInfo(domid)?.outstandingPages ?? 0) > 0) xc.domainClaimPages(domid, 0);
       },

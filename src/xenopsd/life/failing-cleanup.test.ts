@@ -1,6 +1,6 @@
 // Operations that fail, with one more call that fails while they are undone: each call of the host,
-// the store and the files of memory in turn. Whatever fails, the VM is in a state that a user knows,
-// and once the host works again, a stop and a removal leave nothing.
+// the store and the files of memory in turn. Whatever fails, the VM is in a state that a user
+// knows, and once the host works again, a stop and a removal leave nothing.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

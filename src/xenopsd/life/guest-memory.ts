@@ -1,6 +1,7 @@
 // The memory of guests between domains: kept in a file while a VM is suspended, or copied from one
 // domain to the next (xen-api, ocaml/xenopsd/xc/xenops_server_xen.ml, VM.save and VM.restore).
 import { InputError } from '../../base/errors.js';
+import { withErrnoName } from '../../base/files/errno-names.js';
 import type { FlowRecord } from '../../flow/record.js';
 import type { SaveArguments } from '../../xenguest/guest-streams.js';
 import { type GuestStreams, XenguestError } from '../../xenguest/xenguest.js';
@@ -129,5 +130,6 @@ function saveArguments({ spec }: KnownVm, domid: number, live: boolean): SaveArg
 function asStep(error: unknown): unknown {
   if (error instanceof XenguestError) return new StepError('VM.save', error.message, { cause: error, kind: { kind: 'builder' } });
   const isOfFiles = error instanceof Error && 'syscall' in error;
+  withErrnoName(error);
   return isOfFiles ? new StepError('VM.save', error.message, { cause: error }) : error;
 }

@@ -1,11 +1,15 @@
 // Keys and the servers' users, in one folder.
+import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { root } from '../../../../test/xennuma.js';
 import { InputError } from '../../../base/errors.js';
 import { readUsers } from '../../../fleet/store/server-config.js';
 import { fleetInit, fleetJoin } from './fleet-setup.js';
+
+const XENNUMA = join(root, 'dist/xennuma.js');
 
 it('a host that cannot be added leaves no key, and can be added later', () => {
   const folder = join(mkdtempSync(join(tmpdir(), 'xennuma-join-')), 'fleet');
@@ -24,6 +28,23 @@ it('a host that cannot be added leaves no key, and can be added later', () => {
     ['xen-1', 'member'],
   ]);
   expect(readdirSync(folder)).toContain('xen-1.nk');
+});
+
+it('a full disk leaves no folder, and the error says to make room', () => {
+  const top = mkdtempSync(join(tmpdir(), 'xennuma-init-'));
+  const init = (folder: string) =>
+    spawnSync('sh', ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath, XENNUMA, 'fleet', 'init', folder, '--servers', '127.0.0.1'], {
+      encoding: 'utf8',
+    });
+  expect(init(join(top, 'a', 'fleet'))).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/fleet-1\.conf: cannot be written: EFBIG.*; make room there, or name another folder\n$/),
+  });
+  expect(readdirSync(top)).toEqual([]);
+  // A folder that was there stays.
+  mkdirSync(join(top, 'mine'));
+  expect(init(join(top, 'mine', 'fleet')).status).toBe(2);
+  expect([readdirSync(top), readdirSync(join(top, 'mine'))]).toEqual([['mine'], []]);
 });
 
 it('a key that is there already stays', () => {

@@ -1,9 +1,10 @@
 // `xennuma fleet init` and `fleet join`: the servers' configuration and the keys, in one folder.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 import { InputError } from '../../../base/errors.js';
 import { FILE_CALLS } from '../../../base/file-calls.js';
+import { withErrnoName } from '../../../base/files/errno-names.js';
 import { replaceSharedFile } from '../../../base/replace-file.js';
 import { isToken } from '../../../fleet/protocol/subjects.js';
 import { type FleetUser, type Role, readUsers, serverConfig, usersConfig } from '../../../fleet/store/server-config.js';
@@ -40,7 +41,7 @@ export function fleetInit(folder: string, { servers, tlsCert, tlsKey, tlsCa }: I
   }
   if (servers.length === 2)
     throw new InputError('two servers have no majority when one is down', { path: '--servers' }, 'name one server, or three');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const made = makeFolder(folder);
   const places = servers.map((address, at) => ({ name: `fleet-${at + 1}`, address }));
   const tls = tlsFiles === 3 ? { cert: tlsCert!, key: tlsKey!, ca: tlsCa! } : null;
   const written: string[] = [];
@@ -58,6 +59,7 @@ export function fleetInit(folder: string, { servers, tlsCert, tlsKey, tlsCa }: I
   } catch (error) {
     // The next try finds the folder as this one did.
     for (const name of written) rmSync(join(folder, name), { force: true });
+    if (made !== undefined) removeFolders(folder, made);
     throw error;
   }
   out(
@@ -84,7 +86,7 @@ export function fleetJoin(name: string, folder: string, role: Role): void {
   } catch (error) {
     // A key that no server knows would be in the way of the next try.
     rmSync(key, { force: true });
-    throw new InputError(`cannot be written: ${(error as Error).message}`, { file }, 'make room for it, or run as its owner');
+    throw notWritten(file, error, 'run as its owner');
   }
   const use =
     role === 'member'
@@ -116,12 +118,35 @@ function newFile(file: string, text: string, mode: number): void {
     writeFileSync(file, text, { mode, flag: 'wx' });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') rmSync(file, { force: true });
-    throw new InputError(
-      `cannot be written: ${(error as Error).message}`,
-      { file },
-      'move away what is there, or run as the owner of the folder',
-    );
+    throw notWritten(file, error, 'move away what is there, or run as the owner of the folder');
   }
+}
+
+/** @returns the first folder of the path that was not there */
+function makeFolder(folder: string): string | undefined {
+  try {
+    return mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw notWritten(folder, error, 'name another folder, or run as the owner of the one around it');
+  }
+}
+
+/** From a folder up to another one; those that others have put something into stay. */
+function removeFolders(folder: string, top: string): void {
+  try {
+    for (let each = resolve(folder); ; each = dirname(each)) {
+      rmdirSync(each);
+      if (each === resolve(top)) return;
+    }
+  } catch {
+    // It is in nobody's way.
+  }
+}
+
+function notWritten(file: string, error: unknown, mend: string): InputError {
+  const { code = '', message } = withErrnoName(error as NodeJS.ErrnoException);
+  const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code);
+  return new InputError(`cannot be written: ${message}`, { file }, isFull ? 'make room there, or name another folder' : mend);
 }
 
 const urlOf = (servers: readonly string[], tls: boolean): string =>

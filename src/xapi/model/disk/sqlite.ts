@@ -3,7 +3,7 @@
 // process owns the folder.
 
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { InputError } from '../../../base/errors.js';
@@ -17,6 +17,7 @@ import { type LoadedObject, type StateStore, type StoredChange, storageErrorOf }
 import { CommitCount } from './commit-count.js';
 import { type RecordOfText, recordOf, recordText } from './record-text.js';
 import { assertNoRest, assertNotHalfRestored, checkFormat, DATABASE } from './state-files.js';
+import { trialWrite } from './trial-write.js';
 
 const FORMAT = 1;
 const RESTORE = 'restore a backup: xennuma serve restore FILE --into FOLDER';
@@ -43,6 +44,7 @@ export class StateFolder implements StateStore {
   readonly #db: Sqlite.Database;
   readonly #folder: string;
   readonly #file: string;
+  readonly #files: FileCalls;
   readonly #put: Sqlite.Statement<[string, string, string]>;
   readonly #drop: Sqlite.Statement<[string]>;
   readonly #setting: Sqlite.Statement<[string, string]>;
@@ -60,6 +62,7 @@ export class StateFolder implements StateStore {
     const { files = FILE_CALLS, countFailed = () => {} } = options;
     this.#folder = folder;
     this.#file = join(folder, DATABASE);
+    this.#files = files;
     this.#countFailed = countFailed;
     this.#db = this.#open(folder, options);
     try {
@@ -130,7 +133,10 @@ export class StateFolder implements StateStore {
       save: async (vm, build) => {
         const { name } = vm.spec;
         // A file of its own: `explain` reads it while this process holds the database.
-        if (build !== undefined) await keepBuild(folder, name, build);
+        if (build !== undefined) {
+          this.assertInPlace();
+          await keepBuild(folder, name, build);
+        }
         this.#transaction(() => put.run(name, encodeVm(vm)));
       },
       remove: async (name) => {
@@ -223,8 +229,15 @@ export class StateFolder implements StateStore {
       // On a full disk SQLite has rolled back by itself, and another ROLLBACK would hide why.
       if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
       if (committing) this.#overwrite();
-      throw storageErrorOf(error);
+      throw storageErrorOf(this.#reasonOf(error));
     }
+  }
+
+  /** SQLite's I/O error is many things. */
+  #reasonOf(error: unknown): unknown {
+    if (!/^SQLITE_IOERR/.test(String((error as { code?: unknown }).code))) return error;
+    const { size = 0 } = statSync(`${this.#file}-wal`, { throwIfNoEntry: false }) ?? {};
+    return trialWrite(`${this.#file}.trial`, size, this.#files) ?? error;
   }
 
   /**
@@ -268,7 +281,11 @@ export class StateFolder implements StateStore {
     }
     if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return new InputError(`the state is damaged: ${message}`, at, RESTORE);
     if (/^SQLITE_(FULL|IOERR)|^ENOSPC$/.test(code)) {
-      return new InputError(`the state folder cannot be used: ${storageErrorOf(error).message}`, at, 'make room on the disk');
+      return new InputError(
+        `the state folder cannot be used: ${storageErrorOf(this.#reasonOf(error)).message}`,
+        at,
+        'make room on the disk',
+      );
     }
     const mend = existsSync(this.#file) ? 'give the file to this user' : 'choose a folder that this user may write';
     // SQLite's own words leave out why it cannot open a file.

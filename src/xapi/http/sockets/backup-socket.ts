@@ -1,9 +1,8 @@
 // A unix socket in the state folder, through which `xennuma serve backup` gets the state of a
 // running daemon: the folder's owner alone can reach it.
-import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { SOCKET_PATH_BYTES } from '../../base/units.js';
+import { listenAt } from '../../../base/files/own-socket.js';
 
 export const BACKUP_SOCKET = 'backup.sock';
 
@@ -32,15 +31,9 @@ export async function serveBackups(
       response.writeHead(500).end(error instanceof Error ? error.message : String(error));
     }
   });
+  let remove: () => void;
   try {
-    // Node would cut the path and listen at what is left of it.
-    if (Buffer.byteLength(path) > SOCKET_PATH_BYTES)
-      throw new Error(`the path of a socket has at most ${SOCKET_PATH_BYTES} bytes: ${path}`);
-    if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(path);
-    await new Promise<void>((done, failed) => {
-      server.once('error', failed);
-      server.listen(path, done);
-    });
+    remove = await listenAt(server, path);
   } catch (error) {
     complain(`no backups while this daemon runs: ${error instanceof Error ? error.message : String(error)}`);
     return null;
@@ -48,7 +41,10 @@ export async function serveBackups(
   return {
     close: () =>
       new Promise((done) => {
-        server.close(() => done());
+        server.close(() => {
+          remove();
+          done();
+        });
         server.closeAllConnections();
       }),
   };
