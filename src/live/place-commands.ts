@@ -2,6 +2,7 @@
 // xe keeps the settings of its next starts. Pure. Box of the chart: XEN_VCPUAFFINITY_SOFT.
 import { formatList } from '../base/bitset.js';
 import { InputError } from '../base/errors.js';
+import { shellWord } from '../base/shell-word.js';
 import type { CapturedHost } from './capture/captured-host.js';
 import { xapiVmOf } from './capture/toolstack.js';
 import type { XapiHost } from './capture/xapi-records.js';
@@ -29,6 +30,35 @@ export function maskCommands({ verdict, domain, cpus }: Choice, { live, xapi }: 
   const mask = cpus.join(',');
   if (vm === undefined || verdict === 'none' || vm.mask === mask) return [];
   return [['xe', 'vm-param-set', `uuid=${vm.uuid}`, `VCPUs-params:mask=${mask}`]];
+}
+
+/** How the nodes of a domain last beyond its end, by the toolstack that starts it. */
+export interface Lasting {
+  readonly toolstack: 'xapi' | 'xl';
+  readonly name: string;
+  /** A line of shell, or one for the VM's config. */
+  readonly line: string;
+}
+
+/**
+ * What makes the pin of a running domain last; nothing where the mask of xapi is set already or is
+ * among the commands. Both ways where the toolstack is not known.
+ * @param masks whether maskCommands are among the commands
+ */
+export function lastingLines(choice: Choice, captured: CapturedHost, masks: boolean): Lasting[] {
+  const { domain, cpus, verdict } = choice;
+  if (verdict === 'none') return [];
+  const { live, xapi, toolstack } = captured;
+  const vm = xapiVmOf(xapi, domain.name, live.uuids.get(domain.domid));
+  const found: Lasting[] = [];
+  const isKept = vm !== undefined && (masks || vm.mask === cpus.join(','));
+  if (toolstack !== 'xl' && !isKept) {
+    const uuid = vm?.uuid ?? live.uuids.get(domain.domid) ?? `$(xe vm-list ${shellWord(`name-label=${domain.name}`)} --minimal)`;
+    // xapi ignores ranges: each CPU is written out.
+    found.push({ toolstack: 'xapi', name: domain.name, line: `xe vm-param-set uuid=${uuid} VCPUs-params:mask=${cpus.join(',')}` });
+  }
+  if (toolstack !== 'xapi') found.push({ toolstack: 'xl', name: domain.name, line: `cpus_soft = "${formatList(cpus)}"` });
+  return found;
 }
 
 /** @throws InputError where the host has no such policy */

@@ -169,6 +169,26 @@ export function recommendation(rows: CompareAnswer['rows'], hostUuid?: string): 
   };
 }
 
+/** VMs whose commands are listed. */
+const MOST_COMMANDS = 12;
+
+/**
+ * For a host of xl, which has no policies: how its own placement fares, and the affinity of the VMs
+ * that it spreads; null where the VMs were not started under xl.
+ */
+export function xlRecommendation(vms: readonly AdvisedVm[]): Advice | null {
+  if (vms.length === 0) return null;
+  const local = vms.filter(({ vm }) => vm.onOneNode === true).length;
+  const failed = vms.filter(({ vm }) => vm.failure !== null).length;
+  const text = `xl runs this host and places VMs itself; it has no policies of xapi. It puts ${local} of ${vms.length} on one node, ${failed} failed.`;
+  const commands = vms.filter(({ vm }) => vm.failure === null).flatMap((advised) => adviceFor(advised).commands);
+  if (commands.length === 0) return { text, commands };
+  return {
+    text: `${text} The others could each be on one node: set cpus_soft in their configs and restart them. xl vcpu-pin sets the affinity of a running domain until it ends, and moves no memory.`,
+    commands: commands.slice(0, 2 * MOST_COMMANDS),
+  };
+}
+
 /**
  * Fewest failures, then most VMs on one node, then the shortest distance; null if two are equally
  * good.

@@ -36,9 +36,9 @@ export const vmSchema = z.strictObject({
   domid: count.nullable().describe('null = no domain'),
   vcpus: count,
   memoryBytes: count.nullable().describe('Memory that the VM holds; while it is halted, the memory that it requests; null = not known'),
-  hard: masks.describe('Hard affinity as stored; [] = not known, or no domain'),
-  soft: masks.describe('Soft affinity as stored; [] as in hard'),
-  nodeAffinity: z.array(count).describe('Node affinity as stored; may name nodes that do not exist'),
+  hard: masks.nullable().describe('Hard affinity as stored; [] = no domain, null = not known'),
+  soft: masks.nullable().describe('Soft affinity as stored; [] and null as in hard'),
+  nodeAffinity: z.array(count).nullable().describe('Node affinity as stored; may name nodes that do not exist; null = not known'),
   autoNodeAffinity: z.boolean().nullable(),
   pagesByNode: z.array(count).nullable().describe('4 KiB pages, index = node; null = the source does not say'),
   onOneNode: z.boolean().nullable().describe('Memory and vCPUs are all on one and the same node; null = no domain, or not known'),
@@ -100,7 +100,10 @@ export const showSchema = z.strictObject({
   version: z.string(),
   host: hostSchema,
   vms: z.array(vmSchema),
-  totals: totalsSchema,
+  totals: totalsSchema.extend({
+    onOneNode: count.nullable().describe('VMs whose vCPUs and memory are all on one and the same node; null = not known of all'),
+    remotePages: count.nullable().describe('null = not known of all VMs'),
+  }),
   notes: z.array(z.string()).describe('Information that the host description lacks'),
 });
 

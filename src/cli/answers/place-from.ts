@@ -6,13 +6,21 @@ import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
 import { commandLines, shellWord } from '../../base/shell-word.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';
-import { type HostCommand, maskCommands, ownRecord, pinCommands, policyCommands } from '../../live/place-commands.js';
+import {
+  type HostCommand,
+  type Lasting,
+  lastingLines,
+  maskCommands,
+  ownRecord,
+  pinCommands,
+  policyCommands,
+} from '../../live/place-commands.js';
 import { type Choice, choosePlace } from '../../live/place-running.js';
 import type { HostMap } from '../../map/host-map.js';
-import { profileOfHost } from '../../pool/releases.js';
-import { effectivePolicy, type PolicyName, PROFILES, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
+import { effectivePolicy, type PolicyName, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import { type OpenHost, readFrom, sourcesOf, withHost } from '../input/from.js';
 import { harmlessName, pickDomains } from '../input/running.js';
+import { DEFAULT_PROFILE, seenProfile } from '../input/seen-profile.js';
 import { EXIT } from '../output/exit-codes.js';
 import { columns, commandColumns, out, remark } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
@@ -35,10 +43,8 @@ interface Proposal {
   readonly profile: ProfileName;
   readonly choices: readonly Choice[];
   readonly commands: readonly HostCommand[];
+  readonly lasting: readonly Lasting[];
 }
-
-/** Where no version of xapi is known. */
-const DEFAULT_PROFILE: ProfileName = 'xapi-25.6';
 
 /**
  * @param names names or numbers of domains
@@ -70,8 +76,8 @@ export async function placeFrom(names: readonly string[], options: FromPlaceOpti
 
 function propose(captured: CapturedHost, names: readonly string[], options: FromPlaceOptions): Proposal {
   const { map } = captured.live;
-  const own = options.profile === undefined || options.setPolicy !== undefined ? ownRecord(captured) : null;
-  const profile = options.profile ?? (own === null ? DEFAULT_PROFILE : profileOfHost(Object.fromEntries(own.software), PROFILES).profile);
+  const own = options.setPolicy === undefined ? null : ownRecord(captured);
+  const profile = options.profile ?? seenProfile(captured) ?? DEFAULT_PROFILE;
   effectivePolicy(profileOf(profile), options.policy);
   const wanted = names.length === 0 ? new Set<number>() : pickDomains(map, names);
   if (wanted.has(0)) throw new InputError('Domain-0 is not placed', {}, "use Xen's option dom0_nodes=");
@@ -85,6 +91,7 @@ function propose(captured: CapturedHost, names: readonly string[], options: From
       ...choices.flatMap((choice) => [...pinCommands(choice), ...(options.mask ? maskCommands(choice, captured) : [])]),
       ...(options.setPolicy === undefined ? [] : policyCommands(own, options.setPolicy)),
     ],
+    lasting: choices.flatMap((choice) => lastingLines(choice, captured, options.mask)),
   };
 }
 
@@ -123,7 +130,10 @@ function answerWith(proposal: Proposal, map: HostMap, now: HostMap | null, optio
   };
   const unlike = now === null || ran.some(({ state }) => state === 'failed') ? [] : choices.filter((choice) => !isPlaced(choice, now));
   if (options.json === true) out(JSON.stringify(result, null, 2));
-  else out([...domainLines(result, choices, map), ...(choices.length === 0 ? [] : ['']), ...endLines(result, options.from!)].join('\n'));
+  else {
+    const end = [...endLines(result, options.from!), ...lastingText(proposal.lasting)];
+    out([...domainLines(result, choices, map), ...(choices.length === 0 ? [] : ['']), ...end].join('\n'));
+  }
   for (const { domain, cpus } of unlike) {
     remark(
       `xennuma: ${harmlessName(domain.name)} has not the soft affinity ${formatList(cpus)}: has its domain ended, or did others set it?`,
@@ -139,6 +149,22 @@ function isPlaced({ verdict, domain, cpus }: Choice, now: HostMap): boolean {
   const held = now.domains.find(({ domid }) => domid === domain.domid);
   const known = (mask: readonly number[]) => formatList(mask.filter((cpu) => (now.cpus[cpu] ?? null) !== null));
   return held?.vcpus.every(({ soft }) => known(soft) === formatList(cpus)) === true;
+}
+
+const LASTING = {
+  xapi: 'The affinity of a running domain ends with it, and xapi sets its own at the next start. To have it last, as hard affinity:',
+  xl: 'The affinity of a running domain ends with it. To have it last, write into the config of the VM for xl:',
+} as const;
+
+function lastingText(lasting: readonly Lasting[]): string[] {
+  return (['xapi', 'xl'] as const).flatMap((toolstack) => {
+    const own = lasting.filter((one) => one.toolstack === toolstack);
+    if (own.length === 0) return [];
+    const lines = own.flatMap(({ name, line }) =>
+      commandLines(own.length > 1 && toolstack === 'xl' ? `${line}  # ${harmlessName(name)}` : line, commandColumns()),
+    );
+    return ['', ...wrapWords(LASTING[toolstack], columns(), '  '), ...lines];
+  });
 }
 
 function endLines({ commands, dryRun }: PlaceAnswer, source: string): string[] {

@@ -16,7 +16,7 @@ import { openScenario } from '../input/scenario-input.js';
 import { type HostSource, readHosts, remarkFailures, withDomains } from '../input/several-hosts.js';
 import { EXIT } from '../output/exit-codes.js';
 import { cpuWords, memoryWords, nodeWords } from '../output/phrases.js';
-import { columns, commandColumns, out, palette } from '../output/terminal.js';
+import { columns, commandColumns, out, palette, remark } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { writePage } from '../output/write-files.js';
 import type { VerifyAnswer } from './answers.js';
@@ -69,10 +69,20 @@ export async function verifySources(
   await writeVerified(options.html, found);
   remarkFailures(failed);
   if (found.some(({ answer }) => answer.drifted > 0)) return EXIT.no;
-  // Nothing was compared: that must not pass for "no drift".
-  const judged = found.flatMap(({ answer }) => answer.domains);
-  if (failed.length === 0 && judged.length > 0 && judged.every(({ hard, asked }) => hard === null && asked === null)) return EXIT.input;
-  return failed.length > 0 ? EXIT.unreachable : EXIT.ok;
+  if (failed.length > 0) return EXIT.unreachable;
+  if (found.length === 0 || !found.every(isNothing)) return EXIT.ok;
+  // That must not pass for "no drift".
+  const lacks = found.some(({ running }) => running.map.domains.length > 0) ? 'the affinity of no vCPU' : 'no domain';
+  remark(
+    `xennuma: ${sources.map(({ source }) => source).join(', ')}: nothing to compare, ${lacks} is listed; add \`xl list -n\` and \`xl vcpu-list\``,
+  );
+  return EXIT.input;
+}
+
+/** Of a host whose Domain-0 is not even listed, nothing is known to run or not to run. */
+function isNothing({ running, answer: { domains } }: Verified): boolean {
+  if (running.map.domains.length === 0) return true;
+  return domains.length > 0 && domains.every(({ hard, asked }) => hard === null && asked === null);
 }
 
 interface Verified {

@@ -13,7 +13,7 @@ import type { PageInput } from '../../page/page-inputs.js';
 import { emptied } from '../../pool/topology.js';
 import { effectivePolicy, POLICIES, type PolicyName, PROFILES, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import { cpusWithoutNode } from '../../xenopsd/start/numa-placement.js';
-import { adviceLines, recommendation } from '../answers/advice.js';
+import { type Advice, type AdvisedVm, adviceLines, recommendation, xlRecommendation } from '../answers/advice.js';
 import type { CompareAnswer } from '../answers/answers.js';
 import { boundAnswer } from '../answers/rebalance/rebalance.js';
 import { startAll } from '../answers/start-all.js';
@@ -75,7 +75,7 @@ async function compare(options: CompareOptions, command: Command): Promise<numbe
   if (options.html !== undefined) formatOf(options.html, ['html'], '--html');
   if (options.pool === undefined) {
     refuseWithout(command, '--pool', POOL_ONLY);
-    const { origin, vms } = await readWorkload({ ...options, profile: 'xapi-25.6', policy: 'any' });
+    const { origin, vms } = await readWorkload({ ...options, policy: 'any' });
     return compareOn(options, origin, vms);
   }
   refuseTogether(command, '--pool', ['--cpupools']);
@@ -100,6 +100,7 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
   const warned = new Map<string, UserWarning>();
   const pages: PageInput[] = [];
   const withoutNode = new Map<ProfileName, string>();
+  const ofXl: AdvisedVm[] = [];
   for (const { profile, policy } of combinations) {
     const means = meaningOf(profile, policy);
     if (means === null) rows.push({ profile, policy, seed, means, totals: null, bound: null });
@@ -107,7 +108,11 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
       const workload = await raise(origin, vms, { profile, policy, seed, ...(hostMask === undefined ? {} : { hostMask }) }, options);
       for (const warning of workload.warnings) warned.set(warning.text, warning);
       await startAll(workload, options.parallel === true);
-      const { totals, map, vms: started } = summarise(workload.toolstack);
+      const { totals, map, host: shown, vms: started } = summarise(workload.toolstack);
+      if (profile === 'xl' && means === meaningOf('xl', 'default_policy') && ofXl.length === 0) {
+        const specs = new Map(vms.map((spec) => [spec.name, spec]));
+        ofXl.push(...started.map((vm) => ({ spec: specs.get(vm.name)!, vm, host: shown, profile, policy })));
+      }
       const gaps = started.map(({ failure }) => cpusWithoutNode(failure?.message ?? '')).find((cpus) => cpus !== null);
       if (gaps !== undefined) withoutNode.set(profile, gaps!);
       if (options.html !== undefined && (pages.length + 1) * vms.length <= MOST_ON_PAGE) pages.push(pageOf(workload, map));
@@ -122,17 +127,21 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
     host: origin.host.name,
     vms: vms.length,
     rows,
-    // Profiles whose planner fails on the host tell nothing of its policies.
-    recommendation: recommendation(
-      rows.filter(({ profile }) => !withoutNode.has(profile)),
-      hostUuid,
-    ),
+    recommendation: origin.profile === 'xl' ? xlRecommendation(ofXl) : xapiRecommendation(rows, withoutNode, hostUuid),
     warnings: [...warned.values(), ...gapWarnings(withoutNode)],
   };
   if (options.html !== undefined) await writePage(options.html, 'embedded', pages, { view: 'view=report', report: compareReport(result) });
   if (options.json) out(JSON.stringify(result, null, 2));
   else out(compareText(result).join('\n'));
   return EXIT.ok;
+}
+
+/** Profiles whose planner fails on the host tell nothing of its policies. */
+function xapiRecommendation(rows: readonly Row[], withoutNode: ReadonlyMap<ProfileName, string>, hostUuid?: string): Advice | null {
+  return recommendation(
+    rows.filter(({ profile }) => !withoutNode.has(profile)),
+    hostUuid,
+  );
 }
 
 function gapWarnings(withoutNode: ReadonlyMap<ProfileName, string>): UserWarning[] {

@@ -127,7 +127,7 @@ const BESIDE_POOL = ['--on', '--cpupools', '--vms', '--scenario', '--state', '--
 async function explainPoolVm(name: string, options: ExplainOptions, command: Command): Promise<number> {
   refuseTogether(command, '--pool', BESIDE_POOL);
   const { explainInPool } = await import('../answers/explain-pool.js');
-  const profile = command.getOptionValueSource('profile') === 'cli' ? options.profile : undefined;
+  const { profile } = options;
   const { answer, failed } = await explainInPool(name, options, profile);
   print(answer, options);
   return failed ? EXIT.no : EXIT.ok;
@@ -174,7 +174,7 @@ async function fromFiles(name: string, options: ExplainOptions): Promise<Workloa
       name,
       vms.map((vm) => vm.name),
     );
-  const workload = await raise(origin, vms, settingsOf(options), options);
+  const workload = await raise(origin, vms, settingsOf(options, origin), options);
   await startAll(workload, options.parallel === true);
   return workload;
 }

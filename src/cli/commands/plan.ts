@@ -76,7 +76,7 @@ async function plan(options: PlanOptions, command: Command): Promise<number> {
 }
 
 async function planOn(options: PlanOptions, origin: Origin, vms: readonly VmSpec[]): Promise<number> {
-  const settings = settingsOf(options);
+  const settings = settingsOf(options, origin);
   const policy = effectivePolicy(profileOf(settings.profile), settings.policy);
   const workload = await raise(origin, vms, settings, options);
   const outcomes = await startAll(workload, options.parallel === true, options.batch ? batchOrder(workload, settings.profile) : undefined);

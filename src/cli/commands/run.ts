@@ -158,7 +158,7 @@ function outcomeText(outcome: Outcome, summary: Summary): string {
   const vm = summary.vms.find((one) => one.name === outcome.vm);
   if (vm === undefined || vm.domid === null || outcome.domid === null) return `${outcome.vm}: halted`;
   const words = cpuWords(summary.host);
-  const masks = (lists: readonly string[]) => lists.map((list) => words(list, 20)).join(' | ');
+  const masks = (lists: readonly string[] | null) => (lists ?? []).map((list) => words(list, 20)).join(' | ');
   return `${outcome.vm}: domain ${outcome.domid}, hard ${masks(vm.hard)}, soft ${masks(vm.soft)}, memory on ${memoryWords(vm.pagesByNode ?? [])}`;
 }
 

@@ -148,7 +148,15 @@ async function showMap(
   }
   if (options.json) {
     const { host, vms, totals } = summariseMap(map);
-    const result: ShowAnswer = { command: 'show', version: VERSION, host, vms: [...vms], totals, notes: [...notes] };
+    const known = (key: 'onOneNode' | 'remotePages') => (vms.some((vm) => vm[key] === null) ? null : totals[key]);
+    const result: ShowAnswer = {
+      command: 'show',
+      version: VERSION,
+      host,
+      vms: [...vms],
+      totals: { ...totals, onOneNode: known('onOneNode'), remotePages: known('remotePages') },
+      notes: [...notes],
+    };
     out(JSON.stringify(result, null, 2));
   } else {
     const drawn = renderHostMapText(map, { width: columns(), color: palette().on }).trimEnd();
@@ -172,7 +180,7 @@ async function occupy(options: ShowOptions): Promise<Workload> {
   }
   const origin = await readOrigin(options);
   const vms = options.vms === undefined ? [] : readVms(options.vms, origin.host);
-  const workload = await raise(origin, vms, settingsOf(options), options);
+  const workload = await raise(origin, vms, settingsOf(options, origin), options);
   await startAll(workload, options.parallel === true);
   return workload;
 }

@@ -8,6 +8,7 @@ import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import type { VmsAnswer } from '../answers/answers.js';
 import { summarise } from '../answers/summary.js';
 import { STATE_FOLDER } from '../input/running.js';
+import { DEFAULT_PROFILE } from '../input/seen-profile.js';
 import { addToolstackOptions, onOption, type WorkloadOptions } from '../input/workload-options.js';
 import { EXIT } from '../output/exit-codes.js';
 import { out, Progress, palette } from '../output/terminal.js';
@@ -71,7 +72,7 @@ Exit codes: 0 done, 1 the host refused, 2 bad input, 3 no Xen here.
 async function vm(action: Action, names: readonly string[], options: VmOptions): Promise<number> {
   check(action, names, options);
   const { withToolstack } = await import('../input/toolstack-on-xen.js');
-  const { profile, policy, hostMask, keepOnNode } = options;
+  const { profile = DEFAULT_PROFILE, policy, hostMask, keepOnNode } = options;
   const settings = { profile, policy, seed: 1, ...(hostMask === undefined ? {} : { hostMask }) };
   return withToolstack(options.state, settings, keepOnNode === true ? { keepOnNode } : {}, (toolstack) =>
     perform(toolstack, action, names, options),

@@ -17,6 +17,7 @@ import { type UserWarning, userWarnings } from '../output/warnings.js';
 import { readFrom, refuseBesideFrom } from './from.js';
 import { withPools } from './host-pools.js';
 import { readInput } from './read-input.js';
+import { DEFAULT_PROFILE, seenProfile } from './seen-profile.js';
 import type { HostOptions, WorkloadOptions, XenstoreOptions } from './workload-options.js';
 
 const EMBEDDED = 'embedded';
@@ -84,17 +85,21 @@ export interface Workload {
 export interface Origin {
   readonly host: Host;
   readonly live: LiveMap | null;
+  /** What the host shows of its toolstack. */
+  readonly profile?: ProfileName;
 }
 
 /**
  * @throws InputError when no host is named, or two; UnreachableError when the running one cannot be
  * read
  */
-export async function readOrigin(options: HostOptions): Promise<Origin> {
+export async function readOrigin(options: Pick<WorkloadOptions, 'profile'> & HostOptions): Promise<Origin> {
   if (options.from !== undefined) {
     refuseBesideFrom({ ...options });
-    const [{ live }, { hostOf }] = await Promise.all([readFrom(options.from), import('../../live/live-copy.js')]);
-    return { host: hostOf(live), live };
+    const [captured, { hostOf }] = await Promise.all([readFrom(options.from), import('../../live/live-copy.js')]);
+    const { live } = captured;
+    const profile = options.profile === undefined ? seenProfile(captured) : null;
+    return { host: hostOf(live), live, ...(profile === null ? {} : { profile }) };
   }
   if (options.on === undefined) return { host: withPools(readHost(options.host), options.cpupools ?? []), live: null };
   refuseBeside(options);
@@ -153,7 +158,8 @@ export async function raise(
   }
 }
 
-export function settingsOf(options: WorkloadOptions): ToolstackOptions {
-  const { profile, policy, seed, hostMask } = options;
+/** The profile is the one that was asked for, or the host's own. */
+export function settingsOf(options: WorkloadOptions, origin?: Pick<Origin, 'profile'>): ToolstackOptions {
+  const { profile = origin?.profile ?? DEFAULT_PROFILE, policy, seed, hostMask } = options;
   return { profile, policy, seed, ...(hostMask === undefined ? {} : { hostMask }) };
 }

@@ -17,7 +17,8 @@ export interface HostOptions {
 
 export interface WorkloadOptions extends HostOptions {
   readonly vms?: readonly string[];
-  readonly profile: ProfileName;
+  /** Undefined: that of the host. */
+  readonly profile?: ProfileName;
   readonly policy: PolicyName;
   readonly hostMask?: string;
   readonly parallel?: true;
@@ -52,7 +53,11 @@ export function addVmOptions(command: Command): Command {
 
 export function addToolstackOptions(command: Command): Command {
   return command
-    .addOption(new Option('--profile <name>', 'toolstack version to act as').choices(PROFILES).default('xapi-25.6'))
+    .addOption(
+      new Option('--profile <name>', "toolstack version to act as (default: xapi-25.6; with --from or --pool the host's own)").choices(
+        PROFILES,
+      ),
+    )
     .addOption(
       new Option('--policy <name>', "placement policy: the host's numa_affinity_policy").choices(POLICIES).default('default_policy'),
     );

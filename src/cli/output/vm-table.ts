@@ -43,8 +43,8 @@ function tableOf(
   fit: (typeof FITS)[number],
 ): { readonly rows: string[][]; readonly right: number[] } {
   const words = cpuWords(host);
-  const perVcpu = (lists: readonly string[]) =>
-    lists.length === 0 ? '-' : fitColumns(lists.map((list) => words(list, 40)).join(' | '), fit.mask, '...');
+  const perVcpu = (lists: readonly string[] | null) =>
+    lists === null || lists.length === 0 ? '-' : fitColumns(lists.map((list) => words(list, 40)).join(' | '), fit.mask, '...');
   const rows = vms.map((vm) => {
     return [
       fitColumns(vm.name, fit.name, '...'),

@@ -8,9 +8,10 @@ export function xlLines({ host, vms }: PlanAnswer): string[] {
   return vms.flatMap(({ name, domid, failure, soft, nodeAffinity }) => {
     const title = `# ${harmless(name)}`;
     if (domid === null) return [`${title}: ${failure === null ? 'not started' : harmless(failure.message)}`];
-    const nodes = nodeAffinity.filter((node) => node < width);
+    // Known of each domain that was planned.
+    const nodes = (nodeAffinity ?? []).filter((node) => node < width);
     if (nodes.length === width) return [`${title}: not placed, it may run on all nodes`];
-    const cpus = soft.length === 1 ? `"${soft[0]}"` : `[${soft.map((list) => `"${list}"`).join(', ')}]`;
+    const cpus = soft?.length === 1 ? `"${soft[0]}"` : `[${(soft ?? []).map((list) => `"${list}"`).join(', ')}]`;
     return [`${title}: node${nodes.length === 1 ? '' : 's'} ${nodes.join(', ')}`, `cpus_soft = ${cpus}`];
   });
 }

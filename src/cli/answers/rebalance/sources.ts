@@ -63,7 +63,7 @@ async function occupied(options: RebalanceSources): Promise<Toolstack> {
     return workload.toolstack;
   }
   const { origin, vms } = await readWorkload(options);
-  const workload = await raise(origin, vms, settingsOf(options), options);
+  const workload = await raise(origin, vms, settingsOf(options, origin), options);
   const outcomes = await startAll(workload, options.parallel === true);
   const failed = outcomes.filter(({ failure }) => failure !== null).map(({ vm }) => vm);
   if (failed.length > 0) remark(`xennuma: not started: ${failed.join(', ')}`);

@@ -1,0 +1,113 @@
+// Hosts of plain Xen, without xapi, by what their listings show: the commands act as xl and advise
+// what xl has. Beside them the same host with xapi.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { PlanAnswer, ShowAnswer } from '../src/cli/answers/answers.js';
+import { TWO_NODES_DUMP, twoNodesInfo, twoNodesList, twoNodesVcpus } from './support/two-nodes.js';
+import { xennuma } from './xennuma.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'xennuma-plain-xen-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const file = (name: string, text: string) => {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+};
+
+/** Most of its memory is on node 1, and its vCPUs prefer node 0. */
+const VCPUS = twoNodesVcpus('db').replace('4-5,7 / 4-7', 'all / 0-3').replace('all / 4-7', 'all / 0-3');
+const LISTS = `\n${twoNodesList('db')}\n${VCPUS}\n${TWO_NODES_DUMP}\n`;
+const info = (more: Record<string, string>, tail: Record<string, string> = {}) =>
+  twoNodesInfo({ more: { free_memory: '4096', ...more }, tail: { xen_version: '4.17.4', ...tail } });
+const DEBIAN = info({ release: '6.1.0-28-amd64' });
+const QUBES = info({ release: '6.6.63-1.qubes.fc37.x86_64' });
+const XCP_NG = info({ release: '4.19.0+1' }, { xen_changeset: 'd45e5ee6a89f, pq 6cc1e1a6bf9d' });
+const UNKNOWN = info({ release: '5.10.0' });
+const VMS = file('vms.yaml', 'vms: [{ name: a, vcpus: 2, memory: 1GiB }, { name: b, vcpus: 2, memory: 1GiB }]');
+const PLAIN = [
+  ['Debian', file('debian.txt', DEBIAN + LISTS)],
+  ['Qubes', file('qubes.txt', QUBES + LISTS)],
+] as const;
+const XAPI = file('xcp-ng.txt', XCP_NG + LISTS);
+const EITHER = file('unknown.txt', UNKNOWN + LISTS);
+const text = (output: string) => output.replace(/\s+/g, ' ');
+
+describe.each(PLAIN)('%s', (_, path) => {
+  it('plan acts as xl, unless told otherwise', () => {
+    const plan = (...more: string[]) => JSON.parse(xennuma(['plan', '--from', path, '--vms', VMS, '--json', ...more]).out) as PlanAnswer;
+    expect(plan().profile).toBe('xl');
+    expect(plan('--profile', 'xapi-26.3').profile).toBe('xapi-26.3');
+  });
+  it('compare recommends what xl has', () => {
+    const { out, code } = xennuma(['compare', '--from', path, '--vms', VMS]);
+    expect(code).toBe(0);
+    expect(text(out)).toContain('Recommendation: xl runs this host');
+    expect(out).not.toContain('xe host-param-set');
+  });
+  it('compare gives the commands of a VM that xl spreads', () => {
+    // libxl places no VM whose vCPUs have a soft affinity.
+    const spread = file('spread.cfg', 'name = "s"\ntype = "pvh"\nvcpus = 2\nmemory = 512\ncpus_soft = "0-7"\n');
+    const { out } = xennuma(['compare', '--from', path, '--vms', spread]);
+    expect(out).toContain('xl vcpu-pin s all - 4-7');
+    expect(out).toMatch(/xl create s\.cfg 'cpus_soft="4-7"'/);
+  });
+  it('place says how the affinity lasts: in the config', () => {
+    const { out, code } = xennuma(['place', 'db', '--from', path]);
+    expect(code).toBe(0);
+    expect(text(out)).toMatch(/ends with it\. To have it last, write into the config of the VM for xl: cpus_soft = "4-7"/);
+    expect(out).not.toContain('xe vm-param-set');
+  });
+});
+
+describe('a host with xapi, without its records', () => {
+  it('compare recommends a policy', () => {
+    expect(xennuma(['compare', '--from', XAPI, '--vms', VMS]).out).toContain('xe host-param-set');
+  });
+  it('place says how the affinity lasts: by a mask, which names each CPU', () => {
+    const { out } = xennuma(['place', 'db', '--from', XAPI]);
+    expect(out).toContain('xe vm-param-set uuid=$(xe vm-list name-label=db --minimal) VCPUs-params:mask=4,5,6,7');
+    expect(out).not.toContain('cpus_soft');
+  });
+});
+
+it('where the toolstack is not known, place names both ways', () => {
+  const { out } = xennuma(['place', 'db', '--from', EITHER]);
+  expect(out).toContain('VCPUs-params:mask=4,5,6,7');
+  expect(out).toContain('cpus_soft = "4-7"');
+});
+
+describe('figures that are not known', () => {
+  it('are null in the JSON of show, of VMs and of their sum', () => {
+    const path = file('few.txt', `${DEBIAN}\n${twoNodesList('db')}\n`);
+    const { vms, totals } = JSON.parse(xennuma(['show', '--from', path, '--json']).out) as ShowAnswer;
+    expect(vms).toMatchObject([
+      { name: 'db', hard: null, soft: null, nodeAffinity: [1], pagesByNode: null, onOneNode: null, memoryBytes: null },
+    ]);
+    expect(totals).toMatchObject({ running: 1, onOneNode: null, remotePages: null, meanDistance: null });
+    const without = file('fewer.txt', `${DEBIAN}\n${twoNodesList('db').replaceAll(/ NODE Affinity| [01]$/gm, '')}\n`);
+    const { vms: fewer } = JSON.parse(xennuma(['show', '--from', without, '--json']).out) as ShowAnswer;
+    expect(fewer).toMatchObject([{ name: 'db', nodeAffinity: null }]);
+  });
+  it('are numbers where they are known', () => {
+    const { vms, totals } = JSON.parse(xennuma(['show', '--from', PLAIN[0][1], '--json']).out) as ShowAnswer;
+    expect(vms).toMatchObject([{ hard: ['0-7'], soft: ['0-3'], nodeAffinity: [1], onOneNode: false }]);
+    expect(totals).toMatchObject({ onOneNode: 0, remotePages: 786_432 });
+  });
+  it.each([
+    ['the affinity of no vCPU', `${DEBIAN}\n${twoNodesList('db')}\n`],
+    ['no domain', `${DEBIAN}\n`],
+  ])('verify of a text with %s exits with 2, and says so', (lacks, listing) => {
+    const path = file('nothing.txt', listing);
+    const { code, err } = xennuma(['verify', '--from', path]);
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: `xennuma: ${path}: nothing to compare, ${lacks} is listed; add \`xl list -n\` and \`xl vcpu-list\`\n`,
+    });
+  });
+  it('verify of an idle host exits with 0', () => {
+    const idle = (table: string) => table.replace(/\ndb[\s\S]*/, '');
+    const path = file('idle.txt', [DEBIAN, idle(twoNodesList('db')), idle(twoNodesVcpus('db')), ''].join('\n'));
+    expect(xennuma(['verify', '--from', path]).code).toBe(0);
+  });
+});
