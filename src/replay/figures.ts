@@ -58,12 +58,11 @@ class Sums {
   }
 }
 
-type FreePages = (host: number, node: number) => number;
-
 export class Figures {
   readonly #type: HostType;
   readonly #meter: VmMeter;
-  readonly #freePages: FreePages;
+  /** By node of the fleet: free pages. */
+  readonly #free: Int32Array;
   readonly #endSeconds: number;
   /** By node of the fleet: vCPUs, on average. */
   readonly #vcpus: Float64Array;
@@ -71,21 +70,23 @@ export class Figures {
   readonly #overOf: Float64Array;
   readonly #strandedOf: Float64Array;
   readonly #freeOf: Float64Array;
-  readonly #figuresOf = new Map<LightVm, VmFigures>();
   readonly #now = new Sums();
   readonly #overTime = new Sums();
   readonly #allPages: number;
   readonly #startSeconds: number;
   #seconds: number;
+  #vms = 0;
   #started = 0;
   #startedOnOneNode = 0;
   #peakVms = 0;
 
-  /** @param span of the trace, in seconds */
-  constructor(type: HostType, hosts: number, freePages: FreePages, span: { readonly start: number; readonly end: number }) {
+  /**
+   * @param empty free pages of each node of a host without VMs
+   * @param span of the trace, in seconds
+   */
+  constructor(type: HostType, hosts: number, empty: readonly number[], span: { readonly start: number; readonly end: number }) {
     this.#type = type;
     this.#meter = new VmMeter(type);
-    this.#freePages = freePages;
     this.#startSeconds = span.start;
     this.#seconds = span.start;
     this.#endSeconds = span.end;
@@ -93,8 +94,14 @@ export class Figures {
     this.#overOf = new Float64Array(hosts);
     this.#strandedOf = new Float64Array(hosts);
     this.#freeOf = new Float64Array(hosts);
+    this.#free = new Int32Array(hosts * type.nodes);
+    for (let at = 0; at < this.#free.length; at++) this.#free[at] = empty[at % type.nodes]!;
     for (let host = 0; host < hosts; host++) this.#lookAt(host);
     this.#allPages = this.#now.free;
+  }
+
+  freePages(host: number, node: number): number {
+    return this.#free[host * this.#type.nodes + node]!;
   }
 
   /** vCPUs that run on the node, on average. */
@@ -113,23 +120,23 @@ export class Figures {
   /** @param leaves when the VM will, in seconds */
   begin(vm: LightVm, leaves: number): void {
     const figures = this.#meter.measure(vm);
-    this.#figuresOf.set(vm, figures);
     this.#started++;
+    this.#vms++;
     if (figures.onOneNode) this.#startedOnOneNode++;
-    this.#peakVms = Math.max(this.#peakVms, this.#figuresOf.size);
+    this.#peakVms = Math.max(this.#peakVms, this.#vms);
     this.#now.addVm(figures, 1);
     this.#overTime.addVm(figures, Math.max(0, Math.min(leaves, this.#endSeconds) - this.#seconds));
     this.#load(vm, 1);
   }
 
   end(vm: LightVm): void {
-    this.#now.addVm(this.#figuresOf.get(vm)!, -1);
-    this.#figuresOf.delete(vm);
+    this.#now.addVm(this.#meter.measure(vm), -1);
+    this.#vms--;
     this.#load(vm, -1);
   }
 
   moment(): Moment {
-    return { seconds: this.#seconds - this.#startSeconds, vms: this.#figuresOf.size, ...this.#now.shares(this.#allPages) };
+    return { seconds: this.#seconds - this.#startSeconds, vms: this.#vms, ...this.#now.shares(this.#allPages) };
   }
 
   totals(): Totals {
@@ -141,9 +148,10 @@ export class Figures {
     };
   }
 
-  #load({ host, vcpus, affinity }: LightVm, sign: 1 | -1): void {
+  #load({ host, vcpus, affinity, allPages }: LightVm, sign: 1 | -1): void {
     const { time } = this.#meter.reachOf(affinity);
     const first = host * this.#type.nodes;
+    for (let node = 0; node < allPages.length; node++) this.#free[first + node]! -= sign * allPages[node]!;
     for (const node of affinity.nodes) {
       const now = this.#vcpus[first + node]! + sign * vcpus * time[node]!;
       // Shares of vCPUs are fractions: what is left of them by rounding is nothing.
@@ -158,7 +166,7 @@ export class Figures {
     const { nodes, cores } = this.#type;
     let [over, stranded, free] = [0, 0, 0];
     for (let node = 0; node < nodes; node++) {
-      const pages = this.#freePages(host, node);
+      const pages = this.#free[host * nodes + node]!;
       const above = this.vcpus(host, node) * DEFAULT_CORES_PER_VCPU - cores[node]!;
       free += pages;
       if (above > 0) over += above;

@@ -2,10 +2,11 @@
 // hosts. The same settings and seed give the same figures on every machine.
 
 import type { Host } from '../machine/model.js';
-import { type ChooseRule, HostChooser } from './choose/choosers.js';
+import { type ChooseRule, HostChooser, readsNodes } from './choose/choosers.js';
 import { Figures, type Moment, type Totals } from './figures.js';
 import { type HostType, hostType } from './fleet/host-type.js';
-import { type Flavour, LightFleet, type LightVm } from './fleet/light-fleet.js';
+import type { Flavour } from './fleet/light-fleet.js';
+import { PatientFleet } from './fleet/patient-fleet.js';
 import { replayPolicy } from './fleet/policies.js';
 import { oneNodeAtMost, type PeakBound } from './peak-bound.js';
 import { peakArrival, type Trace } from './trace/trace.js';
@@ -61,14 +62,27 @@ export function replay(trace: Trace, settings: ReplaySettings, progress: (events
   return run.result();
 }
 
+/** In place of a VM's host: why it has none. */
+const NO_HOST = -1;
+const FAILED_ON_HOST = -2;
+
+/**
+ * What each event is, is decided at once; the fleet and the figures follow in turns (`#settle`):
+ * both work through the events in their order.
+ */
 class Run {
   readonly #trace: Trace;
   readonly #type: HostType;
   readonly #hosts: number;
-  readonly #fleet: LightFleet;
+  readonly #fleet: PatientFleet;
   readonly #figures: Figures;
   readonly #chooser: HostChooser;
-  readonly #live: (LightVm | undefined)[];
+  /** The rule looks at nodes, so that nothing can be put off. */
+  readonly #eager: boolean;
+  /** By VM: the host that it was started on. */
+  readonly #hostOf: Int32Array;
+  /** Events that the figures lack: a VM that came, or ~VM for one that left. */
+  readonly #events: number[] = [];
   readonly #flavours = new Map<number, Flavour>();
   readonly #overTime: (Moment & { readonly failed: number })[] = [];
   readonly #moments: number;
@@ -82,51 +96,41 @@ class Run {
     this.#trace = trace;
     this.#type = hostType(host);
     this.#hosts = hosts;
-    this.#fleet = new LightFleet(this.#type, replayPolicy(policy), hosts);
-    const freePages = (at: number, node: number) => this.#fleet.freePages(at, node);
-    this.#figures = new Figures(this.#type, hosts, freePages, { start: trace.arrival[0]!, end: trace.endSeconds });
-    const vcpus = (at: number, node: number) => this.#figures.vcpus(at, node);
-    this.#chooser = new HostChooser(choose, this.#type, hosts, { freePages, vcpus }, seed);
-    this.#live = new Array<undefined>(trace.vms).fill(undefined);
+    const flavours = (vm: number) => this.#flavour(vm);
+    this.#fleet = new PatientFleet(this.#type, replayPolicy(policy), hosts, { vms: trace.vms, flavours });
+    const empty = Array.from({ length: this.#type.nodes }, (_, node) => this.#fleet.freePages(0, node));
+    this.#figures = new Figures(this.#type, hosts, empty, { start: trace.arrival[0]!, end: trace.endSeconds });
+    this.#chooser = new HostChooser(choose, this.#type, hosts, this.#figures, seed);
+    this.#eager = readsNodes(choose);
+    this.#hostOf = new Int32Array(trace.vms);
     this.#moments = moments;
     this.#peak = bound === true ? peakArrival(trace) : -1;
   }
 
   arrive(vm: number): void {
-    this.#advance(this.#trace.arrival[vm]!);
-    this.#start(vm);
-    if (vm === this.#peak) this.#bound = this.#boundNow();
-  }
-
-  #start(vm: number): void {
     const flavour = this.#flavour(vm);
     const mib = flavour.memory.requiredHostFreeMib;
     const host = this.#chooser.choose(flavour.vcpus, mib);
-    if (host < 0) {
-      this.#failedForHost++;
-      return;
-    }
-    const started = this.#fleet.start(host, flavour);
-    if (started === null) {
-      this.#failedOnHost++;
-      return;
-    }
-    this.#live[vm] = started;
-    this.#figures.begin(started, this.#trace.departure[vm]!);
-    this.#chooser.changed(host, mib);
+    const started = host >= 0 && this.#fleet.start(host, vm);
+    const failure = host < 0 ? NO_HOST : FAILED_ON_HOST;
+    this.#hostOf[vm] = started ? host : failure;
+    this.#happened(vm);
+    if (started) this.#chooser.changed(host, mib);
+    if (vm !== this.#peak) return;
+    this.#settle();
+    this.#bound = this.#boundNow();
   }
 
   leave(vm: number): void {
-    const live = this.#live[vm];
-    if (live === undefined) return;
-    this.#advance(this.#trace.departure[vm]!);
-    this.#live[vm] = undefined;
-    this.#fleet.stop(live);
-    this.#figures.end(live);
-    this.#chooser.changed(live.host, -this.#flavour(vm).memory.requiredHostFreeMib);
+    const host = this.#hostOf[vm]!;
+    if (host < 0) return;
+    this.#fleet.stop(host, vm);
+    this.#happened(~vm);
+    this.#chooser.changed(host, -this.#flavour(vm).memory.requiredHostFreeMib);
   }
 
   result(): ReplayResult {
+    this.#settle();
     this.#advance(this.#trace.endSeconds);
     return {
       vms: this.#trace.vms,
@@ -138,10 +142,38 @@ class Run {
     };
   }
 
+  #happened(event: number): void {
+    this.#events.push(event);
+    if (this.#eager || this.#fleet.full) this.#settle();
+  }
+
+  /** Brings the fleet and the figures up to the last event. */
+  #settle(): void {
+    this.#fleet.settle();
+    for (const event of this.#events) {
+      if (event >= 0) this.#begin(event);
+      else this.#end(~event);
+    }
+    this.#events.length = 0;
+  }
+
+  #begin(vm: number): void {
+    this.#advance(this.#trace.arrival[vm]!);
+    const host = this.#hostOf[vm]!;
+    if (host === NO_HOST) this.#failedForHost++;
+    else if (host === FAILED_ON_HOST) this.#failedOnHost++;
+    else this.#figures.begin(this.#fleet.vm(vm), this.#trace.departure[vm]!);
+  }
+
+  #end(vm: number): void {
+    this.#advance(this.#trace.departure[vm]!);
+    this.#figures.end(this.#fleet.vm(vm));
+    this.#fleet.forget(vm);
+  }
+
   #boundNow(): PeakBound {
     const { seconds, vms, oneNode } = this.#figures.moment();
-    const pages = this.#live.flatMap((vm) => (vm === undefined ? [] : [vm.pages.reduce((sum, here) => sum + here, 0)]));
-    return { seconds, vms, oneNode: oneNode ?? 1, oneNodeAtMost: oneNodeAtMost(this.#type, this.#hosts, pages) };
+    return { seconds, vms, oneNode: oneNode ?? 1, oneNodeAtMost: oneNodeAtMost(this.#type, this.#hosts, this.#fleet.guestPages()) };
   }
 
   /** Records the moments on the way. */

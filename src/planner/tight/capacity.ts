@@ -81,13 +81,14 @@ export function nodeRoom(
 ): NodeRoom {
   const { vcpus, memoryBytes: wanted, freeBytes, claimedBytes } = request;
   const cpus = counts.room(request, coresPerVcpu);
-  const memoryBytes: number[] = [];
-  const both: number[] = [];
-  for (let node = 0; node < freeBytes.length; node++) {
+  const nodes = freeBytes.length;
+  const memoryBytes = new Array<number>(nodes);
+  const both = new Array<number>(nodes);
+  for (let node = 0; node < nodes; node++) {
     const memory = Math.max(0, freeBytes[node]! - (claimedBytes[node] ?? 0) - (reserveBytes[node] ?? 0));
     const room = cpus[node]!;
-    memoryBytes.push(memory);
-    both.push(wanted === 0 ? room : Math.min(room, Math.floor((vcpus * memory) / wanted)));
+    memoryBytes[node] = memory;
+    both[node] = wanted === 0 ? room : Math.min(room, Math.floor((vcpus * memory) / wanted));
   }
   return { cpus, memoryBytes, vcpus: both };
 }

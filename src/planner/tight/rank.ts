@@ -39,14 +39,18 @@ function keyOf({ nodes, split }: Candidate, { host, room, request, coresPerVcpu 
 export function bestSingle(ownDistance: (node: number) => number, distance: number, context: RankContext): number {
   const { host, room, request, coresPerVcpu } = context;
   const sign = request.vnuma === true ? -1 : 1;
-  let [best, bestTier, bestFree] = [-1, 0, 0];
+  let best = -1;
+  let bestTier = 0;
+  let bestFree = 0;
   for (let node = 0; node < room.vcpus.length; node++) {
     const holds = room.vcpus[node]!;
     if (holds === 0 || holds < request.vcpus || ownDistance(node) !== distance) continue;
     const tier = tierOf(node, request.vcpus, host, request, coresPerVcpu);
     const free = sign * room.memoryBytes[node]!;
     if (best !== -1 && (tier > bestTier || (tier === bestTier && free >= bestFree))) continue;
-    [best, bestTier, bestFree] = [node, tier, free];
+    best = node;
+    bestTier = tier;
+    bestFree = free;
   }
   return best;
 }

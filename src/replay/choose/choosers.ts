@@ -8,6 +8,11 @@ import { HostOrder } from './host-order.js';
 export const CHOOSE_RULES = ['random', 'best-fit', 'local-fit'] as const;
 export type ChooseRule = (typeof CHOOSE_RULES)[number];
 
+/** Whether the rule looks at the nodes of hosts, and not at the sizes of their VMs alone. */
+export function readsNodes(rule: ChooseRule): boolean {
+  return rule === 'local-fit';
+}
+
 /** Data of the fleet's nodes for a rule. */
 export interface NodeFigures {
   freePages(host: number, node: number): number;

@@ -58,7 +58,11 @@ export class HostOrder {
   at(position: number): number {
     let rest = position;
     for (const { keys, size } of this.#blocks) {
-      if (rest < size) return keys[rest]! % this.#count;
+      if (rest < size) {
+        // Faster than %, and exact: keys are far below 2^53 times the share of one member.
+        const key = keys[rest]!;
+        return (key - Math.floor(key / this.#count) * this.#count) | 0;
+      }
       rest -= size;
     }
     throw new RangeError(`no position ${position} among ${this.#count}`);

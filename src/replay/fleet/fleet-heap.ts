@@ -3,6 +3,7 @@
 // over the whole fleet. Tests hold it to the embedded Xen.
 import { InputError } from '../../base/errors.js';
 import { MAX_ORDER } from '../../xen/heap/free-heap.js';
+import { EMPTY, frameOf, GONE, isBlock, keyOf, largestOrder, NONE, slotOf, zoneOf } from './block-keys.js';
 import type { Runs } from './frames.js';
 import type { HeapLayout } from './heap-layout.js';
 
@@ -15,22 +16,12 @@ const ORDERS = MAX_ORDER + 1;
  * the keys of all slots, then for each the neighbours in the list of its zone and order, in halves
  * of a word. A start touches hundreds of blocks in memory that no cache holds, so a block is small,
  * and a look for a buddy that is in use mostly reads one word.
- *
- * A key is a block's first frame times two, with the bit of its order set below it: the order is
- * that of the lowest bit. Orders end before those of the other values of a slot.
  */
-const EMPTY = 0;
-/** A slot whose block went, with other blocks behind it. */
-const GONE = 1 << 30;
-/** Slot 0: as a neighbour it stands for none. */
-const NONE = 1 << 31;
 const LEAST_SLOTS = 16;
 /** Neighbours are 16 bits. */
 const MOST_SLOTS = 2 ** 16;
 const FIRST_WORDS = 1 << 16;
 const LINE_WORDS = 16;
-/** Spreads keys, whose low bits are alike, over the slots. */
-const SPREAD = 0x9e3779b1;
 
 /**
  * A node of the fleet has the number host * nodes + node. As in Xen, each zone and order has a list
@@ -75,6 +66,8 @@ export class FleetHeap {
   #at = 0;
   #links = 0;
   #mask = 0;
+  /** Slots that may be not EMPTY. */
+  #most = 0;
   #shift = 0;
   #lists = 0;
   #zones = 0;
@@ -109,7 +102,7 @@ export class FleetHeap {
     for (let host = 0; host < hosts; host++) {
       for (const [node, { freeRanges }] of layout.nodes.entries()) {
         this.#enter(host, node);
-        for (const [start, end] of freeRanges) this.#freeRun(start, end - start);
+        for (const [start, end] of freeRanges) this.#freeRun(start | 0, (end - start) | 0);
       }
     }
   }
@@ -125,24 +118,25 @@ export class FleetHeap {
 
   /** Merges the frames with what borders on them. */
   #freeRun(start: number, pages: number): void {
-    const end = start + pages;
+    const end = (start + pages) | 0;
     let from = Math.max(start, FIRST_FRAME);
     if (from >= end) return;
-    this.freePages[this.#of]! += end - from;
+    this.freePages[this.#of]! += (end - from) | 0;
     // The last block is not yet in its list: often the next one merges with it.
     let last = 0;
     let lastOrder = -1;
+    const highest = MAX_ORDER;
     while (from < end) {
       let order = largestOrder(from, end);
       let mfn = from;
-      from += 1 << order;
-      for (; order < MAX_ORDER; order++) {
+      from = (from + (1 << order)) | 0;
+      for (; order < highest; order = (order + 1) | 0) {
         const size = 1 << order;
         if ((mfn & size) !== 0) {
-          if (lastOrder === order && last === mfn - size) lastOrder = -1;
-          else if (!this.#removeBlock(mfn - size, order)) break;
-          mfn -= size;
-        } else if (mfn + size < end || !this.#removeBlock(mfn + size, order)) break;
+          if (lastOrder === order && last === ((mfn - size) | 0)) lastOrder = -1;
+          else if (!this.#removeBlock((mfn - size) | 0, order)) break;
+          mfn = (mfn - size) | 0;
+        } else if (((mfn + size) | 0) < end || !this.#removeBlock((mfn + size) | 0, order)) break;
       }
       if (lastOrder >= 0) this.#add(last, lastOrder);
       last = mfn;
@@ -159,38 +153,60 @@ export class FleetHeap {
    * @param into receives the frames
    * @returns how many there were
    */
-  take(host: number, node: number, order: number, zoneLow: number, most: number, into: Runs): number {
+  take(host: number, node: number, order: number, zoneLow: number, wanted: number, into: Runs): number {
     this.#enter(host, node);
-    const lowest = Math.max(zoneLow, this.#low);
+    const most = wanted | 0;
+    const low = this.#low;
+    const lowest = Math.max(zoneLow | 0, low);
     let got = 0;
-    for (let zone = this.#zoneHigh[node]!; zone >= lowest && got < most; ) {
-      const fitting = this.#orders[this.#zones + zone - this.#low]! & (-1 << order);
-      if (fitting === 0) {
-        zone--;
-        continue;
+    for (let zone = this.#zoneHigh[node]!; zone >= lowest && got < most; zone--) {
+      const at = (zone - low) | 0;
+      let fitting = this.#orders[(this.#zones + at) | 0]! & (-1 << order);
+      for (; fitting !== 0 && got < most; fitting &= (fitting - 1) | 0) {
+        const its = 31 - Math.clz32(fitting & -fitting);
+        const extents = 1 << (its - order);
+        got = (got + extents * this.#takeBlocks(at, its, Math.floor((most - got) / extents) | 0, into)) | 0;
+        // What is left is less than a block. The other lists have none that is smaller.
+        if (got < most && (this.#orders[(this.#zones + at) | 0]! & (1 << its)) !== 0) {
+          this.#takePart(at, its, (most - got) << order, into);
+          got = most;
+        }
       }
-      const its = 31 - Math.clz32(fitting & -fitting);
-      const list = this.#lists + (zone - this.#low) * ORDERS + its;
-      const mfn = this.#takeHead(list, zone - this.#low, its);
-      const extents = 1 << (its - order);
-      const end = mfn + (1 << its);
-      if (extents <= most - got) {
-        got += extents;
-        into.add(mfn, end);
-        continue;
-      }
-      // Its highest pages; the lower part can't merge, since they are in use.
-      const start = end - ((most - got) << order);
-      got = most;
-      for (let from = mfn; from < start; ) {
-        const piece = largestOrder(from, start);
-        this.#add(from, piece);
-        from += 1 << piece;
-      }
-      into.add(start, end);
     }
     this.freePages[this.#of]! -= got << order;
     return got;
+  }
+
+  /** Whole blocks of a list, the newest first. @returns how many */
+  #takeBlocks(zone: number, order: number, most: number, into: Runs): number {
+    const [words, halves, at, links] = [this.#words, this.#halves, this.#at, this.#links];
+    const list = listOf(this.#lists, zone, order);
+    let slot = this.#heads[list]!;
+    let got = 0;
+    for (; got < most && slot !== 0; got = (got + 1) | 0) {
+      const mfn = frameOf(words[(at + slot) | 0]!, order);
+      into.add(mfn, (mfn + (1 << order)) | 0);
+      this.#drop(slot);
+      slot = halves[(links + 2 * slot) | 0]!;
+    }
+    this.#heads[list] = slot;
+    if (slot === 0) this.#orders[(this.#zones + zone) | 0]! &= ~(1 << order);
+    else halves[(links + 2 * slot + 1) | 0] = 0;
+    return got;
+  }
+
+  /** The newest block's highest pages; the lower part can't merge, since they are in use. */
+  #takePart(zone: number, order: number, pages: number, into: Runs): void {
+    const mfn = frameOf(this.#words[this.#at + this.#heads[listOf(this.#lists, zone, order)]!]!, order);
+    this.#removeBlock(mfn, order);
+    const end = (mfn + (1 << order)) | 0;
+    const start = (end - pages) | 0;
+    for (let from = mfn; from < start; ) {
+      const piece = largestOrder(from, start);
+      this.#add(from, piece);
+      from = (from + (1 << piece)) | 0;
+    }
+    into.add(start, end);
   }
 
   /**
@@ -210,11 +226,11 @@ export class FleetHeap {
   }
 
   #enter(host: number, node: number): void {
-    const of = host * this.#nodes + node;
+    const of = (host * this.#nodes + node) | 0;
     this.#of = of;
-    this.#lists = host * this.#listsOfHost + this.#firstList[node]!;
-    this.#zones = host * this.#zonesOfHost + this.#firstZone[node]!;
-    this.#low = this.#zoneLow[node]!;
+    this.#lists = (host * this.#listsOfHost + this.#firstList[node]!) | 0;
+    this.#zones = (host * this.#zonesOfHost + this.#firstZone[node]!) | 0;
+    this.#low = this.#zoneLow[node]! | 0;
     this.#find();
   }
 
@@ -222,93 +238,87 @@ export class FleetHeap {
   #find(): void {
     const slots = this.#slots[this.#of]!;
     this.#at = this.#base[this.#of]!;
-    this.#links = 2 * (this.#at + slots);
-    this.#mask = slots - 1;
+    this.#links = (2 * (this.#at + slots)) | 0;
+    this.#mask = (slots - 1) | 0;
+    this.#most = (3 * (slots >> 2)) | 0;
     this.#shift = Math.clz32(slots) + 1;
   }
 
   #add(mfn: number, order: number): void {
-    const zone = zoneOf(mfn) - this.#low;
-    const list = this.#lists + zone * ORDERS + order;
+    const zone = (zoneOf(mfn) - this.#low) | 0;
+    const list = listOf(this.#lists, zone, order);
     const next = this.#heads[list]!;
     const slot = this.#insert(keyOf(mfn, order));
-    const halves = this.#halves;
-    const link = this.#links + 2 * slot;
+    const [halves, links] = [this.#halves, this.#links];
+    const link = (links + 2 * slot) | 0;
     halves[link] = next;
-    halves[link + 1] = 0;
-    if (next === 0) this.#orders[this.#zones + zone]! |= 1 << order;
-    else halves[this.#links + 2 * next + 1] = slot;
+    halves[(link + 1) | 0] = 0;
+    if (next === 0) this.#orders[(this.#zones + zone) | 0]! |= 1 << order;
+    else halves[(links + 2 * next + 1) | 0] = slot;
     this.#heads[list] = slot;
     // Beyond three quarters a look for a block that is not there would pass many others.
-    if (4 * this.#filled[this.#of]! > 3 * this.#mask) this.#rebuild();
+    if (this.#filled[this.#of]! > this.#most) this.#rebuild();
   }
 
   /** @returns the slot that the key is in then */
   #insert(key: number): number {
     const [words, at, mask] = [this.#words, this.#at, this.#mask];
-    let slot = Math.imul(key, SPREAD) >>> this.#shift;
-    for (;;) {
-      const there = words[at + slot]!;
-      if (there === EMPTY) {
-        this.#filled[this.#of]!++;
-        break;
-      }
-      if (there === GONE) break;
+    const gone = GONE;
+    let slot = slotOf(key, this.#shift);
+    let there = words[(at + slot) | 0]!;
+    while (there !== 0 && there !== gone) {
       slot = (slot + 1) & mask;
+      there = words[(at + slot) | 0]!;
     }
-    words[at + slot] = key;
+    if (there === 0) this.#filled[this.#of]!++;
+    words[(at + slot) | 0] = key;
     return slot;
-  }
-
-  /** The newest block of a list that has one. @returns its first frame */
-  #takeHead(list: number, zone: number, order: number): number {
-    const slot = this.#heads[list]!;
-    const next = this.#halves[this.#links + 2 * slot]!;
-    this.#heads[list] = next;
-    if (next === 0) this.#orders[this.#zones + zone]! &= ~(1 << order);
-    else this.#halves[this.#links + 2 * next + 1] = 0;
-    const key = this.#words[this.#at + slot]!;
-    this.#drop(slot);
-    return frameOf(key, order);
   }
 
   /** @returns false when there is no such block */
   #removeBlock(mfn: number, order: number): boolean {
-    const zone = zoneOf(mfn) - this.#low;
-    if ((this.#orders[this.#zones + zone]! & (1 << order)) === 0) return false;
+    const zone = (zoneOf(mfn) - this.#low) | 0;
+    if ((this.#orders[(this.#zones + zone) | 0]! & (1 << order)) === 0) return false;
     const key = keyOf(mfn, order);
     const [words, at, mask] = [this.#words, this.#at, this.#mask];
-    let slot = Math.imul(key, SPREAD) >>> this.#shift;
-    for (let there = words[at + slot]!; there !== key; there = words[at + slot]!) {
-      if (there === EMPTY) return false;
+    let slot = slotOf(key, this.#shift);
+    for (let there = words[(at + slot) | 0]!; there !== key; there = words[(at + slot) | 0]!) {
+      if (there === 0) return false;
       slot = (slot + 1) & mask;
     }
-    const halves = this.#halves;
-    const link = this.#links + 2 * slot;
-    const next = halves[link]!;
-    const before = halves[link + 1]!;
-    if (next !== 0) halves[this.#links + 2 * next + 1] = before;
-    if (before !== 0) halves[this.#links + 2 * before] = next;
-    else {
-      this.#heads[this.#lists + zone * ORDERS + order] = next;
-      if (next === 0) this.#orders[this.#zones + zone]! &= ~(1 << order);
-    }
+    this.#unlink(slot, zone, order);
     this.#drop(slot);
     return true;
+  }
+
+  #unlink(slot: number, zone: number, order: number): void {
+    const [halves, links] = [this.#halves, this.#links];
+    const link = (links + 2 * slot) | 0;
+    const next = halves[link]!;
+    const before = halves[(link + 1) | 0]!;
+    if (next !== 0) halves[(links + 2 * next + 1) | 0] = before;
+    if (before !== 0) {
+      halves[(links + 2 * before) | 0] = next;
+      return;
+    }
+    this.#heads[listOf(this.#lists, zone, order)] = next;
+    if (next === 0) this.#orders[(this.#zones + zone) | 0]! &= ~(1 << order);
   }
 
   /** Empties the slot, and those before it that were kept for what lay behind. */
   #drop(slot: number): void {
     const [words, at, mask] = [this.#words, this.#at, this.#mask];
-    if (words[at + ((slot + 1) & mask)] !== EMPTY) {
-      words[at + slot] = GONE;
+    if (words[(at + ((slot + 1) & mask)) | 0] !== 0) {
+      words[(at + slot) | 0] = GONE;
       return;
     }
     let emptied = 0;
-    for (let back = slot; back === slot || words[at + back] === GONE; back = (back - 1) & mask) {
-      words[at + back] = EMPTY;
-      emptied++;
-    }
+    let back = slot;
+    do {
+      words[(at + back) | 0] = 0;
+      emptied = (emptied + 1) | 0;
+      back = (back - 1) & mask;
+    } while (words[(at + back) | 0] === GONE);
     this.#filled[this.#of]! -= emptied;
   }
 
@@ -357,23 +367,7 @@ export class FleetHeap {
   }
 }
 
-function keyOf(mfn: number, order: number): number {
-  return (mfn << 1) | (1 << order);
-}
-
-function frameOf(key: number, order: number): number {
-  return (key ^ (1 << order)) >>> 1;
-}
-
-function isBlock(key: number): boolean {
-  return key !== EMPTY && key !== GONE && key !== NONE;
-}
-
-function zoneOf(mfn: number): number {
-  return 32 - Math.clz32(mfn);
-}
-
-/** Order of the largest aligned block that starts at `from` and ends at or before `end`. */
-function largestOrder(from: number, end: number): number {
-  return Math.min(MAX_ORDER, 31 - Math.clz32(end - from), 31 - Math.clz32(from & -from));
+/** The list of a node's zone and order, from its first list on. */
+function listOf(first: number, zone: number, order: number): number {
+  return (first + zone * ORDERS + order) | 0;
 }

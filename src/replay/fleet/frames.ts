@@ -6,24 +6,21 @@ export class Runs {
   /** Starts and ends in turn; only the first 2 * count count. */
   words = new Int32Array(64);
   count = 0;
+  pages = 0;
 
   clear(): void {
     this.count = 0;
+    this.pages = 0;
   }
 
   /** A run that borders on the one before joins it. */
   add(start: number, end: number): void {
     const words = this.words;
     const at = 2 * this.count;
+    this.pages = (this.pages + end - start) | 0;
     if (at > 0 && words[at - 2] === end) words[at - 2] = start;
     else if (at > 0 && words[at - 1] === start) words[at - 1] = end;
     else this.#push(at, start, end);
-  }
-
-  get pages(): number {
-    let pages = 0;
-    for (let at = 0; at < 2 * this.count; at += 2) pages += this.words[at + 1]! - this.words[at]!;
-    return pages;
   }
 
   #push(at: number, start: number, end: number): void {

@@ -8,6 +8,7 @@ import {
   SUPERPAGE_1G_ORDER,
   SUPERPAGE_2M_ORDER,
   specialRanges,
+  startPages,
   VGA_HOLE,
 } from '../../xenguest/memory/guest-pages.js';
 import type { ExtentSource, FrameRuns, NodeAffinity } from './extents.js';
@@ -31,6 +32,11 @@ export function buildGuest(source: ExtentSource, memory: GuestMemory, into: Fram
   const build = new Build(source, memory, into);
   for (const range of rangesOf(memory.mib)) if (!build.range(range)) return false;
   return source.take(0, SPECIAL_PAGES, memory.affinity, into) === SPECIAL_PAGES;
+}
+
+/** Pages that a guest takes when none are lacking. */
+export function guestPages(mib: number): number {
+  return startPages('hvm', mib) + SPECIAL_PAGES;
 }
 
 const knownRanges = new Map<number, readonly PfnRange[]>();

@@ -14,7 +14,7 @@ import { placedMib, refusesNode } from '../../xenopsd/start/numa-rules.js';
 import { ExtentSource, type NodeAffinity } from './extents.js';
 import { FleetHeap } from './fleet-heap.js';
 import { FrameStore, Runs } from './frames.js';
-import { buildGuest } from './guest-build.js';
+import { buildGuest, guestPages } from './guest-build.js';
 import { affinityOf, type HostType } from './host-type.js';
 import { type PlaceRequest, type Placer, placerOf } from './placers.js';
 import type { ReplayPolicy } from './policies.js';
@@ -23,6 +23,10 @@ import type { ReplayPolicy } from './policies.js';
 export interface Flavour {
   readonly vcpus: number;
   readonly memory: MemoryConfig;
+  /** What a start takes of its host, under each plan. */
+  readonly pages: number;
+  /** With so many free pages on the host, on any nodes, no start fails. */
+  readonly safePages: number;
 }
 
 /** A running VM: what `stop` gives back. */
@@ -31,8 +35,9 @@ export interface LightVm {
   readonly vcpus: number;
   readonly plan: Plan | null;
   readonly affinity: NodeAffinity;
-  /** Pages of the guest's memory by node. */
-  readonly pages: Int32Array;
+  /** Pages by node: of the guest's memory, and with Xen's own for it. */
+  readonly pages: readonly number[];
+  readonly allPages: readonly number[];
   /** Where the fleet keeps the frames that are freed when it stops. */
   readonly frames: number;
 }
@@ -64,7 +69,15 @@ export class LightFleet {
   }
 
   flavour(vcpus: number, memoryBytes: number): Flavour {
-    return { vcpus, memory: memoryConfig(vmSpec(vcpus, memoryBytes), this.#policy.profile.toolstack === 'libxl' ? 'libxl' : 'xenopsd') };
+    const { profile } = this.#policy;
+    const memory = memoryConfig(vmSpec(vcpus, memoryBytes), profile.toolstack === 'libxl' ? 'libxl' : 'xenopsd');
+    const { table, pool, withVcpus } = hvmXenPages(vcpus);
+    const paging = profile.toolstack === 'libxl' ? xlPoolPages(vcpus, memory) : memory.shadowMib * PAGES_PER_MIB;
+    const xenPages = table + withVcpus + paging;
+    const pages = xenPages + guestPages(memory.buildStartMib);
+    // Each check of free memory on the way comes after Xen has taken no more than xenPages.
+    const checked = Math.max(memory.requiredHostFreeMib, placedMib(profile, memory), memory.buildStartMib) * PAGES_PER_MIB;
+    return { vcpus, memory, pages, safePages: Math.max(pages, xenPages + pool + checked) };
   }
 
   /** Free pages of a node. */
@@ -72,9 +85,20 @@ export class LightFleet {
     return this.#heap.freePages[host * this.type.nodes + node]!;
   }
 
+  /** Free pages of all its nodes. */
+  hostFree(host: number): number {
+    let pages = 0;
+    for (let node = 0; node < this.type.nodes; node++) pages += this.freePages(host, node);
+    return pages;
+  }
+
+  /** Before starts and stops on a host: its blocks come into the processor's cache. */
+  approach(host: number): void {
+    this.#heap.approach(host);
+  }
+
   /** null when the start fails; all that it took is free again. */
   start(host: number, flavour: Flavour): LightVm | null {
-    this.#heap.approach(host);
     this.#source.begin(host);
     const vm = this.#policy.profile.toolstack === 'libxl' ? this.#startXl(host, flavour) : this.#startXapi(host, flavour);
     if (vm === null) this.#release(host, this.#takenFrames());
@@ -84,7 +108,6 @@ export class LightFleet {
   }
 
   stop(vm: LightVm): void {
-    this.#heap.approach(vm.host);
     this.#placer?.gone(vm.host, vm.vcpus, vm.plan, vm.affinity.nodes);
     this.#release(vm.host, vm.frames);
   }
@@ -95,13 +118,13 @@ export class LightFleet {
     const { table, pool, withVcpus } = hvmXenPages(vcpus);
     const poolPages = memory.shadowMib * PAGES_PER_MIB;
     const required = memory.requiredHostFreeMib * PAGES_PER_MIB;
-    if (cpuNodes.others.length === 0 && this.#hostFree(host) >= required + table + pool) {
+    if (cpuNodes.others.length === 0 && this.hostFree(host) >= required + table + pool) {
       // The usual case: single pages in turn from the same nodes, one request after the other.
       this.#takeForXen(table + withVcpus + poolPages, everyNode);
     } else {
       if (!this.#takeForXen(table + pool, everyNode)) return null;
       // VM.build waits for memory first; nothing is scrubbed here.
-      if (this.#hostFree(host) < required) return null;
+      if (this.hostFree(host) < required) return null;
       if (!this.#takeForXen(withVcpus, everyNode) || !this.#takeForXen(poolPages - pool, cpuNodes)) return null;
     }
     if (this.#placer === null) return this.#build(flavour, null, { host, plan: null, affinity: cpuNodes, node: null });
@@ -130,7 +153,7 @@ export class LightFleet {
     if (profile.nodeClaim && !profile.affinityBeforeClaim) {
       if (plan?.nodes.length !== 1 || (claimed === null && refusesNode(profile, 'ENOMEM'))) affinity = cpuNodes;
     }
-    if (claimed === null && profile.globalClaim && pages > this.#hostFree(host)) return null;
+    if (claimed === null && profile.globalClaim && pages > this.hostFree(host)) return null;
     return { affinity, node: claimed };
   }
 
@@ -145,14 +168,15 @@ export class LightFleet {
     const request = this.#placer === null ? null : this.#request(host, flavour, needed, 0);
     const plan = request === null ? null : this.#placer!.plan(request);
     const affinity = plan === null ? cpuNodes : this.#affinity(plan);
-    if (!this.#takeForXen(xlPagingKib({ maxmemBytes, vcpus }) / 4 - pool, affinity)) return this.#fail(request);
-    if (startPages('hvm', memory.buildStartMib) > this.#hostFree(host)) return this.#fail(request);
+    if (!this.#takeForXen(xlPoolPages(vcpus, memory) - pool, affinity)) return this.#fail(request);
+    if (startPages('hvm', memory.buildStartMib) > this.hostFree(host)) return this.#fail(request);
     return this.#build(flavour, request, { host, plan, affinity, node: null });
   }
 
   #request(host: number, { vcpus, memory }: Flavour, memoryBytes: number, cores: number): PlaceRequest {
-    const freeBytes: number[] = [];
-    for (let node = 0; node < this.type.nodes; node++) freeBytes.push(this.freePages(host, node) * PAGE_BYTES);
+    const { nodes } = this.type;
+    const freeBytes = new Array<number>(nodes);
+    for (let at = 0; at < nodes; at++) freeBytes[at] = this.freePages(host, at) * PAGE_BYTES;
     return { host, id: this.#starts++, vcpus, cores, memoryBytes, neededBytes: memory.requiredHostFreeMib * MIB, freeBytes };
   }
 
@@ -163,9 +187,14 @@ export class LightFleet {
   ): LightVm | null {
     if (!buildGuest(this.#source, { mib: memory.buildStartMib, exactNode: node, affinity }, this.#guest)) return this.#fail(request);
     if (request !== null) this.#placer!.built(request, plan, affinity.nodes);
-    const pages = new Int32Array(this.#guest.length);
-    for (let at = 0; at < pages.length; at++) pages[at] = this.#guest[at]!.pages;
-    return { host, vcpus, plan, affinity, pages, frames: this.#takenFrames() };
+    const { nodes } = this.type;
+    const pages = new Array<number>(nodes);
+    const allPages = new Array<number>(nodes);
+    for (let at = 0; at < nodes; at++) {
+      pages[at] = this.#guest[at]!.pages;
+      allPages[at] = pages[at]! + this.#xen[at]!.pages;
+    }
+    return { host, vcpus, plan, affinity, pages, allPages, frames: this.#takenFrames() };
   }
 
   #fail(request: PlaceRequest | null): null {
@@ -175,12 +204,6 @@ export class LightFleet {
 
   #takeForXen(pages: number, affinity: NodeAffinity): boolean {
     return pages === 0 || this.#source.take(0, pages, affinity, this.#xen) === pages;
-  }
-
-  #hostFree(host: number): number {
-    let pages = 0;
-    for (let node = 0; node < this.type.nodes; node++) pages += this.freePages(host, node);
-    return pages;
   }
 
   /** The node affinity that Xen derives from a soft or hard mask of the plan's CPUs. */
@@ -203,6 +226,11 @@ export class LightFleet {
   #release(host: number, frames: number): void {
     this.#frames.release(frames, (node, words, from, to) => this.#heap.free(host, node, words, from, to));
   }
+}
+
+/** libxl's paging pool. */
+function xlPoolPages(vcpus: number, { staticMaxMib }: MemoryConfig): number {
+  return xlPagingKib({ maxmemBytes: staticMaxMib * MIB, vcpus }) / 4;
 }
 
 /** As a file of VMs describes it, without ballooning. */

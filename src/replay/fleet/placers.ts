@@ -106,8 +106,8 @@ class TightPlacer implements Placer {
 
   plan({ host, vcpus, memoryBytes, freeBytes }: PlaceRequest): Plan | null {
     const first = host * this.#nodes;
-    const planned: number[] = [];
-    for (let node = 0; node < this.#nodes; node++) planned.push(this.#planned[first + node]!);
+    const planned = new Array<number>(this.#nodes);
+    for (let node = 0; node < this.#nodes; node++) planned[node] = this.#planned[first + node]!;
     return this.#state.plan({ vcpus, cores: 0, memoryBytes, freeBytes, claimedBytes: this.#noClaims, busyCores: busyCores(planned) });
   }
 

@@ -39,6 +39,8 @@ export function readAzureTrace(parts: Readonly<Record<AzurePart, InputText>>): T
   const longest = readBins(parts.bins);
   const [arrivals, durations] = [linesOf(parts.arrivals), linesOf(parts.durations)];
   const vms: TraceVm[] = [];
+  /** By word: few are different. */
+  const known = new Map<string, number>();
   let last = 0;
   if (arrivals.length !== durations.length) {
     const message = `${durations.length} lines of durations for ${arrivals.length} lines of arrivals`;
@@ -57,7 +59,14 @@ export function readAzureTrace(parts: Readonly<Record<AzurePart, InputText>>): T
       if (letter === '|' && ends[at] === '|') return;
       const flavour = flavours.get(letter);
       if (flavour === undefined) throw new InputError(`flavour '${letter.slice(0, 20)}' is not in ${parts.flavours.file}`, place);
-      vms.push({ arrival, departure: arrival + durationOf(ends[at]!, longest, parts.durations.file, index + 1), ...flavour });
+      const word = ends[at]!;
+      let duration = known.get(word);
+      if (duration === undefined) {
+        duration = durationOf(word, longest, parts.durations.file, index + 1);
+        known.set(word, duration);
+      }
+      const { vcpus, memoryBytes } = flavour;
+      vms.push({ arrival, departure: arrival + duration, vcpus, memoryBytes });
     });
     if (vms.length > TRACE_LIMITS.vms) throw new InputError(`expected at most ${TRACE_LIMITS.vms} VMs`, place, 'split the trace');
   });

@@ -33,7 +33,9 @@ export const LEAST_MEMORY_BYTES = 2 * MIB;
 /** @param vms in any order; those that arrive at the same time keep theirs */
 export function makeTrace(name: string, vms: readonly TraceVm[], endSeconds: number): Trace {
   const count = vms.length;
-  const order = Array.from({ length: count }, (_, index) => index).sort((a, b) => vms[a]!.arrival - vms[b]!.arrival || a - b);
+  const inOrder = vms.every(({ arrival }, index) => index === 0 || vms[index - 1]!.arrival <= arrival);
+  // Sorting is stable: VMs of the same second keep their order.
+  const order = inOrder ? vms : vms.toSorted((a, b) => a.arrival - b.arrival);
   const trace = {
     name,
     vms: count,
@@ -44,17 +46,32 @@ export function makeTrace(name: string, vms: readonly TraceVm[], endSeconds: num
     leaving: new Int32Array(new SharedArrayBuffer(4 * count)),
     endSeconds,
   };
-  order.forEach((from, to) => {
-    const vm = vms[from]!;
+  order.forEach((vm, to) => {
     trace.arrival[to] = vm.arrival;
     trace.departure[to] = vm.departure;
     trace.vcpus[to] = vm.vcpus;
     trace.memoryBytes[to] = vm.memoryBytes;
-    trace.leaving[to] = to;
   });
-  const { departure } = trace;
-  trace.leaving.sort((a, b) => (departure[a] === departure[b] ? a - b : departure[a]! - departure[b]!));
+  sortByTime(trace.departure, trace.leaving);
   return trace;
+}
+
+/** Writes the indexes of the times in their order; equal times by index. */
+function sortByTime(times: Float64Array, into: Int32Array): void {
+  // Many times are equal: a sort with a function to compare would take longer than reading them.
+  const counts = new Map<number, number>();
+  for (const time of times) counts.set(time, (counts.get(time) ?? 0) + 1);
+  const starts = new Map<number, number>();
+  let start = 0;
+  for (const time of Float64Array.from(counts.keys()).sort()) {
+    starts.set(time, start);
+    start += counts.get(time)!;
+  }
+  for (let index = 0; index < times.length; index++) {
+    const at = starts.get(times[index]!)!;
+    into[at] = index;
+    starts.set(times[index]!, at + 1);
+  }
 }
 
 /**
