@@ -79,6 +79,57 @@ describe.skipIf(FENCE === undefined)('fence_xenapi', () => {
   });
 });
 
+/** As administrators script it: networks of a pool, and a VM that is moved between them. */
+const NETWORKS_SCRIPT = `
+import sys, XenAPI
+session = XenAPI.Session(sys.argv[1])
+session.login_with_password('root', 'x', '2.21', 'script')
+x = session.xenapi
+host = x.host.get_all()[0]
+cards = {x.PIF.get_device(p): p for p in x.host.get_PIFs(host)}
+make = lambda name: x.network.create({'name_label': name, 'name_description': '', 'other_config': {}})
+[pif] = x.pool.create_VLAN_from_PIF(cards['eth1'], make('tagged'), '42')
+print(x.PIF.get_device(pif), x.PIF.get_VLAN(pif), x.VLAN.get_record(x.PIF.get_VLAN_master_of(pif))['tag'])
+try:
+    x.VLAN.create(cards['eth1'], '42', make('again'))
+except XenAPI.Failure as error:
+    print(error.details)
+bond = x.Bond.create(make('bond'), [cards['eth1'], cards['eth2']], '', 'lacp', {'lacp-time': 'fast'})
+master = x.Bond.get_master(bond)
+print(x.PIF.get_device(master), sorted(x.Bond.get_properties(bond).items())[-1], len(x.PIF.get_VLAN_slave_of(master)))
+try:
+    x.PIF.plug(cards['eth1'])
+except XenAPI.Failure as error:
+    print(error.details[0], error.details[1] == cards['eth1'])
+x.Bond.destroy(bond)
+print(x.Bond.get_all(), x.PIF.get_bond_slave_of(cards['eth1']))
+task = x.Async.PIF.unplug(cards['eth2'])
+while x.task.get_status(task) == 'pending': pass
+print(x.task.get_status(task), x.PIF.get_currently_attached(cards['eth2']))
+session.xenapi.session.logout()
+`;
+
+describe.skipIf(FENCE === undefined)('XenAPI.py', () => {
+  it('makes VLANs and bonds, and gets the errors as xapi has them', { timeout: SECONDS_120 }, async () => {
+    const { url, folder } = await serving();
+    const script = join(folder, 'networks.py');
+    writeFileSync(script, NETWORKS_SCRIPT);
+    const { code, out, err } = await python([script, url], folder);
+    expect([code, err, out.trim().split('\n')]).toEqual([
+      0,
+      '',
+      [
+        'eth1 42 42',
+        "['PIF_VLAN_EXISTS', 'eth1']",
+        "bond0 ('lacp-time', 'fast') 1",
+        'CANNOT_PLUG_BOND_SLAVE True',
+        '[] OpaqueRef:NULL',
+        'success False',
+      ],
+    ]);
+  });
+});
+
 describe.skipIf(ANSIBLE === undefined || FENCE === undefined)("Ansible's xenserver modules", () => {
   const run = async ({ url, folder }: Serving, module: string, args: object): Promise<Record<string, unknown>> => {
     const parameters = JSON.stringify({ hostname: url, username: 'root', password: 'x', validate_certs: false, ...args });
