@@ -14,7 +14,6 @@ import type { Field, XeClass } from './field.js';
 import { GROUP_COMMANDS, GROUP_XE_CLASSES } from './groups/groups.js';
 import { HOST, HOST_CPU, POOL, TASK } from './host-class.js';
 import { HOST_COMMANDS } from './host-commands.js';
-import { LIVE_COMMANDS } from './live-commands.js';
 import { list, paramAdd, paramClear, paramGet, paramList, paramRemove, paramSet } from './objects.js';
 import {
   type Run,
@@ -32,9 +31,10 @@ import {
   vmUnpause,
 } from './operations.js';
 import type { Printer } from './print.js';
+import { LIVE_COMMANDS } from './settings/live.js';
+import { SETTINGS } from './settings/vm.js';
 import { SNAPSHOT_COMMANDS } from './snapshot-commands.js';
 import { SNAPSHOT, TEMPLATE, VM } from './vm-class.js';
-import { SETTINGS } from './vm-settings.js';
 
 export const XE_CLASSES: readonly XeClass[] = [
   POOL,

@@ -1,12 +1,12 @@
 // The commands of xe on what VMs and hosts have now, and on plugins (cli_operations.ml of xen-api
 // e2ee48d6).
-import { asText, type Json } from '../xapi-client/values.js';
-import type { XeCommand } from './command.js';
-import { XeFailure } from './failures.js';
-import { parseBytes } from './field.js';
-import { forHosts } from './host-commands.js';
-import { flag, required } from './objects.js';
-import { forVms, type Run } from './operations.js';
+import { asText, type Json } from '../../xapi-client/values.js';
+import type { XeCommand } from '../command.js';
+import { XeFailure } from '../failures.js';
+import { parseBytes } from '../field.js';
+import { forHosts } from '../host-commands.js';
+import { flag, required } from '../objects.js';
+import { forVms, type Run } from '../operations.js';
 
 type Named = readonly [string, XeCommand];
 type Work = (run: Run, ref: string, record: Json) => Promise<void>;

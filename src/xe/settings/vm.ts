@@ -1,13 +1,13 @@
 // The commands of xe that set the memory and the vCPUs of VMs, and those about data sources
 // (cli_operations.ml of xen-api e2ee48d6).
-import { asRecord, asText, type Json } from '../xapi-client/values.js';
-import type { XeCommand } from './command.js';
-import { XeFailure } from './failures.js';
-import { parseBytes, type XeObject } from './field.js';
-import { forHosts } from './host-commands.js';
-import { flag, required } from './objects.js';
-import { forVms, type Run } from './operations.js';
-import type { ShownField } from './print.js';
+import { asRecord, asText, type Json } from '../../xapi-client/values.js';
+import type { XeCommand } from '../command.js';
+import { XeFailure } from '../failures.js';
+import { parseBytes, type XeObject } from '../field.js';
+import { forHosts } from '../host-commands.js';
+import { flag, required } from '../objects.js';
+import { forVms, type Run } from '../operations.js';
+import type { ShownField } from '../print.js';
 
 /** What a command needs, and how its words become a call on each VM. */
 function setting(needs: readonly string[], help: string, method: string, valuesOf: (run: Run) => readonly unknown[]): XeCommand {
