@@ -58,6 +58,30 @@ function chosenCpus(
   return { cpus: lowest, why: 'a guess: the lowest numbers are online, as with maxcpus=' };
 }
 
+/**
+ * The CPUs between those of a table, which are offline: where Xen does not park them, as on AMD, it
+ * forgets their core and keeps their node (xen/arch/x86/smpboot.c, cpu_smpboot_free), and xl
+ * prints no row without a core (tools/xl/xl_info.c, output_topologyinfo). Their node is that of
+ * the CPUs on both sides; of a single CPU between two nodes, the second thread of a core, that of
+ * the CPU before it. Others are left out.
+ * @param table in any order
+ */
+export function unlistedCpus(table: readonly DraftCpu[]): { readonly cpus: readonly DraftCpu[]; readonly note?: string } {
+  const sorted = [...table].sort((a, b) => a.id - b.id);
+  const cpus = sorted.flatMap((next, at): DraftCpu[] => {
+    const before = sorted[at - 1];
+    const count = before === undefined ? 0 : next.id - before.id - 1;
+    if (before === undefined || count <= 0 || (count > 1 && before.nodeId !== next.nodeId)) return [];
+    return Array.from({ length: count }, (_, index) => ({ id: before.id + 1 + index, nodeId: before.nodeId, core: null, socket: null }));
+  });
+  if (cpus.length === 0) return { cpus };
+  const list = formatList(cpus.map(({ id }) => id));
+  return {
+    cpus,
+    note: `xl lists no CPUs ${list}: they count as offline, on the nodes of the CPUs beside them (a guess: Xen keeps their nodes).`,
+  };
+}
+
 /** For each core the thread that was seen, otherwise the lowest; [] if a core is not known. */
 function oneThreadOfEachCore(table: readonly DraftCpu[], seen: ReadonlySet<number>): DraftCpu[] {
   if (table.some(({ core }) => core === null)) return [];

@@ -12,7 +12,7 @@ import { poolsInOrder } from '../pools.js';
 import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode, LOCAL } from './assemble.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
-import { listedPools, onlineCpus, onlineEvidence } from './online-cpus.js';
+import { listedPools, onlineCpus, onlineEvidence, unlistedCpus } from './online-cpus.js';
 import { coresNote, type ThreadFigures, withCores } from './thread-figures.js';
 
 export function looksLikeXlInfo(text: string): boolean {
@@ -87,6 +87,8 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
     ...onlineEvidence([info, ...moreTables]),
   });
   if (note !== undefined) notes.push(note);
+  const unlisted = tables.cpus.length > 0 ? unlistedCpus(listed) : { cpus: [] };
+  if (unlisted.note !== undefined) notes.push(unlisted.note);
   const cpus = withCoreFigures(online, tables.fields, notes);
   const nodeCount = parseCount(tables.fields.get('nr_nodes') ?? '');
   if (nodeCount !== undefined && nodeCount !== tables.nodes.length) {
@@ -104,7 +106,7 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
     file: info.file,
     nodes: actualNodes(tables, notes),
     cpus,
-    offline,
+    offline: [...offline, ...unlisted.cpus],
     distances: distancesOf(tables),
     oddDistances: 'refuse',
     ...(xenVersion === undefined ? {} : { xenVersion }),
