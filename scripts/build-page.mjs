@@ -1,5 +1,5 @@
 // Bundles the page (web/) into dist/page/: app.js, app.css, worker.js and reader.js, which `serve`
-// serves and `--html` puts into one file.
+// serves and `--html` puts into one file, and settings.js, which only `serve` has a use for.
 //   node scripts/build-page.mjs   into dist/page
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -48,7 +48,7 @@ function nodePlugin() {
 }
 
 /**
- * @param folder gets app.js, app.css, worker.js and reader.js
+ * @param folder gets app.js, app.css, worker.js, reader.js and settings.js
  * @returns esbuild's metafiles
  */
 export async function buildPage(folder) {
@@ -56,10 +56,11 @@ export async function buildPage(folder) {
     await bundle(folder, { app: 'web/src/main.ts' }),
     await bundle(folder, { worker: 'web/src/worker.ts' }, ['web/src/node/buffer.ts']),
     await bundle(folder, { reader: 'web/src/reader.ts' }, ['web/src/node/buffer.ts']),
+    await bundle(folder, { settings: 'web/src/lib/settings.ts' }, [], 'esm'),
   ];
 }
 
-async function bundle(folder, entryPoints, inject = []) {
+async function bundle(folder, entryPoints, inject = [], format = 'iife') {
   const { build } = await import('esbuild');
   const { metafile } = await build({
     absWorkingDir: root,
@@ -68,7 +69,7 @@ async function bundle(folder, entryPoints, inject = []) {
     outdir: folder,
     bundle: true,
     metafile: true,
-    format: 'iife',
+    format,
     platform: 'browser',
     target: ['chrome111', 'firefox113', 'safari16.4'],
     conditions: ['browser', 'svelte', 'production'],

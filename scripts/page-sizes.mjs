@@ -46,6 +46,7 @@ const SIZES = [
   ['first view: script and style, gzip', packed('app.js', 'app.css'), 90],
   ['worker, gzip', packed('worker.js'), 170],
   ['reader of files, gzip', packed('reader.js'), 170],
+  ['settings, gzip', packed('settings.js'), 20],
   ['one file, 1,000 VMs on 64 nodes', largeFile(), 700],
 ];
 for (const [what, bytes, most] of SIZES) {

@@ -12,6 +12,7 @@ import { PlannerException } from '../planner/candidates.js';
 import type { PolicyName, Profile } from '../xenopsd/api/profiles.js';
 import { acrossPages } from './across.js';
 import type { FailedVm } from './host-runs.js';
+import type { PageFleetHost } from './page-fleet.js';
 import { encodeMap, type PageMap } from './page-map.js';
 import type { PageReport } from './page-report.js';
 
@@ -46,6 +47,8 @@ export interface PageData {
   /** The view that opens, as in the address; '' or absent = the first host. */
   readonly view?: string;
   readonly hosts: readonly PageHost[];
+  /** A fleet's hosts, in place of `hosts`. */
+  readonly fleet?: readonly PageFleetHost[];
   /** The result of the command that wrote the page. */
   readonly report?: PageReport;
 }

@@ -16,6 +16,8 @@ export interface PageAssets {
   readonly worker: string;
   /** Reads files that are opened on the page. */
   readonly reader: string;
+  /** Fields of VMs and hosts, a module; of a daemon's page only. */
+  readonly settings: string;
 }
 
 const ICON =
@@ -27,7 +29,13 @@ const TRUSTED_TYPES = "require-trusted-types-for 'script'; trusted-types svelte-
 /** @throws Error when the program was built without its page */
 export function pageAssets(): PageAssets {
   const read = (name: string): string => readFileSync(join(PACKAGE_FOLDER, 'dist/page', name), 'utf8');
-  return { script: read('app.js'), style: read('app.css'), worker: read('worker.js'), reader: read('reader.js') };
+  return {
+    script: read('app.js'),
+    style: read('app.css'),
+    worker: read('worker.js'),
+    reader: read('reader.js'),
+    settings: read('settings.js'),
+  };
 }
 
 /** Content-Security-Policy of the page that the daemon serves. */
@@ -59,23 +67,26 @@ export interface PageParts {
 
 /** Most of one file; where the data alone needs it, the file is without the reader of others. */
 const FILE_BYTES_MOST = 700_000;
+/** Room for what is in every file: the policy, the icon, the frame. */
+const FRAME_BYTES = 2000;
 
 /** One file with data, script and style. It asks no server for anything. */
 export function pageFile(
   data: PageData,
-  { script, style, worker, reader }: PageAssets,
+  { script, style, worker, reader }: Omit<PageAssets, 'settings'>,
   { runs = [], workloads = [] }: PageParts = {},
 ): string {
   const code = inScript(script);
   const plans = workloads.some((workload) => workload !== null);
-  const parts = [
+  const others = [
     dataScript(data),
-    packedRuns(runs),
     packed('xennuma-workloads', plans ? JSON.stringify(workloads) : ''),
     packed('xennuma-worker', worker),
   ].join('');
+  const room = FILE_BYTES_MOST - FRAME_BYTES - Buffer.byteLength(others + code + style);
+  const parts = others + packedRuns(runs, Math.min(room, RUNS_BYTES_MOST));
   const last = packed('xennuma-reader', reader);
-  const reads = Buffer.byteLength(parts + last + code + style) < FILE_BYTES_MOST;
+  const reads = Buffer.byteLength(parts + last + code + style) < FILE_BYTES_MOST - FRAME_BYTES;
   const policy = [
     "default-src 'none'",
     `script-src '${sha256(code)}'`,
@@ -137,10 +148,10 @@ function jsonInScript(text: string): string {
 /** Most of a file that the runs may take. */
 const RUNS_BYTES_MOST = 300_000;
 /** Longest text of a step or a sentence: all of it, or less where that is too much for one file. */
-const LONGEST = [Number.POSITIVE_INFINITY, 1000, 300, 100, 0];
+const LONGEST = [Number.POSITIVE_INFINITY, 1000, 300, 200, 100, 50, 0];
 
-/** As much of the runs as one file can take; what is cut ends in "...", and `explain` has it. */
-function packedRuns(runs: NonNullable<PageParts['runs']>): string {
+/** As much of the runs as there is room for; what is cut ends in "...", and `explain` has it. */
+function packedRuns(runs: NonNullable<PageParts['runs']>, most: number): string {
   if (runs.every(({ size }) => size === 0)) return '';
   let script = '';
   for (const longest of LONGEST) {
@@ -152,7 +163,7 @@ function packedRuns(runs: NonNullable<PageParts['runs']>): string {
     });
     const hosts = runs.map((ofHost) => Object.fromEntries([...ofHost].map(([vm, ones]) => [vm, ones.map(shorter)])));
     script = packed('xennuma-runs', JSON.stringify(hosts));
-    if (script.length <= RUNS_BYTES_MOST) break;
+    if (script.length <= most) break;
   }
   return script;
 }

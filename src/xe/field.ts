@@ -1,12 +1,18 @@
 // The fields of a class as xe shows and changes them: a name, how to read it from a record, and
 // what may be done to it (the form of xapi-cli-server/records.ml of xen-api e2ee48d6).
 import { asList, asMap, asNumber, asText, type Json, NULL_REF } from '../xapi-client/values.js';
-import type { XeContext } from './context.js';
 import { XeFailure } from './failures.js';
+
+/** What fields need of a host; XeContext has it, and so has the page. */
+export interface FieldContext {
+  readonly session: { call(method: string, params: readonly unknown[]): Promise<unknown> };
+  uuidOf(apiClass: string, ref: string): Promise<string>;
+  related(apiClass: string, ref: string): Promise<Json | null>;
+}
 
 /** An object on the host with its record. */
 export interface XeObject {
-  readonly context: XeContext;
+  readonly context: FieldContext;
   readonly apiClass: string;
   readonly ref: string;
   readonly record: Json;
@@ -15,10 +21,18 @@ export interface XeObject {
 export type Entries = readonly (readonly [string, string])[];
 type Awaitable<T> = T | Promise<T>;
 
+/** What `set` takes. A reference is set by the uuid of an object of that class. */
+export type Form =
+  | { readonly kind: 'text' | 'int' | 'bytes' | 'bool' | 'float' }
+  | { readonly kind: 'choice'; readonly words: readonly string[] }
+  | { readonly kind: 'ref'; readonly target: string; readonly clearable: boolean };
+
 export interface Field {
   readonly name: string;
   /** The record must have it; hosts of other versions do not have every field. */
   readonly key: string;
+  /** Of a field that can be set as a whole. */
+  readonly form?: Form;
   get(object: XeObject): Awaitable<string>;
   set?(object: XeObject, value: string): Promise<unknown>;
   getSet?(object: XeObject): Awaitable<readonly string[]>;
@@ -56,38 +70,68 @@ const setter = (key: string, parse: (text: string) => unknown) => (object: XeObj
 /** Whether xe may set it. */
 export type Access = 'ro' | 'rw';
 
-function plain(name: string, key: string, access: Access, show: (value: unknown) => string, parse: (text: string) => unknown): Field {
-  return { name, key, get: ({ record }) => show(record[key]), ...(access === 'ro' ? {} : { set: setter(key, parse) }) };
+interface Words {
+  readonly form: Form;
+  show(value: unknown): string;
+  parse(text: string): unknown;
 }
 
-export const text = (name: string, key: string, access: Access = 'ro'): Field => plain(name, key, access, asText, (value) => value);
+function plain(name: string, key: string, access: Access, { form, show, parse }: Words): Field {
+  return { name, key, get: ({ record }) => show(record[key]), ...(access === 'ro' ? {} : { set: setter(key, parse), form }) };
+}
+
+const kind = (of: 'text' | 'int' | 'bytes' | 'bool' | 'float', show: Words['show'], parse: Words['parse']): Words => ({
+  ...{ form: { kind: of }, show, parse },
+});
+
+export const text = (name: string, key: string, access: Access = 'ro'): Field => plain(name, key, access, kind('text', asText, same));
 
 export const int = (name: string, key: string, access: Access = 'ro'): Field =>
-  plain(name, key, access, asText, (value) => parseInt64(name, value));
-
-export const bytes = (name: string, key: string, access: Access = 'ro'): Field =>
-  plain(name, key, access, asText, (value) => parseBytes(name, value));
-
-export const bool = (name: string, key: string, access: Access = 'ro'): Field =>
-  plain(name, key, access, asText, (value) => parseStrictBool(name, value));
-
-export const float = (name: string, key: string, access: Access = 'ro'): Field =>
-  plain(name, key, access, formatFloat, (value) => parseFloatOf(name, value));
-
-export const date = (name: string, key: string): Field => plain(name, key, 'ro', formatDate, (value) => value);
-
-/** A closed list of words; `shown` where xe writes a word otherwise than the API. */
-export function choice(name: string, key: string, words: readonly string[], access: Access, shown: (word: string) => string = same): Field {
-  return plain(
+  plain(
     name,
     key,
     access,
-    (value) => shown(asText(value)),
-    (value) => parseChoice(words, value),
+    kind('int', asText, (value) => parseInt64(name, value)),
   );
+
+export const bytes = (name: string, key: string, access: Access = 'ro'): Field =>
+  plain(
+    name,
+    key,
+    access,
+    kind('bytes', asText, (value) => parseBytes(name, value)),
+  );
+
+export const bool = (name: string, key: string, access: Access = 'ro'): Field =>
+  plain(
+    name,
+    key,
+    access,
+    kind('bool', asText, (value) => parseStrictBool(name, value)),
+  );
+
+export const float = (name: string, key: string, access: Access = 'ro'): Field =>
+  plain(
+    name,
+    key,
+    access,
+    kind('float', formatFloat, (value) => parseFloatOf(name, value)),
+  );
+
+export const date = (name: string, key: string): Field => plain(name, key, 'ro', kind('text', formatDate, same));
+
+/** A closed list of words; `shown` where xe writes a word otherwise than the API. */
+export function choice(name: string, key: string, words: readonly string[], access: Access, shown: (word: string) => string = same): Field {
+  return plain(name, key, access, {
+    form: { kind: 'choice', words },
+    show: (value) => shown(asText(value)),
+    parse: (value) => parseChoice(words, value),
+  });
 }
 
-export const same = (word: string): string => word;
+export function same(word: string): string {
+  return word;
+}
 /**
  * "Core dump and destroy" for coredump_and_destroy: as xe writes what to do after a crash, a
  * shutdown, a reboot.
@@ -107,6 +151,7 @@ export function ref(name: string, key: string, target: string, access: Access = 
     ...(access === 'ro'
       ? {}
       : {
+          form: { kind: 'ref', target, clearable } as const,
           set: async (object: XeObject, value: string) => {
             const none = clearable && value === '';
             return call(object, `set_${key}`, none ? NULL_REF : await object.context.session.call(`${target}.get_by_uuid`, [value]));

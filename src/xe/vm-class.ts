@@ -142,6 +142,7 @@ const operations: readonly Field[] = [
 const boot: readonly Field[] = [
   {
     ...choice('domain-type', 'domain_type', DOMAIN_TYPES, 'rw', dashed),
+    form: { kind: 'choice', words: DOMAIN_TYPES.filter((one) => one !== 'unspecified').map(dashed) },
     set: (object, value) => {
       const found = DOMAIN_TYPES.find((one) => one !== 'unspecified' && dashed(one) === value.toLowerCase());
       if (found === undefined) throw new XeFailure(`Invalid domain type. Got ${value.toLowerCase()}`);
@@ -234,7 +235,8 @@ async function setGroups(object: XeObject, value: string): Promise<unknown> {
 const rest: readonly Field[] = [
   ownWords('tags', 'tags'),
   ref('appliance', 'appliance', 'VM_appliance', 'rw', true),
-  { ...refs('groups', 'groups', 'VM_group'), set: setGroups },
+  // A VM is in at most one.
+  { ...refs('groups', 'groups', 'VM_group'), set: setGroups, form: { kind: 'ref', target: 'VM_group', clearable: true } },
   ref('snapshot-schedule', 'snapshot_schedule', 'VMSS', 'rw', true),
   bool('is-vmss-snapshot', 'is_vmss_snapshot'),
   int('start-delay', 'start_delay', 'rw'),

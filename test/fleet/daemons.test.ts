@@ -1,6 +1,6 @@
 // Two daemons and three NATS servers, as users run them.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -185,9 +185,51 @@ describe.skipIf(missing !== null)('two daemons and three servers', () => {
     expect(await ended).toBe(0);
   }, 120_000);
 
+  it('serves a page of both hosts that is told of changes, and writes the same as one file', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'xennuma-fleet-')), 'fleet.html');
+    expect(fleet('show', '--html', file)).toMatchObject({ code: 0, err: expect.stringMatching(/^wrote /) });
+    const data = /id="xennuma-data">([^<]*)</.exec(readFileSync(file, 'utf8'))![1]!;
+    const written = JSON.parse(data) as { fleet: { name: string; vms: number; nodes: number[][] }[] };
+    expect(written.fleet.map(({ name, nodes }) => [name, nodes.length])).toEqual([
+      ['xen-1', 2],
+      ['xen-2', 4],
+    ]);
+    expect(fleet('show', '--html', 'fleet.txt')).toMatchObject({ code: 2 });
+    expect(fleet('serve', '--listen', '0.0.0.0:0')).toMatchObject({ code: 2, err: expect.stringContaining('not an address of this') });
+    const words = ['fleet', 'serve', '--fleet', cluster.url, '--listen', '127.0.0.1:0'];
+    const child = spawn(process.execPath, [`${root}/dist/xennuma.js`, ...words], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    daemons.push(child);
+    const ended = new Promise((done) => child.once('exit', done));
+    const url = await new Promise<string>((found) => {
+      child.stdout!.on('data', (text: Buffer) => {
+        const at = /listening at (\S+)/.exec(text.toString())?.[1];
+        if (at !== undefined) found(at);
+      });
+    });
+    const page = await fetch(url);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(await page.text()).toContain('page/app.js');
+    expect((await fetch(`${url}jsonrpc`, { method: 'POST', body: '{}' })).status).toBe(404);
+    const vmsOf = async () =>
+      ((await (await fetch(`${url}web/snapshot`)).json()) as typeof written).fleet.reduce((sum, { vms }) => sum + vms, 0);
+    const before = await vmsOf();
+    expect(before).toBe(written.fleet.reduce((sum, { vms }) => sum + vms, 0));
+    const events = (await fetch(`${url}events`)).body!.pipeThrough(new TextDecoderStream()).getReader();
+    const vms = join(mkdtempSync(join(tmpdir(), 'xennuma-fleet-')), 'vms.yaml');
+    writeFileSync(vms, 'vms:\n  - { name: seen, vcpus: 1, memory: 1GiB }\n');
+    expect(fleet('place', '--vms', vms)).toMatchObject({ code: 0 });
+    let told = '';
+    // What was told before the map of the new VM may be about its claim.
+    while (!told.includes('event: fleet') || (await vmsOf()) === before) told += (await events.read()).value ?? '';
+    expect(await vmsOf()).toBe(before + 1);
+    expect(await (await fetch(`${url}metrics`)).text()).toContain('xennuma_fleet_hosts');
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  }, 120_000);
+
   it('counts no free memory of a host that is away', async () => {
     daemons[0]!.kill('SIGKILL');
-    expect(await shows(/xen-1.* away /, 'show')).toMatch(/2 hosts, 1 answering; 11 VMs; [\d.]+ GiB of 32 GiB free/);
+    expect(await shows(/xen-1.* away /, 'show')).toMatch(/2 hosts, 1 answering; 12 VMs; [\d.]+ GiB of 32 GiB free/);
   }, 120_000);
 
   it('chooses no host that is away, by any rule, and says which', async () => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { xennumaProcess } from '../xennuma.js';
-import { axeViolations, openBrowser, openPage } from './browser.js';
+import { axeViolations, expectAccessible, openBrowser, openPage } from './browser.js';
 import { type Daemon, Daemons } from './daemons.js';
 
 let browser: Browser;
@@ -49,6 +49,8 @@ it('with users it asks for a login, tells a wrong password, and shows the host a
   expect(passwd.code).toBe(0);
   const daemon = await serve('--listen', '127.0.0.1:0', '--users', users);
   const { page } = await openPage(browser, daemon.url);
+  await page.getByLabel('Password').waitFor();
+  await expectAccessible(page);
   await page.getByLabel('Password').fill('wrong');
   await page.getByRole('button', { name: 'Log in' }).click();
   await expect.poll(() => page.getByRole('alert').textContent()).toBe('The name or the password is wrong.');
@@ -58,6 +60,29 @@ it('with users it asks for a login, tells a wrong password, and shows the host a
   await expect.poll(() => page.locator('.sentence').textContent()).toBe('No VM runs here.');
   expect(page.url()).toBe(daemon.url);
   await page.context().close();
+});
+
+it('a script that somebody brings into the page is refused', async () => {
+  const daemon = await serve('--listen', '127.0.0.1:0');
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const refused: string[] = [];
+  page.on('console', (message) => {
+    if (/Content Security Policy|TrustedHTML/.test(message.text())) refused.push(message.text());
+  });
+  // The daemon's own headers stay.
+  await page.route(daemon.url, async (route) => {
+    const response = await route.fetch();
+    const harm = '<script>globalThis.harmed = 1</script><img src=x onerror="globalThis.harmed=2"></body>';
+    await route.fulfill({ response, body: (await response.text()).replace('</body>', harm) });
+  });
+  await page.goto(daemon.url);
+  await expect.poll(() => page.locator('.sentence').textContent()).toBe('No VM runs here.');
+  expect(await page.evaluate('globalThis.harmed')).toBeUndefined();
+  expect(refused.length).toBeGreaterThanOrEqual(2);
+  // Nor does markup come in by a script of ours that would take it for text.
+  expect(await page.evaluate(`try { document.body.innerHTML = '<img src=x>'; 'taken' } catch (error) { error.name }`)).toBe('TypeError');
+  await context.close();
 });
 
 it('a daemon that is killed and started again is followed by the page that is open', async () => {

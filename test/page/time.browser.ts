@@ -1,7 +1,7 @@
 // What happened on a daemon's host: the strip, scrubbing back, and the plots.
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { axeViolations, openBrowser, openPage, overflow } from './browser.js';
+import { axeViolations, expectAccessible, openBrowser, openPage } from './browser.js';
 import { Daemons } from './daemons.js';
 
 let browser: Browser;
@@ -40,16 +40,7 @@ it('a VM that was stopped is seen again by scrubbing back, by keyboard, and the 
     expect.stringContaining('shortlived stopped.'),
     expect.stringContaining('shortlived started.'),
   ]);
-  for (const [colorScheme, width] of [
-    ['light', 1280],
-    ['dark', 390],
-    ['light', 320],
-  ] as const) {
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 900 });
-    expect(await axeViolations(page)).toEqual([]);
-    expect(await overflow(page)).toBe(0);
-  }
+  await expectAccessible(page);
   expect(faults).toEqual([]);
   await page.context().close();
 });

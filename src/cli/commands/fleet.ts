@@ -3,7 +3,9 @@ import { type Command, Option } from 'commander';
 import type { CollectOptions } from '../answers/fleet/fleet-collect.js';
 import type { FleetMetricsOptions } from '../answers/fleet/fleet-metrics.js';
 import type { FleetPlaceOptions } from '../answers/fleet/fleet-place.js';
+import type { FleetServeOptions } from '../answers/fleet/fleet-serve.js';
 import type { InitOptions } from '../answers/fleet/fleet-setup.js';
+import type { FleetShowOptions } from '../answers/fleet/fleet-show.js';
 import type { FleetReplayOptions, FleetWorkOptions } from '../answers/fleet/fleet-work.js';
 import type { JobOptions } from '../answers/fleet/host-jobs.js';
 import { wholeFrom } from '../input/fleet-host.js';
@@ -28,6 +30,20 @@ hosts keep running and can be managed one by one. See docs/fleet.md.
   defineCollect(command, answer);
   defineWork(command, answer);
   defineMetrics(command, answer);
+  defineServe(command, answer);
+}
+
+function defineServe(command: Command, answer: (code: number) => void): void {
+  addFleetOptions(
+    command
+      .command('serve')
+      .summary('serve a page of all hosts, and their figures')
+      .description('Serve a page that lists all hosts as they are now, and /metrics for Prometheus, until a signal ends it.')
+      .option('--listen <address:port>', 'address of this machine', '127.0.0.1:9811'),
+  ).action(async (options: FleetServeOptions) => {
+    await (await import('../answers/fleet/fleet-serve.js')).fleetServe(options);
+    answer(EXIT.ok);
+  });
 }
 
 function defineMetrics(command: Command, answer: (code: number) => void): void {
@@ -79,8 +95,9 @@ function defineShow(command: Command, answer: (code: number) => void): void {
       .summary('list the hosts with their free memory')
       .description('List the hosts of the fleet: free memory by node, VMs, open claims, and whether the member answers.')
       .argument('[host...]', 'only these; all by default')
+      .option('--html <file>', 'write a page of the hosts: one file, for any browser')
       .option('--json', 'print JSON'),
-  ).action(async (hosts: string[], options: FleetOptions & { readonly json?: true }) => {
+  ).action(async (hosts: string[], options: FleetShowOptions) => {
     const { fleetShow } = await import('../answers/fleet/fleet-show.js');
     await fleetShow(hosts, options);
     answer(EXIT.ok);

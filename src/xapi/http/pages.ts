@@ -2,6 +2,7 @@
 // call: a session, or a name and password.
 import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PageRights } from '../../page/page-objects.js';
 import type { Principal } from '../calls/ledger.js';
 import { principalOfUser } from '../calls/sessions.js';
 import type { Daemon } from '../daemon.js';
@@ -12,7 +13,7 @@ import type { Page } from './http-server.js';
 import type { Metrics } from './metrics.js';
 import { refuse } from './refuse.js';
 import { rrdPages } from './rrd-pages.js';
-import { WebSnapshots } from './web-pages.js';
+import { sendJson, WebSnapshots } from './web-pages.js';
 
 /**
  * A password that fitted is believed for so long without another scrypt, unless its user gets
@@ -68,10 +69,8 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
   answered('/web/explain', (_request, response, url) => snapshots.explain(response, url));
   answered('/web/workload', (_request, response, url) => snapshots.workload(response, url));
   answered('/web/history', (_request, response, url) => snapshots.history(response, url));
-  answered('/web/rights', (request, response) => {
-    const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
-    response.writeHead(200, headers).end(JSON.stringify({ change: door.mayChange(request) }));
-  });
+  answered('/web/objects', (_request, response) => snapshots.objects(response));
+  answered('/web/rights', (request, response) => sendJson(response, door.rightsOf(request)));
   if (metrics !== null) {
     answered('/metrics', async (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(await metrics.text());
@@ -102,10 +101,12 @@ class PageDoor {
    * Whether controls that change things are of use to who asked; the calls check it once more. A
    * name and a password in a header are for reading.
    */
-  mayChange(request: IncomingMessage): boolean {
-    if (this.#open) return true;
-    const session = bearerOf(request);
-    return session !== null && this.#daemon.sessions.get(session).role === 'admin';
+  rightsOf(request: IncomingMessage): PageRights {
+    if (this.#open) return { change: true, user: null };
+    const ref = bearerOf(request);
+    if (ref === null) return { change: false, user: '' };
+    const { role, user } = this.#daemon.sessions.get(ref);
+    return { change: role === 'admin', user };
   }
 
   /** @returns null = refused, and answered so */

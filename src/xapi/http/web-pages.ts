@@ -11,6 +11,7 @@ import type { PoolHost } from '../model/pool-hosts.js';
 import type { Page } from './http-server.js';
 import { refuse } from './refuse.js';
 import { WebHistory } from './web-history.js';
+import { objectsOf } from './web-objects.js';
 import { workloadOf } from './web-workload.js';
 
 /** Remarks advise the soft affinity that this policy would set, as `xennuma place` does. */
@@ -42,11 +43,12 @@ export function openPages(): [string, Page][] {
     ['/page/app.js', async (_, response) => send(response, 'text/javascript', () => pageAssets().script)],
     ['/page/worker.js', async (_, response) => send(response, 'text/javascript', () => pageAssets().worker)],
     ['/page/reader.js', async (_, response) => send(response, 'text/javascript', () => pageAssets().reader)],
+    ['/page/settings.js', async (_, response) => send(response, 'text/javascript', () => pageAssets().settings)],
     ['/page/app.css', async (_, response) => send(response, 'text/css', () => pageAssets().style)],
   ];
 }
 
-function sendJson(response: ServerResponse, value: unknown): void {
+export function sendJson(response: ServerResponse, value: unknown): void {
   response.writeHead(200, { ...COMMON, 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(value));
 }
 
@@ -115,6 +117,10 @@ export class WebSnapshots {
     const host = this.#hostOf(url);
     if (host === undefined) refuse(response, 404, 'there is no such host');
     else sendJson(response, workloadOf(this.#daemon, host));
+  }
+
+  objects(response: ServerResponse): void {
+    sendJson(response, objectsOf(this.#daemon));
   }
 
   /** All moments that are kept, or `?at=`: the host at one of them. */

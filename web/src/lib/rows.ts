@@ -1,5 +1,5 @@
 // The table's rows: those that the search finds, in the order of one column.
-import type { Route } from './route.svelte.js';
+import type { Route } from './route.js';
 import type { VmRow } from './view.js';
 
 const VALUES: Readonly<Record<Exclude<Route['sort'], 'name'>, (row: VmRow) => number>> = {

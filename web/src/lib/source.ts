@@ -2,11 +2,15 @@
 // source can do.
 import type { PageData } from '../../../src/page/page-data.js';
 import type { HistoryMoment } from '../../../src/page/page-history.js';
+import type { PageObjects, PageRights } from '../../../src/page/page-objects.js';
 import type { PageRun } from '../../../src/page/page-run.js';
 import type { PageWorkload } from '../../../src/page/page-workload.js';
+import { XapiError } from '../../../src/xapi-client/errors.js';
 import { FileReader } from './file-reader.js';
 import { Planner } from './planner.js';
 import { unpack } from './unpack.js';
+
+type SettingsLibrary = typeof import('./settings.js');
 
 export interface Source {
   snapshot(): Promise<PageData>;
@@ -21,10 +25,14 @@ export interface Source {
   history?(): Promise<readonly HistoryMoment[]>;
   /** The host at one of these moments. @throws Error when it is kept no more */
   past?(id: number): Promise<PageData>;
-  /** One call of XAPI, without the session. @throws Error as the daemon refuses. Absent: no calls. */
+  /** One call of XAPI, without the session. @throws XapiError as the daemon refuses. Absent: no calls. */
   call?(method: string, params: readonly unknown[]): Promise<unknown>;
-  /** Whether this user may change things. Absent: nobody can. */
-  mayChange?(): Promise<boolean>;
+  /** Hosts and VMs with settings. Absent: there are no settings. */
+  objects?(): Promise<PageObjects>;
+  /** The fields of these objects: loaded when they are shown first. */
+  settings?(): Promise<SettingsLibrary>;
+  /** Absent: nobody can change anything. */
+  rights?(): Promise<PageRights>;
   /** Calls `changed` when the host may have changed, until the signal. Absent: it never does. */
   follow?(changed: () => void, gone: AbortSignal): void;
   /** @throws Error with a sentence when the daemon refuses. Absent: nothing needs a login. */
@@ -56,7 +64,11 @@ export function embeddedSource(document: Document): Source | null {
   };
 }
 
-export class LoginNeeded extends Error {}
+export class LoginNeeded extends Error {
+  constructor() {
+    super('Log in to go on.');
+  }
+}
 
 const RETRY_MS = 2000;
 
@@ -88,10 +100,19 @@ export function daemonSource(): Source {
     planner,
     files: new FileReader(script('reader'), planner),
     async call(method, params) {
-      const session = sessionStorage.getItem(SESSION_KEY) ?? (await login('root', ''));
-      return xapi(method, [session, ...params]);
+      const session = sessionStorage.getItem(SESSION_KEY);
+      try {
+        if (session !== null) return await xapi(method, [session, ...params]);
+      } catch (error) {
+        if (!(error instanceof LoginNeeded)) throw error;
+      }
+      // A daemon without users takes anybody; one with users answers 401. No password is tried.
+      await get<PageRights>('web/rights');
+      return xapi(method, [await login('root', ''), ...params]);
     },
-    mayChange: async () => (await get<{ change: boolean }>('web/rights')).change,
+    objects: () => get<PageObjects>('web/objects'),
+    settings: async () => (await import(await script('settings')())) as SettingsLibrary,
+    rights: () => get<PageRights>('web/rights'),
     async login(user, password) {
       await login(user, password);
     },
@@ -99,9 +120,13 @@ export function daemonSource(): Source {
 }
 
 async function login(user: string, password: string): Promise<string> {
-  const session = await xapi('session.login_with_password', [user, password, '1.0', 'xennuma page']);
-  sessionStorage.setItem(SESSION_KEY, String(session));
-  return String(session);
+  const before = sessionStorage.getItem(SESSION_KEY);
+  const session = String(await xapi('session.login_with_password', [user, password, '1.0', 'xennuma page']));
+  sessionStorage.setItem(SESSION_KEY, session);
+  // Another user has taken over; the session may have ended by itself.
+  if (before !== null) await xapi('session.logout', [before]).catch(() => {});
+  sessionStorage.setItem(SESSION_KEY, session);
+  return session;
 }
 
 /** Errors of XAPI that need other words here. */
@@ -119,7 +144,8 @@ async function xapi(method: string, params: readonly unknown[]): Promise<unknown
     sessionStorage.removeItem(SESSION_KEY);
     throw new LoginNeeded();
   }
-  throw new Error(REFUSALS[error.message] ?? `Refused: ${[error.message, ...(error.data ?? [])].join(' ')}`);
+  const { message: code, data = [] } = error;
+  throw Object.assign(new XapiError(code, data), { message: REFUSALS[code] ?? `Refused: ${[code, ...data].join(' ')}` });
 }
 
 /** Server-sent events by fetch, since EventSource takes no headers. Ends with the signal. */

@@ -2,59 +2,31 @@
 import { plural } from '../../../base/phrases.js';
 import { tableLines } from '../../../base/table.js';
 import { formatBytes, MIB } from '../../../base/units.js';
-import { type HostState, stateOfHost } from '../../../fleet/protocol/host-state.js';
-import type { PicturedHost } from '../../../fleet/protocol/picture.js';
 import type { FleetOptions } from '../../input/fleet-options.js';
 import { out } from '../../output/terminal.js';
 import { VERSION } from '../../output/version.js';
-import { hostsOf, withFleet } from './open-fleet.js';
+import { formatOf, writeOutput } from '../../output/write-files.js';
+import { fleetPageData } from './fleet-page.js';
+import { withFleet } from './open-fleet.js';
+import { type ShownHost, shownHosts } from './shown-hosts.js';
 
-interface ShownHost {
-  readonly host: string;
-  readonly state: HostState;
-  /** The member has answered now. */
-  readonly answers: boolean;
-  /** null = its daemon was replaced, and the new one has published nothing yet. */
-  readonly nodes:
-    | readonly { readonly memoryMib: number; readonly freeMib: number; readonly cores: number; readonly vcpus: number }[]
-    | null;
-  readonly vms: number;
-  readonly drifted: number;
-  readonly claims: number;
-  readonly draining: boolean;
-  /** A collector publishes it; no VMs are placed there. */
-  readonly watched: boolean;
-  readonly runs: string;
-  readonly tags: readonly string[];
+export interface FleetShowOptions extends FleetOptions {
+  readonly json?: true;
+  /** Also a page in one file. */
+  readonly html?: string;
 }
 
-export async function fleetShow(names: readonly string[], options: FleetOptions & { readonly json?: true }): Promise<void> {
+export async function fleetShow(names: readonly string[], options: FleetShowOptions): Promise<void> {
+  if (options.html !== undefined) formatOf(options.html, ['html'], '--html');
   await withFleet(options, async (client) => {
-    const away = await client.away();
-    const hosts = hostsOf(client, names).map((host) => hostRow(host, client.picture.freeBefore(host.name, Number.POSITIVE_INFINITY), away));
+    const hosts = await shownHosts(client, names);
+    if (options.html !== undefined) {
+      const { pageAssets, pageFile } = await import('../../../page/page-file.js');
+      writeOutput(options.html, pageFile(fleetPageData(hosts), pageAssets()));
+    }
     if (options.json) out(JSON.stringify({ command: 'fleet show', version: VERSION, hosts }, null, 2));
     else out(lines(hosts).join('\n'));
   });
-}
-
-function hostRow(host: PicturedHost, free: readonly number[] | null, away: ReadonlySet<string>): ShownHost {
-  const { name, map, claims } = host;
-  const nodes =
-    map?.nodes.map(({ memoryMib, cores, vcpus }, at) => ({ memoryMib, freeMib: Math.max(0, free![at]!), cores, vcpus })) ?? null;
-  const { vms = 0, drifted = 0, draining = false, watched = false, runs = '', tags = [] } = map ?? {};
-  return {
-    host: name,
-    state: stateOfHost(host, away),
-    answers: !away.has(name),
-    nodes,
-    vms,
-    drifted,
-    claims: claims.size,
-    draining: draining && !watched,
-    watched,
-    runs,
-    tags: [...tags],
-  };
 }
 
 function lines(hosts: readonly ShownHost[]): string[] {
