@@ -12,7 +12,8 @@ import { allMethods, type Parts } from './calls/all-methods.js';
 import { AuditLog } from './calls/audit-log.js';
 import { type CallEnd, Dispatcher } from './calls/dispatch.js';
 import { Ledger, type Shares } from './calls/ledger.js';
-import { SESSION_LIMITS, type SessionLimits, Sessions } from './calls/sessions.js';
+import { LoginMemory } from './calls/login-memory.js';
+import { type SessionLimits, Sessions } from './calls/sessions.js';
 import { Turns } from './calls/turns.js';
 import type { User } from './calls/users.js';
 import { ensureFirstObjects } from './devices/first-objects.js';
@@ -129,10 +130,10 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     failed: (values: object, error: unknown) => log.error({ ...values, error: textOf(error) }, 'the end of a guest could not be followed'),
   };
   const stopFollowing = doors.can.runsGuests ? await followEndings({ database, toolstack, life, ...following }) : null;
-  const ledger = new Ledger(options.shares);
-  const turns = new Turns();
+  const [ledger, turns] = [new Ledger(options.shares), new Turns()];
   const answers = new Answers(ledger, turns);
-  const sessions = new Sessions(options.users, options.sessions ?? SESSION_LIMITS, Date.now, ledger);
+  const logins = openLogins(options, database);
+  const sessions = new Sessions(options.users, options.sessions, Date.now, ledger, logins);
   const events = new EventSource(database.published, () => database.commitUnderWay);
   const tasks = new Tasks(database);
   storeStart(database, objects);
@@ -160,6 +161,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     close: async () => {
       life.endDelays();
       rrds.close();
+      logins?.close();
       await stopFollowing?.();
       await dispatcher.idle();
       life.settlement.close();
@@ -179,6 +181,17 @@ async function openToolstacks({ doors, others = [], profile, policy, seed }: Dae
   const toolstacks = [await createToolstack(doors, { profile, policy, seed, ...metadata })];
   for (const other of others) toolstacks.push(await createToolstack(other, { profile, policy, seed }));
   return toolstacks;
+}
+
+function openLogins({ state, files, log }: DaemonOptions, database: Database): LoginMemory | null {
+  if (state === null) return null;
+  return new LoginMemory({
+    folder: state,
+    files: files ?? FILE_CALLS,
+    warn: (values, message) => log.warn(values, message),
+    // Where the state was moved away, the folder of that name may be another daemon's.
+    inPlace: () => database.fault?.errno !== 'ESTALE',
+  });
 }
 
 function openRrds({ state, files, nowMs, log }: DaemonOptions, hosts: PoolHosts, database: Database): RrdStore {

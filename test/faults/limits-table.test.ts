@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { GUESS_LIMITS } from '../../src/xapi/calls/guess-throttle.js';
 import { KNOWN_ADDRESSES, KNOWN_MS } from '../../src/xapi/calls/known-addresses.js';
 import { SHARES, type Share } from '../../src/xapi/calls/ledger.js';
+import { MOST_STORED } from '../../src/xapi/calls/login-memory.js';
 import { SESSION_LIMITS } from '../../src/xapi/calls/sessions.js';
 import { TURN_MS } from '../../src/xapi/calls/turns.js';
 import { HTTP_LIMITS } from '../../src/xapi/http/http-server.js';
@@ -93,6 +94,7 @@ it('other limits of a client are those of the code', () => {
 
 it('says how long things are remembered', () => {
   expect(SERVICE.get('wrong passwords')?.[3]).toMatch(/^a quarter of an hour/);
+  expect(readFileSync(join(root, 'docs/service.md'), 'utf8')).toContain(`the latest ${MOST_STORED} of each`);
   expect(GUESS_LIMITS.forgetMs).toBe(15 * 60_000);
   for (const name of ['known addresses', 'sessions']) expect(SERVICE.get(name)?.[3]).toMatch(/a day without/);
   expect([KNOWN_MS, SESSION_LIMITS.idleMs]).toEqual([24 * 3600_000, 24 * 3600_000]);

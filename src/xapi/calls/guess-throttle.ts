@@ -1,6 +1,7 @@
 // Slows down password guessing. Guesses count against their address, so that a stranger cannot lock
 // a user out. A user is slowed down only for unknown addresses, and only while many addresses
 // guess.
+import type { StoredGuesses } from './login-memory.js';
 
 export const GUESS_LIMITS = {
   /** Longest wait after a guess. */
@@ -47,6 +48,27 @@ export class GuessThrottle {
 
   succeeded(name: string): void {
     this.#failures.delete(name);
+  }
+
+  /** Those quiet longest first. */
+  stored(): StoredGuesses[] {
+    const now = this.#now();
+    const rounded = (ms: number) => Math.max(0, Math.round(ms));
+    return [...this.#failures].map(([name, { count, untilMs, atMs }]) => ({
+      name,
+      count,
+      agoMs: rounded(now - atMs),
+      waitMs: rounded(untilMs - now),
+    }));
+  }
+
+  restore(stored: readonly StoredGuesses[]): void {
+    const now = this.#now();
+    for (const { name, count, agoMs, waitMs } of stored) {
+      const waitedMs = Math.min(waitMs, GUESS_LIMITS.longestMs);
+      if (agoMs < GUESS_LIMITS.forgetMs)
+        this.#failures.set(name, { count, atMs: now - agoMs, untilMs: waitedMs === 0 ? 0 : now + waitedMs });
+    }
   }
 
   #known(name: string): Failures | undefined {

@@ -3,6 +3,7 @@
 // networks that unknown addresses are charged to.
 import { isIPv6 } from 'node:net';
 import type { Principal } from './ledger.js';
+import type { StoredAddress } from './login-memory.js';
 
 /** For this long after a login its address counts as known. */
 export const KNOWN_MS = 24 * 3600 * 1000;
@@ -72,6 +73,17 @@ export class KnownAddresses {
     this.#known.delete(plain);
     this.#known.set(plain, { user, rank, atMs: this.#now() });
     if (this.#known.size > KNOWN_ADDRESSES) this.#forgetOne();
+  }
+
+  /** The one that logged in longest ago first. */
+  stored(): StoredAddress[] {
+    const now = this.#now();
+    return [...this.#known].map(([address, { user, rank, atMs }]) => ({ address, user, rank, agoMs: Math.max(0, Math.round(now - atMs)) }));
+  }
+
+  restore(stored: readonly StoredAddress[]): void {
+    const now = this.#now();
+    for (const { address, user, rank, agoMs } of stored) if (agoMs < KNOWN_MS) this.#known.set(address, { user, rank, atMs: now - agoMs });
   }
 
   #forgetOne(): void {

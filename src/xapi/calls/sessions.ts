@@ -6,6 +6,7 @@ import { xapiErrors } from '../wire/errors.js';
 import { GuessThrottle } from './guess-throttle.js';
 import { KnownAddresses, networkOf, plainAddress } from './known-addresses.js';
 import { Ledger, type Principal } from './ledger.js';
+import type { LoginMemory } from './login-memory.js';
 import { Revocations } from './revocation.js';
 import { passwordFits, type Role, type User } from './users.js';
 
@@ -63,6 +64,7 @@ export class Sessions {
   readonly #byRef = new Map<string, Session>();
   readonly #ledger: Ledger;
   readonly #known: KnownAddresses;
+  readonly #memory: LoginMemory | null;
   readonly #waiting: { readonly name: string; readonly go: () => void }[] = [];
 
   /**
@@ -74,6 +76,7 @@ export class Sessions {
     limits: SessionLimits = SESSION_LIMITS,
     now: () => number = Date.now,
     ledger = new Ledger(),
+    memory: LoginMemory | null = null,
   ) {
     this.#users = users;
     this.#limits = limits;
@@ -83,6 +86,11 @@ export class Sessions {
     this.#throttle = new GuessThrottle(limits.freeGuesses, this.#steady);
     this.#ledger = ledger;
     this.#known = new KnownAddresses(this.#steady);
+    this.#memory = memory;
+    const stored = memory?.load() ?? null;
+    this.#known.restore(stored?.known ?? []);
+    this.#throttle.restore(stored?.guesses ?? []);
+    memory?.follow(() => ({ known: this.#known.stored(), guesses: this.#throttle.stored() }));
   }
 
   get count(): number {
@@ -131,10 +139,12 @@ export class Sessions {
     if (!fits) {
       // One address counts once against the user.
       if (this.#throttle.failed(addressName)) this.#throttle.failed(userName);
+      this.#memory?.changed();
       throw xapiErrors.authenticationFailed(shown, 'Authentication failure');
     }
     this.#throttle.succeeded(addressName);
     this.#known.add(address, known!.name, rankOf(known!.name, known!.role));
+    this.#memory?.changed();
     return known!.role;
   }
 
