@@ -1,6 +1,6 @@
 // `xennuma serve backup` and `restore`: the whole state as one checked file, also from a running
 // daemon.
-import { constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { InputError } from '../../base/errors.js';
@@ -39,10 +39,14 @@ export async function restore(file: string, folder: string): Promise<void> {
     const bytes = readRegularFile(file, MOST_BYTES);
     const objects = check(file, bytes);
     makeOwnFolder(folder);
-    lockRestores(folder);
-    assertUnused(folder);
-    const oldState = putInPlace(folder, bytes);
-    remark(`${folder}: ${objects} objects restored${oldState === null ? '' : `; the earlier state is in ${oldState}`}`);
+    const lock = lockRestores(folder);
+    try {
+      assertUnused(folder);
+      const oldState = putInPlace(folder, bytes);
+      remark(`${folder}: ${objects} objects restored${oldState === null ? '' : `; the earlier state is in ${oldState}`}`);
+    } finally {
+      closeSync(lock);
+    }
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(
@@ -129,14 +133,17 @@ function check(file: string, bytes: Uint8Array): number {
 }
 
 /**
- * Two at once would move each other's files away. The lock ends with this process; its file stays,
- * because removing it would let two hold "the" lock.
+ * Two at once would move each other's files away. The lock's file stays, because removing it would
+ * let two hold "the" lock.
+ * @returns the descriptor that holds the lock until it is closed
  * @throws InputError when another restore into this folder runs
  */
-function lockRestores(folder: string): void {
+function lockRestores(folder: string): number {
   const file = join(folder, 'restore.lock');
   const fd = openOwnFile(file, constants.O_RDWR | constants.O_CREAT);
-  if (!lockFile(fd, file)) throw new InputError('another restore into this folder runs', { file: folder }, 'wait until it has ended');
+  if (lockFile(fd, file)) return fd;
+  closeSync(fd);
+  throw new InputError('another restore into this folder runs', { file: folder }, 'wait until it has ended');
 }
 
 /** A damaged state counts as unused, because restore exists to replace it. */
