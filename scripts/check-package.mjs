@@ -13,7 +13,7 @@ import { checkInstalled } from './check-installed.mjs';
 import { day, sourceTime, writeManPages } from './man-pages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
-/** 6.0 MB, 1.0 of them the page with its workers and settings: more than that has to earn its place. */
+/** 6.0 MB, 1.0 of them the page with its workers: more than that has to earn its place. */
 const UNPACKED_MOST_BYTES = 6_100_000;
 /** Some packages that are known to be in the bundles. */
 const BUNDLED = ['commander', 'zod', 'yaml', 'svelte', '@nats-io/jetstream'];
