@@ -74,10 +74,19 @@ export async function placeFrom(names: readonly string[], options: FromPlaceOpti
   });
 }
 
+/**
+ * libxl places new guests only, by the vCPUs of those that run, and would lead a running domain away
+ * from its memory: on a host of xl the planner is that of `place --on xen` too.
+ */
+function placingProfile(captured: CapturedHost): ProfileName {
+  const seen = seenProfile(captured);
+  return seen === null || seen === 'xl' ? DEFAULT_PROFILE : seen;
+}
+
 function propose(captured: CapturedHost, names: readonly string[], options: FromPlaceOptions): Proposal {
   const { map } = captured.live;
   const own = options.setPolicy === undefined ? null : ownRecord(captured);
-  const profile = options.profile ?? seenProfile(captured) ?? DEFAULT_PROFILE;
+  const profile = options.profile ?? placingProfile(captured);
   effectivePolicy(profileOf(profile), options.policy);
   const wanted = names.length === 0 ? new Set<number>() : pickDomains(map, names);
   if (wanted.has(0)) throw new InputError('Domain-0 is not placed', {}, "use Xen's option dom0_nodes=");
