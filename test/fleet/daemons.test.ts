@@ -97,7 +97,7 @@ describe.skipIf(missing !== null)('two daemons and three servers', () => {
       code: 1,
       out: expect.stringContaining('no host has the tag ssd'),
     });
-    writeFileSync(vms, 'vms:\n  - { name: standby, vcpus: 4, memory: 8GiB }\n');
+    writeFileSync(vms, 'vms:\n  - { name: standby, vcpus: 1, memory: 128MiB }\n');
     const standby = JSON.parse(fleet('place', '--vms', vms, '--apart-from', 'db', '--dry-run', '--json').out) as PlaceAnswer;
     expect(standby.vms[0]!.host).toBe(db.host === 'xen-1' ? 'xen-2' : 'xen-1');
     expect(fleet('place', '--vms', vms, '--apart-from', 'web-1', 'nowhere', '--dry-run')).toMatchObject({
