@@ -74,7 +74,7 @@ it('a whole body in pieces of one byte is answered', async () => {
   const socket = await open();
   const answer = once(socket, 'data') as Promise<[Buffer]>;
   const body = '{"jsonrpc":"2.0","id":1,"method":"system.listMethods","params":[]}';
-  await sent(socket, CHUNKED + [...body].map((char) => `1\r\n${char}\r\n`).join('') + '0\r\n\r\n');
+  await sent(socket, [CHUNKED, ...[...body].map((char) => `1\r\n${char}\r\n`), '0\r\n\r\n'].join(''));
   expect(String((await answer)[0])).toMatch(/^HTTP\/1\.1 200 /);
 });
 

@@ -75,8 +75,8 @@ export async function placeFrom(names: readonly string[], options: FromPlaceOpti
 }
 
 /**
- * libxl places new guests only, by the vCPUs of those that run, and would lead a running domain away
- * from its memory: on a host of xl the planner is that of `place --on xen` too.
+ * libxl places new guests only, by the vCPUs of those that run, and would lead a running domain
+ * away from its memory: on a host of xl the planner is that of `place --on xen` too.
  */
 function placingProfile(captured: CapturedHost): ProfileName {
   const seen = seenProfile(captured);
