@@ -3,6 +3,7 @@
 import { constants, lstatSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type FileCalls, writeAll } from './file-calls.js';
+import { isAlive } from './files/owner-process.js';
 
 /**
  * For a file that only one process writes.
@@ -36,15 +37,6 @@ function removeLeft(path: string, files: FileCalls): void {
     }
   } catch {
     // They are in nobody's way.
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

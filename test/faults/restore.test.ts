@@ -152,6 +152,23 @@ describe('serve restore', { timeout: 120_000 }, () => {
       expect(readdirSync(folder).sort()).toEqual(['earlier', 'file']);
     },
   );
+
+  it('says what else keeps it from opening a backup, and calls only a damaged one damaged', async () => {
+    const [state, backup] = [await stateOf('earlier'), join(folder, 'backup')];
+    expect(await run(['backup', backup, '--from', state])).toMatchObject({ code: 0 });
+    const db = new Sqlite(backup);
+    db.pragma('user_version = 99');
+    db.close();
+    const later = await run(['restore', backup, '--into', state]);
+    expect([later.code, later.err]).toEqual([
+      2,
+      expect.stringMatching(/the backup cannot be checked: the state is of format 99; this xennuma knows/),
+    ]);
+    writeFileSync(backup, 'x'.repeat(8192));
+    const damaged = await run(['restore', backup, '--into', state]);
+    expect([damaged.code, damaged.err]).toEqual([2, expect.stringMatching(/the backup is damaged: .*; restore another backup/)]);
+    expect(await names(state)).toEqual(['earlier']);
+  });
 });
 
 describe('serve backup', { timeout: 120_000 }, () => {

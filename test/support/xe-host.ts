@@ -1,5 +1,6 @@
 // A daemon for tests of `xe`: one VM that runs on node 2, one that is halted, and a template.
 
+import { expect } from 'vitest';
 import { parseUsers } from '../../src/xapi/calls/users.js';
 import type { XapiError } from '../../src/xapi/wire/errors.js';
 import type { Wire, WireStruct } from '../../src/xapi/wire/values.js';
@@ -80,4 +81,20 @@ async function objects(ask: (method: string, ...params: readonly Wire[]) => Prom
   };
   await ask('VM.start', refs.web, false, false);
   return refs;
+}
+
+/** `xe` where it must succeed, for its output, and where it must fail with 1, for what it says. */
+export function checkedXe(host: Pick<XeHost, 'xe'>) {
+  return {
+    xe: async (...words: string[]): Promise<string> => {
+      const { code, out, err } = await host.xe(...words);
+      expect([words, code, err]).toEqual([words, 0, '']);
+      return out.trim();
+    },
+    fails: async (...words: string[]): Promise<string> => {
+      const { code, err } = await host.xe(...words);
+      expect([words, code]).toEqual([words, 1]);
+      return err.trim();
+    },
+  };
 }

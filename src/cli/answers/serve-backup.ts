@@ -10,7 +10,15 @@ import { makeOwnFolder, openOwnFile, readRegularFile } from '../../base/own-file
 import { replaceSharedFile, syncFolder } from '../../base/replace-file.js';
 import { BACKUP_SOCKET } from '../../xapi/http/sockets/backup-socket.js';
 import { StateFolder } from '../../xapi/model/disk/sqlite.js';
-import { DATABASE, EARLIER, ForeignStateError, RESTORED, STATE_FILES } from '../../xapi/model/disk/state-files.js';
+import {
+  DATABASE,
+  DamagedStateError,
+  EARLIER,
+  ForeignStateError,
+  OwnedStateError,
+  RESTORED,
+  STATE_FILES,
+} from '../../xapi/model/disk/state-files.js';
 import { lockFile } from '../../xenstore/server/file-lock.js';
 import { remark } from '../output/terminal.js';
 
@@ -125,8 +133,10 @@ function check(file: string, bytes: Uint8Array): number {
     }
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    const kind = error instanceof ForeignStateError ? 'this is no backup' : 'the backup is damaged';
-    throw new InputError(`${kind}: ${error.message}`, { file }, 'restore another backup');
+    const another = 'restore another backup';
+    if (error instanceof ForeignStateError) throw new InputError(`this is no backup: ${error.message}`, { file }, another);
+    if (error instanceof DamagedStateError) throw new InputError(`the backup is damaged: ${error.message}`, { file }, another);
+    throw new InputError(`the backup cannot be checked: ${error.message}`, { file }, error.mend);
   } finally {
     rmSync(trial, { recursive: true, force: true });
   }
@@ -152,7 +162,7 @@ function assertUnused(folder: string): void {
   try {
     new StateFolder(folder, { restoring: true }).close();
   } catch (error) {
-    if (error instanceof InputError && /another xennuma owns/.test(error.message)) throw error;
+    if (error instanceof OwnedStateError) throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 // xe on storage, networks and templates: the commands of scripts, and their output.
 import { afterEach, describe, expect, it } from 'vitest';
-import { type XeHost, xeHost } from '../../../test/support/xe-host.js';
+import { checkedXe, type XeHost, xeHost } from '../../../test/support/xe-host.js';
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -14,17 +14,7 @@ async function start(): Promise<{
 }> {
   const host = await xeHost();
   ends.push(() => host.close());
-  const xe = async (...words: string[]) => {
-    const { code, out, err } = await host.xe(...words);
-    expect([words, code, err]).toEqual([words, 0, '']);
-    return out.trim();
-  };
-  const fails = async (...words: string[]) => {
-    const { code, err } = await host.xe(...words);
-    expect([words, code]).toEqual([words, 1]);
-    return err.trim();
-  };
-  return { host, xe, fails };
+  return { host, ...checkedXe(host) };
 }
 
 describe('vm-install', () => {

@@ -1,6 +1,6 @@
 // xe on the drives and cards of VMs, and on what VMs and hosts have now.
 import { afterEach, expect, it } from 'vitest';
-import { xeHost } from '../../../test/support/xe-host.js';
+import { checkedXe, xeHost } from '../../../test/support/xe-host.js';
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -10,17 +10,7 @@ afterEach(async () => {
 async function start() {
   const host = await xeHost();
   ends.push(() => host.close());
-  const xe = async (...words: string[]) => {
-    const { code, out, err } = await host.xe(...words);
-    expect([words, code, err]).toEqual([words, 0, '']);
-    return out.trim();
-  };
-  const fails = async (...words: string[]) => {
-    const { code, err } = await host.xe(...words);
-    expect([words, code]).toEqual([words, 1]);
-    return err.trim();
-  };
-  return { xe, fails };
+  return checkedXe(host);
 }
 
 it('CDs are put in, listed, taken out and removed by their name', async () => {

@@ -1,6 +1,7 @@
 // One owner of a file: flock on its inode, and without koffi a file beside it that names the
 // owner's process.
 import { rmSync, writeFileSync } from 'node:fs';
+import { isAlive } from '../../base/files/owner-process.js';
 import { readRegularFile } from '../../base/own-file.js';
 import { libcIfThere } from './libc.js';
 
@@ -43,13 +44,4 @@ function lockByProcess(name: string): boolean {
     }
   }
   return false;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -4,9 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cases } from '../../../../test/support/cases.js';
 import { checkProperty } from '../../../../test/support/check-property.js';
+import { read } from '../../../../test/support/read-paste.js';
 import { TWO_NODES_DUMP, twoNodesInfo, twoNodesList, twoNodesVcpus } from '../../../../test/support/two-nodes.js';
-import { InputError } from '../../../base/errors.js';
-import { readCapture } from '../captured-host.js';
 
 const INFO = twoNodesInfo({
   between: ['device topology        :', 'device           node', 'No device topology data available'],
@@ -81,16 +80,6 @@ const FORMS: readonly (readonly [string, Form])[] = [
   ['blanks that do not break', (line) => `\u00a0\u00a0${line.replaceAll(' ', '\u00a0')}`],
   ['colours', (line) => `\u001b[32mINFO\u001b[0m ${line}\r`],
 ];
-
-type Read = ReturnType<typeof readCapture>['live'] | 'refused';
-function read(text: string): Read {
-  try {
-    return readCapture([{ file: 'paste.txt', text }]).live;
-  } catch (error) {
-    expect(error).toBeInstanceOf(InputError);
-    return 'refused';
-  }
-}
 
 /** Which lines of the text have the form. */
 const EXTENTS: readonly (readonly [string, (parts: readonly string[], form: Form) => string])[] = [

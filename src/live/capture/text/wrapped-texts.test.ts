@@ -2,9 +2,8 @@
 // the whole text does, or are refused, and never read as another host.
 import { describe, expect, it } from 'vitest';
 import { oneIn } from '../../../../test/support/cases.js';
+import { read } from '../../../../test/support/read-paste.js';
 import { TWO_NODES_DUMP, twoNodesInfo, twoNodesList, twoNodesVcpus } from '../../../../test/support/two-nodes.js';
-import { InputError } from '../../../base/errors.js';
-import { readCapture } from '../captured-host.js';
 
 /** The widths of terminals, and a share of all others. */
 const WIDTHS = new Set([
@@ -57,16 +56,6 @@ const texts = (prompt: string, guest: string) =>
 const lines = (text: string, change: (line: string) => string) => text.split('\n').map(change).join('\n');
 const wrapped = (text: string, width: number) => lines(text, (line) => line.match(new RegExp(`.{1,${width}}`, 'g'))?.join('\n') ?? '');
 const quoted = (text: string, mark: string) => lines(text, (line) => mark + line);
-
-type Read = ReturnType<typeof readCapture>['live'] | 'refused';
-function read(text: string): Read {
-  try {
-    return readCapture([{ file: 'paste.txt', text }]).live;
-  } catch (error) {
-    expect(error).toBeInstanceOf(InputError);
-    return 'refused';
-  }
-}
 
 const FORMS: [string, (text: string, width: number) => string][] = [
   ['cut', wrapped],

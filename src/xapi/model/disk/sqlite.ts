@@ -16,7 +16,7 @@ import { decodeVm, encodeVm } from '../../../xenopsd/store/metadata-format.js';
 import { type LoadedObject, type StateStore, type StoredChange, storageErrorOf } from '../storage.js';
 import { CommitCount } from './commit-count.js';
 import { type RecordOfText, recordOf, recordText } from './record-text.js';
-import { assertNoRest, assertNotHalfRestored, checkFormat, DATABASE } from './state-files.js';
+import { assertNoRest, assertNotHalfRestored, checkFormat, DATABASE, DamagedStateError, OwnedStateError } from './state-files.js';
 import { trialWrite } from './trial-write.js';
 
 const FORMAT = 1;
@@ -188,7 +188,7 @@ export class StateFolder implements StateStore {
   #check(): void {
     const faults = this.#db.pragma('integrity_check(1)') as { integrity_check: string }[];
     if (faults[0]?.integrity_check !== 'ok') {
-      throw new InputError(`the state is damaged: ${faults[0]?.integrity_check ?? 'no answer'}`, { file: this.#file }, RESTORE);
+      throw new DamagedStateError(`the state is damaged: ${faults[0]?.integrity_check ?? 'no answer'}`, this.#file, RESTORE);
     }
   }
 
@@ -198,9 +198,9 @@ export class StateFolder implements StateStore {
     const here = Number(row?.value ?? 0);
     const acknowledged = CommitCount.read(file);
     if (here >= acknowledged) return here;
-    throw new InputError(
+    throw new DamagedStateError(
       `the state has lost commits: it ends at commit ${here}, and ${acknowledged} were acknowledged`,
-      { file: this.#file },
+      this.#file,
       `${RESTORE}; or remove ${file} to go on with the remaining state`,
     );
   }
@@ -261,7 +261,7 @@ export class StateFolder implements StateStore {
       return recordOf(type, text);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new InputError(`the record of ${type} ${ref} is damaged: ${reason}`, { file: this.#file }, RESTORE);
+      throw new DamagedStateError(`the record of ${type} ${ref} is damaged: ${reason}`, this.#file, RESTORE);
     }
   }
 
@@ -276,10 +276,8 @@ export class StateFolder implements StateStore {
       );
     }
     const at = { file: this.#file };
-    if (code.startsWith('SQLITE_BUSY')) {
-      return new InputError('another xennuma owns this state folder', at, 'end it first, or choose another folder');
-    }
-    if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return new InputError(`the state is damaged: ${message}`, at, RESTORE);
+    if (code.startsWith('SQLITE_BUSY')) return new OwnedStateError(this.#file);
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return new DamagedStateError(`the state is damaged: ${message}`, this.#file, RESTORE);
     if (/^SQLITE_(FULL|IOERR)|^ENOSPC$/.test(code)) {
       return new InputError(
         `the state folder cannot be used: ${storageErrorOf(this.#reasonOf(error)).message}`,

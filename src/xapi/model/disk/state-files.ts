@@ -72,3 +72,17 @@ export class ForeignStateError extends InputError {
     super(`expected a state of xennuma, got ${got}`, { file }, 'name another folder or file');
   }
 }
+
+/** Its pages, its records or its count of commits are not what was written. */
+export class DamagedStateError extends InputError {
+  constructor(message: string, file: string, mend: string) {
+    super(message, { file }, mend);
+  }
+}
+
+/** Another process has it open. */
+export class OwnedStateError extends InputError {
+  constructor(file: string) {
+    super('another xennuma owns this state folder', { file }, 'end it first, or choose another folder');
+  }
+}
