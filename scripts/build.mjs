@@ -49,7 +49,7 @@ export async function build({ folder = join(root, 'dist'), forPackage = false } 
     minifySyntax: true,
     sourcemap: forPackage ? false : 'linked',
     // Native code, and packages that few runs need: loaded from node_modules when needed.
-    external: ['koffi', 'better-sqlite3', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata', 'string-width'],
+    external: ['koffi', 'better-sqlite3', 'highs', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata', 'string-width'],
     logLevel: 'warning',
     // yaml is CommonJS inside; esbuild's shim for require needs this in an ES module.
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },

@@ -29,7 +29,7 @@ import { day, sourceTime, writeManPages } from './man-pages.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 const { version, files, description, ...manifest } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 /** What dist/ loads from node_modules (build.mjs). */
-const LOADED = ['koffi', 'better-sqlite3', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata', 'string-width'];
+const LOADED = ['koffi', 'better-sqlite3', 'highs', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata', 'string-width'];
 /** Parts of packages that are needed only to build or to read about them. */
 const NOT_NEEDED = {
   koffi: ['vendor', 'doc'],

@@ -28,7 +28,7 @@ export async function writeManPages(folder, { version, date }) {
     format: 'esm',
     outfile: join(work, 'pages.mjs'),
     logLevel: 'error',
-    external: ['koffi', 'better-sqlite3', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata', 'string-width'],
+    external: ['koffi', 'better-sqlite3', 'highs', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata', 'string-width'],
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   });
   const { everyCommand, commandPage, programPage } = await import(join(work, 'pages.mjs')).finally(() => rmSync(work, { recursive: true }));

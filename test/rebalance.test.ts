@@ -16,7 +16,7 @@ import { rebalance } from '../src/planner/rebalance/rebalance.js';
 import type { Toolstack } from '../src/xenopsd/api/toolstack.js';
 import { FAR_UUIDS, FarHosts, farFiles, farXapi } from './support/far-hosts.js';
 import { coresOf, xlInfo } from './support/xl-info.js';
-import { root, xennuma } from './xennuma.js';
+import { root, xennuma, xennumaProcess } from './xennuma.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-rebalance-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -106,10 +106,25 @@ describe('rebalance', { timeout: 240_000 }, () => {
   it('--bound tells what could be had, and how far the plan is from it', () => {
     expect(answerOf(...SCENARIO).bound).toBeNull();
     const { bound, after } = answerOf(...SCENARIO, '--bound');
-    expect(bound).toEqual({ onOneNode: after.onOneNode, bytesOnOneNode: after.bytesOnOneNode });
+    const reached = { onOneNode: after.onOneNode, bytesOnOneNode: after.bytesOnOneNode };
+    expect(bound).toEqual({ ...reached, best: reached });
     const words = (...more: string[]) => xennuma(['rebalance', ...SCENARIO, '--bound', ...more]).out.replace(/\s+/g, ' ');
     expect(words()).toMatch(/packed anew at this instant, at most 4 of 4 VMs.* The plan reaches it\./);
     expect(words('--max-moves', '1')).toMatch(/The plan ends with 3 and 13 GiB: a gap of at most 1 and 4 GiB\./);
+  });
+
+  it('--bound without the package highs has the bound all the same', () => {
+    const hook = `export async function resolve(name, context, next) {
+      if (name === 'highs') throw Object.assign(new Error(name + ' is not installed'), { code: 'ERR_MODULE_NOT_FOUND' });
+      return next(name, context);
+    }`;
+    writeFileSync(join(folder, 'hook.mjs'), hook);
+    writeFileSync(join(folder, 'register.mjs'), "import { register } from 'node:module'; register('./hook.mjs', import.meta.url);");
+    const env = { NODE_OPTIONS: `--import=${join(folder, 'register.mjs')}` };
+    const { code, out } = xennumaProcess(['rebalance', ...SCENARIO, '--bound', '--json'], { env });
+    expect(code).toBe(0);
+    const { bound } = schema.parse(JSON.parse(out)) as RebalanceAnswer;
+    expect(bound).toEqual({ ...answerOf(...SCENARIO, '--bound').bound, best: null });
   });
 
   it('compare --bound has the bound beside what each policy reached', () => {

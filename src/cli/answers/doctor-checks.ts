@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { checkOwnFolder } from '../../base/own-file.js';
 import { npmCommand } from '../../base/own-package.js';
+import { loadHighs } from '../../live/rebalance/highs.js';
 import { parseUsers } from '../../xapi/calls/users.js';
 import { xenstorePaths } from '../../xenstore/client/connect.js';
 import { readInput } from '../input/read-input.js';
@@ -162,6 +163,12 @@ export async function checkStateDriver(needed: boolean, load: () => Promise<void
     const mend = `${npmCommand(how, 'better-sqlite3')} (without its prebuilt binary this takes gcc, make and python3)`;
     return lack('better-sqlite3', needed, found, `${mend}; it keeps the state of xennuma serve`);
   }
+}
+
+/** HiGHS is used by `rebalance --bound` and `compare --bound`, which do without it. */
+export async function checkSolver(load: () => Promise<unknown> = loadHighs): Promise<CheckResult> {
+  if ((await load()) !== null) return ok('highs', 'it loads');
+  return lack('highs', false, 'it is not installed', `${npmCommand('install', 'highs')}; it makes the bounds of small hosts exact`);
 }
 
 /** The state folder of serve: one that exists and is ours, or one that can be created. */

@@ -116,7 +116,7 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
       const gaps = started.map(({ failure }) => cpusWithoutNode(failure?.message ?? '')).find((cpus) => cpus !== null);
       if (gaps !== undefined) withoutNode.set(profile, gaps!);
       if (options.html !== undefined && (pages.length + 1) * vms.length <= MOST_ON_PAGE) pages.push(pageOf(workload, map));
-      rows.push({ profile, policy, seed, means, totals, bound: options.bound === true ? boundAnswer(map) : null });
+      rows.push({ profile, policy, seed, means, totals, bound: options.bound === true ? await boundAnswer(map) : null });
     }
     progress.at(rows.length);
   }
@@ -180,14 +180,16 @@ function compareText(result: CompareAnswer): string[] {
       profile,
       name,
       `${totals.onOneNode} of ${result.vms}`,
-      ...(bounded ? [String(bound?.onOneNode ?? '')] : []),
+      ...(bounded ? [String(bound === null ? '' : (bound.best ?? bound).onOneNode)] : []),
       distanceWords(totals.meanDistance),
       distanceWords(totals.worstDistance),
       totals.remotePages === 0 ? '0' : colour.warn(formatBytes(totals.remotePages * 4096)),
       totals.failed === 0 ? '0' : colour.bad(String(totals.failed)),
     ];
   });
-  const meaning = 'at most: VMs that could be on one node if those that run were packed anew at this instant';
+  const bounds = result.rows.flatMap(({ bound }) => (bound === null ? [] : [bound]));
+  const solved = bounds.every(({ best }) => best !== null) ? ' (exact: HiGHS found such a packing)' : '';
+  const meaning = `at most: VMs that could be on one node if those that run were packed anew at this instant${solved}`;
   const title = `${colour.bold(result.host)}: ${result.vms} VM${result.vms === 1 ? '' : 's'}, started in order, on a fresh host for each row`;
   return [
     ...wrapWords(title, columns(), '  '),

@@ -8,6 +8,7 @@ import { makeSelfSigned } from '../../xapi/http/self-signed.js';
 import {
   checkNode,
   checkPort,
+  checkSolver,
   checkState,
   checkStateDriver,
   checkTls,
@@ -55,6 +56,14 @@ describe('doctor', () => {
     expect(check).toMatchObject({ found, mend: expect.stringMatching(mend) });
     expect((await checkStateDriver(true, fails)).state).toBe('missing');
     expect((await checkStateDriver(true, async () => undefined)).state).toBe('ok');
+  });
+
+  it('calls a solver that is not installed no essential lack', async () => {
+    expect(await checkSolver(async () => null)).toMatchObject({
+      state: 'absent',
+      mend: expect.stringMatching(/^npm --prefix \S+ install highs/),
+    });
+    expect(await checkSolver(async () => () => null)).toMatchObject({ state: 'ok' });
   });
 
   it('checks state folders', () => {

@@ -12,6 +12,7 @@ import {
   checkNode,
   checkOtherToolstack,
   checkPort,
+  checkSolver,
   checkState,
   checkStateDriver,
   checkTls,
@@ -75,6 +76,7 @@ async function examine(options: DoctorOptions): Promise<CheckResult[]> {
     ...(await checkXen(real)),
     checkOtherToolstack(),
     await checkStateDriver(config?.hasState === true),
+    await checkSolver(),
     ...(config?.checks ?? []),
   ];
 }

@@ -3,7 +3,8 @@
 import { reachFinder } from '../../map/figures.js';
 import type { HostMap, MapDomain } from '../../map/host-map.js';
 import { holdingNodes } from '../../map/numa-metrics.js';
-import { packingBound } from '../../planner/bound/packing-bound.js';
+import { exactPacking, type SolveProgram } from '../../planner/bound/exact-packing.js';
+import { type Packing, packingBound } from '../../planner/bound/packing-bound.js';
 
 export interface SnapshotBound {
   /** VMs that are on one node, at most. */
@@ -17,15 +18,30 @@ const ONE_VM = 2 ** 20;
 
 /** Domain-0, dying domains and those without vCPUs stay where they are, and are not counted. */
 export function snapshotBound(map: HostMap): SnapshotBound {
+  const { byCount, byPages } = packings(map);
+  return { onOneNode: Math.floor(packingBound(byCount).value / ONE_VM), pagesOnOneNode: packingBound(byPages).value };
+}
+
+/**
+ * What the best packings have: one with the most VMs on one node, and one with the most memory.
+ * @returns null for more VMs or nodes than MOST_EXACT, or when the solver has no proof
+ */
+export function exactSnapshot(map: HostMap, solve: SolveProgram): SnapshotBound | null {
+  const { byCount, byPages } = packings(map);
+  const count = exactPacking(byCount, solve);
+  const pages = count === null ? null : exactPacking(byPages, solve);
+  return count === null || pages === null ? null : { onOneNode: count.value / ONE_VM, pagesOnOneNode: pages.value };
+}
+
+function packings(map: HostMap): { byCount: Packing; byPages: Packing } {
   const vms = map.domains.filter(({ domid, state, vcpus }) => domid !== 0 && state !== 'dying' && vcpus.length > 0);
   const capacity = map.nodes.map(({ id, freePages }) => vms.reduce((sum, { pages }) => sum + (pages[id] ?? 0), freePages));
   const reachOf = reachFinder(map);
-  const most = (worth: (pages: number) => number) =>
-    packingBound({
-      capacity,
-      vms: vms.map((vm) => ({ size: Math.max(1, sizeOf(vm)), value: worth(totalOf(vm)), nodes: nodesOf(map, vm, reachOf) })),
-    }).value;
-  return { onOneNode: Math.floor(most(() => ONE_VM) / ONE_VM), pagesOnOneNode: most((pages) => pages) };
+  const by = (worth: (pages: number) => number): Packing => ({
+    capacity,
+    vms: vms.map((vm) => ({ size: Math.max(1, sizeOf(vm)), value: worth(totalOf(vm)), nodes: nodesOf(map, vm, reachOf) })),
+  });
+  return { byCount: by(() => ONE_VM), byPages: by((pages) => pages) };
 }
 
 function totalOf({ pages }: MapDomain): number {

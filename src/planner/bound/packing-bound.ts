@@ -28,7 +28,7 @@ export interface Packing {
 }
 
 /** VMs that can be swapped. */
-interface VmKind extends Kind {
+export interface VmKind extends Kind {
   readonly value: number;
   readonly nodes: readonly number[] | null;
 }
@@ -54,7 +54,7 @@ export interface Bound {
 
 /** All sums must stay below 2^53. */
 export function packingBound({ capacity, vms }: Packing): Bound {
-  const { kinds, kindOf } = kindsOf(vms);
+  const { kinds, kindOf } = vmKinds(vms);
   const total = kinds.reduce((sum, { count, value }) => sum + count * value, 0);
   if (kinds.length === 0 || capacity.length === 0) return { value: 0, prices: vms.map(() => 0) };
   const unit = new Cells(Math.max(...capacity), kinds);
@@ -107,7 +107,7 @@ function columnOf(group: number, counts: readonly number[], kinds: readonly VmKi
 }
 
 /** The kinds, and which one each VM is of. */
-function kindsOf(vms: readonly PackedVm[]): { kinds: VmKind[]; kindOf: number[] } {
+export function vmKinds(vms: readonly PackedVm[]): { kinds: VmKind[]; kindOf: number[] } {
   const known = new Map<string, number>();
   const kinds: { size: number; value: number; nodes: readonly number[] | null; count: number }[] = [];
   const kindOf = vms.map(({ size, value, nodes }) => {

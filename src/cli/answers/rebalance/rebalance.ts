@@ -4,9 +4,10 @@ import { formatList } from '../../../base/bitset.js';
 import { hasControls } from '../../../base/safe-text.js';
 import { shellWord } from '../../../base/shell-word.js';
 import { PAGE_BYTES } from '../../../base/units.js';
+import { loadHighs } from '../../../live/rebalance/highs.js';
 import { type MovedVm, migrationCommands, pinCommand } from '../../../live/rebalance/move-commands.js';
 import { type HostProblem, problemOfMap } from '../../../live/rebalance/problem-of-map.js';
-import { snapshotBound } from '../../../live/rebalance/snapshot-bound.js';
+import { exactSnapshot, type SnapshotBound, snapshotBound } from '../../../live/rebalance/snapshot-bound.js';
 import type { HostMap } from '../../../map/host-map.js';
 import type { PageData } from '../../../page/page-data.js';
 import type { PlaceFigures, RebalancePlan, RebalanceTotals } from '../../../planner/rebalance/problem.js';
@@ -45,7 +46,7 @@ export interface Rebalanced {
  * @param names names or numbers of the domains that may be moved; all by default
  * @throws InputError for an unknown name, or for figures that cannot be true
  */
-export function rebalanceHost(names: readonly string[], host: RebalancedHost, options: RebalanceOptions): Rebalanced {
+export async function rebalanceHost(names: readonly string[], host: RebalancedHost, options: RebalanceOptions): Promise<Rebalanced> {
   const { map, notes } = host;
   const found = problemOfMap(map, host.infos, pickDomains(map, names));
   const { maxMoves, maxBytes } = options;
@@ -88,15 +89,20 @@ export function rebalanceHost(names: readonly string[], host: RebalancedHost, op
     after: totalsAnswer(plan.after),
     exact: plan.exact,
     left: leftOver(map, found, plan, options),
-    bound: options.bound === true ? boundAnswer(map) : null,
+    bound: options.bound === true ? await boundAnswer(map) : null,
     notes: [...notes],
   };
   return { plan, answer, host };
 }
 
 /** The bound if all VMs were packed anew at this instant. */
-export function boundAnswer(map: HostMap): NonNullable<RebalanceAnswer['bound']> {
-  const { onOneNode, pagesOnOneNode } = snapshotBound(map);
+export async function boundAnswer(map: HostMap): Promise<NonNullable<RebalanceAnswer['bound']>> {
+  const solve = await loadHighs();
+  const best = solve === null ? null : exactSnapshot(map, solve);
+  return { ...bytesOf(snapshotBound(map)), best: best === null ? null : bytesOf(best) };
+}
+
+function bytesOf({ onOneNode, pagesOnOneNode }: SnapshotBound): { onOneNode: number; bytesOnOneNode: number } {
   return { onOneNode, bytesOnOneNode: pagesOnOneNode * PAGE_BYTES };
 }
 

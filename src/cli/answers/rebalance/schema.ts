@@ -30,6 +30,13 @@ export const boundSchema = z
   .strictObject({
     onOneNode: count.describe('No placement of these VMs has more of them on one node'),
     bytesOnOneNode: count.describe('No placement of these VMs has more memory of VMs on one node'),
+    best: z
+      .strictObject({
+        onOneNode: count.describe('VMs on one node in the packing that has most of them'),
+        bytesOnOneNode: count.describe('Memory of VMs on one node in the packing that has most of it'),
+      })
+      .nullable()
+      .describe('What packings reach, by HiGHS; null above 16 nodes or 30 VMs, without the package highs, or without a proof'),
   })
   .nullable()
   .describe('With --bound: what could be had if all VMs were packed anew at this instant');

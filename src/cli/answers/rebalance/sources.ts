@@ -33,7 +33,7 @@ export async function rebalanceAnswer(names: readonly string[], options: Rebalan
   if (options.from !== undefined) return rebalanceFrom(names, options, options.from);
   if (options.scenario !== undefined || options.vms !== undefined || options.host !== undefined) {
     if (options.yes === true) throw new InputError('--yes needs a running host', {}, 'leave it out: moves are shown');
-    return print(rebalanceHost(names, ofToolstack(await occupied(options)), options), options, false);
+    return print(await rebalanceHost(names, ofToolstack(await occupied(options)), options), options, false);
   }
   refuseBeside(options);
   return rebalanceHere(names, options);
@@ -94,7 +94,7 @@ async function rebalanceHere(names: readonly string[], options: RebalanceSources
       live.map.domains.map(async ({ domid }) => [domid, await readKey(host.xs, `/libxl/${domid}/type`)] as const),
     );
     const ofXl = new Set(types.flatMap(([domid, type]) => (type === undefined ? [] : [domid])));
-    const rebalanced = rebalanceHost(
+    const rebalanced = await rebalanceHost(
       names,
       { ...ofLive(live), kind: 'live', moved: (domid) => movedHere(live, domid, ofXl.has(domid)) },
       options,
@@ -136,7 +136,7 @@ async function rebalanceFrom(names: readonly string[], options: RebalanceSources
   if (sourcesOf(source).length > 1) throw new InputError('expected one host, got several', { path: '--from' }, 'rebalance one at a time');
   if (options.yes !== true)
     return print(
-      rebalanceHost(names, ofCapture(await readFrom(source), source.startsWith('ssh://') ? 'live' : 'file'), options),
+      await rebalanceHost(names, ofCapture(await readFrom(source), source.startsWith('ssh://') ? 'live' : 'file'), options),
       options,
       false,
     );
@@ -144,7 +144,7 @@ async function rebalanceFrom(names: readonly string[], options: RebalanceSources
     throw new InputError(`--yes needs a host over ssh, got '${source}'`, { path: '--from' }, 'leave --yes out: the commands are shown');
   }
   return withHost(source, async (host) => {
-    const rebalanced = rebalanceHost(names, ofCapture(await host.read(), 'live'), options);
+    const rebalanced = await rebalanceHost(names, ofCapture(await host.read(), 'live'), options);
     let failed = false;
     for (const [index, move] of rebalanced.answer.freeMoves.entries()) {
       move.state = 'left';

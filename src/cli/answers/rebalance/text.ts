@@ -121,13 +121,23 @@ function proofWords(exact: boolean, some: boolean, within: string): string {
 
 function boundLines({ bound, after }: RebalanceAnswer): string[] {
   if (bound === null) return [];
+  const { best } = bound;
   const most = `${bound.onOneNode} of ${after.vms} VMs, and VMs with ${formatBytes(bound.bytesOnOneNode)}`;
-  const gaps = [bound.onOneNode - after.onOneNode, bound.bytesOnOneNode - after.bytesOnOneNode] as const;
+  const reached = best ?? bound;
+  const gaps = [reached.onOneNode - after.onOneNode, reached.bytesOnOneNode - after.bytesOnOneNode] as const;
   const gap =
     gaps[0] <= 0 && gaps[1] <= 0
       ? 'The plan reaches it.'
       : `The plan ends with ${after.onOneNode} and ${formatBytes(after.bytesOnOneNode)}: a gap of at most ${gaps[0]} and ${formatBytes(gaps[1])}.`;
-  return ['', `Bound: if all VMs were packed anew at this instant, at most ${most} could be on one node. ${gap}`];
+  return ['', `Bound: if all VMs were packed anew at this instant, at most ${most} could be on one node. ${bestWords(bound)}${gap}`];
+}
+
+function bestWords({ best, onOneNode, bytesOnOneNode }: NonNullable<RebalanceAnswer['bound']>): string {
+  if (best === null) return '';
+  const figures = `${best.onOneNode} and ${formatBytes(best.bytesOnOneNode)}`;
+  return best.onOneNode === onOneNode && best.bytesOnOneNode === bytesOnOneNode
+    ? 'HiGHS found packings that reach this. '
+    : `By HiGHS, the best packings have ${figures}. `;
 }
 
 /** VMs of the same reason together. */

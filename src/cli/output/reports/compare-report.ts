@@ -44,7 +44,7 @@ export function compareReport({ host, vms, rows, recommendation, warnings }: Com
         bars: there.map((row) => ({
           name: `${row.profile}, ${policyName(row)}`,
           value: row.totals.onOneNode,
-          bound: row.bound?.onOneNode ?? null,
+          bound: atMost(row.bound),
         })),
       },
     ],
@@ -53,13 +53,16 @@ export function compareReport({ host, vms, rows, recommendation, warnings }: Com
   };
 }
 
+/** The best packing where it is known. */
+const atMost = (bound: Row['bound']): number | null => (bound === null ? null : (bound.best ?? bound).onOneNode);
+
 const policyName = ({ policy, means }: Row): string => (means === null || means === policy ? policy : `${policy} (${means})`);
 
 function cellsOf(row: There, vms: number, bounded: boolean): string[] {
   const { totals, bound } = row;
   return [
     ...[row.profile, policyName(row), `${totals.onOneNode} of ${vms}`],
-    ...(bounded ? [bound === null ? 'not known' : String(bound.onOneNode)] : []),
+    ...(bounded ? [bound === null ? 'not known' : String(atMost(bound))] : []),
     ...[distanceWords(totals.meanDistance), distanceWords(totals.worstDistance)],
     ...[totals.remotePages === 0 ? '0' : formatBytes(totals.remotePages * PAGE_BYTES), String(totals.failed)],
   ];

@@ -10,6 +10,7 @@ type Move = RebalanceAnswer['freeMoves'][number] | RebalanceAnswer['migrations']
 
 export function rebalanceReport(answer: RebalanceAnswer): PageReport {
   const { host, freeMoves, migrations, left, notes, bound, after } = answer;
+  const most = bound === null ? null : (bound.best ?? bound).onOneNode;
   const lines = migrations.flatMap((move) => move.commands.map((text) => ({ text, why: `${move.name}, a migration: ${gain(move)}` })));
   return {
     name: 'Moves',
@@ -41,8 +42,8 @@ export function rebalanceReport(answer: RebalanceAnswer): PageReport {
         title: 'VMs on one node',
         most: after.vms,
         bars: [
-          { name: 'now', value: answer.before.onOneNode, bound: bound?.onOneNode ?? null },
-          { name: 'after all moves', value: after.onOneNode, bound: bound?.onOneNode ?? null },
+          { name: 'now', value: answer.before.onOneNode, bound: most },
+          { name: 'after all moves', value: after.onOneNode, bound: most },
         ],
       },
     ],
