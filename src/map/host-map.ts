@@ -45,6 +45,8 @@ export interface MapCpu {
   readonly online: boolean;
   /** null = in no pool. */
   readonly pool: number | null;
+  /** `core` and `socket` are placeholders: no source has those of this CPU, which is offline. */
+  readonly coreUnknown?: true;
 }
 
 export interface MapDomain {

@@ -69,7 +69,9 @@ export function cpusOfNodes(map: HostMap): MapCpu[][] {
   return found;
 }
 
+/** @param cpus those whose cores are known */
 function describeCores(cpus: readonly MapCpu[]): string[] {
+  if (cpus.length === 0) return ['cores not known'];
   const cores = new Set(cpus.map(({ socket, core }) => `${socket}/${core}`)).size;
   const sockets = [...new Set(cpus.map(({ socket }) => socket))].sort((a, b) => a - b);
   const parts = [`${cores} ${cores === 1 ? 'core' : 'cores'}`];
@@ -83,7 +85,7 @@ export function describeCpus(cpus: readonly MapCpu[], map: Pick<HostMap, 'poolNa
   if (cpus.length === 0) return 'no CPUs';
   const parts = [
     `${cpus.length === 1 ? 'CPU' : 'CPUs'} ${formatList(cpus.map(({ id }) => id))}`,
-    ...(map.coresUnknown === true ? ['cores not known'] : describeCores(cpus)),
+    ...describeCores(map.coresUnknown === true ? [] : cpus.filter(({ coreUnknown }) => coreUnknown !== true)),
   ];
   const offline = cpus.filter(({ online }) => !online);
   if (offline.length > 0) parts.push(`offline ${formatList(offline.map(({ id }) => id))}`);

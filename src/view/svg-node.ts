@@ -237,7 +237,7 @@ function drawCell(map: HostMap, paint: Paint, cpu: MapCpu, users: readonly numbe
   const more = users.length > shown.length ? ` and ${users.length - shown.length} more` : '';
   let pool = cpu.pool === null ? ', no pool' : `, pool ${cpu.pool}`;
   if (cpu.pool === 0) pool = '';
-  const words = `CPU ${cpu.id}${map.coresUnknown === true ? '' : `, core ${cpu.core}, socket ${cpu.socket}`}${cpu.online ? '' : ', offline'}${pool}${names === '' ? '' : `: ${names}${more}`}`;
+  const words = `CPU ${cpu.id}${map.coresUnknown === true || cpu.coreUnknown === true ? '' : `, core ${cpu.core}, socket ${cpu.socket}`}${cpu.online ? '' : ', offline'}${pool}${names === '' ? '' : `: ${names}${more}`}`;
   return `<g><title>${escapeXml(words)}</title>${base}${cpu.online ? '' : `<rect class="offline" ${box}/>`}</g>`;
 }
 

@@ -245,9 +245,12 @@ function cpusOf(host: Host, pools: readonly CpupoolInfo[]): (MapCpu | null)[] {
   const poolOf = new Map(pools.flatMap(({ id, cpus }) => cpus.map((cpu) => [cpu, id] as const)));
   const present = presentCpus(host);
   const cpus: (MapCpu | null)[] = new Array<MapCpu | null>((present.at(-1)?.id ?? -1) + 1).fill(null);
+  // Behind the numbers of known cores, so that nothing takes two CPUs for threads of one.
+  const spare = present.reduce((most, { core }) => Math.max(most, (core ?? -1) + 1), 0);
   for (const { id, node, core, socket } of present) {
     const pool = poolOf.get(id) ?? null;
-    cpus[id] = { id, node, core: core ?? id, socket: socket ?? node, online: pool !== null, pool };
+    const unknown = core === null ? { coreUnknown: true as const } : {};
+    cpus[id] = { id, node, core: core ?? spare + id, socket: socket ?? node, online: pool !== null, pool, ...unknown };
   }
   return cpus;
 }

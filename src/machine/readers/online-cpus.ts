@@ -2,12 +2,15 @@
 // CPUs taken offline the rest is parked, and the table still has them (xen/common/sysctl.c,
 // XEN_SYSCTL_cputopoinfo; xen/arch/x86/cpu/common.c, park_offline_cpus).
 import { formatList } from '../../base/bitset.js';
+import { InputError } from '../../base/errors.js';
 import { parseCount, parseRanges } from '../../base/lists.js';
 import type { HostPool } from '../model.js';
 import { FIRST_POOL } from '../pools.js';
 import type { DraftCpu } from './assemble.js';
 import { MAX_CPU_ID } from './check.js';
 import { type InputText, linesOf } from './input-text.js';
+
+const TAKE_AGAIN = 'take the listing again';
 
 /** Information about the CPUs from other listings of the same host. */
 export interface OnlineEvidence {
@@ -56,6 +59,43 @@ function chosenCpus(
   const others = table.filter(({ id }) => !seen.has(id)).slice(0, count - certain.length);
   const lowest = [...certain, ...others].sort((a, b) => a.id - b.id);
   return { cpus: lowest, why: 'a guess: the lowest numbers are online, as with maxcpus=' };
+}
+
+/** `smt=off` in all the forms of a boolean option (xen/common/kernel.c, parse_bool). */
+const SMT_OFF = /(?:^|\s)(?:smt=(?:0|no|off|false|disable)|no-smt)(?:\s|$)/;
+
+/**
+ * The numbers of the online CPUs of a host without a table of them, which only `xl info -n` prints.
+ * max_cpu_id is the highest number that a CPU could have (nr_cpu_ids - 1): parked CPUs and slots
+ * for CPUs that are not there count (xen/common/sysctl.c, XEN_SYSCTL_physinfo).
+ * @param count nr_cpus
+ * @throws InputError where vCPUs run on more CPUs than that
+ */
+export function countedCpus(
+  count: number,
+  last: number | undefined,
+  { online, seen: ran = new Set(), commandLine }: OnlineEvidence & { readonly commandLine: string },
+  file: string,
+): { readonly ids: readonly number[]; readonly note?: string } {
+  if (count === 0 || count > MAX_CPU_ID)
+    throw new InputError(`expected 1 to ${MAX_CPU_ID} CPUs (nr_cpus), got ${count}`, { file }, TAKE_AGAIN);
+  const ascending = (ids: Iterable<number>) => [...ids].sort((a, b) => a - b);
+  if (online?.size === count) return { ids: ascending(online) };
+  const seen = new Set([0, ...ran]);
+  if (seen.size > count) {
+    throw new InputError(`expected ${count} CPUs (nr_cpus), but vCPUs run on ${seen.size}`, { file }, 'the text mixes two hosts; give one');
+  }
+  const isSmtOff = SMT_OFF.test(commandLine) && last === 2 * count - 1;
+  const guess = Array.from({ length: count }, (_, at) => (isSmtOff ? 2 * at : at));
+  const fits = ascending(seen).every((id) => guess.includes(id));
+  const others = guess.filter((id) => !seen.has(id)).slice(0, count - seen.size);
+  const ids = fits ? guess : ascending([...seen, ...others]);
+  if (seen.size === count || (fits && (last === undefined || last === count - 1))) return { ids };
+  const why = isSmtOff && fits ? 'one thread of each core, as with smt=off' : 'the lowest numbers';
+  return {
+    ids,
+    note: `Which ${count} CPUs are online is not in the listings: ${formatList(ids)} is a guess (${why}); \`xl info -n\` prints them.`,
+  };
 }
 
 /**

@@ -12,7 +12,7 @@ import { poolsInOrder } from '../pools.js';
 import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode, LOCAL } from './assemble.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
-import { listedPools, onlineCpus, onlineEvidence, unlistedCpus } from './online-cpus.js';
+import { countedCpus, listedPools, type OnlineEvidence, onlineCpus, onlineEvidence, unlistedCpus } from './online-cpus.js';
 import { coresNote, type ThreadFigures, withCores } from './thread-figures.js';
 
 export function looksLikeXlInfo(text: string): boolean {
@@ -58,7 +58,9 @@ interface Tables {
 export function readXlInfo(info: InputText, second?: InputText, moreTables: readonly InputText[] = []): Host {
   const notes: string[] = [];
   const other = second === undefined ? undefined : scan(second);
-  const tables = withNodes(scan(info), info, other, notes);
+  const evidence = onlineEvidence([info, ...moreTables]);
+  const scanned = scan(info);
+  const tables = withNodes(scanned, info, { second: other, evidence, notes });
   const more = other === undefined ? tables.more : other.more;
   const listed = tables.cpus.length > 0 ? tables.cpus : more;
   const wanted = parseCount(tables.fields.get('nr_cpus') ?? '');
@@ -84,11 +86,12 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
     note,
   } = onlineCpus(listed, wanted ?? listed.length, {
     ...dumped,
-    ...onlineEvidence([info, ...moreTables]),
+    ...evidence,
   });
   if (note !== undefined) notes.push(note);
   const unlisted = tables.cpus.length > 0 ? unlistedCpus(listed) : { cpus: [] };
-  if (unlisted.note !== undefined) notes.push(unlisted.note);
+  // With one node there is nothing to guess.
+  if (unlisted.note !== undefined && scanned.cpus.length > 0) notes.push(unlisted.note);
   const cpus = withCoreFigures(online, tables.fields, notes);
   const nodeCount = parseCount(tables.fields.get('nr_nodes') ?? '');
   if (nodeCount !== undefined && nodeCount !== tables.nodes.length) {
@@ -120,32 +123,55 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
   return { ...host, pools: poolsInOrder(host.cpus, pools, refuse) };
 }
 
+interface OtherSources {
+  readonly second: Tables | undefined;
+  readonly evidence: OnlineEvidence;
+  readonly notes: string[];
+}
+
 /**
  * The tables; without nodes of their own with those of debug key 'u', or with the one node that
  * `xl info` counts.
  * @throws InputError where no source has them
  */
-function withNodes(tables: Tables, info: InputText, other: Tables | undefined, notes: string[]): Tables {
+function withNodes(tables: Tables, info: InputText, { second: other, evidence, notes }: OtherSources): Tables {
   if (tables.nodes.length > 0) return tables;
   const dumped = tables.dumped.length > 0 ? tables.dumped : (other?.dumped ?? []);
   if (dumped.length > 0) {
     notes.push("The nodes are those of debug key 'u', which does not print their distances: `xl info -n` does.");
     return { ...tables, nodes: [...dumped] };
   }
-  const field = (name: string) => parseCount(tables.fields.get(name) ?? '', 2 ** 32);
-  const [nodes, cpus, last, total] = [field('nr_nodes'), field('nr_cpus'), field('max_cpu_id'), field('total_memory')];
-  if (nodes === 1 && cpus !== undefined && last === cpus - 1 && cpus <= MAX_CPU_ID && total !== undefined) {
-    notes.push('`xl info` was taken without -n: the host has one node.');
-    const free = field('free_memory');
-    const own = Array.from({ length: cpus }, (_, id) => ({ id, nodeId: 0, core: null, socket: null }));
-    return { ...tables, nodes: [{ id: 0, memoryBytes: total * MIB, freeBytes: free === undefined ? undefined : free * MIB }], cpus: own };
-  }
+  if (tables.fields.get('nr_nodes') === '1') return withOneNode(tables, info.file, { second: other, evidence, notes });
   const hasTable = /^[ \t]*numa_info[ \t]*:/m.test(info.text);
   throw new InputError(
     hasTable ? "expected nodes under 'numa_info', got none" : "expected the table 'numa_info', found none",
     { file: info.file },
     'run `xl info -n` (with -n) as root in dom0',
   );
+}
+
+/** All CPUs and all memory are in that node; the table of xenpm has the CPUs where there is one. */
+function withOneNode(tables: Tables, file: string, { second, evidence, notes }: OtherSources): Tables {
+  const field = (name: string) => parseCount(tables.fields.get(name) ?? '', 2 ** 32);
+  const [count, total, free] = [field('nr_cpus'), field('total_memory'), field('free_memory')];
+  if (count === undefined || total === undefined) {
+    throw new InputError(
+      `expected nr_cpus and total_memory of a host of one node, found ${count === undefined ? 'no nr_cpus' : 'no total_memory'}`,
+      { file },
+      'give the output of `xl info` whole',
+    );
+  }
+  notes.push('`xl info` was taken without -n: the host has one node.');
+  const nodes = [{ id: 0, memoryBytes: total * MIB, freeBytes: free === undefined ? undefined : free * MIB }];
+  if ((second?.more ?? tables.more).length > 0) return { ...tables, nodes };
+  const { ids, note } = countedCpus(
+    count,
+    field('max_cpu_id'),
+    { ...evidence, commandLine: tables.fields.get('xen_commandline') ?? '' },
+    file,
+  );
+  if (note !== undefined) notes.push(note);
+  return { ...tables, nodes, cpus: ids.map((id) => ({ id, nodeId: 0, core: null, socket: null })) };
 }
 
 /** The counts of `xl info` stand in for a table of cores, which only -n prints. */
