@@ -7,6 +7,7 @@ import type { CapturedHost } from './capture/captured-host.js';
 import { xapiVmOf } from './capture/toolstack.js';
 import type { XapiHost } from './capture/xapi-records.js';
 import type { Choice } from './place-running.js';
+import { qubePinCommand } from './qubes.js';
 
 /** Words of a command; none needs a shell. */
 export type HostCommand = readonly string[];
@@ -34,7 +35,7 @@ export function maskCommands({ verdict, domain, cpus }: Choice, { live, xapi }: 
 
 /** How the nodes of a domain last beyond its end, by the toolstack that starts it. */
 export interface Lasting {
-  readonly toolstack: 'xapi' | 'xl';
+  readonly toolstack: 'xapi' | 'xl' | 'qubes';
   readonly name: string;
   /** A line of shell, or one for the VM's config. */
   readonly line: string;
@@ -49,6 +50,10 @@ export function lastingLines(choice: Choice, captured: CapturedHost, masks: bool
   const { domain, cpus, verdict } = choice;
   if (verdict === 'none') return [];
   const { live, xapi, toolstack } = captured;
+  if (toolstack === 'qubes') {
+    const line = qubePinCommand(domain.name, cpus);
+    return line === null ? [] : [{ toolstack, name: domain.name, line }];
+  }
   const vm = xapiVmOf(xapi, domain.name, live.uuids.get(domain.domid));
   const found: Lasting[] = [];
   const isKept = vm !== undefined && (masks || vm.mask === cpus.join(','));

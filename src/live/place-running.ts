@@ -53,6 +53,7 @@ export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, p
     nodeAffinityAfter: domain.nodeAffinity,
   });
   if (domain.vcpus.length === 0) return nothing('it has no vCPUs');
+  if (map.nodes.length === 1) return nothing('the host has one node, so no CPU is nearer to its memory than another');
   const reachOf = reachFinder(map);
   if (domain.vcpus.some(({ hard, soft }) => !reachOf(hard, soft, domain.pool).anywhere)) {
     return nothing(`its hard affinity is set, and ${name} places no such VM`);

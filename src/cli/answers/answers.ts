@@ -231,6 +231,9 @@ export const verifySchema = z.strictObject({
     }),
   ),
   drifted: count.describe('Domains with at least one drift'),
+  recommendation: adviceSchema
+    .nullable()
+    .describe('With --from: what brings vCPUs of drifted domains nearer to their memory; null = nothing does'),
   notes: z.array(z.string()),
 });
 

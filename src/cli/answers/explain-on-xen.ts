@@ -15,6 +15,8 @@ import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
 import { withXen } from '../input/on-xen.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import { type HostSource, readHosts, remarkFailures, withDomains } from '../input/several-hosts.js';
+import type { Advice } from './advice/advice.js';
+import { runningAdvice } from './advice/running-advice.js';
 import type { ExplainAnswer } from './answers.js';
 import { explainedRun } from './explained-run.js';
 
@@ -23,6 +25,8 @@ export interface RunningExplanation {
   /** The profile of the explained start; null if no start is known. */
   readonly record: FlowRecord | null;
   readonly failed: boolean;
+  /** What would bring its vCPUs nearer to its memory; left out where nothing would. */
+  readonly recommendation?: Advice | null;
 }
 
 /**
@@ -81,7 +85,8 @@ export async function explainFrom(
   const title = `${harmlessName(verdict.domain.name)} (domain ${verdict.domain.domid}) as ${source} has it`;
   const sentences = [...explainRunning(map, verdict), ...notes];
   const runs = [{ title, summary: [], sentences, sources: [], nodes: [], path: [] }];
-  return { runs, record: null, failed: false, captured, domid: verdict.domain.domid };
+  const recommendation = runningAdvice(captured, [verdict.domain]);
+  return { runs, record: null, failed: false, recommendation, captured, domid: verdict.domain.domid };
 }
 
 function ofHalted(name: string, build: LastBuild | null): RunningExplanation {

@@ -13,7 +13,7 @@ import { raise } from '../input/open-host.js';
 import { describer, openPool } from '../input/open-pool.js';
 import type { PoolOptions } from '../input/pool-options.js';
 import { VERSION } from '../output/version.js';
-import { adviceFor } from './advice.js';
+import { adviceFor } from './advice/advice.js';
 import type { ExplainAnswer } from './answers.js';
 import { explainedRun } from './explained-run.js';
 import { startAll } from './start-all.js';

@@ -20,7 +20,7 @@ import type { HostMap } from '../../map/host-map.js';
 import { effectivePolicy, type PolicyName, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import { type OpenHost, readFrom, sourcesOf, withHost } from '../input/from.js';
 import { harmlessName, pickDomains } from '../input/running.js';
-import { DEFAULT_PROFILE, seenProfile } from '../input/seen-profile.js';
+import { placingProfile } from '../input/seen-profile.js';
 import { EXIT } from '../output/exit-codes.js';
 import { columns, commandColumns, out, remark } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
@@ -72,15 +72,6 @@ export async function placeFrom(names: readonly string[], options: FromPlaceOpti
     const now = proposal.commands.length === 0 ? captured.live.map : (await host.read()).live.map;
     return answerWith(proposal, captured.live.map, now, options, ran);
   });
-}
-
-/**
- * libxl places new guests only, by the vCPUs of those that run, and would lead a running domain
- * away from its memory: on a host of xl the planner is that of `place --on xen` too.
- */
-function placingProfile(captured: CapturedHost): ProfileName {
-  const seen = seenProfile(captured);
-  return seen === null || seen === 'xl' ? DEFAULT_PROFILE : seen;
 }
 
 function propose(captured: CapturedHost, names: readonly string[], options: FromPlaceOptions): Proposal {
@@ -163,10 +154,12 @@ function isPlaced({ verdict, domain, cpus }: Choice, now: HostMap): boolean {
 const LASTING = {
   xapi: 'The affinity of a running domain ends with it, and xapi sets its own at the next start. To have it last, as hard affinity:',
   xl: 'The affinity of a running domain ends with it. To have it last, write into the config of the VM for xl:',
+  qubes:
+    'The affinity of a running domain ends with it. To have it last, as hard affinity from the next start of the qube, write its template in dom0:',
 } as const;
 
 function lastingText(lasting: readonly Lasting[]): string[] {
-  return (['xapi', 'xl'] as const).flatMap((toolstack) => {
+  return (['xapi', 'xl', 'qubes'] as const).flatMap((toolstack) => {
     const own = lasting.filter((one) => one.toolstack === toolstack);
     if (own.length === 0) return [];
     const lines = own.flatMap(({ name, line }) =>

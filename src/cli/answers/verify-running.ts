@@ -3,6 +3,7 @@
 import { fitColumns, wrapWords } from '../../base/columns.js';
 import { fittingTable } from '../../base/table.js';
 import type { FlowEntry } from '../../flow/record.js';
+import type { CapturedHost } from '../../live/capture/captured-host.js';
 import { expectedOfSpec, softOfVirtualNodes } from '../../live/expected-affinity.js';
 import { expectedOfCapture } from '../../live/expected-of-capture.js';
 import type { Expected, ExpectedMasks } from '../../map/drift.js';
@@ -19,6 +20,8 @@ import { cpuWords, memoryWords, nodeWords } from '../output/phrases.js';
 import { columns, commandColumns, out, palette, remark } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
 import { writePage } from '../output/write-files.js';
+import { type Advice, adviceLines } from './advice/advice.js';
+import { runningAdvice } from './advice/running-advice.js';
 import type { VerifyAnswer } from './answers.js';
 import { hostAnswer, masksOf } from './summary.js';
 
@@ -34,6 +37,8 @@ interface Running {
   readonly requests: ReadonlyMap<number, Expected>;
   readonly notes: readonly string[];
   readonly kind: PageData['kind'];
+  /** The host that was read, with the toolstack that it shows. */
+  readonly captured?: CapturedHost;
 }
 
 /**
@@ -64,7 +69,7 @@ export async function verifySources(
     const requests = await expectedOfCapture(captured);
     const { map, notes } = captured.live;
     const kind = source.startsWith('ssh://') ? 'live' : 'file';
-    found.push(verifyHost(domains, options, { map, requests, notes, kind }));
+    found.push(verifyHost(domains, options, { map, requests, notes, kind, captured }));
   }
   await writeVerified(options.html, found);
   remarkFailures(failed);
@@ -104,6 +109,12 @@ async function writeVerified(file: string | undefined, found: readonly Verified[
   await writePage(file, found[0]?.running.kind ?? 'file', hosts, { view: 'view=report', report });
 }
 
+/** For domains with drift alone: the rest is as requested, or nobody recorded a request. */
+function adviceOn({ captured }: Running, verdicts: readonly DomainVerdict[]): Advice | null {
+  const drifted = verdicts.filter(({ drifts }) => drifts.length > 0).map(({ domain }) => domain);
+  return captured === undefined ? null : runningAdvice(captured, drifted);
+}
+
 function verifyHost(names: readonly string[], options: Pick<VerifyOptions, 'json'>, running: Running): Verified {
   const { map, requests, notes } = running;
   const verdicts = judgeDomains(map, requests, pickDomains(map, names));
@@ -114,6 +125,7 @@ function verifyHost(names: readonly string[], options: Pick<VerifyOptions, 'json
     hypervisor: map.hypervisor,
     domains: verdicts.map(domainAnswer),
     drifted: verdicts.filter(({ drifts }) => drifts.length > 0).length,
+    recommendation: adviceOn(running, verdicts),
     notes: [...notes],
   };
   if (options.json) out(JSON.stringify(result, null, 2));
@@ -241,5 +253,6 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
       ? []
       : wrapWords('?: no record says what was requested, so only the vCPUs and their memory are compared.', columns(), '  ')),
     ...result.notes.flatMap((note) => wrapWords(`note: ${note}`, commandColumns(), '  ')),
+    ...(result.recommendation === null ? [] : ['', ...adviceLines(result.recommendation, columns(), commandColumns())]),
   ];
 }

@@ -13,7 +13,7 @@ import type { PageInput } from '../../page/page-inputs.js';
 import { emptied } from '../../pool/topology.js';
 import { effectivePolicy, POLICIES, type PolicyName, PROFILES, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import { cpusWithoutNode } from '../../xenopsd/start/numa-placement.js';
-import { type Advice, type AdvisedVm, adviceLines, recommendation, xlRecommendation } from '../answers/advice.js';
+import { type Advice, type AdvisedVm, adviceLines, recommendation, xlRecommendation } from '../answers/advice/advice.js';
 import type { CompareAnswer } from '../answers/answers.js';
 import { boundAnswer } from '../answers/rebalance/rebalance.js';
 import { startAll } from '../answers/start-all.js';
@@ -111,7 +111,16 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
       const { totals, map, host: shown, vms: started } = summarise(workload.toolstack);
       if (profile === 'xl' && means === meaningOf('xl', 'default_policy') && ofXl.length === 0) {
         const specs = new Map(vms.map((spec) => [spec.name, spec]));
-        ofXl.push(...started.map((vm) => ({ spec: specs.get(vm.name)!, vm, host: shown, profile, policy })));
+        ofXl.push(
+          ...started.map((vm) => ({
+            spec: specs.get(vm.name)!,
+            vm,
+            host: shown,
+            profile,
+            policy,
+            ...(origin.toolstack === undefined ? {} : { seen: origin.toolstack }),
+          })),
+        );
       }
       const gaps = started.map(({ failure }) => cpusWithoutNode(failure?.message ?? '')).find((cpus) => cpus !== null);
       if (gaps !== undefined) withoutNode.set(profile, gaps!);

@@ -5,7 +5,7 @@ import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
-import { adviceFor, adviceLines } from '../answers/advice.js';
+import { adviceFor, adviceLines } from '../answers/advice/advice.js';
 import type { ExplainAnswer } from '../answers/answers.js';
 import type { RunningExplanation } from '../answers/explain-on-xen.js';
 import { explainedRun } from '../answers/explained-run.js';
@@ -117,7 +117,8 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
   const warnings = workload.warnings.filter((warning) => warning.vms.includes(name));
   const { host, vms } = summarise(workload.toolstack);
   const { profile, policy } = workload.toolstack;
-  const recommendation = adviceFor({ spec: vm.spec, vm: vms.find((one) => one.name === name)!, host, profile, policy });
+  const seen = workload.seen === undefined ? {} : { seen: workload.seen };
+  const recommendation = adviceFor({ spec: vm.spec, vm: vms.find((one) => one.name === name)!, host, profile, policy, ...seen });
   print({ command: 'explain', version: VERSION, vm: name, runs, recommendation, warnings }, options);
   return last.failure === null ? EXIT.ok : EXIT.no;
 }
@@ -153,13 +154,13 @@ async function answerRunning(name: string, options: ExplainOptions, explained: (
   if (options.all === true) {
     throw new InputError('expected no --all for a running domain', {}, 'leave it out: only the last start is recorded');
   }
-  const { runs, record, failed } = await explained();
+  const { runs, record, failed, recommendation = null } = await explained();
   if (options.flow !== undefined) {
     if (record === null)
       throw new InputError(`xennuma has not started '${name}', so its path is not known`, { path: '--flow' }, 'leave --flow out');
     await writeFlow(options.flow, [record]);
   }
-  print({ command: 'explain', version: VERSION, vm: name, runs, recommendation: null, warnings: [] }, options);
+  print({ command: 'explain', version: VERSION, vm: name, runs, recommendation, warnings: [] }, options);
   return failed ? EXIT.no : EXIT.ok;
 }
 
@@ -215,7 +216,9 @@ function explainText({ runs, recommendation }: ExplainAnswer, details: boolean):
   });
   const more = !details && runs.some(({ summary, sentences }) => summary.length > 0 && sentences.length > 0);
   const advice =
-    recommendation === null || recommendation.commands.length === 0 ? [] : ['', ...adviceLines(recommendation, width, commandColumns())];
+    recommendation === null || (recommendation.commands.length === 0 && runs.some(({ summary }) => summary.length > 0))
+      ? []
+      : ['', ...adviceLines(recommendation, width, commandColumns())];
   return [
     ...lines,
     ...advice,

@@ -2,6 +2,7 @@
 // to it.
 import { InputError } from '../../base/errors.js';
 import { plainHost } from '../../live/capture/text/plain-host.js';
+import type { SeenToolstack } from '../../live/capture/toolstack.js';
 import type { LiveMap } from '../../live/live-map.js';
 import type { Host } from '../../machine/model.js';
 import { detectAndRead } from '../../machine/readers/detect.js';
@@ -74,6 +75,8 @@ export interface Workload {
   readonly host: Host;
   readonly vms: readonly VmSpec[];
   readonly toolstack: Toolstack;
+  /** What the host shows of its own toolstack, where it was read. */
+  readonly seen?: SeenToolstack;
   /**
    * Warnings to read before the answer. Masks that xapi ignores without a message are ignored in
    * the plan too, and reported here.
@@ -87,6 +90,7 @@ export interface Origin {
   readonly live: LiveMap | null;
   /** What the host shows of its toolstack. */
   readonly profile?: ProfileName;
+  readonly toolstack?: SeenToolstack;
 }
 
 /**
@@ -99,7 +103,7 @@ export async function readOrigin(options: Pick<WorkloadOptions, 'profile'> & Hos
     const [captured, { hostOf }] = await Promise.all([readFrom(options.from), import('../../live/live-copy.js')]);
     const { live } = captured;
     const profile = options.profile === undefined ? seenProfile(captured) : null;
-    return { host: hostOf(live), live, ...(profile === null ? {} : { profile }) };
+    return { host: hostOf(live), live, toolstack: captured.toolstack, ...(profile === null ? {} : { profile }) };
   }
   if (options.on === undefined) return { host: withPools(readHost(options.host), options.cpupools ?? []), live: null };
   refuseBeside(options);
@@ -139,7 +143,7 @@ export async function readWorkload(options: WorkloadOptions): Promise<{ origin: 
 }
 
 export async function raise(
-  { host, live }: Origin,
+  { host, live, toolstack: seen }: Origin,
   vms: readonly VmSpec[],
   settings: ToolstackOptions,
   options: EmbeddedOptions,
@@ -151,7 +155,7 @@ export async function raise(
   try {
     const toolstack = await createToolstack(doors, settings);
     for (const vm of vms) await toolstack.add(vm);
-    return { host, vms, toolstack, warnings: userWarnings(toolstack) };
+    return { host, vms, toolstack, ...(seen === undefined ? {} : { seen }), warnings: userWarnings(toolstack) };
   } catch (error) {
     await doors.xs.close();
     throw error;

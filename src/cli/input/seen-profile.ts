@@ -13,7 +13,17 @@ export const DEFAULT_PROFILE: ProfileName = 'xapi-25.6';
  * @throws InputError as ownRecord, where xapi's hosts are several and none is this one
  */
 export function seenProfile(captured: Pick<CapturedHost, 'toolstack' | 'xapi' | 'host'>): ProfileName | null {
-  if (captured.toolstack === 'xl') return 'xl';
+  // libxl places the VMs of libvirt too.
+  if (captured.toolstack === 'xl' || captured.toolstack === 'qubes') return 'xl';
   const own = captured.xapi.hosts.length === 0 ? null : ownRecord(captured);
   return own === null ? null : profileOfHost(Object.fromEntries(own.software), PROFILES).profile;
+}
+
+/**
+ * libxl places new guests only, by the vCPUs of those that run, and would lead a running domain
+ * away from its memory: on a host of xl the planner is that of `place --on xen` too.
+ */
+export function placingProfile(captured: Pick<CapturedHost, 'toolstack' | 'xapi' | 'host'>): ProfileName {
+  const seen = seenProfile(captured);
+  return seen === null || seen === 'xl' ? DEFAULT_PROFILE : seen;
 }

@@ -3,7 +3,8 @@ import type { Listing } from './listings.js';
 import type { XapiRecords, XapiVm } from './xapi-records.js';
 import type { XenstoreListing } from './xenstore-listing.js';
 
-export type SeenToolstack = 'xapi' | 'xl' | 'unknown';
+/** qubes: libxl by libvirt, from templates (../qubes.ts). */
+export type SeenToolstack = 'xapi' | 'xl' | 'qubes' | 'unknown';
 
 /**
  * Xen of XCP-ng and XenServer names its patch queue in xen_changeset, and their kernel's release is
@@ -13,6 +14,9 @@ const OF_XAPI = /^\s*(?:xen_changeset\s*:.*, pq |release\s*:\s*\d+\.\d+\.\d+\+\d
 /** Kernels and builders of distributions whose hosts xl runs. */
 const OF_XL =
   /^\s*(?:release\s*:.*(?:-amd64|-generic|-default|-lts|\.fc\d+\.\w+)\s*$|xen_(?:extra|changeset)\s*:.*\b[Dd]ebian|cc_compile_(?:by|domain)\s*:.*(?:debian|ubuntu|pkg-xen))/;
+
+/** The kernel of Qubes: "6.6.48-1.qubes.fc37.x86_64". */
+const OF_QUBES = /^\s*release\s*:.*\.qubes\./;
 
 /** xapi's records or keys decide, then libxl's, then the versions that `xl info` prints. */
 export function toolstackSeen(
@@ -25,6 +29,7 @@ export function toolstackSeen(
   if (hosts.length > 0 || vms.length > 0 || has('/xapi')) return 'xapi';
   const lines = listings.filter(({ kind }) => kind === 'xl info').flatMap((listing) => listing.lines.map(({ text }) => text));
   if (lines.some((text) => OF_XAPI.test(text))) return 'xapi';
+  if (lines.some((text) => OF_QUBES.test(text))) return 'qubes';
   const typed = [...store.below('/libxl')].some(([path]) => /^\/libxl\/\d+\/type$/.test(path));
   return typed || userdata.size > 0 || lines.some((text) => OF_XL.test(text)) ? 'xl' : 'unknown';
 }

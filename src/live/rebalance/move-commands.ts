@@ -3,11 +3,12 @@
 import { formatList } from '../../base/bitset.js';
 import { shellWord } from '../../base/shell-word.js';
 import type { FreeMove, Migration } from '../../planner/rebalance/problem.js';
+import { qubePinCommand, qubeRestartCommand } from '../qubes.js';
 
 /** How a VM is migrated. Commands look up what is not known. */
 export interface MovedVm {
   /** unknown: the commands of both are given. */
-  readonly toolstack: 'xapi' | 'xl' | 'unknown';
+  readonly toolstack: 'xapi' | 'xl' | 'qubes' | 'unknown';
   /** Unique among the VMs. */
   readonly name: string;
   readonly uuid?: string;
@@ -28,6 +29,7 @@ export function pinCommand({ vm, cpus }: Pick<FreeMove, 'vm' | 'cpus'>): readonl
  *   The mask is put back at the end, for the next starts.
  * - xl: a domain whose config has soft affinity is built on those nodes (libxl_dom.c:161-202); the
  *   last `cpus_soft` of a config counts.
+ * - qubes: a restart, with the template of the qube.
  */
 export function migrationCommands(moved: MovedVm, move: Pick<Migration, 'cpus'>): string[] {
   const { toolstack, name, uuid, hostUuid, mask } = moved;
@@ -35,6 +37,10 @@ export function migrationCommands(moved: MovedVm, move: Pick<Migration, 'cpus'>)
   if (toolstack === 'unknown') {
     const of = (one: 'xapi' | 'xl') => migrationCommands({ ...moved, toolstack: one }, move);
     return ['# if xl runs the host:', ...of('xl'), '# if xapi runs the host:', ...of('xapi')];
+  }
+  if (toolstack === 'qubes') {
+    const pin = qubePinCommand(name, cpus);
+    return pin === null ? ['# moves with its qube'] : [pin, qubeRestartCommand(name)];
   }
   if (toolstack === 'xl') {
     const config = shellWord(`${name}.cfg`);

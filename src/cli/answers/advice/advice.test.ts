@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { GIB } from '../../base/units.js';
-import type { VmSpec } from '../../machine/vm.js';
+import { GIB } from '../../../base/units.js';
+import type { VmSpec } from '../../../machine/vm.js';
+import type { CompareAnswer, HostAnswer, VmAnswer } from '../answers.js';
 import { type AdvisedVm, adviceFor, recommendation } from './advice.js';
-import type { CompareAnswer, HostAnswer, VmAnswer } from './answers.js';
 
 const host: HostAnswer = {
   name: 'h',

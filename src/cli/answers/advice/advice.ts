@@ -1,13 +1,15 @@
 // Advice: the changes that put a VM's memory on one node near its vCPUs, and the exact commands of
 // xe or xl for them.
-import { formatList } from '../../base/bitset.js';
-import { wrapWords } from '../../base/columns.js';
-import { commandLines, shellWord } from '../../base/shell-word.js';
-import { formatBytes, MIB, PAGE_BYTES } from '../../base/units.js';
-import type { VmSpec } from '../../machine/vm.js';
-import { effectivePolicy, type PolicyName, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
-import { parseVmMask } from '../../xenopsd/start/mask.js';
-import type { CompareAnswer, HostAnswer, VmAnswer } from './answers.js';
+import { formatList } from '../../../base/bitset.js';
+import { wrapWords } from '../../../base/columns.js';
+import { commandLines, shellWord } from '../../../base/shell-word.js';
+import { formatBytes, MIB, PAGE_BYTES } from '../../../base/units.js';
+import type { SeenToolstack } from '../../../live/capture/toolstack.js';
+import { qubePinCommand, qubeRestartCommand } from '../../../live/qubes.js';
+import type { VmSpec } from '../../../machine/vm.js';
+import { effectivePolicy, type PolicyName, type ProfileName, profileOf } from '../../../xenopsd/api/profiles.js';
+import { parseVmMask } from '../../../xenopsd/start/mask.js';
+import type { CompareAnswer, HostAnswer, VmAnswer } from '../answers.js';
 
 export interface Advice {
   /** One or two sentences. */
@@ -61,6 +63,8 @@ export interface AdvisedVm {
   readonly profile: ProfileName;
   readonly policy: PolicyName;
   readonly uuids?: Uuids;
+  /** Who starts VMs on the host, where it was read: with libxl, Qubes does it by libvirt. */
+  readonly seen?: SeenToolstack;
 }
 
 /** Advice to the owner of one VM about its placement. */
@@ -113,8 +117,15 @@ function failureAdvice({ spec, vm, host, uuids = {} }: AdvisedVm): Advice {
 }
 
 /** A VM that could be on one node and is not. */
-function spreadAdvice({ spec, profile, policy, host, vm, uuids = {} }: AdvisedVm, node: number): Advice {
+function spreadAdvice({ spec, profile, policy, host, vm, uuids = {}, seen }: AdvisedVm, node: number): Advice {
   const cpus = cpusOf(host, node);
+  const template = seen === 'qubes' ? qubePinCommand(spec.name, cpus) : null;
+  if (template !== null) {
+    return {
+      text: `It could be on one node. Pin it to the CPUs of node ${node} in its template in dom0, as hard affinity, then restart it.`,
+      commands: [template, qubeRestartCommand(spec.name)],
+    };
+  }
   if (profileOf(profile).toolstack === 'libxl') {
     const list = formatList(cpus);
     return {
@@ -180,11 +191,15 @@ export function xlRecommendation(vms: readonly AdvisedVm[]): Advice | null {
   if (vms.length === 0) return null;
   const local = vms.filter(({ vm }) => vm.onOneNode === true).length;
   const failed = vms.filter(({ vm }) => vm.failure !== null).length;
-  const text = `xl runs this host and places VMs itself; it has no policies of xapi. It puts ${local} of ${vms.length} on one node, ${failed} failed.`;
+  const text = `${vms[0]!.seen === 'qubes' ? 'libxl places the qubes of this host' : 'xl runs this host and places VMs itself'}; it has no policies of xapi. It puts ${local} of ${vms.length} on one node, ${failed} failed.`;
   const commands = vms.filter(({ vm }) => vm.failure === null).flatMap((advised) => adviceFor(advised).commands);
   if (commands.length === 0) return { text, commands };
+  const way =
+    vms[0]!.seen === 'qubes'
+      ? 'pin them in their templates in dom0 and restart them.'
+      : 'set cpus_soft in their configs and restart them. xl vcpu-pin sets the affinity of a running domain until it ends, and moves no memory.';
   return {
-    text: `${text} The others could each be on one node: set cpus_soft in their configs and restart them. xl vcpu-pin sets the affinity of a running domain until it ends, and moves no memory.`,
+    text: `${text} The others could each be on one node: ${way}`,
     commands: commands.slice(0, 2 * MOST_COMMANDS),
   };
 }
