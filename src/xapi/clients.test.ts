@@ -14,6 +14,7 @@ import { Metrics } from './http/metrics.js';
 import { pagesOf } from './http/pages.js';
 import { fingerprint, makeSelfSigned } from './http/self-signed.js';
 import { openPages } from './http/web-pages.js';
+import { DATAMODEL } from './model/datamodel.js';
 import type { WireStruct } from './wire/values.js';
 
 /** Of the client's 200 methods those that are used here; the package has no types of its own. */
@@ -27,6 +28,9 @@ interface XenApi {
   getObject(id: string, initial: undefined): Record<string, unknown> | undefined;
   getObject(id: string): Record<string, unknown> & { update_VCPUs_params(key: string, value: string | null): Promise<void> };
 }
+
+/** By xapi's own roles. */
+const mayRead = (method: string) => DATAMODEL.get(method.split('.').at(-2)!)?.messages.get(method.split('.').at(-1)!)?.role === 'read-only';
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -216,8 +220,8 @@ describe('access control', () => {
     for (const [at, method] of changing.entries()) {
       for (const count of THOROUGH ? [0, 1, 2, 3, 4, 5] : [at % 3, 3 + (at % 3)]) {
         const { error } = await raw(method, ...Array(count).fill('x'));
-        if (error?.message !== 'MESSAGE_PARAMETER_COUNT_MISMATCH' && !/Async\.\w+\.(get|compute|assert|wait|maximise|has)_/.test(method))
-          expect([method, error?.message]).toEqual([method, 'RBAC_PERMISSION_DENIED']);
+        if (mayRead(method) || error?.message === 'MESSAGE_PARAMETER_COUNT_MISMATCH') continue;
+        expect([method, error?.message]).toEqual([method, 'RBAC_PERMISSION_DENIED']);
       }
     }
     expect(daemon.database.published.generation - before).toBeLessThan(200);

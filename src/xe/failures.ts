@@ -102,6 +102,7 @@ const SENTENCES: Readonly<Record<string, readonly [text: string, ...params: stri
     'The dynamic memory range violates constraint static_min <= dynamic_min <= dynamic_max <= static_max.',
   ],
   MEMORY_CONSTRAINT_VIOLATION: ['The dynamic memory range does not satisfy the following constraint.', 'constraint'],
+  MESSAGE_REMOVED: ['This function is no longer available.'],
   MESSAGE_METHOD_UNKNOWN: ['You tried to call a method that does not exist. The method name that you used is echoed.', 'method'],
   MESSAGE_PARAMETER_COUNT_MISMATCH: [
     'You tried to call a method with the incorrect number of parameters. The fully-qualified method name that you used, and the number of received and expected parameters are returned.',

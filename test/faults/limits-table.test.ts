@@ -55,7 +55,7 @@ const RECORDS = {
   VIF: ['records of class VDI, VBD, VIF', 'records of class VDI, VBD, VIF'],
   others: [
     'records of other classes',
-    'records of another class that clients can create: network, SR, VLAN, tunnel, PIF, VM_appliance, VM_group',
+    'records of another class that clients can create: network, SR, VLAN, tunnel, PIF, VM_appliance, VM_group, message',
   ],
   text: ['characters of all records', 'characters of all records (of one record: 1,048,576)'],
 } as const satisfies Record<keyof typeof RECORD_SHARES, readonly [string, string]>;

@@ -45,6 +45,7 @@ const FROM_POOL = ['OpaqueRef:NULL', false, WireDate.at(0), 'OpaqueRef:NULL'];
 /** How each of these messages is called once more; index is its number. */
 export const MAKERS: Readonly<Record<string, (place: Place, index: number) => Promise<unknown>>> = {
   'VM.create': ({ call }, index) => call('VM.create', vmRecord(`vm${index}`)),
+  'message.create': async ({ call, vm }, index) => call('message.create', `m${index}`, 3, 'VM', (await call('VM.get_uuid', vm))!, ''),
   'VM.clone': ({ call, vm }) => call('VM.clone', vm, 'c'),
   'VM.copy': ({ call, vm }) => call('VM.copy', vm, 'c', 'OpaqueRef:NULL'),
   'VM.snapshot': ({ call, vm }) => call('VM.snapshot', vm, 's'),

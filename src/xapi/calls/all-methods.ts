@@ -21,6 +21,10 @@ import { hostSettingMethods } from './host/settings.js';
 import type { Ledger } from './ledger.js';
 import type { Method } from './method.js';
 import { otherMethods } from './other-methods.js';
+import { refusedMethods, remainingMethods } from './remaining/all.js';
+import { asModelled } from './remaining/as-modelled.js';
+import { messageMethods } from './remaining/messages.js';
+import { vtpmMethods } from './remaining/vtpm.js';
 import { roleMethods } from './roles.js';
 import type { Sessions } from './sessions.js';
 import { vmMethods } from './vm-methods.js';
@@ -46,7 +50,7 @@ export function allMethods({ database, hosts, life, objects, sessions, events, t
   const policies: GenericHooks = { check: (_ref, field, value) => checkPolicy(profile, field, value) };
   const hooks: Readonly<Record<string, GenericHooks>> = { host: policies, VM: policies };
   const vms = vmMethods({ database, life, profile, canSuspend: toolstack.doors.can.suspend });
-  return [
+  const methods = [
     ...[...CLASSES.values()].filter(({ listed }) => listed).flatMap((type) => genericMethods(database, type, hooks[type.name])),
     ...vms,
     ...applianceMethods(database, new Map(vms.map((one) => [one.name, one]))),
@@ -59,6 +63,9 @@ export function allMethods({ database, hosts, life, objects, sessions, events, t
     ...poolMembershipMethods({ database, hosts, life, pool: () => objects.pool }),
     ...dataSourceMethods(database, rrds),
     ...deviceMethods({ database, host, modelled, possibleHosts: (vm) => life.placing.possibleHosts(vm) }),
+    ...messageMethods(database),
+    ...vtpmMethods(database, modelled),
+    ...remainingMethods({ database, hosts, sessions, modelled }),
     ...emptyClassMethods(),
     ...roleMethods(sessions),
     ...otherMethods({
@@ -72,4 +79,6 @@ export function allMethods({ database, hosts, life, objects, sessions, events, t
       freeMemoryBytes: (ref) => hosts.get(ref).toolstack.doors.xc.physInfo().freePages * 4096,
     }),
   ];
+  const refused = refusedMethods(database, new Set(methods.map(({ name }) => name)));
+  return [...methods, ...refused].map((one) => asModelled(database, one));
 }

@@ -10,8 +10,8 @@ import { type XapiError, xapiErrors } from '../wire/errors.js';
 import { checkValue } from '../wire/types.js';
 import type { RpcCall, Wire } from '../wire/values.js';
 import type { Ledger } from './ledger.js';
-import type { CallContext, Method } from './method.js';
-import { makerOf, principalOfUser, type Session, type Sessions } from './sessions.js';
+import { type CallContext, LOCAL_LOGIN, LOGINS, type Method } from './method.js';
+import { LOCAL_SUPERUSER, makerOf, principalOfUser, type Session, type Sessions } from './sessions.js';
 
 export interface CallEnd {
   readonly method: string;
@@ -40,8 +40,20 @@ export interface DispatcherOptions {
 /** Ends what waits when the caller goes. Node makes a controller's signal when it is first read. */
 export type Gone = AbortSignal | AbortController;
 
-/** Messages that do not count as changes: a client's own session, and waiting. */
-const NO_AUDIT = /^(session|event)\./;
+/** Messages that do not count as changes: a client's own session, waiting, and questions. */
+const NO_AUDIT = /^(session|event)\.|\.get_(?!sched_gran$)|^(host|pool)\.(has_extension|assert_can_evacuate)$/;
+
+const ASYNC = 'Async.';
+
+/**
+ * A message with parameters that may be left out ignores what is beyond them, and its error counts
+ * those that may not (ocaml/idl/ocaml_backend/gen_server.ml, operation).
+ * @throws XapiError MESSAGE_PARAMETER_COUNT_MISMATCH
+ */
+function assertCount(name: string, { params }: Method, received: number): void {
+  const least = params.filter(({ initial }) => initial === undefined).length;
+  if (received < least || (received > least && least === params.length)) throw xapiErrors.parameterCount(name, least, received);
+}
 
 function isChange({ name, role }: Method): boolean {
   return role === 'admin' && !NO_AUDIT.test(name);
@@ -88,18 +100,19 @@ export class Dispatcher {
   /** @throws XapiError, which is the call's answer */
   async call({ method, params }: RpcCall, address: string, gone: Gone): Promise<Wire> {
     if (method === 'system.listMethods') return this.#names();
-    if (method === 'session.login_with_password' || method === 'session_login_with_password') return this.#login(params, address);
-    const isAsync = method.startsWith('Async.');
-    const found = this.#method(isAsync ? method.slice(6) : method);
-    if (found === undefined || (isAsync && !found.async)) throw xapiErrors.methodUnknown(method.slice(0, 100));
+    const login = LOGINS.find((one) => method === one || method === one.replace('.', '_'));
+    if (login !== undefined) return this.#login(login, params, address);
+    const isAsync = method.startsWith(ASYNC);
+    const name = isAsync ? method.slice(ASYNC.length) : method;
+    const found = this.#method(name);
+    if (found === undefined) throw xapiErrors.methodUnknown(name.slice(0, 100));
     const startedMs = performance.now();
     let session: Session | null = null;
     try {
-      const least = found.params.filter(({ initial }) => initial === undefined).length;
-      const paramCount = params.length - 1;
-      if (paramCount < least || paramCount > found.params.length) throw xapiErrors.parameterCount(method, found.params.length, paramCount);
+      assertCount(name, found, params.length - 1);
       session = this.#session(params[0]!);
-      if (found.role === 'admin' && session.role !== 'admin') throw xapiErrors.permissionDenied(method);
+      if (isAsync && !found.async) throw xapiErrors.noAsync(name);
+      if (found.role === 'admin' && session.role !== 'admin') throw xapiErrors.permissionDenied(name);
       const args = found.params.map(({ name, type, initial }, index) => checkValue(type, params[index + 1] ?? initial ?? null, name));
       if (isChange(found)) this.#assertWritable();
       const answer = isAsync ? await this.#begin(found, args, session, address) : await this.#run(found, args, session, address, gone);
@@ -120,7 +133,7 @@ export class Dispatcher {
   #names(): string[] {
     return [...this.#methods.values()]
       .flatMap(({ name, async }) => (async ? [name, `Async.${name}`] : [name]))
-      .concat('session.login_with_password', 'system.listMethods')
+      .concat(LOGINS, 'system.listMethods')
       .sort();
   }
 
@@ -132,13 +145,16 @@ export class Dispatcher {
     return this.#secondNames.get(name);
   }
 
-  async #login(params: readonly Wire[], address: string): Promise<Wire> {
+  async #login(method: string, params: readonly Wire[], address: string): Promise<Wire> {
     const startedMs = performance.now();
     const [user, password, , originator] = params;
-    if (params.length < 2 || params.length > 4) throw xapiErrors.parameterCount('session.login_with_password', 4, params.length);
+    if (params.length < 2) throw xapiErrors.parameterCount(method, 2, params.length);
     if (typeof user !== 'string') throw xapiErrors.fieldType('uname');
     if (typeof password !== 'string') throw xapiErrors.fieldType('pwd');
-    const end = { method: 'session.login_with_password', changes: true, address, args: [user.slice(0, 100)] };
+    // For a host that has lost its pool: by its own superuser alone (xapi_session.ml).
+    if (method === LOCAL_LOGIN && user !== LOCAL_SUPERUSER)
+      throw xapiErrors.authenticationFailed(user.slice(0, 100), 'Authentication failure');
+    const end = { method, changes: true, address, args: [user.slice(0, 100)] };
     try {
       const name = typeof originator === 'string' ? originator.slice(0, 200) : '';
       const session = await this.#options.sessions.login(user, password, name, address);

@@ -1,8 +1,7 @@
 // The messages of classes without objects here. They answer like xapi on a host without such
-// objects. Messages that would create one are not served (MESSAGE_METHOD_UNKNOWN).
+// objects. Messages that would create one are refused (remaining/).
 import { DATAMODEL, type ModelMessage } from '../model/datamodel.js';
 import { EMPTY_CLASSES } from '../model/schema.js';
-import { EMPTY_MAP } from '../model/schema-types.js';
 import { xapiErrors } from '../wire/errors.js';
 import { type Method, selfOf } from './method.js';
 
@@ -30,9 +29,6 @@ function makeMethods(): Method[] {
 function methodOn(type: string, name: string, { params }: ModelMessage): Method | null {
   const asks = name.startsWith('get');
   const shape = { name: `${type}.${name}`, role: asks ? ('read-only' as const) : ('admin' as const) };
-  if (type === 'message' && (name === 'get' || name === 'get_since')) {
-    return { ...shape, params: params!, async: false, call: () => EMPTY_MAP };
-  }
   if (params === null) return UNLISTED.includes(type) ? implicitOn(type, name, shape) : null;
   const [first] = params;
   if (first === undefined || typeof first.type === 'string' || !('ref' in first.type)) return null;

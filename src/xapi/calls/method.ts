@@ -37,6 +37,10 @@ export interface Method {
   readonly call: (args: readonly Wire[], context: CallContext) => Wire | Promise<Wire>;
 }
 
+/** Messages without a session: the dispatcher itself serves them. */
+export const LOCAL_LOGIN = 'session.slave_local_login_with_password';
+export const LOGINS: readonly string[] = ['session.login_with_password', LOCAL_LOGIN];
+
 export const VOID = '';
 
 export function selfOf(type: ClassDef | string): Param {

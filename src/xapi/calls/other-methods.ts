@@ -66,6 +66,11 @@ function sessionMethods({ sessions, host, pool }: OtherMethodsOptions): Method[]
       sessions.logout(session.ref);
       return VOID;
     }),
+    method('session.get_by_uuid', [text('uuid')], ([uuid], context) => {
+      const found = sessions.live().find((session) => session.uuid === uuid);
+      if (found === undefined) throw xapiErrors.uuidInvalid('session', uuid as string);
+      return of(found.ref, context).ref;
+    }),
     method('session.get_record', [self], ([ref], context) => record(of(ref!, context))),
     ...fields.map((name) => method(`session.get_${name}`, [self], ([ref], context) => record(of(ref!, context))[name]!)),
   ];

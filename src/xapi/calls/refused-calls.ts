@@ -3,6 +3,7 @@
 // stranger could fill the disk, and push the lines of real changes out of the log.
 import type { CallEnd } from './dispatch.js';
 import { networkOf } from './known-addresses.js';
+import { LOGINS } from './method.js';
 
 const WINDOW_MS = 60_000;
 /** Names, addresses and users counted apart at one time; those beyond share a line of each kind. */
@@ -83,7 +84,7 @@ function takeLine(window: Window, now: number): RefusedCalls {
 
 function keyOf({ method, session, address, args }: CallEnd): [Kind, string] {
   if (session !== null) return ['user', session.user];
-  if (method === 'session.login_with_password') return ['login', String(args[0] ?? '')];
+  if (LOGINS.includes(method)) return ['login', String(args[0] ?? '')];
   return ['address', networkOf(address)];
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { cheapUser } from '../../../test/support/cheap-user.js';
 import { type TestDaemon, testDaemon, vmRecord } from '../../../test/support/daemon.js';
+import { DATAMODEL } from '../model/datamodel.js';
 import type { Wire } from '../wire/values.js';
 import { parseUsers } from './users.js';
 
@@ -20,6 +21,17 @@ afterEach(async () => {
  */
 const ASKS =
   /\.get_(?!sched_gran$)\w+$|^(Async\.)?VM\.(assert_agile|maximise_memory|wait_memory_target_live|compute_memory_overhead|assert_operation_valid|assert_can_boot_here|get_possible_hosts)$|^(Async\.)?(host|pool)\.(assert_can_evacuate|has_extension)$|^host\.(compute_free_memory|get_servertime)$|^(VM|host)\.query_data_source$|^message\.get$|^event\.|^session\.|^system\./;
+
+/** xapi lets only administrators ask some questions. */
+function mayRead(name: string): boolean {
+  const [type, message] = name.replace(/^Async\./, '').split('.') as [string, string];
+  const known = DATAMODEL.get(type)?.messages.get(message);
+  return known === undefined || type === 'session' || known.role === 'read-only';
+}
+const asks = (name: string): boolean => ASKS.test(name) && mayRead(name);
+/** Questions that the file of users or a task's owner settles are refused as well. */
+const changes = (name: string): boolean =>
+  !ASKS.test(name) && (!mayRead(name) || !DATAMODEL.has(name.replace(/^Async\./, '').split('.')[0]!));
 
 const USERS = parseUsers([cheapUser('root', 'admin', 'secret'), cheapUser('eye', 'read-only', 'look')].join('\n'), 'users');
 
@@ -73,14 +85,15 @@ describe('rights', () => {
     const { daemon, raw, lines } = await watched();
     const session = await raw('session.login_with_password', 'eye', 'look');
     const names = (await raw('system.listMethods')) as string[];
-    const changing = names.filter((name) => !ASKS.test(name));
+    const changing = names.filter(changes);
     expect(changing.length).toBeGreaterThan(150);
     const before = daemon.database.published.generation;
     const known = lines().length;
     for (const method of changing) {
       const codes = new Set<string>();
       for (let count = 0; count <= MOST_PARAMS; count++) codes.add(await failure(raw(method, session, ...Array<Wire>(count).fill('x'))));
-      expect([method, [...codes].sort()]).toEqual([method, ['MESSAGE_PARAMETER_COUNT_MISMATCH', 'RBAC_PERMISSION_DENIED']]);
+      codes.delete('MESSAGE_PARAMETER_COUNT_MISMATCH');
+      expect([method, [...codes]]).toEqual([method, ['RBAC_PERMISSION_DENIED']]);
     }
     expect(daemon.database.published.generation).toBe(before);
     // One line at once, and one for all others of the minute.
@@ -103,7 +116,7 @@ describe('rights', () => {
     const eye = await raw('session.login_with_password', 'eye', 'look');
     const known = lines().length;
     const names = (await raw('system.listMethods')) as string[];
-    const asking = names.filter((name) => ASKS.test(name) && !/^(session|event|system)\./.test(name));
+    const asking = names.filter((name) => asks(name) && !/^(session|event|system)\./.test(name));
     for (const method of asking) {
       for (const params of [[], [vm], [vm, 'start'], ['true']]) {
         expect([method, await failure(raw(method, eye, ...(params as Wire[])))]).not.toEqual([method, 'RBAC_PERMISSION_DENIED']);

@@ -104,6 +104,11 @@ function subjectRecords(users: ReadonlyMap<string, User> | null): ReadonlyMap<st
   );
 }
 
+/** @throws XapiError HANDLE_INVALID */
+export function assertSubject(sessions: Sessions, ref: string): void {
+  found(subjectRecords(sessions.users()), 'subject', ref);
+}
+
 /** The user's fields in a session's record. */
 export function identityOf({ user, role }: Session): WireStruct {
   if (user === LOCAL_SUPERUSER && role === 'admin') {
@@ -135,7 +140,10 @@ export function roleMethods(sessions: Sessions): Method[] {
     read('role.get_by_name_label', [text('label')], ([label]) => named(label as string)),
     read('role.get_permissions', [selfOf('role')], ([ref]) => permissions(ref!)),
     read('role.get_permissions_name_label', [selfOf('role')], ([ref]) => labels(permissions(ref!))),
-    read('role.get_by_permission', [{ name: 'permission', type: { ref: 'role' } }], ([ref]) => holders(ref as string)),
+    read('role.get_by_permission', [{ name: 'permission', type: { ref: 'role' } }], ([ref]) => {
+      role(ref!);
+      return holders(ref as string);
+    }),
     read('role.get_by_permission_name_label', [text('label')], ([label]) => named(label as string).flatMap(holders)),
     ...listing('subject', ['uuid', 'subject_identifier', 'other_config', 'roles'], subjects),
     read('subject.get_permissions_name_label', [selfOf('subject')], ([ref]) => {

@@ -38,6 +38,7 @@ const LINKS: Readonly<Record<string, readonly Link[]>> = {
     { field: 'transport_PIF', parent: 'PIF', members: 'tunnel_transport_PIF_of' },
   ],
   console: [{ field: 'VM', parent: 'VM', members: 'consoles' }],
+  VTPM: [{ field: 'VM', parent: 'VM', members: 'VTPMs' }],
 };
 
 type Fields = Readonly<Record<string, Wire>>;

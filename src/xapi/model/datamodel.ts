@@ -1,6 +1,7 @@
 // XAPI's data model as ocaml/idl of xen-api has it (May 2024): the classes, fields and messages of
 // datamodel.json, which scripts/make-datamodel.mjs writes.
 import type { FieldType } from '../wire/types.js';
+import type { Wire } from '../wire/values.js';
 import table from './datamodel.json' with { type: 'json' };
 import { type Access, type ClassDef, type FieldDef, field } from './schema-types.js';
 
@@ -8,7 +9,9 @@ import { type Access, type ClassDef, type FieldDef, field } from './schema-types
 type TableType = string | { readonly enum: string } | { readonly ref: string } | { readonly set: TableType } | { readonly map: TableType };
 interface TableClass {
   readonly fields: Readonly<Record<string, readonly [Access, TableType]>>;
-  readonly messages: Readonly<Record<string, readonly [string | null, (readonly [string, TableType][])?]>>;
+  readonly messages: Readonly<Record<string, readonly [string | null, (readonly (readonly [string, TableType, Wire?])[])?]>>;
+  readonly removed: readonly string[];
+  readonly sync: readonly string[];
 }
 
 export interface ModelMessage {
@@ -17,7 +20,18 @@ export interface ModelMessage {
   /**
    * After the session; null = a getter, setter or the like, whose parameters follow from the class.
    */
-  readonly params: readonly { readonly name: string; readonly type: FieldType }[] | null;
+  readonly params: readonly ModelParam[] | null;
+  /** No longer there: MESSAGE_REMOVED. */
+  readonly removed: boolean;
+  /** Has an Async form. */
+  readonly async: boolean;
+}
+
+export interface ModelParam {
+  readonly name: string;
+  readonly type: FieldType;
+  /** The value where a caller leaves it out; only the last ones may be left out. */
+  readonly initial?: Wire;
 }
 
 export interface ModelClass {
@@ -36,14 +50,26 @@ function typeOf(type: TableType): FieldType {
   return type;
 }
 
-function modelClass(name: string, { fields, messages }: TableClass): ModelClass {
+function paramOf([name, type, initial]: readonly [string, TableType, Wire?]): ModelParam {
+  return { name, type: typeOf(type), ...(initial === undefined ? {} : { initial }) };
+}
+
+/** Messages that follow from a class (ocaml/idl/ocaml_backend/gen_client.ml, has_async). */
+const IMPLICIT_ASYNC = ['create', 'destroy'];
+
+function modelClass(name: string, { fields, messages, removed, sync }: TableClass): ModelClass {
   return {
     name,
     fields: Object.fromEntries(Object.entries(fields).map(([one, [access, type]]) => [one, field(access, typeOf(type))])),
     messages: new Map(
       Object.entries(messages).map(([message, [role, params]]) => [
         message,
-        { role, params: params?.map(([param, type]) => ({ name: param, type: typeOf(type) })) ?? null },
+        {
+          role,
+          params: params?.map(paramOf) ?? null,
+          removed: removed.includes(message),
+          async: params === undefined ? IMPLICIT_ASYNC.includes(message) : !sync.includes(message),
+        },
       ]),
     ),
   };

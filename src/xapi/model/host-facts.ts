@@ -52,6 +52,32 @@ export function softwareVersion(toolstack: Toolstack, version: string): WireStru
   });
 }
 
+/** Host.edition, the only one. */
+export const EDITION = 'xennuma';
+
+/** Features of the daemon, under the names of xapi's licenses (ocaml/xapi-types/features.ml). */
+const FEATURES = [
+  ...['vlan', 'pooling', 'pool_size', 'historical_performance', 'rbac', 'dmc', 'checkpoint', 'connection', 'vif_locking', 'xen_motion'],
+  ...['guest_ip_setting', 'nested_virt', 'set_vcpus_number_live', 'igmp_snooping', 'vtpm', 'vm_groups', 'vm_start', 'vm_appliance_start'],
+];
+/** What it has not: clients do not offer it. */
+const NO_FEATURES = [
+  ...['qos', 'wlb', 'dr', 'gpu', 'vgpu', 'integrated_gpu_passthrough', 'vss', 'ad', 'live_patching', 'pvs_proxy', 'rpu', 'cbt', 'vmss'],
+  ...['usb_passthrough', 'network_sriov', 'corosync', 'zstd_export', 'updates', 'storage_xen_motion', 'cpu_masking', 'intellicache'],
+  ...['pool_secret_rotation', 'certificate_verification', 'guest_agent_auto_update', 'pci_device_for_auto_update'],
+];
+
+/** Pool.restrictions: "restrict_wlb" -> "true". */
+export const RESTRICTIONS: WireStruct = struct(
+  Object.fromEntries([
+    ...FEATURES.map((name) => [`restrict_${name}`, 'false'] as const),
+    ...NO_FEATURES.map((name) => [`restrict_${name}`, 'true'] as const),
+  ]),
+);
+
+/** Host.license_params. Clients read the date when the license ends, which this one does not. */
+export const LICENSE: WireStruct = struct({ ...RESTRICTIONS, sku_type: EDITION, license_type: EDITION, expiry: '20991231T00:00:00Z' });
+
 /**
  * Seconds since 1970 as OCaml prints floats, "1764375000.". An embedded host has just booted.
  */

@@ -6,7 +6,7 @@ import { PAGE_BYTES } from '../../base/units.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
 import { newStruct, type Wire, WireDate, type WireStruct } from '../wire/values.js';
 import type { Database } from './database.js';
-import { API_VERSION, biosStrings, cpuModel, hostTimes, softwareVersion } from './host-facts.js';
+import { API_VERSION, biosStrings, cpuModel, EDITION, hostTimes, LICENSE, RESTRICTIONS, softwareVersion } from './host-facts.js';
 import { type PoolHost, PoolHosts } from './pool-hosts.js';
 import { EMPTY_MAP } from './schema-types.js';
 
@@ -45,7 +45,7 @@ export function makeHostObjects(database: Database, toolstacks: readonly Toolsta
   const hosts = new PoolHosts(hostRecords);
   const { ref: host, metrics } = hosts.coordinator;
   const pool = database.refs('pool')[0] ?? database.create('pool', { name_label: '' });
-  database.update('pool', pool, { master: host, cpu_info: poolCpuInfo(database, hosts) }, 'fact');
+  database.update('pool', pool, { master: host, cpu_info: poolCpuInfo(database, hosts), restrictions: RESTRICTIONS }, 'fact');
   updateMemory(database, hosts);
   return { objects: { pool, host, metrics }, hosts, added };
 }
@@ -73,6 +73,9 @@ function makeHost(database: Database, toolstack: Toolstack, ref: string, names: 
       }),
       other_config: struct({ ...(database.get('host', ref).other_config as WireStruct), ...hostTimes(toolstack, Date.now()) }),
       bios_strings: biosStrings(toolstack),
+      edition: EDITION,
+      editions: [EDITION],
+      license_params: LICENSE,
       capabilities: ['xen-3.0-x86_64', 'hvm-3.0-x86_64'],
       hostname: names.hostname,
       address: names.address,

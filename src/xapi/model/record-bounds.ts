@@ -38,6 +38,7 @@ export const BOUND_TO_OTHERS: ReadonlySet<string> = new Set([
   'VBD_metrics',
   'VIF_metrics',
   'console',
+  'VTPM',
   'placement',
   'task',
 ]);

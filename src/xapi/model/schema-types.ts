@@ -1,6 +1,6 @@
 // Types and shorthand for the tables of XAPI's classes and fields. Pure.
 import type { FieldType } from '../wire/types.js';
-import { EPOCH, newStruct, type Wire } from '../wire/values.js';
+import { EPOCH, newStruct, type Wire, WireFloat } from '../wire/values.js';
 
 /**
  * rw: has set_ (and add_to_/remove_from_ for maps, add_/remove_ for sets); once: given at creation,
@@ -25,6 +25,7 @@ export interface ClassDef {
 
 export const NULL = 'OpaqueRef:NULL';
 export const EMPTY_MAP: Wire = Object.freeze(newStruct());
+const NO_FLOAT = new WireFloat(0);
 
 export const ref = (name: string): FieldType => ({ ref: name });
 export const set = (type: FieldType): FieldType => ({ set: type });
@@ -37,7 +38,14 @@ export function initialOf(type: FieldType): Wire {
     if ('ref' in type) return NULL;
     return 'set' in type ? [] : EMPTY_MAP;
   }
-  const plain: Readonly<Record<typeof type, Wire>> = { string: '', int: 0, float: 0, bool: false, datetime: EPOCH, record: EMPTY_MAP };
+  const plain: Readonly<Record<typeof type, Wire>> = {
+    string: '',
+    int: 0,
+    float: NO_FLOAT,
+    bool: false,
+    datetime: EPOCH,
+    record: EMPTY_MAP,
+  };
   return plain[type];
 }
 

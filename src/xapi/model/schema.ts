@@ -4,6 +4,7 @@ import { DATAMODEL, emptyClass, withAllFields } from './datamodel.js';
 import { DEVICE_CLASSES } from './schema-devices.js';
 import { APPLIANCE_CLASS, VM_GROUP_CLASS } from './schema-groups.js';
 import { HOST_CLASS, HOST_CPU_CLASS, HOST_METRICS_CLASS, POOL_CLASS, TASK_CLASS } from './schema-host.js';
+import { KEPT_CLASSES } from './schema-kept.js';
 import type { ClassDef } from './schema-types.js';
 import { PLACEMENT_CLASS, VM_CLASS, VM_GUEST_METRICS_CLASS, VM_METRICS_CLASS } from './schema-vm.js';
 
@@ -19,6 +20,7 @@ const SERVED: readonly ClassDef[] = [
   APPLIANCE_CLASS,
   VM_GROUP_CLASS,
   ...DEVICE_CLASSES,
+  ...KEPT_CLASSES,
 ];
 
 /** Classes whose objects are no records of the database: see calls/roles.ts. */

@@ -43,6 +43,9 @@ export class NotStoredError extends XapiError {
 export const xapiErrors = {
   handleInvalid: (type: string, ref: string) => new XapiError('HANDLE_INVALID', type, ref),
   uuidInvalid: (type: string, uuid: string) => new XapiError('UUID_INVALID', type, uuid),
+  messageRemoved: () => new XapiError('MESSAGE_REMOVED'),
+  /** xapi has no code for it (server_helpers.ml, do_dispatch). */
+  noAsync: (method: string) => new XapiError('Fault', `No async mode for this operation (rpc: ${method})`),
   methodUnknown: (method: string) => new XapiError('MESSAGE_METHOD_UNKNOWN', method),
   parameterCount: (method: string, expected: number, received: number) =>
     new XapiError('MESSAGE_PARAMETER_COUNT_MISMATCH', method, String(expected), String(received)),

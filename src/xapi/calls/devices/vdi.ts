@@ -43,10 +43,6 @@ export function vdiMethods({ database }: DeviceParts): Method[] {
       void_((ref, [, size]) => resizeDisk(database, ref, size as number)),
     ),
     message(
-      'resize_online',
-      void_((ref) => assertVdiAllows(database, ref, 'resize_online')),
-    ),
-    message(
       'update',
       void_((ref) => assertVdiAllows(database, ref, 'update')),
     ),

@@ -122,7 +122,7 @@ function checkHostname(name: string): void {
  * @throws XapiError PIF_UNMANAGED, CANNOT_PLUG_BOND_SLAVE, PIF_HAS_NO_NETWORK_CONFIGURATION,
  *   PIF_INCOMPATIBLE_PRIMARY_ADDRESS_TYPE
  */
-function reconfigureManagement(database: Database, ref: string): void {
+export function reconfigureManagement(database: Database, ref: string): void {
   assertPifManaged(database, ref);
   const pif = database.get('PIF', ref);
   if (isBondMember(pif)) throw networkErrors.cannotPlugMember(ref);

@@ -156,7 +156,7 @@ describe('firmware and guests', () => {
     await call('VM.start', vm, false, false);
     expect(await refused('VM.call_plugin', vm, 'p', 'f', {})).toEqual(['XENAPI_MISSING_PLUGIN', 'p']);
     expect((await refused('VM.call_plugin', vm, 'guest-agent-operation', 'run-script', {}))[0]).toBe('XENAPI_PLUGIN_FAILURE');
-    expect(await refused('VM.snapshot_with_quiesce', vm, 's')).toEqual(['VM_SNAPSHOT_WITH_QUIESCE_NOT_SUPPORTED', vm]);
+    expect(await refused('VM.snapshot_with_quiesce', vm, 's')).toEqual(['MESSAGE_REMOVED']);
     expect(await refused('VM.send_sysrq', vm, 'b')).toEqual(['NOT_IMPLEMENTED', 'send_sysrq']);
     expect(await refused('VM.set_snapshot_schedule', vm, NULL)).toEqual(['success']);
     expect(((await call('VM.get_boot_record', vm)) as WireStruct).name_label).toBe('a');

@@ -204,9 +204,6 @@ function answers(database: Database, life: VmLife): Method[] {
       },
       'read-only',
     ),
-    message('set_protection_policy', [self, param('value', { ref: 'VMPP' })], () => {
-      throw xapiErrors.notImplemented('VM.set_protection_policy');
-    }),
     // There are no schedules, so it can only be none.
     message('set_snapshot_schedule', [self, param('value', { ref: 'VMSS' })], ([ref, value]) => {
       database.get('VM', ref as string);
@@ -215,9 +212,6 @@ function answers(database: Database, life: VmLife): Method[] {
     }),
     refusing('send_sysrq', [text('key')], 'send_sysrq', () => xapiErrors.notImplemented('send_sysrq')),
     refusing('send_trigger', [text('trigger')], 'send_trigger', () => xapiErrors.notImplemented('send_trigger')),
-    refusing('snapshot_with_quiesce', [text('new_name')], 'snapshot_with_quiesce', ([ref]) => {
-      return xapiErrors.noQuiesce(ref as string);
-    }),
     // No guest here has an agent.
     refusing('call_plugin', [text('plugin'), text('fn'), param('args', { map: 'string' })], 'call_plugin', ([, plugin, fn]) => {
       if (plugin !== 'guest-agent-operation') return new XapiError('XENAPI_MISSING_PLUGIN', plugin as string);
