@@ -170,6 +170,19 @@ describe('xenstored', () => {
     expect(ended).toMatchObject({ code: 2, err: expect.stringContaining(`${state}: `) });
   });
 
+  it.each(Object.keys(KINDS).filter((kind) => kind !== 'folder'))('refuses a folder of domain sockets that is a %s', async (kind) => {
+    const doors = join(folder, 'doors');
+    await KINDS[kind]!(doors);
+    const ended = await run(['xenstored', '--socket', join(folder, 'socket'), '--domain-sockets', doors]);
+    expect(ended).toMatchObject({ code: 2, err: expect.stringContaining(`${doors}: it is`) });
+    expect(existsSync(join(folder, 'socket'))).toBe(false);
+  });
+
+  it('refuses an empty path, for which the kernel would choose a name', async () => {
+    const ended = await run(['xenstored', '--socket', '']);
+    expect(ended).toMatchObject({ code: 2, err: expect.stringContaining('expected the path of a socket, got none') });
+  });
+
   it.each(['socket.lock', 'state.pid', 'socket.lock.pid'])('refuses a lock file that is a pipe: %s', async (name) => {
     const lock = join(folder, name);
     KINDS.pipe!(lock);

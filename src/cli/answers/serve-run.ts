@@ -11,7 +11,8 @@ import { detectAndReadAll } from '../../machine/readers/detect.js';
 import { SESSION_LIMITS } from '../../xapi/calls/sessions.js';
 import { followUsersFile } from '../../xapi/calls/users-file.js';
 import { type Daemon, type DaemonLog, openDaemon } from '../../xapi/daemon.js';
-import { HTTP_LIMITS, type HttpFront, type HttpLimits, type HttpOptions, openHttp } from '../../xapi/http/http-server.js';
+import { openFronts } from '../../xapi/http/fronts.js';
+import { HTTP_LIMITS, type HttpLimits, type HttpOptions } from '../../xapi/http/http-server.js';
 import { Metrics } from '../../xapi/http/metrics.js';
 import { parseOrigin } from '../../xapi/http/origins.js';
 import { pagesOf } from '../../xapi/http/pages.js';
@@ -77,16 +78,12 @@ export async function serve(settings: ServeSettings): Promise<void> {
     ...web,
     failed: (error: unknown) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a fault while answering'),
   };
-  const fronts = [
-    await openHttp({
-      ...common,
-      tls,
-      loopbackNamesOnly: users === null,
-      // A folder of files is in place of our own page.
-      pages: new Map([...(settings.www === null ? openPages() : []), ...pagesOf(daemon, metrics, users === null)]),
-    }),
-    ...(await openUnix(settings.unix, { ...common, tls: null, loopbackNamesOnly: false, pages: pagesOf(daemon, metrics, true) })),
-  ];
+  // A folder of files is in place of our own page.
+  const pages = new Map([...(settings.www === null ? openPages() : []), ...pagesOf(daemon, metrics, users === null)]);
+  const overTcp: HttpOptions = { ...common, tls, loopbackNamesOnly: users === null, pages };
+  // The folder's owner alone can open the socket, and is an administrator.
+  const overUnix = { ...common, tls: null, loopbackNamesOnly: false, pages: pagesOf(daemon, metrics, true) };
+  const fronts = await openFronts([overTcp, ...(settings.unix === null ? [] : [{ ...overUnix, path: settings.unix }])]);
   const backups = settings.state === null ? null : await serveBackups(settings.state, daemon, (message) => log.warn({}, message));
   if (tls !== null) log.info({ sha256: fingerprint(tls.cert) }, 'fingerprint of the certificate');
   if (users === null) log.warn({}, 'there is no users file: everybody on this machine may log in as root, with any password');
@@ -146,11 +143,6 @@ function withinDescriptors(limits: HttpLimits, log: DaemonLog): HttpLimits {
   if (free >= limits.connections) return limits;
   log.warn({ connections: free, descriptors: descriptorLimit() }, 'fewer connections than configured: there are few file descriptors');
   return { ...limits, connections: free };
-}
-
-/** The folder's owner alone can open the socket, and is an administrator. */
-async function openUnix(path: string | null, options: HttpOptions): Promise<HttpFront[]> {
-  return path === null ? [] : [await openHttp({ ...options, path })];
 }
 
 /** @throws InputError for settings that no daemon can run with */

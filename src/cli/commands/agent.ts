@@ -1,11 +1,12 @@
 // `xennuma agent`: places the domains of xapi's toolstack while it builds them, and installs the
 // shim that calls it.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
+import { listenAt } from '../../base/files/own-socket.js';
 import { PACKAGE_FOLDER } from '../../base/own-package.js';
 import { harmless } from '../../base/safe-text.js';
 import type { XenHost } from '../../xenopsd/hosts/xen-host.js';
@@ -113,9 +114,8 @@ async function serve(options: AgentOptions): Promise<number> {
     makeSocketFolder(socket);
     claimSocketPath(socket);
     process.umask(0o077);
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(new InputError(`cannot listen: ${error.message}`, { file: socket })));
-      server.listen(socket, resolve);
+    const remove = await listenAt(server, socket).catch((error: Error) => {
+      throw new InputError(`cannot listen: ${error.message}`, { file: socket });
     });
     // First: whoever reads that line may send a signal at once.
     const ending = new Promise<string>((resolve) => {
@@ -126,7 +126,7 @@ async function serve(options: AgentOptions): Promise<number> {
     const signal = await ending;
     server.close();
     server.closeAllConnections();
-    rmSync(socket, { force: true });
+    remove();
     await membership?.close();
     out(`ended by ${signal}`);
     return EXIT.ok;

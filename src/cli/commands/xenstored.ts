@@ -2,6 +2,8 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { InputError } from '../../base/errors.js';
+import { withErrnoName } from '../../base/files/errno-names.js';
+import { makeOwnFolder } from '../../base/own-file.js';
 import { harmless } from '../../base/safe-text.js';
 import { xenstorePaths } from '../../xenstore/client/connect.js';
 import type { ServerOptions } from '../../xenstore/server/server.js';
@@ -78,6 +80,7 @@ async function serve(options: XenstoredOptions, answer: (code: number) => void):
   delete process.env[CARRY];
   const socket = options.socket ?? xenstorePaths()[0]!;
   if (options.socket === undefined && options.force === undefined && carry === undefined) await refuseBesideHost();
+  if (options.domainSockets !== undefined && carry === undefined) makeDoorFolder(options.domainSockets);
   let server: InstanceType<typeof XenstoreServer>;
   try {
     server = new XenstoreServer({
@@ -197,6 +200,20 @@ async function refuseBesideHost(): Promise<void> {
       { path: '--socket' },
       "name another socket with --socket, or take over the host's path with --force",
     );
+  }
+}
+
+/**
+ * At the start: later, a folder that cannot be had would show only once there are domains.
+ * @throws InputError
+ */
+function makeDoorFolder(folder: string): void {
+  try {
+    makeOwnFolder(folder);
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    const { message } = withErrnoName(error as Error);
+    throw new InputError(`the folder of domain sockets cannot be used: ${message}`, { file: folder }, 'name another folder, or make room');
   }
 }
 

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { InputError } from '../../base/errors.js';
+import { withErrnoName } from '../../base/files/errno-names.js';
 import { listenAt } from '../../base/files/own-socket.js';
 import { networkOf } from '../calls/known-addresses.js';
 import type { Principal } from '../calls/ledger.js';
@@ -108,7 +109,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
     if (release === null) socket.destroy();
     else socket.once('close', release);
   });
-  const remove = options.path === undefined ? null : await listenAt(server, options.path);
+  const remove = options.path === undefined ? null : await listenPrivately(server, options.path);
   if (options.path === undefined) await listen(server, options);
   return {
     port: options.path === undefined ? (server.address() as AddressInfo).port : 0,
@@ -299,6 +300,16 @@ function urlOf({ url = '/' }: IncomingMessage): URL | null {
 
 function methodsOf(posts: boolean, reads: boolean): string {
   return [...(reads ? ['GET', 'HEAD'] : []), ...(posts ? ['POST'] : []), 'OPTIONS'].join(', ');
+}
+
+/** @returns as listenAt. @throws InputError */
+async function listenPrivately(server: Server, path: string): Promise<() => void> {
+  try {
+    return await listenAt(server, path);
+  } catch (error) {
+    const { message } = withErrnoName(error as Error);
+    throw new InputError(`cannot listen at this socket: ${message}`, { file: path }, 'name a socket in a folder that may be written');
+  }
 }
 
 function listen(server: Server, { address, port, path }: HttpOptions): Promise<void> {

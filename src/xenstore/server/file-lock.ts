@@ -23,7 +23,13 @@ function removeAtExit(name: string): void {
   // One listener for all: Node warns of more than ten.
   if (own.size === 0) {
     process.once('exit', () => {
-      for (const each of own) rmSync(each, { force: true });
+      for (const each of own) {
+        try {
+          rmSync(each, { force: true });
+        } catch {
+          // The process that it names has ended: the next one takes it.
+        }
+      }
     });
   }
   own.add(name);

@@ -2,6 +2,9 @@
 // otherwise the same, but without the live restart, because Node does not hand its descriptors
 // over.
 import { createServer, type Server, type Socket } from 'node:net';
+import { InputError } from '../../base/errors.js';
+import type { FileIdentity } from '../../base/file-calls.js';
+import { identityOf, removeIfOurs } from '../../base/files/own-socket.js';
 import type { Bytes } from '../protocol/wire.js';
 import { JournalFailure } from '../store/journaled.js';
 import { SERVER_LIMITS, type ServerLimits } from './client-limits.js';
@@ -9,7 +12,7 @@ import { DomainLedger } from './domain-ledger.js';
 import { GuestQueue } from './fair-turns.js';
 import { complaints } from './log-sink.js';
 import { Session } from './session.js';
-import { claimSocketPath, type FileIdentity, identityOf, removeIfOurs } from './socket-file.js';
+import { claimSocketPath } from './socket-file.js';
 import type { SocketServer, SocketServerOptions } from './socket-server.js';
 
 /**
@@ -63,9 +66,14 @@ export class NodeServer implements SocketServer {
     server.on('error', (error) => this.#options.log?.(`${path}: ${error.message}`));
     // Node binds in this call: the socket is private from the start.
     const umask = process.umask(0o177);
-    server.listen(path);
+    // With a slash: Node takes a name such as "7" for the number of a port.
+    server.listen(path.includes('/') ? path : `./${path}`);
     process.umask(umask);
-    this.#doors.add({ server, path, domid, file: identityOf(path) });
+    const file = identityOf(path);
+    // Node says why in an event, which is logged.
+    if (file === undefined)
+      throw new InputError('cannot listen at this socket', { file: path }, 'name a socket in a folder that may be written');
+    this.#doors.add({ server, path, domid, file });
   }
 
   shut(domid: number): void {

@@ -1,5 +1,7 @@
 // The server's event loop: one wait for all clients, then their requests, then the journal, then
 // their replies.
+import type { FileIdentity } from '../../base/file-calls.js';
+import { identityOf, removeIfOurs } from '../../base/files/own-socket.js';
 import type { Bytes } from '../protocol/wire.js';
 import type { Engine } from '../store/engine.js';
 import { JournalFailure } from '../store/journaled.js';
@@ -9,7 +11,7 @@ import { GuestQueue } from './fair-turns.js';
 import { EAGAIN, EINTR, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EVENT_BYTES, eventFd, eventMask, type Libc, libc } from './libc.js';
 import { complaints } from './log-sink.js';
 import { Session } from './session.js';
-import { claimSocketPath, type FileIdentity, identityOf, removeIfOurs } from './socket-file.js';
+import { claimSocketPath } from './socket-file.js';
 import type { CarriedConnection, CarriedDoor, Handover, SocketServer, SocketServerOptions } from './socket-server.js';
 
 const EVENTS_A_TURN = 256;

@@ -6,7 +6,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { claimSocketPath, identityOf, removeIfOurs } from './socket-file.js';
+import { identityOf, removeIfOurs } from '../../base/files/own-socket.js';
+import { claimSocketPath } from './socket-file.js';
 
 const folders: string[] = [];
 const servers: Server[] = [];

@@ -1,19 +1,13 @@
-// Ownership of a unix socket's file: taken only when it is a socket on which nobody answers,
-// removed only when it is ours.
+// Ownership of a unix socket's file: taken only when it is a socket on which nobody answers.
 import { closeSync, constants, fstatSync, lstatSync, readFileSync, rmSync, type Stats, statSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
+import { withErrnoName } from '../../base/files/errno-names.js';
 import { openOwnFile } from '../../base/own-file.js';
 import { SOCKET_PATH_BYTES } from '../../base/units.js';
 import { lockFile } from './file-lock.js';
 import { libcIfThere } from './libc.js';
 
 const EAGAIN = 11;
-
-/** Which file a path names; it may be another one of the same name later. */
-export interface FileIdentity {
-  readonly dev: number;
-  readonly ino: number;
-}
 
 /**
  * Descriptors of the lock files, held until the process ends: while one starts at a path, no other
@@ -23,10 +17,12 @@ const held = new Map<string, number>();
 
 /**
  * Makes way for a socket at a path.
- * @throws InputError when the path is too long, when something else is there, when a server
- *   answers, or when another one is starting
+ * @throws InputError when the path is empty or too long, when something else is there, when a
+ *   server answers, or when another one is starting
  */
 export function claimSocketPath(path: string): void {
+  // The kernel would choose a name of its own.
+  if (path === '') throw new InputError('expected the path of a socket, got none', {}, 'name a path');
   // Node would cut the path and listen at what is left of it.
   if (Buffer.byteLength(path) > SOCKET_PATH_BYTES) {
     throw new InputError(`the path of a socket has at most ${SOCKET_PATH_BYTES} bytes`, { file: path }, 'name a shorter path');
@@ -37,7 +33,15 @@ export function claimSocketPath(path: string): void {
   if (!there.isSocket())
     throw new InputError('there is a file that is not a socket', { file: path }, 'name another path, or remove the file');
   if (answers(path)) throw new InputError('a server answers at this socket', { file: path }, 'end that one first, or name another path');
-  rmSync(path, { force: true });
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    throw new InputError(
+      `the socket of an earlier server cannot be removed: ${withErrnoName(error as Error).message}`,
+      { file: path },
+      'name a socket in a folder that may be written',
+    );
+  }
 }
 
 /** Whether a server listens at a socket. */
@@ -52,17 +56,6 @@ function answers(path: string): boolean {
   return readFileSync('/proc/net/unix', 'latin1')
     .split('\n')
     .some((line) => line.endsWith(` ${path}`) && line.split(/\s+/)[3] === '00010000');
-}
-
-export function identityOf(path: string): FileIdentity | undefined {
-  const there = statOf(path);
-  return there === undefined ? undefined : { dev: there.dev, ino: there.ino };
-}
-
-/** Removes the file when it is still the one that was created. */
-export function removeIfOurs(path: string, ours: FileIdentity | undefined): void {
-  const there = identityOf(path);
-  if (ours !== undefined && there?.dev === ours.dev && there.ino === ours.ino) rmSync(path, { force: true });
 }
 
 function statOf(path: string): Stats | undefined {

@@ -1,9 +1,9 @@
 // The interface of a server's sockets: the event loop on epoll where koffi is there, Node's own
 // sockets otherwise.
+import type { FileIdentity } from '../../base/file-calls.js';
 import type { Engine } from '../store/engine.js';
 import type { ServerLimits } from './client-limits.js';
 import type { Session } from './session.js';
-import type { FileIdentity } from './socket-file.js';
 
 export interface SocketServerOptions {
   readonly engine: Engine;
