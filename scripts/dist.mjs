@@ -105,7 +105,7 @@ function neededGlibc(folder) {
 /** The program with Node: bin/, dist/, node_modules/, docs/ and what else the package has. */
 async function assemble(folder) {
   mkdirSync(join(folder, 'bin'), { recursive: true });
-  await build({ folder: join(folder, 'dist'), forPackage: true });
+  await build({ folder: join(folder, 'dist'), forPackage: true, forThisNode: true });
   for (const name of files)
     if (name !== 'dist' && existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
   const kept = { name: manifest.name, version, type: manifest.type, license: manifest.license };

@@ -41,7 +41,7 @@ export function bundleGuests(name, main) {
     'dying-builder': 'test/xen/guests/dying-builder.ts',
     'dying-xennuma': 'test/xen/guests/dying-xennuma.ts',
     // The builder is looked for beside the program.
-    xenguest: 'src/xenguest/real/xenguest-main.ts',
+    xenguest: 'test/xen/guests/xenguest.ts',
   });
 }
 

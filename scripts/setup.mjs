@@ -82,7 +82,9 @@ function newest(path) {
 
 if (wantsBuild) {
   const built = join(root, 'dist', '.built');
-  const sources = ['src', 'web', 'scripts/build.mjs', 'scripts/build-page.mjs', 'package.json'].map((name) => newest(join(root, name)));
+  const sources = ['src', 'web', 'scripts/build.mjs', 'scripts/keep-bytecode.mjs', 'scripts/build-page.mjs', 'package.json'].map((name) =>
+    newest(join(root, name)),
+  );
   if (!existsSync(built) || statSync(built).mtimeMs < Math.max(...sources)) {
     const { build } = await import('./build.mjs');
     await build();

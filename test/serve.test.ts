@@ -212,12 +212,14 @@ describe('xennuma serve', { timeout: 240_000 }, () => {
   });
 
   it('needs no native module while its state is in memory, and otherwise names the missing module', async () => {
-    const hook = `export async function resolve(name, context, next) {
+    // The built command is one file that requires its packages.
+    const hook = `import Module from 'node:module';
+    const resolve = Module._resolveFilename;
+    Module._resolveFilename = function (name, ...rest) {
       if (name === 'better-sqlite3' || name === 'koffi') throw new Error(name + ' is not installed');
-      return next(name, context);
-    }`;
-    writeFileSync(join(folder, 'hook.mjs'), hook);
-    writeFileSync(join(folder, 'register.mjs'), "import { register } from 'node:module'; register('./hook.mjs', import.meta.url);");
+      return resolve.call(this, name, ...rest);
+    };`;
+    writeFileSync(join(folder, 'register.mjs'), hook);
     const without = ['--import', join(folder, 'register.mjs')];
     const { url } = await serveWith(without, '--host', HOST, '--listen', '127.0.0.1:0');
     const session = (await login(url, null, 'root', 'any')).result;

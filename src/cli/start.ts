@@ -1,12 +1,13 @@
 #!/usr/bin/env node
-// The start of the command. It imports nothing beforehand: Node opens all files of an import at
-// once, and where few descriptors are allowed nobody could say so.
+// The start of the command. It imports next to nothing beforehand: where few descriptors are
+// allowed, somebody must be there to say so.
+import { loadBundle } from '../base/files/load-bundle.js';
 
 /** EXIT.input. */
 const TOO_FEW = 2;
 
 try {
-  const { main } = await import('./main.js');
+  const { main } = loadBundle(new URL('./command.cjs', import.meta.url)).exports as typeof import('./main.js');
   // The code is set instead of calling exit, so that buffered output is still written.
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { checkOwnFolder } from '../../base/own-file.js';
-import { npmCommand } from '../../base/own-package.js';
+import { isMissingModule, npmCommand } from '../../base/own-package.js';
 import { loadHighs } from '../../live/rebalance/highs.js';
 import { parseUsers } from '../../xapi/calls/users.js';
 import { xenstorePaths } from '../../xenstore/client/connect.js';
@@ -158,8 +158,9 @@ export async function checkStateDriver(needed: boolean, load: () => Promise<void
   } catch (error) {
     // npm leaves an optional package out whose binary it could neither download nor build, and has
     // nothing to rebuild then.
-    const isAbsent = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
-    const [found, how] = isAbsent ? (['it is not installed', 'install'] as const) : (['it cannot be loaded', 'rebuild'] as const);
+    const [found, how] = isMissingModule(error)
+      ? (['it is not installed', 'install'] as const)
+      : (['it cannot be loaded', 'rebuild'] as const);
     const mend = `${npmCommand(how, 'better-sqlite3')} (without its prebuilt binary this takes gcc, make and python3)`;
     return lack('better-sqlite3', needed, found, `${mend}; it keeps the state of xennuma serve`);
   }

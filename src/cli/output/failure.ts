@@ -2,7 +2,7 @@
 
 import { tooFewDescriptors } from '../../base/descriptors.js';
 import { InputError, UnreachableError, XenError } from '../../base/errors.js';
-import { npmCommand } from '../../base/own-package.js';
+import { isMissingModule, npmCommand } from '../../base/own-package.js';
 import { harmless } from '../../base/safe-text.js';
 import { COMMANDS } from '../command-table.js';
 import { EXIT } from './exit-codes.js';
@@ -43,7 +43,7 @@ function describe(error: unknown, words: readonly string[]): [string, number] {
     if (code === 'commander.help') return ['', EXIT.input];
     return [`${usageText(message)}; see ${helpFor(words, code)}`, EXIT.input];
   }
-  const missing = OPTIONAL_PACKAGES.find((name) => code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${name}'`));
+  const missing = OPTIONAL_PACKAGES.find((name) => isMissingModule(error) && error.message.includes(`'${name}'`));
   if (missing !== undefined) return [`this command needs the package ${missing}; ${npmCommand('install', missing)}`, EXIT.unreachable];
   return [`${error.message}; this is a fault of xennuma: XENNUMA_DEBUG=1 shows where`, EXIT.fault];
 }
