@@ -1,5 +1,6 @@
 // HiGHS, the solver of integer programs, as WebAssembly: the optional package `highs`, loaded only
 // when a bound is wanted. Without it bounds are a little less exact, and nothing else changes.
+import { isMissingModule } from '../../base/own-package.js';
 import type { SolveProgram } from '../../planner/bound/exact-packing.js';
 
 /**
@@ -20,8 +21,8 @@ type LoadSolver = () => Promise<{
 export async function loadHighs(): Promise<SolveProgram | null> {
   const load = await import('highs').then(
     (module) => (module as unknown as { default: LoadSolver }).default,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ERR_MODULE_NOT_FOUND') return null;
+    (error: unknown) => {
+      if (isMissingModule(error)) return null;
       throw error;
     },
   );
