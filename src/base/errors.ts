@@ -105,3 +105,8 @@ export class InputError extends Error {
     return `${where.map((part) => `${part}: `).join('')}${this.message}${this.mend === '' ? '' : `; ${this.mend}`}`;
   }
 }
+
+/** Whether a module or package is not there: the codes of import() and of require(). */
+export function isMissingModule(error: unknown): boolean {
+  return ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as NodeJS.ErrnoException).code ?? '');
+}

@@ -44,8 +44,3 @@ export function npmCommand(action: 'install' | 'rebuild', name: string, own: str
   const alone = action === 'install' && folder === own && own.includes('/node_modules/') ? 'install --omit=dev --no-save' : action;
   return `npm --prefix ${/\s/.test(folder) ? `'${folder}'` : folder} ${alone} ${name}`;
 }
-
-/** Whether a module or package is not there: the codes of import() and of require(). */
-export function isMissingModule(error: unknown): boolean {
-  return ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as NodeJS.ErrnoException).code ?? '');
-}

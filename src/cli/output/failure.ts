@@ -1,8 +1,8 @@
 // From an error to one line on stderr and an exit code; a stack trace only with XENNUMA_DEBUG=1.
 
 import { tooFewDescriptors } from '../../base/descriptors.js';
-import { InputError, UnreachableError, XenError } from '../../base/errors.js';
-import { isMissingModule, npmCommand } from '../../base/own-package.js';
+import { InputError, isMissingModule, UnreachableError, XenError } from '../../base/errors.js';
+import { npmCommand } from '../../base/own-package.js';
 import { harmless } from '../../base/safe-text.js';
 import { COMMANDS } from '../command-table.js';
 import { EXIT } from './exit-codes.js';

@@ -1,6 +1,6 @@
 // HiGHS, the solver of integer programs, as WebAssembly: the optional package `highs`, loaded only
 // when a bound is wanted. Without it bounds are a little less exact, and nothing else changes.
-import { isMissingModule } from '../../base/own-package.js';
+import { isMissingModule } from '../../base/errors.js';
 import type { SolveProgram } from '../../planner/bound/exact-packing.js';
 
 /**
