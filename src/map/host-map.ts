@@ -25,6 +25,8 @@ export interface HostMap {
   readonly domain0Assumed?: true;
   /** It is unknown who uses some or all of the memory in use. */
   readonly usersUnknown?: true;
+  /** Nodes are as large as what they span: memory that nobody has may be none. */
+  readonly holesUnknown?: true;
   /** The source has no cores and sockets; the numbers in `cpus` only keep the CPUs apart. */
   readonly coresUnknown?: true;
 }

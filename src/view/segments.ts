@@ -51,7 +51,9 @@ export function nodeSegments(map: HostMap, figures: HostFigures, node: number, t
 }
 
 /** Label of memory of kind `xen`. */
-export function xenWords({ domain0Assumed, usersUnknown }: Pick<HostMap, 'domain0Assumed' | 'usersUnknown'>): string {
+export function xenWords(map: Pick<HostMap, 'domain0Assumed' | 'usersUnknown' | 'holesUnknown'>): string {
+  const { domain0Assumed, usersUnknown, holesUnknown } = map;
+  if (holesUnknown === true) return usersUnknown === true ? 'in use, or a hole' : 'Xen, or a hole';
   if (usersUnknown === true) return 'in use, not known by whom';
   return domain0Assumed === true ? 'Domain-0 and Xen' : 'Xen';
 }

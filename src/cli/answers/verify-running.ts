@@ -85,8 +85,12 @@ export async function verifySources(
 }
 
 /** Of a host whose Domain-0 is not even listed, nothing is known to run or not to run. */
-function isNothing({ running, answer: { domains } }: Verified): boolean {
-  if (running.map.domains.length === 0) return true;
+function isNothing({ running, answer }: Pick<Verified, 'running' | 'answer'>): boolean {
+  return isNothingOf(running.map, answer);
+}
+
+function isNothingOf(map: HostMap, { domains }: VerifyAnswer): boolean {
+  if (map.domains.length === 0) return true;
   return domains.length > 0 && domains.every(({ hard, asked }) => hard === null && asked === null);
 }
 
@@ -238,8 +242,9 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
     ...(unknownPools.size > 0 ? ['the CPU pools'] : []),
     ...(result.domains.some(({ pagesByNode }) => pagesByNode === null) ? ['where the memory is'] : []),
   ];
-  const verdict =
-    result.drifted === 0
+  const verdict = isNothingOf(map, result)
+    ? 'Nothing to compare.'
+    : result.drifted === 0
       ? `${total} domain${total === 1 ? '' : 's'}, no drift${unknown.length > 0 ? ` in what is known: not ${unknown.join(', nor ')}` : ''}.`
       : `${result.drifted} of ${total} domain${total === 1 ? '' : 's'} with drift.`;
   return [

@@ -5,7 +5,7 @@ import { SCHEDULERS } from '../../abi/commands.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import { type Host, presentCpus } from '../../machine/model.js';
 import type { InputText } from '../../machine/readers/input-text.js';
-import { USE_UNKNOWN } from '../../machine/readers/xl-info.js';
+import { SPANS_ONLY, USE_UNKNOWN } from '../../machine/readers/xl-info.js';
 import { actualNodes, type HostMap, type MapCpu, type MapDomain, type MapVcpu, unclaimedNodes } from '../../map/host-map.js';
 import { overfullNodes } from '../../map/overfull.js';
 import { automaticNodeAffinity } from '../../map/union-rule.js';
@@ -98,6 +98,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
         ...namesForMap(poolNames),
         domains: mapDomains,
         ...(usersUnknown ? { usersUnknown } : {}),
+        ...(host.notes.includes(SPANS_ONLY) && exact === null ? { holesUnknown: true as const } : {}),
       },
       xenVersion: host.xenVersion ?? ASSUMED_XEN,
       pools,

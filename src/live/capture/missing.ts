@@ -11,8 +11,10 @@ interface Listed {
 
 export function missing({ domains, vcpus, memory, listedPools }: Listed): string[] {
   const notes: string[] = [];
-  if (domains.length === 0 && vcpus.length === 0) notes.push('The running domains are not known: run `xl list -n` and `xl vcpu-list`.');
-  else if (vcpus.length === 0) notes.push('vCPU affinity is not known, so it is not judged: run `xl vcpu-list`.');
+  if (domains.length === 0 && vcpus.length === 0) {
+    const what = memory === null ? 'The running domains are' : 'Of the domains in the dump, names and vCPUs are';
+    notes.push(`${what} not known: run \`xl list -n\` and \`xl vcpu-list\`.`);
+  } else if (vcpus.length === 0) notes.push('vCPU affinity is not known, so it is not judged: run `xl vcpu-list`.');
   else notes.push(...withoutVcpus(domains, vcpus));
   if (memory === null) notes.push('Memory by node is not known: run `xl debug-keys u; xl dmesg`.');
   else if (domains.some(({ domid }) => !memory.has(domid))) {

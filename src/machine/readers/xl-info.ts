@@ -354,10 +354,17 @@ function distancesOf(tables: Tables): DraftDistances | undefined {
 /** A note for a host of which only the topology is known. */
 export const USE_UNKNOWN = 'How much of the memory in use is Domain-0 and how much Xen is not known.';
 
+/** A note for nodes of which only the span is known. */
+export const SPANS_ONLY =
+  'Sizes of nodes include holes in their memory: `total_memory` of `xl info`, which tells how much is there, is missing.';
+
 /** `memsize` of each node is its span; `total_memory` is the actual memory. */
 function actualNodes({ file, nodes, fields }: Tables, notes: string[]): DraftNode[] {
   const totalMib = parseCount(fields.get('total_memory') ?? '', 2 ** 32);
-  if (totalMib === undefined) return nodes;
+  if (totalMib === undefined) {
+    notes.push(SPANS_ONLY);
+    return nodes;
+  }
   const freeMib = parseCount(fields.get('free_memory') ?? '', 2 ** 32);
   if (freeMib !== undefined && freeMib > totalMib) {
     throw new InputError(

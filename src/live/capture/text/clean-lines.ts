@@ -2,6 +2,7 @@
 // colours, quote marks, fences, indentation of code, time stamps, status lines, hard wraps.
 import { withoutPrefixes } from './head-prefix.js';
 import { undressed } from './line-dress.js';
+import { withoutLineNumbers, withoutTrailingStamps } from './margins.js';
 import { withoutPanes } from './panes.js';
 import { plainText } from './plain-text.js';
 import { unquoted } from './unquoted.js';
@@ -36,6 +37,8 @@ const EMPHASIS: readonly RegExp[] = [
   /<(b|i|u|em|strong|tt|small|mark)>(.*?)<\/\1>/gi,
   /(\*\*|__)(?=\S)(.*?\S)\1/g,
   /^(`)([^`]+)`$/g,
+  // "-> 67584 <-": a figure that a writer points at from both sides.
+  /(--?>) ?(\S+) ?<--?(?!\S)/g,
 ];
 /** "   <--- here": what a writer points at. */
 const POINTER = /^(.*?\S)[ \t]+(?:<[-=]+|<{2,}|\u2190+|\u21d0+)(?:[ \t].*)?$/;
@@ -46,11 +49,12 @@ export function cleanLines(text: string, forms: LineForms): CleanLine[] {
   const raw = plainText(text)
     .split('\n')
     .map((line) => line.replace(DECORATION, '').replace(ODD_BLANKS, ' '));
-  const plain = withoutPrefixes(unquoted(withoutPanes(raw, heads)), forms);
+  const { lines: bare, numbers } = withoutLineNumbers(raw);
+  const plain = withoutPrefixes(unquoted(withoutPanes(withoutTrailingStamps(bare), heads)), forms);
   const lines = undressed(plain, begins).flatMap((line, index) => {
-    const bare = pointed(plainest(line.replace(LOGGED, '').replace(BEFORE, '').replace(AFTER, '')), standsAlone);
-    const isQuestion = QUESTION.test(bare) && !LACKS_COLON.test(plain[index - 1] ?? '');
-    return isQuestion || BETWEEN.some((form) => form.test(bare)) ? [] : [{ text: bare, number: index + 1 }];
+    const own = pointed(plainest(line.replace(LOGGED, '').replace(BEFORE, '').replace(AFTER, '')), standsAlone);
+    const isQuestion = QUESTION.test(own) && !LACKS_COLON.test(plain[index - 1] ?? '');
+    return isQuestion || BETWEEN.some((form) => form.test(own)) ? [] : [{ text: own, number: numbers[index]! }];
   });
   return unwrapped(unindented(lines, begins), forms).map((line) => ({ ...line, text: line.text.trimEnd() }));
 }
