@@ -4,7 +4,7 @@
 import { Bitset } from '../base/bitset.js';
 import { PAGE_BYTES } from '../base/units.js';
 import { UNREACHABLE } from '../machine/model.js';
-import type { HostMap, MapDomain } from './host-map.js';
+import { type HostMap, isPlaceUnknown, type MapDomain } from './host-map.js';
 import { type NumaMetrics, numaMetrics } from './numa-metrics.js';
 
 /**
@@ -167,7 +167,8 @@ export function domainFigures(map: HostMap, domain: MapDomain, reachOf: ReachFin
   });
   const reached = new Set([...meanByReach.keys()].flatMap(({ nodes }) => nodes));
   const vcpuNodes = [...reached].sort((a, b) => a - b);
-  const remoteNode = map.nodes.map((_, node) => !reached.has(node));
+  const isUnknown = isPlaceUnknown(domain);
+  const remoteNode = map.nodes.map((_, node) => !isUnknown && !reached.has(node));
   const remotePages = memoryNodes.reduce((sum, node) => sum + (remoteNode[node]! ? pages[node]! : 0), 0);
   return {
     domid: domain.domid,
@@ -179,9 +180,9 @@ export function domainFigures(map: HostMap, domain: MapDomain, reachOf: ReachFin
     remotePages,
     localPages: totalPages - remotePages,
     remoteNode,
-    onOneNode: memoryNodes.length === 1 && vcpuNodes.length === 1 && memoryNodes[0] === vcpuNodes[0],
-    meanDistance: meanOf(vcpus.map((vcpu) => [vcpu.meanDistance, 1])),
-    worstDistance: worstToMemory(map, vcpuNodes, memoryNodes),
+    onOneNode: !isUnknown && memoryNodes.length === 1 && vcpuNodes.length === 1 && memoryNodes[0] === vcpuNodes[0],
+    meanDistance: isUnknown ? null : meanOf(vcpus.map((vcpu) => [vcpu.meanDistance, 1])),
+    worstDistance: isUnknown ? null : worstToMemory(map, vcpuNodes, memoryNodes),
     xenserver: {
       ...numaMetrics(
         map.nodes.map((_, node) => pages[node] ?? 0),

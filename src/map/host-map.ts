@@ -88,6 +88,11 @@ export function poolName({ poolNames }: Pick<HostMap, 'poolNames'>, pool: number
 }
 
 /** The nodes of a described host, on which no memory is claimed. */
+/** Where its vCPUs may run is not known, and so neither what of its memory is remote. */
+export function isPlaceUnknown({ masksUnknown, poolUnknown }: Pick<MapDomain, 'masksUnknown' | 'poolUnknown'>): boolean {
+  return masksUnknown === true || poolUnknown === true;
+}
+
 export function unclaimedNodes({ nodes }: Pick<Host, 'nodes'>): MapNode[] {
   return nodes.map(({ memoryBytes, freeBytes }, id) => ({
     id,

@@ -2,10 +2,12 @@
 // CPUs for equal shares of the time, and reads all of the VM's memory alike. `remotePages` of the
 // map is another figure: memory that is not local to any vCPU.
 import type { DomainFigures } from '../map/figures.js';
-import type { MapDomain } from '../map/host-map.js';
+import { isPlaceUnknown, type MapDomain } from '../map/host-map.js';
 
-/** Pages, 0 .. totalPages; vCPUs that can run nowhere do not count. */
-export function acrossPages({ pages }: MapDomain, { vcpus, totalPages }: DomainFigures): number {
+/** Pages, 0 .. totalPages; vCPUs that can run nowhere do not count. 0 where they are not known. */
+export function acrossPages(domain: MapDomain, { vcpus, totalPages }: DomainFigures): number {
+  if (isPlaceUnknown(domain)) return 0;
+  const { pages } = domain;
   const running = vcpus.filter(({ effective }) => effective.length > 0);
   if (running.length === 0 || totalPages === 0) return 0;
   // vCPUs with the same masks share their shares.

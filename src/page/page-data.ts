@@ -6,7 +6,7 @@ import { pinCommands } from '../live/place-commands.js';
 import { type Choice, choosePlace } from '../live/place-running.js';
 import { nodeWords } from '../map/drift-rules.js';
 import { type DomainFigures, hostFigures } from '../map/figures.js';
-import type { HostMap, MapDomain } from '../map/host-map.js';
+import { type HostMap, isPlaceUnknown, type MapDomain } from '../map/host-map.js';
 import { holdingNodes } from '../map/numa-metrics.js';
 import { PlannerException } from '../planner/candidates.js';
 import type { PolicyName, Profile } from '../xenopsd/api/profiles.js';
@@ -65,7 +65,7 @@ export function remarksOf(map: HostMap, { profile, policy }: RemarkRules): Remar
   const figures = hostFigures(map);
   const worst = figures.domains
     .map((domain, index) => ({ domain, index, across: acrossPages(map.domains[index]!, domain) }))
-    .filter(({ domain }) => domain.domid !== 0 && domain.totalPages > 0 && !domain.onOneNode)
+    .filter(({ domain, index }) => domain.domid !== 0 && domain.totalPages > 0 && !domain.onOneNode && !isPlaceUnknown(map.domains[index]!))
     .sort((a, b) => b.across - a.across || a.index - b.index);
   return worst.map(({ domain, index, across }) => {
     const choice = choiceFor(map, map.domains[index]!, { profile, policy });

@@ -9,6 +9,7 @@ import { escapeXml } from '../base/safe-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
 import type { HostMap } from '../map/host-map.js';
+import { vmsInDoubt } from './in-doubt.js';
 import { cpusOfNodes } from './masks.js';
 import { xenWords } from './segments.js';
 import { cardGeometry, drawNode } from './svg-node.js';
@@ -62,9 +63,10 @@ function summaryOf(map: HostMap, figures: HostFigures): [string, string] {
   const pages = figures.localPages + figures.remotePages;
   return [
     `${plural(map.nodes.length, 'node')}, ${plural(present.length, 'CPU')}${offline > 0 ? ` (${offline} offline)` : ''}, ${formatBytes(total)} of memory, ${formatBytes(free)} free; ${map.hypervisor}`,
-    figures.vms === 0
-      ? 'No VMs'
-      : `${plural(figures.vms, 'VM')}, ${figures.vmsOnOneNode} on one node; ${percentOf(figures.localPages, pages)} of ${formatBytes(pages * PAGE_BYTES)} local; distance from vCPU to memory ${formatDistance(figures.meanDistance)} mean, ${formatDistance(figures.worstDistance)} worst`,
+    vmsInDoubt(map, figures) ??
+      (figures.vms === 0
+        ? 'No VMs'
+        : `${plural(figures.vms, 'VM')}, ${figures.vmsOnOneNode} on one node; ${percentOf(figures.localPages, pages)} of ${formatBytes(pages * PAGE_BYTES)} local; distance from vCPU to memory ${formatDistance(figures.meanDistance)} mean, ${formatDistance(figures.worstDistance)} worst`),
   ];
 }
 

@@ -6,10 +6,11 @@ import { percentOf, plural } from '../base/phrases.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { formatDistance, type HostFigures, hostFigures } from '../map/figures.js';
 import type { HostMap, MapCpu } from '../map/host-map.js';
+import { vmsInDoubt } from './in-doubt.js';
 import { cpusOfNodes, describeCpus } from './masks.js';
 import { Palette, type PictureOptions, packItems } from './palette.js';
 import { nodeSegments, type Segment, shareCells, xenWords } from './segments.js';
-import { isPlaceUnknown, vmList, vmTable } from './vm-table.js';
+import { vmList, vmTable } from './vm-table.js';
 
 /** Machines with more nodes get two lines a node. */
 const ROOMY_NODES = 16;
@@ -69,16 +70,6 @@ function header(map: HostMap, figures: HostFigures, width: number, palette: Pale
       ? 'no VMs'
       : `${plural(figures.vms, 'VM')}, ${figures.vmsOnOneNode} on one node; ${bytesOf(pages)}, ${percentOf(figures.localPages, pages)} local; distance ${formatDistance(figures.meanDistance)} mean, ${formatDistance(figures.worstDistance)} worst`);
   return [...wrapColumns(machine, width).map((line) => palette.bold(line)), ...wrapColumns(vms, width)];
-}
-
-/** What the second line says where memory, or even the domains, are not known; null otherwise. */
-function vmsInDoubt({ domains, usersUnknown }: HostMap, { vms }: HostFigures): string | null {
-  if (vms > 0 && domains.some((domain) => domain.domid !== 0 && isPlaceUnknown(domain) && domain.pagesUnknown !== true))
-    return `${plural(vms, 'VM')}; where all ${vms === 1 ? 'its' : 'their'} vCPUs may run is not known`;
-  if (usersUnknown !== true) return null;
-  if (domains.length === 0) return 'VMs not known';
-  if (vms === 0 || domains.some(({ domid, pagesUnknown }) => domid !== 0 && pagesUnknown !== true)) return null;
-  return `${plural(vms, 'VM')}; the nodes of ${vms === 1 ? 'its' : 'their'} memory are not known`;
 }
 
 interface NodePicture {

@@ -7,10 +7,10 @@ import { escapeXml } from '../base/safe-text.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { UNREACHABLE } from '../machine/model.js';
 import { formatDistance, type HostFigures } from '../map/figures.js';
-import type { HostMap } from '../map/host-map.js';
+import { type HostMap, isPlaceUnknown } from '../map/host-map.js';
 import { MaskWords } from './masks.js';
 import type { Paint } from './svg-style.js';
-import { choose, isAssumed, isPlaceUnknown, memoryWords } from './vm-table.js';
+import { choose, isAssumed, memoryWords } from './vm-table.js';
 
 /** Most rows of the table. If there are more VMs, those with the most remote memory are shown. */
 const TABLE_VMS = 100;
@@ -63,7 +63,7 @@ export function drawVms({ map, figures, paint, x, y }: TableDrawing): Drawn {
     const cells = [
       domain.name,
       String(domain.domid),
-      String(domain.vcpus.length),
+      domain.vcpus.length === 0 && domain.masksUnknown === true ? '?' : String(domain.vcpus.length),
       domain.masksUnknown === true ? '?' : masks.hard(domain),
       domain.masksUnknown === true ? '?' : masks.soft(domain),
       masks.nodes(domain),
@@ -88,6 +88,8 @@ export function drawVms({ map, figures, paint, x, y }: TableDrawing): Drawn {
         : '',
     ].join('');
     if (isAssumed(map, domain)) return rowOf(fill, texts, '', `${domain.name}: not known`, top);
+    const bytes = formatBytes(numbers.totalPages * PAGE_BYTES);
+    if (isPlaceUnknown(domain)) return rowOf(fill, texts, bars, `${domain.name}: ${bytes}`, top);
     const words = `${domain.name}: ${formatBytes(local * PAGE_BYTES)} local, ${formatBytes((numbers.totalPages - local) * PAGE_BYTES)} remote`;
     return rowOf(fill, texts, bars, words, top);
   });

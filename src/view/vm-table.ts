@@ -7,7 +7,7 @@ import { percentOf } from '../base/phrases.js';
 import { columnWidths, tableLines } from '../base/table.js';
 import { formatBytes, PAGE_BYTES } from '../base/units.js';
 import { type DomainFigures, formatDistance, type HostFigures } from '../map/figures.js';
-import type { HostMap, MapDomain } from '../map/host-map.js';
+import { type HostMap, isPlaceUnknown, type MapDomain } from '../map/host-map.js';
 import { MaskWords } from './masks.js';
 import type { Palette } from './palette.js';
 
@@ -88,7 +88,7 @@ function row(map: HostMap, domain: MapDomain, figures: DomainFigures, masks: Mas
   return [
     `${letter === '' ? '' : `${letter} `}${palette.name(domain.name)}`,
     String(domain.domid),
-    String(domain.vcpus.length),
+    domain.vcpus.length === 0 && domain.masksUnknown === true ? '?' : String(domain.vcpus.length),
     domain.masksUnknown === true ? '?' : masks.hard(domain),
     domain.masksUnknown === true ? '?' : masks.soft(domain),
     masks.nodes(domain),
@@ -96,11 +96,6 @@ function row(map: HostMap, domain: MapDomain, figures: DomainFigures, masks: Mas
     isAssumed(map, domain) || isPlaceUnknown(domain) ? '-' : percentOf(figures.localPages, figures.totalPages),
     isAssumed(map, domain) || isPlaceUnknown(domain) ? '-' : formatDistance(figures.meanDistance),
   ];
-}
-
-/** Where its vCPUs may run is not known, and so neither what of its memory is remote. */
-export function isPlaceUnknown({ masksUnknown, poolUnknown }: MapDomain): boolean {
-  return masksUnknown === true || poolUnknown === true;
 }
 
 /** Domain-0 of a described host: of its memory only the sum with Xen's own is known. */

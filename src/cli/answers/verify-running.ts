@@ -242,18 +242,19 @@ function verifyText(result: VerifyAnswer, map: HostMap): string[] {
     ...(unknownPools.size > 0 ? ['the CPU pools'] : []),
     ...(result.domains.some(({ pagesByNode }) => pagesByNode === null) ? ['where the memory is'] : []),
   ];
-  const verdict = isNothingOf(map, result)
-    ? 'Nothing to compare.'
-    : result.drifted === 0
-      ? `${total} domain${total === 1 ? '' : 's'}, no drift${unknown.length > 0 ? ` in what is known: not ${unknown.join(', nor ')}` : ''}.`
-      : `${result.drifted} of ${total} domain${total === 1 ? '' : 's'} with drift.`;
+  const verdict = (): string => {
+    if (isNothingOf(map, result)) return 'Nothing to compare.';
+    const domains = `domain${total === 1 ? '' : 's'}`;
+    if (result.drifted > 0) return `${result.drifted} of ${total} ${domains} with drift.`;
+    return `${total} ${domains}, no drift${unknown.length > 0 ? ` in what is known: not ${unknown.join(', nor ')}` : ''}.`;
+  };
   return [
     ...wrapWords(`${colour.bold(harmlessName(result.host))}, ${result.hypervisor}`, columns(), '  '),
     '',
     ...(total === 0 ? [] : [...fittingTable([heading, ...rows], { right: [1], named: 1 }, columns()), '']),
     ...found.flatMap((text) => wrapWords(text, columns(), '  ')),
     ...(found.length === 0 ? [] : ['']),
-    ...wrapWords(verdict, columns(), '  ').map((line) => (result.drifted === 0 ? line : colour.bad(line))),
+    ...wrapWords(verdict(), columns(), '  ').map((line) => (result.drifted === 0 ? line : colour.bad(line))),
     ...(asks === 0
       ? []
       : wrapWords('?: no record says what was requested, so only the vCPUs and their memory are compared.', columns(), '  ')),

@@ -2,7 +2,7 @@
 import { formatList } from '../../../src/base/bitset.js';
 import { PAGE_BYTES } from '../../../src/base/units.js';
 import { type DomainFigures, type HostFigures, hostFigures } from '../../../src/map/figures.js';
-import type { HostMap, MapDomain } from '../../../src/map/host-map.js';
+import { type HostMap, isPlaceUnknown, type MapDomain } from '../../../src/map/host-map.js';
 import { acrossPages } from '../../../src/page/across.js';
 import type { FailedVm } from '../../../src/page/host-runs.js';
 import type { PageData, Remark } from '../../../src/page/page-data.js';
@@ -19,6 +19,8 @@ export interface VmRow {
   readonly memoryBytes: number;
   /** Expected to be read across nodes. */
   readonly acrossBytes: number;
+  /** Both the nodes of its memory and those of its vCPUs are known. */
+  readonly isKnown: boolean;
   readonly memoryNodes: string;
   readonly vcpuNodes: string;
   /** Number for sorting; Infinity when unreachable, -1 when there is none. */
@@ -45,6 +47,11 @@ export function cpuList(map: HostMap, node: number): string {
   return formatList(map.cpus.flatMap((cpu) => (cpu !== null && cpu.node === node ? [cpu.id] : [])));
 }
 
+function vcpuNodesOf({ nodes }: HostMap, domain: MapDomain, { vcpuNodes }: DomainFigures): string {
+  if (isPlaceUnknown(domain)) return 'unknown';
+  return vcpuNodes.length === nodes.length ? 'all' : formatList(vcpuNodes);
+}
+
 function distanceOf(value: DomainFigures['meanDistance']): number {
   if (value === 'unreachable') return Number.POSITIVE_INFINITY;
   return value ?? -1;
@@ -62,8 +69,9 @@ export function viewOf({ map: encoded, remarks, notes, failed }: PageData['hosts
       remark: remarkOf.get(domain.domid) ?? null,
       memoryBytes: own.totalPages * PAGE_BYTES,
       acrossBytes: acrossPages(domain, own) * PAGE_BYTES,
+      isKnown: !isPlaceUnknown(domain) && domain.pagesUnknown !== true && own.totalPages > 0,
       memoryNodes: formatList(own.memoryNodes),
-      vcpuNodes: own.vcpuNodes.length === map.nodes.length ? 'all' : formatList(own.vcpuNodes),
+      vcpuNodes: vcpuNodesOf(map, domain, own),
       distance: distanceOf(own.meanDistance),
     };
   });
