@@ -146,7 +146,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     ledger,
     writable,
     host: () => objects.host,
-    methods: allMethods({ database, hosts, life, objects, sessions, events, tasks, ledger, rrds }),
+    methods: allMethods({ database, hosts, life, objects, sessions, events, tasks, ledger, rrds, turns }),
     ended: (end) => {
       if (end.changes) audit.write(end);
       options.observe?.call?.(end);

@@ -27,6 +27,7 @@ import { messageMethods } from './remaining/messages.js';
 import { vtpmMethods } from './remaining/vtpm.js';
 import { roleMethods } from './roles.js';
 import type { Sessions } from './sessions.js';
+import type { Turns } from './turns.js';
 import { vmMethods } from './vm-methods.js';
 
 /** The daemon's parts that the messages use. */
@@ -40,9 +41,10 @@ export interface Parts {
   readonly tasks: Tasks;
   readonly ledger: Ledger;
   readonly rrds: RrdStore;
+  readonly turns: Turns;
 }
 
-export function allMethods({ database, hosts, life, objects, sessions, events, tasks, ledger, rrds }: Parts): Method[] {
+export function allMethods({ database, hosts, life, objects, sessions, events, tasks, ledger, rrds, turns }: Parts): Method[] {
   const host = () => objects.host;
   const { toolstack } = hosts.coordinator;
   const modelled = toolstack.doors.kind === 'embedded';
@@ -51,7 +53,7 @@ export function allMethods({ database, hosts, life, objects, sessions, events, t
   const hooks: Readonly<Record<string, GenericHooks>> = { host: policies, VM: policies };
   const vms = vmMethods({ database, life, profile, canSuspend: toolstack.doors.can.suspend });
   const methods = [
-    ...[...CLASSES.values()].filter(({ listed }) => listed).flatMap((type) => genericMethods(database, type, hooks[type.name])),
+    ...[...CLASSES.values()].filter(({ listed }) => listed).flatMap((type) => genericMethods(database, type, turns, hooks[type.name])),
     ...vms,
     ...applianceMethods(database, new Map(vms.map((one) => [one.name, one]))),
     ...groupMethods(database),

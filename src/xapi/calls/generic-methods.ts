@@ -2,12 +2,13 @@
 // remove_from_, and those that list and find. Names and errors as ocaml/idl/datamodel_utils.ml of
 // xen-api makes them.
 import type { Database } from '../model/database.js';
-import { parseFilter } from '../model/filter.js';
 import type { ClassDef, FieldDef } from '../model/schema-types.js';
 import { xapiErrors } from '../wire/errors.js';
 import type { FieldType } from '../wire/types.js';
 import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
-import { type Method, selfOf, VOID } from './method.js';
+import { search } from './lists/search.js';
+import { type CallContext, type Method, selfOf, VOID } from './method.js';
+import type { Turns } from './turns.js';
 
 /** Called when a field was set, with the object's ref; throws XapiError to refuse. */
 export type SetHook = (ref: string, field: string, value: Wire) => void;
@@ -19,8 +20,8 @@ export interface GenericHooks {
   readonly changed?: SetHook;
 }
 
-export function genericMethods(database: Database, type: ClassDef, hooks: GenericHooks = {}): Method[] {
-  const methods: Method[] = listing(database, type);
+export function genericMethods(database: Database, type: ClassDef, turns: Turns, hooks: GenericHooks = {}): Method[] {
+  const methods: Method[] = listing(database, type, turns);
   for (const [name, field] of Object.entries(type.fields)) {
     methods.push({
       name: `${type.name}.get_${name}`,
@@ -34,7 +35,7 @@ export function genericMethods(database: Database, type: ClassDef, hooks: Generi
   return methods;
 }
 
-function listing({ published }: Database, type: ClassDef): Method[] {
+function listing({ published }: Database, type: ClassDef, turns: Turns): Method[] {
   const read = (name: string, params: Method['params'], call: Method['call']): Method => ({
     name: `${type.name}.${name}`,
     params,
@@ -42,10 +43,8 @@ function listing({ published }: Database, type: ClassDef): Method[] {
     async: false,
     call,
   });
-  const where = (text: string): [string, WireStruct][] => {
-    const filter = parseFilter(text);
-    return [...published.records(type.name)].filter(([, record]) => filter(record));
-  };
+  const where = async (text: Wire, context: CallContext): Promise<[string, WireStruct][]> =>
+    search(text as string, published.records(type.name), turns, context);
   const asMap = (records: Iterable<[string, WireStruct]>): Wire => {
     const all = newStruct();
     for (const [ref, record] of records) all[ref] = record;
@@ -53,9 +52,9 @@ function listing({ published }: Database, type: ClassDef): Method[] {
   };
   const methods = [
     read('get_all', [], () => published.refs(type.name)),
-    read('get_all_where', [{ name: 'expr', type: 'string' }], ([text]) => where(text as string).map(([ref]) => ref)),
+    read('get_all_where', [{ name: 'expr', type: 'string' }], async ([text], context) => (await where(text!, context)).map(([ref]) => ref)),
     read('get_all_records', [], () => published.map(type.name)),
-    read('get_all_records_where', [{ name: 'expr', type: 'string' }], ([text]) => asMap(where(text as string))),
+    read('get_all_records_where', [{ name: 'expr', type: 'string' }], async ([text], context) => asMap(await where(text!, context))),
     read('get_record', [selfOf(type)], ([ref]) => published.get(type.name, ref as string)),
     read('get_by_uuid', [{ name: 'uuid', type: 'string' }], ([uuid]) => published.refOfUuid(type.name, uuid as string)),
   ];
