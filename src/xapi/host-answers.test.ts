@@ -9,7 +9,9 @@ import { parseUsers } from './calls/users.js';
 import { DATAMODEL } from './model/datamodel.js';
 import { parseCpuinfo, XAPI_BUILDS } from './model/host-facts.js';
 import { CLASSES } from './model/schema.js';
+import { wireToJson } from './wire/json-rpc.js';
 import type { Wire, WireStruct } from './wire/values.js';
+import { wireToXml } from './wire/xml-rpc.js';
 
 const open: TestDaemon[] = [];
 async function start(options: Parameters<typeof testDaemon>[0] = {}): Promise<TestDaemon> {
@@ -158,8 +160,21 @@ describe('messages', () => {
 
   it('event.from counts the objects of every class', async () => {
     const daemon = await start();
-    const { valid_ref_counts: counts } = (await daemon.call('event.from', ['*'], '', 0)) as { valid_ref_counts: WireStruct };
-    expect(counts).toMatchObject({ host: 1, pool: 1, sr: 2, vdi: 1, vbd: 0, pvs_site: 0, observer: 0, vm_appliance: 0 });
+    const answer = (await daemon.call('event.from', ['*'], '', 0)) as WireStruct;
+    expect(JSON.parse(wireToJson(answer.valid_ref_counts!))).toMatchObject({
+      host: 1,
+      pool: 1,
+      sr: 2,
+      vdi: 1,
+      vbd: 0,
+      pvs_site: 0,
+      observer: 0,
+      vm_appliance: 0,
+    });
+    // Typed integers and texts, as xapi's types of events have them (ocaml/xapi-types/event_types.ml).
+    const xml = wireToXml(answer);
+    expect(xml).toContain('<name>host</name><value><i4>1</i4></value>');
+    expect(xml).toContain('<name>timestamp</name><value>0.0</value>');
   });
 });
 

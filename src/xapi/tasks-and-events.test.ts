@@ -97,7 +97,7 @@ describe('event.from', () => {
     expect(vms).toContain(vm);
     const added = first.events.map((event) => [event.class, event.operation, event.ref]).sort();
     expect(added).toEqual([['pool', 'add', daemon.objects.pool], ...vms.map((ref) => ['vm', 'add', ref])].sort());
-    expect(first.valid_ref_counts).toMatchObject({ vm: vms.length, pool: 1, task: 0 });
+    expect(first.valid_ref_counts).toMatchObject({ vm: { value: vms.length }, pool: { value: 1 }, task: { value: 0 } });
     expect(first.token).toMatch(/^\d{20},\d{20}$/);
     await daemon.call('VM.set_name_label', vm, 'b');
     await daemon.call('VM.set_name_label', vm, 'c');

@@ -16,7 +16,6 @@ const CLASSES = {
   feature: 'Feature',
   'gpu-group': 'GPU_group',
   'host-crashdump': 'host_crashdump',
-  message: 'message',
   'network-sriov': 'network_sriov',
   observer: 'Observer',
   patch: 'pool_patch',
@@ -35,7 +34,6 @@ const CLASSES = {
   vgpu: 'VGPU',
   'vgpu-type': 'VGPU_type',
   vmss: 'VMSS',
-  vtpm: 'VTPM',
   vusb: 'VUSB',
 } as const;
 

@@ -31,6 +31,8 @@ import {
   vmUnpause,
 } from './operations.js';
 import type { Printer } from './print.js';
+import { REMAINING_XE_CLASSES } from './remaining/classes.js';
+import { REMAINING_COMMANDS } from './remaining/commands.js';
 import { LIVE_COMMANDS } from './settings/live.js';
 import { SETTINGS } from './settings/vm.js';
 import { SNAPSHOT_COMMANDS } from './snapshot-commands.js';
@@ -46,6 +48,7 @@ export const XE_CLASSES: readonly XeClass[] = [
   TASK,
   ...GROUP_XE_CLASSES,
   ...DEVICE_XE_CLASSES,
+  ...REMAINING_XE_CLASSES,
 ];
 
 const settable = (field: Field) => field.set !== undefined;
@@ -184,5 +187,6 @@ export const XE_COMMANDS: ReadonlyMap<string, XeCommand> = new Map<string, XeCom
   ...GROUP_COMMANDS,
   ...DEVICE_COMMANDS,
   ...BARE,
+  ...REMAINING_COMMANDS,
   ['task-cancel', { required: ['uuid'], optional: [], help: 'Asks the host to cancel a task.', run: taskCancel }],
 ]);

@@ -2,6 +2,7 @@
 // (xapi-cli-server/xapi_cli.ml exception_handler, cli_util.ml server_error of xen-api e2ee48d6).
 import { XapiError } from '../xapi-client/errors.js';
 import { DEVICE_MESSAGES } from './devices/failures.js';
+import { REMAINING_MESSAGES } from './remaining/failures.js';
 
 /** "Error: ..." */
 export class XeFailure extends Error {
@@ -37,6 +38,7 @@ const VM_STATE =
  */
 const SENTENCES: Readonly<Record<string, readonly [text: string, ...params: string[]]>> = {
   ...DEVICE_MESSAGES,
+  ...REMAINING_MESSAGES,
   UUID_INVALID: ['The uuid you supplied was invalid.', 'type', 'uuid'],
   HANDLE_INVALID: [
     'You gave an invalid object reference. The object may have recently been deleted. The class parameter gives the type of reference given, and the handle parameter echoes the bad value given.',

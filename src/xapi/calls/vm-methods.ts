@@ -21,6 +21,7 @@ import { type CallContext, type Method, type Param, selfOf, VOID } from './metho
 import { copyMethods, dropRelations, makeVm } from './vm/copies.js';
 import { liveMethods } from './vm/live.js';
 import { message } from './vm/message.js';
+import { sendingMethods } from './vm/sending.js';
 import { settingMethods } from './vm/settings.js';
 import { protection, startOrderMethods } from './vm/start-order.js';
 
@@ -174,6 +175,7 @@ function movingMethods({ database, life, canSuspend }: VmMethodsOptions): Method
       await life.operate(ref as string, 'pool_migrate', context, () => migrate(ref as string, to as string, network), force !== 'true');
       return VOID;
     }),
+    ...sendingMethods({ database, life, migrate }),
     message('restart_device_models', [self], async ([ref], context) => {
       const { power_state: power, resident_on: home } = database.get('VM', ref as string);
       if (power !== 'Running') throw xapiErrors.badPowerState(ref as string, 'Running', String(power));

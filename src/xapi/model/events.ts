@@ -2,7 +2,7 @@
 // event.register/next, its older form. It answers as ocaml/xapi/xapi_event.ml of xen-api does.
 
 import { xapiErrors } from '../wire/errors.js';
-import { newStruct, type Wire, WireFloat, type WireStruct } from '../wire/values.js';
+import { newStruct, type Wire, WireInt32, type WireStruct } from '../wire/values.js';
 import type { PublishedObjects, StoredObject } from './published.js';
 import { CLASSES, classOf } from './schema.js';
 
@@ -75,7 +75,8 @@ function eventOf(object: StoredObject, operation: string, generation: number): W
   // Xapi writes classes of events in lower case.
   Object.assign(event, {
     id: String(generation),
-    timestamp: new WireFloat(0),
+    // A string, and always this one (ocaml/xapi/xapi_event.ml and event_types.ml of xen-api).
+    timestamp: '0.0',
     class: object.type.toLowerCase(),
     operation,
     ref: object.ref,
@@ -86,7 +87,7 @@ function eventOf(object: StoredObject, operation: string, generation: number): W
 
 function refCounts(objects: PublishedObjects): WireStruct {
   const counts = newStruct();
-  for (const { name, listed } of CLASSES.values()) if (listed) counts[name.toLowerCase()] = objects.count(name);
+  for (const { name, listed } of CLASSES.values()) if (listed) counts[name.toLowerCase()] = new WireInt32(objects.count(name));
   return counts;
 }
 

@@ -3,7 +3,7 @@
 // error of 1.0 is the bare array of code and parameters.
 import type { XapiError } from './errors.js';
 import { KnownTexts } from './known-texts.js';
-import { isStruct, MalformedCall, newStruct, type RpcCall, WIRE_LIMITS, type Wire, WireDate, WireFloat } from './values.js';
+import { isStruct, MalformedCall, newStruct, type RpcCall, WIRE_LIMITS, type Wire, WireDate, WireFloat, WireInt32 } from './values.js';
 
 export type JsonRpcVersion = '1.0' | '2.0';
 
@@ -87,6 +87,7 @@ export function leastJsonBytes(result: Wire): number {
 export function wireToJson(value: Wire): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (value instanceof WireFloat) return Number.isFinite(value.value) ? floatText(value.value) : 'null';
+  if (value instanceof WireInt32) return String(value.value);
   if (value instanceof WireDate) return JSON.stringify(value.text);
   if (!isStruct(value)) return `[${value.map(wireToJson).join(',')}]`;
   const known = texts.get(value);

@@ -2,16 +2,24 @@
 
 /**
  * Integers are numbers, references and enums strings, sets arrays, maps and records plain objects.
- * Only what the protocols write in a way of its own has a class: floats (`<double>`) and dates
- * (`<dateTime.iso8601>`).
+ * Only what the protocols write in a way of its own has a class: floats (`<double>`), integers of 32
+ * bits (`<i4>`, the others are digits) and dates (`<dateTime.iso8601>`).
  */
-export type Wire = string | number | boolean | null | WireFloat | WireDate | readonly Wire[] | WireStruct;
+export type Wire = string | number | boolean | null | WireFloat | WireInt32 | WireDate | readonly Wire[] | WireStruct;
 
 export interface WireStruct {
   readonly [name: string]: Wire;
 }
 
 export class WireFloat {
+  readonly value: number;
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+/** In XML-RPC a typed integer, which few answers have. */
+export class WireInt32 {
   readonly value: number;
   constructor(value: number) {
     this.value = value;
@@ -51,7 +59,12 @@ export class MalformedCall extends Error {
 
 export function isStruct(value: Wire): value is WireStruct {
   return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof WireFloat) && !(value instanceof WireDate)
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof WireFloat) &&
+    !(value instanceof WireInt32) &&
+    !(value instanceof WireDate)
   );
 }
 

@@ -5,7 +5,7 @@ import { SaxesParser } from 'saxes';
 import type { XapiError } from './errors.js';
 import { floatText } from './json-rpc.js';
 import { KnownTexts } from './known-texts.js';
-import { isStruct, MalformedCall, newStruct, type RpcCall, WIRE_LIMITS, type Wire, WireDate, WireFloat } from './values.js';
+import { isStruct, MalformedCall, newStruct, type RpcCall, WIRE_LIMITS, type Wire, WireDate, WireFloat, WireInt32 } from './values.js';
 
 const SCALARS = new Set(['string', 'int', 'i4', 'i8', 'boolean', 'double', 'dateTime.iso8601', 'base64', 'nil']);
 
@@ -183,6 +183,7 @@ export function wireToXml(value: Wire): string {
   if (typeof value === 'boolean') return `<value><boolean>${value ? 1 : 0}</boolean></value>`;
   if (value === null) return '<value><nil/></value>';
   if (value instanceof WireFloat) return `<value><double>${floatText(value.value)}</double></value>`;
+  if (value instanceof WireInt32) return `<value><i4>${value.value}</i4></value>`;
   if (value instanceof WireDate) return `<value><dateTime.iso8601>${escaped(value.text)}</dateTime.iso8601></value>`;
   if (!isStruct(value)) return `<value><array><data>${value.map(wireToXml).join('')}</data></array></value>`;
   const known = texts.get(value);
