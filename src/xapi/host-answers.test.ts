@@ -171,7 +171,7 @@ describe('messages', () => {
       observer: 0,
       vm_appliance: 0,
     });
-    // Typed integers and texts, as xapi's types of events have them (ocaml/xapi-types/event_types.ml).
+    // Typed integers and texts, as in ocaml/xapi-types/event_types.ml of xen-api.
     const xml = wireToXml(answer);
     expect(xml).toContain('<name>host</name><value><i4>1</i4></value>');
     expect(xml).toContain('<name>timestamp</name><value>0.0</value>');

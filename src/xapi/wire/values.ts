@@ -2,8 +2,8 @@
 
 /**
  * Integers are numbers, references and enums strings, sets arrays, maps and records plain objects.
- * Only what the protocols write in a way of its own has a class: floats (`<double>`), integers of 32
- * bits (`<i4>`, the others are digits) and dates (`<dateTime.iso8601>`).
+ * Only what the protocols write in a way of its own has a class: floats (`<double>`), integers of
+ * 32 bits (`<i4>`, the others are digits) and dates (`<dateTime.iso8601>`).
  */
 export type Wire = string | number | boolean | null | WireFloat | WireInt32 | WireDate | readonly Wire[] | WireStruct;
 

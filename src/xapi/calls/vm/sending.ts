@@ -76,7 +76,7 @@ function hostOf(database: Database, dest: Texts): string {
   return dest.host!;
 }
 
-/** @throws XapiError VDI_NOT_IN_MAP, SR_DOES_NOT_SUPPORT_MIGRATION: contents of disks are not moved */
+/** @throws XapiError VDI_NOT_IN_MAP, SR_DOES_NOT_SUPPORT_MIGRATION: no contents are moved */
 function assertDisksStay(database: Database, vm: string, map: Texts): void {
   for (const ref of refsOf(database.get('VM', vm), 'VBDs')) {
     const { empty, type, VDI: vdi } = database.get('VBD', ref);
