@@ -4,6 +4,7 @@
 //   node scripts/test-xen.mjs [SUITE...]     only these suites: differential, xen-4.20, afar,
 //                                         xapi, hvm, hvm-more, vnuma, vnuma-hvm, moved,
 //                                         moved-linux, dom0, conformance, bench, store, guests
+//   node scripts/test-xen.mjs --prepare    packages and images only, for several that run side by side
 // A new suite is an entry of SUITES: it gives [passed, failed], or undefined when it came to no
 // verdict.
 import { spawnSync } from 'node:child_process';
@@ -236,7 +237,7 @@ function ready() {
   return spawnSync(rig, ['check']).status === 0 && has('gcc') && has('ssh-keygen');
 }
 
-const wanted = process.argv.slice(2);
+const [onlyPrepare, wanted] = process.argv[2] === '--prepare' ? [true, []] : [false, process.argv.slice(2)];
 for (const suite of wanted) {
   if (SUITES[suite] !== undefined) continue;
   console.error(`there is no suite '${suite}'; there are ${Object.keys(SUITES).join(', ')}`);
@@ -251,8 +252,10 @@ if (why !== undefined) {
 const prepared = spawnSync(rig, ['prepare'], { stdio: 'inherit' });
 if (prepared.status !== 0) {
   spawnSync('apt-get', ['update', '-qq'], { stdio: 'inherit' });
-  spawnSync(rig, ['prepare'], { stdio: 'inherit' });
+  const again = spawnSync(rig, ['prepare'], { stdio: 'inherit' });
+  if (onlyPrepare) process.exit(again.status ?? 1);
 }
+if (onlyPrepare) process.exit(0);
 
 let passed = 0;
 let failed = 0;
