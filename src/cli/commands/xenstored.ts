@@ -7,6 +7,7 @@ import { makeOwnFolder } from '../../base/own-file.js';
 import { harmless } from '../../base/safe-text.js';
 import { xenstorePaths } from '../../xenstore/client/connect.js';
 import type { ServerOptions } from '../../xenstore/server/server.js';
+import { listenInstead } from '../../xenstore/server/signals.js';
 import { type Personality, QUOTA, QUOTA_NAMES, type StoreQuota } from '../../xenstore/store/limits.js';
 import { EXIT } from '../output/exit-codes.js';
 
@@ -107,8 +108,8 @@ async function serve(options: XenstoredOptions, answer: (code: number) => void):
     throw new InputError((error as Error).message, {}, 'name another socket or folder, or run it as a user who may use this one');
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => server.stop());
-  process.removeAllListeners('SIGUSR2').on('SIGUSR2', () => server.requestRestart(QUIET_MS));
-  process.removeAllListeners('SIGHUP').on('SIGHUP', () => log('SIGHUP: there is no file to reopen'));
+  listenInstead('SIGUSR2', () => server.requestRestart(QUIET_MS));
+  listenInstead('SIGHUP', () => log('SIGHUP: there is no file to reopen'));
   if (requestedEarly()) server.requestRestart(QUIET_MS);
   log(`${carry === undefined ? 'listening' : 'restarted, still listening'} at ${socket} as ${options.personality}`);
   await server.run();
@@ -147,8 +148,8 @@ async function ofThisHost(): Promise<Pick<ServerOptions, 'rings' | 'domainExists
  */
 function rememberEarlyRequests(): () => boolean {
   let requested = false;
-  process.removeAllListeners('SIGHUP').on('SIGHUP', () => {});
-  process.removeAllListeners('SIGUSR2').on('SIGUSR2', () => {
+  listenInstead('SIGHUP', () => {});
+  listenInstead('SIGUSR2', () => {
     requested = true;
   });
   return () => requested || (globalThis as Record<symbol, unknown>)[Symbol.for(EARLY_REQUEST)] === true;
