@@ -1,6 +1,6 @@
 // `xennuma serve backup` and `restore`: the whole state as one checked file, also from a running
 // daemon.
-import { closeSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { InputError } from '../../base/errors.js';
@@ -9,6 +9,7 @@ import { withErrnoName } from '../../base/files/errno-names.js';
 import { makeOwnFolder, openOwnFile, readRegularFile } from '../../base/own-file.js';
 import { replaceSharedFile, syncFolder } from '../../base/replace-file.js';
 import { BACKUP_SOCKET } from '../../xapi/http/sockets/backup-socket.js';
+import { backupOf, stateOfBackup } from '../../xapi/model/disk/backup-copy.js';
 import { StateFolder } from '../../xapi/model/disk/sqlite.js';
 import {
   DATABASE,
@@ -24,6 +25,8 @@ import { remark } from '../output/terminal.js';
 
 /** Node reads no larger file at once, and makes no larger backup. */
 const MOST_BYTES = 2 ** 31 - 1;
+/** A daemon copies its state in one go, and a large one takes it seconds. */
+const SILENT_MS = 60_000;
 
 export async function backup(file: string, folder: string): Promise<void> {
   if (!existsSync(join(folder, DATABASE)))
@@ -31,9 +34,9 @@ export async function backup(file: string, folder: string): Promise<void> {
   if (existsSync(file)) throw new InputError('the file already exists', { file }, 'choose another name');
   const bytes = (await fromDaemon(join(folder, BACKUP_SOCKET))) ?? fromFolder(folder);
   try {
-    const objects = check(file, bytes);
-    replaceSharedFile(file, bytes, FILE_CALLS);
-    remark(`${file}: ${objects} objects, ${bytes.length} bytes`);
+    const checked = explained(file, () => backupOf(bytes, file));
+    replaceSharedFile(file, checked.bytes, FILE_CALLS);
+    remark(`${file}: ${checked.objects} objects, ${checked.bytes.length} bytes`);
   } catch (error) {
     throw error instanceof InputError
       ? error
@@ -44,8 +47,8 @@ export async function backup(file: string, folder: string): Promise<void> {
 export async function restore(file: string, folder: string): Promise<void> {
   if (!existsSync(file)) throw new InputError('there is no such file', { file }, 'name a backup');
   try {
-    const bytes = readRegularFile(file, MOST_BYTES);
-    const objects = check(file, bytes);
+    const backedUp = readRegularFile(file, MOST_BYTES);
+    const { bytes, objects } = explained(file, () => stateOfBackup(backedUp, file));
     makeOwnFolder(folder);
     const lock = lockRestores(folder);
     try {
@@ -100,6 +103,15 @@ function fromDaemon(socketPath: string): Promise<Buffer | null> {
         else failed(new InputError(`the daemon could not copy its state: ${bytes.toString()}`, {}, 'see its log'));
       });
     });
+    sent.setTimeout(SILENT_MS, () =>
+      sent.destroy(
+        new InputError(
+          `the daemon has sent nothing for ${SILENT_MS / 1000} seconds`,
+          { file: socketPath },
+          'see whether it is stopped, or end it',
+        ),
+      ),
+    );
     sent.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') done(null);
       else failed(error);
@@ -116,29 +128,16 @@ function fromFolder(folder: string): Buffer {
   }
 }
 
-/**
- * Opens a copy of the backup as the daemon would: every page, every record. @returns the number of
- * objects.
- * @throws InputError
- */
-function check(file: string, bytes: Uint8Array): number {
-  const trial = mkdtempSync(`${file}.check-`);
+/** @throws InputError that says what the fault means for a backup */
+function explained<T>(file: string, work: () => T): T {
   try {
-    writeFileSync(join(trial, DATABASE), bytes, { mode: 0o600 });
-    const state = new StateFolder(trial, { mustBeThere: true });
-    try {
-      return [...state.load()].length;
-    } finally {
-      state.close();
-    }
+    return work();
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     const another = 'restore another backup';
     if (error instanceof ForeignStateError) throw new InputError(`this is no backup: ${error.message}`, { file }, another);
     if (error instanceof DamagedStateError) throw new InputError(`the backup is damaged: ${error.message}`, { file }, another);
     throw new InputError(`the backup cannot be checked: ${error.message}`, { file }, error.mend);
-  } finally {
-    rmSync(trial, { recursive: true, force: true });
   }
 }
 

@@ -9,17 +9,16 @@ import Sqlite from 'better-sqlite3';
 import { InputError } from '../../../base/errors.js';
 import { FILE_CALLS, type FileCalls, type FileIdentity } from '../../../base/file-calls.js';
 import { assertInPlace, checkOwnFile, makeOwnFolder, writeFault } from '../../../base/own-file.js';
-import { npmCommand } from '../../../base/own-package.js';
 import type { MetadataStore } from '../../../xenopsd/api/metadata.js';
 import { forgetBuild, keepBuild } from '../../../xenopsd/store/build-files.js';
 import { decodeVm, encodeVm } from '../../../xenopsd/store/metadata-format.js';
 import { type LoadedObject, type StateStore, type StoredChange, storageErrorOf } from '../storage.js';
 import { CommitCount } from './commit-count.js';
 import { type RecordOfText, recordOf, recordText } from './record-text.js';
-import { assertNoRest, assertNotHalfRestored, checkFormat, DATABASE, DamagedStateError, OwnedStateError } from './state-files.js';
+import { knownFault } from './sqlite-faults.js';
+import { assertNoRest, assertNotHalfRestored, checkFormat, DATABASE, DamagedStateError, FORMAT, OwnedStateError } from './state-files.js';
 import { trialWrite } from './trial-write.js';
 
-const FORMAT = 1;
 const RESTORE = 'restore a backup: xennuma serve restore FILE --into FOLDER';
 /**
  * Room for the commit of a small change: this much must fit before a daemon goes on after a full
@@ -34,8 +33,6 @@ export interface StateFolderOptions {
    * noticed later.
    */
   readonly countFailed?: (error: unknown) => void;
-  /** A new state is not made, and a database without a count of commits is refused. */
-  readonly mustBeThere?: boolean;
   /** Opened by the restore itself, which looks whether a daemon uses the earlier state. */
   readonly restoring?: boolean;
 }
@@ -159,7 +156,7 @@ export class StateFolder implements StateStore {
     }
   }
 
-  #open(folder: string, { mustBeThere = false, restoring = false }: StateFolderOptions): Sqlite.Database {
+  #open(folder: string, { restoring = false }: StateFolderOptions): Sqlite.Database {
     let db: Sqlite.Database | null = null;
     try {
       makeOwnFolder(folder);
@@ -170,7 +167,7 @@ export class StateFolder implements StateStore {
       db = new Sqlite(this.#file, { timeout: 0 });
       // Exclusive: the lock is held until this process ends, however it ends.
       db.pragma('locking_mode = EXCLUSIVE');
-      const isNew = checkFormat(db, FORMAT, this.#file, mustBeThere);
+      const isNew = checkFormat(db, FORMAT, this.#file, false);
       db.pragma('journal_mode = WAL');
       db.pragma('synchronous = FULL');
       // An existing state is not written to, so that the daemon also starts on a full disk.
@@ -266,18 +263,11 @@ export class StateFolder implements StateStore {
   }
 
   #asInputError(error: unknown): InputError {
-    if (error instanceof InputError) return error;
+    const known = knownFault(error, this.#file, RESTORE);
+    if (known !== null) return known;
     const { code = '', message } = error as { code?: string; message: string };
-    if (!code.startsWith('SQLITE') && /bindings file|\.node\b/.test(message)) {
-      return new InputError(
-        'better-sqlite3 has no binary for this machine',
-        {},
-        `run ${npmCommand('rebuild', 'better-sqlite3')}, or leave out --state to keep the state in memory`,
-      );
-    }
     const at = { file: this.#file };
     if (code.startsWith('SQLITE_BUSY')) return new OwnedStateError(this.#file);
-    if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return new DamagedStateError(`the state is damaged: ${message}`, this.#file, RESTORE);
     if (/^SQLITE_(FULL|IOERR)|^ENOSPC$/.test(code)) {
       return new InputError(
         `the state folder cannot be used: ${storageErrorOf(this.#reasonOf(error)).message}`,

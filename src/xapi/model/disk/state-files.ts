@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import type Sqlite from 'better-sqlite3';
 import { InputError } from '../../../base/errors.js';
 
+/** Of the database; rises when an earlier version could not read it. */
+export const FORMAT = 1;
 export const DATABASE = 'xapi.db';
 /** SQLite's own files beside it. */
 const BESIDE = ['-wal', '-journal', '-shm'].map((end) => `${DATABASE}${end}`);
