@@ -28,6 +28,9 @@ describe('tasks', () => {
     expect(record).toMatchObject({ name_label: 'Async.VM.create', status: 'success', progress: new WireFloat(1), error_info: [] });
     const [vm] = await guestRefs(daemon.call);
     expect(record.result).toBe(`<value>${vm}</value>`);
+    const named = (await daemon.call('Async.VM.update_allowed_operations', vm!)) as string;
+    await daemon.dispatcher.idle();
+    expect(await daemon.call('task.get_result', named)).toBe('<value></value>');
     const failed = (await daemon.call('Async.VM.pause', vm!)) as string;
     await daemon.dispatcher.idle();
     expect(await daemon.call('task.get_record', failed)).toMatchObject({

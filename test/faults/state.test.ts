@@ -91,7 +91,7 @@ const STEPS: readonly Step[] = [
   ['pause', (daemon, vm) => daemon.call('VM.pause', vm)],
   ['unpause', (daemon, vm) => daemon.call('VM.unpause', vm)],
   ['reboot', (daemon, vm) => daemon.call('VM.hard_reboot', vm)],
-  ['Async rename', (daemon, vm) => taskEnd(daemon, 'VM.set_memory_dynamic_min', vm, 2 ** 20 * Math.ceil(Math.random() * 1000))],
+  ['Async order', (daemon, vm) => taskEnd(daemon, 'VM.set_order', vm, Math.ceil(Math.random() * 1000))],
   ['Async suspend', (daemon, vm) => taskEnd(daemon, 'VM.suspend', vm)],
   ['Async resume', (daemon, vm) => taskEnd(daemon, 'VM.resume', vm, false, false)],
   [

@@ -70,9 +70,9 @@ export class Tasks {
   }
 
   succeeded(ref: string, result: Wire, kind: ChangeKind = 'stored'): void {
-    // A void result is no text; all others are XML-RPC values, whichever protocol the caller
-    // speaks.
-    this.#finish(ref, { status: 'success', result: result === '' ? '' : wireToXml(result) }, kind);
+    // An XML-RPC value, whichever protocol the caller speaks; that of a void message is an empty
+    // string (taskHelper.ml, set_result_on_task, and ocaml/idl/ocaml_backend/gen_server.ml).
+    this.#finish(ref, { status: 'success', result: wireToXml(result) }, kind);
   }
 
   failed(ref: string, error: XapiError, kind: ChangeKind = 'stored'): void {
