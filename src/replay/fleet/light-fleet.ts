@@ -92,11 +92,6 @@ export class LightFleet {
     return pages;
   }
 
-  /** Before starts and stops on a host: its blocks come into the processor's cache. */
-  approach(host: number): void {
-    this.#heap.approach(host);
-  }
-
   /** null when the start fails; all that it took is free again. */
   start(host: number, flavour: Flavour): LightVm | null {
     this.#source.begin(host);

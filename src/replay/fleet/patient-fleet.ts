@@ -86,7 +86,6 @@ export class PatientFleet {
   }
 
   #work(host: number): void {
-    this.#fleet.approach(host);
     const count = this.#queues.drain(host, (item) => {
       if (item < 0) {
         this.#fleet.stop(this.#vms[~item]!);
