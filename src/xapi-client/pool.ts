@@ -32,6 +32,7 @@ export interface PoolVm {
   readonly host: string | null;
   readonly domid: number | null;
   readonly controlDomain: boolean;
+  readonly otherConfig: Readonly<Record<string, string>>;
   /** Its name is unique in the pool: those of the same name-label have their uuid behind it. */
   readonly spec: VmSpec;
   /**
@@ -98,6 +99,7 @@ function poolVm(ref: string, vm: Json, name: string, metrics: Json): PoolVm {
     host: running && !isNull(asText(vm.resident_on)) ? asText(vm.resident_on) : null,
     domid: running && domid >= 0 ? domid : null,
     controlDomain: vm.is_control_domain === true,
+    otherConfig: Object.fromEntries(asMap(vm.other_config)),
     spec: {
       name,
       kind: kindOf(vm, metrics),

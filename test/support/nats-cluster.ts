@@ -22,6 +22,7 @@ const USERS = [
   'security',
   'work-waits',
   'agent',
+  'pool-starts',
 ] as const;
 /**
  * Below those that the kernel gives to outgoing connections. Of two checkouts whose tests run at

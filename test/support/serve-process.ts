@@ -17,11 +17,16 @@ export interface ServeSettings {
   /** What the daemon is started by: nsenter, ulimit ... */
   readonly command?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** Descriptions of the hosts of the pool; one of four nodes by default. */
+  readonly hosts?: readonly string[];
 }
 
 /** @throws Error with the log of a daemon that ended. The caller ends its process. */
-export async function startServe(state: string, { command = [], env = process.env }: ServeSettings = {}): Promise<StartedServe> {
-  const words = [process.execPath, join(root, 'dist/xennuma.js'), 'serve', '--host', HOST, '--state', state, '--listen', '127.0.0.1:0'];
+export async function startServe(
+  state: string,
+  { command = [], env = process.env, hosts = [HOST] }: ServeSettings = {},
+): Promise<StartedServe> {
+  const words = [process.execPath, join(root, 'dist/xennuma.js'), 'serve', '--host', ...hosts, '--state', state, '--listen', '127.0.0.1:0'];
   const [program, ...args] = [...command, ...words];
   const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
   let log = '';

@@ -1,6 +1,6 @@
 // `xennuma fleet`: shows many hosts as one and places VMs on them, over NATS.
 import { type Command, Option } from 'commander';
-import type { CollectOptions } from '../answers/fleet/fleet-collect.js';
+import type { CollectOptions } from '../answers/fleet/collect/fleet-collect.js';
 import type { FleetMetricsOptions } from '../answers/fleet/fleet-metrics.js';
 import type { FleetPlaceOptions } from '../answers/fleet/fleet-place.js';
 import type { FleetServeOptions } from '../answers/fleet/fleet-serve.js';
@@ -178,9 +178,10 @@ function defineCollect(command: Command, answer: (code: number) => void): void {
   const collect = command
     .command('collect')
     .summary('publish the maps of remote hosts')
-    .description('Read remote hosts over ssh or through their pool, and publish their maps. No VMs are placed on them.')
+    .description('Read remote hosts over ssh or through their pool, and publish their maps. Without --start no VMs are placed on them.')
     .option('--from <sources>', 'ssh://host (several are separated by commas), or a capture')
     .option('--every <seconds>', 'time between two readings', wholeFrom(1, 86_400), 30)
+    .option('--start <template>', "let the pool start the fleet's VMs, as clones of its template of this name or uuid")
     .option('--fleet-tag <tag...>', 'tags of the hosts', parseTag);
   addTopologyOption(addPoolOptions(addFleetOptions(collect)))
     .addHelpText(
@@ -190,10 +191,11 @@ Runs until a signal ends it. A host is shown as away while it cannot be read. Th
 key must be the administrator's, because the collector writes for several hosts.
 
   xennuma fleet collect --from ssh://root@xen-1,ssh://root@xen-2
-  xennuma fleet collect --pool https://xcp-1 --pwf password --ssh`,
+  xennuma fleet collect --pool https://xcp-1 --pwf password --ssh
+  xennuma fleet collect --pool https://xcp-1 --pwf password --host xcp-1=xcp-1.txt --start debian-12`,
     )
     .action(async (options: CollectOptions) => {
-      await (await import('../answers/fleet/fleet-collect.js')).fleetCollect(options);
+      await (await import('../answers/fleet/collect/fleet-collect.js')).fleetCollect(options);
       answer(EXIT.ok);
     });
 }

@@ -3,8 +3,8 @@
 import type { MemberOptions } from '../../../fleet/member/member.js';
 import type { HostMap } from '../../../map/host-map.js';
 import type { FleetSettings } from '../../input/serve-config.js';
+import { WatchedHost } from './collect/watched-host.js';
 import { Membership } from './membership.js';
-import { WatchedHost } from './watched-host.js';
 
 export interface HostReading {
   /** Name of the host in the fleet: a token. */

@@ -4,16 +4,12 @@ import type { FleetHost } from '../../../fleet/member/member.js';
 import { isDrain, type Question, type StartRequest } from '../../../fleet/member/requests.js';
 import type { HostFigures } from '../../../fleet/protocol/owner.js';
 import type { HostMap } from '../../../map/host-map.js';
+import { CLAIM_KEY, STARTING_KEY } from '../../../pool/fleet-start.js';
 import { UNIX_SOCKET } from '../../../xapi/calls/sessions.js';
 import type { Daemon } from '../../../xapi/daemon.js';
 import { XapiError } from '../../../xapi/wire/errors.js';
 import type { Wire, WireStruct } from '../../../xapi/wire/values.js';
 import { answerOfMap, lightFigures, vmsOf } from './map-answers.js';
-
-/** VM.other_config: the claim that a VM was started for. */
-const CLAIM_KEY = 'xennuma-fleet-claim';
-/** VM.other_config: made for a start that has not ended yet. */
-const STARTING_KEY = 'xennuma-fleet-starting';
 
 export class DaemonHost implements FleetHost {
   readonly name: string;
