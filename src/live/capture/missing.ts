@@ -12,7 +12,7 @@ interface Listed {
 export function missing({ domains, vcpus, memory, listedPools }: Listed): string[] {
   const notes: string[] = [];
   if (domains.length === 0 && vcpus.length === 0) {
-    const what = memory === null ? 'The running domains are' : 'Of the domains in the dump, names and vCPUs are';
+    const what = memory === null ? 'The running domains are' : 'The vCPUs of the domains in the dump are';
     notes.push(`${what} not known: run \`xl list -n\` and \`xl vcpu-list\`.`);
   } else if (vcpus.length === 0) notes.push('vCPU affinity is not known, so it is not judged: run `xl vcpu-list`.');
   else notes.push(...withoutVcpus(domains, vcpus));

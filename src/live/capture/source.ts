@@ -6,6 +6,7 @@ import { type ReadLimit, readUserFile } from '../../base/files/user-file.js';
 import { INPUT_LIMITS, type InputText } from '../../machine/readers/input-text.js';
 import { archiveKind, readArchive } from './archive/archive.js';
 import { readFolder } from './archive/folder.js';
+import { foreignFormat } from './archive/foreign.js';
 import { captureScript, END_MARK } from './script.js';
 import { SshError, SshHost, sshTarget } from './ssh.js';
 import { textOfBytes } from './text/plain-text.js';
@@ -55,6 +56,14 @@ export async function textsOf(source: string, options: SourceOptions): Promise<I
 
 async function unpacked(bytes: Uint8Array, file: string): Promise<InputText[]> {
   if (archiveKind(bytes) !== null) return readArchive(bytes, file);
+  const foreign = foreignFormat(bytes);
+  if (foreign !== null) {
+    throw new InputError(
+      `expected a text, or an archive of gzip, bzip2, zip or tar, got one of ${foreign}`,
+      { file },
+      'unpack it, and give the folder with the listings',
+    );
+  }
   if (bytes.length > INPUT_LIMITS.textChars) {
     throw new InputError(
       `expected at most ${INPUT_LIMITS.textChars / 2 ** 20} MiB of text, got ${Math.ceil(bytes.length / 2 ** 20)} MiB`,

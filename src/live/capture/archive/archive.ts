@@ -7,6 +7,7 @@ import { InputError } from '../../../base/errors.js';
 import { INPUT_LIMITS, type InputText } from '../../../machine/readers/input-text.js';
 import { textOfBytes } from '../text/plain-text.js';
 import { hasZipEnd, withTarEnd } from './ends.js';
+import { foreignFormat } from './foreign.js';
 import { bunzip2, gunzip, streamOf } from './unpack.js';
 
 export interface ArchiveLimits {
@@ -52,10 +53,7 @@ const TELLING =
 export async function readArchive(bytes: Uint8Array, file: string, limits: ArchiveLimits = ARCHIVE_LIMITS): Promise<InputText[]> {
   const found = new Collection(file, limits);
   await collect(bytes, file, found);
-  const texts = found.ordered();
-  if (texts.length === 0)
-    throw new InputError('expected the output of Xen tools in the archive, found none', { file }, 'is it a capture or a status report?');
-  return texts;
+  return found.ordered();
 }
 
 /** The last of several dumps counts, so the current ring comes after older logs. */
@@ -70,6 +68,8 @@ export class Collection {
   readonly #file: string;
   readonly #limits: ArchiveLimits;
   readonly #kind: 'archive' | 'folder';
+  /** Archives within it, which are not unpacked. */
+  readonly #inner: string[] = [];
   #entries = 0;
   #bytes = 0;
   #chars = 0;
@@ -99,7 +99,9 @@ export class Collection {
         storedBytes += chunk.length;
       },
       end: () => {
-        const text = textOfBytes(joined(parts));
+        const content = joined(parts);
+        if (archiveKind(content) !== null || foreignFormat(content) !== null) this.#inner.push(name);
+        const text = textOfBytes(content);
         if (!TELLING.test(text)) return;
         this.#chars += text.length;
         if (this.#chars > this.#limits.textChars) throw this.#tooLarge(`${this.#limits.textChars / 2 ** 20} MiB of listings`);
@@ -108,8 +110,22 @@ export class Collection {
     };
   }
 
+  /** @throws InputError where Xen's tools printed none of it */
   ordered(): InputText[] {
+    if (this.#texts.length === 0) throw this.#nothing();
     return this.#texts.sort((a, b) => orderOf(a.file) - orderOf(b.file) || (a.file < b.file ? -1 : 1));
+  }
+
+  #nothing(): InputError {
+    const expected = `expected the output of Xen tools in the ${this.#kind}, found none`;
+    const [first, ...more] = this.#inner.toSorted();
+    if (first === undefined) return new InputError(expected, { file: this.#file }, 'is it a capture or a status report?');
+    const others = more.length === 0 ? 'another archive' : `${more.length + 1} other archives`;
+    return new InputError(
+      `${expected}, but ${others}: ${[first, ...more.slice(0, 2)].join(', ')}${more.length > 2 ? ' and more' : ''}`,
+      { file: this.#file },
+      'give that of one host alone',
+    );
   }
 
   #tooLarge(limit: string): InputError {
