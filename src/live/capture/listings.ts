@@ -38,8 +38,10 @@ export interface Listing {
 
 /** "[root@host ~]# ", "[09:12 host ~]# " of XCP-ng, "host:~# ", "(base) root@host:~# " */
 const PLACE = String.raw`(?:\([\w.-]+\) )?(?:\[?[\w.-]+@[\w.-]+[^#$%>]{0,80}\]?|\[\d{1,2}:\d{2} [\w.-]+[^#$%>]{0,80}\]|[\w.-]+:[~/][^#$%>]{0,80})`;
+/** Behind the prompts of other shells and themes: "xcp-a# xl list", "root@xcp-a ~> xl list". */
+const COMMAND = String.raw`(?:(?:sudo|doas|time) )*(?:xl|xm|xe|xenpm|xenstore-ls|virsh|numactl|lscpu|dmesg|exit|logout)(?:\s.*)?`;
 /** With a command, or with none at the end of a session. */
-const PROMPT = new RegExp(String.raw`^(?:(?:${PLACE})?[#$%] +\S.*|${PLACE}[#$%]\s*)$`);
+const PROMPT = new RegExp(String.raw`^(?:(?:${PLACE})?[#$%] +\S.*|${PLACE}[#$%]\s*|\S[^:=|]{0,80}[#$%>\u276f\u203a\u00bb] ?${COMMAND})$`);
 
 /** "name-label ( RW): db" */
 const XE_FIELD = /^\s*[A-Za-z][\w-]* \( ?[SM]?R[OW]\)(?: \[DEPRECATED\])?\s*:/;

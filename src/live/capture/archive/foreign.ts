@@ -1,7 +1,7 @@
 // Archives and compressed files that are not read here, by their first bytes, so that an error can
 // name them.
 
-/** Signatures: .xz (xz-file-format.txt 2.1.1), RFC 8878, LZ4 frame, 7zFormat.txt, RAR, LZMA_Alone. */
+/** xz-file-format.txt 2.1.1, RFC 8878, the frame of LZ4, 7zFormat.txt, RAR, LZMA_Alone, others. */
 const SIGNATURES: readonly (readonly [string, readonly number[]])[] = [
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],

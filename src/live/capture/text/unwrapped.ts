@@ -95,10 +95,12 @@ function byWidth(lines: readonly CleanLine[], { standsAlone, isRow, lacksName }:
   // Between words nothing is left of a blank. Words end at the last column by chance, and a line of
   // prose follows a long row by chance: the more frequent one counts.
   const isAtColumn = cut.some(({ before, line }) => /\s$/.test(before.text) || /^\s/.test(line.text));
+  /** A whole row may be as long as the longest line, and the next one begin with a name. */
+  const isNextRow = (before: CleanLine, line: CleanLine) => isRow(before.text) && !ROW_END.test(line.text);
   if (early.length > (isAtColumn ? cut.length : 0)) {
     return joined(
       lines,
-      (before, line) => isRest(line) && (isFull(before) || endsEarly(before, line, WIDEST_GAP)),
+      (before, line) => isRest(line) && !isNextRow(before, line) && (isFull(before) || endsEarly(before, line, WIDEST_GAP)),
       () => ' ',
     );
   }
@@ -106,8 +108,6 @@ function byWidth(lines: readonly CleanLine[], { standsAlone, isRow, lacksName }:
   if (!certain) return [...lines];
   /** A name that is longer than its column may be cut before the figures, or within itself. */
   const isRestOfName = (before: CleanLine, line: CleanLine) => !standsAlone(before.text) && lacksName(line.text);
-  /** A whole row may be as long as the longest line, and the next one begin with a name. */
-  const isNextRow = (before: CleanLine, line: CleanLine) => isRow(before.text) && !ROW_END.test(line.text);
   return joined(
     lines,
     (before, line) => isFull(before) && (isRest(line) ? !isNextRow(before, line) : isRestOfName(before, line)),
