@@ -51,7 +51,8 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
   const notes: string[] = [];
   const xapi = readXapiRecords(texts, of('xe'));
   const userdata = userdataOf(listings);
-  const ownDomains = mergedDomains(of('xl list').flatMap(readDomains));
+  const numbers = nodeNumbers(host, notes);
+  const ownDomains = mergedDomains(of('xl list').flatMap(readDomains)).map((domain) => withPositions(domain, numbers));
   const vcpus = unique(of('xl vcpu-list').flatMap(readVcpus), ({ domid, vcpu }) => domid * 65_536 + vcpu);
   const { listedPools, pools, poolNames, poolsKnown } = readAllPools(listings, store, host, vcpus, notes);
   const cpus = cpusOf(host, pools);
@@ -64,7 +65,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     ...(host.cpus.some(({ core, socket }) => core === null || socket === null) ? { coresUnknown: true as const } : {}),
   };
   const domains = ownDomains.length > 0 || vcpus.length > 0 ? ownDomains : otherDomains(userdata, xapi, host.name, notes);
-  const memory = memoryOf(of('numa dump'), host.nodes.length) ?? (host.nodes.length === 1 ? memoryOfOneNode(domains) : null);
+  const memory = memoryOf(of('numa dump'), numbers) ?? (host.nodes.length === 1 ? memoryOfOneNode(domains) : null);
   const exact = exactOf(of('hypercalls'), map, notes);
   const parts = {
     host,
@@ -256,16 +257,33 @@ function cpusOf(host: Host, pools: readonly CpupoolInfo[]): (MapCpu | null)[] {
   return cpus;
 }
 
+/**
+ * Xen's numbers of the nodes, by position: xl lists no node that is absent, so numbers may be
+ * missing (tools/xl/xl_info.c, output_numainfo).
+ */
+function nodeNumbers({ nodes }: Host, notes: string[]): readonly number[] {
+  const moved = nodes.flatMap(({ id }, at) => (id === at ? [] : [`${id} is ${at}`]));
+  if (moved.length > 0) notes.push(`Xen's numbers of the nodes have gaps. Here, node ${moved.join(', ')}.`);
+  return nodes.map(({ id }) => id);
+}
+
+function withPositions(domain: ListedDomain, numbers: readonly number[]): ListedDomain {
+  const { nodeAffinity } = domain;
+  if (nodeAffinity === undefined || nodeAffinity === 'all') return domain;
+  return { ...domain, nodeAffinity: numbers.flatMap((number, at) => (nodeAffinity.includes(number) ? [at] : [])) };
+}
+
 /** Xen counts page by page while the domain runs and its memory changes. */
 const LEAST_LISTED = 0.95;
 
 /** Pages of each domain by node; null without a dump. */
-function memoryOf(dumps: readonly Listing[], nodes: number): Map<number, readonly number[]> | null {
+function memoryOf(dumps: readonly Listing[], numbers: readonly number[]): Map<number, readonly number[]> | null {
   const text = dumps.flatMap(({ lines }) => lines.map((line) => line.text)).join('\n');
   // The heading may be cut off in a paste.
-  const found = parseNumaDump(text.includes(DUMP_HEADING) ? text : `${DUMP_HEADING}\n${text}`, nodes);
+  const found = parseNumaDump(text.includes(DUMP_HEADING) ? text : `${DUMP_HEADING}\n${text}`, Math.max(...numbers) + 1);
+  const placed = (found ?? []).map((one) => ({ ...one, pagesByNode: numbers.map((number) => one.pagesByNode[number]!) }));
   // Of a domain whose lines by node were lost, all or some, only the total is known.
-  const whole = (found ?? []).filter(
+  const whole = placed.filter(
     ({ totalPages, pagesByNode }) => pagesByNode.reduce((sum, pages) => sum + pages, 0) >= LEAST_LISTED * totalPages,
   );
   return whole.length === 0 ? null : new Map(whole.map(({ domid, pagesByNode }) => [domid, pagesByNode]));
