@@ -4,7 +4,7 @@
 //   node scripts/test-xen.mjs [SUITE...]     only these suites: differential, xen-4.20, afar,
 //                                         xapi, hvm, hvm-more, vnuma, vnuma-hvm, moved,
 //                                         moved-linux, dom0, conformance, bench, store, guests
-//   node scripts/test-xen.mjs --prepare    packages and images only, for several that run side by side
+//   node scripts/test-xen.mjs --prepare    packages and images only, for several side by side
 // A new suite is an entry of SUITES: it gives [passed, failed], or undefined when it came to no
 // verdict.
 import { spawnSync } from 'node:child_process';
