@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, lstatSync, mkdirSync, readFileSync }
 import { dirname, normalize } from 'node:path';
 import { InputError } from './errors.js';
 import { FILE_CALLS, type FileCalls, type FileIdentity, type FileKind } from './file-calls.js';
+import { withErrnoName } from './files/errno-names.js';
 
 /** open(2) of what is no regular file: a link, a folder, a pipe or socket without a reader. */
 const NO_FILE: ReadonlySet<string | undefined> = new Set(['ELOOP', 'EISDIR', 'ENXIO', 'ENODEV']);
@@ -63,13 +64,20 @@ export function readRegularFile(path: string, mostBytes: number): Buffer {
   }
 }
 
-/** @throws InputError for a file that is larger than what this process could have written */
+/**
+ * @throws InputError for a file that the disk does not give, or that is larger than what this
+ *   process could have written
+ */
 export function readOpenFile(path: string, fd: number, mostBytes: number, files: FileCalls = FILE_CALLS): Buffer {
   const bytes = files.size(fd);
   if (bytes > mostBytes) {
     throw new InputError(`the file has ${bytes} bytes; expected at most ${mostBytes}`, { file: path }, 'restore it from a copy');
   }
-  return readFileSync(fd);
+  try {
+    return readFileSync(fd);
+  } catch (error) {
+    throw new InputError(`the file cannot be read: ${withErrnoName(error as Error).message}`, { file: path }, 'restore it from a copy');
+  }
 }
 
 /** For a file that a library opens by its path. @throws InputError as openOwnFile */

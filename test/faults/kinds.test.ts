@@ -128,6 +128,20 @@ describe('serve', () => {
   });
 });
 
+/** A regular file of this user's whose reading fails with EIO, as on a disk that is broken. */
+const UNREADABLE = '/proc/self/mem';
+
+describe('a file that the disk does not give is named, with the reason:', () => {
+  it.each([
+    ['users', ['serve', '--host', HOST, '--listen', '127.0.0.1:0', '--users', UNREADABLE]],
+    ['a backup', ['serve', 'restore', UNREADABLE, '--into', '@/into']],
+    ['a state of xenstored', ['xenstored', '--socket', '@/socket', '--state', UNREADABLE]],
+  ])('%s', async (_name, words) => {
+    const ended = await run(words.map((word) => word.replace('@', folder)));
+    expect(ended).toMatchObject({ code: 2, err: expect.stringContaining(`${UNREADABLE}: the file cannot be read: EIO`) });
+  });
+});
+
 describe('serve backup', () => {
   it.each(['xapi.db', 'xapi.db-wal', 'xapi.db-journal', 'xapi.db-shm', 'commits', 'backup.sock'])(
     'does not wait for a pipe as %s',
