@@ -84,6 +84,7 @@ const BY_CLASS = {
   SR: 'SR.introduce',
   VM_appliance: 'VM_appliance.create',
   VM_group: 'VM_group.create',
+  message: 'message.create',
   PIF: 'PIF.create_VLAN',
   VLAN: 'VLAN.create',
   tunnel: 'tunnel.create',
