@@ -39,8 +39,11 @@ export async function startOn(session: XapiSession, template: string, host: stri
     await resize(session, vm, start);
     await session.call('VM.start_on', [vm, host, false, false]);
   } catch (error) {
-    await destroyWithDisks(session, vm).catch(() => {});
-    throw error;
+    // An answer that was lost on the way says nothing: a VM that runs has been started.
+    if ((await session.call('VM.get_power_state', [vm]).catch(() => null)) !== 'Running') {
+      await destroyWithDisks(session, vm).catch(() => {});
+      throw error;
+    }
   }
   await session.call('VM.remove_from_other_config', [vm, STARTING_KEY]);
 }
