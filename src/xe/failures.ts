@@ -53,7 +53,6 @@ const SENTENCES: Readonly<Record<string, readonly [text: string, ...params: stri
   ],
   VM_IS_TEMPLATE: ['The operation attempted is not valid for a template VM', 'vm'],
   VM_NO_VCPUS: ['You need at least 1 VCPU to start a VM', 'vm'],
-  VM_TOOMANY_VCPUS: ['Too many VCPUs to start this VM', 'vm'],
   HOST_NOT_ENOUGH_FREE_MEMORY: ['Not enough server memory is available to perform this operation.', 'needed', 'available'],
   HOST_NOT_ENOUGH_PCPUS: [
     'The host does not have enough pCPUs to run the VM. It needs at least as many as the VM has vCPUs.',
@@ -112,7 +111,7 @@ const SENTENCES: Readonly<Record<string, readonly [text: string, ...params: stri
     'expected',
     'received',
   ],
-  VM_LACKS_FEATURE_SUSPEND: ['You attempted an operation which needs the VM cooperative suspend feature on a VM which lacks it.', 'vm'],
+  VM_LACKS_FEATURE: ['You attempted an operation on a VM which lacks the feature.', 'vm'],
   EVENTS_LOST: ['Some events have been lost from the queue and cannot be retrieved.'],
   EVENT_FROM_TOKEN_PARSE_FAILURE: [
     "The event.from token could not be parsed. Valid values include: '', and a value returned from a previous event.from call.",

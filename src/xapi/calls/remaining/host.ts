@@ -56,7 +56,7 @@ export function remainingHostMethods({ database, modelled }: HostOptions): Metho
       throw xapiErrors.notImplemented('host.enable_external_auth');
     }),
     one('retrieve_wlb_evacuate_recommendations', fails('WLB_NOT_INITIALIZED')),
-    one('local_management_reconfigure', fails('POOL_NOT_IN_EMERGENCY_MODE')),
+    one('local_management_reconfigure', fails('NOT_IN_EMERGENCY_MODE')),
     one('disable_local_storage_caching', ([host]) => database.update('host', host as string, { local_cache_sr: NULL })),
     one('apply_updates', fails('NO_REPOSITORY_ENABLED')),
     one('bugreport_upload', ([, url]) => {

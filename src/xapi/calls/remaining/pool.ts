@@ -28,7 +28,7 @@ export function remainingPoolMethods(database: Database, hosts: PoolHosts): Meth
   return [
     ...all(wlb, fails('WLB_NOT_INITIALIZED')),
     ...all(['certificate_list', 'crl_list'], () => []),
-    ...all(['certificate_uninstall', 'uninstall_ca_certificate'], ([name]) => noCertificate('CA_CERTIFICATE_DOES_NOT_EXIST', name!)),
+    ...all(['certificate_uninstall', 'uninstall_ca_certificate'], ([name]) => noCertificate('CERTIFICATE_DOES_NOT_EXIST', name!)),
     one('crl_uninstall', ([name]) => noCertificate('CRL_DOES_NOT_EXIST', name!)),
     ...all(['certificate_sync', 'disable_ssl_legacy', 'detect_nonhomogeneous_external_auth', 'disable_external_auth'], nothing),
     ...all(['disable_local_storage_caching'], nothing),

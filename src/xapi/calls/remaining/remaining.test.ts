@@ -20,7 +20,7 @@ describe('a pool without high availability, certificates, updates and workload b
   it.each<readonly [string, readonly Wire[], readonly string[]]>([
     ['pool.disable_ha', [], ['HA_NOT_ENABLED']],
     ['pool.retrieve_wlb_configuration', [], ['WLB_NOT_INITIALIZED']],
-    ['pool.certificate_uninstall', ['a.pem'], ['CA_CERTIFICATE_DOES_NOT_EXIST', 'a.pem']],
+    ['pool.certificate_uninstall', ['a.pem'], ['CERTIFICATE_DOES_NOT_EXIST', 'a.pem']],
     ['pool.crl_uninstall', ['a.pem'], ['CRL_DOES_NOT_EXIST', 'a.pem']],
     ['pool.rotate_secret', [], ['NOT_IMPLEMENTED', 'pool.rotate_secret']],
     ['auth.get_subject_identifier', ['eve'], ['AUTH_IS_DISABLED']],
@@ -34,7 +34,7 @@ describe('a pool without high availability, certificates, updates and workload b
     ['pool.add_to_guest_agent_config', ['$pool', 'colour', 'red'], ['INVALID_VALUE', 'guest_agent_config', 'colour = red']],
     ['VM.query_services', ['$vm'], ['NOT_IMPLEMENTED', 'query_services']],
     ['host.call_extension', ['$host', '{"method":"a.b","params":[],"id":1}'], ['MESSAGE_METHOD_UNKNOWN', 'a.b']],
-    ['host.local_management_reconfigure', ['eth0'], ['POOL_NOT_IN_EMERGENCY_MODE']],
+    ['host.local_management_reconfigure', ['eth0'], ['NOT_IN_EMERGENCY_MODE']],
   ])('%s with %j: %j', async (method, params, answer) => {
     const vm = String(await daemon.call('VM.create', vmRecord('v')));
     const known: Readonly<Record<string, string>> = { $host: host, $pool: pool, $vm: vm };

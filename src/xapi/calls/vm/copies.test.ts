@@ -58,8 +58,8 @@ describe('VM.pool_migrate where guests have a memory', () => {
 
     const hvm = (await call('VM.create', vmRecord('b', { domain_type: 'hvm' }))) as string;
     await call('VM.start', hvm, false, false);
-    expect(await failure(call('VM.pool_migrate', hvm, host, {}))).toEqual(['VM_LACKS_FEATURE_SUSPEND', hvm]);
-    expect(await failure(call('VM.suspend', vm))).toEqual(['VM_LACKS_FEATURE_SUSPEND', vm]);
+    expect(await failure(call('VM.pool_migrate', hvm, host, {}))).toEqual(['VM_LACKS_FEATURE', hvm]);
+    expect(await failure(call('VM.suspend', vm))).toEqual(['VM_LACKS_FEATURE', vm]);
     expect(moves).toHaveLength(1);
   });
 });
@@ -153,9 +153,9 @@ describe('a checkpoint', () => {
     await call('VM.start', vm, false, false);
     const host = await call('VM.get_resident_on', vm);
     const domid = await call('VM.get_domid', vm);
-    expect(await failure(call('VM.checkpoint', vm, 'c'))).toEqual(['VM_LACKS_FEATURE_SUSPEND', vm]);
-    expect(await failure(call('VM.suspend', vm))).toEqual(['VM_LACKS_FEATURE_SUSPEND', vm]);
-    expect(await failure(call('VM.pool_migrate', vm, host, {}))).toEqual(['VM_LACKS_FEATURE_SUSPEND', vm]);
+    expect(await failure(call('VM.checkpoint', vm, 'c'))).toEqual(['VM_LACKS_FEATURE', vm]);
+    expect(await failure(call('VM.suspend', vm))).toEqual(['VM_LACKS_FEATURE', vm]);
+    expect(await failure(call('VM.pool_migrate', vm, host, {}))).toEqual(['VM_LACKS_FEATURE', vm]);
     expect([await call('VM.get_power_state', vm), await call('VM.get_domid', vm)]).toEqual(['Running', domid]);
   });
 });
