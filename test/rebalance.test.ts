@@ -114,12 +114,14 @@ describe('rebalance', { timeout: 240_000 }, () => {
   });
 
   it('--bound without the package highs has the bound all the same', () => {
-    const hook = `export async function resolve(name, context, next) {
-      if (name === 'highs') throw Object.assign(new Error(name + ' is not installed'), { code: 'ERR_MODULE_NOT_FOUND' });
-      return next(name, context);
-    }`;
-    writeFileSync(join(folder, 'hook.mjs'), hook);
-    writeFileSync(join(folder, 'register.mjs'), "import { register } from 'node:module'; register('./hook.mjs', import.meta.url);");
+    // The built command is one file that requires its packages.
+    const hook = `import Module from 'node:module';
+    const resolve = Module._resolveFilename;
+    Module._resolveFilename = function (name, ...rest) {
+      if (name === 'highs') throw Object.assign(new Error(name + ' is not installed'), { code: 'MODULE_NOT_FOUND' });
+      return resolve.call(this, name, ...rest);
+    };`;
+    writeFileSync(join(folder, 'register.mjs'), hook);
     const env = { NODE_OPTIONS: `--import=${join(folder, 'register.mjs')}` };
     const { code, out } = xennumaProcess(['rebalance', ...SCENARIO, '--bound', '--json'], { env });
     expect(code).toBe(0);

@@ -12,10 +12,10 @@ export interface MovesRequest {
 }
 
 /** @throws InputError for figures that cannot be true, as in a listing that was put together */
-export function movesOf({ moves: { map, workload } }: MovesRequest): PageReport {
+export async function movesOf({ moves: { map, workload } }: MovesRequest): Promise<PageReport> {
   const names = new Map(Object.entries(workload.domids).map(([name, domid]) => [domid, name]));
   const toolstack = profileOf(workload.settings.profile).toolstack === 'libxl' ? 'xl' : 'xapi';
-  const { answer } = rebalanceHost(
+  const { answer } = await rebalanceHost(
     [],
     {
       ...{ map: decodeMap(map), infos: [], notes: [], kind: 'file' },
