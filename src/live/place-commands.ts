@@ -46,7 +46,7 @@ export interface Lasting {
  * among the commands. Both ways where the toolstack is not known.
  * @param masks whether maskCommands are among the commands
  */
-export function lastingLines(choice: Choice, captured: CapturedHost, masks: boolean): Lasting[] {
+export function lastingLines(choice: Choice, captured: Pick<CapturedHost, 'live' | 'xapi' | 'toolstack'>, masks: boolean): Lasting[] {
   const { domain, cpus, verdict } = choice;
   if (verdict === 'none') return [];
   const { live, xapi, toolstack } = captured;
@@ -85,7 +85,7 @@ export function policyCommands(host: XapiHost | null, policy: string): HostComma
  * xapi's record of the host itself; null without xapi.
  * @throws InputError when it is none of several
  */
-export function ownRecord({ host, xapi }: Pick<CapturedHost, 'host' | 'xapi'>): XapiHost | null {
+export function ownRecord({ host, xapi }: Pick<CapturedHost, 'xapi'> & { readonly host: { readonly name: string } }): XapiHost | null {
   const { hosts } = xapi;
   const short = (name: string | undefined) => name?.split('.')[0];
   const same =

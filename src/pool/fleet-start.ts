@@ -1,6 +1,8 @@
 // Starts of a fleet by a pool's own toolstack: the VM is a clone of a template of the pool, so that
 // it has disks and networks, with the size and the nodes of its claim, and VM.start_on starts it.
 // XAPI of any release has these calls. The pool has the last word on memory.
+import { setTimeout as delay } from 'node:timers/promises';
+import { XapiError } from '../xapi-client/errors.js';
 import type { XapiSession } from '../xapi-client/session.js';
 import { asMap, asRecord, asText, isNull } from '../xapi-client/values.js';
 
@@ -13,6 +15,10 @@ const OWNER = 'owner';
 export const CLAIM_KEY = 'xennuma-fleet-claim';
 /** VM.other_config: made for a start that has not ended yet. */
 export const STARTING_KEY = 'xennuma-fleet-starting';
+/** VM.other_config, beside the other: the pool was asked to start it, so it may have run. */
+export const ASKED_KEY = 'xennuma-fleet-asked';
+/** How long to wait before a pool is asked again that did not answer, or is not done yet. */
+const AGAIN_MS = 1000;
 
 export interface PoolStart {
   readonly claim: string;
@@ -25,11 +31,14 @@ export interface PoolStart {
 
 /**
  * Makes the VM and starts it on that host; one that does not start is gone again, disks included.
+ * While the pool does not say whether the VM runs, this waits: started elsewhere too, it would run
+ * twice.
  * @param template reference of the template
  * @param host reference of the host
- * @throws XapiError for what the pool refuses
+ * @throws XapiError for what the pool refuses, XapiUnreachable when it is known that the VM did not
+ *   start
  */
-export async function startOn(session: XapiSession, template: string, host: string, start: PoolStart): Promise<void> {
+export async function startOn(session: XapiSession, template: string, host: string, start: PoolStart, againMs = AGAIN_MS): Promise<void> {
   const vm = asText(await session.call('VM.clone', [template, start.name]));
   try {
     // First of all: a start that breaks off leaves a VM that says so.
@@ -37,15 +46,35 @@ export async function startOn(session: XapiSession, template: string, host: stri
     await session.call('VM.add_to_other_config', [vm, CLAIM_KEY, start.claim]);
     await provision(session, vm);
     await resize(session, vm, start);
+    await session.call('VM.add_to_other_config', [vm, ASKED_KEY, 'true']);
     await session.call('VM.start_on', [vm, host, false, false]);
   } catch (error) {
     // An answer that was lost on the way says nothing: a VM that runs has been started.
-    if ((await session.call('VM.get_power_state', [vm]).catch(() => null)) !== 'Running') {
+    if ((await settledState(session, vm, againMs)) !== 'Running') {
       await destroyWithDisks(session, vm).catch(() => {});
       throw error;
     }
   }
-  await session.call('VM.remove_from_other_config', [vm, STARTING_KEY]);
+  // The VM runs, whatever becomes of its marks: recoverStarts() takes off what is left of them.
+  await unmark(session, vm).catch(() => {});
+}
+
+/** @returns the power state when no operation is going on; null for a VM that is gone */
+async function settledState(session: XapiSession, vm: string, againMs: number): Promise<string | null> {
+  for (;;) {
+    try {
+      const { power_state: state, current_operations: operations } = asRecord(await session.call('VM.get_record', [vm]));
+      if (Object.keys(asRecord(operations)).length === 0) return asText(state);
+    } catch (error) {
+      if (error instanceof XapiError && error.code === 'HANDLE_INVALID') return null;
+    }
+    await delay(againMs);
+  }
+}
+
+/** The mark that lets recoverStarts() look at the VM goes last. */
+async function unmark(session: XapiSession, vm: string): Promise<void> {
+  for (const key of [ASKED_KEY, STARTING_KEY]) await session.call('VM.remove_from_other_config', [vm, key]);
 }
 
 /** Disks that name no storage are made in the pool's default one, as by xe vm-install. */
@@ -85,20 +114,29 @@ async function destroyWithDisks(session: XapiSession, vm: string): Promise<void>
   for (const disk of disks) await session.call('VDI.destroy', [disk]);
 }
 
-/**
- * After a collector that ended during a start: what never ran is destroyed, what runs stays.
- * @returns names of the VMs that were destroyed
- */
-export async function recoverStarts(session: XapiSession): Promise<string[]> {
-  const gone: string[] = [];
+export interface RecoveredStarts {
+  /** Names of VMs that were made and never ran: they were destroyed. */
+  readonly destroyed: readonly string[];
+  /** Names of VMs that are off, and that the pool was asked to start: they may have run. */
+  readonly kept: readonly string[];
+}
+
+/** After a collector that ended during a start: what never ran is destroyed, all else stays. */
+export async function recoverStarts(session: XapiSession): Promise<RecoveredStarts> {
+  const [destroyed, kept]: [string[], string[]] = [[], []];
   for (const [ref, vm] of await session.records('VM')) {
-    if (!(STARTING_KEY in asRecord(vm.other_config)) || vm.is_a_snapshot === true) continue;
-    if (vm.power_state === 'Halted') {
+    const marks = asRecord(vm.other_config);
+    if (!(STARTING_KEY in marks) || vm.is_a_snapshot === true) continue;
+    const isOff = vm.power_state === 'Halted';
+    if (isOff && !(ASKED_KEY in marks)) {
       await destroyWithDisks(session, ref);
-      gone.push(asText(vm.name_label));
-    } else await session.call('VM.remove_from_other_config', [ref, STARTING_KEY]);
+      destroyed.push(asText(vm.name_label));
+      continue;
+    }
+    await unmark(session, ref);
+    if (isOff) kept.push(asText(vm.name_label));
   }
-  return gone;
+  return { destroyed, kept };
 }
 
 /** @returns the template's reference; null when no template, or several, have the name */

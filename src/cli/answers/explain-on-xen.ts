@@ -16,7 +16,7 @@ import { withXen } from '../input/on-xen.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import { type HostSource, readHosts, remarkFailures, withDomains } from '../input/several-hosts.js';
 import type { Advice } from './advice/advice.js';
-import { runningAdvice } from './advice/running-advice.js';
+import { advisedHere, runningAdvice } from './advice/running-advice.js';
 import type { ExplainAnswer } from './answers.js';
 import { explainedRun } from './explained-run.js';
 
@@ -59,7 +59,8 @@ export async function explainOnXen(name: string, state: string): Promise<Running
       nodes: [],
       path: [],
     };
-    return { runs: [...(started === null ? [] : [explainedRun(started)]), now], record: started, failed: false };
+    const recommendation = runningAdvice(await advisedHere(host.xs, live), [verdict.domain]);
+    return { runs: [...(started === null ? [] : [explainedRun(started)]), now], record: started, failed: false, recommendation };
   });
 }
 

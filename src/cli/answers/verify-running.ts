@@ -3,7 +3,6 @@
 import { fitColumns, wrapWords } from '../../base/columns.js';
 import { fittingTable } from '../../base/table.js';
 import type { FlowEntry } from '../../flow/record.js';
-import type { CapturedHost } from '../../live/capture/captured-host.js';
 import { expectedOfSpec, softOfVirtualNodes } from '../../live/expected-affinity.js';
 import { expectedOfCapture } from '../../live/expected-of-capture.js';
 import type { Expected, ExpectedMasks } from '../../map/drift.js';
@@ -21,7 +20,7 @@ import { columns, commandColumns, out, palette, remark } from '../output/termina
 import { VERSION } from '../output/version.js';
 import { writePage } from '../output/write-files.js';
 import { type Advice, adviceLines } from './advice/advice.js';
-import { runningAdvice } from './advice/running-advice.js';
+import { type AdvisedHost, advisedHere, runningAdvice } from './advice/running-advice.js';
 import type { VerifyAnswer } from './answers.js';
 import { hostAnswer, masksOf } from './summary.js';
 
@@ -37,8 +36,8 @@ interface Running {
   readonly requests: ReadonlyMap<number, Expected>;
   readonly notes: readonly string[];
   readonly kind: PageData['kind'];
-  /** The host that was read, with the toolstack that it shows. */
-  readonly captured?: CapturedHost;
+  /** With the toolstack that it shows; none for a scenario. */
+  readonly advised?: AdvisedHost;
 }
 
 /**
@@ -69,7 +68,7 @@ export async function verifySources(
     const requests = await expectedOfCapture(captured);
     const { map, notes } = captured.live;
     const kind = source.startsWith('ssh://') ? 'live' : 'file';
-    found.push(verifyHost(domains, options, { map, requests, notes, kind, captured }));
+    found.push(verifyHost(domains, options, { map, requests, notes, kind, advised: captured }));
   }
   await writeVerified(options.html, found);
   remarkFailures(failed);
@@ -114,9 +113,9 @@ async function writeVerified(file: string | undefined, found: readonly Verified[
 }
 
 /** For domains with drift alone: the rest is as requested, or nobody recorded a request. */
-function adviceOn({ captured }: Running, verdicts: readonly DomainVerdict[]): Advice | null {
+function adviceOn({ advised }: Running, verdicts: readonly DomainVerdict[]): Advice | null {
   const drifted = verdicts.filter(({ drifts }) => drifts.length > 0).map(({ domain }) => domain);
-  return captured === undefined ? null : runningAdvice(captured, drifted);
+  return advised === undefined ? null : runningAdvice(advised, drifted);
 }
 
 function verifyHost(names: readonly string[], options: Pick<VerifyOptions, 'json'>, running: Running): Verified {
@@ -149,7 +148,7 @@ async function lookAtRunning(stateFolder: string): Promise<Running> {
   return withXen(async (host) => {
     const live = await liveMap(host, { memory: true });
     const requests = await findExpected(live, { xs: host.xs, ...localRecords(metadata) });
-    return { map: live.map, requests, notes: live.notes, kind: 'live' };
+    return { map: live.map, requests, notes: live.notes, kind: 'live', advised: await advisedHere(host.xs, live) };
   });
 }
 

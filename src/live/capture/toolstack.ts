@@ -26,12 +26,23 @@ export function toolstackSeen(
   userdata: ReadonlyMap<number, string>,
 ): SeenToolstack {
   const has = (folder: string) => store.below(folder)[Symbol.iterator]().next().done !== true;
-  if (hosts.length > 0 || vms.length > 0 || has('/xapi')) return 'xapi';
-  const lines = listings.filter(({ kind }) => kind === 'xl info').flatMap((listing) => listing.lines.map(({ text }) => text));
-  if (lines.some((text) => OF_XAPI.test(text))) return 'xapi';
-  if (lines.some((text) => OF_QUBES.test(text))) return 'qubes';
   const typed = [...store.below('/libxl')].some(([path]) => /^\/libxl\/\d+\/type$/.test(path));
-  return typed || userdata.size > 0 || lines.some((text) => OF_XL.test(text)) ? 'xl' : 'unknown';
+  return toolstackOf({
+    ofXapi: hosts.length > 0 || vms.length > 0 || has('/xapi'),
+    ofXl: typed || userdata.size > 0,
+    info: listings.filter(({ kind }) => kind === 'xl info').flatMap((listing) => listing.lines.map(({ text }) => text)),
+  });
+}
+
+/**
+ * @param ofXapi records or keys of xapi are there
+ * @param ofXl records or keys of libxl's domains are there
+ * @param info lines of `xl info`
+ */
+export function toolstackOf({ ofXapi, ofXl, info }: { ofXapi: boolean; ofXl: boolean; info: readonly string[] }): SeenToolstack {
+  if (ofXapi || info.some((text) => OF_XAPI.test(text))) return 'xapi';
+  if (info.some((text) => OF_QUBES.test(text))) return 'qubes';
+  return ofXl || info.some((text) => OF_XL.test(text)) ? 'xl' : 'unknown';
 }
 
 /**

@@ -3,6 +3,8 @@
 import { formatList } from '../../../base/bitset.js';
 import { shellWord } from '../../../base/shell-word.js';
 import type { CapturedHost } from '../../../live/capture/captured-host.js';
+import type { LiveMap } from '../../../live/live-map.js';
+import { localToolstack } from '../../../live/local-toolstack.js';
 import { type Lasting, lastingLines, pinCommands } from '../../../live/place-commands.js';
 import { bringsNearer, type Choice, choosePlace } from '../../../live/place-running.js';
 import type { MapDomain } from '../../../map/host-map.js';
@@ -12,6 +14,9 @@ import { placingProfile } from '../../input/seen-profile.js';
 import { distanceWords } from '../../output/phrases.js';
 import type { Advice } from './advice.js';
 
+/** What is known of the host: its map, the toolstack that it shows, and xapi's records. */
+export type AdvisedHost = Pick<CapturedHost, 'live' | 'toolstack' | 'xapi'> & { readonly host: Pick<CapturedHost['host'], 'name'> };
+
 /** Domains whose commands are listed. */
 const MOST_DOMAINS = 12;
 
@@ -20,7 +25,7 @@ const MOST_DOMAINS = 12;
  * @returns null where the affinity of no vCPU would bring it nearer to its memory, and nothing else
  *   is to be said
  */
-export function runningAdvice(captured: CapturedHost, domains: readonly MapDomain[]): Advice | null {
+export function runningAdvice(captured: AdvisedHost, domains: readonly MapDomain[]): Advice | null {
   const { map } = captured.live;
   const profile = profileOf(placingProfile(captured));
   const judged = domains
@@ -60,4 +65,9 @@ function lastingWords(lasting: readonly Lasting[]): string {
   const command = lasting.some(({ toolstack }) => toolstack === 'qubes') ? 'template of the qube' : 'command of `xe`';
   if (configs.length === 0) return ` The ${command} makes it last, as hard affinity from the next start on.`;
   return ` To have it last where xl runs the host, write into the config: ${lines}. Where xapi does, the ${command} makes it last, as hard affinity from the next start on.`;
+}
+
+/** The host that this command runs on. */
+export async function advisedHere(xs: Parameters<typeof localToolstack>[0], live: LiveMap): Promise<AdvisedHost> {
+  return { live, toolstack: await localToolstack(xs, live), xapi: { hosts: [], vms: [] }, host: live.map };
 }

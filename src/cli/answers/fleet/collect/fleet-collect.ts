@@ -61,8 +61,11 @@ async function started(options: CollectOptions, template: string): Promise<Sourc
   const collector = new Collector<PoolReading>(
     (token, name) => new PooledHost(token, options.fleetTag ?? [], (start) => pool.start(name, start)),
   );
-  const gone = await pool.open();
-  if (gone.length > 0) remark(`the last collector ended during starts; these VMs never ran and were destroyed: ${gone.join(', ')}`);
+  const { destroyed, kept } = await pool.open();
+  if (destroyed.length > 0)
+    remark(`the last collector ended during starts; these VMs never ran and were destroyed: ${destroyed.join(', ')}`);
+  if (kept.length > 0)
+    remark(`the last collector ended during starts; these VMs are off and may have run: start or destroy them: ${kept.join(', ')}`);
   return { collector, read: () => pool.read() };
 }
 

@@ -3,7 +3,7 @@
 import { InputError } from '../../../../base/errors.js';
 import { MIB } from '../../../../base/units.js';
 import { accessOf, type Pool } from '../../../../pool/access.js';
-import { CLAIM_KEY, type PoolStart, recoverStarts, startOn, templateNamed } from '../../../../pool/fleet-start.js';
+import { CLAIM_KEY, type PoolStart, type RecoveredStarts, recoverStarts, startOn, templateNamed } from '../../../../pool/fleet-start.js';
 import { mapOfPool } from '../../../../pool/workload.js';
 import type { PoolHost } from '../../../../xapi-client/pool.js';
 import { describer, openPool } from '../../../input/open-pool.js';
@@ -30,10 +30,9 @@ export class PoolHosts {
 
   /**
    * Cleans up after a collector that ended during a start.
-   * @returns names of the VMs that were destroyed
    * @throws InputError for an unknown template
    */
-  open(): Promise<string[]> {
+  open(): Promise<RecoveredStarts> {
     return openPool(this.#options, async (pool) => {
       await this.#templateIn(pool);
       return recoverStarts(pool.session);
