@@ -207,10 +207,21 @@ export async function startLinux(
   }
 }
 
+/**
+ * A guest that comes up is busy, or waits for a timer for a second. An emulated Xen was seen to
+ * leave a vCPU in the queue of an idle CPU for good (rig/README.md).
+ */
+const STILL_LOOKS = 600;
+
 /** Each tenth of a second is a look: a guest on a busy machine takes minutes. */
 async function guestSays({ doors }: Bench, name: string, domid: number, looks = 18_000): Promise<Map<string, string>> {
+  let [before, still] = ['', 0];
   for (let look = 0; look < looks; look++) {
     const log = logOf(name);
+    const now = `${log.length} ${doors.xc.domainInfo(domid)?.cpuTimeNs}`;
+    still = now === before ? still + 1 : 0;
+    before = now;
+    if (still > STILL_LOOKS) throw new GuestTrouble(`guest ${name} stands still; its console:\n${log}`);
     const lines = log.matchAll(new RegExp(`${SAYS} (\\w+) ?(.*?)\\r?\\n`, 'g'));
     const said = new Map([...lines].map(([, word, rest]) => [word!, rest!] as const));
     const trouble = TROUBLE.exec(log);
