@@ -36,10 +36,10 @@ const TOOLS = {
 
 /**
  * @param folder that is replaced
- * @param forPackage what npm ships: no tools, no source maps
- * @param forThisNode whether this Node will run it, so that its bytecode can be kept
+ * @param forPackage what npm ships: no tools, no source maps, and no bytecode, as it may run on
+ *   another Node
  */
-export async function build({ folder = join(root, 'dist'), forPackage = false, forThisNode = !forPackage } = {}) {
+export async function build({ folder = join(root, 'dist'), forPackage = false } = {}) {
   const { build: bundle } = await import('esbuild');
   // Built next to the old folder, then swapped in. A command that starts meanwhile finds the old
   // one, and a failed build leaves it there.
@@ -85,15 +85,18 @@ export async function build({ folder = join(root, 'dist'), forPackage = false, f
   const page = await buildPage(join(fresh, 'page'));
   writeFileSync(join(fresh, 'LICENSES.txt'), bundledLicences(root, [metafile, whole.metafile, ...page]));
   if (existsSync(join(fresh, 'xennuma.js'))) chmodSync(join(fresh, 'xennuma.js'), 0o755);
-  if (forThisNode) keepBytecode(fresh);
+  if (!forPackage) keepBytecode(fresh);
   // Without this mark scripts/setup.mjs builds again: a package build has no tools for the tests.
   if (!forPackage) writeFileSync(join(fresh, '.built'), '');
   rmSync(folder, { recursive: true, force: true });
   renameSync(fresh, folder);
 }
 
-/** In a process of its own: flags of this one would be those that the bytecode is for. */
-function keepBytecode(folder) {
+/**
+ * In a process of its own: flags of this one would be those that the bytecode is for.
+ * @param folder a built one, from which its packages are found
+ */
+export function keepBytecode(folder) {
   const { NODE_OPTIONS: _, ...env } = process.env;
   const { status } = spawnSync(process.execPath, [join(root, 'scripts/keep-bytecode.mjs'), folder], {
     env,

@@ -22,7 +22,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build } from './build.mjs';
+import { build, keepBytecode } from './build.mjs';
 import { launcher } from './launcher.mjs';
 import { day, sourceTime, writeManPages } from './man-pages.mjs';
 
@@ -105,13 +105,15 @@ function neededGlibc(folder) {
 /** The program with Node: bin/, dist/, node_modules/, docs/ and what else the package has. */
 async function assemble(folder) {
   mkdirSync(join(folder, 'bin'), { recursive: true });
-  await build({ folder: join(folder, 'dist'), forPackage: true, forThisNode: true });
+  await build({ folder: join(folder, 'dist'), forPackage: true });
   for (const name of files)
     if (name !== 'dist' && existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
   const kept = { name: manifest.name, version, type: manifest.type, license: manifest.license };
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(kept, null, 2)}\n`);
   const done = new Set();
   for (const name of LOADED) copyPackage(name, join(folder, 'node_modules'), done);
+  // It runs on the Node that comes with it, which is this one.
+  keepBytecode(join(folder, 'dist'));
   copyFileSync(realpathSync(process.execPath), join(folder, 'bin/node'));
   copyFileSync(nodeLicence(), join(folder, 'LICENSE.node'));
   const glibc = neededGlibc(folder);
