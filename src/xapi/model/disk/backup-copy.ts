@@ -65,7 +65,10 @@ function inMemory<T>(bytes: Uint8Array, file: string, work: (db: Sqlite.Database
     checkFormat(db, FORMAT, file, true);
     return work(db);
   } catch (error) {
-    throw knownFault(error, file, ANOTHER) ?? error;
+    const known = knownFault(error, file, ANOTHER);
+    // There is no disk here that could fail.
+    if (known === null && error instanceof Sqlite.SqliteError) throw new DamagedStateError(error.message, file, ANOTHER);
+    throw known ?? error;
   } finally {
     db?.close();
   }

@@ -14,6 +14,8 @@ export function knownFault(error: unknown, file: string, mend: string): InputErr
       `run ${npmCommand('rebuild', 'better-sqlite3')}, or leave out --state to keep the state in memory`,
     );
   }
-  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return new DamagedStateError(`the state is damaged: ${message}`, file, mend);
+  // Tables are made once, with all columns: one that is missing has a wrong letter in its text.
+  const isWrongSchema = code === 'SQLITE_ERROR' && /^no such (table|column)|syntax error|unrecognized token/.test(message);
+  if (isWrongSchema || /^SQLITE_(CORRUPT|NOTADB)/.test(code)) return new DamagedStateError(`the state is damaged: ${message}`, file, mend);
   return null;
 }

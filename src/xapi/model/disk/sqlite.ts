@@ -42,6 +42,9 @@ export class StateFolder implements StateStore {
   readonly #folder: string;
   readonly #file: string;
   readonly #files: FileCalls;
+  /** Prepared at the start, which tells of columns that are missing. */
+  readonly #objects: Sqlite.Statement<[]>;
+  readonly #domains: Sqlite.Statement<[]>;
   readonly #put: Sqlite.Statement<[string, string, string]>;
   readonly #drop: Sqlite.Statement<[string]>;
   readonly #setting: Sqlite.Statement<[string, string]>;
@@ -64,6 +67,8 @@ export class StateFolder implements StateStore {
     this.#db = this.#open(folder, options);
     try {
       this.#check();
+      this.#objects = this.#db.prepare('SELECT ref, class, record FROM objects');
+      this.#domains = this.#db.prepare('SELECT name, metadata FROM domains ORDER BY position');
       this.#put = this.#db.prepare('INSERT INTO objects VALUES (?, ?, ?) ON CONFLICT (ref) DO UPDATE SET record = excluded.record');
       this.#drop = this.#db.prepare('DELETE FROM objects WHERE ref = ?');
       this.#setting = this.#db.prepare('INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value');
@@ -77,7 +82,7 @@ export class StateFolder implements StateStore {
   }
 
   *load(): Iterable<LoadedObject> {
-    for (const row of this.#db.prepare('SELECT ref, class, record FROM objects').iterate()) {
+    for (const row of this.#objects.iterate()) {
       const { ref, class: type, record } = row as { ref: string; class: string; record: string };
       yield { ref, type, ...this.#recordOf(type, ref, record) };
     }
@@ -109,14 +114,13 @@ export class StateFolder implements StateStore {
   }
 
   domains(): MetadataStore {
-    const all = this.#db.prepare('SELECT name, metadata FROM domains ORDER BY position');
     const put = this.#db.prepare(`INSERT INTO domains VALUES (?, (SELECT coalesce(max(position), 0) + 1 FROM domains), ?)
       ON CONFLICT (name) DO UPDATE SET metadata = excluded.metadata`);
     const drop = this.#db.prepare('DELETE FROM domains WHERE name = ?');
     const [folder, file] = [this.#folder, this.#file];
     return {
       load: async () =>
-        (all.all() as { name: string; metadata: string }[]).map(({ name, metadata }) => {
+        (this.#domains.all() as { name: string; metadata: string }[]).map(({ name, metadata }) => {
           try {
             return decodeVm(metadata);
           } catch (error) {
