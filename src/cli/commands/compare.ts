@@ -34,7 +34,8 @@ import { formatOf, writePage } from '../output/write-files.js';
 
 type CompareOptions = Omit<WorkloadOptions, 'profile' | 'policy'> &
   PoolOptions & {
-    readonly profiles: readonly ProfileName[];
+    /** Undefined: all of them. */
+    readonly profiles?: readonly ProfileName[];
     readonly policies: readonly PolicyName[];
     readonly bound?: true;
     readonly json?: true;
@@ -46,7 +47,7 @@ type Row = CompareAnswer['rows'][number];
 export function define(command: Command, answer: (code: number) => void): void {
   command.description('Compare profiles and policies: the same VMs, started on a fresh copy of the host for each.');
   addPoolOptions(addVmOptions(addHostOptions(command)))
-    .option('--profiles <list>', 'toolstack versions, separated by commas', listOf(PROFILES), [...PROFILES])
+    .option('--profiles <list>', 'toolstack versions, separated by commas (default: all)', listOf(PROFILES))
     .option('--policies <list>', 'placement policies, separated by commas', listOf(POLICIES), ['any', 'best_effort'])
     .option('--bound', 'add how many VMs could be on one node at most if they were packed anew now')
     .option('--html <file>', 'write a page of the comparison and its hosts: one file, for any browser')
@@ -94,7 +95,7 @@ async function compare(options: CompareOptions, command: Command): Promise<numbe
 
 async function compareOn(options: CompareOptions, origin: Origin, vms: readonly VmSpec[], hostUuid?: string): Promise<number> {
   const { seed, hostMask } = options;
-  const combinations = options.profiles.flatMap((profile) => options.policies.map((policy) => ({ profile, policy })));
+  const combinations = (options.profiles ?? PROFILES).flatMap((profile) => options.policies.map((policy) => ({ profile, policy })));
   const progress = new Progress('comparing', combinations.length);
   const rows: Row[] = [];
   const warned = new Map<string, UserWarning>();
@@ -130,19 +131,33 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
     progress.at(rows.length);
   }
   progress.end();
+  const warnings = [...warned.values(), ...gapWarnings(withoutNode), ...toolstackWarnings(options.profiles, origin)];
   const result: CompareAnswer = {
     command: 'compare',
     version: VERSION,
     host: origin.host.name,
     vms: vms.length,
     rows,
-    recommendation: origin.profile === 'xl' ? xlRecommendation(ofXl) : xapiRecommendation(rows, withoutNode, hostUuid),
-    warnings: [...warned.values(), ...gapWarnings(withoutNode)],
+    recommendation: isForXl(options.profiles, origin) ? xlRecommendation(ofXl) : xapiRecommendation(rows, withoutNode, hostUuid),
+    warnings,
   };
   if (options.html !== undefined) await writePage(options.html, 'embedded', pages, { view: 'view=report', report: compareReport(result) });
   if (options.json) out(JSON.stringify(result, null, 2));
   else out(compareText(result).join('\n'));
   return EXIT.ok;
+}
+
+/** The toolstack of the profiles that the user named, where it is one, or the host's own. */
+function isForXl(named: readonly ProfileName[] | undefined, origin: Origin): boolean {
+  const ofXl = (named ?? []).filter((profile) => profile === 'xl').length;
+  return named !== undefined && (ofXl === 0 || ofXl === named.length) ? ofXl > 0 : origin.profile === 'xl';
+}
+
+/** The recommendation is one for xapi, unless the user says otherwise. */
+function toolstackWarnings(named: readonly ProfileName[] | undefined, { toolstack }: Origin): UserWarning[] {
+  if (named !== undefined || toolstack !== 'unknown') return [];
+  const text = 'The listings do not show whether xapi or xl runs the host. For a host of xl: --profiles xl.';
+  return [{ code: 'toolstack-unknown', text, vms: [] }];
 }
 
 /** Profiles whose planner fails on the host tell nothing of its policies. */

@@ -119,7 +119,7 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
   const { profile, policy } = workload.toolstack;
   const seen = workload.seen === undefined ? {} : { seen: workload.seen };
   const recommendation = adviceFor({ spec: vm.spec, vm: vms.find((one) => one.name === name)!, host, profile, policy, ...seen });
-  print({ command: 'explain', version: VERSION, vm: name, runs, recommendation, warnings }, options);
+  print({ command: 'explain', version: VERSION, vm: name, runs, recommendation, warnings }, options, workload.profileNote);
   return last.failure === null ? EXIT.ok : EXIT.no;
 }
 
@@ -164,8 +164,8 @@ async function answerRunning(name: string, options: ExplainOptions, explained: (
   return failed ? EXIT.no : EXIT.ok;
 }
 
-function print(result: ExplainAnswer, { json, details }: ExplainOptions): void {
-  out(json ? JSON.stringify(result, null, 2) : explainText(result, details === true).join('\n'));
+function print(result: ExplainAnswer, { json, details }: ExplainOptions, note?: string): void {
+  out(json ? JSON.stringify(result, null, 2) : explainText(result, details === true, note).join('\n'));
 }
 
 async function fromFiles(name: string, options: ExplainOptions): Promise<Workload> {
@@ -201,7 +201,7 @@ function noSuchVm(name: string, names: readonly string[]): InputError {
  * Place, reason and advice; with --details, or for a run without them, every sentence. Links come
  * last and whole, so that they can be copied.
  */
-function explainText({ runs, recommendation }: ExplainAnswer, details: boolean): string[] {
+function explainText({ runs, recommendation }: ExplainAnswer, details: boolean, note?: string): string[] {
   const colour = palette();
   const width = columns();
   const lines = runs.flatMap(({ title, summary, sentences, sources }, index) => {
@@ -222,6 +222,7 @@ function explainText({ runs, recommendation }: ExplainAnswer, details: boolean):
   return [
     ...lines,
     ...advice,
+    ...(note === undefined ? [] : ['', ...wrapWords(`note: ${note}`, width, '  ')]),
     ...(more ? ['', ...wrapWords('Each decision, its numbers and the sources: --details', width, '  ').map(colour.dim)] : []),
   ];
 }

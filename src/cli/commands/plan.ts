@@ -91,7 +91,8 @@ async function planOn(options: PlanOptions, origin: Origin, vms: readonly VmSpec
   else if (options.as === 'xl') out(xlLines(result).join('\n'));
   else {
     const shown = planText(result, policy.name, options.rows ?? rowsByDefault(result.vms.length));
-    const notes = cautions(workload.host).flatMap((note) => wrapWords(`note: ${note}`, columns(), '  '));
+    const said = [...cautions(workload.host), ...(workload.profileNote === undefined ? [] : [workload.profileNote])];
+    const notes = said.flatMap((note) => wrapWords(`note: ${note}`, columns(), '  '));
     out([...shown, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n'));
   }
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;

@@ -97,6 +97,8 @@ async function show(options: ShowOptions): Promise<number> {
     const alone = workload.toolstack.vms().length === 0;
     const notes = remarks(summary.vms, workload.warnings, colour);
     const map = renderHostMapText(summary.map, { width: columns(), color: colour.on }).trimEnd();
+    // Without VMs nothing depends on the profile.
+    if (!alone && workload.profileNote !== undefined) notes.push(...wrapWords(`note: ${workload.profileNote}`, columns(), '  '));
     out([...(alone ? [...hostSummary(workload.host, columns()), ''] : []), map, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n'));
   }
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;

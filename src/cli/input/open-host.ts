@@ -1,12 +1,13 @@
 // From options to a toolstack on a host: reads the files, boots the embedded host, and adds the VMs
 // to it.
 import { InputError } from '../../base/errors.js';
-import { plainHost } from '../../live/capture/text/plain-host.js';
-import type { SeenToolstack } from '../../live/capture/toolstack.js';
+import { isOfXen, plainHost } from '../../live/capture/text/plain-host.js';
+import { type SeenToolstack, toolstackOfTexts } from '../../live/capture/toolstack.js';
 import type { LiveMap } from '../../live/live-map.js';
 import type { Host } from '../../machine/model.js';
 import { detectAndRead } from '../../machine/readers/detect.js';
 import { detectAndReadVms } from '../../machine/readers/detect-vms.js';
+import type { InputText } from '../../machine/readers/input-text.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { asXenSees } from '../../machine/xen-sees.js';
 import type { HostDoors } from '../../xenopsd/api/host-doors.js';
@@ -18,7 +19,7 @@ import { type UserWarning, userWarnings } from '../output/warnings.js';
 import { readFrom, refuseBesideFrom } from './from.js';
 import { withPools } from './host-pools.js';
 import { readInput } from './read-input.js';
-import { DEFAULT_PROFILE, seenProfile } from './seen-profile.js';
+import { DEFAULT_PROFILE, type SeenHost, shownProfile } from './seen-profile.js';
 import type { HostOptions, WorkloadOptions, XenstoreOptions } from './workload-options.js';
 
 const EMBEDDED = 'embedded';
@@ -33,8 +34,16 @@ export const HOST_MEND = 'give --host FILE: xl info -n, lstopo XML, numactl --ha
  * @throws InputError when none is given, or when they describe no host
  */
 export function readHost(files: readonly string[] | undefined): Host {
+  return hostOfTexts(readHostTexts(files));
+}
+
+function readHostTexts(files: readonly string[] | undefined): InputText[] {
   if (files === undefined || files.length === 0) throw new InputError('expected a host, got none', {}, HOST_MEND);
-  return asXenSees(detectAndRead(files.map((file) => plainHost(readInput(file)))));
+  return files.map(readInput);
+}
+
+function hostOfTexts(texts: readonly InputText[]): Host {
+  return asXenSees(detectAndRead(texts.map(plainHost)));
 }
 
 /** @throws InputError when the files describe no VMs, or two of the same name */
@@ -77,6 +86,8 @@ export interface Workload {
   readonly toolstack: Toolstack;
   /** What the host shows of its own toolstack, where it was read. */
   readonly seen?: SeenToolstack;
+  /** Why the profile is the one it is, where the user named none. */
+  readonly profileNote?: string;
   /**
    * Warnings to read before the answer. Masks that xapi ignores without a message are ignored in
    * the plan too, and reported here.
@@ -88,8 +99,9 @@ export interface Workload {
 export interface Origin {
   readonly host: Host;
   readonly live: LiveMap | null;
-  /** What the host shows of its toolstack. */
+  /** What the host shows of its toolstack; the profile only where the user named none. */
   readonly profile?: ProfileName;
+  readonly profileNote?: string;
   readonly toolstack?: SeenToolstack;
 }
 
@@ -102,14 +114,28 @@ export async function readOrigin(options: Pick<WorkloadOptions, 'profile'> & Hos
     refuseBesideFrom({ ...options });
     const [captured, { hostOf }] = await Promise.all([readFrom(options.from), import('../../live/live-copy.js')]);
     const { live } = captured;
-    const profile = options.profile === undefined ? seenProfile(captured) : null;
-    return { host: hostOf(live), live, toolstack: captured.toolstack, ...(profile === null ? {} : { profile }) };
+    return { host: hostOf(live), live, ...ownToolstack(captured, options) };
   }
-  if (options.on === undefined) return { host: withPools(readHost(options.host), options.cpupools ?? []), live: null };
+  if (options.on === undefined) return readDescribed(options);
   refuseBeside(options);
   const [{ lookAtXen }, { hostOf }] = await Promise.all([import('./on-xen.js'), import('../../live/live-copy.js')]);
   const live = await lookAtXen();
   return { host: hostOf(live), live };
+}
+
+/** The listings that describe a host show its toolstack, as those of --from do. */
+function readDescribed(options: Pick<WorkloadOptions, 'profile'> & HostOptions): Origin {
+  const texts = readHostTexts(options.host);
+  const host = withPools(hostOfTexts(texts), options.cpupools ?? []);
+  const seen = texts.some(isOfXen) ? toolstackOfTexts(texts) : null;
+  return { host, live: null, ...(seen === null ? {} : ownToolstack({ ...seen, host }, options)) };
+}
+
+function ownToolstack(seen: SeenHost, options: Pick<WorkloadOptions, 'profile'>): Partial<Origin> {
+  const { toolstack } = seen;
+  if (options.profile !== undefined) return { toolstack };
+  const { profile, why } = shownProfile(seen);
+  return { toolstack, profileNote: why, ...(profile === null ? {} : { profile }) };
 }
 
 /** @throws InputError for options that describe a host other than the running one */
@@ -143,7 +169,7 @@ export async function readWorkload(options: WorkloadOptions): Promise<{ origin: 
 }
 
 export async function raise(
-  { host, live, toolstack: seen }: Origin,
+  { host, live, toolstack: seen, profileNote }: Origin,
   vms: readonly VmSpec[],
   settings: ToolstackOptions,
   options: EmbeddedOptions,
@@ -155,7 +181,11 @@ export async function raise(
   try {
     const toolstack = await createToolstack(doors, settings);
     for (const vm of vms) await toolstack.add(vm);
-    return { host, vms, toolstack, ...(seen === undefined ? {} : { seen }), warnings: userWarnings(toolstack) };
+    return {
+      ...{ host, vms, toolstack, warnings: userWarnings(toolstack) },
+      ...(seen === undefined ? {} : { seen }),
+      ...(profileNote === undefined ? {} : { profileNote }),
+    };
   } catch (error) {
     await doors.xs.close();
     throw error;

@@ -5,20 +5,35 @@ import { ownRecord } from '../../live/place-commands.js';
 import { profileOfHost } from '../../pool/releases.js';
 import { PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
 
-type SeenHost = Pick<CapturedHost, 'toolstack' | 'xapi'> & { readonly host: { readonly name: string } };
+export type SeenHost = Pick<CapturedHost, 'toolstack' | 'xapi'> & { readonly host: { readonly name: string } };
 
 /** Where a host does not tell. */
 export const DEFAULT_PROFILE: ProfileName = 'xapi-25.6';
 
-/**
- * null where the listings do not tell.
- * @throws InputError as ownRecord, where xapi's hosts are several and none is this one
- */
-export function seenProfile(captured: SeenHost): ProfileName | null {
+/** The profile of a host, and the sentence that says why. */
+export interface ShownProfile {
+  /** null where the listings do not tell. */
+  readonly profile: ProfileName | null;
+  readonly why: string;
+}
+
+const OTHERWISE = '--profile acts as another';
+
+/** @throws InputError as ownRecord, where xapi's hosts are several and none is this one */
+export function shownProfile(captured: SeenHost): ShownProfile {
   // libxl places the VMs of libvirt too.
-  if (captured.toolstack === 'xl' || captured.toolstack === 'qubes') return 'xl';
+  if (captured.toolstack === 'xl') return { profile: 'xl', why: `profile xl, because the listings show a host of xl; ${OTHERWISE}` };
+  if (captured.toolstack === 'qubes') {
+    return { profile: 'xl', why: `profile xl, because the listings show Qubes, where libxl places VMs; ${OTHERWISE}` };
+  }
   const own = captured.xapi.hosts.length === 0 ? null : ownRecord(captured);
-  return own === null ? null : profileOfHost(Object.fromEntries(own.software), PROFILES).profile;
+  if (own !== null) {
+    const { profile, source, exact } = profileOfHost(Object.fromEntries(own.software), PROFILES);
+    return { profile, why: `profile ${profile}${exact ? '' : ', the nearest'}, because the listings show ${source}; ${OTHERWISE}` };
+  }
+  const shows = captured.toolstack === 'xapi' ? 'xapi without its version' : 'neither xapi nor xl';
+  const mend = captured.toolstack === 'xapi' ? OTHERWISE : 'for a host of xl give --profile xl';
+  return { profile: null, why: `profile ${DEFAULT_PROFILE} is assumed, because the listings show ${shows}; ${mend}` };
 }
 
 /**
@@ -26,6 +41,6 @@ export function seenProfile(captured: SeenHost): ProfileName | null {
  * away from its memory: on a host of xl the planner is that of `place --on xen` too.
  */
 export function placingProfile(captured: SeenHost): ProfileName {
-  const seen = seenProfile(captured);
-  return seen === null || seen === 'xl' ? DEFAULT_PROFILE : seen;
+  const { profile } = shownProfile(captured);
+  return profile === null || profile === 'xl' ? DEFAULT_PROFILE : profile;
 }

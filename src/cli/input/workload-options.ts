@@ -54,9 +54,10 @@ export function addVmOptions(command: Command): Command {
 export function addToolstackOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--profile <name>', "toolstack version to act as (default: xapi-25.6; with --from or --pool the host's own)").choices(
-        PROFILES,
-      ),
+      new Option(
+        '--profile <name>',
+        "toolstack version to act as (default: the host's own, where its listings or its pool show it, else xapi-25.6)",
+      ).choices(PROFILES),
     )
     .addOption(
       new Option('--policy <name>', "placement policy: the host's numa_affinity_policy").choices(POLICIES).default('default_policy'),

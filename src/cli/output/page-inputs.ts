@@ -28,7 +28,7 @@ async function planOf({ host, vms, toolstack }: Workload, map: HostMap, options:
   }
   const { xen, scheduler } = options;
   return {
-    ...{ host, vms, settings: settingsOf(options) },
+    ...{ host, vms, settings: settingsOf({ ...options, profile }) },
     ...(xen === undefined ? {} : { xenVersion: xen }),
     ...(scheduler === undefined ? {} : { scheduler }),
     domids: Object.fromEntries(toolstack.vms().flatMap(({ spec, domid }) => (domid === null ? [] : [[spec.name, domid]]))),

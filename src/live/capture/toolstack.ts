@@ -1,7 +1,9 @@
 // Which toolstack runs a captured host, by what its listings show.
-import type { Listing } from './listings.js';
-import type { XapiRecords, XapiVm } from './xapi-records.js';
-import type { XenstoreListing } from './xenstore-listing.js';
+import type { InputText } from '../../machine/readers/input-text.js';
+import { type Listing, type ListingKind, splitListings } from './listings.js';
+import { userdataOf } from './other-domains.js';
+import { readXapiRecords, type XapiRecords, type XapiVm } from './xapi-records.js';
+import { XenstoreListing } from './xenstore-listing.js';
 
 /** qubes: libxl by libvirt, from templates (../qubes.ts). */
 export type SeenToolstack = 'xapi' | 'xl' | 'qubes' | 'unknown';
@@ -17,6 +19,19 @@ const OF_XL =
 
 /** The kernel of Qubes: "6.6.48-1.qubes.fc37.x86_64". */
 const OF_QUBES = /^\s*release\s*:.*\.qubes\./;
+
+/**
+ * What texts of Xen's tools show of the host's toolstack, whether or not they describe the host;
+ * null where none of them is of Xen's tools.
+ * @throws InputError for a text longer than a listing may be
+ */
+export function toolstackOfTexts(texts: readonly InputText[]): { toolstack: SeenToolstack; xapi: XapiRecords } | null {
+  const listings = texts.flatMap(splitListings);
+  if (listings.length === 0) return null;
+  const of = (kind: ListingKind) => listings.filter((listing) => listing.kind === kind);
+  const xapi = readXapiRecords(texts, of('xe'));
+  return { xapi, toolstack: toolstackSeen(listings, xapi, new XenstoreListing(of('xenstore-ls')), userdataOf(listings)) };
+}
 
 /** xapi's records or keys decide, then libxl's, then the versions that `xl info` prints. */
 export function toolstackSeen(

@@ -119,14 +119,15 @@ function failureAdvice({ spec, vm, host, uuids = {} }: AdvisedVm): Advice {
 /** A VM that could be on one node and is not. */
 function spreadAdvice({ spec, profile, policy, host, vm, uuids = {}, seen }: AdvisedVm, node: number): Advice {
   const cpus = cpusOf(host, node);
-  const template = seen === 'qubes' ? qubePinCommand(spec.name, cpus) : null;
+  const ofLibxl = profileOf(profile).toolstack === 'libxl';
+  const template = ofLibxl && seen === 'qubes' ? qubePinCommand(spec.name, cpus) : null;
   if (template !== null) {
     return {
       text: `It could be on one node. Pin it to the CPUs of node ${node} in its template in dom0, as hard affinity, then restart it.`,
       commands: [template, qubeRestartCommand(spec.name)],
     };
   }
-  if (profileOf(profile).toolstack === 'libxl') {
+  if (ofLibxl) {
     const list = formatList(cpus);
     return {
       text: `It could be on one node. Restart it with cpus_soft = "${list}" in its config; on the running domain, the second command sets the affinity of its vCPUs and moves no memory.`,
@@ -191,11 +192,14 @@ export function xlRecommendation(vms: readonly AdvisedVm[]): Advice | null {
   if (vms.length === 0) return null;
   const local = vms.filter(({ vm }) => vm.onOneNode === true).length;
   const failed = vms.filter(({ vm }) => vm.failure !== null).length;
-  const text = `${vms[0]!.seen === 'qubes' ? 'libxl places the qubes of this host' : 'xl runs this host and places VMs itself'}; it has no policies of xapi. It puts ${local} of ${vms.length} on one node, ${failed} failed.`;
+  const { seen } = vms[0]!;
+  const who =
+    seen === 'qubes' ? 'libxl places the qubes of this host' : `xl ${seen === 'xl' ? 'runs this host and ' : ''}places VMs itself`;
+  const text = `${who}; it has no policies of xapi. It puts ${local} of ${vms.length} on one node, ${failed} failed.`;
   const commands = vms.filter(({ vm }) => vm.failure === null).flatMap((advised) => adviceFor(advised).commands);
   if (commands.length === 0) return { text, commands };
   const way =
-    vms[0]!.seen === 'qubes'
+    seen === 'qubes'
       ? 'pin them in their templates in dom0 and restart them.'
       : 'set cpus_soft in their configs and restart them. xl vcpu-pin sets the affinity of a running domain until it ends, and moves no memory.';
   return {

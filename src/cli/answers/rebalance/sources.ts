@@ -9,9 +9,8 @@ import { applyPlace } from '../../../live/place-running.js';
 import { pinCommand } from '../../../live/rebalance/move-commands.js';
 import { runScenario } from '../../../scenario/run-scenario.js';
 import { profileOf } from '../../../xenopsd/api/profiles.js';
-import type { Toolstack } from '../../../xenopsd/api/toolstack.js';
 import { readFrom, refuseBesideFrom, sourcesOf, withHost } from '../../input/from.js';
-import { raise, readWorkload, refuseBeside, refuseBesideScenario, settingsOf } from '../../input/open-host.js';
+import { raise, readWorkload, refuseBeside, refuseBesideScenario, settingsOf, type Workload } from '../../input/open-host.js';
 import { openScenario } from '../../input/scenario-input.js';
 import type { WorkloadOptions } from '../../input/workload-options.js';
 import { EXIT } from '../../output/exit-codes.js';
@@ -33,7 +32,7 @@ export async function rebalanceAnswer(names: readonly string[], options: Rebalan
   if (options.from !== undefined) return rebalanceFrom(names, options, options.from);
   if (options.scenario !== undefined || options.vms !== undefined || options.host !== undefined) {
     if (options.yes === true) throw new InputError('--yes needs a running host', {}, 'leave it out: moves are shown');
-    return print(await rebalanceHost(names, ofToolstack(await occupied(options)), options), options, false);
+    return print(await rebalanceHost(names, ofWorkload(await occupied(options)), options), options, false);
   }
   refuseBeside(options);
   return rebalanceHere(names, options);
@@ -51,8 +50,10 @@ async function print({ answer, host }: Rebalanced, { json, html }: RebalanceSour
   return failed ? EXIT.no : EXIT.ok;
 }
 
+type Occupied = Pick<Workload, 'toolstack' | 'seen' | 'profileNote'>;
+
 /** An embedded host, with its VMs started. */
-async function occupied(options: RebalanceSources): Promise<Toolstack> {
+async function occupied(options: RebalanceSources): Promise<Occupied> {
   if (options.on !== undefined) refuseBeside(options);
   if (options.scenario !== undefined) {
     refuseBesideScenario(options);
@@ -60,23 +61,25 @@ async function occupied(options: RebalanceSources): Promise<Toolstack> {
     for await (const _ of runScenario(scenario, workload.toolstack)) {
       // The VMs are rebalanced as they stand at the end.
     }
-    return workload.toolstack;
+    return workload;
   }
   const { origin, vms } = await readWorkload(options);
   const workload = await raise(origin, vms, settingsOf(options, origin), options);
   const outcomes = await startAll(workload, options.parallel === true);
   const failed = outcomes.filter(({ failure }) => failure !== null).map(({ vm }) => vm);
   if (failed.length > 0) remark(`xennuma: not started: ${failed.join(', ')}`);
-  return workload.toolstack;
+  return workload;
 }
 
-function ofToolstack(toolstack: Toolstack): RebalancedHost {
+/** The commands are those of the profile's toolstack, and of Qubes where the host shows it. */
+function ofWorkload({ toolstack, seen, profileNote }: Occupied): RebalancedHost {
   const specs = new Map(toolstack.vms().map(({ domid, spec }) => [domid, spec]));
-  const kind = profileOf(toolstack.profile).toolstack === 'libxl' ? 'xl' : 'xapi';
+  const ofXl = seen === 'qubes' ? 'qubes' : 'xl';
+  const kind = profileOf(toolstack.profile).toolstack === 'libxl' ? ofXl : 'xapi';
   return {
     map: toolstack.snapshot(),
     infos: [],
-    notes: [],
+    notes: profileNote === undefined ? [] : [profileNote],
     kind: 'embedded',
     moved: (domid) => {
       const mask = specs.get(domid)?.vcpusParams.mask;

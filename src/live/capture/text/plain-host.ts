@@ -31,6 +31,12 @@ const FORMS: LineForms = {
   },
 };
 
+/** Whether a description is output of Xen's own tools, which may show the host's toolstack too. */
+export function isOfXen(input: InputText): boolean {
+  const format = formatOf(input);
+  return format === 'xl-info' || format === 'xenpm' || format === 'xl-table';
+}
+
 /**
  * The text for detectAndRead, with its line numbers; a text of another format is unchanged.
  * @throws InputError as guardSize
