@@ -11,6 +11,7 @@ import { formatRoute, parseRoute, START } from '../web/src/lib/route.js';
 
 const shown = (host: string, more: Partial<ShownHost> = {}): ShownHost => ({
   ...{ host, state: 'up', answers: true, vms: 3, drifted: 0, claims: 0, draining: false, watched: false, runs: 'Xen 4.17', tags: [] },
+  ...{ undecided: 0, cpuPercent: null },
   nodes: [
     { memoryMib: 1024, freeMib: 512, cores: 4, vcpus: 2 },
     { memoryMib: 2048, freeMib: 0, cores: 4, vcpus: 2 },

@@ -9,12 +9,15 @@ import { asItIsNow, topologyOf } from './topology.js';
 
 export interface PoolTarget {
   readonly endpoint: Endpoint;
-  readonly credentials: Credentials;
+  /** Read again for each login: the password may have been changed while a session was open. */
+  readonly credentials: () => Credentials;
 }
 
 export interface Pool {
   readonly session: XapiSession;
   readonly view: PoolView;
+  /** An error of the pool as users of the command read it: where, and how to mend it. */
+  readonly worded: (error: unknown) => Error;
 }
 
 /** A host of a pool. */
@@ -38,11 +41,18 @@ export type Describe = (record: PoolHost, view: PoolView) => Host | null;
  */
 export async function withPool<T>({ endpoint, credentials }: PoolTarget, work: (pool: Pool) => Promise<T>): Promise<T> {
   let session: XapiSession | null = null;
+  let user = '';
+  const current = () => {
+    const read = credentials();
+    user = read.user;
+    return read;
+  };
+  const worded = (error: unknown) => asUnreachable(error, endpointUrl(endpoint), user);
   try {
-    session = await XapiSession.login(endpoint, credentials);
-    return await work({ session, view: await readPool(session) });
+    session = await XapiSession.login(endpoint, current);
+    return await work({ session, view: await readPool(session), worded });
   } catch (error) {
-    throw asUnreachable(error, endpointUrl(endpoint), credentials.user);
+    throw worded(error);
   } finally {
     await session?.close();
   }
@@ -74,9 +84,9 @@ export function hostNamed(view: PoolView, name: string | undefined): PoolHost {
   return found;
 }
 
-function asUnreachable(error: unknown, url: string, user: string): unknown {
+function asUnreachable(error: unknown, url: string, user: string): Error {
   if (error instanceof XapiUnreachable) return new UnreachableError(error.message, error.mend);
-  if (!(error instanceof XapiError)) return error;
+  if (!(error instanceof XapiError)) return error instanceof Error ? error : new Error(String(error));
   const [first = ''] = error.params;
   switch (error.code) {
     case 'SESSION_AUTHENTICATION_FAILED':

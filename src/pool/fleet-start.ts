@@ -1,24 +1,16 @@
 // Starts of a fleet by a pool's own toolstack: the VM is a clone of a template of the pool, so that
 // it has disks and networks, with the size and the nodes of its claim, and VM.start_on starts it.
 // XAPI of any release has these calls. The pool has the last word on memory.
-import { setTimeout as delay } from 'node:timers/promises';
 import { XapiError } from '../xapi-client/errors.js';
 import type { XapiSession } from '../xapi-client/session.js';
 import { asMap, asRecord, asText, isNull } from '../xapi-client/values.js';
+import { type Settling, settledState } from './settled-state.js';
+import { ASKED_KEY, CLAIM_KEY, hasRun, STARTING_KEY } from './start-marks.js';
 
 /** VM.other_config of a template: disks to be made, each with its storage. */
 const DISKS = 'disks';
 /** VBD.other_config: the disk goes with its VM. */
 const OWNER = 'owner';
-
-/** VM.other_config: the claim that a VM was started for. */
-export const CLAIM_KEY = 'xennuma-fleet-claim';
-/** VM.other_config: made for a start that has not ended yet. */
-export const STARTING_KEY = 'xennuma-fleet-starting';
-/** VM.other_config, beside the other: the pool was asked to start it, so it may have run. */
-export const ASKED_KEY = 'xennuma-fleet-asked';
-/** How long to wait before a pool is asked again that did not answer, or is not done yet. */
-const AGAIN_MS = 1000;
 
 export interface PoolStart {
   readonly claim: string;
@@ -38,7 +30,13 @@ export interface PoolStart {
  * @throws XapiError for what the pool refuses, XapiUnreachable when it is known that the VM did not
  *   start
  */
-export async function startOn(session: XapiSession, template: string, host: string, start: PoolStart, againMs = AGAIN_MS): Promise<void> {
+export async function startOn(
+  session: XapiSession,
+  template: string,
+  host: string,
+  start: PoolStart,
+  settling: Settling = {},
+): Promise<void> {
   const vm = asText(await session.call('VM.clone', [template, start.name]));
   try {
     // First of all: a start that breaks off leaves a VM that says so.
@@ -50,7 +48,7 @@ export async function startOn(session: XapiSession, template: string, host: stri
     await session.call('VM.start_on', [vm, host, false, false]);
   } catch (error) {
     // An answer that was lost on the way says nothing: a VM that runs has been started.
-    if ((await settledState(session, vm, againMs)) !== 'Running') {
+    if ((await settledState(session, vm, settling)) !== 'Running') {
       await destroyWithDisks(session, vm).catch(() => {});
       throw error;
     }
@@ -59,22 +57,12 @@ export async function startOn(session: XapiSession, template: string, host: stri
   await unmark(session, vm).catch(() => {});
 }
 
-/** @returns the power state when no operation is going on; null for a VM that is gone */
-async function settledState(session: XapiSession, vm: string, againMs: number): Promise<string | null> {
-  for (;;) {
-    try {
-      const { power_state: state, current_operations: operations } = asRecord(await session.call('VM.get_record', [vm]));
-      if (Object.keys(asRecord(operations)).length === 0) return asText(state);
-    } catch (error) {
-      if (error instanceof XapiError && error.code === 'HANDLE_INVALID') return null;
-    }
-    await delay(againMs);
-  }
-}
-
-/** The mark that lets recoverStarts() look at the VM goes last. */
+/**
+ * The mark that lets recoverStarts() look at the VM goes first: the other one alone does no harm,
+ * and the first one alone would call a VM that ran one that never did.
+ */
 async function unmark(session: XapiSession, vm: string): Promise<void> {
-  for (const key of [ASKED_KEY, STARTING_KEY]) await session.call('VM.remove_from_other_config', [vm, key]);
+  for (const key of [STARTING_KEY, ASKED_KEY]) await session.call('VM.remove_from_other_config', [vm, key]);
 }
 
 /** Disks that name no storage are made in the pool's default one, as by xe vm-install. */
@@ -117,26 +105,39 @@ async function destroyWithDisks(session: XapiSession, vm: string): Promise<void>
 export interface RecoveredStarts {
   /** Names of VMs that were made and never ran: they were destroyed. */
   readonly destroyed: readonly string[];
-  /** Names of VMs that are off, and that the pool was asked to start: they may have run. */
+  /** Names of VMs that are off, and that ran or may have run. */
   readonly kept: readonly string[];
+  /** Names of VMs that the pool refused to destroy, or to change, with its reason. */
+  readonly failed: readonly string[];
 }
 
 /** After a collector that ended during a start: what never ran is destroyed, all else stays. */
 export async function recoverStarts(session: XapiSession): Promise<RecoveredStarts> {
-  const [destroyed, kept]: [string[], string[]] = [[], []];
+  const [destroyed, kept, failed]: [string[], string[], string[]] = [[], [], []];
   for (const [ref, vm] of await session.records('VM')) {
     const marks = asRecord(vm.other_config);
     if (!(STARTING_KEY in marks) || vm.is_a_snapshot === true) continue;
-    const isOff = vm.power_state === 'Halted';
-    if (isOff && !(ASKED_KEY in marks)) {
-      await destroyWithDisks(session, ref);
-      destroyed.push(asText(vm.name_label));
-      continue;
+    const [isOff, name] = [vm.power_state === 'Halted', asText(vm.name_label)];
+    try {
+      if (isOff && !(ASKED_KEY in marks) && !(await hasRunIn(session, asText(vm.metrics)))) {
+        await destroyWithDisks(session, ref);
+        destroyed.push(name);
+        continue;
+      }
+      await unmark(session, ref);
+      if (isOff) kept.push(name);
+    } catch (error) {
+      if (!(error instanceof XapiError)) throw error;
+      failed.push(`${name} (${error.message})`);
     }
-    await unmark(session, ref);
-    if (isOff) kept.push(asText(vm.name_label));
   }
-  return { destroyed, kept };
+  return { destroyed, kept, failed };
+}
+
+/** What the pool knows of the VM: a mark may be older than that. */
+async function hasRunIn(session: XapiSession, metrics: string): Promise<boolean> {
+  const { start_time: start, last_updated: last } = asRecord(await session.call('VM_metrics.get_record', [metrics]));
+  return hasRun(asText(start), asText(last));
 }
 
 /** @returns the template's reference; null when no template, or several, have the name */

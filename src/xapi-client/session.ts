@@ -36,17 +36,20 @@ export interface Rpc {
 export class XapiSession {
   readonly #rpc: Rpc;
   /** null: the session is somebody else's, who alone renews and ends it. */
-  readonly #credentials: Credentials | null;
+  readonly #credentials: (() => Credentials) | null;
   #ref: string;
 
-  private constructor(rpc: Rpc, credentials: Credentials | null, ref: string) {
+  private constructor(rpc: Rpc, credentials: (() => Credentials) | null, ref: string) {
     this.#rpc = rpc;
     this.#credentials = credentials;
     this.#ref = ref;
   }
 
-  /** @throws XapiError (SESSION_AUTHENTICATION_FAILED, HOST_IS_SLAVE ...), XapiUnreachable */
-  static login(endpoint: Endpoint, credentials: Credentials): Promise<XapiSession> {
+  /**
+   * @param credentials a function is called again when the session is renewed
+   * @throws XapiError (SESSION_AUTHENTICATION_FAILED, HOST_IS_SLAVE ...), XapiUnreachable
+   */
+  static login(endpoint: Endpoint, credentials: Credentials | (() => Credentials)): Promise<XapiSession> {
     return XapiSession.over(new JsonRpc(endpoint), credentials);
   }
 
@@ -56,9 +59,10 @@ export class XapiSession {
   }
 
   /** @throws as login() */
-  static async over(rpc: Rpc, credentials: Credentials): Promise<XapiSession> {
+  static async over(rpc: Rpc, credentials: Credentials | (() => Credentials)): Promise<XapiSession> {
+    const current = typeof credentials === 'function' ? credentials : () => credentials;
     try {
-      return new XapiSession(rpc, credentials, await login(rpc, credentials));
+      return new XapiSession(rpc, current, await login(rpc, current()));
     } catch (error) {
       rpc.close();
       throw error;
@@ -75,7 +79,7 @@ export class XapiSession {
       return await this.#rpc.call(method, [used, ...params], options);
     } catch (error) {
       if (this.#credentials === null || !(error instanceof XapiError) || error.code !== 'SESSION_INVALID') throw error;
-      if (this.#ref === used) this.#ref = await login(this.#rpc, this.#credentials);
+      if (this.#ref === used) this.#ref = await login(this.#rpc, this.#credentials());
       return this.#rpc.call(method, [this.#ref, ...params], options);
     }
   }

@@ -29,6 +29,7 @@ const fleet = (count: number): ShownHost[] =>
   Array.from({ length: count }, (_, at) => ({
     ...{ host: `xen-${at}`, state: at === 7 ? 'away' : 'up', answers: at !== 7, nodes: [node, node] },
     ...{ vms: at % 20, drifted: at === 30 ? 4 : 0, claims: 0, draining: false, watched: false, runs: 'Xen 4.17' },
+    ...{ undecided: 0, cpuPercent: null },
     tags: [at % 2 === 0 ? 'nvme' : HOSTILE_NAMES[at % HOSTILE_NAMES.length]!],
   }));
 function written(count: number): string {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
 import type { Host } from '../../machine/model.js';
+import type { InputText } from '../../machine/readers/input-text.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { accessOf, type Describe, hostNamed, type Pool, type PoolAccess, type PoolTarget, withPool } from '../../pool/access.js';
 import { profileOfHost } from '../../pool/releases.js';
@@ -75,12 +76,21 @@ function targetOf(options: PoolOptions): PoolTarget {
     insecure: options.insecure === true,
     ...(options.ca === undefined ? {} : { ca: readInput(options.ca).text }),
   });
-  return { endpoint, credentials: credentialsOf(options) };
+  return { endpoint, credentials: () => credentialsOf(options) };
+}
+
+/** What stdin said: it says it once. */
+let typed: InputText | null = null;
+
+function passwordText(file: string): string {
+  if (file !== '-') return readInput(file).text;
+  typed ??= readInput(file);
+  return typed.text;
 }
 
 function credentialsOf({ user, pwf }: PoolOptions): Credentials {
   if (pwf === undefined) return { user: user ?? 'root', password: '' };
-  const [first = '', second = ''] = readInput(pwf).text.split(/\r?\n/);
+  const [first = '', second = ''] = passwordText(pwf).split(/\r?\n/);
   if (second !== '') return { user: user ?? first, password: second };
   if (first === '') {
     throw new InputError(

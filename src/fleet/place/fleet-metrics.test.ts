@@ -14,7 +14,7 @@ const map = (freeMib: readonly number[], more: Partial<LightMap> = {}): string =
 it('counts hosts by state, and all memory once', async () => {
   const picture = new Picture();
   const entries: [string, string][] = [
-    ['h.a.m', map([1000, 600])],
+    ['h.a.m', map([1000, 600], { undecided: 2, cpuPercent: 35 })],
     ['h.a.r.p.x-1', encodeClaim({ parts: [[1, 200]], vcpus: 2, start: 's' })],
     ['h.b.m', map([512], { draining: true, drifted: 0 })],
     ['h.c.o.1.c-1', ''],
@@ -36,6 +36,10 @@ it('counts hosts by state, and all memory once', async () => {
   expect(of('vms{host="a"}')).toBe(3);
   expect(of('not_local_vms{host="a"}')).toBe(1);
   expect(of('not_local_vms{host="b"}')).toBe(0);
+  expect([of('undecided_starts{host="a"}'), of('undecided_starts{host="b"}')]).toEqual([2, 0]);
+  expect(of('cpu_ratio{host="a"}')).toBe(0.35);
+  // A member that does not measure it says nothing of it.
+  expect(text).not.toContain('cpu_ratio{host="b"');
   expect(of('host_up{host="e"}')).toBe(0);
   expect(of('jobs{state="open"}')).toBe(2);
   expect(of('jobs{state="done"}')).toBe(5);

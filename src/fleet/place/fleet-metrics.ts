@@ -42,6 +42,10 @@ export function fleetMetrics(picture: Picture, { away, jobs }: FleetNow): Promis
   const vms = gauge('xennuma_fleet_vms', 'VMs of a host', ['host']);
   const notLocal = gauge('xennuma_fleet_not_local_vms', 'VMs of a host with memory where no vCPU prefers to run', ['host']);
   const claims = gauge('xennuma_fleet_claims', 'Claims on a host that are not settled', ['host']);
+  const undecided = gauge('xennuma_fleet_undecided_starts', 'Starts of which the pool of a host does not say what became of them', [
+    'host',
+  ]);
+  const cpu = gauge('xennuma_fleet_cpu_ratio', "CPU time of a host's domains, as a share of its CPUs", ['host']);
   const answers = gauge('xennuma_fleet_host_up', '1 when the member answers', ['host']);
   for (const host of picture.hosts.values()) {
     const labels = { host: host.name };
@@ -55,6 +59,8 @@ export function fleetMetrics(picture: Picture, { away, jobs }: FleetNow): Promis
     memory.set({ ...labels, use: 'allocated' }, (total - free - claimed) * MIB);
     vms.set(labels, host.map.vms);
     notLocal.set(labels, host.map.drifted);
+    undecided.set(labels, host.map.undecided ?? 0);
+    if (host.map.cpuPercent !== undefined) cpu.set(labels, host.map.cpuPercent / 100);
   }
   if (jobs !== null) {
     const counts = gauge('xennuma_fleet_jobs', 'Jobs that no worker has done yet, and results that are kept', ['state']);

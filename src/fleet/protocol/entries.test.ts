@@ -31,6 +31,9 @@ describe('a map', () => {
     ['a text of 128 characters', { runs: 'x'.repeat(128) }],
     ['a list of CPUs of 4,096 characters', { nodes: [longCpus(4096)] }],
     ['4,096 claims', { absorbed: new Array(4096).fill('p.x-1') }],
+    ['a start that is not decided', { undecided: 1 }],
+    ['CPUs that are idle', { cpuPercent: 0 }],
+    ['CPUs that are busy', { cpuPercent: 100 }],
   ])('with %s is taken', (_, more) => {
     expect(decodeMap(encodeMap({ ...map, ...more }))).toMatchObject(more);
   });
@@ -42,6 +45,9 @@ describe('a map', () => {
     ['a list of CPUs of 4,097 characters', { nodes: [longCpus(4097)] }],
     ['4,097 claims', { absorbed: new Array(4097).fill('p.x-1') }],
     ['a claim of no placer', { dead: ['x'] }],
+    ['CPUs that are busier than busy', { cpuPercent: 101 }],
+    ['half a percent', { cpuPercent: 0.5 }],
+    ['less than no undecided starts', { undecided: -1 }],
     ['more free memory than there is', { nodes: [{ ...node, freeMib: 101 }] }],
   ])('with %s is none', (_, more) => {
     expect(decodeMap(encodeMap({ ...map, ...more }))).toBeNull();

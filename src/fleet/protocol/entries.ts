@@ -41,6 +41,10 @@ export interface LightMap {
   readonly dead: readonly string[];
   /** All claims on the host up to this place of the log are settled: absorbed, dead or deleted. */
   readonly settled: number;
+  /** Starts of which the host's pool does not say whether the VM runs; absent = none. */
+  readonly undecided?: number;
+  /** CPU time that the host's domains use, in percent of its physical CPUs; absent = not measured. */
+  readonly cpuPercent?: number;
 }
 
 export interface Claim {
@@ -84,9 +88,10 @@ function objectOf(text: string): Fields | null {
 
 export function encodeMap(map: LightMap): string {
   const nodes = map.nodes.map(({ memoryMib, freeMib, cores, vcpus, cpus }) => [memoryMib, freeMib, cores, vcpus, cpus]);
-  const { epoch: e, number: n, vms, drifted, draining, watched, runs, tags, absorbed, dead, settled } = map;
+  const { epoch: e, number: n, vms, drifted, draining, watched, runs, tags, absorbed, dead, settled, undecided, cpuPercent: cpu } = map;
   const takes = { draining: draining || watched ? 1 : 0, ...(watched ? { watched: 1 } : {}) };
-  return JSON.stringify({ e, n, nodes, vms, drifted, ...takes, runs, tags, absorbed, dead, settled });
+  const more = { ...(undecided ? { undecided } : {}), ...(cpu === undefined ? {} : { cpu }) };
+  return JSON.stringify({ e, n, nodes, vms, drifted, ...takes, runs, tags, absorbed, dead, settled, ...more });
 }
 
 function nodeOf(value: unknown): LightNode | null {
@@ -99,14 +104,16 @@ function nodeOf(value: unknown): LightNode | null {
 
 /** null = not a map. */
 export function decodeMap(text: string): LightMap | null {
-  const { e, n, nodes: list, vms, drifted, draining, watched, runs, tags, absorbed: abs, dead: gone, settled } = objectOf(text) ?? {};
+  const fields = objectOf(text) ?? {};
+  const { e, n, nodes: list, vms, drifted, draining, watched, runs, tags, absorbed: abs, dead: gone, settled } = fields;
   if (!whole(e) || e === 0 || !whole(n) || !Array.isArray(list) || list.length === 0 || list.length > MOST_NODES) return null;
   if (!whole(vms) || !whole(drifted) || !whole(settled) || !short(runs)) return null;
   if (!Array.isArray(tags) || tags.length > MOST_NODES || !tags.every(short)) return null;
   const nodes = list.map(nodeOf);
   const absorbed = idsOf(abs);
   const dead = idsOf(gone);
-  if (absorbed === null || dead === null || nodes.includes(null)) return null;
+  const more = optionalOf(fields);
+  if (absorbed === null || dead === null || more === null || nodes.includes(null)) return null;
   const counts = { epoch: e, number: n, vms, drifted, settled };
   return {
     ...counts,
@@ -117,7 +124,15 @@ export function decodeMap(text: string): LightMap | null {
     tags: tags.map(harmless),
     absorbed,
     dead,
+    ...more,
   };
+}
+
+/** Fields that members of earlier versions do not write. */
+function optionalOf({ undecided, cpu }: Fields): Pick<LightMap, 'undecided' | 'cpuPercent'> | null {
+  if (undecided !== undefined && !whole(undecided)) return null;
+  if (cpu !== undefined && !(whole(cpu) && cpu <= 100)) return null;
+  return { ...(undecided ? { undecided } : {}), ...(cpu === undefined ? {} : { cpuPercent: cpu }) };
 }
 
 export function encodeClaim({ parts, vcpus, start }: Claim): string {

@@ -5,7 +5,7 @@ import { Owner } from './owner.js';
 import { claimSubject } from './subjects.js';
 
 /** A host of one node with 100 MiB, whose entries come back from the log when `echo` is called. */
-function hostOf100(more: Partial<Pick<LightMap, 'tags'>> = {}) {
+function hostOf100(more: Partial<Pick<LightMap, 'tags' | 'cpuPercent'>> = {}) {
   const sent: { subject: string; text: string }[] = [];
   let place = 0;
   const owner = new Owner({
@@ -65,4 +65,16 @@ it("a placer's dead claims, however many, are named by maps that can be read, an
 
 it('a host that no map can describe publishes none, rather than one after the other that nobody reads', () => {
   expect(() => hostOf100({ tags: ['x'.repeat(129)] })).toThrow(/more nodes, CPUs, tags or text/);
+});
+
+it('the use of the CPUs is in each map, and no reason for one', () => {
+  const more = { cpuPercent: 10 };
+  const { owner, sent, echo } = hostOf100(more);
+  more.cpuPercent = 90;
+  owner.publish();
+  expect(sent).toEqual([]);
+  // A map a lease: it says that the owner lives.
+  owner.tick(2000);
+  expect(sent.map(({ text }) => decodeMap(text)?.cpuPercent)).toEqual([90]);
+  echo();
 });

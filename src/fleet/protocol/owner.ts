@@ -23,7 +23,8 @@ import type { LogEntry } from './log.js';
 import { claimSubject, mapSubject, ownerSubject, placeOf } from './subjects.js';
 
 /** The host's own figures. */
-export interface HostFigures extends Pick<LightMap, 'nodes' | 'vms' | 'drifted' | 'draining' | 'watched' | 'runs' | 'tags'> {
+export interface HostFigures
+  extends Pick<LightMap, 'nodes' | 'vms' | 'drifted' | 'draining' | 'watched' | 'runs' | 'tags' | 'undecided' | 'cpuPercent'> {
   /** Claims that the host's VMs were started for. */
   readonly started: ReadonlySet<string>;
 }
@@ -203,16 +204,19 @@ export class Owner {
   publish(): void {
     if (this.#state !== 'owner') return;
     const { figures, host, send } = this.#options;
-    const { nodes, vms, drifted, draining, watched, runs, tags, started } = figures();
+    const { nodes, vms, drifted, draining, watched, runs, tags, undecided, cpuPercent, started } = figures();
     for (const [id, claim] of this.#claims) if (started.has(id)) claim.state = 'absorbed';
     const named = this.#named();
     const idsOf = (state: OwnedClaim['state']) => named.flatMap(([id, claim]) => (claim.state === state ? [id] : []));
     const [absorbed, dead] = [idsOf('absorbed'), idsOf('dead')];
-    const content = { nodes, vms, drifted, draining, ...(watched ? { watched } : {}), runs, tags, absorbed, dead };
-    // `settled` alone is no reason for a map: it moves with each own entry.
+    const marks = { ...(watched ? { watched } : {}), ...(undecided ? { undecided } : {}) };
+    const content = { nodes, vms, drifted, draining, ...marks, runs, tags, absorbed, dead };
+    // `settled` alone is no reason for a map: it moves with each own entry. Nor is the use of the
+    // CPUs, which always moves: a map a lease carries it.
     const said = JSON.stringify(content);
     if (said === this.#sent) return;
-    const text = encodeMap({ ...content, epoch: this.#epoch, number: this.#number + 1, settled: this.#settled() });
+    const order = { epoch: this.#epoch, number: this.#number + 1, settled: this.#settled() };
+    const text = encodeMap({ ...content, ...order, ...(cpuPercent === undefined ? {} : { cpuPercent }) });
     // Nobody could read it, this owner included: it would send it again and again.
     if (decodeMap(text) === null) throw new Error('the host has more nodes, CPUs, tags or text than a map of the fleet may say');
     this.#sent = said;

@@ -4,11 +4,12 @@ import type { FleetHost } from '../../../fleet/member/member.js';
 import { isDrain, type Question, type StartRequest } from '../../../fleet/member/requests.js';
 import type { HostFigures } from '../../../fleet/protocol/owner.js';
 import type { HostMap } from '../../../map/host-map.js';
-import { CLAIM_KEY, STARTING_KEY } from '../../../pool/fleet-start.js';
+import type { RecoveredStarts } from '../../../pool/fleet-start.js';
+import { CLAIM_KEY, hasRun, STARTING_KEY } from '../../../pool/start-marks.js';
 import { UNIX_SOCKET } from '../../../xapi/calls/sessions.js';
 import type { Daemon } from '../../../xapi/daemon.js';
 import { XapiError } from '../../../xapi/wire/errors.js';
-import type { Wire, WireStruct } from '../../../xapi/wire/values.js';
+import type { Wire, WireDate, WireStruct } from '../../../xapi/wire/values.js';
 import { answerOfMap, lightFigures, vmsOf } from './map-answers.js';
 
 export class DaemonHost implements FleetHost {
@@ -40,16 +41,24 @@ export class DaemonHost implements FleetHost {
       draining: this.#draining,
       runs: `${this.#daemon.toolstack.snapshot().hypervisor}, ${this.#daemon.toolstack.profile}`,
       tags: this.#tags,
+      ...this.#cpuPercent(),
       started: this.#startedClaims(),
     };
   }
 
-  /** Claims of the VMs that have memory, or had it before. */
+  /** The newest of the host's data source; nothing before its second reading. */
+  #cpuPercent(): Pick<HostFigures, 'cpuPercent'> {
+    const { rrds, hosts } = this.#daemon;
+    const share = rrds.newest({ host: hosts.coordinator.uuid }, 'cpu_avg');
+    return share === undefined || !Number.isFinite(share) ? {} : { cpuPercent: Math.round(Math.min(1, Math.max(0, share)) * 100) };
+  }
+
+  /** Claims of the VMs that have memory. */
   #startedClaims(): Set<string> {
     const claims = new Set<string>();
     for (const [, { other_config, power_state }] of this.#daemon.database.records('VM')) {
       const claim = (other_config as Readonly<Record<string, string>>)[CLAIM_KEY];
-      if (claim !== undefined && power_state === 'Running') claims.add(claim);
+      if (claim !== undefined && hasMemory(power_state)) claims.add(claim);
     }
     return claims;
   }
@@ -60,30 +69,50 @@ export class DaemonHost implements FleetHost {
       try {
         await this.#call('VM.start', [session, created, false, false]);
       } catch (error) {
-        await this.#call('VM.destroy', [session, created]).catch(() => {});
-        throw error;
+        // The VM's state decides: one that runs has been started, whatever failed after that.
+        if (!this.#hasMemory(String(created))) {
+          await this.#call('VM.destroy', [session, created]).catch(() => {});
+          throw error;
+        }
       }
-      await this.#call('VM.remove_from_other_config', [session, created, STARTING_KEY]);
+      // A mark that stays says nothing of a VM that has run: recover() takes it off.
+      await this.#call('VM.remove_from_other_config', [session, created, STARTING_KEY]).catch(() => {});
     });
+  }
+
+  #hasRun(metrics: string): boolean {
+    const { start_time: start, last_updated: last } = this.#daemon.database.get('VM_metrics', metrics);
+    return hasRun((start as WireDate).text, (last as WireDate).text);
+  }
+
+  #hasMemory(vm: string): boolean {
+    const { database } = this.#daemon;
+    return database.has('VM', vm) && hasMemory(database.get('VM', vm).power_state);
   }
 
   /**
    * Cleans up after a daemon that was killed during a start: a VM that was made and never ran is
-   * destroyed, as after a failed start; a running VM stays.
-   * @returns names of the destroyed VMs
+   * destroyed, as after a failed start; all others stay, and those that are off are named.
    */
-  async recover(): Promise<string[]> {
-    const left = [...this.#daemon.database.records('VM')].flatMap(([ref, { other_config, power_state, name_label }]) =>
-      STARTING_KEY in (other_config as object) ? [{ ref, ran: power_state !== 'Halted', name: String(name_label) }] : [],
-    );
-    if (left.length === 0) return [];
+  async recover(): Promise<RecoveredStarts> {
+    const [destroyed, kept, failed]: [string[], string[], string[]] = [[], [], []];
+    const { database } = this.#daemon;
+    const left = [...database.records('VM')].filter(([, { other_config }]) => STARTING_KEY in (other_config as object));
+    if (left.length === 0) return { destroyed, kept, failed };
     await this.#inSession(async (session) => {
-      for (const { ref, ran } of left) {
-        if (ran) await this.#call('VM.remove_from_other_config', [session, ref, STARTING_KEY]);
-        else await this.#call('VM.destroy', [session, ref]);
+      for (const [ref, { power_state, metrics, name_label }] of left) {
+        const [isOff, name] = [power_state === 'Halted', String(name_label)];
+        const neverRan = isOff && !this.#hasRun(String(metrics));
+        try {
+          if (neverRan) await this.#call('VM.destroy', [session, ref]);
+          else await this.#call('VM.remove_from_other_config', [session, ref, STARTING_KEY]);
+          if (isOff) (neverRan ? destroyed : kept).push(name);
+        } catch (error) {
+          failed.push(`${name} (${error instanceof Error ? error.message : String(error)})`);
+        }
       }
     });
-    return left.filter(({ ran }) => !ran).map(({ name }) => name);
+    return { destroyed, kept, failed };
   }
 
   /** @throws Error with the code and the parameters of XAPI's error */
@@ -135,6 +164,8 @@ export class DaemonHost implements FleetHost {
     return this.#daemon.dispatcher.call({ method, params }, UNIX_SOCKET, new AbortController().signal);
   }
 }
+
+const hasMemory = (power: unknown): boolean => power === 'Running' || power === 'Paused';
 
 function recordOf(claim: string, vm: StartRequest['vm'], mask: string): WireStruct {
   const { name, kind, vcpus, memoryBytes } = vm;

@@ -32,20 +32,33 @@ export async function fleetShow(names: readonly string[], options: FleetShowOpti
 function lines(hosts: readonly ShownHost[]): string[] {
   if (hosts.length === 0) return ['the fleet has no hosts yet; start some with: xennuma serve --fleet URL'];
   const tagged = hosts.some(({ tags }) => tags.length > 0);
+  const measured = hosts.some(({ cpuPercent }) => cpuPercent !== null);
   const rows = hosts.map((host) => [
     host.host,
     host.state,
     String(host.vms),
     String(host.drifted),
     String(host.claims),
+    ...(measured ? [host.cpuPercent === null ? '' : `${host.cpuPercent} %`] : []),
     host.nodes?.map(({ freeMib }) => shortMib(freeMib)).join(' ') ?? '',
     host.nodes === null ? '' : formatBytes(sum(host.nodes.map(({ memoryMib }) => memoryMib)) * MIB),
     host.runs,
     ...(tagged ? [host.tags.join(' ')] : []),
   ]);
-  const heads = ['host', 'state', 'VMs', 'drift', 'claims', 'free GiB by node', 'memory', 'runs', ...(tagged ? ['tags'] : [])];
+  const heads = [
+    'host',
+    'state',
+    'VMs',
+    'drift',
+    'claims',
+    ...(measured ? ['CPUs'] : []),
+    'free GiB by node',
+    'memory',
+    'runs',
+    ...(tagged ? ['tags'] : []),
+  ];
   const table = tableLines([heads, ...rows], {
-    right: [2, 3, 4],
+    right: [2, 3, 4, ...(measured ? [5] : [])],
   });
   const up = hosts.filter(({ answers }) => answers).length;
   // Nothing can be started on the memory of a host that is away.
@@ -53,7 +66,12 @@ function lines(hosts: readonly ShownHost[]): string[] {
   const vms = sum(hosts.map((host) => host.vms));
   const free = formatBytes(sum(nodes.map(({ freeMib }) => freeMib)) * MIB);
   const all = formatBytes(sum(nodes.map(({ memoryMib }) => memoryMib)) * MIB);
-  return [...table, '', `${plural(hosts.length, 'host')}, ${up} answering; ${plural(vms, 'VM')}; ${free} of ${all} free`];
+  const undecided = hosts
+    .filter((host) => host.undecided > 0)
+    .map(
+      (host) => `${host.host}: its pool does not say what became of ${plural(host.undecided, 'start')}; the log of its collector says why`,
+    );
+  return [...table, ...undecided, '', `${plural(hosts.length, 'host')}, ${up} answering; ${plural(vms, 'VM')}; ${free} of ${all} free`];
 }
 
 const shortMib = (mib: number): string => String(Math.floor(mib / 102.4) / 10);

@@ -28,10 +28,14 @@ export function joinFleet(settings: FleetSettings, daemon: Daemon, log: DaemonLo
   /** Before the first start can come from the fleet. */
   async function recover(): Promise<void> {
     try {
-      const vms = await host.recover();
-      if (vms.length > 0) log.info({ vms }, 'starts of the fleet were cut off when the daemon was killed: their VMs are removed');
+      const { destroyed, kept, failed } = await host.recover();
+      if (destroyed.length > 0)
+        log.info({ vms: destroyed }, 'starts of the fleet were cut off when the daemon was killed: their VMs never ran, and are removed');
+      if (kept.length > 0) log.warn({ vms: kept }, 'VMs that the fleet started are off and have run: start or destroy them');
+      if (failed.length > 0)
+        log.warn({ vms: failed }, 'VMs whose start was cut off cannot be changed; remove those that are off by VM.destroy');
     } catch (error) {
-      log.warn({ error: String(error) }, 'a VM whose start was cut off cannot be removed; remove it by VM.destroy');
+      log.warn({ error: String(error) }, 'VMs whose start was cut off cannot be looked at; remove those that are off by VM.destroy');
     }
   }
 

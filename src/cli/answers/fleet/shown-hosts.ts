@@ -16,6 +16,10 @@ export interface ShownHost {
   readonly vms: number;
   readonly drifted: number;
   readonly claims: number;
+  /** Starts of which the pool of the host does not say whether the VM runs. */
+  readonly undecided: number;
+  /** CPU time of its domains, in percent of its CPUs; null = not measured. */
+  readonly cpuPercent: number | null;
   readonly draining: boolean;
   /** A collector publishes it; no VMs are placed there. */
   readonly watched: boolean;
@@ -33,7 +37,7 @@ function hostRow(host: PicturedHost, free: readonly number[] | null, away: Reado
   const { name, map, claims } = host;
   const nodes =
     map?.nodes.map(({ memoryMib, cores, vcpus }, at) => ({ memoryMib, freeMib: Math.max(0, free![at]!), cores, vcpus })) ?? null;
-  const { vms = 0, drifted = 0, draining = false, watched = false, runs = '', tags = [] } = map ?? {};
+  const { vms = 0, drifted = 0, draining = false, watched = false, runs = '', tags = [], undecided = 0, cpuPercent = null } = map ?? {};
   return {
     host: name,
     state: stateOfHost(host, away),
@@ -42,6 +46,8 @@ function hostRow(host: PicturedHost, free: readonly number[] | null, away: Reado
     vms,
     drifted,
     claims: claims.size,
+    undecided,
+    cpuPercent,
     draining: draining && !watched,
     watched,
     runs,

@@ -9,6 +9,8 @@ import { ownerName } from '../membership.js';
 /** A host whose state comes in readings; null = it could not be read this time. */
 interface ReadHost<Reading> extends FleetHost {
   read(reading: Reading | null): void;
+  /** Set by the collector: the host's figures have changed between two readings. */
+  changed?: () => void;
 }
 
 export class Collector<Reading> {
@@ -56,7 +58,9 @@ export class Collector<Reading> {
     const host = this.#hostOf(token, name);
     host.read(reading);
     const log = { info() {}, warn: (values: object, message: string) => remark(`${token}: ${message} ${JSON.stringify(values)}`) };
-    this.#members.set(token, { host, member: new Member({ ...this.#open!, host, name: ownerName(token), log }) });
+    const member = new Member({ ...this.#open!, host, name: ownerName(token), log });
+    host.changed = () => member.changed();
+    this.#members.set(token, { host, member });
   }
 }
 

@@ -59,13 +59,15 @@ function watched(options: CollectOptions): Source<HostMap> {
 async function started(options: CollectOptions, template: string): Promise<Source<PoolReading>> {
   const pool = new PoolHosts(options, template, (reading) => collector.take(reading));
   const collector = new Collector<PoolReading>(
-    (token, name) => new PooledHost(token, options.fleetTag ?? [], (start) => pool.start(name, start)),
+    (token, name) => new PooledHost(token, options.fleetTag ?? [], (start, waiting) => pool.start(name, start, waiting)),
   );
-  const { destroyed, kept } = await pool.open();
+  const { destroyed, kept, failed } = await pool.open();
   if (destroyed.length > 0)
     remark(`the last collector ended during starts; these VMs never ran and were destroyed: ${destroyed.join(', ')}`);
   if (kept.length > 0)
     remark(`the last collector ended during starts; these VMs are off and may have run: start or destroy them: ${kept.join(', ')}`);
+  if (failed.length > 0)
+    remark(`the last collector ended during starts; the pool refuses to change these VMs, so destroy them by xe: ${failed.join(', ')}`);
   return { collector, read: () => pool.read() };
 }
 

@@ -3,12 +3,14 @@
 import { InputError } from '../../../../base/errors.js';
 import { MIB } from '../../../../base/units.js';
 import { accessOf, type Pool } from '../../../../pool/access.js';
-import { CLAIM_KEY, type PoolStart, type RecoveredStarts, recoverStarts, startOn, templateNamed } from '../../../../pool/fleet-start.js';
+import { type PoolStart, type RecoveredStarts, recoverStarts, startOn, templateNamed } from '../../../../pool/fleet-start.js';
+import { CLAIM_KEY } from '../../../../pool/start-marks.js';
 import { mapOfPool } from '../../../../pool/workload.js';
+import { XapiError } from '../../../../xapi-client/errors.js';
 import type { PoolHost } from '../../../../xapi-client/pool.js';
 import { describer, openPool } from '../../../input/open-pool.js';
 import type { PoolOptions } from '../../../input/pool-options.js';
-import type { PoolReading } from './pool-host.js';
+import type { PoolReading, Waiting } from './pool-host.js';
 
 export class PoolHosts {
   readonly #options: PoolOptions;
@@ -54,12 +56,16 @@ export class PoolHosts {
     return this.#next;
   }
 
-  /** @param name of the host in the pool */
-  async start(name: string, start: PoolStart): Promise<void> {
+  /**
+   * @param name of the host in the pool
+   * @param waiting is told why the pool does not say whether the VM runs; null = it has said so
+   */
+  async start(name: string, start: PoolStart, waiting: Waiting): Promise<void> {
     await openPool(this.#options, async (pool) => {
       const host = pool.view.hosts.find((one) => one.name === name);
       if (host === undefined) throw new InputError(`the pool has no host '${name}' any more`, {}, 'place the VM again');
-      await startOn(pool.session, await this.#templateIn(pool), host.ref, start);
+      const told = (problem: unknown) => waiting(problem === null ? null : pool.worded(problem));
+      await startOn(pool.session, await this.#templateIn(pool), host.ref, start, { waiting: told });
     });
     // The VM runs: without a reading that has it the hosts are away, until one can be had.
     await this.read().catch(() => this.#take(new Map()));
@@ -82,7 +88,13 @@ export class PoolHosts {
       const access = accessOf(pool, { ...record, memoryFreeBytes: await freeBytes(pool, record) }, describe);
       const claims = access.running.flatMap(({ otherConfig }) => otherConfig[CLAIM_KEY] ?? []);
       const halted = readings.size === 0 ? access.halted.map(({ spec }) => spec.name) : [];
-      readings.set(record.name, { map: mapOfPool(access).map, started: new Set(claims), halted });
+      const cpu = await cpuPercent(pool, record);
+      readings.set(record.name, {
+        map: mapOfPool(access).map,
+        started: new Set(claims),
+        halted,
+        ...(cpu === null ? {} : { cpuPercent: cpu }),
+      });
     }
     return readings;
   }
@@ -95,4 +107,15 @@ export class PoolHosts {
 async function freeBytes({ session }: Pool, { ref, memoryFreeBytes }: PoolHost): Promise<number> {
   const computed = Number(await session.call('host.compute_free_memory', [ref]));
   return Math.floor(Math.min(memoryFreeBytes, computed) / MIB) * MIB;
+}
+
+/** The host's data source of that name; null where the pool records none, or not yet. */
+async function cpuPercent({ session }: Pool, { ref }: PoolHost): Promise<number | null> {
+  try {
+    const share = Number(await session.call('host.query_data_source', [ref, 'cpu_avg']));
+    return Number.isFinite(share) ? Math.round(Math.min(1, Math.max(0, share)) * 100) : null;
+  } catch (error) {
+    if (error instanceof XapiError) return null;
+    throw error;
+  }
 }
