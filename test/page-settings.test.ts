@@ -139,6 +139,20 @@ describe('settings of the page', () => {
     }
   });
 
+  it('are none where xe reads the same value in other words', async () => {
+    const { object, settings } = await shown('VM', host.refs.db!);
+    const now = (name: string): string => String(settings.find(({ field }) => field.name === name)?.now);
+    const kib = (name: string): string => `${Number(now(name)) / 1024} KiB`;
+    const same = {
+      'VCPUs-max': ` 0${now('VCPUs-max')}`.trim(),
+      'memory-static-max': kib('memory-static-max'),
+      'memory-dynamic-min': kib('memory-dynamic-min'),
+    };
+    for (const name of Object.keys(same)) expect(settings.map(({ field }) => field.name)).toContain(name);
+    expect(changesOf(object, settings, same)).toEqual([]);
+    expect(changesOf(object, settings, { ...same, 'memory-static-max': '77GiB', 'name-label': `${now('name-label')} ` })).toHaveLength(2);
+  });
+
   it('that xe could not read are told before anything is called', async () => {
     const { object, settings } = await shown('VM', host.refs.db!);
     const problem = async (draft: Draft) => {

@@ -15,6 +15,7 @@ import type { FailedVm } from './host-runs.js';
 import type { PageFleetHost } from './page-fleet.js';
 import { encodeMap, type PageMap } from './page-map.js';
 import type { PageReport } from './page-report.js';
+import { RestartPlan, restartCommands } from './restart.js';
 
 export interface Remark {
   readonly domid: number;
@@ -57,33 +58,59 @@ export interface RemarkRules {
   readonly profile: Profile;
   /** The policy that sets soft affinity by memory. */
   readonly policy: PolicyName;
+  /** Whether nobody can run `xl` there: on the embedded host of a daemon. */
+  readonly withoutXl?: boolean;
+  /** The uuid of a domain's VM where `xe` manages the host; null = xapi does not know the domain. */
+  readonly uuidOf?: (domid: number) => string | null;
 }
 
 /** Remarks on the VMs that are not on one node, worst first: what is read across nodes. */
-export function remarksOf(map: HostMap, { profile, policy }: RemarkRules): Remark[] {
+export function remarksOf(map: HostMap, rules: RemarkRules): Remark[] {
   if (map.nodes.length === 1) return [];
   const figures = hostFigures(map);
   const worst = figures.domains
     .map((domain, index) => ({ domain, index, across: acrossPages(map.domains[index]!, domain) }))
     .filter(({ domain, index }) => domain.domid !== 0 && domain.totalPages > 0 && !domain.onOneNode && !isPlaceUnknown(map.domains[index]!))
     .sort((a, b) => b.across - a.across || a.index - b.index);
-  return worst.map(({ domain, index, across }) => {
-    const choice = choiceFor(map, map.domains[index]!, { profile, policy });
-    const less = choice === null ? 0 : across - acrossPages(map.domains[index]!, choice.after);
+  const restarts = new RestartPlan(map);
+  return worst.map(({ domain, index, across }) => ({
+    domid: domain.domid,
+    reason: reasonOf(map, map.domains[index]!, domain, across),
+    ...adviceOn(map, map.domains[index]!, domain, across, rules, restarts),
+  }));
+}
+
+/** The running VM is pinned where that helps and somebody can; else a new start is advised. */
+function adviceOn(
+  map: HostMap,
+  domain: MapDomain,
+  figures: DomainFigures,
+  across: number,
+  { withoutXl = false, uuidOf, ...rules }: RemarkRules,
+  restarts: RestartPlan,
+): Pick<Remark, 'advice' | 'commands'> {
+  const choice = withoutXl ? null : choiceFor(map, domain, rules);
+  const less = choice === null ? 0 : across - acrossPages(domain, choice.after);
+  if (choice !== null && less > 0) {
     return {
-      domid: domain.domid,
-      reason: reasonOf(map, map.domains[index]!, domain, across),
-      advice:
-        choice !== null && less > 0
-          ? `Let its vCPUs prefer ${nodeWords(choice.nodes)}: ${formatBytes(less * PAGE_BYTES)} less is read across nodes, and no memory moves.`
-          : adviceToRestart(map, domain),
-      commands: choice !== null && less > 0 ? pinCommands(choice).map((words) => words.map(shellWord).join(' ')) : [],
+      advice: `Let its vCPUs prefer ${nodeWords(choice.nodes)}: ${formatBytes(less * PAGE_BYTES)} less is read across nodes, and no memory moves.`,
+      commands: pinCommands(choice).map((words) => words.map(shellWord).join(' ')),
     };
-  });
+  }
+  // xl has no settings that a new start would read.
+  const uuid = rules.profile.toolstack === 'libxl' ? null : (uuidOf?.(domain.domid) ?? null);
+  const restart = uuid === null ? null : restarts.take(domain, figures);
+  if (uuid === null || restart === null) return { advice: adviceToRestart(map, figures), commands: [] };
+  return {
+    advice: restart.isHeld
+      ? `Its hard affinity holds it: started anew, it gets its memory from node ${restart.node}.`
+      : `Start it anew on node ${restart.node}, which has room for all of it: the mask keeps it there at each start.`,
+    commands: restartCommands(uuid, restart),
+  };
 }
 
 /** null where xapi's planner gives up, as it does on claims that exceed a node's free memory. */
-function choiceFor(map: HostMap, domain: MapDomain, { profile, policy }: RemarkRules): Choice | null {
+function choiceFor(map: HostMap, domain: MapDomain, { profile, policy }: Pick<RemarkRules, 'profile' | 'policy'>): Choice | null {
   try {
     return choosePlace(map, domain, profile, policy);
   } catch (error) {

@@ -111,6 +111,36 @@ describe('remarks', () => {
     expect(wide!.advice).toBe('No node can hold it: the largest has 8 GiB. Make it smaller, or give it virtual NUMA nodes.');
   });
 
+  it('of a host that xe manages have the commands of a new start, and promise no room twice', () => {
+    const xe = { ...RULES, withoutXl: true, uuidOf: (domid: number) => (domid === 9 ? null : `uuid-${domid}`) };
+    const found = (...domains: MapDomain[]) => pageData('embedded', '1', null, [{ map: host(...domains), ...xe }]).hosts[0]!.remarks;
+    const anywhere = (domid: number, pages: number) => vm(domid, [pages, pages], [0, 1, 2, 3]);
+    // 4 GiB are free on each node: of 5 GiB, the half is there already.
+    const [first, second, third] = found(...[1, 2, 3].map((domid) => anywhere(domid, 2.5 * GIB_PAGES)));
+    expect(first).toMatchObject({
+      advice: 'Start it anew on node 0, which has room for all of it: the mask keeps it there at each start.',
+      commands: ['xe vm-param-set uuid=uuid-1 VCPUs-params:mask=0,1', 'xe vm-reboot uuid=uuid-1'],
+    });
+    expect(second!.commands).toEqual(['xe vm-param-set uuid=uuid-2 VCPUs-params:mask=2,3', 'xe vm-reboot uuid=uuid-2']);
+    expect(third!.commands).toEqual([]);
+    // Its own memory is given back first, so all of it fits where it is.
+    expect(found(vm(1, [7.9 * GIB_PAGES, 0], [2, 3]))[0]!.commands[0]).toContain('mask=0,1');
+    // A domain that xapi does not know, more vCPUs than CPUs of a node, a toolstack without settings.
+    expect(found(anywhere(9, GIB_PAGES))[0]!.commands).toEqual([]);
+    const wide = anywhere(1, GIB_PAGES);
+    expect(found({ ...wide, vcpus: [0, 1, 2].map((id) => ({ ...wide.vcpus[0]!, id })) })[0]!.commands).toEqual([]);
+    const xl = pageData('embedded', '1', null, [{ map: host(anywhere(1, GIB_PAGES)), ...xe, profile: profileOf('xl') }]);
+    expect(xl.hosts[0]!.remarks[0]!.commands).toEqual([]);
+  });
+
+  it('of a VM that its masks hold on one node ask for a reboot only, and keep other masks', () => {
+    const held = (hard: number[]) => ({ ...vm(1, [GIB_PAGES, 0], hard), vcpus: [{ id: 0, online: true, hard, soft: [0, 1, 2, 3] }] });
+    const xe = { ...RULES, withoutXl: true, uuidOf: () => 'u' };
+    const found = (hard: number[]) => pageData('embedded', '1', null, [{ map: host(held(hard)), ...xe }]).hosts[0]!.remarks[0]!.commands;
+    expect(found([2, 3])).toEqual(['xe vm-reboot uuid=u']);
+    expect(found([1, 2, 3])).toEqual(['xe vm-param-set uuid=u VCPUs-params:mask=1', 'xe vm-reboot uuid=u']);
+  });
+
   it('say what a new start does under a hard affinity', () => {
     const held = { ...vm(1, [GIB_PAGES, 0], [2, 3]), vcpus: [{ id: 0, online: true, hard: [2, 3], soft: [0, 1, 2, 3] }] };
     expect(remarks(held)[0]!.advice).toBe('Its hard affinity holds it: started anew, it gets its memory from node 1.');

@@ -158,6 +158,25 @@ describe('power states', () => {
     expect(await failure(daemon.call('VM.pool_migrate', vm, 'OpaqueRef:other', {}))).toEqual(['HANDLE_INVALID', 'host', 'OpaqueRef:other']);
   });
 
+  it('a local migration follows the settings as they are by then', async () => {
+    const daemon = await start();
+    const [host] = (await daemon.call('host.get_all')) as string[];
+    const vm = await create(daemon, 'a');
+    await daemon.call('VM.start', vm, false, false);
+    const pages = async () => {
+      const domid = await daemon.call('VM.get_domid', vm);
+      return daemon.toolstack.snapshot().domains.find((one) => one.domid === domid)!.pages;
+    };
+    const cpus = daemon.toolstack.snapshot().cpus;
+    for (const node of [1, 0]) {
+      const mask = cpus.flatMap((cpu) => (cpu !== null && cpu.node === node ? [cpu.id] : [])).join(',');
+      await daemon.call('VM.set_VCPUs_params', vm, { mask });
+      await daemon.call('VM.pool_migrate', vm, host!, { live: 'true' });
+      const found = await pages();
+      expect(found.flatMap((count, at) => (count > 0 ? [at] : []))).toEqual([node]);
+    }
+  });
+
   it('operations on one VM wait for each other; a host full of starts runs side by side', async () => {
     const daemon = await start();
     const vm = await create(daemon, 'a');

@@ -79,11 +79,22 @@ export class WebSnapshots {
     if (generation === this.#generation && now < this.#until) return this.#text;
     const kind = toolstack.doors.can.runsGuests ? 'live' : 'embedded';
     const profile = profileOf(toolstack.profile);
-    const shown = hosts.all.map((host) => ({ map: this.#mapOf(host), notes: [], profile, policy: REMARK_POLICY }) as const);
+    const rules = { profile, policy: REMARK_POLICY, withoutXl: kind === 'embedded' } as const;
+    const shown = hosts.all.map((host) => ({ map: this.#mapOf(host), notes: [], ...rules, uuidOf: this.#uuidFinder(host) }));
     this.#text = JSON.stringify(pageData(kind, this.#daemon.version, new Date().toISOString(), shown));
     this.#generation = generation;
     this.#until = now + SHARED_MS;
     return this.#text;
+  }
+
+  /** The uuid of the VM of a domain; null for a domain that is not this daemon's. */
+  #uuidFinder({ toolstack }: PoolHost): (domid: number) => string | null {
+    const uuids = new Map(toolstack.vms().map(({ domid, spec }) => [domid, spec.name]));
+    const { published } = this.#daemon.database;
+    return (domid) => {
+      const name = uuids.get(domid);
+      return name === undefined || published.findUuid('VM', name) === null ? null : name;
+    };
   }
 
   /** `?host=`: its place in the snapshot, 0 by default. */

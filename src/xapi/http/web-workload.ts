@@ -1,6 +1,8 @@
-// The input of the page's plans: a host without its VMs, and the running VMs by their labels.
+// The input of the page's plans: a host without its VMs, and the running VMs by their labels, with the
+// settings that their next start would read.
 import { emptyHost, type PageObject, type PageWorkload, uniqueNames } from '../../page/page-workload.js';
 import type { Daemon } from '../daemon.js';
+import { specOf } from '../life/vm-spec.js';
 import { hostMask } from '../model/host-objects.js';
 import type { PoolHost } from '../model/pool-hosts.js';
 
@@ -9,9 +11,11 @@ export function workloadOf({ database }: Daemon, { ref, toolstack }: PoolHost): 
   const records = new Map([...database.records('VM')].map(([ref, record]) => [String(record.uuid), { ref, record }]));
   const running = toolstack
     .vms()
-    .flatMap(({ spec, domid }) =>
-      domid === null ? [] : [{ spec, domid, name: String(records.get(spec.name)?.record.name_label ?? spec.name) }],
-    )
+    .flatMap(({ spec, domid }) => {
+      if (domid === null) return [];
+      const record = records.get(spec.name)?.record;
+      return [{ domid, spec: record === undefined ? spec : specOf(record), name: String(record?.name_label ?? spec.name) }];
+    })
     .sort((a, b) => a.domid - b.domid);
   const names = uniqueNames(running);
   const vms = running.flatMap(({ spec }, index): [string, PageObject][] => {

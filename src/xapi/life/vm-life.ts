@@ -293,7 +293,10 @@ export class VmLife {
   async #migrateHere(record: WireStruct): Promise<number> {
     const { toolstack } = this.#siteOf(record);
     const startedMs = performance.now();
-    const outcome = await toolstack.migrateLocal(String(record.uuid));
+    // xapi hands each change of a running VM's record to xenopsd, so that its next domain has it
+    // (xapi_xenops.ml, events_from_xapi).
+    const spec = { ...specOf(record), memoryTargetBytes: Number(record.memory_target) };
+    const outcome = await toolstack.migrateLocal(String(record.uuid), spec);
     this.#hooks.outcome(record, outcome, startedMs);
     throwFailure(outcome, toolstack);
     return outcome.domid!;

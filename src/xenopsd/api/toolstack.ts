@@ -68,8 +68,9 @@ export interface Toolstack {
   /**
    * To the same host: a new domain beside the old one, which then goes. Where guests run, their
    * memory is copied while they do; elsewhere the new domain is built.
+   * @param spec its settings from now on; as they were without one
    */
-  migrateLocal(name: string): Promise<Outcome>;
+  migrateLocal(name: string, spec?: VmSpec): Promise<Outcome>;
   /**
    * Destroys the domains of VMs whose guests have shut themselves down, and halts VMs whose domains
    * are gone; a new toolstack begins with it. What an earlier process left and the host refused to

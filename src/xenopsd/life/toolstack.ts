@@ -153,8 +153,12 @@ class HostToolstack implements Toolstack {
     return this.#locked(name, (vm) => this.#operations.reboot(vm));
   }
 
-  migrateLocal(name: string): Promise<Outcome> {
-    return this.#locked(name, (vm) => this.#operations.migrate(vm));
+  migrateLocal(name: string, spec?: VmSpec): Promise<Outcome> {
+    return this.#locked(name, async (vm) => {
+      admit('migrate', name, vm.kept.phase);
+      if (spec !== undefined) await this.#registry.commit(vm, { spec });
+      return this.#operations.migrate(vm);
+    });
   }
 
   suspend(name: string): Promise<Outcome> {

@@ -73,7 +73,7 @@ export function callsOf({ settings, vms, objects }: PageWorkload, change: Change
     });
   }
   if (change.hostMask !== undefined && (change.hostMask ?? undefined) !== settings.hostMask) {
-    calls.push(maskCall('host', 'guest-VCPUs-params', host, change.hostMask, settings.hostMask));
+    calls.push(maskCall('host', 'guest_VCPUs_params', host, change.hostMask, settings.hostMask));
   }
   for (const { name, vcpusParams } of vms) {
     const mask = Object.hasOwn(change.masks, name) ? change.masks[name] : undefined;

@@ -8,11 +8,15 @@ import type { PageWorkload } from '../../../src/page/page-workload.js';
 import { profileOf } from '../../../src/xenopsd/api/profiles.js';
 
 export interface MovesRequest {
-  readonly moves: { readonly map: PageMap; readonly workload: PageWorkload };
+  readonly moves: { readonly map: PageMap; readonly workload: PageWorkload; readonly withoutXl: boolean };
 }
 
+/** What a daemon's embedded host cannot do is not offered. */
+const WITHOUT_XL =
+  'This daemon runs an embedded Xen, which has no xl: free moves have no command here. A new start on the node does as much, as each VM to look at on the first view says.';
+
 /** @throws InputError for figures that cannot be true, as in a listing that was put together */
-export async function movesOf({ moves: { map, workload } }: MovesRequest): Promise<PageReport> {
+export async function movesOf({ moves: { map, workload, withoutXl } }: MovesRequest): Promise<PageReport> {
   const names = new Map(Object.entries(workload.domids).map(([name, domid]) => [domid, name]));
   const toolstack = profileOf(workload.settings.profile).toolstack === 'libxl' ? 'xl' : 'xapi';
   const { answer } = await rebalanceHost(
@@ -34,5 +38,8 @@ export async function movesOf({ moves: { map, workload } }: MovesRequest): Promi
     },
     {},
   );
-  return rebalanceReport(answer);
+  const report = rebalanceReport(answer);
+  if (!withoutXl || answer.freeMoves.length === 0) return report;
+  const free = new Set(answer.freeMoves.map(({ command }) => command));
+  return { ...report, sentences: [...report.sentences, WITHOUT_XL], commands: report.commands.filter(({ text }) => !free.has(text)) };
 }

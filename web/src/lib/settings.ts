@@ -104,7 +104,8 @@ export function changesOf({ kind, uuid }: SettingsObject, settings: readonly Set
     const { field } = setting;
     const given = Object.hasOwn(draft, field.name) ? draft[field.name]! : undefined;
     if (given === undefined || LIMITS.some((one) => one === field.name)) return [];
-    if (setting.is === 'value') return typeof given === 'string' && given !== setting.now ? [valueChange(xe, uuid, field, given)] : [];
+    if (setting.is === 'value')
+      return typeof given === 'string' && !isSame(field, given, setting.now) ? [valueChange(xe, uuid, field, given)] : [];
     if (typeof given === 'string') return [];
     return Object.entries(given).flatMap(([part, value]) => partChange(xe, uuid, setting, part, value) ?? []);
   });
@@ -112,6 +113,29 @@ export function changesOf({ kind, uuid }: SettingsObject, settings: readonly Set
     [...changes, ...memoryChange(xe, uuid, settings, draft)],
     Number(draft['VCPUs-at-startup']) <= Number(nowText(settings, 'VCPUs-at-startup')),
   );
+}
+
+/** Whether xe makes the same of both texts: 2GiB is 2147483648. */
+function isSame(field: Field, one: string, other: string): boolean {
+  if (one === other) return true;
+  const sent = sentBy(field, one);
+  return sent !== null && sent === sentBy(field, other);
+}
+
+/** What `set` would send; null = the text is refused, or something is looked up first. */
+function sentBy(field: Field, text: string): string | null {
+  let sent: string | null = null;
+  const call: Caller = async (method, [, ...values]) => {
+    if (method.includes('.set_')) sent = JSON.stringify(values);
+  };
+  // A refusal is thrown at once, or later for nobody.
+  const object: XeObject = { context: contextOf(call), apiClass: 'VM', ref: '', record: {} };
+  try {
+    field.set!(object, text).catch(() => undefined);
+  } catch {
+    return null;
+  }
+  return sent;
 }
 
 function valueChange(xe: string, uuid: string, field: Field, text: string): SettingChange {
@@ -149,7 +173,11 @@ function partChange(xe: string, uuid: string, setting: Setting, part: string, va
 
 /** The limits depend on each other, so they are set together: what runs has a dynamic range only. */
 function memoryChange(xe: string, uuid: string, settings: readonly Setting[], draft: Draft): SettingChange[] {
-  const names = LIMITS.filter((name) => typeof draft[name] === 'string' && nowText(settings, name) !== draft[name]);
+  const differs = (name: string): boolean => {
+    const field = settings.find((one) => one.field.name === name)?.field;
+    return typeof draft[name] === 'string' && (field === undefined || !isSame(field, draft[name], nowText(settings, name)));
+  };
+  const names = LIMITS.filter(differs);
   if (names.length === 0) return [];
   const text = (name: string): string => (typeof draft[name] === 'string' ? (draft[name] as string) : nowText(settings, name));
   const [staticMin, staticMax, low, high] = LIMITS.map(text) as [string, string, string, string];

@@ -1,0 +1,59 @@
+// A new start that brings a VM onto one node, as commands of `xe`: a mask of the CPUs of a node with
+// room for the VM, and a reboot. Pure.
+import { MIB, PAGE_BYTES } from '../base/units.js';
+import type { DomainFigures } from '../map/figures.js';
+import type { HostMap, MapDomain } from '../map/host-map.js';
+
+export interface Restart {
+  readonly node: number;
+  /** CPUs of that node that each vCPU may run on, ascending. */
+  readonly cpus: readonly number[];
+  /** Its masks keep it on that node already. */
+  readonly isHeld: boolean;
+}
+
+/** Beside its memory a new domain takes some for its tables: more than Xen's 1 MiB a vCPU and 8 bytes a page. */
+const overheadPages = (pages: number): number => Math.ceil(pages / 64) + (16 * MIB) / PAGE_BYTES;
+
+/** New starts of several VMs: what one was promised, no other is. */
+export class RestartPlan {
+  readonly #map: HostMap;
+  /** Index = node; pages. */
+  readonly #room: number[];
+
+  constructor(map: HostMap) {
+    this.#map = map;
+    this.#room = map.nodes.map(({ freePages, claimedPages }) => freePages - claimedPages);
+  }
+
+  /**
+   * Takes the node with the most of the domain's memory among those that hold all of it and have a
+   * CPU for each vCPU; then the one with the most room. A hard affinity is kept.
+   * @returns null where there is none
+   */
+  take(domain: MapDomain, { totalPages, vcpus }: DomainFigures): Restart | null {
+    const reaches = [...new Set(vcpus.map(({ effective }) => effective))];
+    const allowed = (reaches[0] ?? []).filter((cpu) => reaches.every((one) => one === reaches[0] || one.includes(cpu)));
+    const found = this.#map.nodes.flatMap((_, node) => {
+      const cpus = allowed.filter((cpu) => this.#map.cpus[cpu]?.node === node);
+      const own = domain.pages[node] ?? 0;
+      const room = this.#room[node]! + own;
+      const needed = totalPages + (own === totalPages ? 0 : overheadPages(totalPages));
+      return cpus.length >= vcpus.length && cpus.length > 0 && room >= needed ? [{ node, cpus, own, room, needed }] : [];
+    });
+    const [best] = found.sort((a, b) => b.own - a.own || b.room - a.room || a.node - b.node);
+    if (best === undefined) return null;
+    this.#room[best.node]! -= best.needed - best.own;
+    return {
+      node: best.node,
+      cpus: best.cpus,
+      isHeld: reaches.every((one) => one.every((cpu) => this.#map.cpus[cpu]?.node === best.node)),
+    };
+  }
+}
+
+/** Lines of shell. xapi ignores ranges in a mask: each CPU is written out. */
+export function restartCommands(uuid: string, { cpus, isHeld }: Restart): string[] {
+  const reboot = `xe vm-reboot uuid=${uuid}`;
+  return isHeld ? [reboot] : [`xe vm-param-set uuid=${uuid} VCPUs-params:mask=${cpus.join(',')}`, reboot];
+}
