@@ -91,7 +91,7 @@ describe('commands of the page', () => {
       const found = remarksOf(toolstack.snapshot(), { profile: profileOf(profile), policy: 'best_effort', withoutXl: true, uuidOf });
       return found.filter(({ commands }) => commands.length > 0).map(({ domid, commands }) => ({ name: names.get(domid)!, commands }));
     };
-    // What one reading of the page offers, all of it carried out: each VM is mended, so that none is offered a command again.
+    // One reading of the page is carried out: none of its VMs is offered a command again.
     const offered = remarks();
     expect(offered.length).toBeGreaterThan(0);
     for (const { commands } of offered) for (const command of commands) await carryOutByXe(toolstack, command);

@@ -60,7 +60,7 @@ export interface RemarkRules {
   readonly policy: PolicyName;
   /** Whether nobody can run `xl` there: on the embedded host of a daemon. */
   readonly withoutXl?: boolean;
-  /** The uuid of a domain's VM where `xe` manages the host; null = xapi does not know the domain. */
+  /** Where `xe` manages the host: the uuid of a domain's VM; null = xapi does not know it. */
   readonly uuidOf?: (domid: number) => string | null;
 }
 

@@ -125,7 +125,7 @@ describe('remarks', () => {
     expect(third!.commands).toEqual([]);
     // Its own memory is given back first, so all of it fits where it is.
     expect(found(vm(1, [7.9 * GIB_PAGES, 0], [2, 3]))[0]!.commands[0]).toContain('mask=0,1');
-    // A domain that xapi does not know, more vCPUs than CPUs of a node, a toolstack without settings.
+    // Unknown to xapi; more vCPUs than CPUs of a node; a toolstack without settings.
     expect(found(anywhere(9, GIB_PAGES))[0]!.commands).toEqual([]);
     const wide = anywhere(1, GIB_PAGES);
     expect(found({ ...wide, vcpus: [0, 1, 2].map((id) => ({ ...wide.vcpus[0]!, id })) })[0]!.commands).toEqual([]);

@@ -1,5 +1,5 @@
-// A new start that brings a VM onto one node, as commands of `xe`: a mask of the CPUs of a node with
-// room for the VM, and a reboot. Pure.
+// A new start that brings a VM onto one node, as commands of `xe`: a mask of the CPUs of a node
+// with room for the VM, and a reboot. Pure.
 import { MIB, PAGE_BYTES } from '../base/units.js';
 import type { DomainFigures } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
@@ -12,7 +12,7 @@ export interface Restart {
   readonly isHeld: boolean;
 }
 
-/** Beside its memory a new domain takes some for its tables: more than Xen's 1 MiB a vCPU and 8 bytes a page. */
+/** A new domain takes memory for its tables too: 1 MiB a vCPU and 8 bytes a page, generously. */
 const overheadPages = (pages: number): number => Math.ceil(pages / 64) + (16 * MIB) / PAGE_BYTES;
 
 /** New starts of several VMs: what one was promised, no other is. */

@@ -1,5 +1,5 @@
-// The input of the page's plans: a host without its VMs, and the running VMs by their labels, with the
-// settings that their next start would read.
+// The input of the page's plans: a host without its VMs, and the running VMs by their labels, with
+// the settings that their next start would read.
 import { emptyHost, type PageObject, type PageWorkload, uniqueNames } from '../../page/page-workload.js';
 import type { Daemon } from '../daemon.js';
 import { specOf } from '../life/vm-spec.js';
