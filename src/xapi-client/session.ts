@@ -84,6 +84,16 @@ export class XapiSession {
     }
   }
 
+  /** Its reference, for what is fetched over HTTP with a session in the URL. */
+  get ref(): string {
+    return this.#ref;
+  }
+
+  /** Another session on the same connection, which is somebody else's to end. */
+  as(ref: string): XapiSession {
+    return XapiSession.known(this.#rpc, ref);
+  }
+
   async records(apiClass: string): Promise<ReadonlyMap<string, Json>> {
     const all = asRecord(await this.call(`${apiClass}.get_all_records`));
     return new Map(Object.entries(all).map(([ref, record]) => [ref, asRecord(record)]));
@@ -98,7 +108,7 @@ export class XapiSession {
   async run(method: string, params: readonly unknown[], onProgress?: (progress: number) => void): Promise<string> {
     const task = asText(await this.call(`Async.${method}`, params));
     try {
-      return await this.#outcome(task, onProgress);
+      return await this.outcome(task, { ...(onProgress === undefined ? {} : { onProgress }) });
     } finally {
       // The host also forgets finished tasks by itself, so that a second failure here would only
       // hide the first.
@@ -135,8 +145,12 @@ export class XapiSession {
     this.#rpc.close();
   }
 
-  async #outcome(task: string, onProgress?: (progress: number) => void): Promise<string> {
-    for await (const events of this.events([`task/${task}`])) {
+  /** Waits for the end of a task. @throws as run(); the reason of an abort */
+  async outcome(
+    task: string,
+    { onProgress, signal }: { readonly onProgress?: (progress: number) => void; readonly signal?: AbortSignal } = {},
+  ): Promise<string> {
+    for await (const events of this.events([`task/${task}`], signal === undefined ? {} : { signal })) {
       for (const event of events) {
         if (event.class !== 'task' || event.ref !== task) continue;
         if (event.operation === 'del') throw new XapiError('HANDLE_INVALID', ['task', task]);

@@ -44,14 +44,15 @@ const FLAGS: Readonly<Record<string, readonly [string, string]>> = {
   '--debug': ['debug', 'true'],
   '--debug-on-fail': ['debugonfail', 'true'],
 };
-const CONNECTION_KEYS = new Set([...Object.values(DASHED), 'nossl', 'debug', 'debugonfail']);
+/** As key=value, beside --ca: a command has a ca= of its own. */
+const CONNECTION_KEYS = new Set([...Object.values(DASHED).filter((key) => key !== 'ca'), 'nossl', 'debug', 'debugonfail']);
 
 /** @throws XeBadOption for a port that is not a number up to 65535 */
 export function parseConnection(words: readonly string[], extraArgs = ''): XeArguments {
   const settings = new Map<string, string>();
   const rest = take(words, settings);
   const typed = new Map(settings);
-  const extra = take(splitExtraArgs(extraArgs), settings);
+  const extra = take(splitExtraArgs(extraArgs), settings, new Set([...CONNECTION_KEYS, 'ca']));
   // The command line takes precedence over the environment.
   for (const [key, value] of typed) settings.set(key, value);
   const all = [...rest, ...extra];
@@ -72,7 +73,7 @@ export function parseConnection(words: readonly string[], extraArgs = ''): XeArg
 }
 
 /** Takes the connection's options out of the words. */
-function take(words: readonly string[], settings: Map<string, string>): string[] {
+function take(words: readonly string[], settings: Map<string, string>, keys: ReadonlySet<string> = CONNECTION_KEYS): string[] {
   const rest: string[] = [];
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!;
@@ -82,7 +83,7 @@ function take(words: readonly string[], settings: Map<string, string>): string[]
     const key = equals < 0 ? '' : word.slice(0, equals);
     if (flag !== undefined) settings.set(...flag);
     else if (dashed !== undefined && at + 1 < words.length) settings.set(dashed, words[++at]!);
-    else if (CONNECTION_KEYS.has(key)) settings.set(key, word.slice(equals + 1));
+    else if (keys.has(key)) settings.set(key, word.slice(equals + 1));
     else rest.push(word);
   }
   return rest;

@@ -1,7 +1,6 @@
 // The table of xe's commands: the parameters and action of each, for running, for help and for
 // completion.
 
-import { BARE } from './bare-class.js';
 import type { XeCommand } from './command.js';
 import type { Param } from './command-line.js';
 import type { XeContext } from './context.js';
@@ -35,6 +34,8 @@ import { REMAINING_XE_CLASSES } from './remaining/classes.js';
 import { REMAINING_COMMANDS } from './remaining/commands.js';
 import { LIVE_COMMANDS } from './settings/live.js';
 import { SETTINGS } from './settings/vm.js';
+import { SINGLE_COMMANDS } from './single/all.js';
+import { SINGLE_XE_CLASSES } from './single/classes.js';
 import { SNAPSHOT_COMMANDS } from './snapshot-commands.js';
 import { SNAPSHOT, TEMPLATE, VM } from './vm-class.js';
 
@@ -49,6 +50,7 @@ export const XE_CLASSES: readonly XeClass[] = [
   ...GROUP_XE_CLASSES,
   ...DEVICE_XE_CLASSES,
   ...REMAINING_XE_CLASSES,
+  ...SINGLE_XE_CLASSES,
 ];
 
 const settable = (field: Field) => field.set !== undefined;
@@ -148,7 +150,7 @@ export const XE_COMMANDS: ReadonlyMap<string, XeCommand> = new Map<string, XeCom
       help: 'Makes a copy of a halted VM; prints its uuid.',
       selectsVms: true,
       common: true,
-      run: (run) => vmCopied(run, 'VM.clone'),
+      run: (run) => vmCopied(run, 'VM.clone', { templates: true }),
     },
   ],
   ['vm-start', vmCommand(['force', 'on', 'paused', 'progress'], 'Starts VMs; on= takes the name or uuid of a host.', vmStart)],
@@ -186,7 +188,7 @@ export const XE_COMMANDS: ReadonlyMap<string, XeCommand> = new Map<string, XeCom
   ...LIVE_COMMANDS,
   ...GROUP_COMMANDS,
   ...DEVICE_COMMANDS,
-  ...BARE,
   ...REMAINING_COMMANDS,
+  ...SINGLE_COMMANDS,
   ['task-cancel', { required: ['uuid'], optional: [], help: 'Asks the host to cancel a task.', run: taskCancel }],
 ]);

@@ -9,6 +9,11 @@ export class XeFailure extends Error {
   override readonly name = 'XeFailure';
 }
 
+/** Printed as it is. */
+export class XePlainFailure extends Error {
+  override readonly name = 'XePlainFailure';
+}
+
 /** "Required parameter not found: uuid" and its like, with a hint to the help. */
 export class XeUsageFailure extends Error {
   override readonly name = 'XeUsageFailure';
@@ -160,6 +165,7 @@ export interface BareCode {
  */
 export async function tellFailure(error: unknown, readable: (param: string) => Promise<string>): Promise<string | BareCode | null> {
   if (error instanceof XeFailure) return `Error: ${error.message}`;
+  if (error instanceof XePlainFailure) return error.message;
   if (error instanceof XeUsageFailure) return `${error.message}\nFor usage run: 'xe help'`;
   if (error instanceof XeMissingParameter) return { code: 'Missing parameter', params: [error.message] };
   if (!(error instanceof XapiError)) return null;

@@ -24,25 +24,32 @@ export async function withHostReport(run: Reporting, vm: string, start: () => Pr
   try {
     await start();
   } catch (error) {
-    if (error instanceof XapiError && error.code === 'NO_HOSTS_AVAILABLE') await printReport(run, vm);
+    if (error instanceof XapiError && error.code === 'NO_HOSTS_AVAILABLE') {
+      run.printer.list([
+        'There are no suitable hosts to start this VM on.',
+        'The following table provides per-host reasons for why the VM could not be started:',
+        '',
+      ]);
+      await printHostReport(run, vm);
+    }
     throw error;
   }
 }
 
-async function printReport({ context, printer }: Reporting, vm: string): Promise<void> {
-  printer.list([
-    'There are no suitable hosts to start this VM on.',
-    'The following table provides per-host reasons for why the VM could not be started:',
-    '',
-  ]);
+/** Why a host refuses a VM, in xe's words. */
+export function reasonText({ code, params }: XapiError): string {
+  return REASONS[code]?.(params) ?? `Server_error(${[code, ...params].join(', ')})`;
+}
+
+/** Each host with whether it takes a VM. */
+export async function printHostReport({ context, printer }: Reporting, vm: string): Promise<void> {
   const rows: ShownField[] = [];
   for (const { ref, record } of await allObjects(context, HOST)) {
     const reason = await context.session.call('VM.assert_can_boot_here', [vm, ref]).then(
       () => 'OK',
       (error: unknown) => {
         if (!(error instanceof XapiError)) throw error;
-        const reasonText = REASONS[error.code]?.(error.params) ?? `Server_error(${[error.code, ...error.params].join(', ')})`;
-        return `Cannot start here [${reasonText}]`;
+        return `Cannot start here [${reasonText(error)}]`;
       },
     );
     rows.push({ name: asText(record.name_label), mark: '', value: reason, json: reason });

@@ -101,7 +101,11 @@ export async function filterByAll(xeClass: XeClass, objects: readonly XeObject[]
 }
 
 export async function allObjects(context: XeContext, xeClass: XeClass): Promise<XeObject[]> {
-  const records = await context.session.records(xeClass.apiClass);
+  const records = await context.session.records(xeClass.apiClass).catch((error: unknown) => {
+    // A host of another version may lack a class, and so has no objects of it.
+    if (error instanceof XapiError && error.code === 'MESSAGE_METHOD_UNKNOWN') return new Map<string, Json>();
+    throw error;
+  });
   return [...records].map(([ref, record]) => ({ context, apiClass: xeClass.apiClass, ref, record }));
 }
 

@@ -7,6 +7,7 @@ import { type Param, paramOf } from './command-line.js';
 import type { XeContext } from './context.js';
 import { tellOneOfSeveral, XeFailure, XeMissingParameter, XeMultipleFailure } from './failures.js';
 import type { XeObject } from './field.js';
+import type { ClientFiles } from './files/client-files.js';
 import { HOST } from './host-class.js';
 import { withHostReport } from './host-report.js';
 import { allObjects, filterByAll, flag, required, STANDARD_PARAMS } from './objects.js';
@@ -19,16 +20,20 @@ export interface Run {
   readonly params: readonly Param[];
   readonly printer: Printer;
   readonly errorText: Write;
+  readonly files: ClientFiles;
 }
 
 /** Other VMs than templates and control domains, by name, uuid or any field. */
-async function selectVms({ context, params }: Run, ignored: readonly string[], controlDomains: boolean): Promise<readonly XeObject[]> {
+async function selectVms({ context, params }: Run, { ignored = [], controlDomains, templates }: Selection): Promise<readonly XeObject[]> {
   const named = paramOf(params, 'vm');
   const all = await allObjects(context, VM);
   const candidates = named === undefined ? all : all.filter(({ record }) => record.uuid === named || record.name_label === named);
   const skipped = new Set([...STANDARD_PARAMS, ...ignored, ...(named === undefined ? [] : ['vm'])]);
   const words = params.filter(([key]) => !skipped.has(key.split(':')[0]!));
-  const usual: Param[] = [['is-a-template', 'false'], ...(controlDomains ? [] : [['is-control-domain', 'false'] as const])];
+  const usual: Param[] = [
+    ...(templates ? [] : [['is-a-template', 'false'] as const]),
+    ...(controlDomains ? [] : [['is-control-domain', 'false'] as const]),
+  ];
   return filterByAll(VM, candidates, [...usual, ...words]);
 }
 
@@ -36,20 +41,17 @@ interface Selection {
   /** Words of the command that select nothing. */
   readonly ignored?: readonly string[];
   readonly controlDomains?: boolean;
+  readonly templates?: boolean;
 }
 
 /**
  * One VM, or with --multiple all that were selected: every one is tried, and failures are reported
  * at the end.
  */
-export async function forVms(
-  run: Run,
-  work: (vm: XeObject) => Promise<void>,
-  { ignored = [], controlDomains = false }: Selection = {},
-): Promise<void> {
+export async function forVms(run: Run, work: (vm: XeObject) => Promise<void>, selection: Selection = {}): Promise<void> {
   let vms: readonly XeObject[];
   try {
-    vms = await selectVms(run, ignored, controlDomains);
+    vms = await selectVms(run, selection);
   } catch (error) {
     if (!(error instanceof XeMissingParameter)) throw error;
     throw new XeFailure(`Parameter '${error.message}' is not a field of the VM class. Failed to select VM for operation.`);
@@ -79,8 +81,13 @@ async function hostNamed({ context }: Run, name: string): Promise<XeObject> {
 
 /** As a task of the host, with a progress bar on stderr if requested. */
 async function asTask(run: Run, method: string, ...params: readonly unknown[]): Promise<void> {
-  const shown = paramOf(run.params, 'progress') !== undefined;
-  await run.context.session.run(method, params, shown ? (progress) => run.errorText(`${progressBar(progress)}\n`) : undefined);
+  await run.context.session.run(method, params, showProgress(run).onProgress);
+}
+
+/** Of a task, where the command says progress. */
+export function showProgress({ params, errorText }: Run): { readonly onProgress?: (progress: number) => void } {
+  const shown = paramOf(params, 'progress') !== undefined;
+  return shown ? { onProgress: (progress) => errorText(`${progressBar(progress)}\n`) } : {};
 }
 
 export function progressBar(progress: number): string {
@@ -230,19 +237,28 @@ export async function vmMigrate(run: Run): Promise<void> {
   });
 }
 
+interface Copying {
+  /** What the call takes besides. */
+  readonly more?: (run: Run) => Promise<readonly unknown[]>;
+  readonly ignored?: readonly string[];
+  /** Templates can be copied too. */
+  readonly templates?: boolean;
+}
+
 /** vm-clone, vm-copy, vm-snapshot and vm-checkpoint: prints the uuid of what was made. */
-export async function vmCopied(run: Run, method: string, more: readonly unknown[] = []): Promise<void> {
+export async function vmCopied(run: Run, method: string, { more, ignored = [], templates = false }: Copying = {}): Promise<void> {
   const name = required(run.params, 'new-name-label');
   const description = paramOf(run.params, 'new-name-description');
   const { session } = run.context;
+  const rest = (await more?.(run)) ?? [];
   await forVms(
     run,
     async (vm) => {
-      const clone = asText(await session.call(method, [vm.ref, name, ...more]));
+      const clone = asText(await session.call(method, [vm.ref, name, ...rest]));
       if (description !== undefined) await session.call('VM.set_name_description', [clone, description]);
       run.printer.list([asText(await session.call('VM.get_uuid', [clone]))]);
     },
-    { ignored: ['new-name-label', 'new-name-description'] },
+    { ignored: ['new-name-label', 'new-name-description', ...ignored], templates },
   );
 }
 

@@ -8,7 +8,9 @@ import { type Credentials, XapiSession } from '../xapi-client/session.js';
 import { type Param, parseConnection, parseXeCommand, XeBadOption, type XeConnection } from './command-line.js';
 import { XE_COMMANDS } from './commands.js';
 import { XeContext } from './context.js';
-import { tellFailure, XeMultipleFailure, XeUsageFailure } from './failures.js';
+import { tellFailure, XeMultipleFailure, XePlainFailure, XeUsageFailure } from './failures.js';
+import type { ClientFiles } from './files/client-files.js';
+import { localFiles } from './files/local-files.js';
 import { USAGE, xeHelp } from './help.js';
 import { flag, required } from './objects.js';
 import { makePrinter, printable, type Write } from './print.js';
@@ -22,9 +24,6 @@ export interface XeStreams {
 
 /** Required content of a password file, in xe's words. */
 const PASSWORD_FILE_FORM = 'Error: password file format: expecting username on the first line, password on the second line';
-
-/** Something is wrong before a host is asked; the message is printed as it is. */
-class Unready extends Error {}
 
 /**
  * @param localPort where the daemon of this machine listens
@@ -43,8 +42,9 @@ export async function runXe(
       streams.error(USAGE);
       return 0;
     }
-    const login = () => XapiSession.login(endpointOf(connection, localPort), credentialsOf(connection));
-    return await runCommand(rest, { opening, streams, json, login });
+    const endpoint = () => endpointOf(connection, localPort);
+    const login = () => XapiSession.login(endpoint(), credentialsOf(connection));
+    return await runCommand(rest, { opening, streams, json, login, files: localFiles(endpoint, streams.out) });
   } catch (error) {
     await report(error, opening.context, streams);
     return 1;
@@ -57,16 +57,18 @@ export async function runXe(
  * A command without options of connections, as the thin xe hands it to its host.
  * @param words the command and its parameters
  * @param login gives the session that the command runs in, when it needs one
+ * @param files of the client
  * @returns the exit code
  */
 export async function runXeCommand(
   words: readonly string[],
   streams: XeStreams,
   login: (params: readonly Param[]) => Promise<XapiSession>,
+  files: ClientFiles,
 ): Promise<number> {
   const opening = new Opening();
   try {
-    return await runCommand(words, { opening, streams, json: false, login });
+    return await runCommand(words, { opening, streams, json: false, login, files });
   } catch (error) {
     await report(error, opening.context, streams);
     return 1;
@@ -84,10 +86,11 @@ interface CommandRun {
   readonly opening: Opening;
   readonly streams: XeStreams;
   readonly json: boolean;
+  readonly files: ClientFiles;
   login(params: readonly Param[]): Promise<XapiSession>;
 }
 
-async function runCommand(words: readonly string[], { opening, streams, json, login }: CommandRun): Promise<number> {
+async function runCommand(words: readonly string[], { opening, streams, json, login, files }: CommandRun): Promise<number> {
   const { command: name, params } = parseXeCommand(words);
   const minimal = flag(params, 'minimal');
   const printer = makePrinter(printForm(minimal, json), streams.out);
@@ -101,7 +104,7 @@ async function runCommand(words: readonly string[], { opening, streams, json, lo
   for (const key of command.required) required(params, key);
   const context = new XeContext(await login(params));
   opening.context = context;
-  await command.run({ context, params, printer, errorText: streams.error });
+  await command.run({ context, params, printer, errorText: streams.error, files });
   printer.flush();
   return 0;
 }
@@ -133,7 +136,7 @@ const usualPort = (secure: boolean) => (secure ? 443 : 80);
 function credentialsOf({ user, password, passwordFile }: XeConnection): Credentials {
   if (passwordFile === null) return { user, password };
   const [first, second] = readPlain(passwordFile, 'password file').split(/\r?\n/);
-  if (first === undefined || second === undefined || (second === '' && first === '')) throw new Unready(PASSWORD_FILE_FORM);
+  if (first === undefined || second === undefined || (second === '' && first === '')) throw new XePlainFailure(PASSWORD_FILE_FORM);
   return { user: first, password: second };
 }
 
@@ -144,9 +147,9 @@ function readPlain(file: string, what: string): string {
     return readUserFile(file, { mostBytes: LONGEST_FILE_BYTES }).toString();
   } catch (error) {
     if (error instanceof InputError && error.message.startsWith('expected at most')) {
-      throw new Unready(`Error: ${what} '${file}' is longer than 1 MiB`);
+      throw new XePlainFailure(`Error: ${what} '${file}' is longer than 1 MiB`);
     }
-    throw new Unready(`Error opening ${what} '${file}'`);
+    throw new XePlainFailure(`Error opening ${what} '${file}'`);
   }
 }
 
@@ -155,7 +158,6 @@ async function report(error: unknown, context: XeContext | null, streams: XeStre
   const out = (text: string) => streams.out(printable(text));
   const write = (text: string) => streams.error(printable(text));
   if (error instanceof XeBadOption) write(`${error.message}\n${USAGE}`);
-  else if (error instanceof Unready) write(`${error.message}\n`);
   else if (error instanceof XeMultipleFailure) {
     for (const [uuid, message] of error.failures) out(`operation failed on ${uuid}: ${message}\n`);
   } else if (error instanceof XapiUnreachable) write(`${unreachableText(error, context)}\n`);

@@ -8,14 +8,20 @@ import { type Run, vmCopied } from './operations.js';
 
 const NAMES = ['new-name-label'] as const;
 
-function copying(help: string, method: string, more: readonly unknown[] = []): XeCommand {
+/** Where a copy's disks go; they stay where they are without sr-uuid. */
+const inSr = async ({ context, params }: Run): Promise<readonly unknown[]> => {
+  const sr = paramOf(params, 'sr-uuid');
+  return [sr === undefined ? NULL_REF : await context.session.call('SR.get_by_uuid', [sr])];
+};
+
+function copying(help: string, method: string, how: Parameters<typeof vmCopied>[2] = {}): XeCommand {
   return {
     required: NAMES,
-    optional: ['new-name-description'],
+    optional: ['new-name-description', ...(how.ignored ?? [])],
     help,
     selectsVms: true,
     common: true,
-    run: (run) => vmCopied(run, method, more),
+    run: (run) => vmCopied(run, method, how),
   };
 }
 
@@ -33,7 +39,10 @@ function onSnapshot(help: string, work: (run: Run, ref: string) => Promise<void>
 }
 
 export const SNAPSHOT_COMMANDS: readonly (readonly [string, XeCommand])[] = [
-  ['vm-copy', copying('Makes a full copy of a halted VM; prints its uuid.', 'VM.copy', [NULL_REF])],
+  [
+    'vm-copy',
+    copying('Makes a full copy of a halted VM; prints its uuid.', 'VM.copy', { more: inSr, ignored: ['sr-uuid'], templates: true }),
+  ],
   ['vm-snapshot', copying('Makes a snapshot of a VM; prints its uuid.', 'VM.snapshot')],
   ['vm-checkpoint', copying('Makes a snapshot of a VM and its memory; prints its uuid.', 'VM.checkpoint')],
   [

@@ -45,7 +45,7 @@ const srHost: Field = {
   },
 };
 
-const SR: XeClass = {
+export const SR: XeClass = {
   name: 'sr',
   apiClass: 'SR',
   fields: [

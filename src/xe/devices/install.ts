@@ -54,7 +54,7 @@ async function namedSr({ context, params }: Run): Promise<string> {
 }
 
 /** The uuid of the pool's default SR; null = it has none. */
-async function defaultSr({ context }: Run): Promise<string | null> {
+export async function defaultSr({ context }: Run): Promise<string | null> {
   const [pool] = [...(await context.session.records('pool')).values()];
   try {
     return asText(await context.session.call('SR.get_uuid', [asText(pool?.default_SR)]));
@@ -130,6 +130,15 @@ async function uninstallSnapshot(run: Run): Promise<void> {
   run.printer.list(['All objects destroyed']);
 }
 
+async function uninstallTemplate(run: Run): Promise<void> {
+  assertForced(run);
+  const uuid = required(run.params, 'template-uuid');
+  const template = asText(await run.context.session.call('VM.get_by_uuid', [uuid]));
+  if ((await run.context.session.call('VM.get_is_a_template', [template])) !== true) throw new XeFailure(`${uuid} is not a template`);
+  await destroyWithDisks(run, template);
+  run.printer.list(['All objects destroyed']);
+}
+
 async function addDisk(run: Run): Promise<void> {
   const { session } = run.context;
   const bytes = parseBytes('disk-size', required(run.params, 'disk-size'));
@@ -196,6 +205,13 @@ export const INSTALL_COMMANDS: readonly (readonly [string, XeCommand])[] = [
       optional: ['uuid', 'snapshot-uuid', 'force'],
       help: 'Destroys a snapshot and the disks that belong to it.',
       run: uninstallSnapshot,
+    },
+  ],
+  [
+    'template-uninstall',
+    {
+      ...{ required: ['template-uuid'], optional: ['force'], run: uninstallTemplate },
+      help: 'Destroys a template and the disks that belong to it.',
     },
   ],
   ['vm-disk-add', onVms(['sr-uuid'], 'Adds a new disk to VMs.', addDisk, ['disk-size', 'device'])],

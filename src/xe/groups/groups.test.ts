@@ -1,18 +1,14 @@
 // The commands on appliances and groups against a daemon, as a user types them.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type XeHost, xeHost } from '../../../test/support/xe-host.js';
+import { checkedXe, type XeHost, xeHost } from '../../../test/support/xe-host.js';
 
 let host: XeHost;
+let out: ReturnType<typeof checkedXe>['xe'];
 beforeAll(async () => {
   host = await xeHost();
+  out = checkedXe(host).xe;
 });
 afterAll(() => host.close());
-
-async function out(...words: string[]): Promise<string> {
-  const { code, out: text, err } = await host.xe(...words);
-  expect([code, err]).toEqual([0, '']);
-  return text.trim();
-}
 
 it('an appliance is made, filled, started and shut down', async () => {
   const app = await out('appliance-create', 'name-label=app');

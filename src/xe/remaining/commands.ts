@@ -6,22 +6,9 @@ import { paramOf } from '../command-line.js';
 import { XeFailure } from '../failures.js';
 import { required } from '../objects.js';
 import type { Run } from '../operations.js';
-import {
-  asFields,
-  asLine,
-  asLines,
-  asUuidOf,
-  constant,
-  hostOrOwn,
-  maybe,
-  type Named,
-  oneCall,
-  pairs,
-  pool,
-  truth,
-  uuid,
-  word,
-} from './calls.js';
+import { type Named, oneCall } from '../single/calls.js';
+import { asFields, asLine, asLines, asUuidOf } from '../single/prints.js';
+import { constant, hostOrOwn, maybe, pairs, pool, truth, uuid, word } from '../single/words.js';
 
 const OBJECTS = { 'vm-uuid': 'VM', 'pool-uuid': 'Pool', 'sr-uuid': 'SR', 'host-uuid': 'Host' } as const;
 

@@ -1,20 +1,16 @@
 // xe on messages, TPMs, and on what the pool of a daemon does not have, as a user types it.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type XeHost, xeHost } from '../../../test/support/xe-host.js';
+import { checkedXe, type XeHost, xeHost } from '../../../test/support/xe-host.js';
 import { XE_COMMANDS } from '../commands.js';
 import { REMAINING_COMMANDS } from './commands.js';
 
 let host: XeHost;
+let out: ReturnType<typeof checkedXe>['xe'];
 beforeAll(async () => {
   host = await xeHost();
+  out = checkedXe(host).xe;
 });
 afterAll(() => host.close());
-
-async function out(...words: string[]): Promise<string> {
-  const { code, out: text, err } = await host.xe(...words);
-  expect([code, err]).toEqual([0, '']);
-  return text.trim();
-}
 
 it('a message is made, listed, read and destroyed', async () => {
   await out('message-create', 'name=ALARM', 'priority=3', 'body=hot', 'vm-uuid=<db>');

@@ -1,8 +1,9 @@
 // The host's side of the thin `xe`: its words come as the body of POST /cli, its output goes back
 // in frames (xapi-cli-server/xapi_cli.ml, handler, of xen-api e2ee48d6).
 import { type Rpc, XapiSession } from '../../xapi-client/session.js';
-import { paramOf } from '../command-line.js';
+import { type Param, paramOf } from '../command-line.js';
 import { runXeCommand } from '../run.js';
+import { clientFiles } from './client-files.js';
 import { debug, error, exit, GREETING_BYTES, greeting, majorOfGreeting, print, printStderr, VERSION } from './frames.js';
 
 export interface ThinCliConnection {
@@ -41,11 +42,11 @@ export async function serveThinCli(connection: ThinCliConnection, body: string, 
     error: (words: string) => connection.write(printStderr(words)),
     errorCode: (code: string, params: readonly string[]) => connection.write(error(code, params)),
   };
-  const code = await runXeCommand(lines, streams, async (params) => {
+  const login = async (params: readonly Param[]): Promise<XapiSession> => {
     const credentials = { user: paramOf(params, 'username') ?? '', password: paramOf(params, 'password') ?? '' };
     const opened = session === null ? await XapiSession.over(rpc, credentials) : XapiSession.known(rpc, session);
     connection.loggedIn();
     return opened;
-  });
-  connection.write(exit(code));
+  };
+  connection.write(exit(await runXeCommand(lines, streams, login, clientFiles(connection))));
 }

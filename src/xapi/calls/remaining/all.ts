@@ -9,6 +9,7 @@ import { remainingHostMethods } from './host.js';
 import { remainingOtherMethods } from './others.js';
 import { remainingPoolMethods } from './pool.js';
 import { modelMessage, refuses } from './shape.js';
+import { unpublishedMethods } from './unpublished.js';
 
 export interface RemainingOptions {
   readonly database: Database;
@@ -22,6 +23,7 @@ export function remainingMethods({ database, hosts, sessions, modelled }: Remain
     ...remainingPoolMethods(database, hosts),
     ...remainingHostMethods({ database, modelled }),
     ...remainingOtherMethods(database, sessions),
+    ...unpublishedMethods(database),
   ];
 }
 
