@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { buildPage } from './build-page.mjs';
 import { bundledLicences } from './bundled-licences.mjs';
+import { LOADED_PACKAGES } from './loaded-packages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -55,8 +56,7 @@ export async function build({ folder = join(root, 'dist'), forPackage = false } 
     minifySyntax: true,
     minifyWhitespace: forPackage,
     sourcemap: forPackage ? false : 'linked',
-    // Native code, and packages that few runs need: loaded from node_modules when needed.
-    external: ['koffi', 'better-sqlite3', 'highs', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata', 'string-width'],
+    external: LOADED_PACKAGES,
     logLevel: 'warning',
   };
   const { metafile } = await bundle({

@@ -24,12 +24,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build, keepBytecode } from './build.mjs';
 import { launcher } from './launcher.mjs';
+import { LOADED_PACKAGES } from './loaded-packages.mjs';
 import { day, sourceTime, writeManPages } from './man-pages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 const { version, files, description, ...manifest } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-/** What dist/ loads from node_modules (build.mjs). */
-const LOADED = ['koffi', 'better-sqlite3', 'highs', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata', 'string-width'];
 /** Parts of packages that are needed only to build or to read about them. */
 const NOT_NEEDED = {
   koffi: ['vendor', 'doc'],
@@ -111,7 +110,7 @@ async function assemble(folder) {
   const kept = { name: manifest.name, version, type: manifest.type, license: manifest.license };
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(kept, null, 2)}\n`);
   const done = new Set();
-  for (const name of LOADED) copyPackage(name, join(folder, 'node_modules'), done);
+  for (const name of LOADED_PACKAGES) copyPackage(name, join(folder, 'node_modules'), done);
   // It runs on the Node that comes with it, which is this one.
   keepBytecode(join(folder, 'dist'));
   copyFileSync(realpathSync(process.execPath), join(folder, 'bin/node'));

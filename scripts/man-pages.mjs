@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { LOADED_PACKAGES } from './loaded-packages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -28,7 +29,7 @@ export async function writeManPages(folder, { version, date }) {
     format: 'esm',
     outfile: join(work, 'pages.mjs'),
     logLevel: 'error',
-    external: ['koffi', 'better-sqlite3', 'highs', 'pino', 'prom-client', '@peculiar/x509', 'reflect-metadata', 'string-width'],
+    external: LOADED_PACKAGES,
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   });
   const { everyCommand, commandPage, programPage } = await import(join(work, 'pages.mjs')).finally(() => rmSync(work, { recursive: true }));

@@ -1,4 +1,5 @@
-// `npm test`: vitest over everything, and a plain last line with the counts.
+// `npm test`: vitest over everything but test/faults, and a plain last line with the counts.
+//   node scripts/test.mjs [FILES AND WORDS OF VITEST...]   with files, only those, of test/faults too
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const words = process.argv.slice(2);
 const dir = mkdtempSync(join(tmpdir(), 'xennuma-test-'));
 const report = join(dir, 'report.json');
 const run = spawnSync(
@@ -16,7 +18,7 @@ const run = spawnSync(
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
-    ...process.argv.slice(2),
+    ...(words.length === 0 ? ['--exclude=test/faults/**'] : words),
   ],
   { cwd: root, stdio: 'inherit' },
 );

@@ -1,5 +1,6 @@
-// How many cases a test at random tries: some of them in `npm test`, all of them in
-// `npm run test:thorough`, a stage of .ci/run. That command runs the files that import this one.
+// How many cases a test at random tries: some of them by default, all of them in
+// `npm run test:thorough`, which runs the files that import this one, and in
+// `npm run test:faults`, which runs test/faults. Both are stages of .ci/run.
 
 /** Whether all cases are tried. */
 export const THOROUGH = process.env.XENNUMA_THOROUGH === '1';

@@ -89,7 +89,7 @@ test('the table of greedy clients has the numbers of the code, and its tests are
   expect(OCAML.memoryBytes).toBe(Number.POSITIVE_INFINITY);
   expect(section).toContain(`leave ${DESCRIPTORS_FOR_DOMAIN_0} descriptors`);
   for (const [, limit, , , , test] of rows) {
-    const [, name, file = 'test/xenstore/greedy.test.ts'] = /^(.*?)(?: \(`(.*)`\))?$/.exec(test!)!;
+    const [, name, file = 'test/faults/xenstore-greedy.test.ts'] = /^(.*?)(?: \(`(.*)`\))?$/.exec(test!)!;
     expect(readFileSync(join(root, file), 'utf8'), limit).toContain(name);
   }
 });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
-import { root } from './xennuma.js';
+import { root } from '../xennuma.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-signals-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

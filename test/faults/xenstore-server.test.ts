@@ -9,8 +9,8 @@ import { numbersBelow } from '../../src/base/random.js';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
 import { encodeMessage, MESSAGE } from '../../src/xenstore/protocol/wire.js';
 import { cases } from '../support/cases.js';
-import { client, type Daemon, type OurOptions, REAL, startOurs, WHY_NOT_REAL } from './daemons.js';
-import { DaemonClosed, RawConnection } from './recorder.js';
+import { client, type Daemon, type OurOptions, REAL, startOurs, WHY_NOT_REAL } from '../xenstore/daemons.js';
+import { DaemonClosed, RawConnection } from '../xenstore/recorder.js';
 
 const started: Daemon[] = [];
 async function launch(personality: 'xenstored' | 'oxenstored', options?: OurOptions): Promise<Daemon> {

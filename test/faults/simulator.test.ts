@@ -5,8 +5,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { cases, THOROUGH } from './support/cases.js';
-import { root } from './xennuma.js';
+import { cases, THOROUGH } from '../support/cases.js';
+import { root } from '../xennuma.js';
 
 const MINUTES = 60_000;
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-simulator-'));
@@ -58,7 +58,7 @@ it('every world that failed once holds', { timeout: 10 * MINUTES }, () => {
 describe.each(plants)('the planted fault %s', (plant) => {
   const file = join(CASES, `planted-${plant}.json`);
 
-  it.runIf(THOROUGH)('is found within 50,000 steps (npm run test:thorough)', { timeout: 10 * MINUTES }, () => {
+  it.runIf(THOROUGH)('is found within 50,000 steps (npm run test:faults)', { timeout: 10 * MINUTES }, () => {
     const { status, stdout } = simulate('--seed', '5', '--steps', '50000', '--plant', plant, '--no-shrink');
     expect(status).toBe(1);
     expect(stdout).toMatch(/world \d+, step \d+: /);

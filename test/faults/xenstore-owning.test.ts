@@ -9,8 +9,8 @@ import { connectXenstore } from '../../src/xenstore/client/connect.js';
 import { encodeMessage, MESSAGE } from '../../src/xenstore/protocol/wire.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { root } from '../xennuma.js';
-import { type Daemon, PROGRAM, startOurs } from './daemons.js';
-import { RawConnection } from './recorder.js';
+import { type Daemon, PROGRAM, startOurs } from '../xenstore/daemons.js';
+import { RawConnection } from '../xenstore/recorder.js';
 
 const started: Daemon[] = [];
 async function start(...args: Parameters<typeof startOurs>): Promise<Daemon> {

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, it } from 'vitest';
-import { seededNumbers } from '../src/base/random.js';
-import { emptySlots, NoAnswer, post, Refused, type Slot, step, verify } from './support/vm-slots.js';
-import { root } from './xennuma.js';
+import { seededNumbers } from '../../src/base/random.js';
+import { emptySlots, NoAnswer, post, Refused, type Slot, step, verify } from '../support/vm-slots.js';
+import { root } from '../xennuma.js';
 
 const SECONDS = Number(process.env.XENNUMA_MIXED_SECONDS ?? 6);
 const SEED = Number(process.env.XENNUMA_SEED ?? 20261129);

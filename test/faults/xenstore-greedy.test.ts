@@ -9,8 +9,8 @@ import { connectXenstore } from '../../src/xenstore/client/connect.js';
 import { encodeMessage, MESSAGE } from '../../src/xenstore/protocol/wire.js';
 import { SERVER_LIMITS } from '../../src/xenstore/server/client-limits.js';
 import { type Personality, QUOTA } from '../../src/xenstore/store/limits.js';
-import { type Daemon, type OurOptions, startOurs } from './daemons.js';
-import { RawConnection } from './recorder.js';
+import { type Daemon, type OurOptions, startOurs } from '../xenstore/daemons.js';
+import { RawConnection } from '../xenstore/recorder.js';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {

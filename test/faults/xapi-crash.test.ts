@@ -7,14 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
-import { seededNumbers } from '../src/base/random.js';
-import { cases } from './support/cases.js';
-import { emptySlots, NoAnswer, post, step, verify } from './support/vm-slots.js';
+import { seededNumbers } from '../../src/base/random.js';
+import { cases } from '../support/cases.js';
+import { emptySlots, NoAnswer, post, step, verify } from '../support/vm-slots.js';
 
 const KILLS = Number(process.env.XENNUMA_KILLS ?? cases(4, 12));
 const SEED = Number(process.env.XENNUMA_SEED ?? 20261125);
 const SLOTS = 10;
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = join(root, 'dist/xennuma.js');
 const state = mkdtempSync(join(tmpdir(), 'xennuma-crash-'));
 let child: ChildProcess | null = null;
