@@ -1,5 +1,5 @@
 // `npm run test:thorough`: the test files that try only some of their cases in `npm test`, with all
-// of them. `npm run test:faults`: the same for all files of test/faults, which `npm test` leaves out.
+// of them. `npm run test:faults`: the same for test/faults, which `npm test` leaves out.
 //   node scripts/test-thorough.mjs [--faults] [WORDS OF VITEST...]
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // `npm test`: vitest over everything but test/faults, and a plain last line with the counts.
-//   node scripts/test.mjs [FILES AND WORDS OF VITEST...]   with files, only those, of test/faults too
+//   node scripts/test.mjs [WORDS OF VITEST...]   files are only those, also of test/faults
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
