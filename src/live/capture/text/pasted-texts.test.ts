@@ -52,6 +52,19 @@ const wordWrapped = (width: number) =>
     return rows.join('\n');
   });
 
+/** RFC 2045, 6.7: lines of at most 76 characters, "=" and what is not ASCII as =XX. */
+const quotedPrintable = (text: string) =>
+  linesOf(text.replaceAll('=', '=3D'), (line) => line.replaceAll(/(.{72}(?:[^=]{3}|[^=]{2}(?==)|[^=](?==)|(?==)))(?=.)/g, '$1=\n'));
+const base64 = (text: string) => Buffer.from(text).toString('base64').replaceAll(/.{76}/g, '$&\n');
+const mail = (encoding: string, body: string) =>
+  `From: a@b.example\nSubject: NUMA\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: ${encoding}\n\n${body}`;
+const severalParts = (text: string) => {
+  const part = (type: string, body: string) =>
+    `--=_7b\nContent-Type: ${type}\nContent-Transfer-Encoding: quoted-printable\n\n${quotedPrintable(body)}\n`;
+  const parts = [part('text/plain', text), part('text/html', `<html><body><pre>${escaped(text)}</pre></body></html>`)];
+  return `Subject: NUMA\nContent-Type: multipart/alternative; boundary="=_7b"\n\n${parts.join('\n')}--=_7b--\n`;
+};
+
 describe('a text is read as it was printed', () => {
   const { map, notes } = read(plain);
   it('plain', () => {
@@ -101,6 +114,17 @@ describe('a text is read as it was printed', () => {
     ['line ends of old Macintoshes', plain.replaceAll('\n', '\r')],
     ['line ends as a shell writes them', plain.replaceAll('\n', '\\n')],
     ['a mail in quoted-printable', plain.replaceAll('=', '=3D').replaceAll(/(.{70})(?=.)/g, '$1=\n')],
+    ['a mail in quoted-printable, by its headers', mail('quoted-printable', quotedPrintable(plain.replaceAll('=', ' ')))],
+    ['a part of such a mail, without its headers', quotedPrintable(plain)],
+    ['an answer in such a mail', mail('quoted-printable', quotedPrintable(`Hi,\n${linesOf(plain, (line) => `> ${line}`)}\n`))],
+    ['a mail in quoted-printable, without any =', quotedPrintable(plain.replaceAll('=', ' '))],
+    ['a mail of Windows', mail('quoted-printable', quotedPrintable(plain)).replaceAll('\n', '\r\n')],
+    ['a mail in base64', mail('base64', base64(plain))],
+    ['a mail of several parts, the last a page', severalParts(plain)],
+    [
+      'a mailbox',
+      `From a Thu Jan  1 00:00:00 2026\n${mail('base64', base64('Hello,'))}\nFrom b Thu Jan  1 00:00:00 2026\n${mail('quoted-printable', quotedPrintable(plain))}`,
+    ],
     ["JSON of Ansible's", JSON.stringify({ stdout: plain, stdout_lines: plain.split('\n'), rc: 0 }, null, 4)],
     ["Ansible's line for a host", `alpha | CHANGED => ${JSON.stringify({ stdout: plain })}`],
     ['the name of the host before each line', linesOf(plain, (line) => `alpha: ${line}`)],

@@ -1,5 +1,6 @@
 // The plain text of a terminal session from a stored form: bytes in some encoding, a web page, a
-// mail in quoted-printable, strings of JSON.
+// mail, strings of JSON.
+import { ofMail } from './mail.js';
 
 /** The code points above which typographic programs put what was typed as ASCII. */
 const TYPOGRAPHY: readonly (readonly [RegExp, string])[] = [
@@ -46,7 +47,7 @@ function utf16(bytes: Uint8Array): 'utf-16le' | 'utf-16be' | null {
 export function plainText(text: string): string {
   let plain = text.includes('\n') ? text : text.replaceAll('\r', '\n');
   plain = ofJson(plain) ?? plain;
-  if (isQuotedPrintable(plain)) plain = fromQuotedPrintable(plain);
+  plain = ofMail(plain);
   plain = withLineEnds(plain);
   if (!XML.test(plain) && HTML.test(plain)) plain = plain.replace(LINE_ENDS, '\n').replace(CELL_ENDS, '\t').replace(TAGS, '');
   for (const [pattern, ascii] of TYPOGRAPHY) plain = plain.replace(pattern, ascii);
@@ -60,18 +61,6 @@ function withoutEntities(text: string): string {
     const code = decimal === undefined ? Number.parseInt(hex!, 16) : Number(decimal);
     return code === 0xa0 ? ' ' : String.fromCodePoint(code);
   });
-}
-
-/** RFC 2045: lines of up to 76 characters that end in "=" go on in the next one. */
-function isQuotedPrintable(text: string): boolean {
-  return /=3D/.test(text) && /[^=\n]=\r?\n/.test(text);
-}
-
-function fromQuotedPrintable(text: string): string {
-  const bytes = text.replace(/=\r?\n/g, '').replace(/((?:=[0-9A-F]{2})+)/g, (run: string) => {
-    return Buffer.from(run.replaceAll('=', ''), 'hex').toString();
-  });
-  return bytes;
 }
 
 /** Line ends that a log or a shell printed as backslash and n. */

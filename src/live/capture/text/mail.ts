@@ -1,0 +1,64 @@
+// The text of mails as they are sent and archived: parts in quoted-printable and base64, by the
+// header that names the encoding (RFC 2045, section 6).
+
+const HEADER = /^content-transfer-encoding:[ \t]*(quoted-printable|base64)[ \t]*$/im;
+const HEADERS = /^content-transfer-encoding:[ \t]*(quoted-printable|base64)[ \t]*$/gim;
+/** RFC 2045, 6.7: no encoded line is longer, and one that goes on ends in "=". */
+const LONGEST = 76;
+/** Encoders fill the line before they end it so. */
+const FILLED = 70;
+
+/** A text without encoded parts is returned as it is. */
+export function ofMail(text: string): string {
+  if (HEADER.test(text)) return partsOf(text);
+  return isQuotedPrintable(text) ? fromQuotedPrintable(text) : text;
+}
+
+/** A part goes from its header to the next boundary, or to the end. */
+function partsOf(text: string): string {
+  let decoded = '';
+  let from = 0;
+  for (const { 0: header, 1: encoding, index } of text.matchAll(HEADERS)) {
+    const blank = /\r?\n\r?\n/g;
+    blank.lastIndex = index + header.length;
+    const start = index < from ? null : blank.exec(text);
+    if (start === null) continue;
+    const end = endOfPart(text, blank.lastIndex);
+    const body = text.slice(blank.lastIndex, end);
+    decoded += text.slice(from, blank.lastIndex);
+    decoded += encoding!.toLowerCase() === 'base64' ? fromBase64(body) : fromQuotedPrintable(body);
+    from = end;
+  }
+  return decoded + text.slice(from);
+}
+
+/** "--boundary" of mails of several parts, or the next mail of a mailbox. */
+function endOfPart(text: string, start: number): number {
+  const end = /^(?:--[^\s-]\S{3,69}[ \t]*|From \S+ .*\d{4})\r?$/gm;
+  end.lastIndex = start;
+  return end.exec(text)?.index ?? text.length;
+}
+
+/** A part that is no text, such as a picture, is left as it is. */
+function fromBase64(body: string): string {
+  const bytes = Buffer.from(body.replace(/\s/g, ''), 'base64');
+  return bytes.includes(0) ? body : `${bytes.toString()}\n`;
+}
+
+/** Without its header: by an encoded "=", or where each "=" is one of an encoder's. */
+function isQuotedPrintable(text: string): boolean {
+  if (!/[^=\n]=\r?\n/.test(text)) return false;
+  if (/=3D/.test(text)) return true;
+  const lines = text.split(/\r?\n/);
+  return (
+    !/=(?!\r?\n|[0-9A-F]{2})/.test(text) &&
+    lines.every(({ length }) => length <= LONGEST) &&
+    lines.some((line) => line.length >= FILLED && line.endsWith('='))
+  );
+}
+
+function fromQuotedPrintable(text: string): string {
+  return text
+    .replace(/[ \t]*=[ \t]*\r?\n/g, (end) => end.slice(0, end.indexOf('=')))
+    .replace(/(?:=[0-9A-F]{2})+/g, (run) => Buffer.from(run.replaceAll('=', ''), 'hex').toString());
+}
