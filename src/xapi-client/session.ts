@@ -134,6 +134,8 @@ export class XapiSession {
         token = '';
         continue;
       }
+      // A host of this process answers a call whose signal is aborted.
+      options.signal?.throwIfAborted();
       token = asText(answer.token);
       yield (Array.isArray(answer.events) ? answer.events : []).map(asEvent);
     }

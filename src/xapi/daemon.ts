@@ -86,6 +86,7 @@ export interface Daemon {
   readonly dispatcher: Dispatcher;
   readonly sessions: Sessions;
   readonly ledger: Ledger;
+  readonly tasks: Tasks;
   /** Time of the one thread, and large answers, by client. */
   readonly turns: Turns;
   readonly answers: Answers;
@@ -154,7 +155,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   return {
     version: options.version,
-    ...{ database, toolstack, hosts, dispatcher, sessions, ledger, turns, answers, events, objects, rrds },
+    ...{ database, toolstack, hosts, dispatcher, sessions, ledger, tasks, turns, answers, events, objects, rrds },
     writable,
     backup: () => state.backup(),
     reopenLogs: () => audit.reopen(),

@@ -37,6 +37,25 @@ export class XeMultipleFailure extends Error {
 const VM_STATE =
   "You attempted an operation on a VM that was not in an appropriate power state at the time; for example, you attempted to start a VM that was already running. The parameters returned are the VM's handle, and the expected and actual VM state at the time of the call.";
 
+/** Of files that are exported and imported. */
+const ARCHIVE_MESSAGES: Readonly<Record<string, readonly [text: string, ...params: string[]]>> = {
+  IMPORT_ERROR: ['The VM could not be imported.', 'msg'],
+  IMPORT_ERROR_PREMATURE_EOF: ['The VM could not be imported; the end of the file was reached prematurely.'],
+  IMPORT_ERROR_FAILED_TO_FIND_OBJECT: ['The VM could not be imported because a required object could not be found.', 'id'],
+  IMPORT_ERROR_UNEXPECTED_FILE: [
+    'The VM could not be imported because the XVA file is invalid: an unexpected file was encountered.',
+    'filename_expected',
+    'filename_found',
+  ],
+  IMPORT_INCOMPATIBLE_VERSION: ['The import failed because this export has been created by a different (incompatible) product version'],
+  VM_TO_IMPORT_IS_NOT_NEWER_VERSION: [
+    'The VM cannot be imported unforced because it is either the same version or an older version of an existing VM.',
+    'vm',
+    'existing_version',
+    'version_to_import',
+  ],
+};
+
 /**
  * Codes that scripts meet here: what xe says of them, and the names of their parameters
  * (ocaml/idl/datamodel_errors.ml).
@@ -44,6 +63,7 @@ const VM_STATE =
 const SENTENCES: Readonly<Record<string, readonly [text: string, ...params: string[]]>> = {
   ...DEVICE_MESSAGES,
   ...REMAINING_MESSAGES,
+  ...ARCHIVE_MESSAGES,
   UUID_INVALID: ['The uuid you supplied was invalid.', 'type', 'uuid'],
   HANDLE_INVALID: [
     'You gave an invalid object reference. The object may have recently been deleted. The class parameter gives the type of reference given, and the handle parameter echoes the bad value given.',

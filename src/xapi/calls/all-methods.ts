@@ -9,6 +9,7 @@ import type { PoolHosts } from '../model/pool-hosts.js';
 import { CLASSES } from '../model/schema.js';
 import type { Tasks } from '../model/tasks.js';
 import type { RrdStore } from '../rrd/store.js';
+import { archiveMethods } from './archive/methods.js';
 import { dataSourceMethods } from './data-sources.js';
 import { deviceMethods } from './devices/all.js';
 import { emptyClassMethods } from './empty-classes.js';
@@ -82,5 +83,7 @@ export function allMethods({ database, hosts, life, objects, sessions, events, t
     }),
   ];
   const refused = refusedMethods(database, new Set(methods.map(({ name }) => name)));
-  return [...methods, ...refused].map((one) => asModelled(database, one));
+  const all = [...methods, ...refused].map((one) => asModelled(database, one));
+  const byName = new Map(all.map((one) => [one.name, one]));
+  return [...all, ...archiveMethods(database, host, (name) => byName.get(name)!)];
 }

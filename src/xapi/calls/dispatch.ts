@@ -41,9 +41,11 @@ export interface DispatcherOptions {
 export type Gone = AbortSignal | AbortController;
 
 /** Messages that do not count as changes: a client's own session, waiting, and questions. */
-const NO_AUDIT = /^(session|event)\.|\.get_(?!sched_gran$)|^(host|pool)\.(has_extension|assert_can_evacuate)$/;
+const NO_AUDIT = /^(session|event)\.|[./]get_(?!sched_gran$)|^(host|pool)\.(has_extension|assert_can_evacuate)$/;
 
 const ASYNC = 'Async.';
+/** Messages that are sent as a request for a path of their own. */
+const OVER_HTTP = 'http/';
 
 /**
  * A message with parameters that may be left out ignores what is beyond them, and its error counts
@@ -132,6 +134,7 @@ export class Dispatcher {
 
   #names(): string[] {
     return [...this.#methods.values()]
+      .filter(({ name }) => !name.startsWith(OVER_HTTP))
       .flatMap(({ name, async }) => (async ? [name, `Async.${name}`] : [name]))
       .concat(LOGINS, 'system.listMethods')
       .sort();

@@ -52,7 +52,7 @@ export function vmMethods(options: VmMethodsOptions): Method[] {
 }
 
 /** Fields of a new VM. Those that its creator may not choose are left at their defaults. */
-function fieldsOf(given: WireStruct): Record<string, Wire> {
+export function newVmFields(given: WireStruct): Record<string, Wire> {
   const fields = newStruct();
   for (const [name, { type, access, initial }] of Object.entries(VM_CLASS.fields)) {
     const value = access === 'ro' ? undefined : given[name];
@@ -64,7 +64,7 @@ function fieldsOf(given: WireStruct): Record<string, Wire> {
 function makingMethods({ database, life, profile, canSuspend }: VmMethodsOptions): Method[] {
   return [
     message('create', [{ name: 'args', type: 'record' }], ([args]) => {
-      const fields = fieldsOf(args as WireStruct);
+      const fields = newVmFields(args as WireStruct);
       checkRecord(fields);
       checkPolicy(profile, 'other_config', fields.other_config!);
       const config = fields.other_config as WireStruct;

@@ -22,6 +22,7 @@ import { inOrder } from './requests/pipelined.js';
 import { MOST_PIECES, readBody } from './requests/request-body.js';
 import { type DecodedCall, jsonCall, xmlCall } from './requests/rpc-call.js';
 import type { StaticFiles } from './static-files.js';
+import { transferOf } from './transfers/transfers.js';
 
 export interface HttpLimits {
   readonly requestBytes: number;
@@ -171,7 +172,10 @@ class Front {
     if (url === null) return refuse(response, 400, 'the path is none');
     const address = this.addressOf(request.socket);
     const { origins = [], pages, files } = this.#options;
-    const refusal = this.#refusalOf(request.headers, request.headers.host ?? '', address, origins);
+    const transfer = transferOf(request.method ?? '', url.pathname);
+    // The thin client moves files by HTTP/1.0 and names no host, which browsers always do.
+    const host = request.headers.host ?? (transfer === null ? '' : 'localhost');
+    const refusal = this.#refusalOf(request.headers, host, address, origins);
     if (refusal !== null) return refuse(response, ...refusal);
     const { origin } = request.headers;
     const foreign = origin !== undefined && origins.includes(origin);
@@ -191,6 +195,7 @@ class Front {
       // Node leaves the body out of the answer to HEAD.
       return page(request, response, url, this.closing.signal);
     }
+    if (transfer !== null) return transfer(this.#options.daemon, request, response, url, address);
     if (readable && reads) return this.#serveFile(files, request, response, url);
     if (!rpc) return refuse(response, 404, 'there is nothing here');
     if (request.method !== 'POST') return refuse(response, 405, 'use POST');
@@ -219,7 +224,8 @@ class Front {
     if (body === 'too long') return refuse(response, 413, `a call has at most ${requestBytes} bytes, in at most ${MOST_PIECES} pieces`);
     if (body === 'too many bytes') return refuse(response, 503, 'too many bytes of this address are under way');
     try {
-      await this.#answer(json ? jsonCall(body.text) : xmlCall(body.text), json, address, response);
+      const text = body.bytes.toString('utf8');
+      await this.#answer(json ? jsonCall(text) : xmlCall(text), json, address, response);
     } catch (error) {
       if (!(error instanceof MalformedCall)) throw error;
       refuse(response, 500, error.message);

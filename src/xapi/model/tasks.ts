@@ -111,6 +111,11 @@ export class Tasks {
     return ref;
   }
 
+  /** Whether a client made the task, and it has not ended: whoever works on it may end it. */
+  isClients(ref: string): boolean {
+    return this.#database.has('task', ref) && !this.#aborts.has(ref) && this.#database.get('task', ref).status === 'pending';
+  }
+
   #finish(ref: string, changes: Readonly<Record<string, Wire>>, kind: ChangeKind = 'stored'): void {
     this.#endWork(ref);
     if (!this.#database.has('task', ref)) return;

@@ -33,6 +33,26 @@ const CHILDREN: Readonly<Record<string, readonly string[]>> = {
 
 /** @throws MalformedCall for a malformed call, or one beyond the bounds */
 export function decodeXmlRpc(body: string): RpcCall {
+  const { method, params } = decode(body, CHILDREN);
+  if (method === null) throw new MalformedCall('no <methodName>');
+  return { method, params };
+}
+
+/** A document that is one value. @throws MalformedCall as decodeXmlRpc */
+export function decodeXmlValue(body: string): Wire {
+  const { values } = decode(body, { ...CHILDREN, '': ['value'] });
+  if (values.length === 0) throw new MalformedCall('no <value>');
+  return values[0]!;
+}
+
+interface Decoded {
+  readonly method: string | null;
+  readonly params: readonly Wire[];
+  /** Outside of a call. */
+  readonly values: readonly Wire[];
+}
+
+function decode(body: string, children: typeof CHILDREN): Decoded {
   const root: Open = open('');
   const stack: Open[] = [root];
   let method: string | null = null;
@@ -49,7 +69,7 @@ export function decodeXmlRpc(body: string): RpcCall {
   });
   parser.on('opentag', ({ name }) => {
     const parent = stack.at(-1)!;
-    if (!(CHILDREN[parent.name] ?? []).includes(name)) throw new MalformedCall(`<${name}> in <${parent.name}>`);
+    if (!(children[parent.name] ?? []).includes(name)) throw new MalformedCall(`<${name}> in <${parent.name}>`);
     if (name === 'value') {
       if (++depth > WIRE_LIMITS.depth) throw new MalformedCall(`more than ${WIRE_LIMITS.depth} levels`);
       if (++values > WIRE_LIMITS.values) throw new MalformedCall(`more than ${WIRE_LIMITS.values} values`);
@@ -84,8 +104,7 @@ export function decodeXmlRpc(body: string): RpcCall {
     }
   });
   parser.write(body).close();
-  if (method === null) throw new MalformedCall('no <methodName>');
-  return { method, params };
+  return { method, params, values: root.values };
 }
 
 function open(name: string): Open {

@@ -30,10 +30,10 @@ const vm: Param = { name: 'vm', type: { ref: 'VM' } };
 const newName: Param = { name: 'new_name', type: 'string' };
 
 /** @param fields of nobody else: it sets those that follow from them */
-export function makeVm(database: Database, fields: Record<string, Wire>): string {
+export function makeVm(database: Database, fields: Record<string, Wire>, uuid?: string): string {
   fields.metrics = database.create('VM_metrics', { state: ['halted'] });
   fields.allowed_operations = allowedOperations(fields, MOBILE);
-  return database.create('VM', fields);
+  return database.create('VM', fields, uuid);
 }
 
 export function copyMethods(options: CopyOptions): Method[] {

@@ -7,7 +7,7 @@ import type { Ledger, Principal } from '../../calls/ledger.js';
 export const MOST_PIECES = 16_384;
 
 export interface Body {
-  readonly text: string;
+  readonly bytes: Buffer;
   /** Gives back what was charged. */
   readonly release: () => void;
 }
@@ -49,7 +49,7 @@ export async function readBody(request: IncomingMessage, ledger: Ledger, princip
     request.on('error', () => done('gone'));
     request.once('close', () => done('gone'));
   });
-  if (refusal === null) return { text: bytes.view().toString('utf8'), release };
+  if (refusal === null) return { bytes: bytes.view(), release };
   release();
   return refusal;
 }
