@@ -8,13 +8,17 @@ import { Owner } from '../src/fleet/protocol/owner.js';
 import { connectFleet, inboxesOf } from '../src/fleet/store/connect.js';
 import { ensureStream, NatsLog } from '../src/fleet/store/nats-log.js';
 
-const [role, url = '', hostsText, replicasText, place = '0', cycle, secondsText] = process.argv.slice(2);
-const [HOSTS, REPLICAS, SECONDS] = [Number(hostsText), Number(replicasText), Number(secondsText)];
+const [role, url = '', hostsText, replicasText, place = '0', cycle, secondsText, workersText, alone] = process.argv.slice(2);
+const [HOSTS, REPLICAS, SECONDS, WORKERS] = [hostsText, replicasText, secondsText, workersText].map(Number) as [
+  number,
+  number,
+  number,
+  number,
+];
 const NODES = 4;
 const NODE_MIB = 262_144;
 const VMS = 20;
 const SIZES_MIB = [1024, 2048, 4096, 8192];
-const WORKERS = 24;
 
 const report = (message: object): void => void process.send!(message);
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -89,7 +93,12 @@ async function owners(): Promise<void> {
 
 async function placer(): Promise<void> {
   const beganMs = performance.now();
-  const client = await FleetClient.open({ access: { url }, name: `p${place}`, replicas: REPLICAS });
+  const client = await FleetClient.open({
+    access: { url },
+    name: `p${place}`,
+    replicas: REPLICAS,
+    ...(alone === 'true' ? { alone: true as const } : {}),
+  });
   const pictureMs = Math.round(performance.now() - beganMs);
   // A cycle ends when its claim has ended in the log, not with the answer of the host.
   const ends = new Map<string, () => void>();
@@ -129,8 +138,10 @@ async function placer(): Promise<void> {
       else latencies.push(performance.now() - startMs);
     }
   };
+  const cpu = process.cpuUsage();
   await Promise.all(Array.from({ length: WORKERS }, worker));
-  report({ latencies, refused, promised, mib: Math.round(process.memoryUsage().rss / 2 ** 20) });
+  const { user, system } = process.cpuUsage(cpu);
+  report({ latencies, refused, promised, cpuSeconds: (user + system) / 1e6, mib: Math.round(process.memoryUsage().rss / 2 ** 20) });
 }
 
 await (role === 'owners' ? owners() : placer());

@@ -1,4 +1,5 @@
-// `npm run bench:fleet [-- --hosts N] [--replicas 1|3] [--placers N] [--seconds N] [--cycle]`:
+// `npm run bench:fleet [-- --hosts N] [--replicas 1|3] [--placers N] [--seconds N] [--workers N]
+// [--alone] [--cycle]`:
 // the fleet's protocol with simulated hosts of four nodes and 20 VMs each: owners in one process,
 // placers in their own, real NATS servers on loopback. Prints promises (or, with --cycle, VMs from
 // the claim to its deletion) a second, their latency, refused claims, how long a new reader needs
@@ -18,6 +19,10 @@ const { values } = parseArgs({
     replicas: { type: 'string', default: '1' },
     placers: { type: 'string', default: '1' },
     seconds: { type: 'string', default: '6' },
+    // VMs that a placer has under way at the same time.
+    workers: { type: 'string', default: '24' },
+    // Each claim in an entry of its own.
+    alone: { type: 'boolean', default: false },
     cycle: { type: 'boolean', default: false },
   },
 });
@@ -74,7 +79,9 @@ try {
   const idle = await bytes();
   await new Promise((done) => setTimeout(done, 5000));
   const idleBytes = (await bytes()) - idle;
-  const placers = Array.from({ length: PLACERS }, (_, at) => begin('placer', url, HOSTS, REPLICAS, at, values.cycle, SECONDS));
+  const placers = Array.from({ length: PLACERS }, (_, at) =>
+    begin('placer', url, HOSTS, REPLICAS, at, values.cycle, SECONDS, values.workers, values.alone),
+  );
   const pictures = await Promise.all(placers.map((placer) => talk(placer)));
   const results = await Promise.all(placers.map((placer) => talk(placer, 'go')));
   const all = results.flatMap(({ latencies }) => latencies).sort((a, b) => a - b);
@@ -84,7 +91,10 @@ try {
     JSON.stringify({
       what: values.cycle ? 'whole cycles' : 'promises',
       ...{ hosts: HOSTS, replicas: REPLICAS, placers: PLACERS, seconds: SECONDS },
+      ...{ workers: Number(values.workers), alone: values.alone },
       perSecond: Math.round(all.length / SECONDS),
+      // Where other processes have the cores, this is what can be compared.
+      perPlacerCpuSecond: Math.round(all.length / results.reduce((sum, one) => sum + one.cpuSeconds, 0)),
       p50Ms: at(0.5),
       p99Ms: at(0.99),
       refusedPercent: Math.round((refused / (all.length + refused)) * 1000) / 10,

@@ -30,6 +30,8 @@ export interface ClientOptions {
   readonly replicas: number;
   /** LEASE_MS by default; members must expect it. */
   readonly leaseMs?: number;
+  /** Each claim has an entry of its own; for comparisons. */
+  readonly alone?: true;
   /** How long servers without a leader are waited for; OPEN_MS by default. */
   readonly openMs?: number;
 }
@@ -53,7 +55,7 @@ export class FleetClient {
   readonly #lease: NodeJS.Timeout;
   #watch: { stop(): Promise<void> } | null = null;
 
-  private constructor(connection: NatsConnection, { name, leaseMs = LEASE_MS }: ClientOptions) {
+  private constructor(connection: NatsConnection, { name, leaseMs = LEASE_MS, alone }: ClientOptions) {
     this.connection = connection;
     const log = new NatsLog(connection, inboxesOf(name));
     this.placer = new Placer({
@@ -61,6 +63,8 @@ export class FleetClient {
       process: randomBytes(6).toString('hex'),
       send: (subject, text) => log.send(subject, text),
       events: { changed: (host) => this.changed(host) },
+      // What the messages of one moment lead to shares entries.
+      ...(alone ? {} : { gather: (flush) => setImmediate(flush) }),
     });
     this.shards = new Shards(this.placer.process);
     connection.subscribe(LEASES, {

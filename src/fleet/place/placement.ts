@@ -7,7 +7,7 @@ import type { PicturedHost } from '../protocol/picture.js';
 import type { ClaimEnd } from '../protocol/placer.js';
 import { type Choice, FleetChooser, type FleetRule, type RoomOfHost } from './chooser.js';
 import type { FleetClient } from './fleet-client.js';
-import { roomAfter, stormOrder, vcpusAfter } from './storm.js';
+import { addVcpus, stormOrder } from './storm.js';
 
 export interface VmToPlace {
   readonly vm: FleetVm;
@@ -58,13 +58,15 @@ export class Placement {
   /** By host, then by claim. */
   readonly #flights = new Map<string, Map<string, { parts: Parts; vcpus: number }>>();
   readonly #groups = new Map<string, Set<string>>();
+  /** Hosts whose room is to be computed anew before the next choice. */
+  readonly #stale = new Set<string>();
 
   constructor(client: FleetClient, options: PlacementOptions) {
     this.#client = client;
     this.#options = options;
     this.#chooser = new FleetChooser(options.rule, new Map());
     this.#rebuild();
-    client.changed = (host) => this.#changed(host);
+    client.changed = (host) => this.#stale.add(host);
   }
 
   /** Starts the VMs as one batch (storm.ts). @returns results in the order of `vms` */
@@ -115,6 +117,8 @@ export class Placement {
   /** Among this placer's own hosts first. */
   choose(vcpus: number, mib: number, free: (host: string) => boolean = () => true): Choice | null {
     const { shards } = this.#client;
+    for (const host of this.#stale) this.#changed(host);
+    this.#stale.clear();
     return this.#chooser.choose(vcpus, mib, (host) => shards.mine(host) && free(host)) ?? this.#chooser.choose(vcpus, mib, free);
   }
 
@@ -206,12 +210,12 @@ export class Placement {
     const flights = this.#flights.get(host) ?? new Map();
     flights.set(id, flight);
     this.#flights.set(host, flights);
-    this.#changed(host);
+    this.#stale.add(host);
   }
 
   #endFlight(host: string, id: string): void {
     this.#flights.get(host)?.delete(id);
-    this.#changed(host);
+    this.#stale.add(host);
   }
 
   #takes({ name, map }: PicturedHost): boolean {
@@ -244,10 +248,13 @@ export class Placement {
 
 /** @param flights claims whose entries were not read; those that were are in `free` */
 function roomOf({ map, claims }: PicturedHost, free: readonly number[], flights: Flight): RoomOfHost {
-  let vcpus: readonly number[] = map!.nodes.map((node) => node.vcpus);
-  for (const { claim } of claims.values()) if (claim !== null) vcpus = vcpusAfter(vcpus, claim.parts, claim.vcpus);
-  let room: RoomOfHost = { freeMib: free, vcpus, cores: map!.nodes.map(({ cores }) => cores) };
-  for (const [id, flight] of flights) if (!claims.has(id)) room = roomAfter(room, flight.parts, flight.vcpus);
+  const room = { freeMib: [...free], vcpus: map!.nodes.map((node) => node.vcpus), cores: map!.nodes.map(({ cores }) => cores) };
+  for (const { claim } of claims.values()) if (claim !== null) addVcpus(room.vcpus, claim.parts, claim.vcpus);
+  for (const [id, { parts, vcpus }] of flights) {
+    if (claims.has(id)) continue;
+    for (const [node, mib] of parts) room.freeMib[node] = (room.freeMib[node] ?? 0) - mib;
+    addVcpus(room.vcpus, parts, vcpus);
+  }
   return room;
 }
 

@@ -68,15 +68,14 @@ function tried(
 
 /** Room that is left beside a VM: its vCPUs run on its nodes in the proportion of its memory. */
 export function roomAfter(room: RoomOfHost, parts: Parts, vcpus: number): RoomOfHost {
-  const freeMib = [...room.freeMib];
-  for (const [node, mib] of parts) freeMib[node] = (freeMib[node] ?? 0) - mib;
-  return { freeMib, vcpus: vcpusAfter(room.vcpus, parts, vcpus), cores: room.cores };
+  const after = { freeMib: [...room.freeMib], vcpus: [...room.vcpus], cores: room.cores };
+  for (const [node, mib] of parts) after.freeMib[node] = (after.freeMib[node] ?? 0) - mib;
+  addVcpus(after.vcpus, parts, vcpus);
+  return after;
 }
 
-/** vCPUs by node, with those of a VM more. */
-export function vcpusAfter(vcpus: readonly number[], parts: Parts, count: number): readonly number[] {
+/** Adds those of a VM to the vCPUs by node. */
+export function addVcpus(vcpus: number[], parts: Parts, count: number): void {
   const sum = parts.reduce((whole, [, mib]) => whole + mib, 0);
-  const after = [...vcpus];
-  for (const [node, mib] of parts) after[node] = (after[node] ?? 0) + (count * mib) / sum;
-  return after;
+  for (const [node, mib] of parts) vcpus[node] = (vcpus[node] ?? 0) + (count * mib) / sum;
 }

@@ -43,6 +43,8 @@ export interface LightMap {
   readonly settled: number;
   /** Starts of which the host's pool does not say whether the VM runs; absent = none. */
   readonly undecided?: number;
+  /** Its owner reads several claims in one entry; absent = an earlier version. */
+  readonly together?: true;
   /** CPU time that the host's domains use, in percent of its physical CPUs; absent = not measured. */
   readonly cpuPercent?: number;
 }
@@ -88,9 +90,24 @@ function objectOf(text: string): Fields | null {
 
 export function encodeMap(map: LightMap): string {
   const nodes = map.nodes.map(({ memoryMib, freeMib, cores, vcpus, cpus }) => [memoryMib, freeMib, cores, vcpus, cpus]);
-  const { epoch: e, number: n, vms, drifted, draining, watched, runs, tags, absorbed, dead, settled, undecided, cpuPercent: cpu } = map;
+  const {
+    epoch: e,
+    number: n,
+    vms,
+    drifted,
+    draining,
+    watched,
+    runs,
+    tags,
+    absorbed,
+    dead,
+    settled,
+    undecided,
+    cpuPercent: cpu,
+    together,
+  } = map;
   const takes = { draining: draining || watched ? 1 : 0, ...(watched ? { watched: 1 } : {}) };
-  const more = { ...(undecided ? { undecided } : {}), ...(cpu === undefined ? {} : { cpu }) };
+  const more = { ...(undecided ? { undecided } : {}), ...(cpu === undefined ? {} : { cpu }), ...(together ? { together: 1 } : {}) };
   return JSON.stringify({ e, n, nodes, vms, drifted, ...takes, runs, tags, absorbed, dead, settled, ...more });
 }
 
@@ -129,24 +146,63 @@ export function decodeMap(text: string): LightMap | null {
 }
 
 /** Fields that members of earlier versions do not write. */
-function optionalOf({ undecided, cpu }: Fields): Pick<LightMap, 'undecided' | 'cpuPercent'> | null {
+function optionalOf({ undecided, cpu, together }: Fields): Pick<LightMap, 'undecided' | 'cpuPercent' | 'together'> | null {
   if (undecided !== undefined && !whole(undecided)) return null;
   if (cpu !== undefined && !(whole(cpu) && cpu <= 100)) return null;
-  return { ...(undecided ? { undecided } : {}), ...(cpu === undefined ? {} : { cpuPercent: cpu }) };
+  return {
+    ...(undecided ? { undecided } : {}),
+    ...(cpu === undefined ? {} : { cpuPercent: cpu }),
+    ...(together === 1 ? { together: true as const } : {}),
+  };
 }
 
-export function encodeClaim({ parts, vcpus, start }: Claim): string {
-  return JSON.stringify({ p: parts, c: vcpus, s: start });
-}
+const fieldsOfClaim = ({ parts, vcpus, start }: Claim) => ({ p: parts, c: vcpus, s: start });
+
+export const encodeClaim = (claim: Claim): string => JSON.stringify(fieldsOfClaim(claim));
+
+/** Claims in one entry, at most. */
+export const MOST_TOGETHER = 32;
+
+/** @param claims on one host, MOST_TOGETHER at most */
+export const encodeClaims = (claims: readonly Claim[]): string => JSON.stringify({ b: claims.map(fieldsOfClaim) });
 
 /** null = not a claim. */
 export function decodeClaim(text: string): Claim | null {
-  const { p, c, s } = objectOf(text) ?? {};
+  return claimOf(objectOf(text) ?? {});
+}
+
+function claimOf({ p, c, s }: Fields): Claim | null {
   if (!Array.isArray(p) || p.length === 0 || p.length > MOST_NODES || !whole(c) || !short(s)) return null;
   const parts = p as readonly unknown[];
   const isPart = (part: unknown) => Array.isArray(part) && part.length === 2 && whole(part[0]) && whole(part[1]) && part[1] > 0;
   const nodes = new Set(parts.map((part) => (Array.isArray(part) ? part[0] : undefined)));
   return parts.every(isPart) && nodes.size === parts.length ? { parts: parts as Parts, vcpus: c, start: s } : null;
+}
+
+/** A claim that an entry brings. */
+export interface EntryClaim {
+  readonly id: string;
+  /** Places of claims in one entry stand in their order, before the next entry. */
+  readonly place: number;
+  /** null = unreadable. */
+  readonly claim: Claim | null;
+}
+
+/** Id of a claim among several in one entry. */
+export const idTogether = (entry: string, at: number): string => `${entry}_${at}`;
+
+/**
+ * The claims of an entry: one of its own id, or several on the host, which are decided, started and
+ * settled one by one. An entry of which any claim is unreadable is one unreadable claim.
+ */
+export function claimsOf(id: string, place: number, text: string): readonly EntryClaim[] {
+  const fields = objectOf(text) ?? {};
+  if (fields.b === undefined) return [{ id, place, claim: claimOf(fields) }];
+  const unreadable = [{ id, place, claim: null }];
+  if (!Array.isArray(fields.b) || fields.b.length === 0 || fields.b.length > MOST_TOGETHER) return unreadable;
+  const claims = fields.b.map((one: unknown) => (typeof one === 'object' && one !== null ? claimOf(one as Fields) : null));
+  if (claims.includes(null)) return unreadable;
+  return claims.map((claim, at) => ({ id: idTogether(id, at), place: place + at / MOST_TOGETHER, claim }));
 }
 
 /** A map's place among all maps of the host. */

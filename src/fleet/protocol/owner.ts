@@ -9,7 +9,7 @@
 // then deleted. A claim named as dead is never started.
 import {
   type Claim,
-  decodeClaim,
+  claimsOf,
   decodeDeletion,
   decodeMap,
   encodeDeletion,
@@ -47,6 +47,8 @@ export interface OwnerOptions {
 interface OwnedClaim {
   /** The process that made the claim. */
   readonly process: string;
+  /** Id of its entry in the log, which several claims may share. */
+  readonly entry: string;
   readonly claim: Claim | null;
   readonly place: number;
   seenMs: number;
@@ -72,6 +74,8 @@ export class Owner {
   #echoed = 0;
   #last = 0;
   readonly #claims = new Map<string, OwnedClaim>();
+  /** Entries of several claims: those that are not deleted. */
+  readonly #together = new Map<string, Set<string>>();
   readonly #heardMs = new Map<string, number>();
   readonly #settledIds = new Map<string, 'absorbed' | 'dead'>();
   /** Named by the last map of an earlier owner. */
@@ -216,7 +220,7 @@ export class Owner {
     const said = JSON.stringify(content);
     if (said === this.#sent) return;
     const order = { epoch: this.#epoch, number: this.#number + 1, settled: this.#settled() };
-    const text = encodeMap({ ...content, ...order, ...(cpuPercent === undefined ? {} : { cpuPercent }) });
+    const text = encodeMap({ ...content, ...order, ...(cpuPercent === undefined ? {} : { cpuPercent }), together: true });
     // Nobody could read it, this owner included: it would send it again and again.
     if (decodeMap(text) === null) throw new Error('the host has more nodes, CPUs, tags or text than a map of the fleet may say');
     this.#sent = said;
@@ -236,7 +240,7 @@ export class Owner {
 
   #settled(): number {
     let least = this.#last + 1;
-    for (const { place } of this.#claims.values()) least = Math.min(least, place);
+    for (const { place } of this.#claims.values()) least = Math.min(least, Math.floor(place));
     return least - 1;
   }
 
@@ -256,6 +260,10 @@ export class Owner {
     return state !== 'absorbed';
   }
 
+  #isSettled({ state, settledBy }: OwnedClaim): boolean {
+    return settledBy !== 0 && settledBy <= this.#echoed && (state === 'absorbed' || state === 'dead');
+  }
+
   #readMap(text: string): void {
     const map = decodeMap(text);
     if (this.#state !== 'owner') {
@@ -272,12 +280,32 @@ export class Owner {
 
   #readClaim(id: string, process: string, { place, text }: LogEntry, nowMs: number): void {
     if (decodeDeletion(text) !== undefined) {
-      this.#claims.delete(id);
+      this.#delete(id);
       return;
     }
-    const before = this.#settledIds.get(id) ?? (this.#deadBefore.has(id) ? 'dead' : 'open');
-    this.#claims.set(id, { process, claim: decodeClaim(text), place, seenMs: nowMs, state: before, settledBy: 0 });
-    if (before !== 'open') this.publish();
+    const claims = claimsOf(id, place, text);
+    const before = new Map(claims.map((one) => [one.id, this.#claims.get(one.id)]));
+    this.#delete(id);
+    if (claims[0]!.id !== id) this.#together.set(id, new Set(claims.map((one) => one.id)));
+    let settled = false;
+    for (const { id: own, place: its, claim } of claims) {
+      const known = before.get(own);
+      const state: OwnedClaim['state'] = this.#settledIds.get(own) ?? (this.#deadBefore.has(own) ? 'dead' : 'open');
+      // Brought twice, or written over: a start that was admitted is not admitted again.
+      const made = known === undefined || known.state === 'open' ? { claim, state, settledBy: 0 } : known;
+      this.#claims.set(own, { ...made, process, entry: id, place: its, seenMs: nowMs });
+      settled ||= made.state !== 'open';
+    }
+    if (settled) this.publish();
+  }
+
+  /** A claim, or an entry with all of its claims. */
+  #delete(id: string): void {
+    for (const one of this.#together.get(id) ?? []) this.#claims.delete(one);
+    this.#together.delete(id);
+    const entry = this.#claims.get(id)?.entry;
+    this.#claims.delete(id);
+    if (entry !== undefined) this.#together.get(entry)?.delete(id);
   }
 
   #readOwner(epoch: number, owner: string, nowMs: number): void {
@@ -309,14 +337,18 @@ export class Owner {
     this.#options.replaced?.(this.#read);
   }
 
-  /** Claims that a map in the log names. */
+  /** Claims that a map in the log names; an entry of several when all of them are settled. */
   #deleteSettled(): void {
     const { host, send } = this.#options;
     const by: MapOrder = { epoch: this.#epoch, number: this.#echoed };
-    for (const [id, { state, settledBy }] of this.#claims) {
-      if (settledBy === 0 || settledBy > this.#echoed || (state !== 'absorbed' && state !== 'dead')) continue;
-      this.#settledIds.set(id, state);
-      send(claimSubject(host, id), encodeDeletion(by));
+    for (const [id, claim] of this.#claims) {
+      if (!this.#isSettled(claim)) continue;
+      this.#settledIds.set(id, claim.state as 'absorbed' | 'dead');
+      if (claim.entry === id) send(claimSubject(host, id), encodeDeletion(by));
+    }
+    for (const [entry, ids] of this.#together) {
+      // Without claims, their placer has deleted each.
+      if ([...ids].every((id) => this.#isSettled(this.#claims.get(id)!))) send(claimSubject(host, entry), encodeDeletion(by));
     }
     for (const id of this.#settledIds.keys()) {
       if (this.#settledIds.size <= REMEMBERED) break;

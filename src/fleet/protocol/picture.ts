@@ -11,7 +11,17 @@
 // claim before the map that absorbed an earlier one, whose entry is gone: the picture would show
 // room that is taken. A gap in the places of the log says that entries are missing. The picture is
 // whole again when everything that was still to come at the gap has been read.
-import { type Claim, decodeClaim, decodeDeletion, decodeMap, isBefore, type LightMap, type MapOrder, type Parts } from './entries.js';
+import {
+  type Claim,
+  claimsOf,
+  decodeDeletion,
+  decodeMap,
+  idTogether,
+  isBefore,
+  type LightMap,
+  type MapOrder,
+  type Parts,
+} from './entries.js';
 import type { WatchedEntry } from './log.js';
 import { placeOf } from './subjects.js';
 
@@ -36,6 +46,8 @@ interface Host {
   readonly name: string;
   map: LightMap | null;
   readonly claims: Map<string, PicturedClaim>;
+  /** Entries of several claims, with their number. */
+  readonly together: Map<string, number>;
   deletions: number;
   /** The newest map that a deletion names. */
   newest: MapOrder;
@@ -119,7 +131,7 @@ export class Picture {
   #host(name: string): Host {
     let host = this.#hosts.get(name);
     if (host === undefined) {
-      host = { name, map: null, claims: new Map(), deletions: 0, newest: { epoch: 0, number: 0 }, epoch: 0 };
+      host = { name, map: null, claims: new Map(), together: new Map(), deletions: 0, newest: { epoch: 0, number: 0 }, epoch: 0 };
       this.#hosts.set(name, host);
     }
     return host;
@@ -134,26 +146,41 @@ export class Picture {
     host.epoch = map.epoch;
     for (const id of map.absorbed) this.#settle(host, id, 'absorbed');
     for (const id of map.dead) this.#settle(host, id, 'dead');
-    for (const { id, place } of [...host.claims.values()]) if (place <= map.settled) this.#settle(host, id, 'deleted');
+    for (const { id, place } of [...host.claims.values()]) if (Math.floor(place) <= map.settled) this.#settle(host, id, 'deleted');
   }
 
   #readClaim(host: Host, id: string, entry: WatchedEntry): void {
     const settledBy = decodeDeletion(entry.text);
     if (settledBy === undefined) {
-      // Brought twice: the map settles the second one too.
-      if (host.map?.absorbed.includes(id) || host.map?.dead.includes(id)) return;
-      const claim = { id, place: entry.place, claim: decodeClaim(entry.text) };
-      // An entry in place of an earlier one takes a new place in the order.
-      host.claims.delete(id);
-      host.claims.set(id, claim);
-      this.#events.claimed?.(host.name, claim);
+      const claims = claimsOf(id, entry.place, entry.text);
+      this.#replace(host, id, claims);
+      for (const claim of claims) this.#claim(host, claim);
       return;
     }
     host.deletions++;
-    this.#settle(host, id, 'deleted');
+    this.#replace(host, id, []);
     if (settledBy === null || !isBefore(host.newest, settledBy)) return;
     host.newest = settledBy;
     if (host.map !== null && isBefore(host.map, settledBy)) host.map = null;
+  }
+
+  /** Claims of an earlier entry on that subject that are not in this one do not count any more. */
+  #replace(host: Host, id: string, claims: readonly PicturedClaim[]): void {
+    const now = new Set(claims.map((claim) => claim.id));
+    const before = Array.from({ length: host.together.get(id) ?? 0 }, (_, at) => idTogether(id, at));
+    for (const one of [id, ...before]) if (!now.has(one)) this.#settle(host, one, 'deleted');
+    if (claims.length > 0 && !now.has(id)) host.together.set(id, claims.length);
+    else host.together.delete(id);
+  }
+
+  #claim(host: Host, claim: PicturedClaim): void {
+    const { id } = claim;
+    // Brought twice: the map settles the second one too.
+    if (host.map?.absorbed.includes(id) || host.map?.dead.includes(id)) return;
+    // An entry in place of an earlier one takes a new place in the order.
+    host.claims.delete(id);
+    host.claims.set(id, claim);
+    this.#events.claimed?.(host.name, claim);
   }
 
   /** Nothing is placed on the host until the new owner's map comes. */

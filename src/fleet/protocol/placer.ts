@@ -11,7 +11,7 @@
 // the host's entries again: one after the other, they may come from replicas that lag differently.
 // The host's owner has read all entries before any that it knows, and admits a start only behind
 // all earlier claims, as a promise is made. So a claim without a decision can be left to it.
-import { type Claim, encodeClaim, encodeDeletion } from './entries.js';
+import { type Claim, encodeClaim, encodeClaims, encodeDeletion, idTogether, MOST_TOGETHER } from './entries.js';
 import type { WatchedEntry } from './log.js';
 import { Picture, type PictureEvents } from './picture.js';
 import { claimSubject } from './subjects.js';
@@ -44,6 +44,17 @@ export interface PlacerOptions {
   readonly process: string;
   readonly send: (subject: string, text: string) => void;
   readonly events?: PictureEvents;
+  /**
+   * Claims on one host that come before `flush` is called share an entry, MOST_TOGETHER at most;
+   * absent = each has its own. Called for the first claim of an entry.
+   */
+  readonly gather?: (flush: () => void) => void;
+}
+
+/** Claims that wait for their entry to be sent. */
+interface Gathered {
+  readonly entry: string;
+  readonly claims: Claim[];
 }
 
 export class Placer {
@@ -54,12 +65,16 @@ export class Placer {
   readonly #own = new Map<string, OwnClaim>();
   /** Read, and waiting for the picture to be whole. */
   readonly #undecided = new Set<string>();
-  /** The claim whose entry is being read. */
-  #fresh: string | null = null;
+  readonly #gather: PlacerOptions['gather'];
+  /** By host. */
+  readonly #gathered = new Map<string, Gathered>();
+  /** The claims whose entry is being read. */
+  #fresh: string[] = [];
   #next = 1;
 
-  constructor({ name, process, send, events = {} }: PlacerOptions) {
+  constructor({ name, process, send, events = {}, gather }: PlacerOptions) {
     this.process = `${name}.${process}`;
+    this.#gather = gather;
     this.#send = send;
     this.picture = new Picture({
       ...events,
@@ -80,10 +95,36 @@ export class Placer {
   }
 
   claim(host: string, claim: Claim, events: ClaimEvents): string {
-    const id = `${this.process}-${this.#next++}`;
+    const alone = this.#gather === undefined || this.picture.hosts.get(host)?.map?.together !== true;
+    const id = alone ? this.#newId() : this.#together(host, claim);
     this.#own.set(id, { host, claim, place: null, state: 'sent', events });
-    this.#send(claimSubject(host, id), encodeClaim(claim));
+    if (alone) this.#send(claimSubject(host, id), encodeClaim(claim));
     return id;
+  }
+
+  #newId(): string {
+    return `${this.process}-${this.#next++}`;
+  }
+
+  /** @returns the claim's id in the host's next entry */
+  #together(host: string, claim: Claim): string {
+    const open = this.#gathered.get(host);
+    const { entry, claims } = open ?? { entry: this.#newId(), claims: [] };
+    claims.push(claim);
+    if (open === undefined) {
+      this.#gathered.set(host, { entry, claims });
+      this.#gather!(() => this.#flush(host, entry));
+    }
+    if (claims.length === MOST_TOGETHER) this.#flush(host, entry);
+    return idTogether(entry, claims.length - 1);
+  }
+
+  #flush(host: string, entry: string): void {
+    const gathered = this.#gathered.get(host);
+    // It was full, and is sent already.
+    if (gathered?.entry !== entry) return;
+    this.#gathered.delete(host);
+    this.#send(claimSubject(host, entry), encodeClaims(gathered.claims));
   }
 
   /**
@@ -113,10 +154,10 @@ export class Placer {
   }
 
   read(entry: WatchedEntry): void {
-    this.#fresh = null;
+    this.#fresh = [];
     this.picture.read(entry);
     if (!this.picture.whole) {
-      if (this.#fresh !== null) this.#own.get(this.#fresh)?.events.undecided?.(this.#fresh);
+      for (const id of this.#fresh) this.#own.get(id)?.events.undecided?.(id);
       return;
     }
     for (const id of this.#undecided) this.#decide(id);
@@ -134,7 +175,7 @@ export class Placer {
     own.place = place;
     if (own.state !== 'sent') return;
     this.#undecided.add(id);
-    this.#fresh = id;
+    this.#fresh.push(id);
   }
 
   #decide(id: string): void {

@@ -3,7 +3,7 @@
 // stored, read or lost, a claim is made, a start ends, a process dies or sleeps, leases run out.
 // Longer than 400 lines: one class, whose steps share all of the world.
 import { Random } from '../../base/random.js';
-import type { Parts } from '../protocol/entries.js';
+import { claimsOf, type Parts } from '../protocol/entries.js';
 import { type HostTruth, type Promised, promisedTwice } from '../protocol/invariants.js';
 import { Owner } from '../protocol/owner.js';
 import { Picture } from '../protocol/picture.js';
@@ -23,6 +23,8 @@ interface Start {
 class PlacerProcess {
   readonly outbox = new Outbox();
   readonly granted = new Map<string, Promised>();
+  /** Entries of several claims that are not sent yet. */
+  readonly flushes: (() => void)[] = [];
   readonly open = new Map<string, { readonly sinceMs: number; readonly host: number }>();
   readonly placer: Placer;
   replica = 0;
@@ -32,8 +34,15 @@ class PlacerProcess {
   /** Place up to which its picture was checked. */
   checked = 0;
 
+  flush(): void {
+    for (const flush of this.flushes.splice(0)) flush();
+  }
+
   constructor(name: string) {
-    this.placer = new Placer({ name, process: 'x', send: (subject, text) => this.outbox.send(subject, text) });
+    this.placer = new Placer({
+      ...{ name, process: 'x', send: (subject, text) => this.outbox.send(subject, text) },
+      gather: (flush) => this.flushes.push(flush),
+    });
   }
 }
 
@@ -101,6 +110,7 @@ export class World {
     gaps: 0,
     overtaken: 0,
     noMemory: 0,
+    together: 0,
   };
   readonly #random: Random;
   readonly #options: WorldOptions;
@@ -131,10 +141,11 @@ export class World {
     const { faults, localStarts } = this.#options;
     const event = this.#random.weighted<() => void>([
       [() => this.#log.replicate(this.#random), 25],
-      [() => this.#deliver(), 25],
+      [() => this.#deliver(), 40],
       [() => this.#readPlacer(this.#random.pick(this.#placers)), 30],
       [() => this.#readOwner(this.#anyOwner()), 25],
       [() => this.#claim(this.#random.pick(this.#placers)), 12],
+      [() => this.#random.pick(this.#placers).flush(), 12],
       [() => this.#handOver(), 10],
       [() => this.#endStart(this.#random.pick(this.#hosts)), 8],
       [() => this.#tick(), 4],
@@ -192,6 +203,7 @@ export class World {
 
   #settleRound(): void {
     for (let pass = 0; pass < 6; pass++) {
+      for (const one of this.#placers) one.flush();
       for (const { outbox } of [...this.#placers, ...this.#hosts.map(({ process }) => process)]) {
         while (!outbox.empty) outbox.deliver(this.#log, this.#random, false);
       }
@@ -250,11 +262,17 @@ export class World {
     return true;
   }
 
+  /** One claim, or some on the same host, which share an entry. */
   #claim(one: PlacerProcess): void {
     if (one.asleep || !one.placer.picture.whole) return;
     const at = this.#random.below(this.#hosts.length);
+    const count = this.#random.chance(25) ? this.#random.between(2, 4) : 1;
+    for (let claim = 0; claim < count; claim++) this.#claimOn(one, at, count);
+  }
+
+  #claimOn(one: PlacerProcess, at: number, count: number): void {
     const first = this.#random.below(NODES);
-    const mib = this.#random.between(10, 60);
+    const mib = Math.ceil(this.#random.between(10, 60) / count);
     const parts: [number, number][] = this.#random.chance(80)
       ? [[first, mib]]
       : [
@@ -427,7 +445,9 @@ export class World {
       this.#reference.read({ ...entry, pending: 0 });
       const [, name = '', , placer, number] = entry.subject.split('.');
       if (entry.subject.includes('.r.') && entry.text.startsWith('{')) {
-        this.#parts.set(`${placer}.${number}`, (JSON.parse(entry.text) as { p: Parts }).p);
+        const claims = claimsOf(`${placer}.${number}`, entry.place, entry.text);
+        if (claims.length > 1) this.counts.together++;
+        for (const { id, claim } of claims) this.#parts.set(id, claim!.parts);
       }
       const history = this.#history.get(name) ?? [];
       history.push({ place: entry.place, free: this.#reference.freeBefore(name, Number.POSITIVE_INFINITY) });
