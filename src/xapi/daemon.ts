@@ -96,6 +96,8 @@ export interface Daemon {
   readonly rrds: RrdStore;
   /** The reason why no changes are accepted now; null = they are. */
   writable(): StorageError | null;
+  /** Lines that the audit log lost, as more came than can wait for room on its disk. */
+  lostAuditLines(): number;
   /** The whole state as one database file; null when it is in memory. */
   backup(): Buffer | null;
   /** Reopens the audit log after a rename. */
@@ -157,6 +159,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     version: options.version,
     ...{ database, toolstack, hosts, dispatcher, sessions, ledger, tasks, turns, answers, events, objects, rrds },
     writable,
+    lostAuditLines: () => audit.lost,
     backup: () => state.backup(),
     reopenLogs: () => audit.reopen(),
     close: async () => {
@@ -242,6 +245,7 @@ function openAudit({ audit, files, log }: DaemonOptions): AuditLog {
       if (fault === null) log.info({}, 'the audit log is written again');
       else log.error({ errno: fault.errno }, `the audit log cannot be written, and no changes are accepted: ${fault.reason}`);
     },
+    lost: (lines) => log.error({ lines }, 'lines of the audit log are lost: each was written to this log when it came'),
     unwritten: (line) => log.error({ audit: line }, 'a line of the audit log waits to be written'),
   });
 }

@@ -41,6 +41,15 @@ const linesOf = (file: string) =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as { user: string | null; args: string[]; count?: number });
 
+/** The line that the log writes of a call, without the end of the line. */
+function lineText(call: CallEnd): string {
+  const file = join(folder(), 'audit.log');
+  const audit = new AuditLog({ file });
+  audit.write(call);
+  audit.close();
+  return readFileSync(file, 'utf8').trimEnd();
+}
+
 describe.each(FAULTS)('the audit log whose writes fail with %s', (fault) => {
   it.each([1, 2, 3, 4, 5])('from write %i on has each line once and in order when it can be written again', (nth) => {
     const file = join(folder(), 'audit.log');
@@ -75,6 +84,51 @@ describe('the audit log', () => {
     await expect.poll(() => daemon.writable(), { timeout: 5000 }).toBe(null);
     await daemon.call('VM.set_name_label', vm, 'again');
     expect(linesOf(file).map(({ args }) => args.at(-1))).toEqual(expect.arrayContaining(['kept', 'refused', 'again']));
+  });
+
+  it('says how many lines it lost, where it lost them: more came than can wait for room', () => {
+    const file = join(folder(), 'audit.log');
+    const injector = new FaultInjector();
+    const told: number[] = [];
+    const limits = { fileBytes: 100_000, oldFiles: 1, pendingBytes: 1000 };
+    const audit = new AuditLog({ file, files: injector.files(), limits, lost: (count) => told.push(count) });
+    injector.arm(1, 'ENOSPC');
+    for (let index = 0; index < 20; index++) audit.write(end('VM.create', [`full-${index}`]));
+    const { lost } = audit;
+    expect(lost).toBeGreaterThan(0);
+    injector.heal();
+    audit.tick();
+    audit.write(end('VM.create', ['room']));
+    audit.close();
+    const lines = linesOf(file) as { args?: string[]; lost?: number }[];
+    const kept = Array.from({ length: 20 - lost }, (_, index) => `full-${index}`);
+    expect(lines.map((line) => line.args?.[0] ?? line.lost)).toEqual([...kept, lost, 'room']);
+    expect([told, audit.lost]).toEqual([[lost], lost]);
+  });
+
+  it.each([
+    [1000, 0],
+    [999, 1],
+  ])('with %i bytes for lines that wait, two of 500 bytes lose %i', (pendingBytes, lost) => {
+    const injector = new FaultInjector();
+    const limits = { fileBytes: 100_000, oldFiles: 1, pendingBytes };
+    const audit = new AuditLog({ file: join(folder(), 'audit.log'), files: injector.files(), limits });
+    injector.arm(1, 'ENOSPC');
+    const unpadded = Buffer.byteLength(lineText(end('VM.create', [''])));
+    for (const letter of ['a', 'b']) audit.write(end('VM.create', [letter.repeat(499 - unpadded)]));
+    expect(audit.lost).toBe(lost);
+    injector.heal();
+    audit.close();
+  });
+
+  it('says that lines which could not be written until the end are lost', () => {
+    const injector = new FaultInjector();
+    const told: number[] = [];
+    const audit = new AuditLog({ file: join(folder(), 'audit.log'), files: injector.files(), lost: (count) => told.push(count) });
+    injector.arm(1, 'EIO');
+    for (const name of ['a', 'b', 'c']) audit.write(end('VM.create', [name]));
+    audit.close();
+    expect(told).toEqual([3]);
   });
 
   it('holds control and bidirectional characters as escapes, so that its reader is what decodes them', () => {

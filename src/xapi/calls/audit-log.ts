@@ -33,6 +33,8 @@ export interface AuditOptions {
   readonly changed?: (fault: StorageError | null) => void;
   /** A line that has not reached the file. */
   readonly unwritten?: (line: string) => void;
+  /** So many lines will never be in the file. Each of them was given to `unwritten`. */
+  readonly lost?: (lines: number) => void;
 }
 
 export class AuditLog {
@@ -44,6 +46,9 @@ export class AuditLog {
   #fd: number | null = null;
   #bytes = 0;
   #pending: Uint8Array[] = [];
+  /** Lines that found no room among those that wait, since the file last said so. */
+  #dropped = 0;
+  #lost = 0;
   #fault: StorageError | null = null;
 
   /** @throws InputError when the file cannot be opened */
@@ -68,6 +73,11 @@ export class AuditLog {
   /** The reason why lines cannot be written now; null = they can. */
   get fault(): StorageError | null {
     return this.#fault;
+  }
+
+  /** Lines that will never be in the file. */
+  get lost(): number {
+    return this.#lost + this.#dropped;
   }
 
   write(end: CallEnd): void {
@@ -99,13 +109,26 @@ export class AuditLog {
     if (this.#options.file === null) return;
     for (const due of this.#refused.due(true)) this.#append(lineOf(due.end, due));
     if (this.#fault !== null) this.#retry();
+    if (this.#fault !== null) {
+      const lines = this.#pending.length + this.#dropped;
+      this.#dropped = 0;
+      this.#lose(lines);
+    }
     this.#closeFile();
+  }
+
+  #lose(lines: number): void {
+    this.#lost += lines;
+    this.#options.lost?.(lines);
   }
 
   #append(line: string): void {
     const bytes = Buffer.from(`${line}\n`);
     const waiting = this.#pending.length > 0;
-    if (!waiting || this.#pendingBytes() + bytes.length <= this.#limits.pendingBytes) this.#pending.push(bytes);
+    // Behind a line that was dropped none is kept: the file says at one place how many are missing.
+    const fits = this.#dropped === 0 && this.#pendingBytes() + bytes.length <= this.#limits.pendingBytes;
+    if (!waiting || fits) this.#pending.push(bytes);
+    else this.#dropped++;
     if (waiting) this.#options.unwritten?.(line);
     else if (!this.#writePending()) this.#options.unwritten?.(line);
   }
@@ -132,7 +155,8 @@ export class AuditLog {
       // nothing.
       if (this.#fd !== null && this.#files.kind(this.#fd).links === 0) this.#closeFile();
       if (this.#fd === null) this.#open(file!);
-      while (this.#pending.length > 0) {
+      while (this.#pending.length > 0 || this.#dropped > 0) {
+        if (this.#pending.length === 0) this.#sayDropped();
         const bytes = this.#pending[0]!;
         if (this.#bytes > 0 && this.#bytes + bytes.length > this.#limits.fileBytes) this.#rotate(file!);
         const written = this.#files.write(this.#fd!, bytes, null);
@@ -147,6 +171,12 @@ export class AuditLog {
       if (!known) this.#options.changed?.(this.#fault);
       return false;
     }
+  }
+
+  #sayDropped(): void {
+    this.#pending.push(Buffer.from(`${JSON.stringify({ time: new Date().toISOString(), lost: this.#dropped })}\n`));
+    this.#lose(this.#dropped);
+    this.#dropped = 0;
   }
 
   #rotate(file: string): void {

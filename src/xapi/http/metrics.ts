@@ -22,6 +22,7 @@ export interface MetricsSources {
   readonly events: { readonly watchers: number };
   /** The reason why no changes are accepted now; null = they are. */
   readonly writable: () => unknown;
+  readonly lostAuditLines: () => number;
 }
 
 export class Metrics {
@@ -63,6 +64,7 @@ export class Metrics {
     gauge('xennuma_storage_writable', '1 when changes are accepted; 0 while storage fails and the daemon is read-only', ({ writable }) =>
       writable() === null ? 1 : 0,
     );
+    gauge('xennuma_audit_lost_lines', 'Lines that the audit log lost since the daemon started', ({ lostAuditLines }) => lostAuditLines());
     gauge('xennuma_xapi_sessions', 'Sessions that are logged in', ({ sessions }) => sessions.count);
     gauge('xennuma_xapi_event_watchers', 'Calls that wait for events', ({ events }) => events.watchers);
     gauge('xennuma_xapi_objects', 'Objects of class VM', ({ database }) => database.published.count('VM'));
