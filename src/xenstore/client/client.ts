@@ -2,9 +2,9 @@
 // Sources: docs/misc/xenstore.txt; tools/libs/store/xs.c (Xen 4.17) for what callers expect.
 import { XenError } from '../../base/errors.js';
 import type { TransactionId, XenstoreConnection, XenstorePermission, XenstoreWatch } from '../connection.js';
-import { MESSAGE, PAYLOAD_MAX_BYTES } from '../protocol/wire.js';
+import { MESSAGE, PAYLOAD_MAX_BYTES, type Payload, payloadBytes } from '../protocol/wire.js';
 import { withSignal } from './abortable.js';
-import { ConnectionLostError, Link } from './link.js';
+import { ConnectionLostError, type Decode, Link } from './link.js';
 import type { Connect, Transport } from './transport.js';
 import { WatchQueue } from './watch-queue.js';
 
@@ -70,31 +70,35 @@ export class XenstoreClient implements XenstoreConnection {
     });
   }
 
-  async read(path: string, tx: TransactionId = 0): Promise<string> {
-    return (await this.#readBuffer(path, tx)).toString('utf8');
+  // Without `async` where a reply is all that is awaited: a start makes a hundred of these calls,
+  // and each promise and turn of the microtask queue counts.
+
+  read(path: string, tx: TransactionId = 0): Promise<string> {
+    return this.#onPath('read', MESSAGE.read, path, tx, textOf);
   }
 
-  async readBytes(path: string, tx: TransactionId = 0): Promise<Uint8Array> {
-    return new Uint8Array(await this.#readBuffer(path, tx));
+  readBytes(path: string, tx: TransactionId = 0): Promise<Uint8Array> {
+    return this.#onPath('read', MESSAGE.read, path, tx, bytesOf);
   }
 
-  async write(path: string, value: string | Uint8Array, tx: TransactionId = 0): Promise<void> {
+  write(path: string, value: string | Uint8Array, tx: TransactionId = 0): Promise<void> {
     const call = `xs_write(${path})`;
-    const payload = Buffer.concat([stringBytes(path, call), typeof value === 'string' ? Buffer.from(value, 'utf8') : value]);
-    await this.#call(call, MESSAGE.write, payload, tx);
+    if (path.includes('\0')) return Promise.reject(nulInString(call));
+    const payload = typeof value === 'string' ? `${path}\0${value}` : Buffer.concat([Buffer.from(`${path}\0`), value]);
+    return this.#call(call, MESSAGE.write, payload, tx, nothingOf);
   }
 
-  async mkdir(path: string, tx: TransactionId = 0): Promise<void> {
-    await this.#onPath('mkdir', MESSAGE.mkdir, path, tx);
+  mkdir(path: string, tx: TransactionId = 0): Promise<void> {
+    return this.#onPath('mkdir', MESSAGE.mkdir, path, tx, nothingOf);
   }
 
-  async rm(path: string, tx: TransactionId = 0): Promise<void> {
-    await this.#onPath('rm', MESSAGE.rm, path, tx);
+  rm(path: string, tx: TransactionId = 0): Promise<void> {
+    return this.#onPath('rm', MESSAGE.rm, path, tx, nothingOf);
   }
 
   async directory(path: string, tx: TransactionId = 0): Promise<string[]> {
     try {
-      return stringsOf(await this.#onPath('directory', MESSAGE.directory, path, tx));
+      return await this.#onPath('directory', MESSAGE.directory, path, tx, stringsOf);
     } catch (error) {
       if (!(error instanceof XenError && error.errno === 'E2BIG')) throw error;
       return this.#directoryInParts(path, tx);
@@ -102,18 +106,20 @@ export class XenstoreClient implements XenstoreConnection {
   }
 
   async getPermissions(path: string, tx: TransactionId = 0): Promise<XenstorePermission[]> {
-    const strings = stringsOf(await this.#onPath('get_permissions', MESSAGE.getPermissions, path, tx));
+    const strings = await this.#onPath('get_permissions', MESSAGE.getPermissions, path, tx, stringsOf);
     return strings.map((entry) => ({ access: entry[0] as XenstorePermission['access'], domid: Number(entry.slice(1)) }));
   }
 
-  async setPermissions(path: string, permissions: readonly XenstorePermission[], tx: TransactionId = 0): Promise<void> {
+  setPermissions(path: string, permissions: readonly XenstorePermission[], tx: TransactionId = 0): Promise<void> {
     const call = `xs_set_permissions(${path})`;
-    const entries = permissions.map(({ access, domid }) => stringBytes(`${access}${domid}`, call));
-    await this.#call(call, MESSAGE.setPermissions, Buffer.concat([stringBytes(path, call), ...entries]), tx);
+    if (path.includes('\0') || permissions.some(({ access }) => access.includes('\0'))) return Promise.reject(nulInString(call));
+    let payload = `${path}\0`;
+    for (const { access, domid } of permissions) payload += `${access}${domid}\0`;
+    return this.#call(call, MESSAGE.setPermissions, payload, tx, nothingOf);
   }
 
   async transactionStart(): Promise<TransactionId> {
-    const wire = Number.parseInt((await this.#call('xs_transaction_start()', MESSAGE.transactionStart, ZERO, 0)).toString('latin1'), 10);
+    const wire = Number.parseInt(await this.#call('xs_transaction_start()', MESSAGE.transactionStart, '\0', 0, textOf), 10);
     // The daemon's own number, unless one that went with an earlier connection is still held under
     // it.
     const id = this.#transactions.has(wire) ? this.#nextOwnTransaction++ : wire;
@@ -124,9 +130,9 @@ export class XenstoreClient implements XenstoreConnection {
   async transactionEnd(tx: TransactionId, commit: boolean): Promise<void> {
     const call = `xs_transaction_end(${tx})`;
     const known = this.#transactions.get(tx);
-    const payload = Buffer.from(commit ? 'T\0' : 'F\0');
+    const payload = commit ? 'T\0' : 'F\0';
     if (known === undefined) {
-      await this.#call(call, MESSAGE.transactionEnd, payload, tx);
+      await this.#call(call, MESSAGE.transactionEnd, payload, tx, nothingOf);
       return;
     }
     this.#transactions.delete(tx);
@@ -135,7 +141,7 @@ export class XenstoreClient implements XenstoreConnection {
       if (commit) throw new XenError('EAGAIN', call, 'the connection was lost during the transaction');
       return;
     }
-    await this.#link.request(call, MESSAGE.transactionEnd, known.wire, payload);
+    await this.#link.request(call, MESSAGE.transactionEnd, known.wire, payload, nothingOf);
   }
 
   async transaction<T>(body: (tx: TransactionId) => Promise<T>): Promise<T> {
@@ -167,13 +173,12 @@ export class XenstoreClient implements XenstoreConnection {
     for (const queue of this.#watches.values()) {
       if (queue.path === path && queue.token === token) throw new XenError('EEXIST', call);
     }
-    stringBytes(path, call);
-    stringBytes(token, call);
+    if (path.includes('\0') || token.includes('\0')) throw nulInString(call);
     const wireToken = `${this.#nextWatch++}:${token}`;
     const queue = new WatchQueue(path, token, async () => {
       if (!this.#watches.delete(wireToken)) return;
       try {
-        await this.#link.request(`xs_unwatch(${path})`, MESSAGE.unwatch, 0, watchPayload(path, wireToken));
+        await this.#link.request(`xs_unwatch(${path})`, MESSAGE.unwatch, 0, watchPayload(path, wireToken), nothingOf);
       } catch (error) {
         // With the connection, or by a reset, the watch went before.
         if (!this.#link.isClosed && !(error instanceof XenError && (error.errno === 'ENOENT' || error.errno === 'EIO'))) throw error;
@@ -182,7 +187,7 @@ export class XenstoreClient implements XenstoreConnection {
     // Before the request: its first event follows the reply at once.
     this.#watches.set(wireToken, queue);
     try {
-      await this.#link.request(call, MESSAGE.watch, 0, watchPayload(path, wireToken));
+      await this.#link.request(call, MESSAGE.watch, 0, watchPayload(path, wireToken), nothingOf);
     } catch (error) {
       this.#watches.delete(wireToken);
       throw error;
@@ -190,37 +195,35 @@ export class XenstoreClient implements XenstoreConnection {
     return queue;
   }
 
-  async introduce(domid: number, gfn: bigint, eventChannel: number): Promise<void> {
-    await this.#call(`xs_introduce_domain(${domid})`, MESSAGE.introduce, Buffer.from(`${domid}\0${gfn}\0${eventChannel}\0`), 0);
+  introduce(domid: number, gfn: bigint, eventChannel: number): Promise<void> {
+    return this.#call(`xs_introduce_domain(${domid})`, MESSAGE.introduce, `${domid}\0${gfn}\0${eventChannel}\0`, 0, nothingOf);
   }
 
-  async release(domid: number): Promise<void> {
-    await this.#call(`xs_release_domain(${domid})`, MESSAGE.release, Buffer.from(`${domid}\0`), 0);
+  release(domid: number): Promise<void> {
+    return this.#call(`xs_release_domain(${domid})`, MESSAGE.release, `${domid}\0`, 0, nothingOf);
   }
 
   async isIntroduced(domid: number): Promise<boolean> {
-    const answer = await this.#call(`xs_is_domain_introduced(${domid})`, MESSAGE.isDomainIntroduced, Buffer.from(`${domid}\0`), 0);
-    return answer.toString('latin1') === 'T\0';
+    return (await this.#call(`xs_is_domain_introduced(${domid})`, MESSAGE.isDomainIntroduced, `${domid}\0`, 0, textOf)) === 'T\0';
   }
 
   async domainPath(domid: number): Promise<string> {
-    const answer = await this.#call(`xs_get_domain_path(${domid})`, MESSAGE.getDomainPath, Buffer.from(`${domid}\0`), 0);
-    return stringsOf(answer)[0]!;
+    return (await this.#call(`xs_get_domain_path(${domid})`, MESSAGE.getDomainPath, `${domid}\0`, 0, stringsOf))[0]!;
   }
 
   /** RESUME: the domain runs again after a suspend that it called off. */
-  async resume(domid: number): Promise<void> {
-    await this.#call(`xs_resume_domain(${domid})`, MESSAGE.resume, Buffer.from(`${domid}\0`), 0);
+  resume(domid: number): Promise<void> {
+    return this.#call(`xs_resume_domain(${domid})`, MESSAGE.resume, `${domid}\0`, 0, nothingOf);
   }
 
   /** SET_TARGET: `domid` may do what `target` may (a stub domain for its guest). */
-  async setTarget(domid: number, target: number): Promise<void> {
-    await this.#call(`xs_set_target(${domid})`, MESSAGE.setTarget, Buffer.from(`${domid}\0${target}\0`), 0);
+  setTarget(domid: number, target: number): Promise<void> {
+    return this.#call(`xs_set_target(${domid})`, MESSAGE.setTarget, `${domid}\0${target}\0`, 0, nothingOf);
   }
 
   /** RESET_WATCHES: all watches and transactions of this connection are gone. */
   async resetWatches(): Promise<void> {
-    await this.#call('xs_reset_watches()', MESSAGE.resetWatches, ZERO, 0);
+    await this.#call('xs_reset_watches()', MESSAGE.resetWatches, '\0', 0, nothingOf);
     for (const queue of this.#watches.values()) queue.stop();
     this.#watches.clear();
     this.#transactions.clear();
@@ -229,8 +232,9 @@ export class XenstoreClient implements XenstoreConnection {
   /** CONTROL: the daemon's own commands ("check", "quota", "help"); its answer as text. */
   async control(command: string, ...args: readonly string[]): Promise<string> {
     const call = `xs_control(${command})`;
-    const payload = Buffer.concat([command, ...args].map((word) => stringBytes(word, call)));
-    return (await this.#call(call, MESSAGE.control, payload, 0)).toString('utf8').replace(/\0$/, '');
+    const words = [command, ...args];
+    if (words.some((word) => word.includes('\0'))) throw nulInString(call);
+    return (await this.#call(call, MESSAGE.control, `${words.join('\0')}\0`, 0, textOf)).replace(/\0$/, '');
   }
 
   /** This connection, with calls that reject with the signal's reason once it is aborted. */
@@ -242,24 +246,21 @@ export class XenstoreClient implements XenstoreConnection {
     this.#link.close();
   }
 
-  async #readBuffer(path: string, tx: TransactionId): Promise<Buffer> {
-    return this.#onPath('read', MESSAGE.read, path, tx);
-  }
-
-  async #onPath(name: string, type: number, path: string, tx: TransactionId): Promise<Buffer> {
+  #onPath<T>(name: string, type: number, path: string, tx: TransactionId, decode: Decode<T>): Promise<T> {
     const call = `xs_${name}(${path})`;
-    return this.#call(call, type, stringBytes(path, call), tx);
+    return path.includes('\0') ? Promise.reject(nulInString(call)) : this.#call(call, type, `${path}\0`, tx, decode);
   }
 
-  async #call(call: string, type: number, payload: Uint8Array, tx: TransactionId): Promise<Buffer> {
+  #call<T>(call: string, type: number, payload: Payload, tx: TransactionId, decode: Decode<T>): Promise<T> {
     const known = tx === 0 ? undefined : this.#transactions.get(tx);
     if (known !== undefined && known.wire === undefined) {
-      throw new XenError('EAGAIN', call, 'the connection was lost during the transaction');
+      return Promise.reject(new XenError('EAGAIN', call, 'the connection was lost during the transaction'));
     }
-    if (payload.length > PAYLOAD_MAX_BYTES) {
-      throw new XenError('E2BIG', call, `${payload.length} bytes; a request holds ${PAYLOAD_MAX_BYTES}`);
+    const bytes = payloadBytes(payload);
+    if (bytes > PAYLOAD_MAX_BYTES) {
+      return Promise.reject(new XenError('E2BIG', call, `${bytes} bytes; a request holds ${PAYLOAD_MAX_BYTES}`));
     }
-    return this.#link.request(call, type, known?.wire ?? tx, payload);
+    return this.#link.request(call, type, known?.wire ?? tx, payload, decode);
   }
 
   /** The list from byte offset to byte offset, from the start again when it changes meanwhile. */
@@ -269,8 +270,7 @@ export class XenstoreClient implements XenstoreConnection {
       let names = '';
       let generation: string | undefined;
       for (;;) {
-        const payload = Buffer.concat([stringBytes(path, call), stringBytes(String(names.length), call)]);
-        const text = (await this.#call(call, MESSAGE.directoryPart, payload, tx)).toString('latin1');
+        const text = await this.#call(call, MESSAGE.directoryPart, `${path}\0${names.length}\0`, tx, latin1Of);
         const nul = text.indexOf('\0');
         generation ??= text.slice(0, nul);
         if (generation !== text.slice(0, nul)) break;
@@ -284,18 +284,30 @@ export class XenstoreClient implements XenstoreConnection {
   }
 }
 
-const ZERO = Buffer.alloc(1);
-
-/** @throws XenError EINVAL for a NUL, which would end the string early */
-function stringBytes(text: string, call: string): Buffer {
-  if (text.includes('\0')) throw new XenError('EINVAL', call, 'a NUL in a string');
-  return Buffer.from(`${text}\0`, 'utf8');
+/** A NUL would end the string early. */
+function nulInString(call: string): XenError {
+  return new XenError('EINVAL', call, 'a NUL in a string');
 }
 
-function watchPayload(path: string, token: string): Buffer {
-  return Buffer.from(`${path}\0${token}\0`, 'utf8');
+function watchPayload(path: string, token: string): string {
+  return `${path}\0${token}\0`;
+}
+
+function textOf(payload: Buffer): string {
+  return payload.toString('utf8');
+}
+
+function latin1Of(payload: Buffer): string {
+  return payload.toString('latin1');
+}
+
+/** A copy: the payload lies in a buffer of the transport. */
+function bytesOf(payload: Buffer): Uint8Array {
+  return new Uint8Array(payload);
 }
 
 function stringsOf(payload: Buffer): string[] {
   return payload.length === 0 ? [] : payload.toString('utf8').replace(/\0$/, '').split('\0');
 }
+
+function nothingOf(): void {}

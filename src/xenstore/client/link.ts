@@ -2,15 +2,20 @@
 // a loss.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ERRNO, type Errno, XenError } from '../../base/errors.js';
-import { encodeMessage, MESSAGE } from '../protocol/wire.js';
+import { encodeRequest, MESSAGE, type Payload } from '../protocol/wire.js';
 import type { Connect, Transport } from './transport.js';
 
 const FIRST_WAIT_MS = 10;
 const LONGEST_WAIT_MS = 1000;
 
+/** The answer in the payload of a reply, which is valid during the call only. */
+export type Decode<T> = (payload: Buffer) => T;
+
 interface Waiting {
+  readonly id: number;
   readonly call: string;
-  readonly resolve: (payload: Buffer) => void;
+  readonly decode: Decode<unknown>;
+  readonly resolve: (answer: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -21,7 +26,7 @@ export class ConnectionLostError extends XenError {
   }
 }
 
-export type Send = (type: number, payload: Buffer) => Promise<Buffer>;
+export type Send = (type: number, payload: Payload) => Promise<void>;
 
 export interface LinkEvents {
   event(path: string, token: string): void;
@@ -40,6 +45,11 @@ export class Link {
   /** Requests made while there is no connection go out when it is back. */
   #returning: Promise<void> | undefined;
   #lastId = 0;
+  /**
+   * The request that is being sent, not yet among those that wait: a store in this process replies
+   * before `send` returns, and a map that is filled and emptied again and again is slow.
+   */
+  #sending: Waiting | undefined;
   readonly #closing = new AbortController();
   /** As its signal says, which each request would have to look up. */
   #isClosing = false;
@@ -56,19 +66,19 @@ export class Link {
   }
 
   /**
-   * The payload of the reply. @throws XenError with the daemon's errno; EIO when the connection
+   * The answer in the reply. @throws XenError with the daemon's errno; EIO when the connection
    * went before the reply came
    */
-  request(call: string, type: number, txId: number, payload: Uint8Array): Promise<Buffer> {
+  request<T>(call: string, type: number, txId: number, payload: Payload, decode: Decode<T>): Promise<T> {
     const isUp = this.#transport !== undefined && this.#returning === undefined && !this.#isClosing && this.#failure === undefined;
-    return isUp ? this.#send(call, type, txId, payload) : this.#requestLater(call, type, txId, payload);
+    return isUp ? this.#send(call, type, txId, payload, decode) : this.#requestLater(call, type, txId, payload, decode);
   }
 
-  async #requestLater(call: string, type: number, txId: number, payload: Uint8Array): Promise<Buffer> {
+  async #requestLater<T>(call: string, type: number, txId: number, payload: Payload, decode: Decode<T>): Promise<T> {
     while (this.#returning !== undefined && !this.isClosed) await this.#returning;
     if (this.isClosed)
       throw new XenError('EINVAL', call, `the connection is closed${this.#failure === undefined ? '' : `: ${this.#failure.message}`}`);
-    return this.#send(call, type, txId, payload);
+    return this.#send(call, type, txId, payload, decode);
   }
 
   close(): void {
@@ -80,11 +90,16 @@ export class Link {
     this.#events.ended(undefined);
   }
 
-  #send(call: string, type: number, txId: number, payload: Uint8Array): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
+  #send<T>(call: string, type: number, txId: number, payload: Payload, decode: Decode<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
       const id = this.#nextId();
-      this.#waiting.set(id, { call, resolve, reject });
-      this.#transport!.send(encodeMessage(type, id, txId, payload));
+      const waiting: Waiting = { id, call, decode, resolve: resolve as (answer: unknown) => void, reject };
+      if (this.#sending !== undefined) this.#waiting.set(this.#sending.id, this.#sending);
+      this.#sending = waiting;
+      this.#transport!.send(encodeRequest(type, id, txId, payload));
+      if (this.#sending !== waiting) return;
+      this.#sending = undefined;
+      this.#waiting.set(id, waiting);
     });
   }
 
@@ -104,11 +119,20 @@ export class Link {
       this.#events.event(path ?? '', token ?? '');
       return;
     }
-    const waiting = this.#waiting.get(requestId);
+    const sending = this.#sending;
+    const isEarly = sending?.id === requestId;
+    const waiting = isEarly ? sending : this.#waiting.get(requestId);
     if (waiting === undefined) return;
-    this.#waiting.delete(requestId);
-    if (type === MESSAGE.error) waiting.reject(new XenError(errnoOf(payload), waiting.call));
-    else waiting.resolve(Buffer.from(payload));
+    if (isEarly) this.#sending = undefined;
+    else this.#waiting.delete(requestId);
+    if (type !== MESSAGE.error) {
+      waiting.resolve(waiting.decode(payload));
+      return;
+    }
+    const error = new XenError(errnoOf(payload), waiting.call);
+    // Nobody awaits the promise yet: Node would note it as unhandled, and take the note back.
+    if (isEarly) queueMicrotask(() => waiting.reject(error));
+    else waiting.reject(error);
   }
 
   #lost(error: Error): void {
@@ -132,7 +156,7 @@ export class Link {
           return;
         }
         this.#use(transport);
-        await this.#events.back((type, payload) => this.#send('reconnect', type, 0, payload));
+        await this.#events.back((type, payload) => this.#send('reconnect', type, 0, payload, nothing));
         if (this.#transport === transport) return;
       } catch {
         // Nobody is there yet.
@@ -148,6 +172,8 @@ export class Link {
 
   #rejectAll(why: string): void {
     const all = [...this.#waiting.values()];
+    if (this.#sending !== undefined) all.push(this.#sending);
+    this.#sending = undefined;
     this.#waiting.clear();
     for (const { call, reject } of all) reject(new ConnectionLostError(call, why));
   }
@@ -167,3 +193,5 @@ function errnoOf(payload: Buffer): Errno {
   const name = payload.toString('latin1', 0, payload.at(-1) === 0 ? payload.length - 1 : payload.length);
   return Object.hasOwn(ERRNO, name) ? (name as Errno) : 'EINVAL';
 }
+
+function nothing(): void {}

@@ -66,3 +66,28 @@ export function encodeMessage(type: number, requestId: number, txId: number, pay
   message.set(body, HEADER_BYTES);
   return message;
 }
+
+/** Of a request: a string is text, sent as UTF-8. */
+export type Payload = string | Uint8Array;
+
+const UTF8_MOST_BYTES = 3;
+
+/** Length of a payload in bytes, or more of one that is within the limit for certain. */
+export function payloadBytes(payload: Payload): number {
+  if (typeof payload !== 'string') return payload.length;
+  const most = payload.length * UTF8_MOST_BYTES;
+  return most <= PAYLOAD_MAX_BYTES ? most : Buffer.byteLength(payload);
+}
+
+/** A whole message of a client. */
+export function encodeRequest(type: number, requestId: number, txId: number, payload: Payload): Buffer {
+  if (typeof payload !== 'string') return encodeMessage(type, requestId, txId, payload);
+  const length = Buffer.byteLength(payload);
+  const message = Buffer.allocUnsafe(HEADER_BYTES + length);
+  message.writeUInt32LE(type, 0);
+  message.writeUInt32LE(requestId, 4);
+  message.writeUInt32LE(txId, 8);
+  message.writeUInt32LE(length, 12);
+  message.write(payload, HEADER_BYTES);
+  return message;
+}

@@ -1,14 +1,10 @@
-// The children of a node by name, in the order in which they came: a map whose copy costs little. A
-// host has one folder with an entry for each domain, and every transaction makes a version of it: a
-// plain map would be copied whole each time, and ten thousand domains would take ten thousand times
-// ten thousand steps to start.
+// The names below a node of xenstored in the order in which they came: a map whose copy costs
+// little. A host has one folder with an entry for each domain, and every transaction makes a version
+// of it: a plain map would be copied whole each time, and ten thousand domains would take ten
+// thousand times ten thousand steps to start.
 
 /** Below this many a plain copy costs least. */
 const SMALL = 64;
-
-/** Which children of a base have a key, by key; those that may have any stand under null. */
-type KeyIndex = ReadonlyMap<number | null, readonly string[]>;
-const indexes = new WeakMap<ReadonlyMap<string, unknown>, KeyIndex>();
 
 export class Children<T> {
   /** Never changed while `#changes` is there: other versions share it. */
@@ -74,27 +70,6 @@ export class Children<T> {
     return copy;
   }
 
-  /**
-   * The children that may have one of the keys, in no particular order. Costs as many steps as
-   * there are such children and changes, once there is an index of the base.
-   * @param keysOf of a child, null = any; a child whose keys change must be `set` again
-   */
-  *having(keys: readonly number[], keysOf: (child: T) => readonly number[] | null): IterableIterator<[string, T]> {
-    const changes = this.#changes;
-    if (changes === undefined) {
-      yield* this.#base;
-      return;
-    }
-    let index = indexes.get(this.#base);
-    if (index === undefined) {
-      index = indexOf(this.#base, keysOf);
-      indexes.set(this.#base, index);
-    }
-    const names = new Set([null, ...keys].flatMap((key) => index.get(key) ?? []));
-    for (const name of names) if (!changes.has(name)) yield [name, this.#base.get(name)!];
-    for (const [name, child] of changes) if (child !== undefined) yield [name, child];
-  }
-
   [Symbol.iterator](): IterableIterator<[string, T]> {
     return this.#changes === undefined ? this.#base.entries() : this.#merged(this.#changes);
   }
@@ -123,16 +98,4 @@ export class Children<T> {
     for (const entry of this.#base) if (!changes.has(entry[0])) yield entry;
     for (const [name, child] of changes) if (child !== undefined) yield [name, child];
   }
-}
-
-function indexOf<T>(children: ReadonlyMap<string, T>, keysOf: (child: T) => readonly number[] | null): KeyIndex {
-  const index = new Map<number | null, string[]>();
-  for (const [name, child] of children) {
-    for (const key of keysOf(child) ?? [null]) {
-      const names = index.get(key);
-      if (names === undefined) index.set(key, [name]);
-      else names.push(name);
-    }
-  }
-  return index;
 }

@@ -2,12 +2,16 @@
 // tools/ocaml/xenstored/process.ml c_int_of_string (Xen 4.17).
 import { ocamlIntOfString } from '../../../base/ocaml-int.js';
 
+/** Most numbers in requests are ids of domains, in decimal digits alone. */
+const SHORT_DECIMAL = /^\d{1,9}$/;
+
 /**
  * int_of_string as a number. Beyond 2^53 it is rounded, which is enough for an id that no domain
  * has; `intOfString` is exact.
  * @returns undefined where OCaml raises Failure
  */
 export function numberOfString(text: string): number | undefined {
+  if (SHORT_DECIMAL.test(text)) return Number(text);
   const value = intOfString(text);
   return value === undefined ? undefined : Number(value);
 }

@@ -1,16 +1,16 @@
 // The requests that may be part of a transaction, on the live store or a transaction's; a commit
 // can repeat them. Source: tools/ocaml/xenstored/process.ml do_directory to do_setperms (Xen 4.17).
 
+import type { XenstorePermission } from '../../connection.js';
 import { type Permissions, permissionsText } from '../../protocol/permissions.js';
 import { MESSAGE, PAYLOAD_MAX_BYTES } from '../../protocol/wire.js';
 import type { ClientState } from '../client-state.js';
 import { fail, StoreFailure } from '../failure.js';
 import type { StoreQuota } from '../limits.js';
-import { firstDigits, intOfString, unsignedText } from './numbers.js';
+import { firstDigits, intOfString, numberOfString, unsignedText } from './numbers.js';
 import { type Parts, partsOf } from './paths.js';
 import type { Store } from './store.js';
 import type { Change } from './transaction.js';
-import { find } from './tree.js';
 
 /** Who hears what a request did. */
 export interface Recorder {
@@ -42,19 +42,9 @@ const OK = 'OK\0';
  * @throws StoreFailure with the errno of the refusal
  */
 export function simple(client: ClientState, store: Store, quota: StoreQuota, to: Recorder, type: number, payload: string): string {
-  const path = (text: string): Parts => {
-    const parts = partsOf(text, client.home, quota.pathBytes);
-    store.work.units += parts.length;
-    return parts;
-  };
-  const onePath = (): Parts => {
-    const nul = payload.indexOf('\0');
-    if (nul < 0 || nul !== payload.length - 1) fail('EINVAL');
-    return path(payload.slice(0, nul));
-  };
   switch (type) {
     case MESSAGE.read: {
-      const parts = onePath();
+      const parts = onePath(client, store, quota, payload);
       const { value } = store.readable(client, parts);
       to.noteRead(parts);
       return value;
@@ -62,16 +52,15 @@ export function simple(client: ClientState, store: Store, quota: StoreQuota, to:
     case MESSAGE.write: {
       const nul = payload.indexOf('\0');
       if (nul < 0) fail('EINVAL');
-      const parts = path(payload.slice(0, nul));
+      const parts = pathOf(client, store, quota, payload.slice(0, nul));
       makeParents(client, store, quota, to, parts);
-      const existed = find(store.root, parts) !== undefined;
-      store.write(client, parts, payload.slice(nul + 1), quota);
+      const existed = store.write(client, parts, payload.slice(nul + 1), quota);
       to.noteWrite(existed ? parts : parts.slice(0, -1));
       to.changes.push({ kind: 'write', parts });
       return OK;
     }
     case MESSAGE.directory: {
-      const parts = onePath();
+      const parts = onePath(client, store, quota, payload);
       // A guest gets E2BIG for more; a transaction compares whole answers.
       const whole = client.domid === 0 || to.wholeAnswers;
       const text = store.listing(client, parts, whole ? Number.POSITIVE_INFINITY : PAYLOAD_MAX_BYTES);
@@ -79,7 +68,7 @@ export function simple(client: ClientState, store: Store, quota: StoreQuota, to:
       return text;
     }
     case MESSAGE.getPermissions: {
-      const parts = onePath();
+      const parts = onePath(client, store, quota, payload);
       const { permissions } = store.readable(client, parts);
       to.noteRead(parts);
       return permissionsText(permissions, ({ domid, exactDomid }) => unsignedText(exactDomid ?? domid));
@@ -90,7 +79,7 @@ export function simple(client: ClientState, store: Store, quota: StoreQuota, to:
       return `/local/domain/${unsignedText(firstDigits(strings[0]!))}\0`;
     }
     case MESSAGE.mkdir: {
-      const parts = onePath();
+      const parts = onePath(client, store, quota, payload);
       makeParents(client, store, quota, to, parts);
       if (store.mkdir(client, parts, quota)) {
         to.noteWrite(parts.slice(0, -1));
@@ -99,7 +88,7 @@ export function simple(client: ClientState, store: Store, quota: StoreQuota, to:
       return OK;
     }
     case MESSAGE.rm: {
-      const parts = onePath();
+      const parts = onePath(client, store, quota, payload);
       if (store.rm(client, parts)) {
         to.noteWrite(parts.slice(0, -1));
         to.changes.push({ kind: 'rm', parts });
@@ -110,7 +99,7 @@ export function simple(client: ClientState, store: Store, quota: StoreQuota, to:
       const nul = payload.indexOf('\0');
       if (nul < 0) fail('EINVAL');
       const permissions = permissionsOf(payload.slice(nul + 1));
-      const parts = path(payload.slice(0, nul));
+      const parts = pathOf(client, store, quota, payload.slice(0, nul));
       store.setPermissions(client, parts, permissions);
       to.noteWrite(parts);
       to.changes.push({ kind: 'setPermissions', parts });
@@ -119,6 +108,19 @@ export function simple(client: ClientState, store: Store, quota: StoreQuota, to:
     default:
       return fail('ENOSYS');
   }
+}
+
+/** The node that a payload of one path means. @throws StoreFailure EINVAL */
+function onePath(client: ClientState, store: Store, quota: StoreQuota, payload: string): Parts {
+  const nul = payload.indexOf('\0');
+  if (nul < 0 || nul !== payload.length - 1) fail('EINVAL');
+  return pathOf(client, store, quota, payload.slice(0, nul));
+}
+
+function pathOf(client: ClientState, store: Store, quota: StoreQuota, text: string): Parts {
+  const parts = partsOf(text, client.home, quota.pathBytes);
+  store.work.units += parts.length;
+  return parts;
 }
 
 /** create_implicit_path: what it made stays when the request fails later. */
@@ -144,13 +146,16 @@ export function domainsNamed(payload: string): number[] {
 
 /** The strings before the last NUL; what follows it is dropped. */
 function permissionsOf(text: string): Permissions {
-  const entries = text.split('\0').slice(0, -1);
-  if (entries.length === 0) fail('EINVAL');
-  return entries.map((entry) => {
-    const access = entry[0];
+  const permissions: XenstorePermission[] = [];
+  let start = 0;
+  for (let end = text.indexOf('\0'); end >= 0; end = text.indexOf('\0', start)) {
+    const access = text[start];
     if (access !== 'n' && access !== 'r' && access !== 'w' && access !== 'b') fail('EINVAL');
-    const exact = intOfString(entry.slice(1)) ?? fail('EINVAL');
-    const domid = Number(exact);
-    return Number.isSafeInteger(domid) ? { domid, access } : { domid, access, exactDomid: exact };
-  });
+    const number = text.slice(start + 1, end);
+    const domid = numberOfString(number) ?? fail('EINVAL');
+    permissions.push(Number.isSafeInteger(domid) ? { domid, access } : { domid, access, exactDomid: intOfString(number)! });
+    start = end + 1;
+  }
+  if (permissions.length === 0) fail('EINVAL');
+  return permissions;
 }

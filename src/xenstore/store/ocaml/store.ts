@@ -108,12 +108,16 @@ export class Store {
     return text;
   }
 
-  /** The parent exists, or this is the root. @throws StoreFailure E2BIG, EQUOTA, EACCES, ENOENT */
-  write(client: Identity, parts: Parts, value: string, quota: StoreQuota): void {
-    const { node, found } = this.#deepest(parts);
+  /**
+   * The parent exists, or this is the root.
+   * @returns whether the node was there. @throws StoreFailure E2BIG, EQUOTA, EACCES, ENOENT
+   */
+  write(client: Identity, parts: Parts, value: string, quota: StoreQuota): boolean {
+    const { node, depth } = this.#deepest(parts);
+    const found = depth === parts.length;
     if (value.length > quota.nodeSizeBytes) fail('E2BIG');
     if (!found && !isDom0(client)) this.#checkEntries(node.permissions[0]!.domid, quota);
-    if (!found && find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
+    if (depth < parts.length - 1) fail('ENOENT');
     if (!permits(client, node.permissions, 'write')) fail('EACCES');
     if (!found) {
       this.#create(parts, value, node.permissions);
@@ -127,6 +131,7 @@ export class Store {
         this.tree.change(parts).value = before;
       });
     }
+    return found;
   }
 
   /**
@@ -174,10 +179,11 @@ export class Store {
 
   /** @returns false when the node is there already. @throws StoreFailure EQUOTA, EACCES */
   mkdir(client: Identity, parts: Parts, quota: StoreQuota): boolean {
-    const { node, found } = this.#deepest(parts);
+    const { node, depth } = this.#deepest(parts);
+    const found = depth === parts.length;
     if (!found && !isDom0(client)) this.#checkEntries(node.permissions[0]!.domid, quota);
     if (parts.length === 0) return true;
-    if (!found && find(this.root, parts, parts.length - 1) === undefined) fail('ENOENT');
+    if (depth < parts.length - 1) fail('ENOENT');
     if (!permits(client, node.permissions, 'write')) fail('EACCES');
     if (found) return false;
     this.#create(parts, '', node.permissions);
@@ -282,14 +288,16 @@ export class Store {
     for (const child of node.children?.values() ?? []) this.#recount(child, delta);
   }
 
-  #deepest(parts: Parts): { node: Node; found: boolean } {
+  /** The last node on the way that is there, and how many of the names lead to it. */
+  #deepest(parts: Parts): { node: Node; depth: number } {
     let node = this.root;
-    for (const name of parts) {
-      const child = node.children?.get(name);
-      if (child === undefined) return { node, found: false };
+    let depth = 0;
+    for (; depth < parts.length; depth++) {
+      const child = node.children?.get(parts[depth]!);
+      if (child === undefined) break;
       node = child;
     }
-    return { node, found: true };
+    return { node, depth };
   }
 
   #checkEntries(owner: number, quota: StoreQuota): void {

@@ -95,7 +95,10 @@ export class TransactionRequests {
   }
 
   #commit(client: Client, tx: Transaction): void {
-    for (const domid of this.#domainsOf(tx)) if (this.#state.releases.goneSince(domid, tx.releases)) fail('EAGAIN');
+    // Without a release since its start no domain of it can be gone.
+    if (this.#state.releases.count !== tx.releases) {
+      for (const domid of this.#domainsOf(tx)) if (this.#state.releases.goneSince(domid, tx.releases)) fail('EAGAIN');
+    }
     this.#noteCommit();
     if (!tx.commit(this.#store) && !this.#replay(client, tx)) {
       const applies = (root: Node): boolean => this.#repeats(client, tx, Transaction.trial(this.#store, root));

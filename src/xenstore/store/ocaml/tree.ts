@@ -2,21 +2,21 @@
 // and a change copies only nodes that an older version still needs. Source:
 // tools/ocaml/xenstored/store.ml Node, Path (Xen 4.17).
 import type { Permissions } from '../../protocol/permissions.js';
-import { Children } from '../children.js';
+import { Folder } from './folder.js';
 import type { Parts } from './paths.js';
 
 export interface Node {
   /** latin1: one character a byte. */
   value: string;
   permissions: Permissions;
-  children: Children<Node> | undefined;
+  children: Folder<Node> | undefined;
   /** Only the tree whose epoch this is may change the node in place. */
   epoch: number;
   /** What domainsBelow found, until something below changes. */
   domains: readonly number[] | null | undefined;
 }
 
-/** A node as a live restart carries it to the next program, which knows maps but no Children. */
+/** A node as a live restart carries it to the next program, which knows maps but no Folder. */
 export interface CarriedNode {
   readonly value: string;
   readonly permissions: Permissions;
@@ -47,9 +47,7 @@ export function revive(carried: CarriedNode): Node {
   if (node === undefined) {
     const { value, permissions, epoch } = carried;
     const children =
-      carried.children === undefined
-        ? undefined
-        : new Children(new Map([...carried.children].map(([name, child]) => [name, revive(child)])));
+      carried.children === undefined ? undefined : new Folder(new Map([...carried.children].map(([name, child]) => [name, revive(child)])));
     node = { value, permissions, children, epoch, domains: undefined };
     revivedNodes.set(carried, node);
   }
@@ -128,7 +126,7 @@ export class Tree {
   /** Adds or replaces a child of a node that exists. */
   put(parts: Parts, child: Node): void {
     const parent = this.change(parts, parts.length - 1);
-    parent.children ??= new Children();
+    parent.children ??= new Folder();
     parent.children.set(parts.at(-1)!, child);
   }
 
@@ -139,7 +137,7 @@ export class Tree {
   /** A child of a node that may be changed in place; so may the child. */
   createBelow(parent: Node, name: string, permissions: Permissions): Node {
     const child: Node = { value: '', permissions, children: undefined, epoch: this.#epoch, domains: undefined };
-    parent.children ??= new Children();
+    parent.children ??= new Folder();
     parent.children.set(name, child);
     return child;
   }
