@@ -133,7 +133,7 @@ describe('a VDI', () => {
     const vdi = await disk({ other_config: { a: 'b' } });
     const snapshot = await ref('VDI.snapshot', vdi, {});
     const clone = await ref('VDI.clone', vdi, {});
-    const nfs = await ref('SR.create', objects.host, { server: 'a' }, 0, 'nfs', '', 'nfs', 'user', true, {});
+    const nfs = await ref('SR.create', objects.host, { server: 'a', serverpath: '/b' }, 0, 'nfs', '', 'nfs', 'user', true, {});
     const copy = await ref('VDI.copy', vdi, nfs, NULL, NULL);
     expect(await record('VDI', snapshot)).toMatchObject({ is_a_snapshot: true, snapshot_of: vdi, other_config: { a: 'b' } });
     expect(await record('VDI', vdi)).toMatchObject({ snapshots: [snapshot] });
@@ -226,10 +226,31 @@ describe('a VBD', () => {
 });
 
 describe('an SR', () => {
+  // The codes of storage drivers for what is missing (XE_SR_ERRORCODES.xml of sm).
+  it.each([
+    ['ext', 'device', 90],
+    ['lvm', 'device', 90],
+    ['nfs', 'server', 102],
+    ['nfs', 'serverpath', 101],
+    ['lvmoiscsi', 'target', 95],
+    ['lvmoiscsi', 'targetIQN', 96],
+    ['lvmoiscsi', 'SCSIid', 107],
+    ['iso', 'location', 220],
+  ])('of type %s needs %s in its device_config', async (type, key, code) => {
+    const { call, objects } = await bench();
+    const whole = { device: '/dev/sdb', server: 'a', serverpath: '/b', target: 'c', targetIQN: 'd', SCSIid: 'e', location: 'f' };
+    const { [key as 'device']: _left, ...config } = whole;
+    const create = (given: WireStruct) => call('SR.create', objects.host, given, 0, 'x', '', type, '', false, {});
+    const count = ((await call('SR.get_all')) as string[]).length;
+    expect(await failure(create(config))).toEqual([`SR_BACKEND_FAILURE_${code}`, '', `device_config has no ${key}`, '']);
+    expect(await call('SR.get_all')).toHaveLength(count);
+    expect(await create(whole)).toMatch(/^OpaqueRef:/);
+  });
+
   it('is unplugged, forgotten and destroyed only when nothing is in the way', async () => {
     const { call, ref, record, disk, objects } = await bench();
     expect(await failure(call('SR.create', objects.host, {}, 0, 'x', '', 'zfs', '', false, {}))).toEqual(['SR_UNKNOWN_DRIVER', 'zfs']);
-    const sr = await ref('SR.create', objects.host, {}, 0, 'x', '', 'ext', 'user', false, {});
+    const sr = await ref('SR.create', objects.host, { device: '/dev/sdb' }, 0, 'x', '', 'ext', 'user', false, {});
     const [pbd] = (await record('SR', sr)).PBDs as string[];
     expect(await failure(call('SR.destroy', sr))).toEqual(['SR_HAS_PBD', sr]);
     expect(await failure(call('PBD.destroy', pbd!))).toEqual(['OPERATION_NOT_ALLOWED', 'PBD is currently attached']);

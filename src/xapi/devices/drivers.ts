@@ -1,7 +1,7 @@
 // The features of the storage drivers of a modelled host, as SM.features of a XenServer or XCP-ng
 // host lists them, and the sizes of their disks (VHDs: libs/sm/vhdutil.py of sm).
 import { GIB, MIB } from '../../base/units.js';
-import { deviceErrors } from '../wire/device-errors.js';
+import { backend, deviceErrors } from '../wire/device-errors.js';
 
 interface Driver {
   readonly label: string;
@@ -9,6 +9,8 @@ interface Driver {
   readonly features: readonly string[];
   /** Whether a disk takes all of its space at once. */
   readonly thick: boolean;
+  /** Keys of a new SR's device_config, with the code for one that is missing (XE_SR_ERRORCODES.xml). */
+  readonly needs: readonly (readonly [key: string, code: number])[];
 }
 
 const DISKS = [
@@ -27,17 +29,56 @@ const DISKS = [
 ];
 
 export const DRIVERS: Readonly<Record<string, Driver>> = {
-  ext: { label: 'Local EXT3 VHD', description: 'VHD disks in files of a local file system', features: DISKS, thick: false },
-  lvm: { label: 'Local VHD on LVM', description: 'VHD disks in local logical volumes', features: DISKS, thick: true },
-  nfs: { label: 'NFS VHD', description: 'VHD disks in files of an NFS server', features: DISKS, thick: false },
-  lvmoiscsi: { label: 'LVHD over iSCSI', description: 'VHD disks in logical volumes over iSCSI', features: DISKS, thick: true },
+  ext: {
+    label: 'Local EXT3 VHD',
+    description: 'VHD disks in files of a local file system',
+    features: DISKS,
+    thick: false,
+    needs: [['device', 90]],
+  },
+  lvm: {
+    label: 'Local VHD on LVM',
+    description: 'VHD disks in local logical volumes',
+    features: DISKS,
+    thick: true,
+    needs: [['device', 90]],
+  },
+  nfs: {
+    label: 'NFS VHD',
+    description: 'VHD disks in files of an NFS server',
+    features: DISKS,
+    thick: false,
+    needs: [
+      ['server', 102],
+      ['serverpath', 101],
+    ],
+  },
+  lvmoiscsi: {
+    label: 'LVHD over iSCSI',
+    description: 'VHD disks in logical volumes over iSCSI',
+    features: DISKS,
+    thick: true,
+    needs: [
+      ['target', 95],
+      ['targetIQN', 96],
+      ['SCSIid', 107],
+    ],
+  },
   iso: {
     label: 'ISO',
     description: 'CD images',
     features: ['SR_UPDATE', 'VDI_ATTACH', 'VDI_DETACH', 'VDI_INTRODUCE'],
     thick: false,
+    needs: [['location', 220]],
   },
 };
+
+/** @throws XapiError SR_BACKEND_FAILURE of the first key that is missing */
+export function assertConfig(type: string, config: Readonly<Record<string, unknown>>): void {
+  if (!Object.hasOwn(DRIVERS, type)) return;
+  const missing = DRIVERS[type]!.needs.find(([key]) => !Object.hasOwn(config, key));
+  if (missing !== undefined) throw backend(missing[1], `device_config has no ${missing[0]}`);
+}
 
 /** Size of an SR that is created without one. */
 export const SR_BYTES = 1024 * GIB;

@@ -3,7 +3,7 @@
 import { XapiError } from './errors.js';
 
 /** Errors of SM's backends have three parameters, of which only the second is used. */
-const backend = (code: number, text: string) => new XapiError(`SR_BACKEND_FAILURE_${code}`, '', text, '');
+export const backend = (code: number, text: string) => new XapiError(`SR_BACKEND_FAILURE_${code}`, '', text, '');
 
 export const deviceErrors = {
   cdMustBeReadOnly: () => new XapiError('VBD_CDS_MUST_BE_READONLY'),

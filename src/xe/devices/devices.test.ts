@@ -37,7 +37,15 @@ describe('vm-install', () => {
   it('takes a uuid, another SR, and says what does not fit', async () => {
     const { xe, fails } = await start();
     const template = await xe('template-list', 'name-label=Rocky Linux 9', '--minimal');
-    const sr = await xe('sr-create', 'name-label=other', 'type=nfs', 'shared=true', 'device-config:server=a', 'content-type=user');
+    const sr = await xe(
+      'sr-create',
+      'name-label=other',
+      'type=nfs',
+      'shared=true',
+      'device-config:server=a',
+      'device-config:serverpath=/b',
+      'content-type=user',
+    );
     const vm = await xe('vm-install', `template-uuid=${template}`, 'new-name-label=new', 'sr-name-label=other');
     expect(await xe('vdi-list', `sr-uuid=${sr}`, 'params=vbd-uuids', '--minimal')).toBe(await xe('vbd-list', `vm-uuid=${vm}`, '--minimal'));
     expect(await fails('vm-install', 'template=none', 'new-name-label=x')).toBe('Error: No templates matched');

@@ -1,6 +1,8 @@
 // xe's messages for errors about storage, networks and hosts of a pool, with the names of their
 // parameters (ocaml/idl/datamodel_errors.ml of xen-api e2ee48d6; the wording is ours).
 
+/** Of a device-config that lacks a key (XE_SR_ERRORCODES.xml of sm). */
+const CONFIG_CODES = [90, 95, 96, 101, 102, 107, 220];
 const backend = (what: string): readonly [string, ...string[]] => [what, 'status', 'output', 'trace'];
 
 export const DEVICE_MESSAGES: Readonly<Record<string, readonly [string, ...string[]]>> = {
@@ -23,6 +25,9 @@ export const DEVICE_MESSAGES: Readonly<Record<string, readonly [string, ...strin
   LOCATION_NOT_UNIQUE: ['Another disk of the SR has this location.', 'SR', 'location'],
   DB_UNIQUENESS_CONSTRAINT_VIOLATION: ['Another object has this value, which must be unique.', 'table', 'field', 'value'],
   SR_BACKEND_FAILURE_44: backend('The storage has too little space.'),
+  ...Object.fromEntries(
+    CONFIG_CODES.map((code) => [`SR_BACKEND_FAILURE_${code}`, backend('The storage needs a device-config that is not given.')]),
+  ),
   SR_BACKEND_FAILURE_79: backend('The storage cannot have a disk of this size.'),
   SR_UNKNOWN_DRIVER: ['There is no storage driver of this type.', 'driver'],
   SR_OPERATION_NOT_SUPPORTED: ['The storage does not support the operation.', 'sr'],

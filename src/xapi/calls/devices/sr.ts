@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { assertSrAllows, srAllows } from '../../devices/allowed-storage.js';
 import { dropDisk } from '../../devices/disks.js';
-import { DRIVERS, SR_BYTES } from '../../devices/drivers.js';
+import { assertConfig, DRIVERS, SR_BYTES } from '../../devices/drivers.js';
 import { createLinked, destroyLinked } from '../../devices/links.js';
 import type { Database } from '../../model/database.js';
 import { deviceErrors } from '../../wire/device-errors.js';
@@ -59,6 +59,7 @@ function create(parts: DeviceParts, args: readonly Wire[]): string {
   const { database } = parts;
   database.get('host', host as string);
   const fields = { name_label: name!, name_description: description!, type: type!, content_type: contentType!, shared: shared! };
+  if (parts.modelled) assertConfig((type as string).toLowerCase(), deviceConfig as WireStruct);
   const bytes = (size as number) > 0 ? (size as number) : SR_BYTES;
   const sr = introduce(parts, { ...fields, sm_config: smConfig!, physical_size: bytes, physical_utilisation: 0 }, randomUUID());
   const hosts = shared === true ? database.refs('host') : [host as string];

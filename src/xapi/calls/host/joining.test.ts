@@ -22,7 +22,7 @@ it('pool.join tells what keeps the host from joining any pool, and that the daem
     ['POOL_JOINING_HOST_HAS_BONDS', () => call('Bond.create', network, [eth1!], '', 'lacp', {}), (bond) => call('Bond.destroy', bond)],
     [
       'JOINING_HOST_CANNOT_CONTAIN_SHARED_SRS',
-      () => call('SR.create', objects.host, {}, 0, 's', '', 'nfs', '', true, {}),
+      () => call('SR.create', objects.host, { server: 'a', serverpath: '/b' }, 0, 's', '', 'nfs', '', true, {}),
       (sr) => call('SR.forget', sr).catch(() => {}),
     ],
   ];
