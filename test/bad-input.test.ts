@@ -140,7 +140,7 @@ describe('VMs that cannot be read', () => {
     expect(refused(['plan'])).toMatch(/expected a host and VMs, got neither; give --host FILE and --vms FILE/);
     expect(refused(['plan', '--host', HOST])).toMatch(/expected VMs, got none; give --vms FILE/);
     expect(refused(['plan', '--from', HOST])).toMatch(/expected VMs, got none; give --vms FILE/);
-    expect(refused(['plan', '--vms', VMS])).toMatch(/expected a host, got none; give --host FILE/);
+    expect(refused(['plan', '--vms', VMS])).toMatch(/expected a host, got none; give --from ssh:.*, or --host FILE/);
   });
 
   it('options of a pool without one', () => {
@@ -152,6 +152,9 @@ describe('VMs that cannot be read', () => {
 
   it('an unknown VM', () => {
     expect(refused(['explain', 'web', '--host', HOST, '--vms', VMS])).toMatch(/there is no VM 'web'; the VMs are web-1/);
+    expect(refused(['explain', 'wbe-1', '--host', HOST, '--vms', VMS])).toMatch(
+      /there is no VM 'wbe-1'; did you mean 'web-1'\? the VMs are/,
+    );
   });
 });
 

@@ -20,6 +20,12 @@ export function nearestWord(word: string, known: Iterable<string>): string | und
   return best;
 }
 
+/** The begin of a hint: "did you mean 'web'? ", or nothing. */
+export function didYouMean(word: string, known: Iterable<string>): string {
+  const near = nearestWord(word, known);
+  return near === undefined ? '' : `did you mean '${near}'? `;
+}
+
 /** Distance of Damerau and Levenshtein (optimal string alignment). */
 function edits(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, at) => at)];

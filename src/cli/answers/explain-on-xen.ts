@@ -12,7 +12,7 @@ import { judgeDomains } from '../../map/judge.js';
 import type { LastBuild } from '../../xenopsd/api/metadata.js';
 import { readBuild } from '../../xenopsd/store/build-files.js';
 import { FileMetadata } from '../../xenopsd/store/file-metadata.js';
-import { withXen } from '../input/on-xen.js';
+import { withXenHere } from '../input/on-xen.js';
 import { harmlessName, pickDomains } from '../input/running.js';
 import { type HostSource, readHosts, remarkFailures, withDomains } from '../input/several-hosts.js';
 import type { Advice } from './advice/advice.js';
@@ -39,7 +39,7 @@ export async function explainOnXen(name: string, state: string): Promise<Running
   const metadata = await FileMetadata.read(state);
   const halted = metadata.find(({ spec, domid }) => spec.name === name && domid === null);
   if (halted !== undefined) return ofHalted(name, await readBuild(state, name));
-  return withXen(async (host) => {
+  return withXenHere(async (host) => {
     const live = await liveMap(host, { memory: true });
     const expectedAffinity = await findExpected(live, { xs: host.xs, ...localRecords(metadata) });
     const [verdict] = judgeDomains(live.map, expectedAffinity, pickDomains(live.map, [name]));

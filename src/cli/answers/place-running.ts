@@ -36,8 +36,8 @@ export async function placeRunning(names: readonly string[], options: PlaceOptio
   if (names.length === 0) throw new InputError('expected domains to place, got none', {}, 'name them; xennuma verify lists them');
   effectivePolicy(profileOf(options.profile), options.policy);
   if (options.scenario === undefined) {
-    const { withXen } = await import('../input/on-xen.js');
-    return withXen((host) => placeOn(names, options, host.xc, async () => (await liveMap(host, { memory: true })).map));
+    const { withXenHere } = await import('../input/on-xen.js');
+    return withXenHere((host) => placeOn(names, options, host.xc, async () => (await liveMap(host, { memory: true })).map));
   }
   const { scenario, workload } = await openScenario(options.scenario, {});
   const { toolstack } = workload;

@@ -137,7 +137,7 @@ function verifyHost(names: readonly string[], options: Pick<VerifyOptions, 'json
 }
 
 async function lookAtRunning(stateFolder: string): Promise<Running> {
-  const [{ withXen }, { liveMap }, { findExpected }, { localRecords }, { FileMetadata }] = await Promise.all([
+  const [{ withXenHere }, { liveMap }, { findExpected }, { localRecords }, { FileMetadata }] = await Promise.all([
     import('../input/on-xen.js'),
     import('../../live/live-map.js'),
     import('../../live/expected-affinity.js'),
@@ -145,7 +145,7 @@ async function lookAtRunning(stateFolder: string): Promise<Running> {
     import('../../xenopsd/store/file-metadata.js'),
   ]);
   const metadata = await FileMetadata.read(stateFolder);
-  return withXen(async (host) => {
+  return withXenHere(async (host) => {
     const live = await liveMap(host, { memory: true });
     const requests = await findExpected(live, { xs: host.xs, ...localRecords(metadata) });
     return { map: live.map, requests, notes: live.notes, kind: 'live', advised: await advisedHere(host.xs, live) };

@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander';
 import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
+import { didYouMean } from '../../base/nearest-word.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import { adviceFor, adviceLines } from '../answers/advice/advice.js';
@@ -193,7 +194,7 @@ function noSuchVm(name: string, names: readonly string[]): InputError {
   return new InputError(
     `there is no VM '${name}'`,
     {},
-    names.length === 0 ? 'describe it in --vms' : `the VMs are ${listNames(names, 12)}`,
+    names.length === 0 ? 'describe it in --vms' : `${didYouMean(name, names)}the VMs are ${listNames(names, 12)}`,
   );
 }
 

@@ -11,10 +11,11 @@ import type { XenHost, XenHostOptions } from '../../xenopsd/hosts/xen-host.js';
 const REFUSALS: readonly string[] = ['EPERM', 'EACCES', 'ENOSYS'];
 
 /**
+ * @param instead words that follow the advice where there is no Xen
  * @throws UnreachableError when there is no Xen or no XenStore here, this user has no permission,
  * or the version is unknown
  */
-export async function withXen<T>(work: (host: XenHost) => Promise<T>, options: XenHostOptions = {}): Promise<T> {
+export async function withXen<T>(work: (host: XenHost) => Promise<T>, options: XenHostOptions = {}, instead = ''): Promise<T> {
   const { xenHost } = await import('../../xenopsd/hosts/xen-host.js');
   let host: XenHost;
   try {
@@ -24,7 +25,7 @@ export async function withXen<T>(work: (host: XenHost) => Promise<T>, options: X
       const { file } = error.place;
       throw new UnreachableError(
         `${file === undefined ? '' : `${file}: `}${error.message}`,
-        error.mend === '' ? 'see docs/real-host.md' : error.mend,
+        `${error.mend === '' ? 'see docs/real-host.md' : error.mend}${instead}`,
       );
     }
     if (error instanceof XenError) throw refused(error);
@@ -43,7 +44,12 @@ function refused(error: XenError): UnreachableError {
   return new UnreachableError(`Xen refuses this caller: ${error.message}`, 'run it as root in the control domain (see docs/real-host.md)');
 }
 
+/** For commands that need not run on the host itself. @throws as withXen */
+export function withXenHere<T>(work: (host: XenHost) => Promise<T>): Promise<T> {
+  return withXen(work, {}, ', or read a host from afar with --from ssh://root@HOST');
+}
+
 /** Reads the running host and closes it. */
 export function lookAtXen(options: LiveMapOptions = { memory: true }): Promise<LiveMap> {
-  return withXen((host) => liveMap(host, options));
+  return withXenHere((host) => liveMap(host, options));
 }

@@ -27,7 +27,8 @@ const EMBEDDED = 'embedded';
 /** Settings of an embedded host in addition to its description. */
 export type EmbeddedOptions = Pick<HostOptions, 'xen' | 'scheduler'> & XenstoreOptions;
 
-export const HOST_MEND = 'give --host FILE: xl info -n, lstopo XML, numactl --hardware, or a host file (see docs/hosts-and-vms.md)';
+export const HOST_MEND =
+  'give --from ssh://root@HOST for one that runs, or --host FILE: xl info -n, lstopo XML, numactl --hardware, or a host file (see docs/hosts-and-vms.md)';
 
 /**
  * @param files paths, or - for stdin

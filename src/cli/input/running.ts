@@ -1,5 +1,6 @@
 // Shared parts of the commands on running domains.
 import { InputError } from '../../base/errors.js';
+import { didYouMean } from '../../base/nearest-word.js';
 import { harmless } from '../../base/safe-text.js';
 import type { HostMap } from '../../map/host-map.js';
 import { listNames } from '../output/warnings.js';
@@ -29,7 +30,7 @@ export function pickDomains(map: HostMap, names: readonly string[]): Set<number>
       throw new InputError(
         `there is no domain '${name}'`,
         {},
-        known.length === 0 ? 'none runs' : `the domains are ${listNames(known, 12)}`,
+        known.length === 0 ? 'none runs' : `${didYouMean(name, known)}the domains are ${listNames(known, 12)}`,
       );
     }),
   );

@@ -1,38 +1,38 @@
 // xapi's records of a host and its VMs, from the output of `xe` or from xapi's own database in a
 // status report.
-import { SaxesParser } from 'saxes';
 import type { InputText } from '../../machine/readers/input-text.js';
 import type { Listing } from './listings.js';
+import { looksLikeDatabase, readDatabase } from './xapi-database.js';
+import type { XapiHost, XapiRecords, XapiVm } from './xapi-record-types.js';
 
-export interface XapiVm {
-  readonly uuid: string;
-  readonly name: string;
-  /** VCPUs_params["mask"]. */
-  readonly mask?: string;
-  /** For a running VM with a known domain. */
-  readonly running?: { readonly domid: number; readonly vcpus?: number; readonly memoryBytes?: number; readonly hostUuid?: string };
-}
-
-export interface XapiHost {
-  readonly uuid: string;
-  readonly name: string;
-  /** As the host calls itself; the same as `xl info` prints. */
-  readonly hostname?: string;
-  readonly numaPolicy?: string;
-  /** software_version: product_version, xapi's own and others. */
-  readonly software: ReadonlyMap<string, string>;
-}
-
-export interface XapiRecords {
-  readonly hosts: readonly XapiHost[];
-  readonly vms: readonly XapiVm[];
-}
+export type { XapiHost, XapiRecords, XapiVm } from './xapi-record-types.js';
 
 /** @param listings the answers of `xe` among the listings of those texts */
 export function readXapiRecords(texts: readonly InputText[], listings: readonly Listing[]): XapiRecords {
-  const databases = texts.flatMap(({ text }) => (/^\s*(?:<\?xml[^>]*>\s*)?<database>/.test(text) ? [readDatabase(text)] : []));
+  const databases = texts.flatMap(({ text }) => (looksLikeDatabase(text) ? [readDatabase(text)] : []));
   const parts = [...databases, ...listings.map(readListing)];
-  return { hosts: parts.flatMap(({ hosts }) => hosts), vms: parts.flatMap(({ vms }) => vms) };
+  return {
+    hosts: merged(
+      parts.flatMap(({ hosts }) => hosts),
+      (before, after) => ({ ...before, ...after, software: after.software.size > 0 ? after.software : before.software }),
+    ),
+    // Each record has the parameters of the vCPUs, but not each says where the VM runs.
+    vms: merged(
+      parts.flatMap(({ vms }) => vms),
+      ({ running }, after) => ({ ...(running === undefined ? {} : { running }), ...after }),
+    ),
+  };
+}
+
+/** A record may be in several of them, with other fields; the later one counts. */
+function merged<T extends { readonly uuid: string }>(records: readonly T[], join: (before: T, after: T) => T): T[] {
+  const found = new Map<string, T>();
+  for (const record of records) {
+    const key = record.uuid.toLowerCase();
+    const before = found.get(key);
+    found.set(key, before === undefined ? record : join(before, record));
+  }
+  return [...found.values()];
 }
 
 const FIELD = /^\s*([A-Za-z][\w-]*) \( ?[SM]?R[OW]\)(?: \[DEPRECATED\])?\s*: ?(.*)$/;
@@ -114,46 +114,4 @@ function pairs(text: string): Map<string, string> {
 function vmOf(uuid: string, name: string, params: ReadonlyMap<string, string>, running: Pick<XapiVm, 'running'> = {}): XapiVm {
   const mask = params.get('mask');
   return { uuid: uuid.toLowerCase(), name, ...(mask === undefined ? {} : { mask }), ...running };
-}
-
-/**
- * xapi-db.xml: <table name="VM"><row uuid="..." name__label="..." VCPUs__params="(('mask'
- * '1,2'))"/> (ocaml/database/db_xml.ml).
- */
-function readDatabase(text: string): XapiRecords {
-  const hosts: XapiHost[] = [];
-  const vms: XapiVm[] = [];
-  let table = '';
-  const parser = new SaxesParser();
-  parser.on('opentag', ({ name, attributes }) => {
-    const of = (key: string) => attributes[key] ?? '';
-    if (name === 'table') table = of('name');
-    if (name !== 'row') return;
-    if (table === 'VM' && of('is_a_template') !== 'true') vms.push(vmOf(of('uuid'), of('name__label'), sexpPairs(of('VCPUs__params'))));
-    if (table === 'host') {
-      const policy = of('numa_affinity_policy');
-      hosts.push({
-        uuid: of('uuid'),
-        name: of('name__label'),
-        software: sexpPairs(of('software_version')),
-        ...(of('hostname') === '' ? {} : { hostname: of('hostname') }),
-        ...(policy === '' ? {} : { numaPolicy: policy }),
-      });
-    }
-  });
-  try {
-    parser.write(text).close();
-  } catch {
-    // A database that was cut off: what was read stands.
-  }
-  return { hosts, vms };
-}
-
-/** (('mask' '1,2')('weight' '256')), with backslash escapes. */
-function sexpPairs(text: string): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const [, key, value] of text.matchAll(/\('((?:[^'\\]|\\.)*)'\s+'((?:[^'\\]|\\.)*)'\)/g)) {
-    found.set(key!.replace(/\\(.)/g, '$1'), value!.replace(/\\(.)/g, '$1'));
-  }
-  return found;
 }

@@ -89,8 +89,8 @@ function ofWorkload({ toolstack, seen, profileNote }: Occupied): RebalancedHost 
 }
 
 async function rebalanceHere(names: readonly string[], options: RebalanceSources): Promise<number> {
-  const [{ withXen }, { liveMap, readKey }] = await Promise.all([import('../../input/on-xen.js'), import('../../../live/live-map.js')]);
-  return withXen(async (host) => {
+  const [{ withXenHere }, { liveMap, readKey }] = await Promise.all([import('../../input/on-xen.js'), import('../../../live/live-map.js')]);
+  return withXenHere(async (host) => {
     const live = await liveMap(host, { memory: true });
     // libxl keeps a folder of keys for each of its domains; xapi's have none.
     const types = await Promise.all(
