@@ -248,7 +248,7 @@ describe('a text without `xl info -n`', () => {
   });
 
   it('does not take the VMs of other hosts of a pool for its own', () => {
-    const other = XE.replace('00aa\n', '00bb\n').replace('win 10 (2)', 'elsewhere');
+    const other = XE.replace('0001\n', '0002\n').replace('00aa\n', '00bb\n').replace('win 10 (2)', 'elsewhere');
     const lost = read(`${INFO}\n${XE}${other}`);
     expect(lost.map.domains).toEqual([]);
     expect(lost.notes.join('\n')).toMatch(/on several hosts, and alpha is none of them/);

@@ -57,6 +57,20 @@ describe('virsh capabilities', () => {
     expect(live.map.distances).toEqual(distances);
   });
 
+  it("takes the firmware's numbers of cores and sockets, which have no limit", () => {
+    const offset = (text: string, key: string) =>
+      text.replace(new RegExp(`${key}='(\\d)'`, 'g'), (_, id) => `${key}='${Number(id) * 256 + 70144}'`);
+    const { cpus } = read(CAPABILITIES);
+    expect(cpus.map(({ core }) => core)).not.toContain(70144);
+    expect(read(offset(offset(CAPABILITIES, 'core_id'), 'socket_id')).cpus).toEqual(cpus);
+    expect(read(CAPABILITIES.replace("core_id='1'", "core_id='4294967295'")).cpus).toHaveLength(4);
+    expect(refusal(CAPABILITIES.replace("core_id='1'", "core_id='4294967296'"))).toMatch(/expected core_id of <cpu> from 0 to 4294967295/);
+  });
+
+  it('of an old libvirt, without memory, names other commands', () => {
+    expect(refusal(CAPABILITIES.replace(/<memory.*<\/memory>/, ''))).toMatch(/the cell has no <memory>; old versions .*xl info -n/);
+  });
+
   it('behind a prompt is an error of its own line', () => {
     expect(refusal(`$ virsh capabilities\n${CAPABILITIES.replace("id='3'", "id='x'")}`)).toMatch(/^host:\d+: expected id of <cpu>/);
   });

@@ -56,7 +56,7 @@ export function readCapabilities(input: InputText): Host {
     source: `${input.file} (virsh capabilities)`,
     file: input.file,
     nodes: nodes.map(({ cell, id }): DraftNode => ({ id, memoryBytes: memoryOf(cell, input), freeBytes: undefined })),
-    cpus: nodes.flatMap(({ cell, id }) => childrenAt(cell, 'cpus/cpu').map((cpu) => cpuOf(cpu, id, input))),
+    cpus: numberedAnew(nodes.flatMap(({ cell, id }) => childrenAt(cell, 'cpus/cpu').map((cpu) => cpuOf(cpu, id, input)))),
     distances: distancesOf(nodes, input),
     oddDistances: 'drop',
     notes: [],
@@ -70,13 +70,28 @@ function memoryOf(cell: XmlElement, input: InputText): number {
   throw new InputError(
     memory === undefined ? 'the cell has no <memory>' : `expected a size in KiB, got '${memory.text.slice(0, 40)}'`,
     { file: input.file, line: (memory ?? cell).line },
-    MEND,
+    memory === undefined ? 'old versions of libvirt write none: give the output of `xl info -n` or `numactl --hardware`' : MEND,
   );
 }
 
 function cpuOf(cpu: XmlElement, nodeId: number, input: InputText): DraftCpu {
-  const known = (key: string) => (cpu.attributes[key] === undefined ? null : numberOf(cpu, key, MAX_CPU_ID, input));
+  const known = (key: string) => (cpu.attributes[key] === undefined ? null : numberOf(cpu, key, MOST_FIRMWARE_ID, input));
   return { id: numberOf(cpu, 'id', MAX_CPU_ID, input), nodeId, core: known('core_id'), socket: known('socket_id') };
+}
+
+/** Of cores and sockets: on ARM firmware gives them offsets in a table of ACPI. */
+const MOST_FIRMWARE_ID = 2 ** 32 - 1;
+
+/** Such numbers in their order, from 0 on; those of other hosts as they are. */
+function numberedAnew(cpus: readonly DraftCpu[]): DraftCpu[] {
+  const anew = (key: 'core' | 'socket'): ((id: number | null) => number | null) => {
+    const ids = [...new Set(cpus.flatMap((cpu) => cpu[key] ?? []))].sort((a, b) => a - b);
+    if ((ids.at(-1) ?? 0) <= MAX_CPU_ID) return (id) => id;
+    const at = new Map(ids.map((id, index) => [id, index]));
+    return (id) => (id === null ? null : at.get(id)!);
+  };
+  const [core, socket] = [anew('core'), anew('socket')];
+  return cpus.map((cpu) => ({ ...cpu, core: core(cpu.core), socket: socket(cpu.socket) }));
 }
 
 /** undefined where a cell has none, as with versions of libvirt before 1.2. */
