@@ -1,5 +1,5 @@
 // What became of a start whose answer was lost: the pool is asked until it says so. Started
-// elsewhere meanwhile, the VM would run twice, so there is no time limit. Whoever waits is told why.
+// elsewhere meanwhile, the VM would run twice, so there is no time limit. Who waits is told why.
 import { setTimeout as delay } from 'node:timers/promises';
 import { XapiError } from '../xapi-client/errors.js';
 import type { XapiSession } from '../xapi-client/session.js';

@@ -158,8 +158,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
   return {
     version: options.version,
     ...{ database, toolstack, hosts, dispatcher, sessions, ledger, tasks, turns, answers, events, objects, rrds },
-    writable,
-    lostAuditLines: () => audit.lost,
+    ...{ writable, lostAuditLines: () => audit.lost },
     backup: () => state.backup(),
     reopenLogs: () => audit.reopen(),
     close: async () => {

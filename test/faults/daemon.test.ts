@@ -116,7 +116,7 @@ describe('on a disk that is full', { timeout: 240_000 }, () => {
       await killed(second.child);
       const third = await serve(enter, join(disk, 'state'));
       expect(await labels(third)).toEqual(acknowledged.map((label) => (label === 'vm' ? 'room' : label)).sort());
-      // Each acknowledged change is in the audit log, or in the log of the daemon that could not write it there.
+      // In the audit log, or in the log of the daemon that could not write it there.
       const audit = readFileSync(join(inside, 'state', 'audit.log'), 'utf8');
       expect(acknowledged.filter((label) => !`${audit}${first.log()}`.includes(`"${label}"`))).toEqual([]);
       expect(audit.split('\n').filter((line) => line.includes('"refused"') && line.includes('"success"'))).toEqual([]);

@@ -21,7 +21,7 @@ import { NatsCluster, natsMissing, portOf } from '../support/nats-cluster.js';
 
 const missing = natsMissing();
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-keys-'));
-const { users, keyOf } = fleetKeys(folder, { admin: 'admin', p1: 'placer', p2: 'placer', h1: 'member', h2: 'member' });
+const { users, keyOf } = fleetKeys(folder, { admin: 'admin', p1: 'placer', p2: 'placer', h1: 'member', h2: 'member', h3: 'member' });
 const cluster = new NatsCluster({ servers: 1, port: portOf('security'), more: usersConfig(users), keyFile: keyOf('admin') });
 const open: (() => Promise<void>)[] = [];
 const log = { info() {}, warn() {} };
@@ -147,6 +147,24 @@ describe.skipIf(missing !== null)('members and placers with keys', () => {
       const refused = await refusals(second, () => second.publish(subject!, text));
       expect(refused.join(), subject).toMatch(/permissions violation/i);
     }
+  }, 60_000);
+
+  it("a member's answers in the name of other hosts are not taken for theirs", async () => {
+    const forger = await connectFleet({ url: cluster.url, keyFile: keyOf('h3') }, 'h3');
+    let forged = 0;
+    const names = ['h1', 'stranger'];
+    forger.subscribe('fleet.ask', {
+      callback: (_, message) => {
+        message.respond(JSON.stringify({ host: names[forged++ % 2], found: ['forged'] }));
+      },
+    });
+    await forger.flush();
+    for (let question = 0; question < 4; question++) {
+      const answers = await client.askAll({ ask: 'names', names: ['forged'] }, ['h1', 'h2']);
+      expect(Object.fromEntries(answers)).toEqual({ h1: { host: 'h1' }, h2: { host: 'h2' } });
+    }
+    expect(forged).toBe(4);
+    await forger.close();
   }, 60_000);
 
   it('a placer claims in its own name only', async () => {

@@ -1,16 +1,14 @@
 // `xennuma agent`: places the domains of xapi's toolstack while it builds them, and installs the
 // shim that calls it.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../../base/errors.js';
-import { listenAt } from '../../base/files/own-socket.js';
 import { PACKAGE_FOLDER } from '../../base/own-package.js';
 import { harmless } from '../../base/safe-text.js';
 import type { XenHost } from '../../xenopsd/hosts/xen-host.js';
-import { claimSocketPath } from '../../xenstore/server/socket-file.js';
 import { wholeFrom } from '../input/fleet-host.js';
 import { addMemberOptions } from '../input/fleet-options.js';
 import type { FleetCommandLine, FleetSettings } from '../input/serve-config.js';
@@ -103,44 +101,39 @@ async function uninstall({ shim }: AgentOptions): Promise<number> {
 
 async function serve(options: AgentOptions): Promise<number> {
   const { socket } = options;
+  if (socket === '') throw new InputError('--socket: expected a path, got none', {}, `leave it out for ${SOCKET}`);
   const { checkFleet, fleetOf } = await import('../input/serve-config.js');
   const fleet = fleetOf(options);
   checkFleet(fleet);
   const { withXen } = await import('../input/on-xen.js');
   const { PlaceAgent } = await import('../../live/agent/place-agent.js');
   const { agentServer } = await import('../../live/agent/agent-server.js');
+  const { openAgentSocket } = await import('../../live/agent/agent-socket.js');
   return withXen(async (host) => {
     const server = agentServer(new PlaceAgent(host.xc), (line) => out(harmless(line)));
-    makeSocketFolder(socket);
-    claimSocketPath(socket);
-    process.umask(0o077);
-    const remove = await listenAt(server, socket).catch((error: Error) => {
-      throw new InputError(`cannot listen: ${error.message}`, { file: socket });
-    });
+    const remove = await openAgentSocket(server, socket);
     // First: whoever reads that line may send a signal at once.
     const ending = new Promise<string>((resolve) => {
       for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
     });
     out(`listening on ${socket}`);
-    const membership = fleet === null ? null : await joined(fleet, options.fleetEvery, host);
-    const signal = await ending;
-    server.close();
-    server.closeAllConnections();
-    remove();
-    await membership?.close();
-    out(`ended by ${signal}`);
-    return EXIT.ok;
-  });
-}
+    try {
+      const membership = fleet === null ? null : await joined(fleet, options.fleetEvery, host);
+      const signal = await ending;
+      endSocket();
+      await membership?.close();
+      out(`ended by ${signal}`);
+      return EXIT.ok;
+    } finally {
+      endSocket();
+    }
 
-/** @throws InputError where there can be none */
-function makeSocketFolder(socket: string): void {
-  if (socket === '') throw new InputError('--socket: expected a path, got none', {}, `leave it out for ${SOCKET}`);
-  try {
-    mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new InputError(`its folder cannot be made: ${(error as Error).message}`, { file: socket }, 'name another path with --socket');
-  }
+    function endSocket(): void {
+      server.close();
+      server.closeAllConnections();
+      remove();
+    }
+  });
 }
 
 async function joined(settings: FleetSettings, everySeconds: number, host: XenHost): Promise<{ close(): Promise<void> }> {

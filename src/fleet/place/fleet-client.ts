@@ -136,33 +136,42 @@ export class FleetClient {
     return askHost(this.connection, host, question, withinMs);
   }
 
-  /** Answers of all members, by host. @param expected so many at most */
-  async askAll(question: Question, expected: number): Promise<Map<string, unknown>> {
+  /**
+   * Answers of these hosts. A message to all is answered by whoever gets it, in any name: a host
+   * that answers twice is asked once more, by itself. So is one that is late beside the others, but
+   * for the question for a VM, which only hosts that have it answer.
+   */
+  async askAll(question: Question, hosts: readonly string[]): Promise<Map<string, unknown>> {
     const answers = new Map<string, unknown>();
-    if (expected === 0) return answers;
-    const options = { strategy: 'stall', maxWait: ANSWER_MS, stall: QUIET_MS, maxMessages: expected } as const;
+    if (hosts.length === 0) return answers;
+    const [late, twice] = [new Set(hosts), new Set<string>()];
+    const options = { strategy: 'stall', maxWait: ANSWER_MS, stall: QUIET_MS, maxMessages: hosts.length } as const;
     try {
       for await (const message of await this.connection.requestMany(ASK_ALL, JSON.stringify(question), options)) {
         const answer = objectOf(message);
-        if (typeof answer.host === 'string') answers.set(answer.host, answer);
+        const { host } = answer;
+        if (typeof host !== 'string') continue;
+        if (late.delete(host)) answers.set(host, answer);
+        else if (answers.delete(host)) twice.add(host);
       }
     } catch (error) {
       // All members are away.
       if (!isNobody(error)) throw error;
     }
+    await Promise.all(
+      [...twice, ...(question.ask === 'vm' ? [] : late)].map(async (host) => {
+        const answer = await this.ask(host, question, AGAIN_MS);
+        if (answer !== null) answers.set(host, answer);
+      }),
+    );
     return answers;
   }
 
-  /**
-   * Hosts of the picture that do not answer now. Those that are late beside the others are asked
-   * once more, each by itself.
-   */
+  /** Hosts of the picture that do not answer now. */
   async away(): Promise<Set<string>> {
     const hosts = [...this.picture.hosts.keys()];
-    const answers = await this.askAll({ ask: 'ping' }, hosts.length);
-    const late = hosts.filter((host) => !answers.has(host));
-    const again = await Promise.all(late.map((host) => this.ask(host, { ask: 'ping' }, AGAIN_MS)));
-    return new Set(late.filter((_, at) => again[at] === null));
+    const answers = await this.askAll({ ask: 'ping' }, hosts);
+    return new Set(hosts.filter((host) => !answers.has(host)));
   }
 
   /** An answer that the VM was started is final; otherwise the log says what became of it. */

@@ -45,7 +45,7 @@ export interface LightMap {
   readonly undecided?: number;
   /** Its owner reads several claims in one entry; absent = an earlier version. */
   readonly together?: true;
-  /** CPU time that the host's domains use, in percent of its physical CPUs; absent = not measured. */
+  /** CPU time that the host's domains use, in percent of its CPUs; absent = not measured. */
   readonly cpuPercent?: number;
 }
 
@@ -167,10 +167,6 @@ export const MOST_TOGETHER = 32;
 export const encodeClaims = (claims: readonly Claim[]): string => JSON.stringify({ b: claims.map(fieldsOfClaim) });
 
 /** null = not a claim. */
-export function decodeClaim(text: string): Claim | null {
-  return claimOf(objectOf(text) ?? {});
-}
-
 function claimOf({ p, c, s }: Fields): Claim | null {
   if (!Array.isArray(p) || p.length === 0 || p.length > MOST_NODES || !whole(c) || !short(s)) return null;
   const parts = p as readonly unknown[];

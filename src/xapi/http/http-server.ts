@@ -32,6 +32,8 @@ export interface HttpLimits {
   /** Requests a second from one address, and how many may come at once after a rest. */
   readonly requestsPerSecond: number;
   readonly burst: number;
+  /** Time for a TLS handshake, from the connection to its end. */
+  readonly handshakeMs: number;
 }
 
 export const HTTP_LIMITS: HttpLimits = {
@@ -40,6 +42,7 @@ export const HTTP_LIMITS: HttpLimits = {
   callsAtOnce: 1024,
   requestsPerSecond: 10_000,
   burst: 20_000,
+  handshakeMs: 20_000,
 };
 
 /**
@@ -98,7 +101,8 @@ export async function openHttp(options: HttpOptions): Promise<HttpFront> {
     });
   };
   const handler = inOrder(handle);
-  const server: Server = options.tls === null ? createServer(handler) : createSecureServer(options.tls, handler);
+  const server: Server =
+    options.tls === null ? createServer(handler) : createSecureServer({ ...options.tls, handshakeTimeout: limits.handshakeMs }, handler);
   if (options.thinCli !== undefined) openRawDoor(server, options.tls === null ? 'connection' : 'secureConnection', front.rawDoor());
   server.maxConnections = limits.connections;
   server.headersTimeout = 20_000;

@@ -60,7 +60,7 @@ export async function fleetVerify(names: readonly string[], options: Asking & Jo
 
 export async function fleetExplain(name: string, options: Asking): Promise<number> {
   return withFleet(options, async (client) => {
-    const answers = await client.askAll({ ask: 'vm', name }, client.picture.hosts.size);
+    const answers = await client.askAll({ ask: 'vm', name }, [...client.picture.hosts.keys()]);
     const found = [...answers].flatMap(([host, answer]) => {
       const vm = explainedVmOf(answer);
       return vm === null ? [] : [{ host, ...vm }];

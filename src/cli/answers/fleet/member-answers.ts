@@ -80,7 +80,7 @@ export async function existingNames(
   const wanted = new Set(names);
   const silent = new Set<string>();
   for (let at = 0; at < names.length; at += TOGETHER) {
-    const answers = await client.askAll({ ask: 'names', names: names.slice(at, at + TOGETHER) }, client.picture.hosts.size);
+    const answers = await client.askAll({ ask: 'names', names: names.slice(at, at + TOGETHER) }, [...client.picture.hosts.keys()]);
     for (const host of client.picture.hosts.keys()) {
       const found = listOf(fieldsOf(answers.get(host)).found, (one) => (isText(one) ? one : null));
       if (found === null) silent.add(host);
