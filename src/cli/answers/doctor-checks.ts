@@ -109,7 +109,7 @@ function checkDomain(needed: boolean): CheckResult {
     'Xen',
     needed,
     'this machine is not the control domain of a Xen host',
-    'boot it under Xen, or describe a host: serve --host FILE',
+    'boot it under Xen, describe a host with --host FILE, or read one with --from ssh://root@HOST',
   );
 }
 

@@ -82,6 +82,8 @@ describe.each(HOSTS)('%s', (_, command, text) => {
     ['a prompt and a sentence', `Hi, my host:\n\n$ sudo ${command}\n${text}\n\nThanks`],
     ['a fence', `\`\`\`\n${text}\n\`\`\``],
     ['a page', `<html><body><pre>${text}</pre></body></html>`],
+    ['a folded part of an issue', `<details><summary>the host</summary>\n<p>\n\n\`\`\`\n${text}\n\`\`\`\n\n</p>\n</details>`],
+    ['a part of a page', `<div class="code"><code>\n${text}\n</code></div>`],
   ])('in %s', (_form, pasted) => expect(read(pasted)).toEqual(whole));
   it.each([80, 100, 120, 132])('cut at column %i', (width) => {
     expect(read(cut(text, width))).toEqual(whole);

@@ -9,6 +9,8 @@ import type { LineForms } from './unwrapped.js';
 
 /** Formats whose lines mean something each; the others are read as a whole. */
 const OF_LINES: ReadonlySet<HostFormat> = new Set<HostFormat>(['xl-info', 'xenpm', 'xl-table', 'numactl', 'lscpu']);
+/** Of pages and issues. hwloc's XML has none of these tags. */
+const MARKUP = /<(?:html|body|pre|details|div|p|br|code|span|blockquote|table)\b/i;
 /** `numactl --hardware`, and the lines of lscpu with a name. */
 const HEADS = [/^available: \d+ nodes?\b/, /^node \d+ (?:cpus|size|free):/, /^node distances:/, /^NUMA node\d+ CPU\(s\):/];
 const WORDS_OF_HEADS = /available:|node ?\d+ (?:cpus|size|free|CPU)|node distances:/;
@@ -44,7 +46,7 @@ export function isOfXen(input: InputText): boolean {
 export function plainHost(input: InputText): InputText {
   guardSize(input);
   const format = formatOf(input);
-  const isPage = format === 'hwloc' && /<(?:html|body|pre)\b/i.test(input.text);
+  const isPage = format === 'hwloc' && MARKUP.test(input.text);
   if (format !== null && !OF_LINES.has(format) && !isPage) return input;
   const lines: string[] = [];
   for (const { text, number } of cleanLines(input.text, FORMS)) lines[number - 1] = text;

@@ -12,14 +12,14 @@ const TYPOGRAPHY: readonly (readonly [RegExp, string])[] = [
   [/\uff1a/g, ':'],
 ];
 
-const HTML = /<(?:html|body|pre|br|p|div|span|code|td|li)\b[^<>]*>/i;
+const HTML = /<(?:html|body|pre|br|p|div|span|code|td|li|details)\b[^<>]*>/i;
 /** Databases and descriptions of hosts, which other readers take as they are. */
 const XML = /^\s*(?:<\?xml|<database>|<topology|<domain|<capabilities)/;
-const LINE_ENDS = /<br\s*\/?>[ \t]*\n?|<\/(?:p|div|li|tr|h\d)>[ \t]*\n?/gi;
+const LINE_ENDS = /<br\s*\/?>[ \t]*\n?|<\/(?:p|div|li|tr|summary|h\d)>[ \t]*\n?/gi;
 const CELL_ENDS = /<\/t[dh]>/gi;
 /** Only these tags, because names of users can stand in angle brackets too. */
 const TAGS =
-  /<\/?(?:!doctype|html|head|body|meta|title|link|pre|code|p|div|span|font|a|b|i|u|em|strong|small|tt|table|thead|tbody|tr|td|th|ul|ol|li|blockquote|h\d|hr)\b[^<>]*>/gi;
+  /<\/?(?:!doctype|html|head|body|meta|title|link|details|summary|pre|code|p|div|span|font|a|b|i|u|em|strong|small|tt|table|thead|tbody|tr|td|th|ul|ol|li|blockquote|h\d|hr)\b[^<>]*>/gi;
 const NAMED: Readonly<Record<string, string>> = { nbsp: ' ', gt: '>', lt: '<', amp: '&', quot: '"', apos: "'", ndash: '-', mdash: '--' };
 const ENTITY = /&(?:#(\d{1,6})|#x([0-9a-f]{1,5})|(nbsp|gt|lt|amp|quot|apos|ndash|mdash));/gi;
 
