@@ -178,7 +178,7 @@ export class Database {
   update(type: string, ref: string, changes: Readonly<Record<string, Wire>>, kind: ChangeKind = 'stored'): void {
     const old = this.get(type, ref);
     const differs = (record: WireStruct) => Object.entries(changes).some(([name, value]) => record[name] !== value);
-    const changed = (record: WireStruct) => freeze(withChanges(type, record, changes));
+    const changed = (record: WireStruct) => freeze(withChanges(record, changes));
     const staged = this.#staged.get(ref);
     const object = staged?.object ?? this.published.object(type, ref)!;
     if (kind === 'stored' && classOf(type).stored) {

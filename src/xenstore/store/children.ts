@@ -1,7 +1,7 @@
 // The names below a node of xenstored in the order in which they came: a map whose copy costs
-// little. A host has one folder with an entry for each domain, and every transaction makes a version
-// of it: a plain map would be copied whole each time, and ten thousand domains would take ten
-// thousand times ten thousand steps to start.
+// little. A host has one folder with an entry for each domain, and every transaction makes a
+// version of it: a plain map would be copied whole each time, and ten thousand domains would take
+// ten thousand times ten thousand steps to start.
 
 /** Below this many a plain copy costs least. */
 const SMALL = 64;
