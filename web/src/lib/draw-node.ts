@@ -2,6 +2,7 @@
 // canvas, as one element for each of thousands of CPUs is too slow; the text beside it says the same.
 import { PAGE_BYTES } from '../../../src/base/units.js';
 import type { Segment } from '../../../src/view/segments.js';
+import { colours } from './theme.svelte.js';
 import type { HostView, VmRow } from './view.js';
 
 const BAR_PX = 22;
@@ -13,11 +14,44 @@ const ROWS_MOST = 6;
 export interface NodePicture {
   readonly view: HostView;
   readonly node: number;
-  /** The chosen VM: its memory is framed, and the CPUs of its affinity are marked. */
-  readonly vm: VmRow | null;
+  /** Of the chosen VM: its memory is framed, and the CPUs of its affinity are marked. */
+  readonly marks: VmMarks | null;
   /** CSS pixels. */
   readonly width: number;
   readonly height: number;
+}
+
+export interface VmMarks {
+  /** Position in the view's rows. */
+  readonly row: number;
+  /** Index = CPU: a value of CpuMark. */
+  readonly cpus: Uint8Array;
+}
+const CpuMark = { none: 0, mayRun: 1, preferred: 2 } as const;
+
+const known = new WeakMap<VmRow, VmMarks>();
+
+/** Once for all nodes. */
+export function marksOf({ map, rows }: HostView, vm: VmRow | null): VmMarks | null {
+  if (vm === null) return null;
+  let marks = known.get(vm);
+  if (marks === undefined) {
+    const cpus = new Uint8Array(map.cpus.length);
+    // vCPUs with the same masks share one list.
+    for (const list of new Set(vm.figures.vcpus.map(({ effective }) => effective))) for (const cpu of list) cpus[cpu] = CpuMark.mayRun;
+    for (const list of new Set(vm.figures.vcpus.map(({ preferred }) => preferred))) for (const cpu of list) cpus[cpu] = CpuMark.preferred;
+    marks = { row: rows.indexOf(vm), cpus };
+    known.set(vm, marks);
+  }
+  return marks;
+}
+
+/** Pictures of one view with the same key are equal. */
+export function pictureKey({ view, node, marks, width, height }: NodePicture): string {
+  const size = `${width} ${height}`;
+  if (marks === null) return size;
+  const framed = view.segments[node]!.some(({ domain }) => domain === marks.row);
+  return `${size} ${framed ? marks.row : ''} ${view.cpus[node]!.map(({ id }) => marks.cpus[id]).join('')}`;
 }
 
 /** Side of a CPU's square with its gap. */
@@ -41,17 +75,16 @@ export function drawNode(canvas: HTMLCanvasElement, picture: NodePicture): void 
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name: string): string => style.getPropertyValue(`--${name}`);
+  const colour = colours();
   drawBar(context, picture, colour);
   drawCpus(context, picture, colour);
 }
 
 type Colour = (name: string) => string;
 
-function drawBar(context: CanvasRenderingContext2D, { view, node, vm, width }: NodePicture, colour: Colour): void {
+function drawBar(context: CanvasRenderingContext2D, { view, node, marks, width }: NodePicture, colour: Colour): void {
   const scale = width / view.scaleBytes;
-  const chosen = vm === null ? -1 : view.rows.indexOf(vm);
+  const chosen = marks?.row ?? -1;
   let x = 0;
   for (const segment of view.segments[node]!) {
     const wide = segment.pages * PAGE_BYTES * scale;
@@ -99,32 +132,33 @@ function fillSegment(context: CanvasRenderingContext2D, { kind, remote }: Segmen
   context.restore();
 }
 
-function drawCpus(context: CanvasRenderingContext2D, { view, node, vm, width }: NodePicture, colour: Colour): void {
-  const cpus = view.map.cpus.filter((cpu) => cpu !== null && cpu.node === node);
+function drawCpus(context: CanvasRenderingContext2D, { view, node, marks, width }: NodePicture, colour: Colour): void {
+  const cpus = view.cpus[node]!;
   if (cpus.length === 0) return;
   const pitch = cpuPitch(cpus.length, width);
   const side = pitch - (pitch > 6 ? 2 : 1);
   const columns = Math.max(1, Math.floor(width / pitch));
-  const prefers = new Set(vm?.figures.vcpus.flatMap(({ preferred }) => preferred));
-  const mayRun = new Set(vm?.figures.vcpus.flatMap(({ effective }) => effective));
-  // Siblings stand side by side.
-  const ordered = [...cpus].sort((a, b) => a!.core - b!.core || a!.id - b!.id);
-  ordered.forEach((cpu, index) => {
+  // Squares of one kind are one path: thousands are drawn at once.
+  const [offline, preferred, mayRun, others] = [new Path2D(), new Path2D(), new Path2D(), new Path2D()];
+  for (const [index, { id, online }] of cpus.entries()) {
     const x = (index % columns) * pitch;
     const y = BAR_PX + GAP_PX + Math.floor(index / columns) * pitch;
-    context.lineWidth = 1;
-    if (!cpu!.online) {
-      context.strokeStyle = colour('line');
-      context.beginPath();
-      context.moveTo(x, y);
-      context.lineTo(x + side, y + side);
-      context.stroke();
-    } else if (prefers.has(cpu!.id)) {
-      context.fillStyle = colour('accent');
-      context.fillRect(x, y, side, side);
-    } else {
-      context.strokeStyle = mayRun.has(cpu!.id) ? colour('accent') : colour('local');
-      context.strokeRect(x + 0.5, y + 0.5, side - 1, side - 1);
-    }
-  });
+    const mark = marks?.cpus[id] ?? CpuMark.none;
+    if (!online) {
+      offline.moveTo(x, y);
+      offline.lineTo(x + side, y + side);
+    } else if (mark === CpuMark.preferred) preferred.rect(x, y, side, side);
+    else (mark === CpuMark.mayRun ? mayRun : others).rect(x + 0.5, y + 0.5, side - 1, side - 1);
+  }
+  context.lineWidth = 1;
+  context.fillStyle = colour('accent');
+  context.fill(preferred);
+  for (const [path, name] of [
+    [offline, 'line'],
+    [mayRun, 'accent'],
+    [others, 'local'],
+  ] as const) {
+    context.strokeStyle = colour(name);
+    context.stroke(path);
+  }
 }

@@ -2,7 +2,7 @@
 import { formatList } from '../../../src/base/bitset.js';
 import { PAGE_BYTES } from '../../../src/base/units.js';
 import { type DomainFigures, type HostFigures, hostFigures } from '../../../src/map/figures.js';
-import { type HostMap, isPlaceUnknown, type MapDomain } from '../../../src/map/host-map.js';
+import { type HostMap, isPlaceUnknown, type MapCpu, type MapDomain } from '../../../src/map/host-map.js';
 import { acrossPages } from '../../../src/page/across.js';
 import type { FailedVm } from '../../../src/page/host-runs.js';
 import type { PageData, Remark } from '../../../src/page/page-data.js';
@@ -31,6 +31,8 @@ export interface HostView {
   readonly map: HostMap;
   readonly figures: HostFigures;
   readonly rows: readonly VmRow[];
+  /** Index = node: its CPUs, siblings side by side. */
+  readonly cpus: readonly (readonly MapCpu[])[];
   /** Index = node. */
   readonly segments: readonly (readonly Segment[])[];
   /** The longest bar, usually the memory of the largest node: all bars are to this scale. */
@@ -83,6 +85,7 @@ export function viewOf({ map: encoded, remarks, notes, failed }: PageData['hosts
     map,
     figures,
     rows,
+    cpus: cpusByNode(map),
     segments,
     scaleBytes: Math.max(1, ...bytes),
     worst: remarks.flatMap(({ domid }) => rowOf.get(domid) ?? []),
@@ -90,6 +93,13 @@ export function viewOf({ map: encoded, remarks, notes, failed }: PageData['hosts
     failed,
     sockets: socketsOf(map),
   };
+}
+
+function cpusByNode(map: HostMap): MapCpu[][] {
+  const cpus: MapCpu[][] = map.nodes.map(() => []);
+  for (const cpu of map.cpus) if (cpu !== null) cpus[cpu.node]?.push(cpu);
+  for (const ones of cpus) ones.sort((a, b) => a.core - b.core || a.id - b.id);
+  return cpus;
 }
 
 /** A node without CPUs stands by itself: nothing says to which socket it belongs. */
