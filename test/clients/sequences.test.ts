@@ -1,6 +1,6 @@
-// Calls in the order in which the SDKs' own samples send them (go/ and java/ of xenserver-samples).
-// The Go and Java SDKs send whole records: every field of the class, and empty ones for what they do
-// not set.
+// Calls in the order in which the SDKs' own samples send them (go/ and java/ of
+// xenserver-samples). Both SDKs send whole records: every field of the class, and empty ones for
+// what they do not set.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLASSES } from '../../src/xapi/model/schema.js';
 import type { FieldType } from '../../src/xapi/wire/types.js';

@@ -9,7 +9,7 @@ interface Driver {
   readonly features: readonly string[];
   /** Whether a disk takes all of its space at once. */
   readonly thick: boolean;
-  /** Keys of a new SR's device_config, with the code for one that is missing (XE_SR_ERRORCODES.xml). */
+  /** Keys of a new SR's device_config, with the code for each that is missing. */
   readonly needs: readonly (readonly [key: string, code: number])[];
 }
 

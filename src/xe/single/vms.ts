@@ -192,7 +192,9 @@ const DRIVE_FIELDS = ['uuid', 'userdevice', 'device', 'vdi-uuid', 'empty', 'mode
 async function vmStatus(run: Run): Promise<void> {
   const { printer, context } = run;
   const vm = await objectOf(run, VM, asText(await uuid('VM').of(run)));
-  printer.table(await shownObjects(VM, [vm], ['uuid', 'name-label', 'power-state', 'possible-hosts']));
+  // Of one VM, what takes another call is shown too.
+  const all = { ...VM, fields: VM.fields.map((field) => ({ ...field, expensive: false })) };
+  printer.table(await shownObjects(all, [vm], ['uuid', 'name-label', 'power-state', 'possible-hosts']));
   printer.list(['Checking to see whether disks are attachable']);
   for (const ref of asList(vm.record.VBDs)) {
     printer.table(await shownObjects(VBD, [await objectOf(run, VBD, ref)], DRIVE_FIELDS));
