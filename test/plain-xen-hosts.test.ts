@@ -145,6 +145,11 @@ it('rebalance names the commands of the host that is described', () => {
   }
 });
 
+it('a listing within a page shows its toolstack too', () => {
+  const path = file('page.md', `<details><summary>xl info -n</summary>\n\n${DEBIAN}\n</details>\n`);
+  expect(text(xennuma(['plan', '--host', path, '--vms', VMS]).out)).toContain('note: profile xl, because');
+});
+
 it('a description that is no output of Xen has no note', () => {
   const { out } = xennuma(['plan', '--host', 'examples/hosts/two-nodes.yaml', '--vms', VMS]);
   expect(out).not.toMatch(/note: profile/);

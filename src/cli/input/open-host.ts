@@ -128,7 +128,7 @@ export async function readOrigin(options: Pick<WorkloadOptions, 'profile'> & Hos
 function readDescribed(options: Pick<WorkloadOptions, 'profile'> & HostOptions): Origin {
   const texts = readHostTexts(options.host);
   const host = withPools(hostOfTexts(texts), options.cpupools ?? []);
-  const seen = texts.some(isOfXen) ? toolstackOfTexts(texts) : null;
+  const seen = texts.map(plainHost).some(isOfXen) ? toolstackOfTexts(texts) : null;
   return { host, live: null, ...(seen === null ? {} : ownToolstack({ ...seen, host }, options)) };
 }
 
