@@ -42,6 +42,7 @@ function nodePlugin() {
   return {
     name: 'node',
     setup(build) {
+      build.onResolve({ filter: /^highs$/ }, () => ({ path: join(root, 'web/src/node/highs.ts') }));
       build.onResolve({ filter: /^node:/ }, ({ path }) => ({ path: join(root, 'web/src/node', `${path.slice(5).replace('/', '-')}.ts`) }));
     },
   };

@@ -1,0 +1,2 @@
+// An optional package that a page does not have: its bounds are those of the heuristics.
+export default null;
