@@ -50,6 +50,10 @@ class PageBuffer extends Uint8Array {
     for (let at = start; at < end; at += CHUNK) text += String.fromCharCode(...this.subarray(at, Math.min(end, at + CHUNK)));
     return text;
   }
+  /** UTF-8. @returns bytes */
+  write(text: string, offset = 0): number {
+    return new TextEncoder().encodeInto(text, this.subarray(offset)).written;
+  }
   latin1Write(text: string, offset = 0): number {
     for (let at = 0; at < text.length; at++) this[offset + at] = text.charCodeAt(at);
     return text.length;
