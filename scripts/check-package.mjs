@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
  * 6.7 MB, 1.0 of them the page with its workers, and 2.9 the command in one file beside the modules
  * of the library: more than that has to earn its place.
  */
-const UNPACKED_MOST_BYTES = 6_800_000;
+const UNPACKED_MOST_BYTES = 7_000_000;
 /** Some packages that are known to be in the bundles. */
 const BUNDLED = ['commander', 'zod', 'yaml', 'svelte', '@nats-io/jetstream'];
 const NOT_SHIPPED = /\.map$|\.test\.|(^|\/)(bench|fuzz|conformance|differential)[^/]*\.js$/;
