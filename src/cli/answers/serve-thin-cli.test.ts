@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { guestRefs, type TestDaemon, testDaemon, testFront, vmRecord } from '../../../test/support/daemon.js';
+import { GREETING, int } from '../../../test/support/thin-cli.js';
 import { parseUsers, userLine } from '../../xapi/calls/users.js';
 import type { HttpOptions } from '../../xapi/http/http-server.js';
 import { makeSelfSigned } from '../../xapi/http/self-signed.js';
@@ -28,13 +29,6 @@ async function serving(options: Partial<HttpOptions> = {}, daemonOptions: Parame
   });
   return { daemon, port: front.port };
 }
-
-const int = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  return bytes;
-};
-const GREETING = Buffer.concat([Buffer.from('XenSource thin CLI protocol'), int(0), int(2)]);
 
 /** What a client of the protocol sees: the server's version, then a list of messages. */
 interface Seen {

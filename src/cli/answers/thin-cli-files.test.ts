@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { type TestDaemon, testDaemon, testFront, vmRecord } from '../../../test/support/daemon.js';
+import { GREETING, int } from '../../../test/support/thin-cli.js';
 import { MOST_LOADED_BYTES } from '../../xe/files/client-files.js';
 import { thinCliOf } from './serve-thin-cli.js';
 
@@ -27,12 +28,6 @@ async function serving(): Promise<{ daemon: TestDaemon; port: number }> {
   return { daemon, port: front.port };
 }
 
-const int = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  return bytes;
-};
-const GREETING = Buffer.concat([Buffer.from('XenSource thin CLI protocol'), int(0), int(2)]);
 const message = (...parts: readonly Buffer[]): Buffer => {
   const payload = Buffer.concat(parts);
   return Buffer.concat([int(payload.length), payload]);

@@ -2,16 +2,10 @@
 // (xapi-cli-server/records.ml of xen-api e2ee48d6).
 
 import { asText } from '../../xapi-client/values.js';
+import { names, operations, otherConfig, uuid } from '../common-fields.js';
 import { NOT_IN_DATABASE } from '../context.js';
 import { bool, bytes, call, date, type Field, int, map, ownWords, ref, refs, related, text, words, type XeClass } from '../field.js';
 
-const uuid = text('uuid', 'uuid');
-const names = (access: 'ro' | 'rw' = 'rw'): Field[] => [
-  text('name-label', 'name_label', access),
-  text('name-description', 'name_description', access),
-];
-const operations: readonly Field[] = [words('allowed-operations', 'allowed_operations'), words('current-operations', 'current_operations')];
-const otherConfig = map('other-config', 'other_config', 'rw');
 const tags = ownWords('tags', 'tags');
 const qos: readonly Field[] = [
   text('qos_algorithm_type', 'qos_algorithm_type', 'rw'),

@@ -1,6 +1,7 @@
 // xe on what hosts seldom have: GPUs, USB and PCI devices, PVS, clusters, updates, repositories,
 // and users and their roles. Fields are in xe's order (records.ml of xen-api e2ee48d6).
 import { asList, asText } from '../../xapi-client/values.js';
+import { names, operations, otherConfig, uuid } from '../common-fields.js';
 import { NOT_IN_DATABASE } from '../context.js';
 import {
   bool,
@@ -20,13 +21,6 @@ import {
   type XeClass,
 } from '../field.js';
 
-const uuid = text('uuid', 'uuid');
-const names = (access: 'ro' | 'rw' = 'rw'): Field[] => [
-  text('name-label', 'name_label', access),
-  text('name-description', 'name_description', access),
-];
-const operations: readonly Field[] = [words('allowed-operations', 'allowed_operations'), words('current-operations', 'current_operations')];
-const otherConfig = map('other-config', 'other_config', 'rw');
 const ofHost = ref('host-uuid', 'host', 'host');
 
 /** A field of the object behind a reference. */
