@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { EXPORT_METADATA, IMPORT_METADATA } from '../../src/xapi/calls/archive/methods.js';
+import { readOva, writeOva } from '../../src/xapi/calls/archive/ova.js';
 import type { Wire, WireStruct } from '../../src/xapi/wire/values.js';
 import { type TestDaemon, testDaemon, vmRecord } from '../support/daemon.js';
 import { FAULTS, type Fault, FaultInjector } from '../support/faults.js';
@@ -103,6 +105,16 @@ const STEPS: readonly Step[] = [
   ['Async shutdown', (daemon, vm) => taskEnd(daemon, 'VM.hard_shutdown', vm)],
   ['clone', (daemon, vm) => daemon.call('VM.clone', vm, 'copy')],
   ['Async create', (daemon) => taskEnd(daemon, 'VM.create', vmRecord('async'))],
+  [
+    'restore',
+    async (daemon) => {
+      const [other] = (await daemon.call('VM.get_by_name_label', 'other')) as string[];
+      const header = readOva(await writeOva(await daemon.call(EXPORT_METADATA, other!, [])));
+      // The first bool is `restore`: the VM is replaced by the one of the archive.
+      await daemon.call(IMPORT_METADATA, header, true, true, false, {});
+      expect(await daemon.call('VM.get_by_name_label', 'other'), 'acknowledged is there').toHaveLength(1);
+    },
+  ],
   ['destroy', (daemon, vm) => daemon.call('VM.destroy', vm)],
 ];
 

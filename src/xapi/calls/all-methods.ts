@@ -85,5 +85,5 @@ export function allMethods({ database, hosts, life, objects, sessions, events, t
   const refused = refusedMethods(database, new Set(methods.map(({ name }) => name)));
   const all = [...methods, ...refused].map((one) => asModelled(database, one));
   const byName = new Map(all.map((one) => [one.name, one]));
-  return [...all, ...archiveMethods(database, host, (name) => byName.get(name)!)];
+  return [...all, ...archiveMethods({ database, life, host, find: (name) => byName.get(name)! })];
 }

@@ -5,9 +5,8 @@ import { randomUUID } from 'node:crypto';
 import type { Profile } from '../../xenopsd/api/profiles.js';
 import { assertAddressOn } from '../devices/pifs.js';
 import { provisionVm } from '../devices/templates.js';
-import { dropDevices, freeVbdDevices, freeVifDevices, MAC_SEED } from '../devices/vm-devices.js';
+import { freeVbdDevices, freeVifDevices, MAC_SEED } from '../devices/vm-devices.js';
 import { assertStartable } from '../life/admission.js';
-import { leaveAll } from '../life/membership.js';
 import { checkPolicy } from '../life/numa-policy.js';
 import { isEvacuating } from '../life/placing.js';
 import type { VmLife } from '../life/vm-life.js';
@@ -18,9 +17,10 @@ import { xapiErrors } from '../wire/errors.js';
 import { checkValue } from '../wire/types.js';
 import { newStruct, structOf, type Wire, type WireStruct } from '../wire/values.js';
 import { type CallContext, type Method, type Param, selfOf, VOID } from './method.js';
-import { copyMethods, dropRelations, makeVm } from './vm/copies.js';
+import { copyMethods, makeVm } from './vm/copies.js';
 import { liveMethods } from './vm/live.js';
 import { message } from './vm/message.js';
+import { dropVm } from './vm/removal.js';
 import { sendingMethods } from './vm/sending.js';
 import { settingMethods } from './vm/settings.js';
 import { protection, startOrderMethods } from './vm/start-order.js';
@@ -82,12 +82,7 @@ function makingMethods({ database, life, profile, canSuspend }: VmMethodsOptions
     message('destroy', [self], ([ref], context) =>
       life.operate(ref as string, 'destroy', context, async (record) => {
         await life.forget(String(record.uuid));
-        dropDevices(database, ref as string);
-        leaveAll(database, ref as string);
-        life.records.dropPlacement(String(record.uuid));
-        if (database.has('VM_metrics', String(record.metrics))) database.destroy('VM_metrics', String(record.metrics));
-        database.destroy('VM', ref as string);
-        dropRelations(database, ref as string, record);
+        dropVm(database, life, ref as string);
         return VOID;
       }),
     ),

@@ -22,7 +22,7 @@ export interface ImportOptions {
 }
 
 /** A VM to be made. */
-interface PlannedVm {
+export interface PlannedVm {
   readonly id: string;
   readonly uuid: string;
   readonly fields: Record<string, Wire>;
@@ -54,9 +54,11 @@ export class MetadataImport {
     for (const one of this.#of('VDI')) this.#note(one.id, this.#findDisk(one));
     for (const { id, record } of this.#of('network')) this.#note(id, this.#findNetwork(record));
     // Snapshots stay where they are: a VM without its history is imported.
-    return this.#of('VM')
+    const planned = this.#of('VM')
       .filter(({ record }) => record.is_a_snapshot !== true)
       .flatMap((one) => this.#planVm(one) ?? []);
+    if (new Set(planned.map(({ uuid }) => uuid)).size < planned.length) throw importError('two VMs of ova.xml have the same uuid');
+    return planned;
   }
 
   /**

@@ -9,7 +9,7 @@ import { packTar } from 'modern-tar';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { vmRecord } from '../../../../test/support/daemon.js';
 import { checkedXe, type XeHost, xeHost } from '../../../../test/support/xe-host.js';
-import { MOST_ARCHIVE_BYTES } from '../../calls/archive/ova.js';
+import { MOST_ARCHIVE_BYTES, writeOva } from '../../calls/archive/ova.js';
 import { structOf, type Wire, type WireStruct } from '../../wire/values.js';
 
 let [from, to]: XeHost[] = [];
@@ -118,6 +118,26 @@ describe('from one daemon to another', () => {
     expect(await field(to!, running, 'VIFs')).toHaveLength(1);
   });
 
+  it('preserve=true leaves the VM as it was if an object of the archive cannot be made', async () => {
+    const source = await richVm(to!, 'survivor');
+    const [uuid, devices] = [(await field(to!, source, 'uuid')) as string, await field(to!, source, 'VIFs')];
+    const record = { ...((await to!.ask('VM.get_record', source)) as WireStruct), version: 7 };
+    const version = { xapi_major: 25, xapi_minor: 0 };
+    const put = async (objects: Wire) => http(to!, 'PUT', '/import_metadata?restore=true', await writeOva({ version, objects }));
+    const answer = await put([
+      object('VM', 'Ref:0', record),
+      object('network', 'Ref:1', { name_label: 'Pool-wide network associated with eth0' }),
+      object('VIF', 'Ref:2', { VM: 'Ref:0', network: 'Ref:1', device: 'x' }),
+    ]);
+    expect(answer.body.toString()).toMatch(/INVALID_DEVICE x/);
+    expect(await to!.ask('VM.get_by_uuid', uuid)).toBe(source);
+    expect(await field(to!, source, 'VIFs')).toEqual(devices);
+    expect(await field(to!, source, 'allowed_operations')).toContain('start');
+    const twice = await put([object('VM', 'Ref:0', record), object('VM', 'Ref:1', record)]);
+    expect(twice.body.toString()).toMatch(/^IMPORT_ERROR two VMs/);
+    expect(await to!.ask('VM.get_by_uuid', uuid)).toBe(source);
+  });
+
   it('a dry run makes nothing', async () => {
     const file = newFile();
     await checkedXe(from!).xe('vm-export', 'vm=db', `filename=${file}`, 'metadata=true');
@@ -175,7 +195,7 @@ async function archive(objects: readonly unknown[], version = '25', name = 'ova.
 }
 
 const VM = { ...structOf(vmRecord('made')), uuid: '5a1c3c6e-8c3c-4f0e-8f2e-0d6f3a6b9d10', power_state: 'Halted' };
-const object = (type: string, id: string, snapshot: object) => ({ class: type, id, snapshot });
+const object = (type: string, id: string, snapshot: WireStruct) => ({ class: type, id, snapshot });
 
 describe('by plain HTTP', () => {
   it('an archive comes with its length, and is read again, also packed with gzip', async () => {
