@@ -23,6 +23,8 @@ interface Leaf<T> {
 interface Branch<T> {
   readonly owner: object;
   readonly parts: Part<T>[];
+  /** The same of all its leaves; null also where it has branches below. */
+  keys: ReadonlySet<number> | null | undefined;
 }
 type Part<T> = Leaf<T> | Branch<T>;
 
@@ -102,20 +104,14 @@ export class Folder<T> {
   }
 
   /**
-   * The children that may have one of the keys, and others, in no particular order. Costs a step
-   * for each leaf, and more for leaves that have changed since the last time.
+   * Visits the children that may have one of the keys, and others, in no particular order. Costs a
+   * step for each branch of leaves, and more for those that have changed since the last time.
+   * Nothing may be changed meanwhile.
    * @param keysOf of a child, null = any; a child whose keys change must be `set` again
    */
-  *having(keys: readonly number[], keysOf: (child: T) => readonly number[] | null): IterableIterator<[string, T]> {
-    if (this.#few !== null) {
-      yield* this.#few;
-      return;
-    }
-    for (const leaf of leavesOf(this.#tree!)) {
-      if (leaf.keys === undefined) leaf.keys = keysOfAll(leaf.children.values(), keysOf);
-      const known = leaf.keys;
-      if (known === null || keys.some((key) => known.has(key))) yield* leaf.children;
-    }
+  having(keys: readonly number[], keysOf: (child: T) => readonly number[] | null, visit: (name: string, child: T) => void): void {
+    if (this.#few === null) visitHaving(this.#tree!, keys, keysOf, visit);
+    else for (const [name, child] of this.#few) visit(name, child);
   }
 
   [Symbol.iterator](): IterableIterator<[string, T]> {
@@ -146,14 +142,15 @@ export class Folder<T> {
     if (this.#owner === NO_OWNER) this.#owner = {};
     const owner = this.#owner;
     let branch = this.#tree!;
-    if (branch.owner !== owner) branch = { owner, parts: branch.parts.slice() };
+    if (branch.owner !== owner) branch = branchWith(owner, branch.parts.slice());
     this.#tree = branch;
     let hash = hashOf(name);
     for (let bits = BITS; ; bits += BITS) {
+      branch.keys = undefined;
       const at = hash & (PARTS - 1);
       let below: Part<T> = branch.parts[at]!;
       if (below.parts !== undefined) {
-        if (below.owner !== owner) below = { owner, parts: below.parts.slice() };
+        if (below.owner !== owner) below = branchWith(owner, below.parts.slice());
       } else if (forMore && below.children.size >= LEAF_MOST && bits < HASH_BITS) below = branchOf(owner, below.children, bits);
       else if (below.owner !== owner) below = leafOf(owner, new Map(below.children));
       branch.parts[at] = below;
@@ -177,7 +174,11 @@ function branchOf<T>(owner: object, children: ReadonlyMap<string, T>, bits: numb
   for (const [name, child] of children) leaves[(hashOf(name) >>> bits) & (PARTS - 1)]!.children.set(name, child);
   const below = bits + BITS;
   const parts = leaves.map((leaf) => (leaf.children.size > LEAF_MOST && below < HASH_BITS ? branchOf(owner, leaf.children, below) : leaf));
-  return { owner, parts };
+  return branchWith(owner, parts);
+}
+
+function branchWith<T>(owner: object, parts: Part<T>[]): Branch<T> {
+  return { owner, parts, keys: undefined };
 }
 
 /** FNV-1a. */
@@ -203,6 +204,37 @@ function* namesOf<T>(part: Part<T>): IterableIterator<string> {
 
 function* childrenOf<T>(part: Part<T>): IterableIterator<T> {
   for (const { children } of leavesOf(part)) yield* children.values();
+}
+
+/** A function and no generator: a release of a domain comes by every branch of the store. */
+function visitHaving<T>(
+  part: Part<T>,
+  keys: readonly number[],
+  keysOf: (child: T) => readonly number[] | null,
+  visit: (name: string, child: T) => void,
+): void {
+  if (part.keys === undefined)
+    part.keys = part.parts === undefined ? keysOfAll(part.children.values(), keysOf) : keysOfLeaves(part, keysOf);
+  if (part.keys !== null && !hasOneOf(part.keys, keys)) return;
+  if (part.parts !== undefined) for (const below of part.parts) visitHaving(below, keys, keysOf, visit);
+  else for (const [name, child] of part.children) visit(name, child);
+}
+
+/** null also for a branch of branches: a set of all keys of a store would be made anew each time. */
+function keysOfLeaves<T>({ parts }: Branch<T>, keysOf: (child: T) => readonly number[] | null): ReadonlySet<number> | null {
+  const all = new Set<number>();
+  for (const leaf of parts) {
+    if (leaf.parts !== undefined) return null;
+    if (leaf.keys === undefined) leaf.keys = keysOfAll(leaf.children.values(), keysOf);
+    if (leaf.keys === null) return null;
+    for (const key of leaf.keys) all.add(key);
+  }
+  return all;
+}
+
+function hasOneOf(known: ReadonlySet<number>, keys: readonly number[]): boolean {
+  for (const key of keys) if (known.has(key)) return true;
+  return false;
 }
 
 function keysOfAll<T>(children: Iterable<T>, keysOf: (child: T) => readonly number[] | null): ReadonlySet<number> | null {

@@ -246,23 +246,25 @@ export class Store {
     // Few nodes are changed: the paths of those alone are made.
     const path: string[] = [];
     const steps: { readonly at: Parts; readonly run: () => void }[] = [];
-    const visit = (node: Node): void => {
-      for (const [name, child] of node.children?.having([domid, NOBODY], domainsOf) ?? []) {
-        if (!mayName(child, domid)) continue;
-        const owner = child.permissions[0]!.domid;
-        path.push(name);
-        if (owner === domid || owner === NOBODY) {
-          const at = [...path];
-          const run = () => {
-            this.#recount(child, -1);
-            this.tree.remove(at);
-          };
-          steps.push({ at, run });
-        } else {
-          visit(child);
-        }
-        path.pop();
+    const released = [domid, NOBODY];
+    const visitChild = (name: string, child: Node): void => {
+      if (!mayName(child, domid)) return;
+      const owner = child.permissions[0]!.domid;
+      path.push(name);
+      if (owner === domid || owner === NOBODY) {
+        const at = [...path];
+        const run = () => {
+          this.#recount(child, -1);
+          this.tree.remove(at);
+        };
+        steps.push({ at, run });
+      } else {
+        visit(child);
       }
+      path.pop();
+    };
+    const visit = (node: Node): void => {
+      node.children?.having(released, domainsOf, visitChild);
       const { permissions } = node;
       if (!permissions.some((entry, at) => at > 0 && entry.domid === domid)) return;
       const at = [...path];
