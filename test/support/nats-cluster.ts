@@ -23,6 +23,7 @@ const USERS = [
   'work-waits',
   'agent',
   'pool-starts',
+  'captures',
 ] as const;
 /**
  * Below those that the kernel gives to outgoing connections. Of two checkouts whose tests run at

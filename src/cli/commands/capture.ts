@@ -7,6 +7,7 @@ import { InputError, UnreachableError } from '../../base/errors.js';
 import { endTree, killTree, whileUnfinished } from '../../base/unfinished.js';
 import { textsFrom } from '../input/from.js';
 import { fromOption } from '../input/workload-options.js';
+import { captureFigures, captureLine } from '../output/capture-line.js';
 import { EXIT } from '../output/exit-codes.js';
 import { out } from '../output/terminal.js';
 
@@ -71,13 +72,7 @@ async function capture(options: CaptureOptions): Promise<number> {
   ];
   const bytes = await packCapture(options.anonymous === true ? anonymous(text, names) : text, new Date());
   (await import('../output/write-files.js')).writeNamed(options.output, bytes, 0o600);
-  const vms = live.map.domains.filter(({ domid }) => domid !== 0).length;
-  out(
-    [
-      `${options.output}: ${live.map.nodes.length} nodes, ${vms} VMs, ${Math.ceil(bytes.length / 1024)} KiB`,
-      ...live.notes.map((note) => `note: ${note}`),
-    ].join('\n'),
-  );
+  out([captureLine(options.output, captureFigures(live.map), bytes.length), ...live.notes.map((note) => `note: ${note}`)].join('\n'));
   return EXIT.ok;
 }
 

@@ -1,6 +1,7 @@
 // `xennuma fleet`: shows many hosts as one and places VMs on them, over NATS.
 import { type Command, Option } from 'commander';
 import type { CollectOptions } from '../answers/fleet/collect/fleet-collect.js';
+import type { FleetCaptureOptions } from '../answers/fleet/fleet-capture.js';
 import type { FleetMetricsOptions } from '../answers/fleet/fleet-metrics.js';
 import type { FleetPlaceOptions } from '../answers/fleet/fleet-place.js';
 import type { FleetServeOptions } from '../answers/fleet/fleet-serve.js';
@@ -28,6 +29,7 @@ hosts keep running and can be managed one by one. See docs/fleet.md.
   definePlace(command, answer);
   defineQuestions(command, answer);
   defineCollect(command, answer);
+  defineCapture(command, answer);
   defineWork(command, answer);
   defineMetrics(command, answer);
   defineServe(command, answer);
@@ -200,13 +202,40 @@ key must be the administrator's, because the collector writes for several hosts.
     });
 }
 
+function defineCapture(command: Command, answer: (code: number) => void): void {
+  const capture = command
+    .command('capture')
+    .summary('let the workers record remote hosts in files')
+    .description('Let the machines that run xennuma fleet work read remote hosts over ssh, and write one capture of each into a folder.')
+    .requiredOption('--from <sources>', 'ssh://[user@]host[:port]; several are separated by commas')
+    .requiredOption('-o, --output <folder>', 'folder of the captures, which is made if it is not there')
+    .option('--anonymous', 'replace names and uuids, and leave out data that placement does not use')
+    .option('--no-memory', "do not read memory by node (debug key 'u')")
+    .option('--json', 'print JSON');
+  addFleetOptions(addJobOption(capture))
+    .addHelpText(
+      'after',
+      `
+Nothing is changed on the hosts. The other commands read a capture with --from.
+
+Exit codes: 0 all recorded, 1 a host could not be recorded, 2 bad input,
+3 no NATS server.
+
+  xennuma fleet capture --from ssh://root@xen-1,ssh://root@xen-2 -o captures --job monday
+  xennuma verify --from captures/xen-1.tgz`,
+    )
+    .action(async (options: FleetCaptureOptions) =>
+      answer(await (await import('../answers/fleet/fleet-capture.js')).fleetCapture(options)),
+    );
+}
+
 function defineWork(command: Command, answer: (code: number) => void): void {
   addFleetOptions(
     command
       .command('work')
       .summary('run jobs of the fleet')
       .description('Run jobs of the fleet, one after the other, until a signal ends it.')
-      .option('--job-seconds <number>', 'time limit of one replay', wholeFrom(1, 604_800), 7200),
+      .option('--job-seconds <number>', 'time limit of one replay or capture', wholeFrom(1, 604_800), 7200),
   ).action(async (options: FleetWorkOptions) => {
     await (await import('../answers/fleet/fleet-work.js')).fleetWork(options);
     answer(EXIT.ok);

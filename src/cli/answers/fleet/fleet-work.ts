@@ -1,9 +1,6 @@
 // `xennuma fleet work`: the jobs of the fleet. `fleet replay`: replays spread over workers.
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { InputError } from '../../../base/errors.js';
-import { plural } from '../../../base/phrases.js';
-import { killTree, whileUnfinished } from '../../../base/unfinished.js';
 import { connectFleet } from '../../../fleet/store/connect.js';
 import { waitFor } from '../../../fleet/store/retry.js';
 import { accessOf, type FleetOptions } from '../../input/fleet-options.js';
@@ -11,11 +8,13 @@ import { EXIT } from '../../output/exit-codes.js';
 import { replayText } from '../../output/replay-text.js';
 import { out, palette, remark } from '../../output/terminal.js';
 import type { ReplayAnswer } from '../replay-schema.js';
+import { captureJobOf, doCapture } from './capture-jobs.js';
 import { doHostJob, hostJobOf, NO_WORKER } from './host-jobs.js';
 import { connectWaiting, openJobs, sayWaiting, stopOfSignals } from './open-fleet.js';
+import { MOST_OUTPUT, runOwnCommand } from './own-command.js';
 
 export interface FleetWorkOptions extends FleetOptions {
-  /** Time for one replay. */
+  /** Time for one replay or capture. */
   readonly jobSeconds: number;
 }
 
@@ -24,8 +23,6 @@ interface ReplayJob {
 }
 
 type ReplayResult = { readonly answer: ReplayAnswer } | { readonly error: string };
-
-const MOST_OUTPUT = 2 ** 24;
 
 /** Until a signal ends it, also without servers. The job in progress is finished first. */
 export async function fleetWork(options: FleetWorkOptions): Promise<void> {
@@ -38,50 +35,20 @@ export async function fleetWork(options: FleetWorkOptions): Promise<void> {
     out(`working for ${options.fleet}`);
     await jobs.work(async (job) => {
       const ofHost = hostJobOf(job);
-      return ofHost === null ? replayOf((job ?? {}) as Partial<ReplayJob>, options.jobSeconds) : doHostJob(connection, ofHost);
+      if (ofHost !== null) return doHostJob(connection, ofHost);
+      const capture = captureJobOf(job);
+      if (capture !== null) return doCapture(capture, options.jobSeconds);
+      return replayOf((job ?? {}) as Partial<ReplayJob>, options.jobSeconds);
     }, stop);
   }
   await connection.close();
 }
 
-/**
- * In a process of its own: a replay that takes all memory does not end the worker. Never rejects:
- * a job without a result would be given out again and again.
- */
-function replayOf({ words }: Partial<ReplayJob>, seconds: number): Promise<ReplayResult> {
-  return new Promise((done) => {
-    if (!Array.isArray(words)) {
-      done({ error: 'the worker knows no such job; its version may be older' });
-      return;
-    }
-    // Not in the group of the terminal, whose Ctrl-C would end the job in progress.
-    const child = spawn(process.execPath, [process.argv[1]!, 'replay', ...checked(words), '--jobs', '1', '--moments', '0', '--json'], {
-      detached: true,
-    });
-    const release = whileUnfinished({ endNow: () => killTree(child) });
-    let [text, errors, late] = ['', '', false];
-    const limit = setTimeout(() => {
-      late = true;
-      child.kill('SIGKILL');
-    }, seconds * 1000);
-    child.stdout.setEncoding('utf8').on('data', (data: string) => {
-      text = (text + data).slice(0, MOST_OUTPUT);
-    });
-    child.stderr.setEncoding('utf8').on('data', (data: string) => {
-      errors = (errors + data).slice(-2000);
-    });
-    child.once('error', (error) => {
-      clearTimeout(limit);
-      release();
-      done({ error: error.message });
-    });
-    child.once('close', (code) => {
-      clearTimeout(limit);
-      release();
-      if (late) done({ error: `not done in ${plural(seconds, 'second')}; the worker's --job-seconds sets that time` });
-      else done(code === 0 ? answerOf(text) : { error: errors.trim() || `ended with ${code}` });
-    });
-  });
+/** Never rejects: a job without a result would be given out again and again. */
+async function replayOf({ words }: Partial<ReplayJob>, seconds: number): Promise<ReplayResult> {
+  if (!Array.isArray(words)) return { error: 'the worker knows no such job; its version may be older' };
+  const end = await runOwnCommand(['replay', ...checked(words), '--jobs', '1', '--moments', '0', '--json'], seconds);
+  return 'error' in end ? end : answerOf(end.out);
 }
 
 function answerOf(text: string): ReplayResult {
