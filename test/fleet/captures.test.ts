@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { captureJobId } from '../../src/cli/answers/fleet/fleet-capture.js';
+import { captureJobId } from '../../src/cli/answers/fleet/work/fleet-capture.js';
 import { connectFleet } from '../../src/fleet/store/connect.js';
 import { Jobs } from '../../src/fleet/work/jobs.js';
 import { Seal } from '../../src/fleet/work/seal.js';

@@ -1,14 +1,14 @@
 // `xennuma fleet`: shows many hosts as one and places VMs on them, over NATS.
 import { type Command, Option } from 'commander';
 import type { CollectOptions } from '../answers/fleet/collect/fleet-collect.js';
-import type { FleetCaptureOptions } from '../answers/fleet/fleet-capture.js';
 import type { FleetMetricsOptions } from '../answers/fleet/fleet-metrics.js';
 import type { FleetPlaceOptions } from '../answers/fleet/fleet-place.js';
 import type { FleetServeOptions } from '../answers/fleet/fleet-serve.js';
 import type { InitOptions } from '../answers/fleet/fleet-setup.js';
 import type { FleetShowOptions } from '../answers/fleet/fleet-show.js';
-import type { FleetReplayOptions, FleetWorkOptions } from '../answers/fleet/fleet-work.js';
-import type { JobOptions } from '../answers/fleet/host-jobs.js';
+import type { FleetCaptureOptions } from '../answers/fleet/work/fleet-capture.js';
+import type { FleetReplayOptions, FleetWorkOptions } from '../answers/fleet/work/fleet-work.js';
+import type { JobOptions } from '../answers/fleet/work/host-jobs.js';
 import { wholeFrom } from '../input/fleet-host.js';
 import { addFleetOptions, addJobOption, type FleetOptions, parseTag } from '../input/fleet-options.js';
 import { addPoolOptions, addTopologyOption } from '../input/pool-options.js';
@@ -225,7 +225,7 @@ Exit codes: 0 all recorded, 1 a host could not be recorded, 2 bad input,
   xennuma verify --from captures/xen-1.tgz`,
     )
     .action(async (options: FleetCaptureOptions) =>
-      answer(await (await import('../answers/fleet/fleet-capture.js')).fleetCapture(options)),
+      answer(await (await import('../answers/fleet/work/fleet-capture.js')).fleetCapture(options)),
     );
 }
 
@@ -237,7 +237,7 @@ function defineWork(command: Command, answer: (code: number) => void): void {
       .description('Run jobs of the fleet, one after the other, until a signal ends it.')
       .option('--job-seconds <number>', 'time limit of one replay or capture', wholeFrom(1, 604_800), 7200),
   ).action(async (options: FleetWorkOptions) => {
-    await (await import('../answers/fleet/fleet-work.js')).fleetWork(options);
+    await (await import('../answers/fleet/work/fleet-work.js')).fleetWork(options);
     answer(EXIT.ok);
   });
   addFleetOptions(
@@ -250,6 +250,6 @@ function defineWork(command: Command, answer: (code: number) => void): void {
       .option('--seed <numbers>', 'seeds, separated by commas', '1')
       .option('--json', 'print JSON (schemas/replay.schema.json)'),
   ).action(async (words: string[], options: FleetReplayOptions) => {
-    answer(await (await import('../answers/fleet/fleet-work.js')).fleetReplay(words, options));
+    answer(await (await import('../answers/fleet/work/fleet-work.js')).fleetReplay(words, options));
   });
 }

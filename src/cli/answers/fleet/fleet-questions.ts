@@ -12,9 +12,9 @@ import { EXIT } from '../../output/exit-codes.js';
 import { nodeWords } from '../../output/phrases.js';
 import { out } from '../../output/terminal.js';
 import { VERSION } from '../../output/version.js';
-import { hostAnswers, type JobOptions } from './host-jobs.js';
 import { type AskedVm, askedVmsOf, type DriftedVm, driftedVmsOf, explainedVmOf, movePlanOf } from './member-answers.js';
 import { hostsOf, sayAway, withFleet } from './open-fleet.js';
+import { hostAnswers, type JobOptions } from './work/host-jobs.js';
 
 type Asking = FleetOptions & { readonly json?: true };
 

@@ -220,7 +220,7 @@ function visitHaving<T>(
   else for (const [name, child] of part.children) visit(name, child);
 }
 
-/** null also for a branch of branches: a set of all keys of a store would be made anew each time. */
+/** null also for a branch of branches: their set would be made anew after each change below. */
 function keysOfLeaves<T>({ parts }: Branch<T>, keysOf: (child: T) => readonly number[] | null): ReadonlySet<number> | null {
   const all = new Set<number>();
   for (const leaf of parts) {

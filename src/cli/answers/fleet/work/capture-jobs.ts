@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sshTarget } from '../../../live/capture/ssh.js';
+import { sshTarget } from '../../../../live/capture/ssh.js';
 import { runOwnCommand } from './own-command.js';
 
 /** A job for the workers. */

@@ -2,21 +2,21 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { InputError } from '../../../base/errors.js';
-import { harmless } from '../../../base/safe-text.js';
-import { connectFleet } from '../../../fleet/store/connect.js';
-import { readArchive } from '../../../live/capture/archive/archive.js';
-import { readCapture } from '../../../live/capture/captured-host.js';
-import { sshTarget } from '../../../live/capture/ssh.js';
-import { accessOf, type FleetOptions } from '../../input/fleet-options.js';
-import { type CaptureFigures, captureFigures, captureLine } from '../../output/capture-line.js';
-import { EXIT } from '../../output/exit-codes.js';
-import { out, remark } from '../../output/terminal.js';
-import { VERSION } from '../../output/version.js';
-import { writeNamed } from '../../output/write-files.js';
+import { InputError } from '../../../../base/errors.js';
+import { harmless } from '../../../../base/safe-text.js';
+import { connectFleet } from '../../../../fleet/store/connect.js';
+import { readArchive } from '../../../../live/capture/archive/archive.js';
+import { readCapture } from '../../../../live/capture/captured-host.js';
+import { sshTarget } from '../../../../live/capture/ssh.js';
+import { accessOf, type FleetOptions } from '../../../input/fleet-options.js';
+import { type CaptureFigures, captureFigures, captureLine } from '../../../output/capture-line.js';
+import { EXIT } from '../../../output/exit-codes.js';
+import { out, remark } from '../../../output/terminal.js';
+import { VERSION } from '../../../output/version.js';
+import { writeNamed } from '../../../output/write-files.js';
+import { openJobs } from '../open-fleet.js';
 import type { CaptureJob } from './capture-jobs.js';
 import { type JobOptions, NO_WORKER } from './host-jobs.js';
-import { openJobs } from './open-fleet.js';
 
 export interface FleetCaptureOptions extends FleetOptions, JobOptions {
   readonly from: string;

@@ -2,15 +2,15 @@
 // host and the name of the run are the job's id, so a command that was interrupted continues with
 // the results that exist.
 import type { NatsConnection } from '@nats-io/transport-node';
-import { askHost } from '../../../fleet/place/ask-host.js';
-import type { FleetClient } from '../../../fleet/place/fleet-client.js';
-import { isToken } from '../../../fleet/protocol/subjects.js';
-import { problemOfMap } from '../../../live/rebalance/problem-of-map.js';
-import type { HostMap } from '../../../map/host-map.js';
-import { rebalance } from '../../../planner/rebalance/rebalance.js';
-import type { FleetOptions } from '../../input/fleet-options.js';
-import { remark } from '../../output/terminal.js';
-import { openJobs } from './open-fleet.js';
+import { askHost } from '../../../../fleet/place/ask-host.js';
+import type { FleetClient } from '../../../../fleet/place/fleet-client.js';
+import { isToken } from '../../../../fleet/protocol/subjects.js';
+import { problemOfMap } from '../../../../live/rebalance/problem-of-map.js';
+import type { HostMap } from '../../../../map/host-map.js';
+import { rebalance } from '../../../../planner/rebalance/rebalance.js';
+import type { FleetOptions } from '../../../input/fleet-options.js';
+import { remark } from '../../../output/terminal.js';
+import { openJobs } from '../open-fleet.js';
 
 export const NO_WORKER = 'no worker takes the jobs yet; start one: xennuma fleet work';
 

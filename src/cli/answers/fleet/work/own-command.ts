@@ -1,8 +1,8 @@
-// A command of xennuma in a process of its own: one that takes all memory, or too long, does not end
-// the worker that runs it.
+// A command of xennuma in a process of its own: one that takes all memory, or too long, does not
+// end the worker that runs it.
 import { spawn } from 'node:child_process';
-import { plural } from '../../../base/phrases.js';
-import { killTree, whileUnfinished } from '../../../base/unfinished.js';
+import { plural } from '../../../../base/phrases.js';
+import { killTree, whileUnfinished } from '../../../../base/unfinished.js';
 
 /** Characters of its standard output. */
 export const MOST_OUTPUT = 2 ** 24;

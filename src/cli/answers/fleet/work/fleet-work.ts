@@ -1,16 +1,16 @@
 // `xennuma fleet work`: the jobs of the fleet. `fleet replay`: replays spread over workers.
 import { randomBytes } from 'node:crypto';
-import { InputError } from '../../../base/errors.js';
-import { connectFleet } from '../../../fleet/store/connect.js';
-import { waitFor } from '../../../fleet/store/retry.js';
-import { accessOf, type FleetOptions } from '../../input/fleet-options.js';
-import { EXIT } from '../../output/exit-codes.js';
-import { replayText } from '../../output/replay-text.js';
-import { out, palette, remark } from '../../output/terminal.js';
-import type { ReplayAnswer } from '../replay-schema.js';
+import { InputError } from '../../../../base/errors.js';
+import { connectFleet } from '../../../../fleet/store/connect.js';
+import { waitFor } from '../../../../fleet/store/retry.js';
+import { accessOf, type FleetOptions } from '../../../input/fleet-options.js';
+import { EXIT } from '../../../output/exit-codes.js';
+import { replayText } from '../../../output/replay-text.js';
+import { out, palette, remark } from '../../../output/terminal.js';
+import type { ReplayAnswer } from '../../replay-schema.js';
+import { connectWaiting, openJobs, sayWaiting, stopOfSignals } from '../open-fleet.js';
 import { captureJobOf, doCapture } from './capture-jobs.js';
 import { doHostJob, hostJobOf, NO_WORKER } from './host-jobs.js';
-import { connectWaiting, openJobs, sayWaiting, stopOfSignals } from './open-fleet.js';
 import { MOST_OUTPUT, runOwnCommand } from './own-command.js';
 
 export interface FleetWorkOptions extends FleetOptions {
