@@ -25,8 +25,8 @@ const RECORDED_SAMPLE = 40;
  * one with the credit scheduler, on which a scenario takes a fifth of the time.
  */
 const DIFFERENTIAL = [
-  ['a,b,e,f', 200],
-  ['g', 1200],
+  ['a,b,e,f', 120],
+  ['g', 800],
 ];
 /** On Xen 4.20: a few on each shape, the same each time, show that the interface is known. */
 const DIFFERENTIAL_420 = [['a,b,e,f', 12]];
