@@ -13,6 +13,7 @@ import type { Page } from './http-server.js';
 import type { Metrics } from './metrics.js';
 import { refuse } from './refuse.js';
 import { rrdPages } from './rrd-pages.js';
+import { endNamedTask } from './transfers/task-end.js';
 import { sendJson, WebSnapshots } from './web-pages.js';
 
 /**
@@ -53,17 +54,26 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
   ]);
   /** Bytes of the last answer of each page. */
   const sizes = new Map<string, number>();
-  const answered = (path: string, answer: (...call: Parameters<Page>) => unknown): void => {
+  const answered = (
+    path: string,
+    answer: (...call: Parameters<Page>) => unknown,
+    before?: (url: URL, principal: Principal) => Promise<void>,
+  ): void => {
     pages.set(path, async (request, response, url, closing) => {
       const admission = await door.admits(request, response, url);
       if (admission === null) return;
       const known = sizes.get(path) ?? 0;
       const leastBytes = known < LARGE_BYTES ? 0 : known;
-      const size = await whileCharged(daemon, admission.principal, response, leastBytes, () => answer(request, response, url, closing));
+      const { principal } = admission;
+      await before?.(url, principal);
+      const size = await whileCharged(daemon, principal, response, leastBytes, () => answer(request, response, url, closing));
       if (size > 0) sizes.set(path, size);
     });
   };
-  for (const [path, answer] of rrdPages(daemon)) answered(path, answer);
+  for (const [path, answer] of rrdPages(daemon)) {
+    // First, so that a client that has the answer finds its task ended.
+    answered(path, answer, (url, principal) => endNamedTask(daemon, url.searchParams, principal));
+  }
   const snapshots = new WebSnapshots(daemon);
   answered('/web/snapshot', (_request, response) => snapshots.answer(response));
   answered('/web/explain', (_request, response, url) => snapshots.explain(response, url));

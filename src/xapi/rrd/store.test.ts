@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SaxesParser } from 'saxes';
 import { afterEach, describe, expect, it } from 'vitest';
+import { cheapUser } from '../../../test/support/cheap-user.js';
 import { type TestDaemon, testDaemon, testFront, vmRecord } from '../../../test/support/daemon.js';
 import { GIB } from '../../base/units.js';
+import { parseUsers } from '../calls/users.js';
 import { pagesOf } from '../http/pages.js';
 import type { WireFloat, WireStruct } from '../wire/values.js';
 
@@ -154,6 +156,31 @@ describe('/rrd_updates', () => {
     });
     expect(await get('/rrd_updates?start=0&vm_uuid=none')).toMatchObject({ status: 404 });
     expect(await get('/vm_rrd?uuid=none')).toMatchObject({ status: 404 });
+  });
+
+  it.each(['/rrd_updates?start=-5&host=true', '/rrd_updates?start=x', '/host_rrd?json', '/vm_rrd?uuid=none'])(
+    'a task that %s names ends with the answer, as clients expect that make one for each request',
+    async (path) => {
+      const { daemon, get, pass } = await serve();
+      pass(5);
+      const task = (await daemon.call('task.create', 'figures', '')) as string;
+      await get(`${path}&task_id=${task}`);
+      expect(await daemon.call('task.get_status', task)).toBe('success');
+      expect((await get(`${path}&task_id=${task}`)).status).toBe((await get(path)).status);
+    },
+  );
+
+  it('a reader ends no task of another user', async () => {
+    const users = parseUsers([cheapUser('root', 'admin', 'secret'), cheapUser('eye', 'read-only', 'seen')].join('\n'), 'users');
+    const { daemon, get, pass } = await serve({ users: () => users });
+    pass(5);
+    const task = daemon.tasks.own('figures', '', daemon.objects.host, 'user root');
+    await daemon.database.flushed();
+    const as = (user: string) => get(`/host_rrd?json&task_id=${task}`, { authorization: `Basic ${btoa(user)}` });
+    expect((await as('eye:seen')).status).toBe(200);
+    expect(daemon.tasks.isClients(task)).toBe(true);
+    await as('root:secret');
+    expect(daemon.tasks.isClients(task)).toBe(false);
   });
 
   it('is for those who may log in: by session_id in the URL, as clients of xapi give it', async () => {

@@ -2,6 +2,7 @@
 // broken or hostile; and files that the daemon does not have.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -11,6 +12,8 @@ import { vmRecord } from '../../../../test/support/daemon.js';
 import { checkedXe, type XeHost, xeHost } from '../../../../test/support/xe-host.js';
 import { MOST_ARCHIVE_BYTES, writeOva } from '../../calls/archive/ova.js';
 import { structOf, type Wire, type WireStruct } from '../../wire/values.js';
+
+import { MOST_DROPPED_BYTES } from './refuse-upload.js';
 
 let [from, to]: XeHost[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'xennuma-archive-'));
@@ -41,6 +44,23 @@ function http(host: XeHost, method: string, path: string, body?: Buffer, auth = 
     });
     sent.once('error', failed);
     sent.end(body);
+  });
+}
+
+/** Of a client that reads only when it has sent everything, as simple ones do. */
+function sendsFirst(host: XeHost, path: string, body: Buffer): Promise<string> {
+  return new Promise((done) => {
+    const head = `PUT ${path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Basic ${btoa('root:secret')}\r\ncontent-length: ${body.length}\r\n\r\n`;
+    const socket = connect({ host: '127.0.0.1', port: host.port });
+    socket.pause();
+    const pieces: Buffer[] = [];
+    let sent = false;
+    socket.write(Buffer.concat([Buffer.from(head), body]), () => {
+      sent = true;
+      socket.on('data', (piece: Buffer) => pieces.push(piece)).resume();
+    });
+    socket.on('error', () => done('closed while it was sent'));
+    socket.once('close', () => done(sent ? String(Buffer.concat(pieces)) : 'closed while it was sent'));
   });
 }
 
@@ -291,6 +311,21 @@ describe('by plain HTTP', () => {
 });
 
 describe('what the daemon does not have', () => {
+  it.each([
+    ['as long as what is read of it', MOST_DROPPED_BYTES],
+    ['of a few bytes', 9],
+  ])('a client that sends a file %s before it reads gets the answer', async (_length, bytes) => {
+    const path = `/import_raw_vdi?format=raw&task_id=${(await to!.ask('task.create', 'import', '')) as string}`;
+    const answer = await sendsFirst(to!, path, Buffer.alloc(bytes));
+    expect(answer).toMatch(/^HTTP\/1.1 501 .*NOT_IMPLEMENTED \/import_raw_vdi\n$/s);
+    const failed = (await to!.ask('task.get_all_records_where', 'field "name__label" = "import"')) as Record<string, WireStruct>;
+    expect(Object.values(failed).map(({ status }) => status)).not.toContain('pending');
+  });
+
+  it('no more of a refused file is read than the limit', async () => {
+    expect(await sendsFirst(to!, '/import_raw_vdi', Buffer.alloc(4 * MOST_DROPPED_BYTES))).toBe('closed while it was sent');
+  });
+
   it.each([
     ['vm-export uuid=<db>', '/export'],
     ['vm-import', '/import'],

@@ -11,6 +11,8 @@ import { structOf, type Wire } from '../../wire/values.js';
 import { refuse } from '../refuse.js';
 import { readBody } from '../requests/request-body.js';
 import { type Caller, callerOf } from './caller.js';
+import { refuseUpload } from './refuse-upload.js';
+import { endTask } from './task-end.js';
 
 type Serve = (daemon: Daemon, request: IncomingMessage, response: ServerResponse, url: URL, address: string) => Promise<void>;
 
@@ -87,30 +89,24 @@ async function serveCaller(work: Work, request: Omit<Transfer, 'task'>): Promise
   const task = query.get('task_id');
   // Others' tasks are not for readers to end.
   if (task !== null && (caller.session.role !== 'admin' || !daemon.tasks.isClients(task))) {
-    return refuse(response, 404, 'there is no such task, or it has ended');
+    return refuseUpload(response, 404, 'there is no such task, or it has ended');
   }
   try {
     const result = await work({ ...request, task });
-    if (task !== null) await ended(daemon, (kind) => daemon.tasks.succeeded(task, result, kind));
+    if (task !== null) await endTask(daemon, (kind) => daemon.tasks.succeeded(task, result, kind));
   } catch (error) {
     const failure = asXapiError(error);
-    if (task !== null) await ended(daemon, (kind) => daemon.tasks.failed(task, failure, kind));
-    fail(response, failure);
+    if (task !== null) await endTask(daemon, (kind) => daemon.tasks.failed(task, failure, kind));
+    await fail(response, failure);
     return;
   }
   if (!response.writableEnded) response.end();
 }
 
-/** The file was moved, or was not, even if storage refuses the record of it. */
-async function ended(daemon: Daemon, end: (kind: 'stored' | 'fact') => void): Promise<void> {
-  end('stored');
-  await daemon.database.flushed().catch(() => end('fact'));
-}
-
 /** A client that has its 200 already learns of the failure from its task. */
-function fail(response: ServerResponse, { code, params }: XapiError): void {
+async function fail(response: ServerResponse, { code, params }: XapiError): Promise<void> {
   if (response.headersSent) response.end();
-  else refuse(response, statusOf(code), [code, ...params].join(' '));
+  else await refuseUpload(response, statusOf(code), [code, ...params].join(' '));
 }
 
 function statusOf(code: string): number {
