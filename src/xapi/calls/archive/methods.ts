@@ -55,7 +55,7 @@ export function archiveMethods({ database, life, host, find }: ArchiveParts): Me
           const planned = work.plan();
           for (const vm of replacedBy(planned))
             if (!replaced.includes(vm)) throw xapiErrors.otherOperation('VM', vm, 'create', context.task);
-          // A halted VM need not be known to its host: it is as before if this or what follows fails.
+          // A host need not know a halted VM, so this changes nothing if what follows fails.
           for (const vm of replaced) await life.forget(String(database.get('VM', vm).uuid));
           return database.as(context.user, () =>
             database.atomically(() => {
@@ -72,7 +72,7 @@ export function archiveMethods({ database, life, host, find }: ArchiveParts): Me
 /** In one order for all imports, so that no two wait for each other. */
 const replacedBy = (planned: readonly PlannedVm[]): string[] => planned.flatMap(({ replaces }) => replaces ?? []).sort();
 
-/** Holds back the operations on all of the VMs, as if each were destroyed, until `work` has ended. */
+/** As if each VM were destroyed: other operations on them wait until `work` has ended. */
 function inTurnOf<T>(life: VmLife, vms: readonly string[], context: CallContext, work: () => Promise<T>): Promise<T> {
   const [vm, ...others] = vms;
   if (vm === undefined) return work();
