@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { DUMP, INFO, LIST } from './support/listings.js';
 import { xennuma } from './xennuma.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'xennuma-bad-'));
@@ -155,6 +156,17 @@ describe('VMs that cannot be read', () => {
     expect(refused(['explain', 'wbe-1', '--host', HOST, '--vms', VMS])).toMatch(
       /there is no VM 'wbe-1'; did you mean 'web-1'\? the VMs are/,
     );
+  });
+
+  it('no VM where one is explained: the answer lists them', () => {
+    expect(refused(['explain', '--from', file('paste.txt', `${INFO}${LIST}${DUMP}`)])).toMatch(/expected the name of a domain, got none; the domains are payroll/);
+    expect(refused(['explain', '--host', HOST, '--vms', VMS])).toMatch(/expected the name of a VM, got none; the VMs are web-1/);
+    expect(refused(['explain'])).toMatch(/expected a host, got none/);
+  });
+
+  it('a mistyped path: the answer names the near file', () => {
+    expect(refused(['plan', '--host', HOST, '--vms', VMS.replace('.yaml', '.yml')])).toContain(`did you mean '${VMS}'?`);
+    expect(refused(['show', '--from', HOST.replace('hosts', 'host')])).toContain(`did you mean '${HOST}'?`);
   });
 });
 

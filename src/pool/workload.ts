@@ -83,7 +83,8 @@ export function namedVms(vms: readonly PoolVm[], names: readonly string[]): Pool
     const found = vms.find((vm) => vm.spec.name === name || vm.uuid === name);
     if (found === undefined) {
       const names = vms.map((vm) => vm.spec.name).join(', ');
-      throw new InputError(`there is no VM '${name}'`, {}, names === '' ? 'the pool has none' : `the VMs are ${names.slice(0, 300)}`);
+      const what = name === '' ? 'expected the name of a VM, got none' : `there is no VM '${name}'`;
+      throw new InputError(what, {}, names === '' ? 'the pool has none' : `the VMs are ${names.slice(0, 300)}`);
     }
     return found;
   });

@@ -5,6 +5,7 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readSync, realpa
 import { isatty } from 'node:tty';
 import { InputError } from '../errors.js';
 import { shellWord } from '../shell-word.js';
+import { didYouMeanFile } from './near-path.js';
 
 export interface ReadLimit {
   readonly mostBytes: number;
@@ -181,6 +182,6 @@ function orInputError<T>(file: string, work: () => T): T {
     if (error instanceof InputError) throw error;
     const { code = '', message } = error as NodeJS.ErrnoException;
     const [reason, mend] = REASONS[code] ?? [message, 'check the path'];
-    throw new InputError(reason, { file }, mend);
+    throw new InputError(reason, { file }, code === 'ENOENT' ? `${didYouMeanFile(file)}${mend}` : mend);
   }
 }

@@ -3,7 +3,6 @@
 import { type Command, Option } from 'commander';
 import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
-import { didYouMean } from '../../base/nearest-word.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import { adviceFor, adviceLines } from '../answers/advice/advice.js';
@@ -16,7 +15,7 @@ import { refuseBesideFrom } from '../input/from.js';
 import { raise, readWorkload, refuseBeside, refuseBesideScenario, settingsOf, type Workload } from '../input/open-host.js';
 import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
-import { STATE_FOLDER } from '../input/running.js';
+import { NO_NAME, STATE_FOLDER, unknownName } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
 import { type HostSource, hostSources } from '../input/several-hosts.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';
@@ -24,8 +23,9 @@ import { EXIT } from '../output/exit-codes.js';
 import { writeCapturePage, writeWorkloadPage } from '../output/page-inputs.js';
 import { columns, commandColumns, out, palette } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';
-import { listNames } from '../output/warnings.js';
 import { FLOW_FILES, formatOf, writeFlow } from '../output/write-files.js';
+
+const DESCRIBE = 'describe it in --vms';
 
 interface ExplainOptions extends WorkloadOptions, PoolOptions {
   readonly scenario?: string;
@@ -41,8 +41,8 @@ export function define(command: Command, answer: (code: number) => void): void {
   command
     .description('Explain the placement of a VM, and how to improve it. --details adds each decision, its numbers and surprises.')
     .argument(
-      '<vm>',
-      'name of the VM; with --pool its name or uuid; with --on xen and without --vms the name or number of a running domain',
+      '[vm]',
+      'name of the VM; without it the answer lists the names; with --pool its name or uuid; with --on xen and without --vms the name or number of a running domain',
     );
   addToolstackOptions(addPoolOptions(addVmOptions(addHostOptions(command))))
     .option('--scenario <file>', 'explain the VM at the end of a scenario')
@@ -64,7 +64,7 @@ here, or the pool cannot be reached.
   xennuma explain web-1 --on xen
   xennuma explain web-1 --pool https://xcp-1 -pwf password.txt --host xcp-1.txt`,
     )
-    .action(async (vm: string, options: ExplainOptions) => answer(await explainVm(vm, options, command)));
+    .action(async (vm: string | undefined, options: ExplainOptions) => answer(await explainVm(vm ?? NO_NAME, options, command)));
 }
 
 async function explainVm(name: string, options: ExplainOptions, command: Command): Promise<number> {
@@ -100,9 +100,11 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
   const known = workload.toolstack.vms();
   const vm = known.find((one) => one.spec.name === name);
   if (vm === undefined)
-    throw noSuchVm(
+    throw unknownName(
+      'VM',
       name,
       known.map((one) => one.spec.name),
+      DESCRIBE,
     );
   const last = vm.outcomes.at(-1);
   if (last === undefined) throw new InputError(`no event starts '${name}'`, {}, 'name a VM that the scenario starts');
@@ -172,9 +174,11 @@ function print(result: ExplainAnswer, { json, details }: ExplainOptions, note?: 
 async function fromFiles(name: string, options: ExplainOptions): Promise<Workload> {
   const { origin, vms } = await readWorkload(options);
   if (!vms.some((vm) => vm.name === name))
-    throw noSuchVm(
+    throw unknownName(
+      'VM',
       name,
       vms.map((vm) => vm.name),
+      DESCRIBE,
     );
   const workload = await raise(origin, vms, settingsOf(options, origin), options);
   await startAll(workload, options.parallel === true);
@@ -188,14 +192,6 @@ async function fromScenario(file: string, options: ExplainOptions): Promise<Work
     // Its outcomes stay with the VMs.
   }
   return workload;
-}
-
-function noSuchVm(name: string, names: readonly string[]): InputError {
-  return new InputError(
-    `there is no VM '${name}'`,
-    {},
-    names.length === 0 ? 'describe it in --vms' : `${didYouMean(name, names)}the VMs are ${listNames(names, 12)}`,
-  );
 }
 
 /**

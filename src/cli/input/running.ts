@@ -11,6 +11,21 @@ export const STATE_FOLDER = '/var/lib/xennuma/vms';
 /** A guest's name must not move the terminal's cursor. */
 export const harmlessName = harmless;
 
+/** A command line without the name of a VM that it needs. No VM has this name. */
+export const NO_NAME = '';
+
+/** @param none what to do where there is nothing to choose from */
+export function unknownName(kind: 'VM' | 'domain', name: string, known: readonly string[], none: string): InputError {
+  const choice = `the ${kind}s are ${listNames(known, 12)}`;
+  if (name === NO_NAME) return new InputError(`expected the name of a ${kind}, got none`, {}, known.length === 0 ? none : choice);
+  return new InputError(`there is no ${kind} '${name}'`, {}, known.length === 0 ? none : `${didYouMean(name, known)}${choice}`);
+}
+
+/** Of the domains but Domain-0. */
+export function guestNames(map: HostMap): string[] {
+  return map.domains.filter(({ domid }) => domid !== 0).map((domain) => harmless(domain.name));
+}
+
 /**
  * Domids of names or numbers; without any, all but Domain-0.
  * @throws InputError for an unknown domain, or a name that two domains share
@@ -26,12 +41,7 @@ export function pickDomains(map: HostMap, names: readonly string[]): Set<number>
       }
       const one = found[0] ?? map.domains.find(({ domid }) => String(domid) === name);
       if (one !== undefined) return one.domid;
-      const known = map.domains.filter(({ domid }) => domid !== 0).map((domain) => harmless(domain.name));
-      throw new InputError(
-        `there is no domain '${name}'`,
-        {},
-        known.length === 0 ? 'none runs' : `${didYouMean(name, known)}the domains are ${listNames(known, 12)}`,
-      );
+      throw unknownName('domain', name, guestNames(map), 'none runs');
     }),
   );
 }

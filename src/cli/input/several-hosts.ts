@@ -4,7 +4,7 @@ import { InputError, UnreachableError } from '../../base/errors.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';
 import { remark } from '../output/terminal.js';
 import { readFrom, sourcesOf } from './from.js';
-import { pickDomains } from './running.js';
+import { guestNames, NO_NAME, pickDomains, unknownName } from './running.js';
 
 export interface HostSource {
   readonly source: string;
@@ -90,6 +90,10 @@ export function withDomains(
     if (failed.length > 0) throw failed[0]!.error;
     // For a single host, its own error lists the domains.
     if (hosts.length === 1) pickDomains(hosts[0]!.captured.live.map, [name]);
+    if (name === NO_NAME) {
+      const known = hosts.flatMap(({ captured }) => guestNames(captured.live.map));
+      throw unknownName('domain', name, [...new Set(known)], 'none runs');
+    }
     throw new InputError(`none of the ${hosts.length} hosts has a domain '${name}'`, {}, 'xennuma verify lists them');
   }
   return hosts

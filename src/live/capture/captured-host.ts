@@ -14,10 +14,11 @@ import type { CpupoolInfo, DomainInfo } from '../../xenctrl/xenctrl.js';
 import { type LiveMap, namedPools as namesForMap } from '../live-map.js';
 import { readUserdata } from '../userdata.js';
 import { type HypercallAnswers, readHypercalls } from './hypercall-answers.js';
+import { readListDomains } from './list-domains.js';
 import { type Listing, type ListingKind, splitListings } from './listings.js';
 import { lostVcpus, memoryOfOneNode, missing } from './missing.js';
-import { otherDomains, userdataOf, uuidInXapi } from './other-domains.js';
-import { poolContradiction } from './pool-evidence.js';
+import { otherDomains, userdataOf, uuidInXapi, withUuids } from './other-domains.js';
+import { poolDoubt } from './pool-evidence.js';
 import { type SeenToolstack, toolstackSeen } from './toolstack.js';
 import { readTopology } from './topology.js';
 import { readXapiRecords, type XapiRecords } from './xapi-records.js';
@@ -52,7 +53,9 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
   const xapi = readXapiRecords(texts, of('xe'));
   const userdata = userdataOf(listings);
   const numbers = nodeNumbers(host, notes);
-  const ownDomains = mergedDomains(of('xl list').flatMap(readDomains)).map((domain) => withPositions(domain, numbers));
+  const numbered = unique(of('list_domains').flatMap(readListDomains), ({ domid }) => domid);
+  const tabled = mergedDomains(of('xl list').flatMap(readDomains)).map((domain) => withPositions(domain, numbers));
+  const ownDomains = withUuids(tabled, numbered, xapi);
   const vcpus = unique(of('xl vcpu-list').flatMap(readVcpus), ({ domid, vcpu }) => domid * 65_536 + vcpu);
   const { listedPools, pools, poolNames, poolsKnown } = readAllPools(listings, store, host, vcpus, notes);
   const cpus = cpusOf(host, pools);
@@ -64,7 +67,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
     distances: host.distances,
     ...(host.cpus.some(({ core, socket }) => core === null || socket === null) ? { coresUnknown: true as const } : {}),
   };
-  const domains = ownDomains.length > 0 || vcpus.length > 0 ? ownDomains : otherDomains(userdata, xapi, host.name, notes);
+  const domains = ownDomains.length > 0 ? ownDomains : otherDomains({ userdata, numbered, xapi, vcpus, hostname: host.name }, notes);
   const memory = memoryOf(of('numa dump'), numbers) ?? (host.nodes.length === 1 ? memoryOfOneNode(domains) : null);
   const exact = exactOf(of('hypercalls'), map, notes);
   const parts = {
@@ -82,7 +85,7 @@ export function readCapture(texts: readonly InputText[]): CapturedHost {
   };
   const domids = [...new Set([...domains, ...vcpus].map(({ domid }) => domid).concat([...(memory?.keys() ?? [])]))].sort((a, b) => a - b);
   const mapDomains = domids.map((domid) => mapDomain(domid, parts, notes));
-  notes.push(...missing({ domains, vcpus, memory, listedPools }));
+  notes.push(...missing({ domains, vcpus, memory, listedPools, nodes: host.nodes.length }));
   const usersUnknown = (memory === null && mapDomains.length === 0) || mapDomains.some(({ pagesUnknown }) => pagesUnknown);
   const nodes = exact === null ? map.nodes : exactNodes(map.nodes, exact, mapDomains);
   notes.push(...overfullNodes({ nodes, domains: mapDomains }).map((text) => `The listings contradict each other, ${TAKE_AGAIN}: ${text}.`));
@@ -187,17 +190,6 @@ function readAllPools(listings: readonly Listing[], store: XenstoreListing, host
     poolNames: new Map(namedPools(certain, store).map(([id, name]) => [id, name])),
     poolsKnown: doubt === null,
   };
-}
-
-/** A note if the listings do not tell the CPUs of each pool, or contradict each other on them. */
-function poolDoubt(listed: readonly ListedPool[], vcpus: readonly ListedVcpu[], info: readonly Listing[]): string | null {
-  if (listed.every(({ cpus }) => cpus === null)) {
-    const names = new Set(listed.map(({ name }) => name));
-    return names.size > 1 ? 'The CPUs of the CPU pools are not known, and are not judged: run `xl cpupool-list -c`.' : null;
-  }
-  const found = poolContradiction(listed, vcpus, info);
-  if (found === null) return null;
-  return `\`xl cpupool-list -c\` contradicts the other listings: ${found}. It is left out, and CPU pools and offline CPUs are not judged; take it again.`;
 }
 
 /** CPU pools by number. Without a list, all CPUs are in Pool-0, as in Xen by default. */

@@ -143,6 +143,14 @@ describe('a list of CPU pools that cannot be true', () => {
     expect(live.notes.join('\n')).not.toContain('contradicts');
     expect(live.map.domains.some(({ poolUnknown }) => poolUnknown)).toBe(false);
   });
+  it('a count of CPUs that Xen does not have is named too', async () => {
+    const { map, notes, codes } = await judged(4, info(), LIST, VCPUS, DUMP, counts('Pool-0 24 credit2 y 2'));
+    expect(notes.join('\n')).toContain('`xl cpupool-list` contradicts the other listings: it has 24 CPUs, and `xl info` counts 16 online');
+    expect(codes).toEqual([]);
+    expect(map.cpus.every((cpu) => cpu?.online === true)).toBe(true);
+    const right = await judged(4, info(), LIST, VCPUS, DUMP, counts('Pool-0 16 credit2 y 2'));
+    expect(right.notes.join('\n')).not.toContain('contradicts');
+  });
   it('names of pools alone do not tell where vCPUs may run', async () => {
     const { codes, notes } = await judged(
       4,

@@ -16,6 +16,7 @@ export const LISTING_KINDS = [
   'xenstore-ls',
   'xl list -l',
   'libxl userdata',
+  'list_domains',
   'hypercalls',
   'xe',
 ] as const;
@@ -62,6 +63,7 @@ const HEADS: readonly { readonly kind: ListingKind; readonly head: RegExp }[] = 
   },
   { kind: 'xenstore-ls', head: /^\/(?:local|vm|libxl|tool)(?:\/[^ =]*)? = "/ },
   { kind: 'hypercalls', head: /^\{"hypercalls": \d+, / },
+  { kind: 'list_domains', head: /^\s*id\s+\|\s+uuid\s+\|\s+state\b/ },
   { kind: 'xl list -l', head: /^\[$|^\[\s*\{/ },
   { kind: 'xe', head: XE_FIELD },
   {
@@ -92,6 +94,7 @@ const ROW: Readonly<Record<ListingKind, RegExp>> = {
   'xenstore-ls': /^\/\S* = "/,
   'xl list -l': /./,
   'libxl userdata': /./,
+  list_domains: /^\s*\d{1,5}\s+\|\s+[0-9a-f]{8}-[0-9a-f-]{27}\s+\|/i,
   // One line.
   hypercalls: /^\{"hypercalls"/,
   xe: XE_FIELD,
@@ -258,7 +261,7 @@ const CERTAIN_HEADS: readonly RegExp[] = [
 ];
 /** Words of each of them: most lines of a text have none, which this tells at once. */
 const WORDS_OF_HEADS =
-  /Name\s+(?:ID|CPU)|CPU\s+core|core\s+socket|memsize|(?:Memory location|total: \d|NODE\d)|"hypercalls"|\/(?:local|vm|libxl|tool)|\( ?[SM]?R[OW]\)|(?:host|release|machine|nr_\w{4,5}|max_cpu_id|per_\w{4,6}|cpu_topology|numa_info|_memory|xen_\w{5,7})\s*:|Domain-0\s+0\s/i;
+  /Name\s+(?:ID|CPU)|CPU\s+core|core\s+socket|memsize|(?:Memory location|total: \d|NODE\d)|"hypercalls"|uuid\s+\|\s+state|\/(?:local|vm|libxl|tool)|\( ?[SM]?R[OW]\)|(?:host|release|machine|nr_\w{4,5}|max_cpu_id|per_\w{4,6}|cpu_topology|numa_info|_memory|xen_\w{5,7})\s*:|Domain-0\s+0\s/i;
 
 const heads = { mayHave: (line: string) => WORDS_OF_HEADS.test(line), is: (text: string) => CERTAIN_HEADS.some((head) => head.test(text)) };
 

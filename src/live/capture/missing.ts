@@ -7,16 +7,20 @@ interface Listed {
   readonly vcpus: readonly ListedVcpu[];
   readonly memory: ReadonlyMap<number, readonly number[]> | null;
   readonly listedPools: readonly ListedPool[];
+  /** On a host of one node, the size of a domain tells where its memory is. */
+  readonly nodes: number;
 }
 
-export function missing({ domains, vcpus, memory, listedPools }: Listed): string[] {
+export function missing({ domains, vcpus, memory, listedPools, nodes }: Listed): string[] {
   const notes: string[] = [];
   if (domains.length === 0 && vcpus.length === 0) {
     const what = memory === null ? 'The running domains are' : 'The vCPUs of the domains in the dump are';
     notes.push(`${what} not known: run \`xl list -n\` and \`xl vcpu-list\`.`);
   } else if (vcpus.length === 0) notes.push('vCPU affinity is not known, so it is not judged: run `xl vcpu-list`.');
   else notes.push(...withoutVcpus(domains, vcpus));
-  if (memory === null) notes.push('Memory by node is not known: run `xl debug-keys u; xl dmesg`.');
+  if (memory === null && nodes === 1) {
+    if (domains.length > 0 || vcpus.length > 0) notes.push('The memory of the domains is not known: run `xl list`.');
+  } else if (memory === null) notes.push('Memory by node is not known: run `xl debug-keys u; xl dmesg`.');
   else if (domains.some(({ domid }) => !memory.has(domid))) {
     const names = domains.filter(({ domid }) => !memory.has(domid)).map(({ name }) => name);
     notes.push(`Memory by node of ${names.join(', ')} is not in the dump, or not all of it: run \`xl debug-keys u; xl dmesg\` again.`);

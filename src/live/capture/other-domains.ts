@@ -1,10 +1,11 @@
-// The domains of a host whose text has neither `xl list` nor `xl vcpu-list`: from `xl list -l`, or
-// from xapi's records of its VMs.
+// The domains of a host whose text has no `xl list`: from `xl list -l`, from list_domains, or from
+// xapi's records of its VMs.
 import { MIB } from '../../base/units.js';
 import { readUserdata } from '../userdata.js';
+import type { NumberedDomain } from './list-domains.js';
 import type { Listing } from './listings.js';
 import type { XapiRecords } from './xapi-records.js';
-import type { ListedDomain } from './xl-tables.js';
+import type { ListedDomain, ListedVcpu } from './xl-tables.js';
 
 /** The records that libxl keeps of domains, by domid: files of dom0, and `xl list -l`. */
 export function userdataOf(listings: readonly Listing[]): Map<number, string> {
@@ -34,10 +35,49 @@ function longList(text: string): [number, string][] {
   }
 }
 
-/** @param hostname of the host, among those of a pool */
-export function otherDomains(userdata: ReadonlyMap<number, string>, xapi: XapiRecords, hostname: string, notes: string[]): ListedDomain[] {
-  const domains = userdata.size > 0 ? ofUserdata(userdata) : ofXapi(xapi, hostname, notes);
-  return domains.sort((a, b) => a.domid - b.domid);
+export interface DomainSources {
+  readonly userdata: ReadonlyMap<number, string>;
+  readonly numbered: readonly NumberedDomain[];
+  readonly xapi: XapiRecords;
+  readonly vcpus: readonly ListedVcpu[];
+  /** Of the host, among those of a pool. */
+  readonly hostname: string;
+}
+
+/** Where `xl vcpu-list` lists the domains, only list_domains adds to it. */
+export function otherDomains(sources: DomainSources, notes: string[]): ListedDomain[] {
+  const { userdata, numbered, xapi, vcpus, hostname } = sources;
+  const found = () => {
+    if (vcpus.length > 0) return ofNumbers(sources);
+    if (userdata.size > 0) return ofUserdata(userdata);
+    return numbered.length > 0 ? ofNumbers(sources) : ofXapi(xapi, hostname, notes);
+  };
+  return found().sort((a, b) => a.domid - b.domid);
+}
+
+/** list_domains has no names: those of other listings, by number and by uuid. */
+function ofNumbers({ numbered, xapi, vcpus }: DomainSources): ListedDomain[] {
+  return numbered.map(({ domid, uuid, state, memoryMib = 0, vcpus: online = 0 }) => ({
+    domid,
+    name:
+      vcpus.find((row) => row.domid === domid)?.name ??
+      (domid === 0 ? 'Domain-0' : (xapi.vms.find((vm) => vm.uuid === uuid && vm.name !== '')?.name ?? `Domain-${domid}`)),
+    memoryMib,
+    vcpus: online,
+    state,
+    crashed: false,
+    ...(uuid === undefined ? {} : { uuid }),
+  }));
+}
+
+/** The uuids of list_domains, unless xapi has that VM by another name: the number was used again. */
+export function withUuids(domains: readonly ListedDomain[], numbered: readonly NumberedDomain[], { vms }: XapiRecords): ListedDomain[] {
+  return domains.map((domain) => {
+    const uuid = numbered.find(({ domid }) => domid === domain.domid)?.uuid;
+    const named = vms.find((vm) => vm.uuid === uuid && vm.name !== '')?.name;
+    const isSame = named === undefined || named === domain.name || domain.domid === 0;
+    return domain.uuid !== undefined || uuid === undefined || !isSame ? domain : { ...domain, uuid };
+  });
 }
 
 function ofUserdata(userdata: ReadonlyMap<number, string>): ListedDomain[] {

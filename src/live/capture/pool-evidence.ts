@@ -5,12 +5,23 @@ import { plural } from '../../base/phrases.js';
 import type { Listing } from './listings.js';
 import type { ListedPool, ListedVcpu } from './xl-tables.js';
 
+/** A note if the listings do not tell the CPUs of each pool, or contradict each other on them. */
+export function poolDoubt(listed: readonly ListedPool[], vcpus: readonly ListedVcpu[], info: readonly Listing[]): string | null {
+  if (listed.length === 0) return null;
+  const counted = listed.every(({ cpus }) => cpus === null);
+  if (counted && new Set(listed.map(({ name }) => name)).size > 1)
+    return 'The CPUs of the CPU pools are not known, and are not judged: run `xl cpupool-list -c`.';
+  const found = counted ? countedByXen(listed[0]!.count ?? 0, info) : poolContradiction(listed, vcpus, info);
+  if (found === null) return null;
+  return `\`xl cpupool-list${counted ? '' : ' -c'}\` contradicts the other listings: ${found}. It is left out, and CPU pools and offline CPUs are not judged; take it again.`;
+}
+
 /**
  * What contradicts the CPUs of the listed pools, as a clause; null where nothing does.
  * @param listed with their CPUs, from `xl cpupool-list -c`, and with their counts, from the same
  *   command without -c
  */
-export function poolContradiction(listed: readonly ListedPool[], vcpus: readonly ListedVcpu[], info: readonly Listing[]): string | null {
+function poolContradiction(listed: readonly ListedPool[], vcpus: readonly ListedVcpu[], info: readonly Listing[]): string | null {
   const pools = listed.flatMap(({ name, cpus, ascending }) => (cpus === null ? [] : [{ name, cpus, ascending }]));
   const counts = new Map(listed.flatMap(({ name, count }) => (count === undefined ? [] : [[name, count] as const])));
   for (const { name, cpus, ascending } of pools) {

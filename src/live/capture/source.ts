@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { InputError } from '../../base/errors.js';
+import { didYouMeanFile } from '../../base/files/near-path.js';
 import { type ReadLimit, readUserFile } from '../../base/files/user-file.js';
 import { INPUT_LIMITS, type InputText } from '../../machine/readers/input-text.js';
 import { archiveKind, readArchive } from './archive/archive.js';
@@ -47,7 +48,7 @@ export async function textsOf(source: string, options: SourceOptions): Promise<I
       { file: source },
       LIKE_HOST.test(source)
         ? `for a host write ssh://${source.replace(/^ssh:\/?/, '')}, for a file check the path`
-        : 'give ssh://host, a capture, a status report, or a text',
+        : `${error.code === 'ENOENT' ? didYouMeanFile(source) : ''}give ssh://host, a capture, a status report, or a text`,
     );
   });
   if (info.isDirectory()) return readFolder(source);

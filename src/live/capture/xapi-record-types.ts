@@ -5,6 +5,8 @@ export interface XapiVm {
   readonly name: string;
   /** VCPUs_params["mask"]. */
   readonly mask?: string;
+  /** The record does not have VCPUs_params, so that a mask is not known. */
+  readonly paramsUnknown?: true;
   /** For a running VM with a known domain. */
   readonly running?: { readonly domid: number; readonly vcpus?: number; readonly memoryBytes?: number; readonly hostUuid?: string };
 }

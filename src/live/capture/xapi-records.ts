@@ -16,12 +16,29 @@ export function readXapiRecords(texts: readonly InputText[], listings: readonly 
       parts.flatMap(({ hosts }) => hosts),
       (before, after) => ({ ...before, ...after, software: after.software.size > 0 ? after.software : before.software }),
     ),
-    // Each record has the parameters of the vCPUs, but not each says where the VM runs.
     vms: merged(
       parts.flatMap(({ vms }) => vms),
-      ({ running }, after) => ({ ...(running === undefined ? {} : { running }), ...after }),
+      joinedVms,
     ),
   };
+}
+
+/** A list of chosen fields may lack the name, where the VM runs, or the parameters of its vCPUs. */
+function joinedVms(before: XapiVm, after: XapiVm): XapiVm {
+  const { mask, paramsUnknown } = after.paramsUnknown === true ? before : after;
+  const running = runningOfBoth(before.running, after.running);
+  return {
+    uuid: after.uuid,
+    name: after.name === '' ? before.name : after.name,
+    ...(mask === undefined ? {} : { mask }),
+    ...(paramsUnknown === undefined ? {} : { paramsUnknown }),
+    ...(running === undefined ? {} : { running }),
+  };
+}
+
+/** A VM that was started again has another domain. */
+function runningOfBoth(before: XapiVm['running'], after: XapiVm['running']): XapiVm['running'] {
+  return before !== undefined && after !== undefined && before.domid === after.domid ? { ...before, ...after } : (after ?? before);
 }
 
 /** A record may be in several of them, with other fields; the later one counts. */
@@ -37,6 +54,9 @@ function merged<T extends { readonly uuid: string }>(records: readonly T[], join
 
 const FIELD = /^\s*([A-Za-z][\w-]*) \( ?[SM]?R[OW]\)(?: \[DEPRECATED\])?\s*: ?(.*)$/;
 
+/** Fields that only records of VMs have: with params=all, by default, or chosen. */
+const FIELDS_OF_VMS = ['VCPUs-params', 'dom-id', 'power-state'];
+
 /** `xe vm-list`, `xe host-list` and others: one "name ( RO): value" a line, the uuid first. */
 function readListing({ lines }: Listing): XapiRecords {
   const hosts: XapiHost[] = [];
@@ -46,8 +66,7 @@ function readListing({ lines }: Listing): XapiRecords {
     const uuid = record.get('uuid')?.trim();
     if (uuid !== undefined && /^[0-9a-f-]{36}$/i.test(uuid)) {
       if (record.has('software-version') || record.has('numa-affinity-policy')) hosts.push(hostOf(uuid, record));
-      else if (record.has('VCPUs-params'))
-        vms.push(vmOf(uuid, record.get('name-label') ?? '', pairs(record.get('VCPUs-params')!), runningOf(record)));
+      else if (FIELDS_OF_VMS.some((field) => record.has(field))) vms.push(vmOf(uuid, record));
     }
     record = new Map();
   };
@@ -111,7 +130,14 @@ function pairs(text: string): Map<string, string> {
   return found;
 }
 
-function vmOf(uuid: string, name: string, params: ReadonlyMap<string, string>, running: Pick<XapiVm, 'running'> = {}): XapiVm {
-  const mask = params.get('mask');
-  return { uuid: uuid.toLowerCase(), name, ...(mask === undefined ? {} : { mask }), ...running };
+function vmOf(uuid: string, record: ReadonlyMap<string, string>): XapiVm {
+  const params = record.get('VCPUs-params');
+  const mask = params === undefined ? undefined : pairs(params).get('mask');
+  return {
+    uuid: uuid.toLowerCase(),
+    name: record.get('name-label') ?? '',
+    ...(mask === undefined ? {} : { mask }),
+    ...(params === undefined ? { paramsUnknown: true as const } : {}),
+    ...runningOf(record),
+  };
 }

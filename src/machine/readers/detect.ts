@@ -8,6 +8,7 @@ import { guardSize, type InputText } from './input-text.js';
 import { looksLikeCapabilities, looksLikeNodeinfo, readCapabilities, readNodeinfo } from './libvirt/capabilities.js';
 import { looksLikeLscpu, looksLikeNumactl, readNumactl } from './numactl.js';
 import { looksLikeXlTable } from './online-cpus.js';
+import { otherDocument, otherText } from './other-outputs.js';
 import { looksLikeDumpedNodes, looksLikeXenDump, looksLikeXenpm, looksLikeXlInfo, readXlInfo } from './xl-info.js';
 
 export type HostFormat = 'hwloc' | 'capabilities' | 'nodeinfo' | 'xl-info' | 'xenpm' | 'numactl' | 'lscpu' | 'host-file' | 'xl-table';
@@ -20,6 +21,7 @@ export function detectFormat(input: InputText): HostFormat {
   guardSize(input);
   const { text } = input;
   if (looksLikeCapabilities(text)) return 'capabilities';
+  refuseOther(input, otherDocument(text));
   if (looksLikeXml(text)) return 'hwloc';
   if (looksLikeXlInfo(text)) return 'xl-info';
   if (looksLikeHostFile(text)) return 'host-file';
@@ -37,7 +39,15 @@ export function detectFormat(input: InputText): HostFormat {
   if (/^[ \t]*(?:Machine|System) \(.*\b\d+[KMGT]B\b.*\)|\bNUMANode L#\d+/m.test(text)) {
     throw new InputError("lstopo's text rounds the memory and leaves out distances", { file: input.file }, 'write XML: `lstopo --of xml`');
   }
+  refuseOther(input, otherText(text));
   throw new InputError('unknown format', { file: input.file }, `give the output of ${KNOWN}`);
+}
+
+/** @throws InputError for output that is known to have no nodes */
+function refuseOther({ file }: InputText, other: ReturnType<typeof otherText>): void {
+  if (other === null) return;
+  const { what, instead = KNOWN } = other;
+  throw new InputError(`expected the nodes of a host, got ${what}, which does not list them`, { file }, `give the output of ${instead}`);
 }
 
 export function looksLikeScenario(text: string): boolean {

@@ -141,7 +141,7 @@ function withNodes(tables: Tables, info: InputText, { second: other, evidence, n
     notes.push("The nodes are those of debug key 'u', which does not print their distances: `xl info -n` does.");
     return { ...tables, nodes: [...dumped] };
   }
-  if (tables.fields.get('nr_nodes') === '1') return withOneNode(tables, info.file, { second: other, evidence, notes });
+  if (tables.fields.get('nr_nodes') === '1') return withOneNode(tables, info, { second: other, evidence, notes });
   const hasTable = /^[ \t]*numa_info[ \t]*:/m.test(info.text);
   throw new InputError(
     hasTable ? "expected nodes under 'numa_info', got none" : "expected the table 'numa_info', found none",
@@ -151,7 +151,7 @@ function withNodes(tables: Tables, info: InputText, { second: other, evidence, n
 }
 
 /** All CPUs and all memory are in that node; the table of xenpm has the CPUs where there is one. */
-function withOneNode(tables: Tables, file: string, { second, evidence, notes }: OtherSources): Tables {
+function withOneNode(tables: Tables, { file, text }: InputText, { second, evidence, notes }: OtherSources): Tables {
   const field = (name: string) => parseCount(tables.fields.get(name) ?? '', 2 ** 32);
   const [count, total, free] = [field('nr_cpus'), field('total_memory'), field('free_memory')];
   if (count === undefined || total === undefined) {
@@ -167,7 +167,8 @@ function withOneNode(tables: Tables, file: string, { second, evidence, notes }: 
   const { ids, note } = countedCpus(
     count,
     field('max_cpu_id'),
-    { ...evidence, commandLine: tables.fields.get('xen_commandline') ?? '' },
+    // The command line may be wrapped, and only it has options of Xen.
+    { ...evidence, commandLine: text },
     file,
   );
   if (note !== undefined) notes.push(note);

@@ -44,7 +44,7 @@ export function archiveKind(bytes: Uint8Array): ArchiveKind | null {
 
 /** A line near the start of an entry that only the tools of Xen and xapi print. */
 const TELLING =
-  /^(?:[> ]*)(?:Name\s+ID\s+(?:Mem|VCPU)|Name\s+CPU|CPU\s+core\s+socket\s+node|(?:host|nr_nodes|nr_cpus|numa_info)\s*:|\/(?:local|vm|libxl|tool)\b|@@xennuma|(?:<\?xml[^>]{0,200}>\s{0,9})?<database>|uuid \( RO\))|Memory location of each domain:|^\[\s*$/m;
+  /^(?:[> ]*)(?:Name\s+ID\s+(?:Mem|VCPU)|Name\s+CPU|CPU\s+core\s+socket\s+node|(?:host|nr_nodes|nr_cpus|numa_info)\s*:|\/(?:local|vm|libxl|tool)\b|@@xennuma|(?:<\?xml[^>]{0,200}>\s{0,9})?<database>|uuid \( RO\)|id\s+\|\s+uuid\s+\|)|Memory location of each domain:|^\[\s*$/m;
 
 /**
  * The texts of an archive, ordered by name.

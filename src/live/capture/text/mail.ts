@@ -1,5 +1,5 @@
 // The text of mails as they are sent and archived: parts in quoted-printable and base64, by the
-// header that names the encoding (RFC 2045, section 6).
+// header that names the encoding (RFC 2045, section 6), and of several forms of one text the last.
 
 const HEADER = /^content-transfer-encoding:[ \t]*(quoted-printable|base64)[ \t]*$/im;
 const HEADERS = /^content-transfer-encoding:[ \t]*(quoted-printable|base64)[ \t]*$/gim;
@@ -10,8 +10,36 @@ const FILLED = 70;
 
 /** A text without encoded parts is returned as it is. */
 export function ofMail(text: string): string {
-  if (HEADER.test(text)) return partsOf(text);
+  if (HEADER.test(text)) return partsOf(withoutAlternatives(text));
   return isQuotedPrintable(text) ? fromQuotedPrintable(text) : text;
+}
+
+/** The boundary may be on a line of its own. */
+const ALTERNATIVES =
+  /^content-type:[ \t]*multipart\/alternative\b[^\n]*?(?:\r?\n[ \t][^\n]*?)?boundary=(?:"([^"\n]{1,70})"|([^\s;"]{1,70}))/gim;
+const CONTENT = /^content-type:[ \t]*(?:text\/(?:plain|html)|multipart\/\w+)/im;
+
+/**
+ * Of one text in several forms the last is the richest (RFC 2046, section 5.1.4): mail programs
+ * join lines in the plain one. The others become empty lines, so that numbers of lines stay.
+ */
+function withoutAlternatives(text: string): string {
+  let plain = text;
+  for (const [, quoted, bare] of text.matchAll(ALTERNATIVES)) {
+    const boundary = `--${quoted ?? bare!}`;
+    const lines = plain.split('\n');
+    const marks = lines.flatMap((line, at) => (line.trimEnd().startsWith(boundary) ? [at] : []));
+    const parts = marks.slice(0, -1).map((from, at) => ({ from: from + 1, to: marks[at + 1]! }));
+    const headOf = ({ from, to }: { from: number; to: number }) =>
+      lines
+        .slice(from, to)
+        .join('\n')
+        .split(/\r?\n\r?\n/, 1)[0]!;
+    const texts = parts.filter((part) => CONTENT.test(headOf(part)));
+    for (const { from, to } of texts.slice(0, -1)) lines.fill('', from, to);
+    plain = lines.join('\n');
+  }
+  return plain;
 }
 
 /** A part goes from its header to the next boundary, or to the end. */

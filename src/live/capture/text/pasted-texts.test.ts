@@ -58,12 +58,14 @@ const quotedPrintable = (text: string) =>
 const base64 = (text: string) => Buffer.from(text).toString('base64').replaceAll(/.{76}/g, '$&\n');
 const mail = (encoding: string, body: string) =>
   `From: a@b.example\nSubject: NUMA\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: ${encoding}\n\n${body}`;
-const severalParts = (text: string) => {
+const severalParts = (text: string, { alone = text, boundary = ' boundary="=_7b"' } = {}) => {
   const part = (type: string, body: string) =>
     `--=_7b\nContent-Type: ${type}\nContent-Transfer-Encoding: quoted-printable\n\n${quotedPrintable(body)}\n`;
-  const parts = [part('text/plain', text), part('text/html', `<html><body><pre>${escaped(text)}</pre></body></html>`)];
-  return `Subject: NUMA\nContent-Type: multipart/alternative; boundary="=_7b"\n\n${parts.join('\n')}--=_7b--\n`;
+  const parts = [part('text/plain', alone), part('text/html', `<html><body><pre>${escaped(text)}</pre></body></html>`)];
+  return `Subject: NUMA\nContent-Type: multipart/alternative;${boundary}\n\n${parts.join('\n')}--=_7b--\n`;
 };
+/** As a mail program writes the plain form of a text in bold. */
+const withoutLineEnds = `*${plain.replaceAll('\n', '')}*`;
 
 describe('a text is read as it was printed', () => {
   const { map, notes } = read(plain);
@@ -121,6 +123,11 @@ describe('a text is read as it was printed', () => {
     ['a mail of Windows', mail('quoted-printable', quotedPrintable(plain)).replaceAll('\n', '\r\n')],
     ['a mail in base64', mail('base64', base64(plain))],
     ['a mail of several parts, the last a page', severalParts(plain)],
+    ['such a mail whose plain part lost its line ends', severalParts(plain, { alone: withoutLineEnds })],
+    [
+      'such a mail within a signed one, with a folded header',
+      `Content-Type: multipart/signed; boundary=s1\n\n--s1\n${severalParts(plain, { alone: withoutLineEnds, boundary: '\n boundary==_7b' })}\n--s1--\n`,
+    ],
     [
       'a mailbox',
       `From a Thu Jan  1 00:00:00 2026\n${mail('base64', base64('Hello,'))}\nFrom b Thu Jan  1 00:00:00 2026\n${mail('quoted-printable', quotedPrintable(plain))}`,
@@ -261,6 +268,34 @@ describe('a text without `xl info -n`', () => {
     const quoted = linesOf(long.replaceAll(/(.{60,70}) /g, '$1\n  '), (line) => `> ${line}`);
     expect(quoted).not.toBe(linesOf(long, (line) => `> ${line}`));
     expect(readCapture([{ file: 'p', text: `${plain}\n${quoted}` }]).xapi.vms).toMatchObject([{ name: 'win 10 (2)', mask: '4,5,6,7' }]);
+  });
+});
+
+describe('a host of one node without the table of its CPUs', () => {
+  const one = (...more: string[]) =>
+    ['nr_cpus : 4', 'max_cpu_id : 7', 'nr_nodes : 1', 'total_memory : 8192', 'free_memory : 1024', ...more].join('\n');
+  it.each([
+    ['whole', 'xen_commandline        : dom0_mem=2048M watchdog ucode=scan crashkernel=256M,below=4G smt=off console=vga'],
+    ['wrapped', 'xen_commandline        : dom0_mem=2048M watchdog ucode=scan crashkernel=256M\n,below=4G smt=off console=vga'],
+    ['wrapped before what looks like a field', 'xen_commandline        : dom0_mem=2048M dom0_mem=ma\nx:2048M smt=off console=vga'],
+  ])('has the CPUs that smt=off leaves: its command line %s', (_, line) => {
+    expect(
+      read(one(line))
+        .map.cpus.filter((cpu) => cpu?.online)
+        .map((cpu) => cpu!.id),
+    ).toEqual([0, 2, 4, 6]);
+  });
+
+  it('needs the sizes of its domains alone to tell where their memory is', () => {
+    const vcpus = VCPUS.replaceAll('4-5,7 / 4-7', 'all / all');
+    const known = read([one(), LIST, vcpus].join('\n'));
+    expect(known.map.domains[1]).toMatchObject({ name: GUEST, pages: [4 * PAGES_PER_GIB] });
+    expect(known.notes.join('\n')).not.toMatch(/xl dmesg|`xl list`/);
+    const sizeless = read([one(), vcpus].join('\n'));
+    expect(sizeless.map.domains[1]).toMatchObject({ name: GUEST, pagesUnknown: true });
+    expect(sizeless.notes).toContain('The memory of the domains is not known: run `xl list`.');
+    expect(sizeless.notes.join('\n')).not.toContain('xl dmesg');
+    expect(read(one()).notes.join('\n')).not.toContain('xl dmesg');
   });
 });
 

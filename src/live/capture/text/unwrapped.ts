@@ -44,6 +44,14 @@ const WHOLE_ROW =
 /** The end of a whole heading of those tables. */
 const WHOLE_HEADING = /\s(?:Time\(s\)|(?:NODE |CPU )?Affinity(?: \(Hard \/ Soft\))?|UUID.*|Cpupool.*)\s*$/;
 
+/** What may follow in a heading of those that ends like a whole one. */
+const HEADING_GOES_ON = /^\s*(?:NODE|CPU|Affinity|\(Hard|UUID|Reason|Security|Cpupool)\b/;
+
+/** A heading may be as long as the lines were cut; below it is a row, whole or cut itself. */
+function isBelowHeading(before: string, line: string): boolean {
+  return /^Name\s+ID\s/.test(before) && WHOLE_HEADING.test(before) && !HEADING_GOES_ON.test(line);
+}
+
 /** The lines as they were before they were wrapped, as far as that is certain. */
 export function unwrapped(lines: readonly CleanLine[], forms: Omit<LineForms, 'begins' | 'heads'>): CleanLine[] {
   const found = byWidth(lines, forms);
@@ -141,7 +149,7 @@ function joined(
   const found: CleanLine[] = [];
   lines.forEach((line, at) => {
     const whole = found.at(-1);
-    if (whole !== undefined && belongTogether(lines[at - 1]!, line)) {
+    if (whole !== undefined && !isBelowHeading(whole.text, line.text) && belongTogether(lines[at - 1]!, line)) {
       found[found.length - 1] = { text: whole.text + glue(lines[at - 1]!) + line.text, number: whole.number };
     } else found.push(line);
   });

@@ -89,6 +89,14 @@ describe.each(FORMS)('a text that was %s at each column from 50 to 132', (_, for
   );
 });
 
+it('a heading that is as long as the cut lines takes no row', () => {
+  const table = twoNodesList('db').replaceAll(/ NODE Affinity| +(?:all|[01])$/gm, '');
+  const text = [INFO, table].join('\n');
+  const width = table.indexOf('\n');
+  expect(table.split('\n')[1]!.length).toBeGreaterThan(width);
+  expect(JSON.stringify(read(wrapped(text, width)), shown)).toEqual(JSON.stringify(read(text), shown));
+});
+
 /** As editors and forums do. */
 const withoutEndBlanks = (text: string) => lines(text, (line) => line.trimEnd());
 const TERMINALS = [76, 78, 79, 80, 100, 120, 132];
