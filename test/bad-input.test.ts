@@ -159,7 +159,9 @@ describe('VMs that cannot be read', () => {
   });
 
   it('no VM where one is explained: the answer lists them', () => {
-    expect(refused(['explain', '--from', file('paste.txt', `${INFO}${LIST}${DUMP}`)])).toMatch(/expected the name of a domain, got none; the domains are payroll/);
+    expect(refused(['explain', '--from', file('paste.txt', `${INFO}${LIST}${DUMP}`)])).toMatch(
+      /expected the name of a domain, got none; the domains are payroll/,
+    );
     expect(refused(['explain', '--host', HOST, '--vms', VMS])).toMatch(/expected the name of a VM, got none; the VMs are web-1/);
     expect(refused(['explain'])).toMatch(/expected a host, got none/);
   });

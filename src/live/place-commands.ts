@@ -5,7 +5,7 @@ import { InputError } from '../base/errors.js';
 import { shellWord } from '../base/shell-word.js';
 import type { CapturedHost } from './capture/captured-host.js';
 import { xapiVmOf } from './capture/toolstack.js';
-import type { XapiHost } from './capture/xapi-records.js';
+import type { XapiHost } from './capture/xapi/xapi-records.js';
 import type { Choice } from './place-running.js';
 import { qubePinCommand } from './qubes.js';
 

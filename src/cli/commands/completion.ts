@@ -1,6 +1,6 @@
 // `xennuma completion SHELL`: a completion script for the shell, generated from the commands and
 // options.
-import { Argument, type Command } from 'commander';
+import { Argument, type Command, type Option } from 'commander';
 import { xeBashCompletion } from '../../xe/completion.js';
 import { EXIT } from '../output/exit-codes.js';
 import { out } from '../output/terminal.js';
@@ -12,12 +12,14 @@ interface Completed {
   readonly name: string;
   readonly summary: string;
   readonly words: readonly string[];
-  readonly options: readonly {
-    readonly flag: string;
-    readonly summary: string;
-    readonly values: readonly string[];
-    readonly takesFile: boolean;
-  }[];
+  readonly options: readonly CompletedOption[];
+}
+
+interface CompletedOption {
+  readonly flag: string;
+  readonly summary: string;
+  readonly values: readonly string[];
+  readonly takes: 'nothing' | 'file' | 'value';
 }
 
 export function define(command: Command, answer: (code: number) => void, everyCommand: () => Promise<readonly Command[]>): void {
@@ -42,17 +44,24 @@ export function define(command: Command, answer: (code: number) => void, everyCo
     });
 }
 
+/** Subcommands are the first word; their options are offered behind any of them. */
 function describe(command: Command): Completed {
+  const options = [command, ...command.commands].flatMap((one) => one.options.map(describeOption));
   return {
     name: command.name(),
     summary: command.summary(),
-    words: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
-    options: command.options.map((option) => ({
-      flag: option.long ?? option.short ?? '',
-      summary: option.description,
-      values: option.argChoices ?? [],
-      takesFile: /file/.test(option.flags),
-    })),
+    words: [...command.commands.map((one) => one.name()), ...command.registeredArguments.flatMap((argument) => argument.argChoices ?? [])],
+    options: [...new Map(options.map((option) => [option.flag, option])).values()],
+  };
+}
+
+function describeOption(option: Option): CompletedOption {
+  const value = /<(?:file|sources?|folder|dir|path|socket)\b/.test(option.flags) ? 'file' : 'value';
+  return {
+    flag: option.long ?? option.short ?? '',
+    summary: option.description,
+    values: option.argChoices ?? [],
+    takes: option.required || option.optional ? value : 'nothing',
   };
 }
 
@@ -101,17 +110,24 @@ complete -o filenames -F _xennuma xennuma`;
 
 const quoted = (text: string) => text.replace(/'/g, "'\\''");
 
+const ZSH_VALUES = { file: ':file:_files', value: ':value: ', nothing: '' } as const;
+
 function zsh(commands: readonly Completed[]): string {
   const list = commands.map((command) => `    '${command.name}:${quoted(command.summary)}'`);
   const escaped = (text: string) => quoted(text).replace(/[[\]:]/g, '\\$&');
   const cases = commands.map((command) => {
     const options = command.options.map((option) => {
-      const file = option.takesFile ? ':file:_files' : '';
-      const value = option.values.length > 0 ? `:value:(${option.values.join(' ')})` : file;
-      return `        '*${option.flag}[${escaped(option.summary)}]${value}'`;
+      const any = ZSH_VALUES[option.takes];
+      const value = option.values.length > 0 ? `:value:(${option.values.join(' ')})` : any;
+      return `        '*${option.flag}${value === '' ? '' : '='}[${escaped(option.summary)}]${value}'`;
     });
-    const rest = command.words.length > 0 ? `        '*:word:(${command.words.join(' ')})'` : "        '*:file:_files'";
-    return [`    ${command.name})`, '      _arguments \\', [...options, rest].join(' \\\n'), '      ;;'].join('\n');
+    const first = command.words.length > 0 ? [`        '1:word:(${command.words.join(' ')})'`] : [];
+    return [
+      `    ${command.name})`,
+      '      _arguments \\',
+      [...options, ...first, "        '*:file:_files'"].join(' \\\n'),
+      '      ;;',
+    ].join('\n');
   });
   return `#compdef xennuma
 # zsh completion of xennuma
@@ -133,18 +149,28 @@ ${cases.join('\n')}
 if [ "$funcstack[1]" = "_xennuma" ]; then _xennuma "$@"; else compdef _xennuma xennuma; fi`;
 }
 
+/** Words have the command second, behind the program. */
+const FISH_CONDITIONS = `function __xennuma_is
+  set -l words (commandline -opc)
+  test (count $words) -gt 1; and test "$words[2]" = $argv[1]
+end
+function __xennuma_first_word
+  set -l words (commandline -opc)
+  test (count $words) -eq 2; and test "$words[2]" = $argv[1]
+end`;
+const FISH_VALUES = { file: ' -r', value: ' -x', nothing: '' } as const;
+
 function fish(commands: readonly Completed[]): string {
   const escaped = (text: string) => text.replace(/[\\']/g, '\\$&');
   const lines = commands.flatMap((command) => [
-    `complete -c xennuma -n __fish_use_subcommand -a ${command.name} -d '${escaped(command.summary)}'`,
+    `complete -c xennuma -f -n __fish_use_subcommand -a ${command.name} -d '${escaped(command.summary)}'`,
     ...command.options.map((option) => {
-      const file = option.takesFile ? ' -r' : '';
-      const value = option.values.length > 0 ? ` -xa '${option.values.join(' ')}'` : file;
-      return `complete -c xennuma -n '__fish_seen_subcommand_from ${command.name}' -l ${option.flag.replace(/^--/, '')}${value} -d '${escaped(option.summary)}'`;
+      const value = option.values.length > 0 ? ` -xa '${option.values.join(' ')}'` : FISH_VALUES[option.takes];
+      return `complete -c xennuma -n '__xennuma_is ${command.name}' -l ${option.flag.replace(/^--/, '')}${value} -d '${escaped(option.summary)}'`;
     }),
     ...(command.words.length === 0
       ? []
-      : [`complete -c xennuma -n '__fish_seen_subcommand_from ${command.name}' -xa '${command.words.join(' ')}'`]),
+      : [`complete -c xennuma -n '__xennuma_first_word ${command.name}' -xa '${command.words.join(' ')}'`]),
   ]);
-  return ['# fish completion of xennuma', ...lines].join('\n');
+  return ['# fish completion of xennuma', FISH_CONDITIONS, ...lines].join('\n');
 }

@@ -14,14 +14,14 @@ import type { CpupoolInfo, DomainInfo } from '../../xenctrl/xenctrl.js';
 import { type LiveMap, namedPools as namesForMap } from '../live-map.js';
 import { readUserdata } from '../userdata.js';
 import { type HypercallAnswers, readHypercalls } from './hypercall-answers.js';
-import { readListDomains } from './list-domains.js';
 import { type Listing, type ListingKind, splitListings } from './listings.js';
 import { lostVcpus, memoryOfOneNode, missing } from './missing.js';
 import { otherDomains, userdataOf, uuidInXapi, withUuids } from './other-domains.js';
 import { poolDoubt } from './pool-evidence.js';
 import { type SeenToolstack, toolstackSeen } from './toolstack.js';
 import { readTopology } from './topology.js';
-import { readXapiRecords, type XapiRecords } from './xapi-records.js';
+import { readListDomains } from './xapi/list-domains.js';
+import { readXapiRecords, type XapiRecords } from './xapi/xapi-records.js';
 import { XenstoreListing } from './xenstore-listing.js';
 import { type ListedDomain, type ListedMask, type ListedPool, type ListedVcpu, readDomains, readPools, readVcpus } from './xl-tables.js';
 

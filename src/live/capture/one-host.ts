@@ -58,7 +58,7 @@ interface ListingPlace {
   readonly line: number;
 }
 
-/** What --host and --vms read is no text taken from a running host; nor is what only other tools print. */
+/** What --host and --vms read is no text of a running host, nor is what other tools print. */
 export function refuseDescription(input: InputText): void {
   const text = plainText(input.text);
   const other = otherDocument(text) ?? (looksLikeHost(plainHost(input)) ? null : otherText(text));

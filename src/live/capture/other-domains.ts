@@ -2,9 +2,9 @@
 // xapi's records of its VMs.
 import { MIB } from '../../base/units.js';
 import { readUserdata } from '../userdata.js';
-import type { NumberedDomain } from './list-domains.js';
 import type { Listing } from './listings.js';
-import type { XapiRecords } from './xapi-records.js';
+import type { NumberedDomain } from './xapi/list-domains.js';
+import type { XapiRecords } from './xapi/xapi-records.js';
 import type { ListedDomain, ListedVcpu } from './xl-tables.js';
 
 /** The records that libxl keeps of domains, by domid: files of dom0, and `xl list -l`. */
@@ -70,7 +70,7 @@ function ofNumbers({ numbered, xapi, vcpus }: DomainSources): ListedDomain[] {
   }));
 }
 
-/** The uuids of list_domains, unless xapi has that VM by another name: the number was used again. */
+/** With uuids of list_domains, unless xapi has that VM by another name: its number was reused. */
 export function withUuids(domains: readonly ListedDomain[], numbered: readonly NumberedDomain[], { vms }: XapiRecords): ListedDomain[] {
   return domains.map((domain) => {
     const uuid = numbered.find(({ domid }) => domid === domain.domid)?.uuid;

@@ -1,5 +1,5 @@
-// Texts whose domains are listed by xapi's tools: `xe` with chosen fields, and list_domains, as in a
-// status report.
+// Texts whose domains are listed by xapi's tools: `xe` with chosen fields, and list_domains, which
+// a status report has.
 import { describe, expect, it } from 'vitest';
 import { TWO_NODES_DUMP, twoNodesInfo, twoNodesList, twoNodesVcpus } from '../../../test/support/two-nodes.js';
 import { coresOf, xlInfo } from '../../../test/support/xl-info.js';

@@ -2,7 +2,7 @@
 import type { InputText } from '../../machine/readers/input-text.js';
 import { type Listing, type ListingKind, splitListings } from './listings.js';
 import { userdataOf } from './other-domains.js';
-import { readXapiRecords, type XapiRecords, type XapiVm } from './xapi-records.js';
+import { readXapiRecords, type XapiRecords, type XapiVm } from './xapi/xapi-records.js';
 import { XenstoreListing } from './xenstore-listing.js';
 
 /** qubes: libxl by libvirt, from templates (../qubes.ts). */

@@ -1,4 +1,5 @@
-// Output of well-known tools that tells no nodes of a host: errors name it, and what to give instead.
+// Output of well-known tools that tells no nodes of a host: errors name it, and what to give
+// instead.
 
 interface OtherOutput {
   /** With its article. */

@@ -271,34 +271,6 @@ describe('a text without `xl info -n`', () => {
   });
 });
 
-describe('a host of one node without the table of its CPUs', () => {
-  const one = (...more: string[]) =>
-    ['nr_cpus : 4', 'max_cpu_id : 7', 'nr_nodes : 1', 'total_memory : 8192', 'free_memory : 1024', ...more].join('\n');
-  it.each([
-    ['whole', 'xen_commandline        : dom0_mem=2048M watchdog ucode=scan crashkernel=256M,below=4G smt=off console=vga'],
-    ['wrapped', 'xen_commandline        : dom0_mem=2048M watchdog ucode=scan crashkernel=256M\n,below=4G smt=off console=vga'],
-    ['wrapped before what looks like a field', 'xen_commandline        : dom0_mem=2048M dom0_mem=ma\nx:2048M smt=off console=vga'],
-  ])('has the CPUs that smt=off leaves: its command line %s', (_, line) => {
-    expect(
-      read(one(line))
-        .map.cpus.filter((cpu) => cpu?.online)
-        .map((cpu) => cpu!.id),
-    ).toEqual([0, 2, 4, 6]);
-  });
-
-  it('needs the sizes of its domains alone to tell where their memory is', () => {
-    const vcpus = VCPUS.replaceAll('4-5,7 / 4-7', 'all / all');
-    const known = read([one(), LIST, vcpus].join('\n'));
-    expect(known.map.domains[1]).toMatchObject({ name: GUEST, pages: [4 * PAGES_PER_GIB] });
-    expect(known.notes.join('\n')).not.toMatch(/xl dmesg|`xl list`/);
-    const sizeless = read([one(), vcpus].join('\n'));
-    expect(sizeless.map.domains[1]).toMatchObject({ name: GUEST, pagesUnknown: true });
-    expect(sizeless.notes).toContain('The memory of the domains is not known: run `xl list`.');
-    expect(sizeless.notes.join('\n')).not.toContain('xl dmesg');
-    expect(read(one()).notes.join('\n')).not.toContain('xl dmesg');
-  });
-});
-
 describe('a table that lost rows', () => {
   it.each([
     ['the last', VCPUS.replace(/\n[^\n]*$/, ''), '1 of 2 vCPUs of win 10 (2)'],

@@ -2,11 +2,11 @@
 // and VMs of a whole pool.
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
-import { TWO_NODES_DUMP, twoNodesInfo, twoNodesVcpus } from '../../../test/support/two-nodes.js';
-import { shownProfile } from '../../cli/input/seen-profile.js';
-import { expectedOfCapture } from '../expected-of-capture.js';
-import { readArchive } from './archive/archive.js';
-import { readCapture } from './captured-host.js';
+import { TWO_NODES_DUMP, twoNodesInfo, twoNodesVcpus } from '../../../../test/support/two-nodes.js';
+import { shownProfile } from '../../../cli/input/seen-profile.js';
+import { expectedOfCapture } from '../../expected-of-capture.js';
+import { readArchive } from '../archive/archive.js';
+import { readCapture } from '../captured-host.js';
 
 const DB_UUID = 'aaaaaaaa-0000-4000-8000-000000000007';
 /** Blanks within attributes as ocaml/database/xml_spaces.ml writes them. */

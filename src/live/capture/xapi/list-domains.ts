@@ -1,8 +1,9 @@
 // list_domains of xapi's hosts: Xen's domains by number and uuid, without their names. xen-bugtool
-// takes it without options; -all and -memory add columns (ocaml/xenopsd/list_domains/list_domains.ml).
-import { MIB, PAGE_BYTES } from '../../base/units.js';
-import type { Listing } from './listings.js';
-import type { ListedDomain } from './xl-tables.js';
+// takes it without options; -all and -memory add columns
+// (ocaml/xenopsd/list_domains/list_domains.ml).
+import { MIB, PAGE_BYTES } from '../../../base/units.js';
+import type { Listing } from '../listings.js';
+import type { ListedDomain } from '../xl-tables.js';
 
 export interface NumberedDomain {
   readonly domid: number;

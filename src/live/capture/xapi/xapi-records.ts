@@ -1,7 +1,7 @@
 // xapi's records of a host and its VMs, from the output of `xe` or from xapi's own database in a
 // status report.
-import type { InputText } from '../../machine/readers/input-text.js';
-import type { Listing } from './listings.js';
+import type { InputText } from '../../../machine/readers/input-text.js';
+import type { Listing } from '../listings.js';
 import { looksLikeDatabase, readDatabase } from './xapi-database.js';
 import type { XapiHost, XapiRecords, XapiVm } from './xapi-record-types.js';
 
