@@ -1,8 +1,14 @@
 // `xennuma completion`: scripts of bash, zsh and fish.
 import { spawnSync } from 'node:child_process';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../src/cli/command-table.js';
 import { root, xennuma } from './xennuma.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'xennuma-completion-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('completion', () => {
   it('of bash knows the options of a pool', () => {
@@ -65,10 +71,12 @@ COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.l
   });
 
   it.each([
-    ['zsh', ['-n']],
-    ['fish', ['--no-execute']],
-  ] as const)('of %s is a script of that shell, where it is installed', (shell, check) => {
-    const { status, error, stderr } = spawnSync(shell, check, { encoding: 'utf8', input: xennuma(['completion', shell]).out });
+    ['zsh', '-n'],
+    ['fish', '--no-execute'],
+  ])('of %s is a script of that shell, where it is installed', (shell, check) => {
+    const file = join(folder, shell);
+    writeFileSync(file, xennuma(['completion', shell]).out);
+    const { status, error, stderr } = spawnSync(shell, [check, file], { encoding: 'utf8' });
     // Few machines have both.
     if (error !== undefined) expect(error).toMatchObject({ code: 'ENOENT' });
     else expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
