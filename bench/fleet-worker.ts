@@ -6,7 +6,8 @@ import { FleetClient } from '../src/fleet/place/fleet-client.js';
 import { Placement } from '../src/fleet/place/placement.js';
 import { Owner } from '../src/fleet/protocol/owner.js';
 import { connectFleet, inboxesOf } from '../src/fleet/store/connect.js';
-import { ensureStream, NatsLog } from '../src/fleet/store/nats-log.js';
+import { NatsLog } from '../src/fleet/store/nats-log.js';
+import { ensureStream } from '../src/fleet/store/stream.js';
 
 const [role, url = '', hostsText, replicasText, place = '0', cycle, secondsText, workersText, alone] = process.argv.slice(2);
 const [HOSTS, REPLICAS, SECONDS, WORKERS] = [hostsText, replicasText, secondsText, workersText].map(Number) as [
@@ -55,16 +56,17 @@ async function owners(): Promise<void> {
   }
   const beganMs = performance.now();
   let owned = 0;
-  await log.watch(
-    (entry) => {
+  await log.watch({
+    entry(entry) {
       const one = all.get(entry.subject.split('.', 2)[1]!);
       if (one === undefined) return;
       const before = one.owner.isOwner;
       one.owner.read(entry, performance.now());
       if (!before && one.owner.isOwner && ++owned === HOSTS) report({ publishedMs: Math.round(performance.now() - beganMs) });
     },
-    () => {},
-  );
+    caughtUp() {},
+    restarted() {},
+  });
   for (const { owner } of all.values()) owner.take();
   connection.subscribe('fleet.start.*', {
     callback: (error, message) => void started(error, message),

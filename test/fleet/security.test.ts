@@ -8,7 +8,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FleetHost, Member } from '../../src/fleet/member/member.js';
-import { digestOf, type Question, type StartRequest } from '../../src/fleet/member/requests.js';
+import { digestOf } from '../../src/fleet/member/requests.js';
 import { FleetClient } from '../../src/fleet/place/fleet-client.js';
 import type { Parts } from '../../src/fleet/protocol/entries.js';
 import { seedOfAccess } from '../../src/fleet/store/access.js';
@@ -17,6 +17,7 @@ import { readUsers, usersConfig } from '../../src/fleet/store/server-config.js';
 import { Jobs } from '../../src/fleet/work/jobs.js';
 import { Seal } from '../../src/fleet/work/seal.js';
 import { fleetKeys } from '../support/fleet-keys.js';
+import { MemoryHost } from '../support/memory-host.js';
 import { NatsCluster, natsMissing, portOf } from '../support/nats-cluster.js';
 
 const missing = natsMissing();
@@ -25,27 +26,6 @@ const { users, keyOf } = fleetKeys(folder, { admin: 'admin', p1: 'placer', p2: '
 const cluster = new NatsCluster({ servers: 1, port: portOf('security'), more: usersConfig(users), keyFile: keyOf('admin') });
 const open: (() => Promise<void>)[] = [];
 const log = { info() {}, warn() {} };
-
-class MemoryHost implements FleetHost {
-  readonly name: string;
-  readonly vms = new Map<string, Parts>();
-  constructor(name: string) {
-    this.name = name;
-  }
-  failure: string | null = null;
-  figures() {
-    if (this.failure !== null) throw new Error(this.failure);
-    const taken = [...this.vms.values()].flat().reduce((sum, [, mib]) => sum + mib, 0);
-    const nodes = [{ memoryMib: 1000, freeMib: 1000 - taken, cores: 8, vcpus: 0, cpus: '0-7' }];
-    return { nodes, vms: this.vms.size, drifted: 0, draining: false, runs: 'test', tags: [], started: new Set(this.vms.keys()) };
-  }
-  async start({ id, parts }: StartRequest): Promise<void> {
-    this.vms.set(id, parts);
-  }
-  async answer(_: Question): Promise<unknown> {
-    return {};
-  }
-}
 
 async function member(host: FleetHost): Promise<{ member: Member; connection: NatsConnection }> {
   const connection = await connectFleet({ url: cluster.url, keyFile: keyOf(host.name) }, host.name);

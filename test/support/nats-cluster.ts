@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectFleet } from '../../src/fleet/store/connect.js';
-import { ensureStream } from '../../src/fleet/store/nats-log.js';
+import { ensureStream } from '../../src/fleet/store/stream.js';
 
 /** Debian's package puts it where an ordinary user's PATH may not look. */
 const PATH = `${process.env.PATH ?? ''}:/usr/sbin`;
@@ -24,6 +24,7 @@ const USERS = [
   'agent',
   'pool-starts',
   'captures',
+  'lost-log',
 ] as const;
 /**
  * Below those that the kernel gives to outgoing connections. Of two checkouts whose tests run at

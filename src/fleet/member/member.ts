@@ -9,6 +9,7 @@ import { Owner } from '../protocol/owner.js';
 import { INBOXES, inboxesOf } from '../store/connect.js';
 import { NatsLog } from '../store/nats-log.js';
 import { textOf } from '../store/nats-log-text.js';
+import { isNobody } from '../store/retry.js';
 import { encodeAnswer } from './answer-text.js';
 import {
   ASK_ALL,
@@ -58,11 +59,15 @@ export interface MemberOptions {
   /** Lease of a placer; LEASE_MS by default. */
   readonly leaseMs?: number;
   readonly marginMs?: number;
+  /** Makes the log where it is gone; absent = this member's key may not. */
+  readonly makeLog?: () => Promise<unknown>;
 }
 
 const TICK_MS = 1000;
 /** Without a hint: one that was lost. */
 const TICKS_A_READING = 5;
+/** Replicas of the log that lag may lack an entry for a while. */
+const CHECKS_UNTIL_LOST = 2;
 /** A timer that is later than this slept, and so did whatever came in meanwhile. */
 const LATE_MS = 3 * TICK_MS;
 /** A hint may come before its entry can be read. */
@@ -84,6 +89,11 @@ export class Member {
   /** The host could not be looked at, and the log says so. */
   #blind = false;
   #ticks = 0;
+  /** How often in a row the log lacked an entry that it never forgets. */
+  #lacking = 0;
+  /** The log is not there, and the daemon's log says so. */
+  #logless = false;
+  #checking = false;
   /** Claims freed since the last tick: one line of the log for all of them. */
   #freed: string[] = [];
   #stopped = false;
@@ -151,6 +161,7 @@ export class Member {
       }
       if (type === 'reconnect') {
         this.#connected = true;
+        this.#ticks = 0;
         log.info({}, 'the fleet is there again');
         this.owner.restartLeases(performance.now());
         this.#hint();
@@ -165,8 +176,47 @@ export class Member {
     this.#tickedMs = nowMs;
     // Messages sent without a connection would pile up.
     if (!this.#connected) return;
-    if (!this.owner.isOwner || this.#ticks++ % TICKS_A_READING === 0) this.#hint();
+    const now = this.#ticks++ % TICKS_A_READING === 0;
+    if (!this.owner.isOwner || now) this.#hint();
+    if (now && !this.#checking) void this.#check();
     this.#look(() => this.owner.tick(nowMs));
+  }
+
+  /** Whether the log is still the one that was read: servers may have lost their store. */
+  async #check(): Promise<void> {
+    const { owner } = this;
+    if (owner.isReading) return;
+    this.#checking = true;
+    try {
+      const { newest } = owner;
+      const place = newest === null ? null : await this.#log.placeOf(newest.subject);
+      this.#logless = false;
+      if (newest !== null && place === newest.place) this.#lacking = 0;
+      else if (newest?.place === owner.newest?.place && ++this.#lacking >= CHECKS_UNTIL_LOST) this.#startAgain();
+    } catch (error) {
+      if (isNobody(error)) await this.#missing();
+    } finally {
+      this.#checking = false;
+    }
+  }
+
+  #startAgain(): void {
+    this.#lacking = 0;
+    this.#options.log.warn({}, "the fleet's log has lost entries, or was made anew; the host joins again");
+    this.owner.restart();
+    this.#hint();
+  }
+
+  /** Servers without the stream, without JetStream, or without a leader: the stream decides. */
+  async #missing(): Promise<void> {
+    const { log, makeLog } = this.#options;
+    if (!this.#logless)
+      log.warn(
+        {},
+        "the fleet's log does not answer; the host keeps running. If it is gone, xennuma fleet show makes it with the administrator's key",
+      );
+    this.#logless = true;
+    await makeLog?.().catch(() => {});
   }
 
   #sayFreed(): void {
@@ -209,7 +259,7 @@ export class Member {
           quiet = 0;
           continue;
         }
-        if (this.owner.epoch === 0) this.owner.take();
+        if (this.owner.isReading) this.#look(() => this.owner.take());
         await this.#pause(READ_AGAIN_MS[quiet++]!);
         if (this.#wanted) quiet = 0;
         this.#wanted = false;

@@ -14,12 +14,16 @@ import {
   type StartRequest,
   startSubject,
 } from '../member/requests.js';
+import { encodeDeletion } from '../protocol/entries.js';
+import type { LogReader } from '../protocol/log.js';
 import type { Picture } from '../protocol/picture.js';
 import { Placer } from '../protocol/placer.js';
+import { claimSubject } from '../protocol/subjects.js';
 import type { FleetAccess } from '../store/access.js';
 import { connectFleet, inboxesOf } from '../store/connect.js';
-import { ensureStream, NatsLog } from '../store/nats-log.js';
-import { isNobody, OPEN_MS } from '../store/retry.js';
+import { NatsLog } from '../store/nats-log.js';
+import { isFull, isNobody, OPEN_MS } from '../store/retry.js';
+import { ensureStream, MAKE_AGAIN_MS } from '../store/stream.js';
 import { ANSWER_MS, askHost, textsOf } from './ask-host.js';
 import { Shards } from './shards.js';
 
@@ -87,7 +91,7 @@ export class FleetClient {
     try {
       const endMs = performance.now() + (options.openMs ?? OPEN_MS);
       await ensureStream(connection, options.replicas, options.openMs);
-      await client.#read(new NatsLog(connection, inboxesOf(options.name)), endMs - performance.now());
+      await client.#read(new NatsLog(connection, inboxesOf(options.name)), options.replicas, endMs - performance.now());
       return client;
     } catch (error) {
       await client.close();
@@ -103,22 +107,25 @@ export class FleetClient {
     return this.placer.picture;
   }
 
-  async #read(log: NatsLog, withinMs: number): Promise<void> {
+  async #read(log: NatsLog, replicas: number, withinMs: number): Promise<void> {
     let whole = () => {};
     const read = new Promise<'whole'>((done) => {
       whole = () => done('whole');
     });
-    this.#watch = await log.watch(
-      (entry) => {
+    const reader: LogReader = {
+      entry: (entry) => {
         this.placer.read(entry);
         if (this.picture.whole) whole();
       },
-      () => {
+      caughtUp: () => {
         this.placer.caughtUp();
         whole();
       },
-      Math.max(MIN_WATCH_MS, withinMs),
-    );
+      restarted: () => this.placer.restart(),
+      // The servers were started without their store. A placer's key may not make the log.
+      missing: () => void ensureStream(this.connection, replicas, MAKE_AGAIN_MS).catch(() => {}),
+    };
+    this.#watch = await log.watch(reader, Math.max(MIN_WATCH_MS, withinMs));
     let late: NodeJS.Timeout | undefined;
     const tooLate = new Promise<'late'>((done) => {
       late = setTimeout(() => done('late'), WHOLE_MS);
@@ -178,6 +185,19 @@ export class FleetClient {
   async start(host: string, request: StartRequest): Promise<StartAnswer> {
     const answer = await this.connection.request(startSubject(host), JSON.stringify(request), { timeout: START_MS });
     return textsOf(answer) as StartAnswer;
+  }
+
+  /**
+   * Why the servers have not stored a claim, by the deletion that it needs anyway.
+   * @returns null where they take the deletion, or do not answer
+   */
+  async whyNotStored(host: string, claim: string): Promise<string | null> {
+    try {
+      await new NatsLog(this.connection, '').store(claimSubject(host, claim), encodeDeletion(null));
+      return null;
+    } catch (error) {
+      return isFull(error) ? error.message : null;
+    }
   }
 
   /** Purges what is settled. Needs the administrator's key; done by whoever has it. */

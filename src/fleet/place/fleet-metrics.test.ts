@@ -14,6 +14,7 @@ const map = (freeMib: readonly number[], more: Partial<LightMap> = {}): string =
 it('counts hosts by state, and all memory once', async () => {
   const picture = new Picture();
   const entries: [string, string][] = [
+    ...['a', 'b', 'd', 'e'].map((host): [string, string] => [`h.${host}.o.1.${host}-1`, '{}']),
     ['h.a.m', map([1000, 600], { undecided: 2, cpuPercent: 35 })],
     ['h.a.r.p.x-1', encodeClaim({ parts: [[1, 200]], vcpus: 2, start: 's' })],
     ['h.b.m', map([512], { draining: true, drifted: 0 })],

@@ -46,7 +46,12 @@ const TOGETHER = 64;
 
 type Claimed =
   | { readonly id: string; readonly promised: boolean; readonly end: Promise<string> }
-  | { readonly id: null; readonly why: string };
+  | {
+      readonly id: null;
+      readonly why: string;
+      /** The claim whose entry did not come. */
+      readonly late?: string;
+    };
 
 /** Places that the picture does not show yet. */
 type Flight = ReadonlyMap<string, { readonly parts: Parts; readonly vcpus: number }>;
@@ -143,7 +148,11 @@ export class Placement {
   ): Promise<{ readonly done: PlacementResult } | { readonly refused: string; readonly final: boolean }> {
     const { placer } = this.#client;
     const claim = await this.claim(host, parts, vm, true);
-    if (claim.id === null) return { refused: claim.why, final: false };
+    if (claim.id === null) {
+      const why = claim.late === undefined ? null : await this.#client.whyNotStored(host, claim.late);
+      if (why === null) return { refused: claim.why, final: false };
+      return { done: { vm: vm.name, host: null, reason: `the servers of the fleet store no more claims: ${why}` } };
+    }
     const { id } = claim;
     if (claim.promised) this.#options.granted?.(host, id, parts);
     let reason = 'the host has freed the claim';
@@ -162,7 +171,7 @@ export class Placement {
     }
     const end = await Promise.race([claim.end, pause(END_MS, 'unknown' as const)]);
     if (end === 'absorbed') return { done: { vm: vm.name, host, parts, claim: id } };
-    if (end !== 'unknown') return { refused: reason, final: true };
+    if (end !== 'unknown' && end !== 'lost') return { refused: reason, final: true };
     return { done: { vm: vm.name, host: null, reason: `not known whether ${host} has started it`, claim: id } };
   }
 
@@ -197,7 +206,8 @@ export class Placement {
             this.#endFlight(host, id);
             ended(how);
             this.#options.ended?.(id, how);
-            done({ id: null, why: how === 'refused' ? 'another claim was first' : `the claim was ${how}` });
+            const why = how === 'refused' ? 'another claim was first' : `the claim was ${how}`;
+            done({ id: null, why, ...(how === 'given up' ? { late: id } : {}) });
           },
         },
       );
@@ -225,8 +235,7 @@ export class Placement {
 
   #changed(name: string): void {
     const host = this.#client.picture.hosts.get(name);
-    if (host === undefined) return;
-    if (this.#takes(host)) {
+    if (host !== undefined && this.#takes(host)) {
       if (!this.#chooser.changed(name, this.#room(host))) this.#rebuild();
     } else if (this.#chooser.has(name)) this.#rebuild();
   }

@@ -2,7 +2,7 @@
 // with a minus sign. Other machines wrote these texts, so a reader checks each field and returns
 // null for an invalid entry.
 import { harmless } from '../../base/safe-text.js';
-import { isToken } from './subjects.js';
+import { isToken, MOST_EPOCH } from './subjects.js';
 
 /** Memory of a VM on a host, in MiB by node: [node, MiB] each. */
 export type Parts = readonly (readonly [number, number])[];
@@ -123,7 +123,8 @@ function nodeOf(value: unknown): LightNode | null {
 export function decodeMap(text: string): LightMap | null {
   const fields = objectOf(text) ?? {};
   const { e, n, nodes: list, vms, drifted, draining, watched, runs, tags, absorbed: abs, dead: gone, settled } = fields;
-  if (!whole(e) || e === 0 || !whole(n) || !Array.isArray(list) || list.length === 0 || list.length > MOST_NODES) return null;
+  if (!whole(e) || e === 0 || e > MOST_EPOCH || !whole(n) || !Array.isArray(list) || list.length === 0 || list.length > MOST_NODES)
+    return null;
   if (!whole(vms) || !whole(drifted) || !whole(settled) || !short(runs)) return null;
   if (!Array.isArray(tags) || tags.length > MOST_NODES || !tags.every(short)) return null;
   const nodes = list.map(nodeOf);

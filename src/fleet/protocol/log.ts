@@ -16,13 +16,23 @@ export interface WatchedEntry extends LogEntry {
   readonly pending: number;
 }
 
+export interface LogReader {
+  entry(entry: WatchedEntry): void;
+  /** At the beginning of a log, when it has no entries. */
+  caughtUp(): void;
+  /** The log is another one, or has lost entries that were read: it is read from its beginning. */
+  restarted(): void;
+  /** The log is gone. It is read when it is there again. */
+  missing?(): void;
+}
+
 export interface FleetLog {
   /** Without an answer: what became of it shows in the log only. */
   send(subject: string, text: string): void;
   /** @returns its place. Rejects when the outcome is unknown: it may be stored later. */
   store(subject: string, text: string): Promise<number>;
-  /** All entries that are kept, then all new ones. @param caughtUp once, when there was none */
-  watch(entry: (entry: WatchedEntry) => void, caughtUp: () => void): Promise<{ stop(): Promise<void> }>;
+  /** All entries that are kept, then all new ones. */
+  watch(reader: LogReader): Promise<{ stop(): Promise<void> }>;
   /**
    * Forgets the claims on a host, and their deletions, up to that place. Safe for what the host's
    * map says is settled: a reader that missed a deletion learns it from the map.
@@ -30,4 +40,6 @@ export interface FleetLog {
   purgeClaims(host: string, upTo: number): Promise<void>;
   /** The first entry after that place whose subject matches; null = none yet. */
   next(pattern: string, after: number): Promise<LogEntry | null>;
+  /** Place of the entry on that subject; null = none. */
+  placeOf(subject: string): Promise<number | null>;
 }

@@ -1,5 +1,5 @@
 // The owner's decision on claims that no placer could decide: it is the same as the log's.
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { decodeMap, encodeClaim, type LightMap } from './entries.js';
 import { Owner } from './owner.js';
 import { claimSubject } from './subjects.js';
@@ -24,7 +24,12 @@ function hostOf100(more: Partial<Pick<LightMap, 'tags' | 'cpuPercent'>> = {}) {
   owner.take();
   echo();
   echo();
-  return { owner, sent, echo, claim };
+  const restart = () => {
+    place = 0;
+    sent.splice(0);
+    owner.restart();
+  };
+  return { owner, sent, read, echo, claim, restart };
 }
 
 it('a start is admitted behind all earlier claims only', () => {
@@ -77,4 +82,49 @@ it('the use of the CPUs is in each map, and no reason for one', () => {
   owner.tick(2000);
   expect(sent.map(({ text }) => decodeMap(text)?.cpuPercent)).toEqual([90]);
   echo();
+});
+
+describe('another log', () => {
+  it('is read from its beginning; the host is taken again, and a start under way keeps its memory', () => {
+    const { owner, sent, echo, claim, restart } = hostOf100();
+    claim('p.x-1', 60);
+    claim('p.x-2', 30);
+    expect(owner.admit('p.x-1', 's')).toBe('start');
+    restart();
+    expect(owner.newest).toBeNull();
+    expect(owner.admit('p.x-2', 's')).toMatchObject({ refused: expect.stringContaining('does not own') });
+    owner.take();
+    echo();
+    expect(owner.isOwner).toBe(true);
+    // Greater than in the old log, which a placer may have read.
+    expect(owner.epoch).toBe(2);
+    expect(owner.admit('p.x-1', 's')).toBe('started');
+    expect(owner.admit('p.x-2', 's')).toBe('later');
+    claim('q.x-1', 60);
+    expect(owner.admit('q.x-1', 's')).toBe('later');
+    owner.ended('p.x-1', false);
+    expect(decodeMap(sent.at(-1)!.text)?.dead).toEqual(['p.x-1']);
+    echo();
+    echo();
+    expect(owner.admit('q.x-1', 's')).toBe('start');
+  });
+
+  it('does not start again what was settled in the old one', () => {
+    const { owner, echo, claim, restart } = hostOf100();
+    claim('p.x-1', 60);
+    owner.refuse('p.x-1');
+    restart();
+    owner.take();
+    echo();
+    claim('p.x-1', 60);
+    expect(owner.admit('p.x-1', 's')).toMatchObject({ refused: expect.stringContaining('dead') });
+  });
+});
+
+it('says when somebody has taken the last epoch, and takes none that nobody can read', () => {
+  const { owner, sent, read } = hostOf100();
+  read('h.x.o.999999999.rogue', '{}');
+  expect(owner.wasReplaced).toBe(true);
+  expect(() => owner.tick(1e6)).toThrow(/no epoch is left for this host: purge h\.x\.o\.999999999\.rogue/);
+  expect(sent.filter(({ subject }) => subject.includes('.o.'))).toEqual([]);
 });

@@ -20,7 +20,7 @@ import {
   type Parts,
 } from './entries.js';
 import type { LogEntry } from './log.js';
-import { claimSubject, mapSubject, ownerSubject, placeOf } from './subjects.js';
+import { claimSubject, MOST_EPOCH, mapSubject, ownerSubject, placeOf } from './subjects.js';
 
 /** The host's own figures. */
 export interface HostFigures
@@ -57,6 +57,14 @@ interface OwnedClaim {
   settledBy: number;
 }
 
+interface OwnerEntry {
+  readonly epoch: number;
+  readonly owner: string;
+  readonly place: number;
+}
+
+const NO_OWNER: OwnerEntry = { epoch: 0, owner: '', place: 0 };
+
 /** `later`: the log was not read far enough; ask again. `started`: it has been done before. */
 export type Admission = 'start' | 'started' | 'later' | { readonly refused: string };
 
@@ -67,7 +75,7 @@ export class Owner {
   readonly #options: OwnerOptions;
   #state: 'reading' | 'taking' | 'owner' | 'replaced' = 'reading';
   /** Greatest that was read, and who was first with it. */
-  #read: { readonly epoch: number; readonly owner: string } = { epoch: 0, owner: '' };
+  #read: OwnerEntry = NO_OWNER;
   #epoch = 0;
   /** Numbers of the last map that was sent, and of the last one read back. */
   #number = 0;
@@ -111,13 +119,47 @@ export class Owner {
     return this.#claims.size;
   }
 
-  /** Takes the host, when all that the log had of it has been read; again after a lost entry. */
+  /**
+   * Takes the host, when all that the log had of it has been read; again after a lost entry.
+   * @throws Error when somebody has taken the last epoch
+   */
   take(): void {
     if (this.#state !== 'reading' && this.#state !== 'taking') return;
     this.#state = 'taking';
-    this.#epoch = Math.max(this.#read.epoch, this.#epoch) + 1;
     const { host, name, send } = this.#options;
+    const epoch = Math.max(this.#read.epoch, this.#epoch) + 1;
+    if (epoch > MOST_EPOCH) throw new Error(`no epoch is left for this host: purge ${this.newest?.subject} from the stream of the fleet`);
+    this.#epoch = epoch;
     send(ownerSubject(host, this.#epoch, name), '{}');
+  }
+
+  /** Whether it has not read all of the log yet. */
+  get isReading(): boolean {
+    return this.#state === 'reading';
+  }
+
+  /** The newest entry of an owner that was read; the log never forgets one. null = none yet. */
+  get newest(): { readonly subject: string; readonly place: number } | null {
+    const { epoch, owner, place } = this.#read;
+    return epoch === 0 ? null : { subject: ownerSubject(this.#options.host, epoch, owner), place };
+  }
+
+  /**
+   * The log is another one, or has lost entries that were read: it is read from its beginning, and
+   * the host is taken again with a greater epoch. Claims of the old log are nobody's promise any
+   * more, but for those whose VMs are being started.
+   */
+  restart(): void {
+    this.#state = 'reading';
+    this.#read = NO_OWNER;
+    this.#last = 0;
+    this.#sent = '';
+    this.#together.clear();
+    for (const [id, claim] of [...this.#claims]) {
+      if (claim.state === 'absorbed' || claim.state === 'dead') this.#settledIds.set(id, claim.state);
+      if (claim.state === 'starting') this.#claims.set(id, { ...claim, entry: id });
+      else this.#claims.delete(id);
+    }
   }
 
   read(entry: LogEntry, nowMs: number): void {
@@ -128,7 +170,7 @@ export class Owner {
     if (this.#state === 'replaced' && where.kind !== 'claim') this.#otherMs = nowMs;
     if (where.kind === 'map') this.#readMap(entry.text);
     else if (where.kind === 'claim') this.#readClaim(where.id, where.process, entry, nowMs);
-    else this.#readOwner(where.epoch, where.owner, nowMs);
+    else this.#readOwner(where.epoch, where.owner, entry.place, nowMs);
   }
 
   /** The process of a placer lives. */
@@ -308,9 +350,9 @@ export class Owner {
     if (entry !== undefined) this.#together.get(entry)?.delete(id);
   }
 
-  #readOwner(epoch: number, owner: string, nowMs: number): void {
+  #readOwner(epoch: number, owner: string, place: number, nowMs: number): void {
     const first = epoch > this.#read.epoch;
-    if (first) this.#read = { epoch, owner };
+    if (first) this.#read = { epoch, owner, place };
     if (this.#state === 'reading' || this.#state === 'replaced') return;
     const own = owner === this.#options.name;
     if (own && first) this.#own(epoch);

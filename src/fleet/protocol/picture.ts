@@ -55,13 +55,16 @@ interface Host {
   epoch: number;
 }
 
+/** `lost`: the log was replaced by another one, so that only the host knows what became of it. */
+export type Settled = 'absorbed' | 'dead' | 'deleted' | 'lost';
+
 export interface PictureEvents {
   /** Map or claims of the host have changed. */
   changed?(host: string): void;
   /** The entry of a claim. */
   claimed?(host: string, claim: PicturedClaim): void;
   /** The claim does not count any more. */
-  settled?(host: string, id: string, how: 'absorbed' | 'dead' | 'deleted'): void;
+  settled?(host: string, id: string, how: Settled): void;
 }
 
 export class Picture {
@@ -87,6 +90,18 @@ export class Picture {
 
   get hosts(): ReadonlyMap<string, PicturedHost> {
     return this.#hosts;
+  }
+
+  /** The log is another one: what was read of the old one does not count. */
+  restart(): void {
+    const before = [...this.#hosts.values()];
+    this.#hosts.clear();
+    this.#last = 0;
+    this.#missing = null;
+    for (const host of before) {
+      for (const id of [...host.claims.keys()]) this.#settle(host, id, 'lost');
+      this.#events.changed?.(host.name);
+    }
   }
 
   /** The log had nothing to read. */
@@ -139,11 +154,11 @@ export class Picture {
 
   #readMap(host: Host, text: string): void {
     const map = decodeMap(text);
-    // An owner that was replaced, or a map that was overtaken by a later one.
-    if (map === null || map.epoch < host.epoch || isBefore(map, host.newest)) return;
+    // An owner that was replaced, or never was one (its entry comes before its maps), or a map that
+    // was overtaken by a later one.
+    if (map === null || map.epoch !== host.epoch || isBefore(map, host.newest)) return;
     host.map = map;
     host.newest = map;
-    host.epoch = map.epoch;
     for (const id of map.absorbed) this.#settle(host, id, 'absorbed');
     for (const id of map.dead) this.#settle(host, id, 'dead');
     for (const { id, place } of [...host.claims.values()]) if (Math.floor(place) <= map.settled) this.#settle(host, id, 'deleted');
@@ -190,7 +205,7 @@ export class Picture {
     host.map = null;
   }
 
-  #settle(host: Host, id: string, how: 'absorbed' | 'dead' | 'deleted'): void {
+  #settle(host: Host, id: string, how: Settled): void {
     if (host.claims.delete(id)) this.#events.settled?.(host.name, id, how);
   }
 }

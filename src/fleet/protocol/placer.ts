@@ -13,11 +13,14 @@
 // all earlier claims, as a promise is made. So a claim without a decision can be left to it.
 import { type Claim, encodeClaim, encodeClaims, encodeDeletion, idTogether, MOST_TOGETHER } from './entries.js';
 import type { WatchedEntry } from './log.js';
-import { Picture, type PictureEvents } from './picture.js';
+import { Picture, type PictureEvents, type Settled } from './picture.js';
 import { claimSubject } from './subjects.js';
 
-/** `gone`: the owner, or the administrator, has deleted a promise that was not used. */
-export type ClaimEnd = 'refused' | 'given up' | 'absorbed' | 'gone';
+/**
+ * `gone`: the owner, or the administrator, has deleted a promise that was not used. `lost`: the log
+ * is another one, and the owner may have started the VM.
+ */
+export type ClaimEnd = 'refused' | 'given up' | 'absorbed' | 'gone' | 'lost';
 
 interface OwnClaim {
   readonly host: string;
@@ -153,6 +156,11 @@ export class Placer {
     this.picture.caughtUp();
   }
 
+  /** Another log: promises of the old one are gone, and claims on their way may still come. */
+  restart(): void {
+    this.picture.restart();
+  }
+
   read(entry: WatchedEntry): void {
     this.#fresh = [];
     this.picture.read(entry);
@@ -191,11 +199,11 @@ export class Placer {
     own.events.ended(id, 'refused');
   }
 
-  #settled(id: string, how: 'absorbed' | 'dead' | 'deleted'): void {
+  #settled(id: string, how: Settled): void {
     const own = this.#own.get(id);
     if (own === undefined) return;
     this.#own.delete(id);
     this.#undecided.delete(id);
-    if (own.state !== 'given up') own.events.ended(id, how === 'absorbed' ? 'absorbed' : 'gone');
+    if (own.state !== 'given up') own.events.ended(id, how === 'absorbed' || how === 'lost' ? how : 'gone');
   }
 }

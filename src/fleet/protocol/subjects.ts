@@ -7,6 +7,9 @@
 /** All that the stream keeps. */
 export const STREAM_SUBJECTS = 'h.>';
 
+/** Greatest epoch of an owner: nine digits. */
+export const MOST_EPOCH = 999_999_999;
+
 const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 
 export function isToken(text: string): boolean {

@@ -4,7 +4,7 @@ import { type Claim, claimsOf, decodeMap, encodeClaim, encodeClaims, encodeMap, 
 import { Owner } from './owner.js';
 import { Picture } from './picture.js';
 import { Placer } from './placer.js';
-import { claimSubject, mapSubject } from './subjects.js';
+import { claimSubject, mapSubject, ownerSubject } from './subjects.js';
 
 const claimOf = (mib: number, start = 's'): Claim => ({ parts: [[0, mib]], vcpus: 1, start });
 const LIGHT: LightMap = {
@@ -101,6 +101,7 @@ describe('claims of one moment on one host', () => {
   it('have entries of their own where the host is of an earlier version', () => {
     const { placer, entries } = fleet();
     const { together: _, ...before } = LIGHT;
+    placer.read({ place: 99, subject: ownerSubject('old', before.epoch, 'o'), text: '{}', pending: 0 });
     placer.read({ place: 100, subject: mapSubject('old'), text: encodeMap(before), pending: 0 });
     const id = placer.claim('old', claimOf(1), { granted() {}, ended() {} });
     expect(entries.at(-1)).toMatchObject({ subject: claimSubject('old', id), text: encodeClaim(claimOf(1)) });
@@ -136,6 +137,7 @@ describe('an entry of claims', () => {
   ])('with %s is one unreadable claim, which takes the whole host', (_, text) => {
     expect(claimsOf('p.x-1', 7, text)).toEqual([{ id: 'p.x-1', place: 7, claim: null }]);
     const picture = new Picture();
+    picture.read({ place: 0.5, subject: ownerSubject('h', 1, 'o'), text: '{}', pending: 0 });
     picture.read({ place: 1, subject: mapSubject('h'), text: encodeMap(LIGHT), pending: 0 });
     picture.read({ place: 2, subject: claimSubject('h', 'p.x-1'), text, pending: 0 });
     expect(picture.freeBefore('h', 3)).toEqual([0]);
@@ -144,11 +146,13 @@ describe('an entry of claims', () => {
   it('that a shorter one replaces leaves the same picture as the shorter one alone', () => {
     const picture = new Picture();
     const subject = claimSubject('h', 'p.x-1');
+    picture.read({ place: 0.5, subject: ownerSubject('h', 1, 'o'), text: '{}', pending: 0 });
     picture.read({ place: 1, subject: mapSubject('h'), text: encodeMap(LIGHT), pending: 0 });
     picture.read({ place: 2, subject, text: texts(3), pending: 0 });
     for (const [at, text] of [texts(2), encodeClaim(claimOf(5)), '-'].entries()) {
       picture.read({ place: 3 + at, subject, text, pending: 0 });
       const alone = new Picture();
+      alone.read({ place: 0.5, subject: ownerSubject('h', 1, 'o'), text: '{}', pending: 0 });
       alone.read({ place: 1, subject: mapSubject('h'), text: encodeMap(LIGHT), pending: 0 });
       alone.read({ place: 3 + at, subject, text, pending: 0 });
       expect(picture.hosts.get('h')?.claims, text).toEqual(alone.hosts.get('h')?.claims);

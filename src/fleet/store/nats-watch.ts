@@ -3,9 +3,10 @@
 // library do the same, but wait for a minute after a server has died.
 import { AckPolicy, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import type { WatchedEntry } from '../protocol/log.js';
+import type { LogReader } from '../protocol/log.js';
 import { textOf } from './nats-log-text.js';
 import { tryFor } from './retry.js';
+import { isStreamMissing, type StreamState, stateOf } from './stream.js';
 
 const HEARTBEAT_MS = 1000;
 const SILENCE_MS = 3000;
@@ -20,9 +21,7 @@ export interface WatchOptions {
   readonly stream: string;
   /** Prefix of the subjects that this user may subscribe to. */
   readonly inboxes: string;
-  readonly entry: (entry: WatchedEntry) => void;
-  /** Once, when there was nothing to read. */
-  readonly caughtUp: () => void;
+  readonly reader: LogReader;
   /** How long servers without a leader are waited for at the start. */
   readonly withinMs?: number | undefined;
 }
@@ -31,10 +30,11 @@ export class NatsWatch {
   readonly #connection: NatsConnection;
   readonly #stream: string;
   readonly #inboxes: string;
-  readonly #entry: (entry: WatchedEntry) => void;
-  readonly #caughtUp: () => void;
+  readonly #reader: LogReader;
   readonly #withinMs: number;
   #subscription: Subscription | null = null;
+  /** When the stream was made; empty = not known yet. */
+  #created = '';
   /** Place of the last entry, and the number of the last delivery of the present consumer. */
   #last = 0;
   #deliveries = 0;
@@ -43,19 +43,17 @@ export class NatsWatch {
   #stopped = false;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor({ connection, stream, inboxes, entry, caughtUp, withinMs = START_MS }: WatchOptions) {
+  constructor({ connection, stream, inboxes, reader, withinMs = START_MS }: WatchOptions) {
     this.#withinMs = withinMs;
     this.#connection = connection;
     this.#stream = stream;
     this.#inboxes = inboxes;
-    this.#entry = entry;
-    this.#caughtUp = caughtUp;
+    this.#reader = reader;
   }
 
   /** Rejects when the stream cannot be read, or has had no leader for a while. */
   async start(): Promise<void> {
-    const pending = await this.#makeFirst();
-    if (pending === 0) this.#caughtUp();
+    await this.#makeFirst();
     this.#timer = setInterval(() => {
       if (performance.now() - this.#heardMs > SILENCE_MS) this.#again();
     }, HEARTBEAT_MS);
@@ -67,7 +65,7 @@ export class NatsWatch {
     this.#subscription?.unsubscribe();
   }
 
-  #makeFirst(): Promise<number> {
+  #makeFirst(): Promise<void> {
     return tryFor(this.#withinMs, PAUSE_MS, async () => {
       try {
         return await this.#make();
@@ -81,16 +79,19 @@ export class NatsWatch {
   #again(): void {
     if (this.#making || this.#stopped || this.#connection.isClosed()) return;
     this.#subscription?.unsubscribe();
-    this.#make().catch(() => {
+    this.#make().catch((error: unknown) => {
+      if (isStreamMissing(error)) this.#reader.missing?.();
       // No server, or no leader yet. The timer tries again.
       this.#heardMs = performance.now() - SILENCE_MS + PAUSE_MS;
     });
   }
 
-  /** @returns entries to come */
-  async #make(): Promise<number> {
+  async #make(): Promise<void> {
     this.#making = true;
     try {
+      const manager = await jetstreamManager(this.#connection, { timeout: CREATE_TIMEOUT_MS, checkAPI: false });
+      this.#compare(stateOf(await manager.streams.info(this.#stream)));
+      const first = this.#last === 0;
       const subject = createInbox(this.#inboxes);
       const subscription = this.#connection.subscribe(subject, {
         callback: (error, message) => {
@@ -99,12 +100,9 @@ export class NatsWatch {
       });
       this.#subscription = subscription;
       this.#deliveries = 0;
-      const manager = await jetstreamManager(this.#connection, { timeout: CREATE_TIMEOUT_MS, checkAPI: false });
       const { num_pending } = await manager.consumers.add(this.#stream, {
         deliver_subject: subject,
-        ...(this.#last === 0
-          ? { deliver_policy: DeliverPolicy.All }
-          : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#last + 1 }),
+        ...(first ? { deliver_policy: DeliverPolicy.All } : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#last + 1 }),
         ack_policy: AckPolicy.None,
         max_deliver: 1,
         idle_heartbeat: HEARTBEAT_MS * NS_A_MS,
@@ -114,10 +112,22 @@ export class NatsWatch {
         num_replicas: 1,
       });
       this.#heardMs = performance.now();
-      return num_pending;
+      if (first && num_pending === 0) this.#reader.caughtUp();
     } finally {
       this.#making = false;
     }
+  }
+
+  /**
+   * Servers that lost their store make the stream anew, and one that lost power may have lost its
+   * last entries. Their places are given again, to others.
+   */
+  #compare({ created, last }: StreamState): void {
+    const other = this.#created !== '' && this.#created !== created;
+    this.#created = created;
+    if (!other && last >= this.#last) return;
+    this.#last = 0;
+    this.#reader.restarted();
   }
 
   #message(message: Msg): void {
@@ -134,7 +144,7 @@ export class NatsWatch {
     }
     this.#deliveries++;
     this.#last = delivery.place;
-    this.#entry({ place: delivery.place, subject: message.subject, text: textOf(message, 0), pending: delivery.pending });
+    this.#reader.entry({ place: delivery.place, subject: message.subject, text: textOf(message, 0), pending: delivery.pending });
   }
 
   #status(message: Msg): void {

@@ -12,9 +12,18 @@ const AGAIN_MS = 1000;
 
 /** Whether the servers may answer soon: they choose a leader, or one of them was stopped. */
 export function isLeaderless(error: unknown): boolean {
-  if (error instanceof JetStreamApiError) return error.status === LEADERLESS;
+  if (error instanceof JetStreamApiError) return error.status === LEADERLESS && !isFull(error);
   return error instanceof TimeoutError || isNobody(error);
 }
+
+/**
+ * The servers answer that they have no room: a limit of the stream or the account, or a full disk.
+ * Codes of nats-server's errors.json: JSAccountResourcesExceeded, JSInsufficientResources,
+ * JSStorageResourcesExceeded, JSStreamStoreFailed.
+ */
+const FULL: ReadonlySet<number> = new Set([10_002, 10_023, 10_047, 10_077]);
+
+export const isFull = (error: unknown): error is JetStreamApiError => error instanceof JetStreamApiError && FULL.has(error.code);
 
 /** Nobody listens to the subject of a request. */
 export function isNobody(error: unknown): boolean {
@@ -28,7 +37,8 @@ export function isRefused(error: unknown): boolean {
 
 /**
  * @param work is given the milliseconds that are left
- * @throws what the last try threw, or UnreachableError when there was no leader all the time
+ * @throws what the last try threw, or UnreachableError when there was no leader all the time; at
+ * once what another try cannot mend: a refusal, a closed connection, an UnreachableError
  */
 export async function tryFor<T>(withinMs: number, pauseMs: number, work: (leftMs: number) => Promise<T>): Promise<T> {
   const endMs = performance.now() + withinMs;
@@ -36,7 +46,7 @@ export async function tryFor<T>(withinMs: number, pauseMs: number, work: (leftMs
     try {
       return await work(Math.max(1, Math.ceil(endMs - performance.now())));
     } catch (error) {
-      if (isRefused(error) || error instanceof ClosedConnectionError) throw error;
+      if (isRefused(error) || error instanceof ClosedConnectionError || error instanceof UnreachableError) throw error;
       if (performance.now() + pauseMs >= endMs) throw isLeaderless(error) ? leaderless(withinMs) : error;
     }
     await new Promise((done) => setTimeout(done, pauseMs));

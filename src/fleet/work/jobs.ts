@@ -3,6 +3,7 @@
 // may be started twice. Its result is stored once: the entry must be the first on its subject.
 import { AckPolicy, type JetStreamClient, type JsMsg, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { UnreachableError } from '../../base/errors.js';
 import { OPEN_MS, tryFor } from '../store/retry.js';
 import type { Seal } from './seal.js';
 
@@ -37,24 +38,30 @@ export class Jobs {
   readonly #client: JetStreamClient;
   readonly #seal: Seal;
 
-  private constructor(connection: NatsConnection, seal: Seal) {
+  readonly #replicas: number;
+
+  private constructor(connection: NatsConnection, replicas: number, seal: Seal) {
     this.#connection = connection;
+    this.#replicas = replicas;
     this.#seal = seal;
     this.#client = jetstream(connection, { timeout: TIMEOUT_MS });
   }
 
   /** Makes the streams where they do not exist. @throws UnreachableError without a leader */
   static async open(connection: NatsConnection, replicas: number, seal: Seal): Promise<Jobs> {
-    return tryFor(OPEN_MS, PAUSE_MS * 2, async (leftMs) => {
-      const manager = await jetstreamManager(connection, { timeout: Math.min(TIMEOUT_MS, leftMs), checkAPI: false });
-      const common = { storage: StorageType.File, num_replicas: replicas };
-      await manager.streams.add({ ...common, name: QUEUE, subjects: ['job.>'], retention: RetentionPolicy.Workqueue });
-      const resultLimits = { max_msgs_per_subject: 1, allow_direct: true, max_age: KEPT_MS * NS_A_MS };
-      await manager.streams.add({ ...common, name: RESULTS, subjects: ['done.>'], ...resultLimits });
-      const consumer = { durable_name: WORKERS, ack_policy: AckPolicy.Explicit, ack_wait: SILENT_MS * NS_A_MS, max_ack_pending: 10_000 };
-      await manager.consumers.add(QUEUE, consumer);
-      return new Jobs(connection, seal);
-    });
+    const jobs = new Jobs(connection, replicas, seal);
+    await tryFor(OPEN_MS, PAUSE_MS * 2, (leftMs) => jobs.#makeStreams(Math.min(TIMEOUT_MS, leftMs)));
+    return jobs;
+  }
+
+  async #makeStreams(timeout: number): Promise<void> {
+    const manager = await jetstreamManager(this.#connection, { timeout, checkAPI: false });
+    const common = { storage: StorageType.File, num_replicas: this.#replicas };
+    await manager.streams.add({ ...common, name: QUEUE, subjects: ['job.>'], retention: RetentionPolicy.Workqueue });
+    const resultLimits = { max_msgs_per_subject: 1, allow_direct: true, max_age: KEPT_MS * NS_A_MS };
+    await manager.streams.add({ ...common, name: RESULTS, subjects: ['done.>'], ...resultLimits });
+    const consumer = { durable_name: WORKERS, ack_policy: AckPolicy.Explicit, ack_wait: SILENT_MS * NS_A_MS, max_ack_pending: 10_000 };
+    await manager.consumers.add(QUEUE, consumer);
   }
 
   /**
@@ -77,7 +84,9 @@ export class Jobs {
         const consumer = await this.#client.consumers.get(QUEUE, WORKERS);
         const message = await consumer.next({ expires: 1000 });
         if (message !== null) await this.#do(message, run);
-      } catch {
+      } catch (error) {
+        // Servers that lost their store: the queue is made again, for jobs to come.
+        if (isGone(error)) await this.#makeStreams(TIMEOUT_MS).catch(() => {});
         // No server, or no leader: what was not acknowledged comes again.
         await pause(PAUSE_MS);
       }
@@ -148,15 +157,19 @@ export class Jobs {
    * All results, by id.
    * @param come is called for each as it comes
    * @param idle is called once when there are jobs, and no worker has asked for one for a while
+   * @throws UnreachableError when the servers have lost the jobs
    */
   async results(ids: readonly string[], come: (id: string, result: unknown) => void, idle: () => void = () => {}): Promise<void> {
     const open = new Set(ids);
     let lookAt = performance.now() + WORKER_MS;
+    let said = false;
+    const made = await this.#queueMade();
     while (open.size > 0) {
       if (performance.now() > lookAt) {
-        const none = await this.#noWorker();
-        lookAt = none ? Number.POSITIVE_INFINITY : performance.now() + WORKER_MS;
-        if (none) idle();
+        lookAt = performance.now() + WORKER_MS;
+        const none = await this.#noWorker(made);
+        if (none && !said) idle();
+        said ||= none;
       }
       for (const id of [...open]) {
         const result = await this.result(id).catch(() => null);
@@ -168,8 +181,25 @@ export class Jobs {
     }
   }
 
-  /** Nobody does a job or waits for one. False where this key may not look. */
-  async #noWorker(): Promise<boolean> {
+  /** When the queue was made; null = not known, or this key may not look. */
+  async #queueMade(): Promise<string | null> {
+    try {
+      const manager = await jetstreamManager(this.#connection, { timeout: TIMEOUT_MS, checkAPI: false });
+      return (await manager.streams.info(QUEUE)).created;
+    } catch (error) {
+      return isGone(error) ? '' : null;
+    }
+  }
+
+  /**
+   * Nobody does a job or waits for one. False where this key may not look.
+   * @param made when the queue was made that has the jobs
+   */
+  async #noWorker(made: string | null): Promise<boolean> {
+    const now = await this.#queueMade();
+    if (made !== null && now !== null && made !== now) {
+      throw new UnreachableError('the servers of the fleet have lost the jobs', 'run the command again');
+    }
     try {
       const manager = await jetstreamManager(this.#connection, { timeout: TIMEOUT_MS, checkAPI: false });
       const { num_waiting, num_ack_pending } = await manager.consumers.info(QUEUE, WORKERS);
@@ -179,6 +209,8 @@ export class Jobs {
     }
   }
 }
+
+const isGone = (error: unknown): boolean => error instanceof Error && /(stream|consumer) not found/.test(error.message);
 
 /** null = not known: the fleet has had no jobs, or the key may not look. */
 export async function jobCounts(connection: NatsConnection): Promise<{ readonly open: number; readonly done: number } | null> {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { type FleetHost, Member, type MemberOptions } from '../../../fleet/member/member.js';
 import { connectFleet } from '../../../fleet/store/connect.js';
-import { ensureStream } from '../../../fleet/store/nats-log.js';
+import { ensureStream, MAKE_AGAIN_MS } from '../../../fleet/store/stream.js';
 import { replicasOf } from '../../input/fleet-options.js';
 import { type FleetSettings, memberAccess } from '../../input/serve-config.js';
 
@@ -45,12 +45,14 @@ export class Membership {
       try {
         connection = await connectFleet(memberAccess(this.#settings), name);
         // Only where everybody may: a member's key may not.
-        if (access.fleetKey === undefined) await ensureStream(connection, replicasOf(urls));
+        const makeLog = (withinMs?: number) => ensureStream(connection!, replicasOf(urls), withinMs);
+        if (access.fleetKey === undefined) await makeLog();
         if (this.#ended) {
           await connection.close();
           return;
         }
-        this.#member = new Member({ connection, host: this.#host, name: ownerName(name), inboxes: name, log: this.#log });
+        const remake = access.fleetKey === undefined ? { makeLog: () => makeLog(MAKE_AGAIN_MS) } : {};
+        this.#member = new Member({ connection, host: this.#host, name: ownerName(name), inboxes: name, log: this.#log, ...remake });
         this.#log.info({ fleet: urls, as: name }, 'joined the fleet');
         return;
       } catch (error) {

@@ -1,7 +1,7 @@
 // Remote hosts as members of a fleet: each joins with the first reading that has it.
 import type { NatsConnection } from '@nats-io/transport-node';
 import { InputError } from '../../../../base/errors.js';
-import { type FleetHost, Member } from '../../../../fleet/member/member.js';
+import { type FleetHost, Member, type MemberOptions } from '../../../../fleet/member/member.js';
 import { hostToken } from '../../../../fleet/protocol/subjects.js';
 import { remark } from '../../../output/terminal.js';
 import { ownerName } from '../membership.js';
@@ -17,7 +17,7 @@ export class Collector<Reading> {
   readonly #hostOf: (token: string, name: string) => ReadHost<Reading>;
   readonly #members = new Map<string, { readonly host: ReadHost<Reading>; readonly member: Member }>();
   #latest: ReadonlyMap<string, readonly [name: string, Reading]> = new Map();
-  #open: { readonly connection: NatsConnection; readonly inboxes: string } | null = null;
+  #open: Pick<MemberOptions, 'connection' | 'inboxes' | 'makeLog'> | null = null;
 
   /** @param hostOf makes a host from its name in the fleet and its own name */
   constructor(hostOf: (token: string, name: string) => ReadHost<Reading>) {
@@ -44,8 +44,8 @@ export class Collector<Reading> {
   }
 
   /** The hosts of the latest reading become members. @param inboxes name of the connection */
-  open(connection: NatsConnection, inboxes: string): void {
-    this.#open = { connection, inboxes };
+  open(connection: NatsConnection, inboxes: string, makeLog: () => Promise<unknown>): void {
+    this.#open = { connection, inboxes, makeLog };
     this.take(this.#latest.values());
   }
 

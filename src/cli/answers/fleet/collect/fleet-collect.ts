@@ -2,8 +2,8 @@
 // them. They are read repeatedly, over ssh or through their pool. With --start their pool starts
 // VMs of the fleet; else nothing is placed on them.
 import { InputError, UnreachableError } from '../../../../base/errors.js';
-import { ensureStream } from '../../../../fleet/store/nats-log.js';
 import { waitFor } from '../../../../fleet/store/retry.js';
+import { ensureStream, MAKE_AGAIN_MS } from '../../../../fleet/store/stream.js';
 import type { HostMap } from '../../../../map/host-map.js';
 import { accessOf as hostAccess } from '../../../../pool/access.js';
 import { mapOfPool } from '../../../../pool/workload.js';
@@ -81,7 +81,7 @@ async function collect<Reading>(options: CollectOptions, { collector, read }: So
     await connection.close();
     return;
   }
-  collector.open(connection, options.fleetAs);
+  collector.open(connection, options.fleetAs, () => ensureStream(connection, replicasOf(options.fleet), MAKE_AGAIN_MS));
   out(`collecting ${collector.names.join(', ')} for ${options.fleet}`);
   while (await pause(options.every * 1000, stop)) {
     try {
