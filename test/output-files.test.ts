@@ -1,5 +1,5 @@
 // Files that commands write: whole, or as they were before.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,3 +52,19 @@ it('a file keeps its mode, a link leads to it, and a device is written to', () =
     err: expect.stringContaining('make room'),
   });
 });
+
+it('a pipe is written when somebody reads it, and does not hold the command when nobody does', async () => {
+  const pipe = join(folder, 'pipe.html');
+  spawnSync('mkfifo', [pipe]);
+  expect(xennuma(['show', '--host', HOST, '--html', pipe])).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('pipe.html: nobody has read from this pipe for 5 seconds; start the command that reads it first'),
+  });
+  const copy = join(folder, 'copy.html');
+  const reader = spawn('sh', ['-c', 'cat "$0" > "$1"', pipe, copy], { stdio: 'ignore' });
+  const ended = new Promise((done) => reader.once('exit', done));
+  expect(xennuma(['show', '--host', HOST, '--html', pipe]).code).toBe(0);
+  await ended;
+  const page = readFileSync(copy, 'utf8');
+  expect(page).toMatch(/^<!doctype html>[\s\S]*<\/html>\s*$/);
+}, 60_000);

@@ -1,6 +1,6 @@
-// kill -9 of the daemon at random moments under load: no acknowledged change is lost, and every
-// domain belongs to a VM. XENNUMA_KILLS says how often (`npm run test:crash`: 200), XENNUMA_SEED
-// which moments.
+// kill -9 of the daemon at random moments under load, also after SIGSTOP: no acknowledged change is
+// lost, and every domain belongs to a VM. XENNUMA_KILLS says how often (`npm run test:crash`: 200),
+// XENNUMA_SEED which moments.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
 import { seededNumbers } from '../../src/base/random.js';
 import { cases } from '../support/cases.js';
+import { type EndCounts, stopAndKill } from '../support/stop-and-kill.js';
 import { emptySlots, NoAnswer, post, step, verify } from '../support/vm-slots.js';
 
 const KILLS = Number(process.env.XENNUMA_KILLS ?? cases(4, 12));
@@ -42,6 +43,7 @@ async function startDaemon(): Promise<{ port: number; session: string }> {
 it.skipIf(!existsSync(program))(`${KILLS} kills (seed ${SEED}; skipped before npm run build)`, { timeout: 1_800_000 }, async () => {
   const random = seededNumbers(SEED);
   const slots = emptySlots(SLOTS);
+  const counts: EndCounts = { kills: 0, stops: 0, killedStopped: 0 };
   let acknowledged = 0;
   let labels = 0;
   for (let kill = 0; kill <= KILLS; kill++) {
@@ -57,7 +59,7 @@ it.skipIf(!existsSync(program))(`${KILLS} kills (seed ${SEED}; skipped before np
     const whileMs = (random() % 80) / 10;
     const answered = () => {
       acknowledged++;
-      if (answers-- === 0) setTimeout(() => victim.kill('SIGKILL'), whileMs);
+      if (answers-- === 0) setTimeout(() => void stopAndKill(victim, random, counts, 10 * whileMs), whileMs);
     };
     await Promise.all(
       slots.map(async (slot) => {
@@ -73,6 +75,6 @@ it.skipIf(!existsSync(program))(`${KILLS} kills (seed ${SEED}; skipped before np
     );
     await dead;
   }
-  console.log(`${KILLS} kills, ${acknowledged} calls acknowledged, none lost (seed ${SEED})`);
+  console.log(`${JSON.stringify(counts)}, ${acknowledged} calls acknowledged, none lost (seed ${SEED})`);
   expect(acknowledged).toBeGreaterThan(KILLS);
 });

@@ -9,9 +9,12 @@ import { numbersBelow } from '../../src/base/random.js';
 import { connectXenstore } from '../../src/xenstore/client/connect.js';
 import { encodeMessage, MESSAGE } from '../../src/xenstore/protocol/wire.js';
 import { cases } from '../support/cases.js';
+import { type EndCounts, stopAndKill } from '../support/stop-and-kill.js';
 import { client, type Daemon, type OurOptions, REAL, startOurs, WHY_NOT_REAL } from '../xenstore/daemons.js';
 import { DaemonClosed, RawConnection } from '../xenstore/recorder.js';
 
+/** `npm run test:crash` sets it. */
+const KILLS = Number(process.env.XENNUMA_KILLS ?? cases(4, 12));
 const started: Daemon[] = [];
 async function launch(personality: 'xenstored' | 'oxenstored', options?: OurOptions): Promise<Daemon> {
   const daemon = await startOurs(personality, options);
@@ -33,6 +36,14 @@ async function restarted(daemon: Daemon, times: number): Promise<void> {
 
 const residentKib = (daemon: Daemon): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.process.pid}/status`, 'utf8'))![1]);
+
+/** A transaction of two writes is there whole or not at all. */
+async function wholeTransactions(socket: string): Promise<void> {
+  const xs = await connectXenstore({ path: socket });
+  const pairs = await xs.directory('/pair').catch(() => [] as string[]);
+  for (const names of await Promise.all(pairs.map((pair) => xs.directory(`/pair/${pair}`)))) expect(names.sort()).toEqual(['a', 'b']);
+  await xs.close();
+}
 
 const LOOPS = [true, false].flatMap((koffi) => (['xenstored', 'oxenstored'] as const).map((personality) => ({ personality, koffi })));
 
@@ -88,13 +99,15 @@ for (const { personality, koffi } of LOOPS) {
     });
   });
 
-  test(`${name}: kill -9 loses nothing that was acknowledged`, { timeout: 240_000 }, async () => {
+  test(`${name}: kill -9, also after SIGSTOP, loses nothing that was acknowledged`, { timeout: 1_800_000 }, async () => {
     const first = await start(personality, { state: true });
     let { folder } = first;
     let daemon = first;
     const acknowledged = new Map<string, string | undefined>();
     const random = numbersBelow(5);
-    for (let round = 0; round < cases(4, 12); round++) {
+    const counts: EndCounts = { kills: 0, stops: 0, killedStopped: 0 };
+    let total = 0;
+    for (let round = 0; round < KILLS; round++) {
       const xs = await connectXenstore({ path: daemon.socket, reconnect: false });
       const found = await Promise.all(
         [...acknowledged.keys()].map(async (path) => [
@@ -109,9 +122,12 @@ for (const { personality, koffi } of LOOPS) {
       let die = (): void => {};
       const killed = new Promise<void>((resolve) => {
         die = resolve;
-      }).then(() => daemon.kill());
+      })
+        .then(() => stopAndKill(daemon.process, () => random(2 ** 31), counts, random(50)))
+        .then(() => daemon.kill());
       const acknowledge = (path: string, value: string | undefined): void => {
         acknowledged.set(path, value);
+        total++;
         if (++answers === enough) die();
       };
       const requests = new Set<string>();
@@ -148,13 +164,9 @@ for (const { personality, koffi } of LOOPS) {
       await xs.close();
       daemon = await start(personality, { state: true, folder });
       ({ folder } = daemon);
-      const again = await connectXenstore({ path: daemon.socket });
-      const pairs = await again.directory('/pair').catch(() => [] as string[]);
-      // A transaction is there whole or not at all.
-      for (const names of await Promise.all(pairs.map((pair) => again.directory(`/pair/${pair}`))))
-        expect(names.sort()).toEqual(['a', 'b']);
-      await again.close();
+      await wholeTransactions(daemon.socket);
     }
+    console.log(`${name}: ${JSON.stringify(counts)}, ${total} changes acknowledged, none lost`);
     expect(acknowledged.size).toBeGreaterThan(20);
   });
 

@@ -1,5 +1,5 @@
 // Files that a command writes: renderings of the flow and of the map.
-import { closeSync, fchmodSync, openSync, realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, openSync, realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
 import { withErrnoName } from '../../base/files/errno-names.js';
 import { formatBytes } from '../../base/units.js';
@@ -10,6 +10,10 @@ import type { PageInput } from '../../page/page-inputs.js';
 import type { PageReport } from '../../page/page-report.js';
 import { remark } from './terminal.js';
 import { VERSION } from './version.js';
+
+/** As for a pipe that is read (src/base/files/user-file.ts). */
+const FIRST_READER_MS = 5000;
+const PAUSE_MS = 10;
 
 /**
  * Writes a file and says so on stderr; '-' is standard output.
@@ -33,9 +37,11 @@ export function writeNamed(file: string, content: string | Uint8Array, mode = 0o
   try {
     const { path, known } = targetOf(file);
     // A pipe, a device, and what belongs to somebody else can only be written in place.
-    if (known !== null && (!known.isFile() || known.uid !== process.getuid?.())) writeFileSync(path, content);
+    if (known?.isFIFO()) writePipe(file, path, content);
+    else if (known !== null && (!known.isFile() || known.uid !== process.getuid?.())) writeFileSync(path, content);
     else replace(path, content, known === null ? mode : known.mode & 0o777, known !== null);
   } catch (error) {
+    if (error instanceof InputError) throw error;
     const { code, message } = withErrnoName(error) as NodeJS.ErrnoException;
     const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
     throw new InputError(
@@ -50,6 +56,26 @@ export function writeNamed(file: string, content: string | Uint8Array, mode = 0o
 function targetOf(file: string): { readonly path: string; readonly known: Stats | null } {
   const known = statSync(file, { throwIfNoEntry: false }) ?? null;
   return { path: known === null ? file : realpathSync(file), known };
+}
+
+/** A pipe is opened only when somebody reads it: else the command would wait for ever. */
+function writePipe(file: string, path: string, content: string | Uint8Array): void {
+  const endMs = performance.now() + FIRST_READER_MS;
+  for (;;) {
+    try {
+      const reader = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+      writeFileSync(path, content);
+      closeSync(reader);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+    }
+    if (performance.now() > endMs) {
+      const seconds = FIRST_READER_MS / 1000;
+      throw new InputError(`nobody has read from this pipe for ${seconds} seconds`, { file }, 'start the command that reads it first');
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+  }
 }
 
 function replace(path: string, content: string | Uint8Array, mode: number, isThere: boolean): void {
