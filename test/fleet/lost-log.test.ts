@@ -94,6 +94,7 @@ describe.skipIf(missing !== null)('a log that is gone', () => {
       await lose();
       await placed(placement, 'same', 10);
       await placed(new Placement(await client('p2'), { rule: 'spread', tags: [] }), 'new', 10);
+      while (hosts.some(({ name }) => before.picture.hosts.get(name)?.map == null)) await new Promise((done) => setTimeout(done, 50));
       expect(before.picture.last).toBeLessThan(length);
       expect(hosts.map(sumOf).reduce((a, b) => a + b)).toBe(420);
       // What the hosts have is known, and no more is promised than is left.
@@ -106,6 +107,33 @@ describe.skipIf(missing !== null)('a log that is gone', () => {
     },
     120_000,
   );
+});
+
+describe.skipIf(missing !== null)('a server that is stopped', () => {
+  it('ends a placement within a minute; what it claimed is not promised when the server goes on', async () => {
+    const host = new MemoryHost('stopped');
+    await joinFleet(host, 'stopped-1');
+    const one = await client('p1');
+    while (one.picture.hosts.get('stopped')?.map == null) await new Promise((done) => setTimeout(done, 20));
+    const placement = new Placement(one, {
+      rule: 'spread',
+      tags: [],
+      except: new Set([...one.picture.hosts.keys()].filter((name) => name !== 'stopped')),
+    });
+    cluster.signal(0, 'SIGSTOP');
+    try {
+      expect(await placement.place(vm('v', 600))).toMatchObject({
+        host: null,
+        reason: expect.stringContaining('the servers of the fleet are away or have no leader'),
+      });
+    } finally {
+      cluster.signal(0, 'SIGCONT');
+    }
+    expect(host.vms.size).toBe(0);
+    // All of the host is free again.
+    await placed(placement, 'after', 1000);
+    expect(sumOf(host)).toBe(1000);
+  }, 120_000);
 });
 
 describe.skipIf(missing !== null)('a log with limits', () => {

@@ -1,7 +1,7 @@
 // What a member can do to others, with the keys and permissions that `fleet init` and `fleet join`
 // write; forged messages; and two daemons that both say they own a host.
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
@@ -25,7 +25,8 @@ const folder = mkdtempSync(join(tmpdir(), 'xennuma-keys-'));
 const { users, keyOf } = fleetKeys(folder, { admin: 'admin', p1: 'placer', p2: 'placer', h1: 'member', h2: 'member', h3: 'member' });
 const cluster = new NatsCluster({ servers: 1, port: portOf('security'), more: usersConfig(users), keyFile: keyOf('admin') });
 const open: (() => Promise<void>)[] = [];
-const log = { info() {}, warn() {} };
+const warnings: string[] = [];
+const log = { info() {}, warn: (_: object, message: string) => void warnings.push(message) };
 
 async function member(host: FleetHost): Promise<{ member: Member; connection: NatsConnection }> {
   const connection = await connectFleet({ url: cluster.url, keyFile: keyOf(host.name) }, host.name);
@@ -333,6 +334,32 @@ describe.skipIf(missing !== null)('members and placers with keys', () => {
     expect((await manager.streams.info('FLEET')).state.messages).toBeLessThan(20);
     const late = await placer('p2');
     for (const one of [admin, late]) expect(one.picture.hosts.get('h2')).toMatchObject({ claims: new Map(), map: { vms: 0 } });
+  }, 60_000);
+
+  it('a member whose key the servers do not know for a while is there again when they do', async () => {
+    const host = new MemoryHost('h3');
+    const one = await member(host);
+    await until('it has a map', () => client.picture.hosts.get('h3')?.map != null);
+    let refusals = 0;
+    void (async () => {
+      for await (const status of one.connection.status()) if (status.type === 'error') refusals++;
+    })();
+    const file = join(cluster.folder, 's0', 'server.conf');
+    const whole = readFileSync(file, 'utf8');
+    const key = users.find(({ name }) => name === 'h3')!.key;
+    // The file as it is while it is written: one user is not in it yet.
+    writeFileSync(file, whole.replace(new RegExp(`.*nkey: ${key}.*\\n`), ''));
+    cluster.signal(0, 'SIGHUP');
+    await until('the servers refuse it, again and again', () => refusals >= 4);
+    expect(warnings).toContain('the servers of the fleet refuse the key of this member; it tries again');
+    host.vms.set('vm', [[0, 10]]);
+    writeFileSync(file, whole);
+    cluster.signal(0, 'SIGHUP');
+    await until('its map has the VM', () => {
+      one.member.changed();
+      return client.picture.hosts.get('h3')?.map?.vms === 1;
+    });
+    host.vms.clear();
   }, 60_000);
 
   it('a daemon that another one has replaced starts nothing more, and its maps count no more', async () => {

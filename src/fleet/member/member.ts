@@ -1,7 +1,7 @@
 // A member of the fleet: the daemon of one host, as the owner of that host in the log. It creates
 // no consumers: it reads its own entries one after the other, and a message on its subjects only
 // tells it to read again. Without NATS it waits, and its host keeps working.
-import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { AuthorizationError, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import { MIB } from '../../base/units.js';
 import type { Parts } from '../protocol/entries.js';
 import type { HostFigures } from '../protocol/owner.js';
@@ -154,12 +154,19 @@ export class Member {
   /** Leases cannot be heard while there is no connection. */
   async #followConnection(): Promise<void> {
     const { connection, log } = this.#options;
-    for await (const { type } of connection.status()) {
+    let refused = false;
+    for await (const status of connection.status()) {
+      const { type } = status;
+      if (type === 'error' && status.error instanceof AuthorizationError) {
+        if (!refused) log.warn({ error: status.error.message }, 'the servers of the fleet refuse the key of this member; it tries again');
+        refused = true;
+      }
       if (type === 'disconnect' && this.#connected) {
         this.#connected = false;
         log.warn({}, 'the fleet cannot be reached; the host keeps running');
       }
       if (type === 'reconnect') {
+        refused = false;
         this.#connected = true;
         this.#ticks = 0;
         log.info({}, 'the fleet is there again');

@@ -79,6 +79,7 @@ export class FleetClient {
     const renew = () => {
       log.send(leaseSubject(this.placer.process), '');
       this.shards.expire(performance.now());
+      this.placer.repeatDeletions();
     };
     renew();
     this.#lease = setInterval(renew, leaseMs / 3);

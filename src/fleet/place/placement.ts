@@ -42,6 +42,8 @@ const ENTRY_MS = 8000;
 /** The outcome of a start, after its answer. */
 const END_MS = 15_000;
 const TRIES = 20;
+/** Claims in a row whose entries did not come: half a minute without servers. */
+const SILENT_TRIES = 3;
 const TOGETHER = 64;
 
 type Claimed =
@@ -99,6 +101,7 @@ export class Placement {
     const { vm, mib, apart } = placed;
     const passed = new Set<string>();
     let reason = this.#none();
+    let silent = 0;
     for (let tries = 0; tries < TRIES; tries++) {
       const group = apart === undefined ? null : this.#group(apart);
       const free = (host: string) => !passed.has(host) && !group?.has(host);
@@ -115,6 +118,14 @@ export class Placement {
       group?.delete(host);
       reason = `${host}: ${end.refused}`;
       if (end.final) passed.add(host);
+      silent = end.silent ? silent + 1 : 0;
+      if (silent === SILENT_TRIES) {
+        return {
+          vm: vm.name,
+          host: null,
+          reason: `the servers of the fleet are away or have no leader: ${silent} claims did not reach the log`,
+        };
+      }
     }
     return { vm: vm.name, host: null, reason };
   }
@@ -145,12 +156,12 @@ export class Placement {
     vm: FleetVm,
     host: string,
     parts: Parts,
-  ): Promise<{ readonly done: PlacementResult } | { readonly refused: string; readonly final: boolean }> {
+  ): Promise<{ readonly done: PlacementResult } | { readonly refused: string; readonly final: boolean; readonly silent?: boolean }> {
     const { placer } = this.#client;
     const claim = await this.claim(host, parts, vm, true);
     if (claim.id === null) {
       const why = claim.late === undefined ? null : await this.#client.whyNotStored(host, claim.late);
-      if (why === null) return { refused: claim.why, final: false };
+      if (why === null) return { refused: claim.why, final: false, silent: claim.late !== undefined };
       return { done: { vm: vm.name, host: null, reason: `the servers of the fleet store no more claims: ${why}` } };
     }
     const { id } = claim;

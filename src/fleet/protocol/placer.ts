@@ -144,6 +144,15 @@ export class Placer {
   }
 
   /**
+   * Deletions that the log does not have: a lost connection took them. While this process lives,
+   * nobody else frees its claims.
+   */
+  repeatDeletions(): void {
+    for (const [id, { host, place, state }] of this.#own)
+      if (state === 'given up' && place !== null) this.#send(claimSubject(host, id), encodeDeletion(null));
+  }
+
+  /**
    * No promise any more: the start is handed over without one, and the owner's answer decides. As
    * for a promise, the claim must not be given up then.
    */
@@ -176,11 +185,8 @@ export class Placer {
     const own = this.#own.get(id);
     // One that ended, brought twice by the network: the owner settles it.
     if (own === undefined) return;
-    if (own.state === 'given up') {
-      this.#send(claimSubject(own.host, id), encodeDeletion(null));
-      return;
-    }
     own.place = place;
+    if (own.state === 'given up') this.#send(claimSubject(own.host, id), encodeDeletion(null));
     if (own.state !== 'sent') return;
     this.#undecided.add(id);
     this.#fresh.push(id);

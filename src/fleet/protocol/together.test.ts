@@ -80,6 +80,23 @@ describe('claims of one moment on one host', () => {
     expect([owner.openClaims, placer.open, placer.picture.hosts.get('h')?.claims.size]).toEqual([0, 0, 0]);
   });
 
+  it('that are given up are deleted again until the log has the deletion', () => {
+    const { placer, claim, settle, entries } = fleet();
+    const id = claim(30);
+    settle();
+    placer.giveUp(id);
+    // The connection was lost with it.
+    entries.pop();
+    settle();
+    expect(placer.picture.hosts.get('h')?.claims.size).toBe(1);
+    placer.repeatDeletions();
+    settle();
+    expect(placer.picture.hosts.get('h')?.claims.size).toBe(0);
+    const length = entries.length;
+    placer.repeatDeletions();
+    expect(entries).toHaveLength(length);
+  });
+
   it('that are all given up leave no entry', () => {
     const { placer, claim, settle, entries, owner } = fleet();
     const ids = [claim(10), claim(10)];

@@ -1,6 +1,6 @@
 // A connection to the fleet's NATS with the user's servers, key and certificates. Only commands of
 // the fleet load it.
-import { connect, type NatsConnection, type NodeConnectionOptions, nkeyAuthenticator } from '@nats-io/transport-node';
+import { type Authenticator, connect, type NatsConnection, type NodeConnectionOptions, nkeyAuthenticator } from '@nats-io/transport-node';
 import { UnreachableError } from '../../base/errors.js';
 import { checkAccess, type FleetAccess, seedOfAccess, serversOf } from './access.js';
 
@@ -11,13 +11,27 @@ const PING_MS = 2000;
 function optionsOf(access: FleetAccess): NodeConnectionOptions {
   checkAccess(access);
   const servers = serversOf(access);
-  const key = seedOfAccess(access);
+  const authenticator = authenticatorOf(access);
   const { caFile } = access;
   const tls = caFile !== undefined || servers.some(({ scheme }) => scheme === 'tls');
   return {
     servers: servers.map(({ server }) => server),
-    ...(key === null ? {} : { authenticator: nkeyAuthenticator(key) }),
+    ...(authenticator === null ? {} : { authenticator }),
     ...(tls ? { tls: caFile === undefined ? {} : { caFile } } : {}),
+  };
+}
+
+/** The key file is read again for each login; while it is being written, the old key stays. */
+function authenticatorOf(access: FleetAccess): Authenticator | null {
+  let key = seedOfAccess(access);
+  if (key === null) return null;
+  return (nonce) => {
+    try {
+      key = seedOfAccess(access);
+    } catch {
+      // Half written, or gone for a moment: the server says whether the old one still counts.
+    }
+    return nkeyAuthenticator(key!)(nonce);
   };
 }
 
@@ -39,6 +53,9 @@ export async function connectFleet(access: FleetAccess, name: string, wait = fal
       name,
       inboxPrefix: inboxesOf(name),
       maxReconnectAttempts: -1,
+      // Users may be missing for a moment, while the servers' configuration is written. The
+      // library would close the connection for good at the second refusal.
+      ignoreAuthErrorAbort: true,
       reconnectTimeWait: 250,
       waitOnFirstConnect: wait,
       timeout: 3000,
