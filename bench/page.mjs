@@ -1,7 +1,9 @@
-// `npm run bench:page [-- --frames N] [--runs N] [--json] [NAME]`: the page in Debian's Chromium
-// (CHROMIUM names another) with 64 x 64 CPUs, 1,000 VMs and 10,000 events. Each action goes on for
-// N frames; printed are the processor time of its script (95 of 100 frames have less) and the share
-// of frames that came late, the best of the runs, as other work on the machine only adds to them.
+// `npm run bench:page [-- --frames N] [--runs N] [--against FOLDER] [--json] [NAME]`: the page in
+// Debian's Chromium (CHROMIUM names another) with 64 x 64 CPUs, 1,000 VMs and 10,000 events. Each
+// action goes on for N frames; printed are the processor time of its script (95 of 100 frames have
+// less), the mean one of the page's main thread with Chromium's own layout and painting, and the
+// share of frames that came late, the best of the runs, as other work on the machine only adds to
+// them. `--against` names the dist/page of another checkout, which takes turns with this one.
 import { readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -16,6 +18,7 @@ const { values, positionals } = parseArgs({
     frames: { type: 'string', default: '120' },
     runs: { type: 'string', default: '3' },
     json: { type: 'boolean', default: false },
+    against: { type: 'string' },
   },
   allowPositionals: true,
 });
@@ -66,12 +69,14 @@ const answers = {
   '/web/history': (at) => (at === null ? data.history() : pasts[at % pasts.length]),
 };
 
+/** What is served. */
+let folder = '';
 const server = createServer((incoming, response) => {
   const { pathname, searchParams } = new URL(incoming.url, 'http://127.0.0.1');
   const send = (type, body) => response.writeHead(200, { 'content-type': type, 'content-security-policy': data.DAEMON_POLICY }).end(body);
   const asset = /^\/page\/(\w+\.(js|css))$/.exec(pathname);
   if (pathname === '/') send('text/html', data.daemonPage());
-  else if (asset !== null) send(MIME[asset[2]], readFileSync(join(root, 'dist/page', asset[1])));
+  else if (asset !== null) send(MIME[asset[2]], readFileSync(join(folder, asset[1])));
   else if (pathname in answers) send('application/json', answers[pathname](searchParams.get('at')));
   // The stream of events stays open, and nothing happens.
   else if (pathname === '/events') response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
@@ -94,6 +99,9 @@ const SCRIPT = new Set([
   'v8.callFunction',
 ]);
 
+/** Whatever a thread does is part of one. */
+const TASKS = new Set(['ThreadControllerImpl::RunTask', 'RunTask']);
+
 /** @returns {number[]} processor time of script between each two marks, in ms */
 function scriptTimes(events) {
   const marks = events.filter(({ name, cat }) => name === 'bench-frame' && cat.includes('blink.user_timing'));
@@ -114,13 +122,23 @@ function scriptTimes(events) {
   return times;
 }
 
-async function run({ step }) {
+/** @returns processor time of the page's main thread in a frame, in ms */
+function threadTime(events, frames) {
+  const { pid, tid } = events.find(({ name, cat }) => name === 'bench-frame' && cat.includes('blink.user_timing'));
+  const tasks = events.filter((event) => event.pid === pid && event.tid === tid && event.ph === 'X' && TASKS.has(event.name));
+  return tasks.reduce((sum, { tdur = 0 }) => sum + tdur / 1000, 0) / frames;
+}
+
+async function run({ step }, from) {
+  folder = from;
   const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });
   page.setDefaultTimeout(120_000);
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
   await page.locator('#vms').waitFor();
   await page.locator('.timeline input').waitFor();
-  await browser.startTracing(page, { categories: ['devtools.timeline', 'blink.user_timing', 'v8', 'disabled-by-default-v8.compile'] });
+  await browser.startTracing(page, {
+    categories: ['toplevel', 'devtools.timeline', 'blink.user_timing', 'v8', 'disabled-by-default-v8.compile'],
+  });
   const lengths = await page.evaluate(`new Promise((done) => {
     const times = [];
     const step = (frame) => { ${step} };
@@ -137,22 +155,32 @@ async function run({ step }) {
   await page.close();
   const script = scriptTimes(traceEvents).sort((a, b) => a - b);
   const late = lengths.filter((one) => one > LATE_MS).length;
-  return { scriptMs: script[Math.floor(script.length * 0.95)], mostMs: script.at(-1), latePercent: (100 * late) / lengths.length };
+  return {
+    scriptMs: script[Math.floor(script.length * 0.95)],
+    mostMs: script.at(-1),
+    threadMs: threadTime(traceEvents, lengths.length),
+    latePercent: (100 * late) / lengths.length,
+  };
 }
 
+const sides = [['', join(root, 'dist/page')], ...(values.against === undefined ? [] : [['other: ', values.against]])];
 const chosen = ACTIONS.filter(({ name }) => positionals.every((word) => name.includes(word)));
 const rows = [];
 try {
   for (const action of chosen) {
-    const runs = [];
-    for (let one = 0; one < RUNS; one++) runs.push(await run(action));
-    const best = (key) => Math.min(...runs.map((one) => one[key]));
-    rows.push({ name: action.name, scriptMs: best('scriptMs'), mostMs: best('mostMs'), latePercent: best('latePercent') });
-    const { name, scriptMs, mostMs, latePercent } = rows.at(-1);
-    if (!values.json)
+    const runs = sides.map(() => []);
+    for (let one = 0; one < RUNS; one++) for (const [side, [, from]] of sides.entries()) runs[side].push(await run(action, from));
+    for (const [side, [label]] of sides.entries()) {
+      const best = (key) => Math.min(...runs[side].map((one) => one[key]));
+      const row = { scriptMs: best('scriptMs'), mostMs: best('mostMs'), threadMs: best('threadMs'), latePercent: best('latePercent') };
+      rows.push({ name: `${label}${action.name}`, ...row });
+      if (values.json) continue;
+      const { scriptMs, mostMs, threadMs, latePercent } = row;
+      const script = `${scriptMs.toFixed(2)} ms of script a frame, ${mostMs.toFixed(1)} ms at most`;
       console.log(
-        `${name.padEnd(42)} ${scriptMs.toFixed(2)} ms of script a frame, ${mostMs.toFixed(1)} ms at most; ${latePercent.toFixed(1)} % of frames late`,
+        `${rows.at(-1).name.padEnd(46)} ${script}; ${threadMs.toFixed(1)} ms of the thread; ${latePercent.toFixed(1)} % of frames late`,
       );
+    }
   }
 } finally {
   await browser.close();

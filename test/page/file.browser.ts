@@ -196,4 +196,79 @@ describe('64 nodes of 64 CPUs with 1,000 VMs', () => {
     expect(faults).toEqual([]);
     await page.context().close();
   });
+
+  it('shows other rows in the same elements while its table scrolls, and leaves the focus on no row that is another one', async () => {
+    const { page, faults } = await openPage(browser, `${written(map)}#sort=name`);
+    const table = page.locator('#vms');
+    await table.waitFor();
+    const scrollTo = async (top: number, row: number) => {
+      await table.evaluate((element, to) => element.scrollTo(0, to), top);
+      await table.locator(`tr[aria-rowindex="${row}"]`).waitFor();
+    };
+    const ROW = 34;
+    await scrollTo(100 * ROW, 117);
+    await page.evaluate("globalThis.known = new Set(document.querySelectorAll('#vms tbody tr'))");
+    await page.getByRole('button', { name: 'vm-110', exact: true }).focus();
+    // vm-N is in row N + 2: the first one is that of the heads.
+    await scrollTo(103 * ROW, 129);
+    expect(await page.evaluate("[...document.querySelectorAll('#vms tbody tr')].filter((row) => !globalThis.known.has(row)).length")).toBe(
+      0,
+    );
+    // Read at once: the elements change their rows.
+    const shown = await table.evaluate((element) =>
+      [...element.querySelectorAll('tbody tr[aria-rowindex]')].map((row) => ({
+        index: Number(row.getAttribute('aria-rowindex')),
+        name: row.querySelector('th')!.textContent!.trim(),
+      })),
+    );
+    expect(shown.length).toBeGreaterThan(16);
+    expect(shown).toEqual(shown.map((_, at) => ({ index: shown[0]!.index + at, name: `vm-${shown[0]!.index + at - 2}` })));
+    expect(await page.evaluate('document.activeElement.textContent.trim()')).toBe('vm-110');
+    await scrollTo(500 * ROW, 510);
+    expect(await page.evaluate('document.activeElement.id')).toBe('vms');
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  it('draws for another VM only the nodes that it changes, and no cell of the distances', async () => {
+    const { page, faults } = await openPage(browser, `${written(map)}#vm=1`);
+    await page.locator('#vms').waitFor();
+    const pairs = page.locator('path.vms');
+    const box = async (row: number, column: number) =>
+      page.locator('section[aria-labelledby=distances-title] tbody tr').nth(row).locator('td').nth(column).boundingBox();
+    const isOver = (one: { x: number; y: number }, other: { x: number; y: number }) =>
+      Math.abs(one.x - other.x) < 4 && Math.abs(one.y - other.y) < 4;
+    await expect.poll(async () => isOver((await pairs.boundingBox())!, (await box(1, 1))!)).toBe(true);
+    await page.evaluate(`{
+      globalThis.drawn = new Set();
+      globalThis.changes = 0;
+      const { clearRect } = CanvasRenderingContext2D.prototype;
+      CanvasRenderingContext2D.prototype.clearRect = function (...area) {
+        globalThis.drawn.add(this.canvas.closest('button').querySelector('strong').textContent);
+        return clearRect.apply(this, area);
+      };
+      new MutationObserver((records) => { globalThis.changes += records.length; })
+        .observe(document.querySelector('section[aria-labelledby=distances-title] table'), { subtree: true, childList: true, attributes: true, characterData: true });
+      location.hash = '#vm=2';
+    }`);
+    await expect.poll(async () => isOver((await pairs.boundingBox())!, (await box(2, 2))!)).toBe(true);
+    expect(await page.evaluate('[...globalThis.drawn].sort()')).toEqual(['Node 1', 'Node 2']);
+    expect(await page.evaluate('globalThis.changes')).toBe(0);
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  it('makes one entry of the history of choices in quick succession', async () => {
+    const { page } = await openPage(browser, written(map));
+    await page.locator('#vms').waitFor();
+    const before = Number(await page.evaluate('history.length'));
+    await page.evaluate("for (const node of [3, 4, 5, 6, 7]) document.querySelectorAll('.sockets button')[node].click()");
+    await expect.poll(() => page.url()).toContain('#node=7');
+    expect(Number(await page.evaluate('history.length')) - before).toBeLessThanOrEqual(2);
+    await page.evaluate('history.back()');
+    await expect.poll(() => page.url()).toContain('#node=3');
+    await expect.poll(() => page.getByRole('button', { name: /^Node 3 / }).getAttribute('aria-pressed')).toBe('true');
+    expect(await page.getByRole('button', { name: /^Node 7 / }).getAttribute('aria-pressed')).toBe('false');
+    await page.context().close();
+  });
 });

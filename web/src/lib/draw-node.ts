@@ -1,6 +1,7 @@
 // A node as a picture: its memory as a bar, to the scale of the host, and a square for each CPU. A
 // canvas, as one element for each of thousands of CPUs is too slow; the text beside it says the same.
 import { PAGE_BYTES } from '../../../src/base/units.js';
+import type { MapCpu } from '../../../src/map/host-map.js';
 import type { Segment } from '../../../src/view/segments.js';
 import { colours } from './theme.svelte.js';
 import type { HostView, VmRow } from './view.js';
@@ -26,32 +27,45 @@ export interface VmMarks {
   readonly row: number;
   /** Index = CPU: a value of CpuMark. */
   readonly cpus: Uint8Array;
+  /** Index = node: equal for nodes of equal marks, '' where there is none. */
+  readonly ofNode: readonly string[];
 }
 const CpuMark = { none: 0, mayRun: 1, preferred: 2 } as const;
 
 const known = new WeakMap<VmRow, VmMarks>();
 
 /** Once for all nodes. */
-export function marksOf({ map, rows }: HostView, vm: VmRow | null): VmMarks | null {
+export function marksOf(view: HostView, vm: VmRow | null): VmMarks | null {
   if (vm === null) return null;
   let marks = known.get(vm);
   if (marks === undefined) {
-    const cpus = new Uint8Array(map.cpus.length);
+    const cpus = new Uint8Array(view.map.cpus.length);
     // vCPUs with the same masks share one list.
     for (const list of new Set(vm.figures.vcpus.map(({ effective }) => effective))) for (const cpu of list) cpus[cpu] = CpuMark.mayRun;
     for (const list of new Set(vm.figures.vcpus.map(({ preferred }) => preferred))) for (const cpu of list) cpus[cpu] = CpuMark.preferred;
-    marks = { row: rows.indexOf(vm), cpus };
+    marks = { row: view.rows.indexOf(vm), cpus, ofNode: view.cpus.map((ones) => marksOfNode(cpus, ones)) };
     known.set(vm, marks);
   }
   return marks;
 }
 
-/** Pictures of one view with the same key are equal. */
-export function pictureKey({ view, node, marks, width, height }: NodePicture): string {
-  const size = `${width} ${height}`;
-  if (marks === null) return size;
-  const framed = view.segments[node]!.some(({ domain }) => domain === marks.row);
-  return `${size} ${framed ? marks.row : ''} ${view.cpus[node]!.map(({ id }) => marks.cpus[id]).join('')}`;
+function marksOfNode(marks: Uint8Array, cpus: readonly MapCpu[]): string {
+  const first = cpus.length === 0 ? CpuMark.none : marks[cpus[0]!.id]!;
+  if (cpus.every(({ id }) => marks[id] === first)) return first === CpuMark.none ? '' : String(first);
+  return cpus.map(({ id }) => marks[id]).join('');
+}
+
+/** The two parts of a picture, as keys: in one view, parts with the same key are equal. */
+export interface PictureKeys {
+  readonly size: string;
+  /** The framed row, -1 = none. */
+  readonly bar: number;
+  readonly cpus: string;
+}
+
+export function pictureKeys({ view, node, marks, width, height }: NodePicture): PictureKeys {
+  const framed = marks !== null && view.segments[node]!.some(({ domain }) => domain === marks.row);
+  return { size: `${width} ${height}`, bar: framed ? marks.row : -1, cpus: marks?.ofNode[node] ?? '' };
 }
 
 /** Side of a CPU's square with its gap. */
@@ -67,17 +81,26 @@ export function nodeHeight(cpus: number, width: number): number {
   return BAR_PX + GAP_PX + pitch * Math.ceil(cpus / Math.max(1, Math.floor(width / pitch)));
 }
 
-export function drawNode(canvas: HTMLCanvasElement, picture: NodePicture): void {
+/** @param before what the canvas shows of the same view in the same colours; null = nothing of use */
+export function drawNode(canvas: HTMLCanvasElement, picture: NodePicture, now: PictureKeys, before: PictureKeys | null): void {
   const { width, height } = picture;
   const context = canvas.getContext('2d');
   if (context === null || width <= 0) return;
-  const ratio = devicePixelRatio;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  const same = before?.size === now.size;
+  if (!same) {
+    canvas.width = Math.round(width * devicePixelRatio);
+    canvas.height = Math.round(height * devicePixelRatio);
+    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+  }
   const colour = colours();
-  drawBar(context, picture, colour);
-  drawCpus(context, picture, colour);
+  if (!same || before.bar !== now.bar) {
+    context.clearRect(0, 0, width, BAR_PX);
+    drawBar(context, picture, colour);
+  }
+  if (!same || before.cpus !== now.cpus) {
+    context.clearRect(0, BAR_PX, width, height - BAR_PX);
+    drawCpus(context, picture, colour);
+  }
 }
 
 type Colour = (name: string) => string;
@@ -105,6 +128,7 @@ function fillSegment(context: CanvasRenderingContext2D, { kind, remote }: Segmen
   if (kind === 'free') return;
   if (kind === 'claimed') {
     context.setLineDash([3, 2]);
+    context.lineWidth = 1;
     context.strokeStyle = colour('ink');
     context.strokeRect(x + 1, 1.5, Math.max(1, wide - 2), BAR_PX - 3);
     context.setLineDash([]);

@@ -33,6 +33,8 @@ export interface HostView {
   readonly rows: readonly VmRow[];
   /** Index = node: its CPUs, siblings side by side. */
   readonly cpus: readonly (readonly MapCpu[])[];
+  /** Index = node: those with memory there, most first. */
+  readonly rowsOn: readonly (readonly VmRow[])[];
   /** Index = node. */
   readonly segments: readonly (readonly Segment[])[];
   /** The longest bar, usually the memory of the largest node: all bars are to this scale. */
@@ -45,8 +47,8 @@ export interface HostView {
 }
 
 /** CPUs of a node, such as "0-3,8". */
-export function cpuList(map: HostMap, node: number): string {
-  return formatList(map.cpus.flatMap((cpu) => (cpu !== null && cpu.node === node ? [cpu.id] : [])));
+export function cpuList({ cpus }: HostView, node: number): string {
+  return formatList(cpus[node]!.map(({ id }) => id).sort((a, b) => a - b));
 }
 
 function vcpuNodesOf({ nodes }: HostMap, domain: MapDomain, { vcpuNodes }: DomainFigures): string {
@@ -77,6 +79,7 @@ export function viewOf({ map: encoded, remarks, notes, failed }: PageData['hosts
       distance: distanceOf(own.meanDistance),
     };
   });
+  const cpus = cpusByNode(map);
   const rowOf = new Map(rows.map((row) => [row.domain.domid, row]));
   const segments = map.nodes.map((_, node) => nodeSegments(map, figures, node, SEGMENTS_MOST));
   // Data may count more in a node than the node has.
@@ -85,13 +88,16 @@ export function viewOf({ map: encoded, remarks, notes, failed }: PageData['hosts
     map,
     figures,
     rows,
-    cpus: cpusByNode(map),
+    cpus,
+    rowsOn: map.nodes.map((_, node) =>
+      rows.filter(({ domain }) => domain.pages[node]! > 0).sort((a, b) => b.domain.pages[node]! - a.domain.pages[node]!),
+    ),
     segments,
     scaleBytes: Math.max(1, ...bytes),
     worst: remarks.flatMap(({ domid }) => rowOf.get(domid) ?? []),
     notes,
     failed,
-    sockets: socketsOf(map),
+    sockets: socketsOf(cpus),
   };
 }
 
@@ -103,11 +109,12 @@ function cpusByNode(map: HostMap): MapCpu[][] {
 }
 
 /** A node without CPUs stands by itself: nothing says to which socket it belongs. */
-function socketsOf(map: HostMap): HostView['sockets'] {
+function socketsOf(cpus: HostView['cpus']): HostView['sockets'] {
   const sockets = new Map<number, number[]>();
   const none: number[] = [];
-  map.nodes.forEach((_, node) => {
-    const socket = map.cpus.find((cpu) => cpu !== null && cpu.node === node)?.socket;
+  cpus.forEach((ones, node) => {
+    const [first] = [...ones].sort((a, b) => a.id - b.id);
+    const socket = first?.socket;
     if (socket === undefined) none.push(node);
     else sockets.set(socket, [...(sockets.get(socket) ?? []), node]);
   });
