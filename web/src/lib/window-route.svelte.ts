@@ -7,6 +7,8 @@ import { formatRoute, parseRoute, type Route, START } from './route.js';
  * change of it costs as much as drawing a node.
  */
 const ADDRESS_MS = 250;
+/** Changes that it has at once, however quickly they come: a person's, and not a held key's. */
+const AT_ONCE = 16;
 
 /** The route of this window; changes to it change the address. */
 export class WindowRoute {
@@ -14,7 +16,9 @@ export class WindowRoute {
   readonly now: Route = $state({ ...START });
   /** Whether an address without a view means another one than the first host's. */
   #opens = false;
-  #changedMs = Number.NEGATIVE_INFINITY;
+  #changedMs = performance.now();
+  /** How many more changes it has at once: AT_ONCE, and one more each ADDRESS_MS. */
+  #left = AT_ONCE;
   /** null = the address is that of the route. */
   #waiting: { readonly timer: ReturnType<typeof setTimeout>; readonly isEntry: boolean } | null = null;
 
@@ -43,17 +47,21 @@ export class WindowRoute {
   }
 
   /**
-   * `replace`: without an entry of its own in the history, as for each letter of a search. Choices
-   * in quick succession, as by a held key, are one entry.
+   * `replace`: without an entry of its own in the history, as for each letter of a search. Of a held
+   * key, whose choices come faster than an address may change, several are one entry.
    */
   go(change: Partial<Route>, replace = false): void {
     // A replacement that waits belongs to the entry before.
     if (!replace && this.#waiting?.isEntry === false) this.#write(false);
     this.#set(change);
     if (this.#waiting !== null) return;
-    const waitMs = this.#changedMs + ADDRESS_MS - performance.now();
-    if (waitMs <= 0) this.#write(!replace);
-    else this.#waiting = { isEntry: !replace, timer: setTimeout(() => this.#write(!replace), waitMs) };
+    const left = this.#leftNow();
+    if (left >= 1) this.#write(!replace);
+    else this.#waiting = { isEntry: !replace, timer: setTimeout(() => this.#write(!replace), (1 - left) * ADDRESS_MS) };
+  }
+
+  #leftNow(): number {
+    return Math.min(AT_ONCE, this.#left + (performance.now() - this.#changedMs) / ADDRESS_MS);
   }
 
   #set(change: Partial<Route>): void {
@@ -67,6 +75,7 @@ export class WindowRoute {
 
   #write(isEntry: boolean): void {
     this.#end();
+    this.#left = Math.max(0, this.#leftNow() - 1);
     this.#changedMs = performance.now();
     const text = untrack(() => formatRoute(this.now)) || (this.#opens ? '#view=host' : '');
     const address = `${location.pathname}${location.search}${text}`;
