@@ -20,25 +20,34 @@ const DOCUMENTS: readonly OtherOutput[] = [
   { what: 'the output of `virsh nodedev-dumpxml`', form: /^<device\b/, instead: LIBVIRT },
 ];
 
+// Blanks are blanks of a line: a run of empty lines would be looked through from each of them.
 const TEXTS: readonly OtherOutput[] = [
-  { what: 'the output of `xentop`', form: /^\s*NAME\s+STATE\s+CPU\(sec\)/m, instead: XEN },
-  { what: 'the output of `xenpm`', form: /^cpu id\s*: \d+\s*$/m, instead: XEN },
-  { what: 'the output of `xl sched-credit`', form: /^\s*Name\s+ID\s+Weight\s+Cap\b/m, instead: XEN },
-  { what: 'the output of `xl uptime`', form: /^\s*Name\s+ID\s+Uptime\b/m, instead: XEN },
-  { what: 'the output of `xl cpupool-list`', form: /^\s*Name\s+CPUs\s+Sched\b/m, instead: XEN },
-  { what: 'the output of list_domains', form: /^\s*id\s+\|\s+uuid\s+\|\s+state\b/m, instead: XEN },
-  { what: 'the output of `xe`', form: /^\s*[\w-]+ \( ?[SM]?R[OW]\)\s*:/m, instead: XEN },
-  { what: 'the output of `xe host-cpu-info`', form: /^\s*cpu_count\s*: \d+\s*$[\s\S]{0,200}^\s*socket_count\s*:/m, instead: XEN },
+  { what: 'the output of `xentop`', form: /^[ \t]*NAME[ \t]+STATE[ \t]+CPU\(sec\)/m, instead: XEN },
+  { what: 'the output of `xenpm`', form: /^cpu id[ \t]*: \d+[ \t\r]*$/m, instead: XEN },
+  { what: 'the output of `xl sched-credit`', form: /^[ \t]*Name[ \t]+ID[ \t]+Weight[ \t]+Cap\b/m, instead: XEN },
+  { what: 'the output of `xl uptime`', form: /^[ \t]*Name[ \t]+ID[ \t]+Uptime\b/m, instead: XEN },
+  { what: 'the output of `xl cpupool-list`', form: /^[ \t]*Name[ \t]+CPUs[ \t]+Sched\b/m, instead: XEN },
+  { what: 'the output of list_domains', form: /^[ \t]*id[ \t]+\|[ \t]+uuid[ \t]+\|[ \t]+state\b/m, instead: XEN },
+  { what: 'the output of `xe`', form: /^[ \t]*[\w-]+ \( ?[SM]?R[OW]\)[ \t]*:/m, instead: XEN },
+  {
+    what: 'the output of `xe host-cpu-info`',
+    form: /^[ \t]*cpu_count[ \t]*: \d+[ \t\r]*$[\s\S]{0,200}^[ \t]*socket_count[ \t]*:/m,
+    instead: XEN,
+  },
   { what: 'the boot log of Xen or Linux', form: /\bSRAT: (?:PXM|Node) \d+ /, instead: XEN },
   { what: 'the output of `numactl --show`', form: /^physcpubind:/m, instead: '`numactl --hardware`' },
-  { what: 'the output of `virsh vcpuinfo`', form: /^VCPU:\s+\d+\s*$[\s\S]{0,300}^CPU Affinity:\s+[y-]+\s*$/m, instead: LIBVIRT },
-  { what: 'the output of `virsh vcpupin`', form: /^\s*VCPU\s+CPU Affinity\s*$/m, instead: LIBVIRT },
-  { what: 'the output of `virsh list`', form: /^\s*Id\s+Name\s+State\s*$/m, instead: LIBVIRT },
-  { what: 'the output of `virsh dominfo`', form: /^Max memory:\s+\d+ KiB\s*$/m, instead: LIBVIRT },
+  {
+    what: 'the output of `virsh vcpuinfo`',
+    form: /^VCPU:[ \t]+\d+[ \t\r]*$[\s\S]{0,300}^CPU Affinity:[ \t]+[y-]+[ \t\r]*$/m,
+    instead: LIBVIRT,
+  },
+  { what: 'the output of `virsh vcpupin`', form: /^[ \t]*VCPU[ \t]+CPU Affinity[ \t\r]*$/m, instead: LIBVIRT },
+  { what: 'the output of `virsh list`', form: /^[ \t]*Id[ \t]+Name[ \t]+State[ \t\r]*$/m, instead: LIBVIRT },
+  { what: 'the output of `virsh dominfo`', form: /^Max memory:[ \t]+\d+ KiB[ \t\r]*$/m, instead: LIBVIRT },
   { what: 'the output of dmidecode', form: /^# dmidecode \d|^Handle 0x[0-9A-F]{4}, DMI type \d/m },
-  { what: '/proc/cpuinfo', form: /^processor\s*:\s*\d+\s*$/m },
-  { what: 'the file meminfo of /proc or of a node', form: /^(?:Node \d+ )?MemTotal:\s+\d+ kB\s*$/m },
-  { what: 'the output of `free`', form: /^\s+total\s+used\s+free\b/m },
+  { what: '/proc/cpuinfo', form: /^processor[ \t]*:[ \t]*\d+[ \t\r]*$/m },
+  { what: 'the file meminfo of /proc or of a node', form: /^(?:Node \d+ )?MemTotal:[ \t]+\d+ kB[ \t\r]*$/m },
+  { what: 'the output of `free`', form: /^[ \t]+total[ \t]+used[ \t]+free\b/m },
 ];
 
 /** Documents are told by their first element, so that nothing else is taken for one. */
