@@ -7,7 +7,7 @@ import { detectAndReadVms } from './detect-vms.js';
 
 const LENGTH = 200_000;
 const UNITS = [
-  ...[' ', '\n', '\t', '\u00a0', ' \n', 'a', '0', ',', ':', '-', '(', '[', '{', '"', "'", '<', '> ', '# ', '- ', '| '],
+  ...[' ', '\n', '\r', '\r\n', '\t', '\u00a0', ' \n', 'a', '0', ',', ':', '-', '(', '[', '{', '"', "'", '<', '> ', '# ', '- ', '| '],
   ...['node ', 'NUMA ', 'NUMA 0:', 'NUMA node0 CPU(s): ', 'a: ', '1,', '1-', '0 ', '(XEN) ', 'a=1;', '<a ', '&amp;'],
 ];
 const HOST = { name: '', source: '', nodes: [], cpus: [], distances: [], notes: [] };

@@ -26,7 +26,7 @@ export function looksLikeNumactl(text: string): boolean {
 }
 
 /** "NUMA node0 CPU(s): 0-3" of lscpu, in any of its languages: all of them keep the word NUMA. */
-const NODE_CPUS = /^(?=[^:\uff1a\n]*NUMA)[^:\uff1a\d\n]*(\d{1,5})[^:\uff1a\d\n]*[:\uff1a][ \t]*(?:([\d,-]+)[ \t]*)?$/m;
+const NODE_CPUS = /^(?=[^:\uff1a\r\n]*NUMA)[^:\uff1a\d\r\n]*(\d{1,5})[^:\uff1a\d\r\n]*[:\uff1a][ \t]*(?:([\d,-]+)[ \t]*)?$/m;
 
 /** "CPU(s):" of lscpu, the comment header of lscpu -p, the table of lscpu -e; as JSON with -J. */
 export function looksLikeLscpu(text: string): boolean {

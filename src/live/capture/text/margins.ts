@@ -9,7 +9,10 @@ const NUMBER = /^[ \t]*\d{1,6}[ \t]*$/;
 
 const DATE = String.raw`(?:\d{4}[-/.]\d{2}[-/.]\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} [ \d]\d(?: \d{4})?)`;
 const TIME = String.raw`\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?[AP]M)?(?:Z| ?UTC| ?[+-]\d{2}:?\d{2})?`;
-const STAMP = new RegExp(String.raw`(?:^|[ \t]+(?:[|#;-]{1,3}[ \t]*)?)[[(<]?(?:${DATE}[T ,]{1,2})?${TIME}[\])>]?[ \t]*$`);
+const STAMP = new RegExp(String.raw`(?:^|[ \t](?:[|#;-]{1,3}[ \t]*)?)[[(<]?(?:${DATE}[T ,]{1,2})?${TIME}[\])>]?$`);
+/** The longest stamp, with what stands before it. Only so much of a long line is looked at. */
+const STAMP_LENGTH = 100;
+const BLANK = /[ \t]/;
 
 /** Lines with their numbers in the file, 1-based. */
 export interface NumberedLines {
@@ -34,9 +37,26 @@ export function withoutLineNumbers(lines: readonly string[]): NumberedLines {
 
 /** Without the time stamps with which the lines end. No output has them on that many lines. */
 export function withoutTrailingStamps(lines: readonly string[]): string[] {
-  const stamped = lines.flatMap((line, at) => (STAMP.test(line) ? [at] : []));
+  const stamps = lines.map(stampAt);
+  const stamped = [...stamps.keys()].filter((at) => stamps[at] !== null);
   if (stamped.length < LEAST_NUMBERS || !isFrequent(stamped, lines)) return [...lines];
-  return lines.map((line) => line.replace(STAMP, ''));
+  return lines.map((line, at) => line.slice(0, stamps[at] ?? line.length));
+}
+
+/** Where the stamp begins with which the line ends, and the blanks before it. null = it has none. */
+function stampAt(line: string): number | null {
+  const end = beforeBlanks(line, line.length);
+  const from = Math.max(0, end - STAMP_LENGTH);
+  const found = STAMP.exec(line.slice(from, end));
+  if (found === null) return null;
+  const at = from + found.index;
+  return at > 0 && !BLANK.test(line[at]!) ? null : beforeBlanks(line, at);
+}
+
+function beforeBlanks(line: string, end: number): number {
+  let at = end;
+  while (at > 0 && BLANK.test(line[at - 1]!)) at--;
+  return at;
 }
 
 function isFrequent(some: readonly number[], lines: readonly string[]): boolean {

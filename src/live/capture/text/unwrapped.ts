@@ -1,5 +1,6 @@
 // Joins lines that were wrapped: between words, as mail programs do, or at one column, as terminals
 // do.
+import { isRowEnd } from './row-end.js';
 export interface CleanLine {
   readonly text: string;
   /** 1-based, in the file. */
@@ -31,8 +32,6 @@ const LEAST_WRAP = 40;
 const LEAST_WRAPPED = 2;
 /** Blanks between columns of a table, which a wrap between words took away. */
 const WIDEST_GAP = 8;
-/** The end of a row: figures, a mask, a state. No sentence looks like this. */
-const ROW_END = /^[\s\d.,/-]*(?:\s[-rbpscd]{2,6}\s)?[\s\d.,/-]*(?:a?ll?|n?o?ne)?(?:\s*\/[\s\d,-]*(?:all?|no?n?e?)?)?\s*$/;
 /** The most blanks of a row, behind a name; editors take those at the end of a line. */
 const MOST_BLANKS = 40;
 /** Blanks before the mask of a row. */
@@ -79,12 +78,12 @@ function withBlanks(
   const isRest = ({ text }: CleanLine) => text.trim() !== '' && !standsAlone(text);
   /** A row without its last mask looks whole too. */
   const isEnd = ({ text }: CleanLine, line: CleanLine) =>
-    ROW_END.test(line.text) && width - text.length <= (isRow(text) && WHOLE_ROW.test(text) ? BEFORE_MASK : MOST_BLANKS);
+    isRowEnd(line.text) && width - text.length <= (isRow(text) && WHOLE_ROW.test(text) ? BEFORE_MASK : MOST_BLANKS);
   const belongTogether = (before: CleanLine, line: CleanLine) => {
     const isFull = before.text.length === width;
     if (before.text === '') return false;
     if (!isRest(line)) return isFull && !standsAlone(before.text) && lacksName(line.text);
-    return isFull ? !isRow(before.text) || ROW_END.test(line.text) : isEnd(before, line);
+    return isFull ? !isRow(before.text) || isRowEnd(line.text) : isEnd(before, line);
   };
   return joined(lines, belongTogether, (before) => ' '.repeat(width - before.text.length));
 }
@@ -104,7 +103,7 @@ function byWidth(lines: readonly CleanLine[], { standsAlone, isRow, lacksName }:
   // prose follows a long row by chance: the more frequent one counts.
   const isAtColumn = cut.some(({ before, line }) => /\s$/.test(before.text) || /^\s/.test(line.text));
   /** A whole row may be as long as the longest line, and the next one begin with a name. */
-  const isNextRow = (before: CleanLine, line: CleanLine) => isRow(before.text) && !ROW_END.test(line.text);
+  const isNextRow = (before: CleanLine, line: CleanLine) => isRow(before.text) && !isRowEnd(line.text);
   if (early.length > (isAtColumn ? cut.length : 0)) {
     return joined(
       lines,
@@ -112,7 +111,7 @@ function byWidth(lines: readonly CleanLine[], { standsAlone, isRow, lacksName }:
       () => ' ',
     );
   }
-  const certain = lines.filter(isFull).length >= LEAST_WRAPPED || cut.every(({ line }) => ROW_END.test(line.text));
+  const certain = lines.filter(isFull).length >= LEAST_WRAPPED || cut.every(({ line }) => isRowEnd(line.text));
   if (!certain) return [...lines];
   /** A name that is longer than its column may be cut before the figures, or within itself. */
   const isRestOfName = (before: CleanLine, line: CleanLine) => !standsAlone(before.text) && lacksName(line.text);

@@ -1,0 +1,28 @@
+// Long runs of one kind of character, alone and behind the beginning of a listing, as a damaged or
+// hostile text has them. Work that grows with the square of their length would take minutes here.
+import { describe, expect, it } from 'vitest';
+import { InputError } from '../../base/errors.js';
+import { readCapture } from './captured-host.js';
+
+const LENGTH = 100_000;
+const UNITS = [
+  ...[' ', '\n', '\r', '\t', '\u00a0', ' \n', 'a', '0', ',', ':', '-', '(', '[', '"', '<', '> ', '# ', '| ', '/', '1/ '],
+  ...['node ', 'NUMA ', 'a: ', '1,', '0 ', '(XEN) ', '&amp;', '=\n', '=20', '--b\n', 'uuid ( RO) : ', ' -b---- ', '10:00 '],
+];
+const BEGINNINGS = [
+  '',
+  'nr_cpus                : 8\nnr_nodes               : 1\nnuma_info              :\n',
+  'Name                                        ID   Mem VCPUs\tState\tTime(s)\n',
+  'Content-Type: multipart/alternative; boundary="b"\n\n--b\nContent-Type: text/plain\n\n',
+  'uuid ( RO)           : 1\n',
+  'xen_commandline        : a ',
+];
+
+describe.each(UNITS)('a run of %j', (unit) => {
+  it('is refused, whatever listing begins before it', () => {
+    for (const beginning of BEGINNINGS) {
+      const text = `${beginning}${unit.repeat(LENGTH / unit.length)}x\n`;
+      expect(() => readCapture([{ file: 'f', text }])).toThrow(InputError);
+    }
+  });
+});
