@@ -43,7 +43,7 @@ export function withoutTrailingStamps(lines: readonly string[]): string[] {
   return lines.map((line, at) => line.slice(0, stamps[at] ?? line.length));
 }
 
-/** Where the stamp begins with which the line ends, and the blanks before it. null = it has none. */
+/** Where the stamp begins that ends the line, with the blanks before it. null = it has none. */
 function stampAt(line: string): number | null {
   const end = beforeBlanks(line, line.length);
   const from = Math.max(0, end - STAMP_LENGTH);
