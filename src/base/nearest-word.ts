@@ -1,4 +1,9 @@
-// The known word that is most similar to a mistyped one.
+// The known word that is most similar to a mistyped one, and what is said of an unknown one.
+import { InputError } from './errors.js';
+import { listNames } from './phrases.js';
+
+/** Names that an error lists. */
+const MOST_NAMES = 12;
 
 /** Letters that may differ: one in a short word, a third of a long one. */
 function mostEdits(word: string): number {
@@ -20,10 +25,20 @@ export function nearestWord(word: string, known: Iterable<string>): string | und
   return best;
 }
 
-/** The begin of a hint: "did you mean 'web'? ", or nothing. */
+/** The beginning of a hint: "did you mean 'web'? ", or nothing. */
 export function didYouMean(word: string, known: Iterable<string>): string {
   const near = nearestWord(word, known);
   return near === undefined ? '' : `did you mean '${near}'? `;
+}
+
+/** A command line without the name of a VM that it needs. No VM has this name. */
+export const NO_NAME = '';
+
+/** @param none what to do where there is nothing to choose from */
+export function unknownName(kind: 'VM' | 'domain', name: string, known: readonly string[], none: string): InputError {
+  const choice = `the ${kind}s are ${listNames(known, MOST_NAMES)}`;
+  if (name === NO_NAME) return new InputError(`expected the name of a ${kind}, got none`, {}, known.length === 0 ? none : choice);
+  return new InputError(`there is no ${kind} '${name}'`, {}, known.length === 0 ? none : `${didYouMean(name, known)}${choice}`);
 }
 
 /** Distance of Damerau and Levenshtein (optimal string alignment). */

@@ -1,6 +1,7 @@
 // A host of a pool in the model's terms: policy, hard affinity of its VMs, and its map as far as
 // XAPI reports it.
-import { InputError } from '../base/errors.js';
+
+import { unknownName } from '../base/nearest-word.js';
 import { PAGE_BYTES } from '../base/units.js';
 import type { Host } from '../machine/model.js';
 import type { VmSpec } from '../machine/vm.js';
@@ -82,9 +83,12 @@ export function namedVms(vms: readonly PoolVm[], names: readonly string[]): Pool
   return names.map((name) => {
     const found = vms.find((vm) => vm.spec.name === name || vm.uuid === name);
     if (found === undefined) {
-      const names = vms.map((vm) => vm.spec.name).join(', ');
-      const what = name === '' ? 'expected the name of a VM, got none' : `there is no VM '${name}'`;
-      throw new InputError(what, {}, names === '' ? 'the pool has none' : `the VMs are ${names.slice(0, 300)}`);
+      throw unknownName(
+        'VM',
+        name,
+        vms.map((vm) => vm.spec.name),
+        'the pool has none',
+      );
     }
     return found;
   });

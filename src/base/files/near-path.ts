@@ -36,7 +36,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** The begin of a hint: "did you mean 'dozen.yaml'? ", or nothing. */
+/** The beginning of a hint: "did you mean 'dozen.yaml'? ", or nothing. */
 export function didYouMeanFile(path: string): string {
   const near = nearPath(path);
   return near === undefined ? '' : `did you mean '${harmless(near)}'? `;

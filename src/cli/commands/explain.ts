@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander';
 import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
+import { NO_NAME, unknownName } from '../../base/nearest-word.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import { adviceFor, adviceLines } from '../answers/advice/advice.js';
@@ -15,7 +16,7 @@ import { refuseBesideFrom } from '../input/from.js';
 import { raise, readWorkload, refuseBeside, refuseBesideScenario, settingsOf, type Workload } from '../input/open-host.js';
 import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
-import { NO_NAME, STATE_FOLDER, unknownName } from '../input/running.js';
+import { STATE_FOLDER } from '../input/running.js';
 import { openScenario } from '../input/scenario-input.js';
 import { type HostSource, hostSources } from '../input/several-hosts.js';
 import { addHostOptions, addToolstackOptions, addVmOptions, type WorkloadOptions } from '../input/workload-options.js';

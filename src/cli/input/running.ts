@@ -1,25 +1,14 @@
 // Shared parts of the commands on running domains.
 import { InputError } from '../../base/errors.js';
-import { didYouMean } from '../../base/nearest-word.js';
+import { unknownName } from '../../base/nearest-word.js';
 import { harmless } from '../../base/safe-text.js';
 import type { HostMap } from '../../map/host-map.js';
-import { listNames } from '../output/warnings.js';
 
 /** The folder of xennuma's own VMs on a real host. */
 export const STATE_FOLDER = '/var/lib/xennuma/vms';
 
 /** A guest's name must not move the terminal's cursor. */
 export const harmlessName = harmless;
-
-/** A command line without the name of a VM that it needs. No VM has this name. */
-export const NO_NAME = '';
-
-/** @param none what to do where there is nothing to choose from */
-export function unknownName(kind: 'VM' | 'domain', name: string, known: readonly string[], none: string): InputError {
-  const choice = `the ${kind}s are ${listNames(known, 12)}`;
-  if (name === NO_NAME) return new InputError(`expected the name of a ${kind}, got none`, {}, known.length === 0 ? none : choice);
-  return new InputError(`there is no ${kind} '${name}'`, {}, known.length === 0 ? none : `${didYouMean(name, known)}${choice}`);
-}
 
 /** Of the domains but Domain-0. */
 export function guestNames(map: HostMap): string[] {

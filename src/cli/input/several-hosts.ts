@@ -1,10 +1,11 @@
 // Several hosts from afar, read at the same time: `--from ssh://a,ssh://b`, and the hosts of a pool
 // with `--ssh`.
 import { InputError, UnreachableError } from '../../base/errors.js';
+import { NO_NAME, unknownName } from '../../base/nearest-word.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';
 import { remark } from '../output/terminal.js';
 import { readFrom, sourcesOf } from './from.js';
-import { guestNames, NO_NAME, pickDomains, unknownName } from './running.js';
+import { guestNames, pickDomains } from './running.js';
 
 export interface HostSource {
   readonly source: string;

@@ -1,4 +1,5 @@
 // Warnings and surprises in sentences, each once with the names of its VMs.
+import { listNames } from '../../base/phrases.js';
 import { surpriseWords } from '../../flow/explain/surprise.js';
 import type { Ending, Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack, Warning } from '../../xenopsd/api/toolstack.js';
@@ -63,11 +64,4 @@ const ORDINARY: readonly string[] = [
 /** Whether it deserves a line of its own. */
 export function isRemarkable(code: string, warnings: readonly UserWarning[]): boolean {
   return !ORDINARY.includes(code) && !warnings.some((warning) => warning.code === code);
-}
-
-/** "a", "a and b", "a, b and 7 more" */
-export function listNames(names: readonly string[], most = 3): string {
-  if (names.length <= 1) return names.join('');
-  if (names.length <= most) return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
-  return `${names.slice(0, most - 1).join(', ')} and ${names.length - most + 1} more`;
 }

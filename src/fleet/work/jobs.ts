@@ -5,6 +5,7 @@ import { AckPolicy, type JetStreamClient, type JsMsg, jetstream, jetstreamManage
 import type { NatsConnection } from '@nats-io/transport-node';
 import { UnreachableError } from '../../base/errors.js';
 import { OPEN_MS, tryFor } from '../store/retry.js';
+import { isStreamMissing } from '../store/stream.js';
 import type { Seal } from './seal.js';
 
 const QUEUE = 'FLEETJOBS';
@@ -210,7 +211,7 @@ export class Jobs {
   }
 }
 
-const isGone = (error: unknown): boolean => error instanceof Error && /(stream|consumer) not found/.test(error.message);
+const isGone = (error: unknown): boolean => isStreamMissing(error) || (error instanceof Error && /consumer not found/.test(error.message));
 
 /** null = not known: the fleet has had no jobs, or the key may not look. */
 export async function jobCounts(connection: NatsConnection): Promise<{ readonly open: number; readonly done: number } | null> {

@@ -9,6 +9,7 @@ const LENGTH = 100_000;
 const UNITS = [
   ...[' ', '\n', '\r', '\t', '\u00a0', ' \n', 'a', '0', ',', ':', '-', '(', '[', '"', '<', '> ', '# ', '| ', '/', '1/ '],
   ...['node ', 'NUMA ', 'a: ', '1,', '0 ', '(XEN) ', '&amp;', '=\n', '=20', '--b\n', 'uuid ( RO) : ', ' -b---- ', '10:00 '],
+  'Content-Type: multipart/alternative; boundary="b"\n',
 ];
 const BEGINNINGS = [
   '',
@@ -16,6 +17,7 @@ const BEGINNINGS = [
   'Name                                        ID   Mem VCPUs\tState\tTime(s)\n',
   'Content-Type: multipart/alternative; boundary="b"\n\n--b\nContent-Type: text/plain\n\n',
   'uuid ( RO)           : 1\n',
+  'Content-Transfer-Encoding: base64\n\n',
   'xen_commandline        : a ',
 ];
 

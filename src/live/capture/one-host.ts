@@ -3,7 +3,7 @@ import { InputError } from '../../base/errors.js';
 import { looksLikeHost } from '../../machine/readers/detect.js';
 import { looksLikeVms } from '../../machine/readers/detect-vms.js';
 import type { InputText } from '../../machine/readers/input-text.js';
-import { otherDocument, otherText } from '../../machine/readers/other-outputs.js';
+import { otherDocument, otherText, refusalOf } from '../../machine/readers/other-outputs.js';
 import type { Listing } from './listings.js';
 import { plainHost } from './text/plain-host.js';
 import { plainText } from './text/plain-text.js';
@@ -62,13 +62,7 @@ interface ListingPlace {
 export function refuseDescription(input: InputText): void {
   const text = plainText(input.text);
   const other = otherDocument(text) ?? (looksLikeHost(plainHost(input)) ? null : otherText(text));
-  if (other !== null) {
-    throw new InputError(
-      `expected the nodes of a host, got ${other.what}, which does not list them`,
-      { file: input.file },
-      'add the output of `xl info -n`, taken as root in dom0',
-    );
-  }
+  if (other !== null) throw refusalOf(other, input.file, 'add the output of `xl info -n`, taken as root in dom0');
   const as = describedAs(input);
   if (as === null) return;
   throw new InputError(`expected the output of Xen tools, got ${as.what}`, { file: input.file }, `give it with ${as.option}`);

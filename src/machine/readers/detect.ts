@@ -8,7 +8,7 @@ import { guardSize, type InputText } from './input-text.js';
 import { looksLikeCapabilities, looksLikeNodeinfo, readCapabilities, readNodeinfo } from './libvirt/capabilities.js';
 import { looksLikeLscpu, looksLikeNumactl, readNumactl } from './numactl.js';
 import { looksLikeXlTable } from './online-cpus.js';
-import { otherDocument, otherText } from './other-outputs.js';
+import { otherDocument, otherText, refusalOf } from './other-outputs.js';
 import { looksLikeDumpedNodes, looksLikeXenDump, looksLikeXenpm, looksLikeXlInfo, readXlInfo } from './xl-info.js';
 
 export type HostFormat = 'hwloc' | 'capabilities' | 'nodeinfo' | 'xl-info' | 'xenpm' | 'numactl' | 'lscpu' | 'host-file' | 'xl-table';
@@ -45,9 +45,7 @@ export function detectFormat(input: InputText): HostFormat {
 
 /** @throws InputError for output that is known to have no nodes */
 function refuseOther({ file }: InputText, other: ReturnType<typeof otherText>): void {
-  if (other === null) return;
-  const { what, instead = KNOWN } = other;
-  throw new InputError(`expected the nodes of a host, got ${what}, which does not list them`, { file }, `give the output of ${instead}`);
+  if (other !== null) throw refusalOf(other, file, `give the output of ${other.instead ?? KNOWN}`);
 }
 
 export function looksLikeScenario(text: string): boolean {

@@ -1,7 +1,9 @@
 // Output of well-known tools that tells no nodes of a host: errors name it, and what to give
 // instead.
 
-interface OtherOutput {
+import { InputError } from '../../base/errors.js';
+
+export interface OtherOutput {
   /** With its article. */
   readonly what: string;
   readonly form: RegExp;
@@ -59,4 +61,8 @@ export function otherDocument(text: string): OtherOutput | null {
 /** For a text that no reader takes. */
 export function otherText(text: string): OtherOutput | null {
   return TEXTS.find(({ form }) => form.test(text)) ?? null;
+}
+
+export function refusalOf({ what }: OtherOutput, file: string, mend: string): InputError {
+  return new InputError(`expected the nodes of a host, got ${what}, which does not list them`, { file }, mend);
 }

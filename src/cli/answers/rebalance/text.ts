@@ -1,12 +1,12 @@
 // A plan of rebalancing as text: each move with its gain and its commands, then the figures before
 // and after.
 import { wrapWords } from '../../../base/columns.js';
+import { listNames } from '../../../base/phrases.js';
 import { harmless } from '../../../base/safe-text.js';
 import { tableLines } from '../../../base/table.js';
 import { formatBytes } from '../../../base/units.js';
 import { nodeWords, sizeWords } from '../../output/phrases.js';
 import { columns, commandColumns, palette } from '../../output/terminal.js';
-import { listNames } from '../../output/warnings.js';
 import type { RebalanceAnswer } from './schema.js';
 
 type Move = RebalanceAnswer['freeMoves'][number] | RebalanceAnswer['migrations'][number];

@@ -19,15 +19,18 @@ const ALTERNATIVES =
   /^content-type:[ \t]*multipart\/alternative\b[^\n]*?(?:\r?\n[ \t][^\n]*?)?boundary=(?:"([^"\n]{1,70})"|([^\s;"]{1,70}))/gim;
 const CONTENT = /^content-type:[ \t]*(?:text\/(?:plain|html)|multipart\/\w+)/im;
 
+/** Boundaries of a mail. Each costs a look at all lines. */
+const MOST_BOUNDARIES = 64;
+
 /**
  * Of one text in several forms the last is the richest (RFC 2046, section 5.1.4): mail programs
  * join lines in the plain one. The others become empty lines, so that numbers of lines stay.
  */
 function withoutAlternatives(text: string): string {
-  let plain = text;
-  for (const [, quoted, bare] of text.matchAll(ALTERNATIVES)) {
-    const boundary = `--${quoted ?? bare!}`;
-    const lines = plain.split('\n');
+  const boundaries = new Set([...text.matchAll(ALTERNATIVES)].map(([, quoted, bare]) => `--${quoted ?? bare!}`));
+  if (boundaries.size > MOST_BOUNDARIES) return text;
+  const lines = text.split('\n');
+  for (const boundary of boundaries) {
     const marks = lines.flatMap((line, at) => (line.trimEnd().startsWith(boundary) ? [at] : []));
     const parts = marks.slice(0, -1).map((from, at) => ({ from: from + 1, to: marks[at + 1]! }));
     const headOf = ({ from, to }: { from: number; to: number }) =>
@@ -37,9 +40,8 @@ function withoutAlternatives(text: string): string {
         .split(/\r?\n\r?\n/, 1)[0]!;
     const texts = parts.filter((part) => CONTENT.test(headOf(part)));
     for (const { from, to } of texts.slice(0, -1)) lines.fill('', from, to);
-    plain = lines.join('\n');
   }
-  return plain;
+  return lines.join('\n');
 }
 
 /** A part goes from its header to the next boundary, or to the end. */

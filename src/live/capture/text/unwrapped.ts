@@ -1,6 +1,7 @@
 // Joins lines that were wrapped: between words, as mail programs do, or at one column, as terminals
 // do.
 import { isRowEnd } from './row-end.js';
+
 export interface CleanLine {
   readonly text: string;
   /** 1-based, in the file. */

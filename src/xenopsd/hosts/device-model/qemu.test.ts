@@ -1,5 +1,6 @@
 // The device model with a stand-in for QEMU: a script that serves the monitor and does what the
 // test wants. Files and folders of the host lie below a folder of the test.
+import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,7 +9,8 @@ import { vm } from '../../../../test/support/toolstack.js';
 import { createXenstore } from '../../../xenstore/in-process.js';
 import { qemuDeviceModel } from './qemu.js';
 
-const UUID = '11111111-2222-3333-4444-555555555555';
+/** Of this run alone: the device model ends every QEMU of a domain and uuid, of other checkouts too. */
+const UUID = randomUUID();
 const VERSION = '4.17';
 
 let root: string;
@@ -46,8 +48,12 @@ fs.writeFileSync(${JSON.stringify(`${root}/arguments`)}, JSON.stringify(process.
 const qmp = process.argv[process.argv.indexOf('-qmp') + 1].replace(/^unix:(.*),server=on,wait=off$/, '$1');
 require('node:net').createServer((socket) => {
   socket.write('{"QMP": {}}\\n');
+  let text = '';
   socket.on('error', () => {}).on('data', (bytes) => {
-    for (const line of String(bytes).trim().split('\\n')) {
+    // A busy machine gives a command in pieces.
+    const lines = (text + bytes).split('\\n');
+    text = lines.pop();
+    for (const line of lines) {
       const { execute } = JSON.parse(line);
       fs.appendFileSync(${JSON.stringify(`${root}/commands`)}, execute + '\\n');
       socket.write(JSON.stringify({ return: execute === 'query-chardev' ? ${JSON.stringify(serial)} : {} }) + '\\n');

@@ -1,8 +1,9 @@
 // `xennuma fleet capture`: one capture of each host, taken by the workers, each a file in a folder.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../../../base/errors.js';
+import { withErrnoName } from '../../../../base/files/errno-names.js';
 import { harmless } from '../../../../base/safe-text.js';
 import { connectFleet } from '../../../../fleet/store/connect.js';
 import { readArchive } from '../../../../live/capture/archive/archive.js';
@@ -28,6 +29,8 @@ export interface FleetCaptureOptions extends FleetOptions, JobOptions {
   readonly json?: true;
 }
 
+const OTHER_FOLDER = 'give another folder with --output';
+
 type Captured =
   | ({ readonly source: string; readonly file: string; readonly bytes: number } & CaptureFigures)
   | { readonly source: string; readonly error: string };
@@ -35,11 +38,12 @@ type Captured =
 /** @returns EXIT.no when a host could not be recorded */
 export async function fleetCapture(options: FleetCaptureOptions): Promise<number> {
   const files = filesOf(options.from, options.output);
-  makeFolder(options.output);
+  const isThere = isFolder(options.output);
   const connection = await connectFleet(accessOf(options), options.fleetAs);
   const done: Captured[] = [];
   try {
     const jobs = await openJobs(connection, options);
+    if (!isThere) makeFolder(options.output);
     const run = options.job ?? randomBytes(6).toString('hex');
     const sources = new Map([...files.keys()].map((source) => [captureJobId(run, source), source]));
     for (const id of await jobs.without([...sources.keys()])) {
@@ -93,11 +97,18 @@ function filesOf(from: string, folder: string): Map<string, string> {
   return files;
 }
 
-function makeFolder(folder: string): void {
+/** @throws InputError for a file */
+function isFolder(path: string): boolean {
+  const known = statSync(path, { throwIfNoEntry: false });
+  if (known !== undefined && !known.isDirectory()) throw new InputError('expected a folder, got a file', { file: path }, OTHER_FOLDER);
+  return known !== undefined;
+}
+
+function makeFolder(path: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new InputError(`cannot be made: ${(error as Error).message}`, { file: folder }, 'give another folder with --output');
+    throw new InputError(`cannot be made: ${(withErrnoName(error) as Error).message}`, { file: path }, OTHER_FOLDER);
   }
 }
 
