@@ -9,7 +9,7 @@ import { vm } from '../../../../test/support/toolstack.js';
 import { createXenstore } from '../../../xenstore/in-process.js';
 import { qemuDeviceModel } from './qemu.js';
 
-/** Of this run alone: the device model ends every QEMU of a domain and uuid, of other checkouts too. */
+/** Of this run alone: the device model ends each QEMU of that domain and uuid on the machine. */
 const UUID = randomUUID();
 const VERSION = '4.17';
 
