@@ -121,22 +121,26 @@ describe.skipIf(missing !== null)('jobs of the fleet', () => {
     const stop = new AbortController();
     const working = jobs.work(async () => ({}), stop.signal);
     const ids = Array.from({ length: 20 }, (_, at) => `again-${at}`);
-    for (let round = 0; round <= cluster.size; round++) {
-      for (const id of ids) await jobs.submit(id, {});
-      const fresh = `new-${round}`;
-      await jobs.submit(fresh, {});
-      await jobs.results([...ids, fresh], () => {});
-      // Undelivered where the replicas count differently, and then there for ever.
-      while ((await tryFor(30_000, 200, () => streams.info('FLEETJOBS'))).state.messages > 0) await pause(100);
-      if (round === cluster.size) break;
-      await cluster.kill(round);
-      cluster.startServer(round);
-      await cluster.ready();
+    try {
+      for (let round = 0; round <= cluster.size; round++) {
+        for (const id of ids) await jobs.submit(id, {});
+        const fresh = `new-${round}`;
+        await jobs.submit(fresh, {});
+        await jobs.results([...ids, fresh], () => {});
+        // Undelivered where the replicas count differently, and then there for ever.
+        while ((await tryFor(30_000, 200, () => streams.info('FLEETJOBS'))).state.messages > 0) await pause(100);
+        if (round === cluster.size) break;
+        await cluster.kill(round);
+        cluster.startServer(round);
+        await cluster.ready();
+      }
+    } finally {
+      // It would take the jobs of the tests after this one.
+      stop.abort();
+      await working;
+      await connection.close();
     }
-    stop.abort();
-    await working;
-    await connection.close();
-  }, 120_000);
+  }, 300_000);
 
   it('without a worker the command says so; a replay that takes too long fails, and the worker goes on', async () => {
     const fleetAnswer = (words: readonly string[]) =>

@@ -1,7 +1,16 @@
 // Work for the fleet's workers, on two streams of JetStream: a queue that keeps a job until a
 // worker has acknowledged it, and the results. A job is given out again when its worker dies, and
 // may be started twice. Its result is stored once: the entry must be the first on its subject.
-import { AckPolicy, type JetStreamClient, type JsMsg, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import {
+  AckPolicy,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JsMsg,
+  jetstream,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+} from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { UnreachableError } from '../../base/errors.js';
 import { OPEN_MS, tryFor } from '../store/retry.js';
@@ -23,6 +32,7 @@ const SUBMIT_MS = 60_000;
 /** Room for the headers of a message. */
 const HEADER_BYTES = 512;
 const WRONG_LAST_SEQUENCE = 10_071;
+const NO_MESSAGE = 10_037;
 
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
@@ -106,7 +116,24 @@ export class Jobs {
         clearInterval(living);
       }
     }
+    await this.#remove(message.seq);
     await message.ackAck({ timeout: TIMEOUT_MS });
+  }
+
+  /**
+   * Each replica of a work queue removes an acknowledged message when it hears of the acknowledgement
+   * itself. One that was restarted may miss it, and shows jobs that nobody is given any more once it
+   * leads (seen with nats-server 2.9.10). A deletion is an entry of the stream, which no replica
+   * misses.
+   */
+  async #remove(sequence: number): Promise<void> {
+    const manager = await jetstreamManager(this.#connection, { timeout: TIMEOUT_MS, checkAPI: false });
+    try {
+      await manager.streams.deleteMessage(QUEUE, sequence, false);
+    } catch (error) {
+      // A job that was given out twice is removed by the first that ends it.
+      if (!(error instanceof JetStreamApiError) || error.code !== NO_MESSAGE) throw error;
+    }
   }
 
   /**
