@@ -34,6 +34,7 @@ export const SYSCTL = {
   physinfo: 3,
   getdomaininfolist: 6,
   debug_keys: 7,
+  getcpuinfo: 8,
   availheap: 9,
   cpu_hotplug: 11,
   cputopoinfo: 16,

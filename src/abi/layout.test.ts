@@ -138,6 +138,7 @@ describe('sysctl.h', () => {
     expect(commands.CPUPOOL_OP).toEqual({ create: 1, destroy: 2, info: 3, addcpu: 4, rmcpu: 5, movedomain: 6, freeinfo: 7 });
     expect(layout.DOMAIN_LIST_AT).toEqual({ first: 0, most: 4, entries: 8, count: 16 });
     expect(layout.DEBUG_KEYS_AT).toEqual({ keys: 0, count: 8 });
+    expect(layout.CPUINFO_AT).toEqual({ most: 0, entries: 8, count: 16, entryBytes: 8 });
     expect(layout.READCONSOLE_AT).toEqual({ clear: 0, incremental: 1, index: 4, buffer: 8, count: 16 });
     expect([layout.CPU_HOTPLUG_AT, layout.CPU_HOTPLUG_OP]).toEqual([
       { cpu: 0, op: 4 },
@@ -150,6 +151,7 @@ describe('sysctl.h', () => {
       physinfo: 3,
       getdomaininfolist: 6,
       debug_keys: 7,
+      getcpuinfo: 8,
       availheap: 9,
       cpu_hotplug: 11,
       cputopoinfo: 16,

@@ -155,6 +155,8 @@ export const CPUPOOL_AT = { op: 0, pool: 4, scheduler: 8, domid: 12, cpu: 16, do
 export const DOMAIN_LIST_AT = { first: 0, most: 4, entries: 8, count: 16 } as const;
 /** xen_sysctl_debug_keys. */
 export const DEBUG_KEYS_AT = { keys: 0, count: 8 } as const;
+/** xen_sysctl_getcpuinfo; an entry is the nanoseconds for which a CPU was idle. */
+export const CPUINFO_AT = { most: 0, entries: 8, count: 16, entryBytes: 8 } as const;
 /** xen_sysctl_readconsole. */
 export const READCONSOLE_AT = { clear: 0, incremental: 1, index: 4, buffer: 8, count: 16 } as const;
 /** xen_sysctl_cpu_hotplug. */

@@ -172,6 +172,11 @@ export interface Xenctrl {
   numaInfo(): NumaInfo;
   /** Index = CPU; null = absent. */
   cpuTopology(): (CpuTopology | null)[];
+  /**
+   * Nanoseconds that each of the first `cpus` CPUs was idle since it started; null = this Xen does
+   * not tell, as the embedded one, which has no clock.
+   */
+  cpuIdleNs(cpus: number): number[] | null;
   /** Free memory of a node at addresses of at most `maxBits` bits (all by default). */
   availHeap(node: NodeId, maxBits?: number): number;
   cpuOnline(cpu: CpuId): void;

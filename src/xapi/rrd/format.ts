@@ -1,7 +1,7 @@
 // Round-robin databases as clients read them, in XML and in JSON: /rrd_updates in rrdtool's xport
 // form (rrd_updates.ml), and whole databases (xml_to_output and Json in rrd.ml), both of xen-api
 // e2ee48d6.
-import { ARCHIVES, HEARTBEAT_SECONDS, type Rrd, type Series, STEP_SECONDS, XFF } from './rrd.js';
+import { ARCHIVES, HEARTBEAT_SECONDS, type Rrd, STEP_SECONDS, type Track, XFF } from './rrd.js';
 
 /** A database with what stands before its sources' names: "vm:UUID:". */
 export interface Named {
@@ -21,8 +21,10 @@ interface Updates {
   readonly step: number;
   readonly end: number;
   readonly legend: readonly string[];
-  /** Newest first, as rrd_updates.ml makes them. */
-  readonly rows: readonly { readonly t: number; readonly values: readonly number[] }[];
+  /** Ends of the rows, newest first, as rrd_updates.ml makes them. */
+  readonly times: readonly number[];
+  /** Neighbouring columns that have the same values. */
+  readonly columns: readonly { readonly count: number; readonly values: readonly number[] }[];
 }
 
 /** Numbers as f_to_s of rrd_utils.ml writes them: C's %0.15g, and 0.0. */
@@ -30,6 +32,7 @@ export function numberText(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? 'Infinity' : '-Infinity';
   if (value === 0) return '0.0';
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
   const exponent = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(15)))));
   if (exponent < -4 || exponent >= 15) {
     const [mantissa, power] = value.toExponential(14).split('e') as [string, string];
@@ -59,42 +62,71 @@ export function updatesOf(named: readonly Named[], { start, interval }: Query): 
   const step = points * STEP_SECONDS;
   const lastEnd = Math.trunc((end * STEP_SECONDS) / step) * step;
   const count = Math.max(0, Math.min(rows, Math.floor((lastEnd - from) / step) + 1));
-  const columns = current.flatMap(({ rrd }) => rrd.series().map((series) => series.archives[index]!.ring.newest(count)));
   return {
     start: Math.floor(from / step) * step + step,
     step,
     end: lastEnd,
     legend: current.flatMap(({ prefix, rrd }) => rrd.series().map(({ info }) => `AVERAGE:${prefix}${info.name}`)),
-    rows: Array.from({ length: count }, (_, age) => ({
-      t: lastEnd - age * step,
-      values: columns.map((column) => column[count - 1 - age]!),
-    })),
+    times: Array.from({ length: count }, (_, age) => lastEnd - age * step),
+    columns: current.flatMap(({ rrd }) => columnsOf(rrd, index, count)),
   };
+}
+
+function columnsOf(rrd: Rrd, index: number, count: number): Updates['columns'] {
+  const known = new Map<Track, readonly number[]>();
+  const columns: { count: number; values: readonly number[] }[] = [];
+  for (const { track } of rrd.series()) {
+    let values = known.get(track);
+    if (values === undefined) {
+      values = track.archives[index]!.ring.newest(count).reverse();
+      known.set(track, values);
+    }
+    const last = columns.at(-1);
+    if (last?.values === values) last.count++;
+    else columns.push({ count: 1, values });
+  }
+  return columns;
+}
+
+/** The values of each row as texts in a row, each within the two given. */
+function rowTexts({ times, columns }: Updates, before: string, after: string): string[] {
+  // Most values are those of the row before.
+  const texts = new Array<string>(columns.length).fill('');
+  return times.map((_, row) => {
+    columns.forEach(({ count, values }, index) => {
+      if (row > 0 && Object.is(values[row], values[row - 1])) return;
+      texts[index] = `${before}${numberText(values[row]!)}${after}`.repeat(count);
+    });
+    return texts.join('');
+  });
 }
 
 const escaped = (text: string): string => text.replace(/[&<>]/g, (char) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[char] as string);
 const tag = (name: string, inner: string | number): string => `<${name}>${inner}</${name}>`;
 
-export function updatesXml({ start, step, end, legend, rows }: Updates): string {
+export function updatesXml(updates: Updates): string {
+  const { start, step, end, legend, times } = updates;
   const meta = [
-    ...[tag('start', start), tag('step', step), tag('end', end), tag('rows', rows.length), tag('columns', legend.length)],
+    ...[tag('start', start), tag('step', step), tag('end', end), tag('rows', times.length), tag('columns', legend.length)],
     tag('legend', legend.map((entry) => tag('entry', escaped(entry))).join('')),
   ];
-  const data = rows.map(({ t, values }) => tag('row', tag('t', t) + values.map((value) => tag('v', numberText(value))).join('')));
+  const data = rowTexts(updates, '<v>', '</v>').map((values, row) => tag('row', tag('t', times[row]!) + values));
   return `<?xml version="1.0"?>${tag('xport', tag('meta', meta.join('')) + tag('data', data.join('')))}`;
 }
 
 /** Numbers are strings here, as xapi writes them. */
-export function updatesJson({ start, step, end, legend, rows }: Updates): string {
+export function updatesJson(updates: Updates): string {
+  const { start, step, end, legend, times } = updates;
   const meta = {
     start: String(start),
     step: String(step),
     end: String(end),
-    rows: String(rows.length),
+    rows: String(times.length),
     columns: String(legend.length),
     legend,
   };
-  return JSON.stringify({ meta, data: rows.map(({ t, values }) => ({ t: String(t), values: values.map(numberText) })) });
+  const data = rowTexts(updates, '"', '",').map((values, row) => `{"t":"${times[row]!}","values":[${values.slice(0, -1)}]}`);
+  return `{"meta":${JSON.stringify(meta)},"data":[${data.join(',')}]}`;
 }
 
 /** Content of both forms of a whole database. */
@@ -104,7 +136,7 @@ function whole(rrd: Rrd) {
     lastUpdate: numberText(rrd.step * STEP_SECONDS),
     sources: series.map(({ info, last }) => ({
       name: info.name,
-      type: 'GAUGE',
+      type: info.type,
       minimal_heartbeat: numberText(HEARTBEAT_SECONDS),
       min: numberText(info.min),
       max: numberText(info.max),
@@ -114,9 +146,9 @@ function whole(rrd: Rrd) {
     })),
     archives: ARCHIVES.map(({ rows, points }, index) => ({
       points,
-      preparing: series.map((one) => preparing(one, index, points)),
+      preparing: series.map(({ track }) => preparing(track, index, points)),
       database: transposed(
-        series.map(({ archives }) => archives[index]!.ring.newest(rows)),
+        series.map(({ track }) => track.archives[index]!.ring.newest(rows)),
         rows,
       ),
     })),
@@ -124,7 +156,7 @@ function whole(rrd: Rrd) {
 }
 
 /** The sum so far, as the part of the average that it makes up. */
-function preparing({ archives }: Series, index: number, points: number) {
+function preparing({ archives }: Track, index: number, points: number) {
   const { sum, known, unknown } = archives[index]!.row;
   const share = points - unknown;
   return { value: numberText(known === 0 || share === 0 ? 0 : sum / share), unknown_datapoints: String(unknown) };

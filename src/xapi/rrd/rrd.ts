@@ -20,11 +20,15 @@ export const XFF = 0.5;
 /** A source that was not read for longer is unknown for that time (ds_mrhb). */
 export const HEARTBEAT_SECONDS = 300;
 
+/** How xapi makes rates of what was read: a value, a counter that grows, one that starts anew. */
+export type SourceType = 'GAUGE' | 'DERIVE' | 'ABSOLUTE';
+
 /** Description of a source, as in data_source of the API. */
 export interface SourceInfo {
   readonly name: string;
   readonly description: string;
   readonly units: string;
+  readonly type: SourceType;
   readonly min: number;
   readonly max: number;
   /** Recorded by xapi unless somebody forgets it. */
@@ -43,24 +47,49 @@ export interface Archive {
   readonly row: Row;
 }
 
+/**
+ * The archives of sources whose values were the same since they were recorded. A host has hundreds
+ * of disks and cards that are idle, and they cost as much as one.
+ */
+export interface Track {
+  readonly archives: readonly Archive[];
+}
+
 export interface Series {
   readonly info: SourceInfo;
-  readonly archives: readonly Archive[];
-  /** The value that was read last. */
-  last: number;
+  readonly track: Track;
+  /** The value that was read last; of a DERIVE source, the counter. */
+  readonly last: number;
+}
+
+export interface StoredTrack {
+  readonly archives: readonly { readonly runs: StoredRuns; readonly row: Row }[];
 }
 
 export interface StoredRrd {
   readonly step: number;
-  readonly series: readonly {
-    readonly info: SourceInfo;
-    readonly archives: readonly { readonly runs: StoredRuns; readonly row: Row }[];
-  }[];
+  readonly tracks: readonly StoredTrack[];
+  /** Each with the index of its track. */
+  readonly series: readonly (readonly [info: SourceInfo, track: number])[];
+}
+
+interface Recorded {
+  info: SourceInfo;
+  track: Track;
+  last: number;
+}
+
+/** What a source told now; one that is missing is unknown. */
+export interface Told {
+  readonly value: number;
+  readonly counter?: number;
 }
 
 export class Rrd {
-  readonly #series = new Map<string, Series>();
+  readonly #series = new Map<string, Recorded>();
   #step: number;
+  /** For the sources that are recorded before the next update. */
+  #fresh: Track | null = null;
 
   /** @param step of the time before the first update, in steps since 1970 */
   constructor(step: number) {
@@ -72,6 +101,10 @@ export class Rrd {
     return this.#step;
   }
 
+  get size(): number {
+    return this.#series.size;
+  }
+
   series(): readonly Series[] {
     return [...this.#series.values()];
   }
@@ -80,51 +113,91 @@ export class Rrd {
     return this.#series.has(name);
   }
 
+  /** Of one that is recorded already, the newest description counts. */
   add(info: SourceInfo): void {
-    if (this.#series.has(info.name)) return;
-    const archives = ARCHIVES.map(({ rows }) => ({ ring: new RunRing(rows), row: { sum: 0, known: 0, unknown: 0 } }));
-    this.#series.set(info.name, { info, archives, last: Number.NaN });
+    const found = this.#series.get(info.name);
+    if (found !== undefined) {
+      found.info = info;
+      return;
+    }
+    this.#fresh ??= emptyTrack();
+    this.#series.set(info.name, { info, track: this.#fresh, last: Number.NaN });
   }
 
   forget(name: string): void {
     this.#series.delete(name);
   }
 
-  /** @param values of the sources; one that is missing is unknown */
-  update(step: number, values: ReadonlyMap<string, number>): void {
+  /** @param told by the sources, by name */
+  update(step: number, told: ReadonlyMap<string, Told>): void {
     const elapsed = step - this.#step;
     // The clock went back, or nothing has passed: the newest point stays.
     if (elapsed <= 0) return;
     const late = elapsed * STEP_SECONDS > HEARTBEAT_SECONDS;
+    /** For each track, its continuations by value. The first is the track itself. */
+    const next = new Map<Track, Map<number, Track>>();
     for (const series of this.#series.values()) {
-      const value = values.get(series.info.name) ?? Number.NaN;
-      series.last = value;
-      series.archives.forEach((archive, index) => {
-        advance(archive, ARCHIVES[index]!.points, this.#step, elapsed, late ? Number.NaN : value);
-      });
+      const one = told.get(series.info.name);
+      series.last = one?.counter ?? one?.value ?? Number.NaN;
+      const value = late ? Number.NaN : (one?.value ?? Number.NaN);
+      series.track = continued(next, series.track, value);
+    }
+    for (const tracks of next.values()) {
+      for (const [value, { archives }] of tracks) {
+        archives.forEach((archive, index) => {
+          advance(archive, ARCHIVES[index]!.points, this.#step, elapsed, value);
+        });
+      }
     }
     this.#step = step;
+    this.#fresh = null;
   }
 
   stored(): StoredRrd {
-    const series = this.series().map(({ info, archives }) => ({
-      info,
-      archives: archives.map(({ ring, row }) => ({ runs: ring.stored(), row: { ...row } })),
-    }));
-    return { step: this.#step, series };
+    const indexes = new Map<Track, number>();
+    for (const { track } of this.#series.values()) if (!indexes.has(track)) indexes.set(track, indexes.size);
+    return {
+      step: this.#step,
+      tracks: [...indexes.keys()].map(({ archives }) => ({
+        archives: archives.map(({ ring, row }) => ({ runs: ring.stored(), row: { ...row } })),
+      })),
+      series: this.series().map(({ info, track }) => [info, indexes.get(track)!] as const),
+    };
   }
 
+  /** @param stored each series has a track in it */
   static restored(stored: StoredRrd): Rrd {
     const rrd = new Rrd(stored.step);
-    for (const { info, archives } of stored.series) {
-      rrd.add(info);
-      rrd.#series.get(info.name)!.archives.forEach((archive, index) => {
-        archive.ring.restore(archives[index]!.runs);
-        Object.assign(archive.row, archives[index]!.row);
+    const tracks = stored.tracks.map(({ archives: kept }) => {
+      const track = emptyTrack();
+      track.archives.forEach(({ ring, row }, index) => {
+        ring.restore(kept[index]!.runs);
+        Object.assign(row, kept[index]!.row);
       });
-    }
+      return track;
+    });
+    for (const [info, track] of stored.series) rrd.#series.set(info.name, { info, track: tracks[track]!, last: Number.NaN });
     return rrd;
   }
+}
+
+function emptyTrack(): Track {
+  return { archives: ARCHIVES.map(({ rows }) => ({ ring: new RunRing(rows), row: { sum: 0, known: 0, unknown: 0 } })) };
+}
+
+/** The track of a series whose value is this now. As keys of a Map, NaN is NaN and -0 is 0. */
+function continued(next: Map<Track, Map<number, Track>>, track: Track, value: number): Track {
+  let tracks = next.get(track);
+  if (tracks === undefined) {
+    tracks = new Map([[value, track]]);
+    next.set(track, tracks);
+  }
+  let found = tracks.get(value);
+  if (found === undefined) {
+    found = { archives: track.archives.map(({ ring, row }) => ({ ring: ring.copy(), row: { ...row } })) };
+    tracks.set(value, found);
+  }
+  return found;
 }
 
 /** Takes so many points of one value into an archive, whose rows end at multiples of `points`. */

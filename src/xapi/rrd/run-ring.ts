@@ -50,6 +50,12 @@ export class RunRing {
     return values;
   }
 
+  copy(): RunRing {
+    const copy = new RunRing(this.rows);
+    for (const { value, count } of this.#runs) copy.push(value, count);
+    return copy;
+  }
+
   stored(): StoredRuns {
     return this.#runs.map(({ value, count }) => [Number.isNaN(value) ? null : value, count] as const);
   }

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { SaxesParser } from 'saxes';
 import { afterEach, describe, expect, it } from 'vitest';
 import { cheapUser } from '../../../test/support/cheap-user.js';
@@ -268,6 +269,42 @@ describe('a restart', () => {
     const gap = (400 - 20 + 5) / 5;
     expect(known.slice(-(4 + gap + 1))).toEqual([...[true, true, true, true], ...new Array<boolean>(gap).fill(false), true]);
     expect(readdirSync(state).filter((name) => name.endsWith('.new'))).toEqual([]);
+  });
+
+  it('reads the file of earlier versions, in which every source has its own archives', async () => {
+    const state = folder();
+    const first = await serve({ state });
+    await first.close();
+    const uuid = (await first.daemon.call('host.get_uuid', first.daemon.objects.host)) as string;
+    const info = { name: 'memory_free_kib', description: 'Free', units: 'KiB', min: 0, max: null, standard: true };
+    const row = { sum: 0, known: 0, unknown: 0 };
+    const archives = [[[7, 3]], [], [], []].map((runs) => ({ runs, row }));
+    const step = START_MS / 5000;
+    const content = { version: 1, host: { step, series: [{ info, archives }] }, vms: {} };
+    writeFileSync(join(state, 'rrd.json.gz'), gzipSync(JSON.stringify(content)), { mode: 0o600 });
+    const second = await serve({ state }, START_MS);
+    const known = () =>
+      second.daemon.rrds
+        .of({ host: uuid })!
+        .series()
+        .find((one) => one.info.name === info.name)!;
+    expect(known().track.archives[0]!.ring.newest(3)).toEqual([7, 7, 7]);
+    second.pass(5);
+    expect(known().track.archives[0]!.ring.newest(3).slice(0, 2)).toEqual([7, 7]);
+    expect(known().info, 'described anew').toMatchObject({ description: 'Total amount of free memory', max: Number.POSITIVE_INFINITY });
+  });
+
+  it.each([
+    { series: [[0, 1]], tracks: [] },
+    { series: [[9, 0]], tracks: [{ archives: [0, 1, 2, 3].map(() => ({ runs: [], row: { sum: 0, known: 0, unknown: 0 } })) }] },
+  ])('a series that names no description or no track is damage, too: %j', async (broken) => {
+    const state = folder();
+    const info = { name: 'a', description: '', units: '', type: 'GAUGE', min: 0, max: null, standard: true };
+    const content = { version: 2, host: { step: 0, ...broken }, vms: {}, sources: [info] };
+    writeFileSync(join(state, 'rrd.json.gz'), gzipSync(JSON.stringify(content)), { mode: 0o600 });
+    const said: string[] = [];
+    await serve({ state, log: { info() {}, error() {}, warn: (_values: object, message: string) => void said.push(message) } });
+    expect(said).toEqual([expect.stringContaining('rrd.json.gz')]);
   });
 
   it('goes on with new databases when the file is damaged, and says so', async () => {

@@ -2,15 +2,18 @@
 // folder, and bounded, as runs of equal values are kept.
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import * as z from 'zod';
 import type { FileCalls } from '../../base/file-calls.js';
 import { readOwnFile } from '../../base/own-file.js';
 import { replaceFile } from '../../base/replace-file.js';
 import type { Database } from '../model/database.js';
 import type { PoolHosts } from '../model/pool-hosts.js';
+import type { WireStruct } from '../wire/values.js';
+import { hostDeviceReadings, vmDeviceReadings } from './device-sources.js';
 import type { Named } from './format.js';
-import { Rrd, type SourceInfo, STEP_SECONDS, type StoredRrd } from './rrd.js';
-import { type Reading, type Readings, SourceReader } from './sources.js';
+import { type Reading, reading } from './readings.js';
+import { Rrd, type SourceInfo, STEP_SECONDS } from './rrd.js';
+import { type Readings, SourceReader } from './sources.js';
+import { parseStored, storedText } from './stored.js';
 
 const FILE = 'rrd.json.gz';
 /** At most so much is read back: a year of 10,000 VMs is below it. */
@@ -20,26 +23,11 @@ const SAVE_MS = 10 * 60_000;
 /** Reading takes at most this share of the time. */
 const READING_SHARE = 0.01;
 
-const ring = z.object({
-  runs: z.array(z.tuple([z.number().nullable(), z.int().min(1)])).max(400),
-  row: z.object({ sum: z.number(), known: z.int().min(0), unknown: z.int().min(0) }),
-});
-const source = z.object({
-  name: z.string().max(100),
-  description: z.string().max(1000),
-  units: z.string().max(100),
-  min: z.number(),
-  // JSON has no infinity.
-  max: z.number().nullable(),
-  standard: z.boolean(),
-});
-const database = z.object({
-  step: z.int().min(0),
-  series: z.array(z.object({ info: source, archives: z.array(ring).length(4) })).max(10_000),
-});
-const databases = z.record(z.string().max(64), database);
-/** `host` is the coordinator's, and `hosts` are the others', by uuid. */
-const file = z.object({ version: z.literal(1), host: database, hosts: databases.optional(), vms: databases });
+/**
+ * Sources of one host or VM that are no longer there, but were recorded: their history is kept. The
+ * oldest beyond this number go, as a client could otherwise make disks and remove them for ever.
+ */
+const MOST_GONE = 500;
 
 export interface RrdStoreOptions {
   readonly hosts: PoolHosts;
@@ -59,7 +47,7 @@ export class RrdStore {
   readonly #readers = new Map<string, SourceReader>();
   readonly #vms = new Map<string, Rrd>();
   /** Sources that there are now, whether recorded or not. */
-  readonly #live = new Map<string, readonly SourceInfo[]>();
+  readonly #live = new Map<string, readonly Reading[]>();
   /** Those that somebody forgot: not recorded anew by themselves. */
   readonly #forgotten = new Map<string, Set<string>>();
   readonly #hosts = new Map<string, Rrd>();
@@ -98,27 +86,34 @@ export class RrdStore {
     const { database: objects, hosts, nowMs } = this.#options;
     const step = this.#step();
     const present = new Set<string>();
-    const domains = new Map<unknown, Readings['domains']>();
+    const readings = new Map<unknown, Readings>();
     for (const { ref, uuid } of hosts.all) {
-      const readings = this.#readers.get(uuid)!.read(nowMs());
-      this.#record(uuid, this.#hosts.get(uuid)!, step, readings.host);
-      domains.set(ref, readings.domains);
+      readings.set(ref, this.#readers.get(uuid)!.read(nowMs()));
       present.add(uuid);
     }
+    const running = new Map<unknown, WireStruct[]>();
     for (const [, vm] of objects.published.records('VM')) {
       const uuid = vm.uuid as string;
       present.add(uuid);
-      const found = vm.power_state === 'Halted' ? undefined : domains.get(vm.resident_on)?.get(vm.domid as number);
+      const found = vm.power_state === 'Halted' ? undefined : readings.get(vm.resident_on)?.domains.get(vm.domid as number);
       if (found === undefined) {
         this.#live.delete(uuid);
         continue;
       }
+      const there = running.get(vm.resident_on);
+      if (there === undefined) running.set(vm.resident_on, [vm]);
+      else there.push(vm);
       let rrd = this.#vms.get(uuid);
       if (rrd === undefined) {
         rrd = new Rrd(step - 1);
         this.#vms.set(uuid, rrd);
       }
-      this.#record(uuid, rrd, step, found);
+      this.#record(uuid, rrd, step, [...found, ...targetReading(vm), ...vmDeviceReadings(objects, vm)]);
+    }
+    for (const { ref, uuid } of hosts.present(objects)) {
+      const vms = running.get(ref) ?? [];
+      const all = [...readings.get(ref)!.host, ...reclaimedReadings(vms), ...hostDeviceReadings(objects, ref, vms)];
+      this.#record(uuid, this.#hosts.get(uuid)!, step, all);
     }
     for (const table of [this.#hosts, this.#vms, this.#live, this.#forgotten]) {
       for (const key of table.keys()) if (!present.has(key)) table.delete(key);
@@ -142,7 +137,7 @@ export class RrdStore {
   /** Sources that there are, and those that were recorded before. */
   sourcesOf(owner: Owner): readonly { readonly info: SourceInfo; readonly enabled: boolean }[] {
     const rrd = this.of(owner);
-    const live = this.#live.get(keyOf(owner)) ?? [];
+    const live = (this.#live.get(keyOf(owner)) ?? []).map(({ info }) => info);
     const names = new Set(live.map(({ name }) => name));
     const archived = (rrd?.series() ?? []).map(({ info }) => info).filter(({ name }) => !names.has(name));
     return [
@@ -153,7 +148,7 @@ export class RrdStore {
 
   /** @returns false when there is no such source */
   record(owner: Owner, name: string): boolean {
-    const info = this.#live.get(keyOf(owner))?.find((one) => one.name === name);
+    const info = this.#live.get(keyOf(owner))?.find((one) => one.info.name === name)?.info;
     const rrd = this.of(owner);
     if (info === undefined || rrd === undefined) return false;
     rrd.add(info);
@@ -172,17 +167,23 @@ export class RrdStore {
   /** The newest value; undefined when nothing of that name is recorded. */
   newest(owner: Owner, name: string): number | undefined {
     const all = this.of(owner)?.series() ?? [];
-    return all.find(({ info }) => info.name === name)?.archives[0]?.ring.at(0);
+    return all.find(({ info }) => info.name === name)?.track.archives[0]?.ring.at(0);
   }
 
   #record(key: string, rrd: Rrd, step: number, readings: readonly Reading[]): void {
     const forgotten = this.#forgotten.get(key);
-    for (const { info } of readings) if (forgotten?.has(info.name) !== true) rrd.add(info);
-    this.#live.set(
-      key,
-      readings.map(({ info }) => info),
-    );
-    rrd.update(step, new Map(readings.map(({ info, value }) => [info.name, value])));
+    const told = new Map<string, Reading>();
+    for (const one of readings) {
+      const { name } = one.info;
+      told.set(name, one);
+      if (one.recorded && forgotten?.has(name) !== true) rrd.add(one.info);
+    }
+    this.#live.set(key, readings);
+    if (rrd.size > told.size + MOST_GONE) {
+      const gone = rrd.series().filter(({ info }) => !told.has(info.name));
+      for (const { info } of gone.slice(0, Math.max(0, gone.length - MOST_GONE))) rrd.forget(info.name);
+    }
+    rrd.update(step, told);
   }
 
   #step(): number {
@@ -203,9 +204,8 @@ export class RrdStore {
     this.#savedMs = nowMs();
     // Where the state was moved away, the folder of that name may be another daemon's.
     if (folder === null || database.fault?.errno === 'ESTALE') return;
-    const stored = (all: ReadonlyMap<string, Rrd>) => Object.fromEntries([...all].map(([uuid, rrd]) => [uuid, rrd.stored()]));
-    const { [this.#options.hosts.coordinator.uuid]: host, ...hosts } = stored(this.#hosts);
-    const text = JSON.stringify({ version: 1, host, ...(this.#hosts.size > 1 ? { hosts } : {}), vms: stored(this.#vms) });
+    const { [this.#options.hosts.coordinator.uuid]: host, ...hosts } = Object.fromEntries(this.#hosts);
+    const text = storedText({ host: host!, hosts: new Map(Object.entries(hosts)), vms: this.#vms });
     try {
       replaceFile(join(folder, FILE), gzipSync(text), files);
     } catch (error) {
@@ -219,20 +219,36 @@ export class RrdStore {
     try {
       const bytes = readOwnFile(join(folder, FILE), MOST_BYTES);
       if (bytes === null) return;
-      const { host, hosts = {}, vms } = file.parse(JSON.parse(gunzipSync(bytes, { maxOutputLength: MOST_BYTES }).toString('utf8')));
-      const restored = (all: typeof vms) => Object.entries(all).map(([uuid, one]) => [uuid, Rrd.restored(bounded(one))] as const);
-      const [ofHosts, ofVms] = [restored({ ...hosts, [this.#options.hosts.coordinator.uuid]: host }), restored(vms)];
-      for (const [uuid, rrd] of ofHosts) if (this.#readers.has(uuid)) this.#hosts.set(uuid, rrd);
-      for (const [uuid, rrd] of ofVms) this.#vms.set(uuid, rrd);
+      const { host, hosts, vms } = parseStored(gunzipSync(bytes, { maxOutputLength: MOST_BYTES }).toString('utf8'));
+      for (const [uuid, rrd] of [...hosts, [this.#options.hosts.coordinator.uuid, host] as const]) {
+        if (this.#readers.has(uuid)) this.#hosts.set(uuid, rrd);
+      }
+      for (const [uuid, rrd] of vms) this.#vms.set(uuid, rrd);
     } catch (error) {
       warn({ error: textOf(error) }, `${FILE} cannot be read: data sources are recorded from now on`);
     }
   }
 }
 
-function bounded(stored: z.output<typeof database>): StoredRrd {
-  const series = stored.series.map(({ info, archives }) => ({ info: { ...info, max: info.max ?? Number.POSITIVE_INFINITY }, archives }));
-  return { step: stored.step, series };
+/** What the VM's balloon driver is to reach; xapi reads it in XenStore, where it is in KiB. */
+function targetReading(vm: WireStruct): Reading[] {
+  return [reading('memory_target', 'Target of VM balloon driver', 'B', targetOf(vm))];
+}
+
+function targetOf(vm: WireStruct): number {
+  return Number(vm.memory_target) || Number(vm.memory_dynamic_max);
+}
+
+/** @param vms of the host that run */
+function reclaimedReadings(vms: readonly WireStruct[]): Reading[] {
+  const sum = (of: (vm: WireStruct) => number) => vms.reduce((total, vm) => total + of(vm), 0);
+  const least = { min: Number.NEGATIVE_INFINITY };
+  const reclaimed = sum((vm) => Number(vm.memory_dynamic_max) - targetOf(vm));
+  const more = sum((vm) => targetOf(vm) - Number(vm.memory_dynamic_min));
+  return [
+    reading('memory_reclaimed', 'Host memory reclaimed by squeezed', 'B', reclaimed, least),
+    reading('memory_reclaimed_max', 'Host memory that could be reclaimed by squeezed', 'B', more, least),
+  ];
 }
 
 function keyOf(owner: Owner): string {

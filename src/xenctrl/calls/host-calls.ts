@@ -5,6 +5,7 @@ import {
   AVAILHEAP_AT,
   CPU_HOTPLUG_AT,
   CPU_HOTPLUG_OP,
+  CPUINFO_AT,
   CPUTOPO_AT,
   CPUTOPOINFO_AT,
   DISTANCE_BYTES,
@@ -17,19 +18,21 @@ import {
   SYSCTL_AT,
 } from '../../abi/layout.js';
 import { readU64, writeU64 } from '../../abi/u64.js';
+import { ERRNO } from '../../base/errors.js';
 import { PAGE_BYTES } from '../../base/units.js';
 import type { CpuTopology, NumaInfo, NumaNodeInfo, PhysInfo, Xenctrl } from '../xenctrl.js';
 import { type CallBuffers, callError } from './call-buffers.js';
 
 const AT = SYSCTL_AT.union;
 
-export type HostCalls = Pick<Xenctrl, 'physInfo' | 'numaInfo' | 'cpuTopology' | 'availHeap' | 'cpuOnline' | 'cpuOffline'>;
+export type HostCalls = Pick<Xenctrl, 'physInfo' | 'numaInfo' | 'cpuTopology' | 'cpuIdleNs' | 'availHeap' | 'cpuOnline' | 'cpuOffline'>;
 
 export function hostCalls(calls: CallBuffers): HostCalls {
   return {
     physInfo: () => physInfo(calls),
     numaInfo: () => numaInfo(calls),
     cpuTopology: () => cpuTopology(calls),
+    cpuIdleNs: (cpus) => cpuIdleNs(calls, cpus),
     availHeap: (node, maxBits = 0) => availHeap(calls, node, maxBits),
     cpuOnline: (cpu) => hotplug(calls, cpu, CPU_HOTPLUG_OP.online, 'xc_cpu_online'),
     cpuOffline: (cpu) => hotplug(calls, cpu, CPU_HOTPLUG_OP.offline, 'xc_cpu_offline'),
@@ -106,6 +109,19 @@ function cpuTopology(calls: CallBuffers): (CpuTopology | null)[] {
     cpus.push(node === NONE_U32 ? null : { core, socket, node });
   }
   return cpus;
+}
+
+/** The embedded Xen has no clock and does not know the call. */
+function cpuIdleNs(calls: CallBuffers, cpus: number): number[] | null {
+  const entries = calls.buffer('list', cpus * CPUINFO_AT.entryBytes);
+  const view = calls.startSysctl(SYSCTL.getcpuinfo);
+  view.setUint32(AT + CPUINFO_AT.most, cpus, true);
+  writeU64(view, AT + CPUINFO_AT.entries, entries.address);
+  const result = calls.sysctl();
+  if (result === -ERRNO.ENOSYS) return null;
+  if (result < 0) throw callError(result, 'xc_getcpuinfo');
+  const count = Math.min(cpus, view.getUint32(AT + CPUINFO_AT.count, true));
+  return Array.from({ length: count }, (_, cpu) => readU64(entries.view, cpu * CPUINFO_AT.entryBytes));
 }
 
 /** maxBits 0 = no bound. */
