@@ -8,7 +8,7 @@ import { openScenario } from '../src/cli/input/scenario-input.js';
 import { hostFigures } from '../src/map/figures.js';
 import type { HostMap } from '../src/map/host-map.js';
 import { acrossPages } from '../src/page/across.js';
-import { remarksOf } from '../src/page/page-data.js';
+import { remarksOf } from '../src/page/remarks.js';
 import { runScenario } from '../src/scenario/run-scenario.js';
 import { profileOf } from '../src/xenopsd/api/profiles.js';
 import type { Toolstack } from '../src/xenopsd/api/toolstack.js';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readCapture } from '../src/live/capture/captured-host.js';
 import { hostFigures } from '../src/map/figures.js';
 import { acrossPages } from '../src/page/across.js';
-import { remarksOf } from '../src/page/page-data.js';
+import { remarksOf } from '../src/page/remarks.js';
 import { renderHostMapSvg } from '../src/view/host-map-svg.js';
 import { renderHostMapText } from '../src/view/host-map-text.js';
 import { profileOf } from '../src/xenopsd/api/profiles.js';

@@ -5,7 +5,7 @@ import { XenError } from '../base/errors.js';
 import type { VmSpec } from '../machine/vm.js';
 import type { HostMap, MapCpu } from '../map/host-map.js';
 import { profileOf } from '../xenopsd/api/profiles.js';
-import { applyPlace, bringsNearer, choosePlace } from './place-running.js';
+import { applyPlace, bringsNearer, PlaceChooser } from './place-running.js';
 
 const SEED = profileOf('xapi-25.6');
 
@@ -17,7 +17,7 @@ async function running(specs: readonly VmSpec[], freeMib = [4096, 4096, 4096]) {
   }
   const choose = (name: string, profile = SEED) => {
     const map = toolstack.snapshot();
-    return choosePlace(map, map.domains.find((domain) => domain.name === name)!, profile, 'best_effort');
+    return new PlaceChooser(map, profile, 'best_effort').choose(map.domains.find((domain) => domain.name === name)!);
   };
   return { toolstack, choose, xc: toolstack.doors.xc };
 }
@@ -114,7 +114,7 @@ test.each([
   const map = change(toolstack.snapshot());
   const domain = map.domains.find(({ name }) => name === 'spread')!;
   for (const profile of ['xapi-25.6', 'xapi-25.39', 'xapi-26.3', 'xl'] as const) {
-    const choice = choosePlace(map, { ...domain, pages: [77_000, 77_000, 77_000] }, profileOf(profile), 'best_effort');
+    const choice = new PlaceChooser(map, profileOf(profile), 'best_effort').choose({ ...domain, pages: [77_000, 77_000, 77_000] });
     // xl prefers the node with the fewest vCPUs, and Domain-0 is on all.
     expect([[0], [1]]).toContainEqual(choice.nodes);
     expect(choice.cpus).toEqual([0, 1, 2, 3].map((cpu) => cpu + 4 * choice.nodes[0]!));

@@ -4,20 +4,16 @@
 
 import { formatList } from '../base/bitset.js';
 import { XenError } from '../base/errors.js';
-import { INVALID_ID } from '../base/ids.js';
-import { PAGE_BYTES } from '../base/units.js';
 import { nodeWords } from '../map/drift-rules.js';
-import { type DomainFigures, domainFigures, reachFinder } from '../map/figures.js';
+import { type DomainFigures, domainFigures, type ReachFinder, reachFinder } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
 import { holdingNodes } from '../map/numa-metrics.js';
 import { automaticNodeAffinity } from '../map/union-rule.js';
-import { bestEffort } from '../planner/best-effort.js';
-import type { PlacementRequest, PlannerHost } from '../planner/policy.js';
 import { nodesWithMost } from '../planner/rebalance/free-moves.js';
-import { vcpusOnNodes, xlPlacement } from '../planner/xl-placement.js';
 import type { Xenctrl } from '../xenctrl/xenctrl.js';
 import type { PolicyName } from '../xenopsd/api/profiles.js';
 import { effectivePolicy, type Profile } from '../xenopsd/api/profiles.js';
+import { PlaceHost } from './place-host.js';
 
 /** A node with less of a domain's memory than this share draws no vCPUs to it. */
 const SHARE_THAT_COUNTS = 0.05;
@@ -42,63 +38,106 @@ export interface Choice {
 }
 
 /**
- * @param policy a policy that sets soft affinity in the profile
- * @throws InputError for a policy that the profile does not have
+ * Chooses for the domains of one map; what depends on the host alone is worked out once.
  */
-export function choosePlace(map: HostMap, domain: MapDomain, profile: Profile, policy: PolicyName): Choice {
-  const { name, placement } = effectivePolicy(profile, policy);
-  const before = domainFigures(map, domain);
-  const nothing = (reason: string): Choice => ({
-    ...{ domain, verdict: 'none', reason, nodes: [], cpus: [], before, after: before },
-    nodeAffinityAfter: domain.nodeAffinity,
-  });
-  if (domain.vcpus.length === 0) return nothing('it has no vCPUs');
-  if (map.nodes.length === 1) return nothing('the host has one node, so no CPU is nearer to its memory than another');
-  const reachOf = reachFinder(map);
-  if (domain.vcpus.some(({ hard, soft }) => !reachOf(hard, soft, domain.pool).anywhere)) {
-    return nothing(`its hard affinity is set, and ${name} places no such VM`);
-  }
-  const total = before.totalPages;
-  if (total === 0) return nothing('its memory by node is not known');
-  const host = plannerHost(map, domain.pool);
-  const count = (nodes: readonly number[]) => nodes.reduce((sum, node) => sum + host.cpuToNode.filter((one) => one === node).length, 0);
-  const wide = domain.vcpus.length;
-  const held = holdingNodes(domain.pages).filter((node) => domain.pages[node]! >= total * SHARE_THAT_COUNTS);
-  const everywhere = new Set(host.cpuToNode.filter((node) => node !== INVALID_ID));
-  const several = profile.multiNodePlanSetsNothing && held.length > 1;
-  let why: string | null = null;
-  if (several) why = `${profile.name} sets nothing for more than one node`;
-  else if (held.some((node) => !everywhere.has(node))) {
-    why = `its memory lies on ${nodeWords(held)}, not all of which have CPUs for it`;
-  } else if (count(held) < wide) why = `${nodeWords(held)} with its memory has ${count(held)} CPUs for ${wide} vCPUs`;
-  else if (everywhere.size > 1 && held.length === everywhere.size) why = 'its memory lies on all nodes';
-  if (why === null) return chosen('memory', held, `its memory lies on ${nodeWords(held)}`);
-  // As a free move of `rebalance`: a plan anew would take the vCPUs away from most of the memory.
-  const most = nodesWithMost(domain.pages, held);
-  if (most.length === 1 && count(most) >= wide) return chosen('memory', most, `most of its memory lies on ${nodeWords(most)}`);
-  const plan = planFor(map, domain, profile, host, placement.cores === 'vcpus');
-  if (plan === null) return nothing(`${why}, and ${name} finds no nodes for it`);
-  if (profile.multiNodePlanSetsNothing && plan.length > 1) return nothing(`${why}, and ${name} would need ${nodeWords(plan)}`);
-  return chosen('planner', plan, `${why}; ${name} chooses ${nodeWords(plan)}`);
+export class PlaceChooser {
+  readonly #map: HostMap;
+  readonly #profile: Profile;
+  readonly #policy: string;
+  readonly #planner: PlaceHost;
+  readonly #reachOf: ReachFinder;
+  readonly #lists = new ShortLists();
 
-  function chosen(verdict: 'memory' | 'planner', nodes: readonly number[], reason: string): Choice {
-    const cpus = host.cpuToNode.flatMap((node, cpu) => (nodes.includes(node) ? [cpu] : []));
+  /**
+   * @param policy a policy that sets soft affinity in the profile
+   * @throws InputError for a policy that the profile does not have
+   */
+  constructor(map: HostMap, profile: Profile, policy: PolicyName) {
+    const { name, placement } = effectivePolicy(profile, policy);
+    this.#map = map;
+    this.#profile = profile;
+    this.#policy = name;
+    this.#reachOf = reachFinder(map);
+    this.#planner = new PlaceHost(map, profile, placement.cores === 'vcpus');
+  }
+
+  /**
+   * @param before its figures, where they are known already
+   * @throws PlannerException where the profile's planner raises an exception
+   */
+  choose(domain: MapDomain, before: DomainFigures = domainFigures(this.#map, domain, this.#reachOf)): Choice {
+    const [map, profile] = [this.#map, this.#profile];
+    const nothing = (reason: string): Choice => ({
+      ...{ domain, verdict: 'none', reason, nodes: [], cpus: [], before, after: before },
+      nodeAffinityAfter: domain.nodeAffinity,
+    });
+    if (domain.vcpus.length === 0) return nothing('it has no vCPUs');
+    if (map.nodes.length === 1) return nothing('the host has one node, so no CPU is nearer to its memory than another');
+    if (before.vcpus.some(({ anywhere }) => !anywhere)) return nothing(`its hard affinity is set, and ${this.#policy} places no such VM`);
+    const total = before.totalPages;
+    if (total === 0) return nothing('its memory by node is not known');
+    const wide = domain.vcpus.length;
+    const counts = this.#planner.cpuCounts(domain.pool);
+    const count = (nodes: readonly number[]) => nodes.reduce((sum, node) => sum + counts[node]!, 0);
+    const held = holdingNodes(domain.pages).filter((node) => domain.pages[node]! >= total * SHARE_THAT_COUNTS);
+    const why = this.#objection(held, counts, wide);
+    if (why === null) return this.#chosen('memory', domain, before, held, `its memory lies on ${nodeWords(held)}`);
+    // As a free move of `rebalance`: a plan anew would take the vCPUs away from most of the memory.
+    const most = nodesWithMost(domain.pages, held);
+    if (most.length === 1 && count(most) >= wide) {
+      return this.#chosen('memory', domain, before, most, `most of its memory lies on ${nodeWords(most)}`);
+    }
+    const plan = this.#planner.plan(domain);
+    if (plan === null) return nothing(`${why}, and ${this.#policy} finds no nodes for it`);
+    if (profile.multiNodePlanSetsNothing && plan.length > 1) return nothing(`${why}, and ${this.#policy} would need ${nodeWords(plan)}`);
+    return this.#chosen('planner', domain, before, plan, `${why}; ${this.#policy} chooses ${nodeWords(plan)}`);
+  }
+
+  /**
+   * Why a domain's vCPUs cannot all run on the nodes of its memory; null: they can.
+   * @param counts CPUs that it may use, index = node
+   */
+  #objection(held: readonly number[], counts: readonly number[], wide: number): string | null {
+    const { name, multiNodePlanSetsNothing } = this.#profile;
+    if (multiNodePlanSetsNothing && held.length > 1) return `${name} sets nothing for more than one node`;
+    if (held.some((node) => counts[node] === 0)) return `its memory lies on ${nodeWords(held)}, not all of which have CPUs for it`;
+    const count = held.reduce((sum, node) => sum + counts[node]!, 0);
+    if (count < wide) return `${nodeWords(held)} with its memory has ${count} CPUs for ${wide} vCPUs`;
+    const everywhere = counts.filter((cpus) => cpus > 0).length;
+    return everywhere > 1 && held.length === everywhere ? 'its memory lies on all nodes' : null;
+  }
+
+  #chosen(verdict: 'memory' | 'planner', domain: MapDomain, before: DomainFigures, nodes: readonly number[], reason: string): Choice {
+    const map = this.#map;
+    const cpus = this.#planner.cpusOf(domain.pool, nodes);
     const placed = { ...domain, vcpus: domain.vcpus.map((vcpu) => ({ ...vcpu, soft: cpus })) };
-    const list = formatList(cpus);
-    const unchanged = domain.vcpus.every(({ soft }) => formatList(soft.filter((cpu) => (map.cpus[cpu] ?? null) !== null)) === list);
-    const automatic = automaticNodeAffinity(map, domain);
-    const real = domain.nodeAffinity.filter((node) => node < map.nodes.length);
-    const follows = automatic !== null && formatList(automatic) === formatList(real);
+    const list = this.#lists.of(cpus, map);
+    const unchanged = domain.vcpus.every(({ soft }) => this.#lists.of(soft, map) === list);
     return {
-      domain,
-      verdict: unchanged ? 'kept' : verdict,
-      reason,
-      nodes,
-      cpus,
-      before,
-      after: domainFigures(map, placed),
-      nodeAffinityAfter: follows ? automaticNodeAffinity(map, placed)! : real,
+      ...{ domain, verdict: unchanged ? 'kept' : verdict, reason, nodes, cpus, before },
+      after: domainFigures(map, placed, this.#reachOf),
+      // When it is asked for: it takes longer than all the rest, and the page has no use for it.
+      get nodeAffinityAfter() {
+        const automatic = automaticNodeAffinity(map, domain);
+        const real = domain.nodeAffinity.filter((node) => node < map.nodes.length);
+        const follows = automatic !== null && formatList(automatic) === formatList(real);
+        return follows ? automaticNodeAffinity(map, placed)! : real;
+      },
     };
+  }
+}
+
+/** Lists of CPUs as text, without absent CPUs; domains share few of them. */
+class ShortLists {
+  readonly #known = new WeakMap<readonly number[], string>();
+
+  of(cpus: readonly number[], map: HostMap): string {
+    let list = this.#known.get(cpus);
+    if (list === undefined) {
+      list = formatList(cpus.filter((cpu) => (map.cpus[cpu] ?? null) !== null));
+      this.#known.set(cpus, list);
+    }
+    return list;
   }
 }
 
@@ -113,52 +152,6 @@ export function bringsNearer({ before, after }: Pick<Choice, 'before' | 'after'>
   const [now, then] = [rounded(before.meanDistance), rounded(after.meanDistance)];
   if (now !== null && then !== null && now !== then) return then < now;
   return after.remotePages < before.remotePages;
-}
-
-/**
- * The planner's nodes if the domain's memory were free again and it started now; null when it finds
- * none.
- */
-function planFor(map: HostMap, domain: MapDomain, profile: Profile, host: PlannerHost, cores: boolean): readonly number[] | null {
-  const policy = profile.toolstack === 'libxl' ? xlPlacement() : bestEffort(profile.name, profile.planner);
-  const others = map.domains.filter(({ domid }) => domid !== domain.domid);
-  const pool = map.cpus.flatMap((cpu) => (cpu !== null && cpu.pool === domain.pool ? [cpu.id] : []));
-  const request: PlacementRequest = {
-    vcpus: domain.vcpus.length,
-    cores: cores ? domain.vcpus.length : 0,
-    memoryBytes: domain.pages.reduce((sum, pages) => sum + pages, 0) * PAGE_BYTES,
-    freeBytes: map.nodes.map(({ freePages }, node) => (freePages + (domain.pages[node] ?? 0)) * PAGE_BYTES),
-    claimedBytes: map.nodes.map(({ claimedPages }) => claimedPages * PAGE_BYTES),
-    vcpusOnNode: vcpusOnNodes(
-      host,
-      others.map(({ vcpus, nodeAffinity, pool: id }) => ({
-        hard: vcpus.map(({ hard }) => hard),
-        nodeAffinity,
-        poolCpus: map.cpus.flatMap((cpu) => (cpu !== null && cpu.pool === id ? [cpu.id] : [])),
-      })),
-    ),
-    suitableCpus: pool,
-  };
-  // best_effort raises for a CPU without a node, as xenopsd does, and reads no numbers of CPUs.
-  // xl's placement reads those that the request names.
-  const seen = profile.toolstack === 'libxl' ? host : { ...host, cpuToNode: host.cpuToNode.filter((node) => node !== INVALID_ID) };
-  return policy.prepare(seen)?.plan(request)?.nodes ?? null;
-}
-
-/**
- * Online CPUs of the domain's pool; the others have INVALID_ID as their node. As in xenopsd, whose
- * planner this asks, core numbers are compared without their sockets (numa-hierarchy.ts).
- */
-function plannerHost(map: HostMap, pool: number): PlannerHost {
-  const usable = map.cpus.map((cpu) => (cpu?.online === true && cpu.pool === pool ? cpu : null));
-  // In one pass: a page asks it for each VM of a host of thousands of CPUs.
-  const cores = new Map(map.nodes.map(({ id }) => [id, new Set<number>()]));
-  for (const cpu of usable) if (cpu !== null) cores.get(cpu.node)?.add(cpu.core);
-  return {
-    distances: map.distances,
-    cpuToNode: usable.map((cpu) => cpu?.node ?? INVALID_ID),
-    nodeCores: map.nodes.map(({ id }) => cores.get(id)!.size),
-  };
 }
 
 /**

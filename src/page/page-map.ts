@@ -1,6 +1,7 @@
 // A host's map in the page's form: JSON, made small by storing each list of CPUs once.
 import { formatList, parseList } from '../base/bitset.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
+import { lastOf } from './steps.js';
 
 /** Far more than Xen has. */
 export const CPUS_MOST = 16_384;
@@ -21,6 +22,11 @@ export interface PageMap extends Pick<HostMap, 'name' | 'hypervisor' | 'nodes' |
 }
 
 export function encodeMap(map: HostMap): PageMap {
+  return lastOf(encodeMapSteps(map));
+}
+
+/** As encodeMap, in small steps: others may run between them. */
+export function* encodeMapSteps(map: HostMap): Generator<void, PageMap> {
   const lists: string[] = [];
   const at = new Map<string, number>();
   // Domains share few arrays: each is formatted once.
@@ -37,12 +43,16 @@ export function encodeMap(map: HostMap): PageMap {
     known.set(cpus, index);
     return index;
   };
-  const domains = map.domains.map(({ vcpus, ...domain }) => ({
-    ...domain,
-    nodeAffinity: [...domain.nodeAffinity],
-    pages: [...domain.pages],
-    vcpus: vcpus.map(({ online, hard, soft }): [boolean, number, number] => [online, listOf(hard), listOf(soft)]),
-  }));
+  const domains: PageDomain[] = [];
+  for (const { vcpus, ...domain } of map.domains) {
+    domains.push({
+      ...domain,
+      nodeAffinity: [...domain.nodeAffinity],
+      pages: [...domain.pages],
+      vcpus: vcpus.map(({ online, hard, soft }): [boolean, number, number] => [online, listOf(hard), listOf(soft)]),
+    });
+    yield;
+  }
   return {
     name: map.name,
     hypervisor: map.hypervisor,

@@ -8,10 +8,12 @@ import { domainFigures } from '../map/figures.js';
 import type { HostMap, MapDomain } from '../map/host-map.js';
 import { profileOf } from '../xenopsd/api/profiles.js';
 import { acrossPages } from './across.js';
-import { pageData } from './page-data.js';
+import { type PageHostInput, pageData } from './page-data.js';
 import { pageFile } from './page-file.js';
 import { decodeMap, encodeMap } from './page-map.js';
 import type { PageRun } from './page-run.js';
+import { pageTextSteps } from './page-text.js';
+import { lastOf } from './steps.js';
 
 const RULES = { profile: profileOf('xapi-25.6'), policy: 'best_effort', notes: [] } as const;
 const GIB_PAGES = 262_144;
@@ -43,6 +45,21 @@ describe('a map on its way to the page', () => {
     fc.assert(
       fc.property(hostMaps(), (map) => {
         expect(decodeMap(JSON.parse(JSON.stringify(encodeMap(map))))).toEqual(map);
+      }),
+    );
+  });
+
+  it('is written in steps as it would be at once', () => {
+    fc.assert(
+      fc.property(hostMaps(), (map) => {
+        const rules = { ...RULES, uuidOf: (domid: number) => `uuid-${domid}` };
+        const failed = [{ name: 'odd', run: [] }] as never;
+        const input = [
+          { ...rules, map },
+          { ...rules, map: { ...map, poolNames: undefined }, notes: ['a note'], failed },
+        ] as PageHostInput[];
+        const at = '2026-01-01T00:00:00Z';
+        expect(lastOf(pageTextSteps('live', '1.0', at, input))).toBe(JSON.stringify(pageData('live', '1.0', at, input)));
       }),
     );
   });

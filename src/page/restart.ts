@@ -20,6 +20,7 @@ export class RestartPlan {
   readonly #map: HostMap;
   /** Index = node; pages. */
   readonly #room: number[];
+  readonly #known = new Map<readonly number[], readonly (readonly number[])[]>();
 
   constructor(map: HostMap) {
     this.#map = map;
@@ -33,9 +34,9 @@ export class RestartPlan {
    */
   take(domain: MapDomain, { totalPages, vcpus }: DomainFigures): Restart | null {
     const reaches = [...new Set(vcpus.map(({ effective }) => effective))];
-    const allowed = (reaches[0] ?? []).filter((cpu) => reaches.every((one) => one === reaches[0] || one.includes(cpu)));
+    const byNode = reaches.length === 1 ? this.#byNode(reaches[0]!) : cpusByNode(this.#map, inAll(reaches));
     const found = this.#map.nodes.flatMap((_, node) => {
-      const cpus = allowed.filter((cpu) => this.#map.cpus[cpu]?.node === node);
+      const cpus = byNode[node]!;
       const own = domain.pages[node] ?? 0;
       const room = this.#room[node]! + own;
       const needed = totalPages + (own === totalPages ? 0 : overheadPages(totalPages));
@@ -50,6 +51,28 @@ export class RestartPlan {
       isHeld: reaches.every((one) => one.every((cpu) => this.#map.cpus[cpu]?.node === best.node)),
     };
   }
+
+  /** VMs with the same masks share the list. */
+  #byNode(cpus: readonly number[]): readonly (readonly number[])[] {
+    let byNode = this.#known.get(cpus);
+    if (byNode === undefined) {
+      byNode = cpusByNode(this.#map, cpus);
+      this.#known.set(cpus, byNode);
+    }
+    return byNode;
+  }
+}
+
+function cpusByNode({ nodes, cpus: all }: HostMap, cpus: readonly number[]): number[][] {
+  const byNode: number[][] = nodes.map(() => []);
+  for (const cpu of cpus) byNode[all[cpu]?.node ?? -1]?.push(cpu);
+  return byNode;
+}
+
+/** What all lists have, in the order of the first. */
+function inAll([first = [], ...others]: readonly (readonly number[])[]): readonly number[] {
+  const sets = others.map((one) => new Set(one));
+  return first.filter((cpu) => sets.every((one) => one.has(cpu)));
 }
 
 /** Lines of shell. xapi ignores ranges in a mask: each CPU is written out. */

@@ -124,6 +124,13 @@ export class BestEffortState implements PlacementState {
     return plan;
   }
 
+  /** The plan without a change of the state: as if the VM were not started after it. */
+  preview(request: PlacementRequest): Plan | null {
+    const wanted = this.#read(request);
+    const at = this.#best(wanted, this.#next);
+    return at === -1 ? null : this.#planOf(at).plan;
+  }
+
   buildFinished(id: number): void {
     this.#builds?.finish(id);
   }

@@ -192,13 +192,7 @@ export interface XlCountedDomain {
 export function vcpusOnNodes(host: PlannerHost, domains: readonly XlCountedDomain[], suitableCpus?: readonly number[]): number[] {
   const counts = host.distances.map(() => 0);
   const reached = new ReachedNodes(host, suitableCpus);
-  for (const domain of domains) {
-    const affinity = new Set(domain.nodeAffinity);
-    for (const hard of domain.hard)
-      for (const node of reached.of(hard, domain.poolCpus)) {
-        if (affinity.has(node)) counts[node]! += domain.times ?? 1;
-      }
-  }
+  for (const domain of domains) reached.count(domain, domain.times ?? 1, counts);
   return counts;
 }
 
@@ -206,33 +200,49 @@ export function vcpusOnNodes(host: PlannerHost, domains: readonly XlCountedDomai
  * The nodes of a hard mask within a pool. On a host with thousands of vCPUs most have the same few
  * masks, so each is worked out once.
  */
-class ReachedNodes {
+export class ReachedNodes {
   readonly #host: PlannerHost;
   readonly #suitable: ReadonlySet<number> | null;
-  /** By the pool's CPUs, then by mask. */
-  readonly #known = new Map<readonly number[], Map<readonly number[], readonly number[]>>();
+  readonly #pools = new Map<readonly number[], ReachedInPool>();
 
-  constructor(host: PlannerHost, suitableCpus: readonly number[] | undefined) {
+  constructor(host: PlannerHost, suitableCpus?: readonly number[]) {
     this.#host = host;
     this.#suitable = suitableCpus === undefined ? null : new Set(suitableCpus);
   }
 
-  of(hard: readonly number[], poolCpus: readonly number[]): readonly number[] {
-    let ofPool = this.#known.get(poolCpus);
-    if (ofPool === undefined) {
-      ofPool = new Map();
-      this.#known.set(poolCpus, ofPool);
+  /**
+   * Adds a domain's vCPUs to those of the nodes that they can reach.
+   * @param times how often; -1 takes them away
+   * @param counts index = node
+   */
+  count({ hard, nodeAffinity, poolCpus }: XlCountedDomain, times: number, counts: number[]): void {
+    const affinity = new Set(nodeAffinity);
+    for (const mask of hard) for (const node of this.#of(mask, poolCpus)) if (affinity.has(node)) counts[node]! += times;
+  }
+
+  #of(hard: readonly number[], poolCpus: readonly number[]): readonly number[] {
+    let pool = this.#pools.get(poolCpus);
+    if (pool === undefined) {
+      const suitable = this.#suitable;
+      const cpus = new Set(suitable === null ? poolCpus : poolCpus.filter((cpu) => suitable.has(cpu)));
+      pool = { cpus, nodes: new Map() };
+      this.#pools.set(poolCpus, pool);
     }
-    let nodes = ofPool.get(hard);
+    let nodes = pool.nodes.get(hard);
     if (nodes === undefined) {
-      const pool = new Set(poolCpus);
       const { cpuToNode, distances } = this.#host;
-      const cpus = hard.filter((cpu) => pool.has(cpu) && (this.#suitable === null || this.#suitable.has(cpu)));
+      const cpus = hard.filter((cpu) => pool.cpus.has(cpu));
       nodes = [...new Set(cpus.map((cpu) => cpuToNode[cpu]!))].filter((node) => node < distances.length);
-      ofPool.set(hard, nodes);
+      pool.nodes.set(hard, nodes);
     }
     return nodes;
   }
+}
+
+interface ReachedInPool {
+  /** Those that are suitable. */
+  readonly cpus: ReadonlySet<number>;
+  readonly nodes: Map<readonly number[], readonly number[]>;
 }
 
 /**

@@ -13,7 +13,7 @@ import { HTTP_LIMITS, type HttpOptions } from './http/http-server.js';
 import { Metrics } from './http/metrics.js';
 import { pagesOf } from './http/pages.js';
 import { fingerprint, makeSelfSigned } from './http/self-signed.js';
-import { openPages } from './http/web-pages.js';
+import { openPages } from './http/web/web-pages.js';
 import { DATAMODEL } from './model/datamodel.js';
 import type { WireStruct } from './wire/values.js';
 

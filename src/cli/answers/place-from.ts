@@ -15,7 +15,7 @@ import {
   pinCommands,
   policyCommands,
 } from '../../live/place-commands.js';
-import { type Choice, choosePlace } from '../../live/place-running.js';
+import { type Choice, PlaceChooser } from '../../live/place-running.js';
 import type { HostMap } from '../../map/host-map.js';
 import { effectivePolicy, type PolicyName, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import { type OpenHost, readFrom, sourcesOf, withHost } from '../input/from.js';
@@ -81,9 +81,8 @@ function propose(captured: CapturedHost, names: readonly string[], options: From
   effectivePolicy(profileOf(profile), options.policy);
   const wanted = names.length === 0 ? new Set<number>() : pickDomains(map, names);
   if (wanted.has(0)) throw new InputError('Domain-0 is not placed', {}, "use Xen's option dom0_nodes=");
-  const choices = map.domains
-    .filter(({ domid }) => wanted.has(domid))
-    .map((domain) => choosePlace(map, domain, profileOf(profile), options.policy));
+  const chooser = new PlaceChooser(map, profileOf(profile), options.policy);
+  const choices = map.domains.filter(({ domid }) => wanted.has(domid)).map((domain) => chooser.choose(domain));
   return {
     profile,
     choices,

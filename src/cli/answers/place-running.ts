@@ -5,7 +5,7 @@ import { formatList } from '../../base/bitset.js';
 import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
 import { liveMap } from '../../live/live-map.js';
-import { applyPlace, bringsNearer, type Choice, choosePlace } from '../../live/place-running.js';
+import { applyPlace, bringsNearer, type Choice, PlaceChooser } from '../../live/place-running.js';
 import type { HostMap } from '../../map/host-map.js';
 import { runScenario } from '../../scenario/run-scenario.js';
 import type { Xenctrl } from '../../xenctrl/xenctrl.js';
@@ -52,7 +52,8 @@ async function placeOn(names: readonly string[], options: PlaceOptions, xc: Xenc
   const wanted = pickDomains(map, names);
   if (wanted.has(0)) throw new InputError('Domain-0 is not placed', {}, "use Xen's option dom0_nodes=");
   const profile = profileOf(options.profile);
-  const choices = map.domains.filter(({ domid }) => wanted.has(domid)).map((domain) => choosePlace(map, domain, profile, options.policy));
+  const chooser = new PlaceChooser(map, profile, options.policy);
+  const choices = map.domains.filter(({ domid }) => wanted.has(domid)).map((domain) => chooser.choose(domain));
   if (options.dryRun !== true) {
     for (const choice of choices) if (choice.verdict === 'memory' || choice.verdict === 'planner') applyPlace(xc, choice);
   }

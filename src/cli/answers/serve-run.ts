@@ -19,7 +19,7 @@ import { pagesOf } from '../../xapi/http/pages.js';
 import { fingerprint } from '../../xapi/http/self-signed.js';
 import { serveBackups } from '../../xapi/http/sockets/backup-socket.js';
 import { openStaticFiles } from '../../xapi/http/static-files.js';
-import { openPages } from '../../xapi/http/web-pages.js';
+import { openPages } from '../../xapi/http/web/web-pages.js';
 import type { HostDoors } from '../../xenopsd/api/host-doors.js';
 import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
 import { libcIfThere } from '../../xenstore/server/libc.js';

@@ -14,7 +14,7 @@ import type { Metrics } from './metrics.js';
 import { refuse } from './refuse.js';
 import { rrdPages } from './rrd-pages.js';
 import { endNamedTask } from './transfers/task-end.js';
-import { sendJson, WebSnapshots } from './web-pages.js';
+import { sendJson, WebSnapshots } from './web/web-pages.js';
 
 /**
  * A password that fitted is believed for so long without another scrypt, unless its user gets
@@ -56,7 +56,7 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
   const sizes = new Map<string, number>();
   const answered = (
     path: string,
-    answer: (...call: Parameters<Page>) => unknown,
+    answer: (...call: [...Parameters<Page>, Principal]) => unknown,
     before?: (url: URL, principal: Principal) => Promise<void>,
   ): void => {
     pages.set(path, async (request, response, url, closing) => {
@@ -66,7 +66,7 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
       const leastBytes = known < LARGE_BYTES ? 0 : known;
       const { principal } = admission;
       await before?.(url, principal);
-      const size = await whileCharged(daemon, principal, response, leastBytes, () => answer(request, response, url, closing));
+      const size = await whileCharged(daemon, principal, response, leastBytes, () => answer(request, response, url, closing, principal));
       if (size > 0) sizes.set(path, size);
     });
   };
@@ -75,7 +75,7 @@ export function pagesOf(daemon: Daemon, metrics: Metrics | null, open: boolean):
     answered(path, answer, (url, principal) => endNamedTask(daemon, url.searchParams, principal));
   }
   const snapshots = new WebSnapshots(daemon);
-  answered('/web/snapshot', (_request, response) => snapshots.answer(response));
+  answered('/web/snapshot', (_request, response, _url, _closing, principal) => snapshots.answer(response, principal));
   answered('/web/explain', (_request, response, url) => snapshots.explain(response, url));
   answered('/web/workload', (_request, response, url) => snapshots.workload(response, url));
   answered('/web/history', (_request, response, url) => snapshots.history(response, url));

@@ -5,8 +5,9 @@ import { type DomainFigures, type HostFigures, hostFigures } from '../../../src/
 import { type HostMap, isPlaceUnknown, type MapCpu, type MapDomain } from '../../../src/map/host-map.js';
 import { acrossPages } from '../../../src/page/across.js';
 import type { FailedVm } from '../../../src/page/host-runs.js';
-import type { PageData, Remark } from '../../../src/page/page-data.js';
+import type { PageData } from '../../../src/page/page-data.js';
 import { decodeMap } from '../../../src/page/page-map.js';
+import type { Remark } from '../../../src/page/remarks.js';
 import { nodeSegments, type Segment } from '../../../src/view/segments.js';
 
 /** VMs past so many on a node are drawn as one piece. */

@@ -6,7 +6,7 @@ import type { CapturedHost } from '../../../live/capture/captured-host.js';
 import type { LiveMap } from '../../../live/live-map.js';
 import { localToolstack } from '../../../live/local-toolstack.js';
 import { type Lasting, lastingLines, pinCommands } from '../../../live/place-commands.js';
-import { bringsNearer, type Choice, choosePlace } from '../../../live/place-running.js';
+import { bringsNearer, type Choice, PlaceChooser } from '../../../live/place-running.js';
 import type { MapDomain } from '../../../map/host-map.js';
 import { profileOf } from '../../../xenopsd/api/profiles.js';
 import { harmlessName } from '../../input/running.js';
@@ -28,9 +28,10 @@ const MOST_DOMAINS = 12;
 export function runningAdvice(captured: AdvisedHost, domains: readonly MapDomain[]): Advice | null {
   const { map } = captured.live;
   const profile = profileOf(placingProfile(captured));
+  const chooser = new PlaceChooser(map, profile, 'best_effort');
   const judged = domains
     .filter(({ domid, masksUnknown, poolUnknown }) => domid !== 0 && masksUnknown !== true && poolUnknown !== true)
-    .map((domain) => choosePlace(map, domain, profile, 'best_effort'));
+    .map((domain) => chooser.choose(domain));
   const helped = judged.filter((choice) => pinCommands(choice).length > 0 && bringsNearer(choice));
   const spread = judged.filter(({ before, domain }) => before.totalPages > 0 && !before.onOneNode && domain.pagesUnknown !== true);
   const afterwards = spread.some((choice) => !helped.includes(choice) || !choice.after.onOneNode);

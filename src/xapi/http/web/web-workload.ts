@@ -1,10 +1,10 @@
 // The input of the page's plans: a host without its VMs, and the running VMs by their labels, with
 // the settings that their next start would read.
-import { emptyHost, type PageObject, type PageWorkload, uniqueNames } from '../../page/page-workload.js';
-import type { Daemon } from '../daemon.js';
-import { specOf } from '../life/vm-spec.js';
-import { hostMask } from '../model/host-objects.js';
-import type { PoolHost } from '../model/pool-hosts.js';
+import { emptyHost, type PageObject, type PageWorkload, uniqueNames } from '../../../page/page-workload.js';
+import type { Daemon } from '../../daemon.js';
+import { specOf } from '../../life/vm-spec.js';
+import { hostMask } from '../../model/host-objects.js';
+import type { PoolHost } from '../../model/pool-hosts.js';
 
 export function workloadOf({ database }: Daemon, { ref, toolstack }: PoolHost): PageWorkload {
   const { profile, policy, doors } = toolstack;

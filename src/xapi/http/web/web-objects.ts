@@ -1,6 +1,6 @@
 // Hosts and VMs of the page's settings, VMs that do not run included.
-import type { PageObjects } from '../../page/page-objects.js';
-import type { Daemon } from '../daemon.js';
+import type { PageObjects } from '../../../page/page-objects.js';
+import type { Daemon } from '../../daemon.js';
 
 export function objectsOf({ database: { published } }: Daemon): PageObjects {
   const hosts = [...published.records('host')].map(([ref, { uuid, name_label }]) => ({

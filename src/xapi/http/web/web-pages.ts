@@ -1,15 +1,17 @@
 // The daemon's own page (src/page, web/). Its frame and assets contain no data and need no login;
 // /web/snapshot, the current state of the host, needs one. Read-only: changes go through XAPI.
 import type { ServerResponse } from 'node:http';
-import type { HostMap, MapDomain } from '../../map/host-map.js';
-import { runsOfVm } from '../../page/host-runs.js';
-import { pageData } from '../../page/page-data.js';
-import { DAEMON_POLICY, daemonPage, pageAssets } from '../../page/page-file.js';
-import { profileOf } from '../../xenopsd/api/profiles.js';
-import type { Daemon } from '../daemon.js';
-import type { PoolHost } from '../model/pool-hosts.js';
-import type { Page } from './http-server.js';
-import { refuse } from './refuse.js';
+import type { HostMap, MapDomain } from '../../../map/host-map.js';
+import { runsOfVm } from '../../../page/host-runs.js';
+import { DAEMON_POLICY, daemonPage, pageAssets } from '../../../page/page-file.js';
+import { pageTextSteps } from '../../../page/page-text.js';
+import { profileOf } from '../../../xenopsd/api/profiles.js';
+import type { Principal } from '../../calls/ledger.js';
+import type { Daemon } from '../../daemon.js';
+import type { PoolHost } from '../../model/pool-hosts.js';
+import type { Page } from '../http-server.js';
+import { refuse } from '../refuse.js';
+import { StepsInTurns } from './steps-in-turns.js';
 import { WebHistory } from './web-history.js';
 import { objectsOf } from './web-objects.js';
 import { workloadOf } from './web-workload.js';
@@ -52,14 +54,19 @@ export function sendJson(response: ServerResponse, value: unknown): void {
   response.writeHead(200, { ...COMMON, 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(value));
 }
 
+interface Shown {
+  /** Of the database, when the hosts were read. */
+  readonly generation: number;
+  readonly untilMs: number;
+  readonly text: StepsInTurns<string>;
+}
+
 /** The hosts as the page shows them (src/page/page-data.ts), as JSON. */
 export class WebSnapshots {
   readonly #daemon: Daemon;
   /** null = of a pool of several hosts, which has none. */
   readonly #history: WebHistory | null;
-  #text = '';
-  #generation = -1;
-  #until = 0;
+  #shown: Shown | null = null;
 
   constructor(daemon: Daemon) {
     this.#daemon = daemon;
@@ -67,34 +74,44 @@ export class WebSnapshots {
     this.#history = all.length > 1 ? null : new WebHistory(daemon, () => this.#mapOf(coordinator));
   }
 
-  answer(response: ServerResponse): void {
-    response
-      .writeHead(200, { ...COMMON, 'content-type': 'application/json', 'cache-control': 'no-store' })
-      .end(this.#current(performance.now()));
+  async answer(response: ServerResponse, principal: Principal): Promise<void> {
+    const text = await this.#current(response, principal);
+    if (text === null) return;
+    response.writeHead(200, { ...COMMON, 'content-type': 'application/json', 'cache-control': 'no-store' }).end(text);
   }
 
-  #current(now: number): string {
-    const { toolstack, hosts, database } = this.#daemon;
+  /** Not older than the request, but for what is shared. null = the reader is gone. */
+  async #current(response: ServerResponse, principal: Principal): Promise<string | null> {
+    const askedMs = performance.now();
+    const { generation } = this.#daemon.database.published;
+    const isWanted = () => !response.destroyed;
+    for (;;) {
+      const shown = this.#shown;
+      if (shown !== null && shown.generation >= generation && askedMs < shown.untilMs) return shown.text.result(principal, isWanted);
+      // One at a time: who asks while an older one is written helps with it, and then with the next.
+      if (shown === null || shown.text.isDone) this.#shown = this.#read();
+      else if ((await shown.text.settled(principal, isWanted)) === 'unwanted') return null;
+    }
+  }
+
+  /** The hosts as they are now; the text follows in turns. */
+  #read(): Shown {
+    const { toolstack, hosts, database, turns, version } = this.#daemon;
     const { generation } = database.published;
-    if (generation === this.#generation && now < this.#until) return this.#text;
     const kind = toolstack.doors.can.runsGuests ? 'live' : 'embedded';
-    const profile = profileOf(toolstack.profile);
-    const rules = { profile, policy: REMARK_POLICY, withoutXl: kind === 'embedded' } as const;
-    const shown = hosts.all.map((host) => ({ map: this.#mapOf(host), notes: [], ...rules, uuidOf: this.#uuidFinder(host) }));
-    this.#text = JSON.stringify(pageData(kind, this.#daemon.version, new Date().toISOString(), shown));
-    this.#generation = generation;
-    this.#until = now + SHARED_MS;
-    return this.#text;
+    const rules = { profile: profileOf(toolstack.profile), policy: REMARK_POLICY, withoutXl: kind === 'embedded' } as const;
+    const untilMs = performance.now() + SHARED_MS;
+    const inputs = hosts.all.map((host) => ({ map: this.#mapOf(host), notes: [], ...rules, uuidOf: this.#uuidFinder(host) }));
+    const steps = pageTextSteps(kind, version, new Date().toISOString(), inputs);
+    return { generation, untilMs, text: new StepsInTurns(steps, turns) };
   }
 
-  /** The uuid of the VM of a domain; null for a domain that is not this daemon's. */
+  /** The uuid of the VM of a domain as it is now; null for a domain that is not this daemon's. */
   #uuidFinder({ toolstack }: PoolHost): (domid: number) => string | null {
-    const uuids = new Map(toolstack.vms().map(({ domid, spec }) => [domid, spec.name]));
     const { published } = this.#daemon.database;
-    return (domid) => {
-      const name = uuids.get(domid);
-      return name === undefined || published.findUuid('VM', name) === null ? null : name;
-    };
+    const known = toolstack.vms().filter(({ domid, spec }) => domid !== null && published.findUuid('VM', spec.name) !== null);
+    const uuids = new Map(known.map(({ domid, spec }) => [domid, spec.name]));
+    return (domid) => uuids.get(domid) ?? null;
   }
 
   /** `?host=`: its place in the snapshot, 0 by default. */

@@ -1,12 +1,12 @@
 // The daemon's history for the page, in memory only: a moment for each change. It reads the host
 // when records of VMs change, and from time to time, because other tools may change affinity.
 
-import type { HostMap } from '../../map/host-map.js';
-import { type PageData, pageData } from '../../page/page-data.js';
-import { History, type HistoryMoment } from '../../page/page-history.js';
-import { decodeMap } from '../../page/page-map.js';
-import { profileOf } from '../../xenopsd/api/profiles.js';
-import type { Daemon } from '../daemon.js';
+import type { HostMap } from '../../../map/host-map.js';
+import { type PageData, pageData } from '../../../page/page-data.js';
+import { History, type HistoryMoment } from '../../../page/page-history.js';
+import { decodeMap } from '../../../page/page-map.js';
+import { profileOf } from '../../../xenopsd/api/profiles.js';
+import type { Daemon } from '../../daemon.js';
 
 /** Changes come in bursts. */
 const SETTLE_MS = 300;
@@ -44,10 +44,8 @@ export class WebHistory {
     const moment = this.moments.find((one) => one.id === id);
     if (map === null || moment === undefined) return null;
     const { toolstack, version } = this.#daemon;
-    const host = { map: decodeMap(map), notes: [], profile: profileOf(toolstack.profile), policy: 'best_effort' } as const;
-    const data = pageData('past', version, new Date(moment.at).toISOString(), [host]);
-    const quiet = (one: PageData['hosts'][number]) => one.remarks.map((remark) => ({ ...remark, advice: '', commands: [] }));
-    return { ...data, hosts: data.hosts.map((one) => ({ ...one, remarks: quiet(one) })) };
+    const rules = { profile: profileOf(toolstack.profile), policy: 'best_effort', withoutAdvice: true } as const;
+    return pageData('past', version, new Date(moment.at).toISOString(), [{ map: decodeMap(map), notes: [], ...rules }]);
   }
 
   /** Looks now, unless it did a moment ago. */
