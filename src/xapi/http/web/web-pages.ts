@@ -88,7 +88,7 @@ export class WebSnapshots {
     for (;;) {
       const shown = this.#shown;
       if (shown !== null && shown.generation >= generation && askedMs < shown.untilMs) return shown.text.result(principal, isWanted);
-      // One at a time: who asks while an older one is written helps with it, and then with the next.
+      // One at a time: who asks while an older one is written helps with it, then with the next.
       if (shown === null || shown.text.isDone) this.#shown = this.#read();
       else if ((await shown.text.settled(principal, isWanted)) === 'unwanted') return null;
     }
