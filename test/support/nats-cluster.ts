@@ -25,6 +25,7 @@ const USERS = [
   'pool-starts',
   'captures',
   'lost-log',
+  'greedy',
 ] as const;
 /**
  * Below those that the kernel gives to outgoing connections. Of two checkouts whose tests run at

@@ -2,15 +2,15 @@
 // no consumers: it reads its own entries one after the other, and a message on its subjects only
 // tells it to read again. Without NATS it waits, and its host keeps working.
 import { AuthorizationError, type Msg, type NatsConnection } from '@nats-io/transport-node';
-import { MIB } from '../../base/units.js';
-import type { Parts } from '../protocol/entries.js';
+import { LineBudget } from '../../base/line-budget.js';
 import type { HostFigures } from '../protocol/owner.js';
-import { Owner } from '../protocol/owner.js';
+import { type Admission, Owner } from '../protocol/owner.js';
 import { INBOXES, inboxesOf } from '../store/connect.js';
 import { NatsLog } from '../store/nats-log.js';
 import { textOf } from '../store/nats-log-text.js';
 import { isNobody } from '../store/retry.js';
 import { encodeAnswer } from './answer-text.js';
+import { QuestionTurns } from './question-turns.js';
 import {
   ASK_ALL,
   askSubject,
@@ -28,7 +28,9 @@ import {
   type StartAnswer,
   type StartRequest,
   startSubject,
+  whyNotClaimed,
 } from './requests.js';
+import { WaitingStarts } from './waiting-starts.js';
 
 /** The daemon behind a member. */
 export interface FleetHost {
@@ -74,6 +76,8 @@ const LATE_MS = 3 * TICK_MS;
 const READ_AGAIN_MS = [2, 5, 10, 25, 50, 100, 200];
 const ADMIT_TRIES = 40;
 const ADMIT_PAUSE_MS = 50;
+/** Of one kind. */
+const WARNINGS_A_MINUTE = 60;
 
 export class Member {
   readonly owner: Owner;
@@ -94,6 +98,11 @@ export class Member {
   /** The log is not there, and the daemon's log says so. */
   #logless = false;
   #checking = false;
+  readonly #questions = new QuestionTurns();
+  /** Apart from the others: only the administrator's key may ask there. */
+  readonly #drains = new QuestionTurns();
+  readonly #waiting = new WaitingStarts();
+  readonly #lines = new LineBudget(WARNINGS_A_MINUTE);
   /** Claims freed since the last tick: one line of the log for all of them. */
   #freed: string[] = [];
   #stopped = false;
@@ -115,10 +124,10 @@ export class Member {
     this.#subscribe(`h.${host.name}.>`, () => this.#hint());
     this.#subscribe(LEASES, ({ subject }) => this.owner.heard(processOfLease(subject), performance.now()));
     this.#subscribe(startSubject(host.name), (message) => void this.#started(message));
-    const ask = (message: Msg) => void this.#answerQuestion(message, false);
+    const ask = (message: Msg) => this.#asked(message, false);
     this.#subscribe(askSubject(host.name), ask);
     this.#subscribe(ASK_ALL, ask);
-    this.#subscribe(drainSubject(host.name), (message) => void this.#answerQuestion(message, true));
+    this.#subscribe(drainSubject(host.name), (message) => this.#asked(message, true));
     void this.#followConnection();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#hint();
@@ -178,6 +187,7 @@ export class Member {
 
   #tick(): void {
     this.#sayFreed();
+    this.#sayRefused();
     const nowMs = performance.now();
     if (nowMs - this.#tickedMs > LATE_MS) this.owner.restartLeases(nowMs);
     this.#tickedMs = nowMs;
@@ -232,6 +242,18 @@ export class Member {
     const values = { claim: first, claims: this.#freed.length };
     this.#freed = [];
     this.#options.log.info(values, 'claims were freed: their placer is gone, or their start was refused');
+  }
+
+  #sayRefused(): void {
+    for (const [message, times] of this.#lines.due()) this.#options.log.warn({ times }, `${message}; not every time has a line`);
+    const refusals = this.#questions.refusals();
+    if (refusals !== null) this.#options.log.warn({ refused: refusals }, 'questions of the fleet were refused: too many at once');
+  }
+
+  /** Of what others send, who could fill the log. */
+  #warn(values: object, message: string): void {
+    const left = this.#lines.take(message);
+    if (left !== null) this.#options.log.warn(left === 0 ? values : { ...values, linesLeftOut: left }, message);
   }
 
   /** For what looks at the host, which may fail; the next look finds it as it is then. */
@@ -290,32 +312,39 @@ export class Member {
     const request = decodeStart(message.string());
     if (request === null) return;
     const answer = await this.#start(request).catch((error: unknown) => ({ started: false, reason: wordsOf(error) }));
-    if (!answer.started)
-      this.#options.log.warn({ claim: request.id, vm: request.vm.name, reason: answer.reason }, 'a start of the fleet was refused');
+    if (!answer.started) this.#warn({ claim: request.id, vm: request.vm.name, reason: answer.reason }, 'a start of the fleet was refused');
     this.#respond(message, answer);
   }
 
   async #start(request: StartRequest): Promise<StartAnswer> {
     const { owner } = this;
     const digest = digestOf(request.vm, request.parts);
-    for (let tries = 0; tries < ADMIT_TRIES; tries++) {
-      const admitted = owner.admit(request.id, digest);
-      if (admitted === 'started') return { started: true };
-      if (typeof admitted === 'object') {
-        // A forged start must not cost the placer its promise.
-        if (!admitted.refused.includes('another start')) owner.refuse(request.id);
-        return { started: false, reason: admitted.refused };
-      }
-      if (admitted === 'start') {
-        const reason = await this.#startClaimed(request);
-        this.#look(() => owner.ended(request.id, reason === null));
-        return reason === null ? { started: true } : { started: false, reason };
-      }
+    let admitted = owner.admit(request.id, digest);
+    if (admitted === 'later') {
+      const reason = this.#waiting.begin(request.id);
+      if (reason !== null) return { started: false, reason };
+      admitted = await this.#admitLater(request.id, digest).finally(() => this.#waiting.end(request.id));
+    }
+    if (admitted === 'started') return { started: true };
+    if (admitted !== 'start') {
+      // A forged start must not cost the placer its promise.
+      if (!admitted.refused.includes('another start')) owner.refuse(request.id);
+      return { started: false, reason: admitted.refused };
+    }
+    const reason = await this.#startClaimed(request);
+    this.#look(() => owner.ended(request.id, reason === null));
+    return reason === null ? { started: true } : { started: false, reason };
+  }
+
+  /** Reads on, for the claim may have been written just before the start. */
+  async #admitLater(id: string, digest: string): Promise<Exclude<Admission, 'later'>> {
+    for (let tries = 1; tries < ADMIT_TRIES; tries++) {
       this.#hint();
       await pause(ADMIT_PAUSE_MS);
+      const admitted = this.owner.admit(id, digest);
+      if (admitted !== 'later') return admitted;
     }
-    owner.refuse(request.id);
-    return { started: false, reason: 'the claim is not in the log' };
+    return { refused: 'the claim is not in the log' };
   }
 
   /** @returns why the VM did not start; null = it did */
@@ -330,11 +359,19 @@ export class Member {
     }
   }
 
+  #asked(message: Msg, mayDrain: boolean): void {
+    const { reply, data } = message;
+    // Not what a consumer delivers there: its reply is no inbox.
+    if (!reply?.startsWith(INBOXES)) return;
+    const turns = mayDrain ? this.#drains : this.#questions;
+    const reason = turns.add(reply, data.length, () => this.#answerQuestion(message, mayDrain));
+    if (reason !== null && turns.tells(reply)) this.#respond(message, { host: this.#options.host.name, error: reason });
+  }
+
   async #answerQuestion(message: Msg, mayDrain: boolean): Promise<void> {
-    // Not what somebody had a server answer to this subject.
+    // Nor what somebody had a server answer to this subject.
     const question = decodeQuestion(textOf(message, 0));
-    // Nor what a consumer delivers there: its reply is no inbox.
-    if (question === null || isDrain(question) !== mayDrain || !message.reply?.startsWith(INBOXES)) return;
+    if (question === null || isDrain(question) !== mayDrain) return;
     const answer = await this.#options.host.answer(question).catch((error: unknown) => ({ error: String(error) }));
     if (answer !== null) this.#respond(message, { host: this.#options.host.name, ...(answer as object) });
     if (mayDrain) this.changed();
@@ -342,20 +379,13 @@ export class Member {
 
   /** A connection that is gone, or refuses the answer, must not end the daemon. */
   #respond(message: Msg, answer: object): void {
-    const { connection, log } = this.#options;
+    const { connection } = this.#options;
     try {
       message.respond(encodeAnswer(answer, connection.info?.max_payload));
     } catch (error) {
-      log.warn({ subject: message.subject, error: wordsOf(error) }, 'an answer to the fleet was not sent');
+      this.#warn({ subject: message.subject, error: wordsOf(error) }, 'an answer to the fleet was not sent');
     }
   }
-}
-
-/** A placer may have claimed less than it starts: others would lose what they were promised. */
-function whyNotClaimed({ vm, parts }: StartRequest, claimed: Parts | null): string | null {
-  if (claimed === null || JSON.stringify(parts) !== JSON.stringify(claimed)) return 'the claim holds other memory than the start wants';
-  const mib = claimed.reduce((sum, [, its]) => sum + its, 0);
-  return vm.memoryBytes > mib * MIB ? `the claim holds ${mib} MiB, less than the VM has` : null;
 }
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,6 +1,7 @@
 // Questions and starts between the fleet's processes: requests of NATS, outside the log. A start
 // message is a hint only: the member reads the claim that it names.
 import { createHash } from 'node:crypto';
+import { MIB } from '../../base/units.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { isClaimId, type Parts } from '../protocol/entries.js';
 
@@ -62,6 +63,13 @@ export function decodeStart(text: string): StartRequest | null {
   } catch {
     return null;
   }
+}
+
+/** A placer may have claimed less than it starts: others would lose what they were promised. */
+export function whyNotClaimed({ vm, parts }: StartRequest, claimed: Parts | null): string | null {
+  if (claimed === null || JSON.stringify(parts) !== JSON.stringify(claimed)) return 'the claim holds other memory than the start wants';
+  const mib = claimed.reduce((sum, [, its]) => sum + its, 0);
+  return vm.memoryBytes > mib * MIB ? `the claim holds ${mib} MiB, less than the VM has` : null;
 }
 
 export const QUESTIONS = ['ping', 'map', 'verify', 'vm', 'names', 'drain', 'undrain'] as const;

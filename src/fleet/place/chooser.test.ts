@@ -98,3 +98,17 @@ it('each host is of one live placer, and a placer that goes leaves its hosts to 
     if (!before[at]![2]) expect(now).toEqual(before[at]!.slice(0, 2));
   }
 });
+
+it('a placer with any number of processes keeps no host from another placer', () => {
+  const hosts = Array.from({ length: 300 }, (_, at) => `h${at}`);
+  const own = new Shards('p.own');
+  const mine = () => hosts.filter((host) => own.mine(host)).length;
+  own.heard('p.own', 0);
+  for (let at = 0; at < 5000; at++) own.heard(`greedy.${at}`, 0);
+  // One of 65 that count, not of 5,001.
+  expect(mine()).toBeGreaterThan(0);
+  own.expire(60_000);
+  own.heard('other.1', 60_000);
+  expect(mine()).toBeGreaterThan(100);
+  expect(mine()).toBeLessThan(200);
+});

@@ -1,6 +1,7 @@
 // The owner's decision on claims that no placer could decide: it is the same as the log's.
 import { describe, expect, it } from 'vitest';
 import { decodeMap, encodeClaim, type LightMap } from './entries.js';
+import { Leases } from './leases.js';
 import { Owner } from './owner.js';
 import { claimSubject } from './subjects.js';
 
@@ -66,6 +67,32 @@ it("a placer's dead claims, however many, are named by maps that can be read, an
   expect(owner.openClaims).toBe(0);
   claim('q.x-1', 100);
   expect(owner.admit('q.x-1', 's')).toBe('start');
+});
+
+it('the lease of a process with a claim counts, also after a time in which nothing was heard', () => {
+  const { owner, sent, claim } = hostOf100();
+  claim('p.x-1', 60);
+  const isDead = () => sent.flatMap(({ text }) => decodeMap(text)?.dead ?? []).includes('p.x-1');
+  for (let nowMs = 900; nowMs < 20_000; nowMs += 900) {
+    owner.heard('p.x', nowMs);
+    owner.tick(nowMs);
+  }
+  // This process slept for an hour.
+  owner.restartLeases(3_600_000);
+  for (let nowMs = 3_600_100; nowMs < 3_605_000; nowMs += 900) {
+    owner.tick(nowMs);
+    owner.heard('p.x', nowMs);
+  }
+  expect(isDead()).toBe(false);
+  owner.tick(3_610_000);
+  expect(isDead()).toBe(true);
+});
+
+it('remembers the leases of processes with claims only, however many others a placer names', () => {
+  const leases = new Leases();
+  leases.follow('p.x', 0);
+  for (let at = 0; at < 10_000; at++) leases.heard(`p.other-${at}`, 1);
+  expect([leases.size, leases.lastMs('p.x'), leases.lastMs('p.other-1')]).toEqual([1, 0, 0]);
 });
 
 it('a host that no map can describe publishes none, rather than one after the other that nobody reads', () => {

@@ -19,6 +19,7 @@ import {
   MOST_NAMED,
   type Parts,
 } from './entries.js';
+import { Leases } from './leases.js';
 import type { LogEntry } from './log.js';
 import { claimSubject, MOST_EPOCH, mapSubject, ownerSubject, placeOf } from './subjects.js';
 
@@ -57,11 +58,7 @@ interface OwnedClaim {
   settledBy: number;
 }
 
-interface OwnerEntry {
-  readonly epoch: number;
-  readonly owner: string;
-  readonly place: number;
-}
+type OwnerEntry = { readonly epoch: number; readonly owner: string; readonly place: number };
 
 const NO_OWNER: OwnerEntry = { epoch: 0, owner: '', place: 0 };
 
@@ -84,7 +81,7 @@ export class Owner {
   readonly #claims = new Map<string, OwnedClaim>();
   /** Entries of several claims: those that are not deleted. */
   readonly #together = new Map<string, Set<string>>();
-  readonly #heardMs = new Map<string, number>();
+  readonly #leases = new Leases();
   readonly #settledIds = new Map<string, 'absorbed' | 'dead'>();
   /** Named by the last map of an earlier owner. */
   #deadBefore: ReadonlySet<string> = new Set();
@@ -175,12 +172,13 @@ export class Owner {
 
   /** The process of a placer lives. */
   heard(process: string, nowMs: number): void {
-    this.#heardMs.set(process, nowMs);
+    this.#leases.heard(process, nowMs);
   }
 
   /** After a time in which nothing could be heard: leases begin again. */
   restartLeases(nowMs: number): void {
     for (const claim of this.#claims.values()) claim.seenMs = nowMs;
+    this.#leases.restart(nowMs);
   }
 
   /** @param start digest of the start that is to use the claim */
@@ -225,13 +223,13 @@ export class Owner {
   /** Frees what dead placers left, and repeats what was lost on the way. */
   tick(nowMs: number): void {
     const { leaseMs, marginMs } = this.#options;
-    for (const [process, ms] of this.#heardMs) if (nowMs - ms > 10 * leaseMs) this.#heardMs.delete(process);
+    this.#leases.forget(nowMs, 10 * leaseMs);
     // An entry of a daemon that is dead may come late, and replace one that lives.
     if (this.#state === 'replaced' && nowMs - this.#otherMs > 2 * leaseMs + marginMs) this.#state = 'taking';
     if (this.#state === 'taking') this.take();
     if (this.#state !== 'owner') return;
     for (const [id, claim] of this.#claims) {
-      const sinceMs = nowMs - Math.max(claim.seenMs, this.#heardMs.get(claim.process) ?? 0);
+      const sinceMs = nowMs - Math.max(claim.seenMs, this.#leases.lastMs(claim.process));
       if (claim.state !== 'open' || sinceMs <= leaseMs + marginMs) continue;
       claim.state = 'dead';
       this.#options.freed?.(id);
@@ -325,6 +323,7 @@ export class Owner {
       this.#delete(id);
       return;
     }
+    this.#leases.follow(process, nowMs);
     const claims = claimsOf(id, place, text);
     const before = new Map(claims.map((one) => [one.id, this.#claims.get(one.id)]));
     this.#delete(id);

@@ -35,10 +35,15 @@ function authenticatorOf(access: FleetAccess): Authenticator | null {
   };
 }
 
+/** Of a user, as far as it is counted. */
+const MOST_NAME = 128;
+
 /** Prefix of the inboxes of all users. */
 export const INBOXES = '_INBOX_';
 /** Prefix of the inboxes of one user: its permissions name it. */
 export const inboxesOf = (name: string): string => `${INBOXES}${name}`;
+/** The user that an inbox says it is of; nothing proves it. */
+export const inboxUserOf = (inbox: string): string => /^[^.]*/.exec(inbox.slice(INBOXES.length))![0].slice(0, MOST_NAME);
 
 /**
  * @param name for the server's list of connections, and the prefix of the inboxes

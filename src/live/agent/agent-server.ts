@@ -1,22 +1,65 @@
 // The agent's socket for the shim: HTTP on a unix socket, one request for each build.
 // GET /place?domid=5&mib=2048    200 with a line: "placed 0-7", or "left REASON"
+//                                429 when one domain is asked for again and again
+// A request waits for nothing, so it is answered as soon as it is whole. Connections that have not
+// sent a whole one are the only ones that stay: past their limit, the oldest one is closed.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { DOMID_FIRST_RESERVED } from '../../base/ids.js';
+import { LineBudget } from '../../base/line-budget.js';
+import { RateLimit } from '../../base/rate-limit.js';
 import type { PlaceAgent } from './place-agent.js';
 
 const MOST_MIB = 2 ** 26;
+/** Of all clients, who are all root: a shim for each domain that is built at one moment. */
+export const MOST_CONNECTIONS = 256;
+/** The shim waits no longer. */
+const UNFINISHED_MS = 2000;
+const CHECK_MS = 500;
+/** A shim's request has about 100 bytes. */
+const HEAD_BYTES = 4096;
+/** Requests for one domain: one for each start of its builder. */
+export const REQUESTS_AT_ONCE = 5;
+const REQUESTS_A_SECOND = 1;
+/** A host starts fewer domains. */
+export const LINES_A_MINUTE = 600;
+const LINE_CHARS = 200;
 
-/** @param log a line for each request */
-export function agentServer(agent: PlaceAgent, log: (line: string) => void): Server {
-  return createServer({ requestTimeout: 5000, headersTimeout: 5000 }, (request, response) => {
-    const [status, line] = answerTo(agent, request);
-    log(`${request.url ?? ''}: ${line}`);
+/**
+ * @param log a line for each request, up to 600 a minute
+ * @param now a clock in milliseconds
+ */
+export function agentServer(agent: PlaceAgent, log: (line: string) => void, now: () => number = () => performance.now()): Server {
+  const rate = new RateLimit(REQUESTS_A_SECOND, REQUESTS_AT_ONCE, now);
+  const lines = new LineBudget(LINES_A_MINUTE, now);
+  const times = { requestTimeout: UNFINISHED_MS, headersTimeout: UNFINISHED_MS, connectionsCheckingInterval: CHECK_MS };
+  const server = createServer({ ...times, maxHeaderSize: HEAD_BYTES }, (request, response) => {
+    const [status, line] = answerTo(agent, rate, request);
     end(response, status, line);
+    const left = lines.take('request');
+    if (left === null) return;
+    if (left > 0) log(`${left} requests have no line here: more than ${LINES_A_MINUTE} in a minute`);
+    log(`${(request.url ?? '').slice(0, LINE_CHARS)}: ${line}`);
+  });
+  closeOldest(server);
+  return server;
+}
+
+/** In the order in which they came. */
+function closeOldest(server: Server): void {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    if (open.size <= MOST_CONNECTIONS) return;
+    const [oldest] = open;
+    open.delete(oldest!);
+    oldest!.destroy();
   });
 }
 
-function answerTo(agent: PlaceAgent, { method, url }: IncomingMessage): [number, string] {
+function answerTo(agent: PlaceAgent, rate: RateLimit, { method, url }: IncomingMessage): [number, string] {
   const target = url ?? '';
   const requestUrl = URL.canParse(target, 'http://agent') ? new URL(target, 'http://agent') : null;
   if (method !== 'GET' || requestUrl?.pathname !== '/place') return [404, 'expected GET /place?domid=N&mib=N'];
@@ -25,6 +68,7 @@ function answerTo(agent: PlaceAgent, { method, url }: IncomingMessage): [number,
   const mib = whole(searchParams.get('mib'), MOST_MIB);
   if (domid === null || domid === 0) return [400, `domid: expected a number from 1 to ${DOMID_FIRST_RESERVED - 1}`];
   if (mib === null || mib === 0) return [400, `mib: expected a number from 1 to ${MOST_MIB}`];
+  if (!rate.take(String(domid))) return [429, `left domain ${domid} was asked for more than ${REQUESTS_AT_ONCE} times at once`];
   try {
     const answer = agent.place(domid, mib);
     return [200, answer.verdict === 'placed' ? `placed ${answer.cpus}` : `left ${answer.reason}`];
