@@ -13,7 +13,7 @@ import { wholeFrom } from '../input/fleet-host.js';
 import { addMemberOptions } from '../input/fleet-options.js';
 import type { FleetCommandLine, FleetSettings } from '../input/serve-config.js';
 import { EXIT } from '../output/exit-codes.js';
-import { out } from '../output/terminal.js';
+import { becomeDaemon, out } from '../output/terminal.js';
 
 const SOCKET = '/run/xennuma/agent.sock';
 /** Where xenopsd looks for what platform:xenguest names (xenops_server_xen.ml:64-92). */
@@ -69,7 +69,9 @@ async function install(options: AgentOptions): Promise<number> {
   checkCurl();
   const { installShim } = await import('../../live/agent/shim.js');
   installShim(readFileSync(join(PACKAGE_FOLDER, 'packaging/xenguest-shim'), 'utf8'), options);
-  out(`${options.shim} is there.\nUse it for a VM:\n  xe vm-param-set uuid=VM platform:xenguest=xennuma\nRun the agent:\n  xennuma agent`);
+  out(
+    `${harmless(options.shim)} is there.\nUse it for a VM:\n  xe vm-param-set uuid=VM platform:xenguest=xennuma\nRun the agent:\n  xennuma agent`,
+  );
   return EXIT.ok;
 }
 
@@ -95,7 +97,7 @@ function checkCurl(): void {
 async function uninstall({ shim }: AgentOptions): Promise<number> {
   const { removeShim } = await import('../../live/agent/shim.js');
   removeShim(shim);
-  out(`${shim} is gone: VMs that name it are built by the default builder.`);
+  out(`${harmless(shim)} is gone: VMs that name it are built by the default builder.`);
   return EXIT.ok;
 }
 
@@ -110,13 +112,14 @@ async function serve(options: AgentOptions): Promise<number> {
   const { agentServer } = await import('../../live/agent/agent-server.js');
   const { openAgentSocket } = await import('../../live/agent/agent-socket.js');
   return withXen(async (host) => {
+    await becomeDaemon();
     const server = agentServer(new PlaceAgent(host.xc), (line) => out(harmless(line)));
     const remove = await openAgentSocket(server, socket);
     // First: whoever reads that line may send a signal at once.
     const ending = new Promise<string>((resolve) => {
       for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
     });
-    out(`listening on ${socket}`);
+    out(`listening on ${harmless(socket)}`);
     try {
       const membership = fleet === null ? null : await joined(fleet, options.fleetEvery, host);
       const signal = await ending;

@@ -1,6 +1,7 @@
 // The terminal: colours if wanted, progress on a terminal after one second, and a silent end when
 // the reader closes the pipe.
 
+import { harmless } from '../../base/safe-text.js';
 import { EXIT } from './exit-codes.js';
 
 /** Colours and progress of one stream; without colours each function returns its text. */
@@ -49,13 +50,31 @@ export function commandColumns(env: Readonly<Record<string, string | undefined>>
   return process.stdout.isTTY || (env.COLUMNS ?? '') !== '' ? columns(env) : Number.POSITIVE_INFINITY;
 }
 
-export function out(text: string): void {
-  process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
+/** Of a daemon: where lines go instead of stdout and stderr. */
+let log: { readonly out: (line: string) => void; readonly remark: (line: string) => void } | null = null;
+
+/**
+ * From now on this process is a daemon: a line that nobody reads, or that has no room, is lost and
+ * counted, and neither ends the process nor holds it up.
+ */
+export async function becomeDaemon(): Promise<void> {
+  const { LogSink } = await import('../../xenstore/server/log-sink.js');
+  const [first, second] = [new LogSink(1), new LogSink(2)];
+  log = { out: (line) => first.line(line), remark: (line) => second.line(line) };
 }
 
-/** A remark next to the answer. It goes to stderr, so that piped output stays clean. */
+export function out(text: string): void {
+  if (log !== null) log.out(text.replace(/\n$/, ''));
+  else process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
+}
+
+/**
+ * A remark next to the answer, without colours. It goes to stderr, so that piped output stays clean.
+ */
 export function remark(text: string): void {
-  process.stderr.write(`${text}\n`);
+  const safe = text.split('\n').map(harmless).join('\n');
+  if (log !== null) log.remark(safe);
+  else process.stderr.write(`${safe}\n`);
 }
 
 /**

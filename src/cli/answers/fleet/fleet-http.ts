@@ -6,7 +6,7 @@ import { InputError } from '../../../base/errors.js';
 import type { FleetClient } from '../../../fleet/place/fleet-client.js';
 import { out } from '../../output/terminal.js';
 import { isLoopback, parseListen } from '../serve-run.js';
-import { stopOfSignals } from './open-fleet.js';
+import { untilSignals } from './open-fleet.js';
 
 /** Members are asked no more often than this, however often a client asks. */
 const FRESH_MS = 1000;
@@ -57,7 +57,7 @@ export async function serveFleet(
   named: string,
   streams: Readonly<Record<string, (response: ServerResponse) => void>> = {},
 ): Promise<void> {
-  const stop = stopOfSignals();
+  const stop = await untilSignals();
   let connected = true;
   void (async () => {
     for await (const { type } of client.connection.status()) {

@@ -9,7 +9,7 @@ import { waitFor } from '../../../fleet/store/retry.js';
 import { Jobs } from '../../../fleet/work/jobs.js';
 import { Seal } from '../../../fleet/work/seal.js';
 import { accessOf, type FleetOptions, replicasOf } from '../../input/fleet-options.js';
-import { remark } from '../../output/terminal.js';
+import { becomeDaemon, remark } from '../../output/terminal.js';
 
 export async function withFleet<T>(options: FleetOptions, work: (client: FleetClient) => Promise<T>): Promise<T> {
   const client = await FleetClient.open({ access: accessOf(options), name: options.fleetAs, replicas: replicasOf(options.fleet) });
@@ -39,10 +39,11 @@ export function openJobs(connection: NatsConnection, options: FleetOptions): Pro
   return Jobs.open(connection, replicasOf(options.fleet), new Seal(seedOfAccess(accessOf(options))));
 }
 
-/** SIGTERM and SIGINT end a command that runs until then. */
-export function stopOfSignals(): AbortSignal {
+/** SIGTERM and SIGINT end a command that runs until then: a daemon, which its log does not stop. */
+export async function untilSignals(): Promise<AbortSignal> {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
+  await becomeDaemon();
   return stop.signal;
 }
 

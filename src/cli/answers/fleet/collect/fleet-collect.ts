@@ -12,7 +12,7 @@ import { describer, openPool, poolSources } from '../../../input/open-pool.js';
 import type { PoolOptions } from '../../../input/pool-options.js';
 import { type HostSource, hostSources, readHosts, remarkFailures } from '../../../input/several-hosts.js';
 import { out, remark } from '../../../output/terminal.js';
-import { connectWaiting, sayWaiting, stopOfSignals } from '../open-fleet.js';
+import { connectWaiting, sayWaiting, untilSignals } from '../open-fleet.js';
 import { Collector } from './collector.js';
 import { PooledHost, type PoolReading } from './pool-host.js';
 import { PoolHosts } from './pool-hosts.js';
@@ -72,7 +72,7 @@ async function started(options: CollectOptions, template: string): Promise<Sourc
 }
 
 async function collect<Reading>(options: CollectOptions, { collector, read }: Source<Reading>): Promise<void> {
-  const stop = stopOfSignals();
+  const stop = await untilSignals();
   await read();
   const connection = await connectWaiting(options, stop);
   if (connection === null) return;

@@ -8,7 +8,7 @@ import { EXIT } from '../../../output/exit-codes.js';
 import { replayText } from '../../../output/replay-text.js';
 import { out, palette, remark } from '../../../output/terminal.js';
 import type { ReplayAnswer } from '../../replay-schema.js';
-import { connectWaiting, openJobs, sayWaiting, stopOfSignals } from '../open-fleet.js';
+import { connectWaiting, openJobs, sayWaiting, untilSignals } from '../open-fleet.js';
 import { captureJobOf, doCapture } from './capture-jobs.js';
 import { doHostJob, hostJobOf, NO_WORKER } from './host-jobs.js';
 import { MOST_OUTPUT, runOwnCommand } from './own-command.js';
@@ -26,7 +26,7 @@ type ReplayResult = { readonly answer: ReplayAnswer } | { readonly error: string
 
 /** Until a signal ends it, also without servers. The job in progress is finished first. */
 export async function fleetWork(options: FleetWorkOptions): Promise<void> {
-  const stop = stopOfSignals();
+  const stop = await untilSignals();
   const connection = await connectWaiting(options, stop);
   if (connection === null) return;
   const open = () => openJobs(connection, options);
