@@ -19,6 +19,7 @@ export function openOwnFile(path: string, flags: number, files: FileCalls = FILE
 }
 
 function openChecked(path: string, flags: number, check: typeof assertOurs, files: FileCalls): number {
+  if (path === '' || path.includes('\0')) throw new InputError('expected the name of a file, got none', {}, 'name a file');
   let fd: number;
   try {
     fd = files.open(path, flags | constants.O_NONBLOCK, 0o600);
@@ -112,6 +113,7 @@ export function assertInPlace(path: string, { dev, ino }: FileIdentity, files: F
  * there; the error of the file system when it cannot be looked at
  */
 export function checkOwnFolder(path: string): void {
+  assertNamed(path);
   // A slash at the end would follow a link.
   const there = lstatSync(plain(path));
   const { uid, mode } = there;
@@ -128,6 +130,7 @@ export function checkOwnFolder(path: string): void {
  * @throws InputError as checkOwnFolder; the error of the file system
  */
 export function makeOwnFolder(given: string): void {
+  assertNamed(given);
   const path = plain(given);
   try {
     mkdirSync(path, { mode: 0o700 });
@@ -147,6 +150,11 @@ export function makeOwnFolder(given: string): void {
  */
 function plain(path: string): string {
   return normalize(path).replace(/(?<=.)\/+$/, '');
+}
+
+/** An empty path would be this process's current folder. @throws InputError for it */
+export function assertNamed(path: string): void {
+  if (path === '' || path.includes('\0')) throw new InputError('expected the path of a folder, got none', {}, 'name a folder');
 }
 
 function makeParents(path: string): void {

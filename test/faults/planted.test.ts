@@ -1,11 +1,12 @@
 // What somebody else put in the place of the daemons' own files: links, pipes, files of others. The
 // daemon says so at start, does not wait, and changes nothing there.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AuditLog } from '../../src/xapi/calls/audit-log.js';
+import { parseUsers, userLine } from '../../src/xapi/calls/users.js';
 import { changeUsersFile, followUsersFile, readUsersFile } from '../../src/xapi/calls/users-file.js';
 import { StateFolder } from '../../src/xapi/model/disk/sqlite.js';
 import { FileMetadata } from '../../src/xenopsd/store/file-metadata.js';
@@ -108,6 +109,19 @@ describe('the file of users', () => {
     spawnSync('mkfifo', [file]);
     expect([...users().keys()]).toEqual(['root']);
     expect(complaints.join()).toContain('not a regular file');
+  });
+});
+
+describe('a link to the file of users', () => {
+  it('stays, and the file that it names is changed', async () => {
+    const [link, file] = [join(folder(), 'link'), join(folder(), 'users')];
+    symlinkSync(file, link);
+    const line = (user: string) => userLine(user, 'admin', 'secret');
+    writeFileSync(file, `${await line('root')}\n`, { mode: 0o600 });
+    const other = `${await line('other')}\n`;
+    await changeUsersFile(link, (text) => text + other);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect([...parseUsers(readFileSync(file, 'utf8'), file).keys()]).toEqual(['root', 'other']);
   });
 });
 

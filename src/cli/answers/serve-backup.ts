@@ -31,16 +31,32 @@ const SILENT_MS = 60_000;
 export async function backup(file: string, folder: string): Promise<void> {
   if (!existsSync(join(folder, DATABASE)))
     throw new InputError('the folder contains no state', { file: folder }, 'name the folder of --state');
-  if (existsSync(file)) throw new InputError('the file already exists', { file }, 'choose another name');
+  if (file === '') throw new InputError('expected the name of a file, got none', {}, 'name the backup');
+  if (isTaken(file)) throw new InputError('the file already exists', { file }, 'choose another name');
   const bytes = (await fromDaemon(join(folder, BACKUP_SOCKET))) ?? fromFolder(folder);
   try {
     const checked = explained(file, () => backupOf(bytes, file));
     replaceSharedFile(file, checked.bytes, FILE_CALLS);
     remark(`${file}: ${checked.objects} objects, ${checked.bytes.length} bytes`);
   } catch (error) {
-    throw error instanceof InputError
-      ? error
-      : new InputError(`the backup was not written: ${withErrnoName(error as Error).message}`, { file }, 'make room');
+    if (error instanceof InputError) throw error;
+    const { code, message } = withErrnoName(error) as NodeJS.ErrnoException;
+    const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+    throw new InputError(
+      `the backup was not written: ${message}`,
+      { file },
+      full ? 'make room there, or write it elsewhere' : 'check the folder and its permissions',
+    );
+  }
+}
+
+/** A link that leads nowhere is a file too: the backup would take its place. */
+function isTaken(file: string): boolean {
+  try {
+    return FILE_CALLS.named(file) !== null;
+  } catch {
+    // Writing it says why.
+    return false;
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { InputError, UnreachableError } from '../../base/errors.js';
 import { attachConsole, findTerminal } from '../../xenopsd/hosts/guest-console.js';
-import { connectXenstore } from '../../xenstore/client/connect.js';
+import { ANSWER_MS, connectXenstore } from '../../xenstore/client/connect.js';
 import { EXIT } from '../output/exit-codes.js';
 
 interface ConsoleOptions {
@@ -27,7 +27,9 @@ ended, 2 no such guest, 3 no Xen or XenStore here.
 }
 
 async function show(vm: string, options: ConsoleOptions): Promise<number> {
-  const xs = await connectXenstore(options.xenstore === undefined ? {} : { path: options.xenstore }).catch(unreachable);
+  const xs = await connectXenstore({ answerMs: ANSWER_MS, ...(options.xenstore === undefined ? {} : { path: options.xenstore }) }).catch(
+    unreachable,
+  );
   const terminal = await findTerminal(xs, vm).finally(() => xs.close());
   const { stdin } = process;
   if (stdin.isTTY) {

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { textColumns, wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
+import { harmless } from '../../base/safe-text.js';
 import { tableLines } from '../../base/table.js';
 import type { DoctorAnswer } from '../answers/answers.js';
 import {
@@ -143,7 +144,7 @@ function doctorText(checks: readonly CheckResult[]): string[] {
   const heads = tableLines(checks.map(({ name, state }) => [words[state], name, '|'])).map((line) => line.slice(0, -1));
   const indent = ' '.repeat(Math.max(...heads.map(textColumns)));
   return checks.flatMap(({ name, state, found, mend }, at) => {
-    const text = mend === '' ? found : `${found}; ${mend}`;
+    const text = harmless(mend === '' ? found : `${found}; ${mend}`);
     if (commandColumns() - indent.length < LEAST_TEXT) return wrapWords(`${words[state]}, ${name}: ${text}`, columns(), '  ');
     return wrapWords(text, commandColumns() - indent.length).map((line, row) => `${row === 0 ? heads[at] : indent}${line}`);
   });

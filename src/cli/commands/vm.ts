@@ -2,6 +2,7 @@
 // the next.
 import { Argument, type Command } from 'commander';
 import { InputError } from '../../base/errors.js';
+import { harmless } from '../../base/safe-text.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
 import type { Toolstack } from '../../xenopsd/api/toolstack.js';
@@ -182,7 +183,7 @@ function print(toolstack: Toolstack, action: Action, { ended, outcomes }: Happen
   }
   const colour = palette();
   if (vms.length === 0) {
-    out(`no VMs in ${options.state}`);
+    out(`no VMs in ${harmless(options.state)}`);
     return;
   }
   const notes = remarks(vms, warnings, colour);

@@ -72,7 +72,8 @@ export async function openDoors(host: Host, profile: ProfileName, options: Embed
       'leave --personality out: the daemon has its own',
     );
   }
-  const xs = await (await import('../../xenstore/client/connect.js')).connectXenstore({ path: xenstore, reconnect: false });
+  const { ANSWER_MS, connectXenstore } = await import('../../xenstore/client/connect.js');
+  const xs = await connectXenstore({ path: xenstore, reconnect: false, answerMs: ANSWER_MS });
   try {
     return await embeddedHostOn(host, xs, settings);
   } catch (error) {

@@ -17,10 +17,16 @@ const OPTIONAL_PACKAGES = ['better-sqlite3', 'koffi'];
  */
 export function reportFailure(error: unknown, words: readonly string[] = []): number {
   const [line, code] = describe(error, words);
-  if (line !== '') process.stderr.write(`xennuma: ${harmless(oneLine(line))}\n`);
+  if (line !== '') process.stderr.write(`xennuma: ${harmless(shortened(oneLine(line)))}\n`);
   if (process.env.XENNUMA_DEBUG === '1' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   return code;
 }
+
+/** A path can have 4,096 characters, and a mistyped one any number. */
+const LONG_WORD = /\S{1000,}/g;
+
+const shortened = (text: string): string =>
+  text.replace(LONG_WORD, (word) => `${word.slice(0, 200)}...(${word.length} characters)...${word.slice(-100)}`);
 
 const oneLine = (text: string): string =>
   text

@@ -11,11 +11,13 @@ import {
   readSync,
   realpathSync,
   rmSync,
+  type Stats,
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS } from '../../base/file-calls.js';
+import { withErrnoName } from '../../base/files/errno-names.js';
 import { replaceSharedFile } from '../../base/replace-file.js';
 import { harmless } from '../../base/safe-text.js';
 import { SOCKET_PATH_BYTES } from '../../base/units.js';
@@ -84,7 +86,7 @@ function checkWord(option: string, path: string): void {
 }
 
 function checkBuilder(builder: string, shim: string): void {
-  const there = statSync(builder, { throwIfNoEntry: false });
+  const there = statOf(builder);
   if (there === undefined) {
     throw new InputError(`there is no domain builder ${builder}`, {}, 'run it on a host with xapi, or name its builder with --builder');
   }
@@ -97,6 +99,15 @@ function checkBuilder(builder: string, shim: string): void {
   // Two shims that name each other would run for ever.
   if (MARK.test(headOf(builder))) {
     throw new InputError('it is a shim itself', { file: builder }, 'name the real domain builder with --builder');
+  }
+}
+
+function statOf(builder: string): Stats | undefined {
+  try {
+    return statSync(builder, { throwIfNoEntry: false });
+  } catch (error) {
+    const { message } = withErrnoName(error as Error);
+    throw new InputError(`the domain builder cannot be looked at: ${message}`, { file: builder }, 'name it with --builder');
   }
 }
 

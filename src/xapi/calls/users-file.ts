@@ -1,5 +1,5 @@
 // The file of users: checked before it is trusted, and replaced as a whole by one writer at a time.
-import { constants, existsSync, fstatSync, openSync, statSync } from 'node:fs';
+import { constants, existsSync, fstatSync, lstatSync, openSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS, type FileCalls, writeAll } from '../../base/file-calls.js';
@@ -103,12 +103,13 @@ export function followUsersFile(
 }
 
 /**
- * Replaces the file by `change(old text)`. The new file beside it is the lock: it is made only
- * where nothing is, so that no symbolic link is followed, and a second writer waits. A failure
- * leaves the old file.
+ * Replaces the file by `change(old text)`; a link to it stays. The new file beside it is the lock:
+ * it is made only where nothing is, so that no symbolic link is followed, and a second writer
+ * waits. A failure leaves the old file.
  * @throws InputError
  */
-export async function changeUsersFile(file: string, change: (text: string) => string, files: FileCalls = FILE_CALLS): Promise<void> {
+export async function changeUsersFile(given: string, change: (text: string) => string, files: FileCalls = FILE_CALLS): Promise<void> {
+  const file = targetOf(given);
   const fresh = `${file}.new`;
   const fd = await lock(fresh, file, files);
   let open = true;
@@ -130,6 +131,15 @@ export async function changeUsersFile(file: string, change: (text: string) => st
     );
   }
   syncFolder(dirname(file), files);
+}
+
+function targetOf(file: string): string {
+  if (file === '') throw new InputError('expected the name of the file of users, got none', {}, 'name it with --file');
+  try {
+    return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ? realpathSync(file) : file;
+  } catch (error) {
+    throw new InputError(`the file of users cannot be changed: ${storageErrorOf(error).message}`, { file }, 'name another file');
+  }
 }
 
 async function lock(fresh: string, file: string, files: FileCalls): Promise<number> {

@@ -4,7 +4,7 @@ import { closeSync, openSync, realpathSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InputError } from '../../base/errors.js';
-import { checkOwnFolder } from '../../base/own-file.js';
+import { assertNamed, checkOwnFolder } from '../../base/own-file.js';
 import { lockFile } from '../../xenstore/server/file-lock.js';
 import type { LastBuild, MetadataStore, VmMetadata } from '../api/metadata.js';
 import { damaged, fileOf, keepBuild, readFileAs } from './build-files.js';
@@ -30,6 +30,7 @@ export class FileMetadata implements MetadataStore {
    * @throws InputError when another process has it, or it cannot be used
    */
   static async open(folder: string, calls?: DurableCalls): Promise<FileMetadata> {
+    assertNamed(folder);
     const path = resolve(folder);
     try {
       await makeFolder(path);
@@ -48,6 +49,7 @@ export class FileMetadata implements MetadataStore {
    * @throws InputError when it cannot be read
    */
   static async read(folder: string): Promise<readonly VmMetadata[]> {
+    assertNamed(folder);
     const path = resolve(folder);
     const reader = new FileMetadata(path, async () => {});
     let names: string[];

@@ -16,7 +16,12 @@ export interface ConnectOptions extends Pick<ClientOptions, 'onConnection'> {
   /** Come back after a loss, with all watches; true by default. */
   readonly reconnect?: boolean;
   readonly signal?: AbortSignal;
+  /** Time for the first answer; without it nothing is asked, and it may never come. */
+  readonly answerMs?: number;
 }
+
+/** Time for a command's first answer. A XenStore that is being started again may take a moment. */
+export const ANSWER_MS = 5000;
 
 /**
  * Where a XenStore is to be found: $XENSTORED_PATH; else the socket in $XENSTORED_RUNDIR
@@ -47,11 +52,29 @@ export async function connectXenstore(options: ConnectOptions = {}): Promise<Xen
     const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
     throw new InputError(`the XenStore at ${path} does not answer (${code})`, {}, 'is it running, and may this user open it?');
   }
-  const { onConnection } = options;
-  return new XenstoreClient(transport, {
+  const { onConnection, answerMs } = options;
+  const client = new XenstoreClient(transport, {
     ...(options.reconnect === false ? {} : { reconnect: open }),
     ...(onConnection === undefined ? {} : { onConnection }),
   });
+  if (answerMs !== undefined) await mustAnswer(client, path, answerMs);
+  return client;
+}
+
+/** Something else may listen there, or the device is none of Xen's. */
+async function mustAnswer(client: XenstoreClient, path: string, withinMs: number): Promise<void> {
+  try {
+    await client.with(AbortSignal.timeout(withinMs)).domainPath(0);
+  } catch (error) {
+    await client.close();
+    const late = (error as Error).name === 'TimeoutError';
+    const reason = late ? `nothing within ${withinMs / 1000} seconds` : (error as Error).message;
+    throw new InputError(
+      `${path} does not answer as a XenStore does: ${reason}`,
+      {},
+      'is it the socket or device of one, and does it run?',
+    );
+  }
 }
 
 function isDevice(path: string): boolean {

@@ -179,3 +179,9 @@ function openTerminal(): { master: number; path: string; keep: number } {
   must(libc.func('int tcsetattr(int, int, void *)')(keep, 0, termios) as number);
   return { master, path, keep };
 }
+
+test('a transport that is closed before it is used closes the device', () => {
+  const device = new ShortDevice(1);
+  new DeviceTransport(device).close();
+  expect(device.closed).toBe(true);
+});

@@ -64,6 +64,10 @@ export class DeviceTransport implements Transport {
   close(): void {
     if (this.#closing) return;
     this.#closing = true;
+    if (this.#events === undefined) {
+      void this.#device.close().catch(() => {});
+      return;
+    }
     // A read of the device waits in the kernel and cannot be called off: the reply to one more
     // request ends it.
     this.send(encodeMessage(MESSAGE.getDomainPath, WAKE_REQUEST, 0, '0\0'));

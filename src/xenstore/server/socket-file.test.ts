@@ -85,7 +85,7 @@ describe.each([
 
   test('in a folder that is not there says which file cannot be opened', () => {
     const path = join(begin(), 'absent', 'socket');
-    expect(() => claimSocketPath(path)).toThrow('cannot open the lock file (ENOENT)');
+    expect(() => claimSocketPath(path)).toThrow('cannot open the lock file: ENOENT');
   });
 });
 

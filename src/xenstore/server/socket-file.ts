@@ -27,12 +27,10 @@ export function claimSocketPath(path: string): void {
   if (Buffer.byteLength(path) > SOCKET_PATH_BYTES) {
     throw new InputError(`the path of a socket has at most ${SOCKET_PATH_BYTES} bytes`, { file: path }, 'name a shorter path');
   }
+  // Before the lock too, whose file would be left beside what is not ours.
+  isDeadSocket(path);
   lock(path);
-  const there = statOf(path);
-  if (there === undefined) return;
-  if (!there.isSocket())
-    throw new InputError('there is a file that is not a socket', { file: path }, 'name another path, or remove the file');
-  if (answers(path)) throw new InputError('a server answers at this socket', { file: path }, 'end that one first, or name another path');
+  if (!isDeadSocket(path)) return;
   try {
     rmSync(path, { force: true });
   } catch (error) {
@@ -42,6 +40,25 @@ export function claimSocketPath(path: string): void {
       'name a socket in a folder that may be written',
     );
   }
+}
+
+/**
+ * @returns whether there is a socket on which nobody answers; false = nothing is there
+ * @throws InputError for something else
+ */
+function isDeadSocket(path: string): boolean {
+  let there: Stats | undefined;
+  try {
+    there = lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    const { message } = withErrnoName(error as Error);
+    throw new InputError(`the socket cannot be made: ${message}`, { file: path }, 'name a socket in a folder that may be written');
+  }
+  if (there !== undefined && !there.isSocket())
+    throw new InputError('there is a file that is not a socket', { file: path }, 'name another path, or remove the file');
+  if (there === undefined) return false;
+  if (answers(path)) throw new InputError('a server answers at this socket', { file: path }, 'end that one first, or name another path');
+  return true;
 }
 
 /** Whether a server listens at a socket. */
@@ -58,10 +75,6 @@ function answers(path: string): boolean {
     .some((line) => line.endsWith(` ${path}`) && line.split(/\s+/)[3] === '00010000');
 }
 
-function statOf(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
-}
-
 /** The lock file stays: removing it would let two hold "the" lock, on two inodes. */
 function lock(path: string): void {
   if (held.has(path)) return;
@@ -72,7 +85,7 @@ function lock(path: string): void {
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(
-      `cannot open the lock file (${(error as NodeJS.ErrnoException).code})`,
+      `cannot open the lock file: ${withErrnoName(error as Error).message}`,
       { file: name },
       'name a socket in a folder that may be written',
     );

@@ -1,11 +1,13 @@
 // `xennuma fleet init` and `fleet join`: the servers' configuration and the keys, in one folder.
-import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 import { InputError } from '../../../base/errors.js';
 import { FILE_CALLS } from '../../../base/file-calls.js';
 import { withErrnoName } from '../../../base/files/errno-names.js';
+import { assertNamed, checkOwnFolder } from '../../../base/own-file.js';
 import { replaceSharedFile } from '../../../base/replace-file.js';
+import { harmless } from '../../../base/safe-text.js';
 import { isToken } from '../../../fleet/protocol/subjects.js';
 import { type FleetUser, type Role, readUsers, serverConfig, usersConfig } from '../../../fleet/store/server-config.js';
 import { readInput } from '../../input/read-input.js';
@@ -62,18 +64,17 @@ export function fleetInit(folder: string, { servers, tlsCert, tlsKey, tlsCa }: I
     if (made !== undefined) removeFolders(folder, made);
     throw error;
   }
-  out(
-    [
-      ...places.map(({ name, address }) => `on ${address}: nats-server -c ${join(folder, `${name}.conf`)}`),
-      `then: xennuma fleet show --fleet ${urlOf(servers, tls !== null)} --fleet-key ${join(folder, 'admin.nk')}`,
-      `and for each host: xennuma fleet join HOST --folder ${folder}`,
-    ].join('\n'),
-  );
+  say([
+    ...places.map(({ name, address }) => `on ${address}: nats-server -c ${join(folder, `${name}.conf`)}`),
+    `then: xennuma fleet show --fleet ${urlOf(servers, tls !== null)} --fleet-key ${join(folder, 'admin.nk')}`,
+    `and for each host: xennuma fleet join HOST --folder ${folder}`,
+  ]);
 }
 
 export function fleetJoin(name: string, folder: string, role: Role): void {
   const file = join(folder, USERS);
   if (!existsSync(file)) throw new InputError('no fleet here', { file: folder }, 'xennuma fleet init makes one');
+  checkOwnFolder(realpathSync(folder));
   if (!isToken(name)) throw new InputError(`expected a name of letters, digits, - and _, got '${name}'`, {}, 'choose another name');
   const users = readUsers(readInput(file).text);
   if (users.some((user) => user.name === name)) throw new InputError(`${name} has joined already`, { file }, `its key is ${name}.nk`);
@@ -92,14 +93,14 @@ export function fleetJoin(name: string, folder: string, role: Role): void {
     role === 'member'
       ? `xennuma serve --fleet URL --fleet-name ${name} --fleet-key ${key}`
       : `xennuma fleet place --fleet-as ${name} --fleet-key ${key}`;
-  out(
-    [
-      `${key}: copy it to its host, readable for its daemon only`,
-      `${file}: copy it to each server, then: nats-server --signal reload`,
-      use,
-    ].join('\n'),
-  );
+  say([
+    `${key}: copy it to its host, readable for its daemon only`,
+    `${file}: copy it to each server, then: nats-server --signal reload`,
+    use,
+  ]);
 }
+
+const say = (lines: readonly string[]) => out(lines.map(harmless).join('\n'));
 
 const keyFile = (name: string): string => `${name}.nk`;
 
@@ -122,11 +123,18 @@ function newFile(file: string, text: string, mode: number): void {
   }
 }
 
-/** @returns the first folder of the path that was not there */
+/**
+ * @returns the first folder of the path that was not there
+ * @throws InputError also where others could change the files, which decide who may do what
+ */
 function makeFolder(folder: string): string | undefined {
+  assertNamed(folder);
   try {
-    return mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
+    checkOwnFolder(realpathSync(folder));
+    return made;
   } catch (error) {
+    if (error instanceof InputError) throw error;
     throw notWritten(folder, error, 'name another folder, or run as the owner of the one around it');
   }
 }

@@ -1,9 +1,10 @@
 // `xennuma fleet capture`: one capture of each host, taken by the workers, each a file in a folder.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../../../base/errors.js';
 import { withErrnoName } from '../../../../base/files/errno-names.js';
+import { assertNamed } from '../../../../base/own-file.js';
 import { harmless } from '../../../../base/safe-text.js';
 import { connectFleet } from '../../../../fleet/store/connect.js';
 import { readArchive } from '../../../../live/capture/archive/archive.js';
@@ -97,9 +98,19 @@ function filesOf(from: string, folder: string): Map<string, string> {
   return files;
 }
 
-/** @throws InputError for a file */
+/**
+ * Before the workers begin, which take long.
+ * @throws InputError for a file, and for a folder that cannot be written
+ */
 function isFolder(path: string): boolean {
-  const known = statSync(path, { throwIfNoEntry: false });
+  assertNamed(path);
+  let known: Stats | undefined;
+  try {
+    known = statSync(path, { throwIfNoEntry: false });
+    if (known?.isDirectory()) accessSync(path, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new InputError(`cannot be used: ${(withErrnoName(error) as Error).message}`, { file: path }, OTHER_FOLDER);
+  }
   if (known !== undefined && !known.isDirectory()) throw new InputError('expected a folder, got a file', { file: path }, OTHER_FOLDER);
   return known !== undefined;
 }
