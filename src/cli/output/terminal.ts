@@ -68,9 +68,7 @@ export function out(text: string): void {
   else process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
 }
 
-/**
- * A remark next to the answer, without colours. It goes to stderr, so that piped output stays clean.
- */
+/** A remark without colours. It goes to stderr, so that piped output stays clean. */
 export function remark(text: string): void {
   const safe = text.split('\n').map(harmless).join('\n');
   if (log !== null) log.remark(safe);

@@ -2,7 +2,7 @@
 // no consumers: it reads its own entries one after the other, and a message on its subjects only
 // tells it to read again. Without NATS it waits, and its host keeps working.
 import { AuthorizationError, type Msg, type NatsConnection } from '@nats-io/transport-node';
-import { LineBudget } from '../../base/line-budget.js';
+import { LineBudget } from '../../base/limits/line-budget.js';
 import type { HostFigures } from '../protocol/owner.js';
 import { type Admission, Owner } from '../protocol/owner.js';
 import { INBOXES, inboxesOf } from '../store/connect.js';

@@ -117,7 +117,7 @@ export class QuestionTurns {
     return null;
   }
 
-  /** Whether a refused asker is told: once a second, because an answer costs as much as a question. */
+  /** Whether a refused asker is told: once a second, for an answer costs as much as a question. */
   tells(reply: string): boolean {
     const asker = inboxUserOf(reply);
     const now = this.#now();

@@ -7,8 +7,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { DOMID_FIRST_RESERVED } from '../../base/ids.js';
-import { LineBudget } from '../../base/line-budget.js';
-import { RateLimit } from '../../base/rate-limit.js';
+import { LineBudget } from '../../base/limits/line-budget.js';
+import { RateLimit } from '../../base/limits/rate-limit.js';
 import type { PlaceAgent } from './place-agent.js';
 
 const MOST_MIB = 2 ** 26;

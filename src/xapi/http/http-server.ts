@@ -8,7 +8,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { InputError } from '../../base/errors.js';
 import { withErrnoName } from '../../base/files/errno-names.js';
 import { listenAt } from '../../base/files/own-socket.js';
-import { RateLimit } from '../../base/rate-limit.js';
+import { RateLimit } from '../../base/limits/rate-limit.js';
 import { networkOf } from '../calls/known-addresses.js';
 import type { Principal } from '../calls/ledger.js';
 import { UNIX_SOCKET } from '../calls/sessions.js';
