@@ -1,6 +1,14 @@
 // What each release of Xen has: xen/include/public/domctl.h and sysctl.h of 4.13 to 4.22.
 import { describe, expect, test } from 'vitest';
-import { DOMCTL_VERSIONS, interfaceOf, interfaceVersion, packVersion, SYSCTL_VERSIONS, unpackVersion } from './interface-version.js';
+import {
+  DOMCTL_VERSIONS,
+  interfaceOf,
+  interfaceVersion,
+  nearestVersion,
+  packVersion,
+  SYSCTL_VERSIONS,
+  unpackVersion,
+} from './interface-version.js';
 
 /** XEN_DOMCTL_INTERFACE_VERSION, XEN_SYSCTL_INTERFACE_VERSION. */
 const NUMBERS = [
@@ -87,4 +95,16 @@ describe('structures by interface numbers', () => {
     expect(interfaceOf(17, 0x14, 0x13)).toMatchObject({ minor: 17, domctl: 0x14, sysctl: 0x13, cpupoolAt: -1, physinfoPagesAt: 32 });
     expect(interfaceOf(13, 0x16, 0x15)).toMatchObject({ minor: 13, domctl: 0x16, nextDomain: false, physinfoPagesAt: 40 });
   });
+});
+
+test.each<readonly [string, string]>([
+  ['3.4', '4.13'],
+  ['4.4', '4.13'],
+  ['4.12', '4.13'],
+  ...NUMBERS.map(([version]) => [version, version] as const),
+  ['4.23', '4.22'],
+  ['5.0', '4.22'],
+])('the version nearest to Xen %s is %s', (version, nearest) => {
+  expect(nearestVersion(version)).toBe(nearest);
+  expect(interfaceVersion(nearest).minor).toBe(Number(nearest.slice(2)));
 });

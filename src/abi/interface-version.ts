@@ -69,6 +69,14 @@ function since(minor: number, values: Since): number {
   return values.find(([first]) => minor >= first)![1];
 }
 
+/** The modelled version that is nearest to that of a host: Xen 4.7 of XenServer 7 gives "4.13". */
+export function nearestVersion(version: string): string {
+  const [, major = '4', minor = '0'] = /^(\d{1,3})\.(\d{1,3})/.exec(version) ?? [];
+  const last = FIRST_MINOR + DOMCTL.length - 1;
+  const wanted = (Number(major) - 4) * 1000 + Number(minor);
+  return `4.${Math.min(last, Math.max(FIRST_MINOR, wanted))}`;
+}
+
 /** @throws InputError when the version is not 4.13 to 4.22 */
 export function interfaceVersion(version: string): InterfaceVersion {
   const match = /^4\.(\d+)(?:\.\d+)?(?:[-.].*)?$/.exec(version);

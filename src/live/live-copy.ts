@@ -15,6 +15,7 @@ import type { ProfileName } from '../xenopsd/api/profiles.js';
 import { poolNameKey } from '../xenopsd/hosts/described-pools.js';
 import { type EmbeddedHost, embeddedHost } from '../xenopsd/hosts/embedded-host.js';
 import type { LiveMap } from './live-map.js';
+import { withModelledXen } from './modelled-xen.js';
 
 const SUPERPAGE_ORDER = 9;
 const SUPERPAGE_PAGES = 1 << SUPERPAGE_ORDER;
@@ -30,7 +31,7 @@ export function hostOf({ map, xenVersion, notes }: Pick<LiveMap, 'map' | 'xenVer
     core: core === INVALID_ID ? null : core,
     socket: socket === INVALID_ID ? null : socket,
   });
-  return {
+  return withModelledXen({
     name: map.name,
     source: `the running ${map.hypervisor}`,
     nodes: map.nodes.map(({ id, memoryBytes, freePages }) => ({ id, memoryBytes, freeBytes: freePages * PAGE_BYTES })),
@@ -39,7 +40,7 @@ export function hostOf({ map, xenVersion, notes }: Pick<LiveMap, 'map' | 'xenVer
     distances: map.distances,
     xenVersion,
     notes: [...notes],
-  };
+  });
 }
 
 /**
@@ -87,7 +88,7 @@ async function raiseCopy(
   };
   const copy = await embeddedHost(machine, {
     profile,
-    xenVersion: live.xenVersion,
+    xenVersion: base.xenVersion!,
     scheduler: schedulerName(pools.find(({ id }) => id === 0)?.scheduler),
     numberedByXen: true,
     ...(dom0 === undefined ? {} : { dom0: { vcpus: dom0.vcpus.length, pages: dom0.pages.reduce((sum, pages) => sum + pages, 0) } }),

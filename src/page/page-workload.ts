@@ -46,9 +46,10 @@ export function workloadOfMap(map: HostMap, xenVersion: string, settings: PageWo
   const present = formatList(map.cpus.flatMap((cpu) => (cpu === null ? [] : [cpu.id])));
   const guests = map.domains.filter(({ domid, state }) => domid !== 0 && state !== 'dying');
   const names = uniqueNames(guests);
+  const host = emptyHost(map, xenVersion);
   const vms = guests.flatMap((domain, index) => specOf(domain, names[index]!, present) ?? []);
   return {
-    ...{ host: emptyHost(map, xenVersion), vms, settings, xenVersion },
+    ...{ host, vms, settings, xenVersion: host.xenVersion! },
     domids: Object.fromEntries(guests.map(({ domid }, index) => [names[index]!, domid])),
   };
 }

@@ -5,6 +5,7 @@ import { ARCHIVE_LIMITS, type ArchiveLimits, archiveKind, readArchive } from '..
 import { type CapturedHost, readCapture } from '../live/capture/captured-host.js';
 import { plainHost } from '../live/capture/text/plain-host.js';
 import { textOfBytes } from '../live/capture/text/plain-text.js';
+import { withModelledXen } from '../live/modelled-xen.js';
 import type { Host } from '../machine/model.js';
 import { detectAndRead, looksLikeHost } from '../machine/readers/detect.js';
 import { detectAndReadVms, looksLikeVms } from '../machine/readers/detect-vms.js';
@@ -54,7 +55,7 @@ export async function readFiles(
       'drop them one after the other; "What if?" adds VMs to a host that was recorded',
     );
   }
-  const host = detectAndRead(others.map(plainHost));
+  const host = withModelledXen(detectAndRead(others.map(plainHost)));
   return { described: { host, vms: detectAndReadVms(vms, host) } };
 }
 

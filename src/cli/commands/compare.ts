@@ -6,6 +6,7 @@ import { wrapWords } from '../../base/columns.js';
 import { InputError } from '../../base/errors.js';
 import { fittingTable } from '../../base/table.js';
 import { formatBytes } from '../../base/units.js';
+import { cautions } from '../../machine/readers/cautions.js';
 import type { VmSpec } from '../../machine/vm.js';
 import type { HostMap } from '../../map/host-map.js';
 import { runsOfVms } from '../../page/host-runs.js';
@@ -77,7 +78,7 @@ async function compare(options: CompareOptions, command: Command): Promise<numbe
   if (options.pool === undefined) {
     refuseWithout(command, '--pool', POOL_ONLY);
     const { origin, vms } = await readWorkload({ ...options, policy: 'any' });
-    return compareOn(options, origin, vms);
+    return compareOn(options, origin, vms, origin.hostUuid);
   }
   refuseTogether(command, '--pool', ['--cpupools']);
   // The guests that run on the host and those that are halted, as after a reboot of the host.
@@ -143,7 +144,7 @@ async function compareOn(options: CompareOptions, origin: Origin, vms: readonly 
   };
   if (options.html !== undefined) await writePage(options.html, 'embedded', pages, { view: 'view=report', report: compareReport(result) });
   if (options.json) out(JSON.stringify(result, null, 2));
-  else out(compareText(result).join('\n'));
+  else out(compareText(result, cautions(origin.host)).join('\n'));
   return EXIT.ok;
 }
 
@@ -193,7 +194,8 @@ function meaningOf(profile: ProfileName, policy: PolicyName): string | null {
   }
 }
 
-function compareText(result: CompareAnswer): string[] {
+/** @param notes what the figures rest on */
+function compareText(result: CompareAnswer, notes: readonly string[]): string[] {
   const colour = palette();
   const bounded = result.rows.some(({ bound }) => bound !== null);
   const titles = ['profile', 'policy', 'on one node', ...(bounded ? ['at most'] : []), 'mean dist', 'worst', 'off vCPU nodes', 'failed'];
@@ -221,6 +223,7 @@ function compareText(result: CompareAnswer): string[] {
     ...fittingTable([titles.map(colour.bold), ...rows], { right: titles.map((_, at) => at).slice(2) }, columns()),
     ...(bounded ? ['', ...wrapWords(meaning, columns(), '  ')] : []),
     ...(result.warnings.length === 0 ? [] : ['', ...remarks([], result.warnings, colour)]),
+    ...(notes.length === 0 ? [] : ['', ...notes.flatMap((note) => wrapWords(`note: ${note}`, columns(), '  '))]),
     ...(result.recommendation === null ? [] : ['', ...adviceLines(result.recommendation, columns(), commandColumns())]),
   ];
 }

@@ -13,7 +13,7 @@ import { explainedRun } from '../answers/explained-run.js';
 import { startAll } from '../answers/start-all.js';
 import { summarise } from '../answers/summary.js';
 import { refuseBesideFrom } from '../input/from.js';
-import { raise, readWorkload, refuseBeside, refuseBesideScenario, settingsOf, type Workload } from '../input/open-host.js';
+import { raise, readWorkload, refuseBeside, refuseBesideScenario, settingsOf, type Workload, workloadNotes } from '../input/open-host.js';
 import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
 import { STATE_FOLDER } from '../input/running.js';
@@ -123,7 +123,7 @@ async function explainVm(name: string, options: ExplainOptions, command: Command
   const { profile, policy } = workload.toolstack;
   const seen = workload.seen === undefined ? {} : { seen: workload.seen };
   const recommendation = adviceFor({ spec: vm.spec, vm: vms.find((one) => one.name === name)!, host, profile, policy, ...seen });
-  print({ command: 'explain', version: VERSION, vm: name, runs, recommendation, warnings }, options, workload.profileNote);
+  print({ command: 'explain', version: VERSION, vm: name, runs, recommendation, warnings }, options, workloadNotes(workload));
   return last.failure === null ? EXIT.ok : EXIT.no;
 }
 
@@ -168,8 +168,8 @@ async function answerRunning(name: string, options: ExplainOptions, explained: (
   return failed ? EXIT.no : EXIT.ok;
 }
 
-function print(result: ExplainAnswer, { json, details }: ExplainOptions, note?: string): void {
-  out(json ? JSON.stringify(result, null, 2) : explainText(result, details === true, note).join('\n'));
+function print(result: ExplainAnswer, { json, details }: ExplainOptions, notes: readonly string[] = []): void {
+  out(json ? JSON.stringify(result, null, 2) : explainText(result, details === true, notes).join('\n'));
 }
 
 async function fromFiles(name: string, options: ExplainOptions): Promise<Workload> {
@@ -199,7 +199,7 @@ async function fromScenario(file: string, options: ExplainOptions): Promise<Work
  * Place, reason and advice; with --details, or for a run without them, every sentence. Links come
  * last and whole, so that they can be copied.
  */
-function explainText({ runs, recommendation }: ExplainAnswer, details: boolean, note?: string): string[] {
+function explainText({ runs, recommendation }: ExplainAnswer, details: boolean, notes: readonly string[]): string[] {
   const colour = palette();
   const width = columns();
   const lines = runs.flatMap(({ title, summary, sentences, sources }, index) => {
@@ -220,7 +220,7 @@ function explainText({ runs, recommendation }: ExplainAnswer, details: boolean, 
   return [
     ...lines,
     ...advice,
-    ...(note === undefined ? [] : ['', ...wrapWords(`note: ${note}`, width, '  ')]),
+    ...(notes.length === 0 ? [] : ['', ...notes.flatMap((note) => wrapWords(`note: ${note}`, width, '  '))]),
     ...(more ? ['', ...wrapWords('Each decision, its numbers and the sources: --details', width, '  ').map(colour.dim)] : []),
   ];
 }

@@ -1,13 +1,12 @@
 // `xennuma plan`: a dry run of VM starts.
 import { type Command, Option } from 'commander';
 import { wrapWords } from '../../base/columns.js';
-import { cautions } from '../../machine/readers/numactl.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
 import type { PlanAnswer } from '../answers/answers.js';
 import { startAll } from '../answers/start-all.js';
 import { planAnswer } from '../answers/summary.js';
-import { type Origin, raise, readWorkload, settingsOf } from '../input/open-host.js';
+import { type Origin, raise, readWorkload, settingsOf, workloadNotes } from '../input/open-host.js';
 import { poolSettings, poolVms, withPoolHost } from '../input/open-pool.js';
 import { POOL_ONLY, refuseTogether, refuseWithout } from '../input/option-rules.js';
 import { addPoolOptions, type PoolOptions } from '../input/pool-options.js';
@@ -91,8 +90,7 @@ async function planOn(options: PlanOptions, origin: Origin, vms: readonly VmSpec
   else if (options.as === 'xl') out(xlLines(result).join('\n'));
   else {
     const shown = planText(result, policy.name, options.rows ?? rowsByDefault(result.vms.length));
-    const said = [...cautions(workload.host), ...(workload.profileNote === undefined ? [] : [workload.profileNote])];
-    const notes = said.flatMap((note) => wrapWords(`note: ${note}`, columns(), '  '));
+    const notes = workloadNotes(workload).flatMap((note) => wrapWords(`note: ${note}`, columns(), '  '));
     out([...shown, ...(notes.length === 0 ? [] : ['', ...notes])].join('\n'));
   }
   return summary.totals.failed > 0 ? EXIT.no : EXIT.ok;

@@ -4,7 +4,10 @@ import { InputError } from '../../base/errors.js';
 import { isOfXen, plainHost } from '../../live/capture/text/plain-host.js';
 import { type SeenToolstack, toolstackOfTexts } from '../../live/capture/toolstack.js';
 import type { LiveMap } from '../../live/live-map.js';
+import { withModelledXen } from '../../live/modelled-xen.js';
+import { ownRecord } from '../../live/place-commands.js';
 import type { Host } from '../../machine/model.js';
+import { cautions } from '../../machine/readers/cautions.js';
 import { detectAndRead } from '../../machine/readers/detect.js';
 import { detectAndReadVms } from '../../machine/readers/detect-vms.js';
 import type { InputText } from '../../machine/readers/input-text.js';
@@ -44,7 +47,7 @@ function readHostTexts(files: readonly string[] | undefined): InputText[] {
 }
 
 function hostOfTexts(texts: readonly InputText[]): Host {
-  return asXenSees(detectAndRead(texts.map(plainHost)));
+  return withModelledXen(asXenSees(detectAndRead(texts.map(plainHost))));
 }
 
 /** @throws InputError when the files describe no VMs, or two of the same name */
@@ -97,6 +100,11 @@ export interface Workload {
   readonly warnings: readonly UserWarning[];
 }
 
+/** What a plan on the host rests on, in sentences for the user. */
+export function workloadNotes({ host, profileNote }: Pick<Workload, 'host' | 'profileNote'>): string[] {
+  return [...cautions(host), ...(profileNote === undefined ? [] : [profileNote])];
+}
+
 /** The source of fresh hosts: a description, or a running host, which is copied. */
 export interface Origin {
   readonly host: Host;
@@ -105,6 +113,8 @@ export interface Origin {
   readonly profile?: ProfileName;
   readonly profileNote?: string;
   readonly toolstack?: SeenToolstack;
+  /** xapi's uuid of the host, where its records are there. */
+  readonly hostUuid?: string;
 }
 
 /**
@@ -134,10 +144,11 @@ function readDescribed(options: Pick<WorkloadOptions, 'profile'> & HostOptions):
 }
 
 function ownToolstack(seen: SeenHost, options: Pick<WorkloadOptions, 'profile'>): Partial<Origin> {
-  const { toolstack } = seen;
-  if (options.profile !== undefined) return { toolstack };
+  const uuid = seen.xapi.hosts.length === 0 ? undefined : ownRecord(seen)?.uuid;
+  const known = { toolstack: seen.toolstack, ...(uuid === undefined ? {} : { hostUuid: uuid }) };
+  if (options.profile !== undefined) return known;
   const { profile, why } = shownProfile(seen);
-  return { toolstack, profileNote: why, ...(profile === null ? {} : { profile }) };
+  return { ...known, profileNote: why, ...(profile === null ? {} : { profile }) };
 }
 
 /** @throws InputError for options that describe a host other than the running one */

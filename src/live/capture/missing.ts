@@ -1,4 +1,5 @@
 // What the listings of a host lack, and the command that prints it.
+import { listNames } from '../../base/phrases.js';
 import { MIB, PAGE_BYTES } from '../../base/units.js';
 import type { ListedDomain, ListedPool, ListedVcpu } from './xl-tables.js';
 
@@ -37,13 +38,20 @@ export function lostVcpus(vcpus: number, rows: readonly ListedVcpu[]): number {
 }
 
 function withoutVcpus(domains: readonly ListedDomain[], vcpus: readonly ListedVcpu[]): string[] {
-  const short = domains.flatMap(({ domid, name, vcpus: online }) => {
+  const short: string[] = [];
+  const absent: string[] = [];
+  for (const { domid, name, vcpus: online } of domains) {
     const own = vcpus.filter((row) => row.domid === domid);
     const lost = lostVcpus(online, own);
-    return lost === 0 ? [] : [`${lost} of ${lost + own.length} vCPUs of ${name}`];
-  });
-  if (short.length === 0) return [];
-  return [`The affinity of ${short.join(', of ')} is not in the table, which is cut off or damaged: run \`xl vcpu-list\` again.`];
+    if (lost > 0 && own.length === 0) absent.push(name);
+    else if (lost > 0) short.push(`${lost} of ${lost + own.length} vCPUs of ${name}`);
+  }
+  return [
+    ...(absent.length === 0 ? [] : [`The affinity of ${listNames(absent)} is not in the table: run \`xl vcpu-list\` for all domains.`]),
+    ...(short.length === 0
+      ? []
+      : [`The affinity of ${short.join(', of ')} is not in the table, which is cut off or damaged: run \`xl vcpu-list\` again.`]),
+  ];
 }
 
 /** On a host of one node, all memory is there: the total is enough. */

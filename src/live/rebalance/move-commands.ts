@@ -26,7 +26,7 @@ export function pinCommand({ vm, cpus }: Pick<FreeMove, 'vm' | 'cpus'>): readonl
  * Lines of shell, in their order.
  * - xapi: a VM with a mask is built on the nodes of the mask (domain.ml:1158-1200 at e2ee48d6),
  *   and a migration to the same host is one of pool_migrate's cases (xapi_vm_migrate.ml:468-476).
- *   The mask is put back at the end, for the next starts.
+ *   The mask is put back at the end, for the next starts. A VM that has the mask keeps it.
  * - xl: a domain whose config has soft affinity is built on those nodes (libxl_dom.c:161-202); the
  *   last `cpus_soft` of a config counts.
  * - qubes: a restart, with the template of the qube.
@@ -48,10 +48,13 @@ export function migrationCommands(moved: MovedVm, move: Pick<Migration, 'cpus'>)
   }
   const vm = `uuid=${uuid ?? `$(xe vm-list ${shellWord(`name-label=${name}`)} --minimal)`}`;
   const host = `host-uuid=${hostUuid ?? '$(xe host-list --minimal)'}`;
+  const migrate = `xe vm-migrate ${vm} ${host} live=true`;
+  // xapi ignores ranges: each CPU is written out.
+  const wanted = cpus.join(',');
+  if (mask === wanted) return [migrate];
   return [
-    // xapi ignores ranges: each CPU is written out.
-    `xe vm-param-set ${vm} VCPUs-params:mask=${cpus.join(',')}`,
-    `xe vm-migrate ${vm} ${host} live=true`,
+    `xe vm-param-set ${vm} VCPUs-params:mask=${wanted}`,
+    migrate,
     mask === undefined
       ? `xe vm-param-remove ${vm} param-name=VCPUs-params param-key=mask`
       : `xe vm-param-set ${vm} ${shellWord(`VCPUs-params:mask=${mask}`)}`,

@@ -129,6 +129,22 @@ describe('figures that cannot be true', () => {
   });
 });
 
+describe('a host of one node', () => {
+  const oneNode = idleHost({ nodes: 1, cpusPerNode: 8, nodeGib: 32 });
+  const known = domain(1, 'web', 2, range(0, 8), range(0, 8), { 0: 4 }, 1);
+  it.each([
+    ['memory', { pages: [0] }],
+    ['affinity', { masksUnknown: true as const }],
+    ['pool', { poolUnknown: true as const }],
+  ])('needs no %s of a VM that stays there in any case', (_, unknown) => {
+    const nodes = oneNode.nodes.map((node) => ({ ...node, freePages: 8 * GIB_PAGES }));
+    const map = { ...oneNode, nodes, domains: [...oneNode.domains, known, { ...known, ...unknown, domid: 2, name: 'db' }] };
+    const { problem, stays } = problemOf(map);
+    expect(problem.vms.map(({ id }) => id)).toEqual([1]);
+    expect([...stays]).toEqual([[2, 'the host has one node']]);
+  });
+});
+
 describe('the commands of a migration', () => {
   const move = { cpus: [8, 9, 10, 12] };
 
@@ -146,5 +162,10 @@ describe('the commands of a migration', () => {
     const known = { toolstack: 'xapi', name: 'web', uuid: 'u', hostUuid: 'h' } as const;
     expect(migrationCommands({ ...known, mask: '1,2' }, move).at(-1)).toBe('xe vm-param-set uuid=u VCPUs-params:mask=1,2');
     expect(migrationCommands(known, move).at(-1)).toBe('xe vm-param-remove uuid=u param-name=VCPUs-params param-key=mask');
+  });
+
+  it('set no mask that the VM has already', () => {
+    const moved = { toolstack: 'xapi', name: 'web', uuid: 'u', hostUuid: 'h', mask: '8,9,10,12' } as const;
+    expect(migrationCommands(moved, move)).toEqual(['xe vm-migrate uuid=u host-uuid=h live=true']);
   });
 });

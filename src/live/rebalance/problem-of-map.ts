@@ -48,6 +48,10 @@ export function problemOfMap(map: HostMap, infos: readonly DomainInfo[], wanted:
   const vms: RebalanceVm[] = [];
   for (const domain of map.domains) {
     if (domain.domid === 0 || domain.state === 'dying') continue;
+    if (map.nodes.length === 1 && !isKnown(domain)) {
+      stays.set(domain.domid, 'the host has one node');
+      continue;
+    }
     const reason = reasonToStay(domain, reachOf);
     if (reason !== null) stays.set(domain.domid, reason);
     const [first] = reaches(domain, reachOf);
@@ -112,12 +116,17 @@ function plannerHost({ distances, cpus, nodes }: HostMap): PlannerHost {
   };
 }
 
+/** On a host of one node all memory is where all vCPUs run, whatever else the listings lack. */
+const isKnown = ({ pages, masksUnknown, poolUnknown }: Pick<MapDomain, 'pages' | 'masksUnknown' | 'poolUnknown'>) =>
+  masksUnknown !== true && poolUnknown !== true && totalOf(pages) > 0;
 const totalOf = (pages: readonly number[]) => pages.reduce((sum, count) => sum + count, 0);
 const words = (pages: number) => formatBytes(pages * PAGE_BYTES);
 
 function checkFigures(map: HostMap, infos: readonly DomainInfo[]): void {
-  for (const { domid, name, state, vcpus, pages, masksUnknown, poolUnknown } of map.domains) {
+  for (const domain of map.domains) {
+    const { domid, name, state, vcpus, pages, masksUnknown, poolUnknown } = domain;
     if (domid === 0 || state === 'dying' || vcpus.length === 0) continue;
+    if (map.nodes.length === 1 && !isKnown(domain)) continue;
     // A plan on assumed masks would move VMs for nothing.
     if (masksUnknown === true)
       throw new InputError(`the affinity of all vCPUs of domain ${domid} (${harmless(name)}) is not known`, {}, 'add `xl vcpu-list`');

@@ -4,18 +4,10 @@ import { InputError } from '../../base/errors.js';
 import { parseCount, parseRanges } from '../../base/lists.js';
 import type { Host } from '../model.js';
 import { assembleHost, type DraftCpu, type DraftDistances, type DraftNode } from './assemble.js';
+import { FREE_UNKNOWN, OWN_VIEW } from './cautions.js';
 import { MAX_CPU_ID, MAX_NODE_ID } from './check.js';
 import { guardSize, type InputText, type Line, linesOf } from './input-text.js';
 import { coresNote, type ThreadFigures, withCores } from './thread-figures.js';
-
-/** A note of every host that numactl describes: nothing in its output tells a dom0. */
-const OWN_VIEW = 'numactl describes the system that it ran in. In a dom0 that is Domain-0 alone, not the host: take `xl info -n` there.';
-const FREE_UNKNOWN = 'The free memory of ';
-
-/** Notes on a host without which a plan for it misleads. */
-export function cautions({ notes }: Pick<Host, 'notes'>): string[] {
-  return notes.filter((note) => note === OWN_VIEW || note.startsWith(FREE_UNKNOWN));
-}
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 };
 

@@ -101,7 +101,7 @@ export function readXlInfo(info: InputText, second?: InputText, moreTables: read
       'the listing is cut off; take it again',
     );
   }
-  const xenVersion = /^(\d+\.\d+)/.exec(tables.fields.get('xen_version') ?? '')?.[1];
+  const xenVersion = versionOf(tables.fields);
   const hostname = tables.fields.get('host');
   const host = assembleHost({
     name: hostname === undefined || hostname === '(none)' || hostname === '' || hasControls(hostname) ? info.file : hostname,
@@ -358,6 +358,13 @@ export const USE_UNKNOWN = 'How much of the memory in use is Domain-0 and how mu
 /** A note for nodes of which only the span is known. */
 export const SPANS_ONLY =
   'Sizes of nodes include holes in their memory: `total_memory` of `xl info`, which tells how much is there, is missing.';
+
+/** xm, and xl up to Xen 4.1, print xen_major and xen_minor alone. */
+function versionOf(fields: ReadonlyMap<string, string>): string | undefined {
+  const whole = /^(\d+\.\d+)/.exec(fields.get('xen_version') ?? '')?.[1];
+  const [major, minor] = ['xen_major', 'xen_minor'].map((name) => parseCount(fields.get(name) ?? '', 999));
+  return whole ?? (major === undefined || minor === undefined ? undefined : `${major}.${minor}`);
+}
 
 /** `memsize` of each node is its span; `total_memory` is the actual memory. */
 function actualNodes({ file, nodes, fields }: Tables, notes: string[]): DraftNode[] {

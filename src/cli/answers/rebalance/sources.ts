@@ -10,7 +10,15 @@ import { pinCommand } from '../../../live/rebalance/move-commands.js';
 import { runScenario } from '../../../scenario/run-scenario.js';
 import { profileOf } from '../../../xenopsd/api/profiles.js';
 import { readFrom, refuseBesideFrom, sourcesOf, withHost } from '../../input/from.js';
-import { raise, readWorkload, refuseBeside, refuseBesideScenario, settingsOf, type Workload } from '../../input/open-host.js';
+import {
+  raise,
+  readWorkload,
+  refuseBeside,
+  refuseBesideScenario,
+  settingsOf,
+  type Workload,
+  workloadNotes,
+} from '../../input/open-host.js';
 import { openScenario } from '../../input/scenario-input.js';
 import type { WorkloadOptions } from '../../input/workload-options.js';
 import { EXIT } from '../../output/exit-codes.js';
@@ -50,7 +58,7 @@ async function print({ answer, host }: Rebalanced, { json, html }: RebalanceSour
   return failed ? EXIT.no : EXIT.ok;
 }
 
-type Occupied = Pick<Workload, 'toolstack' | 'seen' | 'profileNote'>;
+type Occupied = Pick<Workload, 'host' | 'toolstack' | 'seen' | 'profileNote'>;
 
 /** An embedded host, with its VMs started. */
 async function occupied(options: RebalanceSources): Promise<Occupied> {
@@ -72,14 +80,15 @@ async function occupied(options: RebalanceSources): Promise<Occupied> {
 }
 
 /** The commands are those of the profile's toolstack, and of Qubes where the host shows it. */
-function ofWorkload({ toolstack, seen, profileNote }: Occupied): RebalancedHost {
+function ofWorkload(occupied: Occupied): RebalancedHost {
+  const { toolstack, seen } = occupied;
   const specs = new Map(toolstack.vms().map(({ domid, spec }) => [domid, spec]));
   const ofXl = seen === 'qubes' ? 'qubes' : 'xl';
   const kind = profileOf(toolstack.profile).toolstack === 'libxl' ? ofXl : 'xapi';
   return {
     map: toolstack.snapshot(),
     infos: [],
-    notes: profileNote === undefined ? [] : [profileNote],
+    notes: workloadNotes(occupied),
     kind: 'embedded',
     moved: (domid) => {
       const mask = specs.get(domid)?.vcpusParams.mask;
@@ -172,10 +181,12 @@ function ofCapture(captured: CapturedHost, kind: RebalancedHost['kind']): Rebala
       const name = live.map.domains.find((domain) => domain.domid === domid)!.name;
       const vm = xapiVmOf(xapi, name, known);
       const uuid = vm?.uuid ?? known;
+      // The host on which the VM runs is this one.
+      const hostUuid = host?.uuid ?? vm?.running?.hostUuid;
       return {
         toolstack: captured.toolstack,
         ...(uuid === undefined ? {} : { uuid }),
-        ...(host === null ? {} : { hostUuid: host.uuid }),
+        ...(hostUuid === undefined ? {} : { hostUuid }),
         ...(vm?.mask === undefined ? {} : { mask: vm.mask }),
       };
     },
