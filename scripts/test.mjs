@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -22,7 +22,17 @@ const run = spawnSync(
   ],
   { cwd: root, stdio: 'inherit' },
 );
-const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
+const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
 rmSync(dir, { recursive: true });
+if (words.length === 0) showSlowest(testResults);
 console.log(`${numPassedTests} passed, ${numFailedTests} failed${numPendingTests > 0 ? `, ${numPendingTests} skipped` : ''}`);
 process.exit(run.status ?? 1);
+
+/** Files that took longest: where to look when the whole takes too long. Several run at a time. */
+function showSlowest(files) {
+  const times = files.map(({ name, startTime, endTime }) => ({ name: relative(root, name), seconds: (endTime - startTime) / 1000 }));
+  times.sort((a, b) => b.seconds - a.seconds);
+  const sum = times.reduce((all, { seconds }) => all + seconds, 0);
+  console.log(`${times.length} files, ${sum.toFixed(0)} s one after the other; the slowest:`);
+  for (const { name, seconds } of times.slice(0, 15)) console.log(`${seconds.toFixed(1).padStart(7)} s  ${name}`);
+}
