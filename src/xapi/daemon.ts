@@ -69,6 +69,8 @@ export interface DaemonOptions {
   readonly records?: RecordShares;
   readonly version: string;
   readonly address: string;
+  /** What clients get by TLS, in PEM; null = no TLS. */
+  readonly certificate?: string | null;
   readonly log: DaemonLog;
   readonly observe?: {
     readonly call?: (end: CallEnd) => void;
@@ -108,7 +110,7 @@ export interface Daemon {
 
 /** @throws InputError for a state folder that cannot be used */
 export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { doors, log } = options;
+  const { doors, log, certificate = null } = options;
   const opened = await openState(options.state, stateOptions(options));
   const state = options.wrapState?.(opened) ?? opened;
   const audit = openAudit(options);
@@ -149,7 +151,7 @@ export async function openDaemon(options: DaemonOptions): Promise<Daemon> {
     ledger,
     writable,
     host: () => objects.host,
-    methods: allMethods({ database, hosts, life, objects, sessions, events, tasks, ledger, rrds, turns }),
+    methods: allMethods({ database, hosts, life, objects, sessions, events, tasks, ledger, rrds, turns, certificate }),
     ended: (end) => {
       if (end.changes) audit.write(end);
       options.observe?.call?.(end);

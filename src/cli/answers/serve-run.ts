@@ -61,6 +61,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
     sessions: { ...SESSION_LIMITS, ...(sessionIdleSeconds === undefined ? {} : { idleMs: sessionIdleSeconds * 1000 }) },
     version: VERSION,
     address,
+    certificate: tls?.cert ?? null,
     log,
     observe: {
       call: (end) => metrics.call(end),

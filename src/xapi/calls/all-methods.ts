@@ -16,6 +16,7 @@ import { emptyClassMethods } from './empty-classes.js';
 import { type GenericHooks, genericMethods } from './generic-methods.js';
 import { applianceMethods } from './groups/appliances.js';
 import { groupMethods } from './groups/groups.js';
+import { agentMethods } from './host/agent.js';
 import { hostLifeMethods } from './host/life.js';
 import { poolMembershipMethods } from './host/membership.js';
 import { hostSettingMethods } from './host/settings.js';
@@ -29,6 +30,7 @@ import { vtpmMethods } from './remaining/vtpm.js';
 import { roleMethods } from './roles.js';
 import type { Sessions } from './sessions.js';
 import type { Turns } from './turns.js';
+import { secureBootMethods } from './vm/secure-boot.js';
 import { vmMethods } from './vm-methods.js';
 
 /** The daemon's parts that the messages use. */
@@ -43,9 +45,12 @@ export interface Parts {
   readonly ledger: Ledger;
   readonly rrds: RrdStore;
   readonly turns: Turns;
+  /** What clients get by TLS, in PEM; null = no TLS. */
+  readonly certificate: string | null;
 }
 
-export function allMethods({ database, hosts, life, objects, sessions, events, tasks, ledger, rrds, turns }: Parts): Method[] {
+export function allMethods(parts: Parts): Method[] {
+  const { database, hosts, life, objects, sessions, events, tasks, ledger, rrds, turns, certificate } = parts;
   const host = () => objects.host;
   const { toolstack } = hosts.coordinator;
   const modelled = toolstack.doors.kind === 'embedded';
@@ -58,12 +63,14 @@ export function allMethods({ database, hosts, life, objects, sessions, events, t
     ...vms,
     ...applianceMethods(database, new Map(vms.map((one) => [one.name, one]))),
     ...groupMethods(database),
+    ...secureBootMethods(database),
     ...hostLifeMethods({
       ...{ database, hosts, life, modelled },
       schedGran: () => (modelled ? 'cpu' : null),
     }),
     ...hostSettingMethods({ database, hosts, modelled }),
     ...poolMembershipMethods({ database, hosts, life, pool: () => objects.pool }),
+    ...agentMethods({ database, rrds, modelled, certificate }),
     ...dataSourceMethods(database, rrds),
     ...deviceMethods({ database, host, modelled, possibleHosts: (vm) => life.placing.possibleHosts(vm) }),
     ...messageMethods(database),

@@ -156,11 +156,11 @@ function powerMethods({ database, life, canSuspend }: VmMethodsOptions): Method[
 
 function movingMethods({ database, life, canSuspend }: VmMethodsOptions): Method[] {
   /** @param network whose address on the other host the memory would go to */
-  const migrate = (ref: string, to: string, network?: string) => {
+  const migrate = (ref: string, to: string, network?: string, storage = true) => {
     if (!canSuspend && !life.movesMemory(ref, to)) throw xapiErrors.lacksSuspend(ref);
     if (network !== undefined) assertAddressOn(database, network, to);
     // The domain that is here already frees no memory for the one beside it.
-    life.placing.assertMovesTo(ref, to, to !== database.get('VM', ref).resident_on);
+    life.placing.assertMovesTo(ref, to, to !== database.get('VM', ref).resident_on, storage);
     return life.migrate(ref, to);
   };
   return [
@@ -170,7 +170,7 @@ function movingMethods({ database, life, canSuspend }: VmMethodsOptions): Method
       await life.operate(ref as string, 'pool_migrate', context, () => migrate(ref as string, to as string, network), force !== 'true');
       return VOID;
     }),
-    ...sendingMethods({ database, life, migrate }),
+    ...sendingMethods({ database, life, migrate: (ref, to) => migrate(ref, to, undefined, false) }),
     message('restart_device_models', [self], async ([ref], context) => {
       const { power_state: power, resident_on: home } = database.get('VM', ref as string);
       if (power !== 'Running') throw xapiErrors.badPowerState(ref as string, 'Running', String(power));

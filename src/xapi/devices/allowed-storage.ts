@@ -19,6 +19,11 @@ const SR_OPERATIONS = [
   'vdi_resize',
   'vdi_clone',
   'vdi_snapshot',
+  'vdi_mirror',
+  'vdi_enable_cbt',
+  'vdi_disable_cbt',
+  'vdi_data_destroy',
+  'vdi_list_changed_blocks',
   'vdi_set_on_boot',
   'pbd_create',
   'pbd_destroy',
@@ -31,12 +36,18 @@ const SR_FEATURES: Readonly<Partial<Record<SrOperation, string>>> = {
   vdi_destroy: 'VDI_DELETE',
   vdi_resize: 'VDI_RESIZE',
   vdi_introduce: 'VDI_INTRODUCE',
+  vdi_mirror: 'VDI_MIRROR',
+  vdi_enable_cbt: 'VDI_CONFIG_CBT',
+  vdi_disable_cbt: 'VDI_CONFIG_CBT',
+  vdi_data_destroy: 'VDI_CONFIG_CBT',
+  vdi_list_changed_blocks: 'VDI_CONFIG_CBT',
   vdi_set_on_boot: 'VDI_RESET_ON_BOOT',
   update: 'SR_UPDATE',
   vdi_snapshot: 'VDI_SNAPSHOT',
 };
 
-const VDI_OPERATIONS = [
+/** Those that allowed_operations lists: xapi leaves out those of later releases (xapi_globs.ml). */
+const LISTED_VDI_OPERATIONS = [
   'clone',
   'copy',
   'resize',
@@ -46,9 +57,9 @@ const VDI_OPERATIONS = [
   'forget',
   'update',
   'generate_config',
-  'set_on_boot',
 ] as const;
-export type VdiOperation = (typeof VDI_OPERATIONS)[number];
+const CBT_OPERATIONS = ['enable_cbt', 'disable_cbt', 'data_destroy', 'list_changed_blocks'] as const;
+export type VdiOperation = (typeof LISTED_VDI_OPERATIONS)[number] | (typeof CBT_OPERATIONS)[number] | 'set_on_boot';
 
 /** feature_of_op */
 const VDI_FEATURES: Readonly<Partial<Record<VdiOperation, string>>> = {
@@ -59,6 +70,7 @@ const VDI_FEATURES: Readonly<Partial<Record<VdiOperation, string>>> = {
   resize_online: 'VDI_RESIZE_ONLINE',
   generate_config: 'VDI_GENERATE_CONFIG',
   clone: 'VDI_CLONE',
+  ...Object.fromEntries(CBT_OPERATIONS.map((operation) => [operation, 'VDI_CONFIG_CBT'])),
   set_on_boot: 'VDI_RESET_ON_BOOT',
 };
 
@@ -89,7 +101,9 @@ export function srAllows(database: Database, ref: string): string[] {
   return SR_OPERATIONS.filter((operation) => srError(database, ref, operation) === null);
 }
 
-const LIVE: readonly VdiOperation[] = ['snapshot', 'resize_online', 'clone'];
+const LIVE: readonly VdiOperation[] = ['snapshot', 'resize_online', 'clone', 'enable_cbt', 'disable_cbt', 'data_destroy'];
+/** Of a disk of which only the list of changed blocks is left. */
+const FOR_METADATA: readonly VdiOperation[] = ['data_destroy', 'destroy', 'list_changed_blocks', 'forget', 'generate_config', 'update'];
 
 export function vdiError(database: Database, ref: string, operation: VdiOperation): XapiError | null {
   const vdi = database.get('VDI', ref);
@@ -99,15 +113,34 @@ export function vdiError(database: Database, ref: string, operation: VdiOperatio
   const active = (vdi.VBDs as readonly string[])
     .map((vbd) => database.get('VBD', vbd))
     .filter(({ currently_attached: attached }) => attached === true);
-  const blocking = operation === 'copy' ? active.filter(({ mode }) => mode === 'RW') : active;
+  // VM.checkpoint leaves the VBDs of its snapshot plugged.
+  const listing = operation === 'list_changed_blocks';
+  const isOfSnapshot = (vbd: WireStruct) => database.get('VM', vbd.VM as string).is_a_snapshot === true;
+  const blocking = active.filter((vbd) => (operation === 'copy' ? vbd.mode === 'RW' : !(listing && isOfSnapshot(vbd))));
   if (!LIVE.includes(operation) && blocking.length > 0) return deviceErrors.vdiInUse(ref, operation);
   const feature = VDI_FEATURES[operation];
   const driver = DRIVERS[sr.type as string]?.features ?? [];
   if (feature !== undefined && !driver.includes(feature)) return deviceErrors.srNotSupported(srRef);
-  if (operation === 'destroy' && sr.is_tools_sr === true) return deviceErrors.srNotSupported(srRef);
+  if (vdi.type === 'cbt_metadata' && !FOR_METADATA.includes(operation)) return deviceErrors.vdiIncompatibleType(ref, 'cbt_metadata');
+  if (operation === 'set_on_boot' && vdi.cbt_enabled === true) return deviceErrors.vdiTracked(ref);
+  const error = trackingError(ref, vdi, operation);
+  if (error !== null) return error;
+  if ((operation === 'destroy' || operation === 'data_destroy') && sr.is_tools_sr === true) return deviceErrors.srNotSupported(srRef);
   if (operation === 'snapshot' && vdi.sharable === true) return deviceErrors.vdiSharable(ref);
   if ((operation === 'snapshot' || operation === 'copy') && vdi.on_boot === 'reset') return deviceErrors.vdiResets();
   return null;
+}
+
+function trackingError(ref: string, vdi: WireStruct, operation: VdiOperation): XapiError | null {
+  const isSnapshot = vdi.is_a_snapshot === true;
+  if (operation === 'data_destroy') {
+    if (!isSnapshot) return xapiErrors.operationNotAllowed(`VDI is not a snapshot: ${ref}`);
+    return vdi.cbt_enabled === true ? null : deviceErrors.vdiNotTracked(ref);
+  }
+  if (operation !== 'enable_cbt' && operation !== 'disable_cbt') return null;
+  if (isSnapshot) return xapiErrors.operationNotAllowed(`VDI is a snapshot: ${ref}`);
+  if (vdi.type !== 'user' && vdi.type !== 'system') return deviceErrors.vdiIncompatibleType(ref, String(vdi.type));
+  return vdi.on_boot === 'reset' ? deviceErrors.vdiResets() : null;
 }
 
 /** @throws XapiError with the reason why an operation is not allowed now */
@@ -128,7 +161,7 @@ export function assertAttached(database: Database, ref: string): void {
 }
 
 export function vdiAllows(database: Database, ref: string): string[] {
-  return VDI_OPERATIONS.filter((operation) => vdiError(database, ref, operation) === null);
+  return LISTED_VDI_OPERATIONS.filter((operation) => vdiError(database, ref, operation) === null);
 }
 
 /** @throws XapiError OPERATION_NOT_ALLOWED */

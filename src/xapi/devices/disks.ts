@@ -6,6 +6,7 @@ import { NULL } from '../model/schema-types.js';
 import { deviceErrors } from '../wire/device-errors.js';
 import { type Wire, WireDate, type WireStruct } from '../wire/values.js';
 import { assertAttached, assertSrAllows, assertVdiAllows } from './allowed-storage.js';
+import { trackSnapshot } from './changed-blocks.js';
 import { DRIVERS, roundedSize } from './drivers.js';
 import { createLinked, destroyLinked, updateLinked } from './links.js';
 
@@ -59,7 +60,9 @@ export function copyDisk(database: Database, ref: string, how: 'clone' | 'copy' 
   assertAttached(database, target);
   const fields = Object.fromEntries(COPIED.map((name) => [name, vdi[name]!]));
   const snapshot = how === 'snapshot' ? { is_a_snapshot: true, snapshot_of: ref, snapshot_time: WireDate.at(Date.now()) } : {};
-  return enterDisk(database, { ...fields, SR: target, ...snapshot }, randomUUID());
+  const copy = enterDisk(database, { ...fields, SR: target, ...snapshot }, randomUUID());
+  if (how === 'snapshot') trackSnapshot(database, ref, copy);
+  return copy;
 }
 
 /** @throws XapiError with the reason why it is not allowed now */

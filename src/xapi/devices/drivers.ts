@@ -26,6 +26,8 @@ const DISKS = [
   'VDI_INTRODUCE',
   'VDI_GENERATE_CONFIG',
   'VDI_RESET_ON_BOOT',
+  'VDI_CONFIG_CBT',
+  'VDI_MIRROR',
 ];
 
 export const DRIVERS: Readonly<Record<string, Driver>> = {

@@ -36,9 +36,10 @@ export class Placing {
   /**
    * On the host that a caller names.
    * @param memory whether its free memory is looked at
+   * @param storage whether the disks' SRs are; not where the disks move
    * @throws XapiError with the reason why the VM cannot start there
    */
-  assertCanBoot(vm: string, host: string, memory: boolean): void {
+  assertCanBoot(vm: string, host: string, memory: boolean, storage = true): void {
     const { toolstack, metrics } = this.#hosts.get(host);
     const record = this.#database.get('VM', vm);
     const { enabled, cpu_info } = this.#database.get('host', host);
@@ -49,7 +50,7 @@ export class Placing {
     };
     const pcpus = Number((cpu_info as WireStruct).cpu_count);
     assertCanBootHere(record, { ref: host, enabled: enabled === true, live, pcpus, freeBytes }, memory, () => {
-      assertSeesStorage(this.#database, vm, host);
+      if (storage) assertSeesStorage(this.#database, vm, host);
       assertSeesNetworks(this.#database, vm, host);
     });
   }
@@ -139,8 +140,8 @@ export class Placing {
    * valid_operations).
    * @throws XapiError OTHER_OPERATION_IN_PROGRESS
    */
-  assertMovesTo(vm: string, host: string, memory: boolean): void {
-    this.assertCanBoot(vm, host, memory);
+  assertMovesTo(vm: string, host: string, memory: boolean, storage = true): void {
+    this.assertCanBoot(vm, host, memory, storage);
     const current = Object.entries(this.#database.get('host', host).current_operations as WireStruct);
     const evacuation = current.find(([, operation]) => operation === 'evacuate');
     if (evacuation !== undefined) throw xapiErrors.otherOperation('host', host, 'evacuate', evacuation[0]);

@@ -58,12 +58,23 @@ export const EDITION = 'xennuma';
 /** Features of the daemon, under the names of xapi's licenses (ocaml/xapi-types/features.ml). */
 const FEATURES = [
   ...['vlan', 'pooling', 'pool_size', 'historical_performance', 'rbac', 'dmc', 'checkpoint', 'connection', 'vif_locking', 'xen_motion'],
-  ...['guest_ip_setting', 'nested_virt', 'set_vcpus_number_live', 'igmp_snooping', 'vtpm', 'vm_groups', 'vm_start', 'vm_appliance_start'],
+  ...[
+    'guest_ip_setting',
+    'nested_virt',
+    'set_vcpus_number_live',
+    'igmp_snooping',
+    'vtpm',
+    'vm_groups',
+    'vm_start',
+    'vm_appliance_start',
+    'cbt',
+    'storage_xen_motion',
+  ],
 ];
 /** What it has not: clients do not offer it. */
 const NO_FEATURES = [
-  ...['qos', 'wlb', 'dr', 'gpu', 'vgpu', 'integrated_gpu_passthrough', 'vss', 'ad', 'live_patching', 'pvs_proxy', 'rpu', 'cbt', 'vmss'],
-  ...['usb_passthrough', 'network_sriov', 'corosync', 'zstd_export', 'updates', 'storage_xen_motion', 'cpu_masking', 'intellicache'],
+  ...['qos', 'wlb', 'dr', 'gpu', 'vgpu', 'integrated_gpu_passthrough', 'vss', 'ad', 'live_patching', 'pvs_proxy', 'rpu', 'vmss'],
+  ...['usb_passthrough', 'network_sriov', 'corosync', 'zstd_export', 'updates', 'cpu_masking', 'intellicache'],
   ...['pool_secret_rotation', 'certificate_verification', 'guest_agent_auto_update', 'pci_device_for_auto_update'],
 ];
 

@@ -52,6 +52,7 @@ export class RrdStore {
   readonly #forgotten = new Map<string, Set<string>>();
   readonly #hosts = new Map<string, Rrd>();
   #timer: NodeJS.Timeout | null = null;
+  #saving: NodeJS.Timeout | null = null;
   #savedMs: number;
 
   constructor(options: RrdStoreOptions) {
@@ -74,7 +75,14 @@ export class RrdStore {
     next(0);
   }
 
+  /** Stores all of it once more after so long, unless it is closed before. One wait at a time. */
+  saveAfter(waitMs: number): void {
+    if (this.#saving !== null) clearTimeout(this.#saving);
+    this.#saving = setTimeout(() => this.#save(), waitMs).unref();
+  }
+
   close(): void {
+    if (this.#saving !== null) clearTimeout(this.#saving);
     if (this.#timer === null) return;
     clearTimeout(this.#timer);
     this.#timer = null;

@@ -9,16 +9,13 @@ import { type DeviceParts, deviceMessage } from './message.js';
 import { networkMethods } from './network.js';
 import { pifMethods } from './pif.js';
 import { srMethods } from './sr.js';
+import { srServiceMethods } from './sr-service.js';
 import { vbdMethods } from './vbd.js';
 import { vdiMethods } from './vdi.js';
 
 /** Nothing stands behind these messages; they answer with a code of xapi's. */
 export const REFUSED_MESSAGES: readonly string[] = [
-  ...['forget_data_source_archives', 'query_data_source', 'record_data_source', 'get_data_sources'].map((name) => `SR.${name}`),
-  ...['disable_database_replication', 'enable_database_replication', 'assert_supports_database_replication'].map((name) => `SR.${name}`),
-  ...['assert_can_host_ha_statefile', 'create_new_blob', 'probe', 'probe_ext', 'make'].map((name) => `SR.${name}`),
-  ...['get_nbd_info', 'list_changed_blocks', 'data_destroy', 'disable_cbt', 'enable_cbt', 'pool_migrate'].map((name) => `VDI.${name}`),
-  ...['read_database_pool_uuid', 'open_database'].map((name) => `VDI.${name}`),
+  'SR.create_new_blob',
   'network.create_new_blob',
   ...['db_forget', 'db_introduce'].map((name) => `PIF.${name}`),
 ];
@@ -28,6 +25,7 @@ export function deviceMethods(parts: DeviceParts): Method[] {
     ...vbdMethods(parts),
     ...vdiMethods(parts),
     ...srMethods(parts),
+    ...srServiceMethods(parts),
     ...networkMethods(parts),
     ...pifMethods(parts),
     ...linkMethods(parts),

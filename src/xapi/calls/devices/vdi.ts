@@ -1,9 +1,11 @@
 // The messages of class VDI (ocaml/xapi/xapi_vdi.ml of xen-api e2ee48d6).
 import { assertAttached, assertSrAllows, assertVdiAllows, vdiAllows } from '../../devices/allowed-storage.js';
+import { changedBlocks, destroyData, setTracked } from '../../devices/changed-blocks.js';
 import { copyDisk, createDisk, destroyDisk, dropDisk, enterDisk, resizeDisk } from '../../devices/disks.js';
+import { assertMovable, isOn, moveDisk } from '../../devices/moving.js';
 import { EMPTY_MAP, NULL } from '../../model/schema-types.js';
 import { deviceErrors } from '../../wire/device-errors.js';
-import { xapiErrors } from '../../wire/errors.js';
+import { XapiError, xapiErrors } from '../../wire/errors.js';
 import type { Wire } from '../../wire/values.js';
 import type { Method } from '../method.js';
 import { creation, type DeviceParts, destruction, deviceMessage, UUID } from './message.js';
@@ -30,6 +32,22 @@ export function vdiMethods({ database }: DeviceParts): Method[] {
     destruction(database, 'VDI', (ref) => destroyDisk(database, ref)),
     message('clone', (ref) => allow(copyDisk(database, ref, 'clone'))),
     message('snapshot', (ref) => allow(copyDisk(database, ref, 'snapshot'))),
+    message(
+      'enable_cbt',
+      void_((ref) => setTracked(database, ref, true)),
+    ),
+    message(
+      'disable_cbt',
+      void_((ref) => setTracked(database, ref, false)),
+    ),
+    message(
+      'data_destroy',
+      void_((ref) => destroyData(database, ref)),
+    ),
+    message('list_changed_blocks', (from, [, to]) => {
+      database.get('VDI', to as string);
+      return changedBlocks(database, from, to as string);
+    }),
     message('copy', (ref, [, sr, base, into]) => {
       if (base !== NULL) database.get('VDI', base as string);
       if (into === NULL) return allow(copyDisk(database, ref, 'copy', sr as string));
@@ -37,6 +55,10 @@ export function vdiMethods({ database }: DeviceParts): Method[] {
       database.get('VDI', into as string);
       assertVdiAllows(database, ref, 'copy');
       return into as string;
+    }),
+    message('pool_migrate', (ref, [, sr]) => {
+      database.get('SR', sr as string);
+      return poolMigrate(database, ref, sr as string);
     }),
     message(
       'resize',
@@ -68,6 +90,23 @@ export function vdiMethods({ database }: DeviceParts): Method[] {
     ),
     deviceMessage(database, 'VDI', 'introduce', (args) => allow(introduce(database, args))),
   ];
+}
+
+/** Beside its VM, which stays where it is. @returns the disk in its place */
+function poolMigrate(database: DeviceParts['database'], ref: string, sr: string): string {
+  const { VBDs: vbds, SR: from } = database.get('VDI', ref);
+  const [vbd] = vbds as readonly string[];
+  if (vbd === undefined) throw deviceErrors.vdiNeedsVm(ref);
+  assertMovable(database, ref, sr);
+  if (from === sr) return ref;
+  const vm = String(database.get('VBD', vbd).VM);
+  const { power_state: power, resident_on: host } = database.get('VM', vm);
+  const isUp = power === 'Running' || power === 'Paused';
+  // xapi would take the VM to a host that has this storage.
+  if (isUp && !isOn(database, sr, String(host))) throw new XapiError('NO_HOSTS_AVAILABLE');
+  const moved = moveDisk(database, ref, sr);
+  database.update('VDI', moved, { allowed_operations: vdiAllows(database, moved) });
+  return moved;
 }
 
 /** Makes a record of an image that already exists on its SR. */

@@ -1,6 +1,8 @@
 // Messages of class pool about what the daemon does not have: high availability, certificates,
 // updates, workload balancing and external authentication. They answer as a pool without them does
 // (ocaml/xapi/xapi_pool.ml of xen-api e2ee48d6).
+
+import { assertHoldsStatefile, holdsStatefile } from '../../devices/ha-storage.js';
 import type { Database } from '../../model/database.js';
 import type { PoolHosts } from '../../model/pool-hosts.js';
 import { XapiError, xapiErrors } from '../../wire/errors.js';
@@ -35,6 +37,7 @@ export function remainingPoolMethods(database: Database, hosts: PoolHosts): Meth
     one('enable_local_storage_caching', () => {
       throw new XapiError('HOSTS_FAILED_TO_ENABLE_CACHING', ...hosts.all.map(({ ref }) => ref));
     }),
+    one('enable_ha', ([srs]) => enableHa(database, srs as readonly string[])),
     one('disable_ha', fails('HA_NOT_ENABLED')),
     one('set_ha_host_failures_to_tolerate', ([pool, value]) => {
       if ((value as number) < 0) throw xapiErrors.invalidValue('ha_host_failures_to_tolerate', String(value));
@@ -150,6 +153,25 @@ function agentMethods(database: Database, one: One): Method[] {
     ),
     one('remove_from_guest_agent_config', ([pool, key]) => change(pool as string, (entries) => delete entries[key as string])),
   ];
+}
+
+/**
+ * The checks of xapi_ha.ml, enable. After them hosts would watch each other, which those of one
+ * process do not.
+ */
+function enableHa(database: Database, srs: readonly string[]): never {
+  const pifs = database.refs('PIF').filter((ref) => {
+    const { disallow_unplug: stays, currently_attached: attached } = database.get('PIF', ref);
+    return stays === true && attached !== true;
+  });
+  if (pifs.length > 0) throw new XapiError('REQUIRED_PIF_IS_UNPLUGGED', ...pifs);
+  for (const host of database.refs('host')) {
+    if (database.get('host_metrics', String(database.get('host', host).metrics)).live !== true) throw new XapiError('HOST_OFFLINE', host);
+  }
+  const [sr] = srs.length > 0 ? srs : database.refs('SR').filter((ref) => holdsStatefile(database, ref));
+  if (sr === undefined) throw new XapiError('CANNOT_CREATE_STATE_FILE');
+  assertHoldsStatefile(database, sr);
+  throw xapiErrors.notImplemented('pool.enable_ha');
 }
 
 /** @throws XapiError PIF_NOT_PRESENT where a host has no card on the network */

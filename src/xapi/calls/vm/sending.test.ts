@@ -56,7 +56,7 @@ it('what cannot move is refused with the codes of xapi', async () => {
   await call('VBD.create', { ...drive, other_config: {}, qos_algorithm_type: '', qos_algorithm_params: {} });
   expect(await send(dest, {}, {})).toEqual(['VDI_NOT_IN_MAP', vdi]);
   const [other] = ((await call('SR.get_all')) as string[]).filter((one) => one !== sr);
-  expect(await send(dest, { [vdi]: other! }, {})).toEqual(['SR_DOES_NOT_SUPPORT_MIGRATION', sr, 'VDI_MIRROR']);
+  expect(await send(dest, { [vdi]: other! }, {})).toEqual(['SR_DOES_NOT_SUPPORT_MIGRATION', other, 'VDI_SNAPSHOT;VDI_MIRROR']);
   const [spare] = (await call('PIF.get_all_where', 'field "management" = "false"')) as string[];
   expect((await failure(call('host.migrate_receive', b, (await call('PIF.get_network', spare!))!, {})))[0]).toMatch(
     /^(INTERFACE_HAS_NO_IP|REQUIRED_PIF_IS_UNPLUGGED)$/,

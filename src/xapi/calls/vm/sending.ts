@@ -1,10 +1,11 @@
 // VM.migrate_send and its checks: a migration to a host that host.migrate_receive describes. Hosts
-// of this pool are such; disks stay where they are (ocaml/xapi/xapi_vm_migrate.ml of xen-api
-// e2ee48d6).
+// of this pool are such (ocaml/xapi/xapi_vm_migrate.ml of xen-api e2ee48d6).
+import { assertMovable, type DiskMap, isOn, leaving, moveDisk } from '../../devices/moving.js';
 import { assertAddressOn, refsOf } from '../../devices/pifs.js';
 import type { VmLife } from '../../life/vm-life.js';
 import type { Database } from '../../model/database.js';
 import { DATAMODEL } from '../../model/datamodel.js';
+import { deviceErrors } from '../../wire/device-errors.js';
 import { XapiError, xapiErrors } from '../../wire/errors.js';
 import { structOf, type Wire } from '../../wire/values.js';
 import type { Method } from '../method.js';
@@ -19,7 +20,7 @@ const VIF_MAP = 'VIF mapping is not allowed for intra-pool migration -all VIFs m
 export interface SendingOptions {
   readonly database: Database;
   readonly life: VmLife;
-  /** Moves a running VM, as VM.pool_migrate does. */
+  /** Moves a running VM, as VM.pool_migrate does, without a look at the disks' storage. */
   readonly migrate: (vm: string, host: string) => Promise<void>;
 }
 
@@ -27,9 +28,11 @@ export function sendingMethods({ database, life, migrate }: SendingOptions): Met
   const assertCan = (args: readonly Wire[]): string => {
     const [vm, dest, , vdiMap, vifMap] = args;
     const host = hostOf(database, dest as Texts);
-    assertDisksStay(database, vm as string, vdiMap as Texts);
+    const disks = diskMap(database, vm as string, vdiMap as Texts);
+    for (const [vdi, sr] of leaving(database, disks)) assertMovable(database, vdi, sr);
+    for (const sr of Object.values(disks)) if (!isOn(database, sr, host)) throw deviceErrors.vmRequiresSr(vm as string, sr);
     if (Object.keys(vifMap as Texts).length > 0) throw xapiErrors.operationNotAllowed(VIF_MAP);
-    life.placing.assertMovesTo(vm as string, host, host !== database.get('VM', vm as string).resident_on);
+    life.placing.assertMovesTo(vm as string, host, host !== database.get('VM', vm as string).resident_on, false);
     return host;
   };
   return [
@@ -57,8 +60,18 @@ export function sendingMethods({ database, life, migrate }: SendingOptions): Met
       const { force, copy } = options as Texts;
       if (copy === 'true') throw xapiErrors.operationNotAllowed(COPY);
       const isUp = ['Running', 'Paused'].includes(String(database.get('VM', vm as string).power_state));
-      // A VM that is off is nowhere, and its disks stay.
-      if (isUp) await life.operate(vm as string, 'pool_migrate', context, () => migrate(vm as string, host), force !== 'true');
+      const disks = diskMap(database, vm as string, args[3] as Texts);
+      const moveDisks = (): void =>
+        database.atomically(() => {
+          for (const [vdi, sr] of leaving(database, disks)) moveDisk(database, vdi, sr);
+        });
+      const moveBoth = async (): Promise<void> => {
+        await migrate(vm as string, host);
+        moveDisks();
+      };
+      // A VM that is off is nowhere.
+      if (isUp) await life.operate(vm as string, 'pool_migrate', context, moveBoth, force !== 'true');
+      else moveDisks();
       return vm!;
     }),
   ];
@@ -76,14 +89,16 @@ function hostOf(database: Database, dest: Texts): string {
   return dest.host!;
 }
 
-/** @throws XapiError VDI_NOT_IN_MAP, SR_DOES_NOT_SUPPORT_MIGRATION: no contents are moved */
-function assertDisksStay(database: Database, vm: string, map: Texts): void {
+/** Of all disks of the VM, with those that stay. @throws XapiError VDI_NOT_IN_MAP */
+function diskMap(database: Database, vm: string, map: Texts): DiskMap {
+  const disks: Record<string, string> = {};
   for (const ref of refsOf(database.get('VM', vm), 'VBDs')) {
     const { empty, type, VDI: vdi } = database.get('VBD', ref);
     if (empty === true || type === 'CD') continue;
     const to = map[vdi as string];
     if (to === undefined) throw new XapiError('VDI_NOT_IN_MAP', vdi as string);
-    const { SR: sr } = database.get('VDI', vdi as string);
-    if (to !== sr) throw new XapiError('SR_DOES_NOT_SUPPORT_MIGRATION', sr as string, 'VDI_MIRROR');
+    database.get('SR', to);
+    disks[vdi as string] = to;
   }
+  return disks;
 }
