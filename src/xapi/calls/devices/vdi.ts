@@ -32,22 +32,6 @@ export function vdiMethods({ database }: DeviceParts): Method[] {
     destruction(database, 'VDI', (ref) => destroyDisk(database, ref)),
     message('clone', (ref) => allow(copyDisk(database, ref, 'clone'))),
     message('snapshot', (ref) => allow(copyDisk(database, ref, 'snapshot'))),
-    message(
-      'enable_cbt',
-      void_((ref) => setTracked(database, ref, true)),
-    ),
-    message(
-      'disable_cbt',
-      void_((ref) => setTracked(database, ref, false)),
-    ),
-    message(
-      'data_destroy',
-      void_((ref) => destroyData(database, ref)),
-    ),
-    message('list_changed_blocks', (from, [, to]) => {
-      database.get('VDI', to as string);
-      return changedBlocks(database, from, to as string);
-    }),
     message('copy', (ref, [, sr, base, into]) => {
       if (base !== NULL) database.get('VDI', base as string);
       if (into === NULL) return allow(copyDisk(database, ref, 'copy', sr as string));
@@ -88,7 +72,27 @@ export function vdiMethods({ database }: DeviceParts): Method[] {
         void_((ref, [, value]) => database.update('VDI', ref, { [field]: value! })),
       ),
     ),
+    ...trackingMethods(database, message),
     deviceMessage(database, 'VDI', 'introduce', (args) => allow(introduce(database, args))),
+  ];
+}
+
+type Message = (name: string, call: (ref: string, args: readonly Wire[]) => string | undefined) => Method;
+
+function trackingMethods(database: DeviceParts['database'], message: Message): Method[] {
+  const sets = (name: string, set: (ref: string) => void): Method =>
+    message(name, (ref) => {
+      set(ref);
+      return undefined;
+    });
+  return [
+    sets('enable_cbt', (ref) => setTracked(database, ref, true)),
+    sets('disable_cbt', (ref) => setTracked(database, ref, false)),
+    sets('data_destroy', (ref) => destroyData(database, ref)),
+    message('list_changed_blocks', (from, [, to]) => {
+      database.get('VDI', to as string);
+      return changedBlocks(database, from, to as string);
+    }),
   ];
 }
 
