@@ -20,8 +20,12 @@ export interface PageAssets {
   readonly settings: string;
 }
 
+/**
+ * Two bars, blue and orange, 32 x 32. A PNG: Chromium reads the icon again at each change of the
+ * address, and makes a document of its own for an SVG each time.
+ */
 const ICON =
-  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='7' height='16' fill='%230b62a8'/%3E%3Crect x='9' width='7' height='16' fill='%23c2410c'/%3E%3C/svg%3E";
+  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAgMAAAAOFJJnAAAACVBMVEUAAAALYqjCQQzwdnyFAAAAAXRSTlMAQObYZgAAABZJREFUeNpjCA0NDeBatWoVwygDGwMA10Vq4VnqP3oAAAAASUVORK5CYII=';
 
 /** Policies of Trusted Types: of Svelte's templates, and of the one worker. */
 const TRUSTED_TYPES = "require-trusted-types-for 'script'; trusted-types svelte-trusted-html xennuma-worker";

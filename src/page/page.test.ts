@@ -9,7 +9,7 @@ import type { HostMap, MapDomain } from '../map/host-map.js';
 import { profileOf } from '../xenopsd/api/profiles.js';
 import { acrossPages } from './across.js';
 import { type PageHostInput, pageData } from './page-data.js';
-import { pageFile } from './page-file.js';
+import { daemonPage, pageFile } from './page-file.js';
 import { decodeMap, encodeMap } from './page-map.js';
 import type { PageRun } from './page-run.js';
 import { pageTextSteps } from './page-text.js';
@@ -72,6 +72,11 @@ describe('a map on its way to the page', () => {
     };
     expect(encodeMap(host(wide)).lists).toEqual(['0-4095']);
   });
+});
+
+it('has an icon that a browser need not draw again at each change of the address', () => {
+  const [, type, body] = /<link rel="icon" href="data:([^;,]+);base64,([^"]+)">/.exec(daemonPage())!;
+  expect([type, Buffer.from(body!, 'base64').subarray(1, 4).toString()]).toEqual(['image/png', 'PNG']);
 });
 
 describe('memory that is read across nodes', () => {

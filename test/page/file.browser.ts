@@ -230,6 +230,38 @@ describe('64 nodes of 64 CPUs with 1,000 VMs', () => {
     await page.context().close();
   });
 
+  it('marks the row of the chosen VM and no other, wherever the table is', async () => {
+    const { page, faults } = await openPage(browser, `${written(map)}#sort=name&vm=110`);
+    const table = page.locator('#vms');
+    await table.waitFor();
+    const marked = () =>
+      table.evaluate((element) => ({
+        rows: [...element.querySelectorAll('tr.chosen th')].map((cell) => cell.textContent!.trim()),
+        pressed: [...element.querySelectorAll('[aria-pressed=true]')].map((button) => button.textContent!.trim()),
+      }));
+    const of = (...names: string[]) => ({ rows: names, pressed: names });
+    const scrollTo = async (row: number) => {
+      await table.evaluate((element, to) => element.scrollTo(0, to), row * 34);
+      await table.locator(`tr[aria-rowindex="${row + 4}"]`).waitFor();
+    };
+    await scrollTo(105);
+    await expect.poll(marked).toEqual(of('vm-110'));
+    await scrollTo(500);
+    await expect.poll(marked).toEqual(of());
+    await scrollTo(108);
+    await expect.poll(marked).toEqual(of('vm-110'));
+    await page.getByRole('button', { name: 'vm-112', exact: true }).click();
+    await expect.poll(marked).toEqual(of('vm-112'));
+    await page.getByRole('searchbox').first().fill('vm-11');
+    await expect.poll(marked).toEqual(of('vm-112'));
+    await page.getByRole('searchbox').first().fill('');
+    await scrollTo(108);
+    await page.getByRole('button', { name: 'vm-112', exact: true }).click();
+    await expect.poll(marked).toEqual(of());
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
   it('draws for another VM only the nodes that it changes, and no cell of the distances', async () => {
     const { page, faults } = await openPage(browser, `${written(map)}#vm=1`);
     await page.locator('#vms').waitFor();

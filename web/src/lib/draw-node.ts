@@ -25,6 +25,8 @@ export interface NodePicture {
 export interface VmMarks {
   /** Position in the view's rows. */
   readonly row: number;
+  /** Index = node. */
+  readonly pages: readonly number[];
   /** Index = CPU: a value of CpuMark. */
   readonly cpus: Uint8Array;
   /** Index = node: equal for nodes of equal marks, '' where there is none. */
@@ -43,7 +45,8 @@ export function marksOf(view: HostView, vm: VmRow | null): VmMarks | null {
     // vCPUs with the same masks share one list.
     for (const list of new Set(vm.figures.vcpus.map(({ effective }) => effective))) for (const cpu of list) cpus[cpu] = CpuMark.mayRun;
     for (const list of new Set(vm.figures.vcpus.map(({ preferred }) => preferred))) for (const cpu of list) cpus[cpu] = CpuMark.preferred;
-    marks = { row: view.rows.indexOf(vm), cpus, ofNode: view.cpus.map((ones) => marksOfNode(cpus, ones)) };
+    const { pages } = vm.domain;
+    marks = { row: view.rows.indexOf(vm), pages, cpus, ofNode: view.cpus.map((ones) => marksOfNode(cpus, ones)) };
     known.set(vm, marks);
   }
   return marks;
@@ -51,7 +54,10 @@ export function marksOf(view: HostView, vm: VmRow | null): VmMarks | null {
 
 function marksOfNode(marks: Uint8Array, cpus: readonly MapCpu[]): string {
   const first = cpus.length === 0 ? CpuMark.none : marks[cpus[0]!.id]!;
-  if (cpus.every(({ id }) => marks[id] === first)) return first === CpuMark.none ? '' : String(first);
+  // A plain loop: a choice looks at thousands of CPUs.
+  let at = 1;
+  while (at < cpus.length && marks[cpus[at]!.id] === first) at++;
+  if (at >= cpus.length) return first === CpuMark.none ? '' : String(first);
   return cpus.map(({ id }) => marks[id]).join('');
 }
 
@@ -64,7 +70,7 @@ export interface PictureKeys {
 }
 
 export function pictureKeys({ view, node, marks, width, height }: NodePicture): PictureKeys {
-  const framed = marks !== null && view.segments[node]!.some(({ domain }) => domain === marks.row);
+  const framed = marks !== null && marks.pages[node]! > 0 && view.segments[node]!.some(({ domain }) => domain === marks.row);
   return { size: `${width} ${height}`, bar: framed ? marks.row : -1, cpus: marks?.ofNode[node] ?? '' };
 }
 

@@ -32,6 +32,8 @@ export interface HostView {
   readonly map: HostMap;
   readonly figures: HostFigures;
   readonly rows: readonly VmRow[];
+  /** By domid. */
+  readonly rowOf: ReadonlyMap<number, VmRow>;
   /** Index = node: its CPUs, siblings side by side. */
   readonly cpus: readonly (readonly MapCpu[])[];
   /** Index = node: those with memory there, most first. */
@@ -89,6 +91,7 @@ export function viewOf({ map: encoded, remarks, notes, failed }: PageData['hosts
     map,
     figures,
     rows,
+    rowOf,
     cpus,
     rowsOn: map.nodes.map((_, node) =>
       rows.filter(({ domain }) => domain.pages[node]! > 0).sort((a, b) => b.domain.pages[node]! - a.domain.pages[node]!),
