@@ -14,7 +14,7 @@ import type { PageData } from '../src/page/page-data.js';
 import { decodeMap } from '../src/page/page-map.js';
 import type { PageReport } from '../src/page/page-report.js';
 import type { PageWorkload } from '../src/page/page-workload.js';
-import { POLICIES, PROFILES, profileOf } from '../src/xenopsd/api/profiles.js';
+import { DEFAULT_PROFILE, POLICIES, PROFILES, profileOf } from '../src/xenopsd/api/profiles.js';
 import type { Change, WhatIfAnswer } from '../web/src/lib/what-if.js';
 import { cases, oneIn } from './support/cases.js';
 import { root, xennuma } from './xennuma.js';
@@ -196,7 +196,7 @@ describe("the page's worker", { timeout: 300_000 }, () => {
     const vms = readVms(['examples/vms/libvirt.xml'], host);
     const planned = xennuma(['plan', '--host', 'examples/hosts/two-nodes.yaml', '--vms', 'examples/vms/libvirt.xml', '--json']);
     const ask = openRaw<{ answer?: { data: PageData } }>();
-    const { answer } = await ask({ version: VERSION, described: { host, vms } });
+    const { answer } = await ask({ version: VERSION, described: { host, vms, profile: DEFAULT_PROFILE } });
     const domains = decodeMap(answer!.data.hosts[0]!.map).domains.filter(({ domid }) => domid !== 0);
     const wanted = JSON.parse(planned.out).vms as { name: string; domid: number; pagesByNode: number[] }[];
     expect(domains.map(({ name, domid, pages }) => [name, domid, [...pages]])).toEqual(

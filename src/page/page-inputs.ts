@@ -1,6 +1,8 @@
 // The page's data of a host, from each way in which a host is known.
+import type { LiveMap } from '../live/live-map.js';
+import { plannedProfile, type SeenHost } from '../live/seen-profile.js';
 import type { HostMap } from '../map/host-map.js';
-import { type ProfileName, profileOf } from '../xenopsd/api/profiles.js';
+import { DEFAULT_PROFILE, type ProfileName, profileOf } from '../xenopsd/api/profiles.js';
 import type { HostRuns } from './host-runs.js';
 import { type PageData, pageData } from './page-data.js';
 import type { PageRun } from './page-run.js';
@@ -24,7 +26,7 @@ export interface WholePage {
 }
 
 /** The toolstack whose rules are followed where none is named. */
-export const ASSUMED = { profile: 'xapi-25.6', policy: 'default_policy', seed: 1 } as const;
+export const ASSUMED = { profile: DEFAULT_PROFILE, policy: 'default_policy', seed: 1 } as const;
 /** As `xennuma place` takes it. */
 const REMARK_POLICY = 'best_effort' as const;
 
@@ -43,7 +45,16 @@ export function wholePage(
   };
 }
 
-/** A host of which no more than the map is known. */
-export function pageOfMap({ map, notes }: Pick<PageInput, 'map' | 'notes'>, xenVersion = '4.17'): PageInput {
-  return { map, notes, workload: workloadOfMap(map, xenVersion, ASSUMED) };
+/**
+ * A host of which no more than the map is known, and what its listings show where it was read from
+ * them.
+ */
+export function pageOfMap({ map, notes }: Pick<PageInput, 'map' | 'notes'>, captured?: PlannedHost): PageInput {
+  if (captured === undefined) return { map, notes, workload: workloadOfMap(map, ASSUMED_XEN, ASSUMED) };
+  const { profile, note } = plannedProfile(captured);
+  const workload = workloadOfMap(map, captured.live.xenVersion, { ...ASSUMED, profile });
+  return { map, notes: [...notes, note], profile, workload };
 }
+
+type PlannedHost = SeenHost & { readonly live: Pick<LiveMap, 'xenVersion'> };
+const ASSUMED_XEN = '4.17';

@@ -12,7 +12,7 @@ import type { PageRun } from './page-run.js';
 export async function pageOfCapture(captured: CapturedHost): Promise<PageInput> {
   const { map, notes } = captured.live;
   const domids = new Set(map.domains.filter(({ domid }) => domid !== 0).map(({ domid }) => domid));
-  const page = pageOfMap({ map, notes }, captured.live.xenVersion);
+  const page = pageOfMap({ map, notes }, captured);
   return { ...page, runs: runsOfDomains(map, judgeDomains(map, await expectedOfCapture(captured), domids)) };
 }
 

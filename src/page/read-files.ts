@@ -3,20 +3,30 @@
 import { InputError } from '../base/errors.js';
 import { ARCHIVE_LIMITS, type ArchiveLimits, archiveKind, readArchive } from '../live/capture/archive/archive.js';
 import { type CapturedHost, readCapture } from '../live/capture/captured-host.js';
-import { plainHost } from '../live/capture/text/plain-host.js';
+import { isOfXen, plainHost } from '../live/capture/text/plain-host.js';
 import { textOfBytes } from '../live/capture/text/plain-text.js';
+import { toolstackOfTexts } from '../live/capture/toolstack.js';
 import { withModelledXen } from '../live/modelled-xen.js';
+import { plannedProfile } from '../live/seen-profile.js';
 import type { Host } from '../machine/model.js';
 import { detectAndRead, looksLikeHost } from '../machine/readers/detect.js';
 import { detectAndReadVms, looksLikeVms } from '../machine/readers/detect-vms.js';
 import type { InputText } from '../machine/readers/input-text.js';
 import type { VmSpec } from '../machine/vm.js';
+import { DEFAULT_PROFILE, type ProfileName } from '../xenopsd/api/profiles.js';
 import { type DroppedFile, PAGE_LIMITS } from './page-limits.js';
+
+export interface DescribedHost {
+  readonly host: Host;
+  readonly vms: readonly VmSpec[];
+  /** The host's own toolstack, where a listing of Xen shows it. */
+  readonly profile: ProfileName;
+}
 
 /** Hosts that were recorded, or one that is only described, with the VMs to start there. */
 export type ReadFiles =
   | { readonly captured: readonly CapturedHost[]; readonly described?: undefined }
-  | { readonly described: { readonly host: Host; readonly vms: readonly VmSpec[] }; readonly captured?: undefined };
+  | { readonly described: DescribedHost; readonly captured?: undefined };
 
 const LIMITS = { ...ARCHIVE_LIMITS, ...PAGE_LIMITS };
 
@@ -56,7 +66,10 @@ export async function readFiles(
     );
   }
   const host = withModelledXen(detectAndRead(others.map(plainHost)));
-  return { described: { host, vms: detectAndReadVms(vms, host) } };
+  const seen = others.map(plainHost).some(isOfXen) ? toolstackOfTexts(others) : null;
+  const own = seen === null ? null : plannedProfile({ ...seen, host });
+  const shown = own === null ? host : { ...host, notes: [...host.notes, own.note] };
+  return { described: { host: shown, vms: detectAndReadVms(vms, host), profile: own?.profile ?? DEFAULT_PROFILE } };
 }
 
 const INFO = /^(?:[> ]*)nr_nodes\s*:/m;

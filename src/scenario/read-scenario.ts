@@ -40,7 +40,7 @@ export function readScenario(input: InputText): Scenario {
     file: input.file,
     title: title ?? input.file,
     settings: {
-      profile,
+      ...(profile === undefined ? {} : { profile }),
       policy,
       seed,
       ...(hostMask === undefined ? {} : { hostMask }),

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { LIMITS } from '../machine/model.js';
 import { hostFileSchema } from '../machine/readers/host-file.js';
 import { vmEntrySchema } from '../machine/readers/vm-file.js';
-import { POLICIES, PROFILES } from '../xenopsd/api/profiles.js';
+import { DEFAULT_PROFILE, POLICIES, PROFILES } from '../xenopsd/api/profiles.js';
 
 const name = z.string().min(1).max(200);
 const path = z.string().min(1).max(4096);
@@ -114,7 +114,10 @@ export const scenarioSchema = z.strictObject({
     .union([paths, z.array(vmEntrySchema).min(1).max(LIMITS.domains)], { error: 'expected paths of files of VMs, or a list of VMs' })
     .optional()
     .describe('VMs known from the start: paths, or entries as in a file of VMs'),
-  profile: z.enum(PROFILES).default('xapi-25.6'),
+  profile: z
+    .enum(PROFILES)
+    .optional()
+    .describe(`Toolstack version to act as; by default the host's own, where its listing shows it, else ${DEFAULT_PROFILE}`),
   policy: z.enum(POLICIES).default('default_policy'),
   hostMask: z.string().max(65_536).optional().describe('Host.guest_VCPUs_params:mask'),
   xen: z

@@ -3,8 +3,8 @@
 import { scryptSync } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type TestDaemon, testDaemon, vmRecord } from '../../test/support/daemon.js';
-import { profileOfHost } from '../pool/releases.js';
 import { PROFILES } from '../xenopsd/api/profiles.js';
+import { profileOfHost } from '../xenopsd/api/releases.js';
 import { parseUsers } from './calls/users.js';
 import { DATAMODEL } from './model/datamodel.js';
 import { parseCpuinfo, XAPI_BUILDS } from './model/host-facts.js';

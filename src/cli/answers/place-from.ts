@@ -16,11 +16,11 @@ import {
   policyCommands,
 } from '../../live/place-commands.js';
 import { type Choice, PlaceChooser } from '../../live/place-running.js';
+import { placingProfile } from '../../live/seen-profile.js';
 import type { HostMap } from '../../map/host-map.js';
 import { effectivePolicy, type PolicyName, type ProfileName, profileOf } from '../../xenopsd/api/profiles.js';
 import { type OpenHost, readFrom, sourcesOf, withHost } from '../input/from.js';
 import { harmlessName, pickDomains } from '../input/running.js';
-import { placingProfile } from '../input/seen-profile.js';
 import { EXIT } from '../output/exit-codes.js';
 import { columns, commandColumns, out, remark } from '../output/terminal.js';
 import { VERSION } from '../output/version.js';

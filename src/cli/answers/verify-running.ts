@@ -107,7 +107,10 @@ async function writeVerified(file: string | undefined, found: readonly Verified[
     import('../../page/page-of-capture.js'),
     import('../output/reports/verify-report.js'),
   ]);
-  const hosts = found.map(({ running, verdicts }) => ({ ...pageOfMap(running), runs: runsOfDomains(running.map, verdicts) }));
+  const hosts = found.map(({ running, verdicts }) => ({
+    ...pageOfMap(running, running.advised),
+    runs: runsOfDomains(running.map, verdicts),
+  }));
   const report = verifyReport(found.map(({ answer }) => answer));
   await writePage(file, found[0]?.running.kind ?? 'file', hosts, { view: 'view=report', report });
 }

@@ -1,7 +1,7 @@
 // `xennuma place`: soft affinity for running domains, or policy and masks for VMs of a pool. Memory
 // does not move.
 import { type Command, Option } from 'commander';
-import { PROFILES } from '../../xenopsd/api/profiles.js';
+import { DEFAULT_PROFILE, PROFILES } from '../../xenopsd/api/profiles.js';
 import type { FromPlaceOptions } from '../answers/place-from.js';
 import type { PoolPlaceOptions } from '../answers/place-pool.js';
 import type { PlaceOptions } from '../answers/place-running.js';
@@ -17,9 +17,10 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addOption(fromOption())
     .option('--scenario <file>', 'the embedded host at the end of a scenario')
     .addOption(
-      new Option('--profile <name>', "toolstack version to act as (default: xapi-25.6; with --pool or --from the host's own)").choices(
-        PROFILES,
-      ),
+      new Option(
+        '--profile <name>',
+        `toolstack version to act as (default: ${DEFAULT_PROFILE}; with --pool or --from the host's own)`,
+      ).choices(PROFILES),
     )
     .addOption(new Option('--policy <name>', 'placement policy').choices(['best_effort', 'prio_mem_only']).default('best_effort'))
     .option('--dry-run', 'show what would change, without changing it')
@@ -72,6 +73,6 @@ a command failed; 2 bad input; 3 no Xen here, or host or pool cannot be reached.
       refuseWithout(command, '--pool or --from', ['--set-policy', '--yes']);
       if (options.on !== undefined) refuseTogether(command, '--on', ['--scenario']);
       const { placeRunning } = await import('../answers/place-running.js');
-      answer(await placeRunning(names, { ...options, profile: options.profile ?? 'xapi-25.6' }));
+      answer(await placeRunning(names, { ...options, profile: options.profile ?? DEFAULT_PROFILE }));
     });
 }

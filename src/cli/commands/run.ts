@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { wrapWords } from '../../base/columns.js';
 import { type EventResult, runScenario } from '../../scenario/run-scenario.js';
 import type { Outcome } from '../../xenopsd/api/outcome.js';
+import { effectivePolicy, profileOf } from '../../xenopsd/api/profiles.js';
 import type { RunAnswer } from '../answers/answers.js';
 import { type Summary, summarise, surprisesOf } from '../answers/summary.js';
 import { STATE_FOLDER } from '../input/running.js';
@@ -69,8 +70,7 @@ async function play(
   const { toolstack } = workload;
   const results: EventResult[] = [];
   const progress = new Progress('events', scenario.events.length);
-  if (!options.json)
-    out([...wrapWords(scenario.title, columns()).map(colour.bold), ...remarks([], workload.warnings, colour), ''].join('\n'));
+  if (!options.json) out([...headLines(scenario.title, workload, colour), ''].join('\n'));
   for await (const result of runScenario(scenario, toolstack)) {
     results.push(result);
     progress.at(results.length);
@@ -102,6 +102,20 @@ async function play(
       ].join('\n'),
     );
   return asExpected ? EXIT.ok : EXIT.no;
+}
+
+/** Title, settings at the start, and why the profile is that one where the scenario names none. */
+function headLines(title: string, { toolstack, warnings, profileNote }: ScenarioWorkload, colour: Palette): string[] {
+  const { profile, policy } = toolstack;
+  const { name, hypervisor } = summarise(toolstack).host;
+  const means = effectivePolicy(profileOf(profile), policy).name;
+  const settings = `${name}, ${hypervisor}: profile ${profile}, policy ${policy}${policy === means ? '' : ` (${means})`}`;
+  return [
+    ...wrapWords(title, columns()).map(colour.bold),
+    ...wrapWords(settings, columns(), '  ').map(colour.dim),
+    ...remarks([], warnings, colour),
+    ...(profileNote === undefined ? [] : wrapWords(`note: ${profileNote}`, columns(), '  ')),
+  ];
 }
 
 function toAnswer(title: string, results: readonly EventResult[], summary: Summary, warnings: readonly UserWarning[]): RunAnswer {

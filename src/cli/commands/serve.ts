@@ -1,7 +1,7 @@
 // `xennuma serve`: the daemon that owns a host or a pool and speaks XAPI; `xennuma serve passwd`:
 // its users.
 import { type Command, Option } from 'commander';
-import { PROFILES } from '../../xenopsd/api/profiles.js';
+import { DEFAULT_PROFILE, PROFILES } from '../../xenopsd/api/profiles.js';
 import { addMemberOptions } from '../input/fleet-options.js';
 import type { ServeCommandLine } from '../input/serve-config.js';
 import { parseSeed, parseXenVersion } from '../input/workload-options.js';
@@ -16,7 +16,7 @@ export function define(command: Command, answer: (code: number) => void): void {
     .addOption(new Option('--on <host>', 'the host this command runs on').choices(['xen']).conflicts('host'))
     .option('--xen <version>', 'version of the embedded Xen, such as 4.17 (default: from the host description)', parseXenVersion)
     .addOption(new Option('--scheduler <name>', "scheduler of the embedded Xen's Pool-0").choices(['credit', 'credit2']))
-    .addOption(new Option('--profile <name>', 'toolstack version to act as (default: xapi-25.6)').choices(PROFILES))
+    .addOption(new Option('--profile <name>', `toolstack version to act as (default: ${DEFAULT_PROFILE})`).choices(PROFILES))
     .option('--seed <number>', 'seed for the order of parallel starts (default: 1)', parseSeed)
     .option('--state <folder>', 'folder for VMs, policies, tasks and the audit log (default: in memory, lost when the daemon ends)')
     .option('--listen <address:port>', 'address and port to listen on (default: 127.0.0.1:8080)')

@@ -6,6 +6,7 @@ import { type SeenToolstack, toolstackOfTexts } from '../../live/capture/toolsta
 import type { LiveMap } from '../../live/live-map.js';
 import { withModelledXen } from '../../live/modelled-xen.js';
 import { ownRecord } from '../../live/place-commands.js';
+import { type SeenHost, shownProfile } from '../../live/seen-profile.js';
 import type { Host } from '../../machine/model.js';
 import { cautions } from '../../machine/readers/cautions.js';
 import { detectAndRead } from '../../machine/readers/detect.js';
@@ -14,7 +15,7 @@ import type { InputText } from '../../machine/readers/input-text.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { asXenSees } from '../../machine/xen-sees.js';
 import type { HostDoors } from '../../xenopsd/api/host-doors.js';
-import type { ProfileName } from '../../xenopsd/api/profiles.js';
+import { DEFAULT_PROFILE, type ProfileName } from '../../xenopsd/api/profiles.js';
 import type { Toolstack, ToolstackOptions } from '../../xenopsd/api/toolstack.js';
 import { embeddedHost, embeddedHostOn } from '../../xenopsd/hosts/embedded-host.js';
 import { createToolstack } from '../../xenopsd/life/toolstack.js';
@@ -22,7 +23,6 @@ import { type UserWarning, userWarnings } from '../output/warnings.js';
 import { readFrom, refuseBesideFrom } from './from.js';
 import { withPools } from './host-pools.js';
 import { readInput } from './read-input.js';
-import { DEFAULT_PROFILE, type SeenHost, shownProfile } from './seen-profile.js';
 import type { HostOptions, WorkloadOptions, XenstoreOptions } from './workload-options.js';
 
 const EMBEDDED = 'embedded';
@@ -136,7 +136,7 @@ export async function readOrigin(options: Pick<WorkloadOptions, 'profile'> & Hos
 }
 
 /** The listings that describe a host show its toolstack, as those of --from do. */
-function readDescribed(options: Pick<WorkloadOptions, 'profile'> & HostOptions): Origin {
+export function readDescribed(options: Pick<WorkloadOptions, 'profile'> & Pick<HostOptions, 'host' | 'cpupools'>): Origin {
   const texts = readHostTexts(options.host);
   const host = withPools(hostOfTexts(texts), options.cpupools ?? []);
   const seen = texts.map(plainHost).some(isOfXen) ? toolstackOfTexts(texts) : null;
@@ -147,8 +147,8 @@ function ownToolstack(seen: SeenHost, options: Pick<WorkloadOptions, 'profile'>)
   const uuid = seen.xapi.hosts.length === 0 ? undefined : ownRecord(seen)?.uuid;
   const known = { toolstack: seen.toolstack, ...(uuid === undefined ? {} : { hostUuid: uuid }) };
   if (options.profile !== undefined) return known;
-  const { profile, why } = shownProfile(seen);
-  return { ...known, profileNote: why, ...(profile === null ? {} : { profile }) };
+  const { profile, why, mend } = shownProfile(seen);
+  return { ...known, profileNote: `${why}; ${mend}`, ...(profile === null ? {} : { profile }) };
 }
 
 /** @throws InputError for options that describe a host other than the running one */

@@ -5,9 +5,10 @@ import type { Host } from '../../machine/model.js';
 import type { VmSpec } from '../../machine/vm.js';
 import { asXenSees } from '../../machine/xen-sees.js';
 import { readScenario, type Scenario } from '../../scenario/read-scenario.js';
+import { DEFAULT_PROFILE } from '../../xenopsd/api/profiles.js';
 import type { ToolstackOptions } from '../../xenopsd/api/toolstack.js';
 import { NUMA_SPLIT, withPools } from './host-pools.js';
-import { raise, readHost, readVms, type Workload } from './open-host.js';
+import { type Origin, raise, readDescribed, readVms, type Workload } from './open-host.js';
 import { readInput } from './read-input.js';
 import type { XenstoreOptions } from './workload-options.js';
 
@@ -30,7 +31,7 @@ export interface RunOptions extends ScenarioOptions {
 }
 
 /** The part of a workload on which a scenario is played. */
-export type ScenarioWorkload = Pick<Workload, 'toolstack' | 'warnings'>;
+export type ScenarioWorkload = Pick<Workload, 'toolstack' | 'warnings' | 'profileNote'>;
 
 export interface ScenarioInput {
   readonly scenario: Scenario;
@@ -40,18 +41,20 @@ export interface ScenarioInput {
 /** @throws InputError for the scenario, its host, its VMs or its XenStore */
 export async function openScenario(file: string, options: ScenarioOptions): Promise<ScenarioInput> {
   const scenario = readScenario(readInput(file));
-  const host = hostOfScenario(file, scenario, options.host);
-  const vms = vmsOfScenario(file, scenario, host);
-  const settings = settingsOfScenario(scenario, options);
-  return { scenario, workload: await raise({ host, live: null }, vms, settings, { ...scenario.settings, ...xenstoreOf(options) }) };
+  const origin = originOfScenario(file, scenario, options.host);
+  const vms = vmsOfScenario(file, scenario, origin.host);
+  const settings = settingsOfScenario(scenario, options, origin);
+  return { scenario, workload: await raise(origin, vms, settings, { ...scenario.settings, ...xenstoreOf(options) }) };
 }
 
 /** @param files a host in place of the scenario's own, which then has no pools of the scenario */
-function hostOfScenario(file: string, scenario: Scenario, files: readonly string[] | undefined): Host {
-  if (files !== undefined) return readHost(files);
+function originOfScenario(file: string, scenario: Scenario, files: readonly string[] | undefined): Origin {
+  const { profile } = scenario.settings;
+  const named = profile === undefined ? {} : { profile };
+  if (files !== undefined) return readDescribed({ host: [...files], ...named });
   const cpupools = scenario.cpupools.map((source) => (source === NUMA_SPLIT ? source : beside(file, source)));
-  const described = scenario.host === null ? undefined : asXenSees(scenario.host);
-  return withPools(described ?? readHost(scenario.hostPaths.map((path) => beside(file, path))), cpupools);
+  if (scenario.host !== null) return { host: withPools(asXenSees(scenario.host), cpupools), live: null };
+  return readDescribed({ host: scenario.hostPaths.map((path) => beside(file, path)), cpupools, ...named });
 }
 
 /**
@@ -67,8 +70,13 @@ export function vmsOfScenario(file: string, scenario: Scenario, host: Host): VmS
   return vms;
 }
 
-export function settingsOfScenario(scenario: Scenario, options: Pick<ScenarioOptions, 'seed'>): ToolstackOptions {
-  const { profile, policy, hostMask, seed } = scenario.settings;
+/** The profile is the scenario's, or the host's own. */
+export function settingsOfScenario(
+  scenario: Scenario,
+  options: Pick<ScenarioOptions, 'seed'>,
+  origin: Pick<Origin, 'profile'> = {},
+): ToolstackOptions {
+  const { profile = origin.profile ?? DEFAULT_PROFILE, policy, hostMask, seed } = scenario.settings;
   return { profile, policy, seed: options.seed ?? seed, ...(hostMask === undefined ? {} : { hostMask }) };
 }
 

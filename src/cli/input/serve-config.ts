@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { checkAccess, type FleetAccess } from '../../fleet/store/access.js';
 import { readStructured } from '../../machine/readers/structured.js';
-import { PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
+import { DEFAULT_PROFILE, PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
 import { accessOf, TAG_LIMITS } from './fleet-options.js';
 import { readInput } from './read-input.js';
 
@@ -22,7 +22,7 @@ export const serveSchema = z.strictObject({
     .optional()
     .describe('Version of the embedded Xen; the one in the description by default'),
   scheduler: z.enum(['credit', 'credit2']).optional().describe("Scheduler of the embedded Xen's Pool-0"),
-  profile: z.enum(PROFILES).optional().describe('Toolstack version to act as; xapi-25.6 by default'),
+  profile: z.enum(PROFILES).optional().describe(`Toolstack version to act as; ${DEFAULT_PROFILE} by default`),
   seed: z.int().min(0).max(0xffffffff).optional().describe('Seed for the order of parallel starts; 1 by default'),
   state: path.optional().describe('Folder of VMs, policies, tasks and the audit log; in memory by default'),
   listen: z.string().max(300).optional().describe('Address and port; 127.0.0.1:8080 by default'),
@@ -134,7 +134,7 @@ export function readSettings(commandLine: ServeCommandLine): ServeSettings {
     on: commandLine.on ?? (commandLine.host === undefined ? file.on : undefined) ?? null,
     xen: commandLine.xen ?? file.xen ?? null,
     scheduler: commandLine.scheduler ?? file.scheduler ?? null,
-    profile: commandLine.profile ?? file.profile ?? 'xapi-25.6',
+    profile: commandLine.profile ?? file.profile ?? DEFAULT_PROFILE,
     seed: commandLine.seed ?? file.seed ?? 1,
     state: commandLine.state ?? file.state ?? null,
     listen: commandLine.listen ?? file.listen ?? '127.0.0.1:8080',

@@ -1,6 +1,6 @@
 // The options that describe a host and its VMs, shared by plan, explain, compare and show.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { POLICIES, type PolicyName, PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
+import { DEFAULT_PROFILE, POLICIES, type PolicyName, PROFILES, type ProfileName } from '../../xenopsd/api/profiles.js';
 import type { Personality } from '../../xenstore/store/limits.js';
 
 export interface HostOptions {
@@ -56,7 +56,7 @@ export function addToolstackOptions(command: Command): Command {
     .addOption(
       new Option(
         '--profile <name>',
-        "toolstack version to act as (default: the host's own, where its listings or its pool show it, else xapi-25.6)",
+        `toolstack version to act as (default: the host's own, where its listings or its pool show it, else ${DEFAULT_PROFILE})`,
       ).choices(PROFILES),
     )
     .addOption(

@@ -10,8 +10,8 @@ import { newStruct, type Wire, type WireStruct } from '../wire/values.js';
 export const API_VERSION = { major: 2, minor: 21 } as const;
 
 /**
- * A version of xapi that a profile acts as, for clients that go by it; src/pool/releases.ts takes
- * each back to its profile. `xl` has none.
+ * A version of xapi that a profile acts as, for clients that go by it;
+ * src/xenopsd/api/releases.ts takes each back to its profile. `xl` has none.
  */
 export const XAPI_BUILDS: Readonly<Record<Exclude<ProfileName, 'xl'>, string>> = {
   'xapi-25.6': '25.6.0',

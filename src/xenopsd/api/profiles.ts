@@ -10,6 +10,9 @@ import type { BestEffortOptions } from '../../planner/best-effort.js';
 export const PROFILES = ['xapi-25.6', 'xapi-25.21', 'xapi-25.33', 'xapi-25.39', 'xapi-26.1', 'xapi-26.2', 'xapi-26.3', 'xl'] as const;
 export type ProfileName = (typeof PROFILES)[number];
 
+/** Where neither the user names a profile nor the host shows its toolstack. */
+export const DEFAULT_PROFILE = 'xapi-25.6' satisfies ProfileName;
+
 export { POLICIES, type PolicyName };
 
 /** The effect of a policy on a plan. */

@@ -11,14 +11,14 @@ import { createXenstore, type InProcessXenstore } from '../../xenstore/in-proces
 import type { Personality } from '../../xenstore/store/limits.js';
 import { EMBEDDED_CAPABILITIES, type HostDoors } from '../api/host-doors.js';
 import type { ProfileName } from '../api/profiles.js';
-import { profileOf } from '../api/profiles.js';
+import { DEFAULT_PROFILE, profileOf } from '../api/profiles.js';
 import { makeDescribedPools } from './described-pools.js';
 import { takeStore } from './store-ownership.js';
 
 export interface EmbeddedHostOptions {
   /**
    * The toolstack that the host is made for: which XenStore daemon it runs, and whether its Xen has
-   * claims on a node. xapi-25.6 by default.
+   * claims on a node. DEFAULT_PROFILE by default.
    */
   readonly profile?: ProfileName;
   /** "4.13" to "4.22"; what the description says by default, else 4.17. */
@@ -41,7 +41,7 @@ export interface EmbeddedHost extends HostDoors {
  * @throws InputError past the limits of the project, or for a version of Xen that is not known
  */
 export async function embeddedHost(host: Host, options: EmbeddedHostOptions = {}): Promise<EmbeddedHost> {
-  const store = createXenstore({ personality: options.personality ?? profileOf(options.profile ?? 'xapi-25.6').xenstore });
+  const store = createXenstore({ personality: options.personality ?? profileOf(options.profile ?? DEFAULT_PROFILE).xenstore });
   const { doors, inspect } = await doorsOf(host, store.connect(0), options);
   return { ...doors, inspect, store };
 }
@@ -71,7 +71,7 @@ async function doorsOf(
     ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),
     ...(options.dom0 === undefined ? {} : { dom0: options.dom0 }),
     ...(options.numberedByXen === undefined ? {} : { numberedByXen: options.numberedByXen }),
-    perNodeClaims: profileOf(options.profile ?? 'xapi-25.6').nodeClaim,
+    perNodeClaims: profileOf(options.profile ?? DEFAULT_PROFILE).nodeClaim,
   });
   await writeBootKeys(xs);
   const xc = openXenctrl(door);

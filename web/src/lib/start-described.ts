@@ -1,23 +1,23 @@
 // A host that is only described: its VMs are started on the embedded host, as `show --vms` does.
-import type { Host } from '../../../src/machine/model.js';
-import type { VmSpec } from '../../../src/machine/vm.js';
 import { runsOfVms } from '../../../src/page/host-runs.js';
 import { ASSUMED, wholePage } from '../../../src/page/page-inputs.js';
+import type { DescribedHost } from '../../../src/page/read-files.js';
 import { embeddedHost } from '../../../src/xenopsd/hosts/embedded-host.js';
 import { createToolstack } from '../../../src/xenopsd/life/toolstack.js';
 import { type OpenedPage, openedPage } from './opened.js';
 
 export interface StartRequest {
   readonly version: string;
-  readonly described: { readonly host: Host; readonly vms: readonly VmSpec[] };
+  readonly described: DescribedHost;
 }
 
 /** @param progress VMs that were started so far */
 export async function startDescribed(
-  { version, described: { host, vms } }: StartRequest,
+  { version, described: { host, vms, profile } }: StartRequest,
   progress: (started: number) => void,
 ): Promise<OpenedPage> {
-  const toolstack = await createToolstack(await embeddedHost(host, { profile: ASSUMED.profile }), ASSUMED);
+  const settings = { ...ASSUMED, profile };
+  const toolstack = await createToolstack(await embeddedHost(host, { profile }), settings);
   for (const vm of vms) await toolstack.add(vm);
   for (const [index, { name }] of vms.entries()) {
     await toolstack.start(name);
@@ -25,8 +25,6 @@ export async function startDescribed(
   }
   const known = toolstack.vms();
   const domids = Object.fromEntries(known.flatMap(({ spec, domid }) => (domid === null ? [] : [[spec.name, domid]])));
-  const input = { map: toolstack.snapshot(), notes: host.notes, profile: ASSUMED.profile, runs: runsOfVms(known) };
-  return openedPage(
-    wholePage({ kind: 'embedded', version, takenAt: null }, [{ ...input, workload: { host, vms, domids, settings: ASSUMED } }]),
-  );
+  const input = { map: toolstack.snapshot(), notes: host.notes, profile, runs: runsOfVms(known) };
+  return openedPage(wholePage({ kind: 'embedded', version, takenAt: null }, [{ ...input, workload: { host, vms, domids, settings } }]));
 }

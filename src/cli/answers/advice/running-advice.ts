@@ -7,10 +7,10 @@ import type { LiveMap } from '../../../live/live-map.js';
 import { localToolstack } from '../../../live/local-toolstack.js';
 import { type Lasting, lastingLines, pinCommands } from '../../../live/place-commands.js';
 import { bringsNearer, type Choice, PlaceChooser } from '../../../live/place-running.js';
+import { placingProfile } from '../../../live/seen-profile.js';
 import type { MapDomain } from '../../../map/host-map.js';
 import { profileOf } from '../../../xenopsd/api/profiles.js';
 import { harmlessName } from '../../input/running.js';
-import { placingProfile } from '../../input/seen-profile.js';
 import { distanceWords } from '../../output/phrases.js';
 import type { Advice } from './advice.js';
 

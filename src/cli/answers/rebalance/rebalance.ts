@@ -4,6 +4,7 @@ import { formatList } from '../../../base/bitset.js';
 import { hasControls } from '../../../base/safe-text.js';
 import { shellWord } from '../../../base/shell-word.js';
 import { PAGE_BYTES } from '../../../base/units.js';
+import type { CapturedHost } from '../../../live/capture/captured-host.js';
 import { loadHighs } from '../../../live/rebalance/highs.js';
 import { type MovedVm, migrationCommands, pinCommand } from '../../../live/rebalance/move-commands.js';
 import { type HostProblem, problemOfMap } from '../../../live/rebalance/problem-of-map.js';
@@ -25,6 +26,8 @@ export interface RebalancedHost {
   readonly notes: readonly string[];
   /** For the badge of its page. */
   readonly kind: PageData['kind'];
+  /** For plans of its page, where it was read from listings. */
+  readonly captured?: CapturedHost;
   /** How a domain is migrated. */
   readonly moved: (domid: number) => Omit<MovedVm, 'name'>;
 }

@@ -52,7 +52,7 @@ async function print({ answer, host }: Rebalanced, { json, html }: RebalanceSour
       import('../../../page/page-inputs.js'),
       import('../../output/reports/rebalance-report.js'),
     ]);
-    await writePage(html, host.kind, [pageOfMap(host)], { view: 'view=report', report: rebalanceReport(answer) });
+    await writePage(html, host.kind, [pageOfMap(host, host.captured)], { view: 'view=report', report: rebalanceReport(answer) });
   }
   out(json === true ? JSON.stringify(answer, null, 2) : rebalanceText(answer).join('\n'));
   return failed ? EXIT.no : EXIT.ok;
@@ -176,6 +176,7 @@ function ofCapture(captured: CapturedHost, kind: RebalancedHost['kind']): Rebala
   return {
     ...ofLive(live),
     kind,
+    captured,
     moved: (domid) => {
       const known = live.uuids.get(domid);
       const name = live.map.domains.find((domain) => domain.domid === domid)!.name;

@@ -3,8 +3,8 @@
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { TWO_NODES_DUMP, twoNodesInfo, twoNodesVcpus } from '../../../../test/support/two-nodes.js';
-import { shownProfile } from '../../../cli/input/seen-profile.js';
 import { expectedOfCapture } from '../../expected-of-capture.js';
+import { shownProfile } from '../../seen-profile.js';
 import { readArchive } from '../archive/archive.js';
 import { readCapture } from '../captured-host.js';
 

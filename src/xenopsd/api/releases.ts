@@ -6,7 +6,7 @@
 // builds with v26.3.0 (xc/domain.ml). `xapi_build` is in software_version since February 2022
 // (ocaml/xapi/create_misc.ml, commit f92aaa980a). Packages: github.com/xcp-ng-rpms/xapi, branches
 // 8.2 and 8.3, SPECS/xapi.spec; XS-8.3 there holds XenServer 8's.
-import type { ProfileName } from '../xenopsd/api/profiles.js';
+import { DEFAULT_PROFILE, type ProfileName } from './profiles.js';
 
 export interface HostProfile {
   readonly profile: ProfileName;
@@ -91,7 +91,7 @@ export function profileOfHost(software: Readonly<Record<string, string>>, known:
   const release = RELEASES.find((one) => one.product === brand && (product === one.version || product.startsWith(`${one.version}.`)));
   if (release !== undefined) return { ...rangeOf(versionOf(release.xapi)!), exact: false, source: `${brand} ${product}` };
   // default_policy counts as any: a missed warning is better than a false alarm every night.
-  return { profile: 'xapi-25.6', source: 'no known version', exact: false };
+  return { profile: DEFAULT_PROFILE, source: 'no known version', exact: false };
 }
 
 function rangeOf([major, minor, patch]: readonly [number, number, number]): Pick<HostProfile, 'profile' | 'exact'> {

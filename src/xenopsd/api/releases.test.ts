@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PROFILES } from '../xenopsd/api/profiles.js';
+import { PROFILES } from './profiles.js';
 import { profileOfHost } from './releases.js';
 
 const of = (software: Record<string, string>) => profileOfHost(software, PROFILES);
