@@ -10,7 +10,7 @@ import { type XapiError, xapiErrors } from '../wire/errors.js';
 import { checkValue } from '../wire/types.js';
 import type { RpcCall, Wire } from '../wire/values.js';
 import type { Ledger } from './ledger.js';
-import { type CallContext, LOCAL_LOGIN, LOGINS, type Method } from './method.js';
+import { type CallContext, HOST_LOGINS, LOCAL_LOGIN, LOGINS, type Method } from './method.js';
 import { LOCAL_SUPERUSER, makerOf, principalOfUser, type Session, type Sessions } from './sessions.js';
 
 export interface CallEnd {
@@ -55,6 +55,18 @@ const OVER_HTTP = 'http/';
 function assertCount(name: string, { params }: Method, received: number): void {
   const least = params.filter(({ initial }) => initial === undefined).length;
   if (received < least || (received > least && least === params.length)) throw xapiErrors.parameterCount(name, least, received);
+}
+
+/**
+ * No host but this process is in the pool, which has no secret.
+ * @throws XapiError SESSION_AUTHENTICATION_FAILED
+ */
+function refuseHost(method: string, params: readonly Wire[]): never {
+  const named = method === HOST_LOGINS[0];
+  const count = named ? 2 : 1;
+  if (params.length !== count) throw xapiErrors.parameterCount(method, count, params.length);
+  const host = named ? String(params[0]).slice(0, 100) : 'localhost';
+  throw xapiErrors.authenticationFailed(host, 'Pool credentials invalid');
 }
 
 function isChange({ name, role }: Method): boolean {
@@ -104,6 +116,8 @@ export class Dispatcher {
     if (method === 'system.listMethods') return this.#names();
     const login = LOGINS.find((one) => method === one || method === one.replace('.', '_'));
     if (login !== undefined) return this.#login(login, params, address);
+    const hostLogin = HOST_LOGINS.find((one) => method === one || method === one.replace('.', '_'));
+    if (hostLogin !== undefined) refuseHost(hostLogin, params);
     const isAsync = method.startsWith(ASYNC);
     const name = isAsync ? method.slice(ASYNC.length) : method;
     const found = this.#method(name);
@@ -113,6 +127,7 @@ export class Dispatcher {
     try {
       assertCount(name, found, params.length - 1);
       session = this.#session(params[0]!);
+      if (found.betweenHosts === true) throw xapiErrors.betweenHosts(name);
       if (isAsync && !found.async) throw xapiErrors.noAsync(name);
       if (found.role === 'admin' && session.role !== 'admin') throw xapiErrors.permissionDenied(name);
       const args = found.params.map(({ name, type, initial }, index) => checkValue(type, params[index + 1] ?? initial ?? null, name));

@@ -33,6 +33,8 @@ export interface Method {
   readonly role: Role;
   /** Has an Async form: all messages but getters, setters and those of session, task and event. */
   readonly async: boolean;
+  /** From host to host only: every client's session is refused. */
+  readonly betweenHosts?: boolean;
   /** Arguments are of the parameters' types. */
   readonly call: (args: readonly Wire[], context: CallContext) => Wire | Promise<Wire>;
 }
@@ -40,6 +42,9 @@ export interface Method {
 /** Messages without a session: the dispatcher itself serves them. */
 export const LOCAL_LOGIN = 'session.slave_local_login_with_password';
 export const LOGINS: readonly string[] = ['session.login_with_password', LOCAL_LOGIN];
+
+/** Of hosts that join their pool's coordinator, by the pool's secret. */
+export const HOST_LOGINS: readonly string[] = ['session.slave_login', 'session.slave_local_login'];
 
 export const VOID = '';
 

@@ -97,6 +97,9 @@ export const xapiErrors = {
   taskCancelled: (ref: string) => new XapiError('TASK_CANCELLED', ref),
   eventsLost: () => new XapiError('EVENTS_LOST'),
   eventTokenInvalid: (token: string) => new XapiError('EVENT_FROM_TOKEN_PARSE_FAILURE', token),
+  /** session_check.ml */
+  betweenHosts: (action: string) =>
+    new XapiError('INTERNAL_ERROR', `Internal API "${action}" call attempted with non-pool (external) session`),
   notRegistered: (type: string) => new XapiError('SESSION_NOT_REGISTERED', type),
   notImplemented: (what: string) => new XapiError('NOT_IMPLEMENTED', what),
   notStored: (reason: string) => new NotStoredError(reason),

@@ -5,6 +5,7 @@ import { DATAMODEL } from '../../model/datamodel.js';
 import type { PoolHosts } from '../../model/pool-hosts.js';
 import { LOGINS, type Method } from '../method.js';
 import type { Sessions } from '../sessions.js';
+import { hiddenMethods } from './hidden.js';
 import { remainingHostMethods } from './host.js';
 import { remainingOtherMethods } from './others.js';
 import { remainingPoolMethods } from './pool.js';
@@ -24,6 +25,7 @@ export function remainingMethods({ database, hosts, sessions, modelled }: Remain
     ...remainingHostMethods({ database, modelled }),
     ...remainingOtherMethods(database, sessions),
     ...unpublishedMethods(database),
+    ...hiddenMethods(database),
   ];
 }
 
