@@ -35,6 +35,7 @@ async function shown(kind: Kind, ref: string): Promise<{ object: SettingsObject;
   const object = await objectOf(kind, ref);
   return { object, settings: await settingsOf(object, methods, call) };
 }
+const poolRef = async (): Promise<string> => ((await host.ask('pool.get_all')) as string[])[0]!;
 const values = (settings: readonly Setting[]) => Object.fromEntries(settings.map(({ field, now }) => [field.name, now]));
 
 /** Another value than the present one, of the field's form. */
@@ -68,12 +69,13 @@ const words = (text: string): string[] =>
 
 describe('settings of the page', () => {
   it('are all the fields that xe lists as ones to set, and this daemon has a call for', async () => {
-    for (const [kind, name, ref] of [
-      ['VM', 'db', host.refs.db!],
-      ['host', 'host', host.refs.host!],
+    for (const [kind, ref] of [
+      ['VM', host.refs.db!],
+      ['host', host.refs.host!],
+      ['pool', await poolRef()],
     ] as const) {
-      const { settings } = await shown(kind, ref);
-      const { out } = await host.xe(`${kind.toLowerCase()}-param-list`, `uuid=<${name}>`);
+      const { object, settings } = await shown(kind, ref);
+      const { out } = await host.xe(`${kind.toLowerCase()}-param-list`, `uuid=${object.uuid}`);
       const writable = [...out.matchAll(/^ *([\w-]+) \( ?([SM])?RW\)/gm)].flatMap(([, field, is]) => {
         const key = settings.find((one) => one.field.name === field)?.field.key ?? field!.replaceAll('-', '_');
         const verb = { S: 'add', M: 'add_to' }[is ?? ''] ?? 'set';
@@ -84,17 +86,17 @@ describe('settings of the page', () => {
     }
   });
 
-  it.each(['VM', 'host'] as const)('of a %s: each saves what its command does, or is refused as xe tells it', async (kind) => {
-    const other = async (): Promise<string> =>
-      kind === 'host'
-        ? host.refs.host!
-        : ((await host.ask(
-            'VM.create',
-            vmRecord('same', { VCPUs_params: { weight: '256' }, other_config: { mac_seed: 'same' } }),
-          )) as string);
+  it.each(['VM', 'host', 'pool'] as const)('of a %s: each saves what its command does, or is refused as xe tells it', async (kind) => {
+    const isOne = kind !== 'VM';
+    const twin = { VCPUs_params: { weight: '256' }, other_config: { mac_seed: 'same' } };
+    const makers: Readonly<Record<Kind, () => Promise<unknown>>> = {
+      ...{ host: async () => host.refs.host, pool: poolRef },
+      VM: async () => host.ask('VM.create', vmRecord('same', twin)),
+    };
+    const other = async (): Promise<string> => (await makers[kind]()) as string;
     const first = await shown(kind, await other());
     for (const setting of first.settings) {
-      // A host is one: what the page saves there is taken back by nothing but its own commands.
+      // A host or pool is one: what the page saves there is taken back by nothing but its own commands.
       const { object, settings } = await shown(kind, await other());
       const changes = changesOf(object, settings, draftOf(settings.find(({ field }) => field.name === setting.field.name)!));
       expect(changes.length, setting.field.name).toBeGreaterThan(0);
@@ -103,7 +105,7 @@ describe('settings of the page', () => {
       for (const change of changes) {
         const told = await host.xe(...words(change.text.replace(object.uuid, twin.object.uuid)).slice(1));
         saved ||= told.code === 0;
-        if (kind === 'host' && told.code === 0) continue;
+        if (isOne && told.code === 0) continue;
         const refused = await change.run(xeObject(object, call)).then(
           () => null,
           (error) => sentenceOf(error),
@@ -111,7 +113,7 @@ describe('settings of the page', () => {
         expect(refused === null ? 0 : 1, `${change.text}: ${told.err} ${refused}`).toBe(told.code);
         if (refused !== null) expect(told.err.replaceAll('\n', ' ')).toContain(refused.split('. ')[0]);
       }
-      if (kind === 'host') {
+      if (isOne) {
         const now = values((await shown(kind, object.ref)).settings);
         if (saved) expect(now, setting.field.name).not.toEqual(values(settings));
         else expect(now, setting.field.name).toEqual(values(settings));

@@ -3,6 +3,7 @@
 export interface PageHostObject {
   readonly ref: string;
   readonly uuid: string;
+  /** '' = it has none, as most pools. */
   readonly name: string;
 }
 
@@ -14,6 +15,7 @@ export interface PageVmObject extends PageHostObject {
 }
 
 export interface PageObjects {
+  readonly pools: readonly PageHostObject[];
   readonly hosts: readonly PageHostObject[];
   /** Without templates and snapshots, by name. */
   readonly vms: readonly PageVmObject[];

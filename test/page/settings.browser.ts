@@ -84,6 +84,28 @@ it('by keyboard a VM gets a name, vCPUs, a tag and a mask, starts, and appears o
   await page.context().close();
 });
 
+it('the pool has settings too, and is among what can be chosen', async () => {
+  const daemon = await daemons.serve('--listen', '127.0.0.1:0');
+  const pool = daemons.xe(daemon, 'pool-list', '--minimal');
+  const { page, faults } = await openPage(browser, `${daemon.url}#view=settings`);
+  await page.getByLabel('numa-affinity-policy', { exact: true }).waitFor();
+  // A pool without a name is told by its uuid.
+  await page.getByLabel('Of', { exact: true }).selectOption({ label: pool });
+  await page.getByLabel('migration-compression', { exact: true }).waitFor();
+  expect(page.url()).toBe(settings(daemon, pool));
+  await page.getByLabel('name-label', { exact: true }).fill('<b>all</b>');
+  await page.getByLabel('migration-compression', { exact: true }).selectOption('true');
+  await expect.poll(() => commands(page)).toContain(`xe pool-param-set uuid=${pool} migration-compression=true`);
+  await page.getByRole('button', { name: 'Save 2 changes' }).click();
+  await expect.poll(() => page.getByText('2 changes saved.').count(), { timeout: 30_000 }).toBe(1);
+  const saved = (name: string): string => daemons.xe(daemon, 'pool-param-get', `uuid=${pool}`, `param-name=${name}`);
+  expect([saved('name-label'), saved('migration-compression')]).toEqual(['<b>all</b>', 'true']);
+  await expect.poll(() => page.locator('#settings-title').textContent()).toBe('Settings: <b>all</b>');
+  await expectAccessible(page);
+  expect(faults).toEqual([]);
+  await page.context().close();
+});
+
 it('what xe cannot read is told while it is typed, and what the API refuses is told in its words and stays', async () => {
   const daemon = await daemons.serve('--listen', '127.0.0.1:0');
   const uuid = daemons.create(daemon, 'running');

@@ -25,6 +25,7 @@ const OF_VMS: readonly (readonly [operation: string, Omit<Operation, 'method'>])
 
 /** @param methods that the daemon knows (system.listMethods) */
 export function operationsOf({ kind, record }: SettingsObject, methods: ReadonlySet<string>): Operation[] {
+  if (kind === 'pool') return [];
   if (kind === 'host') {
     const [method, label] =
       record.enabled === true ? (['host.disable', 'Disable: no VM starts here'] as const) : (['host.enable', 'Enable'] as const);

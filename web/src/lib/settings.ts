@@ -1,16 +1,16 @@
-// The settings of a VM or a host: the fields that xe can set and this daemon takes, under xe's names,
+// The settings of a VM, a host or the pool: the fields that xe can set and this daemon takes, under xe's names,
 // with its parsers and its errors. A draft of them becomes commands of xe and the same as calls.
 import { shellWord } from '../../../src/base/shell-word.js';
 import type { XapiError } from '../../../src/xapi-client/errors.js';
 import { asRecord, asText, type Json } from '../../../src/xapi-client/values.js';
 import { tellServerError, XeFailure } from '../../../src/xe/failures.js';
 import { type Entries, type Field, type FieldContext, int, parseBytes, type XeClass, type XeObject } from '../../../src/xe/field.js';
-import { HOST } from '../../../src/xe/host-class.js';
+import { HOST, POOL } from '../../../src/xe/host-class.js';
 import { VM } from '../../../src/xe/vm-class.js';
 import type { Draft } from './draft.js';
 
 export type Caller = (method: string, params: readonly unknown[]) => Promise<unknown>;
-export type Kind = 'VM' | 'host';
+export type Kind = 'VM' | 'host' | 'pool';
 
 export interface SettingsObject {
   readonly kind: Kind;
@@ -41,6 +41,8 @@ const GROUPS: readonly (readonly [string, RegExp])[] = [
   ['vCPUs and placement', /^(VCPUs-|new-vcpus|affinity|numa-|guest_VCPUs)/],
   ['Memory', /^memory-/],
   ['Shutdown, reboot and crash', /^actions-/],
+  ['Storage', /(-SR|-sr-uuid)$/],
+  ['High availability', /^ha-/],
   ['Boot and devices', /^(HVM-|PV-|domain-type|platform|NVRAM|PCI)/],
 ];
 const OTHERS = 'Other settings';
@@ -48,7 +50,7 @@ export type Group = string;
 export const GROUP_NAMES: readonly Group[] = [...GROUPS.map(([name]) => name), OTHERS];
 const groupOf = (name: string): Group => GROUPS.find(([, names]) => names.test(name))?.[0] ?? OTHERS;
 
-const CLASSES: Readonly<Record<Kind, XeClass>> = { VM, host: HOST };
+const CLASSES: Readonly<Record<Kind, XeClass>> = { VM, host: HOST, pool: POOL };
 
 /** `xe vm-vcpu-hotplug`: the vCPUs of a VM that runs. No field of xe. */
 const LIVE_VCPUS: Field = {
