@@ -96,7 +96,7 @@ describe('settings of the page', () => {
     const other = async (): Promise<string> => (await makers[kind]()) as string;
     const first = await shown(kind, await other());
     for (const setting of first.settings) {
-      // A host or pool is one: what the page saves there is taken back by nothing but its own commands.
+      // A host or pool is one: what the page saves is taken back by nothing but its own commands.
       const { object, settings } = await shown(kind, await other());
       const changes = changesOf(object, settings, draftOf(settings.find(({ field }) => field.name === setting.field.name)!));
       expect(changes.length, setting.field.name).toBeGreaterThan(0);
