@@ -1,7 +1,7 @@
 import { getSystemErrorName } from 'node:util';
 import { expect, it } from 'vitest';
 import { FILE_CALLS, type FileCalls } from '../file-calls.js';
-import { withErrnoName, withErrnoNames } from './errno-names.js';
+import { isFull, withErrnoName, withErrnoNames } from './errno-names.js';
 
 /** An error as Node makes it of an errno. */
 function systemError(errno: number, syscall: string): Error {
@@ -33,4 +33,15 @@ it('the errors of a file system with names, and its answers as they are', () => 
   const named = withErrnoNames(calls);
   expect(named.size(1)).toBe(5);
   expect(() => named.write(1, new Uint8Array(1), null)).toThrow(expect.objectContaining({ code: 'EDQUOT' }));
+});
+
+it.each([
+  [systemError(-28, 'write'), true],
+  [systemError(-122, 'write'), true],
+  [systemError(-27, 'write'), true],
+  [systemError(-30, 'write'), false],
+  [new Error('another'), false],
+  [undefined, false],
+])('%s: a file could not grow is %s', (error, full) => {
+  expect(isFull(error)).toBe(full);
 });

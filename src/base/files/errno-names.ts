@@ -21,6 +21,12 @@ export function withErrnoName<T>(error: T): T {
   return Object.assign(error, { code: name, message: `${name}: ${text}${where}` });
 }
 
+/** Whether a file could not grow: the disk, the quota or the limit of the process is reached. */
+export function isFull(error: unknown): boolean {
+  const { code } = (withErrnoName(error) ?? {}) as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+}
+
 /** The same calls, whose errors have names. */
 export function withErrnoNames<T extends { readonly [name in keyof T]: (...args: never[]) => unknown }>(calls: T): T {
   const named =

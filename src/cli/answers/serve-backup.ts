@@ -5,7 +5,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS } from '../../base/file-calls.js';
-import { withErrnoName } from '../../base/files/errno-names.js';
+import { isFull, withErrnoName } from '../../base/files/errno-names.js';
 import { makeOwnFolder, openOwnFile, readRegularFile } from '../../base/own-file.js';
 import { replaceSharedFile, syncFolder } from '../../base/replace-file.js';
 import { BACKUP_SOCKET } from '../../xapi/http/sockets/backup-socket.js';
@@ -40,12 +40,10 @@ export async function backup(file: string, folder: string): Promise<void> {
     remark(`${file}: ${checked.objects} objects, ${checked.bytes.length} bytes`);
   } catch (error) {
     if (error instanceof InputError) throw error;
-    const { code, message } = withErrnoName(error) as NodeJS.ErrnoException;
-    const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
     throw new InputError(
-      `the backup was not written: ${message}`,
+      `the backup was not written: ${withErrnoName(error as Error).message}`,
       { file },
-      full ? 'make room there, or write it elsewhere' : 'check the folder and its permissions',
+      isFull(error) ? 'make room there, or write it elsewhere' : 'check the folder and its permissions',
     );
   }
 }
@@ -79,7 +77,7 @@ export async function restore(file: string, folder: string): Promise<void> {
     throw new InputError(
       `the backup was not restored: ${withErrnoName(error as Error).message}`,
       { file: folder },
-      'give this user the right to read the backup and to write beside it and in the folder',
+      isFull(error) ? 'make room there' : 'give this user the right to read the backup and to write beside it and in the folder',
     );
   }
 }

@@ -1,7 +1,7 @@
 // Files that a command writes: renderings of the flow and of the map.
 import { closeSync, constants, fchmodSync, openSync, realpathSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { InputError } from '../../base/errors.js';
-import { withErrnoName } from '../../base/files/errno-names.js';
+import { isFull, withErrnoName } from '../../base/files/errno-names.js';
 import { formatBytes } from '../../base/units.js';
 import { FlowRecord } from '../../flow/record.js';
 import type { HostMap } from '../../map/host-map.js';
@@ -42,12 +42,11 @@ export function writeNamed(file: string, content: string | Uint8Array, mode = 0o
     else replace(path, content, known === null ? mode : known.mode & 0o777, known !== null);
   } catch (error) {
     if (error instanceof InputError) throw error;
-    const { code, message } = withErrnoName(error) as NodeJS.ErrnoException;
-    const full = code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+    const { message } = withErrnoName(error as Error);
     throw new InputError(
       `cannot be written: ${message}`,
       { file },
-      full ? 'make room there, or write it elsewhere' : 'check the directory and its permissions',
+      isFull(error) ? 'make room there, or write it elsewhere' : 'check the directory and its permissions',
     );
   }
 }

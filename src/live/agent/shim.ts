@@ -17,7 +17,7 @@ import {
 import { dirname } from 'node:path';
 import { InputError } from '../../base/errors.js';
 import { FILE_CALLS } from '../../base/file-calls.js';
-import { withErrnoName } from '../../base/files/errno-names.js';
+import { isFull, withErrnoName } from '../../base/files/errno-names.js';
 import { replaceSharedFile } from '../../base/replace-file.js';
 import { harmless } from '../../base/safe-text.js';
 import { SOCKET_PATH_BYTES } from '../../base/units.js';
@@ -159,8 +159,6 @@ function headOf(path: string): string {
 const MENDS: Readonly<Record<string, string>> = {
   EACCES: 'run it as root',
   EPERM: 'run it as root',
-  ENOSPC: 'make room there',
-  EDQUOT: 'make room there',
   EROFS: 'name a file on a file system that can be written, with --shim',
 };
 
@@ -170,6 +168,10 @@ function orInputError(verb: string, shim: string, work: () => void): void {
   } catch (error) {
     if (error instanceof InputError) throw error;
     const { code = '', message } = error as NodeJS.ErrnoException;
-    throw new InputError(`cannot be ${verb}: ${message}`, { file: shim }, MENDS[code] ?? 'check the path');
+    throw new InputError(
+      `cannot be ${verb}: ${message}`,
+      { file: shim },
+      isFull(error) ? 'make room there' : (MENDS[code] ?? 'check the path'),
+    );
   }
 }

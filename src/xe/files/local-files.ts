@@ -1,5 +1,6 @@
 // Files of this machine, for commands of xe that take or make one.
-import { createReadStream, createWriteStream, statSync } from 'node:fs';
+import { createReadStream, rmSync, statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
@@ -37,14 +38,35 @@ async function download(endpoint: Endpoint, name: string, path: string, out: Wri
   const response = await answerOf(endpoint, { method: 'GET', path }, (request) => request.end());
   if (response === null) return false;
   if (response.statusCode !== 200) return drained(response);
+  if (name !== '') return intoFile(response, name);
   try {
-    if (name === '') for await (const piece of response) out(String(piece));
-    else await pipeline(response, createWriteStream(name, { flags: 'wx', mode: 0o600 }));
-  } catch (error) {
-    if (isOfFile(error)) throw clientFailure(error);
+    for await (const piece of response) out(String(piece));
+  } catch {
     return false;
   }
   return response.complete;
+}
+
+/** The whole file or none: what is left of one would be in the way of the next try. */
+async function intoFile(response: IncomingMessage, name: string): Promise<boolean> {
+  let file: FileHandle;
+  try {
+    file = await open(name, 'wx', 0o600);
+  } catch (error) {
+    response.destroy();
+    throw clientFailure(error);
+  }
+  try {
+    await pipeline(response, file.createWriteStream());
+    if (response.complete) return true;
+  } catch (error) {
+    rmSync(name, { force: true });
+    // Nothing else is written here.
+    if (isOfFile(error) || (error as NodeJS.ErrnoException).syscall === 'write') throw clientFailure(error);
+    return false;
+  }
+  rmSync(name, { force: true });
+  return false;
 }
 
 async function upload(endpoint: Endpoint, name: string, path: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 import { InputError } from '../../../base/errors.js';
 import { FILE_CALLS } from '../../../base/file-calls.js';
-import { withErrnoName } from '../../../base/files/errno-names.js';
+import { isFull, withErrnoName } from '../../../base/files/errno-names.js';
 import { assertNamed, checkOwnFolder } from '../../../base/own-file.js';
 import { replaceSharedFile } from '../../../base/replace-file.js';
 import { harmless } from '../../../base/safe-text.js';
@@ -152,9 +152,8 @@ function removeFolders(folder: string, top: string): void {
 }
 
 function notWritten(file: string, error: unknown, mend: string): InputError {
-  const { code = '', message } = withErrnoName(error as NodeJS.ErrnoException);
-  const isFull = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code);
-  return new InputError(`cannot be written: ${message}`, { file }, isFull ? 'make room there, or name another folder' : mend);
+  const { message } = withErrnoName(error as Error);
+  return new InputError(`cannot be written: ${message}`, { file }, isFull(error) ? 'make room there, or name another folder' : mend);
 }
 
 const urlOf = (servers: readonly string[], tls: boolean): string =>
