@@ -26,6 +26,7 @@ const USERS = [
   'captures',
   'lost-log',
   'greedy',
+  'hostile',
 ] as const;
 /**
  * Below those that the kernel gives to outgoing connections. Of two checkouts whose tests run at

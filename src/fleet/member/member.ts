@@ -3,8 +3,8 @@
 // tells it to read again. Without NATS it waits, and its host keeps working.
 import { AuthorizationError, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import { LineBudget } from '../../base/limits/line-budget.js';
-import type { HostFigures } from '../protocol/owner.js';
 import { type Admission, Owner } from '../protocol/owner.js';
+import type { HostFigures } from '../protocol/owner-options.js';
 import { INBOXES, inboxesOf } from '../store/connect.js';
 import { NatsLog } from '../store/nats-log.js';
 import { textOf } from '../store/nats-log-text.js';

@@ -1,6 +1,6 @@
 // Entries of the log as a reader accepts them: other machines wrote them.
 import { describe, expect, it } from 'vitest';
-import { decodeMap, encodeMap, type LightMap } from './entries.js';
+import { decodeMap, encodeMap, type LightMap, takeOff } from './entries.js';
 import { placeOf } from './subjects.js';
 
 const node = { memoryMib: 100, freeMib: 100, cores: 4, vcpus: 0, cpus: '0-3' };
@@ -70,4 +70,15 @@ describe('a subject', () => {
       expect(placeOf(subject)).toBeNull();
     },
   );
+});
+
+it('a claim on nodes that a host does not have changes nothing of its free memory', () => {
+  const free = [100, 200];
+  takeOff(free, [
+    [1, 50],
+    [2, 1],
+    [4_294_967_290, 1],
+    [Number.MAX_SAFE_INTEGER, 1],
+  ]);
+  expect(free).toEqual([100, 150]);
 });

@@ -88,6 +88,21 @@ it('the lease of a process with a claim counts, also after a time in which nothi
   expect(isDead()).toBe(true);
 });
 
+it('takes a new epoch when a forged deletion hides its maps, and its placers see the host again', () => {
+  const { owner, sent, read } = hostOf100();
+  expect(owner.epoch).toBe(1);
+  // One that no map of this epoch has been sent for, and such as only their placer writes.
+  for (const text of ['-', '-1.1', '-2.1', '-999999999.1']) read('h.x.r.p.x-1', text);
+  owner.tick(100);
+  expect(sent.filter(({ subject }) => subject.includes('.o.'))).toEqual([]);
+  read('h.x.r.p.x-1', '-1.999999999999999');
+  owner.tick(200);
+  expect(sent.map(({ subject }) => subject)).toEqual(['h.x.o.2.x-1']);
+  for (const { subject, text } of sent.splice(0)) read(subject, text);
+  expect([owner.isOwner, owner.epoch]).toEqual([true, 2]);
+  expect(sent.map(({ subject }) => subject)).toEqual(['h.x.m']);
+});
+
 it('remembers the leases of processes with claims only, however many others a placer names', () => {
   const leases = new Leases();
   leases.follow('p.x', 0);

@@ -14,36 +14,15 @@ import {
   decodeMap,
   encodeDeletion,
   encodeMap,
-  type LightMap,
   type MapOrder,
   MOST_NAMED,
   type Parts,
+  takeOff,
 } from './entries.js';
 import { Leases } from './leases.js';
 import type { LogEntry } from './log.js';
+import type { OwnerOptions } from './owner-options.js';
 import { claimSubject, MOST_EPOCH, mapSubject, ownerSubject, placeOf } from './subjects.js';
-
-/** The host's own figures. */
-export interface HostFigures
-  extends Pick<LightMap, 'nodes' | 'vms' | 'drifted' | 'draining' | 'watched' | 'runs' | 'tags' | 'undecided' | 'cpuPercent'> {
-  /** Claims that the host's VMs were started for. */
-  readonly started: ReadonlySet<string>;
-}
-
-export interface OwnerOptions {
-  readonly host: string;
-  /** A token that no other process has had. */
-  readonly name: string;
-  /** Placers renew their lease within this time. */
-  readonly leaseMs: number;
-  readonly marginMs: number;
-  readonly figures: () => HostFigures;
-  readonly send: (subject: string, text: string) => void;
-  /** A claim that nobody used any more, before others may use its memory. */
-  readonly freed?: (id: string) => void;
-  /** A daemon with a greater epoch, or one that was first, has the host. */
-  readonly replaced?: (by: { readonly epoch: number; readonly owner: string }) => void;
-}
 
 interface OwnedClaim {
   /** The process that made the claim. */
@@ -85,6 +64,8 @@ export class Owner {
   readonly #settledIds = new Map<string, 'absorbed' | 'dead'>();
   /** Named by the last map of an earlier owner. */
   #deadBefore: ReadonlySet<string> = new Set();
+  /** Somebody's deletion names a map of this epoch that was not sent: readers pass over the others. */
+  #isHidden = false;
   /** Content of the last map. */
   #sent = '';
   #sentMs = 0;
@@ -226,6 +207,7 @@ export class Owner {
     this.#leases.forget(nowMs, 10 * leaseMs);
     // An entry of a daemon that is dead may come late, and replace one that lives.
     if (this.#state === 'replaced' && nowMs - this.#otherMs > 2 * leaseMs + marginMs) this.#state = 'taking';
+    if (this.#isHidden && this.#state === 'owner') this.#state = 'taking';
     if (this.#state === 'taking') this.take();
     if (this.#state !== 'owner') return;
     for (const [id, claim] of this.#claims) {
@@ -289,7 +271,7 @@ export class Owner {
     for (const other of this.#claims.values()) {
       if (other === known || !this.#holds(other) || !counts(other)) continue;
       if (other.claim === null) return false;
-      for (const [node, mib] of other.claim.parts) free[node] = (free[node] ?? 0) - mib;
+      takeOff(free, other.claim.parts);
     }
     return known.claim!.parts.every(([node, mib]) => (free[node] ?? -1) >= mib);
   }
@@ -319,7 +301,9 @@ export class Owner {
   }
 
   #readClaim(id: string, process: string, { place, text }: LogEntry, nowMs: number): void {
-    if (decodeDeletion(text) !== undefined) {
+    const settledBy = decodeDeletion(text);
+    if (settledBy !== undefined) {
+      this.#isHidden ||= settledBy?.epoch === this.#epoch && settledBy.number > this.#number;
       this.#delete(id);
       return;
     }
@@ -361,6 +345,7 @@ export class Owner {
   /** Also for a later epoch of its own: an attempt that was thought lost. */
   #own(epoch: number): void {
     this.#state = 'owner';
+    this.#isHidden = false;
     this.#epoch = epoch;
     this.#sent = '';
     for (const [id, claim] of this.#claims) {

@@ -51,3 +51,29 @@ it('after a restart nothing of the old log counts, its claims are lost, and it i
   expect(picture.whole).toBe(true);
   expect(freeOf(picture)).toEqual([90]);
 });
+
+it('a deletion in an epoch that nobody took hides no map of the owner', () => {
+  const picture = new Picture();
+  const read = readerOf(picture);
+  read('h.x.o.2.x-1', '{}');
+  read('h.x.m', mapOf(2, 50));
+  read('h.x.r.p.x-1', '-999999999.999999999999999');
+  read('h.x.r.p.x-2', '-3.1');
+  expect(freeOf(picture)).toEqual([50]);
+  // In the owner's epoch it is believed, until the owner takes another one.
+  read('h.x.r.p.x-3', '-2.999999999999999');
+  read('h.x.m', mapOf(2, 40));
+  expect(freeOf(picture)).toBeNull();
+  read('h.x.o.3.x-1', '{}');
+  read('h.x.m', mapOf(3, 30));
+  expect(freeOf(picture)).toEqual([30]);
+});
+
+it('a claim on a node that no host has takes no memory and no time', () => {
+  const picture = new Picture();
+  const read = readerOf(picture);
+  read('h.x.o.2.x-1', '{}');
+  read('h.x.m', mapOf(2, 50));
+  read('h.x.r.p.x-1', encodeClaim({ parts: [[4_294_967_290, 1]], vcpus: 1, start: 's' }));
+  expect(freeOf(picture)).toEqual([50]);
+});

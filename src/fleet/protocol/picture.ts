@@ -21,6 +21,7 @@ import {
   type LightMap,
   type MapOrder,
   type Parts,
+  takeOff,
 } from './entries.js';
 import type { WatchedEntry } from './log.js';
 import { placeOf } from './subjects.js';
@@ -132,7 +133,7 @@ export class Picture {
     for (const { claim, place: its } of host.claims.values()) {
       if (its >= place) continue;
       if (claim === null) return free.map(() => 0);
-      for (const [node, mib] of claim.parts) free[node] = (free[node] ?? 0) - mib;
+      takeOff(free, claim.parts);
     }
     return free;
   }
@@ -174,7 +175,8 @@ export class Picture {
     }
     host.deletions++;
     this.#replace(host, id, []);
-    if (settledBy === null || !isBefore(host.newest, settledBy)) return;
+    // In an epoch that nobody has taken it is forged: it would hide all maps of the host.
+    if (settledBy === null || settledBy.epoch > host.epoch || !isBefore(host.newest, settledBy)) return;
     host.newest = settledBy;
     if (host.map !== null && isBefore(host.map, settledBy)) host.map = null;
   }

@@ -2,7 +2,7 @@
 // through its own API, which appear in the audit log like any other start.
 import type { FleetHost } from '../../../fleet/member/member.js';
 import { isDrain, type Question, type StartRequest } from '../../../fleet/member/requests.js';
-import type { HostFigures } from '../../../fleet/protocol/owner.js';
+import type { HostFigures } from '../../../fleet/protocol/owner-options.js';
 import type { HostMap } from '../../../map/host-map.js';
 import type { RecoveredStarts } from '../../../pool/fleet-start.js';
 import { CLAIM_KEY, hasRun, STARTING_KEY } from '../../../pool/start-marks.js';

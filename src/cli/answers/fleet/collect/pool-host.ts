@@ -3,7 +3,7 @@
 import { InputError, UnreachableError } from '../../../../base/errors.js';
 import type { FleetHost } from '../../../../fleet/member/member.js';
 import { isDrain, type Question, type StartRequest } from '../../../../fleet/member/requests.js';
-import type { HostFigures } from '../../../../fleet/protocol/owner.js';
+import type { HostFigures } from '../../../../fleet/protocol/owner-options.js';
 import type { HostMap } from '../../../../map/host-map.js';
 import type { PoolStart } from '../../../../pool/fleet-start.js';
 import { remark } from '../../../output/terminal.js';

@@ -1,7 +1,7 @@
 // A host that the fleet shows and does not start VMs on: another toolstack does.
 import type { FleetHost } from '../../../../fleet/member/member.js';
 import type { Question } from '../../../../fleet/member/requests.js';
-import type { HostFigures } from '../../../../fleet/protocol/owner.js';
+import type { HostFigures } from '../../../../fleet/protocol/owner-options.js';
 import type { HostMap } from '../../../../map/host-map.js';
 import { answerOfMap, lightFigures, vmsOf } from '../map-answers.js';
 
