@@ -17,7 +17,7 @@ const host = new MemoryHost('h1');
 const open: (() => Promise<void>)[] = [];
 const log = { info() {}, warn() {} };
 const SEED = Number(process.env.XENNUMA_SEED ?? 1);
-/** Two messages a host's own size, and one that is a claim on nodes that nobody has. */
+/** On nodes that no host has, of sizes that no host has, and deletions that no owner wrote. */
 const CLAIMS = [
   '{"p":[[4294967290,1]],"c":1,"s":"x"}',
   '{"p":[[9007199254740991,1]],"c":1,"s":"x"}',
@@ -86,7 +86,7 @@ describe.skipIf(missing !== null)('a fleet', () => {
     }
     await evil.flush();
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
-    // Its claims are those of a placer that is gone. A member that was driven out takes its host again.
+    // Its claims are those of a placer that is gone. A member that was driven out comes again.
     const late = await client();
     for (const one of [watching, late]) {
       const placed = async () => {

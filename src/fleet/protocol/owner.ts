@@ -64,7 +64,7 @@ export class Owner {
   readonly #settledIds = new Map<string, 'absorbed' | 'dead'>();
   /** Named by the last map of an earlier owner. */
   #deadBefore: ReadonlySet<string> = new Set();
-  /** Somebody's deletion names a map of this epoch that was not sent: readers pass over the others. */
+  /** A deletion names a map of this epoch that was never sent: readers ignore those that were. */
   #isHidden = false;
   /** Content of the last map. */
   #sent = '';
