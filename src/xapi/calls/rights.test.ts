@@ -23,7 +23,7 @@ const ASKS =
   /\.get_(?!sched_gran$)\w+$|^(Async\.)?VM\.(assert_agile|maximise_memory|wait_memory_target_live|compute_memory_overhead|assert_operation_valid|assert_can_boot_here|get_possible_hosts)$|^(Async\.)?(host|pool)\.(assert_can_evacuate|has_extension)$|^host\.(compute_free_memory|get_servertime)$|^(VM|host)\.query_data_source$|^message\.get$|^event\.|^session\.|^system\./;
 
 /** Hidden or of later releases than the data model's table (_R_POOL_ADMIN, _R_POOL_OP). */
-const LATER_ADMIN = ['VM.get_secureboot_readiness', 'pool.get_guest_secureboot_readiness', 'SR.get_live_hosts'];
+const LATER_ADMIN = ['VM.get_secureboot_readiness', 'pool.get_guest_secureboot_readiness', 'SR.get_live_hosts', 'VTPM.get_contents'];
 
 /** xapi lets only administrators ask some questions. */
 function mayRead(name: string): boolean {

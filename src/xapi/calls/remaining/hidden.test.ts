@@ -63,6 +63,15 @@ it('what drivers find out is set by them alone', async () => {
   await other.close();
 });
 
+it('a TPM has stored nothing, and its backup is restored', async () => {
+  const vm = String(await daemon.call('VM.create', vmRecord('t')));
+  const vtpm = String(await daemon.call('VTPM.create', vm, false));
+  expect(await daemon.call('VTPM.get_contents', vtpm)).toBe('');
+  expect(await daemon.call('VTPM.set_contents', vtpm, '')).toBe('');
+  expect(await refused('VTPM.set_contents', vtpm, 'QUJD')).toEqual(['NOT_IMPLEMENTED', 'VTPM.set_contents']);
+  expect((await refused('VTPM.set_contents', vtpm, '?'))[0]).toBe('INTERNAL_ERROR');
+});
+
 it('those with a meaning are served', async () => {
   const { host, pool } = daemon.objects;
   const sr = String(await daemon.call('pool.get_default_SR', pool));

@@ -45,10 +45,12 @@ const OF_DRIVERS: readonly (readonly [type: string, field: string, value: FieldT
   ...(['physical_utilisation', 'virtual_allocation'] as const).map((field) => ['SR', field, 'int'] as const),
 ];
 
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
 const object = (type: string): Param => ({ name: type.toLowerCase(), type: { ref: type } });
 
 export function hiddenMethods(database: Database): Method[] {
-  return [...betweenHosts(), ...ofDrivers(database), ...others(database)];
+  return [...betweenHosts(), ...ofDrivers(database), ...contentsMethods(database), ...others(database)];
 }
 
 function betweenHosts(): Method[] {
@@ -63,18 +65,38 @@ function betweenHosts(): Method[] {
   }));
 }
 
-function ofDrivers(database: Database): Method[] {
-  const refuse = (name: string, type: string, more: readonly Param[]): Method => ({
+/** For the local superuser alone (_R_LOCAL_ROOT_ONLY). */
+function ofRoot(database: Database, name: string, type: string, more: readonly Param[], answer: (args: readonly Wire[]) => Wire): Method {
+  return {
     name,
     params: [{ name: 'self', type: { ref: type } }, ...more],
     role: 'admin',
     async: false,
-    call: ([ref], { session }) => {
+    call: (args, { session }) => {
       if (identityOf(session).is_local_superuser !== true) throw xapiErrors.permissionDenied(name);
-      database.get(type, ref as string);
-      throw new XapiError('PERMISSION_DENIED', '');
+      database.get(type, args[0] as string);
+      return answer(args);
     },
-  });
+  };
+}
+
+/** Backups take along what a TPM has stored, in base64 (xapi_vtpm.ml). TPMs here store nothing. */
+function contentsMethods(database: Database): Method[] {
+  return [
+    ofRoot(database, 'VTPM.get_contents', 'VTPM', [], () => ''),
+    ofRoot(database, 'VTPM.set_contents', 'VTPM', [{ name: 'contents', type: 'string' }], ([, contents]) => {
+      if (!BASE64.test(contents as string)) throw xapiErrors.internal('the contents are not base64');
+      if (contents !== '') throw xapiErrors.notImplemented('VTPM.set_contents');
+      return VOID;
+    }),
+  ];
+}
+
+function ofDrivers(database: Database): Method[] {
+  const refuse = (name: string, type: string, more: readonly Param[]): Method =>
+    ofRoot(database, name, type, more, () => {
+      throw new XapiError('PERMISSION_DENIED', '');
+    });
   return [
     ...OF_DRIVERS.map(([type, field, value]) => refuse(`${type}.set_${field}`, type, [{ name: 'value', type: value }])),
     refuse('VDI.db_forget', 'VDI', []),
