@@ -121,10 +121,10 @@ export class Jobs {
   }
 
   /**
-   * Each replica of a work queue removes an acknowledged message when it hears of the acknowledgement
-   * itself. One that was restarted may miss it, and shows jobs that nobody is given any more once it
-   * leads (seen with nats-server 2.9.10). A deletion is an entry of the stream, which no replica
-   * misses.
+   * Each replica of a work queue removes an acknowledged message when it hears of the
+   * acknowledgement itself. One that was restarted may miss it, and shows jobs that nobody is given
+   * any more once it leads (seen with nats-server 2.9.10). A deletion is an entry of the stream,
+   * which no replica misses.
    */
   async #remove(sequence: number): Promise<void> {
     const manager = await jetstreamManager(this.#connection, { timeout: TIMEOUT_MS, checkAPI: false });
