@@ -18,6 +18,8 @@ const TEXTS = [
   'true',
   '[]',
   '{}',
+  '{"toString":1,"valueOf":1,"toJSON":1}',
+  '[{"toString":1,"valueOf":null,"length":-1}]',
 ];
 /** Bytes in latin1. */
 const BAD_UTF8 = [

@@ -56,6 +56,21 @@ describe('the monitor', () => {
     await untilClosed();
   });
 
+  it.each([
+    ['{"desc": {"toString": 1, "valueOf": 1}}', 'QMP: refused'],
+    ['{"desc": ["no"]}', 'QMP: refused'],
+    ['7', 'QMP: refused'],
+    ['"text"', 'QMP: refused'],
+    [`{"desc": "${'x'.repeat(1000)}"}`, `QMP: ${'x'.repeat(200)}`],
+  ])('that refuses with %s fails the command only', async (error, reason) => {
+    await qemu(GREETING, '{"return": {}}\n', `{"error": ${error}}\n`, '{"return": [2]}\n');
+    const client = await QmpClient.connect(path);
+    await expect(client.execute('cont')).rejects.toMatchObject({ message: reason });
+    expect(await client.execute('query-chardev')).toEqual([2]);
+    client.close();
+    await untilClosed();
+  });
+
   it('that greets with an error, or a line without an end, is closed', async () => {
     await qemu('{"error": null}\n');
     await expect(QmpClient.connect(path)).rejects.toThrow('QMP: refused');

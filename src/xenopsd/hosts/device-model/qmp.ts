@@ -6,6 +6,7 @@ import { DeviceModelError } from '../../api/device-model.js';
 /** QEMU answers at once; on a busy machine that may be minutes. */
 const ANSWER_MS = 300_000;
 const LINE_MAX = 1 << 20;
+const MOST_REASON = 200;
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -65,7 +66,17 @@ export class QmpClient {
   /** The next answer; the greeting counts as one. */
   #answer(): Promise<unknown> {
     if (this.#broken !== null) return Promise.reject(this.#broken);
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return new Promise((resolve, reject) => {
+      // Events that never end keep the socket from being idle.
+      const limit = setTimeout(() => this.#fail(new DeviceModelError(`QMP: no answer within ${ANSWER_MS} ms`)), ANSWER_MS);
+      const settled =
+        <T>(settle: (value: T) => void) =>
+        (value: T): void => {
+          clearTimeout(limit);
+          settle(value);
+        };
+      this.#waiting.push({ resolve: settled(resolve), reject: settled(reject) });
+    });
   }
 
   #take(line: string): void {
@@ -76,7 +87,7 @@ export class QmpClient {
     }
     if ('event' in value) return;
     const waiting = this.#waiting.shift();
-    if ('error' in value) waiting?.reject(new DeviceModelError(`QMP: ${(value.error as { desc?: string } | null)?.desc ?? 'refused'}`));
+    if ('error' in value) waiting?.reject(new DeviceModelError(`QMP: ${reasonOf(value.error)}`));
     else waiting?.resolve(value.return ?? value.QMP);
   }
 
@@ -85,6 +96,12 @@ export class QmpClient {
     this.#socket.destroy();
     for (const { reject } of this.#waiting.splice(0)) reject(this.#broken);
   }
+}
+
+/** An object may have a `toString` that is no function, and so be no text. */
+function reasonOf(error: unknown): string {
+  const { desc } = (error ?? {}) as { readonly desc?: unknown };
+  return typeof desc === 'string' ? desc.slice(0, MOST_REASON) : 'refused';
 }
 
 /** null = none. A guest that took QEMU over may write anything. */
