@@ -1,6 +1,6 @@
 // Shared parts of the commands on running domains.
 import { InputError } from '../../base/errors.js';
-import { unknownName } from '../../base/nearest-word.js';
+import { NO_NAME, unknownName } from '../../base/nearest-word.js';
 import { harmless } from '../../base/safe-text.js';
 import type { HostMap } from '../../map/host-map.js';
 
@@ -13,6 +13,14 @@ export const harmlessName = harmless;
 /** Of the domains but Domain-0. */
 export function guestNames(map: HostMap): string[] {
   return map.domains.filter(({ domid }) => domid !== 0).map((domain) => harmless(domain.name));
+}
+
+/** A host always runs Domain-0: where not even that is listed, nothing is known of the others. */
+export function unknownDomain(name: string, maps: readonly HostMap[]): InputError {
+  const known = [...new Set(maps.flatMap(guestNames))];
+  if (known.length > 0 || maps.every(({ domains }) => domains.length > 0)) return unknownName('domain', name, known, 'none runs');
+  const what = name === NO_NAME ? 'expected the name of a domain, got none' : `there is no domain '${name}'`;
+  return new InputError(`${what} in the listings, which show no domain`, {}, 'add `xl list -n` and `xl vcpu-list`');
 }
 
 /**
@@ -30,7 +38,7 @@ export function pickDomains(map: HostMap, names: readonly string[]): Set<number>
       }
       const one = found[0] ?? map.domains.find(({ domid }) => String(domid) === name);
       if (one !== undefined) return one.domid;
-      throw unknownName('domain', name, guestNames(map), 'none runs');
+      throw unknownDomain(name, [map]);
     }),
   );
 }

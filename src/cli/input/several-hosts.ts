@@ -1,11 +1,11 @@
 // Several hosts from afar, read at the same time: `--from ssh://a,ssh://b`, and the hosts of a pool
 // with `--ssh`.
 import { InputError, UnreachableError } from '../../base/errors.js';
-import { NO_NAME, unknownName } from '../../base/nearest-word.js';
+import { NO_NAME } from '../../base/nearest-word.js';
 import type { CapturedHost } from '../../live/capture/captured-host.js';
 import { remark } from '../output/terminal.js';
 import { readFrom, sourcesOf } from './from.js';
-import { guestNames, pickDomains } from './running.js';
+import { pickDomains, unknownDomain } from './running.js';
 
 export interface HostSource {
   readonly source: string;
@@ -91,10 +91,11 @@ export function withDomains(
     if (failed.length > 0) throw failed[0]!.error;
     // For a single host, its own error lists the domains.
     if (hosts.length === 1) pickDomains(hosts[0]!.captured.live.map, [name]);
-    if (name === NO_NAME) {
-      const known = hosts.flatMap(({ captured }) => guestNames(captured.live.map));
-      throw unknownName('domain', name, [...new Set(known)], 'none runs');
-    }
+    if (name === NO_NAME)
+      throw unknownDomain(
+        name,
+        hosts.map(({ captured }) => captured.live.map),
+      );
     throw new InputError(`none of the ${hosts.length} hosts has a domain '${name}'`, {}, 'xennuma verify lists them');
   }
   return hosts
