@@ -106,6 +106,27 @@ it('the pool has settings too, and is among what can be chosen', async () => {
   await page.context().close();
 });
 
+it('a VM leads to its network cards and drives, which have settings of their own', async () => {
+  const daemon = await daemons.serve('--listen', '127.0.0.1:0');
+  const uuid = daemons.create(daemon, '<b>web</b>');
+  const network = daemons.xe(daemon, 'network-list', '--minimal').split(',')[0]!;
+  const card = daemons.xe(daemon, 'vif-create', `vm-uuid=${uuid}`, `network-uuid=${network}`, 'device=0');
+  const { page, faults } = await openPage(browser, settings(daemon, uuid));
+  await page.getByRole('button', { name: 'Network card 0' }).click();
+  await expect.poll(() => page.locator('#settings-title').textContent()).toBe('Settings: Network card 0 of <b>web</b>');
+  expect(page.url()).toBe(settings(daemon, card));
+  await page.getByLabel('locking-mode', { exact: true }).fill('locked');
+  await expect.poll(() => commands(page)).toEqual([`xe vif-param-set uuid=${card} locking-mode=locked`]);
+  await page.getByRole('button', { name: 'Save 1 change' }).click();
+  await expect.poll(() => page.getByText('1 change saved.').count(), { timeout: 30_000 }).toBe(1);
+  expect(daemons.xe(daemon, 'vif-param-get', `uuid=${card}`, 'param-name=locking-mode')).toBe('locked');
+  await expectAccessible(page);
+  await page.getByRole('button', { name: 'Back to <b>web</b>' }).click();
+  await page.getByLabel('VCPUs-max', { exact: true }).waitFor();
+  expect(faults).toEqual([]);
+  await page.context().close();
+});
+
 it('what xe cannot read is told while it is typed, and what the API refuses is told in its words and stays', async () => {
   const daemon = await daemons.serve('--listen', '127.0.0.1:0');
   const uuid = daemons.create(daemon, 'running');

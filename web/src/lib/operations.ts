@@ -1,4 +1,4 @@
-// What can be done with a VM or a host beside its settings, as calls of XAPI.
+// What can be done with a VM, its devices or a host beside its settings, as calls of XAPI.
 import type { SettingsObject } from './settings.js';
 
 export interface Operation {
@@ -23,17 +23,26 @@ const OF_VMS: readonly (readonly [operation: string, Omit<Operation, 'method'>])
   ['hard_shutdown', { label: 'Force a shutdown', params: [], loss: UNSAVED }],
 ];
 
+const OF_DEVICES: typeof OF_VMS = [
+  ['plug', { label: 'Plug in', params: [] }],
+  ['unplug', { label: 'Unplug', params: [] }],
+  ['eject', { label: 'Eject', params: [] }],
+];
+
 /** @param methods that the daemon knows (system.listMethods) */
 export function operationsOf({ kind, record }: SettingsObject, methods: ReadonlySet<string>): Operation[] {
   if (kind === 'pool') return [];
+  const [table, prefix] = kind === 'VM' || kind === 'host' ? [OF_VMS, 'VM'] : [OF_DEVICES, kind];
   if (kind === 'host') {
     const [method, label] =
       record.enabled === true ? (['host.disable', 'Disable: no VM starts here'] as const) : (['host.enable', 'Enable'] as const);
     return methods.has(method) ? [{ label, method, params: [] }] : [];
   }
   const allowed = Array.isArray(record.allowed_operations) ? record.allowed_operations : [];
-  return OF_VMS.filter(([name]) => allowed.includes(name) && methods.has(`VM.${name}`)).map(([name, one]) => ({
-    ...one,
-    method: `VM.${name}`,
-  }));
+  return table
+    .filter(([name]) => allowed.includes(name) && methods.has(`${prefix}.${name}`))
+    .map(([name, one]) => ({
+      ...one,
+      method: `${prefix}.${name}`,
+    }));
 }

@@ -1,16 +1,18 @@
-// The settings of a VM, a host or the pool: the fields that xe can set and this daemon takes, under xe's names,
+// The settings of a VM, its devices, a host or the pool: the fields that xe can set and this daemon takes, under xe's names,
 // with its parsers and its errors. A draft of them becomes commands of xe and the same as calls.
 import { shellWord } from '../../../src/base/shell-word.js';
 import type { XapiError } from '../../../src/xapi-client/errors.js';
 import { asRecord, asText, type Json } from '../../../src/xapi-client/values.js';
+import { VBD, VIF } from '../../../src/xe/devices/classes.js';
 import { tellServerError, XeFailure } from '../../../src/xe/failures.js';
 import { type Entries, type Field, type FieldContext, int, parseBytes, type XeClass, type XeObject } from '../../../src/xe/field.js';
 import { HOST, POOL } from '../../../src/xe/host-class.js';
 import { VM } from '../../../src/xe/vm-class.js';
+import type { DeviceKind } from './devices.js';
 import type { Draft } from './draft.js';
 
 export type Caller = (method: string, params: readonly unknown[]) => Promise<unknown>;
-export type Kind = 'VM' | 'host' | 'pool';
+export type Kind = 'VM' | 'host' | 'pool' | DeviceKind;
 
 export interface SettingsObject {
   readonly kind: Kind;
@@ -43,6 +45,7 @@ const GROUPS: readonly (readonly [string, RegExp])[] = [
   ['Shutdown, reboot and crash', /^actions-/],
   ['Storage', /(-SR|-sr-uuid)$/],
   ['High availability', /^ha-/],
+  ['Network card or disk', /^(locking-mode|ipv[46]-allowed|userdevice|bootable|mode|type|unpluggable|qos_)/],
   ['Boot and devices', /^(HVM-|PV-|domain-type|platform|NVRAM|PCI)/],
 ];
 const OTHERS = 'Other settings';
@@ -50,7 +53,7 @@ export type Group = string;
 export const GROUP_NAMES: readonly Group[] = [...GROUPS.map(([name]) => name), OTHERS];
 const groupOf = (name: string): Group => GROUPS.find(([, names]) => names.test(name))?.[0] ?? OTHERS;
 
-const CLASSES: Readonly<Record<Kind, XeClass>> = { VM, host: HOST, pool: POOL };
+const CLASSES: Readonly<Record<Kind, XeClass>> = { VM, host: HOST, pool: POOL, VIF, VBD };
 
 /** `xe vm-vcpu-hotplug`: the vCPUs of a VM that runs. No field of xe. */
 const LIVE_VCPUS: Field = {
