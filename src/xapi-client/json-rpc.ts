@@ -108,7 +108,7 @@ export class JsonRpc {
     // xapi sends errors as { code: 1, message: the API's code, data: its parameters }.
     if (isObject(answer.error)) {
       const { message, data } = answer.error;
-      throw new XapiError(String(message), errorParams(data));
+      throw new XapiError(wordOf(message), errorParams(data));
     }
     if (!('result' in answer) || (answer.id !== id && answer.id !== String(id))) {
       throw this.#unreachable('no-api', 'its answer belongs to no request', 'check that this is a XAPI host');
@@ -145,8 +145,13 @@ export class JsonRpc {
 }
 
 function errorParams(data: unknown): string[] {
-  if (Array.isArray(data)) return data.map(String);
-  return data === undefined || data === null ? [] : [String(data)];
+  if (Array.isArray(data)) return data.map(wordOf);
+  return data === undefined || data === null ? [] : [wordOf(data)];
+}
+
+/** Of what another server sent: an object may have a `toString` that is no function. */
+function wordOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -43,7 +43,6 @@ export async function serve(settings: ServeSettings): Promise<void> {
   // Before anything listens: a refusal must end the process.
   if (settings.unix !== null) claimSocketPath(settings.unix);
   const log = openLog();
-  log.info({ profile: settings.profile }, 'toolstack version to act as');
   const users = settings.users === null ? null : followUsersFile(settings.users, (message) => log.error({ file: settings.users }, message));
   const tls = await readTls(settings, address);
   const web = await webOf(settings);
@@ -70,6 +69,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
     },
   });
   metrics.attach(daemon);
+  log.info({ profile: settings.profile }, 'toolstack version to act as');
   daemon.rrds.start();
   const common = {
     daemon,
