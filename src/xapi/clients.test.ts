@@ -206,7 +206,7 @@ describe('access control', () => {
     const raw = async (method: string, ...params: unknown[]) =>
       JSON.parse((await send(port, '/jsonrpc', json(method, [session, ...params]))).body) as {
         result?: unknown;
-        error?: { message: string };
+        error?: { message: string; data?: string[] };
       };
     const vms = (await raw('VM.get_all')).result;
     expect(vms).toContain(daemon.database.get('host', daemon.objects.host).control_domain);
@@ -221,6 +221,8 @@ describe('access control', () => {
       for (const count of THOROUGH ? [0, 1, 2, 3, 4, 5] : [at % 3, 3 + (at % 3)]) {
         const { error } = await raw(method, ...Array(count).fill('x'));
         if (mayRead(method) || error?.message === 'MESSAGE_PARAMETER_COUNT_MISMATCH') continue;
+        // Of calls between hosts, xapi looks at the session before it looks at the role.
+        if (error?.data?.[0]?.startsWith('Internal API ') === true) continue;
         expect([method, error?.message]).toEqual([method, 'RBAC_PERMISSION_DENIED']);
       }
     }
@@ -383,7 +385,7 @@ describe('fuzz of every method', () => {
             expect(code).toMatch(/^[A-Z_]+$/);
             if (code === 'INTERNAL_ERROR')
               expect(details![0]).toMatch(
-                /xenopsd internal error|^Datasource_missing|^Failed to update dom0 memory$|Cannot_eject_master$|^Not_found$/,
+                /xenopsd internal error|^Datasource_missing|^Failed to update dom0 memory$|Cannot_eject_master$|^Not_found$|^Internal API /,
               );
           }
         }

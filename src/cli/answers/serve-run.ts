@@ -69,7 +69,6 @@ export async function serve(settings: ServeSettings): Promise<void> {
     },
   });
   metrics.attach(daemon);
-  log.info({ profile: settings.profile }, 'toolstack version to act as');
   daemon.rrds.start();
   const common = {
     daemon,
@@ -87,6 +86,7 @@ export async function serve(settings: ServeSettings): Promise<void> {
   const overUnix = { ...common, tls: null, loopbackNamesOnly: false, pages: pagesOf(daemon, metrics, true) };
   const fronts = await openFronts([overTcp, ...(settings.unix === null ? [] : [{ ...overUnix, path: settings.unix }])]);
   const backups = settings.state === null ? null : await serveBackups(settings.state, daemon, (message) => log.warn({}, message));
+  log.info({ profile: settings.profile }, 'toolstack version to act as');
   if (tls !== null) log.info({ sha256: fingerprint(tls.cert) }, 'fingerprint of the certificate');
   if (users === null) log.warn({}, 'there is no users file: everybody on this machine may log in as root, with any password');
   const ending = handleSignals(daemon, log);
