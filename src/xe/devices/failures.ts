@@ -26,7 +26,6 @@ export const DEVICE_MESSAGES: Readonly<Record<string, readonly [string, ...strin
   VDI_NO_CBT_METADATA: ['Changes of the disk were not tracked.', 'vdi'],
   VDI_NOT_IN_MAP: ['The request does not say where this disk is to go.', 'vdi'],
   VDI_LOCATION_MISSING: ['The SR has no disk at this location.', 'sr', 'location'],
-  VDI_CONTENT_ID_MISSING: ['The contents of the disk have no identity to compare.'],
   VDI_NOT_MANAGED: ['The disk is not managed by this server.', 'vdi'],
   LOCATION_NOT_UNIQUE: ['Another disk of the SR has this location.', 'SR', 'location'],
   DB_UNIQUENESS_CONSTRAINT_VIOLATION: ['Another object has this value, which must be unique.', 'table', 'field', 'value'],
