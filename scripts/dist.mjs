@@ -155,7 +155,7 @@ async function debTree(tree, program, date) {
     join(doc, 'copyright'),
     `xennuma\n\n${licence('LICENSE')}\n\nNode.js, in /usr/lib/xennuma/bin/node\n\n${licence('LICENSE.node')}`,
   );
-  writeFileSync(join(doc, 'changelog.gz'), gzipSync(licence('CHANGELOG.md'), { level: 9 }));
+  writeFileSync(join(doc, 'changelog.gz'), gzipSync(readFileSync(join(root, 'CHANGELOG.md')), { level: 9 }));
   await writeManPages(join(tree, 'usr/share/man/man1'), { version, date });
   for (const [shell, path] of [
     ['bash', 'usr/share/bash-completion/completions/xennuma'],
