@@ -1,9 +1,9 @@
 // VDI.pool_migrate and VM.migrate_send with a map of disks, as Xen Orchestra calls them
 // (xapi_vm_migrate.ml and message_forwarding.ml of xen-api e2ee48d6).
 import { afterEach, expect, it } from 'vitest';
-import { failure, smallHost, type TestDaemon, testDaemon, vmRecord } from '../../../test/support/daemon.js';
+import { failure, type TestDaemon, vmRecord } from '../../../test/support/daemon.js';
+import { twoHosts } from '../../../test/support/two-hosts.js';
 import { GIB } from '../../base/units.js';
-import { embeddedHost } from '../../xenopsd/hosts/embedded-host.js';
 import type { Wire, WireStruct } from '../wire/values.js';
 
 const open: TestDaemon[] = [];
@@ -13,8 +13,7 @@ afterEach(async () => {
 
 /** Two hosts with local storage each, and a VM on the first with a disk in its storage. */
 async function two() {
-  const others = [await embeddedHost({ ...smallHost(2, 4, 8), name: 'b' }, { profile: 'xapi-25.6' })];
-  const daemon = await testDaemon({ machine: { ...smallHost(2, 4, 8), name: 'a' }, others });
+  const daemon = await twoHosts();
   open.push(daemon);
   const { call } = daemon;
   const ref = async (method: string, ...params: readonly Wire[]) => (await call(method, ...params)) as string;

@@ -1,7 +1,7 @@
 // VM.migrate_send between the hosts of a pool, as Xen Orchestra and XenCenter call it.
 import { afterEach, expect, it } from 'vitest';
-import { failure, smallHost, type TestDaemon, testDaemon, vmRecord } from '../../../../test/support/daemon.js';
-import { embeddedHost } from '../../../xenopsd/hosts/embedded-host.js';
+import { failure, type TestDaemon, vmRecord } from '../../../../test/support/daemon.js';
+import { twoHosts } from '../../../../test/support/two-hosts.js';
 import type { Wire, WireStruct } from '../../wire/values.js';
 
 const open: TestDaemon[] = [];
@@ -10,8 +10,7 @@ afterEach(async () => {
 });
 
 async function two() {
-  const others = [await embeddedHost({ ...smallHost(2, 4, 8), name: 'b' }, { profile: 'xapi-25.6' })];
-  const daemon = await testDaemon({ machine: { ...smallHost(2, 4, 8), name: 'a' }, others });
+  const daemon = await twoHosts();
   open.push(daemon);
   const { call } = daemon;
   const [a, b] = daemon.hosts.all.map(({ ref }) => ref) as [string, string];
